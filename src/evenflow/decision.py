@@ -1,0 +1,113 @@
+"""From a model's log-probabilities to a verdict: calibration, threshold, class.
+
+Two places decide: training, when it sets the threshold, and a sensor, when it
+scores. Both call this, so live is as tested.
+
+References
+----------
+.. [1] C. Guo et al., "On calibration of modern neural networks", ICML 2017.
+.. [2] A. Alexandari, A. Kundaje, A. Shrikumar, "Maximum likelihood with
+   bias-corrected calibration is hard-to-beat at label shift adaptation", ICML 2020.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+FLOOR = 1e-12
+"""Least probability told apart from zero: forests vote exact zeros."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scores:
+    """What a model says of some rows."""
+
+    proba: NDArray[np.float64]
+    """Calibrated class probabilities, ``(n_samples, n_classes)``; rows sum to 1."""
+    attack: NDArray[np.float64]
+    """Log odds of attack against benign, ``(n_samples,)``; ranks the rows."""
+    is_attack: NDArray[np.bool_]
+    """Whether the log odds exceed the threshold, ``(n_samples,)``."""
+    code: NDArray[np.int64]
+    """Class decided: the likeliest attack class where ``is_attack``, else 0."""
+
+    def __len__(self) -> int:
+        return len(self.attack)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """Calibration and threshold, learnt on rows that neither fitted nor stopped."""
+
+    temperature: float
+    bias: NDArray[np.float64]
+    """Added to ``log p / temperature`` of each class, ``(n_classes,)``."""
+    threshold: float
+    """Log odds above which a row is called an attack."""
+    false_alarm_budget: float
+    """Share of benign calibration rows allowed above the threshold, [0, 1]."""
+
+    @classmethod
+    def neutral(cls, n_classes: int) -> Self:
+        """Return the decision that changes nothing and takes the likelier side."""
+        return cls(
+            temperature=1.0,
+            bias=np.zeros(n_classes),
+            threshold=0.0,
+            false_alarm_budget=1.0,
+        )
+
+    def log_odds(self, log_proba: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Return the calibrated log odds of attack, ``(n_samples,)``."""
+        z = self._scale(log_proba)
+        return logsumexp(z[:, 1:]) - z[:, 0]
+
+    def apply(self, log_proba: NDArray[np.floating[Any]]) -> Scores:
+        """Decide rows.
+
+        Parameters
+        ----------
+        log_proba : ndarray of shape (n_samples, n_classes)
+            Log-probabilities (or logits) of the model.
+        """
+        z = self._scale(log_proba)
+        attack = logsumexp(z[:, 1:]) - z[:, 0]
+        proba = np.exp(z - logsumexp(z)[:, None])
+        is_attack = attack > self.threshold
+        code = np.where(is_attack, 1 + z[:, 1:].argmax(axis=1), 0)
+        return Scores(proba=proba, attack=attack, is_attack=is_attack, code=code)
+
+    def _scale(self, log_proba: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        return np.asarray(log_proba, dtype=np.float64) / self.temperature + self.bias
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the decision as plain JSON values."""
+        return {
+            "temperature": self.temperature,
+            "bias": self.bias.tolist(),
+            "threshold": self.threshold,
+            "threshold_probability": float(1 / (1 + np.exp(-self.threshold))),
+            "false_alarm_budget": self.false_alarm_budget,
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """Return the decision that :meth:`to_dict` described."""
+        return cls(
+            temperature=float(value["temperature"]),
+            bias=np.asarray(value["bias"], dtype=np.float64),
+            threshold=float(value["threshold"]),
+            false_alarm_budget=float(value["false_alarm_budget"]),
+        )
+
+
+def logsumexp(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``log(sum(exp(z)))`` over the last axis without overflow."""
+    top = z.max(axis=1)
+    total: NDArray[np.float64] = top + np.log(np.exp(z - top[:, None]).sum(axis=1))
+    return total

@@ -1,0 +1,346 @@
+"""Turn a table's rows into the matrix a model reads; learnt on training rows only.
+
+Everything learnt (fills, indicators, scaling, categories) is a plain number or
+string kept as JSON, and is applied with NumPy alone: a sensor that scores needs no
+scikit-learn. This module does no I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from evenflow.schema import Table
+
+Scaling = Literal["log1p_standard", "standard", "minmax", "quantile"]
+SCALINGS: tuple[str, ...] = get_args(Scaling)
+UNSEEN = "<unseen>"
+N_QUANTILES = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaler:
+    """An invertible map of each numeric column onto a scale models like.
+
+    ``z = (g(x) - center) / scale`` where ``g`` is the signed ``log1p`` for
+    ``log1p_standard``, the empirical distribution function for ``quantile`` and the
+    identity otherwise.
+    """
+
+    kind: Scaling
+    center: NDArray[np.float64]
+    """Shape ``(n_numeric,)``."""
+    scale: NDArray[np.float64]
+    """Shape ``(n_numeric,)``; never zero."""
+    quantiles: NDArray[np.float64]
+    """Shape ``(n_numeric, N_QUANTILES)`` for ``quantile``, else ``(n_numeric, 0)``."""
+
+    @classmethod
+    def fit(cls, kind: Scaling, x: NDArray[np.float64]) -> Self:
+        """Learn the map from rows without missing values, ``(n_samples, n_numeric)``."""
+        n = x.shape[1]
+        quantiles = np.empty((n, 0))
+        if kind == "minmax":
+            center, scale = x.min(axis=0), np.ptp(x, axis=0)
+        elif kind == "quantile":
+            levels = np.linspace(0.0, 1.0, N_QUANTILES)
+            quantiles = np.quantile(x, levels, axis=0).T.copy()
+            center, scale = np.zeros(n), np.ones(n)
+        else:
+            g = signed_log1p(x) if kind == "log1p_standard" else x
+            center, scale = g.mean(axis=0), g.std(axis=0)
+        scale = np.where(scale > 0, scale, 1.0)
+        return cls(kind=kind, center=center, scale=scale, quantiles=quantiles)
+
+    def forward(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map raw values ``(n_samples, n_numeric)`` onto the scale."""
+        if self.kind == "quantile":
+            levels = np.linspace(0.0, 1.0, N_QUANTILES)
+            columns = [
+                # the middle of a plateau: a value shared by half the rows has one level
+                (np.interp(c, q, levels) + 1 - np.interp(-c, -q[::-1], levels)) / 2
+                for c, q in zip(x.T, self.quantiles, strict=True)
+            ]
+            return np.stack(columns, axis=1) if columns else x.copy()
+        g = signed_log1p(x) if self.kind == "log1p_standard" else x
+        return (g - self.center) / self.scale
+
+    def inverse(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map values on the scale ``(n_samples, n_numeric)`` back to raw values."""
+        if self.kind == "quantile":
+            levels = np.linspace(0.0, 1.0, N_QUANTILES)
+            columns = [
+                np.interp(c, levels, q)
+                for c, q in zip(z.T, self.quantiles, strict=True)
+            ]
+            return np.stack(columns, axis=1) if columns else z.copy()
+        g = z * self.scale + self.center
+        return signed_expm1(g) if self.kind == "log1p_standard" else g
+
+
+def signed_log1p(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``sign(x) log(1 + |x|)``."""
+    return np.copysign(np.log1p(np.abs(x)), x)
+
+
+def signed_expm1(g: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the inverse of :func:`signed_log1p`."""
+    return np.copysign(np.expm1(np.abs(g)), g)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """What the columns of a prepared matrix mean, so that a made row could be real.
+
+    The matrix holds the scaled numeric columns, then one 0/1 indicator for each
+    column that may be missing, then a one-hot block for each category.
+    """
+
+    names: tuple[str, ...]
+    """Feature names, shape ``(n_features,)``: ``service=http`` within a block."""
+    n_numeric: int
+    blocks: tuple[tuple[int, int], ...]
+    """First and one-past-last column of each one-hot block."""
+    low: NDArray[np.float64]
+    """Least raw value of each numeric column among the training rows."""
+    high: NDArray[np.float64]
+    step: NDArray[np.float64]
+    """Distance between possible raw values; 0 for a continuous column."""
+    scaler: Scaler
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns of the prepared matrix."""
+        return len(self.names)
+
+    @cached_property
+    def n_indicators(self) -> int:
+        """Number of 0/1 indicator columns, which follow the numeric ones."""
+        return self.n_features - self.n_numeric - sum(b - a for a, b in self.blocks)
+
+    @cached_property
+    def continuous(self) -> NDArray[np.bool_]:
+        """True for the scaled numeric columns, shape ``(n_features,)``."""
+        return np.arange(self.n_features) < self.n_numeric
+
+    def snap(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the nearest possible rows to ``X``.
+
+        Counts become whole, rates get their two decimals, values stay within what
+        training rows showed, and each one-hot block names exactly one category.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features), float32
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features), float32
+        """
+        out = np.zeros_like(X)
+        k, m = self.n_numeric, self.n_numeric + self.n_indicators
+        raw = self.scaler.inverse(X[:, :k].astype(np.float64))
+        stepped = np.flatnonzero(self.step > 0)
+        raw[:, stepped] = np.round(raw[:, stepped] / self.step[stepped])
+        raw[:, stepped] *= self.step[stepped]
+        out[:, :k] = self.scaler.forward(np.clip(raw, self.low, self.high))
+        out[:, k:m] = X[:, k:m] > 0.5
+        rows = np.arange(len(X))
+        for start, stop in self.blocks:
+            out[rows, start + X[:, start:stop].argmax(axis=1)] = 1.0
+        return out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocessor:
+    """Fill, scale and one-hot encode rows of one schema.
+
+    Made by :meth:`fit` on training rows; the same object prepares every other row.
+    """
+
+    schema_name: str
+    numeric: tuple[str, ...]
+    """Numeric columns kept; those with one value in training are dropped."""
+    step: NDArray[np.float64]
+    fill: NDArray[np.float64]
+    """Median of each numeric column, put where a value is missing or infinite."""
+    indicator: tuple[str, ...]
+    """Numeric columns with values missing in training: their absence is a feature."""
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    scaler: Scaler
+    categories: Mapping[str, tuple[str, ...]]
+    """Category column -> values with a column of their own; the last is UNSEEN."""
+    dropped: tuple[str, ...]
+
+    @classmethod
+    def fit(
+        cls,
+        table: Table,
+        *,
+        scaling: Scaling = "log1p_standard",
+        min_category_rows: int = 5,
+    ) -> Self:
+        """Learn from training rows.
+
+        Parameters
+        ----------
+        table : Table
+            Training rows; never validation or test rows.
+        scaling : {'log1p_standard', 'standard', 'minmax', 'quantile'}
+            How numeric columns are scaled.
+        min_category_rows : int
+            A category value in fewer rows shares the bucket for the unseen, so that
+            the bucket's weights are learnt rather than left at random.
+        """
+        x = numeric_matrix(table, tuple(c.name for c in table.schema.numeric))
+        missing = np.isnan(x)
+        with np.errstate(all="ignore"):
+            seen = ~missing.all(axis=0)
+            fill = np.zeros(x.shape[1])
+            fill[seen] = np.nanmedian(x[:, seen], axis=0)
+        x = np.where(missing, fill, x)
+        constant = np.ptp(x, axis=0) == 0
+        keep = np.flatnonzero(~constant)
+        columns = table.schema.numeric
+        categories = {}
+        for column in table.schema.categories:
+            counts = table.frame[column.name].drop_nulls().value_counts(name="n")
+            often = counts.filter(pl.col("n") >= min_category_rows)
+            categories[column.name] = (*sorted(often[column.name].to_list()), UNSEEN)
+        return cls(
+            schema_name=table.schema.name,
+            numeric=tuple(columns[j].name for j in keep),
+            step=np.array([columns[j].step or 0.0 for j in keep]),
+            fill=fill[keep],
+            indicator=tuple(
+                c.name for c, m in zip(columns, missing.any(axis=0), strict=True) if m
+            ),
+            low=x[:, keep].min(axis=0),
+            high=x[:, keep].max(axis=0),
+            scaler=Scaler.fit(scaling, x[:, keep]),
+            categories=categories,
+            dropped=tuple(
+                columns[j].name
+                for j in np.flatnonzero(constant)
+                if not missing[:, j].any()
+            ),
+        )
+
+    @cached_property
+    def layout(self) -> Layout:
+        """What the columns of the prepared matrix mean."""
+        names = [*self.numeric, *(f"{name} is missing" for name in self.indicator)]
+        blocks = []
+        for column, values in self.categories.items():
+            blocks.append((len(names), len(names) + len(values)))
+            names += [f"{column}={value}" for value in values]
+        return Layout(
+            names=tuple(names),
+            n_numeric=len(self.numeric),
+            blocks=tuple(blocks),
+            low=self.low,
+            high=self.high,
+            step=self.step,
+            scaler=self.scaler,
+        )
+
+    @cached_property
+    def _codes(self) -> dict[str, dict[str | None, int]]:
+        return {
+            name: {value: code for code, value in enumerate(values[:-1])}
+            for name, values in self.categories.items()
+        }
+
+    def transform(self, table: Table) -> NDArray[np.float32]:
+        """Prepare rows.
+
+        Parameters
+        ----------
+        table : Table
+            Rows of the schema the preprocessor was fitted on.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features), float32
+            C-contiguous and free of NaN and infinity.
+        """
+        layout, n = self.layout, len(table)
+        out = np.zeros((n, layout.n_features), dtype=np.float32)
+        x = numeric_matrix(table, self.numeric)
+        missing = np.isnan(x)
+        if missing.any():
+            x = np.where(missing, self.fill, x)
+        k = len(self.numeric)
+        out[:, :k] = self.scaler.forward(x)
+        if self.indicator:
+            absent = np.isnan(numeric_matrix(table, self.indicator))
+            out[:, k : k + len(self.indicator)] = absent
+        rows = np.arange(n)
+        for (start, stop), (name, codes) in zip(
+            layout.blocks, self._codes.items(), strict=True
+        ):
+            unseen = stop - start - 1
+            code = [codes.get(v, unseen) for v in table.frame[name].to_list()]
+            out[rows, start + np.asarray(code, dtype=np.int64)] = 1.0
+        return out
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the preprocessor as plain JSON values; floats survive exactly."""
+        return {
+            "schema": self.schema_name,
+            "numeric": list(self.numeric),
+            "step": self.step.tolist(),
+            "fill": self.fill.tolist(),
+            "indicator": list(self.indicator),
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
+            "scaler": {
+                "kind": self.scaler.kind,
+                "center": self.scaler.center.tolist(),
+                "scale": self.scaler.scale.tolist(),
+                "quantiles": self.scaler.quantiles.tolist(),
+            },
+            "categories": {k: list(v) for k, v in self.categories.items()},
+            "dropped": list(self.dropped),
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """Return the preprocessor that :meth:`to_dict` described."""
+        k = len(value["numeric"])
+        scaler = value["scaler"]
+        array = {
+            name: np.asarray(value[name], dtype=np.float64).reshape(k)
+            for name in ("step", "fill", "low", "high")
+        }
+        return cls(
+            schema_name=value["schema"],
+            numeric=tuple(value["numeric"]),
+            indicator=tuple(value["indicator"]),
+            scaler=Scaler(
+                kind=scaler["kind"],
+                center=np.asarray(scaler["center"], dtype=np.float64).reshape(k),
+                scale=np.asarray(scaler["scale"], dtype=np.float64).reshape(k),
+                quantiles=np.asarray(scaler["quantiles"], dtype=np.float64).reshape(
+                    k, -1 if k and scaler["quantiles"][0] else 0
+                ),
+            ),
+            categories={k: tuple(v) for k, v in value["categories"].items()},
+            dropped=tuple(value["dropped"]),
+            **array,
+        )
+
+
+def numeric_matrix(table: Table, names: tuple[str, ...]) -> NDArray[np.float64]:
+    """Return those columns as ``(n_samples, len(names))``; infinity becomes NaN."""
+    if not names:
+        return np.empty((len(table), 0))
+    x = table.frame.select(names).to_numpy().astype(np.float64, order="C")
+    return np.where(np.isinf(x), np.nan, x) if np.isinf(x).any() else x

@@ -1,0 +1,281 @@
+"""Decide which rows train and which judge: the only place that does.
+
+Rows with equal features (duplicates) always fall on one side. Nothing here reads a
+clock, a file or Python's ``hash``: the same rows and seed split the same way in
+every process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from evenflow.errors import DataError, RecipeError
+from evenflow.registry import nearest
+from evenflow.schema import BENIGN, Table
+
+Load = Callable[[str], Table]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Protocol:
+    """How rows were chosen; stands beside every figure."""
+
+    name: str
+    description: str
+    is_optimistic: bool = False
+    """Rows of one capture on both sides: the figure says little about new traffic."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Split:
+    """Rows that may train and rows that may only judge."""
+
+    train: Table
+    test: Table
+    protocol: Protocol
+
+    @property
+    def unseen_attacks(self) -> tuple[str, ...]:
+        """Attack types of the test rows that no training row shows."""
+        if self.train.attack is None or self.test.attack is None:
+            return ()
+        known = set(self.train.attack.unique().to_list())
+        return tuple(sorted(set(self.test.attack.unique().to_list()) - known))
+
+
+def official(load: Load, seed: int, *, test: str = "test") -> Split:
+    """Train on the publisher's training file, judge on its test file.
+
+    Parameters
+    ----------
+    test : str
+        Which published file judges: ``test``, or another the data set names.
+    """
+    del seed
+    return Split(
+        train=load("train"),
+        test=load(test),
+        protocol=Protocol(
+            name="official" if test == "test" else f"official ({test})",
+            description=f"publisher's training file -> publisher's {test} file",
+        ),
+    )
+
+
+def stratified(
+    load: Load, seed: int, *, fraction: float = 0.2, source: str = "train"
+) -> Split:
+    """Draw test rows at random, class proportions kept, duplicates on one side."""
+    table = load(source)
+    train, test = hold_out(table, fraction=fraction, seed=seed)
+    return Split(
+        train=table.take(train),
+        test=table.take(test),
+        protocol=Protocol(
+            name="stratified",
+            description=f"random {1 - fraction:.0%}/{fraction:.0%} split of the "
+            f"{source} file, classes in proportion, duplicates on one side",
+            is_optimistic=True,
+        ),
+    )
+
+
+def kfold(
+    load: Load, seed: int, *, k: int = 5, fold: int = 0, source: str = "train"
+) -> Split:
+    """Judge on fold number ``fold`` of ``k`` random folds, classes in proportion."""
+    if not 0 <= fold < k or k < 2:
+        raise RecipeError(
+            f"kfold: fold {fold} of {k} does not exist; expected k of 2 or more and "
+            "a fold from 0 to k - 1"
+        )
+    table = load(source)
+    part = _stratified_parts(table, np.full(k, 1 / k), seed)
+    return Split(
+        train=table.take(np.flatnonzero(part != fold)),
+        test=table.take(np.flatnonzero(part == fold)),
+        protocol=Protocol(
+            name=f"kfold {fold + 1}/{k}",
+            description=f"fold {fold + 1} of {k} random folds of the {source} file, "
+            "classes in proportion, duplicates on one side",
+            is_optimistic=True,
+        ),
+    )
+
+
+def blocks(
+    load: Load,
+    seed: int,
+    *,
+    fraction: float = 0.2,
+    n_blocks: int = 50,
+    order: str | None = None,
+    source: str = "train",
+) -> Split:
+    """Cut the rows, in file or time order, into blocks and judge on whole blocks.
+
+    Rows close in time stay on one side, so a burst of near-equal attack rows cannot
+    be learnt by heart; copies of a test row are taken out of the training side.
+
+    Parameters
+    ----------
+    order : str, optional
+        Column (a feature or an extra one) that gives the order; file order without.
+    """
+    table = load(source)
+    if n_blocks > len(table):
+        raise DataError(
+            f"blocks: {len(table)} rows cannot make {n_blocks} blocks; "
+            "lower n_blocks in [split]"
+        )
+    position = np.arange(len(table))
+    if order is not None:
+        position = np.argsort(np.argsort(_column(table, order), kind="stable"))
+    block = position * n_blocks // len(table)
+    n_test = max(1, round(n_blocks * fraction))
+    chosen = np.random.default_rng(seed).choice(n_blocks, n_test, replace=False)
+    in_test = np.isin(block, chosen)
+    group = groups(table)
+    in_train = ~in_test & ~np.isin(group, group[in_test])
+    return Split(
+        train=table.take(np.flatnonzero(in_train)),
+        test=table.take(np.flatnonzero(in_test)),
+        protocol=Protocol(
+            name="blocks",
+            description=f"{n_test} of {n_blocks} blocks of the {source} file in "
+            f"{order or 'file'} order judge; their copies do not train",
+        ),
+    )
+
+
+def hidden_attacks(
+    load: Load,
+    seed: int,
+    *,
+    k: int = 5,
+    fold: int = 0,
+    fraction: float = 0.2,
+    source: str = "train",
+) -> Split:
+    """Hide whole attack types from training and judge on them: the selection tool.
+
+    The attack types are dealt into ``k`` folds, largest first. The types of fold
+    number ``fold`` are judged alone with held-out rows of all others, so the figure
+    tells what happens when an attack arrives that nobody trained on. Uses training
+    rows only.
+    """
+    if not 0 <= fold < k:
+        raise RecipeError(f"hidden_attacks: fold {fold} of {k} does not exist")
+    table = load(source)
+    if table.attack is None:
+        raise DataError("hidden_attacks needs rows labelled with attack types")
+    counts = table.attack.value_counts(name="n").sort(
+        ["n", table.attack.name], descending=[True, False]
+    )
+    types = [a for a in counts[table.attack.name].to_list() if a != BENIGN]
+    if len(types) <= k:
+        raise DataError(
+            f"hidden_attacks: {len(types)} attack types cannot make {k} folds that "
+            "leave some for training; lower k in [split]"
+        )
+    hidden = types[fold::k]
+    is_hidden = table.attack.is_in(hidden).to_numpy()
+    known = table.take(np.flatnonzero(~is_hidden))
+    train, test = hold_out(known, fraction=fraction, seed=seed)
+    rows = np.flatnonzero(~is_hidden)
+    judged = np.sort(np.concatenate([rows[test], np.flatnonzero(is_hidden)]))
+    group = groups(table)
+    train = rows[train][~np.isin(group[rows[train]], group[judged])]
+    return Split(
+        train=table.take(train),
+        test=table.take(judged),
+        protocol=Protocol(
+            name=f"hidden attacks {fold + 1}/{k}",
+            description=f"{', '.join(hidden)} hidden from training; judged on them "
+            f"and on {fraction:.0%} of the other rows of the {source} file",
+        ),
+    )
+
+
+SPLITS: dict[str, Callable[..., Split]] = {
+    "official": official,
+    "stratified": stratified,
+    "kfold": kfold,
+    "blocks": blocks,
+    "hidden_attacks": hidden_attacks,
+}
+
+
+def hold_out(table: Table, *, fraction: float, seed: int) -> tuple[Rows, Rows]:
+    """Return row numbers to keep and row numbers held out, both ascending.
+
+    Classes keep their proportions; a class of two or more distinct rows has at least
+    one row on the side that is kept. Duplicates stay together.
+
+    Raises
+    ------
+    DataError
+        A side would be empty.
+    """
+    part = _stratified_parts(table, np.array([1 - fraction, fraction]), seed)
+    kept, held = np.flatnonzero(part == 0), np.flatnonzero(part == 1)
+    if not len(kept) or not len(held):
+        raise DataError(
+            f"{len(table)} rows ({len(np.unique(groups(table)))} distinct) are too "
+            f"few to hold out {fraction:.0%}; expected rows on both sides. "
+            "Bring more rows"
+        )
+    return kept, held
+
+
+def groups(table: Table) -> Rows:
+    """Return a number for each row, equal for rows with equal features."""
+    numbered = table.frame.with_row_index("__row")
+    first = numbered.select(
+        pl.col("__row").min().over(list(table.schema.names)).alias("first")
+    )
+    return first["first"].to_numpy().astype(np.int64)
+
+
+def _stratified_parts(table: Table, shares: NDArray[np.float64], seed: int) -> Rows:
+    """Deal each class's groups of equal rows to the parts, by rows still owed."""
+    rng = np.random.default_rng(seed)
+    group, y = groups(table), table.labels
+    leaders, member, sizes = np.unique(group, return_inverse=True, return_counts=True)
+    label = y[leaders]
+    part_of = np.zeros(len(leaders), dtype=np.int64)
+    for code in np.unique(label):
+        mine = rng.permutation(np.flatnonzero(label == code))
+        mine = mine[np.argsort(-sizes[mine], kind="stable")]
+        owed = shares * sizes[mine].sum()
+        ones = np.flatnonzero(sizes[mine] == 1)
+        big = mine[sizes[mine] > 1]
+        for leader in big:
+            part = int(owed.argmax())
+            part_of[leader] = part
+            owed[part] -= sizes[leader]
+        # single rows fill what is left of every part, in shuffled order
+        singles = mine[ones]
+        owed = np.maximum(owed, 0)
+        if len(singles):
+            total = owed.sum() or 1.0
+            cuts = np.round(np.cumsum(owed) / total * len(singles)).astype(int)
+            part_of[singles] = np.searchsorted(cuts, np.arange(len(singles)), "right")
+            part_of[singles] = np.minimum(part_of[singles], len(shares) - 1)
+    return part_of[member]
+
+
+def _column(table: Table, name: str) -> NDArray[Any]:
+    for frame in (table.frame, table.extra):
+        if frame is not None and name in frame.columns:
+            return frame[name].to_numpy()
+    extra = [] if table.extra is None else table.extra.columns
+    known = [*table.schema.names, *extra]
+    raise RecipeError(f"[split] order: no column {name!r}; {nearest(name, known)}")

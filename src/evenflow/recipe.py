@@ -1,0 +1,329 @@
+"""One experiment, typed and frozen, from one TOML file.
+
+Equal recipes give equal bundles. A key nobody knows is refused with the nearest
+known one when the recipe is loaded, not an hour into a training.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import inspect
+import json
+import tomllib
+import typing
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    model_validator,
+)
+
+from evenflow import registry
+from evenflow.errors import RecipeError
+
+STRICT = ConfigDict(frozen=True, extra="forbid")
+
+
+class Part(BaseModel):
+    """A plug-in and its parameters: ``name`` and whatever else the table holds."""
+
+    model_config = STRICT
+
+    name: str
+    params: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _collect(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, Mapping) and set(value) != {"name", "params"}:
+            rest = {k: v for k, v in value.items() if k != "name"}
+            return {k: v for k, v in value.items() if k == "name"} | {"params": rest}
+        return value
+
+    def flat(self) -> dict[str, Any]:
+        """Return the table as it stands in a TOML file."""
+        return {"name": self.name, **self.params}
+
+
+class Prepare(BaseModel):
+    """How raw columns become the matrix a model reads."""
+
+    model_config = STRICT
+
+    scaling: Literal["log1p_standard", "standard", "minmax", "quantile"] = (
+        "log1p_standard"
+    )
+    min_category_rows: int = Field(5, ge=1)
+    """A category value in fewer training rows shares the bucket of the unseen."""
+
+
+class Training(BaseModel):
+    """How a network learns; trees read ``valid_fraction`` alone."""
+
+    model_config = STRICT
+
+    epochs: int = Field(20, ge=1, le=10_000)
+    batch_size: int = Field(1024, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    """Of Adam, at the start; falls to zero along a cosine."""
+    weight_decay: float = Field(0.0, ge=0)
+    patience: int = Field(5, ge=1)
+    """Epochs without a better validation macro F1 before training stops."""
+    valid_fraction: float = Field(0.1, gt=0, lt=0.5)
+    """Share of the training rows that decides when to stop."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """``auto``: bfloat16 where the device multiplies it in hardware."""
+
+
+class Decide(BaseModel):
+    """How the threshold is set, on training rows that neither fitted nor stopped."""
+
+    model_config = STRICT
+
+    fraction: float = Field(0.2, gt=0, lt=0.9)
+    """Share of the training rows kept for calibration and threshold."""
+    false_alarm_budget: float = Field(0.05, gt=0, lt=1)
+    """Share of benign calibration rows that may be called attacks."""
+
+
+class Recipe(BaseModel):
+    """One experiment: data, split, preparation, balancing, model, training."""
+
+    model_config = STRICT
+
+    title: str = ""
+    """What the experiment is, in a line."""
+    reference: str = ""
+    """DOI of the publication it follows, if any."""
+    dataset: Part
+    target: Literal["family", "attack", "binary"] = "family"
+    """What is told apart: attack families, single attack types, or attack or not."""
+    split: Part = Part(name="official")
+    seed: int = Field(7, ge=0, lt=2**32)
+    prepare: Prepare = Prepare()
+    balance: Part = Part(name="none")
+    model: Part
+    training: Training = Training()
+    decide: Decide = Decide()
+
+    @property
+    def name(self) -> str:
+        """``<dataset>/<model>-<balance>``."""
+        return f"{self.dataset.name}/{self.model.name}-{self.balance.name}"
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of everything that decides the result, as hexadecimal digits."""
+        value = self.model_dump(mode="json", exclude={"title", "reference"})
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as plain JSON values, as :meth:`from_dict` reads them."""
+        value = self.model_dump(mode="json")
+        for part in ("dataset", "split", "balance", "model"):
+            value[part] = getattr(self, part).flat()
+        return value
+
+    def with_(self, **changes: Any) -> Recipe:
+        """Return the recipe with those fields changed and checked again.
+
+        A dotted field is written with two underscores: ``training__epochs=10``.
+        """
+        value = self.to_dict()
+        for key, new in changes.items():
+            *path, last = key.split("__")
+            table = value
+            for step in path:
+                table = table[step]
+            if last in {"dataset", "split", "balance", "model"} and isinstance(
+                new, str
+            ):
+                new = {"name": new}
+            table[last] = new
+        return Recipe.from_dict(value)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any], *, source: str = "recipe") -> Self:
+        """Return the recipe of a parsed TOML file.
+
+        Raises
+        ------
+        RecipeError
+            A key is unknown (the nearest known one is named), a value is of the
+            wrong type or range, or a plug-in does not exist.
+        """
+        recipe = _validate(cls, value, source)
+        for part, kind in (
+            (recipe.dataset, "datasets"),
+            (recipe.balance, "balance"),
+            (recipe.model, "models"),
+            (recipe.split, "splits"),
+        ):
+            _check_params(kind, part, source)
+        return recipe
+
+    @classmethod
+    def load(cls, name: str | Path) -> Self:
+        """Return the recipe of that file or name.
+
+        Parameters
+        ----------
+        name : str or Path
+            Path of a TOML file, the name of a shipped recipe, or
+            ``<dataset>/<model>-<balance>`` of any three plug-ins.
+
+        Raises
+        ------
+        RecipeError
+            No such file or name, or the file is not a recipe.
+        """
+        path = Path(name)
+        if path.suffix == ".toml":
+            try:
+                text = path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise RecipeError(
+                    f"cannot read the recipe {path}: {error}. Expected a TOML file, "
+                    "or a name like nsl_kdd/cnn-smote"
+                ) from error
+            return cls.from_dict(_parse(text, str(path)), source=str(path))
+        return cls._named(str(name))
+
+    @classmethod
+    def _named(cls, name: str) -> Self:
+        dataset, slash, rest = name.partition("/")
+        model, dash, balance = rest.partition("-")
+        if not (slash and dash and dataset and model and balance):
+            raise RecipeError(
+                f"{name!r} names no recipe. Expected a TOML file or "
+                "<dataset>/<model>-<balance>, for example nsl_kdd/cnn-smote"
+            )
+        for kind, wanted in (
+            ("datasets", dataset),
+            ("models", model),
+            ("balance", balance),
+        ):
+            if wanted not in (known := registry.names(kind)):
+                raise RecipeError(
+                    f"{name}: no plug-in {wanted!r} in {kind}; "
+                    f"{registry.nearest(wanted, known)}"
+                )
+        shipped = resources.files("evenflow") / "recipes" / dataset
+        value: dict[str, Any] = {
+            "dataset": dataset,
+            "model": {"name": model},
+            "balance": {"name": balance},
+        }
+        for file in ("_defaults.toml", f"{rest}.toml"):
+            if (path := shipped / file).is_file():
+                value = _merge(value, _parse(path.read_text(encoding="utf-8"), file))
+        if "max_rows_per_class" in value.get("over", {}):
+            cap = value["over"]["max_rows_per_class"]
+            accepted = _signature("balance", balance)
+            if "max_rows_per_class" in accepted:
+                value["balance"].setdefault("max_rows_per_class", cap)
+        value.pop("over", None)
+        return cls.from_dict(value, source=name)
+
+
+def shipped() -> list[str]:
+    """Return the names of the recipes that come with evenflow, sorted."""
+    root = resources.files("evenflow") / "recipes"
+    return sorted(
+        f"{folder.name}/{file.name.removesuffix('.toml')}"
+        for folder in root.iterdir()
+        if folder.is_dir()
+        for file in folder.iterdir()
+        if file.name.endswith(".toml") and not file.name.startswith("_")
+    )
+
+
+def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``under`` with what ``over`` says in its place, table by table."""
+    merged = dict(under)
+    for key, value in over.items():
+        old = merged.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _parse(text: str, source: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{source} is not TOML: {error}. Mend that line") from error
+
+
+def _signature(kind: str, name: str) -> dict[str, tuple[Any, Any]]:
+    """Return parameter -> (type, default) that a plug-in accepts from a recipe."""
+    plug_in = registry.load(kind, name)
+    if kind == "models":
+        config = plug_in[1]
+        hints = typing.get_type_hints(config)
+        return {
+            f.name: (
+                hints[f.name],
+                f.default
+                if f.default is not dataclasses.MISSING
+                else f.default_factory(),  # type: ignore[misc]
+            )
+            for f in dataclasses.fields(config)
+        }
+    functions = {"balance": "__init__", "datasets": "load"}
+    function = getattr(plug_in, functions[kind]) if kind in functions else plug_in
+    hints = typing.get_type_hints(function)
+    hidden = {"self", "split", "random_state", "folders", "load", "seed"}
+    return {
+        p.name: (hints.get(p.name, Any), ... if p.default is p.empty else p.default)
+        for p in inspect.signature(function).parameters.values()
+        if p.name not in hidden and p.kind is not p.VAR_KEYWORD
+    }
+
+
+def _check_params(kind: str, part: Part, source: str) -> None:
+    fields = _signature(kind, part.name)
+    model = create_model(  # type: ignore[call-overload]
+        part.name,
+        __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True),
+        **fields,
+    )
+    _validate(model, part.params, f"{source}: [{part.name}]")
+
+
+def _validate(model: Any, value: Mapping[str, Any], source: str) -> Any:
+    try:
+        return model.model_validate(dict(value))
+    except ValidationError as error:
+        raise RecipeError(
+            f"{source}: " + "; ".join(_explain(model, e) for e in error.errors())
+        ) from error
+
+
+def _explain(model: Any, error: Mapping[str, Any]) -> str:
+    """Say what is wrong with one key, and which known key is nearest."""
+    path = [str(step) for step in error["loc"]]
+    key = ".".join(path)
+    if error["type"] == "extra_forbidden":
+        known: Iterable[str] = _fields_at(model, path[:-1])
+        return f"unknown key {key!r}; {registry.nearest(path[-1], sorted(known))}"
+    if error["type"] == "missing":
+        return f"the key {key!r} is missing; add it"
+    return f"{key!r} is {error['input']!r}: {error['msg']}"
+
+
+def _fields_at(model: Any, path: list[str]) -> list[str]:
+    for step in path:
+        model = model.model_fields[step].annotation
+    return list(model.model_fields)

@@ -1,0 +1,186 @@
+"""What a row is: its columns, their units and ranges, its classes.
+
+A :class:`Table` is the one thing that travels from every source of rows to every
+place that reads them. Inside it a numeric column is ``Float64`` (missing: NaN) and
+a category column is ``String`` (missing: null), so a file of 3.7 million rows and a
+live batch of one look the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+BENIGN = "benign"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """One feature of a row, as a person would enter it."""
+
+    name: str
+    kind: Literal["numeric", "category"] = "numeric"
+    unit: str = ""
+    low: float | None = None
+    """Least possible value; a smaller one is a bad row."""
+    high: float | None = None
+    """Greatest possible value; a greater one is a bad row."""
+    step: float | None = None
+    """Distance between possible values: 1 for a count, None for a continuous one."""
+    choices: tuple[str, ...] = ()
+    """Documented values of a category; others are still accepted as unseen."""
+    aliases: tuple[str, ...] = ()
+    """Other names under which published files carry the column."""
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"{self.name}: low {self.low} is over high {self.high}")
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the column holds 0 or 1 only."""
+        return (self.low, self.high, self.step) == (0, 1, 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Schema:
+    """The columns of a data set and what its labels mean."""
+
+    name: str
+    columns: tuple[Column, ...]
+    classes: tuple[str, ...]
+    """Class names; a row's code is an index into them. ``classes[0]`` is benign."""
+    families: Mapping[str, str] = field(default_factory=dict)
+    """Attack type -> class. An attack type that is a class needs no entry."""
+    taxonomy: str = ""
+    """Which attack-to-family map this is, in words; stands beside every figure."""
+    layout: tuple[str, ...] = ()
+    """Column names of a published file without a header, label columns included."""
+    is_synthetic: bool = False
+    """Rows were made by a program; every output says so."""
+
+    def __post_init__(self) -> None:
+        if len(self.classes) < 2 or self.classes[0] != BENIGN:
+            raise ValueError(f"classes must start with {BENIGN!r}: {self.classes}")
+        if len(set(self.names)) != len(self.columns):
+            raise ValueError(f"{self.name}: two columns share a name")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names, in order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def numeric(self) -> tuple[Column, ...]:
+        """Numeric columns, in order."""
+        return tuple(c for c in self.columns if c.kind == "numeric")
+
+    @property
+    def categories(self) -> tuple[Column, ...]:
+        """Category columns, in order."""
+        return tuple(c for c in self.columns if c.kind == "category")
+
+    def column(self, name: str) -> Column:
+        """Return the column of that name."""
+        return next(c for c in self.columns if c.name == name)
+
+    def class_of(self, attack: str) -> str:
+        """Return the class of an attack type (or of ``benign``)."""
+        return self.families.get(attack, attack)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the schema as plain JSON values."""
+        return {
+            "name": self.name,
+            "columns": [
+                {
+                    name: list(value) if isinstance(value, tuple) else value
+                    for name in Column.__slots__
+                    if (value := getattr(c, name)) not in (None, "", ())
+                }
+                for c in self.columns
+            ],
+            "classes": list(self.classes),
+            "families": dict(self.families),
+            "taxonomy": self.taxonomy,
+            "layout": list(self.layout),
+            "is_synthetic": self.is_synthetic,
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """Return the schema that :meth:`to_dict` described."""
+        columns = tuple(
+            Column(**c | {k: tuple(c[k]) for k in ("choices", "aliases") if k in c})
+            for c in value["columns"]
+        )
+        return cls(
+            name=value["name"],
+            columns=columns,
+            classes=tuple(value["classes"]),
+            families=dict(value["families"]),
+            taxonomy=value["taxonomy"],
+            layout=tuple(value["layout"]),
+            is_synthetic=value["is_synthetic"],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """Rows of a schema, with their labels where they have any."""
+
+    schema: Schema
+    frame: pl.DataFrame
+    """Exactly the schema's columns, in order: ``Float64`` or ``String``."""
+    y: NDArray[np.int64] | None = None
+    """Class codes, shape ``(n_samples,)``; None for rows without labels."""
+    attack: pl.Series | None = None
+    """Attack type of each row (``benign`` for benign ones); None without labels."""
+    extra: pl.DataFrame | None = None
+    """Columns that are no features (addresses, times, numbers), same height."""
+
+    def __post_init__(self) -> None:
+        if tuple(self.frame.columns) != self.schema.names:
+            raise ValueError("a Table's frame holds exactly the schema's columns")
+        for part in (self.y, self.attack, self.extra):
+            if part is not None and len(part) != self.frame.height:
+                raise ValueError("labels and rows differ in number")
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Class codes; a ``ValueError`` for a table without labels."""
+        if self.y is None:
+            raise ValueError("this table has no labels")
+        return self.y
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of rows of each class, in class order."""
+        found = np.bincount(self.labels, minlength=len(self.schema.classes))
+        return dict(zip(self.schema.classes, found.tolist(), strict=True))
+
+    def take(self, rows: NDArray[np.integer[Any]] | Sequence[int]) -> Table:
+        """Return the rows of those numbers, in that order."""
+        rows = np.asarray(rows, dtype=np.int64)
+        return replace(
+            self,
+            frame=self.frame[rows],
+            y=None if self.y is None else self.y[rows],
+            attack=None if self.attack is None else self.attack[rows],
+            extra=None if self.extra is None else self.extra[rows],
+        )
+
+    def batches(self, size: int) -> list[Table]:
+        """Return the table cut into parts of at most ``size`` rows."""
+        return [
+            self.take(np.arange(start, min(start + size, len(self))))
+            for start in range(0, len(self), size)
+        ]
