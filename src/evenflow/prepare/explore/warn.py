@@ -1,0 +1,150 @@
+"""What a user should act on before training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+FEW_ROWS = 50
+GIVES_AWAY = 0.95
+SAME = 0.999
+MANY_VALUES = 1_000
+
+
+def warnings(found: dict[str, Any]) -> list[dict[str, str]]:
+    """Return what stands out in an exploration, gravest first."""
+    return [
+        {"kind": kind, "text": text}
+        for part in (_labels, _columns, _rows, _splits, _pairs)
+        for kind, text in part(found)
+    ]
+
+
+def _listed(names: list[str], most: int = 8) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _labels(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if found["overview"]["is_synthetic"]:
+        yield (
+            "synthetic",
+            "These rows were made by a program: figures on them say nothing about "
+            "real traffic.",
+        )
+    classes = found["classes"]
+    if not classes:
+        yield (
+            "no_labels",
+            "The rows carry no labels: they can be scored, not trained on.",
+        )
+        return
+    if absent := [c["name"] for c in classes if not c["n"]]:
+        yield (
+            "absent_class",
+            f"No row of {_listed(absent)}: a model trained here can never name "
+            f"{'it' if len(absent) == 1 else 'them'}.",
+        )
+    if sum(1 for c in classes if c["n"]) < 2:
+        yield "one_class", "Only one class has rows: nothing can be told apart."
+    for c in classes:
+        if 0 < c["n"] < FEW_ROWS:
+            yield (
+                "rare_class",
+                f"Only {c['n']} rows of {c['name']}: its figures will have wide "
+                "intervals; read them, not the point values.",
+            )
+
+
+def _columns(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    columns, n = found["columns"], found["overview"]["n_rows"]
+    for c in columns:
+        share = c["mutual_information_share"]
+        if share is not None and share > GIVES_AWAY:
+            yield (
+                "gives_away_label",
+                f"{c['name']} alone tells {share:.0%} of the label: is it known when "
+                "traffic is judged, or does it follow from the label?",
+            )
+    for c in columns:
+        if c["missing"]:
+            yield (
+                "missing",
+                f"{c['name']}: {c['missing']:,} values missing ({c['missing'] / n:.1%})",
+            )
+        if c["infinite"]:
+            yield (
+                "infinite",
+                f"{c['name']}: {c['infinite']:,} infinite values "
+                f"({c['infinite'] / n:.1%}); they are treated as missing",
+            )
+        if c["out_of_bounds"]:
+            yield (
+                "out_of_bounds",
+                f"{c['name']}: {c['out_of_bounds']:,} values outside the bounds of the "
+                "contract",
+            )
+        if c["kind"] == "category" and c["distinct"] > min(MANY_VALUES, 0.5 * n + 10):
+            yield (
+                "many_values",
+                f"{c['name']}: {c['distinct']:,} different values; is it an identifier "
+                "or an address? Those are no features",
+            )
+    if constant := [c["name"] for c in columns if c["is_constant"]]:
+        yield "constant", f"One value only, so no information: {_listed(constant)}"
+
+
+def _rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    duplicates, conflicts = found["duplicates"], found["conflicts"]
+    if duplicates["duplicate_share"] > 0.01:
+        yield (
+            "duplicates",
+            f"{duplicates['duplicate_rows']:,} rows repeat an earlier one "
+            f"({duplicates['duplicate_share']:.1%}): only "
+            f"{duplicates['distinct_rows']:,} are distinct. Every split of evenflow "
+            "keeps copies on one side.",
+        )
+    if conflicts["vectors"]:
+        yield (
+            "conflicts",
+            f"{conflicts['vectors']:,} feature vectors ({conflicts['rows']:,} rows) "
+            "carry more than one class: no model can get all of them right.",
+        )
+
+
+def _splits(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for other in found["splits"]:
+        if other["shared_rows"]:
+            yield (
+                "shared_rows",
+                f"{other['shared_rows']:,} rows of {other['name']} "
+                f"({other['shared_share']:.1%}) also occur here: a model may know "
+                "them by heart.",
+            )
+        if unseen := other["unseen_attacks"]:
+            n = sum(a["n"] for a in unseen)
+            yield (
+                "unseen_attacks",
+                f"{len(unseen)} attack types ({n:,} rows) occur in {other['name']} "
+                f"only: {_listed([a['name'] for a in unseen])}",
+            )
+        for column, values in other["unseen_values"].items():
+            yield (
+                "unseen_values",
+                f"{column}: values of {other['name']} not met here: {_listed(values)}",
+            )
+
+
+def _pairs(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    names, r = found["correlation"]["columns"], found["correlation"]["pearson"]
+    same = [
+        f"{names[i]} = {names[j]}"
+        for i in range(len(names))
+        for j in range(i)
+        if r[i][j] is not None and abs(r[i][j]) > SAME
+    ]
+    if same:
+        yield (
+            "same_columns",
+            f"Columns that say the same (|r| > {SAME}): {_listed(same)}",
+        )
