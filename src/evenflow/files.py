@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -11,6 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from evenflow.errors import BusyError, StorageError
+
+DISK = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EIO,
+    errno.EFBIG,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.ENAMETOOLONG,
+}
+"""Error numbers by which a disk or a permission stands in the way."""
 
 
 @contextmanager
@@ -31,11 +46,15 @@ def replacing(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    try:
         yield part
         part.replace(path)
-    except StorageError:
-        raise
     except OSError as error:
+        # what else goes wrong in the block (a connection, say) is the caller's to tell
+        if isinstance(error, StorageError) or error.errno not in DISK:
+            raise
         raise storage_error(path, error) from error
     finally:
         part.unlink(missing_ok=True)

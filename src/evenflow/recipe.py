@@ -163,7 +163,7 @@ class Recipe(BaseModel):
             A key is unknown (the nearest known one is named), a value is of the
             wrong type or range, or a plug-in does not exist.
         """
-        recipe = _validate(cls, value, source)
+        recipe: Self = _validate(cls, value, source)
         for part, kind in (
             (recipe.dataset, "datasets"),
             (recipe.balance, "balance"),
@@ -272,13 +272,9 @@ def _signature(kind: str, name: str) -> dict[str, tuple[Any, Any]]:
     if kind == "models":
         config = plug_in[1]
         hints = typing.get_type_hints(config)
+        missing = dataclasses.MISSING
         return {
-            f.name: (
-                hints[f.name],
-                f.default
-                if f.default is not dataclasses.MISSING
-                else f.default_factory(),  # type: ignore[misc]
-            )
+            f.name: (hints[f.name], ... if f.default is missing else f.default)
             for f in dataclasses.fields(config)
         }
     functions = {"balance": "__init__", "datasets": "load"}

@@ -1,0 +1,1 @@
+"""Networks and trees, and the story of their training in order."""

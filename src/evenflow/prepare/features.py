@@ -43,7 +43,7 @@ class Scaler:
 
     @classmethod
     def fit(cls, kind: Scaling, x: NDArray[np.float64]) -> Self:
-        """Learn the map from rows without missing values, ``(n_samples, n_numeric)``."""
+        """Learn the map from rows ``(n_samples, n_numeric)`` without missing values."""
         n = x.shape[1]
         quantiles = np.empty((n, 0))
         if kind == "minmax":
@@ -147,8 +147,10 @@ class Layout:
         k, m = self.n_numeric, self.n_numeric + self.n_indicators
         raw = self.scaler.inverse(X[:, :k].astype(np.float64))
         stepped = np.flatnonzero(self.step > 0)
-        raw[:, stepped] = np.round(raw[:, stepped] / self.step[stepped])
-        raw[:, stepped] *= self.step[stepped]
+        # steps to the unit: dividing 7 by 100 gives the very 0.07 that a file holds,
+        # multiplying 7 by 0.01 does not
+        per_unit = 1 / self.step[stepped]
+        raw[:, stepped] = np.round(raw[:, stepped] * per_unit) / per_unit
         out[:, :k] = self.scaler.forward(np.clip(raw, self.low, self.high))
         out[:, k:m] = X[:, k:m] > 0.5
         rows = np.arange(len(X))
@@ -220,7 +222,7 @@ class Preprocessor:
             step=np.array([columns[j].step or 0.0 for j in keep]),
             fill=fill[keep],
             indicator=tuple(
-                c.name for c, m in zip(columns, missing.any(axis=0), strict=True) if m
+                columns[j].name for j in np.flatnonzero(missing.any(axis=0))
             ),
             low=x[:, keep].min(axis=0),
             high=x[:, keep].max(axis=0),

@@ -1,0 +1,1 @@
+"""What a sensor needs: load a bundle, score rows, explain a verdict."""

@@ -1,0 +1,1 @@
+"""From packets to connections to columns: the room for live traffic."""

@@ -1,0 +1,272 @@
+"""One experiment from recipe to bundle, and the judging of a bundle on other rows.
+
+The command line, the Python API and the web application all come through here.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evenflow import datasets
+from evenflow.errors import DataError, LeakError, StorageError
+from evenflow.files import owned, storage_error
+from evenflow.progress import OnEvent, Progress, ignore
+from evenflow.recipe import Recipe
+from evenflow.schema import Table
+
+if TYPE_CHECKING:
+    from evenflow.judge.report import Report
+    from evenflow.learn.training import Trained
+    from evenflow.runtime.bundle import Bundle
+
+HELD_OUT = "held_out"
+"""Name of the rows a bundle's own recipe kept for judging."""
+MOSTLY_SEEN = 0.2
+"""Share of training rows among judged rows from which a figure is refused. The
+official NSL-KDD test file shares 3 % with its training file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What one recipe came to."""
+
+    trained: Trained
+    report: Report
+    model: bytes
+    """The network or trees as ONNX."""
+
+    def save(self, folder: Path, *, overwrite: bool = False) -> None:
+        """Write the bundle, whole or not at all.
+
+        Raises
+        ------
+        StorageError
+            Something is there already, or it cannot be written.
+        """
+        from evenflow.judge.card import model_card
+        from evenflow.runtime import bundle
+
+        trained = self.trained
+        bundle.save(
+            folder,
+            schema=trained.schema,
+            preprocessor=trained.preprocessor,
+            model=self.model,
+            decision=trained.decision,
+            golden=trained.golden,
+            reference=trained.reference,
+            recipe=trained.recipe.to_dict(),
+            report=self.report.to_dict(),
+            card=model_card(self.report),
+            fingerprint=trained.fingerprint,
+            overwrite=overwrite,
+        )
+
+
+def run(
+    recipe: Recipe,
+    *,
+    folders: Sequence[Path],
+    output: Path | None = None,
+    cache: Path | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    overwrite: bool = False,
+    on_event: OnEvent = ignore,
+) -> Experiment:
+    """Train, judge and, with ``output``, save.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    folders : sequence of Path
+        Where data sets are looked for, in order.
+    output : Path, optional
+        Folder of the bundle to write. While it is made, its checkpoint lies in
+        ``<output>.partial``.
+    cache : Path, optional
+        Folder that keeps balanced rows for runs that balance alike.
+    resume : bool
+        Go on from the checkpoint that an interrupted run left.
+    device : {'auto', 'cpu', 'cuda'}
+    overwrite : bool
+        Replace a bundle that is already there.
+
+    Raises
+    ------
+    BusyError
+        Another run writes the same bundle.
+    StorageError
+        Something is in the way of ``output``.
+    """
+    if output is None:
+        return _experiment(recipe, folders, None, cache, resume, device, on_event)
+    if output.exists() and not overwrite:
+        raise StorageError(
+            f"{output} is there already; expected a path that is free. "
+            "Choose another or ask to overwrite it"
+        )
+    workdir = output.with_name(f"{output.name}.partial")
+    with owned(workdir):
+        experiment = _experiment(
+            recipe, folders, workdir, cache, resume, device, on_event
+        )
+        experiment.save(output, overwrite=overwrite)
+        try:
+            shutil.rmtree(workdir)
+        except OSError as error:
+            raise storage_error(workdir, error) from error
+    return experiment
+
+
+def _experiment(
+    recipe: Recipe,
+    folders: Sequence[Path],
+    workdir: Path | None,
+    cache: Path | None,
+    resume: bool,
+    device: str,
+    on_event: OnEvent,
+) -> Experiment:
+    from evenflow.judge.report import judge
+    from evenflow.learn.training import train
+
+    def load(split: str) -> Table:
+        return datasets.load(
+            recipe.dataset.name, split, folders=folders, **recipe.dataset.params
+        )
+
+    trained = train(
+        recipe,
+        load=load,
+        workdir=workdir,
+        cache=cache,
+        resume=resume,
+        device=device,
+        on_event=on_event,
+    )
+    on_event(Progress(step="judge", done=0, unit="step"))
+    model = trained.fitted.to_onnx()
+    report = judge(
+        trained.test,
+        trained.scores,
+        protocol=trained.protocol,
+        unseen_attacks=trained.unseen_attacks,
+        decision=trained.decision,
+        training=trained.record | {"model_bytes": len(model)},
+    )
+    on_event(Progress(step="judge", done=1, total=1, unit="step"))
+    return Experiment(trained=trained, report=report, model=model)
+
+
+def evaluate(
+    bundle: Bundle,
+    dataset: str,
+    split: str,
+    *,
+    folders: Sequence[Path],
+    params: dict[str, Any] | None = None,
+    on_event: OnEvent = ignore,
+) -> Report:
+    """Judge a bundle on rows that did not train it.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    dataset : str
+        Name of a data set with the bundle's columns.
+    split : str
+        One of the data set's published parts, or ``held_out``: the rows that the
+        bundle's own recipe kept for judging.
+    folders : sequence of Path
+        Where data sets are looked for, in order.
+    params : dict, optional
+        Of the data set; those of the bundle's recipe where it is the same one.
+
+    Raises
+    ------
+    LeakError
+        The rows trained the bundle.
+    DataError
+        The data set has other columns than the bundle was trained on.
+    """
+    from evenflow.judge.report import judge
+    from evenflow.prepare.leaks import seen_share
+
+    recipe = Recipe.from_dict(bundle.recipe, source=f"{bundle.path}: recipe")
+    if params is None:
+        params = recipe.dataset.params if dataset == recipe.dataset.name else {}
+
+    def load(part: str) -> Table:
+        on_event(Progress(step=f"load {dataset} {part}", done=0, unit="step"))
+        return datasets.load(dataset, part, folders=folders, **params)
+
+    table, protocol = _rows(recipe, dataset, split, load)
+    table = _labelled(bundle, dataset, table)
+    if (
+        split != HELD_OUT
+        and (share := seen_share(bundle.fingerprint, table)) > MOSTLY_SEEN
+    ):
+        raise LeakError(
+            f"{share:.0%} of the rows of {dataset} {split} trained this bundle; a "
+            "figure on them says nothing. Judge it on another split, or on "
+            f"'{HELD_OUT}', the rows its recipe kept"
+        )
+    trained = set(bundle.report["training"]["attacks"])
+    present = [] if table.attack is None else table.attack.unique().to_list()
+    scores = bundle.score(table, on_event=on_event)
+    return judge(
+        table,
+        scores,
+        protocol=protocol,
+        unseen_attacks=tuple(sorted(set(present) - trained)),
+        decision=bundle.decision,
+        training=bundle.report["training"],
+    )
+
+
+def _rows(recipe: Recipe, dataset: str, split: str, load: Any) -> tuple[Table, Any]:
+    from evenflow import registry
+    from evenflow.prepare.split import Protocol
+
+    if split == HELD_OUT:
+        if dataset != recipe.dataset.name:
+            raise DataError(
+                f"'{HELD_OUT}' names rows of {recipe.dataset.name}, which trained "
+                f"this bundle, not of {dataset}; name one of its published parts"
+            )
+        make = registry.load("splits", recipe.split.name)
+        parts = make(load, recipe.seed, **recipe.split.params)
+        return parts.test, parts.protocol
+    same = dataset == recipe.dataset.name and recipe.split.name == "official"
+    name = "official" if same else "other data"
+    if same and split != "test":
+        name = f"official ({split})"
+    return load(split), Protocol(
+        name=name,
+        description=f"trained on {recipe.dataset.name} ({recipe.split.name} split), "
+        f"judged on {dataset} {split}",
+    )
+
+
+def _labelled(bundle: Bundle, dataset: str, table: Table) -> Table:
+    """Return the rows with the bundle's columns and classes."""
+    from dataclasses import replace
+
+    from evenflow.prepare.target import label
+
+    wanted = bundle.schema.names
+    if missing := [name for name in wanted if name not in table.frame.columns]:
+        raise DataError(
+            f"{dataset} lacks {len(missing)} of the {len(wanted)} columns this bundle "
+            f"reads: {', '.join(missing)}. Judge it on {bundle.schema.name}, or train "
+            f"a bundle on {dataset}"
+        )
+    schema = replace(table.schema, columns=bundle.schema.columns)
+    return label(
+        replace(table, schema=schema, frame=table.frame.select(wanted)), bundle.schema
+    )

@@ -1,0 +1,311 @@
+"""The training story in order, on one screen.
+
+Split, fit the preprocessor on training rows, balance them, train, set calibration
+and threshold on training rows that neither fitted nor stopped the model, then touch
+the test rows once. No recipe can change the order: that is the product's promise.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenflow import registry
+from evenflow.decision import Decision, Scores
+from evenflow.errors import DataError
+from evenflow.learn.calibration import fit_decision
+from evenflow.learn.fitted import Fitted
+from evenflow.prepare import kept
+from evenflow.prepare.features import Layout, Preprocessor
+from evenflow.prepare.leaks import check_split, fingerprint
+from evenflow.prepare.split import Load, Protocol, Split, hold_out
+from evenflow.prepare.target import label, target_schema
+from evenflow.progress import Epoch, Note, OnEvent, Progress, ignore
+from evenflow.recipe import Recipe
+from evenflow.schema import Schema, Table
+
+N_GOLDEN, N_REFERENCE = 64, 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A model, what it needs to score, and what it did on the test rows."""
+
+    recipe: Recipe
+    schema: Schema
+    preprocessor: Preprocessor
+    fitted: Fitted
+    decision: Decision
+    protocol: Protocol
+    unseen_attacks: tuple[str, ...]
+    test: Table
+    scores: Scores
+    """Of the test rows, which nothing above has seen."""
+    golden: Table
+    """Training rows of every class, re-scored whenever a bundle is loaded."""
+    reference: Table
+    """Benign training rows that an explanation compares with."""
+    fingerprint: NDArray[np.uint64]
+    """Sketch of the training rows, by which later judging finds them again."""
+    record: dict[str, Any]
+    """What happened, as JSON values: rows, class counts, epochs, seconds, notes."""
+
+
+def train(
+    recipe: Recipe,
+    *,
+    load: Load,
+    workdir: Path | None = None,
+    cache: Path | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    on_event: OnEvent = ignore,
+) -> Trained:
+    """Train what the recipe describes and score its test rows once.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    load : callable
+        Returns a published part of the recipe's data set by name.
+    workdir : Path, optional
+        Folder for the checkpoint; without it a killed run starts anew.
+    cache : Path, optional
+        Folder that keeps balanced rows for the next run; ``workdir`` without it.
+    resume : bool
+        Go on from the checkpoint in ``workdir`` if there is one.
+    device : {'auto', 'cpu', 'cuda'}
+    on_event : callable
+
+    Raises
+    ------
+    DataError
+        The rows cannot train a detector: one class only, no benign rows.
+    LeakError
+        Test rows are among the training rows though the protocol promises none.
+    RecipeError
+        A parameter is impossible, or the device is not there.
+    """
+    log = _Log(on_event)
+    cache = cache or workdir
+    with log.step("load and split"):
+        make = registry.load("splits", recipe.split.name)
+        split = _with_target(make(load, recipe.seed, **recipe.split.params), recipe)
+        shared = check_split(split)
+        fit, valid, held = _parts(split.train, recipe)
+    with log.step("prepare"):
+        preprocessor = Preprocessor.fit(fit, **recipe.prepare.model_dump())
+        X, y = preprocessor.transform(fit), fit.labels
+        X_valid = preprocessor.transform(valid)
+    with log.step("balance"):
+        X, y, weights = _balance(recipe, X, y, preprocessor.layout, cache, log)
+    with log.step("fit"):
+        n_classes = len(split.train.schema.classes)
+        thing, config = registry.load("models", recipe.model.name)
+        common = {
+            "n_classes": n_classes,
+            "class_weight": weights,
+            "seed": recipe.seed,
+            "on_event": log.on_event,
+        }
+        data = (config(**recipe.model.params), X, y, X_valid, valid.labels)
+        if hasattr(thing, "forward"):
+            from evenflow.learn.network import fit_network
+
+            checkpoint = None if workdir is None else workdir / "checkpoint.npz"
+            fitted: Fitted = fit_network(
+                thing,
+                *data,
+                **common,
+                training=recipe.training,
+                device=device,
+                checkpoint=checkpoint,
+                resume=resume,
+            )
+        else:
+            from evenflow.learn.estimator import fit_estimator
+
+            fitted = fit_estimator(thing, *data, **common)
+        log.notes(fitted.notes)
+    with log.step("calibrate"):
+        decision = fit_decision(
+            fitted.log_proba(preprocessor.transform(held)),
+            held.labels,
+            false_alarm_budget=recipe.decide.false_alarm_budget,
+        )
+    with log.step("score"):
+        scores = decision.apply(fitted.log_proba(preprocessor.transform(split.test)))
+
+    rng = np.random.default_rng(recipe.seed)
+    return Trained(
+        recipe=recipe,
+        schema=split.train.schema,
+        preprocessor=preprocessor,
+        fitted=fitted,
+        decision=decision,
+        protocol=split.protocol,
+        unseen_attacks=split.unseen_attacks,
+        test=split.test,
+        scores=scores,
+        golden=_golden(fit, rng),
+        reference=_reference(fit, rng),
+        fingerprint=fingerprint(split.train),
+        record={
+            "recipe": recipe.to_dict(),
+            "recipe_sha256": recipe.sha256,
+            "protocol": split.protocol.name,
+            "rows": {
+                "train": len(split.train),
+                "fit": len(fit),
+                "balanced": len(y),
+                "valid": len(valid),
+                "calibration": len(held),
+                "test": len(split.test),
+            },
+            "class_counts": {
+                "before": fit.counts(),
+                "after": _counts(y, split.train.schema),
+            },
+            "attacks": _attacks(split.train),
+            "rows_shared_with_test": shared,
+            "n_features": X.shape[1],
+            "n_parameters": fitted.n_parameters,
+            "history": [_epoch(e) for e in fitted.history],
+            "seconds": log.seconds,
+            "score_rows_per_s": len(split.test) / max(log.seconds["score"], 1e-9),
+            "notes": log.texts,
+            "machine": machine(),
+        },
+    )
+
+
+def _balance(
+    recipe: Recipe,
+    X: NDArray[np.float32],
+    y: NDArray[np.int64],
+    layout: Layout,
+    cache: Path | None,
+    log: _Log,
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64] | None]:
+    """Return balanced rows, labels and, from samplers that weigh, class weights."""
+    sampler = registry.load("balance", recipe.balance.name)(
+        random_state=recipe.seed, **recipe.balance.params
+    )
+
+    def resample() -> tuple[NDArray[np.float32], NDArray[np.int64], list[str]]:
+        rows = sampler.fit_resample(X, y, layout=layout, on_event=log.on_event)
+        return *rows, list(getattr(sampler, "notes_", ()))
+
+    copies = sampler.kind in {"none", "weight"}  # nothing made, nothing to keep
+    name = "" if copies else kept.key(X, y, recipe.balance.flat() | {"s": recipe.seed})
+    X_new, y_new, notes = kept.rows(None if copies else cache, name, resample)
+    log.notes(notes)
+    return X_new, y_new, getattr(sampler, "class_weight_", None)
+
+
+def _with_target(split: Split, recipe: Recipe) -> Split:
+    """Label both sides for the recipe's target; training attack types come first."""
+    known = _attacks(split.train)
+    schema = target_schema(
+        split.train.schema, recipe.target, [*known, *split.unseen_attacks]
+    )
+    labelled = Split(
+        train=label(split.train, schema),
+        test=label(split.test, schema),
+        protocol=split.protocol,
+    )
+    counts = labelled.train.counts()
+    if sum(n > 0 for n in counts.values()) < 2 or not counts[schema.classes[0]]:
+        found = ", ".join(f"{name} {n}" for name, n in counts.items() if n)
+        raise DataError(
+            f"the training rows hold {found or 'nothing'}; expected benign rows and "
+            "rows of at least one attack. Check the label column and the split"
+        )
+    return labelled
+
+
+def _parts(table: Table, recipe: Recipe) -> tuple[Table, Table, Table]:
+    """Return rows to fit, rows to stop by, rows to calibrate on."""
+    kept, held = hold_out(table, fraction=recipe.decide.fraction, seed=recipe.seed + 1)
+    rest = table.take(kept)
+    share = recipe.training.valid_fraction / (1 - recipe.decide.fraction)
+    fit, valid = hold_out(rest, fraction=min(share, 0.5), seed=recipe.seed + 2)
+    return rest.take(fit), rest.take(valid), table.take(held)
+
+
+def _golden(table: Table, rng: np.random.Generator) -> Table:
+    """Return up to N_GOLDEN rows, every class among them."""
+    codes = np.unique(table.labels)
+    each = max(1, N_GOLDEN // len(codes))
+    rows = [
+        rng.permutation(np.flatnonzero(table.labels == code))[:each] for code in codes
+    ]
+    return table.take(np.sort(np.concatenate(rows)))
+
+
+def _reference(table: Table, rng: np.random.Generator) -> Table:
+    benign = rng.permutation(np.flatnonzero(table.labels == 0))[:N_REFERENCE]
+    return table.take(np.sort(benign))
+
+
+def _counts(y: NDArray[np.int64], schema: Schema) -> dict[str, int]:
+    found = np.bincount(y, minlength=len(schema.classes))
+    return dict(zip(schema.classes, found.tolist(), strict=True))
+
+
+def _attacks(table: Table) -> dict[str, int]:
+    """Return attack type -> rows, most frequent first, then by name."""
+    if table.attack is None:
+        return {}
+    counted = table.attack.value_counts(name="n").rows()
+    return dict(sorted(counted, key=lambda pair: (-pair[1], pair[0])))
+
+
+def _epoch(epoch: Epoch) -> dict[str, Any]:
+    return {name: getattr(epoch, name) for name in Epoch.__slots__}
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures were measured on."""
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "processor": platform.machine(),
+        "python": platform.python_version(),
+        "system": platform.system(),
+    }
+
+
+class _Log:
+    """Times the steps and passes events on, keeping the notes."""
+
+    def __init__(self, listener: Callable[[Any], None]) -> None:
+        self.listener = listener
+        self.seconds: dict[str, float] = {}
+        self.texts: list[str] = []
+
+    def on_event(self, event: Any) -> None:
+        if isinstance(event, Note):
+            self.texts.append(event.text)
+        self.listener(event)
+
+    def notes(self, texts: Any) -> None:
+        for text in texts:
+            if text not in self.texts:
+                self.on_event(Note(text=text))
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        self.listener(Progress(step=name, done=0, unit="step"))
+        yield
+        self.seconds[name] = time.perf_counter() - start
+        self.listener(Progress(step=name, done=1, total=1, unit="step"))

@@ -1,0 +1,63 @@
+"""Keep balanced rows on disk, so that a resumed run or a sibling need not redo them.
+
+Balancing can take minutes. What it made is kept under a name that says everything it
+was made from; other rows or other settings have another name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenflow import __version__
+from evenflow.files import replacing
+
+Rows = tuple[NDArray[np.float32], NDArray[np.int64]]
+
+
+def key(
+    X: NDArray[np.float32], y: NDArray[np.int64], settings: Mapping[str, Any]
+) -> str:
+    """Return a name for what these settings make of these rows, 32 hex digits."""
+    digest = hashlib.sha256(__version__.encode())
+    digest.update(json.dumps(settings, sort_keys=True).encode())
+    digest.update(np.ascontiguousarray(X).data)
+    digest.update(np.ascontiguousarray(y).data)
+    return digest.hexdigest()[:32]
+
+
+def rows(
+    folder: Path | None,
+    name: str,
+    make: Callable[[], tuple[NDArray[np.float32], NDArray[np.int64], list[str]]],
+) -> tuple[NDArray[np.float32], NDArray[np.int64], list[str]]:
+    """Return the rows and notes kept under ``name``; make and keep them if need be.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Where rows are kept; None keeps nothing.
+    name : str
+        As :func:`key` gives it.
+    make : callable
+        Returns rows ``(n_samples, n_features)``, labels and notes.
+    """
+    if folder is None:
+        return make()
+    path = folder / f"balanced-{name}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return kept["X"], kept["y"], [str(text) for text in kept["notes"]]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        path.unlink(missing_ok=True)  # absent, or cut off by a full disk
+    X, y, notes = make()
+    with replacing(path) as part, part.open("wb") as stream:
+        np.savez(stream, X=X, y=y, notes=np.array(notes, dtype=np.str_))
+    return X, y, notes

@@ -1,0 +1,65 @@
+"""Choose what is told apart: attack families, single attack types, attack or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from evenflow.errors import DataError
+from evenflow.schema import BENIGN, Schema, Table
+
+Target = Literal["family", "attack", "binary"]
+ATTACK = "attack"
+
+
+def target_schema(schema: Schema, target: Target, attacks: Sequence[str]) -> Schema:
+    """Return the schema with the classes of that target.
+
+    Parameters
+    ----------
+    schema : Schema
+        With attack families as classes, as data sets give it.
+    target : {'family', 'attack', 'binary'}
+    attacks : sequence of str
+        Attack types there may be, those of the training rows first; they become the
+        classes for ``'attack'``.
+    """
+    if target == "family":
+        return schema
+    named = f"{schema.taxonomy}; target: {target}"
+    if target == "binary":
+        families = dict.fromkeys([*schema.families, *schema.classes[1:]], ATTACK)
+        return replace(
+            schema, classes=(BENIGN, ATTACK), families=families, taxonomy=named
+        )
+    types = tuple(dict.fromkeys(a for a in attacks if a != BENIGN))
+    return replace(schema, classes=(BENIGN, *types), families={}, taxonomy=named)
+
+
+def label(table: Table, schema: Schema) -> Table:
+    """Return the table labelled by another schema's classes.
+
+    Raises
+    ------
+    DataError
+        The table has no labels, or an attack type the schema has no class for.
+    """
+    if table.y is None:
+        raise DataError("these rows carry no labels; expected a label column")
+    names = table.attack
+    if names is None:
+        names = pl.Series("attack", np.array(table.schema.classes)[table.y])
+    known = {name: code for code, name in enumerate(schema.classes)}
+    code = {name: known.get(schema.class_of(name)) for name in names.unique().to_list()}
+    if strange := sorted(name for name, c in code.items() if c is None):
+        raise DataError(
+            f"rows are labelled {', '.join(map(repr, strange))}, for which "
+            f"{schema.name} has no class; expected one of "
+            f"{', '.join([*schema.families, *schema.classes])}"
+        )
+    y = np.array([code[name] for name in names.to_list()], dtype=np.int64)
+    return replace(table, schema=schema, y=y, attack=names)
