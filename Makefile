@@ -1,0 +1,60 @@
+# Two commands are enough: `make demo` shows what evenflow does, `make test` proves it.
+# Each sets up what it needs the first time and asks nothing.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: help demo test check bench docs clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# the first Python that runs, is 3.11 or newer and can make environments
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
+	$$p -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$p && break; done)
+
+# published files beside the checkout are used where they are; nothing is downloaded
+ifndef EVENFLOW_DATA
+ifneq ($(wildcard ../shared/datasets),)
+export EVENFLOW_DATA := $(abspath ../shared/datasets)
+endif
+endif
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make demo   train, compare, report, save, score and explain, in under 10 minutes
+demo: $(READY)
+	$(BIN)/evenflow demo -o demo
+
+## make test   all tests: the fast tier, then the slow one
+test: $(READY)
+	$(BIN)/pytest -q -n 2 -m "not slow"
+	$(BIN)/pytest -q -n 2 -m slow
+
+## make check  style and types
+check: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+## make docs   write the generated reference pages again
+docs: $(READY)
+	$(BIN)/python docs/generate.py
+
+## make bench  speed and memory, as ratios measured in one run
+bench: $(READY)
+	$(BIN)/python -m benchmarks.speed
+
+## make clean  remove the environment and what demo wrote
+clean:
+	rm -rf $(VENV) demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(READY): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Error: no Python 3.11 or newer with venv was found; \
+	install one (Debian: apt install python3 python3-venv) or say make PYTHON=..." >&2; exit 2; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version); about 2 GB, one to three minutes"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade-strategy only-if-needed -e '.[train,dev]'
+	touch $@

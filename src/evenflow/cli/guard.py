@@ -1,0 +1,167 @@
+"""The edge of the program: our errors become one line, bugs become a report.
+
+Exit codes: 0 done, 2 something given was wrong, 130 stopped by Ctrl-C, 141 the
+reader of a pipe left, 1 a bug of ours.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+import click
+
+from evenflow.cli.voice import Voice
+from evenflow.errors import EvenflowError
+
+logger = logging.getLogger(__name__)
+
+GIVEN_IS_WRONG = 2
+STOPPED = 130
+READER_LEFT = 141
+
+
+class Failure(click.ClickException):
+    """One line on stderr, then an exit code."""
+
+    def __init__(self, message: str, *, kind: str, voice: Voice, code: int) -> None:
+        super().__init__(" ".join(message.split("\n")))
+        self.kind, self.voice = kind, voice
+        self.exit_code = code  # type: ignore[misc]
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write the line."""
+        if self.voice.log_json:
+            self.voice.line(level="error", type=self.kind, message=self.message)
+        else:
+            click.echo(f"Error: {self.message}", file=file, err=True)
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C, with a line that says how to go on."""
+
+
+@contextmanager
+def resumable(hint: str) -> Iterator[None]:
+    """Let Ctrl-C inside the block end the program with the line ``hint``."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise Stopped(hint) from stop
+
+
+class Guarded(click.Group):
+    """Turn what a command raises into a line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        voice = ctx.ensure_object(Voice)
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt as stop:
+            hint = str(stop) if isinstance(stop, Stopped) else ""
+            text = f"Stopped. {hint}" if hint else "Stopped."
+            raise Failure(text, kind="Stopped", voice=voice, code=STOPPED) from stop
+        except EvenflowError as error:
+            logger.debug("the error in full", exc_info=True)
+            raise _failure(error, voice) from error
+        except BrokenPipeError as error:
+            # what is still in the buffer must not raise again at exit
+            with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+                os.dup2(nowhere.fileno(), sys.stdout.fileno())
+            raise click.exceptions.Exit(READER_LEFT) from error
+        except OSError as error:
+            if error.errno not in _OUTSIDE:
+                raise _bug(error, voice) from error
+            logger.debug("the error in full", exc_info=True)
+            raise _failure(error, voice) from error
+        except Exception as error:
+            raise _bug(error, voice) from error
+
+
+# what the machine refuses: the user's to mend, not ours
+_OUTSIDE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT,
+    errno.EISDIR, errno.ENOTDIR, errno.EFBIG, errno.EMFILE, errno.ENOMEM, errno.EIO,
+    errno.ENAMETOOLONG, errno.ELOOP, errno.ETXTBSY, errno.ENODEV, errno.ENXIO,
+}  # fmt: skip
+
+
+def _failure(error: Exception, voice: Voice) -> Failure:
+    text = str(error)
+    if isinstance(error, OSError) and not isinstance(error, EvenflowError):
+        where = error.filename or "the output"
+        text = f"{where}: {error.strerror}. Free space or choose another path"
+    return Failure(text, kind=type(error).__name__, voice=voice, code=GIVEN_IS_WRONG)
+
+
+def _bug(error: Exception, voice: Voice) -> Failure:
+    """Say that this is ours to mend; the traceback is one -v away."""
+    logger.info("the error in full", exc_info=True)
+    kind = type(error).__name__
+    text = f"evenflow has a bug: {kind}: {error}"
+    if not voice.verbose:
+        text += ". Run again with -v for the traceback and report it"
+    return Failure(text, kind=kind, voice=voice, code=1)
+
+
+class Command(click.Command):
+    """A command that also takes -v, --quiet and --log-json."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += [
+            click.Option(
+                ["-v", "--verbose"],
+                count=True,
+                expose_value=False,
+                callback=_set("verbose"),
+                help="Say more on stderr; -vv says all.",
+            ),
+            click.Option(
+                ["-q", "--quiet"],
+                is_flag=True,
+                expose_value=False,
+                callback=_set("quiet"),
+                help="Say nothing on stderr but errors.",
+            ),
+            click.Option(
+                ["--log-json"],
+                is_flag=True,
+                expose_value=False,
+                callback=_set("log_json"),
+                help="Write what goes to stderr as JSON lines.",
+            ),
+        ]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Set up the log as the switches say, then run."""
+        ctx.ensure_object(Voice).set_up_logging()
+        return super().invoke(ctx)
+
+
+def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def callback(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
+        voice = ctx.ensure_object(Voice)
+        if value:
+            setattr(voice, name, value)
+
+    return callback
+
+
+def voice() -> Voice:
+    """Return the voice of the command that runs."""
+    return click.get_current_context().ensure_object(Voice)
+
+
+def print_json(value: Any) -> None:
+    """Write a result for machines on stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))

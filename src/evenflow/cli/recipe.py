@@ -1,0 +1,67 @@
+"""``evenflow recipe``: which experiments come with evenflow, and what they say."""
+
+from __future__ import annotations
+
+import click
+
+from evenflow.cli import options
+from evenflow.cli.guard import Command, Guarded, print_json
+from evenflow.cli.text import columns, toml
+
+
+class Group(Guarded):
+    """A group whose commands take the common switches."""
+
+    command_class = Command
+
+
+@click.group(cls=Group)
+def recipe() -> None:
+    """Show the recipes that come with evenflow."""
+
+
+@recipe.command("list")
+@options.as_json
+def list_recipes(*, as_json: bool) -> None:
+    """List the shipped recipes and the parts any other can be made of.
+
+    A recipe is named <dataset>/<model>-<balance>; every combination of the parts
+    listed works, a shipped one just says more.
+    """
+    from evenflow import registry
+    from evenflow.recipe import Recipe, shipped
+
+    recipes = [Recipe.load(name) for name in shipped()]
+    kinds = ("datasets", "models", "balance", "splits")
+    if as_json:
+        print_json(
+            {
+                "recipes": [
+                    {"name": name, "title": r.title, "reference": r.reference}
+                    for name, r in zip(shipped(), recipes, strict=True)
+                ],
+                **{kind: registry.names(kind) for kind in kinds},
+            }
+        )
+        return
+    rows = [(name, r.title) for name, r in zip(shipped(), recipes, strict=True)]
+    click.echo(columns(["recipe", "title"], rows))
+    click.echo()
+    for kind in kinds:
+        click.echo(f"{kind}: {', '.join(registry.names(kind))}")
+
+
+@recipe.command("show")
+@click.argument("name")
+@options.settings
+@options.as_json
+def show(name: str, settings: tuple[str, ...], *, as_json: bool) -> None:
+    """Print the recipe NAME (a name or a TOML file) in full, as TOML."""
+    from evenflow.recipe import Recipe
+
+    found = options.changed(Recipe.load(name), settings)
+    if as_json:
+        print_json(found.to_dict() | {"sha256": found.sha256})
+        return
+    click.echo(f"# {found.name}, sha256 {found.sha256}")
+    click.echo(toml(found.to_dict()))

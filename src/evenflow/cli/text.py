@@ -1,0 +1,70 @@
+"""Results as plain text: aligned columns, figures, TOML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+
+def columns(
+    head: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[int] = ()
+) -> str:
+    """Return rows as aligned columns under a ruled head, never cut.
+
+    Parameters
+    ----------
+    head : sequence of str
+    rows : iterable of sequences
+        Cells; ``None`` is shown as a dash.
+    right : iterable of int
+        Numbers of the columns whose cells are flush right.
+    """
+    cells = [["-" if c is None else str(c) for c in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    flush = set(right)
+
+    def line(row: Sequence[str]) -> str:
+        parts = [
+            cell.rjust(width) if k in flush else cell.ljust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        return "  ".join(parts).rstrip()
+
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join([line(list(head)), rule, *map(line, cells)])
+
+
+def pairs(facts: Mapping[str, Any]) -> str:
+    """Return ``name  value`` lines, names padded to one width."""
+    width = max(map(len, facts), default=0)
+    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in facts.items())
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """Return a share of one as per cent; a dash where it is undefined."""
+    return "-" if value is None else f"{100 * value:.{digits}f}"
+
+
+def toml(value: Mapping[str, Any], path: tuple[str, ...] = ()) -> str:
+    """Return JSON values as TOML: plain keys first, then the tables."""
+    plain = {k: v for k, v in value.items() if not isinstance(v, Mapping)}
+    lines = [f"{_key(k)} = {_value(v)}" for k, v in plain.items() if v is not None]
+    for key, table in value.items():
+        if isinstance(table, Mapping):
+            here = (*path, key)
+            head = "\n" if lines else ""
+            lines.append(f"{head}[{'.'.join(map(_key, here))}]")
+            lines += [body] if (body := toml(table, here)) else []
+    return "\n".join(lines)
+
+
+def _key(key: str) -> str:
+    bare = key.replace("_", "").replace("-", "")
+    return key if bare.isascii() and bare.isalnum() else json.dumps(key)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,76 @@
+"""``evenflow train``: one recipe in, one bundle out."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from evenflow.cli import options
+from evenflow.cli.folders import folders
+from evenflow.cli.guard import Command, print_json, resumable, voice
+
+
+@click.command(cls=Command)
+@click.argument("recipe")
+@click.option(
+    "-o",
+    "--output",
+    metavar="BUNDLE",
+    required=True,
+    type=options.PATH,
+    help="Folder of the bundle to write.",
+)
+@click.option("--seed", type=int, help="Another seed than the recipe's.")
+@click.option(
+    "--resume", is_flag=True, help="Go on from where an interrupted run stopped."
+)
+@click.option("--overwrite", is_flag=True, help="Replace a bundle that is there.")
+@options.device
+@options.settings
+@options.as_json
+def train(
+    recipe: str,
+    output: Path,
+    seed: int | None,
+    *,
+    resume: bool,
+    overwrite: bool,
+    device: str,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Train what RECIPE describes, judge it, and save it as a bundle.
+
+    RECIPE is a TOML file or a name: <dataset>/<model>-<balance>, for example
+    nsl_kdd/cnn-smote. `evenflow recipe list` shows what there is.
+    """
+    from evenflow.recipe import Recipe
+
+    seeds = () if seed is None else (f"seed={seed}",)
+    chosen = options.changed(Recipe.load(recipe), (*settings, *seeds))
+    again = ["evenflow", "train", recipe, "-o", str(output), "--resume"]
+    again += [] if seed is None else ["--seed", str(seed)]
+    again += [part for setting in settings for part in ("--set", setting)]
+    hint = f"What was learnt is kept; go on with: {shlex.join(again)}"
+
+    from evenflow import experiment
+    from evenflow.cli.report import summary
+
+    with resumable(hint), voice().events() as on_event:
+        made = experiment.run(
+            chosen,
+            folders=folders(),
+            output=output,
+            resume=resume,
+            device=device,
+            overwrite=overwrite,
+            on_event=on_event,
+        )
+    report = made.report.to_dict()
+    if as_json:
+        print_json({"bundle": str(output), "report": report})
+        return
+    click.echo(summary(report))
+    click.echo(f"\nbundle: {output}")
