@@ -1,0 +1,79 @@
+"""Calibration and threshold are learnt on rows kept for nothing else."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import log_softmax
+
+from evenflow.errors import DataError
+from evenflow.learn.calibration import fit_decision, threshold_at
+
+
+def drawn(n=6000, sharpness=1.0, shift=(0, 0, 0), seed=0):
+    """Return log-probabilities that are too sharp and shifted, and true labels."""
+    rng = np.random.default_rng(seed)
+    true = log_softmax(rng.normal([2.0, 0.5, -1.0], 1.5, (n, 3)), axis=1)
+    y = (rng.random(n)[:, None] > np.exp(true).cumsum(axis=1)).sum(axis=1)
+    return log_softmax(true * sharpness + np.array(shift), axis=1), y
+
+
+def log_loss(decision, log_proba, y):
+    return -np.log(decision.apply(log_proba).proba[np.arange(len(y)), y]).mean()
+
+
+def test_a_sharpened_and_shifted_model_is_brought_back():
+    spoiled, y = drawn(sharpness=3.0, shift=(0, 2.0, 2.0))
+    decision = fit_decision(spoiled, y, false_alarm_budget=0.05)
+    fresh, y_fresh = drawn(sharpness=3.0, shift=(0, 2.0, 2.0), seed=1)
+    unspoiled, _ = drawn(seed=1)
+    best = -unspoiled[np.arange(len(y_fresh)), y_fresh].mean()
+    assert decision.temperature == pytest.approx(3.0, rel=0.1)
+    assert log_loss(decision, fresh, y_fresh) == pytest.approx(best, abs=0.01)
+    assert -fresh[np.arange(len(y_fresh)), y_fresh].mean() > best + 0.1
+
+
+@given(
+    odds=st.lists(st.integers(-5, 5), min_size=1, max_size=200),
+    budget=st.floats(0.001, 0.999),
+)
+@settings(deadline=None)
+def test_the_budget_is_kept_and_no_lower_threshold_keeps_it(odds, budget):
+    odds = np.array(odds, dtype=float)
+    threshold = threshold_at(odds, budget)
+    assert (odds > threshold).mean() <= budget
+    lower = odds[odds < threshold]
+    if len(lower):
+        assert (odds > lower.max()).mean() > budget
+
+
+def test_the_budget_holds_on_the_calibration_rows():
+    log_proba, y = drawn()
+    decision = fit_decision(log_proba, y, false_alarm_budget=0.02)
+    flagged = decision.apply(log_proba).is_attack[y == 0].mean()
+    assert 0.017 < flagged <= 0.02
+
+
+def test_a_class_without_calibration_rows_keeps_its_bias():
+    log_proba, y = drawn()
+    decision = fit_decision(log_proba[y < 2], y[y < 2], false_alarm_budget=0.05)
+    assert abs(decision.bias[2]) < 10
+    assert np.isfinite(decision.apply(log_proba).attack).all()
+
+
+def test_exact_zeros_of_a_forest_are_calibrated():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 500)
+    votes = np.clip(np.round(y + rng.normal(0, 0.4, 500), 1), 0, 1)
+    log_proba = np.log(np.clip(np.stack([1 - votes, votes], axis=1), 1e-12, 1))
+    decision = fit_decision(log_proba, y, false_alarm_budget=0.05)
+    scores = decision.apply(log_proba)
+    assert np.isfinite(scores.attack).all()
+    assert scores.is_attack[y == 0].mean() <= 0.05
+    assert scores.is_attack[y == 1].mean() > 0.5
+
+
+def test_no_benign_row_is_a_clear_error():
+    log_proba, _ = drawn(n=10)
+    with pytest.raises(DataError, match="no benign row"):
+        fit_decision(log_proba, np.ones(10, dtype=int), false_alarm_budget=0.05)

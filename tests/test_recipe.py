@@ -1,0 +1,145 @@
+"""An experiment is typed and frozen, and a wrong key is refused at once."""
+
+import subprocess
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from evenflow.errors import RecipeError
+from evenflow.recipe import Recipe
+
+TOML = """
+title = "an experiment"
+dataset = "synthetic"
+split = "official"
+seed = 3
+
+[training]
+epochs = 2
+
+[balance]
+name = "smote"
+max_rows_per_class = 500
+
+[model]
+name = "cnn_lstm"
+dropout = 0.3
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(text):
+        path = tmp_path / "mine.toml"
+        path.write_text(text)
+        return Recipe.load(path)
+
+    return load
+
+
+def test_a_file_is_read_whole(load):
+    recipe = load(TOML)
+    assert recipe.name == "synthetic/cnn_lstm-smote"
+    assert recipe.balance.params == {"max_rows_per_class": 500}
+    assert recipe.model.params == {"dropout": 0.3}
+    assert recipe.training.epochs == 2
+    assert recipe.seed == 3
+
+
+def test_a_recipe_survives_its_own_dictionary(load):
+    recipe = load(TOML)
+    again = Recipe.from_dict(recipe.to_dict())
+    assert again == recipe
+    assert again.sha256 == recipe.sha256
+
+
+def test_a_recipe_cannot_be_changed(load):
+    with pytest.raises(ValidationError, match="frozen"):
+        load(TOML).seed = 4
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("[training]\nepoch = 3", r"'training.epoch'; did you mean epochs"),
+        ("seeds = 3", r"'seeds'; did you mean seed\?"),
+        ("[balance]\nname = 'smote'\nmax_row = 5", r"'max_row'; did you mean max_rows"),
+        ("[model]\nname = 'cnn'\ndropuot = 0.5", r"'dropuot'; did you mean dropout"),
+        ("[split]\nname = 'kfold'\nfolds = 5", r"'folds'; did you mean fold"),
+        ("model = 'cnm'", r"no plug-in 'cnm' in models; did you mean cnn"),
+        ("balance = 'smoke'", r"'smoke' in balance; did you mean smote"),
+        ("dataset = 'nsl_kkd'", r"'nsl_kkd' in datasets; did you mean nsl_kdd"),
+        ("split = 'stratfied'", r"'stratfied' in splits; did you mean stratified"),
+        ("[training]\nepochs = 0", r"'training.epochs' is 0: .*greater than"),
+        ("[model]\nname = 'cnn'\ndropout = 'much'", r"'dropout' is 'much'"),
+        ("[prepare]\nscaling = 'robust'", r"'prepare.scaling' is 'robust'"),
+        ("[balance]\nname = 'smote'\nmax_rows_per_class = 'all'", r"is 'all'"),
+        ("seed = ", r"is not TOML"),
+    ],
+)
+def test_what_is_wrong_is_named_with_the_nearest_right_thing(load, line, message):
+    base = {"dataset": "dataset = 'synthetic'", "model": "model = 'dnn'"}
+    text = "\n".join(v for k, v in base.items() if f"{k} =" not in line)
+    text = "\n".join(t for t in text.splitlines() if f"[{t.split(' ')[0]}]" not in line)
+    first, *tables = line.split("\n[") if not line.startswith("[") else ["", line[1:]]
+    with pytest.raises(RecipeError, match=message):
+        load(f"{first}\n{text}\n" + "".join(f"[{table}\n" for table in tables))
+
+
+def test_a_missing_key_is_named(load):
+    with pytest.raises(RecipeError, match="'model' is missing"):
+        load("dataset = 'synthetic'")
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(RecipeError, match="nowhere.toml"):
+        Recipe.load("nowhere.toml")
+
+
+@pytest.mark.parametrize("name", ["cnn-smote", "nsl_kdd/cnn", "nsl_kdd", "a/b-c", ""])
+def test_a_name_that_is_none_is_refused(name):
+    with pytest.raises(RecipeError, match="names no recipe|no plug-in"):
+        Recipe.load(name)
+
+
+def test_any_three_plug_ins_make_a_recipe():
+    recipe = Recipe.load("nsl_kdd/extra_trees-one_sided_selection")
+    assert recipe.split.name == "official"
+    assert recipe.balance.params == {}
+
+
+def test_samplers_that_add_rows_get_the_data_sets_cap():
+    assert Recipe.load("nsl_kdd/dnn-adasyn").balance.params == {
+        "max_rows_per_class": 10_000
+    }
+
+
+def test_only_what_decides_the_result_is_in_the_digest(load):
+    recipe = load(TOML)
+    assert recipe.with_(title="other").sha256 == recipe.sha256
+    assert recipe.with_(seed=4).sha256 != recipe.sha256
+    assert recipe.with_(balance__max_rows_per_class=501).sha256 != recipe.sha256
+
+
+def test_a_changed_recipe_is_checked_again(load):
+    assert load(TOML).with_(split="stratified").split.name == "stratified"
+    with pytest.raises(RecipeError, match="did you mean epochs"):
+        load(TOML).with_(training__epoch=3)
+
+
+def test_two_processes_agree_on_the_digest():
+    code = (
+        "from evenflow.recipe import Recipe;"
+        "print(Recipe.load('synthetic/logistic_regression-none').sha256)"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "PATH": ""},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(found) == 1
