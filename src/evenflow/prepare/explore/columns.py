@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -137,9 +138,7 @@ def histogram(
     codes[~np.isfinite(x)] = -1
     return {
         "scale": scale,
-        "labels": [
-            f"{a:.3g} to {b:.3g}" for a, b in zip(edges, edges[1:], strict=False)
-        ],
+        "labels": [f"{a:.3g} to {b:.3g}" for a, b in pairwise(edges)],
         "edges": edges.tolist(),
         "counts": _counted(codes, len(edges) - 1, members),
     }
@@ -176,14 +175,14 @@ def _category(
     top = counts.head(MAX_CHOICES)
     names = top["value"].to_list()
     labels = [*names, OTHER] if counts.height > len(names) else names
-    codes = (
+    named = (
         values.replace_strict(
             names, range(len(names)), default=len(names), return_dtype=pl.Int64
         )
         if names
         else pl.Series([-1] * len(values), dtype=pl.Int64)
     )
-    codes = codes.to_numpy().copy()
+    codes = named.to_numpy().copy()
     codes[values.is_null().to_numpy()] = -1
     n = len(values)
     return {
@@ -197,7 +196,7 @@ def _category(
         "numeric": None,
         "category": {
             "top": top.to_dicts(),
-            "other": int(counts["n"].sum() - top["n"].sum()),
+            "other": int(counts["n"].sum()) - int(top["n"].sum()),
         },
         "by_class": {},
         "distribution": {

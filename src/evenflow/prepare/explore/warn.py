@@ -70,7 +70,8 @@ def _columns(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if c["missing"]:
             yield (
                 "missing",
-                f"{c['name']}: {c['missing']:,} values missing ({c['missing'] / n:.1%})",
+                f"{c['name']}: {c['missing']:,} values missing "
+                f"({c['missing'] / n:.1%})",
             )
         if c["infinite"]:
             yield (

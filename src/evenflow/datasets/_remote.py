@@ -1,0 +1,330 @@
+"""A published file: found in any of its forms, verified, fetched whole or not at all.
+
+A file lies in a folder of data sets as its publisher's text, that text in gzip, or
+our Parquet copy of it; the layout may be nested (``nsl-kdd/raw/KDDTrain+.txt.gz``) or
+flat (``nsl_kdd/KDDTrain+.txt``). Whatever its form, its content is held against a
+published SHA-256 before a row of it is used.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.client
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+from urllib.parse import urlsplit
+
+from evenflow.errors import ChecksumError, DataError
+from evenflow.files import replacing
+from evenflow.progress import OnEvent, Progress, ignore
+
+CHUNK = 1 << 20
+MOST_BYTES = 16 << 30
+"""Nothing larger is read or fetched, whatever it claims to be."""
+TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RemoteFile:
+    """A file as its publisher gave it out."""
+
+    name: str
+    folder: str
+    """Folder of the data set in a folder of data sets: ``nsl-kdd``."""
+    sha256: str | None
+    """Of the published bytes, unpacked; None where no checksum is known."""
+    size: int | None = None
+    """Bytes, unpacked."""
+    parquet: str = ""
+    """Name of our Parquet copy, if there is one."""
+    parquet_sha256: str = ""
+    packed: str = ""
+    """Another name of the published text in gzip, if not ``<name>.gz``."""
+    other_names: tuple[str, ...] = ()
+    """Names under which the same bytes circulate."""
+    url: str | None = None
+    """An https address of the published bytes; None where none can be trusted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where a published file lies, and in which form."""
+
+    path: Path
+    form: Literal["text", "gzip", "parquet"]
+
+
+def folders_of(file: RemoteFile, root: Path) -> Iterator[Path]:
+    """Yield the folders under a root in which a file may lie."""
+    for name in dict.fromkeys((file.folder, file.folder.replace("-", "_"))):
+        yield root / name / "raw"
+        yield root / name
+    yield root
+
+
+def find(file: RemoteFile, folders: Sequence[Path]) -> Place | None:
+    """Return the first place a file lies at; the publisher's bytes before our copy."""
+    for root in folders:
+        for folder in folders_of(file, root):
+            for name in (file.name, *file.other_names):
+                for path in (folder / name, folder / f"{name}.gz"):
+                    if path.is_file():
+                        return _place(path)
+            for name in (file.packed, file.parquet):
+                if name and (folder / name).is_file():
+                    return _place(folder / name)
+    return None
+
+
+def _place(path: Path) -> Place:
+    forms: dict[str, Literal["gzip", "parquet"]] = {
+        ".gz": "gzip",
+        ".parquet": "parquet",
+    }
+    return Place(path=path, form=forms.get(path.suffix, "text"))
+
+
+def missing(file: RemoteFile, folders: Sequence[Path], *, page: str = "") -> DataError:
+    """Return the error to raise when a file is in none of the folders."""
+    wanted = f"{file.folder}/{file.name}"
+    looked = ", ".join(str(f) for f in folders) or "no folder was given"
+    told = f" with SHA-256 {file.sha256}" if file.sha256 else ""
+    how = (
+        "Run: evenflow data fetch"
+        if file.url
+        else f"Get it from {page}"
+        if page
+        else ""
+    )
+    return DataError(
+        f"{file.name} is not here (looked for {wanted} in: {looked}). Expected the "
+        f"published file{told}, as text or .gz"
+        f"{' or ' + file.parquet if file.parquet else ''}. {how}"
+        f"{', or p' if how else 'P'}ut it at {wanted} in one of those folders; "
+        "EVENFLOW_DATA or --data-dir names another folder"
+    )
+
+
+def content(
+    file: RemoteFile, folders: Sequence[Path], *, page: str = ""
+) -> tuple[Place, Path | bytes]:
+    """Return where a file lies and its verified content.
+
+    Returns
+    -------
+    Place
+    Path or bytes
+        The path itself for text and Parquet; the unpacked text for gzip.
+
+    Raises
+    ------
+    DataError
+        The file is in none of the folders, cannot be read, or is cut short.
+    ChecksumError
+        Its content is not the published one.
+    """
+    place = find(file, folders)
+    if place is None:
+        raise missing(file, folders, page=page)
+    if place.form == "parquet":
+        _verify(place.path, _digest(place.path), file.parquet_sha256, file)
+        return place, place.path
+    if place.form == "text":
+        if file.sha256 is not None:
+            _verify(place.path, _digest(place.path), file.sha256, file)
+        return place, place.path
+    data = unpack(place.path, most=file.size)
+    if file.sha256 is not None:
+        _verify(place.path, hashlib.sha256(data).hexdigest(), file.sha256, file)
+    return place, data
+
+
+def unpack(path: Path, *, most: int | None = None) -> bytes:
+    """Return the text in a gzip file, which must not be longer than ``most`` bytes.
+
+    Raises
+    ------
+    DataError
+        The file is cut short, damaged, no gzip, or larger than it should be.
+    """
+    limit = MOST_BYTES if most is None else most
+    try:
+        with gzip.open(path, "rb") as stream:
+            data = stream.read(limit + 1)
+    except EOFError as error:
+        raise DataError(
+            f"{path} is cut short: its gzip stream ends before its end mark. Expected "
+            "the whole file; copy or fetch it again"
+        ) from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(
+            f"{path} is no sound gzip file: {error}. Expected a whole .gz file; copy "
+            "or fetch it again"
+        ) from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if len(data) > limit:
+        raise ChecksumError(
+            f"{path} unpacks to more than {limit:,} bytes; expected the published "
+            "file, which is no longer. Delete it and fetch it again"
+        )
+    return data
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"cannot read {path}: {error.strerror or error}. Expected a file this user may "
+        "read; check its permissions"
+    )
+
+
+def _verify(path: Path, found: str, expected: str, file: RemoteFile) -> None:
+    if found != expected:
+        raise ChecksumError(
+            f"{path} is not the published {file.name}: its SHA-256 is {found}, "
+            f"expected {expected}. It may be cut short or changed: delete it and get "
+            "it again"
+        )
+
+
+class _HttpsOnly(urllib.request.HTTPRedirectHandler):
+    """Follow a redirection to another https address, refuse any other."""
+
+    def redirect_request(  # type: ignore[no-untyped-def]
+        self, req, fp, code, msg, headers, newurl
+    ):
+        """Return the request that follows a redirection."""
+        require_https(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def require_https(url: str) -> None:
+    """Refuse an address that is not https.
+
+    Raises
+    ------
+    DataError
+        It is not; whoever sits on the way could read or change the file.
+    """
+    if urlsplit(url).scheme != "https":
+        raise DataError(
+            f"{url} is not an https address; expected https, so that nobody on the "
+            "way can change the file. Get the file by hand and check its SHA-256"
+        )
+
+
+def opener() -> urllib.request.OpenerDirector:
+    """Return what opens addresses: https only, also after a redirection."""
+    director = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        _HttpsOnly(),
+    ):
+        director.add_handler(handler)
+    return director
+
+
+def fetch(
+    file: RemoteFile,
+    folder: Path,
+    *,
+    page: str = "",
+    on_event: OnEvent = ignore,
+    director: urllib.request.OpenerDirector | None = None,
+) -> Path:
+    """Return the path of a verified copy of ``file``, downloaded if it is not there.
+
+    Parameters
+    ----------
+    file : RemoteFile
+    folder : Path
+        A folder of data sets; the file goes into its data set's folder in there.
+    page : str
+        The publisher's page, for the message where there is no address.
+    on_event : callable
+        Gets a :class:`~evenflow.progress.Progress` in bytes.
+    director : urllib.request.OpenerDirector, optional
+        What opens the address; by default one that knows https alone.
+
+    Raises
+    ------
+    DataError
+        No address can be trusted, it is not https, it did not answer, or what came is
+        longer or shorter than the published file. Nothing half-fetched is left.
+    ChecksumError
+        What is there, or what came, is not the published file.
+    StorageError
+        The disk is full or the folder cannot be written.
+    """
+    place = find(file, [folder])
+    if place is not None:
+        content(file, [folder])
+        return place.path
+    if file.url is None or file.sha256 is None:
+        told = f" Its SHA-256 is {file.sha256}." if file.sha256 else ""
+        raise DataError(
+            f"no address of {file.name} can be trusted: its publisher gives it out "
+            f"by hand only{f' ({page})' if page else ''}. Get it there and put it at "
+            f"{folder / file.folder / file.name}.{told}"
+        )
+    require_https(file.url)
+    path = folder / file.folder / file.name
+    request = urllib.request.Request(file.url, headers={"User-Agent": "evenflow"})  # noqa: S310
+    try:
+        with (
+            (director or opener()).open(request, timeout=TIMEOUT_S) as answer,
+            replacing(path) as part,
+        ):
+            found = _copy(answer, part, file, on_event)
+            _verify(Path(file.url), found, file.sha256, file)
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise DataError(
+            f"cannot fetch {file.url}: {reason}. Without a network, put {file.name} "
+            f"(SHA-256 {file.sha256}) at {path} yourself"
+        ) from error
+    return path
+
+
+def _copy(answer: BinaryIO, part: Path, file: RemoteFile, on_event: OnEvent) -> str:
+    """Write what comes to ``part``; return its SHA-256."""
+    limit = MOST_BYTES if file.size is None else file.size
+    digest, done = hashlib.sha256(), 0
+    with part.open("wb") as stream:
+        while chunk := answer.read(CHUNK):
+            done += len(chunk)
+            if done > limit:
+                raise DataError(
+                    f"{file.url} sends more than the {limit:,} bytes of the published "
+                    f"{file.name}; stopped. It is another file: get it by hand"
+                )
+            stream.write(chunk)
+            digest.update(chunk)
+            on_event(
+                Progress(
+                    step=f"fetch {file.name}", done=done, total=file.size, unit="bytes"
+                )
+            )
+    if file.size is not None and done < file.size:
+        raise DataError(
+            f"{file.url} sent {done:,} of the {file.size:,} bytes of {file.name}; the "
+            "connection broke. Run the command again"
+        )
+    return digest.hexdigest()
