@@ -280,7 +280,7 @@ def _signature(kind: str, name: str) -> dict[str, tuple[Any, Any]]:
     functions = {"balance": "__init__", "datasets": "load"}
     function = getattr(plug_in, functions[kind]) if kind in functions else plug_in
     hints = typing.get_type_hints(function)
-    hidden = {"self", "split", "random_state", "folders", "load", "seed"}
+    hidden = {"self", "split", "random_state", "folders", "load", "seed", "on_event"}
     return {
         p.name: (hints.get(p.name, Any), ... if p.default is p.empty else p.default)
         for p in inspect.signature(function).parameters.values()
