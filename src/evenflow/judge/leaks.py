@@ -1,0 +1,192 @@
+"""What could make a figure look better than it is, said beside the figure.
+
+What cannot be right is refused (:class:`LeakError`): training rows among the judged
+ones under a protocol that promises none, a feature that is the label. What may be
+right but flatters is a finding in the report: shared rows of published files, an
+optimistic split, features that name the capture rather than the traffic, one column
+that tells nearly everything, a test set balanced by hand, copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from evenflow.errors import LeakError
+from evenflow.judge.suspects import check_features, counts_up, gives_away, identifiers
+from evenflow.prepare.leaks import SHARING, check_split, row_hashes
+from evenflow.prepare.split import Protocol, Split
+from evenflow.schema import Table
+
+Status = Literal["pass", "note", "warn"]
+
+
+def check(train: Table, test: Table, protocol: Protocol) -> list[dict[str, str]]:
+    """Return the findings of a split, both sides at hand.
+
+    Raises
+    ------
+    LeakError
+        Rows are shared under a protocol that promises none, or a feature is the
+        label under another name.
+    """
+    check_features(train)
+    split = Split(train=train, test=test, protocol=protocol)
+    record = {
+        "rows_shared_with_test": check_split(split),
+        "class_counts": {"before": train.counts()},
+    }
+    return examine(test, protocol, record)
+
+
+def examine(
+    table: Table, protocol: Protocol, training: Mapping[str, Any] | None = None
+) -> list[dict[str, str]]:
+    """Return the findings of judged rows.
+
+    Parameters
+    ----------
+    table : Table
+        The rows judged, with labels.
+    protocol : Protocol
+    training : mapping, optional
+        Record of the training; ``rows_shared_with_test`` and ``class_counts`` are
+        read. A record made under another protocol says nothing of these rows.
+
+    Returns
+    -------
+    list of dict
+        ``{"check", "status", "text"}``, status ``pass``, ``note`` or ``warn``.
+
+    Raises
+    ------
+    LeakError
+        As :func:`check`.
+    """
+    check_features(table)
+    known = training or {}
+    return [
+        {"check": name, "status": status, "text": text}
+        for name, status, text in (
+            *_protocol(protocol),
+            *_shared(table, protocol, known),
+            *_copies(table),
+            *_features(table),
+            *_balance(table, known),
+        )
+    ]
+
+
+Finding = tuple[str, Status, str]
+
+
+def _protocol(protocol: Protocol) -> Iterator[Finding]:
+    if protocol.is_optimistic:
+        yield (
+            "protocol",
+            "warn",
+            f"Optimistic: {protocol.description}. Test rows come from the capture that "
+            "trained the model, so the figures say little about new traffic.",
+        )
+    else:
+        yield "protocol", "pass", f"Protocol: {protocol.description}."
+
+
+def _shared(
+    table: Table, protocol: Protocol, training: Mapping[str, Any]
+) -> Iterator[Finding]:
+    shared = training.get("rows_shared_with_test")
+    if shared is None or training.get("protocol", protocol.name) != protocol.name:
+        yield (
+            "shared rows",
+            "note",
+            "Not counted: the training rows are not at hand.",
+        )
+        return
+    if shared and not protocol.name.startswith(SHARING):
+        raise LeakError(
+            f"{shared} of {len(table)} judged rows have exactly the features of a "
+            f"training row; the protocol '{protocol.name}' promises none. "
+            "Keep duplicates on one side before judging"
+        )
+    share = shared / len(table) if len(table) else 0.0
+    text = (
+        f"{shared:,} of {len(table):,} judged rows ({share:.1%}) have exactly the "
+        "features of a training row"
+    )
+    if shared:
+        yield "shared rows", "note", f"{text}; the publisher's files overlap."
+    else:
+        yield "shared rows", "pass", f"{text}."
+
+
+def _copies(table: Table) -> Iterator[Finding]:
+    distinct = len(np.unique(row_hashes(table)))
+    if distinct < len(table):
+        share = 1 - distinct / len(table)
+        yield (
+            "copies",
+            "warn" if share > 0.5 else "note",
+            f"{distinct:,} of {len(table):,} judged rows are distinct: intervals that "
+            "take rows as independent are too narrow.",
+        )
+    else:
+        yield "copies", "pass", "Every judged row is distinct."
+
+
+def _features(table: Table) -> Iterator[Finding]:
+    named = identifiers(table)
+    counting = [c for c in counts_up(table) if c not in named]
+    if named or counting:
+        why = [f"{', '.join(named)} (by name)"] if named else []
+        why += [f"{', '.join(counting)} (rises from row to row)"] if counting else []
+        yield (
+            "identifiers",
+            "warn",
+            f"Features that say which capture a row is from: {'; '.join(why)}. "
+            "A model may learn the capture instead of the attack.",
+        )
+    else:
+        yield (
+            "identifiers",
+            "pass",
+            "No feature is an address, a port, a time or a row number.",
+        )
+    if alone := gives_away(table):
+        listed = ", ".join(f"{name} ({share:.1%})" for name, share in alone.items())
+        yield (
+            "single columns",
+            "warn",
+            f"One column alone tells attack from benign: {listed} balanced accuracy. "
+            "Make sure it is known when traffic is judged.",
+        )
+    else:
+        yield "single columns", "pass", "No column alone tells attack from benign."
+
+
+def _balance(table: Table, training: Mapping[str, Any]) -> Iterator[Finding]:
+    before = training.get("class_counts", {}).get("before")
+    if not before:
+        return
+    found = _skew(table.counts())
+    if found is not None and found < 1.1 and (_skew(before) or 0) > 2:
+        yield (
+            "balanced test rows",
+            "warn",
+            "The classes of the judged rows are equally large though those of the "
+            "training rows are not: precision and accuracy are those of a made-up mix.",
+        )
+    else:
+        yield (
+            "balanced test rows",
+            "pass",
+            "The judged rows were not balanced by hand.",
+        )
+
+
+def _skew(counts: Mapping[str, int]) -> float | None:
+    """Return largest over least class, None with fewer than two."""
+    sizes = np.array([n for n in counts.values() if n])
+    return float(sizes.max() / sizes.min()) if len(sizes) > 1 else None
