@@ -1,0 +1,128 @@
+"""What every sampler is: one contract, checked once."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from evenflow.errors import DataError
+from evenflow.prepare.features import Layout
+from evenflow.progress import OnEvent, ignore
+
+Matrix = NDArray[np.float32]
+Labels = NDArray[np.int64]
+Rows = NDArray[np.int64]
+Kind = Literal["none", "over", "under", "clean", "both", "weight"]
+
+LARGEST = 1e18
+"""Squared distances between larger values leave the range of float32."""
+
+
+class Sampler(BaseEstimator):  # type: ignore[misc]
+    """Parent of all samplers; a child stores its parameters and makes rows.
+
+    It works inside an imbalanced-learn pipeline, too: parameters are stored as
+    given, and the work is in :meth:`fit_resample`.
+
+    Attributes
+    ----------
+    kind : {'none', 'over', 'under', 'clean', 'both', 'weight'}
+        What the sampler promises. ``none`` and ``weight`` return the rows as they
+        came; ``over`` returns them first and unchanged, then new rows; ``under``
+        and ``clean`` return some of them, in their order; ``both`` returns some of
+        them, in their order, then new rows.
+    notes_ : list of str
+        Facts a reader of the result must know: caps, adapted neighbour counts,
+        fallbacks, rows removed.
+    """
+
+    kind: ClassVar[Kind]
+    min_classes: ClassVar[int] = 2
+    notes_: list[str]
+    class_weight_: NDArray[np.float64]
+    """Shape ``(n_classes,)``; set by samplers of kind ``weight`` only."""
+
+    def fit_resample(
+        self,
+        X: Matrix,
+        y: Labels,
+        *,
+        layout: Layout | None = None,
+        on_event: OnEvent = ignore,
+    ) -> tuple[Matrix, Labels]:
+        """Return balanced training rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features), float32
+            Prepared training rows. Never pass validation or test rows.
+        y : ndarray of shape (n_samples,), int64
+            Class codes, ``0 .. n_classes - 1``.
+        layout : Layout, optional
+            What the columns mean. With it every new row is a possible row: counts
+            are whole, values within what training rows showed, and each one-hot
+            block names exactly one category.
+        on_event : callable
+            Told how far the sampler has come.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples_new, n_features), float32
+        y_new : ndarray of shape (n_samples_new,), int64
+
+        Raises
+        ------
+        DataError
+            The rows hold NaN, infinity or values beyond 1e18, labels are no class
+            codes, only one class is there, or the counts asked for cannot be met.
+        """
+        X, y = checked(X, y, layout, self.min_classes)
+        self.notes_ = []
+        X_new, y_new = self._resample(X, y, layout, on_event)
+        return np.ascontiguousarray(X_new, dtype=np.float32), y_new.astype(np.int64)
+
+    def _resample(
+        self, X: Matrix, y: Labels, layout: Layout | None, on_event: OnEvent
+    ) -> tuple[Matrix, Labels]:
+        raise NotImplementedError
+
+
+def checked(
+    X: Any, y: Any, layout: Layout | None, min_classes: int
+) -> tuple[Matrix, Labels]:
+    """Return the rows as float32 and the labels as int64, or say what is wrong."""
+    X, y = np.asarray(X), np.asarray(y)
+    if X.ndim != 2 or y.shape != X.shape[:1]:
+        raise DataError(
+            f"balancing: rows of shape {X.shape} and labels of shape {y.shape}; "
+            "expected (n_samples, n_features) and (n_samples,)"
+        )
+    if layout is not None and layout.n_features != X.shape[1]:
+        raise DataError(
+            f"balancing: rows have {X.shape[1]} columns but the layout names "
+            f"{layout.n_features}; pass the layout of the same preprocessor"
+        )
+    if y.dtype.kind not in "iu" or (len(y) and y.min() < 0):
+        raise DataError(
+            f"balancing: labels of type {y.dtype}"
+            + (f" from {y.min()}" if y.dtype.kind in "iuf" and len(y) else "")
+            + "; expected class codes 0, 1, 2 and so on"
+        )
+    if X.dtype.kind not in "fiub":
+        raise DataError(f"balancing: rows of type {X.dtype}; expected float32")
+    if not (np.abs(X) <= LARGEST).all():  # false for NaN, too
+        row, column = np.argwhere(~(np.abs(X) <= LARGEST))[0]
+        raise DataError(
+            f"balancing: row {row}, column {column} holds {X[row, column]}; expected "
+            f"finite values up to {LARGEST:g}. Prepare the rows first (fill missing "
+            "values, scale)"
+        )
+    if (n := len(np.unique(y))) < min_classes:
+        raise DataError(
+            f"balancing: {n} class(es) in {len(y)} training rows; expected at least "
+            f"{min_classes}. Bring rows of another class, or balance with 'none'"
+        )
+    return np.ascontiguousarray(X, dtype=np.float32), y.astype(np.int64)
