@@ -132,9 +132,8 @@ def check(
         c.name: _text(frame[names[c.name]].alias(c.name), prefix)
         for c in schema.categories
     }
-    clean = pl.DataFrame(
-        [texts[c.name] if c.kind == "category" else values[c.name] for c in schema.columns]
-    )  # fmt: skip
+    parts = {**values, **texts}
+    clean = pl.DataFrame([parts[name] for name in schema.names])
     table = Table(schema=schema, frame=clean, extra=extra if extra.width else None)
     rows = np.arange(frame.height)
     if not wrong:
@@ -188,11 +187,13 @@ def match_columns(
             found[column.name] = (same or near)[0]
     if missing:
         n = len(missing)
+        wanted = ", ".join(
+            f"{name} ({describe(schema.column(name))})" for name in missing
+        )
         raise DataError(
-            f"{prefix}{n} column{'s are' if n > 1 else ' is'} missing: "
-            f"{', '.join(missing)}. Found {_listed(names)}; expected the "
-            f"{len(schema.columns)} columns of {schema.name}: "
-            f"{', '.join(schema.names)}. Add them, or use a bundle made for these rows"
+            f"{prefix}{n} column{'s are' if n > 1 else ' is'} missing: {wanted}. "
+            f"Found {_listed(names)}; expected the {len(schema.columns)} columns of "
+            f"{schema.name}. Add what is missing, or use a bundle made for such rows"
         )
     return found
 
@@ -311,7 +312,7 @@ def _numbers(
 
 def _outside(column: Column, values: pl.Series) -> NDArray[np.bool_] | None:
     """Return which finite values lie outside the column's bounds; None if none."""
-    if column.low is None and column.high is None or not len(values):
+    if (column.low is None and column.high is None) or not len(values):
         return None
     x = values.to_numpy()
     with np.errstate(invalid="ignore"):

@@ -7,7 +7,7 @@ scikit-learn. This module does no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Self, get_args
@@ -273,23 +273,44 @@ class Preprocessor:
         ndarray of shape (n_samples, n_features), float32
             C-contiguous and free of NaN and infinity.
         """
-        layout, n = self.layout, len(table)
+        absent = np.isnan(numeric_matrix(table, self.indicator))
+        words = {name: table.frame[name].to_list() for name in self.categories}
+        return self.encode(numeric_matrix(table, self.numeric), absent, words)
+
+    def encode(
+        self,
+        x: NDArray[np.float64],
+        absent: NDArray[np.bool_],
+        words: Mapping[str, Sequence[str | None]],
+    ) -> NDArray[np.float32]:
+        """Prepare rows given column by column: what :meth:`transform` does to a table.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_samples, n_numeric), float64
+            The ``numeric`` columns; NaN where missing, never infinite.
+        absent : ndarray of shape (n_samples, n_indicators), bool
+            Whether a value of the ``indicator`` columns is missing.
+        words : mapping of str to sequence of (str or None)
+            Each category column.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features), float32
+        """
+        layout, n, k = self.layout, len(x), len(self.numeric)
         out = np.zeros((n, layout.n_features), dtype=np.float32)
-        x = numeric_matrix(table, self.numeric)
         missing = np.isnan(x)
         if missing.any():
             x = np.where(missing, self.fill, x)
-        k = len(self.numeric)
         out[:, :k] = self.scaler.forward(x)
-        if self.indicator:
-            absent = np.isnan(numeric_matrix(table, self.indicator))
-            out[:, k : k + len(self.indicator)] = absent
+        out[:, k : k + len(self.indicator)] = absent
         rows = np.arange(n)
         for (start, stop), (name, codes) in zip(
             layout.blocks, self._codes.items(), strict=True
         ):
             unseen = stop - start - 1
-            code = [codes.get(v, unseen) for v in table.frame[name].to_list()]
+            code = [codes.get(word, unseen) for word in words[name]]
             out[rows, start + np.asarray(code, dtype=np.int64)] = 1.0
         return out
 
@@ -344,5 +365,5 @@ def numeric_matrix(table: Table, names: tuple[str, ...]) -> NDArray[np.float64]:
     """Return those columns as ``(n_samples, len(names))``; infinity becomes NaN."""
     if not names:
         return np.empty((len(table), 0))
-    x = table.frame.select(names).to_numpy().astype(np.float64, order="C")
+    x = table.frame.select(names).to_numpy(order="c").astype(np.float64, copy=False)
     return np.where(np.isinf(x), np.nan, x) if np.isinf(x).any() else x

@@ -1,0 +1,221 @@
+"""A bundle's folder: written whole or not at all, read with suspicion.
+
+Every file is listed with its SHA-256 in ``SHA256SUMS``, in the format of
+``sha256sum -c``. What is read is what was summed: each file is opened once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from evenflow.errors import BundleError, StorageError
+from evenflow.files import storage_error
+
+SUMS = "SHA256SUMS"
+MB = 2**20
+LIMITS = {
+    "manifest.json": 4 * MB,
+    "preprocessor.json": 64 * MB,
+    "decision.json": MB,
+    "model.onnx": 2048 * MB,
+    "golden.npz": 64 * MB,
+    "reference.npz": 64 * MB,
+    "fingerprint.npz": 1024 * MB,
+    "report.json": 64 * MB,
+    "recipe.json": MB,
+    "card.md": 4 * MB,
+}
+"""The files of a bundle, all of them, and the most bytes each may have."""
+AGAIN = "Get the bundle again from where it was trained"
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes], *, overwrite: bool) -> None:
+    """Write the files and their sums as ``folder``, whole or not at all.
+
+    Raises
+    ------
+    StorageError
+        ``folder`` exists and is no bundle, or is one and ``overwrite`` is False;
+        or the disk is full, or the place is not writable.
+    """
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100 (resolve() follows links)
+    _may_write(folder, overwrite=overwrite)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    try:
+        part.chmod(0o755)
+        sums = "".join(f"{sha256(files[n])}  {n}\n" for n in sorted(files))
+        for name, data in {**files, SUMS: sums.encode()}.items():
+            with (part / name).open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+        _rename(part, folder)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _may_write(folder: Path, *, overwrite: bool) -> None:
+    if not os.path.lexists(folder):
+        return
+    is_bundle = (folder / SUMS).is_file() and (folder / "manifest.json").is_file()
+    is_empty = folder.is_dir() and not any(folder.iterdir())
+    if folder.is_symlink() or not (is_bundle or is_empty):
+        raise StorageError(
+            f"{folder} exists and is no bundle; expected a new folder. "
+            "Choose another name"
+        )
+    if is_bundle and not overwrite:
+        raise StorageError(
+            f"{folder} is already a bundle; expected a new folder. Choose another "
+            "name, or allow it to be overwritten"
+        )
+
+
+def _rename(part: Path, folder: Path) -> None:
+    """Put ``part`` in the place of ``folder``; no moment without a whole bundle."""
+    if not folder.exists():
+        part.rename(folder)
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    here = os.fsencode(part), os.fsencode(folder)
+    exchange = 2  # RENAME_EXCHANGE; AT_FDCWD is -100
+    if libc.renameat2(-100, here[0], -100, here[1], exchange) == 0:
+        return  # ``part`` now names the old bundle, which the caller removes
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
+    try:
+        folder.rename(old)
+        try:
+            part.rename(folder)
+        except OSError:
+            old.rename(folder)
+            raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """Return the files of a bundle, each checked against its sum.
+
+    Raises
+    ------
+    BundleError
+        There is no bundle, a file is missing, changed, not listed, too large, a
+        link or no plain file.
+    """
+    if not folder.is_dir():
+        found = "a file" if folder.exists() else "nothing"
+        raise BundleError(
+            f"{folder}: found {found}, expected a bundle's folder. Give the folder "
+            "that training wrote"
+        )
+    try:
+        there = {entry.name for entry in os.scandir(folder)}
+        if SUMS not in there:
+            raise BundleError(
+                f"{folder}: found no {SUMS}, expected a bundle's folder. Give the "
+                "folder that training wrote"
+            )
+        sums = _sums(folder, _read(folder, SUMS, MB))
+        _same_names(folder, there - {SUMS}, set(sums))
+        files = {name: _read(folder, name, LIMITS[name]) for name in sorted(sums)}
+    except OSError as error:
+        raise BundleError(
+            f"{folder}: cannot be read ({error.strerror or error}), expected plain "
+            "files this user may read. Check the permissions"
+        ) from error
+    for name, data in files.items():
+        if (found := sha256(data)) != sums[name]:
+            raise BundleError(
+                f"{folder / name} was changed: its SHA-256 is {found}, expected "
+                f"{sums[name]}. {AGAIN}"
+            )
+    return files
+
+
+def _sums(folder: Path, data: bytes) -> dict[str, str]:
+    sums: dict[str, str] = {}
+    for number, line in enumerate(data.decode("ascii", "replace").splitlines(), 1):
+        digest, _, name = line.partition("  ")
+        if name not in LIMITS or name in sums or len(digest) != 64:
+            raise BundleError(
+                f"{folder / SUMS}, line {number}: found {line[:80]!r}, expected the "
+                f"SHA-256 of a file of a bundle ({', '.join(LIMITS)}). {AGAIN}"
+            )
+        sums[name] = digest
+    return sums
+
+
+def _same_names(folder: Path, there: set[str], listed: set[str]) -> None:
+    for found, expected, what in (
+        (there, listed, "not listed in SHA256SUMS"),
+        (listed, there, "listed in SHA256SUMS but not there"),
+        (set(LIMITS), listed, "missing"),
+    ):
+        if odd := sorted(found - expected):
+            raise BundleError(
+                f"{folder}: found {', '.join(map(repr, odd[:5]))} {what}, expected "
+                f"the files of a bundle and no other. {AGAIN}"
+            )
+
+
+def _read(folder: Path, name: str, limit: int) -> bytes:
+    """Return a file's bytes; a link, a device or a giant is refused unread."""
+    path = folder / name
+    kind = path.lstat()
+    if not stat.S_ISREG(kind.st_mode):
+        raise BundleError(
+            f"{path}: found a link or no plain file, expected a plain file. {AGAIN}"
+        )
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as stream:
+        data = stream.read(min(kind.st_size, limit) + 1)
+    if len(data) > limit:
+        raise BundleError(
+            f"{path}: found more than {limit} bytes, expected fewer. {AGAIN}"
+        )
+    return data
+
+
+def sha256(data: bytes) -> str:
+    """Return the SHA-256 of bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def to_json(value: Any) -> bytes:
+    """Return JSON with a fixed layout, so that equal values give equal bytes."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    return f"{text}\n".encode()
+
+
+def from_json(data: bytes, *, source: str) -> dict[str, Any]:
+    """Return the JSON object in ``data``.
+
+    Raises
+    ------
+    BundleError
+        It is no JSON object, or nests without end.
+    """
+    try:
+        value = json.loads(data)
+        if not isinstance(value, dict):
+            raise TypeError(f"a {type(value).__name__}")
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BundleError(
+            f"{source}: found {error}, expected a JSON object. {AGAIN}"
+        ) from None
+    return value

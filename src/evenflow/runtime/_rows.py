@@ -1,0 +1,41 @@
+"""Raw rows of a schema as plain arrays, and back: golden and reference rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from evenflow.runtime._arrays import Arrays, unpack
+from evenflow.schema import Schema, Table
+
+NULL = "\0"
+
+
+def pack_rows(table: Table) -> Arrays:
+    """Return the columns as one float64 matrix and a text array per category."""
+    numeric = [c.name for c in table.schema.numeric]
+    rows: Arrays = {"numeric": table.frame.select(numeric).to_numpy().astype("f8")}
+    for j, column in enumerate(table.schema.categories):
+        words = table.frame[column.name].fill_null(NULL).to_list()
+        # a terminator: NumPy's fixed-width text drops trailing NULs
+        rows[f"category_{j:03d}"] = np.array([f"{w}." for w in words], dtype="U")
+    return rows
+
+
+def read_rows(
+    files: Mapping[str, bytes], name: str, schema: Schema
+) -> tuple[Table, Arrays]:
+    """Return the rows of that file and its arrays; ``ValueError`` if none fit."""
+    arrays = unpack(files[name], source=name)
+    numeric = arrays["numeric"]
+    if numeric.shape[1:] != (len(schema.numeric),) or numeric.dtype != np.float64:
+        raise ValueError(f"{name} of another contract")
+    parts = {c.name: pl.Series(numeric[:, j]) for j, c in enumerate(schema.numeric)}
+    for j, column in enumerate(schema.categories):
+        words = [word[:-1] for word in arrays[f"category_{j:03d}"].tolist()]
+        nullable = [None if word == NULL else word for word in words]
+        parts[column.name] = pl.Series(nullable, dtype=pl.String)
+    frame = pl.DataFrame({name: parts[name] for name in schema.names})
+    return Table(schema=schema, frame=frame), arrays

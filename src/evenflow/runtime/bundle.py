@@ -1,0 +1,370 @@
+"""A trained detector as a folder: save it, load it with suspicion, score with it.
+
+The folder holds plain JSON, plain arrays and an ONNX model; no pickle. Loading
+trusts nothing: sums, sizes, formats, the model's operators; then the golden rows
+are scored again, so a bundle that loads decides here as it did where it was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenflow.contract import match_columns, parse_numbers
+from evenflow.decision import Decision, Scores
+from evenflow.errors import BundleError, DataError
+from evenflow.prepare.features import Preprocessor
+from evenflow.runtime._arrays import pack, unpack
+from evenflow.runtime._folder import (
+    AGAIN,
+    LIMITS,
+    from_json,
+    read_folder,
+    sha256,
+    to_json,
+    write_folder,
+)
+from evenflow.runtime._model import cores, open_model
+from evenflow.runtime._rows import pack_rows, read_rows
+from evenflow.runtime.detect import Verdict, verdicts
+from evenflow.schema import Schema, Table
+
+FORMAT = 1
+"""Version of the folder's format; a newer one is refused."""
+BATCH_ROWS = 1024
+"""Rows the model reads at once: larger batches leave the processor's caches."""
+TOLERANCE = 1e-4
+"""Most a golden log-probability may differ, absolutely and relatively; or ..."""
+TOLERANCE_PROBA = 1e-6
+"""... most its probability may differ (a forest's log of almost nothing is noise)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A detector that is ready to score."""
+
+    path: Path
+    schema: Schema
+    preprocessor: Preprocessor
+    decision: Decision
+    manifest: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    report: Mapping[str, Any]
+    card: str
+    golden: Table
+    golden_log_proba: NDArray[np.float64]
+    """What the model said of the golden rows where it was made."""
+    reference: Table
+    """Benign training rows, for explanations."""
+    model: bytes = field(repr=False)
+    session: Any = field(repr=False)
+    fingerprint_data: bytes = field(repr=False)
+
+    def log_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the model's log-probabilities, before calibration.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features), float32
+            Prepared rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float32
+        """
+        out = np.empty((len(X), len(self.schema.classes)), dtype=np.float32)
+        for start in range(0, len(X), BATCH_ROWS):
+            part = slice(start, start + BATCH_ROWS)
+            out[part] = self.session.run(["log_proba"], {"x": X[part]})[0]
+        return out
+
+    def score(self, table: Table) -> Scores:
+        """Decide the rows of a table of this bundle's schema."""
+        if table.schema.names != self.schema.names:
+            raise DataError(
+                f"found rows of {table.schema.name!r}, expected rows of "
+                f"{self.schema.name!r}, which {self.path.name} was trained on. "
+                "Use a bundle made for these rows"
+            )
+        return self.decision.apply(self.log_proba(self.preprocessor.transform(table)))
+
+    def score_record(self, record: Mapping[str, object]) -> Verdict:
+        """Decide one record, given as raw values by column name; made to be fast.
+
+        Raises
+        ------
+        DataError
+            A column is missing, or a value is no number or impossible.
+        """
+        schema = self.schema
+        if not record.keys() >= set(schema.names):
+            found = match_columns(schema, list(record))
+            record = {name: record[key] for name, key in found.items()}
+        names, prepare = [c.name for c in schema.numeric], self.preprocessor
+        numbers = dict(zip(names, parse_numbers(record, schema.numeric), strict=True))
+        x = np.array([[numbers[name] for name in prepare.numeric]])
+        x[np.isinf(x)] = np.nan
+        absent = ~np.isfinite([[numbers[name] for name in prepare.indicator]])
+        words = {c.name: [_word(record[c.name])] for c in schema.categories}
+        X = prepare.encode(x, absent, words)
+        scores = self.decision.apply(self.session.run(["log_proba"], {"x": X})[0])
+        return next(verdicts(scores, schema, self.decision))
+
+    @property
+    def fingerprint(self) -> NDArray[np.uint64]:
+        """Hashes of the training rows, ``(n_rows,)``; tells a row trained on."""
+        source = str(self.path / "fingerprint.npz")
+        return unpack(self.fingerprint_data, source=source)["rows"]
+
+
+def save(
+    folder: Path,
+    *,
+    schema: Schema,
+    preprocessor: Preprocessor,
+    model: bytes,
+    decision: Decision,
+    golden: Table,
+    reference: Table,
+    recipe: Mapping[str, Any],
+    report: Mapping[str, Any],
+    card: str,
+    fingerprint: NDArray[np.uint64],
+    overwrite: bool = False,
+) -> None:
+    """Write a bundle, whole or not at all; equal arguments give equal bytes.
+
+    Parameters
+    ----------
+    folder : Path
+        A new folder; with ``overwrite`` an existing bundle is replaced.
+    model : bytes
+        ONNX: input ``x`` float32 ``(N, n_features)``, output ``log_proba`` float32
+        ``(N, n_classes)``.
+    golden : Table
+        A few rows; what the model says of them is kept and compared on load.
+    reference : Table
+        Benign training rows, for explanations.
+    fingerprint : ndarray of shape (n_rows,), uint64
+        Hashes of the training rows.
+
+    Raises
+    ------
+    BundleError
+        The parts do not fit together, or the model reaches outside itself.
+    StorageError
+        The folder exists already, or cannot be written.
+    """
+    source = str(folder)
+    session = open_model(model, preprocessor, schema, threads=1, source=source)
+    prepared = preprocessor.transform(golden)
+    expected = session.run(["log_proba"], {"x": prepared})[0].astype(np.float64)
+    if not np.isfinite(expected).all():
+        raise BundleError(
+            f"{source}: the model's log-probabilities of the golden rows hold NaN or "
+            "infinity, expected finite numbers. Train it again"
+        )
+    recipe_json = to_json(recipe)
+    files = {
+        "preprocessor.json": to_json(preprocessor.to_dict()),
+        "decision.json": to_json(decision.to_dict()),
+        "model.onnx": model,
+        "golden.npz": pack(pack_rows(golden) | {"log_proba": expected}),
+        "reference.npz": pack(pack_rows(reference)),
+        "fingerprint.npz": pack({"rows": np.asarray(fingerprint, dtype=np.uint64)}),
+        "report.json": to_json(report),
+        "recipe.json": recipe_json,
+        "card.md": card.encode(),
+        "manifest.json": to_json(
+            {
+                "format": FORMAT,
+                "evenflow": version("evenflow"),
+                "schema": schema.to_dict(),
+                "n_features": prepared.shape[1],
+                "n_classes": len(schema.classes),
+                "n_golden": len(golden),
+                "n_reference": len(reference),
+                "n_fingerprint": len(fingerprint),
+                "recipe_sha256": sha256(recipe_json),
+                "model_sha256": sha256(model),
+                "model_bytes": len(model),
+            }
+        ),
+    }
+    for name, data in files.items():
+        if len(data) > LIMITS[name]:
+            raise BundleError(
+                f"{source}: {name} would have {len(data)} bytes, expected at most "
+                f"{LIMITS[name]}. Train a smaller model"
+            )
+    write_folder(Path(folder), files, overwrite=overwrite)
+
+
+def load(folder: Path, *, threads: int | None = None) -> Bundle:
+    """Return the bundle in ``folder``, after checking all of it.
+
+    Parameters
+    ----------
+    folder : Path
+        What :func:`save` wrote; it may have been moved or copied.
+    threads : int, optional
+        Threads of the model; the cores this process may use by default.
+
+    Raises
+    ------
+    BundleError
+        The bundle is damaged, foreign, hostile, or written by a newer evenflow.
+    """
+    folder = Path(folder)
+    files = read_folder(folder)
+    bundle = _open(folder, files, threads=threads)
+    _rescore(bundle)
+    return bundle
+
+
+def verify(folder: Path) -> list[str]:
+    """Return the checks that a bundle passed, in words.
+
+    Raises
+    ------
+    BundleError
+        A check failed; the message says which.
+    """
+    bundle = load(folder)
+    n = bundle.manifest["n_golden"]
+    return [
+        f"{len(LIMITS)} files, each listed in SHA256SUMS with its SHA-256, no other",
+        f"format {FORMAT}, written by evenflow {bundle.manifest['evenflow']}",
+        "model of standard operators, self-contained, "
+        f"{bundle.manifest['n_features']} features to "
+        f"{bundle.manifest['n_classes']} classes",
+        f"columns of {bundle.schema.name!r} fit the preprocessor and the decision",
+        f"{len(bundle.reference)} reference rows, {len(bundle.fingerprint)} hashes of "
+        "training rows, arrays without objects",
+        f"{n} golden rows scored again, each as where the bundle was made",
+    ]
+
+
+def _open(folder: Path, files: Mapping[str, bytes], *, threads: int | None) -> Bundle:
+    def read(name: str) -> dict[str, Any]:
+        return from_json(files[name], source=str(folder / name))
+
+    manifest = read("manifest.json")
+    _check_format(folder, manifest)
+    try:
+        schema = Schema.from_dict(manifest["schema"])
+        preprocessor = Preprocessor.from_dict(read("preprocessor.json"))
+        decision = Decision.from_dict(read("decision.json"))
+        golden, arrays = read_rows(files, "golden.npz", schema)
+        reference, _ = read_rows(files, "reference.npz", schema)
+        _check_contract(folder, manifest, schema, preprocessor, decision)
+        if len(golden) != len(arrays["log_proba"]) or not len(golden):
+            raise ValueError("no or too few golden rows")
+        if sha256(files["model.onnx"]) != manifest["model_sha256"]:
+            raise ValueError("a model that is not the manifest's")
+        card = files["card.md"].decode()
+    except BundleError:
+        raise
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+        raise BundleError(
+            f"{folder}: found parts that do not fit together "
+            f"({type(error).__name__}: {error}), expected a whole bundle. {AGAIN}"
+        ) from error
+    return Bundle(
+        path=folder,
+        schema=schema,
+        preprocessor=preprocessor,
+        decision=decision,
+        manifest=manifest,
+        recipe=read("recipe.json"),
+        report=read("report.json"),
+        card=card,
+        golden=golden,
+        golden_log_proba=arrays["log_proba"],
+        reference=reference,
+        model=files["model.onnx"],
+        session=open_model(
+            files["model.onnx"],
+            preprocessor,
+            schema,
+            threads=threads or cores(),
+            source=str(folder / "model.onnx"),
+        ),
+        fingerprint_data=files["fingerprint.npz"],
+    )
+
+
+def _check_format(folder: Path, manifest: Mapping[str, Any]) -> None:
+    found = manifest.get("format")
+    if found == FORMAT:
+        return
+    newer = isinstance(found, int) and found > FORMAT
+    raise BundleError(
+        f"{folder}: found bundle format {found!r}, expected format {FORMAT}. "
+        + ("Upgrade evenflow: pip install -U evenflow" if newer else AGAIN)
+    )
+
+
+def _check_contract(
+    folder: Path,
+    manifest: Mapping[str, Any],
+    schema: Schema,
+    preprocessor: Preprocessor,
+    decision: Decision,
+) -> None:
+    numeric = {c.name for c in schema.numeric}
+    categories = tuple(c.name for c in schema.categories)
+    fits = {
+        "preprocessor.json": preprocessor.schema_name == schema.name
+        and {*preprocessor.numeric, *preprocessor.indicator} <= numeric
+        and tuple(preprocessor.categories) == categories
+        and preprocessor.layout.n_features == manifest["n_features"],
+        "decision.json": decision.bias.shape == (len(schema.classes),)
+        and bool(np.isfinite(decision.bias).all())
+        and decision.temperature > 0
+        and bool(np.isfinite(decision.threshold)),
+    }
+    for name, fit in fits.items():
+        if not fit:
+            raise BundleError(
+                f"{folder / name} belongs to another contract; expected one for the "
+                f"columns and classes of {schema.name!r} in manifest.json. {AGAIN}"
+            )
+
+
+def _rescore(bundle: Bundle) -> None:
+    """Score the golden rows; refuse the bundle where they come out otherwise."""
+    try:
+        found = bundle.log_proba(bundle.preprocessor.transform(bundle.golden))
+    except Exception as error:  # whatever a hostile model does
+        raise BundleError(
+            f"{bundle.path}: the golden rows cannot be scored ({error}), expected "
+            f"them to score as where the bundle was made. {AGAIN}"
+        ) from error
+    expected = bundle.golden_log_proba
+    if found.shape == expected.shape:
+        apart = np.abs(found - expected)
+        near = apart <= TOLERANCE * (1 + np.abs(expected))
+        near |= np.abs(np.exp(found) - np.exp(expected)) <= TOLERANCE_PROBA
+        if near.all():
+            return
+    rows = int((~near).any(axis=1).sum()) if found.shape == expected.shape else "all"
+    raise BundleError(
+        f"{bundle.path}: {rows} of {len(expected)} golden rows score otherwise than "
+        "where the bundle was made, expected the same. The bundle was changed or "
+        f"this machine computes wrongly. {AGAIN}"
+    )
+
+
+def _word(value: object) -> str | None:
+    if value is None or value != value:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip() or None

@@ -1,0 +1,93 @@
+"""From scores to verdicts: one row's result as a person or a sink reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenflow.decision import Decision, Scores
+from evenflow.schema import Schema
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What was decided about one row."""
+
+    line: int
+    """Line of the row in its source, or its number; counted from 1."""
+    label: str
+    """Class decided: ``benign`` or an attack class."""
+    is_attack: bool
+    probability: float
+    """Calibrated probability of an attack, [0, 1]."""
+    threshold: float
+    """Probability above which a row is called an attack, [0, 1]."""
+    classes: Mapping[str, float]
+    """Calibrated probability of each class; sums to 1."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the verdict as plain JSON values."""
+        return {
+            "line": self.line,
+            "verdict": self.label,
+            "is_attack": self.is_attack,
+            "attack_probability": self.probability,
+            "threshold": self.threshold,
+            "classes": dict(self.classes),
+        }
+
+
+def verdicts(
+    scores: Scores,
+    schema: Schema,
+    decision: Decision,
+    *,
+    lines: NDArray[np.int64] | None = None,
+) -> Iterator[Verdict]:
+    """Yield one verdict for each scored row.
+
+    Parameters
+    ----------
+    scores : Scores
+        What the bundle said of the rows.
+    schema : Schema
+        Names the classes.
+    decision : Decision
+        Holds the threshold.
+    lines : ndarray of shape (n_samples,), int64, optional
+        Where the rows came from; without it they are counted from 1.
+    """
+    threshold = sigmoid(decision.threshold)
+    numbers = np.arange(1, len(scores) + 1) if lines is None else lines
+    for line, code, is_attack, odds, proba in zip(
+        numbers.tolist(),
+        scores.code.tolist(),
+        scores.is_attack.tolist(),
+        scores.attack.tolist(),
+        scores.proba.tolist(),
+        strict=True,
+    ):
+        yield Verdict(
+            line=line,
+            label=schema.classes[code],
+            is_attack=is_attack,
+            probability=sigmoid(odds),
+            threshold=threshold,
+            classes=dict(zip(schema.classes, proba, strict=True)),
+        )
+
+
+def sigmoid(odds: float) -> float:
+    """Return the probability of log odds."""
+    return float(attack_probability(np.array([odds]))[0])
+
+
+def attack_probability(odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the probabilities of log odds, ``(n_samples,)``, without overflow."""
+    small = np.exp(-np.abs(odds))
+    proba: NDArray[np.float64] = np.where(odds >= 0, 1.0, small) / (1.0 + small)
+    return proba

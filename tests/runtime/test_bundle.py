@@ -1,0 +1,390 @@
+"""A bundle decides as it did where it was made, or does not load at all."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from evenflow.errors import BundleError, DataError, StorageError
+from evenflow.prepare.features import Preprocessor
+from evenflow.runtime import bundle as bundles
+from evenflow.runtime._arrays import pack, unpack
+from evenflow.runtime._folder import LIMITS, sha256
+from evenflow.runtime.bundle import Bundle
+from evenflow.schema import Table
+
+
+@pytest.fixture
+def copy(saved: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(saved, tmp_path / "copy"))
+
+
+def resum(folder: Path) -> None:
+    """Write SHA256SUMS anew, as somebody who changes a bundle on purpose would."""
+    names = sorted(p.name for p in folder.iterdir() if p.name != "SHA256SUMS")
+    lines = [f"{sha256((folder / n).read_bytes())}  {n}\n" for n in names]
+    (folder / "SHA256SUMS").write_text("".join(lines))
+
+
+def change_json(path: Path, **changes: Any) -> None:
+    value = json.loads(path.read_text())
+    path.write_text(json.dumps(value | changes))
+    resum(path.parent)
+
+
+def test_a_loaded_bundle_scores_as_the_parts_it_was_made_of(
+    bundle: Bundle, parts: dict[str, Any], small_table: Table
+) -> None:
+    X = parts["preprocessor"].transform(small_table)
+    expected = parts["decision"].apply(bundle.log_proba(X))
+    scores = bundle.score(small_table)
+    np.testing.assert_array_equal(scores.proba, expected.proba)
+    np.testing.assert_array_equal(scores.code, expected.code)
+    accuracy = (scores.code == small_table.labels).mean()
+    assert accuracy > 0.85, "the stand-in detector should have learnt something"
+    assert bundle.schema == parts["schema"]
+    assert bundle.recipe == parts["recipe"]
+    assert bundle.report == parts["report"]
+    assert bundle.card == parts["card"]
+    assert bundle.fingerprint.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_rows_kept_in_a_bundle_come_back_exactly(
+    parts: dict[str, Any], small_table: Table, tmp_path: Path
+) -> None:
+    frame = small_table.frame[:30].with_columns(
+        pl.Series("service", [None, "", "naïve ", "a,b", "", "日本"] * 5),
+        pl.Series("duration_s", [float("nan"), float("inf"), 1 / 3, 0.0, -0.0, 9e99] * 5),
+    )  # fmt: skip
+    rows = Table(schema=small_table.schema, frame=frame)
+    bundles.save(tmp_path / "b", **parts | {"reference": rows})
+    again = bundles.load(tmp_path / "b").reference.frame
+    assert again.equals(frame, null_equal=True)
+
+
+def test_equal_parts_give_equal_bytes(
+    saved: Path, parts: dict[str, Any], tmp_path: Path
+) -> None:
+    bundles.save(tmp_path / "again", **parts)
+    assert {p.name for p in saved.iterdir()} == {*LIMITS, "SHA256SUMS"}
+    for path in saved.iterdir():
+        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
+
+
+def test_sha256sum_accepts_the_sums(saved: Path) -> None:
+    done = subprocess.run(
+        ["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=saved, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(b": OK") == len(LIMITS)
+
+
+def test_a_bundle_may_be_moved_and_zipped(saved: Path, tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "b"), "zip", saved)
+    shutil.unpack_archive(archive, tmp_path / "elsewhere")
+    assert bundles.load(tmp_path / "elsewhere").schema.name == "small"
+
+
+def test_verify_says_what_it_checked(saved: Path) -> None:
+    checks = bundles.verify(saved)
+    assert any("40 golden rows" in check for check in checks)
+    assert any("SHA-256" in check for check in checks)
+
+
+def test_one_record_scores_as_in_a_table(bundle: Bundle, small_table: Table) -> None:
+    some = small_table.take(np.arange(200))
+    scores = bundle.score(some)
+    for i, record in enumerate(some.frame.to_dicts()):
+        verdict = bundle.score_record(record)
+        assert verdict.label == bundle.schema.classes[scores.code[i]]
+        assert verdict.is_attack == scores.is_attack[i]
+        found = list(verdict.classes.values())
+        np.testing.assert_allclose(found, scores.proba[i], rtol=1e-4, atol=1e-7)
+
+
+def test_one_record_is_read_as_a_file_would_be(bundle: Bundle) -> None:
+    record = {
+        " Duration_S ": " 0.5", "protocol": "tcp", "service": None, "fwd_bytes": "-",
+        "logged_in": True, "error_rate": "", "count": "NaN", "constant": 0, "more": 1,
+    }  # fmt: skip
+    frame = pl.DataFrame(
+        [{k: None if v is None else str(v) for k, v in record.items()}]
+    )
+    frame = frame.with_columns(logged_in=pl.lit("1"))
+    from evenflow.contract import conform
+
+    table, bad = conform(bundle.schema, frame)
+    assert not bad
+    verdict = bundle.score_record(record)
+    assert verdict.classes == pytest.approx(
+        dict(zip(bundle.schema.classes, bundle.score(table).proba[0], strict=True))
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fwd_bytes": "many"}, "column fwd_bytes: found 'many', expected a number of 0"),
+        ({"fwd_bytes": -1}, "column fwd_bytes: found -1"),
+        ({"error_rate": 1.5}, "expected a number from 0 to 1"),
+        ({"count": [3]}, "column count: found [3]"),
+        ({"count": "1_0"}, "column count: found '1_0'"),
+    ],
+)  # fmt: skip
+def test_a_bad_value_in_a_record_is_named(
+    bundle: Bundle, small_table: Table, change: dict[str, Any], message: str
+) -> None:
+    record = small_table.frame.row(0, named=True) | change
+    with pytest.raises(DataError, match=re.escape(message)):
+        bundle.score_record(record)
+
+
+def test_a_record_without_a_column_is_refused(
+    bundle: Bundle, small_table: Table
+) -> None:
+    record = small_table.frame.row(0, named=True)
+    del record["count"], record["service"]
+    with pytest.raises(DataError, match="2 columns are missing: service .*, count"):
+        bundle.score_record(record)
+
+
+def test_rows_of_another_schema_are_refused(bundle: Bundle, small_table: Table) -> None:
+    from dataclasses import replace
+
+    schema = replace(small_table.schema, columns=small_table.schema.columns[:-1])
+    other = Table(schema=schema, frame=small_table.frame[:, :-1])
+    with pytest.raises(DataError, match="which small was trained on"):
+        bundle.score(other)
+
+
+# --- writing ---
+
+
+def test_a_folder_that_is_no_bundle_is_never_touched(
+    parts: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.txt").write_text("years of work")
+    with pytest.raises(StorageError, match="is no bundle"):
+        bundles.save(tmp_path / "home", **parts, overwrite=True)
+    assert (tmp_path / "home" / "thesis.txt").read_text() == "years of work"
+    assert os.listdir(tmp_path) == ["home"]
+
+
+def test_an_existing_bundle_is_kept_unless_told(
+    copy: Path, parts: dict[str, Any]
+) -> None:
+    before = {p.name: p.read_bytes() for p in copy.iterdir()}
+    with pytest.raises(StorageError, match="already a bundle"):
+        bundles.save(copy, **parts | {"card": "new"})
+    assert {p.name: p.read_bytes() for p in copy.iterdir()} == before
+    bundles.save(copy, **parts | {"card": "new"}, overwrite=True)
+    assert bundles.load(copy).card == "new"
+    assert os.listdir(copy.parent) == ["copy"], "nothing is left beside it"
+
+
+def test_a_write_that_fails_leaves_nothing(
+    parts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match="No space left"):
+        bundles.save(tmp_path / "b", **parts)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parts_that_do_not_fit_are_refused_before_writing(
+    parts: dict[str, Any], small_table: Table, tmp_path: Path
+) -> None:
+    other = Preprocessor.fit(small_table, min_category_rows=500)
+    with pytest.raises(BundleError, match="another contract"):
+        bundles.save(tmp_path / "b", **parts | {"preprocessor": other})
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- hostile and damaged ---
+
+
+@pytest.mark.parametrize("name", sorted(LIMITS))
+def test_one_changed_byte_is_found(copy: Path, name: str) -> None:
+    data = bytearray((copy / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / name).write_bytes(data)
+    with pytest.raises(BundleError, match=rf"{re.escape(name)} was changed"):
+        bundles.load(copy)
+
+
+@pytest.mark.parametrize("name", [*sorted(LIMITS), "SHA256SUMS"])
+def test_a_missing_file_is_named(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(BundleError, match=re.escape(name)):
+        bundles.load(copy)
+
+
+def test_an_unlisted_file_is_refused(copy: Path) -> None:
+    (copy / "run_me.sh").write_text("echo")
+    with pytest.raises(BundleError, match=r"'run_me\.sh' not listed"):
+        bundles.load(copy)
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "a/b", "x", ""])
+def test_a_name_that_leaves_the_folder_is_refused(copy: Path, name: str) -> None:
+    with (copy / "SHA256SUMS").open("a") as stream:
+        stream.write(f"{'0' * 64}  {name}\n")
+    with pytest.raises(BundleError, match="line 11"):
+        bundles.load(copy)
+
+
+def test_a_link_is_refused(copy: Path, tmp_path: Path) -> None:
+    (copy / "card.md").rename(tmp_path / "secret")
+    (copy / "card.md").symlink_to(tmp_path / "secret")
+    with pytest.raises(BundleError, match=r"card\.md: found a link"):
+        bundles.load(copy)
+
+
+def test_a_pipe_is_refused_without_waiting_for_it(copy: Path) -> None:
+    (copy / "card.md").unlink()
+    os.mkfifo(copy / "card.md")
+    with pytest.raises(BundleError, match="no plain file"):
+        bundles.load(copy)
+
+
+def test_a_giant_file_is_refused_before_it_is_read(copy: Path) -> None:
+    with (copy / "decision.json").open("wb") as stream:
+        stream.truncate(2**40)  # sparse: a terabyte that costs nothing
+    with pytest.raises(BundleError, match=r"decision\.json: found more than"):
+        bundles.load(copy)
+
+
+def test_a_newer_format_says_upgrade(copy: Path) -> None:
+    change_json(copy / "manifest.json", format=2)
+    with pytest.raises(BundleError, match="format 2, expected format 1. Upgrade"):
+        bundles.load(copy)
+
+
+@pytest.mark.parametrize("what", ["1", None, 0, -3, False])
+def test_a_foreign_format_is_refused(copy: Path, what: Any) -> None:
+    change_json(copy / "manifest.json", format=what)
+    with pytest.raises(BundleError, match="expected format 1"):
+        bundles.load(copy)
+
+
+def test_another_threshold_passes_only_if_the_rest_fits(copy: Path) -> None:
+    change_json(copy / "decision.json", bias=[0.0, 0.0])
+    with pytest.raises(BundleError, match="another contract"):
+        bundles.load(copy)
+
+
+def test_a_preprocessor_of_another_contract_is_refused(copy: Path) -> None:
+    change_json(copy / "preprocessor.json", schema="other")
+    with pytest.raises(BundleError, match=r"preprocessor\.json belongs to another"):
+        bundles.load(copy)
+
+
+def test_changed_scaling_is_found_by_the_golden_rows(copy: Path) -> None:
+    fill = json.loads((copy / "preprocessor.json").read_text())["scaler"]
+    fill["center"] = [c + 0.5 for c in fill["center"]]
+    change_json(copy / "preprocessor.json", scaler=fill)
+    with pytest.raises(BundleError, match="golden rows score otherwise"):
+        bundles.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("manifest.json", b"[]"),
+        ("manifest.json", b"{" + b'"a":{' * 100_000),
+        ("manifest.json", b"\xff\xfe"),
+        ("manifest.json", b'{"format": 1}'),
+        ("preprocessor.json", b"{}"),
+        ("decision.json", b'{"temperature": "hot"}'),
+        ("decision.json", b'{"temperature": ' + b"9" * 100_000 + b"}"),
+        ("report.json", b"null"),
+        ("card.md", b"\xff"),
+        ("golden.npz", b"PK"),
+        ("golden.npz", b""),
+        ("model.onnx", b""),
+        ("model.onnx", b"\xff" * 100),
+        ("model.onnx", b"\x08\x08"),
+        ("fingerprint.npz", b"no zip"),
+    ],
+)
+def test_nonsense_in_a_file_is_a_bundle_error(
+    copy: Path, name: str, data: bytes
+) -> None:
+    (copy / name).write_bytes(data)
+    resum(copy)
+    with pytest.raises(BundleError):
+        bundles.verify(copy)
+
+
+def npz(
+    header: str | None = None, *, body: bytes = b"", deflate: bool = False
+) -> bytes:
+    out = io.BytesIO()
+    method = zipfile.ZIP_DEFLATED if deflate else zipfile.ZIP_STORED
+    with zipfile.ZipFile(out, "w", method) as archive:
+        text = (header or "").ljust(117) + "\n"
+        head = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+        archive.writestr("rows.npy", head + body)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        npz("{'descr': '<f8', 'fortran_order': False, 'shape': (10**12,), }"),
+        npz("{'descr': '<f8', 'fortran_order': False, 'shape': (999999999999,), }"),
+        npz("{'descr': '<f8', 'fortran_order': False, 'shape': (-1,), }", body=b"x" * 8),
+        npz("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", body=b"x" * 8),
+        npz("{'descr': '<M8[s]', 'fortran_order': False, 'shape': (1,), }", body=b"x" * 8),
+        npz("__import__('os').abort()"),
+        npz("{'descr': '<U999999999', 'fortran_order': False, 'shape': (1,), }"),
+        npz("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (0,), }"),
+        npz("{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }", body=b"x" * 16, deflate=True),
+    ],
+)  # fmt: skip
+def test_a_hostile_array_is_refused_before_memory_is_taken(data: bytes) -> None:
+    with pytest.raises(BundleError):
+        unpack(data, source="golden.npz")
+
+
+def test_arrays_come_back(tmp_path: Path) -> None:
+    arrays = {
+        "a": np.arange(6.0).reshape(2, 3),
+        "b": np.array(["x", "日本"]),
+        "c": np.zeros((0, 4)),
+        "d": np.array(3),
+        "e": np.arange(6.0).reshape(2, 3).T,
+        "f": np.array([True]),
+    }
+    again = unpack(pack(arrays), source="test")
+    assert set(again) == set(arrays)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(again[name], array)
+    with np.load(io.BytesIO(pack(arrays)), allow_pickle=False) as plain:
+        np.testing.assert_array_equal(plain["e"], arrays["e"])
+
+
+def test_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="found nothing, expected a bundle"):
+        bundles.load(tmp_path / "none")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BundleError, match="found a file"):
+        bundles.load(tmp_path / "file")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BundleError, match="SHA256SUMS"):
+        bundles.load(tmp_path / "empty")
