@@ -97,12 +97,11 @@ def config(dark: bool = False) -> dict[str, Any]:
         "text": {"color": c["ink"], "fontSize": 12},
         "style": {
             # words on a heat map: on pale cells, on saturated ones
-            "weak": {"fill": c["weak"]},
-            "strong": {"fill": c["strong"]},
-            "chance": {"stroke": c["quiet"], "strokeDash": [4, 4], "strokeWidth": 1},
-            "edge": {"stroke": c["ink"], "strokeWidth": 1.5},
-            "label": {"fill": c["ink"], "fontSize": 11},
-            "here": {"fill": second, "stroke": c["paper"], "strokeWidth": 1.5},
-            "hollow": {"stroke": c["quiet"], "strokeWidth": 1.5, "fillOpacity": 0},
+            "weak": {"color": c["weak"]},
+            "strong": {"color": c["strong"]},
+            "chance": {"color": c["quiet"], "strokeDash": [4, 4], "strokeWidth": 1},
+            "edge": {"color": c["ink"], "strokeWidth": 1.5},
+            "label": {"color": c["ink"], "fontSize": 11},
+            "here": {"color": second, "opacity": 1},
         },
     }
