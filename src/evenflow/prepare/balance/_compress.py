@@ -1,0 +1,91 @@
+"""Fewer rows of a class: the real rows nearest to the centres of its clusters."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
+
+from evenflow.prepare.balance._sampler import Matrix, Rows
+
+N_PASSES = 10
+"""Passes of k-means: centres need not settle, only spread."""
+
+
+def compressed(
+    X: Matrix, rows: Rows, n_keep: int, group: Rows, rng: np.random.Generator
+) -> Rows:
+    """Return ``n_keep`` of ``rows`` that stand for all of them.
+
+    Each group gives rows in proportion to its size; within it k-means makes as many
+    clusters, and the real row nearest to each centre stays.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32
+        Columns in which rows of one group differ.
+    rows : ndarray of shape (n_rows,), int64
+        Rows to choose from.
+    n_keep : int
+        From 0 to ``n_rows``.
+    group : ndarray of shape (n_samples,), int64
+        Rows of different groups never share a cluster.
+
+    Returns
+    -------
+    ndarray of shape (n_keep,), int64
+        Ascending.
+    """
+    if n_keep >= len(rows):
+        return np.sort(rows)
+    keys, sizes = np.unique(group[rows], return_counts=True)
+    kept = [
+        _medoids(X, rows[group[rows] == key], n, rng)
+        for key, n in zip(keys, shared(n_keep, sizes), strict=True)
+        if n
+    ]
+    return np.sort(np.concatenate([rows[:0], *kept]))
+
+
+def shared(n: int, sizes: Rows) -> Rows:
+    """Split ``n`` in proportion to ``sizes``, by largest remainder.
+
+    Examples
+    --------
+    >>> shared(4, np.array([5, 3, 1])).tolist()
+    [2, 1, 1]
+    """
+    exact = n * sizes / sizes.sum()
+    share = np.floor(exact).astype(np.int64)
+    rest = np.argsort(share - exact, kind="stable")
+    share[rest[: n - int(share.sum())]] += 1
+    return share
+
+
+def _medoids(X: Matrix, rows: Rows, n: int, rng: np.random.Generator) -> Rows:
+    if n == len(rows):
+        return rows
+    points = X[rows]
+    means = KMeans(
+        n_clusters=n,
+        init=points[rng.choice(len(rows), size=n, replace=False)],
+        n_init=1,
+        max_iter=N_PASSES,
+        tol=0,
+    )
+    # one thread: sums in the order threads finish would differ from run to run
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # rows may be equal: fewer clusters than n
+        distance = means.fit_transform(points)
+    cluster = means.labels_
+    own = distance[np.arange(len(rows)), cluster]
+    # the nearest row to each centre; of equally near ones the first
+    order = np.lexsort((np.arange(len(rows)), own, cluster))
+    first = np.unique(cluster[order], return_index=True)[1]
+    chosen = order[first]
+    left = np.setdiff1d(np.arange(len(rows)), chosen)
+    more = rng.choice(left, size=n - len(chosen), replace=False)
+    picked: Rows = rows[np.concatenate([chosen, more])]
+    return picked
