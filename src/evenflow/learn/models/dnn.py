@@ -1,0 +1,65 @@
+"""A multi-layer perceptron."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from evenflow.errors import RecipeError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Hyper-parameters, as written under ``[model]`` in a recipe."""
+
+    hidden: tuple[int, ...] = (256, 128, 64)
+    """Units of each hidden layer."""
+    batch_norm: bool = True
+    """Normalise before each activation; folded into the layer when served."""
+    dropout: float = 0.2
+    """Share of each hidden layer silenced in training, [0, 1)."""
+
+    def __post_init__(self) -> None:
+        if any(units < 1 for units in self.hidden):
+            raise RecipeError(
+                f"hidden is {list(self.hidden)}; expected numbers of 1 or more. "
+                "Change it in [model]"
+            )
+        if not 0 <= self.dropout < 1:
+            raise RecipeError(
+                f"dropout is {self.dropout}; expected a share in [0, 1). "
+                "Change it in [model]"
+            )
+
+
+class DNN(nn.Module):  # type: ignore[misc]
+    """Dense layers with batch normalisation and dropout, narrowing to the classes.
+
+    References
+    ----------
+    .. [1] R. Vinayakumar et al., "Deep learning approach for intelligent intrusion
+       detection system", IEEE Access 7, 2019. doi:10.1109/ACCESS.2019.2895334
+    """
+
+    def __init__(self, n_features: int, n_classes: int, config: Config) -> None:
+        super().__init__()
+        widths = (n_features, *config.hidden)
+        layers: list[nn.Module] = []
+        for n_in, n_out in pairwise(widths):
+            layers += [
+                nn.Linear(n_in, n_out, bias=not config.batch_norm),
+                *([nn.BatchNorm1d(n_out)] if config.batch_norm else []),
+                nn.ReLU(inplace=True),
+                nn.Dropout(config.dropout),
+            ]
+        self.net = nn.Sequential(*layers, nn.Linear(widths[-1], n_classes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map rows ``(B, n_features)`` to logits ``(B, n_classes)``."""
+        logits: Tensor = self.net(x)
+        return logits
+
+
+MODEL = (DNN, Config)

@@ -1,0 +1,54 @@
+"""Extremely randomised trees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from evenflow.learn.models.random_forest import check_forest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Hyper-parameters, as written under ``[model]`` in a recipe."""
+
+    n_estimators: int = 100
+    """Trees."""
+    max_depth: int | None = None
+    """Most questions from root to leaf; None for as many as it takes."""
+    min_samples_leaf: int = 2
+    """Fewest training rows in a leaf; smaller leaves grow the file, not the score."""
+    max_features: Literal["sqrt", "log2"] | float = "sqrt"
+    """Features looked at for each question: a rule, or a share in (0, 1]."""
+    n_jobs: int = 2
+    """Threads in training; the result does not depend on it."""
+
+    def __post_init__(self) -> None:
+        check_forest(self)
+
+
+def build(
+    config: Config, *, n_classes: int, class_weight: dict[int, float] | None, seed: int
+) -> Any:
+    """Return an unfitted forest of extremely randomised trees.
+
+    References
+    ----------
+    .. [1] P. Geurts, D. Ernst, L. Wehenkel, "Extremely randomized trees", Machine
+       Learning 63, 2006. doi:10.1007/s10994-006-6226-1
+    """
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    del n_classes  # scikit-learn counts them
+    return ExtraTreesClassifier(
+        n_estimators=config.n_estimators,
+        max_depth=config.max_depth,
+        min_samples_leaf=config.min_samples_leaf,
+        max_features=config.max_features,
+        n_jobs=config.n_jobs,
+        class_weight=class_weight,
+        random_state=seed,
+    )
+
+
+MODEL = (build, Config)

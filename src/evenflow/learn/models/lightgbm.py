@@ -1,0 +1,88 @@
+"""Gradient-boosted trees by LightGBM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from evenflow.errors import RecipeError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Hyper-parameters, as written under ``[model]`` in a recipe."""
+
+    n_estimators: int = 200
+    """Most boosting rounds; each grows one tree per class."""
+    learning_rate: float = 0.05
+    """Share of each tree's answer that is added."""
+    num_leaves: int = 31
+    """Most leaves of a tree."""
+    min_child_samples: int = 20
+    """Fewest training rows in a leaf."""
+    reg_lambda: float = 1.0
+    """L2 penalty on leaf values: keeps rare classes' leaves from running away."""
+    subsample: float = 1.0
+    """Share of the rows drawn for each tree, (0, 1]."""
+    colsample_bytree: float = 0.8
+    """Share of the features drawn for each tree, (0, 1]."""
+    early_stopping_rounds: int = 20
+    """Rounds without a lower validation loss before boosting stops."""
+    n_jobs: int = 2
+    """Threads in training; the result does not depend on it."""
+
+    def __post_init__(self) -> None:
+        least = {
+            "n_estimators": 1,
+            "num_leaves": 2,
+            "min_child_samples": 1,
+            "early_stopping_rounds": 1,
+            "n_jobs": 1,
+        }
+        for name, low in least.items():
+            if getattr(self, name) < low:
+                raise RecipeError(
+                    f"{name} is {getattr(self, name)}; expected {low} or more. "
+                    "Change it in [model]"
+                )
+        for name in ("learning_rate", "subsample", "colsample_bytree"):
+            if not 0 < getattr(self, name) <= 1:
+                raise RecipeError(
+                    f"{name} is {getattr(self, name)}; expected a number in (0, 1]. "
+                    "Change it in [model]"
+                )
+
+
+def build(
+    config: Config, *, n_classes: int, class_weight: dict[int, float] | None, seed: int
+) -> Any:
+    """Return an unfitted LightGBM classifier.
+
+    References
+    ----------
+    .. [1] G. Ke et al., "LightGBM: a highly efficient gradient boosting decision
+       tree", NIPS 2017. https://papers.nips.cc/paper/6907
+    """
+    from lightgbm import LGBMClassifier
+
+    del n_classes  # LightGBM counts them
+    return LGBMClassifier(
+        n_estimators=config.n_estimators,
+        learning_rate=config.learning_rate,
+        num_leaves=config.num_leaves,
+        min_child_samples=config.min_child_samples,
+        reg_lambda=config.reg_lambda,
+        subsample=config.subsample,
+        subsample_freq=int(config.subsample < 1),
+        colsample_bytree=config.colsample_bytree,
+        early_stopping_round=config.early_stopping_rounds,
+        n_jobs=config.n_jobs,
+        class_weight=class_weight,
+        random_state=seed,
+        deterministic=True,
+        force_row_wise=True,
+        verbosity=-1,
+    )
+
+
+MODEL = (build, Config)
