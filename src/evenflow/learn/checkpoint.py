@@ -15,7 +15,9 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from evenflow.errors import RecipeError, StorageError
 from evenflow.files import replacing
@@ -135,6 +137,44 @@ def fingerprint(arrays: Mapping[str, NDArray[Any] | None], settings: Any) -> str
         digest.update(f"{name}: {array.shape} {array.dtype.str}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
+
+
+def to_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+    """Return tensors as arrays."""
+    return {name: value.cpu().numpy() for name, value in tensors.items()}
+
+
+def to_tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+    """Return arrays as tensors that own their memory."""
+    return {name: torch.tensor(value) for name, value in arrays.items()}
+
+
+def optimizer_to_arrays(optimizer: torch.optim.Optimizer) -> dict[str, NDArray[Any]]:
+    """Return what an optimiser remembers, as ``<parameter number>.<name>``."""
+    return to_arrays(
+        {
+            f"{number}.{name}": value
+            for number, values in optimizer.state_dict()["state"].items()
+            for name, value in values.items()
+        }
+    )
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, arrays: Mapping[str, NDArray[Any]]
+) -> None:
+    """Give an optimiser back what it remembered.
+
+    Each array is laid out in memory like its parameter, as the optimiser itself
+    would have done: the next step then rounds as it would have.
+    """
+    parameters = optimizer.param_groups[0]["params"]
+    for key, value in to_tensors(arrays).items():
+        number, _, name = key.partition(".")
+        parameter = parameters[int(number)]
+        like = parameter if value.shape else value.to(parameter.device)
+        restored = torch.empty_like(like, dtype=value.dtype, requires_grad=False)
+        optimizer.state[parameter][name] = restored.copy_(value)
 
 
 def sweep(path: Path) -> None:

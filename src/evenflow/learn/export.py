@@ -206,7 +206,7 @@ def _by_skl2onnx(fitted: FittedEstimator) -> onnx.ModelProto:
             f"{name} needs skl2onnx to be written as ONNX, and it is not installed. "
             "Install it: pip install skl2onnx"
         ) from error
-    except Exception as error:  # noqa: BLE001  a converter fails in many ways
+    except Exception as error:  # a converter fails in many ways
         raise BundleError(
             f"{name} cannot be written as ONNX: {error}. Expected a forest, "
             "LightGBM, logistic regression or an estimator that skl2onnx knows"

@@ -370,36 +370,24 @@ def _epoch_seed(seed: int, number: int) -> int:
 
 
 def _state(run: _Run, key: str) -> checkpoints.State:
-    optimizer = {
-        f"{number}.{name}": value.cpu().numpy()
-        for number, values in run.optimizer.state_dict()["state"].items()
-        for name, value in values.items()
-    }
     return checkpoints.State(
         fingerprint=key,
         history=run.history,
         best_epoch=run.best_epoch,
-        model={k: v.cpu().numpy() for k, v in run.model.state_dict().items()},
-        optimizer=optimizer,
-        best={k: v.cpu().numpy() for k, v in run.best.items()},
+        model=checkpoints.to_arrays(run.model.state_dict()),
+        optimizer=checkpoints.optimizer_to_arrays(run.optimizer),
+        best=checkpoints.to_arrays(run.best),
     )
 
 
 def _restore(run: _Run, state: checkpoints.State) -> None:
-    """Put a saved state in place, each array laid out in memory as it was."""
-    run.model.load_state_dict({k: torch.tensor(v) for k, v in state.model.items()})
+    """Put a saved state in place."""
+    run.model.load_state_dict(checkpoints.to_tensors(state.model))
     run.best = _copy(run.model)
-    for name, value in state.best.items():
-        run.best[name].copy_(torch.tensor(value))
+    for name, value in checkpoints.to_tensors(state.best).items():
+        run.best[name].copy_(value)
+    checkpoints.restore_optimizer(run.optimizer, state.optimizer)
     run.history, run.best_epoch = state.history, state.best_epoch
-    parameters = run.optimizer.param_groups[0]["params"]
-    for key, value in state.optimizer.items():
-        number, _, name = key.partition(".")
-        parameter = parameters[int(number)]
-        like = parameter if value.shape else torch.zeros((), device=parameter.device)
-        restored = torch.empty_like(like, requires_grad=False)
-        restored.copy_(torch.tensor(value))
-        run.optimizer.state[parameter][name] = restored
 
 
 def _notes(

@@ -1,0 +1,1 @@
+"""One file a model: its ``Config`` and the network, or the estimator's builder."""
