@@ -15,10 +15,12 @@ from evenflow.progress import Epoch, Event, Note, Progress
 
 SILENCE_S = 10.0
 """A log hears of one step no more often."""
+OUTER = "cells"
+"""Unit of the step whose bar stays while the steps inside it come and go."""
 
 
 class Bars:
-    """A bar for each step, the running one last; notes stay above them."""
+    """A bar for the running step, one for the outer step; notes stay above."""
 
     def __init__(self) -> None:
         self.rich = bars.Progress(
@@ -32,6 +34,7 @@ class Bars:
             transient=True,
         )
         self.tasks: dict[str, bars.TaskID] = {}
+        self.outer = ""
 
     def __enter__(self) -> Self:
         self.rich.start()
@@ -53,18 +56,16 @@ class Bars:
         if isinstance(event, Epoch):
             self._move("train", event.number, event.epochs, epoch_line(event))
             return
+        if event.unit == OUTER:
+            self.outer = event.step
         self._move(event.step, event.done, event.total, amount(event))
 
     def _move(self, step: str, done: float, total: float | None, text: str) -> None:
-        if step not in self.tasks or (total and done < self._done(step)):
-            for other in self.tasks.values():
-                self.rich.remove_task(other)
-            self.tasks = {step: self.rich.add_task(step, total=total, amount=text)}
+        if step not in self.tasks:
+            for other in [name for name in self.tasks if name != self.outer]:
+                self.rich.remove_task(self.tasks.pop(other))
+            self.tasks[step] = self.rich.add_task(step, total=total, amount=text)
         self.rich.update(self.tasks[step], completed=done, total=total, amount=text)
-
-    def _done(self, step: str) -> float:
-        known = {task.id: task.completed for task in self.rich.tasks}
-        return known.get(self.tasks[step], 0.0)
 
 
 class Lines:
@@ -85,6 +86,8 @@ class Lines:
             text = f"epoch {event.number}/{event.epochs}: {epoch_line(event)}"
             self.say(text, **facts)
             return
+        if event.unit == "step" and event.done:
+            return
         now = time.monotonic()
         if event.step != self.step or now - self.spoke > SILENCE_S:
             self.say(f"{event.step} {amount(event)}".rstrip(), **facts)
@@ -101,6 +104,8 @@ def epoch_line(event: Epoch) -> str:
 
 def amount(event: Progress) -> str:
     """Return ``done/total unit`` with what is known of it."""
+    if event.unit == "step":
+        return ""
     if event.total is None:
         return f"{event.done:,.0f} {event.unit}" if event.done else ""
     return f"{event.done:,.0f}/{event.total:,.0f} {event.unit}"

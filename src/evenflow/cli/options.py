@@ -81,8 +81,10 @@ def _put(value: dict[str, Any], path: list[str], new: Any, setting: str) -> None
                 f"--set {setting}: {step!r} holds {table!r}, which has no keys; "
                 f"set {step!r} itself"
             )
+    if isinstance(table.get(last), dict) and isinstance(new, str):
+        table, last = table[last], "name"
     # another plug-in does not know the parameters of the one it replaces
-    if last == "name" and folders and table.get("name") != new:
+    if last == "name" and table.get("name") != new:
         table.clear()
     table[last] = new
 

@@ -256,6 +256,9 @@ class Printed:
     """One row of a printed table, in per cent; None where nothing was printed."""
 
     method: str
+    model: str = ""
+    """Model and sampler of ours that the row names, where we have them."""
+    balance: str = ""
     accuracy: float
     f1: float
     recall: float
@@ -288,10 +291,17 @@ def _comparison(method: str, *percent: float) -> Printed:
     )
 
 
-def _performance(method: str, *shares: float) -> Printed:
+def _performance(method: str, parts: str, *shares: float) -> Printed:
     accuracy, f1, recall, precision = (round(100 * share, 1) for share in shares)
+    model, balance = parts.split("-")
     return Printed(
-        method=method, accuracy=accuracy, f1=f1, recall=recall, precision=precision
+        method=method,
+        model=model,
+        balance=balance,
+        accuracy=accuracy,
+        f1=f1,
+        recall=recall,
+        precision=precision,
     )
 
 
@@ -307,14 +317,16 @@ PRINTED_COMPARISON: tuple[Printed, ...] = (
 """Accuracy, recall, F1, specificity as printed; data set and split not stated."""
 
 PRINTED_PERFORMANCE: tuple[Printed, ...] = (
-    _performance("CNN, data balancing", 0.995, 0.996, 0.995, 0.997),
-    _performance("CNN, ROS", 0.963, 0.963, 0.963, 0.973),
-    _performance("CNN, SMOTE", 0.969, 0.969, 0.969, 0.973),
-    _performance("CNN, ADASYN", 0.869, 0.873, 0.860, 0.880),
-    _performance("CNN+LSTM, data balancing", 0.990, 0.991, 0.991, 0.993),
-    _performance("CNN+LSTM, ROS", 0.994, 0.994, 0.994, 0.994),
-    _performance("CNN+LSTM, SMOTE", 0.994, 0.994, 0.994, 0.993),
-    _performance("CNN+LSTM, ADASYN", 0.972, 0.972, 0.972, 0.973),
+    _performance("CNN, data balancing", "cnn-hybrid", 0.995, 0.996, 0.995, 0.997),
+    _performance("CNN, ROS", "cnn-ros", 0.963, 0.963, 0.963, 0.973),
+    _performance("CNN, SMOTE", "cnn-smote", 0.969, 0.969, 0.969, 0.973),
+    _performance("CNN, ADASYN", "cnn-adasyn", 0.869, 0.873, 0.860, 0.880),
+    _performance(
+        "CNN+LSTM, data balancing", "cnn_lstm-hybrid", 0.990, 0.991, 0.991, 0.993
+    ),
+    _performance("CNN+LSTM, ROS", "cnn_lstm-ros", 0.994, 0.994, 0.994, 0.994),
+    _performance("CNN+LSTM, SMOTE", "cnn_lstm-smote", 0.994, 0.994, 0.994, 0.993),
+    _performance("CNN+LSTM, ADASYN", "cnn_lstm-adasyn", 0.972, 0.972, 0.972, 0.973),
 )
 """Accuracy, F1, recall, precision as printed; data set and split not stated."""
 

@@ -1,0 +1,200 @@
+"""The Python interface: what ``import evenflow`` offers, in plain functions.
+
+Everything here is one call of the parts that the command line uses too. Where
+``folders`` is not given, data sets are looked for where the command line looks: in
+the folders of ``EVENFLOW_DATA``, then in the user's cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evenflow.cli.folders import folders as default_folders
+from evenflow.progress import OnEvent, ignore
+from evenflow.recipe import Recipe
+from evenflow.schema import Table
+
+if TYPE_CHECKING:
+    from evenflow.experiment import Experiment
+    from evenflow.judge.comparison import Comparison
+    from evenflow.judge.report import Report
+    from evenflow.runtime.bundle import Bundle
+
+Folders = Sequence[str | Path] | None
+
+
+def train(
+    recipe: Recipe | str | Path,
+    output: str | Path | None = None,
+    *,
+    seed: int | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    overwrite: bool = False,
+    folders: Folders = None,
+    on_event: OnEvent = ignore,
+) -> Experiment:
+    """Train what a recipe describes, judge it once, and save it where asked.
+
+    Parameters
+    ----------
+    recipe : Recipe, str or Path
+        A recipe, its name (``nsl_kdd/cnn-smote``) or its TOML file.
+    output : str or Path, optional
+        Folder of the bundle to write.
+    seed : int, optional
+        Another seed than the recipe's.
+    resume : bool, default=False
+        Go on from the checkpoint an interrupted run left beside ``output``.
+    device : {'auto', 'cpu', 'cuda'}, default='auto'
+    overwrite : bool, default=False
+        Replace a bundle that is there.
+    folders : sequence of str or Path, optional
+        Where data sets are looked for, in order.
+    on_event : callable, optional
+        Told of each step, epoch and note.
+
+    Raises
+    ------
+    EvenflowError
+        Something given is wrong; the message says what to do.
+    """
+    from evenflow import experiment
+
+    chosen = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
+    if seed is not None:
+        chosen = chosen.with_(seed=seed)
+    return experiment.run(
+        chosen,
+        folders=_paths(folders),
+        output=None if output is None else Path(output),
+        resume=resume,
+        device=device,
+        overwrite=overwrite,
+        on_event=on_event,
+    )
+
+
+def evaluate(
+    bundle: Bundle | str | Path,
+    dataset: str,
+    split: str = "test",
+    *,
+    folders: Folders = None,
+    on_event: OnEvent = ignore,
+) -> Report:
+    """Judge a bundle on labelled rows that did not train it.
+
+    Parameters
+    ----------
+    bundle : Bundle, str or Path
+        A loaded bundle, or its folder.
+    dataset : str
+        Name of a data set that holds the bundle's columns.
+    split : str, default='test'
+        A published part of it, or ``held_out``: what the bundle's recipe kept.
+    """
+    from evenflow import experiment
+
+    loaded = load_bundle(bundle) if isinstance(bundle, str | Path) else bundle
+    return experiment.evaluate(
+        loaded, dataset, split, folders=_paths(folders), on_event=on_event
+    )
+
+
+def compare(
+    recipes: Sequence[Recipe | str | Path],
+    folder: str | Path,
+    *,
+    seeds: int = 1,
+    baselines: bool = True,
+    bundles: bool = False,
+    device: str = "auto",
+    folders: Folders = None,
+    on_event: OnEvent = ignore,
+) -> Comparison:
+    """Train every recipe with several seeds and set the results side by side.
+
+    Parameters
+    ----------
+    recipes : sequence of Recipe, str or Path
+    folder : str or Path
+        Where cells, tables and charts go; finished cells found there are not run
+        again.
+    seeds : int, default=1
+        Number of seeds; the first is the recipe's own.
+    baselines : bool, default=True
+        Add the line without balancing, and the trees, to every balanced network.
+    bundles : bool, default=False
+        Keep each cell's bundle, under ``folder/bundles``.
+    """
+    from evenflow.judge import compare as comparing
+
+    chosen = [r if isinstance(r, Recipe) else Recipe.load(r) for r in recipes]
+    root, roots = Path(folder), _paths(folders)
+
+    def run_cell(cell: Recipe) -> dict[str, Any]:
+        from evenflow import experiment
+
+        made = experiment.run(
+            cell,
+            folders=roots,
+            output=root / "bundles" / comparing.cell_name(cell) if bundles else None,
+            resume=bundles,
+            device=device,
+            overwrite=True,
+            on_event=on_event,
+        )
+        report: dict[str, Any] = made.report.to_dict()
+        return report
+
+    return comparing.compare(
+        chosen,
+        seeds,
+        root,
+        run_cell=run_cell,
+        baselines=baselines,
+        on_event=on_event,
+    )
+
+
+def load_bundle(path: str | Path) -> Bundle:
+    """Return the bundle in a folder, checked: files, golden rows, contract.
+
+    Raises
+    ------
+    BundleError
+        The bundle is damaged, foreign, hostile or written by a newer evenflow.
+    """
+    from evenflow.runtime import bundle
+
+    return bundle.load(Path(path))
+
+
+def load_dataset(
+    name: str, split: str = "train", *, folders: Folders = None, **params: Any
+) -> Table:
+    """Return the rows of one part of a data set.
+
+    Parameters
+    ----------
+    name : str
+        As ``evenflow data list`` shows it.
+    split : str, default='train'
+    **params
+        Whatever else the data set takes.
+
+    Raises
+    ------
+    DataError
+        A file is missing or is not the published one.
+    """
+    from evenflow import datasets
+
+    return datasets.load(name, split, folders=_paths(folders), **params)
+
+
+def _paths(folders: Folders) -> list[Path]:
+    return default_folders() if folders is None else [Path(f) for f in folders]

@@ -1,0 +1,93 @@
+"""``evenflow bundle``: what a bundle is, and whether it is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from evenflow.cli import options
+from evenflow.cli.guard import Command, Guarded, print_json
+from evenflow.cli.report import summary
+from evenflow.cli.text import columns, pairs
+
+
+class Group(Guarded):
+    """A group whose commands take the common switches."""
+
+    command_class = Command
+
+
+@click.group(cls=Group)
+def bundle() -> None:
+    """Show or verify a bundle, the folder that holds a trained detector."""
+
+
+@bundle.command("show")
+@click.argument("folder", metavar="BUNDLE", type=options.PATH)
+@click.option("--card", is_flag=True, help="Print the model card.")
+@options.as_json
+def show(folder: Path, *, card: bool, as_json: bool) -> None:
+    """Say what the detector in BUNDLE reads, decides, and was judged to do."""
+    from evenflow.runtime import bundle as bundles
+
+    found = bundles.load(folder)
+    if card:
+        click.echo(found.card)
+        return
+    decision = found.decision.to_dict()
+    if as_json:
+        print_json(
+            {
+                "manifest": dict(found.manifest),
+                "recipe": dict(found.recipe),
+                "decision": decision,
+                "report": dict(found.report),
+            }
+        )
+        return
+    recipe, schema = found.recipe, found.schema
+    parts = (recipe[part]["name"] for part in ("dataset", "model", "balance"))
+    dataset, model, balance = parts
+    facts = {
+        "bundle": folder,
+        "made by": f"evenflow {found.manifest['evenflow']}",
+        "recipe": f"{dataset}/{model}-{balance}, seed {recipe['seed']}",
+        "model": f"{found.manifest['model_bytes']:,} bytes of ONNX, "
+        f"{found.manifest['n_features']} features",
+        "classes": ", ".join(schema.classes),
+        "attack above": f"probability {decision['threshold_probability']:.4g}, set at "
+        f"{100 * decision['false_alarm_budget']:g} % false alarms on training rows",
+    }
+    rows = [
+        (c.name, c.kind, c.unit, _range(c.low, c.high), c.description)
+        for c in schema.columns
+    ]
+    click.echo(pairs(facts))
+    click.echo()
+    click.echo(columns(("column", "kind", "unit", "range", "meaning"), rows))
+    click.echo()
+    click.echo(summary(found.report))
+
+
+@bundle.command("verify")
+@click.argument("folder", metavar="BUNDLE", type=options.PATH)
+@options.as_json
+def verify(folder: Path, *, as_json: bool) -> None:
+    """Check BUNDLE: every file's sum, the model, the golden rows scored again."""
+    from evenflow.runtime import bundle as bundles
+
+    passed = bundles.verify(folder)
+    if as_json:
+        print_json({"bundle": str(folder), "passed": passed})
+        return
+    for check in passed:
+        click.echo(f"ok  {check}")
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is None and high is None:
+        return ""
+    return (
+        f"{'' if low is None else f'{low:g}'} .. {'' if high is None else f'{high:g}'}"
+    )

@@ -1,0 +1,96 @@
+"""``evenflow compare``: recipes side by side, over seeds, beside published figures."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from evenflow.cli import options
+from evenflow.cli.folders import folders
+from evenflow.cli.guard import GIVEN_IS_WRONG, Command, print_json, resumable, voice
+from evenflow.cli.text import columns
+
+OURS = 5
+"""Grids of our own figures come first; the published ones are in the files."""
+
+
+@click.command(cls=Command)
+@click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True)
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Runs of each recipe, each with the next seed.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    required=True,
+    type=options.PATH,
+    help="Folder for cells, tables, page and charts.",
+)
+@click.option(
+    "--no-baselines",
+    is_flag=True,
+    help="Leave out the unbalanced model and the trees that stand beside.",
+)
+@click.option("--keep-bundles", is_flag=True, help="Save each cell's bundle too.")
+@options.device
+@options.settings
+@options.as_json
+def compare(
+    recipes: tuple[str, ...],
+    seeds: int,
+    output: Path,
+    *,
+    no_baselines: bool,
+    keep_bundles: bool,
+    device: str,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Train every RECIPE with several seeds and set the results side by side.
+
+    Finished cells are kept in DIR/cells and not run again, so a stopped comparison
+    goes on with the same command. Beside every balanced model stands the same model
+    without balancing, its threshold moved in the same way; beside every network a
+    forest and boosted trees. A cell that fails is reported and costs no other.
+    """
+    from evenflow import api
+    from evenflow.judge.grids import grids
+    from evenflow.recipe import Recipe
+
+    chosen = [options.changed(Recipe.load(name), settings) for name in recipes]
+    again = ["evenflow", "compare", *recipes, "--seeds", str(seeds), "-o", str(output)]
+    again += [part for setting in settings for part in ("--set", setting)]
+    again += ["--no-baselines"] if no_baselines else []
+    hint = f"Finished cells are kept; go on with: {shlex.join(again)}"
+    with resumable(hint), voice().events() as on_event:
+        made = api.compare(
+            chosen,
+            output,
+            seeds=seeds,
+            baselines=not no_baselines,
+            bundles=keep_bundles,
+            device=device,
+            folders=folders(),
+            on_event=on_event,
+        )
+    if as_json:
+        print_json(made.to_dict())
+    else:
+        for grid in grids(made)[:OURS]:
+            click.echo(f"{grid.title}\n")
+            click.echo(columns(grid.head, grid.rows, right=range(2, len(grid.head))))
+            click.echo(f"\n{grid.note}\n")
+        click.echo(f"tables, page and charts, published figures beside: {output}")
+    for failed in made.failed:
+        click.echo(
+            f"Error: {failed.name} with seed {failed.seed}: {failed.error}", err=True
+        )
+    if made.failed:
+        click.get_current_context().exit(GIVEN_IS_WRONG)

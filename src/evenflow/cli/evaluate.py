@@ -1,0 +1,65 @@
+"""``evenflow evaluate``: judge a bundle on labelled rows it was not trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from evenflow.cli import options
+from evenflow.cli.folders import folders
+from evenflow.cli.guard import Command, print_json, voice
+
+STDOUT = Path("-")
+
+
+@click.command(cls=Command)
+@click.argument("bundle", type=options.PATH)
+@click.option("--data", metavar="NAME", required=True, help="Data set to judge on.")
+@click.option(
+    "--split",
+    default="test",
+    show_default=True,
+    help="A published part of it, or held_out: what the bundle's recipe kept back.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    metavar="FILE",
+    type=options.READABLE,
+    help="Write the report as JSON; - is stdout.",
+)
+@click.option(
+    "--html", metavar="FILE", type=options.PATH, help="Write a page with charts."
+)
+@click.option(
+    "--png", metavar="DIR", type=options.PATH, help="Write each chart as a picture."
+)
+@click.option(
+    "--markdown", metavar="FILE", type=options.PATH, help="Write it as Markdown."
+)
+def evaluate(
+    bundle: Path,
+    data: str,
+    split: str,
+    *,
+    json_file: Path | None,
+    html: Path | None,
+    png: Path | None,
+    markdown: Path | None,
+) -> None:
+    """Judge BUNDLE on rows of a data set, and write the report where asked.
+
+    Rows that trained the bundle are refused. The test rows of a published protocol
+    are for judging, never for choosing: pick models on held-out or hidden-attack
+    training rows.
+    """
+    from evenflow import experiment, files
+    from evenflow.cli.report import summary
+    from evenflow.runtime import bundle as bundles
+
+    with voice().events() as on_event:
+        loaded = bundles.load(bundle)
+        report = experiment.evaluate(
+            loaded, data, split, folders=folders(), on_event=on_event
+        )

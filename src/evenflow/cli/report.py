@@ -1,0 +1,110 @@
+"""A report on a terminal: the figures that matter, each with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from evenflow.cli.text import columns, pairs, percent
+
+BINARY = {
+    "accuracy": "accuracy",
+    "detection_rate": "attacks detected",
+    "unseen_detection_rate": "of types never trained on",
+    "false_alarm_rate": "false alarms",
+    "precision": "precision",
+    "f1": "F1",
+    "roc_auc": "ROC-AUC",
+    "pr_auc": "PR-AUC",
+}
+MULTICLASS = {
+    "accuracy": "class accuracy",
+    "macro_f1": "macro F1",
+    "weighted_f1": "weighted F1",
+}
+
+
+def summary(report: Mapping[str, Any]) -> str:
+    """Return what a report says, protocol first, as plain text."""
+    parts = [_head(report), _figures(report), _classes(report)]
+    balancing = _balancing(report.get("training") or {})
+    parts += [balancing] if balancing else []
+    parts.append(report["alerts"]["statement"])
+    flags = [leak for leak in report["leaks"] if leak["status"] != "pass"]
+    notes = [*report["notes"], *(leak["text"] for leak in flags)]
+    if notes:
+        parts.append("\n".join(f"note: {note}" for note in notes))
+    return "\n\n".join(parts)
+
+
+def _head(report: Mapping[str, Any]) -> str:
+    protocol = f"{report['protocol']}: {report['protocol_description']}"
+    facts = {
+        "data set": report["dataset"]
+        + (" (SYNTHETIC: made by a program)" if report["is_synthetic"] else ""),
+        "protocol": protocol,
+        "taxonomy": report["taxonomy"] or "not stated",
+        "rows judged": f"{report['n_rows']:,}",
+    }
+    if report["is_optimistic"]:
+        facts["OPTIMISTIC"] = (
+            "rows of one capture on both sides; this says little about new traffic"
+        )
+    return pairs(facts)
+
+
+def _figures(report: Mapping[str, Any]) -> str:
+    rows = []
+    for part, names in (("binary", BINARY), ("multiclass", MULTICLASS)):
+        for name, label in names.items():
+            value = report[part][name]
+            if value is None:
+                continue
+            edges = report["intervals"][part].get(name)
+            rows.append(
+                (
+                    label,
+                    percent(value),
+                    interval(edges),
+                    percent(report["argmax"][part][name]),
+                )
+            )
+    head = ("per cent", "at the threshold", "95 % interval", "at argmax")
+    return columns(head, rows, right=(1, 2, 3))
+
+
+def _classes(report: Mapping[str, Any]) -> str:
+    figures = report["multiclass"]
+    edges = report["intervals"]["multiclass"]["recall"]
+    rows = [
+        (
+            name,
+            f"{n:,}",
+            percent(figures["recall"][name]),
+            interval(edges[name]),
+            percent(figures["precision"][name]),
+            percent(figures["f1"][name]),
+        )
+        for name, n in report["class_counts"].items()
+    ]
+    head = ("class", "rows", "recall", "95 % interval", "precision", "F1")
+    return columns(head, rows, right=(1, 2, 3, 4, 5))
+
+
+def _balancing(training: Mapping[str, Any]) -> str:
+    counts = training.get("class_counts")
+    if not counts or counts["before"] == counts["after"]:
+        return ""
+    rows = [
+        (name, f"{before:,}", f"{counts['after'][name]:,}")
+        for name, before in counts["before"].items()
+    ]
+    head = ("rows that fitted", "before balancing", "after")
+    return columns(head, rows, right=(1, 2))
+
+
+def interval(edges: Mapping[str, float] | None) -> str:
+    """Return ``low - high`` in per cent; a dash where there is none."""
+    if edges is None:
+        return "-"
+    return f"{percent(edges['low'])} - {percent(edges['high'])}"

@@ -1,0 +1,169 @@
+"""What a comparison found: for each recipe its figures over the seeds.
+
+A mean never stands alone: with it go the number of seeds and their spread, the
+protocol and the taxonomy, and the same figures at the plain argmax.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from evenflow import __version__, metrics
+from evenflow.judge import published
+from evenflow.recipe import Recipe
+
+BINARY = (
+    "accuracy", "precision", "f1", "detection_rate", "false_alarm_rate",
+    "specificity", "balanced_accuracy", "mcc", "roc_auc", "pr_auc",
+    "unseen_detection_rate",
+)  # fmt: skip
+MULTICLASS = metrics.MULTICLASS
+
+OverSeeds = dict[str, Any]
+"""``n, mean, std, low, high`` of one figure over the seeds."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """One recipe with one seed, judged."""
+
+    recipe: Recipe
+    report: Mapping[str, Any]
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failed:
+    """One recipe with one seed that came to nothing."""
+
+    name: str
+    seed: int
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One recipe over its seeds."""
+
+    label: str
+    model: str
+    balance: str
+    why: str
+    """Why it is there when nobody named it."""
+    title: str
+    reference: str
+    dataset: str
+    is_synthetic: bool
+    protocol: str
+    protocol_description: str
+    is_optimistic: bool
+    taxonomy: str
+    n_rows: int
+    seeds: tuple[int, ...]
+    binary: dict[str, OverSeeds]
+    multiclass: dict[str, OverSeeds]
+    recall: dict[str, dict[str, Any]]
+    """Class -> ``n, mean, std, low, high`` over the seeds, ``rows`` judged, and the
+    Wilson interval ``wilson`` of the mean on that many rows."""
+    argmax: dict[str, dict[str, OverSeeds]]
+    """``binary`` and ``multiclass`` again, each row given its likeliest class."""
+    rows_fitted: OverSeeds
+    """After balancing."""
+    train_s: OverSeeds
+    score_rows_per_s: OverSeeds
+    model_bytes: OverSeeds
+    n_parameters: OverSeeds
+    recipe: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Rows of our own, what failed, and what others published."""
+
+    rows: tuple[Row, ...]
+    failed: tuple[Failed, ...] = ()
+    evenflow_version: str = __version__
+    published: dict[str, Any] = field(default_factory=published.to_dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as plain JSON values."""
+        return asdict(self)
+
+
+def collect(cells: Sequence[Cell], failed: Sequence[Failed] = ()) -> Comparison:
+    """Gather cells that differ in the seed alone into rows, first come first."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(cell.recipe.with_(seed=0).sha256, []).append(cell)
+    names = [group[0].recipe.name for group in groups.values()]
+    rows = []
+    for sha256, group in groups.items():
+        name = group[0].recipe.name
+        label = name if names.count(name) == 1 else f"{name} [{sha256[:6]}]"
+        rows.append(_row(label, group))
+    return Comparison(rows=tuple(rows), failed=tuple(failed))
+
+
+def _row(label: str, cells: Sequence[Cell]) -> Row:
+    first, reports = cells[0], [cell.report for cell in cells]
+    report, recipe = first.report, first.recipe
+
+    def over(*path: str) -> OverSeeds:
+        return metrics.over_seeds(_at(one, path) for one in reports)
+
+    return Row(
+        label=label,
+        model=recipe.model.name,
+        balance=recipe.balance.name,
+        why=first.why,
+        title=recipe.title,
+        reference=recipe.reference,
+        dataset=report["dataset"],
+        is_synthetic=report["is_synthetic"],
+        protocol=report["protocol"],
+        protocol_description=report["protocol_description"],
+        is_optimistic=report["is_optimistic"],
+        taxonomy=report["taxonomy"],
+        n_rows=report["n_rows"],
+        seeds=tuple(cell.recipe.seed for cell in cells),
+        binary={name: over("binary", name) for name in BINARY},
+        multiclass={name: over("multiclass", name) for name in MULTICLASS},
+        recall={
+            name: _recall(over("multiclass", "recall", name), n)
+            for name, n in report["class_counts"].items()
+        },
+        argmax={
+            "binary": {name: over("argmax", "binary", name) for name in BINARY},
+            "multiclass": {
+                name: over("argmax", "multiclass", name) for name in MULTICLASS
+            },
+        },
+        rows_fitted=over("training", "rows", "balanced"),
+        train_s=metrics.over_seeds(map(train_seconds, reports)),
+        score_rows_per_s=over("training", "score_rows_per_s"),
+        model_bytes=over("training", "model_bytes"),
+        n_parameters=over("training", "n_parameters"),
+        recipe=recipe.to_dict(),
+    )
+
+
+def train_seconds(report: Mapping[str, Any]) -> float:
+    """Return seconds from raw rows to a decided model: prepare, balance, fit, set."""
+    seconds: dict[str, float] = report["training"]["seconds"]
+    return sum(seconds[step] for step in ("prepare", "balance", "fit", "calibrate"))
+
+
+def _recall(over: OverSeeds, n_rows: int) -> dict[str, Any]:
+    """Add Wilson's interval: one seed more is not one test row more."""
+    mean = over["mean"]
+    edges = None if mean is None else metrics.wilson(round(mean * n_rows), n_rows)
+    return over | {"rows": n_rows, "wilson": None if edges is None else list(edges)}
+
+
+def _at(value: Mapping[str, Any], path: Sequence[str]) -> float | None:
+    found: Any = value
+    for step in path:
+        found = found[step]
+    return None if found is None else float(found)

@@ -1,0 +1,312 @@
+"""A comparison's tables, each written once, as text, Markdown or LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evenflow.judge.comparison import Comparison, Row
+from evenflow.judge.published import NOT_STATED, TAGS
+
+OPTIMISTIC = "optimistic"
+DASH = "-"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grid:
+    """One table: cells are text, ready to be set."""
+
+    title: str
+    note: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def grids(comparison: Comparison) -> list[Grid]:
+    """Return every table of a comparison, ours before the published ones."""
+    rows = comparison.rows
+    found = [
+        _decided(rows),
+        _at_argmax(rows),
+        *_recalls(rows),
+        _costs(rows),
+        _systems(comparison.published),
+        _printed_comparison(comparison.published),
+        _printed_performance(comparison.published, rows),
+    ]
+    if comparison.failed:
+        found.append(
+            Grid(
+                title="Not finished",
+                note="These cells failed; run the same command again to retry them.",
+                head=("recipe", "seed", "error"),
+                rows=tuple((f.name, str(f.seed), f.error) for f in comparison.failed),
+            )
+        )
+    return [grid for grid in found if grid.rows]
+
+
+def _decided(rows: Sequence[Row]) -> Grid:
+    figures = ("accuracy", "detection_rate", "f1", "specificity", "false_alarm_rate",
+               "roc_auc", "unseen_detection_rate")  # fmt: skip
+    several = ("accuracy", "macro_f1", "weighted_f1")
+    return Grid(
+        title="Attack or benign, and which class, at the threshold",
+        note="Per cent. Mean over the seeds, +/- their standard deviation. The "
+        "threshold was set on training rows at the recipe's false-alarm budget, the "
+        "same for every row. " + _optimism(rows),
+        head=(
+            "recipe", "protocol", "seeds", "accuracy", "detection", "F1",
+            "specificity", "false alarms", "ROC-AUC", "unseen types",
+            "class accuracy", "macro F1", "weighted F1",
+        ),
+        rows=tuple(
+            (
+                _label(row), protocol(row), str(len(row.seeds)),
+                *(mean(row.binary[f]) for f in figures),
+                *(mean(row.multiclass[f]) for f in several),
+            )
+            for row in rows
+        ),
+    )  # fmt: skip
+
+
+def _at_argmax(rows: Sequence[Row]) -> Grid:
+    figures = ("accuracy", "detection_rate", "f1", "specificity", "false_alarm_rate")
+    several = ("accuracy", "macro_f1", "weighted_f1")
+    return Grid(
+        title="The same at the plain argmax",
+        note="Per cent. Each row given its likeliest class, no threshold moved: what "
+        "most publications report. " + _optimism(rows),
+        head=(
+            "recipe", "protocol", "seeds", "accuracy", "detection", "F1",
+            "specificity", "false alarms", "class accuracy", "macro F1",
+            "weighted F1",
+        ),
+        rows=tuple(
+            (
+                _label(row), protocol(row), str(len(row.seeds)),
+                *(mean(row.argmax["binary"][f]) for f in figures),
+                *(mean(row.argmax["multiclass"][f]) for f in several),
+            )
+            for row in rows
+        ),
+    )  # fmt: skip
+
+
+def _recalls(rows: Sequence[Row]) -> list[Grid]:
+    """Return a table of recalls for each set of classes that occurs."""
+    found = []
+    for classes in dict.fromkeys(tuple(row.recall) for row in rows):
+        mine = [row for row in rows if tuple(row.recall) == classes]
+        counts = mine[0].recall
+        found.append(
+            Grid(
+                title=f"Recall of each class ({mine[0].dataset})",
+                note="Per cent at the threshold, with Wilson's 95 % interval of the "
+                f"mean on the judged rows. Taxonomy: {mine[0].taxonomy or NOT_STATED}.",
+                head=(
+                    "recipe",
+                    "protocol",
+                    *(f"{name} ({counts[name]['rows']:,} rows)" for name in classes),
+                ),
+                rows=tuple(
+                    (
+                        _label(row),
+                        protocol(row),
+                        *(_with_interval(row.recall[name]) for name in classes),
+                    )
+                    for row in mine
+                ),
+            )
+        )
+    return found
+
+
+def _costs(rows: Sequence[Row]) -> Grid:
+    return Grid(
+        title="What it costs",
+        note="Training from raw rows to a decided model, balancing included; scoring "
+        "in the training process. Measured where the comparison ran.",
+        head=(
+            "recipe", "rows fitted", "train s", "score rows/s", "model kB",
+            "parameters",
+        ),
+        rows=tuple(
+            (
+                _label(row),
+                plain(row.rows_fitted),
+                plain(row.train_s, digits=1),
+                plain(row.score_rows_per_s),
+                plain(row.model_bytes, scale=1e-3),
+                plain(row.n_parameters),
+            )
+            for row in rows
+        ),
+    )  # fmt: skip
+
+
+def _systems(published: dict[str, Any]) -> Grid:
+    rows = []
+    for system in published["systems"]:
+        figures = system["figures"] or [None]
+        for k, figure in enumerate(figures):
+            name = f"{system['name']}, {system['year']}" if not k else ""
+            stated = system["protocol"] if not k else ""
+            doi = system["reference"] if not k else ""
+            if figure is None:
+                rows.append((name, stated, "", "", DASH, "", doi, system["note"]))
+                continue
+            rows.append(
+                (
+                    name, stated, f"{figure['dataset']}, {figure['test']}",
+                    figure["metric"].replace("_", " "), f"{figure['value']:.2f}",
+                    figure["tag"], doi, system["note"] if not k else "",
+                )
+            )  # fmt: skip
+    tags = "; ".join(f"{tag}: {text}" for tag, text in TAGS.items())
+    return Grid(
+        title="Published systems",
+        note=f"Per cent, as published, each under its own protocol. {tags}. Figures "
+        "under different protocols cannot be compared.",
+        head=("system", "protocol", "judged on", "figure", "value", "tag", "doi",
+              "note"),
+        rows=tuple(rows),
+    )  # fmt: skip
+
+
+def _printed_comparison(published: dict[str, Any]) -> Grid:
+    return Grid(
+        title="A printed comparison of methods",
+        note="Per cent, as printed; data set and split not stated. Accuracy is a "
+        "weighted mean of recall and specificity, so a row where it lies outside "
+        "them cannot be right as printed.",
+        head=("method", "accuracy", "recall", "F1", "specificity", "mark"),
+        rows=tuple(
+            (
+                row["method"], f"{row['accuracy']:g}", f"{row['recall']:g}",
+                f"{row['f1']:g}", f"{row['specificity']:g}", row["mark"],
+            )
+            for row in published["printed_comparison"]
+        ),
+    )  # fmt: skip
+
+
+def _printed_performance(published: dict[str, Any], rows: Sequence[Row]) -> Grid:
+    """Return the printed table whole, ours beside it cell by cell."""
+    figures = ("accuracy", "weighted_f1", "weighted_recall", "weighted_precision")
+    lines = []
+    for printed in published["printed_performance"]:
+        pair = (printed["model"], printed["balance"])
+        mine = [row for row in rows if (row.model, row.balance) == pair]
+        theirs = tuple(
+            f"{printed[name]:.1f}" for name in ("accuracy", "f1", "recall", "precision")
+        )
+        lines += [
+            (
+                printed["method"],
+                *theirs,
+                protocol(row),
+                *(mean(row.argmax["multiclass"][name]) for name in figures),
+            )
+            for row in mine
+        ] or [(printed["method"], *theirs, *[DASH] * 5)]
+    return Grid(
+        title="A printed table of performance, and the same cells here",
+        note="Per cent. Printed: data set and split not stated. Here: the same model "
+        "and sampler, all classes at the plain argmax, weighted by class. "
+        + _optimism(rows),
+        head=(
+            "model", "accuracy, printed", "F1, printed", "recall, printed",
+            "precision, printed", "protocol here", "accuracy", "F1", "recall",
+            "precision",
+        ),
+        rows=tuple(lines),
+    )  # fmt: skip
+
+
+def _label(row: Row) -> str:
+    marks = [row.why] if row.why else []
+    marks += ["synthetic data"] if row.is_synthetic else []
+    return f"{row.label} ({'; '.join(marks)})" if marks else row.label
+
+
+def protocol(row: Row) -> str:
+    """Return the protocol's name, marked where it flatters."""
+    return f"{row.protocol}, {OPTIMISTIC}" if row.is_optimistic else row.protocol
+
+
+def _optimism(rows: Sequence[Row]) -> str:
+    if not any(row.is_optimistic for row in rows):
+        return ""
+    return (
+        "Optimistic: rows of one capture on both sides; such a figure says little "
+        "about new traffic."
+    )
+
+
+def mean(over: dict[str, Any], digits: int = 2) -> str:
+    """Return ``mean +/- spread`` in per cent; a dash where it is undefined."""
+    if over["mean"] is None:
+        return DASH
+    text = f"{100 * over['mean']:.{digits}f}"
+    return text if over["std"] is None else f"{text} +/- {100 * over['std']:.{digits}f}"
+
+
+def _with_interval(recall: dict[str, Any]) -> str:
+    if recall["wilson"] is None:
+        return DASH
+    low, high = recall["wilson"]
+    return f"{mean(recall, 1)} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def plain(over: dict[str, Any], *, scale: float = 1.0, digits: int = 0) -> str:
+    """Return the mean as a plain number; a dash where it is undefined."""
+    if over["mean"] is None:
+        return DASH
+    return f"{scale * over['mean']:,.{digits}f}"
+
+
+def markdown(grid: Grid) -> str:
+    """Return the table as Markdown, with its title and note."""
+    lines = [f"## {grid.title}", "", grid.note, ""]
+    lines.append("| " + " | ".join(map(_md, grid.head)) + " |")
+    lines.append("| " + " | ".join("---" for _ in grid.head) + " |")
+    lines += ["| " + " | ".join(map(_md, row)) + " |" for row in grid.rows]
+    return "\n".join(lines) + "\n"
+
+
+def latex(grid: Grid) -> str:
+    """Return the table as LaTeX for the booktabs package, caption and note included."""
+    body = [" & ".join(map(_tex, row)) + r" \\" for row in grid.rows]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            rf"  \caption{{{_tex(grid.title)}. {_tex(grid.note)}}}",
+            rf"  \begin{{tabular}}{{l{'r' * (len(grid.head) - 1)}}}",
+            r"    \toprule",
+            "    " + " & ".join(map(_tex, grid.head)) + r" \\",
+            r"    \midrule",
+            *(f"    {line}" for line in body),
+            r"    \bottomrule",
+            r"  \end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _md(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ") or " "
+
+
+_TEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#",
+    "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+}  # fmt: skip
+
+
+def _tex(text: str) -> str:
+    return "".join(_TEX.get(c, c) for c in text).replace("+/-", r"$\pm$")

@@ -1,0 +1,176 @@
+"""The edge of the program: exits, one line, no traceback."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from evenflow.cli import COMMANDS, main
+from evenflow.cli.guard import Command, Guarded, resumable, voice
+from evenflow.errors import DataError, EvenflowError
+
+
+def program(body):
+    """Return a program whose one command runs ``body``."""
+
+    @click.group(cls=Guarded)
+    def group():
+        pass
+
+    @group.command("run", cls=Command)
+    def run():
+        body()
+
+    return group
+
+
+def outcome(body, *switches):
+    return CliRunner().invoke(program(body), ["run", *switches])
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before():
+    """Commands set up the log of the process; the next test finds it as it was."""
+    names = ("evenflow", "py.warnings")
+    before = {n: vars(logging.getLogger(n)).copy() for n in names}
+    yield
+    logging.captureWarnings(capture=False)
+    for name, state in before.items():
+        vars(logging.getLogger(name)).update(state)
+
+
+def raiser(error):
+    def body():
+        raise error
+
+    return body
+
+
+def test_our_errors_are_one_line_and_exit_2():
+    result = outcome(raiser(DataError("found 3 rows,\nexpected 4. Bring one")))
+    assert result.exit_code == 2
+    assert result.stderr == "Error: found 3 rows, expected 4. Bring one\n"
+    assert result.stdout == ""
+
+
+def test_a_full_disk_met_by_a_plain_write_is_one_line_and_exit_2():
+    result = outcome(raiser(OSError(errno.ENOSPC, "No space left on device", "/x/y")))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: /x/y: No space left on device")
+
+
+def test_ctrl_c_exits_130_and_says_how_to_go_on():
+    def body():
+        with resumable("Go on with: evenflow train x --resume"):
+            raise KeyboardInterrupt
+
+    result = outcome(body)
+    assert result.exit_code == 130
+    assert result.stderr == "Error: Stopped. Go on with: evenflow train x --resume\n"
+
+
+def test_a_bug_is_named_as_ours_and_shows_its_traceback_with_v_alone():
+    result = outcome(raiser(KeyError("speed")))
+    assert result.exit_code == 1
+    assert "evenflow has a bug: KeyError: 'speed'" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "Traceback" in outcome(raiser(KeyError("speed")), "-v").stderr
+
+
+def test_log_json_writes_every_line_of_stderr_as_json():
+    def body():
+        voice().say("loaded", rows=3)
+        logging.getLogger("evenflow.somewhere").warning("odd %s", "row")
+        raise DataError("no")
+
+    result = outcome(body, "--log-json")
+    lines = [json.loads(line) for line in result.stderr.splitlines()]
+    assert [line["message"] for line in lines] == ["loaded", "odd row", "no"]
+    assert lines[0]["rows"] == 3
+    assert (lines[2]["level"], lines[2]["type"]) == ("error", "DataError")
+
+
+def test_quiet_leaves_errors_alone():
+    def body():
+        voice().say("loaded")
+        logging.getLogger("evenflow").warning("odd")
+        raise EvenflowError("no")
+
+    assert outcome(body, "--quiet").stderr == "Error: no\n"
+
+
+def test_v_shows_facts_and_what_libraries_warn_of():
+    def body():
+        logging.getLogger("evenflow").info("fetched 3 bytes")
+        logging.getLogger("py.warnings").warning("an old call")
+
+    assert outcome(body).stderr == ""
+    loud = outcome(body, "-v").stderr
+    assert "info: fetched 3 bytes" in loud
+    assert "warning: an old call" in loud
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    code = (
+        "from evenflow.cli.guard import Guarded, Command\n"
+        "import click\n"
+        "@click.group(cls=Guarded)\n"
+        "def g(): pass\n"
+        "@g.command(cls=Command)\n"
+        "def run():\n"
+        "    for k in range(100000): click.echo(k)\n"
+        "g(['run'])\n"
+    )
+    first = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert first.stdout is not None
+    assert first.stderr is not None
+    assert first.stdout.readline() == b"0\n"
+    first.stdout.close()
+    assert first.wait(30) == 141
+    assert first.stderr.read() == b""
+    first.stderr.close()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name):
+    result = CliRunner().invoke(main, [name, "--help"])
+    assert result.exit_code == 0, result.output
+    assert "Usage: main " + name in result.stdout
+    assert len(result.stdout.splitlines()) > 5
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\n"
+        "from evenflow.cli import main\n"
+        "try: main(['--help'], prog_name='evenflow')\n"
+        "except SystemExit: pass\n"
+        "print(' '.join(sys.modules), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "compare" in done.stdout
+    heavy = {"numpy", "polars", "torch", "sklearn", "altair", "onnxruntime",
+             "lightgbm", "shap", "pandas", "pydantic", "rich"}  # fmt: skip
+    assert not heavy & set(done.stderr.split())
+
+
+def test_an_unknown_command_is_exit_2():
+    result = CliRunner().invoke(main, ["trian"])
+    assert result.exit_code == 2
+    assert "No such command 'trian'" in result.stderr
+
+
+def test_the_version_is_told():
+    result = CliRunner().invoke(main, ["--version"])
+    assert result.stdout.startswith("evenflow 0.")

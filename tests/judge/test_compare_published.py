@@ -1,0 +1,58 @@
+"""Published figures are printed as published, and marked where they cannot be."""
+
+from __future__ import annotations
+
+import pytest
+
+from evenflow.judge.published import (
+    PRINTED_COMPARISON,
+    PRINTED_PERFORMANCE,
+    SYSTEMS,
+    TAGS,
+)
+
+
+def test_the_printed_tables_are_whole():
+    assert len(PRINTED_COMPARISON) == 7
+    assert len(PRINTED_PERFORMANCE) == 8
+    assert len(SYSTEMS) == 18
+    cnn = PRINTED_PERFORMANCE[0]
+    assert (cnn.accuracy, cnn.f1, cnn.recall, cnn.precision) == (99.5, 99.6, 99.5, 99.7)
+
+
+def test_rows_whose_accuracy_lies_outside_recall_and_specificity_are_marked():
+    marked = {row.method for row in PRINTED_COMPARISON if row.mark}
+    assert marked == {
+        "SAVAER-DNN",
+        "TSOE(feature)+CNN (TSODE)",
+        "CVAE-DNN",
+        "CNN + balancing, as printed",
+    }
+
+
+def test_every_figure_has_a_tag_and_a_place():
+    for system in SYSTEMS:
+        assert system.protocol
+        for figure in system.figures:
+            assert figure.tag in TAGS
+            assert figure.test
+            assert 0 < figure.value <= 100
+
+
+def test_inferred_figures_follow_from_the_published_rates():
+    """KDDTest+ holds 12,833 attacks and 9,711 benign rows."""
+    figures = {f.metric: f.value for f in SYSTEMS[0].figures if f.test == "KDDTest+"}
+    found = 12_833 * figures["detection_rate"] / 100
+    alarms = 9_711 * figures["false_alarm_rate"] / 100
+    accuracy = (found + 9_711 - alarms) / 22_544
+    f1 = 2 * found / (12_833 + found + alarms)
+    assert figures["accuracy"] == pytest.approx(100 * accuracy, abs=0.02)
+    assert figures["f1"] == pytest.approx(100 * f1, abs=0.05)
+
+
+def test_the_printed_cells_name_parts_that_exist():
+    from evenflow import registry
+
+    for row in PRINTED_PERFORMANCE:
+        assert row.model in registry.names("models")
+        assert row.balance in registry.names("balance")
