@@ -1,0 +1,285 @@
+"""A page in one file: opens from disk, offline, on a phone, in print, in the dark.
+
+Every string is escaped unless it is :class:`Html`, so a class or file name that holds
+markup is shown, not run; and the page's Content-Security-Policy names the page's own
+scripts by their hashes, so nothing else could run or be fetched.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from evenflow import __version__
+from evenflow.judge import theme
+from evenflow.judge.drawing import Chart, vega_lite_version
+
+PHONE_LABELS = 120
+"""Widest axis label in pixels; longer ones are cut with an ellipsis."""
+
+
+class Html(str):
+    """Text that is markup already."""
+
+    __slots__ = ()
+
+
+def escape(value: object) -> Html:
+    """Return any value as markup that shows it; :class:`Html` stays as it is."""
+    if isinstance(value, Html):
+        return value
+    return Html(html.escape(str(value), quote=True))
+
+
+def join(parts: Iterable[object], between: str = "\n") -> Html:
+    """Return the parts one after another, each escaped."""
+    return Html(between.join(escape(part) for part in parts))
+
+
+def element(tag: str, *parts: object, **attributes: str) -> Html:
+    """Return an element; ``class_`` stands for ``class``, ``_`` for ``-``."""
+    named = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"'
+        for key, value in attributes.items()
+    )
+    return Html(f"<{tag}{named}>{join(parts, '')}</{tag}>")
+
+
+def paragraph(*parts: object, quiet: bool = False) -> Html:
+    """Return a paragraph."""
+    return element("p", *parts, class_="quiet") if quiet else element("p", *parts)
+
+
+def notice(text: object, kind: str = "note") -> Html:
+    """Return a box; ``kind`` is ``note``, ``warn`` or ``pass`` and is also said."""
+    words = {"warn": "Warning", "note": "Note", "pass": "Fine"}
+    return element(
+        "div", element("b", words[kind]), ": ", text, class_=f"notice {kind}"
+    )
+
+
+def tiles(figures: Iterable[tuple[str, str, str]]) -> Html:
+    """Return headline figures: name, value, and a line below the value."""
+    found = [
+        element(
+            "div",
+            element("dt", name),
+            element("dd", value, class_="value"),
+            element("dd", low, class_="low") if low else Html(),
+            class_="tile",
+        )
+        for name, value, low in figures
+    ]
+    return element("dl", *found, class_="tiles")
+
+
+def table(
+    caption: str,
+    head: Sequence[object],
+    rows: Iterable[Sequence[object]],
+    *,
+    note: str = "",
+    text: Iterable[int] = (0,),
+) -> Html:
+    """Return a table that scrolls sideways where the screen is narrow.
+
+    Parameters
+    ----------
+    caption : str
+        What the table shows.
+    head : sequence
+        Column names.
+    rows : iterable of sequences
+        Cells; the first one names its row. None is shown as a dash.
+    note : str
+        A second, quieter line of the caption.
+    text : iterable of int
+        Columns that are words, flush left; the others are figures, flush right.
+    """
+    words = set(text)
+    side = ["" if k in words else "n" for k in range(len(head))]
+
+    def cell(tag: str, k: int, value: object, **more: str) -> Html:
+        shown = "–" if value is None else value
+        more |= {"class_": side[k]} if side[k] else {}
+        return element(tag, shown, **more)
+
+    top = element("tr", *(cell("th", k, h, scope="col") for k, h in enumerate(head)))
+    body = [
+        element(
+            "tr",
+            cell("th", 0, row[0], scope="row"),
+            *(cell("td", k, v) for k, v in enumerate(row) if k),
+        )
+        for row in rows
+    ]
+    below = element("span", note, class_="quiet") if note else Html()
+    inner = element(
+        "table",
+        element("caption", caption, below),
+        element("thead", top),
+        element("tbody", join(body)),
+    )
+    return element(
+        "div", inner, class_="scroll", role="region", tabindex="0", aria_label=caption
+    )
+
+
+def figure(chart: Chart, alt: str) -> Html:
+    """Return a chart as wide as its place, its title as text above it.
+
+    Parameters
+    ----------
+    chart : altair chart
+        One view or layers; drawn from the page's own scripts.
+    alt : str
+        What a reader who cannot see the chart should know.
+    """
+    spec: dict[str, Any] = chart.to_dict()
+    title = spec.pop("title", {})
+    spec.pop("config", None)
+    spec |= {
+        "width": "container",
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "description": alt,
+    }
+    caption = element(
+        "figcaption",
+        element("h3", _line(title.get("text", ""))),
+        element("p", _line(title.get("subtitle", ""))),
+    )
+    data = element("script", _json(spec), type="application/json", class_="spec")
+    place = element("div", class_="chart", role="group", aria_label=alt)
+    return element("figure", caption, place, data)
+
+
+def _line(text: str | Sequence[str]) -> str:
+    return text if isinstance(text, str) else " ".join(text)
+
+
+def grid(*parts: object, small: bool = False) -> Html:
+    """Return the parts side by side where there is room."""
+    return element("div", *parts, class_="grid small" if small else "grid")
+
+
+def details(summary: str, *parts: object) -> Html:
+    """Return parts that are folded away until asked for."""
+    return element("details", element("summary", summary), *parts)
+
+
+def section(title: str, *parts: object) -> Html:
+    """Return a part of the page under a heading that the contents list names."""
+    name = "".join(c if c.isalnum() else "-" for c in title.lower()).strip("-")
+    return element("section", element("h2", title, id=name), join(parts))
+
+
+def document(
+    title: str, *parts: object, subtitle: object = "", marks: Sequence[str] = ()
+) -> str:
+    """Return the whole page.
+
+    Parameters
+    ----------
+    title : str
+    parts : str or Html
+        Sections and what stands between them.
+    subtitle : str or Html
+        What stands under the title.
+    marks : sequence of str
+        What no reader may miss (an optimistic protocol, synthetic rows); stays at the
+        top of the screen and stands in the title of the window. The words before a
+        colon are set bold.
+    """
+    body = join(parts)
+    scripts = []
+    if 'class="spec"' in body:
+        themes = _json({"light": theme.config(), "dark": theme.config(dark=True)})
+        scripts = [
+            element("script", themes, type="application/json", id="themes"),
+            *(element("script", Html(text)) for text in _scripts()),
+        ]
+    allowed = " ".join(f"'{_hash(text)}'" for text in _scripts()) if scripts else ""
+    policy = (
+        f"default-src 'none'; script-src {allowed or chr(39) + 'none' + chr(39)}; "
+        "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+    short = [mark.partition(":")[0].upper() for mark in marks]
+    head = [
+        Html('<meta charset="utf-8">'),
+        Html(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
+        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+        element("title", " · ".join([*short, title])),
+        element("style", Html(_asset("page.css"))),
+    ]
+    no_script = "The charts need JavaScript; the tables hold the same figures."
+    shown = [
+        element("a", "Skip to the figures", href="#main", class_="skip"),
+        _marks(marks),
+        element("header", element("h1", title), escape(subtitle), _contents(body)),
+        element("main", body, id="main"),
+        element("footer", paragraph(f"Written by evenflow {__version__}.")),
+        element("noscript", notice(no_script)) if scripts else Html(),
+        *scripts,
+    ]
+    return (
+        "<!doctype html>\n"
+        + element(
+            "html", element("head", join(head)), element("body", join(shown)), lang="en"
+        )
+        + "\n"
+    )
+
+
+def _marks(marks: Sequence[str]) -> Html:
+    if not marks:
+        return Html()
+    lines = []
+    for mark in marks:
+        first, colon, rest = mark.partition(":")
+        lines.append(paragraph(element("strong", first), colon, rest))
+    return element("div", *lines, class_="marks", role="note")
+
+
+def _contents(body: str) -> Html:
+    """Return links to the sections, in order."""
+    links = []
+    for part in body.split('<h2 id="')[1:]:
+        name, _, rest = part.partition('">')
+        words = Html(rest.partition("</h2>")[0])
+        links.append(element("li", element("a", words, href=f"#{html.unescape(name)}")))
+    if len(links) < 3:
+        return Html()
+    return element("nav", element("ul", *links), aria_label="Contents")
+
+
+def _json(value: Mapping[str, Any]) -> Html:
+    """Return JSON that cannot end the element it stands in."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return Html(text)
+
+
+@cache
+def _scripts() -> tuple[str, str]:
+    """Return the drawing library and the page's own script."""
+    import vl_convert
+
+    library = vl_convert.javascript_bundle(None, vl_version=vega_lite_version())
+    return library.replace("</script", "<\\/script"), _asset("page.js")
+
+
+def _asset(name: str) -> str:
+    return (resources.files("evenflow.judge") / "assets" / name).read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
