@@ -264,9 +264,9 @@ def shown(value: object) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
-def with_text(bad: BadRow, text: str) -> BadRow:
-    """Return the bad row with its source text."""
-    return replace(bad, text=text)
+def with_text(bad: BadRow, text: str, unit: str = "line") -> BadRow:
+    """Return the bad row with its source text and what its number counts."""
+    return replace(bad, text=text, unit=unit)
 
 
 def _folded(names: Sequence[str]) -> dict[str, list[str]]:

@@ -1,0 +1,156 @@
+"""Read records of a schema from a file or a pipe, batch by batch, in constant memory.
+
+Understood, and told apart by content rather than by name: CSV with a header
+(comma, semicolon or tab), a published file without one, JSON lines, each of those
+as gzip, and Parquet.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from evenflow.contract import BadRow, check, with_text
+from evenflow.errors import DataError
+from evenflow.runtime import _bytes, _delimited, _json_lines, _parquet
+from evenflow.runtime._raw import Raw
+from evenflow.schema import Schema, Table
+
+Format = Literal["csv", "jsonl", "parquet"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """Some records in a row: those that keep the contract, and those that do not."""
+
+    table: Table
+    """The good rows."""
+    lines: NDArray[np.int64]
+    """Line of each good row in its source, counted from 1, ``(n_rows,)``."""
+    given: pl.DataFrame
+    """All columns of the good rows as they were given."""
+    bad: tuple[BadRow, ...]
+    """The other rows, in order, each with its text."""
+    share: float | None
+    """How much of the source has been read, [0, 1]; None where its end is unknown."""
+
+
+def read_records(
+    source: Path | BinaryIO,
+    schema: Schema,
+    *,
+    format: Format | None = None,  # noqa: A002 (the command's word for it)
+    name: str | None = None,
+) -> Iterator[Batch]:
+    """Yield the records of a source, batch by batch.
+
+    Parameters
+    ----------
+    source : Path or binary file
+        A file, or an open stream such as ``sys.stdin.buffer``.
+    schema : Schema
+        The columns expected; others are kept in ``Batch.given``.
+    format : {'csv', 'jsonl', 'parquet'}, optional
+        What the source holds; found out from its first bytes by default.
+    name : str, optional
+        What messages call the source.
+
+    Raises
+    ------
+    DataError
+        The source is no such file: missing, empty, damaged, binary, in another
+        encoding, without a column of the schema. A single bad row is no error here.
+    """
+    name = name or (str(source) if isinstance(source, Path) else "standard input")
+    with ExitStack() as stack:
+        if isinstance(source, Path):
+            stream = stack.enter_context(_open(source, name))
+            share = _share(stream, source)
+        else:
+            stream, share = source, lambda: None
+        for raw in _read(source, stream, schema, format, name):
+            yield _batch(raw, schema, name, share())
+
+
+def _batch(raw: Raw, schema: Schema, name: str, share: float | None) -> Batch:
+    found = check(schema, raw.frame, lines=raw.lines, source=name)
+    bad = list(raw.bad)
+    if found.bad:
+        kept = np.zeros(raw.frame.height, dtype=np.bool_)
+        kept[found.rows] = True
+        for row, problem in zip(np.flatnonzero(~kept), found.bad, strict=True):
+            bad.append(with_text(problem, raw.text(int(row)), raw.unit))
+        bad.sort(key=lambda b: b.line)
+    return Batch(
+        table=found.table,
+        lines=raw.lines[found.rows] if found.bad else raw.lines,
+        given=raw.frame[found.rows] if found.bad else raw.frame,
+        bad=tuple(bad),
+        share=share,
+    )
+
+
+def _read(
+    source: Path | BinaryIO,
+    stream: BinaryIO,
+    schema: Schema,
+    wanted: Format | None,
+    name: str,
+) -> Iterator[Raw]:
+    parts = _bytes.chunks(stream)
+    head = _enough(parts)
+    if head.startswith(_parquet.MAGIC) or wanted == "parquet":
+        if not isinstance(source, Path):
+            raise DataError(
+                f"{name}: found Parquet on a pipe, expected CSV or JSON lines there. "
+                "Give the Parquet file by its name"
+            )
+        yield from _parquet.read(source, schema, name=name)
+        return
+    text = _bytes.plain(chain([head], parts), name=name)
+    blocks = _bytes.lines(text, name=name)
+    first = next(blocks, None)
+    start = b"" if first is None else first.data.lstrip()[:1]
+    if start == b"[" and wanted != "csv":
+        raise DataError(
+            f"{name}: found a JSON array, expected one JSON object a line. Convert "
+            "it, for instance: jq -c '.[]'"
+        )
+    is_json = wanted == "jsonl" or (wanted is None and start == b"{")
+    reader = _json_lines.read if is_json else _delimited.read
+    again = blocks if first is None else chain([first], blocks)
+    yield from reader(again, schema, name=name)
+
+
+def _open(path: Path, name: str) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise DataError(
+            f"{name}: cannot be read ({error.strerror}), expected a file of records "
+            "this user may read. Check the name and its permissions"
+        ) from error
+
+
+def _share(stream: BinaryIO, path: Path) -> Callable[[], float | None]:
+    size = os.fstat(stream.fileno()).st_size
+    if not path.is_file() or not size:
+        return lambda: None
+    return lambda: min(1.0, stream.tell() / size)
+
+
+def _enough(parts: Iterator[bytes]) -> bytes:
+    """Return the first bytes, enough to tell formats apart."""
+    head = b""
+    while len(head) < 4 and (part := next(parts, b"")):
+        head += part
+    return head
