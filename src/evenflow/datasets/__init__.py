@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from evenflow import registry
-from evenflow.datasets._remote import Place, RemoteFile, fetch, find
+from evenflow.datasets._remote import Place, RemoteFile, fetch, find_all, fits
 from evenflow.errors import DataError, RecipeError
 from evenflow.progress import OnEvent, ignore
 from evenflow.schema import Schema, Table
@@ -113,9 +113,12 @@ def status(
 ) -> list[tuple[RemoteFile, Place | None]]:
     """Return each published file with where it lies, or None where it is missing.
 
-    Only looks whether it is there; loading checks its SHA-256.
+    Looks at names and sizes only; loading checks the SHA-256.
     """
-    return [(file, find(file, folders)) for file in dataset.files]
+    return [
+        (file, next((p for p in find_all(file, folders) if fits(p, file)), None))
+        for file in dataset.files
+    ]
 
 
 def fetch_all(

@@ -41,11 +41,11 @@ class RemoteFile:
     """Of the published bytes, unpacked; None where no checksum is known."""
     size: int | None = None
     """Bytes, unpacked."""
+    least_size: int = 0
+    """A smaller file of one of the names is another file."""
     parquet: str = ""
     """Name of our Parquet copy, if there is one."""
     parquet_sha256: str = ""
-    packed: str = ""
-    """Another name of the published text in gzip, if not ``<name>.gz``."""
     other_names: tuple[str, ...] = ()
     """Names under which the same bytes circulate."""
     url: str | None = None
@@ -70,16 +70,35 @@ def folders_of(file: RemoteFile, root: Path) -> Iterator[Path]:
 
 def find(file: RemoteFile, folders: Sequence[Path]) -> Place | None:
     """Return the first place a file lies at; the publisher's bytes before our copy."""
+    return next(find_all(file, folders), None)
+
+
+def find_all(file: RemoteFile, folders: Sequence[Path]) -> Iterator[Place]:
+    """Yield each place a file of one of the names lies at, best first."""
     for root in folders:
-        for folder in folders_of(file, root):
-            for name in (file.name, *file.other_names):
-                for path in (folder / name, folder / f"{name}.gz"):
-                    if path.is_file():
-                        return _place(path)
-            for name in (file.packed, file.parquet):
-                if name and (folder / name).is_file():
-                    return _place(folder / name)
-    return None
+        places = list(folders_of(file, root))
+        names = [n for name in (file.name, *file.other_names) for n in _forms(name)]
+        for wanted in (names, [file.parquet] if file.parquet else []):
+            for folder in places:
+                for name in wanted:
+                    if (folder / name).is_file():
+                        yield _place(folder / name)
+
+
+def fits(place: Place, file: RemoteFile) -> bool:
+    """Return whether a file has the published size; quick, and no proof."""
+    if place.form == "parquet":
+        return True
+    with place.path.open("rb") as stream:
+        size = stream.seek(0, 2)
+        if place.form == "gzip" and size >= 4:  # its last word: the unpacked size
+            stream.seek(-4, 2)
+            size = int.from_bytes(stream.read(4), "little")
+    return size >= file.least_size and file.size in (None, size)
+
+
+def _forms(name: str) -> tuple[str, str]:
+    return name, f"{name}.gz"
 
 
 def _place(path: Path) -> Place:
@@ -95,19 +114,14 @@ def missing(file: RemoteFile, folders: Sequence[Path], *, page: str = "") -> Dat
     wanted = f"{file.folder}/{file.name}"
     looked = ", ".join(str(f) for f in folders) or "no folder was given"
     told = f" with SHA-256 {file.sha256}" if file.sha256 else ""
-    how = (
-        "Run: evenflow data fetch"
-        if file.url
-        else f"Get it from {page}"
-        if page
-        else ""
-    )
+    forms = "as text or .gz" if file.name != file.parquet else "as it is"
+    copy = f" or as {file.parquet}" if file.parquet and forms != "as it is" else ""
+    source = f"Get it from {page} and put" if page else "Put"
+    run = "Run: evenflow data fetch, or get" if file.url else "Get"
+    do = f"{source.replace('Get', run)} it at {wanted} in one of those folders"
     return DataError(
         f"{file.name} is not here (looked for {wanted} in: {looked}). Expected the "
-        f"published file{told}, as text or .gz"
-        f"{' or ' + file.parquet if file.parquet else ''}. {how}"
-        f"{', or p' if how else 'P'}ut it at {wanted} in one of those folders; "
-        "EVENFLOW_DATA or --data-dir names another folder"
+        f"published file{told}, {forms}{copy}. {do}; EVENFLOW_DATA names another folder"
     )
 
 
@@ -132,17 +146,32 @@ def content(
     place = find(file, folders)
     if place is None:
         raise missing(file, folders, page=page)
-    if place.form == "parquet":
-        _verify(place.path, _digest(place.path), file.parquet_sha256, file)
-        return place, place.path
-    if place.form == "text":
-        if file.sha256 is not None:
-            _verify(place.path, _digest(place.path), file.sha256, file)
+    if place.form != "gzip":
+        verify(place, file)
         return place, place.path
     data = unpack(place.path, most=file.size)
     if file.sha256 is not None:
         _verify(place.path, hashlib.sha256(data).hexdigest(), file.sha256, file)
     return place, data
+
+
+def verify(place: Place, file: RemoteFile) -> None:
+    """Hold the content of a file against its published SHA-256, where one is known.
+
+    Raises
+    ------
+    ChecksumError
+        It is another file.
+    """
+    wanted = file.parquet_sha256 if place.form == "parquet" else file.sha256
+    if not wanted:
+        return
+    if place.form == "gzip":
+        data = unpack(place.path, most=file.size)
+        found = hashlib.sha256(data).hexdigest()
+    else:
+        found = _digest(place.path)
+    _verify(place.path, found, wanted, file)
 
 
 def unpack(path: Path, *, most: int | None = None) -> bytes:

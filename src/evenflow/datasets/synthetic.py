@@ -114,8 +114,8 @@ def _connections(p: Profile, n: int, rng: np.random.Generator) -> dict[str, Any]
     host_same = np.round(host_srv / host, 2)
     flag = _choice(p.flags, n, rng)
     # a row's own outcome shows in the rates of its window
-    failed = np.isin(flag, ["S0", "SH", "S3"]) * 0.15
-    refused = np.isin(flag, ["REJ", "RSTR", "RSTO"]) * 0.15
+    failed = np.where(np.isin(flag, ["S0", "SH", "S3"]), 0.15, 0.0)
+    refused = np.where(np.isin(flag, ["REJ", "RSTR", "RSTO"]), 0.15, 0.0)
     logged_in = _yes(p.logged_in, n, rng)
     inside = np.maximum(logged_in, p.logged_in == 0)  # what needs a session to happen
     return {
