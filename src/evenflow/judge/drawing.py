@@ -195,7 +195,15 @@ def curves(
         dot = mark.mark_point(style="here", size=110).encode(x=ex, y=ey)
         layers.append(dot.encode(tooltip=tooltip))
         if not several:
-            words = mark.mark_text(style="label", align="left", dx=10, dy=12)
+            right = (
+                next(iter(here.values()))[0] > 0.6
+            )  # the words must not leave the chart
+            words = mark.mark_text(
+                style="label",
+                align="right" if right else "left",
+                dx=-10 if right else 10,
+                dy=12,
+            )
             layers.append(words.encode(x=ex, y=ey, text=alt.value("the threshold")))
     chart = alt.layer(*layers).properties(width=WIDTH - 140, height=340)
     return titled(chart, title, subtitle)

@@ -122,7 +122,7 @@ def table(
     below = element("span", note, class_="quiet") if note else Html()
     inner = element(
         "table",
-        element("caption", caption, below),
+        element("caption", element("div", caption, below)),
         element("thead", top),
         element("tbody", join(body)),
     )
@@ -244,7 +244,7 @@ def _marks(marks: Sequence[str]) -> Html:
     for mark in marks:
         first, colon, rest = mark.partition(":")
         lines.append(paragraph(element("strong", first), colon, rest))
-    return element("div", *lines, class_="marks", role="note")
+    return element("div", *lines, class_="banner", role="note")
 
 
 def _contents(body: str) -> Html:
@@ -272,7 +272,9 @@ def _scripts() -> tuple[str, str]:
     """Return the drawing library and the page's own script."""
     import vl_convert
 
-    library = vl_convert.javascript_bundle(None, vl_version=vega_lite_version())
+    library = vl_convert.javascript_bundle(  # type: ignore[call-arg]
+        vl_version=vega_lite_version()
+    )
     return library.replace("</script", "<\\/script"), _asset("page.js")
 
 

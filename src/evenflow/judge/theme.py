@@ -16,7 +16,7 @@ from typing import Any
 FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#7A7A7A"
+PURPLE, SKY, GREY = "#CC79A7", "#56B4E9", "#7A7A7A"
 
 _LIGHT = {
     "ink": "#1d2731",
@@ -35,7 +35,8 @@ _DARK = {
     "line": "#33404b",
     "paper": "#151c22",
     "category": [
-        SKY, ORANGE, "#2fc39b", "#f0803c", PURPLE, "#8fb8ff", YELLOW, "#a5a5a5",
+        "#3b8bc0", "#b8800f", "#1f9a7a", "#d1652a", "#b0629a", "#7f9fe0", "#a89b2c",
+        "#8d8d8d",
     ],
     "heat": ["#1c262e", "#1d4460", "#1f6ea3", "#3f9bd8", "#a5d8ff"],
     "diverging": ["#f0803c", "#7a4a2c", "#26313a", "#2d5f80", "#56B4E9"],
