@@ -40,6 +40,8 @@ class Batch:
     """All columns of the good rows as they were given."""
     bad: tuple[BadRow, ...]
     """The other rows, in order, each with its text."""
+    unit: str
+    """What ``lines`` counts: ``line`` of a text, ``row`` of a Parquet file."""
     share: float | None
     """How much of the source has been read, [0, 1]; None where its end is unknown."""
 
@@ -95,6 +97,7 @@ def _batch(raw: Raw, schema: Schema, name: str, share: float | None) -> Batch:
         lines=raw.lines[found.rows] if found.bad else raw.lines,
         given=raw.frame[found.rows] if found.bad else raw.frame,
         bad=tuple(bad),
+        unit=raw.unit,
         share=share,
     )
 

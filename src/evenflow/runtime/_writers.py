@@ -1,0 +1,140 @@
+"""Write frames one after the other: CSV, JSON lines or Parquet."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import polars as pl
+
+from evenflow.errors import StorageError
+from evenflow.files import replacing, storage_error
+
+Write = Callable[[pl.DataFrame], None]
+OutputFormat = Literal["csv", "jsonl", "parquet"]
+PART_ROWS = 2**18
+
+# What a spreadsheet would run, unless it is a plain number such as -1 or +2.5e3.
+_FORMULA = r"^\s*[=+\-@\t\r|%]"
+_NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
+
+
+@contextmanager
+def writer(
+    sink: Path | BinaryIO,
+    format: OutputFormat,  # noqa: A002
+) -> Iterator[Write]:
+    """Yield a function that writes frames of one schema.
+
+    A file appears whole when the block ends, or not at all; a stream, device or
+    pipe gets each frame at once.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, the place not writable, or Parquet goes to a stream.
+    """
+    if format == "parquet":
+        if not isinstance(sink, Path) or not _is_plain(sink):
+            raise StorageError(
+                "found Parquet for a stream, expected a file: a Parquet file is "
+                "written whole. Name an output file, or choose csv or jsonl"
+            )
+        with _parquet(sink) as write:
+            yield write
+        return
+    with binary(sink) as stream:
+        yield _lines(stream, format, is_live=not isinstance(sink, Path))
+
+
+@contextmanager
+def binary(sink: Path | BinaryIO) -> Iterator[BinaryIO]:
+    """Yield a stream to write to; a plain file appears whole or not at all."""
+    if not isinstance(sink, Path):
+        yield sink
+        sink.flush()
+    elif not _is_plain(sink):  # a device or named pipe cannot be replaced
+        with sink.open("wb") as stream:
+            yield stream
+    else:
+        with replacing(sink) as part, part.open("wb") as stream:
+            yield stream
+
+
+def _is_plain(path: Path) -> bool:
+    return not path.exists() or path.is_file() or path.is_dir()
+
+
+def _lines(stream: BinaryIO, format: OutputFormat, *, is_live: bool) -> Write:  # noqa: A002
+    is_first = True
+
+    def write(frame: pl.DataFrame) -> None:
+        nonlocal is_first
+        if format == "csv":
+            text = inert(frame).write_csv(include_header=is_first)
+        else:
+            text = frame.write_ndjson()
+        is_first = False
+        stream.write(text.encode())
+        if is_live:
+            stream.flush()
+
+    return write
+
+
+def inert(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with an apostrophe before text a spreadsheet would run.
+
+    Examples
+    --------
+    >>> inert(pl.DataFrame({"a": ["=1+1", "-1", "tcp"]}))["a"].to_list()
+    ["'=1+1", '-1', 'tcp']
+    """
+    words = [n for n, dtype in frame.schema.items() if dtype == pl.String]
+    odd = {n: f"'{n}" for n in frame.columns if n[:1] in "=+-@\t\r|%" and n}
+    cells = [
+        pl.when(pl.col(n).str.contains(_FORMULA) & ~pl.col(n).str.contains(_NUMBER))
+        .then(pl.format("'{}", pl.col(n)))
+        .otherwise(pl.col(n))
+        .alias(n)
+        for n in words
+    ]
+    return frame.with_columns(cells).rename(odd)
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[Write]:
+    """Gather frames in parts beside the file, then make one file of the parts."""
+    waiting: list[pl.DataFrame] = []
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+    def flush() -> None:
+        if waiting:
+            name = f"{len(list(folder.iterdir())):09d}.parquet"
+            pl.concat(waiting).write_parquet(folder / name)
+            waiting.clear()
+
+    def write(frame: pl.DataFrame) -> None:
+        waiting.append(frame)
+        if sum(part.height for part in waiting) >= PART_ROWS:
+            flush()
+
+    try:
+        yield write
+        flush()
+        with replacing(path) as part:
+            pl.scan_parquet(sorted(folder.iterdir())).sink_parquet(part)
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise storage_error(path, error) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

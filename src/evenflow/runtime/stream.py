@@ -1,0 +1,252 @@
+"""Score a file of any length: records in, verdicts out, in constant memory."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, TypeVar
+
+import numpy as np
+import polars as pl
+
+from evenflow.contract import BadRow, match_columns
+from evenflow.decision import Scores
+from evenflow.errors import DataError, StorageError
+from evenflow.progress import OnEvent, Progress, ignore
+from evenflow.runtime._writers import OutputFormat, binary, writer
+from evenflow.runtime.bundle import Bundle
+from evenflow.runtime.detect import attack_probability, sigmoid
+from evenflow.runtime.records import Batch, Format, read_records
+
+OnBadRow = Literal["stop", "reject"]
+SUFFIXES: dict[str, OutputFormat] = {
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+}
+FIRST_BAD = 20
+"""Bad rows a summary repeats; the rejects file has them all."""
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Summary:
+    """What a run over a file came to; ``read == scored + rejected``."""
+
+    source: str
+    read: int
+    """Records found; blank lines are none."""
+    scored: int
+    rejected: int
+    counts: dict[str, int]
+    """Rows decided for each class, in class order."""
+    extra: tuple[str, ...]
+    """Columns of the source that the bundle does not use (labels among them)."""
+    first_bad: tuple[BadRow, ...]
+    seconds: float
+
+    @property
+    def attacks(self) -> int:
+        """Rows called an attack."""
+        return sum(list(self.counts.values())[1:])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary as plain JSON values."""
+        return {
+            "source": self.source,
+            "read": self.read,
+            "scored": self.scored,
+            "rejected": self.rejected,
+            "attacks": self.attacks,
+            "counts": dict(self.counts),
+            "extra": list(self.extra),
+            "first_bad": [str(bad) for bad in self.first_bad],
+            "seconds": self.seconds,
+            "rows_per_s": self.scored / self.seconds if self.seconds else None,
+        }
+
+
+def score_file(
+    bundle: Bundle,
+    source: Path | BinaryIO,
+    sink: Path | BinaryIO,
+    *,
+    format: OutputFormat | None = None,  # noqa: A002 (the command's word for it)
+    input_format: Format | None = None,
+    keep_columns: bool = False,
+    on_bad_row: OnBadRow = "stop",
+    rejects: Path | None = None,
+    on_event: OnEvent = ignore,
+) -> Summary:
+    """Score every record of a source and write a verdict for each.
+
+    A label column in the source is never used. An output row holds ``line``,
+    ``verdict``, ``is_attack``, ``attack_probability``, ``threshold`` and a
+    probability ``p_<class>`` for each class; text from the source that a spreadsheet
+    would run as a formula gets an apostrophe before it in CSV.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        The detector.
+    source, sink : Path or binary file
+        A file, or an open stream such as ``sys.stdin.buffer``. A file is written
+        whole or not at all; a stream gets each batch as it is done.
+    format : {'csv', 'jsonl', 'parquet'}, optional
+        Of the output; by the sink's suffix by default, else CSV.
+    input_format : {'csv', 'jsonl', 'parquet'}, optional
+        Of the source; found out from its first bytes by default.
+    keep_columns : bool
+        Whether the source's own columns follow the verdict's, as they were given.
+    on_bad_row : {'stop', 'reject'}
+        Whether a row that does not keep the contract ends the run, or goes to
+        ``rejects`` (JSON lines: line, column, found, expected, text).
+    rejects : Path, optional
+        File for the rejected rows; without it they are counted and the first ones
+        named in the summary.
+
+    Raises
+    ------
+    DataError
+        The source cannot be read (see :func:`~evenflow.runtime.records.read_records`)
+        or, with ``stop``, holds a bad row; the message has its line and column.
+    StorageError
+        An output cannot be written, or two of the paths are one.
+    """
+    started = time.perf_counter()
+    name = str(source) if isinstance(source, Path) else "standard input"
+    if format is None:
+        suffix = sink.suffix if isinstance(sink, Path) else ""
+        format = SUFFIXES.get(suffix.lower(), "csv")  # noqa: A001
+    _distinct(source, sink, rejects)
+    counts = np.zeros(len(bundle.schema.classes), dtype=np.int64)
+    rejected = 0
+    extra: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    first_bad: list[BadRow] = []
+    with ExitStack() as stack:
+        write = stack.enter_context(writer(sink, format))
+        reject = stack.enter_context(binary(rejects)) if rejects else None
+        batches = read_records(source, bundle.schema, format=input_format, name=name)
+        # a pipe is not read ahead: its next record may be an hour away
+        ready = ahead(batches) if isinstance(source, Path) else batches
+        for batch in ready:
+            if batch.bad and on_bad_row == "stop":
+                raise DataError(
+                    f"{name}, {batch.bad[0]}. Correct the row, or choose 'reject' for "
+                    "bad rows to set such rows aside"
+                )
+            scores = bundle.score(batch.table)
+            out = _verdict_columns(bundle, batch, scores)
+            if keep_columns:
+                kept = kept or tuple(batch.given.columns)
+                out |= _given_columns(batch, kept, taken=set(out), format=format)
+            write(pl.DataFrame(out))
+            for bad in batch.bad:
+                if reject:
+                    reject.write(_reject_line(bad))
+            counts += np.bincount(scores.code, minlength=len(counts))
+            rejected += len(batch.bad)
+            first_bad += batch.bad[: FIRST_BAD - len(first_bad)]
+            extra = extra or _unused(bundle, batch)
+            done = int(counts.sum()) + rejected
+            total = round(done / batch.share) if batch.share else None
+            on_event(Progress(step="score", done=done, total=total))
+    scored = int(counts.sum())
+    return Summary(
+        source=name,
+        read=scored + rejected,
+        scored=scored,
+        rejected=rejected,
+        counts=dict(zip(bundle.schema.classes, counts.tolist(), strict=True)),
+        extra=extra,
+        first_bad=tuple(first_bad),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _verdict_columns(
+    bundle: Bundle, batch: Batch, scores: Scores
+) -> dict[str, pl.Series]:
+    classes, n = bundle.schema.classes, len(scores)
+    threshold = sigmoid(bundle.decision.threshold)
+    columns = {
+        "line": pl.Series(batch.lines, dtype=pl.Int64),
+        "verdict": pl.Series(classes).gather(scores.code),
+        "is_attack": pl.Series(scores.is_attack, dtype=pl.Boolean),
+        "attack_probability": pl.Series(attack_probability(scores.attack)),
+        "threshold": pl.Series(np.full(n, threshold)),
+    }
+    for code, label in enumerate(classes):
+        columns[f"p_{label}"] = pl.Series(scores.proba[:, code].copy())
+    return columns
+
+
+def _given_columns(
+    batch: Batch,
+    names: tuple[str, ...],
+    *,
+    taken: set[str],
+    format: OutputFormat,  # noqa: A002
+) -> dict[str, pl.Series]:
+    """Return the source's columns, the same ones for every batch of a run.
+
+    JSON lines may bring other keys later, or words where numbers were: the first
+    batch's keys are kept, and Parquet, which wants one type a column, gets text.
+    """
+    n, columns = len(batch.table), {}
+    for name in names:
+        kept = name
+        while kept in taken:
+            kept += "_given"
+        if name in batch.given.columns:
+            values = batch.given[name]
+        else:
+            values = pl.Series([None] * n, dtype=pl.String)
+        if format == "parquet" and batch.unit == "line":
+            values = values.cast(pl.String)
+        columns[kept] = values
+        taken = taken | {kept}
+    return columns
+
+
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Yield the items while a thread makes the next one."""
+    end = object()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        future = pool.submit(next, items, end)
+        while (item := future.result()) is not end:
+            future = pool.submit(next, items, end)
+            yield item  # type: ignore[misc]
+
+
+def _reject_line(bad: BadRow) -> bytes:
+    value = {
+        bad.unit: bad.line,
+        "column": bad.column,
+        "found": bad.found,
+        "expected": bad.expected,
+        "text": bad.text,
+    }
+    return (json.dumps(value, ensure_ascii=False) + "\n").encode()
+
+
+def _unused(bundle: Bundle, batch: Batch) -> tuple[str, ...]:
+    used = set(match_columns(bundle.schema, batch.given.columns).values())
+    return tuple(name for name in batch.given.columns if name not in used)
+
+
+def _distinct(*places: Path | BinaryIO | None) -> None:
+    paths = [p.resolve() for p in places if isinstance(p, Path)]
+    for path in paths:
+        if paths.count(path) > 1 and not path.is_char_device():
+            raise StorageError(
+                f"{path} is named twice, expected different files for records, "
+                "verdicts and rejects. Choose another name"
+            )

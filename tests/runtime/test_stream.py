@@ -1,0 +1,343 @@
+"""A file in, its verdicts out: nothing lost, nothing half-written, memory flat."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from evenflow.errors import DataError, StorageError
+from evenflow.progress import Event, Progress
+from evenflow.runtime._writers import inert
+from evenflow.runtime.bundle import Bundle
+from evenflow.runtime.detect import verdicts
+from evenflow.runtime.stream import score_file
+from evenflow.schema import Table
+
+
+@pytest.fixture
+def source(small_table: Table, tmp_path: Path) -> Path:
+    path = tmp_path / "in.csv"
+    small_table.frame.with_columns(label=pl.lit("neptune")).write_csv(path)
+    return path
+
+
+def spoil(path: Path, line: int, text: str) -> None:
+    rows = path.read_text().split("\n")
+    rows[line - 1] = text
+    path.write_text("\n".join(rows))
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("given", ["csv", "csv.gz", "jsonl", "parquet"])
+def test_every_format_gives_the_verdicts_of_the_table(
+    bundle: Bundle, small_table: Table, tmp_path: Path, given: str, format: str
+) -> None:
+    source, sink = tmp_path / f"in.{given}", tmp_path / f"out.{format}"
+    frame = small_table.frame
+    if given == "csv":
+        frame.write_csv(source)
+    elif given == "csv.gz":
+        source.write_bytes(gzip.compress(frame.write_csv().encode()))
+    elif given == "jsonl":
+        frame.write_ndjson(source)
+    else:
+        frame.write_parquet(source)
+    summary = score_file(bundle, source, sink)
+    read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet}
+    out = read[format](sink)
+    scores = bundle.score(small_table)
+    labels = [bundle.schema.classes[code] for code in scores.code]
+    assert out["verdict"].to_list() == labels
+    first = 2 if given.startswith("csv") else 1
+    assert out["line"].to_list() == list(range(first, len(small_table) + first))
+    proba = out.select(f"p_{c}" for c in bundle.schema.classes).to_numpy()
+    np.testing.assert_allclose(proba, scores.proba, rtol=1e-12)
+    above = out["attack_probability"] > out["threshold"]
+    assert above.to_list() == out["is_attack"].to_list() == scores.is_attack.tolist()
+    assert summary.read == summary.scored == len(small_table)
+    assert summary.attacks == int(scores.is_attack.sum())
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(
+        [source.name, sink.name]
+    )
+
+
+def test_a_label_in_the_source_changes_nothing_and_is_listed(
+    bundle: Bundle, source: Path, small_table: Table, tmp_path: Path
+) -> None:
+    summary = score_file(bundle, source, tmp_path / "out.csv")
+    assert summary.extra == ("label",)
+    assert summary.counts["benign"] == (bundle.score(small_table).code == 0).sum()
+
+
+def test_columns_given_are_kept_as_they_were(
+    bundle: Bundle, source: Path, small_table: Table, tmp_path: Path
+) -> None:
+    score_file(bundle, source, tmp_path / "out.csv", keep_columns=True)
+    out = pl.read_csv(tmp_path / "out.csv", infer_schema=False)
+    given = pl.read_csv(source, infer_schema=False)
+    assert out.select(given.columns).equals(given)
+
+
+def test_a_column_given_under_a_verdicts_name_is_kept_beside_it(
+    bundle: Bundle, small_table: Table, tmp_path: Path
+) -> None:
+    small_table.frame.with_columns(line=pl.lit("x")).write_csv(tmp_path / "in.csv")
+    score_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv", keep_columns=True)
+    out = pl.read_csv(tmp_path / "out.csv")
+    assert out["line"][0] == 2
+    assert out["line_given"][0] == "x"
+
+
+def test_json_lines_whose_keys_change_still_make_one_parquet_file(
+    bundle: Bundle, small_table: Table, tmp_path: Path
+) -> None:
+    rows = small_table.frame.to_dicts() * 6  # several blocks
+    for i, row in enumerate(rows):
+        row["note"] = i if i < 9000 else f"n{i}"
+        if i > 9000:
+            row["late"] = 1
+    text = "\n".join(json.dumps(row) for row in rows)
+    (tmp_path / "in.jsonl").write_text(text)
+    sink = tmp_path / "out.parquet"
+    score_file(bundle, tmp_path / "in.jsonl", sink, keep_columns=True)
+    out = pl.read_parquet(sink)
+    assert out.height == len(rows)
+    assert out["note"][-1] == f"n{len(rows) - 1}"
+
+
+def test_a_bad_row_stops_the_run_and_leaves_nothing(
+    bundle: Bundle, source: Path, tmp_path: Path
+) -> None:
+    spoil(source, 1700, "0,tcp,http,abc,0,0,3,0,x")
+    rejects = tmp_path / "rejects.jsonl"
+    with pytest.raises(DataError, match=r"line 1700, column fwd_bytes: found 'abc'"):
+        score_file(bundle, source, tmp_path / "out.csv", rejects=rejects)
+    assert [p.name for p in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_an_older_output_survives_a_run_that_stops(
+    bundle: Bundle, source: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out.csv").write_text("older")
+    spoil(source, 3, "too,few")
+    with pytest.raises(DataError, match="line 3: found 2 fields, expected 9"):
+        score_file(bundle, source, tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text() == "older"
+
+
+def test_rejected_rows_keep_their_text_and_the_rest_is_scored(
+    bundle: Bundle, source: Path, tmp_path: Path
+) -> None:
+    good = score_file(bundle, source, tmp_path / "good.csv")
+    spoilt = {5: "0,tcp,http,-4,0,0,3,0,x", 9: "1,2", 11: "0,tcp,http,1,0,7,3,0,x"}
+    for line, text in spoilt.items():
+        spoil(source, line, text)
+    summary = score_file(
+        bundle,
+        source,
+        tmp_path / "out.csv",
+        on_bad_row="reject",
+        rejects=tmp_path / "rejects.jsonl",
+    )
+    rejects = pl.read_ndjson(tmp_path / "rejects.jsonl")
+    assert dict(rejects.select("line", "text").iter_rows()) == spoilt
+    assert rejects["column"].to_list() == ["fwd_bytes", "", "error_rate"]
+    assert (summary.read, summary.rejected) == (good.read, 3)
+    assert summary.read == summary.scored + summary.rejected
+    out = pl.read_csv(tmp_path / "out.csv")
+    before = pl.read_csv(tmp_path / "good.csv")
+    expected = before.filter(~pl.col("line").is_in(list(spoilt)))
+    assert out.equals(expected)
+
+
+def test_a_file_of_bad_rows_only_is_rejected_row_by_row(
+    bundle: Bundle, source: Path, tmp_path: Path
+) -> None:
+    header = source.read_text().split("\n")[0]
+    source.write_text(header + "\n" + "x,tcp,http,1,0,0,3,0,x\n" * 50)
+    rejects = tmp_path / "r.jsonl"
+    summary = score_file(
+        bundle, source, tmp_path / "out.csv", on_bad_row="reject", rejects=rejects
+    )
+    assert (summary.read, summary.scored, summary.rejected) == (50, 0, 50)
+    assert len(rejects.read_text().splitlines()) == 50
+    assert len(summary.first_bad) == 20
+
+
+def test_cells_a_spreadsheet_would_run_are_made_inert(
+    bundle: Bundle, small_table: Table, tmp_path: Path
+) -> None:
+    attack = '=HYPERLINK("http://x","y")'
+    frame = small_table.frame[:3].with_columns(
+        pl.Series("service", [attack, "@sum", "-1"]),
+        pl.Series("+note", ["a", "b", "c"]),
+    )
+    frame.write_csv(tmp_path / "in.csv")
+    score_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv", keep_columns=True)
+    rows = list(csv.DictReader((tmp_path / "out.csv").open()))
+    assert [row["service"] for row in rows] == [f"'{attack}", "'@sum", "-1"]
+    assert rows[0]["'+note"] == "a"
+
+
+def test_plain_numbers_stay_plain() -> None:
+    cells = ["-1", "+2.5e3", " -.5", "-1+1", "-", "=1", "a=1", None, ""]
+    found = inert(pl.DataFrame({"a": cells}))["a"].to_list()
+    assert found == ["-1", "+2.5e3", " -.5", "'-1+1", "'-", "'=1", "a=1", None, ""]
+
+
+def test_a_stream_gets_verdicts_as_rows_come(
+    bundle: Bundle, small_table: Table
+) -> None:
+    reading, writing = os.pipe()
+    out = io.BytesIO()
+    seen: list[int] = []
+
+    def on_event(event: Event) -> None:
+        assert isinstance(event, Progress)
+        seen.append(out.getvalue().count(b"\n"))
+        if len(seen) == 1:  # only now does the second row come
+            os.write(
+                writing, small_table.frame[1:2].write_csv(include_header=False).encode()
+            )
+            os.close(writing)
+
+    os.write(writing, small_table.frame[:1].write_csv().encode())
+    with os.fdopen(reading, "rb") as stream:
+        summary = score_file(bundle, stream, out, format="jsonl", on_event=on_event)
+    assert seen == [1, 2]
+    assert summary.source == "standard input"
+    first = json.loads(out.getvalue().splitlines()[0])
+    expected = next(
+        verdicts(bundle.score(small_table.take([0])), bundle.schema, bundle.decision)
+    )
+    assert first["verdict"] == expected.label
+    assert first["attack_probability"] == pytest.approx(expected.probability)
+
+
+def test_parquet_for_a_stream_is_refused(bundle: Bundle, source: Path) -> None:
+    with pytest.raises(StorageError, match="expected a file"):
+        score_file(bundle, source, io.BytesIO(), format="parquet")
+
+
+def test_one_name_for_two_files_is_refused(
+    bundle: Bundle, source: Path, tmp_path: Path
+) -> None:
+    before = source.read_bytes()
+    with pytest.raises(StorageError, match="named twice"):
+        score_file(bundle, source, source)
+    with pytest.raises(StorageError, match="named twice"):
+        score_file(bundle, source, tmp_path / "o", rejects=tmp_path / "." / "o")
+    assert source.read_bytes() == before
+
+
+def test_a_device_is_written_to_and_never_replaced(
+    bundle: Bundle, source: Path
+) -> None:
+    score_file(bundle, source, Path("/dev/null"))
+    assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+def test_an_output_in_no_folder_of_ours_is_a_storage_error(
+    bundle: Bundle, source: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError):
+        score_file(bundle, source, tmp_path / "file" / name)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StorageError):
+        score_file(bundle, source, tmp_path / "folder")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder", "in.csv"]
+
+
+def test_progress_ends_at_the_whole_file(
+    bundle: Bundle, source: Path, small_table: Table, tmp_path: Path
+) -> None:
+    events: list[Any] = []
+    score_file(bundle, source, tmp_path / "out.csv", on_event=events.append)
+    assert events[-1].done == events[-1].total == len(small_table)
+
+
+BASE_ONLY = """
+import sys
+class Fence:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {blocked}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Fence())
+from pathlib import Path
+from evenflow.runtime.bundle import load, verify
+from evenflow.runtime.explain import explain
+from evenflow.runtime.stream import score_file
+bundle = load(Path(sys.argv[1]))
+verify(Path(sys.argv[1]))
+print(score_file(bundle, Path(sys.argv[2]), Path(sys.argv[3])).read)
+print(explain(bundle, bundle.golden, 0).text)
+print(sorted(set(sys.modules) & {blocked}))
+"""
+
+
+def test_the_base_install_alone_loads_scores_and_explains(
+    saved: Path, source: Path, small_table: Table, tmp_path: Path
+) -> None:
+    blocked = {
+        "torch", "sklearn", "lightgbm", "altair", "imblearn", "scipy", "onnx", "shap",
+        "pandas", "pyarrow", "skl2onnx", "onnxmltools", "numba", "vl_convert",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", BASE_ONLY.format(blocked=blocked)]
+        + [str(saved), str(source), str(tmp_path / "out.csv")],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == str(len(small_table))
+    assert lines[-1] == "[]"
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from evenflow.runtime.bundle import load
+from evenflow.runtime.stream import score_file
+bundle = load(Path(sys.argv[1]), threads=1)
+score_file(bundle, Path(sys.argv[2]), Path(sys.argv[3]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("out", ["csv", "parquet"])
+def test_ten_times_the_rows_take_no_more_memory(
+    saved: Path, small_table: Table, tmp_path: Path, out: str
+) -> None:
+    def peak_mb(repeats: int) -> float:
+        source = tmp_path / f"{repeats}.csv"
+        body = small_table.frame.write_csv(include_header=False)
+        header = ",".join(small_table.frame.columns)
+        with source.open("w") as stream:
+            stream.write(f"{header}\n")
+            for _ in range(repeats):
+                stream.write(body)
+        done = subprocess.run(
+            [sys.executable, "-c", PEAK, saved, source, tmp_path / f"{repeats}.{out}"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return int(done.stdout) / 1024
+
+    few, many = peak_mb(100), peak_mb(1000)  # 0.2 and 2 million rows
+    assert many < few + 120, f"{few:.0f} MB for 0.2 M rows, {many:.0f} MB for 2 M"
