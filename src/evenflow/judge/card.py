@@ -81,8 +81,8 @@ def _what(
 def _use(report: Report) -> str:
     return f"""## Intended use
 
-- To rank and flag connections described by the columns of {report.dataset}, beside other
-  sensors, with a person or a second check behind every alert.
+- To rank and flag connections described by the columns of {report.dataset}, beside
+  other sensors, with a person or a second check behind every alert.
 - To compare detectors under the protocol named below.
 
 Not intended: blocking traffic on its own; records whose columns are computed in another
@@ -121,7 +121,7 @@ def _figures(report: Report) -> str:
         for name in ("accuracy", "macro_f1", "weighted_f1")
     )
     level = f"{report.intervals['level']:.0%}"
-    return f"""On {report.n_rows:,} judged rows, at the threshold, with {level} intervals.
+    return f"""On {report.n_rows:,} judged rows, at the threshold, {level} intervals.
 
 | figure | value |
 | --- | --- |

@@ -129,8 +129,12 @@ def _copies(table: Table) -> Iterator[Finding]:
         yield (
             "copies",
             "warn" if share > 0.5 else "note",
-            f"{distinct:,} of {len(table):,} judged rows are distinct: intervals that "
-            "take rows as independent are too narrow.",
+            f"{distinct:,} of {len(table):,} judged rows are distinct"
+            + (
+                "; intervals take rows as independent and are too narrow here."
+                if share > 0.01
+                else "."
+            ),
         )
     else:
         yield "copies", "pass", "Every judged row is distinct."
