@@ -78,7 +78,7 @@ def load(path: Path, *, fingerprint: str) -> State:
         The file cannot be read.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             meta = json.loads(archive["meta"].tobytes())
             groups: dict[str, dict[str, NDArray[Any]]] = {g: {} for g in GROUPS}
             for key in archive.files:

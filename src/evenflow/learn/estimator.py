@@ -42,6 +42,8 @@ class FittedEstimator:
         out = np.full((len(X), self.n_classes), np.log(FLOOR))
         if len(X):
             proba = self.estimator.predict_proba(np.asarray(X, dtype=np.float32))
+            proba = proba.astype(np.float64)
+            proba /= proba.sum(axis=1, keepdims=True)
             out[:, self.codes] = np.log(np.clip(proba, FLOOR, 1.0))
         return out
 

@@ -1,0 +1,178 @@
+"""What leaves as ONNX computes what was trained, or does not leave."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evenflow.errors import BundleError
+from evenflow.learn import export
+from evenflow.learn.estimator import fit_estimator
+from evenflow.learn.trees import round_down
+
+
+def run(content, X):
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    return session.run(["log_proba"], {"x": X})[0]
+
+
+def sides(content):
+    model = onnx.load_from_string(content)
+    (x,), (out,) = model.graph.input, model.graph.output
+    shape = [
+        [d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim]
+        for v in (x, out)
+    ]
+    return (x.name, out.name), shape, model
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["cnn", "cnn_lstm", "dnn", "lightgbm", "random_forest", "logistic_regression"],
+)
+def test_a_graph_reads_x_and_answers_log_proba_for_any_number_of_rows(name, rows):
+    names, shape, model = sides(rows.fit(name).to_onnx())
+    assert names == ("x", "log_proba")
+    assert shape == [["N", rows.X.shape[1]], ["N", 5]]
+    found = {o.domain: o.version for o in model.opset_import}
+    assert found[""] == export.OPSET
+    assert model.ir_version <= export.IR_VERSION
+    assert not any(t.external_data for t in model.graph.initializer)
+
+
+def test_a_recurrent_network_becomes_one_lstm_node(rows):
+    *_, model = sides(rows.fit("cnn_lstm", epochs=1).to_onnx())
+    kinds = [node.op_type for node in model.graph.node]
+    assert kinds.count("LSTM") == 1
+    assert "Loop" not in kinds
+    assert "Scan" not in kinds
+
+
+def test_batch_norm_is_folded_into_the_convolutions(rows):
+    *_, model = sides(rows.fit("cnn", epochs=1).to_onnx())
+    kinds = [node.op_type for node in model.graph.node]
+    assert "BatchNormalization" not in kinds
+    assert "Dropout" not in kinds
+
+
+def test_exporting_warns_of_nothing_and_leaves_the_model_as_it_was(rows, capfd):
+    fitted = rows.fit("cnn", epochs=1)
+    before = fitted.log_proba(rows.X_valid)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted.to_onnx()
+    assert not fitted.model.training
+    assert np.array_equal(fitted.log_proba(rows.X_valid), before)
+    assert "".join(capfd.readouterr()) == ""
+
+
+def test_a_graph_that_computes_something_else_is_not_let_out(rows):
+    fitted = rows.fit("random_forest")
+    honest = fitted.to_onnx()
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Other(type(fitted)):
+        def log_proba(self, X):
+            found = super().log_proba(X)
+            found[0] = np.roll(found[0], 1)
+            return found
+
+    other = Other(
+        **{f.name: getattr(fitted, f.name) for f in dataclasses.fields(fitted)}
+    )
+    with pytest.raises(BundleError, match=r"differs by .* expected 0.0001"):
+        other.to_onnx()
+    assert honest
+
+
+@pytest.mark.parametrize("name", ["random_forest", "extra_trees", "lightgbm"])
+def test_a_feature_right_at_a_threshold_falls_on_the_side_it_fell_on(name, rows):
+    fitted = rows.fit(name)
+    model = onnx.load_from_string(fitted.to_onnx())
+    (node,) = [n for n in model.graph.node if n.op_type == "TreeEnsembleRegressor"]
+    attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    asked = zip(
+        attributes["nodes_featureids"],
+        attributes["nodes_values"],
+        attributes["nodes_modes"],
+        strict=True,
+    )
+    X = []
+    base = rows.X_valid[0]
+    for feature, value, mode in list(asked)[:600]:
+        if mode == b"BRANCH_LEQ":
+            at = np.float32(value)
+            for x in (
+                at,
+                np.nextafter(at, np.float32(np.inf)),
+                np.nextafter(at, np.float32(-np.inf)),
+            ):
+                row = base.copy()
+                row[feature] = x
+                X.append(row)
+    X = np.array(X, dtype=np.float32)
+    assert len(X) > 300
+    served = run(fitted.to_onnx(), X)
+    np.testing.assert_allclose(np.exp(served), np.exp(fitted.log_proba(X)), atol=1e-6)
+
+
+@given(
+    st.floats(-(2.0**99), 2.0**99, allow_subnormal=False),
+    st.floats(-(2.0**99), 2.0**99, width=32, allow_subnormal=False),
+)
+def test_rounding_a_threshold_moves_no_float32_across_it(threshold, x):
+    rounded = round_down(np.array([threshold]))[0]
+    near = np.float32(threshold)
+    for value in (np.float32(x), near, np.nextafter(near, np.float32(np.inf))):
+        assert (value <= rounded) == (float(value) <= threshold)
+
+
+def naive_bayes(config, *, n_classes, class_weight, seed):
+    from sklearn.naive_bayes import GaussianNB
+
+    return GaussianNB(var_smoothing=1e-2)
+
+
+def test_another_estimator_goes_through_skl2onnx(rows):
+    fitted = fit_estimator(
+        naive_bayes, None, rows.X, rows.y, rows.X_valid, rows.y_valid, n_classes=7
+    )
+    served = run(fitted.to_onnx(), rows.X_valid)
+    assert served.shape == (len(rows.X_valid), 7)
+    np.testing.assert_allclose(
+        np.exp(served), np.exp(fitted.log_proba(rows.X_valid)), atol=1e-4
+    )
+
+
+def test_an_estimator_nobody_can_write_is_refused(rows):
+    from sklearn.base import BaseEstimator, ClassifierMixin
+
+    class Guess(ClassifierMixin, BaseEstimator):
+        def fit(self, X, y):
+            self.classes_ = np.unique(y)
+            return self
+
+        def predict_proba(self, X):
+            return np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
+
+    fitted = fit_estimator(
+        lambda *_, **__: Guess(),
+        None, rows.X, rows.y, rows.X_valid, rows.y_valid,
+        n_classes=5,
+    )  # fmt: skip
+    with pytest.raises(BundleError, match="Guess cannot be written as ONNX"):
+        fitted.to_onnx()
+
+
+def test_the_rows_tried_reach_far_beyond_the_usual():
+    X = export.probe(40)
+    assert X.dtype == np.float32
+    assert np.abs(X).max() > 10
+    assert set(np.unique(X[150])) == {0, 1}

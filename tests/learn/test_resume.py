@@ -1,0 +1,224 @@
+"""A training that is stopped, however it is stopped, goes on as if it had not been."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from evenflow.errors import RecipeError
+from evenflow.learn import network
+from evenflow.progress import Epoch, Progress
+
+NETWORKS = ["cnn", "cnn_lstm", "dnn"]
+
+
+def weights(fitted):
+    return {k: v.numpy().tobytes() for k, v in fitted.model.state_dict().items()}
+
+
+def stop_at(epoch, kind):
+    """Return a listener that presses Ctrl-C at an event of that epoch."""
+
+    def listen(event):
+        if isinstance(event, kind):
+            listen.seen.append(event)
+            total = event.number if kind is Epoch else event.done / (event.total / 4)
+            if total > epoch - 1:
+                raise KeyboardInterrupt
+
+    listen.seen = []
+    return listen
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_run_stopped_in_mid_epoch_ends_with_the_same_weights(
+    name, precision, rows, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(network, "PROGRESS_EVERY_S", 0.0)
+    how = {"epochs": 4, "precision": precision}
+    whole = rows.fit(name, **how)
+    file = tmp_path / "run" / "c.npz"
+    with pytest.raises(KeyboardInterrupt):
+        rows.fit(name, **how, checkpoint=file, on_event=stop_at(3, Progress))
+    seen = []
+    resumed = rows.fit(name, **how, checkpoint=file, resume=True, on_event=seen.append)
+    assert [e.number for e in seen if isinstance(e, Epoch)] == [3, 4]
+    assert weights(resumed) == weights(whole)
+    assert resumed.best_epoch == whole.best_epoch
+    figures = [(e.loss, e.valid_loss, e.valid_macro_f1) for e in resumed.history]
+    assert figures == [(e.loss, e.valid_loss, e.valid_macro_f1) for e in whole.history]
+    assert resumed.to_onnx() == whole.to_onnx()
+
+
+def test_ctrl_c_right_after_an_epoch_keeps_that_epoch(rows, tmp_path):
+    file = tmp_path / "c.npz"
+    with pytest.raises(KeyboardInterrupt):
+        rows.fit("dnn", epochs=4, checkpoint=file, on_event=stop_at(2, Epoch))
+    seen = []
+    rows.fit("dnn", epochs=4, checkpoint=file, resume=True, on_event=seen.append)
+    assert [e.number for e in seen if isinstance(e, Epoch)] == [3, 4]
+
+
+def test_ctrl_c_in_the_first_epoch_leaves_a_usable_checkpoint(
+    rows, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(network, "PROGRESS_EVERY_S", 0.0)
+    file = tmp_path / "c.npz"
+    with pytest.raises(KeyboardInterrupt):
+        rows.fit("dnn", epochs=4, checkpoint=file, on_event=stop_at(0, Progress))
+    assert file.exists()
+    resumed = rows.fit("dnn", epochs=4, checkpoint=file, resume=True)
+    assert weights(resumed) == weights(rows.fit("dnn", epochs=4))
+
+
+def test_a_finished_run_resumes_to_itself_without_training(rows, tmp_path):
+    file = tmp_path / "c.npz"
+    whole = rows.fit("cnn", checkpoint=file)
+    seen = []
+    again = rows.fit("cnn", checkpoint=file, resume=True, on_event=seen.append)
+    assert seen == []
+    assert weights(again) == weights(whole)
+    assert again.history == whole.history
+
+
+def test_resume_without_a_checkpoint_starts_at_the_beginning(rows, tmp_path):
+    fitted = rows.fit("dnn", checkpoint=tmp_path / "c.npz", resume=True)
+    assert weights(fitted) == weights(rows.fit("dnn"))
+
+
+def test_without_resume_an_old_checkpoint_is_replaced(rows, tmp_path):
+    file = tmp_path / "c.npz"
+    rows.fit("dnn", checkpoint=file, seed=1)
+    fitted = rows.fit("dnn", checkpoint=file, seed=2)
+    assert weights(fitted) == weights(rows.fit("dnn", seed=2))
+
+
+def test_a_checkpoint_of_another_training_is_refused(rows, tmp_path):
+    file = tmp_path / "c.npz"
+    rows.fit("dnn", checkpoint=file)
+    rows.fit("dnn", checkpoint=file, resume=True)
+    before = file.read_bytes()
+    y = rows.y.copy()
+    y[0] = (y[0] + 1) % 5
+    X_valid = rows.X_valid.copy()
+    X_valid[0, 0] += 1
+    others = [
+        (dataclasses.replace(rows, y=y), "dnn", {}),
+        (dataclasses.replace(rows, X=rows.X * 2), "dnn", {}),
+        (dataclasses.replace(rows, X_valid=X_valid), "dnn", {}),
+        (rows, "cnn", {}),
+        (rows, "dnn", {"config": {"dropout": 0.3}}),
+        (rows, "dnn", {"seed": 8}),
+        (rows, "dnn", {"epochs": 9}),
+        (rows, "dnn", {"class_weight": np.ones(5)}),
+        (rows, "dnn", {"precision": "bfloat16" if _auto() == "float32" else "float32"}),
+    ]
+    for other, name, how in others:
+        with pytest.raises(RecipeError, match="other rows or with other settings"):
+            other.fit(name, checkpoint=file, resume=True, **how)
+    assert file.read_bytes() == before
+
+
+def _auto():
+    import torch
+
+    from evenflow.learn import devices
+
+    return str(devices.precision("auto", torch.device("cpu"))).removeprefix("torch.")
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "empty", "pickle", "lacking"])
+def test_a_damaged_checkpoint_is_refused(rows, tmp_path, damage):
+    file = tmp_path / "c.npz"
+    rows.fit("dnn", epochs=1, checkpoint=file)
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[:5000])
+    elif damage == "text":
+        file.write_text("no archive")
+    elif damage == "empty":
+        file.write_bytes(b"")
+    elif damage == "pickle":
+        with file.open("wb") as stream:
+            np.savez(stream, meta=np.array([{"a": 1}], dtype=object))
+    else:
+        with file.open("wb") as stream:
+            np.savez(stream, other=np.zeros(3))
+    with pytest.raises(RecipeError, match=r"not a whole checkpoint.*Delete it"):
+        rows.fit("dnn", epochs=1, checkpoint=file, resume=True)
+
+
+def test_what_a_killed_run_left_half_written_is_swept_away(rows, tmp_path):
+    (tmp_path / ".c.npz.99999.part").write_bytes(b"half")
+    (tmp_path / "other.part").write_bytes(b"not ours")
+    rows.fit("dnn", epochs=1, checkpoint=tmp_path / "c.npz")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["c.npz", "other.part"]
+
+
+CHILD = textwrap.dedent(
+    """
+    import hashlib, os, signal, sys
+    from pathlib import Path
+    import numpy as np
+    from evenflow import registry
+    from evenflow.learn import network
+    from evenflow.progress import Progress
+    from evenflow.recipe import Training
+
+    name, file, mode = sys.argv[1:]
+    network.PROGRESS_EVERY_S = 0.0
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 40)).astype(np.float32)
+    y = (X[:, :4].argmax(axis=1)).astype(np.int64)
+
+    def listen(event):
+        print(event, flush=True)
+        if mode == "kill" and isinstance(event, Progress) and event.done > 5000:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    cls, config = registry.load("models", name)
+    fitted = network.fit_network(
+        cls, config(), X[:2500], y[:2500], X[2500:], y[2500:], n_classes=4,
+        training=Training(epochs=4, batch_size=128), device="cpu",
+        checkpoint=Path(file), resume=mode == "resume", on_event=listen,
+    )
+    digest = hashlib.sha256()
+    for key, value in fitted.model.state_dict().items():
+        digest.update(value.numpy().tobytes())
+    print(digest.hexdigest())
+    """
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_kill_9_in_mid_epoch_changes_nothing_in_the_end(name, tmp_path):
+    def child(file, mode, hash_seed):
+        return subprocess.run(
+            [sys.executable, "-c", CHILD, name, str(tmp_path / file), mode],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env=os.environ | {"PYTHONHASHSEED": hash_seed},
+        )
+
+    whole = child("a.npz", "whole", "1")
+    assert whole.returncode == 0, whole.stderr
+    killed = child("b.npz", "kill", "2")
+    assert killed.returncode == -signal.SIGKILL
+    assert "number=2" in killed.stdout
+    assert "number=3" not in killed.stdout, "it died within the third epoch"
+    resumed = child("b.npz", "resume", "3")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "number=2" not in resumed.stdout, "finished epochs are not repeated"
+    digest = whole.stdout.split()[-1]
+    assert len(digest) == len(hashlib.sha256().hexdigest())
+    assert resumed.stdout.split()[-1] == digest
