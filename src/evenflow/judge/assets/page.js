@@ -14,7 +14,9 @@
         mode: "vega-lite",
         renderer: "svg",
         ast: true, // no eval: the page's Content-Security-Policy forbids it
-        actions: { export: true, source: false, compiled: false, editor: false },
+        actions: chart.closest(".small")
+          ? false
+          : { export: true, source: false, compiled: false, editor: false },
         config: dark.matches ? themes.dark : themes.light,
         tooltip: { theme: dark.matches ? "dark" : "light" },
       });
