@@ -185,7 +185,7 @@ def test_cells_a_spreadsheet_would_run_are_made_inert(
     )
     frame.write_csv(tmp_path / "in.csv")
     score_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv", keep_columns=True)
-    rows = list(csv.DictReader((tmp_path / "out.csv").open()))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text())))
     assert [row["service"] for row in rows] == [f"'{attack}", "'@sum", "-1"]
     assert rows[0]["'+note"] == "a"
 

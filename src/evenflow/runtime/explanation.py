@@ -1,0 +1,170 @@
+"""An explanation as data, as words and as a chart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from evenflow.runtime.detect import Verdict
+
+SHOWN = 5
+"""Columns the words tell of."""
+BARS = 12
+"""Columns the chart shows."""
+SLIGHT = 0.05
+"""Pushes below this share of the strongest one are not worth a sentence."""
+TOWARDS, AWAY = "towards attack", "towards benign"
+VEGA_LITE = "https://vega.github.io/schema/vega-lite/v5.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contribution:
+    """What one column of the record did to the verdict."""
+
+    column: str
+    value: float | str | None
+    """What the record has; None where it is missing."""
+    normal_value: float | str | None
+    """What the nearest normal record has."""
+    push: float
+    """Its share of the difference in log odds; above 0 pushes towards attack."""
+    alone: float
+    """Change of the log odds when this column alone becomes normal; near 0 where
+    other columns say the same."""
+    unit: str
+    description: str
+
+    @property
+    def direction(self) -> str:
+        """Where the column pushes, in words."""
+        return TOWARDS if self.push > 0 else AWAY
+
+    def sentence(self) -> str:
+        """Return the contribution in plain words."""
+        has = _said(self.value, self.unit)
+        normal = _said(self.normal_value, self.unit)
+        return (
+            f"{self.column} is {has} where similar normal traffic has {normal}: "
+            f"pushes {self.direction} ({self.push:+.2f})."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the contribution as plain JSON values."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Explanation:
+    """Why one record got its verdict."""
+
+    verdict: Verdict
+    contributions: tuple[Contribution, ...]
+    """Columns that differ from normal, the strongest push first."""
+    log_odds: float
+    """Of attack against benign, of the record: ``base`` plus all pushes."""
+    base: float
+    """Log odds of the nearest normal record."""
+    is_base_normal: bool
+    """Whether the bundle calls that record benign; False if it calls none so."""
+    turning: tuple[str, ...]
+    """Fewest of the strongest columns that, made normal together, turn the verdict;
+    empty for a record that is not called an attack, or if nothing turns it."""
+
+    @property
+    def text(self) -> str:
+        """All of it in plain words, one sentence a line."""
+        verdict, parts = self.verdict, self.contributions
+        lines = [
+            f"Called {verdict.label}: probability of attack "
+            f"{verdict.probability:.3g}, threshold {verdict.threshold:.3g}."
+        ]
+        if not parts:
+            lines.append("It equals a normal record of the training rows.")
+        if not self.is_base_normal:
+            lines.append(
+                "No normal record at hand is called benign; compared with the least "
+                "suspicious one."
+            )
+        least = SLIGHT * max((abs(c.push) for c in parts), default=0.0)
+        told = [c for c in parts if abs(c.push) > least][:SHOWN]
+        lines += [c.sentence() for c in told]
+        if rest := len(parts) - len(told):
+            lines.append(f"{rest} more columns differ from normal and push less.")
+        if self.turning:
+            names = ", ".join(self.turning)
+            lines.append(f"With normal values in {names} it would be called benign.")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the explanation as plain JSON values."""
+        return {
+            "verdict": self.verdict.to_dict(),
+            "log_odds": self.log_odds,
+            "base": self.base,
+            "is_base_normal": self.is_base_normal,
+            "turning": list(self.turning),
+            "contributions": [c.to_dict() for c in self.contributions],
+            "text": self.text,
+        }
+
+
+def chart(explanation: Explanation) -> dict[str, Any]:
+    """Return the pushes as a Vega-Lite specification: plain values, data inside."""
+    bars = [
+        {
+            "column": c.column,
+            "push": c.push,
+            "direction": c.direction,
+            "value": _said(c.value, c.unit),
+            "normal": _said(c.normal_value, c.unit),
+            "label": f"{c.column} = {_said(c.value, c.unit)}",
+        }
+        for c in explanation.contributions[:BARS]
+    ]
+    verdict = explanation.verdict
+    return {
+        "$schema": VEGA_LITE,
+        "title": {
+            "text": f"Why {verdict.label}",
+            "subtitle": f"probability of attack {verdict.probability:.3g}, "
+            f"threshold {verdict.threshold:.3g}",
+        },
+        "width": 420,
+        "height": {"step": 22},
+        "data": {"values": bars},
+        "mark": {"type": "bar", "cornerRadius": 2},
+        "encoding": {
+            "y": {"field": "label", "type": "nominal", "sort": None, "title": None},
+            "x": {
+                "field": "push",
+                "type": "quantitative",
+                "title": "push on the log odds of attack",
+            },
+            "color": {
+                "field": "direction",
+                "type": "nominal",
+                "title": None,
+                # told apart by the colour-blind too (Okabe and Ito)
+                "scale": {"domain": [TOWARDS, AWAY], "range": ["#d55e00", "#0072b2"]},
+                "legend": {"orient": "top"},
+            },
+            "tooltip": [
+                {"field": "column", "type": "nominal"},
+                {"field": "value", "type": "nominal", "title": "this record"},
+                {"field": "normal", "type": "nominal", "title": "normal traffic"},
+                {"field": "push", "type": "quantitative", "format": "+.3f"},
+            ],
+        },
+    }
+
+
+def _said(value: float | str | None, unit: str) -> str:
+    if value is None:
+        return "missing"
+    if isinstance(value, str):
+        return value
+    if value.is_integer() and abs(value) < 1e15:
+        number = f"{int(value):,}"
+    else:
+        number = f"{value:.4g}"
+    return f"{number} {unit}" if unit else number

@@ -1,0 +1,191 @@
+"""An explanation adds up, can be repeated by hand, and names what was planted."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from evenflow.decision import Decision
+from evenflow.errors import BundleError
+from evenflow.runtime.bundle import Bundle
+from evenflow.runtime.explain import column_groups, explain
+from evenflow.runtime.explanation import BARS, chart
+from evenflow.schema import Table
+
+
+def rows_called(bundle: Bundle, table: Table, *, is_attack: bool) -> list[int]:
+    return np.flatnonzero(bundle.score(table).is_attack == is_attack)[:12].tolist()
+
+
+def test_pushes_add_up_to_the_verdict(bundle: Bundle, small_table: Table) -> None:
+    for row in rows_called(bundle, small_table, is_attack=True):
+        found = explain(bundle, small_table, row)
+        total = found.base + sum(c.push for c in found.contributions)
+        assert total == pytest.approx(found.log_odds, abs=1e-4)
+        odds = bundle.score(small_table.take([row])).attack[0]
+        assert found.log_odds == odds
+
+
+def test_each_columns_effect_alone_can_be_repeated_by_hand(
+    bundle: Bundle, small_table: Table
+) -> None:
+    row = rows_called(bundle, small_table, is_attack=True)[0]
+    found = explain(bundle, small_table, row)
+    assert len(found.contributions) >= 3
+    for c in found.contributions:
+        record = small_table.frame.row(row, named=True) | {c.column: c.normal_value}
+        frame = pl.DataFrame([record], schema=small_table.frame.schema)
+        odds = bundle.score(Table(schema=small_table.schema, frame=frame)).attack[0]
+        assert found.log_odds - odds == pytest.approx(c.alone, abs=1e-4)
+
+
+def test_the_columns_that_turn_the_verdict_do_turn_it(
+    bundle: Bundle, small_table: Table
+) -> None:
+    turned = 0
+    for row in rows_called(bundle, small_table, is_attack=True):
+        found = explain(bundle, small_table, row)
+        normal = {c.column: c.normal_value for c in found.contributions}
+        for n in range(1, len(found.turning) + 1):
+            change = {name: normal[name] for name in found.turning[:n]}
+            record = small_table.frame.row(row, named=True) | change
+            frame = pl.DataFrame([record], schema=small_table.frame.schema)
+            table = Table(schema=small_table.schema, frame=frame)
+            is_attack = bundle.score(table).is_attack[0]
+            assert is_attack == (n < len(found.turning)), "the fewest, and enough"
+        turned += bool(found.turning)
+    assert turned > 5
+
+
+def test_the_normal_record_is_one_the_bundle_calls_benign(
+    bundle: Bundle, small_table: Table
+) -> None:
+    for row in rows_called(bundle, small_table, is_attack=False):
+        found = explain(bundle, small_table, row)
+        assert found.is_base_normal
+        assert found.base <= bundle.decision.threshold
+        assert found.turning == ()
+
+
+def test_a_planted_cause_is_found(bundle: Bundle, small_table: Table) -> None:
+    """A normal record with one column of a flood: that column is named first."""
+    benign = rows_called(bundle, small_table, is_attack=False)[0]
+    for name, value in {"error_rate": 1.0, "service": "ecr_i"}.items():
+        frame = bundle.reference.frame[:1].with_columns(pl.lit(value).alias(name))
+        table = Table(schema=small_table.schema, frame=frame)
+        found = explain(bundle, table, 0)
+        assert found.contributions[0].column == name
+        assert found.contributions[0].value == value
+    assert benign >= 0
+
+
+def test_a_record_like_a_normal_one_says_so(bundle: Bundle) -> None:
+    calm = int(np.flatnonzero(~bundle.score(bundle.reference).is_attack)[0])
+    found = explain(bundle, bundle.reference, calm)
+    assert found.contributions == ()
+    assert "equals a normal record" in found.text
+
+
+def test_columns_that_say_the_same_share_the_push(
+    bundle: Bundle, small_table: Table
+) -> None:
+    """Where two columns both suffice, neither matters alone, yet both are named."""
+
+    class Either:
+        """Attack if error_rate or count is high: removing one changes nothing."""
+
+        def run(self, _out: Any, feed: dict[str, Any]) -> list[Any]:
+            names = bundle.preprocessor.layout.names
+            x = feed["x"]
+            high = np.maximum(
+                x[:, names.index("error_rate")], x[:, names.index("count")]
+            )
+            z = np.stack(
+                [np.zeros(len(x)), 4 * np.minimum(high, 1)]
+                + [np.full(len(x), -9.0)] * 3,
+                1,
+            )
+            return [np.float32(z)]
+
+    decision = Decision.neutral(5)
+    either = replace(
+        bundle, session=Either(), decision=replace(decision, threshold=2.0)
+    )
+    frame = bundle.reference.frame[:1].with_columns(
+        error_rate=pl.lit(1.0), count=pl.lit(500.0)
+    )
+    found = explain(either, Table(schema=small_table.schema, frame=frame), 0)
+    first = {c.column: c for c in found.contributions[:2]}
+    assert set(first) == {"error_rate", "count"}
+    assert all(abs(c.alone) < 1e-6 and c.push > 0.5 for c in first.values())
+    assert set(found.turning) == {"error_rate", "count"}
+
+
+def test_the_same_seed_explains_the_same(bundle: Bundle, small_table: Table) -> None:
+    row = rows_called(bundle, small_table, is_attack=True)[1]
+    first, again = (explain(bundle, small_table, row).to_dict() for _ in range(2))
+    assert first == again
+    assert json.loads(json.dumps(first, allow_nan=False)) == first
+
+
+def test_words_name_value_normal_value_and_direction(
+    bundle: Bundle, small_table: Table
+) -> None:
+    row = rows_called(bundle, small_table, is_attack=True)[0]
+    found = explain(bundle, small_table, row)
+    first = found.contributions[0]
+    assert f"Called {found.verdict.label}" in found.text
+    assert f"{first.column} is " in found.text
+    assert "where similar normal traffic has" in found.text
+    assert ("towards attack" in found.text) == any(
+        c.push > 0 for c in found.contributions
+    )
+
+
+def test_missing_and_unseen_values_are_explained(
+    bundle: Bundle, small_table: Table
+) -> None:
+    frame = small_table.frame[:1].with_columns(
+        service=pl.lit("never seen"), count=pl.lit(float("nan"))
+    )
+    found = explain(bundle, Table(schema=small_table.schema, frame=frame), 0)
+    assert "service" in {c.column for c in found.contributions}
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_every_feature_belongs_to_one_column(bundle: Bundle) -> None:
+    groups = column_groups(bundle)
+    features = np.sort(np.concatenate(list(groups.values())))
+    assert features.tolist() == list(range(bundle.preprocessor.layout.n_features))
+
+
+def test_the_chart_is_valid_vega_lite(bundle: Bundle, small_table: Table) -> None:
+    altair = pytest.importorskip("altair")
+    row = rows_called(bundle, small_table, is_attack=True)[0]
+    found = explain(bundle, small_table, row)
+    spec = chart(found)
+    altair.Chart.from_dict(spec)  # validates against the published schema
+    values = spec["data"]["values"]
+    assert [bar["push"] for bar in values] == [
+        c.push for c in found.contributions[:BARS]
+    ]
+
+
+def test_a_bundle_without_reference_rows_says_so(
+    bundle: Bundle, small_table: Table
+) -> None:
+    bare = replace(bundle, reference=bundle.reference.take([]))
+    with pytest.raises(BundleError, match="no reference rows"):
+        explain(bare, small_table, 0)
+
+
+def test_a_row_that_is_not_there_is_an_index_error(
+    bundle: Bundle, small_table: Table
+) -> None:
+    with pytest.raises(IndexError):
+        explain(bundle, small_table, len(small_table))
