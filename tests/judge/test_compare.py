@@ -72,7 +72,12 @@ def run(recipes, folder, reporter, *, seeds=2, fail=(), **options):
         return reporter(recipe)
 
     made = compare(
-        recipes, seeds, folder, run_cell=run_cell, on_event=events.append, **options
+        recipes,
+        seeds,
+        folder,
+        run_cell=run_cell,
+        on_event=events.append,
+        **{"pages": False} | options,
     )
     return made, ran, [e.text for e in events if isinstance(e, Note)]
 
@@ -151,7 +156,7 @@ def test_a_full_disk_stops_the_comparison(forest, tmp_path):
         raise StorageError("cannot write: no space")
 
     with pytest.raises(StorageError):
-        compare([forest], 1, tmp_path, run_cell=full)
+        compare([forest], 1, tmp_path, run_cell=full, pages=False)
 
 
 def test_ctrl_c_keeps_what_is_finished(forest, reporter, tmp_path):
@@ -161,7 +166,7 @@ def test_ctrl_c_keeps_what_is_finished(forest, reporter, tmp_path):
         return reporter(recipe)
 
     with pytest.raises(KeyboardInterrupt):
-        compare([forest], 3, tmp_path, run_cell=run_cell)
+        compare([forest], 3, tmp_path, run_cell=run_cell, pages=False)
     _, ran, _ = run([forest], tmp_path, reporter, seeds=3)
     assert [seed for _, seed in ran] == [8, 9]
 
@@ -179,7 +184,8 @@ def test_nothing_to_compare_is_refused(forest, reporter, tmp_path, recipes, seed
 
 def test_progress_counts_cells(forest, reporter, tmp_path):
     events = []
-    compare([forest], 2, tmp_path, run_cell=reporter, on_event=events.append)
+    heard = {"run_cell": reporter, "on_event": events.append, "pages": False}
+    compare([forest], 2, tmp_path, **heard)
     told = [(e.done, e.total, e.unit) for e in events if isinstance(e, Progress)]
     assert told == [(0, 2, "cells"), (1, 2, "cells"), (2, 2, "cells")]
 
@@ -285,3 +291,18 @@ def test_the_twin_without_balancing_is_named_so_in_the_table(reporter, tmp_path)
         "nsl_kdd/random_forest-smote",
         "nsl_kdd/random_forest-none (no balancing, threshold moved)",
     ]
+
+
+@pytest.mark.slow
+def test_the_page_and_the_pictures_show_ours_beside_the_printed(
+    forest, reporter, tmp_path
+):
+    smote = Recipe.load("nsl_kdd/random_forest-smote")
+    run([smote, forest], tmp_path, reporter, pages=True)
+    page = (tmp_path / "comparison.html").read_text()
+    for said in ("SAVAER-DNN", "nsl_kdd/random_forest-smote", "no balancing", "89.36"):
+        assert said in page
+    for name in ("compare", "compare_accuracy", "compare_recall", "recall_1"):
+        picture = (tmp_path / f"{name}.png").read_bytes()
+        assert picture.startswith(b"\x89PNG")
+        assert len(picture) > 10_000

@@ -41,6 +41,7 @@ OURS = 5
 @click.option("--keep-bundles", is_flag=True, help="Save each cell's bundle too.")
 @options.device
 @options.settings
+@options.data_dir
 @options.as_json
 def compare(
     recipes: tuple[str, ...],
@@ -51,6 +52,7 @@ def compare(
     keep_bundles: bool,
     device: str,
     settings: tuple[str, ...],
+    data_dir: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Train every RECIPE with several seeds and set the results side by side.
@@ -77,7 +79,7 @@ def compare(
             baselines=not no_baselines,
             bundles=keep_bundles,
             device=device,
-            folders=folders(),
+            folders=folders(data_dir),
             on_event=on_event,
         )
     if as_json:

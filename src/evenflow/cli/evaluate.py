@@ -38,6 +38,8 @@ STDOUT = Path("-")
 @click.option(
     "--markdown", metavar="FILE", type=options.PATH, help="Write it as Markdown."
 )
+@click.option("--latex", metavar="FILE", type=options.PATH, help="Write it as LaTeX.")
+@options.data_dir
 def evaluate(
     bundle: Path,
     data: str,
@@ -47,6 +49,8 @@ def evaluate(
     html: Path | None,
     png: Path | None,
     markdown: Path | None,
+    latex: Path | None,
+    data_dir: tuple[Path, ...],
 ) -> None:
     """Judge BUNDLE on rows of a data set, and write the report where asked.
 
@@ -56,10 +60,26 @@ def evaluate(
     """
     from evenflow import experiment, files
     from evenflow.cli.report import summary
+    from evenflow.judge import render
     from evenflow.runtime import bundle as bundles
 
     with voice().events() as on_event:
         loaded = bundles.load(bundle)
         report = experiment.evaluate(
-            loaded, data, split, folders=folders(), on_event=on_event
+            loaded, data, split, folders=folders(data_dir), on_event=on_event
         )
+    if json_file == STDOUT:
+        print_json(report.to_dict())
+    elif json_file is not None:
+        files.write_json(json_file, report.to_dict())
+    written = {html: render.html, markdown: render.markdown, latex: render.latex}
+    for path, form in written.items():
+        if path is not None:
+            files.write_text(path, form(report))
+    if png is not None:
+        render.png(report, png)
+    if json_file != STDOUT:
+        click.echo(summary(report.to_dict()))
+    for wrote in (json_file, html, png, markdown, latex):
+        if wrote is not None and wrote != STDOUT:
+            voice().say(f"wrote {wrote}")

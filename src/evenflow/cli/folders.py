@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 
-def folders() -> list[Path]:
+def folders(first: Sequence[Path] = ()) -> list[Path]:
     """Return the roots, in the order they are searched.
 
-    Those of ``EVENFLOW_DATA`` (separated as in ``PATH``), then ``evenflow/datasets``
-    in the user's cache, which is also where ``evenflow data fetch`` writes.
+    Those in ``first``, those of ``EVENFLOW_DATA`` (separated as in ``PATH``), then
+    ``evenflow/datasets`` in the user's cache, which is also where ``evenflow data
+    fetch`` writes.
     """
     named = os.environ.get("EVENFLOW_DATA", "")
     roots = [Path(part).expanduser() for part in named.split(os.pathsep) if part]
-    return [*roots, cache()]
+    return [*first, *roots, cache()]
 
 
 def cache() -> Path:

@@ -30,6 +30,13 @@ device = click.option(
     show_default=True,
     help="Where networks train.",
 )
+data_dir = click.option(
+    "--data-dir",
+    metavar="DIR",
+    multiple=True,
+    type=PATH,
+    help="Look for published files here first, before EVENFLOW_DATA. Repeatable.",
+)
 settings = click.option(
     "-s",
     "--set",
@@ -61,19 +68,19 @@ def changed(recipe: Recipe, settings: Sequence[str]) -> Recipe:
         return recipe
     value = recipe.to_dict()
     for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not equals or not key.strip():
-            raise RecipeError(
-                f"--set {setting}: expected KEY=VALUE, "
-                "for example --set training.epochs=3"
-            )
-        _put(value, key.strip().split("."), _parsed(text), setting)
+        put(value, setting)
     return Recipe.from_dict(value, source="--set")
 
 
-def _put(value: dict[str, Any], path: list[str], new: Any, setting: str) -> None:
-    *folders, last = path
-    table: Any = value
+def put(value: dict[str, Any], setting: str) -> None:
+    """Put one ``KEY=VALUE`` into a recipe's tables, in place, unchecked."""
+    key, equals, text = setting.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError(
+            f"--set {setting}: expected KEY=VALUE, for example --set training.epochs=3"
+        )
+    *folders, last = key.strip().split(".")
+    new, table = _parsed(text), value
     for step in folders:
         table = table.setdefault(step, {})
         if not isinstance(table, dict):

@@ -29,6 +29,7 @@ from evenflow.cli.guard import Command, print_json, resumable, voice
 @click.option("--overwrite", is_flag=True, help="Replace a bundle that is there.")
 @options.device
 @options.settings
+@options.data_dir
 @options.as_json
 def train(
     recipe: str,
@@ -39,6 +40,7 @@ def train(
     overwrite: bool,
     device: str,
     settings: tuple[str, ...],
+    data_dir: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Train what RECIPE describes, judge it, and save it as a bundle.
@@ -61,7 +63,7 @@ def train(
     with resumable(hint), voice().events() as on_event:
         made = experiment.run(
             chosen,
-            folders=folders(),
+            folders=folders(data_dir),
             output=output,
             resume=resume,
             device=device,

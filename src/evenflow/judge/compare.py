@@ -48,6 +48,7 @@ def compare(
     *,
     run_cell: RunCell,
     baselines: bool = True,
+    pages: bool = True,
     on_event: OnEvent = ignore,
 ) -> Comparison:
     """Run what is not finished, then write the tables, the page and the charts.
@@ -63,6 +64,8 @@ def compare(
         Runs one cell and returns its report.
     baselines : bool
         Add what makes a figure comparable: see :func:`with_baselines`.
+    pages : bool
+        Draw the page and the pictures too, not the tables alone.
 
     Raises
     ------
@@ -110,7 +113,10 @@ def compare(
             Progress(step="compare", done=len(todo), total=len(todo), unit="cells")
         )
         comparison = collect(cells, failed)
-        comparison_page.write(comparison, folder)
+        comparison_page.write_tables(comparison, folder)
+        if pages:
+            on_event(Progress(step="draw", done=0, unit="step"))
+            comparison_page.write_pages(comparison, folder)
     return comparison
 
 

@@ -18,7 +18,7 @@ class Grid:
     """One table: cells are text, ready to be set."""
 
     title: str
-    note: str
+    note: str = ""
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
@@ -227,7 +227,7 @@ def _printed_performance(published: dict[str, Any], rows: Sequence[Row]) -> Grid
 
 
 def _label(row: Row) -> str:
-    marks = [row.why] if row.why else []
+    marks = ["no balancing, threshold moved"] if row.balance == "none" else []
     marks += ["synthetic data"] if row.is_synthetic else []
     return f"{row.label} ({'; '.join(marks)})" if marks else row.label
 
