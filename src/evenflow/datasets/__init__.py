@@ -3,7 +3,7 @@
 A file holds one :class:`Dataset`: the names of its splits, the files it is published
 in with their SHA-256, what it may be used for, what is known to be wrong with it, and
 a function that loads a split as a :class:`~evenflow.schema.Table`. Nothing is ever
-downloaded by loading; :func:`evenflow.datasets._remote.fetch` is asked for by name.
+downloaded by loading; :func:`fetch_all` is asked for by name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from evenflow import registry
-from evenflow.datasets._remote import Place, RemoteFile, fetch, find_all, fits
+from evenflow.datasets._fetch import fetch
+from evenflow.datasets._remote import Place, RemoteFile, find_all, fits
 from evenflow.errors import DataError, RecipeError
 from evenflow.progress import OnEvent, ignore
 from evenflow.schema import Schema, Table

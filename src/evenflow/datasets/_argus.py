@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from evenflow.datasets import _remote, _tables
@@ -205,17 +204,4 @@ def table(frame: pl.DataFrame, kind: Schema, where: Path) -> Table:
         frame.select(attack.alias("attack")).to_series(),
         where=where,
         extra=_tables.extras(frame, aside),
-    )
-
-
-def joined(parts: Sequence[Table]) -> Table:
-    """Return tables of one schema as one, in order."""
-    attacks = [part.attack for part in parts if part.attack is not None]
-    extras = [part.extra for part in parts if part.extra is not None]
-    return Table(
-        schema=parts[0].schema,
-        frame=pl.concat([part.frame for part in parts]),
-        y=np.concatenate([part.labels for part in parts]),
-        attack=pl.concat(attacks),
-        extra=pl.concat(extras, how="diagonal") if extras else None,
     )

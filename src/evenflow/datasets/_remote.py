@@ -1,4 +1,4 @@
-"""A published file: found in any of its forms, verified, fetched whole or not at all.
+"""A published file: found in any of its forms, and verified before it is read.
 
 A file lies in a folder of data sets as its publisher's text, that text in gzip, or
 our Parquet copy of it; the layout may be nested (``nsl-kdd/raw/KDDTrain+.txt.gz``) or
@@ -10,24 +10,16 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import http.client
-import urllib.error
-import urllib.request
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 
 from evenflow.errors import ChecksumError, DataError
-from evenflow.files import replacing
-from evenflow.progress import OnEvent, Progress, ignore
 
-CHUNK = 1 << 20
 MOST_BYTES = 16 << 30
 """Nothing larger is read or fetched, whatever it claims to be."""
-TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,7 +143,7 @@ def content(
         return place, place.path
     data = unpack(place.path, most=file.size)
     if file.sha256 is not None:
-        _verify(place.path, hashlib.sha256(data).hexdigest(), file.sha256, file)
+        compare(place.path, hashlib.sha256(data).hexdigest(), file.sha256, file)
     return place, data
 
 
@@ -171,7 +163,7 @@ def verify(place: Place, file: RemoteFile) -> None:
         found = hashlib.sha256(data).hexdigest()
     else:
         found = _digest(place.path)
-    _verify(place.path, found, wanted, file)
+    compare(place.path, found, wanted, file)
 
 
 def unpack(path: Path, *, most: int | None = None) -> bytes:
@@ -221,139 +213,11 @@ def _unreadable(path: Path, error: OSError) -> DataError:
     )
 
 
-def _verify(path: Path, found: str, expected: str, file: RemoteFile) -> None:
+def compare(path: Path | str, found: str, expected: str, file: RemoteFile) -> None:
+    """Refuse a file whose SHA-256 is not the expected one."""
     if found != expected:
         raise ChecksumError(
             f"{path} is not the published {file.name}: its SHA-256 is {found}, "
             f"expected {expected}. It may be cut short or changed: delete it and get "
             "it again"
         )
-
-
-class _HttpsOnly(urllib.request.HTTPRedirectHandler):
-    """Follow a redirection to another https address, refuse any other."""
-
-    def redirect_request(  # type: ignore[no-untyped-def]
-        self, req, fp, code, msg, headers, newurl
-    ):
-        """Return the request that follows a redirection."""
-        require_https(newurl)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def require_https(url: str) -> None:
-    """Refuse an address that is not https.
-
-    Raises
-    ------
-    DataError
-        It is not; whoever sits on the way could read or change the file.
-    """
-    if urlsplit(url).scheme != "https":
-        raise DataError(
-            f"{url} is not an https address; expected https, so that nobody on the "
-            "way can change the file. Get the file by hand and check its SHA-256"
-        )
-
-
-def opener() -> urllib.request.OpenerDirector:
-    """Return what opens addresses: https only, also after a redirection."""
-    director = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        _HttpsOnly(),
-    ):
-        director.add_handler(handler)
-    return director
-
-
-def fetch(
-    file: RemoteFile,
-    folder: Path,
-    *,
-    page: str = "",
-    on_event: OnEvent = ignore,
-    director: urllib.request.OpenerDirector | None = None,
-) -> Path:
-    """Return the path of a verified copy of ``file``, downloaded if it is not there.
-
-    Parameters
-    ----------
-    file : RemoteFile
-    folder : Path
-        A folder of data sets; the file goes into its data set's folder in there.
-    page : str
-        The publisher's page, for the message where there is no address.
-    on_event : callable
-        Gets a :class:`~evenflow.progress.Progress` in bytes.
-    director : urllib.request.OpenerDirector, optional
-        What opens the address; by default one that knows https alone.
-
-    Raises
-    ------
-    DataError
-        No address can be trusted, it is not https, it did not answer, or what came is
-        longer or shorter than the published file. Nothing half-fetched is left.
-    ChecksumError
-        What is there, or what came, is not the published file.
-    StorageError
-        The disk is full or the folder cannot be written.
-    """
-    place = find(file, [folder])
-    if place is not None:
-        content(file, [folder])
-        return place.path
-    if file.url is None or file.sha256 is None:
-        told = f" Its SHA-256 is {file.sha256}." if file.sha256 else ""
-        raise DataError(
-            f"no address of {file.name} can be trusted: its publisher gives it out "
-            f"by hand only{f' ({page})' if page else ''}. Get it there and put it at "
-            f"{folder / file.folder / file.name}.{told}"
-        )
-    require_https(file.url)
-    path = folder / file.folder / file.name
-    request = urllib.request.Request(file.url, headers={"User-Agent": "evenflow"})  # noqa: S310
-    try:
-        with (
-            (director or opener()).open(request, timeout=TIMEOUT_S) as answer,
-            replacing(path) as part,
-        ):
-            found = _copy(answer, part, file, on_event)
-            _verify(Path(file.url), found, file.sha256, file)
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise DataError(
-            f"cannot fetch {file.url}: {reason}. Without a network, put {file.name} "
-            f"(SHA-256 {file.sha256}) at {path} yourself"
-        ) from error
-    return path
-
-
-def _copy(answer: BinaryIO, part: Path, file: RemoteFile, on_event: OnEvent) -> str:
-    """Write what comes to ``part``; return its SHA-256."""
-    limit = MOST_BYTES if file.size is None else file.size
-    digest, done = hashlib.sha256(), 0
-    with part.open("wb") as stream:
-        while chunk := answer.read(CHUNK):
-            done += len(chunk)
-            if done > limit:
-                raise DataError(
-                    f"{file.url} sends more than the {limit:,} bytes of the published "
-                    f"{file.name}; stopped. It is another file: get it by hand"
-                )
-            stream.write(chunk)
-            digest.update(chunk)
-            on_event(
-                Progress(
-                    step=f"fetch {file.name}", done=done, total=file.size, unit="bytes"
-                )
-            )
-    if file.size is not None and done < file.size:
-        raise DataError(
-            f"{file.url} sent {done:,} of the {file.size:,} bytes of {file.name}; the "
-            "connection broke. Run the command again"
-        )
-    return digest.hexdigest()

@@ -237,7 +237,7 @@ def labelled(
     """
     attack = attack.rename("attack")
     codes = {c: i for i, c in enumerate(schema.classes)}
-    known = {a: codes[c] for a, c in schema.families.items()} | codes
+    known = codes | {a: codes[c] for a, c in schema.families.items()}
     y = attack.replace_strict(known, default=None, return_dtype=pl.Int64)
     bad = y.is_null().arg_true()
     if len(bad):
@@ -255,6 +255,19 @@ def labelled(
         y=y.to_numpy().astype(np.int64),
         attack=attack,
         extra=extra if extra is not None and extra.width else None,
+    )
+
+
+def joined(parts: Sequence[Table]) -> Table:
+    """Return tables of one schema as one, in order."""
+    attacks = [part.attack for part in parts if part.attack is not None]
+    extras = [part.extra for part in parts if part.extra is not None]
+    return Table(
+        schema=parts[0].schema,
+        frame=pl.concat([part.frame for part in parts]),
+        y=np.concatenate([part.labels for part in parts]),
+        attack=pl.concat(attacks),
+        extra=pl.concat(extras, how="diagonal") if extras else None,
     )
 
 

@@ -77,7 +77,7 @@ def load(
         on_event(
             Progress(step="load bot_iot", done=number, total=len(FILES), unit="files")
         )
-    table = _argus.joined(parts)
+    table = _tables.joined(parts)
     if table.counts() != PUBLISHED:
         on_event(
             Note(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from evenflow.datasets import Dataset, _argus, _samples
+from evenflow.datasets import Dataset, _argus, _samples, _tables
 from evenflow.datasets._remote import RemoteFile
 from evenflow.datasets.bot_iot_10best import FEATURES, columns
 from evenflow.progress import OnEvent, ignore
@@ -84,7 +84,7 @@ def load(
             mine = frame.filter(pl.col("split") == split).drop("split")
             return _argus.table(mine, kind, where)
         parts.append(_argus.table(frame, kind, where))
-    return _argus.joined(parts)
+    return _tables.joined(parts)
 
 
 DATASET = Dataset(
