@@ -218,7 +218,7 @@ def evaluate(
         )
     trained = set(bundle.report["training"]["attacks"])
     present = [] if table.attack is None else table.attack.unique().to_list()
-    scores = bundle.score(table, on_event=on_event)
+    scores = bundle.score(table)
     return judge(
         table,
         scores,
