@@ -266,7 +266,11 @@ def _labelled(bundle: Bundle, dataset: str, table: Table) -> Table:
             f"reads: {', '.join(missing)}. Judge it on {bundle.schema.name}, or train "
             f"a bundle on {dataset}"
         )
-    schema = replace(table.schema, columns=bundle.schema.columns)
-    return label(
+    own = table.schema
+    schema = replace(own, columns=bundle.schema.columns)
+    labelled = label(
         replace(table, schema=schema, frame=table.frame.select(wanted)), bundle.schema
     )
+    # the bundle's classes, but rows of this data set, whatever it was trained on
+    named = replace(bundle.schema, name=own.name, is_synthetic=own.is_synthetic)
+    return replace(labelled, schema=named)
