@@ -40,6 +40,8 @@ def distribution(column: Mapping[str, Any], *, subtitle: str = "") -> Chart:
         labelOverlap=False if is_text else "greedy",
         labelFontSize=10,
         ticks=False,
+        # a bin is named by where it starts; the tooltip tells the rest
+        **({} if is_text else {"labelExpr": "split(datum.label, ' to ')[0]"}),
     )
     unit = f" ({column['unit']})" if column["unit"] else ""
     scale = f"{found['scale']} bins" if found["scale"] != "values" else "single values"
