@@ -26,7 +26,11 @@ class _HttpsOnly(urllib.request.HTTPRedirectHandler):
         self, req, fp, code, msg, headers, newurl
     ):
         """Return the request that follows a redirection."""
-        require_https(newurl)
+        try:
+            require_https(newurl)
+        except DataError:
+            fp.close()
+            raise
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -112,13 +116,19 @@ def fetch(
         ):
             found = _copy(answer, part, file, on_event)
             compare(file.url, found, file.sha256, file)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise _unreachable(file, path, f"{error.code} {error.reason}") from error
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise DataError(
-            f"cannot fetch {file.url}: {reason}. Without a network, put {file.name} "
-            f"(SHA-256 {file.sha256}) at {path} yourself"
-        ) from error
+        raise _unreachable(file, path, getattr(error, "reason", error)) from error
     return path
+
+
+def _unreachable(file: RemoteFile, path: Path, reason: object) -> DataError:
+    return DataError(
+        f"cannot fetch {file.url}: {reason}. Without a network, put {file.name} "
+        f"(SHA-256 {file.sha256}) at {path} yourself"
+    )
 
 
 def _copy(answer: BinaryIO, part: Path, file: RemoteFile, on_event: OnEvent) -> str:
@@ -126,7 +136,7 @@ def _copy(answer: BinaryIO, part: Path, file: RemoteFile, on_event: OnEvent) -> 
     limit = MOST_BYTES if file.size is None else file.size
     digest, done = hashlib.sha256(), 0
     with part.open("wb") as stream:
-        while chunk := answer.read(CHUNK):
+        while chunk := _read(answer, file):
             done += len(chunk)
             if done > limit:
                 raise DataError(
@@ -146,3 +156,12 @@ def _copy(answer: BinaryIO, part: Path, file: RemoteFile, on_event: OnEvent) -> 
             "connection broke. Run the command again"
         )
     return digest.hexdigest()
+
+
+def _read(answer: BinaryIO, file: RemoteFile) -> bytes:
+    try:
+        return answer.read(CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise DataError(
+            f"the connection to {file.url} broke: {error}. Run the command again"
+        ) from error

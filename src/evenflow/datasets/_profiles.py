@@ -100,7 +100,7 @@ _FAILED = Profile(
 
 _SCAN_FLAGS = {"REJ": 0.5, "RSTR": 0.2, "S0": 0.2, "SF": 0.1}
 _MANY = {"private": 0.5, "other": 0.2, "http": 0.06, "telnet": 0.06, "ftp": 0.06,
-         "smtp": 0.06, "finger": 0.06}  # fmt: skip
+         "smtp": 0.06, "finger": 0.06}
 
 PROFILES: dict[str, tuple[Profile, ...]] = {
     "benign": (_WEB, _SHELL, _MAIL, _NAMES, _FILES, _PING, _FAILED),
