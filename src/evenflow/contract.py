@@ -23,6 +23,9 @@ MISSING = frozenset(
 """Words for "no value" in a numeric column, in lower case. The preprocessor fills
 such a value with what training rows showed; it is no error."""
 
+SPACE = " \t\r\n\v\f\u00a0"
+"""What is dropped around a value; Python and Polars differ in what a space is."""
+
 MAX_SHOWN = 60
 """Characters of a bad value that a message repeats."""
 
@@ -214,10 +217,11 @@ def parse_numbers(
     for column in columns:
         value = record[column.name]
         if isinstance(value, str):
-            word = value.strip()
+            word = value.strip(SPACE)
+            # float() also reads 1_000 and other scripts' digits, a file's reader not
+            is_plain = word.isascii() and word.isprintable() and "_" not in word
             try:
-                # float() also reads 1_000 and non-Latin digits, a file's reader not
-                number = float(word) if word.isascii() and "_" not in word else None
+                number = float(word) if is_plain else None
             except ValueError:
                 number = float("nan") if word.lower() in MISSING else None
         elif value is None:
@@ -299,7 +303,7 @@ def _numbers(
     wrong = {}
     for name, series in columns.items():
         if series.dtype == pl.String and cast[name].null_count() > series.null_count():
-            word = series.str.strip_chars()
+            word = series.str.strip_chars(SPACE)
             number = word.cast(pl.Float64, strict=False)
             strange = number.is_null() & word.is_not_null()
             strange &= ~word.str.to_lowercase().is_in(sorted(MISSING))
@@ -339,7 +343,7 @@ def _text(series: pl.Series, prefix: str) -> pl.Series:
             f"{prefix}column {series.name}: found values of type {series.dtype}, "
             "expected words. Convert the column"
         )
-    word = series.cast(pl.String).str.strip_chars()
+    word = series.cast(pl.String).str.strip_chars(SPACE)
     if (word == "").any():
         word = word.set(word == "", None)
     return word

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
 
 import numpy as np
 import polars as pl
@@ -56,12 +55,14 @@ def read(blocks: Iterator[Block], schema: Schema, *, name: str) -> Iterator[Raw]
             data=rest, first_line=first.first_line + 1, n_lines=first.n_lines - 1
         )
     n_rows = 0
-    for block in chain([first], blocks):
+    rest_of_block: Block | None = first
+    while block := rest_of_block or next(blocks, None):
+        rest_of_block = None
         if not block.n_lines:
             continue
         raw = _fast(block, dialect)
         if raw is None:
-            raw = _careful(block, blocks, dialect, name=name)
+            raw, rest_of_block = _careful(block, blocks, dialect, name=name)
         n_rows += raw.frame.height + len(raw.bad)
         yield raw
     if not n_rows:
@@ -141,7 +142,7 @@ def _fast(block: Block, dialect: Dialect) -> Raw | None:
             quote_char=None,
             schema=dict.fromkeys(dialect.names, pl.String),
         )
-    except pl.exceptions.ComputeError:  # too many fields here, too few there
+    except pl.exceptions.PolarsError:  # too many fields here, too few there
         return None
     if frame.height != block.n_lines:
         return None
@@ -160,8 +161,11 @@ def _fast(block: Block, dialect: Dialect) -> Raw | None:
 
 def _careful(
     block: Block, blocks: Iterator[Block], dialect: Dialect, *, name: str
-) -> Raw:
-    """Return the rows of a block by Python's ``csv``; a record may need the next."""
+) -> tuple[Raw, Block | None]:
+    """Return the rows of a block by Python's ``csv``.
+
+    Its last record may end in the next block, the rest of which is returned too.
+    """
     waiting: deque[str] = deque(_lines(block))
     consumed: list[str] = []
 
@@ -177,8 +181,8 @@ def _careful(
 
     reader = csv.reader(feed(), delimiter=dialect.delimiter, strict=True)
     rows, numbers, texts, bad = [], [], [], []
-    line = block.first_line
-    while waiting:
+    line, end = block.first_line, block.first_line + block.n_lines
+    while line < end:
         consumed.clear()
         fields: list[str] | None
         try:
@@ -209,12 +213,16 @@ def _careful(
             for n, column in zip(dialect.names, columns, strict=True)
         ]
     )
-    return Raw(
+    raw = Raw(
         frame=frame,
         lines=np.asarray(numbers, dtype=np.int64),
         bad=tuple(bad),
         text=texts.__getitem__,
     )
+    if not waiting:
+        return raw, None
+    data = "".join(waiting).encode()
+    return raw, Block(data=data, first_line=line, n_lines=len(waiting))
 
 
 def _bad(line: int, found: str, expected: str, text: str) -> BadRow:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenflow.contract import match_columns, parse_numbers
+from evenflow.contract import SPACE, match_columns, parse_numbers
 from evenflow.decision import Decision, Scores
 from evenflow.errors import BundleError, DataError
 from evenflow.prepare.features import Preprocessor
@@ -367,4 +367,4 @@ def _word(value: object) -> str | None:
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return str(value).strip() or None
+    return str(value).strip(SPACE) or None

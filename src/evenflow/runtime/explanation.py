@@ -14,7 +14,7 @@ BARS = 12
 SLIGHT = 0.05
 """Pushes below this share of the strongest one are not worth a sentence."""
 TOWARDS, AWAY = "towards attack", "towards benign"
-VEGA_LITE = "https://vega.github.io/schema/vega-lite/v5.json"
+VEGA_LITE = "https://vega.github.io/schema/vega-lite/v6.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,365 @@
+"""Every format gives the same records; every damage is named by its line."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from evenflow.errors import DataError
+from evenflow.runtime import _delimited
+from evenflow.runtime._bytes import CHUNK, Block, lines, plain
+from evenflow.runtime.records import Batch, read_records
+from evenflow.schema import Column, Schema, Table
+
+SCHEMA = Schema(
+    name="tiny",
+    columns=(
+        Column(name="proto", kind="category"),
+        Column(name="bytes", low=0),
+        Column(name="rate", low=0, high=1),
+    ),
+    classes=("benign", "attack"),
+    layout=("proto", "bytes", "rate", "label", "difficulty"),
+)
+ROWS = [("tcp", 1.0, 0.5), ("udp", 2.0, 0.0), ("icmp", 30.0, 1.0)]
+CSV = b"proto,bytes,rate\ntcp,1,0.5\nudp,2,0\nicmp,30,1\n"
+
+
+def read(data: bytes, schema: Schema = SCHEMA, **options: Any) -> list[Batch]:
+    return list(read_records(io.BytesIO(data), schema, **options))
+
+
+def rows(batches: list[Batch]) -> list[tuple[Any, ...]]:
+    return [row for batch in batches for row in batch.table.frame.rows()]
+
+
+def where(batches: list[Batch]) -> list[int]:
+    return [line for batch in batches for line in batch.lines.tolist()]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        CSV,
+        CSV.removesuffix(b"\n"),
+        CSV.replace(b"\n", b"\r\n"),
+        CSV.replace(b",", b";"),
+        CSV.replace(b",", b"\t"),
+        b"\xef\xbb\xbf" + CSV,
+        gzip.compress(CSV),
+        gzip.compress(b"\xef\xbb\xbf" + CSV),
+        gzip.compress(CSV[:20]) + gzip.compress(CSV[20:]) + b"\0" * 512,
+        CSV.replace(b"proto,bytes", b'"Proto ", BYTES'),
+        CSV.replace(b"tcp,1", b'"tcp","1"'),
+    ],
+)
+def test_a_delimited_text_is_read_however_it_is_written(data: bytes) -> None:
+    found = read(data)
+    assert rows(found) == ROWS
+    assert where(found) == [2, 3, 4]
+
+
+@pytest.mark.parametrize("tail", ["", ",neptune", ",neptune,21"])
+def test_the_published_order_needs_no_header(tail: str) -> None:
+    data = "".join(f"{p},{b:g},{r}{tail}\n" for p, b, r in ROWS).encode()
+    found = read(data)
+    assert rows(found) == ROWS
+    assert where(found) == [1, 2, 3]
+
+
+def test_json_lines_are_read() -> None:
+    records = [dict(zip(SCHEMA.names, row, strict=True)) for row in ROWS]
+    text = "\n\n".join(json.dumps(r | {"label": "x"}) for r in records).encode()
+    found = read(b"\n" + text)
+    assert rows(found) == ROWS
+    assert where(found) == [2, 4, 6]
+    assert rows(read(gzip.compress(text))) == ROWS
+
+
+def test_json_null_is_missing_and_absence_is_a_bad_row() -> None:
+    data = (
+        b'{"proto": "tcp", "bytes": null, "rate": 1}\n'
+        b'{"proto": "tcp", "rate": 1}\n'
+        b'{"proto": null, "bytes": "7", "rate": true}\n'
+        b"[1]\n"
+        b'{"proto": "tcp"\n'
+        b'{"proto": "tcp", "bytes": {"a": 1}, "rate": 1}\n'
+        b'{"proto": "tcp", "bytes": ' + b"9" * 400 + b', "rate": 1}\n'
+    )
+    found = read(data)
+    assert where(found) == [1, 3, 7]
+    assert [(b.line, b.column) for batch in found for b in batch.bad] == [
+        (2, "bytes"),
+        (4, ""),
+        (5, ""),
+        (6, "bytes"),
+    ]
+    assert found[0].bad[0].text == '{"proto": "tcp", "rate": 1}'
+
+
+def test_json_without_a_column_throughout_names_it() -> None:
+    with pytest.raises(DataError, match="1 column is missing: bytes"):
+        read(b'{"proto": "tcp", "rate": 1}\n' * 3)
+
+
+def test_parquet_is_read_slice_by_slice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from evenflow.runtime import _parquet
+
+    monkeypatch.setattr(_parquet, "SLICE_ROWS", 2)
+    frame = pl.DataFrame(ROWS, schema=list(SCHEMA.names), orient="row")
+    frame = frame.with_columns(pl.col("bytes").cast(pl.Int32))
+    frame.with_columns(label=pl.lit("x")).write_parquet(tmp_path / "a.bin")
+    found = list(read_records(tmp_path / "a.bin", SCHEMA))
+    assert [len(batch.table) for batch in found] == [2, 1]
+    assert rows(found) == ROWS
+    assert where(found) == [1, 2, 3]
+
+
+def test_a_bad_row_of_parquet_is_named_by_row(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"proto": ["a", "b"], "bytes": [1, -1], "rate": [0, 0]})
+    frame.write_parquet(tmp_path / "a.parquet")
+    (batch,) = read_records(tmp_path / "a.parquet", SCHEMA)
+    assert str(batch.bad[0]).startswith("row 2, column bytes: found -1")
+    assert json.loads(batch.bad[0].text) == {"proto": "b", "bytes": -1, "rate": 0}
+
+
+def test_ragged_lines_are_bad_rows_even_when_they_even_out() -> None:
+    data = CSV + b"tcp,1\nudp,1,0.5,9\n\nicmp,1,0\n"
+    found = read(data)
+    assert where(found) == [2, 3, 4, 8]
+    bad = [b for batch in found for b in batch.bad]
+    assert [str(b) for b in bad] == [
+        "line 5: found 2 fields, expected 3",
+        "line 6: found 4 fields, expected 3",
+    ]
+    assert [b.text for b in bad] == ["tcp,1", "udp,1,0.5,9"]
+
+
+def test_a_quoted_newline_is_one_record_and_lines_stay_right() -> None:
+    data = b'proto,bytes,rate\n"t\ncp",1,1\nudp,x,0\n"u""dp",2,0\nudp,3,0\n'
+    found = read(data)
+    assert rows(found) == [("t\ncp", 1.0, 1.0), ('u"dp', 2.0, 0.0), ("udp", 3.0, 0.0)]
+    assert where(found) == [2, 5, 6]
+    assert [str(b) for b in found[0].bad][0].startswith("line 4, column bytes")
+
+
+def test_a_record_may_cross_blocks() -> None:
+    body = b"".join(b'"a\nb",%d,0.5\n' % i for i in range(2 * CHUNK // 8))
+    found = read(b"proto,bytes,rate\n" + body)
+    assert len(found) > 1
+    assert not any(batch.bad for batch in found)
+    table = pl.concat([batch.table.frame for batch in found])
+    assert table["bytes"].to_list() == list(range(2 * CHUNK // 8))
+    assert where(found) == list(range(2, 2 + 2 * table.height, 2))
+
+
+def test_a_repeated_column_is_numbered_and_the_first_counts() -> None:
+    (batch,) = read(b"proto,bytes,rate,bytes\ntcp,1,0.5,9\n")
+    assert batch.table.frame["bytes"].to_list() == [1.0]
+    assert batch.given.columns == ["proto", "bytes", "rate", "bytes.1"]
+
+
+DAMAGE = {
+    "empty": (b"", "is empty"),
+    "blank": (b" \n\n", "is empty"),
+    "header": (b"proto,bytes,rate\n", "a header and no rows"),
+    "no_json": (b'{"a": 1}\n', "3 columns are missing"),
+    "array": (b'[{"proto": 1}]', "a JSON array"),
+    "strange": (b"x,y\n1,2\n", "none is the name of a column of tiny"),
+    "columns": (b"proto,rate\ntcp,1\n", "1 column is missing: bytes"),
+    "nul": (CSV + b"t\0p,1,1\n", "a NUL byte on line 5"),
+    "latin1": (CSV + b"caf\xe9,1,1\n", "the byte 0xe9 on line 5, expected UTF-8"),
+    "utf16": (CSV.decode().encode("utf-16"), "UTF-16"),
+    "long": (CSV + b"x" * (CHUNK + 1), "a line over 1048576 bytes at line 5"),
+    "quote": (CSV + b'"tcp,1,1\n', "line 5: found a quoted field without end"),
+    "short_gz": (gzip.compress(CSV * 9)[:-9], "ends too early"),
+    "shorter_gz": (gzip.compress(CSV)[:6], "ends too early"),
+    "bad_gz": (gzip.compress(CSV)[:10] + b"\xff" * 30, "damaged gzip"),
+    "bad_crc": (gzip.compress(CSV)[:-8] + b"\0" * 8, "damaged gzip"),
+    "bomb": (gzip.compress(b"0" * 64 * CHUNK), "a line over"),
+    "parquet": (b"PAR1" + CSV, "Parquet on a pipe"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damage_is_a_clear_error(name: str, tmp_path: Path) -> None:
+    data, message = DAMAGE[name]
+    with pytest.raises(DataError, match=re.escape(message)) as caught:
+        read(data)
+    assert "standard input" in str(caught.value)
+    if name != "parquet":
+        (tmp_path / "in.dat").write_bytes(data)
+        with pytest.raises(DataError, match=re.escape(message)):
+            list(read_records(tmp_path / "in.dat", SCHEMA))
+
+
+@pytest.mark.parametrize("cut", [4, 50, -3])
+def test_a_parquet_file_cut_short_is_a_clear_error(tmp_path: Path, cut: int) -> None:
+    frame = pl.DataFrame({"proto": ["a"] * 99, "bytes": range(99), "rate": [0.5] * 99})
+    path = tmp_path / "a.parquet"
+    frame.write_parquet(path)
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(DataError, match="a Parquet file that cannot be read"):
+        list(read_records(path, SCHEMA))
+
+
+def test_parquet_damaged_in_the_middle_is_a_clear_error(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"proto": ["a"] * 9999, "bytes": range(9999), "rate": 0.5})
+    path = tmp_path / "a.parquet"
+    frame.write_parquet(path)
+    data = bytearray(path.read_bytes())
+    data[40:4000] = b"\xff" * 3960
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="a Parquet file that cannot be read"):
+        list(read_records(path, SCHEMA))
+
+
+def test_parquet_without_rows_is_a_clear_error(tmp_path: Path) -> None:
+    pl.DataFrame(schema=dict.fromkeys(SCHEMA.names, pl.Float64)).write_parquet(
+        tmp_path / "a.parquet"
+    )
+    with pytest.raises(DataError, match="columns and no rows"):
+        list(read_records(tmp_path / "a.parquet", SCHEMA))
+
+
+def test_a_file_that_is_not_there_or_is_a_folder_is_a_clear_error(
+    tmp_path: Path,
+) -> None:
+    for path in (tmp_path / "none.csv", tmp_path):
+        with pytest.raises(DataError, match="cannot be read"):
+            list(read_records(path, SCHEMA))
+
+
+def test_the_share_read_grows_to_one(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(CSV[:17] + b"tcp,1,0.5\n" * (CHUNK // 4))
+    shares = [batch.share for batch in read_records(tmp_path / "a.csv", SCHEMA)]
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < shares[-1] == 1
+    assert read(CSV)[0].share is None
+
+
+@pytest.mark.data
+def test_the_published_file_reads_as_its_parquet_copy(data_folders: list[Path]) -> None:
+    from evenflow import registry
+
+    schema = registry.load("datasets", "nsl_kdd").load(
+        "test", folders=data_folders
+    ).schema  # fmt: skip
+    folder = data_folders[0] / "nsl-kdd"
+    text = rows(list(read_records(folder / "raw" / "KDDTest+.txt.gz", schema)))
+    table = rows(list(read_records(folder / "KDDTest+.parquet", schema)))
+    assert len(text) == 22_544
+    assert text == table
+
+
+# --- properties ---
+
+field = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=5
+)  # fmt: skip
+records = st.lists(st.lists(field, min_size=1, max_size=4), min_size=1, max_size=8)
+
+
+def reference(text: str) -> tuple[list[list[str]], int]:
+    """Return the rows of three fields and the number of others, by ``csv`` alone."""
+    found = [r for r in csv.reader(io.StringIO(text, newline=""), strict=True) if r]
+    return [r for r in found if len(r) == 3], sum(len(r) != 3 for r in found)
+
+
+@settings(max_examples=100, deadline=None)
+@given(records, st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
+def test_any_csv_reads_as_pythons_own_reader_says(
+    given_: list[list[str]], quoting: int
+) -> None:
+    out = io.StringIO(newline="")
+    csv.writer(out, quoting=quoting, lineterminator="\n").writerows(given_)  # type: ignore[arg-type]
+    words = replace(
+        SCHEMA,
+        columns=tuple(Column(name=n, kind="category") for n in SCHEMA.names),
+    )
+    good, n_bad = reference(out.getvalue())
+    data = b"proto,bytes,rate\n" + out.getvalue().encode()
+    try:
+        found = read(data, words)
+    except DataError:
+        assert not good
+        assert not n_bad
+        return
+    expected = [tuple(f.strip() or None for f in r) for r in good]
+    got = [
+        tuple(None if f is None else f.strip() or None for f in row)
+        for row in rows(found)
+    ]
+    assert got == expected
+    assert sum(len(batch.bad) for batch in found) == n_bad
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200))
+def test_no_bytes_at_all_make_it_stumble(data: bytes) -> None:
+    for start in (b"", CSV, b"\x1f\x8b", b'{"proto": 1'):
+        try:
+            found = read(start + data)
+        except DataError as error:
+            assert str(error)
+            continue
+        for batch in found:
+            assert len(batch.table) == len(batch.lines) == batch.given.height
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_fast_and_careful_reading_agree(data: st.DataObject) -> None:
+    cell = st.sampled_from(["tcp", "", "1", " 2", "0.5", "-", "é", "'", "#", "NULL"])
+    n = data.draw(st.integers(1, 6))
+    table = [[data.draw(cell) for _ in range(3)] for _ in range(n)]
+    text = "".join(",".join(row) + "\n" for row in table).encode()
+    block = Block(data=text, first_line=2, n_lines=n)
+    dialect = _delimited.Dialect(delimiter=",", names=SCHEMA.names, has_header=True)
+    fast = _delimited._fast(block, dialect)
+    careful, rest = _delimited._careful(block, iter(()), dialect, name="test")
+    assert rest is None
+    assert fast is not None
+    assert fast.frame.equals(careful.frame)
+    assert fast.lines.tolist() == careful.lines.tolist()
+    for i in range(n):
+        assert fast.text(i) == careful.text(i)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.binary(max_size=300), st.lists(st.integers(1, 40), max_size=20))
+def test_lines_do_not_depend_on_how_bytes_arrive(data: bytes, sizes: list[int]) -> None:
+    data = data.replace(b"\0", b"").replace(b"\r", b"")
+    data = data.decode("utf-8", "ignore").encode()
+    parts, at = [], 0
+    for size in sizes:
+        parts.append(data[at : at + size])
+        at += size
+    parts = [part for part in [*parts, data[at:]] if part]
+    blocks = list(lines(plain(iter(parts), name="test"), name="test")) if data else []
+    text = b"".join(block.data for block in blocks)
+    expected = data.removeprefix(b"\xef\xbb\xbf")
+    assert text == expected + (b"\n" if expected and expected[-1:] != b"\n" else b"")
+    number = 1
+    for block in blocks:
+        assert block.first_line == number
+        number += block.n_lines
+
+
+def test_a_tables_own_csv_comes_back(small_table: Table, tmp_path: Path) -> None:
+    small_table.frame.write_csv(tmp_path / "a.csv")
+    found = list(read_records(tmp_path / "a.csv", small_table.schema))
+    assert pl.concat([b.table.frame for b in found]).equals(small_table.frame)
