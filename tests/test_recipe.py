@@ -41,8 +41,8 @@ def load(tmp_path):
 def test_a_file_is_read_whole(load):
     recipe = load(TOML)
     assert recipe.name == "synthetic/cnn_lstm-smote"
-    assert recipe.balance.params == {"max_rows_per_class": 500}
-    assert recipe.model.params == {"dropout": 0.3}
+    assert recipe.balance.params["max_rows_per_class"] == 500
+    assert recipe.model.params["dropout"] == 0.3
     assert recipe.training.epochs == 2
     assert recipe.seed == 3
 
@@ -64,7 +64,7 @@ def test_a_recipe_cannot_be_changed(load):
     [
         ("[training]\nepoch = 3", r"'training.epoch'; did you mean epochs"),
         ("seeds = 3", r"'seeds'; did you mean seed\?"),
-        ("[balance]\nname = 'smote'\nmax_row = 5", r"'max_row'; did you mean max_rows"),
+        ("[balance]\nname = 'smote'\nmax_rows = 5", r"'max_rows'; did you mean max_rows_per"),
         ("[model]\nname = 'cnn'\ndropuot = 0.5", r"'dropuot'; did you mean dropout"),
         ("[split]\nname = 'kfold'\nfolds = 5", r"'folds'; did you mean fold"),
         ("model = 'cnm'", r"no plug-in 'cnm' in models; did you mean cnn"),
@@ -106,13 +106,20 @@ def test_a_name_that_is_none_is_refused(name):
 def test_any_three_plug_ins_make_a_recipe():
     recipe = Recipe.load("nsl_kdd/extra_trees-one_sided_selection")
     assert recipe.split.name == "official"
-    assert recipe.balance.params == {}
+    assert "max_rows_per_class" not in recipe.balance.params
 
 
 def test_samplers_that_add_rows_get_the_data_sets_cap():
-    assert Recipe.load("nsl_kdd/dnn-adasyn").balance.params == {
-        "max_rows_per_class": 10_000
-    }
+    params = Recipe.load("nsl_kdd/dnn-adasyn").balance.params
+    assert params["max_rows_per_class"] == 10_000
+
+
+def test_defaults_are_written_out_so_that_a_recipe_says_all_it_rests_on():
+    recipe = Recipe.load("nsl_kdd/dnn-smote")
+    assert recipe.balance.params["k_neighbors"] == 5
+    assert recipe.model.params["hidden"]
+    spelt_out = recipe.with_(balance__k_neighbors=5)
+    assert spelt_out.sha256 == recipe.sha256
 
 
 def test_only_what_decides_the_result_is_in_the_digest(load):

@@ -29,6 +29,13 @@ from pydantic import (
 from evenflow import registry
 from evenflow.errors import RecipeError
 
+PLUG_INS = {
+    "dataset": "datasets",
+    "split": "splits",
+    "balance": "balance",
+    "model": "models",
+}
+"""Key of a recipe -> the kind of plug-in it names."""
 STRICT = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -131,7 +138,7 @@ class Recipe(BaseModel):
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain JSON values, as :meth:`from_dict` reads them."""
         value = self.model_dump(mode="json")
-        for part in ("dataset", "split", "balance", "model"):
+        for part in PLUG_INS:
             value[part] = getattr(self, part).flat()
         return value
 
@@ -146,9 +153,7 @@ class Recipe(BaseModel):
             table = value
             for step in path:
                 table = table[step]
-            if last in {"dataset", "split", "balance", "model"} and isinstance(
-                new, str
-            ):
+            if last in PLUG_INS and isinstance(new, str):
                 new = {"name": new}
             table[last] = new
         return Recipe.from_dict(value)
@@ -164,14 +169,11 @@ class Recipe(BaseModel):
             wrong type or range, or a plug-in does not exist.
         """
         recipe: Self = _validate(cls, value, source)
-        for part, kind in (
-            (recipe.dataset, "datasets"),
-            (recipe.balance, "balance"),
-            (recipe.model, "models"),
-            (recipe.split, "splits"),
-        ):
-            _check_params(kind, part, source)
-        return recipe
+        parts = {
+            name: _complete(kind, getattr(recipe, name), source)
+            for name, kind in PLUG_INS.items()
+        }
+        return recipe.model_copy(update=parts)
 
     @classmethod
     def load(cls, name: str | Path) -> Self:
@@ -288,14 +290,19 @@ def _signature(kind: str, name: str) -> dict[str, tuple[Any, Any]]:
     }
 
 
-def _check_params(kind: str, part: Part, source: str) -> None:
-    fields = _signature(kind, part.name)
+def _complete(kind: str, part: Part, source: str) -> Part:
+    """Return the part with its parameters checked and its defaults written out.
+
+    A recipe then says all that decides the result, and still says it when a later
+    version has other defaults.
+    """
     model = create_model(  # type: ignore[call-overload]
         part.name,
         __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True),
-        **fields,
+        **_signature(kind, part.name),
     )
-    _validate(model, part.params, f"{source}: [{part.name}]")
+    params = _validate(model, part.params, f"{source}: [{part.name}]")
+    return Part(name=part.name, params=params.model_dump(mode="json"))
 
 
 def _validate(model: Any, value: Mapping[str, Any], source: str) -> Any:
