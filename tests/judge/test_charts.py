@@ -1,0 +1,144 @@
+"""Charts: valid specifications that show what they claim."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from evenflow.judge import charts, explore_charts, theme
+from evenflow.judge.drawing import vega_lite_version
+
+
+def data(chart) -> list[dict]:
+    """Return every record of a chart, wherever it stands in the specification."""
+    found: list[dict] = []
+
+    def walk(value):
+        if isinstance(value, dict):
+            if isinstance(value.get("data"), dict):
+                found.extend(value["data"].get("values", []))
+            for part in value.values():
+                walk(part)
+        elif isinstance(value, list):
+            for part in value:
+                walk(part)
+
+    walk(chart.to_dict())
+    return found
+
+
+def text_of(chart) -> str:
+    import vl_convert
+
+    spec = json.dumps(charts.to_spec(chart))
+    return vl_convert.vegalite_to_svg(spec, vl_version=vega_lite_version())
+
+
+def test_the_confusion_matrix_is_coloured_by_share_of_the_true_class():
+    chart = charts.confusion_matrix(["a", "b"], [[90, 10], [0, 0]])
+    cells = {(c["true"], c["decided"]): c for c in data(chart)}
+    assert cells["a", "b"]["share"] == 0.1
+    assert cells["b", "a"]["share"] == 0
+    assert "90" in text_of(chart)
+
+
+def test_bars_on_a_log_scale_show_a_class_of_one_row_and_name_an_empty_one():
+    chart = charts.class_counts({"many": 67_343, "one": 1, "none": 0})
+    svg = text_of(chart)
+    for words in ("67,343", ">1<", ">0<"):
+        assert words in svg
+    assert "logarithmic" in svg
+
+
+def test_an_undefined_value_is_said_and_draws_no_bar():
+    records = [{"name": "x", "value": None}, {"name": "y", "value": 0.5}]
+    assert "undefined" in text_of(charts.bars(records, title="t"))
+    shown = {r["name"]: r["value"] for r in data(charts.bars(records, title="t"))}
+    assert shown == {"x": None, "y": 0.5}
+
+
+def test_more_bars_than_the_limit_are_counted_in_the_title():
+    records = [{"name": f"n{i}", "value": 0.1} for i in range(9)]
+    chart = charts.bars(records, title="t", limit=4)
+    assert len({r["name"] for r in data(chart)}) == 4
+    assert "first 4 of 9" in text_of(chart)
+
+
+def test_published_figures_are_hollow_and_ours_filled():
+    records = [
+        {"name": "ours", "value": 0.9, "low": 0.8, "high": 0.95, "is_published": False},
+        {"name": "theirs", "value": 0.8, "is_published": True},
+    ]
+    chart = charts.comparison(records, title="t")
+    whose = {r["name"]: r["whose"] for r in data(chart)}
+    assert whose == {"ours": "measured here", "theirs": "as published"}
+    assert 'fill-opacity="0"' in text_of(chart)
+
+
+def test_balancing_shows_every_class_twice():
+    chart = charts.balancing({"a": 10, "b": 1}, {"a": 10, "b": 10})
+    pairs = {(r["name"], r["group"], r["value"]) for r in data(chart)}
+    assert ("b", "before balancing", 1) in pairs
+    assert ("b", "after balancing", 10) in pairs
+    assert len(pairs) == 4
+
+
+def test_training_curves_leave_out_what_an_estimator_does_not_have():
+    history = [{"number": 1, "loss": 0.5, "valid_loss": None, "valid_macro_f1": 0.4}]
+    loss, f1 = charts.training_curves(history)
+    assert [r["rows"] for r in data(loss)] == ["training rows"]
+    assert [r["value"] for r in data(f1)] == [0.4]
+
+
+def test_rare_classes_are_as_dark_as_large_ones_in_a_distribution():
+    column = {
+        "name": "flag", "kind": "category", "unit": "", "description": "",
+        "distribution": {"scale": "values", "labels": ["SF", "S0"], "edges": None,
+                         "counts": {"benign": [9000, 1000], "u2r": [9, 1],
+                                    "r2l": [0, 0]}},
+    }  # fmt: skip
+    cells = data(explore_charts.distribution(column))
+    shares = {(r["class"], r["bin"]): r["share"] for r in cells}
+    assert shares["benign", "SF"] == shares["u2r", "SF"] == 0.9
+    assert ("r2l", "SF") not in shares
+
+
+def test_a_wide_correlation_keeps_the_columns_most_alike():
+    names = [f"c{i}" for i in range(70)]
+    matrix = [[float(i == j) for j in range(70)] for i in range(70)]
+    matrix[3][9] = matrix[9][3] = -0.8
+    matrix[5][5] = None
+    chart = explore_charts.correlation(names, matrix, title="t")
+    kept = {r["a"] for r in data(chart)}
+    assert len(kept) == 60
+    assert {"c3", "c9"} <= kept
+    assert "60 of 70 columns" in text_of(chart)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_colours_are_told_from_the_paper_and_words_from_their_ground(dark):
+    colours = theme.config(dark=dark)
+    paper = "#151c22" if dark else "#ffffff"
+    for colour in colours["range"]["category"]:
+        assert contrast(colour, paper) >= 2.2
+    assert contrast(colours["axis"]["labelColor"], paper) >= 7
+    assert contrast(colours["axis"]["titleColor"], paper) >= 4.5
+    heat = colours["range"]["heatmap"]
+    style = colours["style"]
+    assert contrast(style["weak"]["color"], heat[0]) >= 7
+    assert contrast(style["strong"]["color"], heat[-1]) >= 4.5
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of WCAG 2."""
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [
+        c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts
+    ]
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

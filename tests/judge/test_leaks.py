@@ -1,0 +1,179 @@
+"""What makes figures flatter is refused or said."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import polars as pl
+import pytest
+
+from evenflow.errors import LeakError
+from evenflow.judge import suspects
+from evenflow.judge.leaks import check, examine
+from evenflow.prepare.split import Protocol, hold_out
+from evenflow.schema import Column
+
+OFFICIAL = Protocol(name="official", description="training file -> test file")
+RANDOM = Protocol(name="stratified", description="random 80/20", is_optimistic=True)
+
+
+def added(table, name, values, kind="numeric"):
+    """Return the table with one more feature."""
+    schema = dataclasses.replace(
+        table.schema, columns=(*table.schema.columns, Column(name=name, kind=kind))
+    )
+    frame = table.frame.with_columns(pl.Series(name, values))
+    return dataclasses.replace(table, schema=schema, frame=frame)
+
+
+def found(findings):
+    return {f["check"]: f["status"] for f in findings}
+
+
+@pytest.fixture(scope="module")
+def parts(small_table):
+    train, test = hold_out(small_table, fraction=0.3, seed=0)
+    return small_table.take(train), small_table.take(test)
+
+
+def test_a_clean_split_passes_every_check(parts):
+    statuses = found(check(*parts, dataclasses.replace(RANDOM, is_optimistic=False)))
+    assert statuses["protocol"] == statuses["shared rows"] == "pass"
+    assert statuses["identifiers"] == statuses["balanced test rows"] == "pass"
+
+
+@pytest.mark.parametrize(
+    "name", ["stratified", "kfold 1/5", "blocks", "hidden attacks 1/5"]
+)
+def test_shared_rows_are_refused_where_the_protocol_promises_none(parts, name):
+    train, _ = parts
+    leaky = train.take([*range(len(train)), 0])
+    protocol = Protocol(name=name, description="")
+    with pytest.raises(LeakError, match=rf"{len(leaky)} of {len(leaky)}"):
+        check(train, leaky, protocol)
+
+
+@pytest.mark.parametrize("name", ["official", "official (test21)", "other data"])
+def test_shared_rows_of_published_files_are_counted(parts, name):
+    train, test = parts
+    both = test.take(range(100))
+    doubled = dataclasses.replace(
+        both, frame=pl.concat([both.frame[:95], train.frame[:5]])
+    )
+    findings = check(train, doubled, Protocol(name=name, description=""))
+    shared = next(f for f in findings if f["check"] == "shared rows")
+    assert shared["status"] == "note"
+    assert "5 of 100 judged rows (5.0%)" in shared["text"]
+
+
+def test_a_record_of_other_test_rows_says_nothing_of_these(parts):
+    record = {"rows_shared_with_test": 7, "protocol": "official"}
+    other = Protocol(name="official (test21)", description="")
+    findings = examine(parts[1], other, record)
+    text = next(f["text"] for f in findings if f["check"] == "shared rows")
+    assert "Not counted" in text
+
+
+def test_a_recorded_leak_is_refused_when_judging(parts):
+    record = {"rows_shared_with_test": 3, "protocol": "stratified"}
+    with pytest.raises(LeakError, match="3 of"):
+        examine(parts[1], RANDOM, record)
+
+
+def test_an_optimistic_protocol_is_a_warning(parts):
+    findings = check(*parts, RANDOM)
+    assert findings[0]["status"] == "warn"
+    assert findings[0]["text"].startswith("Optimistic")
+
+
+@pytest.mark.parametrize("name", ["Label", "attack_cat", "difficulty", "Sub-Category"])
+def test_a_column_named_like_a_label_is_refused(small_table, name):
+    table = added(small_table, name, np.zeros(len(small_table)))
+    with pytest.raises(LeakError, match=rf"{name}.*leave them out"):
+        examine(table, OFFICIAL)
+
+
+def test_a_copy_of_the_label_is_refused_whatever_its_name(small_table):
+    codes = np.array([7.0, 3.0, 1.0, 9.0, 4.0])[small_table.labels]
+    with pytest.raises(LeakError, match="vibe"):
+        examine(added(small_table, "vibe", codes), OFFICIAL)
+    words = np.array(list("abcde"))[small_table.labels]
+    with pytest.raises(LeakError, match="vibe"):
+        examine(added(small_table, "vibe", words, "category"), OFFICIAL)
+
+
+def test_a_copy_with_one_error_only_warns(small_table):
+    codes = np.array([7.0, 3.0, 1.0, 9.0, 4.0])[small_table.labels]
+    codes[0] = 5.5
+    assert found(examine(added(small_table, "vibe", codes), OFFICIAL))["single columns"] == "warn"  # fmt: skip  # noqa: E501
+
+
+@pytest.mark.parametrize("name", ["pkSeqID", "saddr", "Dst IP", "sport", "L4_DST_PORT",
+                                  "Timestamp", "seq", "id.orig_h"])  # fmt: skip
+def test_identifiers_addresses_ports_and_times_are_warned_of(small_table, name):
+    rng = np.random.default_rng(0)
+    table = added(small_table, name, rng.random(len(small_table)))
+    assert found(examine(table, OFFICIAL))["identifiers"] == "warn"
+
+
+@pytest.mark.parametrize("name", ["duration", "dst_host_same_src_port_rate",
+                                  "srv_count", "spkts", "idle_mean_ms"])  # fmt: skip
+def test_features_that_only_sound_alike_are_not_suspected(small_table, name):
+    rng = np.random.default_rng(0)
+    table = added(small_table, name, rng.random(len(small_table)))
+    assert name not in suspects.identifiers(table)
+
+
+def test_a_column_that_rises_from_row_to_row_is_an_identifier(small_table):
+    table = added(small_table, "odd", np.arange(len(small_table)) * 2.0)
+    assert suspects.counts_up(table) == ["odd"]
+    assert found(examine(table, OFFICIAL))["identifiers"] == "warn"
+    assert suspects.counts_up(table.take(range(50))) == []
+
+
+def test_a_column_that_separates_alone_is_named_with_its_accuracy(small_table):
+    rng = np.random.default_rng(0)
+    tell = (small_table.labels > 0) * 5 + rng.random(len(small_table))
+    told = suspects.gives_away(added(small_table, "tell", tell))
+    assert set(told) == {"tell"}
+    assert told["tell"] >= 0.99
+
+
+def test_an_identifier_does_not_look_like_a_perfect_feature(small_table):
+    rng = np.random.default_rng(0)
+    table = added(small_table, "noise", rng.permutation(len(small_table)) * 1.0)
+    names = np.array([f"v{i}" for i in range(len(small_table))])
+    table = added(table, "word", names, "category")
+    assert suspects.gives_away(table) == {}
+
+
+def test_missing_values_can_give_the_label_away(small_table):
+    tell = np.where(small_table.labels > 0, np.nan, 1.0)
+    assert "gap" in suspects.gives_away(added(small_table, "gap", tell))
+
+
+def test_a_test_set_balanced_by_hand_is_warned_of(small_table):
+    y = small_table.labels
+    sizes = {"class_counts": {"before": small_table.counts()}}
+    rows = np.concatenate([np.flatnonzero(y == k)[:14] for k in range(5)])
+    statuses = found(examine(small_table.take(rows), OFFICIAL, sizes))
+    assert statuses["balanced test rows"] == "warn"
+    assert found(examine(small_table, OFFICIAL, sizes))["balanced test rows"] == "pass"
+
+
+def test_many_copies_among_judged_rows_are_warned_of(small_table):
+    table = small_table.take([0] * 80 + list(range(1, 41)))
+    statuses = found(examine(table, OFFICIAL))
+    assert statuses["copies"] == "warn"
+
+
+@pytest.mark.data
+def test_the_official_nsl_kdd_files_share_664_rows(data_folders):
+    from evenflow import datasets
+
+    train, test = (datasets.load("nsl_kdd", s, folders=data_folders) for s in ("train", "test"))  # fmt: skip  # noqa: E501
+    findings = {f["check"]: f for f in check(train, test, OFFICIAL)}
+    assert "664 of 22,544 judged rows" in findings["shared rows"]["text"]
+    assert findings["identifiers"]["status"] == "pass"
+    assert findings["single columns"]["status"] == "pass"

@@ -1,0 +1,269 @@
+"""What a report promises: one judging, every figure, nothing hidden."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from evenflow import metrics
+from evenflow.decision import Decision, Scores
+from evenflow.errors import DataError, LeakError
+from evenflow.judge.report import Report, judge
+from evenflow.prepare.split import Protocol
+
+OFFICIAL = Protocol(name="official", description="training file -> test file")
+NAMED_IN_THE_CONTRACT = {
+    "binary": {"accuracy", "precision", "f1", "detection_rate", "false_alarm_rate",
+               "specificity", "balanced_accuracy", "mcc", "roc_auc", "pr_auc",
+               "unseen_detection_rate", "threshold", "false_alarm_budget"},
+    "multiclass": {"accuracy", "weighted_f1", "macro_f1", "weighted_precision",
+                   "macro_precision", "weighted_recall", "macro_recall",
+                   "balanced_accuracy", "mcc", "recall", "precision", "f1",
+                   "specificity", "false_alarm_rate", "support"},
+}  # fmt: skip
+
+
+def scored(table, seed=0, threshold=0.4):
+    rng = np.random.default_rng(seed)
+    z = rng.normal(0, 1.5, (len(table), len(table.schema.classes)))
+    z[np.arange(len(table)), table.labels] += 2.5
+    n = z.shape[1]
+    decision = Decision(
+        temperature=1.3, bias=np.zeros(n), threshold=threshold, false_alarm_budget=0.05
+    )
+    return decision, decision.apply(z)
+
+
+def judged(table, *, protocol=OFFICIAL, unseen_attacks=("perl",), **more) -> Report:
+    decision, scores = scored(table)
+    return judge(
+        table,
+        scores,
+        protocol=protocol,
+        unseen_attacks=unseen_attacks,
+        decision=decision,
+        bootstrap=more.pop("bootstrap", 100),
+        **more,
+    )
+
+
+@pytest.fixture(scope="module")
+def report(small_table) -> Report:
+    return judged(small_table)
+
+
+def test_every_figure_of_the_contract_is_there(report):
+    for part, names in NAMED_IN_THE_CONTRACT.items():
+        assert names <= set(getattr(report, part))
+    assert (report.protocol, report.taxonomy) == ("official", "small")
+    assert set(report.multiclass["recall"]) == set(report.confusion["labels"])
+
+
+def test_a_report_survives_json_and_holds_no_nan(report):
+    text = json.dumps(report.to_dict(), allow_nan=False)
+    assert Report.from_dict(json.loads(text)) == report
+
+
+def test_a_report_lacking_a_part_is_refused(report):
+    value = report.to_dict()
+    del value["binary"]
+    with pytest.raises(DataError, match=r"lacks binary.*evaluate --json"):
+        Report.from_dict(value)
+
+
+def test_figures_agree_with_scikit_learn_on_the_same_scores(small_table, report):
+    import sklearn.metrics as sk
+
+    _, scores = scored(small_table)
+    y, truth = small_table.labels, small_table.labels > 0
+    expected = {
+        "accuracy": sk.accuracy_score(truth, scores.is_attack),
+        "f1": sk.f1_score(truth, scores.is_attack),
+        "detection_rate": sk.recall_score(truth, scores.is_attack),
+        "roc_auc": sk.roc_auc_score(truth, scores.attack),
+        "pr_auc": sk.average_precision_score(truth, scores.attack),
+    }
+    for name, value in expected.items():
+        assert report.binary[name] == pytest.approx(value, rel=0, abs=1e-12), name
+    several = sk.f1_score(y, scores.code, average="macro")
+    assert report.multiclass["macro_f1"] == pytest.approx(several, abs=1e-12)
+    assert report.argmax["multiclass"]["macro_f1"] == pytest.approx(
+        sk.f1_score(y, scores.proba.argmax(axis=1), average="macro"), abs=1e-12
+    )
+    matrix = sk.confusion_matrix(y, scores.code, labels=range(5))
+    assert report.confusion["matrix"] == matrix.tolist()
+
+
+def test_the_threshold_stands_as_a_probability(report):
+    assert report.binary["threshold"] == pytest.approx(1 / (1 + np.exp(-0.4)))
+    assert report.binary["false_alarm_budget"] == 0.05
+
+
+def test_moving_the_threshold_moves_the_decided_figures_and_not_the_argmax(small_table):
+    found = []
+    for threshold in (-2.0, 2.0):
+        decision, scores = scored(small_table, threshold=threshold)
+        found.append(judge(small_table, scores, protocol=OFFICIAL, decision=decision,
+                           bootstrap=0))  # fmt: skip
+    low, high = found
+    assert low.binary["detection_rate"] > high.binary["detection_rate"]
+    assert low.binary["false_alarm_rate"] > high.binary["false_alarm_rate"]
+    assert low.argmax == high.argmax
+    assert low.binary["roc_auc"] == high.binary["roc_auc"]
+
+
+def test_unseen_attacks_are_judged_alone(small_table, report):
+    _, scores = scored(small_table)
+    perl = (small_table.attack == "perl").to_numpy()
+    assert report.binary["unseen_detection_rate"] == scores.is_attack[perl].mean()
+    found = {a["type"]: a for a in report.attacks}
+    assert found["perl"]["is_unseen"]
+    assert not found["neptune"]["is_unseen"]
+    assert (found["perl"]["family"], found["perl"]["n"]) == ("u2r", 4)
+    assert sum(a["n"] for a in report.attacks) == (small_table.labels > 0).sum()
+    assert "benign" not in found
+
+
+def test_without_unseen_attacks_that_figure_is_null(small_table):
+    report = judged(small_table, unseen_attacks=())
+    assert report.binary["unseen_detection_rate"] is None
+    assert report.intervals["binary"]["unseen_detection_rate"] is None
+
+
+def test_every_headline_figure_lies_in_its_interval(report):
+    for part in ("binary", "multiclass"):
+        for name, edges in report.intervals[part].items():
+            value = getattr(report, part)[name]
+            pairs = (
+                [(value[c], edges[c]) for c in value]
+                if isinstance(value, dict)
+                else [(value, edges)]
+            )
+            for figure, edge in pairs:
+                assert edge["low"] <= figure <= edge["high"], name
+                assert edge["method"] in report.intervals["methods"]
+
+
+def test_shares_of_rows_get_wilson_intervals(report):
+    n = report.multiclass["support"]["u2r"]
+    hits = round(report.multiclass["recall"]["u2r"] * n)
+    edges = report.intervals["multiclass"]["recall"]["u2r"]
+    assert (edges["low"], edges["high"]) == metrics.wilson(hits, n)
+    assert edges["method"] == "wilson"
+    assert report.intervals["binary"]["f1"]["method"] == "bootstrap"
+
+
+def test_the_same_seed_gives_the_same_report(small_table, report):
+    assert judged(small_table) == report
+    assert judged(small_table, seed=1).intervals != report.intervals
+
+
+def test_no_resamples_leave_wilson_intervals_alone(small_table):
+    found = judged(small_table, bootstrap=0).intervals
+    assert "f1" not in found["binary"]
+    assert found["binary"]["detection_rate"]["method"] == "wilson"
+
+
+@pytest.mark.parametrize(("kept", "null"), [
+    (0, ("detection_rate", "roc_auc", "pr_auc", "balanced_accuracy", "mcc")),
+    (1, ("false_alarm_rate", "specificity", "roc_auc", "balanced_accuracy", "mcc")),
+])  # fmt: skip
+def test_one_class_alone_gives_nulls_and_says_so(small_table, kept, null):
+    table = small_table.take(np.flatnonzero(small_table.labels == kept))
+    report = judged(table, unseen_attacks=())
+    assert [report.binary[name] for name in null] == [None] * len(null)
+    assert any("undefined" in note for note in report.notes)
+    json.dumps(report.to_dict(), allow_nan=False)
+    assert report.alerts["alerts_per_day"] is None
+    assert "not known" in report.alerts["statement"]
+
+
+def test_a_single_row_can_be_judged(small_table):
+    report = judged(small_table.take([0]), unseen_attacks=())
+    assert report.n_rows == 1
+    assert report.binary["accuracy"] in {0.0, 1.0}
+
+
+def test_curves_are_thin_enough_for_a_page(report):
+    for curve in report.curves.values():
+        for values in curve.values():
+            assert 2 <= len(values) <= 200
+
+
+def test_rare_classes_are_named_in_the_notes(report):
+    assert any("u2r (14)" in note for note in report.notes)
+
+
+def test_synthetic_rows_are_marked(small_table):
+    schema = dataclasses.replace(small_table.schema, is_synthetic=True)
+    report = judged(dataclasses.replace(small_table, schema=schema))
+    assert report.is_synthetic
+    assert "made by a program" in report.notes[0]
+
+
+def test_alerts_state_their_assumptions(small_table):
+    report = judged(small_table, flows_per_day=50_000, base_rate=0.02)
+    far, rate = report.binary["false_alarm_rate"], report.binary["detection_rate"]
+    expected = rate * 0.02 / (rate * 0.02 + far * 0.98)
+    assert report.alerts["precision"] == pytest.approx(expected)
+    assert (
+        "50,000 connections a day, 2.00% of them attacks" in report.alerts["statement"]
+    )
+    assert "assumed" in report.alerts["statement"]
+
+
+def test_rows_without_labels_cannot_be_judged(small_table):
+    decision, scores = scored(small_table)
+    bare = dataclasses.replace(small_table, y=None, attack=None)
+    with pytest.raises(DataError, match="no labels"):
+        judge(bare, scores, protocol=OFFICIAL, decision=decision)
+
+
+def test_labels_without_attack_types_are_judged_by_class(small_table):
+    report = judged(dataclasses.replace(small_table, attack=None), unseen_attacks=())
+    assert [a["type"] for a in report.attacks] == ["dos", "probe", "r2l", "u2r"]
+
+
+def test_scores_of_other_rows_are_refused(small_table):
+    decision, scores = scored(small_table)
+    with pytest.raises(DataError, match="scores for 10 rows"):
+        judge(small_table.take(range(10)), scores, protocol=OFFICIAL, decision=decision)
+    with pytest.raises(DataError, match="no rows"):
+        judge(
+            small_table.take([]),
+            Scores(**{n: getattr(scores, n)[:0] for n in Scores.__slots__}),
+            protocol=OFFICIAL,
+            decision=decision,
+        )
+
+
+def test_scores_that_are_no_numbers_are_refused(small_table):
+    decision, scores = scored(small_table)
+    broken = dataclasses.replace(scores, proba=np.full_like(scores.proba, np.nan))
+    with pytest.raises(DataError, match="no numbers"):
+        judge(small_table, broken, protocol=OFFICIAL, decision=decision)
+
+
+def test_a_feature_that_is_the_label_stops_the_judging(small_table):
+    column = small_table.schema.columns[0]
+    schema = dataclasses.replace(
+        small_table.schema,
+        columns=(
+            dataclasses.replace(column, name="difficulty"),
+            *small_table.schema.columns[1:],
+        ),
+    )
+    frame = small_table.frame.rename({column.name: "difficulty"})
+    with pytest.raises(LeakError, match="difficulty"):
+        judged(dataclasses.replace(small_table, schema=schema, frame=frame))
+
+
+def test_an_attack_type_of_the_benign_class_is_not_an_attack(small_table):
+    named = pl.Series("attack", ["benign"] * len(small_table))
+    report = judged(dataclasses.replace(small_table, attack=named), unseen_attacks=("benign",))  # fmt: skip  # noqa: E501
+    benign = small_table.labels == 0
+    assert report.attacks[0]["n"] == (~benign).sum()
