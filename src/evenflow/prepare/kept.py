@@ -53,7 +53,7 @@ def rows(
         return make()
     path = folder / f"balanced-{name}.npz"
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
             return kept["X"], kept["y"], [str(text) for text in kept["notes"]]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         path.unlink(missing_ok=True)  # absent, or cut off by a full disk

@@ -16,7 +16,7 @@ class Config:
     """Trees."""
     max_depth: int | None = None
     """Most questions from root to leaf; None for as many as it takes."""
-    min_samples_leaf: int = 2
+    min_samples_leaf: int = 1
     """Fewest training rows in a leaf; smaller leaves grow the file, not the score."""
     max_features: Literal["sqrt", "log2"] | float = "sqrt"
     """Features looked at for each question: a rule, or a share in (0, 1]."""

@@ -1,0 +1,171 @@
+"""The order is code: nothing is learnt from rows that judge."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from evenflow.errors import DataError
+from evenflow.learn.training import train
+from evenflow.prepare.leaks import row_hashes
+from evenflow.prepare.split import hold_out
+from evenflow.progress import Epoch, Note
+from evenflow.recipe import Recipe
+
+
+def recipe(name="synthetic/logistic_regression-none", **changes):
+    return Recipe.load(name).with_(**changes)
+
+
+@pytest.fixture(scope="session")
+def parts(small_table):
+    kept, held = hold_out(small_table, fraction=0.3, seed=0)
+    return {"train": small_table.take(kept), "test": small_table.take(held)}
+
+
+def learnt(trained):
+    """Return all that a bundle would hold of what was learnt."""
+    return (
+        json.dumps(trained.preprocessor.to_dict()),
+        json.dumps(trained.decision.to_dict()),
+        hashlib.sha256(trained.fitted.to_onnx()).hexdigest(),
+    )
+
+
+@pytest.fixture(scope="session")
+def trained(parts):
+    return train(recipe(), load=parts.__getitem__)
+
+
+def test_test_rows_change_nothing_that_is_learnt(parts, trained):
+    test = parts["test"]
+    frame = test.frame.with_columns(pl.col("fwd_bytes") * 1e6, service=pl.lit("new"))
+    spoiled = replace(test, frame=frame, y=np.zeros(len(test), dtype=np.int64))
+    spoiled = replace(spoiled, attack=pl.Series(["benign"] * len(test)))
+    again = train(recipe(), load=(parts | {"test": spoiled}).__getitem__)
+    assert learnt(again) == learnt(trained)
+
+
+def test_every_training_row_has_one_role(trained, parts):
+    rows = trained.record["rows"]
+    assert rows["fit"] + rows["valid"] + rows["calibration"] == rows["train"]
+    assert rows["train"] == len(parts["train"])
+    assert rows["test"] == len(parts["test"])
+    assert min(rows.values()) > 0
+
+
+def test_balancing_happens_behind_the_split_and_is_told(parts):
+    grown = train(recipe("synthetic/logistic_regression-ros"), load=parts.__getitem__)
+    before, after = grown.record["class_counts"].values()
+    assert after["u2r"] == max(before.values())
+    assert grown.record["rows"]["balanced"] == sum(after.values())
+    assert len(grown.test) == len(parts["test"])
+    assert len(np.unique(row_hashes(grown.test))) == len(
+        np.unique(row_hashes(parts["test"]))
+    )
+
+
+def test_the_budget_is_kept_on_fresh_benign_rows(trained):
+    benign = trained.test.y == 0
+    flagged = trained.scores.is_attack[benign].mean()
+    budget = trained.decision.false_alarm_budget
+    # the threshold and the share both vary, each with its own number of rows
+    n_held = trained.record["rows"]["calibration"] * 0.55  # of which benign
+    variance = budget * (1 - budget) * (1 / benign.sum() + 1 / n_held)
+    assert abs(flagged - budget) < 4 * np.sqrt(variance)
+
+
+def test_golden_rows_show_every_class_and_reference_rows_are_benign(trained):
+    assert set(trained.golden.y) == set(range(5))
+    assert set(trained.reference.y) == {0}
+
+
+@pytest.mark.parametrize("target", ["binary", "attack"])
+def test_other_targets_train_and_score(parts, target):
+    other = train(recipe(target=target), load=parts.__getitem__)
+    classes = other.schema.classes
+    assert len(classes) == (2 if target == "binary" else 8)
+    assert other.scores.proba.shape == (len(parts["test"]), len(classes))
+    assert (other.scores.code == other.test.y).mean() > 0.8
+
+
+def test_a_network_trains_with_its_epochs_told(parts):
+    events = []
+    small = recipe("synthetic/dnn-class_weights", training__epochs=2)
+    network = train(small, load=parts.__getitem__, on_event=events.append)
+    epochs = [e for e in events if isinstance(e, Epoch)]
+    assert [e.number for e in epochs] == [1, 2]
+    assert network.record["history"][1]["number"] == 2
+    assert {e.text for e in events if isinstance(e, Note)} == set(
+        network.record["notes"]
+    )
+    json.dumps(network.record, allow_nan=False)
+
+
+def test_balanced_rows_are_kept_and_used_again(parts, tmp_path):
+    grown = recipe("synthetic/logistic_regression-smote")
+    first = train(grown, load=parts.__getitem__, cache=tmp_path)
+    (path,) = tmp_path.glob("balanced-*.npz")
+    made = path.stat().st_mtime_ns
+    again = train(grown, load=parts.__getitem__, cache=tmp_path)
+    assert path.stat().st_mtime_ns == made
+    assert learnt(again) == learnt(first)
+    path.write_bytes(path.read_bytes()[:1000])  # as a full disk leaves it
+    mended = train(grown, load=parts.__getitem__, cache=tmp_path)
+    assert learnt(mended) == learnt(first)
+
+
+def test_one_class_only_is_a_clear_error(small_table):
+    benign = small_table.take(np.flatnonzero(small_table.y == 0))
+    with pytest.raises(DataError, match=r"hold benign 1100; expected benign rows and"):
+        train(recipe(), load=lambda name: benign)
+
+
+def test_no_benign_rows_is_a_clear_error(small_table):
+    attacks = small_table.take(np.flatnonzero(small_table.y > 0))
+    with pytest.raises(DataError, match="expected benign rows and rows of at least"):
+        train(recipe(), load=lambda name: attacks)
+
+
+def test_a_class_with_one_row_trains(parts):
+    table = parts["train"]
+    rare = np.flatnonzero(table.y == 4)
+    rows = np.setdiff1d(np.arange(len(table)), rare[1:])
+    one = parts | {"train": table.take(rows)}
+    kept = train(recipe("synthetic/logistic_regression-smote"), load=one.__getitem__)
+    assert kept.record["class_counts"]["before"]["u2r"] == 1
+    assert kept.record["class_counts"]["after"]["u2r"] > 1
+
+
+@pytest.mark.slow
+def test_two_processes_learn_the_same(tmp_path):
+    code = """
+import hashlib, json
+from evenflow import datasets
+from evenflow.learn.training import train
+from evenflow.recipe import Recipe
+r = Recipe.load("synthetic/dnn-smote").with_(
+    training__epochs=2, dataset__n_rows=3000, training__precision="float32")
+rows = {
+    part: datasets.load("synthetic", part, folders=[], n_rows=3000)
+    for part in ("train", "test")
+}
+t = train(r, load=rows.__getitem__)
+print(hashlib.sha256(t.fitted.to_onnx()).hexdigest(), json.dumps(t.decision.to_dict()))
+"""
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "PATH": "", "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(found) == 1
+    assert len(found.pop()) > 100
