@@ -21,7 +21,7 @@ from _plain import PlainCNN
 
 from evenflow import registry
 from evenflow.learn.estimator import fit_estimator
-from evenflow.learn.network import FittedNetwork
+from evenflow.learn.fitted_network import FittedNetwork
 
 N_CLASSES, BATCH = 5, 1024
 

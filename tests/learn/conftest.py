@@ -61,6 +61,14 @@ class Rows:
         )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Small products are faster on one thread, and tests run side by side."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def rows(small_table: Table) -> Rows:
     """The small table, prepared: about 1,600 rows to train and 400 to stop."""

@@ -168,6 +168,7 @@ def _n_parameters(estimator: Any) -> int:
     if hasattr(estimator, "coef_"):
         return int(estimator.coef_.size + estimator.intercept_.size)
     if hasattr(estimator, "booster_"):
-        leaves = estimator.booster_.trees_to_dataframe()
-        return len(leaves)
+        from evenflow.learn.trees import lightgbm_trees
+
+        return len(lightgbm_trees(estimator.booster_).tree)
     return 0

@@ -21,7 +21,7 @@ from evenflow.errors import BundleError
 if TYPE_CHECKING:
     from evenflow.learn.estimator import FittedEstimator
     from evenflow.learn.fitted import Fitted
-    from evenflow.learn.network import FittedNetwork
+    from evenflow.learn.fitted_network import FittedNetwork
 
 OPSET, ML_OPSET, IR_VERSION = 17, 3, 8
 """Old enough for every ONNX Runtime that evenflow installs with."""
@@ -97,7 +97,9 @@ def estimator_to_onnx(fitted: FittedEstimator) -> bytes:
 
         graph.nodes.append(trees.tree_node(trees.sklearn_trees(estimator), "proba"))
         _log(graph, "proba")
-    elif type(estimator).__name__ == "LogisticRegression":
+    elif type(estimator).__name__ == "LogisticRegression" and (
+        estimator.solver != "liblinear"  # one against the rest: no softmax
+    ):
         graph.constant("coef", estimator.coef_.T.astype(np.float32))
         graph.constant("intercept", estimator.intercept_.astype(np.float32))
         graph.node("Gemm", ["x", "coef", "intercept"], "scores")

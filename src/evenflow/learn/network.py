@@ -26,50 +26,11 @@ from evenflow.errors import RecipeError
 from evenflow.learn import checkpoint as checkpoints
 from evenflow.learn import devices
 from evenflow.learn.fitted import check_rows
+from evenflow.learn.fitted_network import FittedNetwork, logits_of
 from evenflow.progress import Epoch, OnEvent, Progress, ignore
 from evenflow.recipe import Training
 
-SCORE_BATCH = 1024
 PROGRESS_EVERY_S = 0.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class FittedNetwork:
-    """A trained network, on the CPU, its best weights in place."""
-
-    model: nn.Module
-    n_features: int
-    n_classes: int
-    history: tuple[Epoch, ...]
-    best_epoch: int
-    """The epoch whose weights these are."""
-    notes: tuple[str, ...] = ()
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of weights learnt."""
-        return sum(p.numel() for p in self.model.parameters())
-
-    def log_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return log-probabilities ``(n_samples, n_classes)`` of prepared rows."""
-        if not len(X):
-            return np.empty((0, self.n_classes))
-        x = torch.tensor(np.ascontiguousarray(X, dtype=np.float32))
-        logits = _logits(self.model, x).double()
-        proba: NDArray[np.float64] = functional.log_softmax(logits, dim=1).numpy()
-        return proba
-
-    def to_onnx(self) -> bytes:
-        """Return the network as ONNX: ``x`` (N, n_features) to ``log_proba``.
-
-        Raises
-        ------
-        BundleError
-            What ONNX Runtime computes differs from what this object computes.
-        """
-        from evenflow.learn.export import network_to_onnx
-
-        return network_to_onnx(self)
 
 
 @dataclass(kw_only=True)
@@ -165,9 +126,9 @@ def fit_network(
         )
     # copies owned by torch: aligned alike in every process, so sums round alike
     data = _Data(
-        X=torch.tensor(X, device=where),
-        y=torch.tensor(y, device=where),
-        X_valid=torch.tensor(X_valid, device=where),
+        X=torch.tensor(X, dtype=torch.float32, device=where),
+        y=torch.tensor(y, dtype=torch.int64, device=where),
+        X_valid=torch.tensor(X_valid, dtype=torch.float32, device=where),
         y_valid=np.asarray(y_valid, dtype=np.int64),
         weight=None
         if class_weight is None
@@ -315,7 +276,7 @@ def _judge(model: nn.Module, data: _Data) -> tuple[float, float]:
     """Return the mean loss and the macro F1 of the validation rows, NaN for none."""
     if not len(data.X_valid):
         return math.nan, math.nan
-    logits = _logits(model, data.X_valid).double().cpu()
+    logits = logits_of(model, data.X_valid).double().cpu()
     y = torch.from_numpy(data.y_valid)
     loss = float(functional.cross_entropy(logits, y))
     return loss, _macro_f1(data.y_valid, logits.argmax(dim=1).numpy())
@@ -343,13 +304,6 @@ def _is_better(epoch: Epoch, run: _Run) -> bool:
 def _is_done(run: _Run, training: Training) -> bool:
     done = len(run.history)
     return done >= training.epochs or done - run.best_epoch >= training.patience
-
-
-def _logits(model: nn.Module, x: Tensor) -> Tensor:
-    """Return float32 logits of rows, as they will be served."""
-    model.eval()
-    with torch.no_grad():
-        return torch.cat([model(part) for part in x.split(SCORE_BATCH)])
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:
