@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from evenflow.schema import Table
 
 STDIN = Path("-")
+SHOWN = 5
 
 
 @click.command(cls=Command)
@@ -66,21 +67,113 @@ def explain(
     from evenflow.runtime import bundle as bundles
 
     detector = bundles.load(bundle)
-    record = _record(detector, file, row, line)
-    if method == "shap":
-        from evenflow.judge.attribute import explain_trees as make
-    else:
-        from evenflow.runtime.explain import explain as make  # type: ignore[assignment]
-    found = make(detector, record, 0)
+    made = explanation(detector, file, row=row, line=line, method=method)
     if html is not None:
-        from evenflow.judge.explain_page import explanation_page
+        from evenflow.judge import explain_page
 
-        files.write_text(html, explanation_page(found))
+        which = f"row {row:,}" if row is not None else f"line {line:,}"
+        text = explain_page.html(
+            made,
+            source=f"{file.name}, {which}; judged by {bundle.name}",
+            is_synthetic=detector.schema.is_synthetic,
+        )
+        files.write_text(html, text)
         voice().say(f"wrote {html}")
     if as_json:
-        print_json(found.to_dict())
+        print_json(made)
         return
-    click.echo(found.text)
+    click.echo(made["text"])
+
+
+def explanation(
+    bundle: Bundle,
+    file: Path,
+    *,
+    row: int | None = None,
+    line: int | None = None,
+    method: str = "occlusion",
+) -> dict[str, Any]:
+    """Return why one record of a file got its verdict, as JSON values."""
+    record = _record(bundle, file, row, line)
+    return {"occlusion": _occlusion, "shap": _shap}[method](bundle, record)
+
+
+def _occlusion(bundle: Bundle, record: Table) -> dict[str, Any]:
+    from evenflow.runtime.explain import explain
+
+    found = explain(bundle, record, 0).to_dict()
+    return found | {
+        "method": "occlusion against the nearest normal record",
+        "quantity": "log odds of attack",
+    }
+
+
+def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
+    """Return exact values of a tree ensemble, in the form of an explanation."""
+    from evenflow.judge.attribute import tree_shap
+    from evenflow.runtime.detect import verdicts
+    from evenflow.runtime.explain import column_groups
+
+    schema, prepare = bundle.schema, bundle.preprocessor
+    found = tree_shap(
+        bundle.model,
+        prepare.transform(record)[0],
+        prepare.transform(bundle.reference),
+        column_groups(bundle),
+        schema.classes,
+    )
+    verdict = next(verdicts(bundle.score(record), schema, bundle.decision))
+    contributions: list[dict[str, Any]] = [
+        {
+            "column": name,
+            "value": _plain(record.frame[name][0]),
+            "normal_value": _typical(bundle.reference.frame[name]),
+            "push": push,
+            "unit": schema.column(name).unit,
+            "description": schema.column(name).description,
+        }
+        for name, push in sorted(found.pushes.items(), key=lambda p: -abs(p[1]))
+        if push
+    ]
+    lines = [
+        f"Called {verdict.label}: probability of attack {verdict.probability:.3g}, "
+        f"threshold {verdict.threshold:.3g}.",
+        f"The {found.quantity} is {found.value:.3g}; over normal traffic it is "
+        f"{found.base:.3g} on average.",
+    ]
+    for c in contributions[:SHOWN]:
+        towards = "attack" if c["push"] > 0 else "benign"
+        lines.append(
+            f"{c['column']} is {_said(c['value'])} (typical of normal traffic: "
+            f"{_said(c['normal_value'])}): pushes towards {towards} ({c['push']:+.3f})."
+        )
+    return {
+        "verdict": verdict.to_dict(),
+        "value": found.value,
+        "base": found.base,
+        "contributions": contributions,
+        "text": "\n".join(lines),
+        "method": "exact Shapley values of the trees over the bundle's normal records",
+        "quantity": found.quantity,
+    }
+
+
+def _plain(value: Any) -> float | str | None:
+    return None if value is None or value != value else value
+
+
+def _typical(values: Any) -> float | str | None:
+    """Return the median of a number, the commonest value of a category."""
+    if values.dtype.is_numeric():
+        return _plain(values.fill_nan(None).median())
+    known = values.drop_nulls()
+    return str(known.mode().sort()[0]) if len(known) else None
+
+
+def _said(value: float | str | None) -> str:
+    if value is None:
+        return "missing"
+    return value if isinstance(value, str) else f"{value + 0.0:,.6g}"
 
 
 def _record(bundle: Bundle, file: Path, row: int | None, line: int | None) -> Table:

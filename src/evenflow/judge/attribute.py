@@ -1,0 +1,246 @@
+"""Exact Shapley values of a tree ensemble's verdict on one record.
+
+The trees are read from the bundle's own ONNX model, so what is explained is what
+scores. A player is a column of the record, with all its features (the one-hot block
+of a category moves as one); an absent column takes its value from a background row,
+and the values are averages over the background rows.
+
+References
+----------
+.. [1] S. M. Lundberg et al., "From local explanations to global understanding with
+   explainable AI for trees", Nature Machine Intelligence 2, 2020.
+   doi:10.1038/s42256-019-0138-9 (interventional TreeSHAP; players here are columns).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenflow.errors import BundleError, MissingExtraError
+
+LEAF = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tree:
+    """One tree: arrays over its nodes; node 0 is the root."""
+
+    feature: NDArray[np.int64]
+    """Feature compared, LEAF at a leaf, ``(n_nodes,)``."""
+    threshold: NDArray[np.float32]
+    """``x[feature] <= threshold`` goes to ``low``, else to ``high``."""
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
+    value: NDArray[np.float64]
+    """What each class gets at a leaf, ``(n_nodes, n_classes)``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreeShap:
+    """Which columns moved a quantity from its base to its value."""
+
+    quantity: str
+    """What is explained, in words."""
+    value: float
+    """Of the record; ``base`` plus all pushes."""
+    base: float
+    """Mean over the background rows."""
+    pushes: dict[str, float]
+    """Column -> exact Shapley value; above 0 pushes towards attack."""
+
+
+def tree_shap(
+    model: bytes,
+    x: NDArray[np.float32],
+    background: NDArray[np.float32],
+    groups: Mapping[str, Sequence[int] | NDArray[np.int64]],
+    classes: Sequence[str],
+) -> TreeShap:
+    """Explain one prepared record.
+
+    Parameters
+    ----------
+    model : bytes
+        ONNX with one tree ensemble.
+    x : ndarray of shape (n_features,), float32
+        The prepared record.
+    background : ndarray of shape (n_rows, n_features), float32
+        Prepared benign rows that stand for "column absent".
+    groups : mapping
+        Column -> its features in the prepared matrix.
+    classes : sequence of str
+        Class names, benign first.
+
+    Raises
+    ------
+    BundleError
+        The model holds no tree ensemble.
+    MissingExtraError
+        The package onnx is not installed.
+    """
+    trees, offset, is_vote = read_trees(model, len(classes))
+    both = np.concatenate([x[None], background]).astype(np.float32)
+    totals = offset + sum(_predict(tree, both) for tree in trees)
+    if is_vote:
+        weights = np.ones(len(classes))
+        weights[0] = 0.0
+        quantity = "share of votes for an attack"
+    else:
+        likeliest = 1 + int(totals[0, 1:].argmax())
+        weights = np.zeros(len(classes))
+        weights[likeliest], weights[0] = 1.0, -1.0
+        quantity = f"log odds of {classes[likeliest]} against {classes[0]}"
+    names = list(groups)
+    column = np.full(x.shape[0], -1, dtype=np.int64)
+    for k, name in enumerate(names):
+        column[np.asarray(groups[name], dtype=np.int64)] = k
+    pushes = np.zeros(len(names))
+    for tree in trees:
+        _walk(tree, tree.value @ weights, x, background, column, pushes)
+    values = totals @ weights
+    return TreeShap(
+        quantity=quantity,
+        value=float(values[0]),
+        base=float(values[1:].mean()),
+        pushes=dict(zip(names, (pushes / len(background)).tolist(), strict=True)),
+    )
+
+
+def read_trees(model: bytes, n_classes: int) -> tuple[list[Tree], Any, bool]:
+    """Return the trees of a model, what is added to their sum, and whether they vote.
+
+    Voting trees sum to class probabilities, boosted ones to class scores.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise MissingExtraError(
+            "exact values of trees need the package onnx, which is not installed; "
+            "expected the extra 'train'. Install it: pip install 'evenflow[train]', "
+            "or use --method occlusion"
+        ) from error
+    graph = onnx.load_from_string(model).graph
+    found = [node for node in graph.node if node.op_type == "TreeEnsembleRegressor"]
+    if len(found) != 1:
+        raise BundleError(
+            "the model of this bundle is no tree ensemble; expected a forest or "
+            "boosted trees for exact values. Use --method occlusion"
+        )
+    value = {a.name: onnx.helper.get_attribute_value(a) for a in found[0].attribute}
+    modes = set(value["nodes_modes"]) - {b"BRANCH_LEQ", b"LEAF"}
+    if modes or value.get("aggregate_function", b"SUM") != b"SUM":
+        raise BundleError(
+            f"the trees of this bundle compare with {sorted(modes)}; expected <= "
+            "alone, as evenflow writes them. Use --method occlusion"
+        )
+    offset = np.zeros(n_classes)
+    offset += np.asarray(value.get("base_values", offset), dtype=np.float64)
+    is_vote = any(node.op_type == "Log" for node in graph.node)
+    return _trees(value, n_classes), offset, is_vote
+
+
+def _trees(value: Mapping[str, Any], n_classes: int) -> list[Tree]:
+    owner = np.asarray(value["nodes_treeids"])
+    ids = np.asarray(value["nodes_nodeids"])
+    is_leaf = np.array([mode == b"LEAF" for mode in value["nodes_modes"]])
+    target_owner = np.asarray(value["target_treeids"])
+    trees = []
+    for number in np.unique(owner):
+        mine, leaves = np.flatnonzero(owner == number), target_owner == number
+        place = np.full(ids[mine].max() + 1, -1)
+        place[ids[mine]] = np.arange(len(mine))
+        added = np.zeros((len(mine), n_classes))
+        rows = place[np.asarray(value["target_nodeids"])[leaves]]
+        codes = np.asarray(value["target_ids"])[leaves]
+        np.add.at(added, (rows, codes), np.asarray(value["target_weights"])[leaves])
+        end = is_leaf[mine]
+        feature = np.where(end, LEAF, np.asarray(value["nodes_featureids"])[mine])
+        child = {
+            side: np.where(end, 0, place[np.asarray(value[key])[mine]])
+            for side, key in (
+                ("low", "nodes_truenodeids"),
+                ("high", "nodes_falsenodeids"),
+            )
+        }
+        trees.append(
+            Tree(
+                feature=feature,
+                threshold=np.asarray(value["nodes_values"], dtype=np.float32)[mine],
+                value=added,
+                **child,
+            )
+        )
+    return trees
+
+
+def _predict(tree: Tree, X: NDArray[np.float32]) -> NDArray[np.float64]:
+    at = np.zeros(len(X), dtype=np.int64)
+    rows = np.arange(len(X))
+    while (tree.feature[at] != LEAF).any():
+        feature = tree.feature[at]
+        goes_low = X[rows, np.maximum(feature, 0)] <= tree.threshold[at]
+        step = np.where(goes_low, tree.low[at], tree.high[at])
+        at = np.where(feature == LEAF, at, step)
+    found: NDArray[np.float64] = tree.value[at]
+    return found
+
+
+def _walk(
+    tree: Tree,
+    value: NDArray[np.float64],
+    x: NDArray[np.float32],
+    background: NDArray[np.float32],
+    column: NDArray[np.int64],
+    pushes: NDArray[np.float64],
+) -> None:
+    """Add one tree's Shapley values, summed over the background rows, to ``pushes``.
+
+    A leaf is reached when the columns in ``ours`` are the record's and those in
+    ``theirs`` a background row's; rows that agree so far walk together.
+    """
+    everyone = np.arange(len(background))
+    stack: list[tuple[int, NDArray[np.int64], frozenset[int], frozenset[int]]] = [
+        (0, everyone, frozenset(), frozenset())
+    ]
+    while stack:
+        node, rows, ours, theirs = stack.pop()
+        feature = int(tree.feature[node])
+        if feature == LEAF:
+            a, b, total = len(ours), len(theirs), value[node] * len(rows)
+            if total:
+                for k in ours:
+                    pushes[k] += total * _weight(a - 1, b)
+                for k in theirs:
+                    pushes[k] -= total * _weight(a, b - 1)
+            continue
+        k, edge = int(column[feature]), tree.threshold[node]
+        low, high = int(tree.low[node]), int(tree.high[node])
+        mine = low if x[feature] <= edge else high
+        if k in ours:
+            stack.append((mine, rows, ours, theirs))
+            continue
+        goes_low = background[rows, feature] <= edge
+        if k in theirs:
+            sides = ((low, rows[goes_low]), (high, rows[~goes_low]))
+            stack += [(side, part, ours, theirs) for side, part in sides if len(part)]
+            continue
+        agree = goes_low == (mine == low)
+        if agree.any():
+            stack.append((mine, rows[agree], ours, theirs))
+        if len(apart := rows[~agree]):
+            other = high if mine == low else low
+            stack.append((mine, apart, ours | {k}, theirs))
+            stack.append((other, apart, ours, theirs | {k}))
+
+
+@cache
+def _weight(a: int, b: int) -> float:
+    """Return ``a! b! / (a + b + 1)!``, the share of orders with those before."""
+    return math.factorial(a) * math.factorial(b) / math.factorial(a + b + 1)

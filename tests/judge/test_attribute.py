@@ -1,0 +1,115 @@
+"""Exact tree values: they add up, agree with SHAP and with every order tried."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from functools import cache
+
+import numpy as np
+import pytest
+from onnx import helper
+
+from evenflow import registry
+from evenflow.errors import BundleError
+from evenflow.judge.attribute import tree_shap
+from evenflow.learn.estimator import fit_estimator
+
+CLASSES = ("benign", "dos", "probe")
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(400, 5)).astype(np.float32)
+    y = (X[:, 0] + X[:, 1] * X[:, 2] > 0.3).astype(np.int64) + (X[:, 3] > 1)
+    return X, y
+
+
+def fitted(name, rows, **params):
+    thing, config = registry.load("models", name)
+    X, y = rows
+    return fit_estimator(
+        thing, config(**params), X, y, X, y, n_classes=3, class_weight=None, seed=1,
+        on_event=lambda _event: None,
+    )  # fmt: skip
+
+
+SMALL = {
+    "random_forest": {"n_estimators": 5},
+    "extra_trees": {"n_estimators": 5},
+    "lightgbm": {"n_estimators": 5},
+}
+
+
+@pytest.fixture(scope="module", params=SMALL)
+def model(request, rows):
+    return fitted(request.param, rows, **SMALL[request.param])
+
+
+def single(n):
+    return {f"c{j}": [j] for j in range(n)}
+
+
+def test_pushes_add_up_to_what_the_model_says(model, rows):
+    X, _ = rows
+    found = tree_shap(model.to_onnx(), X[0], X[300:340], single(5), CLASSES)
+    assert found.base + sum(found.pushes.values()) == pytest.approx(found.value)
+    proba = np.exp(model.log_proba(X[:1]))[0]
+    if "votes" in found.quantity:
+        assert found.value == pytest.approx(1 - proba[0], abs=1e-5)
+    else:
+        likeliest = 1 + proba[1:].argmax()
+        assert found.value == pytest.approx(
+            math.log(proba[likeliest] / proba[0]), abs=1e-4
+        )
+        assert CLASSES[likeliest] in found.quantity
+
+
+def test_they_are_the_average_over_every_order_of_columns(model, rows):
+    X, _ = rows
+    x, z = X[3], X[300:303]
+    groups = {"a": [0, 4], "b": [1], "c": [2], "d": [3]}
+
+    data = model.to_onnx()
+
+    @cache
+    def value(present):
+        mixed = z.copy()
+        for name in present:
+            mixed[:, groups[name]] = x[groups[name]]
+        # the record's own row picks the class that is explained
+        return tree_shap(data, x, mixed, groups, CLASSES).base
+
+    found = tree_shap(data, x, z, groups, CLASSES).pushes
+    for name in groups:
+        steps = [
+            value(frozenset(order[: k + 1])) - value(frozenset(order[:k]))
+            for order in itertools.permutations(groups)
+            for k in [order.index(name)]
+        ]
+        assert found[name] == pytest.approx(np.mean(steps), abs=1e-9)
+
+
+@pytest.mark.slow
+def test_they_agree_with_the_shap_package(rows):
+    import shap
+
+    X, _ = rows
+    forest = fitted("random_forest", rows, n_estimators=7)
+    background = X[300:330]
+    found = tree_shap(forest.to_onnx(), X[7], background, single(5), CLASSES)
+    explainer = shap.TreeExplainer(
+        forest.estimator, background, feature_perturbation="interventional"
+    )
+    each = np.asarray(explainer.shap_values(X[7:8])).reshape(5, 3)
+    theirs = each[:, 1:].sum(axis=1)
+    assert list(found.pushes.values()) == pytest.approx(theirs.tolist(), abs=1e-5)
+
+
+def test_a_model_without_trees_is_refused_with_the_way_out():
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", [], [])
+    data = helper.make_model(graph).SerializeToString()
+    x = np.zeros(2, dtype=np.float32)
+    with pytest.raises(BundleError, match="--method occlusion"):
+        tree_shap(data, x, x[None], {}, CLASSES)
