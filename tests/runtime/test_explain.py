@@ -26,9 +26,9 @@ def test_pushes_add_up_to_the_verdict(bundle: Bundle, small_table: Table) -> Non
     for row in rows_called(bundle, small_table, is_attack=True):
         found = explain(bundle, small_table, row)
         total = found.base + sum(c.push for c in found.contributions)
-        assert total == pytest.approx(found.log_odds, abs=1e-4)
+        assert total == pytest.approx(found.total, abs=1e-4)
         odds = bundle.score(small_table.take([row])).attack[0]
-        assert found.log_odds == odds
+        assert found.total == odds
 
 
 def test_each_columns_effect_alone_can_be_repeated_by_hand(
@@ -41,7 +41,7 @@ def test_each_columns_effect_alone_can_be_repeated_by_hand(
         record = small_table.frame.row(row, named=True) | {c.column: c.normal_value}
         frame = pl.DataFrame([record], schema=small_table.frame.schema)
         odds = bundle.score(Table(schema=small_table.schema, frame=frame)).attack[0]
-        assert found.log_odds - odds == pytest.approx(c.alone, abs=1e-4)
+        assert found.total - odds == pytest.approx(c.alone, abs=1e-4)
 
 
 def test_the_columns_that_turn_the_verdict_do_turn_it(
