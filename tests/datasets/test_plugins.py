@@ -1,0 +1,111 @@
+"""What every data set promises, whoever adds it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from evenflow import datasets, registry
+from evenflow.datasets import Dataset
+from evenflow.errors import DataError, RecipeError
+
+NAMES = datasets.names()
+CARDS = Path(__file__).parents[2] / "docs" / "datasets"
+
+
+@pytest.fixture(params=NAMES)
+def dataset(request) -> Dataset:
+    return datasets.get(request.param)
+
+
+def test_the_data_sets_are_there():
+    assert set(NAMES) >= {
+        "nsl_kdd", "bot_iot", "bot_iot_10best", "nf_bot_iot_v2", "unsw_nb15",
+        "cic_ids2017", "table_file", "synthetic", "bot_iot_8feature_sample",
+        "bot_iot_12col_sample", "bot_iot_10best_sample", "bot_iot_argus_sample",
+    }  # fmt: skip
+
+
+def test_its_name_is_that_of_its_file(dataset):
+    assert registry.load("datasets", dataset.name) is dataset
+    assert dataset.schema is None or dataset.schema.name == dataset.name
+
+
+def test_training_comes_first_and_test_only_where_there_is_one(dataset):
+    assert dataset.splits[0] == "train"
+    assert not dataset.has_official_test or "test" in dataset.splits
+
+
+def test_terms_source_and_caveats_are_stated(dataset):
+    assert dataset.terms
+    assert dataset.citation
+    assert dataset.caveats
+    assert dataset.title
+    if dataset.files:
+        assert dataset.url.startswith("https://")
+
+
+def test_checksums_and_addresses_are_well_formed(dataset):
+    for file in dataset.files:
+        for digest in filter(None, (file.sha256, file.parquet_sha256)):
+            assert re.fullmatch(r"[0-9a-f]{64}", digest)
+        assert file.url is None or file.url.startswith("https://")
+        assert not file.url or file.sha256, "an address needs a checksum"
+        assert file.size or not file.sha256
+        assert "/" not in file.name + file.folder
+
+
+def test_every_column_is_described_and_every_family_is_a_class(dataset):
+    if dataset.schema is None:
+        pytest.skip("the file decides")
+    assert all(c.description for c in dataset.schema.columns)
+    assert set(dataset.schema.families.values()) <= set(dataset.schema.classes)
+    assert dataset.schema.taxonomy
+
+
+def test_its_parameters_have_defaults_except_a_users_path(dataset):
+    parameters = inspect.signature(dataset.load).parameters
+    assert next(iter(parameters)) == "split"
+    needed = {p.name for p in parameters.values() if p.default is p.empty}
+    assert needed <= {"split", "folders", "path"}
+    assert "on_event" in parameters
+
+
+def test_without_its_files_it_says_what_is_missing(dataset, tmp_path):
+    if not dataset.files:
+        pytest.skip("no published files")
+    assert all(place is None for _, place in datasets.status(dataset, [tmp_path]))
+    for split in dataset.splits:
+        with pytest.raises(DataError, match="Get it from https://|or get it from"):
+            datasets.load(dataset.name, split, folders=[tmp_path])
+
+
+def test_it_has_a_card(dataset):
+    text = (CARDS / f"{dataset.name}.md").read_text(encoding="utf-8")
+    assert dataset.title in text
+    for file in dataset.files:
+        assert file.name in text
+        assert (file.sha256 or "no checksum") in text
+
+
+def test_a_test_part_that_does_not_exist_points_to_the_splits_that_help():
+    with pytest.raises(RecipeError, match="stratified"):
+        datasets.load("nf_bot_iot_v2", "test")
+
+
+def test_an_unknown_part_names_the_nearest():
+    with pytest.raises(RecipeError, match="test21"):
+        datasets.load("nsl_kdd", "test_21")
+
+
+def test_an_unknown_data_set_names_the_nearest():
+    with pytest.raises(RecipeError, match="nsl_kdd"):
+        datasets.load("nslkdd", "train")
+
+
+def test_what_evenflow_makes_itself_is_not_fetched(tmp_path):
+    with pytest.raises(DataError, match="nothing to fetch"):
+        datasets.fetch_all(datasets.get("synthetic"), tmp_path)
