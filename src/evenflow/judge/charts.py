@@ -251,6 +251,8 @@ def training_curves(
         "valid_macro_f1": "validation rows",
     }
     charts = []
+    numbers = [epoch["number"] for epoch in history]
+    ticks = numbers[:: 1 + len(numbers) // 12]  # whole epochs, not too many
     for keys, title in (
         (("loss", "valid_loss"), "Loss by epoch"),
         (("valid_macro_f1",), "Macro F1 by epoch"),
@@ -272,7 +274,7 @@ def training_curves(
                 x=alt.X(
                     "epoch:Q",
                     title="epoch",
-                    axis=alt.Axis(tickMinStep=1, format="d", grid=False),
+                    axis=alt.Axis(values=ticks, format="d", grid=False),
                 ),
                 y=alt.Y(
                     "value:Q",
@@ -338,7 +340,7 @@ def comparison(
         for r in records
     ]
     names = list(dict.fromkeys(r["name"] for r in drawn))
-    scale = alt.Scale(domain=[0, 1.35], nice=False)
+    scale = alt.Scale(domain=[0, 1.6], nice=False)
     ticks = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1])
     x = alt.X("value:Q", title=axis, scale=scale, axis=ticks)
     y = alt.Y(
@@ -346,7 +348,7 @@ def comparison(
         sort=None,
         title=None,
         scale=alt.Scale(domain=names),
-        axis=alt.Axis(labelLimit=230),
+        axis=alt.Axis(labelLimit=180),
     )
     base = alt.Chart(rows(drawn)).encode(y=y)
     whose = ["measured here", "as published"]

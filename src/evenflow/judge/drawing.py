@@ -86,12 +86,12 @@ def bars(
     top = max((r.get("high") or r["value"] or 0 for r in drawn), default=1)
     # room for the words beside the longest bar
     if is_log:
-        scale = alt.Scale(type="log", domain=[0.7, max(top, 1) * 6], nice=False)
+        scale = alt.Scale(type="log", domain=[0.7, max(top, 1) * 25], nice=False)
     else:
-        scale = alt.Scale(domain=[0, 1.15 if is_share else top * 1.2 or 1], nice=False)
+        scale = alt.Scale(domain=[0, 1.3 if is_share else top * 1.3 or 1], nice=False)
     ticks: dict[str, Any] = {"values": [0, 0.25, 0.5, 0.75, 1]} if is_share else {}
     if is_log:
-        ticks = {"values": [10**i for i in range(9) if 10**i <= max(top, 1) * 6]}
+        ticks = {"values": [10**i for i in range(9) if 10**i <= max(top, 1)]}
     x = alt.X(
         "value:Q",
         title=axis,

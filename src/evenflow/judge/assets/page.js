@@ -37,7 +37,8 @@
   );
   charts.forEach((chart) => watcher.observe(chart));
   dark.addEventListener("change", () => drawn.forEach(draw));
-  window.addEventListener("beforeprint", () =>
-    charts.filter((chart) => !drawn.has(chart)).forEach(draw),
-  );
+  window.addEventListener("beforeprint", () => {
+    document.querySelectorAll("details").forEach((part) => (part.open = true));
+    charts.filter((chart) => !drawn.has(chart)).forEach(draw);
+  });
 })();
