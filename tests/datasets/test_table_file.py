@@ -1,0 +1,294 @@
+"""A user's own file: guessed aloud, described by a few lines, refused with reasons."""
+
+from __future__ import annotations
+
+import gzip
+
+import numpy as np
+import polars as pl
+import pytest
+
+from evenflow import datasets
+from evenflow.datasets import _guess
+from evenflow.errors import DataError, RecipeError
+from evenflow.recipe import Recipe
+
+CSV = """src_ip,dst_port,proto,duration,bytes,is_tls,timestamp,attack_cat,label
+10.0.0.1,80,tcp,0.5,100,1,2024-01-01 00:00:00,Normal,0
+10.0.0.2,443,tcp,NaN,200,1,2024-01-01 00:00:01,Normal,0
+10.0.0.3,53,udp,inf,30,0,2024-01-01 00:00:02,Normal,0
+10.0.0.9,22,tcp,9.5,,0,2024-01-01 00:00:03, Brute Force ,1
+10.0.0.9,22, tcp ,8.5,40,0,2024-01-01 00:00:04,Brute Force,1
+10.0.0.8,80,?,0.1,90,0,2024-01-01 00:00:05,DoS,1
+10.0.0.8,80,tcp,0.1,90,0,2024-01-01 00:00:06,DoS,1
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text(CSV)
+    return path
+
+
+def load(path, **params):
+    notes = []
+    table = datasets.load(
+        "table_file",
+        params.pop("split", "train"),
+        path=str(path),
+        on_event=notes.append,
+        **params,
+    )
+    return table, " ".join(note.text for note in notes)
+
+
+def test_everything_is_guessed_and_every_guess_is_told(file):
+    table, told = load(file)
+    assert table.schema.names == ("proto", "duration", "bytes", "is_tls")
+    assert [c.kind for c in table.schema.columns] == ["category"] + ["numeric"] * 3
+    assert table.schema.classes == ("benign", "brute force", "dos")
+    assert table.y.tolist() == [0, 0, 0, 1, 1, 2, 2]
+    assert table.extra.columns == ["src_ip", "dst_port", "timestamp", "label"]
+    for fact in (
+        "the label is the column 'attack_cat'", "label also tell the label",
+        "benign is Normal", "numbers: duration, bytes, is_tls", "categories: proto",
+        "src_ip (its name",
+    ):  # fmt: skip
+        assert fact in told
+
+
+def test_missing_and_infinite_values_survive(file):
+    table, _ = load(file)
+    assert np.isnan(table.frame["duration"][1])
+    assert np.isinf(table.frame["duration"][2])
+    assert np.isnan(table.frame["bytes"][3])
+    assert table.frame["proto"].to_list() == [
+        "tcp",
+        "tcp",
+        "udp",
+        "tcp",
+        "tcp",
+        None,
+        "tcp",
+    ]
+
+
+def test_whole_and_binary_numbers_are_known_as_such(file):
+    columns = {c.name: c for c in load(file)[0].schema.columns}
+    assert columns["is_tls"].is_binary
+    assert columns["bytes"].step == 1
+    assert columns["duration"].step is None
+
+
+@pytest.mark.parametrize("kind", ["gz", "parquet", "semicolon", "tsv"])
+def test_every_form_of_the_file_holds_the_same_rows(file, tmp_path, kind):
+    if kind == "gz":
+        path = tmp_path / "other.csv.gz"
+        path.write_bytes(gzip.compress(CSV.encode()))
+    elif kind == "parquet":
+        path = tmp_path / "other.parquet"
+        pl.read_csv(file, null_values=["NaN", "?", ""]).write_parquet(path)
+    else:
+        path = tmp_path / "other.csv"
+        path.write_text(CSV.replace(",", ";" if kind == "semicolon" else "\t"))
+    here, there = load(file)[0], load(path)[0]
+    assert here.frame.equals(there.frame)
+    assert here.y.tolist() == there.y.tolist()
+    assert here.schema.columns == there.schema.columns
+
+
+def test_a_small_toml_says_it_instead(file, tmp_path):
+    config = tmp_path / "mine.toml"
+    config.write_text(
+        'label = "attack_cat"\nbenign = ["Normal"]\ndrop = ["label", "timestamp"]\n'
+        'extra = ["is_tls"]\n[columns]\ndst_port = "category"\nsrc_ip = "extra"\n'
+        '[families]\n"DoS" = "attack"\n"Brute Force" = "attack"\n'
+    )
+    table, told = load(file, config=str(config))
+    assert table.schema.names == ("dst_port", "proto", "duration", "bytes")
+    assert table.schema.classes == ("benign", "attack")
+    assert set(table.attack) == {"benign", "dos", "brute force"}
+    assert table.schema.class_of("dos") == "attack"
+    assert table.frame["dst_port"][0] == "80"
+    assert "the label is" not in told
+    assert "timestamp" not in table.extra.columns
+
+
+def test_the_binary_label_can_be_chosen(file):
+    table, told = load(file, label="label", benign="0", drop=["attack_cat"])
+    assert table.schema.classes == ("benign", "1")
+    assert table.counts() == {"benign": 3, "1": 4}
+    assert "guessed: the label" not in told
+
+
+def test_a_file_is_also_looked_for_in_the_data_folders(file, tmp_path, monkeypatch):
+    monkeypatch.chdir("/")
+    table, _ = load("mine.csv", folders=[tmp_path])
+    assert len(table) == 7
+
+
+def test_a_second_file_judges(file, tmp_path):
+    other = tmp_path / "later.csv"
+    other.write_text("\n".join(CSV.splitlines()[:5]) + "\n")
+    table, _ = load(file, test=str(other), split="test")
+    assert table.schema.classes == ("benign", "brute force", "dos")
+    assert table.counts() == {"benign": 3, "brute force": 1, "dos": 0}
+
+
+def test_without_a_second_file_the_official_split_says_what_to_write(file):
+    with pytest.raises(DataError, match="stratified"):
+        load(file, split="test")
+
+
+def test_a_test_file_with_a_new_class_or_without_a_column_is_refused(file, tmp_path):
+    new = tmp_path / "new.csv"
+    new.write_text(CSV.replace("DoS", "Worm"))
+    with pytest.raises(DataError, match="worm"):
+        load(file, test=str(new), split="test")
+    new.write_text(CSV.replace("duration", "time_taken"))
+    with pytest.raises(DataError, match="lacks the columns duration"):
+        load(file, test=str(new), split="test")
+
+
+REFUSED = {
+    "empty": ("", "is empty"),
+    "blank": ("\n\n", "is empty"),
+    "header only": (CSV.splitlines()[0] + "\n", "no rows"),
+    "no label": (CSV.replace("attack_cat", "x1").replace("label", "x2"), "label = "),
+    "one class": (CSV.replace("Brute Force", "Normal").replace("DoS", "Normal")
+                  .replace(",1\n", ",0\n"),
+                  "every row is 'benign'"),
+    "one row of a class": (CSV.rsplit("10.0.0.8", 1)[0], "one row only"),
+    "a column without values": (
+        CSV.replace("NaN", "").replace(",inf,", ",,").replace(",0.5,", ",,")
+        .replace(",9.5,", ",,").replace(",8.5,", ",,").replace(",0.1,", ",,"),
+        r'drop = \["duration"\]',
+    ),
+    "a row without a label": (CSV.replace(",DoS,", ",,"), "row 6 of the data"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_file_that_cannot_train_is_refused_with_the_reason(tmp_path, case):
+    text, reason = REFUSED[case]
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=reason) as caught:
+        load(path)
+    assert "bad.csv" in str(caught.value) or "no column looks" in str(caught.value)
+
+
+def test_a_word_among_many_numbers_is_named_with_line_and_column(tmp_path):
+    rows = [f"{i},{'benign' if i % 2 else 'dos'}" for i in range(20)]
+    rows[7] = "many,dos"
+    path = tmp_path / "bad.csv"
+    path.write_text("\n".join(["pkts,label", *rows]) + "\n")
+    with pytest.raises(DataError, match="line 9, column pkts: found 'many'"):
+        load(path)
+    table, _ = (
+        load(path, config=None, drop=[], label="label", benign="benign")
+        if (path.write_text(path.read_text().replace("many", "7")))
+        else (None, None)
+    )
+    assert len(table) == 20
+
+
+def test_a_parquet_file_cut_short_is_named(file, tmp_path):
+    path = tmp_path / "cut.parquet"
+    pl.read_csv(file).write_parquet(path)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DataError, match="cut short or damaged"):
+        load(path)
+
+
+def test_a_gzip_file_cut_short_is_named(tmp_path):
+    path = tmp_path / "cut.csv.gz"
+    path.write_bytes(gzip.compress(CSV.encode())[:-9])
+    with pytest.raises(DataError, match="cut short"):
+        load(path)
+
+
+def test_a_binary_file_is_no_table(tmp_path):
+    path = tmp_path / "capture.csv"
+    path.write_bytes(bytes(range(256)) * 40)
+    with pytest.raises(DataError):
+        load(path)
+
+
+def test_nested_columns_are_refused(tmp_path):
+    path = tmp_path / "nested.parquet"
+    pl.DataFrame({"a": [[1], [2]], "label": ["benign", "x"]}).write_parquet(path)
+    with pytest.raises(DataError, match="column a"):
+        load(path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DataError, match="nothere.csv is not there"):
+        load(tmp_path / "nothere.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('lable = "x"', "label"),
+        ("label = ", "not TOML"),
+        ('[columns]\nproto = "word"', "'category'"),
+        ('label = "nope"', "no column 'nope'"),
+        ('drop = ["protoo"]', "proto"),
+        ('benign = "Nrmal"', "Normal"),
+        ('[families]\n"DoSS" = "x"', "DoS"),
+        ('[families]\n"Normal" = "x"', "means benign"),
+    ],
+)
+def test_a_mistake_in_the_toml_is_named(file, tmp_path, text, reason):
+    config = tmp_path / "c.toml"
+    config.write_text(text)
+    with pytest.raises((RecipeError, DataError), match=reason):
+        load(file, config=str(config))
+
+
+def test_a_recipe_can_name_a_users_file(file):
+    recipe = Recipe.from_dict(
+        {
+            "dataset": {"name": "table_file", "path": str(file), "label": "label"},
+            "model": "dnn",
+        }
+    )
+    assert recipe.dataset.params["label"] == "label"
+    with pytest.raises(RecipeError, match="benign"):
+        Recipe.from_dict(
+            {
+                "dataset": {"name": "table_file", "path": "x", "bening": 1},
+                "model": "dnn",
+            }
+        )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["id", "flow_id", "Src IP", "src_ip", "Dst Port", "Source Port", "saddr", "dport",
+     "pkSeqID", "Timestamp", "stime", "id.orig_h", "IPV4_SRC_ADDR", "Unnamed: 0",
+     "src_mac", "start_time", "sport"],
+)  # fmt: skip
+def test_identifiers_are_known_by_name(name):
+    assert _guess.kind_of(pl.Series(name, [1, 2, 3])).kind == "extra"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["duration", "bytes", "src_bytes", "flag", "rate", "dst_host_count", "proto",
+     "service", "idle_mean", "support", "timeout", "ttl", "valid", "strip"],
+)  # fmt: skip
+def test_features_are_not_taken_for_identifiers(name):
+    assert _guess.kind_of(pl.Series(name, [1, 2, 3])).kind == "numeric"
+
+
+@pytest.mark.parametrize("value", ["10.1.2.3", "fe80::1", "aa:bb:cc:dd:ee:ff"])
+def test_addresses_are_known_by_value(value):
+    assert _guess.kind_of(pl.Series("peer", [value] * 5)).kind == "extra"
+
+
+def test_a_column_of_very_many_words_is_no_feature():
+    words = pl.Series("url", [f"/page/x{i}" for i in range(500)])
+    assert _guess.kind_of(words).kind == "extra"
