@@ -17,7 +17,8 @@ class Config:
     max_depth: int | None = None
     """Most questions from root to leaf; None for as many as it takes."""
     min_samples_leaf: int = 1
-    """Fewest training rows in a leaf; smaller leaves grow the file, not the score."""
+    """Fewest training rows in a leaf; larger leaves make a smaller file, and miss more
+    of the attack types hidden from training."""
     max_features: Literal["sqrt", "log2"] | float = "sqrt"
     """Features looked at for each question: a rule, or a share in (0, 1]."""
     n_jobs: int = 2
