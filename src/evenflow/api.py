@@ -7,6 +7,7 @@ the folders of ``EVENFLOW_DATA``, then in the user's cache.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,6 +143,7 @@ def compare(
             cell,
             folders=roots,
             output=root / "bundles" / comparing.cell_name(cell) if bundles else None,
+            cache=root / "cache",
             resume=bundles,
             device=device,
             overwrite=True,
@@ -150,7 +152,7 @@ def compare(
         report: dict[str, Any] = made.report.to_dict()
         return report
 
-    return comparing.compare(
+    result = comparing.compare(
         chosen,
         seeds,
         root,
@@ -158,6 +160,8 @@ def compare(
         baselines=baselines,
         on_event=on_event,
     )
+    shutil.rmtree(root / "cache", ignore_errors=True)  # balanced rows, by the gigabyte
+    return result
 
 
 def load_bundle(path: str | Path) -> Bundle:
