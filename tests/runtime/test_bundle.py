@@ -63,10 +63,11 @@ def test_a_loaded_bundle_scores_as_the_parts_it_was_made_of(
 def test_rows_kept_in_a_bundle_come_back_exactly(
     parts: dict[str, Any], small_table: Table, tmp_path: Path
 ) -> None:
+    words = [None, "", "naïve ", "a,b", "", "日本"]
+    numbers = [float("nan"), float("inf"), 1 / 3, 0.0, -0.0, 9e99]
     frame = small_table.frame[:30].with_columns(
-        pl.Series("service", [None, "", "naïve ", "a,b", "", "日本"] * 5),
-        pl.Series("duration_s", [float("nan"), float("inf"), 1 / 3, 0.0, -0.0, 9e99] * 5),
-    )  # fmt: skip
+        pl.Series("service", words * 5), pl.Series("duration_s", numbers * 5)
+    )
     rows = Table(schema=small_table.schema, frame=frame)
     bundles.save(tmp_path / "b", **parts | {"reference": rows})
     again = bundles.load(tmp_path / "b").reference.frame
@@ -135,7 +136,7 @@ def test_one_record_is_read_as_a_file_would_be(bundle: Bundle) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"fwd_bytes": "many"}, "column fwd_bytes: found 'many', expected a number of 0"),
+        ({"fwd_bytes": "many"}, "column fwd_bytes: found 'many', expected a number"),
         ({"fwd_bytes": -1}, "column fwd_bytes: found -1"),
         ({"error_rate": 1.5}, "expected a number from 0 to 1"),
         ({"count": [3]}, "column count: found [3]"),
@@ -179,7 +180,7 @@ def test_a_folder_that_is_no_bundle_is_never_touched(
     with pytest.raises(StorageError, match="is no bundle"):
         bundles.save(tmp_path / "home", **parts, overwrite=True)
     assert (tmp_path / "home" / "thesis.txt").read_text() == "years of work"
-    assert os.listdir(tmp_path) == ["home"]
+    assert [p.name for p in tmp_path.iterdir()] == ["home"]
 
 
 def test_an_existing_bundle_is_kept_unless_told(
@@ -191,7 +192,7 @@ def test_an_existing_bundle_is_kept_unless_told(
     assert {p.name: p.read_bytes() for p in copy.iterdir()} == before
     bundles.save(copy, **parts | {"card": "new"}, overwrite=True)
     assert bundles.load(copy).card == "new"
-    assert os.listdir(copy.parent) == ["copy"], "nothing is left beside it"
+    assert [p.name for p in copy.parent.iterdir()] == ["copy"], "nothing beside it"
 
 
 def test_a_write_that_fails_leaves_nothing(
@@ -331,14 +332,13 @@ def test_nonsense_in_a_file_is_a_bundle_error(
         bundles.verify(copy)
 
 
-def npz(
-    header: str | None = None, *, body: bytes = b"", deflate: bool = False
-) -> bytes:
+def npz(descr: str, shape: str, *, body: bytes = b"", deflate: bool = False) -> bytes:
+    text = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}"
+    text = text.ljust(117) + "\n"
+    head = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
     out = io.BytesIO()
     method = zipfile.ZIP_DEFLATED if deflate else zipfile.ZIP_STORED
     with zipfile.ZipFile(out, "w", method) as archive:
-        text = (header or "").ljust(117) + "\n"
-        head = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
         archive.writestr("rows.npy", head + body)
     return out.getvalue()
 
@@ -346,17 +346,17 @@ def npz(
 @pytest.mark.parametrize(
     "data",
     [
-        npz("{'descr': '<f8', 'fortran_order': False, 'shape': (10**12,), }"),
-        npz("{'descr': '<f8', 'fortran_order': False, 'shape': (999999999999,), }"),
-        npz("{'descr': '<f8', 'fortran_order': False, 'shape': (-1,), }", body=b"x" * 8),
-        npz("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", body=b"x" * 8),
-        npz("{'descr': '<M8[s]', 'fortran_order': False, 'shape': (1,), }", body=b"x" * 8),
-        npz("__import__('os').abort()"),
-        npz("{'descr': '<U999999999', 'fortran_order': False, 'shape': (1,), }"),
-        npz("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (0,), }"),
-        npz("{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }", body=b"x" * 16, deflate=True),
+        npz("'<f8'", "(10**12,)"),
+        npz("'<f8'", "(999999999999,)"),
+        npz("'<f8'", "(-1,)", body=b"x" * 8),
+        npz("'|O'", "(1,)", body=b"x" * 8),
+        npz("'<M8[s]'", "(1,)", body=b"x" * 8),
+        npz("__import__('os').abort()", "(1,)"),
+        npz("'<U999999999'", "(1,)"),
+        npz("[('a', '<f8')]", "(0,)"),
+        npz("'<f8'", "(2,)", body=b"x" * 16, deflate=True),
     ],
-)  # fmt: skip
+)
 def test_a_hostile_array_is_refused_before_memory_is_taken(data: bytes) -> None:
     with pytest.raises(BundleError):
         unpack(data, source="golden.npz")

@@ -26,9 +26,9 @@ def test_pushes_add_up_to_the_verdict(bundle: Bundle, small_table: Table) -> Non
     for row in rows_called(bundle, small_table, is_attack=True):
         found = explain(bundle, small_table, row)
         total = found.base + sum(c.push for c in found.contributions)
-        assert total == pytest.approx(found.total, abs=1e-4)
+        assert total == pytest.approx(found.log_odds, abs=1e-4)
         odds = bundle.score(small_table.take([row])).attack[0]
-        assert found.total == odds
+        assert found.log_odds == odds
 
 
 def test_each_columns_effect_alone_can_be_repeated_by_hand(
@@ -41,7 +41,7 @@ def test_each_columns_effect_alone_can_be_repeated_by_hand(
         record = small_table.frame.row(row, named=True) | {c.column: c.normal_value}
         frame = pl.DataFrame([record], schema=small_table.frame.schema)
         odds = bundle.score(Table(schema=small_table.schema, frame=frame)).attack[0]
-        assert found.total - odds == pytest.approx(c.alone, abs=1e-4)
+        assert found.log_odds - odds == pytest.approx(c.alone, abs=1e-4)
 
 
 def test_the_columns_that_turn_the_verdict_do_turn_it(
@@ -74,14 +74,12 @@ def test_the_normal_record_is_one_the_bundle_calls_benign(
 
 def test_a_planted_cause_is_found(bundle: Bundle, small_table: Table) -> None:
     """A normal record with one column of a flood: that column is named first."""
-    benign = rows_called(bundle, small_table, is_attack=False)[0]
     for name, value in {"error_rate": 1.0, "service": "ecr_i"}.items():
         frame = bundle.reference.frame[:1].with_columns(pl.lit(value).alias(name))
         table = Table(schema=small_table.schema, frame=frame)
         found = explain(bundle, table, 0)
         assert found.contributions[0].column == name
         assert found.contributions[0].value == value
-    assert benign >= 0
 
 
 def test_a_record_like_a_normal_one_says_so(bundle: Bundle) -> None:

@@ -153,7 +153,7 @@ def test_a_quoted_newline_is_one_record_and_lines_stay_right() -> None:
     found = read(data)
     assert rows(found) == [("t\ncp", 1.0, 1.0), ('u"dp', 2.0, 0.0), ("udp", 3.0, 0.0)]
     assert where(found) == [2, 5, 6]
-    assert [str(b) for b in found[0].bad][0].startswith("line 4, column bytes")
+    assert str(found[0].bad[0]).startswith("line 4, column bytes")
 
 
 def test_a_record_may_cross_blocks() -> None:
@@ -313,8 +313,7 @@ def test_no_bytes_at_all_make_it_stumble(data: bytes) -> None:
     for start in (b"", CSV, b"\x1f\x8b", b'{"proto": 1'):
         try:
             found = read(start + data)
-        except DataError as error:
-            assert str(error)
+        except DataError:
             continue
         for batch in found:
             assert len(batch.table) == len(batch.lines) == batch.given.height

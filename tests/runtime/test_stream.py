@@ -38,12 +38,12 @@ def spoil(path: Path, line: int, text: str) -> None:
     path.write_text("\n".join(rows))
 
 
-@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("wanted", ["csv", "jsonl", "parquet"])
 @pytest.mark.parametrize("given", ["csv", "csv.gz", "jsonl", "parquet"])
 def test_every_format_gives_the_verdicts_of_the_table(
-    bundle: Bundle, small_table: Table, tmp_path: Path, given: str, format: str
+    bundle: Bundle, small_table: Table, tmp_path: Path, given: str, wanted: str
 ) -> None:
-    source, sink = tmp_path / f"in.{given}", tmp_path / f"out.{format}"
+    source, sink = tmp_path / f"in.{given}", tmp_path / f"out.{wanted}"
     frame = small_table.frame
     if given == "csv":
         frame.write_csv(source)
@@ -55,7 +55,7 @@ def test_every_format_gives_the_verdicts_of_the_table(
         frame.write_parquet(source)
     summary = score_file(bundle, source, sink)
     read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet}
-    out = read[format](sink)
+    out = read[wanted](sink)
     scores = bundle.score(small_table)
     labels = [bundle.schema.classes[code] for code in scores.code]
     assert out["verdict"].to_list() == labels
@@ -296,8 +296,10 @@ def test_the_base_install_alone_loads_scores_and_explains(
         "pandas", "pyarrow", "skl2onnx", "onnxmltools", "numba", "vl_convert",
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-c", BASE_ONLY.format(blocked=blocked)]
-        + [str(saved), str(source), str(tmp_path / "out.csv")],
+        [
+            *(sys.executable, "-c", BASE_ONLY.format(blocked=blocked)),
+            *(str(saved), str(source), str(tmp_path / "out.csv")),
+        ],
         capture_output=True,
         text=True,
     )

@@ -71,8 +71,8 @@ def explain(bundle: Bundle, table: Table, row: int, *, seed: int = 0) -> Explana
     contributions = tuple(
         Contribution(
             column=names[j],
-            value=plain_value(record, names[j], 0),
-            normal_value=plain_value(bundle.reference, names[j], reference),
+            value=_plain(record, names[j], 0),
+            normal_value=_plain(bundle.reference, names[j], reference),
             push=float(push[j]),
             alone=float(alone[j]),
             unit=schema.column(names[j]).unit,
@@ -90,7 +90,7 @@ def explain(bundle: Bundle, table: Table, row: int, *, seed: int = 0) -> Explana
     return Explanation(
         verdict=verdict,
         contributions=contributions,
-        total=float(scores.attack[0]),
+        log_odds=float(scores.attack[0]),
         base=base,
         is_base_normal=base <= bundle.decision.threshold,
         turning=turning,
@@ -198,8 +198,7 @@ def _turning(
     return tuple(names[: turned[0] + 1]) if len(turned) else ()
 
 
-def plain_value(table: Table, name: str, row: int) -> float | str | None:
-    """Return a value as plain JSON: None where it is missing."""
+def _plain(table: Table, name: str, row: int) -> float | str | None:
     value = table.frame[name][row]
     if isinstance(value, float) and not np.isfinite(value):
         return None

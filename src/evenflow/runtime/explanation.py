@@ -27,10 +27,10 @@ class Contribution:
     normal_value: float | str | None
     """What the nearest normal record has."""
     push: float
-    """Its share of the difference; above 0 pushes towards attack."""
-    alone: float | None
-    """Change when this column alone becomes normal, near 0 where other columns say
-    the same; None where it was not measured."""
+    """Its share of the difference in log odds; above 0 pushes towards attack."""
+    alone: float
+    """Change of the log odds when this column alone becomes normal; near 0 where
+    other columns say the same."""
     unit: str
     description: str
 
@@ -39,14 +39,13 @@ class Contribution:
         """Where the column pushes, in words."""
         return TOWARDS if self.push > 0 else AWAY
 
-    def sentence(self, compared: str) -> str:
+    def sentence(self) -> str:
         """Return the contribution in plain words."""
         has = _said(self.value, self.unit)
         normal = _said(self.normal_value, self.unit)
-        as_normal = f", as in {compared}" if has == normal else ""
-        than = as_normal or f" where {compared} has {normal}"
         return (
-            f"{self.column} is {has}{than}: pushes {self.direction} ({self.push:+.2f})."
+            f"{self.column} is {has} where similar normal traffic has {normal}: "
+            f"pushes {self.direction} ({self.push:+.2f})."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,19 +60,15 @@ class Explanation:
     verdict: Verdict
     contributions: tuple[Contribution, ...]
     """Columns that differ from normal, the strongest push first."""
-    total: float
-    """Of the record, on ``scale``: ``base`` plus all pushes."""
+    log_odds: float
+    """Of attack against benign, of the record: ``base`` plus all pushes."""
     base: float
-    """Of normal traffic, on ``scale``."""
+    """Log odds of the nearest normal record."""
     is_base_normal: bool
-    """Whether the bundle calls what is compared with benign."""
+    """Whether the bundle calls that record benign; False if it calls none so."""
     turning: tuple[str, ...]
     """Fewest of the strongest columns that, made normal together, turn the verdict;
     empty for a record that is not called an attack, or if nothing turns it."""
-    scale: str = "log odds of attack"
-    """What pushes are shares of."""
-    compared: str = "similar normal traffic"
-    """What the record is compared with, in words."""
 
     @property
     def text(self) -> str:
@@ -92,7 +87,7 @@ class Explanation:
             )
         least = SLIGHT * max((abs(c.push) for c in parts), default=0.0)
         told = [c for c in parts if abs(c.push) > least][:SHOWN]
-        lines += [c.sentence(self.compared) for c in told]
+        lines += [c.sentence() for c in told]
         if rest := len(parts) - len(told):
             lines.append(f"{rest} more columns differ from normal and push less.")
         if self.turning:
@@ -104,9 +99,7 @@ class Explanation:
         """Return the explanation as plain JSON values."""
         return {
             "verdict": self.verdict.to_dict(),
-            "scale": self.scale,
-            "compared": self.compared,
-            "total": self.total,
+            "log_odds": self.log_odds,
             "base": self.base,
             "is_base_normal": self.is_base_normal,
             "turning": list(self.turning),
@@ -145,7 +138,7 @@ def chart(explanation: Explanation) -> dict[str, Any]:
             "x": {
                 "field": "push",
                 "type": "quantitative",
-                "title": f"push on the {explanation.scale}",
+                "title": "push on the log odds of attack",
             },
             "color": {
                 "field": "direction",
@@ -158,7 +151,7 @@ def chart(explanation: Explanation) -> dict[str, Any]:
             "tooltip": [
                 {"field": "column", "type": "nominal"},
                 {"field": "value", "type": "nominal", "title": "this record"},
-                {"field": "normal", "type": "nominal", "title": explanation.compared},
+                {"field": "normal", "type": "nominal", "title": "normal traffic"},
                 {"field": "push", "type": "quantitative", "format": "+.3f"},
             ],
         },
