@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -73,7 +74,10 @@ def test_published_figures_are_hollow_and_ours_filled():
     chart = charts.comparison(records, title="t")
     whose = {r["name"]: r["whose"] for r in data(chart)}
     assert whose == {"ours": "measured here", "theirs": "as published"}
-    assert 'fill-opacity="0"' in text_of(chart)
+    ours, theirs = re.findall(r'aria-roledescription="bar".*?>', text_of(chart))
+    assert f'fill="{theme.MEASURED}"' in ours
+    assert "fill=" not in theirs
+    assert f'stroke="{theme.PUBLISHED}"' in theirs
 
 
 def test_balancing_shows_every_class_twice():

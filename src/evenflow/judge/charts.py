@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evenflow.judge import theme
 from evenflow.judge.drawing import (
     BAR,
     WIDTH,
@@ -352,15 +353,14 @@ def comparison(
     )
     base = alt.Chart(rows(drawn)).encode(y=y)
     whose = ["measured here", "as published"]
+    hollow = alt.Scale(domain=whose, range=[theme.MEASURED, "transparent"])
+    outline = alt.Scale(domain=whose, range=[theme.MEASURED, theme.PUBLISHED])
     legend = alt.Legend(title=None)
     tooltip = [alt.Tooltip("name:N"), alt.Tooltip("value:Q", format=".2%"), "whose:N"]
     filled = base.mark_bar(cornerRadiusEnd=2, strokeWidth=1.5).encode(
         x=x,
-        fillOpacity=alt.FillOpacity(
-            "whose:N", scale=alt.Scale(domain=whose, range=[1, 0]), legend=legend
-        ),
-        fill=alt.Fill("whose:N", scale=alt.Scale(domain=whose), legend=legend),
-        stroke=alt.Stroke("whose:N", scale=alt.Scale(domain=whose), legend=legend),
+        fill=alt.Fill("whose:N", scale=hollow, legend=legend),
+        stroke=alt.Stroke("whose:N", scale=outline, legend=legend),
         tooltip=tooltip,
     )
     edge = base.transform_filter("isValid(datum.low)").mark_rule(style="edge")

@@ -18,6 +18,9 @@ FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, GREY = "#CC79A7", "#56B4E9", "#7A7A7A"
 
+MEASURED, PUBLISHED = "#2b7fb8", "#c98600"
+"""Ours and theirs, where one of them is hollow: seen on light and dark paper."""
+
 _LIGHT = {
     "ink": "#1d2731",
     "quiet": "#5b6770",
