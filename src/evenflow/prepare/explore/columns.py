@@ -148,16 +148,14 @@ def bin_edges(distinct: Floats, *, is_whole: bool) -> tuple[Floats, str]:
     """Return ascending bin edges over sorted distinct values, and the scale's name."""
     low, high = distinct[0], distinct[-1]
     size = np.abs(distinct[distinct != 0])
-    unit = float(np.quantile(size, 0.05))
-    is_log = float(np.abs(distinct).max()) > 50 * float(np.median(size)) or (
-        float(np.median(size)) > 50 * unit
-    )
+    most, middle = float(size.max()), float(np.median(size))
+    unit = max(float(size.min()), most * 1e-9)
+    is_log = most > 50 * middle or middle > 50 * float(np.quantile(size, 0.05))
     if is_log:
-        with np.errstate(over="ignore"):
-            ends = np.arcsinh(np.array([low, high]) / unit)
-            edges = np.sinh(np.linspace(ends[0], ends[1], N_BINS + 1)) * unit
-    else:
-        edges = np.linspace(low, high, N_BINS + 1)
+        ends = np.arcsinh(np.array([low, high]) / unit)
+        edges = np.sinh(np.linspace(ends[0], ends[1], N_BINS + 1)) * unit
+    else:  # divided first: the distance of two huge values may not be a number
+        edges = np.linspace(low / most, high / most, N_BINS + 1) * most
     if is_whole:
         edges = np.round(edges)
     edges[0], edges[-1] = low, high  # the round trip may have moved them
