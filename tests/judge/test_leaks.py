@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 
 from evenflow.errors import LeakError
-from evenflow.judge import suspects
 from evenflow.judge.leaks import check, examine
-from evenflow.prepare.split import Protocol, hold_out
+from evenflow.prepare import suspects
+from evenflow.prepare.leaks import check_split
+from evenflow.prepare.split import Protocol, Split, hold_out
 from evenflow.schema import Column
 
 OFFICIAL = Protocol(name="official", description="training file -> test file")
@@ -177,3 +178,9 @@ def test_the_official_nsl_kdd_files_share_664_rows(data_folders):
     assert "664 of 22,544 judged rows" in findings["shared rows"]["text"]
     assert findings["identifiers"]["status"] == "pass"
     assert findings["single columns"]["status"] == "pass"
+
+
+def test_a_split_with_the_label_among_its_features_is_refused_before_training(parts):
+    train, test = (added(p, "attack_cat", p.labels * 1.0) for p in parts)
+    with pytest.raises(LeakError, match="attack_cat"):
+        check_split(Split(train=train, test=test, protocol=OFFICIAL))

@@ -10,6 +10,7 @@ import re
 import numpy as np
 import pytest
 
+from evenflow.datasets import Dataset
 from evenflow.decision import Decision
 from evenflow.errors import DataError, StorageError
 from evenflow.judge import figures, page, render
@@ -281,17 +282,27 @@ def test_the_card_tells_what_the_model_must_not_be_used_for(report):
 
 
 def test_the_card_names_source_terms_and_faults_of_the_data(report):
-    @dataclasses.dataclass
-    class Source:
-        title: str = "Small"
-        citation: str = "A. Nobody"
-        terms: str = "free for research"
-        url: str = "https://example.org"
-        caveats: tuple[str, ...] = ("labels of May are wrong",)
-
-    card = model_card(report, Source())
+    source = Dataset(
+        name="small",
+        title="Small",
+        load=lambda split, folders: None,
+        splits=("train",),
+        citation="A. Nobody",
+        terms="free for research",
+        caveats=("labels of May are wrong",),
+    )
+    card = model_card(report, source)
     for words in ("free for research", "A. Nobody", "Known fault: labels of May"):
         assert words in card
+
+
+def test_the_card_finds_the_data_set_of_its_recipe(report):
+    recipe = TRAINING["recipe"] | {"dataset": {"name": "nsl_kdd"}}
+    found = model_card(
+        dataclasses.replace(report, training=TRAINING | {"recipe": recipe})
+    )
+    assert "Terms of use" in found
+    assert "Known fault" in found
 
 
 def test_page_parts_escape_what_is_no_markup():

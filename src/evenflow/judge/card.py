@@ -9,24 +9,16 @@ References
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
+from evenflow import datasets
+from evenflow.datasets import Dataset
 from evenflow.judge import figures, grids
 from evenflow.judge.report import Report
 from evenflow.metrics import BINARY
 
 
-class Source(Protocol):
-    """What a card says of a data set."""
-
-    title: str
-    citation: str
-    terms: str
-    url: str
-    caveats: Any
-
-
-def model_card(report: Report, source: Source | None = None) -> str:
+def model_card(report: Report, source: Dataset | None = None) -> str:
     """Return the card as Markdown.
 
     Parameters
@@ -34,10 +26,11 @@ def model_card(report: Report, source: Source | None = None) -> str:
     report : Report
         With the record of the training.
     source : Dataset, optional
-        The data set's title, citation, terms, address and caveats.
+        Where the training rows come from; the recipe's data set without it.
     """
     training = report.training or {}
     recipe = training.get("recipe") or {}
+    source = source or _source(recipe)
     parts = [
         f"# {_title(report, recipe)}",
         *(f"> **{mark}**" for mark in figures.marks(report)),
@@ -53,6 +46,11 @@ def model_card(report: Report, source: Source | None = None) -> str:
     return (
         "\n\n".join(part.strip() for part in parts if part).replace("<", "&lt;") + "\n"
     )
+
+
+def _source(recipe: Mapping[str, Any]) -> Dataset | None:
+    name = recipe.get("dataset", {}).get("name")
+    return datasets.get(name) if name in datasets.names() else None
 
 
 def _title(report: Report, recipe: Mapping[str, Any]) -> str:
@@ -89,7 +87,7 @@ Not intended: blocking traffic on its own; records whose columns are computed in
 way than those of {report.dataset}; judging people."""
 
 
-def _data(report: Report, training: Mapping[str, Any], source: Source | None) -> str:
+def _data(report: Report, training: Mapping[str, Any], source: Dataset | None) -> str:
     lines = [
         "## Data",
         "",
@@ -98,14 +96,13 @@ def _data(report: Report, training: Mapping[str, Any], source: Source | None) ->
         f"- Classes: {report.taxonomy or 'taxonomy not stated'}",
     ]
     if source:
-        lines += [
-            f"- Source: {source.url}",
-            f"- Terms of use: {source.terms}",
-            f"- Citation: {source.citation}",
-        ]
-        found = source.caveats
-        caveats = [found] if isinstance(found, str) else list(found or ())
-        lines += [f"- Known fault: {caveat}" for caveat in caveats]
+        said = {
+            "Source": source.url,
+            "Terms of use": source.terms,
+            "Citation": source.citation,
+        }
+        lines += [f"- {name}: {text}" for name, text in said.items() if text]
+        lines += [f"- Known fault: {caveat}" for caveat in source.caveats]
     if training.get("class_counts"):
         lines += ["", grids.markdown(figures.training(training)[0]).strip()]
     return "\n".join(lines)

@@ -15,9 +15,9 @@ from typing import Any, Literal
 import numpy as np
 
 from evenflow.errors import LeakError
-from evenflow.judge.suspects import check_features, counts_up, gives_away, identifiers
 from evenflow.prepare.leaks import SHARING, check_split, row_hashes
 from evenflow.prepare.split import Protocol, Split
+from evenflow.prepare.suspects import check_features, counts_up, gives_away, identifiers
 from evenflow.schema import Table
 
 Status = Literal["pass", "note", "warn"]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from evenflow.errors import LeakError
 from evenflow.prepare.features import numeric_matrix
 from evenflow.prepare.split import Split
+from evenflow.prepare.suspects import check_features
 from evenflow.schema import Table
 
 SKETCH_SIZE = 65_536
@@ -75,8 +76,10 @@ def check_split(split: Split) -> int:
     Raises
     ------
     LeakError
-        There are such rows under a protocol that promises none.
+        There are such rows under a protocol that promises none, or a feature is the
+        label under another name.
     """
+    check_features(split.train)
     shared = np.isin(row_hashes(split.test), row_hashes(split.train))
     n = int(shared.sum())
     if n and not split.protocol.name.startswith(SHARING):
