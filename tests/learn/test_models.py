@@ -53,7 +53,8 @@ def test_a_model_cites_where_it_comes_from(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_learns_and_its_onnx_says_the_same(name, rows):
-    fitted = rows.fit(name, epochs=8) if name in NETWORKS else rows.fit(name)
+    how = {"epochs": 8, "patience": 8} if name in NETWORKS else {}
+    fitted = rows.fit(name, **how)
     X, y = rows.X_valid, rows.y_valid
     log_proba = fitted.log_proba(X)
     assert log_proba.shape == (len(X), 5)
@@ -159,6 +160,8 @@ def test_a_value_that_is_not_finite_is_refused_by_its_place(name, rows):
         ("cnn", {"channels": (8, 0)}),
         ("cnn", {"kernel_size": 0}),
         ("cnn", {"stem_stride": 0}),
+        ("cnn", {"stem_stride": 4}),
+        ("cnn_lstm", {"stem_stride": 9}),
         ("cnn", {"dropout": 1.0}),
         ("cnn_lstm", {"hidden": 0}),
         ("cnn_lstm", {"dropout": -0.1}),
@@ -186,6 +189,19 @@ def test_a_convolution_fits_few_and_odd_numbers_of_features(name):
     for n_features in (1, 2, 3, 7, 28, 119, 122):
         model = network(n_features, 3, config()).eval()
         assert model(torch.zeros(2, n_features)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("n_features", [5, 28, 117, 118, 119, 120, 121, 122])
+def test_no_feature_is_left_over(name, n_features):
+    import torch
+
+    network, config = registry.load("models", name)
+    model = network(n_features, 3, config()).eval()
+    x = torch.randn(64, n_features, generator=torch.Generator().manual_seed(0))
+    x.requires_grad_()
+    model(x)[:, 0].sum().backward()
+    assert (x.grad.abs().sum(dim=0) > 0).all()
 
 
 def test_a_list_from_a_recipe_serves_as_well_as_a_tuple(rows):

@@ -30,13 +30,10 @@ class Config:
     """Share of the head's inputs silenced in training, [0, 1)."""
 
     def __post_init__(self) -> None:
-        check_convolution(
-            self.channels, (self.kernel_size, self.stem_kernel_size), self.dropout
-        )
-        if min(self.hidden, self.stem_stride) < 1:
+        check_convolution(self)
+        if self.hidden < 1:
             raise RecipeError(
-                f"hidden is {self.hidden} and stem_stride {self.stem_stride}; "
-                "expected 1 or more. Change them in [model]"
+                f"hidden is {self.hidden}; expected 1 or more. Change it in [model]"
             )
 
 
