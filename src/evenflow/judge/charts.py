@@ -62,7 +62,8 @@ def confusion_matrix(
         for t, row in zip(labels, matrix, strict=True)
         for d, n in zip(labels, row, strict=True)
     ]
-    x = alt.X("decided:N", sort=None, title="decided", axis=alt.Axis(labelAngle=-35))
+    axis = alt.Axis(labelAngle=-35 if len(labels) <= 10 else -90)
+    x = alt.X("decided:N", sort=None, title="decided", axis=axis)
     y = alt.Y("true:N", sort=None, title="true class")
     base = alt.Chart(rows(cells)).encode(x=x, y=y)
     tooltip = [

@@ -305,22 +305,40 @@ def _column_table(found: Found) -> page.Html:
         share = column["mutual_information_share"]
         return "–" if share is None else f"{share:.1%}"
 
-    return page.table(
-        "Every column",
-        ["column", "kind", "unit", "missing", "infinite", "out of bounds", "distinct",
-         "most common", "min", "median", "max", "tells of label"],
-        [
-            (
-                c["name"], c["kind"], c["unit"], f"{c['missing']:,}",
-                f"{c['infinite']:,}", f"{c['out_of_bounds']:,}", f"{c['distinct']:,}",
-                f"{c['most_common_share']:.1%}", figure(c, "min"), _median(c),
-                figure(c, "max"), told(c),
-            )
-            for c in found["columns"]
-        ],
-        note="Tells of label: mutual information as a share of the label's entropy.",
-        text=(0, 1, 2),
-    )  # fmt: skip
+    cells: dict[str, list[str]] = {
+        "column": [c["name"] for c in found["columns"]],
+        "kind": [c["kind"] for c in found["columns"]],
+        "unit": [c["unit"] for c in found["columns"]],
+    }
+    for name in ("missing", "infinite", "out_of_bounds"):
+        values = [c[name] for c in found["columns"]]
+        if any(values):
+            cells[name.replace("_", " ")] = [f"{v:,}" for v in values]
+    if not any(cells["unit"]):
+        del cells["unit"]
+    cells |= {
+        "distinct": [f"{c['distinct']:,}" for c in found["columns"]],
+        "most common": [f"{c['most_common_share']:.1%}" for c in found["columns"]],
+        "min": [figure(c, "min") for c in found["columns"]],
+        "median": [_median(c) for c in found["columns"]],
+        "max": [figure(c, "max") for c in found["columns"]],
+        "tells of label": [told(c) for c in found["columns"]],
+    }
+    none = [
+        words
+        for name, words in (
+            ("missing", "missing"),
+            ("infinite", "infinite"),
+            ("out of bounds", "outside its column's bounds"),
+        )
+        if name not in cells
+    ]
+    note = "Tells of label: mutual information as a share of the label's entropy."
+    if none:
+        note += f" No value is {' or '.join(none)}."
+    words = [k for k, name in enumerate(cells) if name in {"column", "kind", "unit"}]
+    rows = zip(*cells.values(), strict=True)
+    return page.table("Every column", list(cells), rows, note=note, text=words)
 
 
 def _median(column: Found) -> str:
