@@ -1,0 +1,125 @@
+"""Write the generated pages of docs/reference; tests hold them to what is committed.
+
+Run: python docs/generate.py
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evenflow import registry
+from evenflow.cli import main
+from evenflow.recipe import Decide, Prepare, Recipe, Training, _signature, shipped
+
+HERE = Path(__file__).parent / "reference"
+HEAD = "<!-- Written by docs/generate.py; change the code, then run it. -->\n\n"
+
+
+def pages() -> dict[str, str]:
+    """Return the text of every generated page by file name."""
+    return {"command-line.md": command_line(), "recipes.md": recipes()}
+
+
+def command_line() -> str:
+    """Return the help of every command."""
+    parts = [
+        HEAD + "# Command line\n",
+        "Results go to stdout, everything else to stderr. Exit codes: 0 done; 2 what "
+        "was given is wrong, said in one line; 130 stopped by Ctrl-C; 141 the reader "
+        "of a pipe left; 1 a bug of evenflow's.\n",
+        "| variable | meaning |\n| --- | --- |\n"
+        "| `EVENFLOW_DATA` | folders with published data sets, separated as in `PATH` "
+        "|\n| `XDG_CACHE_HOME` | where `evenflow/datasets` lies; `~/.cache` without |\n",
+    ]
+    for path, command in _commands(main, ("evenflow",)):
+        context = click.Context(command, info_name=" ".join(path))
+        context.max_content_width = 80
+        context.terminal_width = 80
+        text = command.get_help(context)
+        parts.append(f"## {' '.join(path)}\n\n```text\n{text}\n```\n")
+    return "\n".join(parts)
+
+
+def _commands(
+    command: click.Command, path: tuple[str, ...]
+) -> list[tuple[tuple[str, ...], click.Command]]:
+    found = [(path, command)]
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None  # noqa: S101
+            found += _commands(inner, (*path, name))
+    return found
+
+
+def recipes() -> str:
+    """Return every key of a recipe, and every part's parameters."""
+    parts = [
+        HEAD + "# Recipes\n",
+        "A recipe is one TOML file, or a name `<dataset>/<model>-<balance>` of parts "
+        "that evenflow has. A key nobody knows is refused with the nearest known "
+        "one.\n",
+        "## Keys\n",
+        "| key | default |\n| --- | --- |",
+    ]
+    parts += [f"| `{key}` | {_default(value)} |" for key, value in _keys()]
+    parts.append("\n## Shipped recipes\n")
+    parts.append("| name | what | reference |\n| --- | --- | --- |")
+    for name in shipped():
+        recipe = Recipe.load(name)
+        doi = f"doi:{recipe.reference}" if recipe.reference else ""
+        parts.append(f"| `{name}` | {recipe.title} | {doi} |")
+    titles = {
+        "datasets": "Data sets (`[dataset]`)",
+        "splits": "Splits (`[split]`)",
+        "balance": "Samplers (`[balance]`)",
+        "models": "Models (`[model]`)",
+    }
+    for kind, title in titles.items():
+        parts.append(
+            f"\n## {title}\n\n| name | parameters and defaults |\n| --- | --- |"
+        )
+        for name in registry.names(kind):
+            accepted = _signature(kind, name)
+            said = ", ".join(
+                f"`{key}` = {_default(default)}"
+                for key, (_, default) in accepted.items()
+            )
+            parts.append(f"| `{name}` | {said or 'none'} |")
+    return "\n".join(parts) + "\n"
+
+
+def _keys() -> list[tuple[str, Any]]:
+    tables = {"prepare": Prepare, "training": Training, "decide": Decide}
+    found: list[tuple[str, Any]] = []
+    for name, field in Recipe.model_fields.items():
+        if name in tables:
+            found += [
+                (f"{name}.{key}", inner.default)
+                for key, inner in tables[name].model_fields.items()
+            ]
+            continue
+        default = field.default
+        found.append((name, default.name if hasattr(default, "flat") else default))
+    return found
+
+
+def _default(value: Any) -> str:
+    if value is ... or repr(value) == "PydanticUndefined":
+        return "must be given"
+    if value is None or value is dataclasses.MISSING:
+        return "none"
+    return f"`{json.dumps(value, ensure_ascii=False)}`"
+
+
+if __name__ == "__main__":
+    HERE.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (HERE / name).write_text(text, encoding="utf-8")
+        print(f"wrote {HERE / name}")  # noqa: T201

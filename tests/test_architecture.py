@@ -1,0 +1,157 @@
+"""Who may import whom, and what a file may hold."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import evenflow
+
+ROOT = Path(evenflow.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+
+# a room may import rooms of its own level or a lower one
+LEVELS = [
+    {"errors"},
+    {"schema", "metrics", "ranking", "decision", "files", "progress", "contract"},
+    {"recipe", "registry"},
+    {"datasets", "traffic", "prepare"},
+    {"learn", "runtime"},
+    {"judge"},
+    {"experiment"},
+    {"cli", "api"},
+]
+LEVEL = {room: number for number, level in enumerate(LEVELS) for room in level}
+# what stands beside the order: a sensor trains nothing, a trainer is no sensor
+NEVER = [
+    ("runtime", {"learn", "judge", "datasets", "recipe"}),
+    ("learn", {"runtime", "judge"}),
+    ("judge", {"runtime"}),
+    ("prepare", {"datasets", "learn", "runtime", "judge"}),
+    ("datasets", {"learn", "runtime", "judge"}),
+]
+FENCES = {
+    "torch": ("learn/", "prepare/balance/gans/"),
+    "imblearn": ("prepare/balance/",),
+    "lightgbm": ("learn/",),
+    "shap": (),
+    "altair": ("judge/",),
+    "vl_convert": ("judge/",),
+    "rich": ("cli/",),
+    "click": ("cli/",),
+    "flask": ("web/",),
+    "ray": ("cluster.py",),
+    "pickle": (),
+    "joblib": (),
+    "dill": (),
+    "cloudpickle": (),
+}
+
+
+def where(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(path):
+    """Yield (module, is at module level) for every import in a file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    top = set(map(id, tree.body))
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            yield name, id(node) in top
+
+
+def room(path):
+    return where(path).split("/")[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=where)
+def test_a_file_imports_from_its_left_only(path):
+    mine = room(path)
+    if mine == "__init__":
+        return
+    assert mine in LEVEL, f"{mine} has no place in the order of rooms"
+    forbidden = {r for name, rooms in NEVER if name == mine for r in rooms}
+    for name, _ in imports(path):
+        parts = name.split(".")
+        if parts[0] != "evenflow" or len(parts) < 2 or parts[1] not in LEVEL:
+            continue
+        theirs = parts[1]
+        assert LEVEL[theirs] <= LEVEL[mine], f"{mine} imports {name}"
+        assert theirs not in forbidden, f"{mine} imports {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=where)
+def test_packages_stay_behind_their_fences(path):
+    for name, _ in imports(path):
+        package = name.split(".")[0]
+        if package in FENCES:
+            assert where(path).startswith(FENCES[package] or "\0"), f"{name} in {path}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=where)
+def test_a_file_is_a_screen_or_three(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+@pytest.mark.parametrize("path", FILES, ids=where)
+def test_below_the_command_line_nothing_prints_or_reads_the_environment(path):
+    if room(path) == "cli":
+        return
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in {"print", "input", "breakpoint"}, f"{called} in {path}"
+            assert called not in {"os.getenv", "logging.basicConfig"}
+        if isinstance(node, ast.Attribute):
+            assert ast.unparse(node) != "os.environ"
+
+
+@pytest.mark.parametrize("path", FILES, ids=where)
+def test_nothing_is_unpickled(path):
+    text = path.read_text(encoding="utf-8")
+    assert "allow_pickle=True" not in text
+    assert "torch.load(" not in text
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {
+            "np.load",
+            "numpy.load",
+        }:
+            given = {k.arg: ast.unparse(k.value) for k in node.keywords}
+            assert given.get("allow_pickle") == "False", f"np.load in {path}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=where)
+def test_no_error_is_swallowed_whole(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None, f"bare except in {path}"
+            is_all = ast.unparse(node.type) in {"Exception", "BaseException"}
+            assert not (is_all and ast.unparse(node.body[0]) == "pass")
+
+
+def test_only_the_command_line_reads_the_environment():
+    readers = [
+        where(path)
+        for path in FILES
+        if "os.environ" in path.read_text(encoding="utf-8")
+    ]
+    assert readers == ["cli/folders.py"]

@@ -1,0 +1,77 @@
+"""What ``import evenflow`` offers, and what importing it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import evenflow
+
+NAMES = {
+    "BundleError", "BusyError", "ChecksumError", "DataError", "EvenflowError",
+    "LeakError", "MissingExtraError", "Recipe", "RecipeError", "StorageError",
+    "Table", "__version__", "compare", "evaluate", "load_bundle", "load_dataset",
+    "train",
+}  # fmt: skip
+
+
+def test_the_public_names_are_these():
+    assert set(evenflow.__all__) == NAMES == set(dir(evenflow))
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_every_public_name_is_there_and_documented(name):
+    thing = getattr(evenflow, name)
+    assert thing.__doc__
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        _ = evenflow.trian
+
+
+def modules_after(code):
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_evenflow_imports_nothing_else():
+    assert not {"numpy", "polars", "pydantic", "torch"} & modules_after(
+        "import evenflow"
+    )
+
+
+def test_loading_a_bundle_needs_the_base_install_alone():
+    loaded = modules_after("import evenflow.runtime.bundle, evenflow.runtime.stream")
+    trains = {"torch", "sklearn", "lightgbm", "imblearn", "onnx", "altair", "shap"}
+    assert not trains & loaded
+    assert not {m for m in loaded if m.startswith(("evenflow.learn", "evenflow.judge"))}
+
+
+def test_a_program_trains_scores_and_judges_through_it(tmp_path):
+    recipe = evenflow.Recipe.load("synthetic/random_forest-none").with_(
+        dataset={"name": "synthetic", "n_rows": 2000},
+        model={"name": "random_forest", "n_estimators": 10},
+    )
+    experiment = evenflow.train(recipe, tmp_path / "bundle", seed=3)
+    assert experiment.report.binary["accuracy"] > 0.7
+    assert experiment.trained.recipe.seed == 3
+    bundle = evenflow.load_bundle(tmp_path / "bundle")
+    rows = evenflow.load_dataset("synthetic", "test", n_rows=2000)
+    scores = bundle.score(rows)
+    assert scores.is_attack.sum() == (experiment.trained.scores.is_attack).sum()
+    again = evenflow.evaluate(tmp_path / "bundle", "synthetic")
+    assert again.binary["accuracy"] == pytest.approx(
+        experiment.report.binary["accuracy"], abs=1e-3
+    )
+    with pytest.raises(evenflow.StorageError, match="is there already"):
+        evenflow.train(recipe, tmp_path / "bundle")
+    with pytest.raises(evenflow.LeakError, match="trained this bundle"):
+        evenflow.evaluate(bundle, "synthetic", "train")
