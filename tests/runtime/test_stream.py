@@ -248,6 +248,39 @@ def test_a_device_is_written_to_and_never_replaced(
     assert Path("/dev/null").is_char_device()
 
 
+def test_a_full_disk_is_a_storage_error(bundle: Bundle, source: Path) -> None:
+    with pytest.raises(StorageError, match="/dev/full: No space left"):
+        score_file(bundle, source, Path("/dev/full"))
+    with (
+        pytest.raises(StorageError, match="standard output: No space left"),
+        Path("/dev/full").open("wb", buffering=0) as stream,
+    ):
+        score_file(bundle, source, stream)  # type: ignore[arg-type]
+
+
+def test_a_reader_that_has_seen_enough_ends_the_run(
+    bundle: Bundle, source: Path
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    stream = os.fdopen(writing, "wb", buffering=0)
+    with pytest.raises(BrokenPipeError):
+        score_file(bundle, source, stream)  # type: ignore[arg-type]
+    stream.close()
+
+
+def test_a_full_disk_leaves_nothing_half_written(
+    bundle: Bundle, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    with pytest.raises(StorageError, match="No space left"):
+        score_file(bundle, source, tmp_path / "out.parquet")
+    assert [p.name for p in tmp_path.iterdir()] == ["in.csv"]
+
+
 @pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
 def test_an_output_in_no_folder_of_ours_is_a_storage_error(
     bundle: Bundle, source: Path, tmp_path: Path, name: str

@@ -30,10 +30,25 @@ class Block:
     n_lines: int
 
 
-def chunks(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield what the stream has, as it comes, at most ``CHUNK`` bytes at once."""
+def chunks(stream: BinaryIO, *, name: str) -> Iterator[bytes]:
+    """Yield what the stream has, as it comes, at most ``CHUNK`` bytes at once.
+
+    Raises
+    ------
+    DataError
+        The stream fails, as a folder or a bad disk does.
+    """
     read = getattr(stream, "read1", stream.read)
-    while data := read(CHUNK):
+    while True:
+        try:
+            data = read(CHUNK)
+        except OSError as error:
+            raise DataError(
+                f"{name}: cannot be read ({error.strerror}), expected records there. "
+                "Check the device or give another file"
+            ) from error
+        if not data:
+            return
         yield data
 
 

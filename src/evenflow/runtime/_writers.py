@@ -54,15 +54,22 @@ def writer(
 @contextmanager
 def binary(sink: Path | BinaryIO) -> Iterator[BinaryIO]:
     """Yield a stream to write to; a plain file appears whole or not at all."""
-    if not isinstance(sink, Path):
-        yield sink
-        sink.flush()
-    elif not _is_plain(sink):  # a device or named pipe cannot be replaced
-        with sink.open("wb") as stream:
-            yield stream
-    else:
+    if isinstance(sink, Path) and _is_plain(sink):
         with replacing(sink) as part, part.open("wb") as stream:
             yield stream
+        return
+    try:
+        if isinstance(sink, Path):  # a device or named pipe cannot be replaced
+            with sink.open("wb") as stream:
+                yield stream
+        else:
+            yield sink
+            sink.flush()
+    except (BrokenPipeError, StorageError):
+        raise  # a reader that has seen enough is no error of ours
+    except OSError as error:
+        where = sink if isinstance(sink, Path) else Path("standard output")
+        raise storage_error(where, error) from error
 
 
 def _is_plain(path: Path) -> bool:

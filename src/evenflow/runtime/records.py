@@ -109,7 +109,7 @@ def _read(
     wanted: Format | None,
     name: str,
 ) -> Iterator[Raw]:
-    parts = _bytes.chunks(stream)
+    parts = _bytes.chunks(stream, name=name)
     head = _enough(parts)
     if head.startswith(_parquet.MAGIC) or wanted == "parquet":
         if not isinstance(source, Path):
