@@ -126,7 +126,8 @@ def _parquet(path: Path) -> Iterator[Write]:
     def flush() -> None:
         if waiting:
             name = f"{len(list(folder.iterdir())):09d}.parquet"
-            pl.concat(waiting).write_parquet(folder / name)
+            with _as_os_error():
+                pl.concat(waiting).write_parquet(folder / name)
             waiting.clear()
 
     def write(frame: pl.DataFrame) -> None:
@@ -137,7 +138,7 @@ def _parquet(path: Path) -> Iterator[Write]:
     try:
         yield write
         flush()
-        with replacing(path) as part:
+        with replacing(path) as part, _as_os_error():
             pl.scan_parquet(sorted(folder.iterdir())).sink_parquet(part)
     except OSError as error:
         if isinstance(error, StorageError):
@@ -145,3 +146,12 @@ def _parquet(path: Path) -> Iterator[Write]:
         raise storage_error(path, error) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _as_os_error() -> Iterator[None]:
+    """Turn what Polars makes of a full disk back into an ``OSError``."""
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        raise OSError(str(error)) from error
