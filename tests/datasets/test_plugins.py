@@ -85,7 +85,12 @@ def test_without_its_files_it_says_what_is_missing(dataset, tmp_path):
 
 def test_it_has_a_card(dataset):
     text = (CARDS / f"{dataset.name}.md").read_text(encoding="utf-8")
-    assert dataset.title in text
+    assert text.startswith(f"# {dataset.title}\n")
+    prose = " ".join(text.split())
+    for fact in (dataset.terms, dataset.citation, *dataset.caveats):
+        assert " ".join(fact.split()) in prose
+    for column in dataset.schema.columns if dataset.schema else ():
+        assert f"| {column.name} | {column.kind} | {column.unit} |" in text
     for file in dataset.files:
         assert file.name in text
         assert (file.sha256 or "no checksum") in text
