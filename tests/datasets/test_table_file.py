@@ -8,9 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from evenflow import datasets
+from evenflow import contract, datasets
 from evenflow.datasets import _guess
 from evenflow.errors import DataError, RecipeError
+from evenflow.prepare.features import Preprocessor
 from evenflow.recipe import Recipe
 
 CSV = """src_ip,dst_port,proto,duration,bytes,is_tls,timestamp,attack_cat,label
@@ -292,3 +293,31 @@ def test_addresses_are_known_by_value(value):
 def test_a_column_of_very_many_words_is_no_feature():
     words = pl.Series("url", [f"/page/x{i}" for i in range(500)])
     assert _guess.kind_of(words).kind == "extra"
+
+
+def test_a_dash_among_numbers_is_a_missing_value_and_a_word_elsewhere(tmp_path):
+    path = tmp_path / "zeek.csv"
+    path.write_text("bytes,service,label\n-,-,benign\n1,-,benign\n2,dns,x\n3,dns,x\n")
+    table, _ = load(path)
+    assert np.isnan(table.frame["bytes"][0])
+    assert table.frame["service"].to_list() == ["-", "-", "dns", "dns"]
+
+
+def test_a_quoted_name_may_hold_the_separator(tmp_path):
+    path = tmp_path / "quoted.csv"
+    path.write_text('"bytes, all",label\n1,benign\n2,benign\n3,"x, y"\n4,"x, y"\n')
+    table, _ = load(path)
+    assert table.schema.names == ("bytes, all",)
+    assert table.schema.classes == ("benign", "x, y")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_the_file_scored_as_it_is_gives_the_matrix_that_trained(file, tmp_path, kind):
+    table, _ = load(file)
+    raw = pl.read_csv(file, infer_schema=False)
+    if kind == "parquet":
+        raw = pl.read_csv(file, null_values=["NaN", "?", ""])
+    rows, bad = contract.conform(table.schema, raw)
+    prepared = Preprocessor.fit(table, min_category_rows=1)
+    assert not bad
+    np.testing.assert_array_equal(prepared.transform(rows), prepared.transform(table))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from evenflow.datasets import _tables
 from evenflow.errors import DataError
 
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
@@ -115,6 +116,8 @@ def kind_of(series: pl.Series) -> Guess:
 
 def number_share(given: pl.Series) -> float:
     """Return which share of given words are numbers."""
+    if given.dtype == pl.String:
+        given = given.filter(~given.str.to_lowercase().is_in(_tables.NOTHING))
     if not len(given):
         return 0.0
     cast = given.cast(pl.Float64, strict=False)

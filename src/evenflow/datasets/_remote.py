@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -73,7 +74,8 @@ def find_all(file: RemoteFile, folders: Sequence[Path]) -> Iterator[Place]:
         for wanted in (names, [file.parquet] if file.parquet else []):
             for folder in places:
                 for name in wanted:
-                    if (folder / name).is_file():
+                    # a folder that may not be read holds nothing for us
+                    if os.path.isfile(folder / name):  # noqa: PTH113
                         yield _place(folder / name)
 
 
@@ -81,11 +83,14 @@ def fits(place: Place, file: RemoteFile) -> bool:
     """Return whether a file has the published size; quick, and no proof."""
     if place.form == "parquet":
         return True
-    with place.path.open("rb") as stream:
-        size = stream.seek(0, 2)
-        if place.form == "gzip" and size >= 4:  # its last word: the unpacked size
-            stream.seek(-4, 2)
-            size = int.from_bytes(stream.read(4), "little")
+    try:
+        with place.path.open("rb") as stream:
+            size = stream.seek(0, 2)
+            if place.form == "gzip" and size >= 4:  # its last word: the unpacked size
+                stream.seek(-4, 2)
+                size = int.from_bytes(stream.read(4), "little")
+    except OSError:
+        return True  # loading says why it cannot be read
     return size >= file.least_size and file.size in (None, size)
 
 

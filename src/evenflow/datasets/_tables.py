@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from evenflow.contract import MISSING
 from evenflow.errors import DataError
 from evenflow.schema import Schema, Table
 
 Source = Path | bytes
 ENCODING = "utf8-lossy"
+NOTHING = sorted(w for w in MISSING if "inf" not in w)
+"""Words for "no value" in a numeric column, in lower case; infinity is a value."""
 
 
 def read(
@@ -108,8 +112,11 @@ def first_line_of(source: Source) -> str:
     if isinstance(source, bytes):
         line = source[: source.find(b"\n") if b"\n" in source else len(source)]
     else:
-        with source.open("rb") as stream:
-            line = stream.readline(1 << 20)
+        try:
+            with source.open("rb") as stream:
+                line = stream.readline(1 << 20)
+        except OSError as error:
+            raise damaged(source, error) from error
     return line.decode("utf-8-sig", errors="replace").rstrip("\r\n")
 
 
@@ -127,8 +134,8 @@ def header_of(source: Source, where: Path) -> list[str]:
             f"{where} is empty; expected a header line and rows. Get the file again"
         )
     names: list[str] = []
-    for raw in line.split(separator_of(source)):
-        name = raw.strip().strip('"').strip()
+    for raw in next(csv.reader([line], delimiter=separator_of(source))):
+        name = raw.strip()
         number, unique = 1, name
         while unique in names:
             number += 1
@@ -146,21 +153,21 @@ def _typed(
         if series.name not in wanted:
             columns.append(series.cast(pl.String))
             continue
-        if series.dtype == pl.String:
-            series = series.str.strip_chars()
-            series = series.set(series == "", None)
         columns.append(numbers(series, where, first_line))
     return pl.DataFrame(columns)
 
 
 def numbers(series: pl.Series, where: Path, first_line: int | None) -> pl.Series:
-    """Return a column as ``Float64``.
+    """Return a column as ``Float64``; the contract's words for nothing are missing.
 
     Raises
     ------
     DataError
         A value is no number; the message names its line (or row) and the column.
     """
+    if series.dtype == pl.String:
+        series = series.str.strip_chars()
+        series = series.set(series.str.to_lowercase().is_in(NOTHING), None)
     cast = series.cast(pl.Float64, strict=False)
     bad = (cast.is_null() & series.is_not_null()).arg_true()
     if len(bad):
