@@ -21,7 +21,7 @@ LEVELS = [
     {"learn", "runtime"},
     {"judge"},
     {"experiment"},
-    {"cli", "api"},
+    {"cli", "api", "__main__"},
 ]
 LEVEL = {room: number for number, level in enumerate(LEVELS) for room in level}
 # what stands beside the order: a sensor trains nothing, a trainer is no sensor
