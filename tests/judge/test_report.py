@@ -162,6 +162,17 @@ def test_the_same_seed_gives_the_same_report(small_table, report):
     assert judged(small_table, seed=1).intervals != report.intervals
 
 
+def test_very_many_rows_get_fewer_resamples_for_areas_and_say_so(
+    small_table, monkeypatch
+):
+    from evenflow.judge import report as module
+
+    monkeypatch.setattr(module, "MANY_DRAWS", 250 * len(small_table))
+    found = judged(small_table, bootstrap=300).intervals
+    assert "250 of them for the areas" in found["methods"]["bootstrap"]
+    assert found["binary"]["roc_auc"]["low"] < found["binary"]["roc_auc"]["high"]
+
+
 def test_no_resamples_leave_wilson_intervals_alone(small_table):
     found = judged(small_table, bootstrap=0).intervals
     assert "f1" not in found["binary"]

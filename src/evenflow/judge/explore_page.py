@@ -81,7 +81,8 @@ def html(exploration: Exploration) -> str:
             _column_table(found),
             page.paragraph(
                 "Below, each row of cells is a class and each cell a range of values: "
-                "the darker, the more of the class's rows lie there. Missing and "
+                "the stronger its colour, the more of the class's rows lie there. "
+                "Missing and "
                 "infinite values are in no cell.",
                 quiet=True,
             ),
@@ -299,7 +300,7 @@ def _unseen(split: Found) -> str:
 def _column_table(found: Found) -> page.Html:
     def figure(column: Found, name: str) -> str:
         value = None if column["numeric"] is None else column["numeric"][name]
-        return "–" if value is None else f"{value:,.6g}"
+        return _number(value)
 
     def told(column: Found) -> str:
         share = column["mutual_information_share"]
@@ -343,5 +344,12 @@ def _column_table(found: Found) -> page.Html:
 
 def _median(column: Found) -> str:
     if column["numeric"] is None or "0.5" not in column["numeric"]["quantiles"]:
+        return _number(None)
+    return _number(column["numeric"]["quantiles"]["0.5"])
+
+
+def _number(value: float | None) -> str:
+    if value is None:
         return "–"
-    return f"{column['numeric']['quantiles']['0.5']:,.6g}"
+    whole = float(value).is_integer() and abs(value) < 1e15
+    return f"{value:,.0f}" if whole else f"{value:,.6g}"

@@ -1,0 +1,72 @@
+"""Pages in a real browser, where one is installed: every chart is drawn."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evenflow.decision import Decision
+from evenflow.judge import explore_page, render
+from evenflow.judge.report import judge
+from evenflow.prepare.explore import explore
+from evenflow.prepare.split import Protocol
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no Chromium is installed")
+    return found
+
+
+def drawn(browser: str, path: Path, width: int, folder: Path) -> str:
+    """Return the page's markup after its scripts have run, without the scripts."""
+    made = subprocess.run(
+        [
+            browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
+            f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=30000",
+            f"--window-size={width},20000", path.as_uri(),
+        ],
+        capture_output=True, text=True, timeout=180, check=True,
+    )  # fmt: skip
+    return re.sub(r"<script\b.*?</script>", "", made.stdout, flags=re.DOTALL)
+
+
+def written(kind: str, table, folder: Path) -> Path:
+    path = folder / f"{kind}.html"
+    if kind == "exploration":
+        explore_page.write(explore(table), path)
+        return path
+    rng = np.random.default_rng(0)
+    z = rng.normal(0, 1.5, (len(table), 5))
+    z[np.arange(len(table)), table.labels] += 2.5
+    decision = Decision.neutral(5)
+    protocol = Protocol(name="official", description="train file -> test file")
+    report = judge(
+        table, decision.apply(z), protocol=protocol, decision=decision, bootstrap=20
+    )
+    render.write(report, path)
+    return path
+
+
+# headless Chromium lays nothing out below 500 pixels
+@pytest.mark.parametrize("width", [500, 1440])
+@pytest.mark.parametrize("kind", ["report", "exploration"])
+def test_every_chart_is_drawn_offline_under_the_pages_own_policy(
+    browser, small_table, tmp_path, kind, width
+):
+    page = drawn(browser, written(kind, small_table, tmp_path), width, tmp_path)
+    assert "could not be drawn" not in page
+    charts = page.count('class="chart ')
+    assert charts == page.count("<figure>") >= 8
+    assert page.count("<svg") >= charts
+    for found in re.findall(r'<svg [^>]*class="marks" width="(\d+)"', page):
+        assert int(found) <= width
