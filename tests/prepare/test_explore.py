@@ -9,6 +9,8 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evenflow import datasets
 from evenflow.errors import DataError
@@ -331,6 +333,43 @@ def test_progress_comes_step_by_step(table):
     explore(table, others={"test": table}, on_event=events.append)
     assert [e.done for e in events] == [1, 2, 3, 4, 5, 6]
     assert {e.total for e in events} == {6}
+
+
+def test_a_class_of_few_distinct_rows_is_rare_however_often_they_repeat():
+    n = 400
+    table = tiny(
+        [*range(n), *[7.5] * n],
+        ["x"] * 2 * n,
+        [1] * 2 * n,
+        ["benign"] * n + ["syn"] * n,
+    )
+    texts = [w["text"] for w in explore(table).warnings if w["kind"] == "rare_class"]
+    assert len(texts) == 1
+    assert "400 rows of dos (1 of them distinct)" in texts[0]
+
+
+ROW = st.tuples(
+    st.floats(width=64) | st.sampled_from([0.0, -0.0, 1.0]),
+    st.none() | st.text(max_size=3),
+    st.floats(-1e6, 1e6),
+    st.sampled_from(["benign", "syn", "udp", "worm"]),
+)
+
+
+@given(rows=st.lists(ROW, min_size=1, max_size=60), other=st.lists(ROW, max_size=5))
+@settings(max_examples=80, deadline=None)
+def test_whatever_the_rows_hold_the_answer_is_json_and_adds_up(rows, other):
+    table = tiny(*zip(*rows, strict=True))
+    others = {"test": tiny(*zip(*other, strict=True))} if other else {}
+    found = explore(table, others=others)
+    assert json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert found.to_text()
+    n = len(rows)
+    assert found.duplicates["distinct_rows"] + found.duplicates["duplicate_rows"] == n
+    assert sum(c["n"] for c in found.classes) == n
+    for c in found.columns:
+        shown = sum(map(sum, c["distribution"]["counts"].values()))
+        assert shown + c["missing"] + c["infinite"] == n
 
 
 @pytest.mark.data

@@ -48,11 +48,13 @@ def _labels(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if sum(1 for c in classes if c["n"]) < 2:
         yield "one_class", "Only one class has rows: nothing can be told apart."
     for c in classes:
-        if 0 < c["n"] < FEW_ROWS:
+        distinct = found["duplicates"]["distinct_by_class"][c["name"]]
+        if 0 < distinct < FEW_ROWS:
+            only = f" ({distinct} of them distinct)" if distinct < c["n"] else ""
             yield (
                 "rare_class",
-                f"Only {c['n']} rows of {c['name']}: its figures will have wide "
-                "intervals; read them, not the point values.",
+                f"Only {c['n']:,} rows of {c['name']}{only}: its figures will have "
+                "wide intervals; read them, not the point values.",
             )
 
 
