@@ -35,17 +35,6 @@ def outcome(body, *switches):
     return CliRunner().invoke(program(body), ["run", *switches])
 
 
-@pytest.fixture(autouse=True)
-def _log_as_before():
-    """Commands set up the log of the process; the next test finds it as it was."""
-    names = ("evenflow", "py.warnings")
-    before = {n: vars(logging.getLogger(n)).copy() for n in names}
-    yield
-    logging.captureWarnings(capture=False)
-    for name, state in before.items():
-        vars(logging.getLogger(name)).update(state)
-
-
 def raiser(error):
     def body():
         raise error

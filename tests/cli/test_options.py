@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evenflow.cli.folders import cache, folders
@@ -79,6 +79,7 @@ tables = st.dictionaries(st.sampled_from("xyz"), json_values, max_size=2)
 keys = st.text(min_size=1, max_size=5, alphabet="ab.-_ é\"'")
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(keys, json_values | tables, max_size=4))
 def test_recipes_are_printed_as_toml_that_reads_back(value):
     import tomllib

@@ -1,0 +1,426 @@
+"""Each command does what it says, on a small synthetic world."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import tomllib
+
+import polars as pl
+import pytest
+
+from evenflow import files
+
+FEW = ("-s", "dataset.n_rows=1000", "-s", "model.n_estimators=5")
+FOREST = "synthetic/random_forest-none"
+
+
+def test_train_saves_a_bundle_and_prints_what_it_reached(run, tmp_path):
+    done = run("train", FOREST, "-o", tmp_path / "b", "--seed", 3, *FEW)
+    assert done.exit_code == 0, done.stderr
+    assert "SYNTHETIC" in done.stdout
+    assert "attacks detected" in done.stdout
+    assert "at argmax" in done.stdout
+    assert not (tmp_path / "b.partial").exists()
+    recipe = json.loads((tmp_path / "b" / "recipe.json").read_text())
+    assert (recipe["seed"], recipe["model"]["n_estimators"]) == (3, 5)
+
+
+def test_train_for_machines_prints_json_alone(run, tmp_path):
+    done = run("train", FOREST, "-o", tmp_path / "b", "--json", "--quiet", *FEW)
+    value = json.loads(done.stdout)
+    assert value["report"]["protocol"] == "official"
+    assert done.stderr == ""
+
+
+def test_evaluate_writes_every_form(run, bundle, tmp_path):
+    done = run(
+        "evaluate", bundle, "--data", "synthetic", "--json", tmp_path / "r.json",
+        "--markdown", tmp_path / "r.md", "--latex", tmp_path / "r.tex",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert {"protocol", "taxonomy", "n_rows", "binary", "multiclass"} <= report.keys()
+    assert report["binary"].keys() >= {
+        "accuracy", "precision", "f1", "detection_rate", "false_alarm_rate", "roc_auc",
+        "unseen_detection_rate",
+    }  # fmt: skip
+    assert report["multiclass"].keys() >= {
+        "accuracy", "weighted_f1", "macro_f1", "recall",
+    }  # fmt: skip
+    assert report["n_rows"] == 250
+    assert "SYNTHETIC" in (tmp_path / "r.md").read_text().upper()
+    assert r"\begin{table}" in (tmp_path / "r.tex").read_text()
+
+
+@pytest.mark.slow
+def test_evaluate_draws_pages_and_pictures(run, bundle, tmp_path):
+    done = run(
+        "evaluate", bundle, "--data", "synthetic", "--html", tmp_path / "r.html",
+        "--png", tmp_path / "png", "--json", "-",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["dataset"] == "synthetic"
+    assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
+    names = {path.name for path in (tmp_path / "png").iterdir()}
+    assert {"confusion_matrix.png", "roc.png", "recall.png"} <= names
+
+
+def test_evaluate_refuses_rows_that_trained(run, bundle):
+    done = run("evaluate", bundle, "--data", "synthetic", "--split", "train")
+    assert done.exit_code == 2
+    assert "trained this bundle" in done.stderr
+
+
+def test_score_writes_a_verdict_for_every_record(run, bundle, records, tmp_path):
+    out = tmp_path / "v.parquet"
+    done = run("score", bundle, records, "-o", out, "--json")
+    assert done.exit_code == 0, done.stderr
+    summary = json.loads(done.stdout)
+    verdicts = pl.read_parquet(out)
+    assert summary["scored"] == len(verdicts) == 250
+    assert verdicts["is_attack"].sum() == summary["attacks"]
+    assert verdicts["line"].to_list() == list(range(2, 252))
+
+
+def test_score_reads_stdin_and_writes_stdout(bundle, records):
+    words = [sys.executable, "-m", "evenflow", "score", str(bundle), "-"]
+    with records.open("rb") as stream:
+        done = subprocess.run(
+            [*words, "--format", "jsonl"], stdin=stream, capture_output=True, check=True
+        )
+    lines = done.stdout.splitlines()
+    assert len(lines) == 250
+    assert json.loads(lines[0])["line"] == 2
+    assert b"250 records scored" in done.stderr
+
+
+@pytest.fixture
+def with_bad_row(records, tmp_path):
+    lines = records.read_text().splitlines()
+    lines[3] = lines[3].replace(lines[3].split(",")[0], "soon", 1)
+    path = tmp_path / "bad.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_bad_row_stops_the_run_with_its_line_and_column(
+    run, bundle, with_bad_row, tmp_path
+):
+    done = run("score", bundle, with_bad_row, "-o", tmp_path / "v.csv")
+    assert done.exit_code == 2
+    assert "line 4, column duration: found 'soon'" in done.stderr
+    assert not (tmp_path / "v.csv").exists()
+
+
+def test_rejects_go_to_their_file_and_are_counted(run, bundle, with_bad_row, tmp_path):
+    rejects = tmp_path / "bad.jsonl"
+    done = run(
+        "score", bundle, with_bad_row, "-o", tmp_path / "v.csv", "--rejects", rejects
+    )
+    assert done.exit_code == 0, done.stderr
+    [rejected] = map(json.loads, rejects.read_text().splitlines())
+    assert (rejected["line"], rejected["column"]) == (4, "duration")
+    assert "1 records rejected" in done.stderr
+
+
+@pytest.mark.parametrize("method", ["occlusion", "shap"])
+def test_explain_names_the_columns_that_pushed(run, bundle, records, method):
+    words = ("explain", bundle, records, "--method", method)
+    said = run(*words, "--row", 5)
+    assert said.exit_code == 0, said.stderr
+    assert said.stdout.startswith("Called ")
+    by_row = run(*words, "--row", 5, "--json").stdout
+    assert by_row == run(*words, "--line", 6, "--json").stdout
+    value = json.loads(by_row)
+    pushes = [abs(c["push"]) for c in value["contributions"]]
+    assert pushes == sorted(pushes, reverse=True)
+    assert pushes[0] > 0
+    total = value["base"] + sum(c["push"] for c in value["contributions"])
+    whole = value["value"] if method == "shap" else value["log_odds"]
+    assert total == pytest.approx(whole, abs=1e-5)
+
+
+def test_explain_finds_any_record_of_a_long_file(run, bundle, records, tmp_path):
+    head, *lines = records.read_text().splitlines()
+    path = tmp_path / "long.csv"
+    path.write_text("\n".join([head, *(lines * 120)]) + "\n")
+    far = run("explain", bundle, path, "--row", 250 * 110 + 5, "--json").stdout
+    near = run("explain", bundle, records, "--row", 5, "--json").stdout
+    assert json.loads(far)["contributions"] == json.loads(near)["contributions"]
+
+
+def test_explain_refuses_a_record_that_is_not_there(run, bundle, records):
+    done = run("explain", bundle, records, "--row", 251)
+    assert done.exit_code == 2
+    assert "holds 250 records; expected at least 251" in done.stderr
+    done = run("explain", bundle, records, "--line", 1)
+    assert "no record on line 1" in done.stderr
+    assert run("explain", bundle, records).exit_code == 2
+
+
+def test_explain_names_what_is_wrong_with_a_bad_record(run, bundle, with_bad_row):
+    done = run("explain", bundle, with_bad_row, "--row", 3)
+    assert done.exit_code == 2
+    assert "line 4, column duration: found 'soon'" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["occlusion", "shap"])
+def test_explain_draws_a_page(run, bundle, records, method, tmp_path):
+    done = run(
+        "explain", bundle, records, "--row", 5, "--method", method, "--html",
+        tmp_path / "why.html",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    page = (tmp_path / "why.html").read_text()
+    assert "Synthetic" in page
+    assert "src_bytes" in page
+
+
+def test_bundle_show_and_verify(run, bundle):
+    shown = run("bundle", "show", bundle)
+    assert "src_bytes" in shown.stdout
+    assert "false alarms on training rows" in shown.stdout
+    value = json.loads(run("bundle", "show", bundle, "--json").stdout)
+    assert value["manifest"]["n_classes"] == 5
+    assert run("bundle", "show", bundle, "--card").stdout.startswith("#")
+    verified = run("bundle", "verify", bundle)
+    assert verified.exit_code == 0
+    assert all(line.startswith("ok  ") for line in verified.stdout.splitlines())
+
+
+def test_data_list_says_what_is_here(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("EVENFLOW_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    value = {
+        one["name"]: one for one in json.loads(run("data", "list", "--json").stdout)
+    }
+    assert value["synthetic"]["here"] == "built in"
+    assert value["nsl_kdd"]["here"] == "not here"
+    assert value["nsl_kdd"]["citation"]
+    assert str(tmp_path) in run("data", "list").stdout
+
+
+def test_data_inspect_compares_the_parts(run):
+    done = run("data", "inspect", "synthetic", "-s", "n_rows=1000")
+    assert done.exit_code == 0, done.stderr
+    assert "1,000 rows" in done.stdout
+    assert "Beside test (250 rows)" in done.stdout
+    assert "caveat: SYNTHETIC" in done.stdout
+    value = run("data", "inspect", "synthetic", "-s", "n_rows=1000", "--json").stdout
+    assert json.loads(value)["overview"]["n_rows"] == 1000
+
+
+def test_data_inspect_reads_a_table_of_one_s_own(run, records):
+    done = run("data", "inspect", "table_file", "-s", f"path={records}", "-s",
+               "label=logged_in", "-s", 'benign="0.0"')  # fmt: skip
+    assert "250 rows" in done.stdout, done.stderr
+
+
+def test_data_fetch_says_what_to_put_where(run, tmp_path):
+    done = run("data", "fetch", "synthetic")
+    assert done.exit_code == 2
+    assert "nothing to fetch" in done.stderr
+    done = run("data", "fetch", "bot_iot", "-o", tmp_path)
+    assert done.exit_code == 2
+    assert str(tmp_path) in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_recipe_show_prints_a_recipe_that_reads_back(run, tmp_path):
+    shown = run("recipe", "show", "nsl_kdd/random_forest-smote", "-s", "seed=9")
+    path = tmp_path / "mine.toml"
+    path.write_text(shown.stdout)
+    assert tomllib.loads(shown.stdout)["seed"] == 9
+    again = run("recipe", "show", path)
+    assert again.stdout == shown.stdout
+    assert "nsl_kdd/cnn-hybrid" in run("recipe", "list").stdout
+
+
+@pytest.mark.slow
+def test_compare_prints_and_keeps(run, tmp_path):
+    words = ("compare", "synthetic/random_forest-ros", "-o", tmp_path, *FEW, "--json")
+    done = run(*words, env={"COLUMNS": "80"})
+    assert done.exit_code == 0, done.stderr
+    value = json.loads(done.stdout)
+    assert [row["label"] for row in value["rows"]] == [
+        "synthetic/random_forest-ros", "synthetic/random_forest-none",
+    ]  # fmt: skip
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "cells").iterdir()}
+    assert len(before) == 2
+    again = run(*words)
+    assert json.loads(again.stdout)["rows"] == value["rows"]
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "cells").iterdir()} == before
+
+
+def test_a_compare_with_a_failing_cell_is_exit_2_and_shows_the_rest(run, tmp_path):
+    done = run(
+        "compare", FOREST, "synthetic/extra_trees-none", "-o", tmp_path, *FEW,
+        "-s", "model.max_depth=4", "--no-baselines",
+        "-s", "dataset.n_rows=600", "-s", "split=kfold", "-s", "split.fold=9",
+    )  # fmt: skip
+    assert done.exit_code == 2
+    assert "fold 9 of 5 does not exist" in done.stderr
+
+
+# what bad input gets
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["synthetic/cn-smote"], "did you mean"),
+        (["synthetic/dnn-smoot"], "did you mean"),
+        (["sintetic/dnn-smote"], "did you mean synthetic"),
+        (["dnn"], "names no recipe"),
+        (["nowhere.toml"], "cannot read the recipe"),
+        ([FOREST, "-s", "epoch=3"], "unknown key 'epoch'"),
+        ([FOREST, "-s", "model.n_estimator=3"], "did you mean n_estimators?"),
+        ([FOREST, "-s", "training.epochs=0"], "training.epochs"),
+        ([FOREST, "-s", "dataset.n_rows=3"], "expected 500"),
+        ([FOREST, "--seed", "-1"], "seed"),
+    ],
+)
+def test_train_refuses_what_cannot_be_in_one_line(run, tmp_path, words, said):
+    done = run("train", *words, "-o", tmp_path / "b")
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("Error: ")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "b").exists()
+
+
+def test_train_does_not_overwrite_unasked(run, bundle):
+    before = (bundle / "SHA256SUMS").read_bytes()
+    done = run("train", FOREST, "-o", bundle, *FEW)
+    assert done.exit_code == 2
+    assert "is there already" in done.stderr
+    assert (bundle / "SHA256SUMS").read_bytes() == before
+
+
+def test_two_runs_do_not_write_one_bundle(run, tmp_path):
+    with files.owned(tmp_path / "b.partial"):
+        done = run("train", FOREST, "-o", tmp_path / "b", *FEW)
+    assert done.exit_code == 2
+    assert "another run" in done.stderr
+
+
+def test_missing_data_says_where_it_was_looked_for(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("EVENFLOW_DATA", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    done = run("train", "nsl_kdd/random_forest-none", "-o", tmp_path / "b")
+    assert done.exit_code == 2
+    assert "KDDT" in done.stderr
+    assert str(tmp_path / "nowhere") in done.stderr
+
+
+@pytest.mark.parametrize("what", ["empty", "missing columns", "folder", "absent"])
+def test_score_refuses_files_it_cannot_read(run, bundle, records, tmp_path, what):
+    path = tmp_path / "given.csv"
+    if what == "empty":
+        path.write_text("")
+    if what == "missing columns":
+        pl.read_csv(records).drop("src_bytes").write_csv(path)
+    if what == "folder":
+        path.mkdir()
+    done = run("score", bundle, path, "-o", tmp_path / "v.csv")
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1].startswith("Error: ")
+    if what == "missing columns":
+        assert "src_bytes" in done.stderr
+    assert not (tmp_path / "v.csv").exists()
+
+
+def test_a_changed_bundle_is_refused(run, bundle, records, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(bundle, copy)
+    text = (copy / "decision.json").read_text()
+    (copy / "decision.json").write_text(text.replace("0", "1", 1))
+    for words in (("score", copy, records), ("bundle", "verify", copy)):
+        done = run(*words)
+        assert done.exit_code == 2
+        assert "decision.json" in done.stderr
+    assert run("bundle", "show", tmp_path).exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["score", "train", "evaluate"])
+def test_a_folder_that_cannot_be_written_is_said(
+    run, bundle, records, tmp_path, command
+):
+    # a file stands where a folder would have to be: refused to root as well
+    (tmp_path / "file").write_text("")
+    inside = tmp_path / "file" / "inside"
+    words = {
+        "score": ("score", bundle, records, "-o", inside),
+        "train": ("train", FOREST, "-o", inside, *FEW),
+        "evaluate": ("evaluate", bundle, "--data", "synthetic", "--json", inside),
+    }[command]
+    done = run(*words)
+    assert done.exit_code == 2, done.output
+    assert "cannot write" in done.stderr or "Not a directory" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_no_permission_is_said(run, tmp_path):
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        done = run("train", FOREST, "-o", tmp_path / "b", *FEW)
+    finally:
+        tmp_path.chmod(stat.S_IRWXU)
+    assert done.exit_code == 2
+    assert "Permission denied" in done.stderr
+
+
+def test_a_full_disk_is_one_line_and_exit_2(bundle, records):
+    words = [sys.executable, "-m", "evenflow", "score", str(bundle), str(records)]
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 2
+    said = done.stderr.decode().splitlines()
+    assert "No space left on device" in said[-1]
+    assert "Traceback" not in done.stderr.decode()
+
+
+def test_a_reader_that_leaves_gets_no_traceback(bundle, records, tmp_path):
+    head, *lines = records.read_text().splitlines()
+    path = tmp_path / "long.csv"
+    path.write_text("\n".join([head, *(lines * 100)]) + "\n")
+    words = f"{sys.executable} -m evenflow score {bundle} {path} | head -1"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {words}"], capture_output=True, check=False
+    )
+    assert done.stdout.startswith(b"line,verdict")
+    assert done.returncode == 141
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_how_to_go_on_and_going_on_works(tmp_path):
+    words = [
+        sys.executable, "-m", "evenflow", "train", "synthetic/dnn-none", "-o",
+        str(tmp_path / "b"), "-s", "training.epochs=40", "-s", "training.patience=40",
+    ]  # fmt: skip
+    started = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    assert started.stderr is not None
+    for line in started.stderr:
+        if line.startswith("epoch 2/"):
+            break
+    started.send_signal(2)
+    said = started.stderr.read().splitlines()[-1]
+    assert started.wait(60) == 130
+    assert said.endswith(
+        f"evenflow train synthetic/dnn-none -o {tmp_path}/b --resume "
+        "--set training.epochs=40 --set training.patience=40"
+    )
+    assert not (tmp_path / "b").exists()
+    done = subprocess.run(
+        [*words, "--resume"], capture_output=True, text=True, check=True
+    )
+    assert "epoch 1/" not in done.stderr
+    assert (tmp_path / "b" / "SHA256SUMS").exists()
