@@ -5,8 +5,9 @@ Everything is a generator of bytes, so plain, gzip and piped input are read alik
 
 from __future__ import annotations
 
+import select
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO
@@ -15,6 +16,8 @@ from evenflow.errors import DataError
 
 CHUNK = 2**20
 """Bytes read at once; also the longest line allowed."""
+MAX_JOINED, PATIENCE_MS = 32, 1
+"""Parts of a pipe joined to one block at most, and the wait for each."""
 GZIP = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
 
@@ -33,23 +36,41 @@ class Block:
 def chunks(stream: BinaryIO, *, name: str) -> Iterator[bytes]:
     """Yield what the stream has, as it comes, at most ``CHUNK`` bytes at once.
 
+    A pipe hands over 64 KiB at most; what follows within a few milliseconds is
+    added, since one large block costs a quarter of many small ones.
+
     Raises
     ------
     DataError
         The stream fails, as a folder or a bad disk does.
     """
     read = getattr(stream, "read1", stream.read)
-    while True:
-        try:
-            data = read(CHUNK)
-        except OSError as error:
-            raise DataError(
-                f"{name}: cannot be read ({error.strerror}), expected records there. "
-                "Check the device or give another file"
-            ) from error
-        if not data:
-            return
-        yield data
+    is_ready = _watch(stream)
+    try:
+        while data := read(CHUNK):
+            for _ in range(MAX_JOINED):
+                if len(data) >= CHUNK or not is_ready():
+                    break
+                more = read(CHUNK - len(data))
+                if not more:
+                    break
+                data += more
+            yield data
+    except OSError as error:
+        raise DataError(
+            f"{name}: cannot be read ({error.strerror}), expected records there. "
+            "Check the device or give another file"
+        ) from error
+
+
+def _watch(stream: BinaryIO) -> Callable[[], bool]:
+    """Return a function that tells whether the stream has more right now."""
+    try:
+        poll = select.poll()
+        poll.register(stream.fileno(), select.POLLIN)
+    except OSError:  # no file behind it
+        return lambda: False
+    return lambda: bool(poll.poll(PATIENCE_MS))
 
 
 def plain(parts: Iterator[bytes], *, name: str) -> Iterator[bytes]:
