@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evenflow.errors import DataError
-from evenflow.runtime import _delimited
+from evenflow.runtime import _bytes, _delimited
 from evenflow.runtime._bytes import CHUNK, Block, lines, plain
 from evenflow.runtime.records import Batch, read_records
 from evenflow.schema import Column, Schema, Table
@@ -156,14 +156,18 @@ def test_a_quoted_newline_is_one_record_and_lines_stay_right() -> None:
     assert str(found[0].bad[0]).startswith("line 4, column bytes")
 
 
-def test_a_record_may_cross_blocks() -> None:
-    body = b"".join(b'"a\nb",%d,0.5\n' % i for i in range(2 * CHUNK // 8))
+def test_a_record_may_cross_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_bytes, "CHUNK", 4096)
+    n = 2000
+    body = b"".join(b'"a\nb",%d,0.5\n' % i for i in range(n))
     found = read(b"proto,bytes,rate\n" + body)
-    assert len(found) > 1
+    sizes = [len(batch.table) for batch in found]
+    assert len(sizes) > 5
+    assert max(sizes) < n / 3, "a batch stays a block's size"
     assert not any(batch.bad for batch in found)
     table = pl.concat([batch.table.frame for batch in found])
-    assert table["bytes"].to_list() == list(range(2 * CHUNK // 8))
-    assert where(found) == list(range(2, 2 + 2 * table.height, 2))
+    assert table["bytes"].to_list() == list(range(n))
+    assert where(found) == list(range(2, 2 + 2 * n, 2))
 
 
 def test_a_repeated_column_is_numbered_and_the_first_counts() -> None:

@@ -24,7 +24,3 @@ class Raw:
     text: Callable[[int], str]
     """The source text of a row, by its number in the frame."""
     unit: str = "line"
-
-
-class NoColumns(Exception):  # noqa: N818 (never leaves the package)
-    """The first line names no column and is no row in the published order."""
