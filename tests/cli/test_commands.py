@@ -12,6 +12,7 @@ import tomllib
 import polars as pl
 import pytest
 
+import evenflow
 from evenflow import files
 
 FEW = ("-s", "dataset.n_rows=1000", "-s", "model.n_estimators=5")
@@ -130,11 +131,14 @@ def test_rejects_go_to_their_file_and_are_counted(run, bundle, with_bad_row, tmp
 @pytest.mark.parametrize("method", ["occlusion", "shap"])
 def test_explain_names_the_columns_that_pushed(run, bundle, records, method):
     words = ("explain", bundle, records, "--method", method)
-    said = run(*words, "--row", 5)
+    rows = evenflow.load_dataset("synthetic", "test", n_rows=1000)
+    attack = 1 + int(evenflow.load_bundle(bundle).score(rows).is_attack.argmax())
+    said = run(*words, "--row", attack)
     assert said.exit_code == 0, said.stderr
     assert said.stdout.startswith("Called ")
-    by_row = run(*words, "--row", 5, "--json").stdout
-    assert by_row == run(*words, "--line", 6, "--json").stdout
+    assert "pushes towards attack" in said.stdout
+    by_row = run(*words, "--row", attack, "--json").stdout
+    assert by_row == run(*words, "--line", attack + 1, "--json").stdout
     value = json.loads(by_row)
     pushes = [abs(c["push"]) for c in value["contributions"]]
     assert pushes == sorted(pushes, reverse=True)
