@@ -45,7 +45,7 @@ docs: $(READY)
 
 ## make bench  speed and memory, as ratios measured in one run
 bench: $(READY)
-	$(BIN)/python -m benchmarks.speed
+	for file in benchmarks/speed/[a-z]*.py; do $(BIN)/python $$file; done
 
 ## make clean  remove the environment and what demo wrote
 clean:

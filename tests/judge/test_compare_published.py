@@ -26,7 +26,7 @@ def test_rows_whose_accuracy_lies_outside_recall_and_specificity_are_marked():
         "SAVAER-DNN",
         "TSOE(feature)+CNN (TSODE)",
         "CVAE-DNN",
-        "CNN + balancing, as printed",
+        "CNN + balancing, printed",
     }
 
 

@@ -109,7 +109,7 @@ def _all_in_one(comparison: Comparison) -> Picture:
     labels = {ours: words for ours, (_, words) in FIGURES.items()}
     records: list[dict[str, Any]] = [
         {
-            "name": f"{row.label} ({protocol(row)})",
+            "name": _short(row, comparison.rows),
             "value": row.binary[name]["mean"],
             "group": labels[name],
         }
@@ -118,7 +118,7 @@ def _all_in_one(comparison: Comparison) -> Picture:
     ]
     records += [
         {
-            "name": printed["method"] + (" (!)" if printed["mark"] else ""),
+            "name": ("! " if printed["mark"] else "") + printed["method"],
             "value": printed[column] / 100,
             "group": words,
         }
@@ -238,6 +238,14 @@ def _recalls(comparison: Comparison) -> list[Picture]:
         words = "Bars: recall of each class for each recipe; also in a table."
         found.append((f"recall_{number}", chart, words))
     return found
+
+
+def _short(row: Row, rows: Sequence[Row]) -> str:
+    """Return a label that fits beside a bar: the data set is said where they differ."""
+    if len({other.dataset for other in rows}) > 1:
+        return row.label
+    name = row.label.removeprefix(f"{row.dataset}/")
+    return f"{name}, optimistic" if row.is_optimistic else name
 
 
 def _edge(over: dict[str, Any], side: int) -> float | None:

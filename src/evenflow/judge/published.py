@@ -311,8 +311,8 @@ PRINTED_COMPARISON: tuple[Printed, ...] = (
     _comparison("TSOE(feature)+CNN (TSODE)", 78, 80, 77, 89),
     _comparison("CVAE-DNN", 75, 76, 74, 85),
     _comparison("TSE+DS (TSE-IDS)", 90, 90, 89, 91),
-    _comparison("CNN + balancing, as printed", 93, 95, 93, 97),
-    _comparison("DNN + balancing, as printed", 95, 92, 90, 98),
+    _comparison("CNN + balancing, printed", 93, 95, 93, 97),
+    _comparison("DNN + balancing, printed", 95, 92, 90, 98),
 )
 """Accuracy, recall, F1, specificity as printed; data set and split not stated."""
 
