@@ -58,8 +58,7 @@ def written(kind: str, table, folder: Path) -> Path:
 
 
 # headless Chromium lays nothing out below 500 pixels
-@pytest.mark.parametrize("width", [500, 1440])
-@pytest.mark.parametrize("kind", ["report", "exploration"])
+@pytest.mark.parametrize(("kind", "width"), [("report", 500), ("exploration", 1440)])
 def test_every_chart_is_drawn_offline_under_the_pages_own_policy(
     browser, small_table, tmp_path, kind, width
 ):

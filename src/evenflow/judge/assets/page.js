@@ -1,4 +1,4 @@
-// Draw each chart when it comes near the screen, in the theme the reader uses.
+// Draw charts near the screen at once and the others one by one, in the reader's theme.
 (() => {
   const themes = JSON.parse(document.getElementById("themes").textContent);
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -30,12 +30,18 @@
       for (const entry of entries) {
         if (!entry.isIntersecting) continue;
         watcher.unobserve(entry.target);
-        draw(entry.target);
+        if (!drawn.has(entry.target)) draw(entry.target);
       }
     },
     { rootMargin: "600px" },
   );
   charts.forEach((chart) => watcher.observe(chart));
+  (async () => {
+    for (const chart of charts) {
+      await new Promise((resume) => setTimeout(resume, 20)); // let the page breathe
+      if (!drawn.has(chart)) await draw(chart);
+    }
+  })();
   dark.addEventListener("change", () => drawn.forEach(draw));
   window.addEventListener("beforeprint", () => {
     document.querySelectorAll("details").forEach((part) => (part.open = true));
