@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from evenflow.prepare.balance._sampler import Matrix, Rows
 
@@ -46,7 +46,8 @@ def compressed(
         for key, n in zip(keys, shared(n_keep, sizes), strict=True)
         if n
     ]
-    return np.sort(np.concatenate([rows[:0], *kept]))
+    chosen: Rows = np.sort(np.concatenate([rows[:0], *kept]))
+    return chosen
 
 
 def shared(n: int, sizes: Rows) -> Rows:
@@ -58,7 +59,7 @@ def shared(n: int, sizes: Rows) -> Rows:
     [2, 1, 1]
     """
     exact = n * sizes / sizes.sum()
-    share = np.floor(exact).astype(np.int64)
+    share: Rows = np.floor(exact).astype(np.int64)
     rest = np.argsort(share - exact, kind="stable")
     share[rest[: n - int(share.sum())]] += 1
     return share

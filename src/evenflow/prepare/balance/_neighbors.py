@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator
 from sklearn.neighbors import NearestNeighbors
 
@@ -25,6 +26,9 @@ Blocks = tuple[tuple[int, int], ...]
 
 APART = 2.0
 """Least squared distance between rows that differ in a one-hot block."""
+
+FEW = 4_000_000
+"""Pairs of rows that one thread compares in a few tenths of a second."""
 
 
 class Neighbors(BaseEstimator):  # type: ignore[misc]
@@ -136,9 +140,18 @@ def _search(
     X: Matrix, queries: Matrix, k: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Look at every row; distances are summed in float64."""
-    search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(X)
-    distance, row = search.kneighbors(queries)
-    return distance, row
+    if len(X) * len(queries) > FEW:
+        search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(X)
+        near, found = search.kneighbors(queries)
+        return near, found
+    # threads cost more than they bring here, and far more on a busy machine
+    distance = cdist(queries.astype(np.float64), X.astype(np.float64))
+    row = np.argpartition(distance, k - 1, axis=1)[:, :k]
+    near = np.take_along_axis(distance, row, axis=1)
+    order = np.lexsort((row, near), axis=1)
+    return np.take_along_axis(near, order, axis=1), np.take_along_axis(
+        row, order, axis=1
+    )
 
 
 def _groups(X: Matrix, blocks: Blocks) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -59,9 +59,9 @@ class Hybrid(Sampler):
         No class is lifted beyond it.
     n_neighbors : int, default=5
         Neighbours that tell easy from difficult, and to grow towards.
-    keep_difficult : float, default=0.5
+    keep_difficult : float, default=0.75
         Share of a large class's difficult rows that stays, in [0, 1].
-    difficult_share : float, default=0.5
+    difficult_share : float, default=0.25
         Share of a small class's new rows that grow from difficult rows, in [0, 1].
     zoom : int, default=10
         Least ``n`` of the zoom ``1 +- 1/n``.
@@ -95,8 +95,8 @@ class Hybrid(Sampler):
         sampling_strategy: Strategy = "auto",
         max_rows_per_class: int | None = None,
         n_neighbors: Count = 5,
-        keep_difficult: Share = 0.5,
-        difficult_share: Share = 0.5,
+        keep_difficult: Share = 0.75,
+        difficult_share: Share = 0.25,
         zoom: Count = 10,
         random_state: int | None = None,
     ) -> None:

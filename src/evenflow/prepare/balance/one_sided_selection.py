@@ -54,6 +54,7 @@ class OneSidedSelection(Sampler):
         rare = np.flatnonzero(y == rarest)
         kept = [rare]
         for done, (label, n) in enumerate(found.items(), start=1):
+            on_event(Progress(step="balance", done=done, total=len(found)))
             if label == rarest:
                 continue
             rows = np.flatnonzero(y == label)
@@ -67,7 +68,6 @@ class OneSidedSelection(Sampler):
                 else others.astype(bool)
             )
             kept += [np.unique(rows[drawn]), others[wrong]]
-            on_event(Progress(step="balance", done=done, total=len(found)))
         rows = np.sort(np.concatenate(kept))
         self.notes_.append(
             f"one-sided selection kept {len(rows)} of {len(y)} rows before Tomek links"

@@ -1,0 +1,379 @@
+"""What every sampler promises, whatever its name: checks by the kind it declares."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from evenflow import registry
+from evenflow.errors import DataError
+from evenflow.prepare.balance._sampler import Sampler
+from evenflow.prepare.features import Layout, Preprocessor
+from evenflow.progress import Progress
+from evenflow.schema import Table
+
+NAMES = registry.names("balance")
+QUICK: dict[str, dict[str, Any]] = {"gan": {"steps": 3, "batch_size": 16, "hidden": 16}}
+CAP = 300
+
+
+def made(name: str, **params: Any) -> Sampler:
+    sampler: Sampler = registry.load("balance", name)(
+        **{"random_state": 7} | QUICK.get(name, {}) | params
+    )
+    return sampler
+
+
+def capped(name: str, **params: Any) -> Sampler:
+    accepts = "max_rows_per_class" in made(name).get_params()
+    return made(name, **({"max_rows_per_class": CAP} if accepts else {}), **params)
+
+
+def of_kind(*kinds: str) -> list[str]:
+    return [n for n in NAMES if registry.load("balance", n).kind in kinds]
+
+
+@pytest.fixture(scope="session")
+def prepared(
+    small_table: Table,
+) -> tuple[NDArray[np.float32], NDArray[np.int64], Layout]:
+    preprocessor = Preprocessor.fit(small_table)
+    return preprocessor.transform(small_table), small_table.labels, preprocessor.layout
+
+
+def is_possible(X: NDArray[np.float32], layout: Layout) -> bool:
+    """Whether snapping moves nothing but the last bits of float32."""
+    one_hot = all((X[:, a:b].sum(axis=1) == 1).all() for a, b in layout.blocks)
+    return one_hot and bool(np.allclose(layout.snap(X), X, rtol=1e-5, atol=1e-5))
+
+
+def places(part: NDArray[np.float32], whole: NDArray[np.float32]) -> bool:
+    """Whether ``part`` is a subsequence of ``whole``, row by row."""
+    rows = iter(row.tobytes() for row in whole)
+    return all(row.tobytes() in rows for row in part)
+
+
+# -- checks by kind
+
+
+def originals_come_first_and_unchanged(name, X, y, layout):
+    X_new, y_new = capped(name).fit_resample(X, y, layout=layout)
+    np.testing.assert_array_equal(X_new[: len(X)], X)
+    np.testing.assert_array_equal(y_new[: len(y)], y)
+
+
+def small_classes_reach_the_cap_and_others_stay(name, X, y, layout):
+    _, y_new = capped(name).fit_resample(X, y, layout=layout)
+    before = np.bincount(y)
+    assert np.bincount(y_new).tolist() == np.maximum(before, CAP).tolist()
+
+
+def a_dict_names_the_rows_wanted(name, X, y, layout):
+    sampler = made(name, sampling_strategy={4: 40, 3: 75})
+    _, y_new = sampler.fit_resample(X, y, layout=layout)
+    wanted = np.bincount(y)
+    wanted[[4, 3]] = 40, 75
+    assert np.bincount(y_new).tolist() == wanted.tolist()
+
+
+def fewer_rows_than_there_are_is_refused(name, X, y, layout):
+    with pytest.raises(DataError, match=r"asks for 5 rows of class 4, which has 14"):
+        made(name, sampling_strategy={4: 5}).fit_resample(X, y, layout=layout)
+
+
+def what_is_kept_stays_in_order(name, X, y, layout):
+    X_new, _ = capped(name).fit_resample(X, y, layout=layout)
+    assert places(X_new, X)
+    assert len(X_new) < len(X)
+
+
+def rows_stay_as_they_came(name, X, y, layout):
+    X_new, y_new = capped(name).fit_resample(X, y, layout=layout)
+    np.testing.assert_array_equal(X_new, X)
+    np.testing.assert_array_equal(y_new, y)
+
+
+def new_rows_are_possible_rows(name, X, y, layout):
+    X_new, _ = capped(name).fit_resample(X, y, layout=layout)
+    assert is_possible(X_new, layout)
+
+
+def no_class_is_lost(name, X, y, layout):
+    _, y_new = capped(name).fit_resample(X, y, layout=layout)
+    assert set(y_new) == set(y)
+
+
+def same_seed_same_rows(name, X, y, layout):
+    first, again = (capped(name).fit_resample(X, y, layout=layout) for _ in range(2))
+    np.testing.assert_array_equal(first[0], again[0])
+    np.testing.assert_array_equal(first[1], again[1])
+
+
+def dtypes_are_kept_and_rows_contiguous(name, X, y, layout):
+    X_new, y_new = capped(name).fit_resample(X, y, layout=layout)
+    assert (X_new.dtype, y_new.dtype) == (np.float32, np.int64)
+    assert X_new.flags.c_contiguous
+    assert np.isfinite(X_new).all()
+
+
+def the_rows_given_are_not_changed(name, X, y, layout):
+    X_before, y_before = X.copy(), y.copy()
+    capped(name).fit_resample(X, y, layout=layout)
+    np.testing.assert_array_equal(X, X_before)
+    np.testing.assert_array_equal(y, y_before)
+
+
+def a_clone_does_the_same(name, X, y, layout):
+    sampler = capped(name)
+    a = clone(sampler).fit_resample(X, y, layout=layout)[0]
+    np.testing.assert_array_equal(a, sampler.fit_resample(X, y, layout=layout)[0])
+
+
+def progress_ends_where_it_said(name, X, y, layout):
+    events: list[Any] = []
+    capped(name).fit_resample(X, y, layout=layout, on_event=events.append)
+    assert all(isinstance(e, Progress) and e.step == "balance" for e in events)
+    assert events[-1].done == events[-1].total
+
+
+ALWAYS = [
+    no_class_is_lost,
+    new_rows_are_possible_rows,
+    same_seed_same_rows,
+    dtypes_are_kept_and_rows_contiguous,
+    the_rows_given_are_not_changed,
+    a_clone_does_the_same,
+]
+CHECKS: dict[str, list[Callable[..., None]]] = {
+    "none": [rows_stay_as_they_came],
+    "weight": [rows_stay_as_they_came],
+    "over": [
+        originals_come_first_and_unchanged,
+        small_classes_reach_the_cap_and_others_stay,
+        a_dict_names_the_rows_wanted,
+        fewer_rows_than_there_are_is_refused,
+        progress_ends_where_it_said,
+    ],
+    "under": [what_is_kept_stays_in_order, progress_ends_where_it_said],
+    "clean": [what_is_kept_stays_in_order, progress_ends_where_it_said],
+    "both": [progress_ends_where_it_said],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        pytest.param(n, c, id=f"{n}-{c.__name__}")
+        for n in NAMES
+        for c in ALWAYS + CHECKS[registry.load("balance", n).kind]
+    ],
+)
+def test_sampler(name, check, prepared):
+    check(name, *prepared)
+
+
+# -- bad input
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "none"])
+def test_one_class_only_is_refused(name):
+    with pytest.raises(DataError, match=r"1 class\(es\) in 4 training rows"):
+        made(name).fit_resample(np.zeros((4, 2), np.float32), np.zeros(4, np.int64))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e19])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_value_no_sampler_can_use_is_named(name, value):
+    X = np.zeros((4, 2), np.float32)
+    X[2, 1] = value
+    with pytest.raises(DataError, match="row 2, column 1 holds"):
+        made(name).fit_resample(X, np.array([0, 0, 1, 1]))
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (np.zeros((4, 2)), np.array([0, 1, 0]), "labels of shape"),
+        (np.zeros(4), np.array([0, 1, 0, 1]), "rows of shape"),
+        (np.zeros((2, 2)), np.array([0.0, 1.0]), "labels of type float64 from 0.0"),
+        (np.zeros((2, 2)), np.array([-1, 1]), "from -1; expected class codes"),
+        (np.array([["a"], ["b"]]), np.array([0, 1]), "rows of type"),
+    ],
+)
+def test_rows_or_labels_of_a_wrong_form_are_refused(X, y, message):
+    with pytest.raises(DataError, match=message):
+        made("ros").fit_resample(X, y)
+
+
+def test_a_layout_of_other_rows_is_refused(prepared):
+    X, y, layout = prepared
+    with pytest.raises(DataError, match="the layout names"):
+        made("smote").fit_resample(X[:, :-1], y, layout=layout)
+
+
+def test_a_class_without_rows_cannot_be_asked_for(prepared):
+    X, y, _ = prepared
+    with pytest.raises(DataError, match=r"class 9, which has none .* \[0, 1, 2, 3, 4"):
+        made("ros", sampling_strategy={9: 10}).fit_resample(X, y)
+
+
+def test_keys_of_a_toml_table_are_class_codes(prepared):
+    X, y, _ = prepared
+    _, y_new = made("ros", sampling_strategy={"4": 20}).fit_resample(X, y)
+    assert (y_new == 4).sum() == 20
+
+
+# -- small classes, extremes
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("name", of_kind("over", "both"))
+def test_a_class_of_few_rows_still_grows(name, n, prepared):
+    X, y, layout = prepared
+    rows = np.concatenate([np.flatnonzero(y != 4), np.flatnonzero(y == 4)[:n]])
+    sampler = made(name, max_rows_per_class=80)
+    X_new, y_new = sampler.fit_resample(X[rows], y[rows], layout=layout)
+    assert (y_new == 4).sum() > (20 if sampler.kind == "both" else 79)
+    assert is_possible(X_new, layout)
+    if n == 1 and name not in {"ros", "hybrid"}:
+        assert "class 4 has one row: copied 79 times" in sampler.notes_
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "smotenc"])
+def test_float_extremes_bring_neither_warning_nor_infinity(name):
+    rng = np.random.default_rng(1)
+    values = np.array([1e18, -1e18, 1e-45, 0, 1, -1e-38], dtype=np.float32)
+    X = rng.choice(values, size=(60, 4))
+    y = np.repeat([0, 1, 2], [40, 15, 5])
+    X_new, _ = made(name).fit_resample(X, y)
+    assert np.isfinite(X_new).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_equal_rows_of_two_classes_are_no_trouble(name, prepared):
+    _, _, layout = prepared
+    X = np.zeros((30, layout.n_features), np.float32)
+    for start, _ in layout.blocks:
+        X[:, start] = 1
+    y = np.repeat([0, 1], [20, 10])
+    _, y_new = made(name).fit_resample(X, y, layout=layout)
+    assert set(y_new) == {0, 1}
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "smotenc"])
+def test_a_sampler_works_in_an_imbalanced_learn_pipeline(name, prepared):
+    from imblearn.pipeline import make_pipeline
+    from sklearn.tree import DecisionTreeClassifier
+
+    X, y, _ = prepared
+    tree = DecisionTreeClassifier(max_depth=3, random_state=0)
+    model = make_pipeline(capped(name), tree).fit(X[:600], y[:600])
+    assert (model.predict(X) == y).mean() > 0.5
+
+
+def test_smotenc_without_a_layout_says_what_to_pass(prepared):
+    X, y, _ = prepared
+    with pytest.raises(DataError, match=r"no layout.*layout=preprocessor\.layout"):
+        made("smotenc").fit_resample(X, y)
+
+
+# -- possible rows, whatever the numbers
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    name=st.sampled_from(of_kind("over", "both")),
+    scaling=st.sampled_from(["log1p_standard", "standard", "minmax", "quantile"]),
+)
+def test_a_made_row_is_a_row_that_could_be(small_table, seed, name, scaling):
+    rng = np.random.default_rng(seed)
+    kept = [
+        rng.permutation(np.flatnonzero(small_table.labels == c))[:40] for c in range(5)
+    ]
+    table = small_table.take(np.sort(np.concatenate(kept)))
+    preprocessor = Preprocessor.fit(table, scaling=scaling)
+    layout = preprocessor.layout
+    X_new, _ = made(name, random_state=seed, max_rows_per_class=60).fit_resample(
+        preprocessor.transform(table), table.labels, layout=layout
+    )
+    raw = layout.scaler.inverse(X_new[:, : layout.n_numeric].astype(np.float64))
+    slack = 1e-3 * (1 + np.abs(raw))
+    assert (raw >= layout.low - slack).all()
+    assert (raw <= layout.high + slack).all()
+    if scaling != "quantile":  # whose inverse is not one to one
+        steps = layout.step > 0
+        whole = np.round(raw[:, steps] / layout.step[steps]) * layout.step[steps]
+        assert (np.abs(raw[:, steps] - whole) <= slack[:, steps]).all()
+    assert all((X_new[:, a:b].sum(axis=1) == 1).all() for a, b in layout.blocks)
+
+
+def test_a_row_made_with_a_value_missing_holds_what_stands_for_it(small_table):
+    import dataclasses
+
+    import polars as pl
+
+    holes = np.random.default_rng(0).random(len(small_table)) < 0.3
+    frame = small_table.frame.with_columns(
+        pl.when(pl.Series(holes))
+        .then(float("nan"))
+        .otherwise(pl.col("fwd_bytes"))
+        .alias("fwd_bytes")
+    )
+    table = dataclasses.replace(small_table, frame=frame)
+    preprocessor = Preprocessor.fit(table)
+    X, layout = preprocessor.transform(table), preprocessor.layout
+    X_new, _ = capped("smote").fit_resample(X, table.labels, layout=layout)
+    missing = X_new[:, layout.names.index("fwd_bytes is missing")] == 1
+    assert missing[len(X) :].any()
+    assert len(np.unique(X_new[missing, layout.names.index("fwd_bytes")])) == 1
+
+
+# -- the same in every process
+
+SCRIPT = """
+import sys, hashlib, numpy as np
+from evenflow import registry
+rng = np.random.default_rng(0)
+X = rng.normal(size=(400, 6)).astype(np.float32)
+y = np.repeat([0, 1, 2], [280, 90, 30])
+digest = hashlib.sha256()
+for name in registry.names("balance"):
+    if name == "smotenc":
+        continue
+    params = {"steps": 2} if name == "gan" else {}
+    sampler = registry.load("balance", name)(random_state=3, **params)
+    X_new, y_new = sampler.fit_resample(X, y)
+    digest.update(name.encode() + X_new.tobytes() + y_new.tobytes())
+print(digest.hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_with_different_hash_seeds_make_the_same_rows():
+    seen = [
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert len(seen[0].strip()) == 64
+    assert seen[0] == seen[1]

@@ -1,0 +1,172 @@
+"""Our samplers against imbalanced-learn's, our neighbours against a full search."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from imblearn import combine, over_sampling, under_sampling
+from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
+
+from evenflow import registry
+from evenflow.prepare.balance._compress import compressed
+from evenflow.prepare.balance._edit import cleaned, disagreeing, tomek_links
+from evenflow.prepare.balance._neighbors import Neighbors, nearest_others
+from evenflow.prepare.balance.smotenc import decoded, encoded
+from evenflow.prepare.features import Layout, Preprocessor
+from evenflow.schema import Table
+
+
+@pytest.fixture(scope="module")
+def rows() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Three overlapping classes, no two rows at equal distances."""
+    rng = np.random.default_rng(5)
+    y = np.repeat([0, 1, 2], [300, 90, 40])
+    X = rng.normal(size=(len(y), 6)) + 1.1 * np.eye(6)[y]
+    order = rng.permutation(len(y))
+    return X[order].astype(np.float32), y[order]
+
+
+def in_any_order(X: NDArray[np.float32]) -> NDArray[np.float32]:
+    return X[np.lexsort(X.T)]
+
+
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        ("smote", over_sampling.SMOTE(random_state=3)),
+        ("borderline_smote", over_sampling.BorderlineSMOTE(random_state=3)),
+    ],
+)
+def test_new_rows_are_those_of_imbalanced_learn(name, reference, rows):
+    X_new, y_new = registry.load("balance", name)(random_state=3).fit_resample(*rows)
+    X_ref, y_ref = reference.fit_resample(*rows)
+    np.testing.assert_array_equal(y_new, y_ref)
+    np.testing.assert_allclose(X_new, X_ref, rtol=0, atol=1e-6)
+
+
+def test_adasyn_makes_the_rows_of_imbalanced_learn_but_for_its_rounding(rows):
+    X, y = rows
+    made, labels = registry.load("balance", "adasyn")(random_state=3).fit_resample(X, y)
+    assert np.bincount(labels).tolist() == [300, 300, 300]
+    for label in (1, 2):
+        sampler = over_sampling.ADASYN(sampling_strategy={label: 300}, random_state=3)
+        reference = sampler.fit_resample(X, y)[0][len(X) :]
+        ours = made[len(X) :][labels[len(X) :] == label]
+        known = {row.tobytes() for row in reference}
+        shared = sum(row.tobytes() in known for row in ours)
+        assert shared == min(len(reference), len(ours))
+
+
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        ("smote_enn", combine.SMOTEENN(random_state=3)),
+        ("smote_tomek", combine.SMOTETomek(random_state=3)),
+        ("one_sided_selection", under_sampling.OneSidedSelection(random_state=3)),
+    ],
+)
+def test_rows_that_stay_are_those_of_imbalanced_learn(name, reference, rows):
+    X_new, y_new = registry.load("balance", name)(random_state=3).fit_resample(*rows)
+    X_ref, y_ref = reference.fit_resample(*rows)
+    assert np.bincount(y_new).tolist() == np.bincount(y_ref).tolist()
+    np.testing.assert_allclose(in_any_order(X_new), in_any_order(X_ref), atol=1e-6)
+
+
+def test_smotenc_makes_the_rows_of_imbalanced_learn(small_table):
+    preprocessor = Preprocessor.fit(small_table)
+    X, y = preprocessor.transform(small_table), small_table.labels
+    layout = preprocessor.layout
+    cls = registry.load("balance", "smotenc")
+    sampler = cls(sampling_strategy={3: 90, 4: 50}, random_state=3)
+    made, _ = sampler.fit_resample(X, y, layout=layout)
+    table = decoded(X, layout)
+    reference = over_sampling.SMOTENC(
+        list(range(layout.n_numeric, table.shape[1])),
+        sampling_strategy={3: 90, 4: 50},
+        random_state=3,
+    ).fit_resample(table, y)[0]
+    expected = layout.snap(encoded(reference[len(X) :].astype(np.float32), layout))
+    np.testing.assert_allclose(made[len(X) :], expected, atol=1e-5)
+
+
+def test_decoding_and_encoding_give_the_rows_back(small_table):
+    preprocessor = Preprocessor.fit(small_table)
+    X, layout = preprocessor.transform(small_table), preprocessor.layout
+    np.testing.assert_array_equal(encoded(decoded(X, layout), layout), X)
+
+
+@pytest.mark.parametrize("kind", ["all", "mode"])
+def test_edited_rows_are_those_of_imbalanced_learn(kind, rows):
+    X, y = rows
+    reference = under_sampling.EditedNearestNeighbours(
+        sampling_strategy="all", kind_sel=kind
+    )
+    reference.fit_resample(X, y)
+    ours = np.flatnonzero(~disagreeing(y, nearest_others(X, 3), kind=kind))
+    assert ours.tolist() == sorted(reference.sample_indices_)
+
+
+def test_tomek_links_are_those_of_imbalanced_learn(rows):
+    X, y = rows
+    reference = under_sampling.TomekLinks(sampling_strategy="all")
+    reference.fit_resample(X, y)
+    ours = np.flatnonzero(~tomek_links(y, nearest_others(X, 1)[:, 0]))
+    assert ours.tolist() == sorted(reference.sample_indices_)
+
+
+def test_balanced_weights_are_those_of_scikit_learn(rows):
+    from sklearn.utils.class_weight import compute_class_weight
+
+    X, y = rows
+    sampler = registry.load("balance", "class_weights")(power=1.0)
+    sampler.fit_resample(X, y)
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=y)
+    np.testing.assert_allclose(sampler.class_weight_, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 4, 11])
+def test_the_grouped_search_finds_what_a_full_search_finds(k, small_table: Table):
+    preprocessor = Preprocessor.fit(small_table)
+    layout: Layout = preprocessor.layout
+    X = preprocessor.transform(small_table)
+    # rows that name no category, among the queries and then among the fitted
+    blurred = X[::7] * np.float32(0.9)
+    for fitted, queries in ((X, X), (X, blurred), (np.concatenate([X, blurred]), X)):
+        near, row = Neighbors(k, blocks=layout.blocks).fit(fitted).kneighbors(queries)
+        search = NearestNeighbors(n_neighbors=k, algorithm="brute")
+        expected, _ = search.fit(fitted.astype(np.float64)).kneighbors(queries)
+        np.testing.assert_allclose(near, expected, atol=2e-6)
+        at = np.linalg.norm(fitted[row].astype(np.float64) - queries[:, None], axis=2)
+        np.testing.assert_allclose(at, near, atol=2e-6)
+        assert all(len(set(r)) == k for r in row)
+
+
+def test_a_row_is_never_its_own_neighbour_however_many_copies_it_has():
+    X = np.zeros((12, 2), np.float32)
+    found = nearest_others(X, 3)
+    assert not (found == np.arange(12)[:, None]).any()
+    assert all(len(set(r)) == 3 for r in found)
+
+
+def test_cleaning_never_takes_a_classs_last_row():
+    notes: list[str] = []
+    y = np.array([0, 0, 0, 1, 1])
+    stay = cleaned(y, np.array([1, 0, 0, 1, 1], dtype=bool), notes, "the rule")
+    assert stay.tolist() == [1, 2, 3, 4]
+    assert notes == [
+        "class 1: the rule would remove every row; all 2 stay",
+        "the rule removed 1 of class 0",
+    ]
+
+
+def test_compression_keeps_a_real_row_of_every_cluster():
+    rng = np.random.default_rng(0)
+    centers = np.array([[0, 0], [50, 0], [0, 50], [50, 50]], dtype=np.float32)
+    X = np.repeat(centers, 30, axis=0) + rng.normal(size=(120, 2)).astype(np.float32)
+    group = np.repeat([0, 0, 1, 1], 30)
+    rows = np.arange(120)
+    kept = compressed(X, rows, 12, group, np.random.default_rng(1))
+    assert len(set(kept.tolist())) == 12
+    assert np.bincount(group[kept]).tolist() == [6, 6]
+    assert set(kept // 30) == {0, 1, 2, 3}
