@@ -45,7 +45,12 @@ docs: $(READY)
 
 ## make bench  speed and memory, as ratios measured in one run
 bench: $(READY)
-	for file in benchmarks/speed/[a-z]*.py; do $(BIN)/python $$file; done
+	$(BIN)/python benchmarks/speed/training.py
+	$(BIN)/python benchmarks/speed/scoring.py
+	bundle=$$(ls -d demo/bundles/*-cnn-hybrid-*[0-9a-f] 2>/dev/null | head -1); \
+	if [ -n "$$bundle" ]; then \
+	$(BIN)/python benchmarks/speed/score_files.py "$$bundle" demo/new_records.csv; \
+	else echo "benchmarks/speed/score_files.py reads what make demo makes; run that first"; fi
 
 ## make clean  remove the environment and what demo wrote
 clean:
