@@ -34,27 +34,25 @@ def command_line() -> str:
         "of a pipe left; 1 a bug of evenflow's.\n",
         "| variable | meaning |\n| --- | --- |\n"
         "| `EVENFLOW_DATA` | folders with published data sets, separated as in `PATH` "
-        "|\n| `XDG_CACHE_HOME` | where `evenflow/datasets` lies; `~/.cache` without |\n",
+        "|\n| `XDG_CACHE_HOME` | folder of `evenflow/datasets`; `~/.cache` without |\n",
     ]
-    for path, command in _commands(main, ("evenflow",)):
-        context = click.Context(command, info_name=" ".join(path))
-        context.max_content_width = 80
-        context.terminal_width = 80
-        text = command.get_help(context)
-        parts.append(f"## {' '.join(path)}\n\n```text\n{text}\n```\n")
+    root = main.make_context("evenflow", [], resilient_parsing=True)
+    for context in _contexts(root):
+        context.max_content_width = context.terminal_width = 80
+        text = context.command.get_help(context)
+        parts.append(f"## {context.command_path}\n\n```text\n{text}\n```\n")
     return "\n".join(parts)
 
 
-def _commands(
-    command: click.Command, path: tuple[str, ...]
-) -> list[tuple[tuple[str, ...], click.Command]]:
-    found = [(path, command)]
+def _contexts(context: click.Context) -> list[click.Context]:
+    """Return the context of a command and of each command in it."""
+    found, command = [context], context.command
     if isinstance(command, click.Group):
-        context = click.Context(command)
         for name in command.list_commands(context):
             inner = command.get_command(context, name)
             assert inner is not None  # noqa: S101
-            found += _commands(inner, (*path, name))
+            own = click.Context(inner, parent=context, info_name=name)
+            found += _contexts(own)
     return found
 
 
