@@ -302,6 +302,8 @@ def _complete(kind: str, part: Part, source: str) -> Part:
         **_signature(kind, part.name),
     )
     params = _validate(model, part.params, f"{source}: [{part.name}]")
+    if kind == "models":  # a Config checks its own ranges: now, not after balancing
+        registry.load(kind, part.name)[1](**params.model_dump())
     return Part(name=part.name, params=params.model_dump(mode="json"))
 
 

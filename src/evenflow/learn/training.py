@@ -111,13 +111,19 @@ def train(
     with log.step("fit"):
         n_classes = len(split.train.schema.classes)
         thing, config = registry.load("models", recipe.model.name)
-        common = {
+        common: dict[str, Any] = {
             "n_classes": n_classes,
             "class_weight": weights,
             "seed": recipe.seed,
             "on_event": log.on_event,
         }
-        data = (config(**recipe.model.params), X, y, X_valid, valid.labels)
+        data: tuple[Any, ...] = (
+            config(**recipe.model.params),
+            X,
+            y,
+            X_valid,
+            valid.labels,
+        )
         if hasattr(thing, "forward"):
             from evenflow.learn.network import fit_network
 
@@ -271,7 +277,9 @@ def _attacks(table: Table) -> dict[str, int]:
 
 
 def _epoch(epoch: Epoch) -> dict[str, Any]:
-    return {name: getattr(epoch, name) for name in Epoch.__slots__}
+    values = {name: getattr(epoch, name) for name in Epoch.__slots__}
+    # without validation rows there is no figure: null, as JSON knows no NaN
+    return {name: None if v != v else v for name, v in values.items()}
 
 
 def machine() -> dict[str, Any]:

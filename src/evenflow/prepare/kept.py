@@ -58,6 +58,6 @@ def rows(
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         path.unlink(missing_ok=True)  # absent, or cut off by a full disk
     X, y, notes = make()
-    with replacing(path) as part, part.open("wb") as stream:
-        np.savez(stream, X=X, y=y, notes=np.array(notes, dtype=np.str_))
+    with replacing(path) as part, part.open("wb") as out:
+        np.savez(out, X=X, y=y, notes=np.array(notes, dtype=np.str_))
     return X, y, notes
