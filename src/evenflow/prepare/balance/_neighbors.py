@@ -170,6 +170,8 @@ def _meetings(
 ) -> Iterator[tuple[Rows, Rows]]:
     """Yield queries and fitted rows of equal categories, as row numbers."""
     asked = np.flatnonzero(pure)
+    if not len(asked):
+        return
     asked = asked[np.argsort(group[asked], kind="stable")]
     order = np.argsort(fitted, kind="stable")
     keys, starts = np.unique(group[asked], return_index=True)
@@ -178,5 +180,5 @@ def _meetings(
     for mine, left, right in zip(
         np.split(asked, starts[1:]), lefts, rights, strict=True
     ):
-        if len(mine) and right > left:
+        if right > left:
             yield mine, order[left:right]
