@@ -64,7 +64,10 @@ def test_a_recipe_cannot_be_changed(load):
     [
         ("[training]\nepoch = 3", r"'training.epoch'; did you mean epochs"),
         ("seeds = 3", r"'seeds'; did you mean seed\?"),
-        ("[balance]\nname = 'smote'\nmax_rows = 5", r"'max_rows'; did you mean max_rows_per"),
+        (
+            "[balance]\nname = 'smote'\nmax_rows = 5",
+            r"'max_rows'; did you mean max_rows_per",
+        ),
         ("[model]\nname = 'cnn'\ndropuot = 0.5", r"'dropuot'; did you mean dropout"),
         ("[split]\nname = 'kfold'\nfolds = 5", r"'folds'; did you mean fold"),
         ("model = 'cnm'", r"no plug-in 'cnm' in models; did you mean cnn"),
