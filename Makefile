@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench docs clean
+.PHONY: help demo test browser check bench docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,9 +29,19 @@ demo: $(READY)
 	$(BIN)/evenflow demo -o demo
 
 ## make test   all tests: the fast tier, then the slow one
-test: $(READY)
+# one thread a worker: threads of two workers that wait for each other stand still
+test: export OMP_NUM_THREADS := 1
+test: $(READY) browser
 	$(BIN)/pytest -q -n 2 -m "not slow"
 	$(BIN)/pytest -q -n 2 -m slow
+
+# pages are tested in a real browser; root installs Debian's, others are told
+browser:
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 \
+	&& command -v apt-get >/dev/null && echo "Installing chromium for the page tests" \
+	&& apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
+	--no-install-recommends chromium fonts-dejavu-core >/dev/null; } \
+	|| echo "No chromium: the tests of pages are skipped; install it to run them"
 
 ## make check  style and types
 check: $(READY)

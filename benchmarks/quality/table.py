@@ -1,0 +1,163 @@
+"""Write the README's tables from the committed results.
+
+    python benchmarks/quality/table.py            # print
+    python benchmarks/quality/table.py --write    # put them into README.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from evenflow.files import write_text
+
+HERE = Path(__file__).parent
+README = HERE.parents[1] / "README.md"
+MARKS = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
+
+OFFICIAL = (
+    ("accuracy", "binary", "accuracy"),
+    ("attacks detected", "binary", "detection_rate"),
+    ("of unseen types", "binary", "unseen_detection_rate"),
+    ("false alarms", "binary", "false_alarm_rate"),
+    ("F1", "binary", "f1"),
+    ("macro F1, 5 classes", "multiclass", "macro_f1"),
+)
+
+
+def comparison(group: str) -> dict[str, Any]:
+    """Return a group's committed comparison."""
+    return json.loads((HERE / "results" / group / "comparison.json").read_text())
+
+
+def official() -> list[str]:
+    """Return the headline recipes over three seeds, with rare-class recall."""
+    head = ["recipe", *(name for name, _, _ in OFFICIAL), "R2L recall", "U2R recall"]
+    lines = [_line(head), _line(["---"] * len(head))]
+    for row in comparison("nsl_kdd_headline")["rows"]:
+        cells = [_percent(row[part][key]) for _, part, key in OFFICIAL]
+        cells += [_percent(row["recall"][name]) for name in ("r2l", "u2r")]
+        lines.append(_line([_name(row), *cells]))
+    return lines
+
+
+def stratified() -> list[str]:
+    """Return the mission's performance table, every cell, marked optimistic."""
+    head = ["recipe", "accuracy", "weighted F1", "weighted recall", "weighted precision"]
+    lines = [_line([*head, "macro F1"]), _line(["---"] * (len(head) + 1))]
+    keys = ("accuracy", "weighted_f1", "weighted_recall", "weighted_precision")
+    for row in comparison("nsl_kdd_stratified")["rows"]:
+        figures = row["argmax"]["multiclass"]
+        cells = [_share(figures[key]) for key in (*keys, "macro_f1")]
+        lines.append(_line([_name(row), *cells]))
+    return lines
+
+
+def bot_iot() -> list[str]:
+    """Return macro F1 and the rare classes of NF-BoT-IoT-v2."""
+    head = ["recipe", "macro F1", "weighted F1", "Benign recall", "Theft recall"]
+    lines = [_line(head), _line(["---"] * len(head))]
+    for row in comparison("nf_bot_iot_v2")["rows"]:
+        figures = row["argmax"]["multiclass"]
+        recall = row["argmax"]["recall"] if "recall" in row["argmax"] else row["recall"]
+        cells = [_share(figures[key]) for key in ("macro_f1", "weighted_f1")]
+        cells += [_wilson(recall[name]) for name in ("benign", "theft")]
+        lines.append(_line([_name(row), *cells]))
+    return lines
+
+
+def selection() -> str:
+    """Say which detector hidden attack types chose, and what it then reached."""
+    ranking = json.loads((HERE / "results" / "selection.json").read_text())
+    best = ranking[0]
+    row = next(
+        r
+        for r in comparison("nsl_kdd_headline")["rows"]
+        if r["label"] == best["recipe"]
+    )
+    binary = row["binary"]
+    return (
+        f"Of {len(ranking)} candidates, attack types hidden from training chose "
+        f"`{best['recipe']}`: {best['hidden_types_detected']:.1%} of the hidden types' "
+        f"rows detected (each type counted once) at {1 - best['specificity']:.1%} false "
+        f"alarms. On KDDTest+, opened after that, it reaches "
+        f"**{_percent(binary['accuracy'])} % accuracy**, "
+        f"{_percent(binary['detection_rate'])} % of attacks detected and "
+        f"{_percent(binary['false_alarm_rate'])} % false alarms: more than twice the "
+        "budget of 5 %, since the test file's normal traffic is not the training "
+        "file's. That drift is the open problem, not the accuracy."
+    )
+
+
+def page() -> str:
+    """Return what stands between the README's marks."""
+    return "\n".join(
+        [
+            "KDDTrain+ -> KDDTest+, per cent, mean ± standard deviation over three "
+            "seeds; KDD Cup 99 families (httptunnel is U2R); threshold at a budget of "
+            "5 % false alarms on training rows kept aside; no test row was used for "
+            "any choice (`python benchmarks/quality/run.py nsl_kdd_headline`):",
+            "",
+            *official(),
+            "",
+            f"{selection()} (`python benchmarks/quality/select_detector.py`)",
+            "",
+            "All 21 networks x balancers and the trees, one seed each: "
+            "[official](benchmarks/quality/results/nsl_kdd_official/comparison.md).",
+            "",
+            "The table that papers print, from a **random split of KDDTrain+: "
+            "optimistic**, since neighbours of every test row trained the model. "
+            "Shares, classes by plain argmax "
+            "(`python benchmarks/quality/run.py nsl_kdd_stratified`):",
+            "",
+            *stratified(),
+            "",
+            "NF-BoT-IoT-v2, 5 classes, equal rows on one side, addresses and ports left "
+            "out, **random split: optimistic**; recall with Wilson's 95 % interval "
+            "(`python benchmarks/quality/run.py nf_bot_iot_v2`):",
+            "",
+            *bot_iot(),
+            "",
+        ]
+    )
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"`{row['model']}-{row['balance']}`"
+
+
+def _percent(figure: dict[str, Any]) -> str:
+    if figure["std"] is None:
+        return f"{100 * figure['mean']:.1f}"
+    return f"{100 * figure['mean']:.1f} ± {100 * figure['std']:.1f}"
+
+
+def _share(figure: dict[str, Any]) -> str:
+    return f"{figure['mean']:.4f}"
+
+
+def _wilson(figure: dict[str, Any]) -> str:
+    low, high = figure["wilson"]
+    return f"{figure['mean']:.3f} [{low:.3f}, {high:.3f}] of {figure['rows']}"
+
+
+def main() -> None:
+    """Print or write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true")
+    if parser.parse_args().write:
+        text = README.read_text()
+        write_text(README, MARKS.sub(lambda m: m[1] + page() + m[2], text))
+    else:
+        print(page())
+
+
+if __name__ == "__main__":
+    main()
