@@ -42,12 +42,12 @@ def judge_candidate(name: str, folders: list[Path], work: Path) -> dict[str, obj
     for fold in range(SELECTION_FOLDS):
         split = {"name": "hidden_attacks", "k": SELECTION_FOLDS, "fold": fold}
         report = cell(Recipe.load(name).with_(split=split), folders, work)
-        hidden |= {
-            a["type"]: a["rate"] for a in report["attacks"] if a["is_unseen"]
-        }
+        hidden |= {a["type"]: a["rate"] for a in report["attacks"] if a["is_unseen"]}
         peace.append(report["binary"]["specificity"])
         macro.append(report["multiclass"]["macro_f1"])
-        print(name, fold, report["binary"]["unseen_detection_rate"], peace[-1], flush=True)
+        print(
+            name, fold, report["binary"]["unseen_detection_rate"], peace[-1], flush=True
+        )
     detected, left = statistics.fmean(hidden.values()), statistics.fmean(peace)
     return {
         "recipe": name,

@@ -1,7 +1,7 @@
 """Write the README's tables from the committed results.
 
-    python benchmarks/quality/table.py            # print
-    python benchmarks/quality/table.py --write    # put them into README.md
+python benchmarks/quality/table.py            # print
+python benchmarks/quality/table.py --write    # put them into README.md
 """
 
 from __future__ import annotations
@@ -46,7 +46,13 @@ def official() -> list[str]:
 
 def stratified() -> list[str]:
     """Return the mission's performance table, every cell, marked optimistic."""
-    head = ["recipe", "accuracy", "weighted F1", "weighted recall", "weighted precision"]
+    head = [
+        "recipe",
+        "accuracy",
+        "weighted F1",
+        "weighted recall",
+        "weighted precision",
+    ]
     lines = [_line([*head, "macro F1"]), _line(["---"] * (len(head) + 1))]
     keys = ("accuracy", "weighted_f1", "weighted_recall", "weighted_precision")
     for row in comparison("nsl_kdd_stratified")["rows"]:
@@ -61,10 +67,9 @@ def bot_iot() -> list[str]:
     head = ["recipe", "macro F1", "weighted F1", "Benign recall", "Theft recall"]
     lines = [_line(head), _line(["---"] * len(head))]
     for row in comparison("nf_bot_iot_v2")["rows"]:
-        figures = row["argmax"]["multiclass"]
-        recall = row["argmax"]["recall"] if "recall" in row["argmax"] else row["recall"]
+        figures = row["multiclass"]
         cells = [_share(figures[key]) for key in ("macro_f1", "weighted_f1")]
-        cells += [_wilson(recall[name]) for name in ("benign", "theft")]
+        cells += [_wilson(row["recall"][name]) for name in ("benign", "theft")]
         lines.append(_line([_name(row), *cells]))
     return lines
 
@@ -82,8 +87,8 @@ def selection() -> str:
     return (
         f"Of {len(ranking)} candidates, attack types hidden from training chose "
         f"`{best['recipe']}`: {best['hidden_types_detected']:.1%} of the hidden types' "
-        f"rows detected (each type counted once) at {1 - best['specificity']:.1%} false "
-        f"alarms. On KDDTest+, opened after that, it reaches "
+        f"rows detected (each type counted once) at {1 - best['specificity']:.1%} "
+        f"false alarms. On KDDTest+, opened after that, it reaches "
         f"**{_percent(binary['accuracy'])} % accuracy**, "
         f"{_percent(binary['detection_rate'])} % of attacks detected and "
         f"{_percent(binary['false_alarm_rate'])} % false alarms: more than twice the "
@@ -115,8 +120,8 @@ def page() -> str:
             "",
             *stratified(),
             "",
-            "NF-BoT-IoT-v2, 5 classes, equal rows on one side, addresses and ports left "
-            "out, **random split: optimistic**; recall with Wilson's 95 % interval "
+            "NF-BoT-IoT-v2, 5 classes, equal rows on one side, addresses and ports "
+            "left out, **random split: optimistic**; recall with Wilson's 95 % interval "
             "(`python benchmarks/quality/run.py nf_bot_iot_v2`):",
             "",
             *bot_iot(),
