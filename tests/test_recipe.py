@@ -78,6 +78,11 @@ def test_a_recipe_cannot_be_changed(load):
         ("[model]\nname = 'cnn'\ndropout = 'much'", r"'dropout' is 'much'"),
         ("[prepare]\nscaling = 'robust'", r"'prepare.scaling' is 'robust'"),
         ("[balance]\nname = 'smote'\nmax_rows_per_class = 'all'", r"is 'all'"),
+        (
+            "[balance]\nname = 'smote'\nk_neighbors = 0",
+            r"'k_neighbors' is 0: .*greater",
+        ),
+        ("[model]\nname = 'cnn'\nstem_stride = 9", r"stem_stride is 9; expected 1 to"),
         ("seed = ", r"is not TOML"),
     ],
 )

@@ -273,7 +273,7 @@ def _signature(kind: str, name: str) -> dict[str, tuple[Any, Any]]:
     plug_in = registry.load(kind, name)
     if kind == "models":
         config = plug_in[1]
-        hints = typing.get_type_hints(config)
+        hints = typing.get_type_hints(config, include_extras=True)
         missing = dataclasses.MISSING
         return {
             f.name: (hints[f.name], ... if f.default is missing else f.default)
@@ -281,7 +281,7 @@ def _signature(kind: str, name: str) -> dict[str, tuple[Any, Any]]:
         }
     functions = {"balance": "__init__", "datasets": "load"}
     function = getattr(plug_in, functions[kind]) if kind in functions else plug_in
-    hints = typing.get_type_hints(function)
+    hints = typing.get_type_hints(function, include_extras=True)
     hidden = {"self", "split", "random_state", "folders", "load", "seed", "on_event"}
     return {
         p.name: (hints.get(p.name, Any), ... if p.default is p.empty else p.default)

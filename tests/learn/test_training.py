@@ -142,6 +142,16 @@ def test_a_class_with_one_row_trains(parts):
     assert kept.record["class_counts"]["after"]["u2r"] > 1
 
 
+def test_classes_without_training_rows_need_no_weight(parts):
+    table = parts["train"]
+    some = parts | {"train": table.take(np.flatnonzero(table.y < 3))}
+    weighed = train(
+        recipe("synthetic/dnn-class_weights", training__epochs=1),
+        load=some.__getitem__,
+    )
+    assert weighed.scores.proba.shape == (len(parts["test"]), 5)
+
+
 @pytest.mark.slow
 def test_two_processes_learn_the_same(tmp_path):
     code = """

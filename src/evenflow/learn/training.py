@@ -107,9 +107,11 @@ def train(
         X, y = preprocessor.transform(fit), fit.labels
         X_valid = preprocessor.transform(valid)
     with log.step("balance"):
-        X, y, weights = _balance(recipe, X, y, preprocessor.layout, cache, log)
-    with log.step("fit"):
         n_classes = len(split.train.schema.classes)
+        X, y, weights = _balance(
+            recipe, X, y, n_classes, preprocessor.layout, cache, log
+        )
+    with log.step("fit"):
         thing, config = registry.load("models", recipe.model.name)
         common: dict[str, Any] = {
             "n_classes": n_classes,
@@ -198,6 +200,7 @@ def _balance(
     recipe: Recipe,
     X: NDArray[np.float32],
     y: NDArray[np.int64],
+    n_classes: int,
     layout: Layout,
     cache: Path | None,
     log: _Log,
@@ -215,7 +218,12 @@ def _balance(
     name = "" if copies else kept.key(X, y, recipe.balance.flat() | {"s": recipe.seed})
     X_new, y_new, notes = kept.rows(None if copies else cache, name, resample)
     log.notes(notes)
-    return X_new, y_new, getattr(sampler, "class_weight_", None)
+    weights = getattr(sampler, "class_weight_", None)
+    if weights is not None:  # classes without a training row are not weighed
+        full = np.ones(n_classes)
+        full[: len(weights)] = weights
+        weights = full
+    return X_new, y_new, weights
 
 
 def _with_target(split: Split, recipe: Recipe) -> Split:
