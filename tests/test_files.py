@@ -1,6 +1,8 @@
 """Files are written whole or not at all, and one run owns a folder."""
 
+import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,6 +62,29 @@ def test_two_runs_cannot_own_one_folder(tmp_path):
         pass
     with owned(tmp_path):
         pass
+
+
+def test_a_lock_on_a_folder_that_was_just_removed_is_no_lock(tmp_path, monkeypatch):
+    """The owner removes its folder while another run stands between open and lock."""
+    folder = tmp_path / "run"
+
+    def too_late(stream, how):
+        shutil.rmtree(folder)
+        flock(stream, how)
+
+    flock = fcntl.flock
+    monkeypatch.setattr(fcntl, "flock", too_late)
+    with pytest.raises(BusyError), owned(folder):
+        pass
+    monkeypatch.undo()
+    with owned(folder):
+        pass
+
+
+def test_a_name_too_long_for_a_file_is_a_storage_error(tmp_path):
+    with pytest.raises(StorageError, match="name too long"):
+        write_text(tmp_path / ("a" * 300), "")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_killed_run_gives_its_folder_free(tmp_path):

@@ -5,6 +5,7 @@ The command line, the Python API and the web application all come through here.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evenflow import datasets
-from evenflow.errors import DataError, LeakError, StorageError
-from evenflow.files import owned, storage_error
-from evenflow.progress import OnEvent, Progress, ignore
+from evenflow.errors import DataError, LeakError, RecipeError, StorageError
+from evenflow.files import owned, storage_error, write_json
+from evenflow.progress import Event, Note, OnEvent, Progress, ignore
 from evenflow.recipe import Recipe
 from evenflow.schema import Table
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from evenflow.learn.training import Trained
     from evenflow.runtime.bundle import Bundle
 
+STARTED = "recipe.json"
+"""File in the folder of an unfinished run that says what it was started with."""
 HELD_OUT = "held_out"
 """Name of the rows a bundle's own recipe kept for judging."""
 MOSTLY_SEEN = 0.2
@@ -100,27 +103,73 @@ def run(
     ------
     BusyError
         Another run writes the same bundle.
+    RecipeError
+        ``resume`` is set and the interrupted run had another recipe.
     StorageError
         Something is in the way of ``output``.
     """
     if output is None:
         return _experiment(recipe, folders, None, cache, resume, device, on_event)
-    if output.exists() and not overwrite:
-        raise StorageError(
-            f"{output} is there already; expected a path that is free. "
-            "Choose another or ask to overwrite it"
-        )
+    _is_free(output, overwrite=overwrite)
     workdir = output.with_name(f"{output.name}.partial")
     with owned(workdir):
-        experiment = _experiment(
-            recipe, folders, workdir, cache, resume, device, on_event
-        )
+        # the run that owned it a moment ago may have finished
+        _is_free(output, overwrite=overwrite)
+        if resume:
+            _same_recipe(workdir, recipe)
+        write_json(workdir / STARTED, recipe.to_dict())
+        try:
+            experiment = _experiment(
+                recipe, folders, workdir, cache, resume, device, on_event
+            )
+        except BaseException:
+            if {path.name for path in workdir.iterdir()} <= {".lock", STARTED}:
+                shutil.rmtree(workdir, ignore_errors=True)  # nothing to resume
+            raise
         experiment.save(output, overwrite=overwrite)
         try:
             shutil.rmtree(workdir)
         except OSError as error:
             raise storage_error(workdir, error) from error
     return experiment
+
+
+def _is_free(output: Path, *, overwrite: bool) -> None:
+    """Refuse a path that the bundle could not take, before anything is trained."""
+    is_bundle = (output / "manifest.json").is_file()
+    is_empty = output.is_dir() and not any(output.iterdir())
+    if output.exists() and not is_empty and not (overwrite and is_bundle):
+        do = "another or ask to overwrite it" if is_bundle else "another"
+        raise StorageError(
+            f"{output} is there already{'' if is_bundle else ' and is no bundle'}; "
+            f"expected a path that is free. Choose {do}"
+        )
+
+
+def _same_recipe(workdir: Path, recipe: Recipe) -> None:
+    """Refuse to go on with another recipe than the interrupted run had.
+
+    Raises
+    ------
+    RecipeError
+        The recipes differ; the message names the keys.
+    """
+    try:
+        before = json.loads((workdir / STARTED).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return  # killed before it was written; the checkpoint tells rows and settings
+    now = json.loads(json.dumps(recipe.to_dict()))
+    changed = [
+        f"{key} was {before.get(key)!r}, is {now[key]!r}"
+        for key in now
+        if key not in ("title", "reference") and before.get(key) != now[key]
+    ]
+    if changed:
+        raise RecipeError(
+            f"{workdir} holds an interrupted run of another recipe: "
+            f"{'; '.join(changed)}. Resume with the recipe and seed it was started "
+            "with, or train again without --resume"
+        )
 
 
 def _experiment(
@@ -135,9 +184,16 @@ def _experiment(
     from evenflow.judge.report import judge
     from evenflow.learn.training import train
 
+    said: list[str] = []
+    heard = _once(on_event, said)
+
     def load(split: str) -> Table:
         return datasets.load(
-            recipe.dataset.name, split, folders=folders, **recipe.dataset.params
+            recipe.dataset.name,
+            split,
+            folders=folders,
+            on_event=heard,
+            **recipe.dataset.params,
         )
 
     trained = train(
@@ -149,6 +205,7 @@ def _experiment(
         device=device,
         on_event=on_event,
     )
+    trained.record["notes"][:0] = said  # what was guessed of the rows comes first
     on_event(Progress(step="judge", done=0, unit="step"))
     model = trained.fitted.to_onnx()
     report = judge(
@@ -201,9 +258,11 @@ def evaluate(
     if params is None:
         params = recipe.dataset.params if dataset == recipe.dataset.name else {}
 
+    heard = _once(on_event, [])
+
     def load(part: str) -> Table:
         on_event(Progress(step=f"load {dataset} {part}", done=0, unit="step"))
-        return datasets.load(dataset, part, folders=folders, **params)
+        return datasets.load(dataset, part, folders=folders, on_event=heard, **params)
 
     table, protocol = _rows(recipe, dataset, split, load)
     table = _labelled(bundle, dataset, table)
@@ -227,6 +286,19 @@ def evaluate(
         decision=bundle.decision,
         training=bundle.report["training"],
     )
+
+
+def _once(on_event: OnEvent, said: list[str]) -> OnEvent:
+    """Pass events on, each note the first time only; ``said`` collects the notes."""
+
+    def heard(event: Event) -> None:
+        if isinstance(event, Note):
+            if event.text in said:
+                return
+            said.append(event.text)
+        on_event(event)
+
+    return heard
 
 
 def _rows(recipe: Recipe, dataset: str, split: str, load: Any) -> tuple[Table, Any]:

@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,8 @@ def replacing(path: Path) -> Iterator[Path]:
             raise
         raise storage_error(path, error) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # gone already, or a name no file could have had
+            part.unlink()
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:
@@ -86,7 +87,8 @@ def owned(folder: Path) -> Iterator[None]:
     """Own ``folder`` (made if missing) until the block ends.
 
     The lock belongs to the process: it is gone when the process dies, however it
-    dies, so a killed run never blocks the next one.
+    dies, so a killed run never blocks the next one. A folder that was made here and
+    got nothing but the lock is taken away again.
 
     Raises
     ------
@@ -95,17 +97,27 @@ def owned(folder: Path) -> Iterator[None]:
     StorageError
         The folder cannot be made or written.
     """
+    lock, is_new = folder / ".lock", not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stream = (folder / ".lock").open("w")
+        stream = lock.open("w")
     except OSError as error:
         raise storage_error(folder, error) from error
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # a run that just ended may have taken away what was opened here
+            if not os.path.samestat(os.fstat(stream.fileno()), lock.stat()):
+                raise BlockingIOError(errno.EAGAIN, "taken away")
         except OSError as error:
             raise BusyError(
                 f"{folder} is being written by another run; expected a folder of "
                 "its own for each run. Wait for that run or choose another folder"
             ) from error
-        yield
+        try:
+            yield
+        finally:
+            if is_new and folder.is_dir() and [*folder.iterdir()] == [lock]:
+                with suppress(OSError):
+                    lock.unlink()
+                    folder.rmdir()
