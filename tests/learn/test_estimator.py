@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
+from evenflow import registry
 from evenflow.decision import FLOOR
 from evenflow.learn.estimator import FittedEstimator, fit_estimator
 from evenflow.progress import Progress
@@ -36,6 +39,16 @@ def test_lightgbm_does_not_depend_on_the_number_of_threads(rows):
         for n in (1, 2)
     )
     assert np.array_equal(one, two)
+
+
+@pytest.mark.parametrize("name", ["lightgbm", "random_forest", "extra_trees"])
+def test_no_more_threads_are_started_than_openmp_allows(name):
+    build, config = registry.load("models", name)
+    make = {"n_classes": 2, "class_weight": None, "seed": 7}
+    with threadpool_limits(limits=1, user_api="openmp"):
+        assert build(config(n_jobs=64), **make).n_jobs == 1
+    most = len(os.sched_getaffinity(0))
+    assert 1 <= build(config(n_jobs=4096), **make).n_jobs <= most
 
 
 def test_validation_rows_of_a_class_that_did_not_train_are_left_out(rows):

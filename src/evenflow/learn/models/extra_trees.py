@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from evenflow.learn.models.random_forest import check_forest
+from evenflow.learn.threads import threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class Config:
     max_features: Literal["sqrt", "log2"] | float = "sqrt"
     """Features looked at for each question: a rule, or a share in (0, 1]."""
     n_jobs: int = 2
-    """Threads in training; the result does not depend on it."""
+    """Threads in training at most; the result does not depend on it."""
 
     def __post_init__(self) -> None:
         check_forest(self)
@@ -45,7 +46,7 @@ def build(
         max_depth=config.max_depth,
         min_samples_leaf=config.min_samples_leaf,
         max_features=config.max_features,
-        n_jobs=config.n_jobs,
+        n_jobs=threads(config.n_jobs),
         class_weight=class_weight,
         random_state=seed,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evenflow.errors import RecipeError
+from evenflow.learn.threads import threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class Config:
     early_stopping_rounds: int = 20
     """Rounds without a lower validation loss before boosting stops."""
     n_jobs: int = 2
-    """Threads in training; the result does not depend on it."""
+    """Threads in training at most; the result does not depend on it."""
 
     def __post_init__(self) -> None:
         least = {
@@ -76,7 +77,7 @@ def build(
         subsample_freq=int(config.subsample < 1),
         colsample_bytree=config.colsample_bytree,
         early_stopping_round=config.early_stopping_rounds,
-        n_jobs=config.n_jobs,
+        n_jobs=threads(config.n_jobs),
         class_weight=class_weight,
         random_state=seed,
         deterministic=True,
