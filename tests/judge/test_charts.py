@@ -7,7 +7,13 @@ import re
 
 import pytest
 
-from evenflow.judge import charts, explore_charts, theme
+from evenflow.judge import (
+    charts,
+    comparison_charts,
+    explain_page,
+    explore_charts,
+    theme,
+)
 from evenflow.judge.drawing import vega_lite_version
 
 
@@ -66,18 +72,64 @@ def test_more_bars_than_the_limit_are_counted_in_the_title():
     assert "first 4 of 9" in text_of(chart)
 
 
+def system(name, *values, is_published=False, spread=None):
+    return {
+        "name": name,
+        "is_published": is_published,
+        "figures": {f"figure {k}": (value, spread) for k, value in enumerate(values)},
+        "cells": ["-" if v is None else f"{100 * v:.1f}" for v in values],
+    }
+
+
 def test_published_figures_are_hollow_and_ours_filled():
-    records = [
-        {"name": "ours", "value": 0.9, "low": 0.8, "high": 0.95, "is_published": False},
-        {"name": "theirs", "value": 0.8, "is_published": True},
-    ]
-    chart = charts.comparison(records, title="t")
-    whose = {r["name"]: r["whose"] for r in data(chart)}
-    assert whose == {"ours": "measured here", "theirs": "as published"}
-    ours, theirs = re.findall(r'aria-roledescription="bar".*?>', text_of(chart))
-    assert f'fill="{theme.MEASURED}"' in ours
-    assert "fill=" not in theirs
-    assert f'stroke="{theme.PUBLISHED}"' in theirs
+    groups = {"here": [system("ours", 0.9)],
+              "printed": [system("theirs †", 0.8, is_published=True)]}  # fmt: skip
+    svg = text_of(comparison_charts.dots(groups, ["acc.", "tag"], title="t"))
+    assert "undefined" not in svg  # no system here has a tag
+    ours, theirs = re.findall(r'aria-roledescription="point".*?>', svg)
+    first = theme.config()["range"]["category"][0]
+    assert f'fill="{first}"' in ours
+    assert f'fill="{first}"' not in theirs
+    assert f'stroke="{first}"' in theirs
+    for words in (">here<", ">printed<", ">theirs †<", ">acc.<", ">90.0<", ">80.0<"):
+        assert words in svg
+
+
+def test_two_figures_under_one_name_stand_on_lines_of_their_own():
+    twice = [system("same", 0.77), system("same", 0.79)]
+    found = data(comparison_charts.dots({"here": twice}, ["acc."], title="t"))
+    lines = {r["line"] for r in found if r.get("value") is not None}
+    assert len(lines) == 2
+
+
+def test_dots_stay_inside_the_axis_and_an_undefined_figure_has_none():
+    some = [system("a", 0.12, None, spread=0.03), system("b", 1.0, 0.98)]
+    chart = comparison_charts.dots({"here": some}, ["x", "y"], title="t")
+    points = [r for r in data(chart) if "figure" in r]
+    assert sorted({(p["name"], p["value"]) for p in points}) == [
+        ("a", 0.12), ("b", 0.98), ("b", 1.0),
+    ]  # fmt: skip
+    low, high = re.search(r'"domain": \[(0\.\d+), (1\.\d+)\]', chart.to_json(indent=None)).groups()  # fmt: skip  # noqa: E501
+    assert float(low) < 0.12
+    assert float(high) > 1
+    assert {p["low"] for p in points if p["name"] == "a"} == {0.09}
+
+
+def test_recall_has_a_number_for_every_recipe_and_class():
+    found = {"one": {"benign": 0.991, "u2r": None}, "two": {"benign": 1.0, "u2r": 0.05}}
+    chart = comparison_charts.recalls(found, title="t")
+    words = {(r["recipe"], r["class"]): r["words"] for r in data(chart)}
+    assert words == {("one", "benign"): "99.1", ("one", "u2r"): "-",
+                     ("two", "benign"): "100.0", ("two", "u2r"): "5.0"}  # fmt: skip
+    assert {">99.1<", ">-<", ">5.0<"} <= set(re.findall(">[^<>]+<", text_of(chart)))
+
+
+def test_a_push_is_named_above_its_bar_and_leaves_the_bar_the_width():
+    told = {"column": "dst_host_srv_diff_host_rate", "value": 0.125, "unit": "",
+            "normal_value": 0.0, "push": -1.25}  # fmt: skip
+    svg = text_of(explain_page.pushes([told], quantity="log odds"))
+    assert ">dst_host_srv_diff_host_rate = 0.125<" in svg
+    assert ">-1.25<" in svg
 
 
 def test_balancing_shows_every_class_twice():

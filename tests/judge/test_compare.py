@@ -11,6 +11,7 @@ import pytest
 from evenflow import files
 from evenflow.decision import Decision
 from evenflow.errors import BusyError, DataError, RecipeError, StorageError
+from evenflow.judge import comparison_page
 from evenflow.judge.compare import cell_name, compare, with_baselines
 from evenflow.judge.comparison import Cell, collect
 from evenflow.judge.grids import grids, latex, markdown
@@ -293,6 +294,40 @@ def test_the_twin_without_balancing_is_named_so_in_the_table(reporter, tmp_path)
     ]
 
 
+def test_the_first_picture_sets_the_best_of_ours_first_and_marks_impossible_rows(
+    forest, reporter, tmp_path
+):
+    worse = Recipe.load("nsl_kdd/random_forest-smote")
+    made = collect(
+        [
+            Cell(recipe=worse, report=reporter(worse.with_(seed=0))),
+            Cell(recipe=forest, report=reporter(forest.with_(seed=19))),
+        ]
+    )
+    name, chart, _ = comparison_page.pictures(made)[0]
+    assert name == "compare"
+    guide = chart.to_dict(validate=False)["layer"][0]
+    lines = [line["name"] for line in guide["data"]["values"]]
+    ours = sorted(made.rows, key=lambda row: -row.binary["accuracy"]["mean"])
+    assert lines[0] == f"Measured here: {ours[0].dataset}, official"
+    assert ours[0].balance == "none"
+    assert lines[1:3] == [row.label.removeprefix(f"{row.dataset}/") for row in ours]
+    assert "SAVAER-DNN †" in lines
+    assert "TSE+DS (TSE-IDS)" in lines
+
+
+def test_recalls_under_two_protocols_stand_in_two_tables(forest, reporter):
+    other = Recipe.load("nsl_kdd/random_forest-smote")
+    made = collect(
+        [
+            Cell(recipe=forest, report=reporter(forest)),
+            Cell(recipe=other, report=reporter(other, optimistic=True)),
+        ]
+    )
+    names = [name for name, *_ in comparison_page.pictures(made)]
+    assert names[-2:] == ["recall_1", "recall_2"]
+
+
 @pytest.mark.slow
 def test_the_page_and_the_pictures_show_ours_beside_the_printed(
     forest, reporter, tmp_path
@@ -302,7 +337,7 @@ def test_the_page_and_the_pictures_show_ours_beside_the_printed(
     page = (tmp_path / "comparison.html").read_text()
     for said in ("SAVAER-DNN", "nsl_kdd/random_forest-smote", "no balancing", "89.36"):
         assert said in page
-    for name in ("compare", "compare_accuracy", "compare_recall", "recall_1"):
+    for name in ("compare", "compare_survey_nsl_kdd", "recall_1"):
         picture = (tmp_path / f"{name}.png").read_bytes()
         assert picture.startswith(b"\x89PNG")
         assert len(picture) > 10_000

@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evenflow.judge import theme
 from evenflow.judge.drawing import (
-    BAR,
     WIDTH,
     Chart,
     altair,
     bars,
-    labelled,
     rows,
     titled,
     to_png,
@@ -26,7 +23,7 @@ from evenflow.judge.drawing import curves as square
 from evenflow.judge.report import Report
 
 __all__ = [
-    "Chart", "attack_detection", "balancing", "bars", "class_counts", "comparison",
+    "Chart", "attack_detection", "balancing", "bars", "class_counts",
     "confusion_matrix", "per_class", "precision_recall", "reliability", "roc", "said",
     "to_png", "to_spec", "training_curves",
 ]  # fmt: skip
@@ -167,7 +164,7 @@ def per_class(report: Report, figure: str = "recall") -> Chart:
         records,
         title=asked[figure],
         subtitle=f"{said(report)} · lines: {report.intervals['level']:.0%} intervals",
-        axis=figure.replace("_", " "),
+        axis="F1" if figure == "f1" else figure.replace("_", " "),
     )
 
 
@@ -318,57 +315,3 @@ def reliability(report: Report) -> Chart:
         "Can the probability be taken at its word?",
         f"{said(report)} · larger dots: more rows",
     )
-
-
-def comparison(
-    records: Sequence[Mapping[str, Any]],
-    *,
-    title: str,
-    subtitle: str = "",
-    axis: str = "",
-) -> Chart:
-    """Return systems side by side, published figures hollow, ours filled.
-
-    Parameters
-    ----------
-    records : sequence of mapping
-        ``name``, ``value``, ``is_published``; optionally ``low`` and ``high`` and
-        ``words`` (beside the bar, for example protocol and tag).
-    """
-    alt = altair()
-    drawn = [
-        labelled({"low": None, "high": None, **r})
-        | {"whose": "as published" if r["is_published"] else "measured here"}
-        for r in records
-    ]
-    names = list(dict.fromkeys(r["name"] for r in drawn))
-    scale = alt.Scale(domain=[0, 1.6], nice=False)
-    ticks = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1])
-    x = alt.X("value:Q", title=axis, scale=scale, axis=ticks)
-    y = alt.Y(
-        "name:N",
-        sort=None,
-        title=None,
-        scale=alt.Scale(domain=names),
-        axis=alt.Axis(labelLimit=180),
-    )
-    base = alt.Chart(rows(drawn)).encode(y=y)
-    whose = ["measured here", "as published"]
-    hollow = alt.Scale(domain=whose, range=[theme.MEASURED, "transparent"])
-    outline = alt.Scale(domain=whose, range=[theme.MEASURED, theme.PUBLISHED])
-    legend = alt.Legend(title=None)
-    tooltip = [alt.Tooltip("name:N"), alt.Tooltip("value:Q", format=".2%"), "whose:N"]
-    filled = base.mark_bar(cornerRadiusEnd=2, strokeWidth=1.5).encode(
-        x=x,
-        fill=alt.Fill("whose:N", scale=hollow, legend=legend),
-        stroke=alt.Stroke("whose:N", scale=outline, legend=legend),
-        tooltip=tooltip,
-    )
-    edge = base.transform_filter("isValid(datum.low)").mark_rule(style="edge")
-    words = base.mark_text(style="label", align="left", dx=6)
-    chart = alt.layer(
-        filled,
-        edge.encode(x=alt.X("low:Q"), x2="high:Q"),
-        words.encode(x=alt.X("end:Q"), text="words:N"),
-    ).properties(width=WIDTH - 200, height=max(60, BAR * len(names)))
-    return titled(chart, title, subtitle)

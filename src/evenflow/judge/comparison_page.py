@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from evenflow import files
-from evenflow.judge import charts, page
+from evenflow.judge import charts, comparison_charts, page
 from evenflow.judge.comparison import Comparison, Row
-from evenflow.judge.grids import grids, latex, markdown, protocol
+from evenflow.judge.grids import grids, latex, markdown, mean, protocol
+from evenflow.judge.published import IMPOSSIBLE, NOT_STATED
 
 FIGURES = {
-    "accuracy": ("accuracy", "Accuracy"),
-    "detection_rate": ("recall", "Attacks detected (recall)"),
-    "f1": ("f1", "F1 of attack against benign"),
-    "specificity": ("specificity", "Specificity"),
+    "accuracy": ("accuracy", "accuracy", "acc."),
+    "detection_rate": ("recall", "recall of attacks", "recall"),
+    "f1": ("f1", "F1 of attacks", "F1"),
+    "specificity": ("specificity", "specificity", "spec."),
 }
-"""Our figure -> the printed column and the chart's title."""
+"""Our figure -> the printed column, its name in the legend, and the column's head."""
 
 Picture = tuple[str, Any, str]
 
@@ -96,164 +97,129 @@ def pictures(comparison: Comparison) -> list[Picture]:
     """Return each chart: file name, chart, and what it shows in words."""
     if not comparison.rows:
         return []
+    rows = sorted(comparison.rows, key=_accuracy, reverse=True)
     return [
-        _all_in_one(comparison),
-        *(_one_figure(comparison, name) for name in FIGURES),
-        *_survey(comparison),
-        *_recalls(comparison),
+        _side_by_side(rows, comparison.published),
+        *_survey(rows, comparison.published),
+        *_recalls(rows),
     ]
 
 
-def _all_in_one(comparison: Comparison) -> Picture:
-    """Return the classic graph: four bars a system, ours and the printed ones."""
-    labels = {ours: words for ours, (_, words) in FIGURES.items()}
-    records: list[dict[str, Any]] = [
+def _side_by_side(rows: Sequence[Row], published: Mapping[str, Any]) -> Picture:
+    """Return the classic graph: four figures a system, ours and the printed ones."""
+    groups = _ours(rows, FIGURES)
+    groups["As printed; data set and split not stated"] = [
         {
-            "name": _short(row, comparison.rows),
-            "value": row.binary[name]["mean"],
-            "group": labels[name],
-        }
-        for row in comparison.rows
-        for name in FIGURES
-    ]
-    records += [
-        {
-            "name": ("! " if printed["mark"] else "") + printed["method"],
-            "value": printed[column] / 100,
-            "group": words,
-        }
-        for printed in comparison.published["printed_comparison"]
-        for column, words in FIGURES.values()
-    ]
-    chart = charts.bars(
-        records,
-        title="Accuracy, recall, F1 and specificity",
-        subtitle="measured here, then as printed (data set and split not stated; "
-        "! cannot be right as printed)",
-        axis="share",
-        group="figure",
-    )
-    return "compare", chart, "Bars of four figures for each system; also in tables."
-
-
-def _one_figure(comparison: Comparison, name: str) -> Picture:
-    column, title = FIGURES[name]
-    records: list[dict[str, Any]] = [
-        {
-            "name": row.label,
-            "value": row.binary[name]["mean"],
-            "low": _edge(row.binary[name], -1),
-            "high": _edge(row.binary[name], 1),
-            "is_published": False,
-            "words": f"{_percent(row.binary[name]['mean'])} {protocol(row)}",
-        }
-        for row in comparison.rows
-    ]
-    records += [
-        {
-            "name": printed["method"],
-            "value": printed[column] / 100,
+            "name": printed["method"] + (" †" if printed["mark"] else ""),
             "is_published": True,
-            "words": f"{printed[column]:g} % as printed"
-            + (", cannot be right" if printed["mark"] else ""),
+            "cells": [f"{printed[column]:g}" for column, *_ in FIGURES.values()],
+            "figures": {
+                words: (printed[column] / 100, None)
+                for column, words, _ in FIGURES.values()
+            },
         }
-        for printed in comparison.published["printed_comparison"]
+        for printed in published["printed_comparison"]
     ]
-    chart = charts.comparison(
-        records,
-        title=title,
-        subtitle="at the threshold, mean over seeds; lines: one standard deviation "
-        "each way. Printed: data set and split not stated",
-        axis="share",
+    dagger = any(printed["mark"] for printed in published["printed_comparison"])
+    chart = comparison_charts.dots(
+        groups,
+        [head for *_, head in FIGURES.values()],
+        title="Accuracy, recall, F1 and specificity, in per cent",
+        subtitle="attack against benign at the threshold, best accuracy first; filled: "
+        "measured here, mean over seeds, lines: one standard deviation each way; "
+        "hollow: as printed"
+        + (f" · † {IMPOSSIBLE}: accuracy outside recall and specificity" * dagger),
     )
-    return f"compare_{column}", chart, f"Bars: {title} here and as printed."
+    return "compare", chart, "Dots of four figures for each system; also in tables."
 
 
-def _survey(comparison: Comparison) -> list[Picture]:
-    """Return published accuracies on the data set at hand, protocol and tag by each."""
+def _survey(rows: Sequence[Row], published: Mapping[str, Any]) -> list[Picture]:
+    """Return accuracies published on the data set at hand, by what judged them."""
     found = []
-    for dataset in dict.fromkeys(row.dataset for row in comparison.rows):
-        theirs = [
-            {
-                "name": f"{system['name']}, {system['year']}",
-                "value": figure["value"] / 100,
-                "is_published": True,
-                "words": f"{figure['value']:g} % {figure['test']} [{figure['tag']}]",
-            }
-            for system in comparison.published["systems"]
+    for dataset in dict.fromkeys(row.dataset for row in rows):
+        theirs: dict[str, list[dict[str, Any]]] = {}
+        figures = [
+            (system["name"], figure)
+            for system in published["systems"]
             for figure in system["figures"]
             if figure["dataset"] == dataset
             and figure["metric"] == "accuracy"
             and "-21" not in figure["test"]
         ]
+        for name, figure in sorted(
+            figures, key=lambda pair: (pair[1]["test"] == NOT_STATED, -pair[1]["value"])
+        ):
+            test, _, which = figure["test"].partition(", ")
+            theirs.setdefault(f"Published, judged on: {test}", []).append(
+                {
+                    "name": f"{name}, {which}" if which else name,
+                    "is_published": True,
+                    "cells": [f"{figure['value']:g}", figure["tag"]],
+                    "figures": {"accuracy": (figure["value"] / 100, None)},
+                }
+            )
         if not theirs:
             continue
-        ours = [
-            {
-                "name": row.label,
-                "value": row.binary["accuracy"]["mean"],
-                "is_published": False,
-                "words": f"{_percent(row.binary['accuracy']['mean'])} {protocol(row)}",
-            }
-            for row in comparison.rows
-            if row.dataset == dataset
-        ]
-        chart = charts.comparison(
-            [*ours, *theirs],
-            title=f"Accuracy beside the published systems ({dataset})",
-            subtitle="tags: V read in a published text, I inferred, M from memory; "
-            "figures under different protocols cannot be compared",
-            axis="accuracy",
+        mine = [row for row in rows if row.dataset == dataset]
+        chart = comparison_charts.dots(
+            _ours(mine, {"accuracy": FIGURES["accuracy"]}) | theirs,
+            ["acc.", "tag"],
+            title=f"Accuracy beside the published systems ({dataset}), in per cent",
+            subtitle="filled: measured here; hollow: as published. Tags: V read in a "
+            "published text, I follows from one, M from memory. Figures under "
+            "different protocols cannot be compared",
         )
-        words = f"Bars: accuracy here and published on {dataset}; also in a table."
+        words = f"Dots: accuracy here and published on {dataset}; also in a table."
         found.append((f"compare_survey_{dataset}", chart, words))
     return found
 
 
-def _recalls(comparison: Comparison) -> list[Picture]:
-    found = []
-    for number, classes in enumerate(
-        dict.fromkeys(tuple(row.recall) for row in comparison.rows), start=1
-    ):
-        mine = [row for row in comparison.rows if tuple(row.recall) == classes]
-        records = [
+def _ours(
+    rows: Sequence[Row], figures: Mapping[str, tuple[str, str, str]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return our systems under their data set and protocol."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(f"Measured here: {row.dataset}, {protocol(row)}", []).append(
             {
-                "name": name,
-                "value": row.recall[name]["mean"],
-                "low": (row.recall[name]["wilson"] or [None])[0],
-                "high": (row.recall[name]["wilson"] or [None])[-1],
-                "n": row.recall[name]["rows"],
-                "group": row.label,
+                "name": row.label.removeprefix(f"{row.dataset}/"),
+                "is_published": False,
+                "cells": [mean({**row.binary[f], "std": None}, 1) for f in figures],
+                "figures": {
+                    words: (row.binary[f]["mean"], row.binary[f]["std"])
+                    for f, (_, words, _) in figures.items()
+                },
             }
-            for name in classes
-            for row in mine
-        ]
-        chart = charts.bars(
-            records,
-            title="Share of each class's rows that were recognised (recall)",
-            subtitle=f"{mine[0].dataset}; mean over seeds, lines: 95 % intervals",
-            axis="recall",
-            group="recipe",
         )
-        words = "Bars: recall of each class for each recipe; also in a table."
+    return groups
+
+
+def _recalls(rows: Sequence[Row]) -> list[Picture]:
+    """Return one table of colours for each data set and set of classes."""
+    kinds: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        kinds.setdefault((row.dataset, row.protocol, *row.recall), []).append(row)
+    found = []
+    for number, mine in enumerate(kinds.values(), start=1):
+        first = mine[0]
+        judged = ", ".join(f"{c} {r['rows']:,}" for c, r in first.recall.items())
+        chart = comparison_charts.recalls(
+            {
+                row.label.removeprefix(f"{row.dataset}/"): {
+                    name: recall["mean"] for name, recall in row.recall.items()
+                }
+                for row in mine
+            },
+            title="Share of each class's rows that were recognised (recall), in per "
+            "cent",
+            subtitle=f"{first.dataset}, {protocol(first)}; mean over seeds; judged "
+            f"rows: {judged}; intervals in the table",
+        )
+        words = "Recall of each class for each recipe; also in a table."
         found.append((f"recall_{number}", chart, words))
     return found
 
 
-def _short(row: Row, rows: Sequence[Row]) -> str:
-    """Return a label that fits beside a bar: the data set is said where they differ."""
-    if len({other.dataset for other in rows}) > 1:
-        return row.label
-    name = row.label.removeprefix(f"{row.dataset}/")
-    return f"{name}, optimistic" if row.is_optimistic else name
-
-
-def _edge(over: dict[str, Any], side: int) -> float | None:
-    if over["std"] is None:
-        return None
-    edge: float = over["mean"] + side * over["std"]
-    return edge
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f} %"
+def _accuracy(row: Row) -> float:
+    value = row.binary["accuracy"]["mean"]
+    return -1.0 if value is None else float(value)

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evenflow.judge import page
-from evenflow.judge.drawing import BAR, WIDTH, Chart, altair, rows, titled
+from evenflow.judge.drawing import WIDTH, Chart, altair, rows, titled
 
+LINE = 36
+"""Height of one bar and the name above it, in pixels."""
 SHOWN = 12
 """Columns in the chart; the table holds all of them."""
 
@@ -96,8 +98,8 @@ def pushes(
         "name:N",
         sort=None,
         title=None,
-        scale=alt.Scale(domain=[r["name"] for r in records]),
-        axis=alt.Axis(labelLimit=230),
+        scale=alt.Scale(domain=[r["name"] for r in records], padding=0.55),
+        axis=None,
     )
     x = alt.X(
         "push:Q",
@@ -124,9 +126,12 @@ def pushes(
                 f"datum.towards === '{side}'"
             )
         )
+    # a name stands above its bar: beside it, it would leave a phone no room for bars
+    above = base.mark_text(style="name", align="left", dy=-16)
+    layers.append(above.encode(x=alt.value(0), text="name:N"))
     left_out = len(contributions) - len(shown)
     chart = alt.layer(*layers).properties(
-        width=WIDTH - 160, height=max(60, BAR * len(records))
+        width=WIDTH - 40, height=max(60, LINE * len(records))
     )
     return titled(
         chart,

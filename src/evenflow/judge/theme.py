@@ -18,9 +18,6 @@ FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, GREY = "#CC79A7", "#56B4E9", "#7A7A7A"
 
-MEASURED, PUBLISHED = "#2b7fb8", "#c98600"
-"""Ours and theirs, where one of them is hollow: seen on light and dark paper."""
-
 _LIGHT = {
     "ink": "#1d2731",
     "quiet": "#5b6770",
@@ -106,6 +103,9 @@ def config(dark: bool = False) -> dict[str, Any]:
             "chance": {"color": c["quiet"], "strokeDash": [4, 4], "strokeWidth": 1},
             "edge": {"color": c["ink"], "strokeWidth": 1.5},
             "label": {"color": c["ink"], "fontSize": 11},
+            "guide": {"color": c["line"], "strokeWidth": 1},
+            "heading": {"color": c["quiet"], "fontSize": 12, "fontWeight": 600},
+            "name": {"color": c["ink"], "fontSize": 12},
             "here": {"color": second, "opacity": 1},
         },
     }

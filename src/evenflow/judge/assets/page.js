@@ -5,6 +5,17 @@
   const charts = [...document.querySelectorAll(".chart")];
   const drawn = new Set();
 
+  // On a phone names and legends must leave room for what they name.
+  function look(narrow) {
+    const theme = dark.matches ? themes.dark : themes.light;
+    if (!narrow) return theme;
+    return {
+      ...theme,
+      axis: { ...theme.axis, labelFontSize: 11, labelLimit: 130 },
+      legend: { ...theme.legend, columns: 1 },
+    };
+  }
+
   async function draw(chart) {
     drawn.add(chart);
     const spec = JSON.parse(chart.parentNode.querySelector("script.spec").textContent);
@@ -17,7 +28,7 @@
         actions: chart.closest(".small")
           ? false
           : { export: true, source: false, compiled: false, editor: false },
-        config: dark.matches ? themes.dark : themes.light,
+        config: look(chart.clientWidth < 480),
         tooltip: { theme: dark.matches ? "dark" : "light" },
       });
     } catch (error) {
