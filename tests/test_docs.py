@@ -95,3 +95,14 @@ def test_ci_runs_what_the_readme_says():
 def test_no_page_names_a_place_on_one_machine():
     for page in PAGES:
         assert not re.search(r"/(work|root|home)/", page.read_text(encoding="utf-8"))
+
+
+def test_the_map_of_the_house_names_every_room():
+    page = (ROOT / "docs/explanation/architecture.md").read_text(encoding="utf-8")
+    rooms = {
+        f"{path.name}/" if path.is_dir() else path.name
+        for path in (ROOT / "src/evenflow").iterdir()
+        if not path.name.startswith("__") and path.name != "py.typed"
+    }
+    told = set(re.findall(r"^\| `([^`]+)` \|", page, flags=re.MULTILINE))
+    assert told == rooms
