@@ -147,16 +147,7 @@ class Recipe(BaseModel):
 
         A dotted field is written with two underscores: ``training__epochs=10``.
         """
-        value = self.to_dict()
-        for key, new in changes.items():
-            *path, last = key.split("__")
-            table = value
-            for step in path:
-                table = table[step]
-            if last in PLUG_INS and isinstance(new, str):
-                new = {"name": new}
-            table[last] = new
-        return Recipe.from_dict(value)
+        return Recipe.from_dict(_changed(self.to_dict(), changes))
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any], *, source: str = "recipe") -> Self:
@@ -176,67 +167,100 @@ class Recipe(BaseModel):
         return recipe.model_copy(update=parts)
 
     @classmethod
-    def load(cls, name: str | Path) -> Self:
-        """Return the recipe of that file or name.
+    def load(cls, name: str | Path, **changes: Any) -> Self:
+        """Return the recipe of that file or name, changed as by :meth:`with_`.
 
         Parameters
         ----------
         name : str or Path
             Path of a TOML file, the name of a shipped recipe, or
             ``<dataset>/<model>-<balance>`` of any three plug-ins.
+        **changes
+            Put in before anything is checked: a recipe of ``table_file`` has no
+            ``dataset__path`` of its own.
 
         Raises
         ------
         RecipeError
             No such file or name, or the file is not a recipe.
         """
-        path = Path(name)
-        if path.suffix == ".toml":
-            try:
-                text = path.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise RecipeError(
-                    f"cannot read the recipe {path}: {error}. Expected a TOML file, "
-                    "or a name like nsl_kdd/cnn-smote"
-                ) from error
-            return cls.from_dict(_parse(text, str(path)), source=str(path))
-        return cls._named(str(name))
+        return cls.from_dict(_changed(tables(name), changes), source=str(name))
 
-    @classmethod
-    def _named(cls, name: str) -> Self:
-        dataset, slash, rest = name.partition("/")
-        model, dash, balance = rest.partition("-")
-        if not (slash and dash and dataset and model and balance):
+
+def tables(name: str | Path) -> dict[str, Any]:
+    """Return what a recipe's file or name says, unchecked, plug-ins as tables.
+
+    Raises
+    ------
+    RecipeError
+        No such file or name, or the file is not TOML.
+    """
+    path = Path(name)
+    if path.suffix != ".toml":
+        value = _named(str(name))
+    else:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
             raise RecipeError(
-                f"{name!r} names no recipe. Expected a TOML file or "
-                "<dataset>/<model>-<balance>, for example nsl_kdd/cnn-smote"
+                f"cannot read the recipe {path}: {error}. Expected a TOML file, "
+                "or a name like nsl_kdd/cnn-smote"
+            ) from error
+        value = _parse(text, str(path))
+    for key in PLUG_INS:
+        if isinstance(value.get(key), str):
+            value[key] = {"name": value[key]}
+        elif isinstance(default := Recipe.model_fields[key].default, Part):
+            value.setdefault(key, default.flat())
+    return value
+
+
+def _named(name: str) -> dict[str, Any]:
+    dataset, slash, rest = name.partition("/")
+    model, dash, balance = rest.partition("-")
+    if not (slash and dash and dataset and model and balance):
+        raise RecipeError(
+            f"{name!r} names no recipe. Expected a TOML file or "
+            "<dataset>/<model>-<balance>, for example nsl_kdd/cnn-smote"
+        )
+    for kind, wanted in (
+        ("datasets", dataset),
+        ("models", model),
+        ("balance", balance),
+    ):
+        if wanted not in (known := registry.names(kind)):
+            raise RecipeError(
+                f"{name}: no plug-in {wanted!r} in {kind}; "
+                f"{registry.nearest(wanted, known)}"
             )
-        for kind, wanted in (
-            ("datasets", dataset),
-            ("models", model),
-            ("balance", balance),
-        ):
-            if wanted not in (known := registry.names(kind)):
-                raise RecipeError(
-                    f"{name}: no plug-in {wanted!r} in {kind}; "
-                    f"{registry.nearest(wanted, known)}"
-                )
-        shipped = resources.files("evenflow") / "recipes" / dataset
-        value: dict[str, Any] = {
-            "dataset": dataset,
-            "model": {"name": model},
-            "balance": {"name": balance},
-        }
-        for file in ("_defaults.toml", f"{rest}.toml"):
-            if (path := shipped / file).is_file():
-                value = _merge(value, _parse(path.read_text(encoding="utf-8"), file))
-        if "max_rows_per_class" in value.get("over", {}):
-            cap = value["over"]["max_rows_per_class"]
-            accepted = _signature("balance", balance)
-            if "max_rows_per_class" in accepted:
-                value["balance"].setdefault("max_rows_per_class", cap)
-        value.pop("over", None)
-        return cls.from_dict(value, source=name)
+    shipped = resources.files("evenflow") / "recipes" / dataset
+    value: dict[str, Any] = {
+        "dataset": dataset,
+        "model": {"name": model},
+        "balance": {"name": balance},
+    }
+    for file in ("_defaults.toml", f"{rest}.toml"):
+        if (path := shipped / file).is_file():
+            value = _merge(value, _parse(path.read_text(encoding="utf-8"), file))
+    if "max_rows_per_class" in value.get("over", {}):
+        cap = value["over"]["max_rows_per_class"]
+        accepted = _signature("balance", balance)
+        if "max_rows_per_class" in accepted:
+            value["balance"].setdefault("max_rows_per_class", cap)
+    value.pop("over", None)
+    return value
+
+
+def _changed(value: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Put ``training__epochs=10`` and the like into a recipe's tables, in place."""
+    for key, new in changes.items():
+        *path, last = key.split("__")
+        table = value
+        for step in path:
+            table = table.setdefault(step, {})
+        is_name = last in PLUG_INS and isinstance(new, str)
+        table[last] = {"name": new} if is_name else new
+    return value
 
 
 def shipped() -> list[str]:

@@ -225,6 +225,44 @@ def test_data_inspect_reads_a_table_of_one_s_own(run, records):
     assert "250 rows" in done.stdout, done.stderr
 
 
+def test_train_tells_what_it_guessed_of_a_table_and_keeps_it(run, tmp_path):
+    table = evenflow.load_dataset("synthetic", n_rows=500)
+    path = tmp_path / "mine.csv"
+    table.frame.with_columns(table.attack.alias("label")).write_csv(path)
+    done = run("train", "table_file/random_forest-none", "-o", tmp_path / "b", "-s",
+               f"dataset.path={path}", "-s", "target=binary", "-s",
+               "model.n_estimators=5", "--json")  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    guess = "guessed: the label is the column 'label'"
+    assert done.stderr.count(guess) == 1
+    notes = json.loads(done.stdout)["report"]["training"]["notes"]
+    assert [guess in note for note in notes].count(True) == 1
+
+
+def test_evaluate_judges_a_table_of_one_s_own(run, bundle, tmp_path):
+    table = evenflow.load_dataset("synthetic", "test", n_rows=600)
+    path = tmp_path / "later.csv"
+    families = [table.schema.classes[code] for code in table.labels]
+    table.frame.with_columns(label=pl.Series(families)).write_csv(path)
+    done = run("evaluate", bundle, "--data", "table_file", "--split", "train", "-s",
+               f"path={path}", "--json", "-")  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["n_rows"] == len(table)
+    assert "guessed: the label" in done.stderr
+    wrong = run("evaluate", bundle, "--data", "table_file", "-s", "pth=x")
+    assert wrong.exit_code == 2
+    assert "unknown key 'pth'; did you mean path?" in wrong.stderr
+
+
+def test_a_run_that_fails_early_leaves_nothing(run, tmp_path):
+    (tmp_path / "mine.csv").write_text("a,label\n1,benign\n2,benign\n")
+    done = run("train", "table_file/random_forest-none", "-o", tmp_path / "b", "-s",
+               f"dataset.path={tmp_path}/mine.csv")  # fmt: skip
+    assert done.exit_code == 2
+    assert "at least one kind of attack" in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.csv"]
+
+
 def test_data_fetch_says_what_to_put_where(run, tmp_path):
     done = run("data", "fetch", "synthetic")
     assert done.exit_code == 2

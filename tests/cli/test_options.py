@@ -21,7 +21,7 @@ def recipe():
 
 
 def test_a_dotted_key_changes_that_key_alone(recipe):
-    new = changed(recipe, ["training.epochs=3", "seed=11"])
+    new = changed(recipe.to_dict(), ["training.epochs=3", "seed=11"])
     assert (new.training.epochs, new.seed) == (3, 11)
     assert (
         new.with_(training__epochs=recipe.training.epochs, seed=recipe.seed) == recipe
@@ -29,14 +29,15 @@ def test_a_dotted_key_changes_that_key_alone(recipe):
 
 
 def test_a_plug_in_is_named_by_plain_text(recipe):
-    new = changed(recipe, ["balance=ros"])
+    new = changed(recipe.to_dict(), ["balance=ros"])
     assert new.balance.name == "ros"
 
 
 def test_another_plug_in_forgets_the_parameters_of_the_first(recipe):
-    smote = changed(recipe, ["balance=smote", "balance.max_rows_per_class=50"])
+    wanted = ["balance=smote", "balance.max_rows_per_class=50"]
+    smote = changed(recipe.to_dict(), wanted)
     assert smote.balance.params["max_rows_per_class"] == 50
-    assert changed(smote, ["balance.name=none"]).balance.params == {}
+    assert changed(smote.to_dict(), ["balance.name=none"]).balance.params == {}
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_another_plug_in_forgets_the_parameters_of_the_first(recipe):
 )
 def test_what_cannot_be_is_refused_with_a_hint(recipe, setting, said):
     with pytest.raises(RecipeError, match=said.replace("?", r"\?")):
-        changed(recipe, [setting])
+        changed(recipe.to_dict(), [setting])
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,12 @@ class Group(Guarded):
     command_class = Command
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, short_help="Show or verify a trained detector.")
 def bundle() -> None:
     """Show or verify a bundle, the folder that holds a trained detector."""
 
 
-@bundle.command("show")
+@bundle.command("show", short_help="Say what a detector reads and reaches.")
 @click.argument("folder", metavar="BUNDLE", type=options.PATH)
 @click.option("--card", is_flag=True, help="Print the model card.")
 @options.as_json
@@ -70,7 +70,7 @@ def show(folder: Path, *, card: bool, as_json: bool) -> None:
     click.echo(summary(found.report))
 
 
-@bundle.command("verify")
+@bundle.command("verify", short_help="Check every part of a bundle.")
 @click.argument("folder", metavar="BUNDLE", type=options.PATH)
 @options.as_json
 def verify(folder: Path, *, as_json: bool) -> None:

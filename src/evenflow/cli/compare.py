@@ -16,7 +16,9 @@ OURS = 5
 """Grids of our own figures come first; the published ones are in the files."""
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command, short_help="Train recipes with several seeds, side by side."
+)
 @click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True)
 @click.option(
     "--seeds",
@@ -64,9 +66,8 @@ def compare(
     """
     from evenflow import api
     from evenflow.judge.grids import grids
-    from evenflow.recipe import Recipe
 
-    chosen = [options.changed(Recipe.load(name), settings) for name in recipes]
+    chosen = [options.load(name, settings) for name in recipes]
     again = ["evenflow", "compare", *recipes, "--seeds", str(seeds), "-o", str(output)]
     again += [part for setting in settings for part in ("--set", setting)]
     again += ["--no-baselines"] if no_baselines else []

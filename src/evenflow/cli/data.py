@@ -28,7 +28,7 @@ def data() -> None:
     """List, fetch and inspect data sets."""
 
 
-@data.command("list")
+@data.command("list", short_help="List the data sets and what is here.")
 @options.data_dir
 @options.as_json
 def list_datasets(data_dir: tuple[Path, ...], *, as_json: bool) -> None:
@@ -54,7 +54,7 @@ def list_datasets(data_dir: tuple[Path, ...], *, as_json: bool) -> None:
     click.echo(f"\nlooked in: {', '.join(map(str, roots))}")
 
 
-@data.command("fetch")
+@data.command("fetch", short_help="Download and verify published files.")
 @click.argument("name")
 @click.option(
     "-o",
@@ -81,7 +81,7 @@ def fetch(name: str, output: Path | None, *, as_json: bool) -> None:
         click.echo(path)
 
 
-@data.command("inspect")
+@data.command("inspect", short_help="Say what is in a data set.")
 @click.argument("name")
 @click.option("--split", help="Which part to look at  [default: the first]")
 @click.option(
@@ -116,7 +116,7 @@ def inspect(
 
     dataset = datasets.get(name)
     chosen = split or dataset.splits[0]
-    params = _params(name, settings)
+    params = options.dataset_params({"name": name}, settings) if settings else {}
     with voice().events() as on_event:
 
         def load(part: str) -> Any:
@@ -179,15 +179,3 @@ def _others(dataset: Dataset, chosen: str, data_dir: Sequence[Path]) -> list[str
     other = "train" if chosen == "test" else "test"
     missing = [p for _, p in datasets.status(dataset, folders(data_dir)) if p is None]
     return [] if missing or chosen == other else [other]
-
-
-def _params(name: str, settings: Sequence[str]) -> dict[str, Any]:
-    """Return the data set's parameters, checked as a recipe's are."""
-    from evenflow.recipe import Recipe
-
-    if not settings:
-        return {}
-    value = {"dataset": {"name": name}, "model": "random_forest"}
-    for setting in settings:
-        options.put(value, f"dataset.{setting}")
-    return Recipe.from_dict(value, source="--set").dataset.params

@@ -24,7 +24,7 @@ N_RECORDS = 500
 SHOWN = 8
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Show the main job from end to end.")
 @click.option(
     "-o",
     "--output",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,7 +15,7 @@ from evenflow.cli.guard import Command, print_json, voice
 STDOUT = Path("-")
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Judge BUNDLE on labelled rows it never saw.")
 @click.argument("bundle", type=options.PATH)
 @click.option("--data", metavar="NAME", required=True, help="Data set to judge on.")
 @click.option(
@@ -39,6 +41,15 @@ STDOUT = Path("-")
     "--markdown", metavar="FILE", type=options.PATH, help="Write it as Markdown."
 )
 @click.option("--latex", metavar="FILE", type=options.PATH, help="Write it as LaTeX.")
+@click.option(
+    "-s",
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="A parameter of the data set, as in --set path=new.csv; those of the "
+    "bundle's recipe stand where it is the same data set. Repeatable.",
+)
 @options.data_dir
 def evaluate(
     bundle: Path,
@@ -50,6 +61,7 @@ def evaluate(
     png: Path | None,
     markdown: Path | None,
     latex: Path | None,
+    settings: tuple[str, ...],
     data_dir: tuple[Path, ...],
 ) -> None:
     """Judge BUNDLE on rows of a data set, and write the report where asked.
@@ -66,7 +78,12 @@ def evaluate(
     with voice().events() as on_event:
         loaded = bundles.load(bundle)
         report = experiment.evaluate(
-            loaded, data, split, folders=folders(data_dir), on_event=on_event
+            loaded,
+            data,
+            split,
+            folders=folders(data_dir),
+            params=_params(loaded.recipe["dataset"], data, settings),
+            on_event=on_event,
         )
     if json_file == STDOUT:
         print_json(report.to_dict())
@@ -83,3 +100,13 @@ def evaluate(
     for wrote in (json_file, html, png, markdown, latex):
         if wrote is not None and wrote != STDOUT:
             voice().say(f"wrote {wrote}")
+
+
+def _params(
+    own: Mapping[str, Any], name: str, settings: Sequence[str]
+) -> dict[str, Any] | None:
+    """Return the data set's parameters where some are set, checked; else None."""
+    if not settings:
+        return None
+    same = own if own["name"] == name else {"name": name}
+    return options.dataset_params(same, settings)

@@ -20,7 +20,7 @@ STDIN = Path("-")
 SHOWN = 5
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Say why BUNDLE judges a record as it does.")
 @click.argument("bundle", type=options.PATH)
 @click.argument("file", type=options.READABLE)
 @click.option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,11 +48,31 @@ settings = click.option(
 )
 
 
-def changed(recipe: Recipe, settings: Sequence[str]) -> Recipe:
-    """Return the recipe with each ``KEY=VALUE`` put in and all checked again.
+def load(name: str, settings: Sequence[str]) -> Recipe:
+    """Return the recipe of a name or file with each ``KEY=VALUE`` put in.
+
+    They are put in first and all is checked then: ``table_file`` recipes get the path
+    they need this way.
+
+    Raises
+    ------
+    RecipeError
+        No such recipe, no ``=``, or a key or value that is refused.
+    """
+    from evenflow.recipe import tables
+
+    return changed(tables(name), settings, source=name)
+
+
+def changed(
+    value: dict[str, Any], settings: Sequence[str], *, source: str = "recipe"
+) -> Recipe:
+    """Return the recipe of some tables with each ``KEY=VALUE`` put in, all checked.
 
     Parameters
     ----------
+    value : dict
+        A recipe as JSON values; changed in place.
     settings : sequence of str
         Keys dotted as in ``training.epochs``; a value is read as TOML, and as plain
         text where it is not TOML.
@@ -64,12 +84,26 @@ def changed(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     """
     from evenflow.recipe import Recipe
 
-    if not settings:
-        return recipe
-    value = recipe.to_dict()
     for setting in settings:
         put(value, setting)
-    return Recipe.from_dict(value, source="--set")
+    if settings:
+        source += " with --set"
+    return Recipe.from_dict(value, source=source)
+
+
+def dataset_params(
+    dataset: Mapping[str, Any], settings: Sequence[str]
+) -> dict[str, Any]:
+    """Return a data set's parameters with each ``KEY=VALUE`` put in, checked.
+
+    Parameters
+    ----------
+    dataset : mapping
+        ``name`` and the parameters that stand, as under ``[dataset]`` in a recipe.
+    """
+    inside = [f"dataset.{setting}" for setting in settings]
+    whole = {"dataset": dict(dataset), "model": {"name": "random_forest"}}
+    return changed(whole, inside, source=dataset["name"]).dataset.params
 
 
 def put(value: dict[str, Any], setting: str) -> None:

@@ -57,9 +57,7 @@ def list_recipes(*, as_json: bool) -> None:
 @options.as_json
 def show(name: str, settings: tuple[str, ...], *, as_json: bool) -> None:
     """Print the recipe NAME (a name or a TOML file) in full, as TOML."""
-    from evenflow.recipe import Recipe
-
-    found = options.changed(Recipe.load(name), settings)
+    found = options.load(name, settings)
     if as_json:
         print_json(found.to_dict() | {"sha256": found.sha256})
         return

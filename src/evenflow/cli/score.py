@@ -14,7 +14,7 @@ STDIN = STDOUT = Path("-")
 FORMATS = click.Choice(["csv", "jsonl", "parquet"])
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Score every record of FILE with BUNDLE.")
 @click.argument("bundle", type=options.PATH)
 @click.argument("file", type=options.READABLE)
 @click.option(

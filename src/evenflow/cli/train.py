@@ -48,10 +48,8 @@ def train(
     RECIPE is a TOML file or a name: <dataset>/<model>-<balance>, for example
     nsl_kdd/cnn-smote. `evenflow recipe list` shows what there is.
     """
-    from evenflow.recipe import Recipe
-
     seeds = () if seed is None else (f"seed={seed}",)
-    chosen = options.changed(Recipe.load(recipe), (*settings, *seeds))
+    chosen = options.load(recipe, (*settings, *seeds))
     again = ["evenflow", "train", recipe, "-o", str(output), "--resume"]
     again += [] if seed is None else ["--seed", str(seed)]
     again += [part for setting in settings for part in ("--set", setting)]
