@@ -101,7 +101,8 @@ def test_a_category_without_a_value_is_null() -> None:
     [
         (pl.Series([6, 17, None]), ["6", "17", None]),
         (pl.Series([6.0, 17.0, None]), ["6", "17", None]),
-        (pl.Series([6.5, 17.0, None]), ["6.5", "17.0", None]),
+        (pl.Series([6.5, 17.0, float("nan")]), ["6.5", "17", None]),
+        (pl.Series([1e30, -0.0, float("inf")]), ["1e+30", "0", "inf"]),
         (pl.Series(["a", "b", None], dtype=pl.Categorical), ["a", "b", None]),
         (pl.Series([True, False, None]), ["true", "false", None]),
     ],

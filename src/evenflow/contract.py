@@ -248,6 +248,20 @@ def fold(name: str) -> str:
     return name.strip().casefold()
 
 
+def words(series: pl.Series) -> pl.Series:
+    """Return values as strings: a whole number without its point, NaN as null.
+
+    A table read with gaps turns codes 6, 17 into 6.0, 17.0; each value is told by
+    itself, so a row reads the same in whatever batch it comes.
+    """
+    if not series.dtype.is_float():
+        return series.cast(pl.String)
+    number = series.fill_nan(None)
+    whole = number.cast(pl.Int64, strict=False)
+    is_whole = (whole.cast(number.dtype) == number).fill_null(value=False)
+    return whole.cast(pl.String).zip_with(is_whole, number.cast(pl.String))
+
+
 def describe(column: Column) -> str:
     """Return in words which values the column accepts."""
     if column.kind == "category":
@@ -333,17 +347,12 @@ def _outside(column: Column, values: pl.Series) -> NDArray[np.bool_] | None:
 
 def _text(series: pl.Series, prefix: str) -> pl.Series:
     """Return a category column as trimmed strings; an empty one is null."""
-    if series.dtype.is_float():
-        whole = series.cast(pl.Int64, strict=False)
-        # a table read with gaps turns codes 6, 17 into 6.0, 17.0
-        if (whole.cast(pl.Float64).eq_missing(series.cast(pl.Float64))).all():
-            series = whole
     if series.dtype.is_nested() or series.dtype == pl.Binary:
         raise DataError(
             f"{prefix}column {series.name}: found values of type {series.dtype}, "
             "expected words. Convert the column"
         )
-    word = series.cast(pl.String).str.strip_chars(SPACE)
+    word = words(series).str.strip_chars(SPACE)
     if (word == "").any():
         word = word.set(word == "", None)
     return word

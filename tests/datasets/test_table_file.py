@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from evenflow import contract, datasets
+from evenflow.cli import options
 from evenflow.datasets import _guess
 from evenflow.errors import DataError, RecipeError
 from evenflow.prepare.features import Preprocessor
@@ -75,9 +76,9 @@ def test_missing_and_infinite_values_survive(file):
     ]
 
 
-def test_whole_and_binary_numbers_are_known_as_such(file):
+def test_whole_numbers_are_known_as_such(file):
     columns = {c.name: c for c in load(file)[0].schema.columns}
-    assert columns["is_tls"].is_binary
+    assert columns["is_tls"].step == 1
     assert columns["bytes"].step == 1
     assert columns["duration"].step is None
 
@@ -129,6 +130,49 @@ def test_a_file_is_also_looked_for_in_the_data_folders(file, tmp_path, monkeypat
     assert len(table) == 7
 
 
+@pytest.mark.parametrize("benign", [0, 0.0, False, "0", [0, 7]])
+@pytest.mark.parametrize("kind", ["csv", "float", "bool"])
+def test_a_benign_number_is_found_however_it_is_written(tmp_path, benign, kind):
+    path = tmp_path / "mine.parquet"
+    marks = pl.Series("label", [0, 1, 0, 1, 7, 7])
+    if kind == "float":
+        marks = marks.cast(pl.Float64)
+    if kind == "bool":
+        marks = (marks > 0).alias("label")
+        benign = 0 if isinstance(benign, list) else benign
+    frame = pl.DataFrame([pl.Series("bytes", range(6)), marks])
+    if kind == "csv":
+        path = path.with_suffix(".csv")
+        frame.write_csv(path)
+    else:
+        frame.write_parquet(path)
+    table, _ = load(path, label="label", benign=benign)
+    expected = {0} if not isinstance(benign, list) else {0, 7}
+    assert [k == 0 for k in table.y] == [v in expected for v in marks]
+
+
+def test_the_command_line_takes_a_number_for_benign(file):
+    recipe = options.load(
+        "table_file/lightgbm-none", [f"dataset.path={file}", "dataset.benign=0"]
+    )
+    assert recipe.dataset.params["benign"] == 0
+
+
+def test_a_row_without_a_label_is_named_by_its_line(file):
+    lines = file.read_text().splitlines()
+    lines[3] = lines[3].removesuffix(",Normal,0") + ",,"
+    file.write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match="line 4: found no value in the label"):
+        load(file)
+
+
+def test_a_count_that_was_small_in_training_may_grow(file):
+    table, _ = load(file)
+    later = table.frame.with_columns(is_tls=pl.lit(2.0))
+    _, bad = contract.conform(table.schema, later)
+    assert not bad
+
+
 def test_a_second_file_judges(file, tmp_path):
     other = tmp_path / "later.csv"
     other.write_text("\n".join(CSV.splitlines()[:5]) + "\n")
@@ -166,7 +210,7 @@ REFUSED = {
         .replace(",9.5,", ",,").replace(",8.5,", ",,").replace(",0.1,", ",,"),
         r'drop = \["duration"\]',
     ),
-    "a row without a label": (CSV.replace(",DoS,", ",,"), "row 6 of the data"),
+    "a row without a label": (CSV.replace(",DoS,", ",,"), "line 7: found no value"),
 }  # fmt: skip
 
 

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from evenflow.errors import DataError, RecipeError
 from evenflow.registry import nearest
 
+Value = str | int | float | bool
+
 
 class Config(BaseModel):
     """What the small TOML file may say; whatever it leaves out is guessed."""
@@ -20,8 +22,8 @@ class Config(BaseModel):
 
     label: str | None = None
     """Column of the label."""
-    benign: str | list[str] | None = None
-    """Values of the label that mean benign traffic."""
+    benign: Value | list[Value] | None = None
+    """Values of the label that mean benign traffic: words, numbers, true or false."""
     drop: list[str] = Field(default_factory=list)
     """Columns to forget."""
     extra: list[str] = Field(default_factory=list)

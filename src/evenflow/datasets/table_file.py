@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from evenflow import contract
 from evenflow.datasets import Dataset, _guess, _remote, _tables
-from evenflow.datasets._table_config import Config, find, read_config
+from evenflow.datasets._table_config import Config, Value, find, read_config
 from evenflow.errors import DataError
 from evenflow.progress import Note, OnEvent, ignore
 from evenflow.registry import nearest
@@ -25,7 +26,7 @@ def load(
     test: str | None = None,
     config: str | None = None,
     label: str | None = None,
-    benign: str | list[str] | None = None,
+    benign: Value | list[Value] | None = None,
     drop: list[str] | None = None,
     on_event: OnEvent = ignore,
 ) -> Table:
@@ -127,7 +128,7 @@ def _prepared(where: Path, settings: Config, notes: list[str]) -> Table:
             f"{where} has no feature column left; expected at least one. Name kinds "
             "under [columns]"
         )
-    attack, families = _attacks(frame[label], settings, where, notes)
+    attack, families = _attacks(frame[label], settings, where, notes, is_text)
     counts = attack.replace(families).value_counts(name="n")
     classes = sorted(c for c in counts["attack"].to_list() if c != BENIGN)
     if not classes or BENIGN not in counts["attack"].to_list():
@@ -214,22 +215,24 @@ def _column(series: pl.Series, kind: str, where: Path, is_text: bool) -> Column:
     x = x[np.isfinite(x)]
     if not len(x):
         return Column(name=series.name)
-    if np.isin(x, (0.0, 1.0)).all():
+    if series.dtype == pl.Boolean:
         return Column(name=series.name, low=0, high=1, step=1)
+    # no bounds from values seen: a count that was 0 or 1 here may be 2 tomorrow
     return Column(name=series.name, step=1 if (x == np.floor(x)).all() else None)
 
 
 def _attacks(
-    values: pl.Series, settings: Config, where: Path, notes: list[str]
+    values: pl.Series, settings: Config, where: Path, notes: list[str], is_text: bool
 ) -> tuple[pl.Series, dict[str, str]]:
     """Return the attack type of each row, and attack type -> class."""
     if values.dtype == pl.Boolean:
         values = values.cast(pl.Int8)
-    words = _words(values)
+    words = contract.words(values)
     bad = words.is_null().arg_true()
     if len(bad):
+        at = f"line {int(bad[0]) + 2}" if is_text else f"row {int(bad[0]) + 1}"
         raise DataError(
-            f"{where}, row {int(bad[0]) + 1} of the data: found no value in the label "
+            f"{where}, {at}: found no value in the label "
             f"column {values.name!r} ({len(bad):,} such rows); expected one in each "
             "row. Mend or drop those rows"
         )
@@ -238,14 +241,15 @@ def _attacks(
         notes.append(f"guessed: benign is {_guess.listed(benign)} ({why})")
     else:
         listed = settings.benign
-        benign = [listed] if isinstance(listed, str) else list(listed)
-        present = words.unique().to_list()
-        for word in benign:
-            if word not in present:
+        present = sorted(words.unique().to_list())
+        benign = []
+        for value in listed if isinstance(listed, list) else [listed]:
+            if not (same := [word for word in present if _is_same(value, word)]):
                 raise DataError(
-                    f"{where}: no row has the label {word!r}, which benign names; "
-                    f"{nearest(word, sorted(present))}"
+                    f"{where}: no row has the label {value!r}, which benign names; "
+                    f"{nearest(str(value), present)}"
                 )
+            benign += same
     names = {w: w.strip().lower() for w in words.unique().to_list()}
     # a class called benign that the user does not mean to be benign would be taken
     # for it further on
@@ -267,13 +271,20 @@ def _attacks(
     return words.replace_strict(names).alias("attack"), family
 
 
-def _words(series: pl.Series) -> pl.Series:
-    """Return values as words, a whole number without its point."""
-    if series.dtype.is_float():
-        whole = series.cast(pl.Int64, strict=False)
-        if whole.cast(pl.Float64).eq_missing(series.cast(pl.Float64)).all():
-            series = whole
-    return series.cast(pl.String)
+def _is_same(value: Value, word: str) -> bool:
+    """Return whether a label of the file is the value that was named.
+
+    A number is the same however it is written (0, 0.0, 0e0); true and false are also
+    1 and 0, as many tables have them.
+    """
+    if isinstance(value, bool) and word.strip().lower() in ("true", "false"):
+        return (word.strip().lower() == "true") == value
+    if isinstance(value, str):
+        return word == value
+    try:
+        return float(word) == value
+    except ValueError:
+        return False
 
 
 def _table(
@@ -288,7 +299,7 @@ def _table(
     typed = frame.with_columns(
         _tables.numbers(frame[c.name], where, first_line)
         if c.kind == "numeric"
-        else _words(frame[c.name])
+        else contract.words(frame[c.name])
         for c in schema.columns
     )
     return _tables.labelled(
@@ -306,7 +317,7 @@ def _like(train: Table, where: Path, settings: Config) -> Table:
     schema = train.schema
     label = settings.label or _guess.label_column(frame)[0]
     _tables.require(frame, [*schema.names, label], where)
-    attack, families = _attacks(frame[label], settings, where, [])
+    attack, families = _attacks(frame[label], settings, where, [], is_text)
     known = set(schema.classes)
     new = sorted(set(attack.replace(families).to_list()) - known)
     if new:
