@@ -9,6 +9,8 @@ import sys
 import time
 
 import numpy as np
+import polars as pl
+import polars.selectors
 import pytest
 
 from evenflow import datasets
@@ -66,6 +68,12 @@ def test_every_row_is_a_possible_row(parts):
                 assert np.allclose(steps, np.round(steps), atol=1e-6), column.name
         for column in table.schema.categories:
             assert set(table.frame[column.name].unique()) <= set(column.choices)
+
+
+def test_no_number_is_a_negative_zero(parts):
+    for table in parts.values():
+        x = table.frame.select(table.schema.names).select(pl.selectors.float())
+        assert not np.signbit(x.to_numpy()).any()
 
 
 def test_classes_are_as_unequal_as_nsl_kdds(parts):

@@ -179,7 +179,8 @@ def _rate(
     if mean == 0:
         usual *= rng.random(n) < 0.3  # mostly nothing at all
     odd = rng.random(n) < 0.04
-    return np.round(np.clip(np.where(odd, rng.random(n), usual), 0, 1), 2)
+    share = np.round(np.clip(np.where(odd, rng.random(n), usual), 0, 1), 2)
+    return share + 0.0  # no -0.0
 
 
 def _yes(p: float, n: int, rng: np.random.Generator) -> Floats:
