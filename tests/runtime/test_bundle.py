@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -101,6 +102,28 @@ def test_verify_says_what_it_checked(saved: Path) -> None:
     checks = bundles.verify(saved)
     assert any("40 golden rows" in check for check in checks)
     assert any("SHA-256" in check for check in checks)
+
+
+def test_no_rows_give_no_scores_and_never_reach_the_model(
+    bundle: Bundle, small_table: Table
+) -> None:
+    class Fatal:  # ONNX Runtime ends the process at a convolution over no rows
+        def run(self, *_: object) -> None:
+            raise AssertionError
+
+    careful = dataclasses.replace(bundle, session=Fatal())
+    scores = careful.score(small_table.take(np.arange(0)))
+    assert scores.proba.shape == (0, len(bundle.schema.classes))
+    assert scores.code.shape == scores.is_attack.shape == (0,)
+
+
+def test_a_bundle_without_golden_rows_is_not_written(
+    parts: dict[str, Any], tmp_path: Path
+) -> None:
+    none = parts | {"golden": parts["golden"].take(np.arange(0))}
+    with pytest.raises(BundleError, match="no golden rows"):
+        bundles.save(tmp_path / "b", **none)
+    assert not list(tmp_path.iterdir())
 
 
 def test_one_record_scores_as_in_a_table(bundle: Bundle, small_table: Table) -> None:

@@ -162,6 +162,11 @@ def save(
         The folder exists already, or cannot be written.
     """
     source = str(folder)
+    if not len(golden):
+        raise BundleError(
+            f"{source}: found no golden rows, expected a few training rows to score "
+            "again on load. Give some"
+        )
     session = open_model(model, preprocessor, schema, threads=1, source=source)
     prepared = preprocessor.transform(golden)
     expected = session.run(["log_proba"], {"x": prepared})[0].astype(np.float64)
@@ -365,6 +370,8 @@ def _rescore(bundle: Bundle) -> None:
 def _word(value: object) -> str | None:
     if value is None or value != value:
         return None
+    if isinstance(value, bool):
+        return str(value).lower()  # as a typed column reads
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).strip(SPACE) or None
