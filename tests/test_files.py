@@ -64,6 +64,21 @@ def test_two_runs_cannot_own_one_folder(tmp_path):
         pass
 
 
+def test_a_run_that_made_nothing_leaves_no_folder(tmp_path):
+    def fail():
+        with owned(tmp_path / "made"):
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert not (tmp_path / "made").exists()
+    (tmp_path / "given").mkdir()
+    with owned(tmp_path / "given"), owned(tmp_path / "work"):
+        (tmp_path / "work" / "checkpoint").write_text("")
+    assert (tmp_path / "given").is_dir()
+    assert (tmp_path / "work" / "checkpoint").is_file()
+
+
 def test_a_lock_on_a_folder_that_was_just_removed_is_no_lock(tmp_path, monkeypatch):
     """The owner removes its folder while another run stands between open and lock."""
     folder = tmp_path / "run"

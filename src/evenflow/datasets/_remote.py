@@ -114,7 +114,8 @@ def missing(file: RemoteFile, folders: Sequence[Path], *, page: str = "") -> Dat
     forms = "as text or .gz" if file.name != file.parquet else "as it is"
     copy = f" or as {file.parquet}" if file.parquet and forms != "as it is" else ""
     source = f"Get it from {page} and put" if page else "Put"
-    run = "Run: evenflow data fetch, or get" if file.url else "Get"
+    fetch = f"evenflow data fetch {file.folder.replace('-', '_')}"
+    run = f"Run: {fetch}, or get" if file.url else "Get"
     do = f"{source.replace('Get', run)} it at {wanted} in one of those folders"
     return DataError(
         f"{file.name} is not here (looked for {wanted} in: {looked}). Expected the "
