@@ -112,8 +112,8 @@ def _fields(
             continue
         key, at = _varint(message, at)
         field, wire = key >> 3, key & 7
-        if not field:
-            raise ValueError("field number 0")
+        if not 0 < field < 1 << 29:  # protobuf's own bounds: read it as others will
+            raise ValueError(f"field number {field}")
         if wire == 0:
             number, at = _varint(message, at)
             yield field, number
