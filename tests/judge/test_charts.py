@@ -65,6 +65,16 @@ def test_an_undefined_value_is_said_and_draws_no_bar():
     assert shown == {"x": None, "y": 0.5}
 
 
+def test_long_words_beside_a_full_bar_get_room():
+    def end(words: str) -> float:
+        chart = charts.bars([{"name": "x", "value": 1, "words": words}], title="t")
+        text = chart.to_json(indent=None)
+        return float(re.search(r'"domain": \[0, ([0-9.]+)\]', text)[1])
+
+    assert end("1/1") == 1.3
+    assert 1 - 1 / end("4,404/4,657") >= 11 * 6.3 / 250
+
+
 def test_more_bars_than_the_limit_are_counted_in_the_title():
     records = [{"name": f"n{i}", "value": 0.1} for i in range(9)]
     chart = charts.bars(records, title="t", limit=4)

@@ -17,6 +17,9 @@ WIDTH = 560
 BAR = 26
 """Height of one bar and the gap below it, in pixels."""
 
+PHONE = 250
+"""Width that a narrow screen leaves for bars and the words beside them."""
+
 Chart = Any
 """An Altair chart; Altair itself is loaded when the first one is drawn."""
 
@@ -84,11 +87,13 @@ def bars(
     names = list(dict.fromkeys(r["name"] for r in drawn))
     groups = list(dict.fromkeys(r["group"] for r in drawn if "group" in r))
     top = max((r.get("high") or r["value"] or 0 for r in drawn), default=1)
-    # room for the words beside the longest bar
+    # room for the words beside the longest bar, even on a phone
+    longest = max((len(r["words"]) for r in drawn), default=0)
+    room = max(1.3, 1 / (1 - min(0.5, (6.3 * longest + 8) / PHONE)))
     if is_log:
         scale = alt.Scale(type="log", domain=[0.7, max(top, 1) * 25], nice=False)
     else:
-        scale = alt.Scale(domain=[0, 1.3 if is_share else top * 1.3 or 1], nice=False)
+        scale = alt.Scale(domain=[0, room * (1 if is_share else top or 1)], nice=False)
     ticks: dict[str, Any] = {"values": [0, 0.25, 0.5, 0.75, 1]} if is_share else {}
     if is_log:
         ticks = {"values": [10**i for i in range(9) if 10**i <= max(top, 1)]}

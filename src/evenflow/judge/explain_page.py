@@ -8,7 +8,7 @@ from typing import Any
 from evenflow.judge import page
 from evenflow.judge.drawing import WIDTH, Chart, altair, rows, titled
 
-LINE = 36
+LINE = 40
 """Height of one bar and the name above it, in pixels."""
 SHOWN = 12
 """Columns in the chart; the table holds all of them."""
@@ -98,7 +98,7 @@ def pushes(
         "name:N",
         sort=None,
         title=None,
-        scale=alt.Scale(domain=[r["name"] for r in records], padding=0.55),
+        scale=alt.Scale(domain=[r["name"] for r in records], padding=0.58),
         axis=None,
     )
     x = alt.X(
@@ -127,7 +127,7 @@ def pushes(
             )
         )
     # a name stands above its bar: beside it, it would leave a phone no room for bars
-    above = base.mark_text(style="name", align="left", dy=-16)
+    above = base.mark_text(style="name", align="left", dy=-18)
     layers.append(above.encode(x=alt.value(0), text="name:N"))
     left_out = len(contributions) - len(shown)
     chart = alt.layer(*layers).properties(
