@@ -448,14 +448,14 @@ def test_ctrl_c_says_how_to_go_on_and_going_on_works(tmp_path):
         sys.executable, "-m", "evenflow", "train", "synthetic/dnn-none", "-o",
         str(tmp_path / "b"), "-s", "training.epochs=40", "-s", "training.patience=40",
     ]  # fmt: skip
-    started = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-    assert started.stderr is not None
-    for line in started.stderr:
-        if line.startswith("epoch 2/"):
-            break
-    started.send_signal(2)
-    said = started.stderr.read().splitlines()[-1]
-    assert started.wait(60) == 130
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as started:
+        assert started.stderr is not None
+        for line in started.stderr:
+            if line.startswith("epoch 2/"):
+                break
+        started.send_signal(2)
+        said = started.stderr.read().splitlines()[-1]
+        assert started.wait(60) == 130
     assert said.endswith(
         f"evenflow train synthetic/dnn-none -o {tmp_path}/b --resume "
         "--set training.epochs=40 --set training.patience=40"
