@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 from evenflow import experiment
-from evenflow.errors import DataError, RecipeError, StorageError
+from evenflow.errors import BundleError, DataError, RecipeError, StorageError
 from evenflow.progress import Progress
 from evenflow.recipe import Recipe
 
@@ -61,3 +64,12 @@ def test_what_is_no_bundle_is_never_replaced_and_said_before_training(
             recipe, folders=[], output=tmp_path, overwrite=overwrite, on_event=start
         )
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("report", [{}, {"training": None}, {"training": {}}])
+def test_a_bundle_without_its_record_of_training_is_not_judged(recipe, report):
+    bundle = SimpleNamespace(
+        recipe=recipe.to_dict(), report=report, path=Path("theirs")
+    )
+    with pytest.raises(BundleError, match="theirs: report.json lacks"):
+        experiment.evaluate(bundle, "synthetic", "test", folders=[])

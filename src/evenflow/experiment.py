@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evenflow import datasets
-from evenflow.errors import DataError, LeakError, RecipeError, StorageError
+from evenflow.errors import (
+    BundleError,
+    DataError,
+    LeakError,
+    RecipeError,
+    StorageError,
+)
 from evenflow.files import owned, storage_error, write_json
 from evenflow.progress import Event, Note, OnEvent, Progress, ignore
 from evenflow.recipe import Recipe
@@ -250,10 +256,18 @@ def evaluate(
         The rows trained the bundle.
     DataError
         The data set has other columns than the bundle was trained on.
+    BundleError
+        The bundle does not say which attack types trained it.
     """
     from evenflow.judge.report import judge
     from evenflow.prepare.leaks import seen_share
 
+    record = bundle.report.get("training")
+    if not isinstance(record, dict) or not isinstance(record.get("attacks"), dict):
+        raise BundleError(
+            f"{bundle.path}: report.json lacks the record of the training, expected "
+            "the attack types that trained it. Train the bundle again"
+        )
     recipe = Recipe.from_dict(bundle.recipe, source=f"{bundle.path}: recipe")
     if params is None:
         params = recipe.dataset.params if dataset == recipe.dataset.name else {}
@@ -275,7 +289,7 @@ def evaluate(
             "figure on them says nothing. Judge it on another split, or on "
             f"'{HELD_OUT}', the rows its recipe kept"
         )
-    trained = set(bundle.report["training"]["attacks"])
+    trained = set(record["attacks"])
     present = [] if table.attack is None else table.attack.unique().to_list()
     scores = bundle.score(table)
     return judge(
@@ -284,7 +298,7 @@ def evaluate(
         protocol=protocol,
         unseen_attacks=tuple(sorted(set(present) - trained)),
         decision=bundle.decision,
-        training=bundle.report["training"],
+        training=record,
     )
 
 

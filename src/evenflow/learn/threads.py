@@ -15,7 +15,7 @@ def threads(wanted: int) -> int:
     """
     from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
-    limits = [
+    limits: list[int] = [
         pool["num_threads"]
         for pool in threadpool_info()
         if pool["user_api"] == "openmp"
