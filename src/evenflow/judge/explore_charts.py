@@ -38,6 +38,7 @@ def distribution(column: Mapping[str, Any], *, subtitle: str = "") -> Chart:
         labelAngle=-50 if is_text else 0,
         labelLimit=70,
         labelOverlap=False if is_text else "greedy",
+        labelSeparation=6,
         labelFontSize=10,
         ticks=False,
         # a bin is named by where it starts; the tooltip tells the rest
