@@ -466,3 +466,15 @@ def test_ctrl_c_says_how_to_go_on_and_going_on_works(tmp_path):
     )
     assert "epoch 1/" not in done.stderr
     assert (tmp_path / "b" / "SHA256SUMS").exists()
+
+
+def test_the_way_to_go_on_repeats_every_choice(run, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("evenflow.experiment.run", stop)
+    words = ("--seed", "3", *FEW, "--overwrite", "--device", "cpu", "--data-dir", "d")
+    done = run("train", FOREST, "-o", tmp_path / "b", *words)
+    assert done.exit_code == 130
+    said = " ".join(words).replace("-s ", "--set ")
+    assert f"evenflow train {FOREST} -o {tmp_path}/b --resume {said}" in done.stderr

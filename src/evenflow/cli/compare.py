@@ -71,6 +71,9 @@ def compare(
     again = ["evenflow", "compare", *recipes, "--seeds", str(seeds), "-o", str(output)]
     again += [part for setting in settings for part in ("--set", setting)]
     again += ["--no-baselines"] if no_baselines else []
+    again += ["--keep-bundles"] if keep_bundles else []
+    again += [] if device == "auto" else ["--device", device]
+    again += [part for folder in data_dir for part in ("--data-dir", str(folder))]
     hint = f"Finished cells are kept; go on with: {shlex.join(again)}"
     with resumable(hint), voice().events() as on_event:
         made = api.compare(

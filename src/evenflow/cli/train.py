@@ -53,6 +53,9 @@ def train(
     again = ["evenflow", "train", recipe, "-o", str(output), "--resume"]
     again += [] if seed is None else ["--seed", str(seed)]
     again += [part for setting in settings for part in ("--set", setting)]
+    again += ["--overwrite"] if overwrite else []
+    again += [] if device == "auto" else ["--device", device]
+    again += [part for folder in data_dir for part in ("--data-dir", str(folder))]
     hint = f"What was learnt is kept; go on with: {shlex.join(again)}"
 
     from evenflow import experiment
