@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,21 @@ def test_a_bundle_without_golden_rows_is_not_written(
     with pytest.raises(BundleError, match="no golden rows"):
         bundles.save(tmp_path / "b", **none)
     assert not list(tmp_path.iterdir())
+
+
+def test_scoring_reports_to_nobody(saved: Path, tmp_path: Path) -> None:
+    """ONNX Runtime would leave a device number and a queue of reports in the cache."""
+    words = "import sys, evenflow; evenflow.load_bundle(sys.argv[1])"
+    keep = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    subprocess.run(
+        [sys.executable, "-c", words, str(saved)],
+        env=keep | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)},
+        check=True,
+    )
+    assert not list(tmp_path.iterdir())
+    for path in Path(bundles.__file__).parents[1].rglob("*.py"):
+        before, found, _ = path.read_text().partition("import onnxruntime")
+        assert not found or "ORT_DISABLE_TELEMETRY" in before, path
 
 
 def test_one_record_scores_as_in_a_table(bundle: Bundle, small_table: Table) -> None:

@@ -7,6 +7,7 @@ N x n_classes), N free.
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -223,6 +224,7 @@ def _by_skl2onnx(fitted: FittedEstimator) -> onnx.ModelProto:
 
 def _gated(model: onnx.ModelProto, fitted: Fitted) -> bytes:
     """Return the model's bytes if ONNX Runtime agrees with ``fitted``."""
+    os.putenv("ORT_DISABLE_TELEMETRY", "1")  # as in runtime: report to nobody
     import onnxruntime
 
     onnx.checker.check_model(model)

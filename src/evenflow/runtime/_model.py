@@ -27,6 +27,9 @@ def open_model(
     BundleError
         The model reaches outside itself, cannot run, or fits another contract.
     """
+    # ONNX Runtime 1.32 reports to its maker and keeps a device number unless told
+    # so before it is imported: a sensor reports to nobody
+    os.putenv("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime as ort  # 0.2 s to import: not on the way to --help
 
     check_model(model, source=source)
