@@ -247,6 +247,18 @@ def test_a_parquet_file_cut_short_is_named(file, tmp_path):
         load(path)
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_file_that_may_not_be_read_is_not_called_damaged(file, monkeypatch, suffix):
+    def refuse(*_args, **_more):
+        raise PermissionError(13, "Permission denied")
+
+    path = file.rename(file.with_suffix(suffix))
+    for name in ("read_csv", "read_parquet"):
+        monkeypatch.setattr(pl, name, refuse)
+    with pytest.raises(DataError, match="Permission denied.*may read"):
+        load(path)
+
+
 def test_a_gzip_file_cut_short_is_named(tmp_path):
     path = tmp_path / "cut.csv.gz"
     path.write_bytes(gzip.compress(CSV.encode())[:-9])

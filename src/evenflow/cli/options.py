@@ -14,9 +14,9 @@ from evenflow.errors import RecipeError
 if TYPE_CHECKING:
     from evenflow.recipe import Recipe
 
-PATH = click.Path(path_type=Path)
+PATH = click.Path(path_type=Path, readable=False)
 """A path; whether it is there, the library says in its own words."""
-READABLE = click.Path(path_type=Path, allow_dash=True)
+READABLE = click.Path(path_type=Path, readable=False, allow_dash=True)
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 

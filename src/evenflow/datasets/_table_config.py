@@ -43,7 +43,12 @@ def read_config(config: str | None, folders: Sequence[Path]) -> Config:
     path = find(config, folders)
     try:
         value = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error.strerror}. Expected a TOML file that this "
+            "user may read; change its permissions"
+        ) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"{path} is not TOML: {error}. Mend that line") from error
     try:
         return Config.model_validate(value)

@@ -97,6 +97,11 @@ def read_parquet(source: Source) -> pl.DataFrame:
 def damaged(where: Path, error: Exception) -> DataError:
     """Return the error to raise for a file that cannot be read as a table."""
     first = str(error).strip().splitlines()[0] if str(error).strip() else "no reason"
+    if isinstance(error, PermissionError):
+        return DataError(
+            f"{where} cannot be read: {error.strerror}. Expected a file that this user "
+            "may read; change its permissions or give another file"
+        )
     if isinstance(error, pl.exceptions.NoDataError):
         return DataError(
             f"{where} is empty; expected a table with a header and rows. Get it again"
