@@ -71,12 +71,18 @@ def small_table(small_schema: Schema) -> Table:
     frame = pl.DataFrame(
         {
             "duration_s": np.round(rng.exponential(1 + 10 * (kind >= 5), n), 2),
-            "protocol": np.array(["tcp", "tcp", "icmp", "tcp", "icmp", "tcp", "tcp", "tcp"])[kind],
+            "protocol": np.where(np.isin(kind, [2, 4]), "icmp", "tcp"),
             "service": np.where(rng.random(n) < 0.9, services[kind % 7], "rare"),
-            "fwd_bytes": np.floor(rng.lognormal(3 + (kind == 2) * 4 + (kind >= 5), 1, n)),
+            "fwd_bytes": np.floor(
+                rng.lognormal(3 + (kind == 2) * 4 + (kind >= 5), 1, n)
+            ),
             "logged_in": ((kind == 0) | (kind >= 5)) * (rng.random(n) < 0.9) * 1.0,
-            "error_rate": np.round(np.clip(rng.normal((kind == 1) * 0.9, 0.1, n), 0, 1), 2),
-            "count": np.clip(np.floor(rng.exponential(10 + 200 * np.isin(kind, [1, 2]), n)), 0, 511),
+            "error_rate": np.round(
+                np.clip(rng.normal((kind == 1) * 0.9, 0.1, n), 0, 1), 2
+            ),
+            "count": np.clip(
+                np.floor(rng.exponential(10 + 200 * np.isin(kind, [1, 2]), n)), 0, 511
+            ),
             "constant": np.zeros(n),
         }
     )  # fmt: skip

@@ -3,11 +3,11 @@
 ::
 
     EvenflowError
-    ├── DataError (ValueError)         rows, columns or files are not what was expected
+    ├── DataError (ValueError)         rows, columns or files are not as expected
     │   └── ChecksumError              a published file is not the published file
-    ├── RecipeError (ValueError)       an experiment asks for something that is not there
+    ├── RecipeError (ValueError)       an experiment asks for what is not there
     ├── BundleError (ValueError)       a bundle is damaged, foreign, hostile or too new
-    ├── LeakError (ValueError)         a figure would rest on rows that trained the model
+    ├── LeakError (ValueError)         a figure would rest on training rows
     ├── StorageError (OSError)         a disk or permission stands in the way
     │   └── BusyError                  another run writes the same folder
     └── MissingExtraError (ImportError)  an optional part of evenflow is not installed

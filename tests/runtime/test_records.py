@@ -59,7 +59,9 @@ def where(batches: list[Batch]) -> list[int]:
         b"\xef\xbb\xbf" + CSV,
         gzip.compress(CSV, mtime=0),
         gzip.compress(b"\xef\xbb\xbf" + CSV, mtime=0),
-        gzip.compress(CSV[:20], mtime=0) + gzip.compress(CSV[20:], mtime=0) + b"\0" * 512,
+        gzip.compress(CSV[:20], mtime=0)
+        + gzip.compress(CSV[20:], mtime=0)
+        + b"\0" * 512,
         CSV.replace(b"proto,bytes", b'"Proto ", BYTES'),
         CSV.replace(b"tcp,1", b'"tcp","1"'),
     ],

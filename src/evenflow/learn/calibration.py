@@ -88,7 +88,7 @@ def _bias_corrected_temperature(
     def loss(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         inverse, bias = np.exp(theta[0]), theta[1:]
         z = log_proba * inverse + bias
-        log_p = z - logsumexp(z)[:, None]
+        log_p = z - logsumexp(z.T)[:, None]
         error = np.exp(log_p) - hit
         value = -log_p[hit > 0].sum() + BIAS_PENALTY * (bias @ bias)
         slope = np.empty_like(theta)

@@ -370,5 +370,9 @@ def numeric_matrix(table: Table, names: tuple[str, ...]) -> NDArray[np.float64]:
     """Return those columns as ``(n_samples, len(names))``; infinity becomes NaN."""
     if not names:
         return np.empty((len(table), 0))
-    x = table.frame.select(names).to_numpy(order="c").astype(np.float64, copy=False)
+    # column after column, as Polars holds them: for a batch, cheaper than its to_numpy
+    columns = np.empty((len(names), len(table)))
+    for values, name in zip(columns, names, strict=True):
+        values[:] = table.frame.get_column(name).to_numpy()
+    x = columns.T
     return np.where(np.isinf(x), np.nan, x) if np.isinf(x).any() else x

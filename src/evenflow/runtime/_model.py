@@ -37,7 +37,10 @@ def open_model(
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # threads that wait for each other within a run spin; after it they sleep at once,
+    # so that a worker that is idle costs nothing
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
         session = ort.InferenceSession(
             model, options, providers=["CPUExecutionProvider"]
