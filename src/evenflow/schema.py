@@ -42,11 +42,6 @@ class Column:
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ValueError(f"{self.name}: low {self.low} is over high {self.high}")
 
-    @property
-    def is_binary(self) -> bool:
-        """Whether the column holds 0 or 1 only."""
-        return (self.low, self.high, self.step) == (0, 1, 1)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Schema:

@@ -7,15 +7,9 @@ from pathlib import Path
 import click
 
 from evenflow.cli import options
-from evenflow.cli.guard import Command, Guarded, print_json
+from evenflow.cli.guard import Group, print_json
 from evenflow.cli.report import summary
 from evenflow.cli.text import columns, pairs
-
-
-class Group(Guarded):
-    """A group whose commands take the common switches."""
-
-    command_class = Command
 
 
 @click.group(cls=Group, short_help="Show or verify a trained detector.")

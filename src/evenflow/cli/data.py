@@ -10,17 +10,11 @@ import click
 
 from evenflow.cli import options
 from evenflow.cli.folders import cache, folders
-from evenflow.cli.guard import Command, Guarded, print_json, voice
+from evenflow.cli.guard import Group, print_json, voice
 from evenflow.cli.text import columns
 
 if TYPE_CHECKING:
     from evenflow.datasets import Dataset
-
-
-class Group(Guarded):
-    """A group whose commands take the common switches."""
-
-    command_class = Command
 
 
 @click.group(cls=Group)

@@ -148,6 +148,12 @@ class Command(click.Command):
         return super().invoke(ctx)
 
 
+class Group(Guarded):
+    """A group whose commands take the common switches."""
+
+    command_class = Command
+
+
 def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     def callback(ctx: click.Context, _parameter: click.Parameter, value: Any) -> None:
         voice = ctx.ensure_object(Voice)

@@ -5,14 +5,8 @@ from __future__ import annotations
 import click
 
 from evenflow.cli import options
-from evenflow.cli.guard import Command, Guarded, print_json
+from evenflow.cli.guard import Group, print_json
 from evenflow.cli.text import columns, toml
-
-
-class Group(Guarded):
-    """A group whose commands take the common switches."""
-
-    command_class = Command
 
 
 @click.group(cls=Group)
