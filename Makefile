@@ -72,5 +72,5 @@ $(READY): pyproject.toml
 	install one (Debian: apt install python3 python3-venv) or say make PYTHON=..." >&2; exit 2; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version); about 2 GB, one to three minutes"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade-strategy only-if-needed -e '.[train,dev]'
+	$(BIN)/python -m pip install --quiet --upgrade-strategy only-if-needed -e '.[train,web,dev]'
 	touch $@

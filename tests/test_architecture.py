@@ -21,6 +21,7 @@ LEVELS = [
     {"learn", "runtime"},
     {"judge"},
     {"experiment"},
+    {"web"},
     {"cli", "api", "__main__"},
 ]
 LEVEL = {room: number for number, level in enumerate(LEVELS) for room in level}
@@ -52,6 +53,14 @@ FENCES = {
     "rich": ("cli/",),
     "click": ("cli/",),
     "flask": ("web/",),
+    "apiflask": ("web/",),
+    "flask_security": ("web/",),
+    "flask_wtf": ("web/",),
+    "wtforms": ("web/",),
+    "sqlalchemy": ("web/",),
+    "alembic": ("web/",),
+    "gunicorn": ("web/server.py",),
+    "prometheus_client": ("web/",),
     "ray": ("cluster.py",),
     "pickle": (),
     "joblib": (),

@@ -1,0 +1,105 @@
+"""The web application: accounts, pages, the API, jobs in the background.
+
+``create_app`` builds one application; call it twice and there are two that share
+nothing but what the settings name.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiflask import APIFlask
+from flask import Flask
+from flask.globals import app_ctx
+from flask_wtf import CSRFProtect
+from sqlalchemy.orm import scoped_session
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from evenflow import __version__
+from evenflow.web import accounts, api, errors, headers, layout, migrations, pages
+from evenflow.web.context import KEY, Web
+from evenflow.web.database import Database, sqlite_url
+from evenflow.web.detectors import Detectors
+from evenflow.web.home import open_home
+from evenflow.web.settings import Settings
+
+__all__ = ["Settings", "create_app"]
+
+
+def create_app(settings: Settings) -> Flask:
+    """Build an application; its database must have been upgraded before.
+
+    Parameters
+    ----------
+    settings : Settings
+
+    Raises
+    ------
+    StorageError
+        The data folder cannot be made or written, or the database is of another
+        version.
+    DataError
+        The database's address is none.
+    """
+    home = open_home(settings.home)
+    database = open_database(settings)
+    migrations.check(database)
+    app = APIFlask(
+        "evenflow.web",
+        title="evenflow",
+        version=__version__,
+        spec_path=None,
+        docs_path=None,
+        json_errors=False,
+    )
+    app.config.from_mapping(_config(settings))
+    db = scoped_session(database.make, scopefunc=_scope)
+    app.extensions[KEY] = Web(
+        settings=settings,
+        home=home,
+        database=database,
+        db=db,
+        detectors=Detectors(home, database),
+    )
+    app.teardown_appcontext(lambda _error: db.remove())
+    CSRFProtect(app)
+    accounts.register(app, settings, db)
+    headers.register(app, settings)
+    errors.register(app)
+    layout.register(app)
+    api.register(app)
+    pages.register(app)
+    if settings.trusted_proxies:
+        n = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
+    return app
+
+
+def open_database(settings: Settings) -> Database:
+    """Return the database that the settings name."""
+    url = settings.database or sqlite_url(open_home(settings.home).database)
+    return Database(url, pool_size=settings.threads + 2)
+
+
+def _scope() -> int:
+    return id(app_ctx._get_current_object())  # type: ignore[attr-defined]
+
+
+def _config(settings: Settings) -> dict[str, Any]:
+    secure = settings.is_https
+    return {
+        "SECRET_KEY": settings.secret_key,
+        "MAX_CONTENT_LENGTH": int(settings.max_body_mb * 2**20),
+        "MAX_FORM_MEMORY_SIZE": 2**20,
+        "MAX_FORM_PARTS": 400,
+        # a name with __Host- is bound to this host and to https
+        "SESSION_COOKIE_NAME": "__Host-evenflow" if secure else "evenflow",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": secure,
+        "PERMANENT_SESSION_LIFETIME": int(settings.session_days * 86_400),
+        "PREFERRED_URL_SCHEME": "https" if secure else "http",
+        "WTF_CSRF_TIME_LIMIT": None,  # as long as the session
+        "WTF_CSRF_SSL_STRICT": secure,
+        "JSON_SORT_KEYS": False,
+    }

@@ -1,0 +1,179 @@
+"""The database: SQLite in one file, or PostgreSQL by address.
+
+SQLite runs in WAL with a full sync: what was answered as stored is stored. A read
+opens no transaction there, so the first write can always begin one; PostgreSQL's
+connections are tested before use, so a server that was away and is back is met by
+new connections and not by errors.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from evenflow.errors import DataError, StorageError
+from evenflow.web.tables import Tally
+
+BUSY_S = 10.0
+"""Seconds a writer waits for another one in SQLite."""
+RETRIES, RETRY_S = 5, 0.2
+Result = TypeVar("Result")
+
+
+class Database:
+    """An engine and the sessions made from it."""
+
+    def __init__(self, url: str | URL, *, pool_size: int = 10) -> None:
+        self.url = parse_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _engine(self.url, pool_size)
+        self.make = sessionmaker(self.engine, expire_on_commit=False)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Yield a session; commit at the end, roll back at an error."""
+        with self.make.begin() as session:
+            yield session
+
+    def retry(self, work: Callable[[Session], Result]) -> Result:
+        """Do ``work`` in a transaction; again when the database was away or busy.
+
+        ``work`` must be all in the database: what a failed try did is rolled back.
+
+        Raises
+        ------
+        OperationalError
+            Still not there after the last try.
+        """
+        for attempt in range(RETRIES):
+            try:
+                with self.session() as session:
+                    return work(session)
+            except DBAPIError as error:
+                if attempt == RETRIES - 1 or not is_away(error):
+                    raise
+                time.sleep(RETRY_S * 2**attempt)
+        raise AssertionError("unreachable")
+
+    def is_up(self) -> bool:
+        """Return whether the database answers."""
+        try:
+            with self.engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+        except DBAPIError:
+            return False
+        return True
+
+    def dispose(self) -> None:
+        """Close all connections (before a fork, say)."""
+        self.engine.dispose()
+
+
+def parse_url(url: str | URL) -> URL:
+    """Return the address of a database that evenflow can use.
+
+    Raises
+    ------
+    DataError
+        It is no address, or of another kind of database.
+    """
+    wanted = "expected postgresql+psycopg://user@host/name, or sqlite:///PATH"
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise DataError(f"found no address of a database, {wanted}") from error
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in {"sqlite", "postgresql+psycopg"}:
+        raise DataError(f"found a database of kind {parsed.drivername!r}, {wanted}")
+    if parsed.drivername == "sqlite" and not parsed.database:
+        raise DataError(f"found SQLite without a file, {wanted}")
+    return parsed
+
+
+def sqlite_url(path: Path) -> URL:
+    """Return the address of a SQLite file."""
+    return URL.create("sqlite", database=str(path))
+
+
+def is_away(error: DBAPIError) -> bool:
+    """Return whether the database was not there or busy, rather than the SQL wrong."""
+    return isinstance(error, OperationalError) or error.connection_invalidated
+
+
+def _engine(url: URL, pool_size: int) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        folder = Path(str(url.database)).parent
+        if not folder.is_dir():
+            raise StorageError(
+                f"{folder} is not there, expected a folder for the database. Make it "
+                "or name another one"
+            )
+        # with IMMEDIATE the driver begins at the first write, never at a read: no
+        # snapshot grows stale under a writer
+        engine = create_engine(
+            url,
+            connect_args={"isolation_level": "IMMEDIATE", "timeout": BUSY_S},
+            pool_size=pool_size,
+            max_overflow=pool_size,
+        )
+        event.listen(engine, "connect", _set_up_sqlite)
+        return engine
+    return create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_recycle=1800,
+        connect_args={"connect_timeout": 5, "application_name": "evenflow"},
+    )
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    if not isinstance(connection, sqlite3.Connection):
+        return
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "trusted_schema=OFF",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def add_tallies(session: Session, rows: list[dict[str, Any]]) -> None:
+    """Add to the counts of :class:`~evenflow.web.tables.Tally`, in one statement.
+
+    Parameters
+    ----------
+    rows : list of dict
+        ``hour``, ``owner_id``, ``source``, ``bundle``, ``label``, ``facet``,
+        ``value`` and ``n``; one row for each key.
+    """
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    if not rows:
+        return
+    keys = ["hour", "owner_id", "source", "bundle", "label", "facet", "value"]
+    # always in the same order: two writers cannot wait for each other
+    ordered = sorted(rows, key=lambda row: tuple(str(row[key]) for key in keys))
+    name = session.get_bind().dialect.name
+    insert: Any = sqlite.insert if name == "sqlite" else postgresql.insert
+    for start in range(0, len(ordered), 500):
+        statement = insert(Tally).values(ordered[start : start + 500])
+        session.execute(
+            statement.on_conflict_do_update(
+                index_elements=keys, set_={"n": Tally.n + statement.excluded.n}
+            )
+        )

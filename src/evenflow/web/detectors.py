@@ -1,0 +1,115 @@
+"""The bundles that may be served, and the one in use.
+
+Each process loads a bundle once and notices within seconds that an admin activated
+another one. A name is a folder directly under the folder of bundles and nothing
+else, so no request can open what lies outside it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from evenflow.errors import BundleError, DataError
+from evenflow.runtime import bundle as bundles
+from evenflow.runtime.bundle import Bundle
+from evenflow.web.database import Database
+from evenflow.web.home import Home
+from evenflow.web.tables import Setting
+
+logger = logging.getLogger(__name__)
+
+ACTIVE = "active_bundle"
+FRESH_S = 2.0
+"""Seconds for which the name of the active bundle is believed."""
+KEPT = 4
+"""Bundles a process keeps loaded."""
+
+
+class Detectors:
+    """Bundles by name."""
+
+    def __init__(self, home: Home, database: Database, *, threads: int = 1) -> None:
+        self.folder, self.database, self.threads = home.bundles, database, threads
+        self._lock = threading.Lock()
+        self._loaded: OrderedDict[tuple[str, int], Bundle] = OrderedDict()
+        self._active: tuple[float, str | None] = (-FRESH_S, None)
+
+    def names(self) -> list[str]:
+        """Return the names of all bundles, the newest first."""
+        found = [p for p in self.folder.iterdir() if (p / "manifest.json").is_file()]
+        found.sort(key=lambda p: (-p.stat().st_mtime, p.name))
+        return [p.name for p in found if not p.name.startswith(".")]
+
+    def path(self, name: str) -> Path:
+        """Return the folder of a bundle.
+
+        Raises
+        ------
+        DataError
+            There is no bundle of that name.
+        """
+        if name not in self.names():
+            raise DataError(
+                f"there is no model {name[:80]!r}, expected one of those under Models"
+            )
+        return self.folder / name
+
+    def load(self, name: str) -> Bundle:
+        """Return a bundle, checked when it is read for the first time.
+
+        Raises
+        ------
+        DataError
+            There is no bundle of that name.
+        BundleError
+            It is damaged.
+        """
+        path = self.path(name)
+        key = (name, (path / "manifest.json").stat().st_mtime_ns)
+        with self._lock:
+            if key not in self._loaded:
+                self._loaded[key] = bundles.load(path, threads=self.threads)
+                while len(self._loaded) > KEPT:
+                    self._loaded.popitem(last=False)
+            self._loaded.move_to_end(key)
+            return self._loaded[key]
+
+    def active_name(self) -> str | None:
+        """Return the name of the bundle in use, or None before there is one."""
+        read_at, name = self._active
+        if time.monotonic() - read_at < FRESH_S:
+            return name
+        with self.database.session() as session:
+            setting = session.get(Setting, ACTIVE)
+            name = None if setting is None else str(setting.value["name"])
+        self._active = (time.monotonic(), name)
+        return name
+
+    def active(self) -> Bundle | None:
+        """Return the bundle in use, or None before there is one or if it is damaged."""
+        name = self.active_name()
+        if name is None:
+            return None
+        try:
+            return self.load(name)
+        except (BundleError, DataError):
+            logger.exception("the active model cannot be loaded")
+            return None
+
+    def activate(self, session: Session, name: str) -> None:
+        """Put a bundle to use, from the commit of ``session`` on.
+
+        Raises
+        ------
+        DataError, BundleError
+            It is not there, or damaged.
+        """
+        self.load(name)
+        session.merge(Setting(name=ACTIVE, value={"name": name}))
+        self._active = (-FRESH_S, None)

@@ -1,0 +1,109 @@
+"""The data folder: the secret, the database, bundles, uploads, results.
+
+Readable by its owner alone. The secret is made on the first start and kept; two
+processes that start at once agree on one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from evenflow.errors import StorageError
+from evenflow.files import storage_error
+
+FOLDERS = ("bundles", "uploads", "results", "explore", "reports")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Home:
+    """Paths inside the data folder."""
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.root / "evenflow.db"
+
+    @property
+    def bundles(self) -> Path:
+        """Folder of bundles that may be served; nothing outside it is ever opened."""
+        return self.root / "bundles"
+
+    @property
+    def uploads(self) -> Path:
+        """Uploaded files, one folder a job."""
+        return self.root / "uploads"
+
+    @property
+    def results(self) -> Path:
+        """Verdicts on uploaded files, one folder a job."""
+        return self.root / "results"
+
+    @property
+    def explore(self) -> Path:
+        """What was found out about data sets."""
+        return self.root / "explore"
+
+    @property
+    def reports(self) -> Path:
+        """Comparisons and reports made by experiments."""
+        return self.root / "reports"
+
+
+def open_home(root: Path) -> Home:
+    """Return the data folder, made if it is not there.
+
+    Raises
+    ------
+    StorageError
+        It cannot be made or written.
+    """
+    home = Home(root=root)
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in FOLDERS:
+            (root / name).mkdir(exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise storage_error(root, error) from error
+    return home
+
+
+def secret(home: Home) -> str:
+    """Return the secret that signs cookies, made and kept on the first start.
+
+    Raises
+    ------
+    StorageError
+        It cannot be read or written, or others may read it.
+    """
+    path = home.root / "secret"
+    part = path.with_name(f".secret.{os.getpid()}.part")
+    try:
+        if not path.exists():
+            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w") as stream:
+                stream.write(secrets.token_urlsafe(48))
+            try:
+                os.link(part, path)  # fails if another process was first
+            except FileExistsError:
+                pass
+            finally:
+                part.unlink()
+        mode, text = path.stat().st_mode, path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise storage_error(path, error) from error
+    if mode & 0o077:
+        raise StorageError(
+            f"{path} can be read by others (mode {mode & 0o777:o}), expected mode 600. "
+            f"Run: chmod 600 {path}"
+        )
+    if len(text) < 32:
+        raise StorageError(
+            f"{path} holds {len(text)} characters, expected 32 or more. Delete it: a "
+            "new one is made at the next start, and everybody has to log in again"
+        )
+    return text

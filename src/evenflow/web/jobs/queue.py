@@ -1,0 +1,208 @@
+"""The table of jobs as a queue: put, take with a lease, say how far, end once.
+
+A worker holds a job by a lease that it renews. A worker that dies renews nothing,
+and the job is given to the next one; each change names the worker and its attempt,
+so what a slow, forgotten worker says later changes nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from evenflow.errors import DataError
+from evenflow.web.tables import Job, now
+
+LANES = ("score", "train")
+"""One worker process each: a long training keeps no upload waiting."""
+MOST_ATTEMPTS = 3
+"""Times a job is tried whose worker died of it."""
+LIVE = ("queued", "running")
+
+
+def put(
+    session: Session,
+    kind: str,
+    *,
+    lane: str,
+    payload: Mapping[str, Any],
+    title: str = "",
+    owner_id: int | None = None,
+    job_id: str | None = None,
+    most_waiting: int | None = None,
+) -> Job:
+    """Add a job; it runs once the caller has committed.
+
+    Raises
+    ------
+    DataError
+        The owner has too many jobs already.
+    """
+    if most_waiting is not None and owner_id is not None:
+        waiting = session.scalar(
+            select(func.count())
+            .select_from(Job)
+            .where(Job.owner_id == owner_id, Job.state.in_(LIVE))
+        )
+        if (waiting or 0) >= most_waiting:
+            raise DataError(
+                f"{waiting} of your jobs wait or run, expected fewer than "
+                f"{most_waiting}. Wait for one to end, or stop one"
+            )
+    job = Job(
+        id=job_id or new_id(),
+        kind=kind,
+        lane=lane,
+        owner_id=owner_id,
+        title=title[:200],
+        payload=dict(payload),
+    )
+    session.add(job)
+    return job
+
+
+def new_id() -> str:
+    """Return an id that cannot be guessed; also a folder's name."""
+    return secrets.token_hex(12)
+
+
+def take(session: Session, lane: str, worker: str, lease_s: float) -> Job | None:
+    """Return the next job of a lane, leased, or None if there is none.
+
+    A job that was tried :data:`MOST_ATTEMPTS` times and killed its worker each time
+    is not taken again: it fails, and says so.
+    """
+    _give_up(session, lane)
+    at = now()
+    free = or_(Job.state == "queued", (Job.state == "running") & (Job.lease_until < at))
+    following = (
+        select(Job.id)
+        .where(Job.lane == lane, free)
+        .order_by(Job.created_at, Job.id)
+        .limit(1)
+    )
+    if session.get_bind().dialect.name != "sqlite":
+        following = following.with_for_update(skip_locked=True)
+    # one statement: in SQLite a write excludes all other writers
+    return session.scalars(
+        update(Job)
+        .where(Job.id == following.scalar_subquery(), free)
+        .values(
+            state="running",
+            worker=worker,
+            lease_until=at + timedelta(seconds=lease_s),
+            attempts=Job.attempts + 1,
+            started_at=func.coalesce(Job.started_at, at),
+        )
+        .returning(Job)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    ).one_or_none()
+
+
+def renew(
+    session: Session, job: Job, lease_s: float, progress: Mapping[str, Any] | None
+) -> bool | None:
+    """Renew a lease and say how far the job is.
+
+    Returns
+    -------
+    bool or None
+        Whether somebody asked to stop the job; None where the lease is lost and the
+        worker must let go.
+    """
+    values: dict[str, Any] = {"lease_until": now() + timedelta(seconds=lease_s)}
+    if progress is not None:
+        values["progress"] = dict(progress)
+    row = session.execute(
+        update(Job).where(*_mine(job)).values(**values).returning(Job.stop_requested)
+    ).one_or_none()
+    return None if row is None else bool(row[0])
+
+
+def end(
+    session: Session,
+    job: Job,
+    state: str,
+    *,
+    result: Mapping[str, Any] | None = None,
+    error: str = "",
+) -> bool:
+    """End a job; False, and nothing is changed, where the lease is lost.
+
+    Call it first in the transaction that stores what the job made, and roll back on
+    False: then what it made is there exactly once.
+    """
+    done = session.execute(
+        update(Job)
+        .where(*_mine(job))
+        .values(
+            state=state,
+            result=dict(result or {}),
+            error=error,
+            ended_at=now(),
+            lease_until=None,
+            stop_requested=False,
+        )
+    )
+    return cast("CursorResult[Any]", done).rowcount == 1
+
+
+def request_stop(session: Session, job: Job) -> None:
+    """Ask a running job to stop; one that waits is stopped at once."""
+    stopped = session.execute(
+        update(Job)
+        .where(Job.id == job.id, Job.state == "queued")
+        .values(state="stopped", ended_at=now())
+    )
+    if cast("CursorResult[Any]", stopped).rowcount == 0:
+        session.execute(
+            update(Job)
+            .where(Job.id == job.id, Job.state == "running")
+            .values(stop_requested=True)
+        )
+
+
+def requeue(session: Session, job: Job) -> bool:
+    """Queue a job that was stopped or failed again; False if it is neither."""
+    done = session.execute(
+        update(Job)
+        .where(Job.id == job.id, Job.state.in_(("stopped", "failed")))
+        .values(
+            state="queued", error="", attempts=0, ended_at=None, stop_requested=False
+        )
+    )
+    return cast("CursorResult[Any]", done).rowcount == 1
+
+
+def _mine(job: Job) -> tuple[Any, ...]:
+    return (
+        Job.id == job.id,
+        Job.state == "running",
+        Job.worker == job.worker,
+        Job.attempts == job.attempts,
+    )
+
+
+def _give_up(session: Session, lane: str) -> None:
+    session.execute(
+        update(Job)
+        .where(
+            Job.lane == lane,
+            Job.state == "running",
+            Job.lease_until < now(),
+            Job.attempts >= MOST_ATTEMPTS,
+        )
+        .values(
+            state="failed",
+            ended_at=now(),
+            lease_until=None,
+            error=f"The worker died {MOST_ATTEMPTS} times while it did this. The file "
+            "may need more memory than a worker may hold; split it, or raise "
+            "worker_memory_mb.",
+        )
+    )

@@ -1,0 +1,43 @@
+"""What every page's frame shows, and the names its templates may use."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from flask import Flask, url_for
+
+from evenflow import __version__
+from evenflow.judge import theme
+from evenflow.web.context import web
+from evenflow.web.guard import at_least
+from evenflow.web.tables import now
+
+
+def register(app: Flask) -> None:
+    """Add the frame's values and filters to an application's templates."""
+
+    @app.context_processor
+    def frame() -> dict[str, Any]:
+        return {
+            "active_bundle": web.detectors.active_name(),
+            "asset": asset,
+            "at_least": at_least,
+            "chart_themes": {"light": theme.config(), "dark": theme.config(dark=True)},
+            "now": now(),
+            "sign_up": web.settings.sign_up,
+            "version": __version__,
+        }
+
+
+def asset(name: str) -> str:
+    """Return the address of a static file, changed whenever the file changes."""
+    return url_for("static", filename=name, v=_digest(name))
+
+
+@cache
+def _digest(name: str) -> str:
+    data = (resources.files("evenflow.web") / "static" / name).read_bytes()
+    return hashlib.sha256(data).hexdigest()[:10]

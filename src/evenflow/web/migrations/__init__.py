@@ -1,0 +1,81 @@
+"""The database's versions: one file under ``versions`` each, run in order."""
+
+from __future__ import annotations
+
+import logging
+from importlib import resources
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from evenflow.errors import StorageError
+from evenflow.web.database import Database
+
+logger = logging.getLogger(__name__)
+
+
+def newest() -> str:
+    """Return the version that this evenflow works with."""
+    found = ScriptDirectory.from_config(_config()).get_current_head()
+    assert found is not None  # noqa: S101 (there is always a first version)
+    return found
+
+
+def current(database: Database) -> str | None:
+    """Return the version of a database; None for an empty one."""
+    with database.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Bring a database to the newest version (or that one); run twice it does nothing.
+
+    Raises
+    ------
+    StorageError
+        The database was written by a newer evenflow.
+    """
+    found = current(database)
+    known = {
+        s.revision for s in ScriptDirectory.from_config(_config()).walk_revisions()
+    }
+    if found is not None and found not in known:
+        raise _other(found)
+    config = _config()
+    with database.engine.begin() as connection:
+        if not database.is_sqlite:  # one at a time, however many servers start
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7242361)")
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    logger.info("database at version %s", revision)
+
+
+def check(database: Database) -> None:
+    """Refuse a database of another version.
+
+    Raises
+    ------
+    StorageError
+        It is older, newer, or empty.
+    """
+    found = current(database)
+    if found != newest():
+        raise _other(found)
+
+
+def _other(found: str | None) -> StorageError:
+    return StorageError(
+        f"the database is {'empty' if found is None else f'at version {found}'}, "
+        f"expected version {newest()}. Run: evenflow db upgrade; if it was written by "
+        "a newer evenflow, upgrade evenflow"
+    )
+
+
+def _config() -> Config:
+    config = Config()
+    place = Path(str(resources.files("evenflow.web") / "migrations"))
+    config.set_main_option("script_location", str(place).replace("%", "%%"))
+    return config

@@ -1,0 +1,71 @@
+"""The pages, one file a group: a new file here is a new group of pages.
+
+A file holds ``bp``, a blueprint, and may hold ``NAV``, its entries in the navigation.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flask import Blueprint, Flask, request, url_for
+
+from evenflow.web.guard import at_least
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One line of the navigation."""
+
+    label: str
+    endpoint: str
+    icon: str
+    order: int
+    """10 to 39 is daily work, 40 to 69 models and data, 70 and more administration."""
+    role: str = "viewer"
+    """Least role that sees it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shown:
+    """An entry as the layout draws it."""
+
+    label: str
+    url: str
+    icon: str
+    is_current: bool
+    group: str
+
+
+def blueprints() -> Iterator[tuple[Blueprint, tuple[Entry, ...]]]:
+    """Yield each page file's blueprint and its entries."""
+    for found in pkgutil.iter_modules(__path__):
+        module = importlib.import_module(f"{__name__}.{found.name}")
+        yield module.bp, getattr(module, "NAV", ())
+
+
+def register(app: Flask) -> None:
+    """Add all pages to an application."""
+    entries: list[Entry] = []
+    for bp, nav in blueprints():
+        app.register_blueprint(bp)
+        entries += nav
+    entries.sort(key=lambda entry: entry.order)
+
+    @app.context_processor
+    def navigation() -> dict[str, object]:
+        return {"nav": [_shown(e) for e in entries if at_least(e.role)]}
+
+
+def _shown(entry: Entry) -> Shown:
+    groups = ((40, "work"), (70, "models"), (1000, "admin"))
+    here = (request.endpoint or "").split(".")[0]
+    return Shown(
+        label=entry.label,
+        url=url_for(entry.endpoint),
+        icon=entry.icon,
+        is_current=here == entry.endpoint.split(".")[0],
+        group=next(name for most, name in groups if entry.order < most),
+    )

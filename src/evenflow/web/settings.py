@@ -1,0 +1,148 @@
+"""What the server needs to know; no setting has an unsafe default."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from evenflow import registry
+from evenflow.errors import DataError
+
+STRICT = ConfigDict(frozen=True, extra="forbid")
+
+
+class Mail(BaseModel):
+    """The SMTP server that sends links; without one the command line prints them."""
+
+    model_config = STRICT
+
+    host: str
+    port: int = Field(587, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the connection is protected; ``none`` is for a server on this machine."""
+    user: str = ""
+    password: str = Field("", repr=False)
+    sender: str
+    """Address that mails come from."""
+
+
+class Settings(BaseModel):
+    """Everything about one server."""
+
+    model_config = STRICT
+
+    home: Path
+    """Folder of the secret, the database, bundles, uploads and results."""
+    secret_key: str = Field(min_length=32, repr=False)
+    """Signs cookies. Made and kept on the first start."""
+    database: str = Field("", repr=False)
+    """Address of a PostgreSQL database; SQLite under ``home`` without."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = Field(8000, ge=0, le=65535)
+    public_url: str = ""
+    """Address people type, with https, where a proxy stands before the server."""
+    trusted_proxies: int = Field(0, ge=0, le=5)
+    """Proxies in front whose X-Forwarded headers are believed."""
+    workers: int = Field(2, ge=1, le=64)
+    """Web processes."""
+    threads: int = Field(8, ge=1, le=128)
+    """Threads of each web process."""
+    sign_up: Literal["open", "invited", "off"] = "open"
+    """Who may make an account: anybody who reaches the page, whom an admin invites,
+    or only whom a command adds."""
+    mail: Mail | None = None
+    session_idle_hours: float = Field(12, gt=0)
+    """Hours without a request after which a person is logged out."""
+    session_days: float = Field(7, gt=0)
+    """Days after which a person logs in again, whatever they do."""
+    max_body_mb: float = Field(8, gt=0)
+    """Most megabytes of one request, but for uploads sent whole."""
+    max_upload_mb: float = Field(512, gt=0)
+    """Most megabytes of one uploaded file, as it is sent."""
+    max_unpacked_mb: float = Field(4096, gt=0)
+    """Most megabytes of an uploaded file when it is unpacked."""
+    max_rows: int = Field(5_000_000, ge=1)
+    """Most records of one uploaded file."""
+    max_waiting_jobs: int = Field(20, ge=1)
+    """Most jobs of one person that wait or run."""
+    alerts_per_upload: int = Field(5_000, ge=0)
+    """Most alerts one upload opens, likeliest first; its result holds all verdicts."""
+    lease_s: float = Field(60, gt=0)
+    """Seconds without a word from a worker after which its job is given to another."""
+    worker_memory_mb: int = Field(6144, ge=512)
+    """Most megabytes of data a scoring worker may hold."""
+    retention_days: int = Field(90, ge=1)
+    """Days that history, alerts and uploads are kept until an admin says otherwise."""
+    data_folders: tuple[Path, ...] = ()
+    """Where published data sets are looked for, in order."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        url = urlsplit(self.public_url)
+        if self.public_url and (url.scheme not in {"http", "https"} or not url.netloc):
+            raise ValueError(
+                f"public_url is {self.public_url!r}, expected https://NAME"
+            )
+        if url.scheme == "http" and not is_loopback(url.hostname or ""):
+            raise ValueError(
+                f"public_url is {self.public_url!r}: passwords would cross the network "
+                "in the clear, expected https://NAME"
+            )
+        if not is_loopback(self.host) and url.scheme != "https":
+            raise ValueError(
+                f"host is {self.host!r}, which others can reach, and public_url is not "
+                'https; expected 127.0.0.1, or public_url = "https://NAME" of the '
+                "proxy in front that speaks TLS"
+            )
+        return self
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach the server by https, so that cookies are Secure."""
+        return urlsplit(self.public_url).scheme == "https"
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any], *, source: str) -> Self:
+        """Return checked settings.
+
+        Raises
+        ------
+        DataError
+            A key is unknown (the nearest known one is named) or a value is refused.
+        """
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            told = "; ".join(_told(e) for e in error.errors())
+            raise DataError(f"{source}: {told}") from None
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches that address."""
+    if host in {"localhost", ""}:
+        return host == "localhost"
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _told(error: Any) -> str:
+    path = [str(step) for step in error["loc"]]
+    key = ".".join(path)
+    if error["type"] == "extra_forbidden":
+        model = Mail if path[:-1] == ["mail"] else Settings
+        return (
+            f"unknown key {key!r}; "
+            f"{registry.nearest(path[-1], sorted(model.model_fields))}"
+        )
+    if error["type"] == "missing":
+        return f"the key {key!r} is missing; add it"
+    if error["type"] == "value_error" and not key:
+        return str(error["ctx"]["error"])
+    return f"{key!r} is refused: {error['msg']}"

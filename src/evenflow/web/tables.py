@@ -1,0 +1,374 @@
+"""Every table of the web application, in one place.
+
+Times are aware and in UTC. What a person may see hangs on ``owner_id``; an object
+without one belongs to nobody but the team of analysts.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask_security import AsaList, RoleMixin, UserMixin
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.ext.mutable import MutableList
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator
+
+ROLES = ("viewer", "analyst", "admin")
+"""From the least to the most allowed."""
+JOB_STATES = ("queued", "running", "done", "failed", "stopped")
+ALERT_STATES = ("new", "open", "closed")
+JUDGEMENTS = ("right", "wrong")
+
+
+def now() -> datetime:
+    """Return the time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware time in UTC, also in SQLite, which keeps no zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Any) -> datetime | None:
+        """Return what is stored."""
+        if value is None:
+            return None
+        # libraries that write a naive time (a user's creation, say) mean UTC
+        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+        utc: datetime = aware.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: Any, dialect: Any) -> datetime | None:
+        """Return what was stored, aware."""
+        del dialect
+        if value is None:
+            return None
+        aware: datetime = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return aware.astimezone(UTC)
+
+
+Number = BigInteger().with_variant(
+    Integer(), "sqlite"
+)  # SQLite counts up Integer alone
+
+
+class Base(DeclarativeBase):
+    """Parent of all tables."""
+
+    type_annotation_map = {datetime: Moment, dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012
+
+
+class Role(RoleMixin):
+    """A role as Flask-Security wants it: a name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class User(UserMixin, Base):
+    """A person with an account."""
+
+    __tablename__ = "account"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(String(255), unique=True)
+    password: Mapped[str | None] = mapped_column(String(255))
+    active: Mapped[bool] = mapped_column(default=True)
+    role: Mapped[str] = mapped_column(String(16), default="viewer")
+    fs_uniquifier: Mapped[str] = mapped_column(String(64), unique=True)
+    """Changed to log a person out everywhere."""
+    confirmed_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    last_login_at: Mapped[datetime | None]  # type: ignore[assignment]
+    tf_primary_method: Mapped[str | None] = mapped_column(String(64))
+    tf_totp_secret: Mapped[str | None] = mapped_column(String(255))
+    tf_phone_number: Mapped[str | None] = mapped_column(String(128))
+    mf_recovery_codes: Mapped[list[str] | None] = mapped_column(
+        MutableList.as_mutable(AsaList())
+    )
+
+    @property  # type: ignore[override]
+    def roles(self) -> list[Role]:
+        """The one role, as Flask-Security reads it."""
+        return [Role(self.role)]
+
+    @roles.setter
+    def roles(self, value: list[Any]) -> None:
+        """Take the empty list that Flask-Security gives a new account."""
+
+
+class WebSession(Base):
+    """A browser that is logged in; ending it here ends it there."""
+
+    __tablename__ = "web_session"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("account.id", ondelete="CASCADE"), index=True
+    )
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    seen_at: Mapped[datetime] = mapped_column(default=now)
+    address: Mapped[str] = mapped_column(String(64), default="")
+    agent: Mapped[str] = mapped_column(String(200), default="")
+
+
+class Throttle(Base):
+    """Failed attempts of one key (an account, an address), shared by all workers."""
+
+    __tablename__ = "throttle"
+
+    key: Mapped[str] = mapped_column(String(80), primary_key=True)
+    failures: Mapped[int] = mapped_column(default=0)
+    first_at: Mapped[datetime] = mapped_column(default=now)
+    until: Mapped[datetime | None]
+
+
+class Invitation(Base):
+    """A link by which one person may sign up."""
+
+    __tablename__ = "invitation"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    email: Mapped[str] = mapped_column(String(255), default="")
+    role: Mapped[str] = mapped_column(String(16), default="viewer")
+    made_by: Mapped[int | None] = mapped_column(
+        ForeignKey("account.id", ondelete="SET NULL")
+    )
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class ApiToken(Base):
+    """A key to the API: random, so a plain SHA-256 of it is safe and fast."""
+
+    __tablename__ = "api_token"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("account.id", ondelete="CASCADE"), index=True
+    )
+    name: Mapped[str] = mapped_column(String(80))
+    prefix: Mapped[str] = mapped_column(String(12))
+    """First characters, by which a person tells tokens apart."""
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[Any]] = mapped_column(default=list)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+    """To the minute: a write for each request would be dear."""
+
+    user: Mapped[User] = relationship()
+
+
+class Idempotency(Base):
+    """What was answered to a request that may be sent again."""
+
+    __tablename__ = "idempotency"
+    __table_args__ = (UniqueConstraint("user_id", "key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
+    key: Mapped[str] = mapped_column(String(80))
+    request_sha256: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int | None]
+    """None while the first request is being worked on."""
+    body: Mapped[bytes | None] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(default=now, index=True)
+
+
+class Setting(Base):
+    """One thing an admin chose, as JSON: the active bundle, retention."""
+
+    __tablename__ = "setting"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[dict[str, Any]]
+    changed_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+
+class Job(Base):
+    """Work for a worker process: scoring an upload, a training."""
+
+    __tablename__ = "job"
+    __table_args__ = (Index("job_next", "lane", "state", "created_at"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """Random; also the name of the job's folder."""
+    kind: Mapped[str] = mapped_column(String(20))
+    lane: Mapped[str] = mapped_column(String(20))
+    owner_id: Mapped[int | None] = mapped_column(
+        ForeignKey("account.id", ondelete="SET NULL"), index=True
+    )
+    title: Mapped[str] = mapped_column(String(200), default="")
+    state: Mapped[str] = mapped_column(String(10), default="queued")
+    payload: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    progress: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    result: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    error: Mapped[str] = mapped_column(Text, default="")
+    attempts: Mapped[int] = mapped_column(default=0)
+    worker: Mapped[str] = mapped_column(String(80), default="")
+    lease_until: Mapped[datetime | None]
+    stop_requested: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+    owner: Mapped[User | None] = relationship()
+
+
+class Record(Base):
+    """One record that a person or a program asked about: the history.
+
+    Rows of uploads are not here but in the job's result file; what of them was
+    judged an attack is in ``alert``.
+    """
+
+    __tablename__ = "record"
+
+    id: Mapped[int] = mapped_column(Number, primary_key=True)
+    owner_id: Mapped[int | None] = mapped_column(
+        ForeignKey("account.id", ondelete="SET NULL"), index=True
+    )
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+    source: Mapped[str] = mapped_column(String(12))
+    """``form`` or ``api``."""
+    bundle: Mapped[str] = mapped_column(String(120))
+    label: Mapped[str] = mapped_column(String(80), index=True)
+    is_attack: Mapped[bool]
+    probability: Mapped[float]
+    threshold: Mapped[float]
+    service: Mapped[str] = mapped_column(String(80), default="")
+    values: Mapped[dict[str, Any]]
+    """Raw values by column name."""
+    view: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """The explanation as it was shown, if one was asked for."""
+
+    owner: Mapped[User | None] = relationship()
+    alert: Mapped[Alert | None] = relationship(back_populates="record")
+
+
+class Alert(Base):
+    """A record judged to be an attack, and what became of it."""
+
+    __tablename__ = "alert"
+    __table_args__ = (
+        UniqueConstraint("job_id", "line"),  # a job that runs again doubles nothing
+        Index("alert_list", "state", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(Number, primary_key=True)
+    owner_id: Mapped[int | None] = mapped_column(
+        ForeignKey("account.id", ondelete="SET NULL"), index=True
+    )
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+    record_id: Mapped[int | None] = mapped_column(
+        ForeignKey("record.id", ondelete="SET NULL"), unique=True
+    )
+    job_id: Mapped[str | None] = mapped_column(
+        ForeignKey("job.id", ondelete="SET NULL"), index=True
+    )
+    line: Mapped[int | None] = mapped_column(BigInteger)
+    source: Mapped[str] = mapped_column(String(12))
+    """``form``, ``api`` or ``upload``."""
+    bundle: Mapped[str] = mapped_column(String(120))
+    label: Mapped[str] = mapped_column(String(80), index=True)
+    probability: Mapped[float]
+    threshold: Mapped[float]
+    service: Mapped[str] = mapped_column(String(80), default="")
+    src: Mapped[str] = mapped_column(String(64), default="")
+    """Address of the source, where rows carry one."""
+    values: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(10), default="new")
+    judgement: Mapped[str | None] = mapped_column(String(10))
+    """``right`` or ``wrong``; None until an analyst has looked."""
+    true_label: Mapped[str | None] = mapped_column(String(80))
+    """Class an analyst says it is."""
+    judged_by: Mapped[int | None] = mapped_column(
+        ForeignKey("account.id", ondelete="SET NULL")
+    )
+    judged_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1)
+    """Counted up by every change: two tabs cannot overwrite each other."""
+
+    record: Mapped[Record | None] = relationship(back_populates="alert")
+    owner: Mapped[User | None] = relationship(foreign_keys=[owner_id])
+    notes: Mapped[list[AlertNote]] = relationship(
+        order_by="AlertNote.id", cascade="all, delete-orphan", passive_deletes=True
+    )
+
+
+class AlertNote(Base):
+    """What an analyst wrote beside an alert."""
+
+    __tablename__ = "alert_note"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    alert_id: Mapped[int] = mapped_column(
+        ForeignKey("alert.id", ondelete="CASCADE"), index=True
+    )
+    user_id: Mapped[int | None] = mapped_column(
+        ForeignKey("account.id", ondelete="SET NULL")
+    )
+    at: Mapped[datetime] = mapped_column(default=now)
+    text: Mapped[str] = mapped_column(Text)
+
+    user: Mapped[User | None] = relationship()
+
+
+class Tally(Base):
+    """Verdicts counted by hour: what the dashboard reads, however many rows."""
+
+    __tablename__ = "tally"
+    __table_args__ = (
+        UniqueConstraint(
+            "hour", "owner_id", "source", "bundle", "label", "facet", "value"
+        ),
+        Index("tally_facet", "facet", "hour"),
+    )
+
+    id: Mapped[int] = mapped_column(Number, primary_key=True)
+    hour: Mapped[datetime]
+    owner_id: Mapped[int] = mapped_column(default=0)
+    """0 for rows whose owner is gone: a unique key takes no NULL."""
+    source: Mapped[str] = mapped_column(String(12))
+    bundle: Mapped[str] = mapped_column(String(120))
+    label: Mapped[str] = mapped_column(String(80))
+    facet: Mapped[str] = mapped_column(String(12))
+    """``all``, ``service`` or ``src``."""
+    value: Mapped[str] = mapped_column(String(80), default="")
+    n: Mapped[int] = mapped_column(BigInteger)
+
+
+class Audit(Base):
+    """Who did what, when, from where; only ever added to."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(Number, primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+    user_id: Mapped[int | None] = mapped_column(index=True)
+    """No foreign key: the log outlives the account."""
+    actor: Mapped[str] = mapped_column(String(255), default="")
+    action: Mapped[str] = mapped_column(String(60), index=True)
+    object: Mapped[str] = mapped_column(String(200), default="")
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    address: Mapped[str] = mapped_column(String(64), default="")
