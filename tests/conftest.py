@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 
 from evenflow.schema import Column, Schema, Table
 
@@ -94,3 +97,47 @@ def small_table(small_schema: Schema) -> Table:
         y=y[order],
         attack=pl.Series("attack", attack[order]),
     )
+
+
+def _linear(weights: NDArray[np.float32], bias: NDArray[np.float32]) -> bytes:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import onnx
+        from onnx import TensorProto, helper, numpy_helper
+    nodes = [
+        helper.make_node("Gemm", ["x", "w", "b"], ["z"]),
+        helper.make_node("LogSoftmax", ["z"], ["log_proba"], axis=1),
+    ]
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "linear",
+        [value("x", TensorProto.FLOAT, ["N", len(weights)])],
+        [value("log_proba", TensorProto.FLOAT, ["N", len(bias)])],
+        [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(bias, "b")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+@pytest.fixture(scope="session")
+def softmax_regression() -> Callable[..., bytes]:
+    """A function of X, y and the number of classes: a model without training, as ONNX.
+
+    Log-probabilities of a linear discriminant (shared variance), by formula.
+    """
+
+    def fit(X: NDArray[np.float32], y: NDArray[np.int64], n_classes: int) -> bytes:
+        rows = X.astype(np.float64)
+        means = np.stack([rows[y == k].mean(axis=0) for k in range(n_classes)])
+        within = rows - means[y]
+        spread = within.T @ within / len(X) + np.eye(X.shape[1]) * 0.05
+        inverse = np.linalg.inv(spread)
+        weights = (inverse @ means.T).astype(np.float32)
+        prior = np.log(np.bincount(y, minlength=n_classes) / len(y))
+        bias = prior - 0.5 * np.einsum("ij,jk,ik->i", means, inverse, means)
+        return _linear(weights, bias.astype(np.float32))
+
+    return fit

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from evenflow.decision import Decision
 from evenflow.prepare.features import Preprocessor
@@ -16,47 +15,11 @@ from evenflow.runtime import bundle as bundles
 from evenflow.runtime.bundle import Bundle
 from evenflow.schema import Table
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-
-def softmax_regression(
-    X: NDArray[np.float32], y: NDArray[np.int64], n_classes: int
-) -> bytes:
-    """Return log-probabilities of a linear discriminant (shared variance) as ONNX."""
-    X = X.astype(np.float64)
-    means = np.stack([X[y == k].mean(axis=0) for k in range(n_classes)])
-    within = X - means[y]
-    inverse = np.linalg.inv(within.T @ within / len(X) + np.eye(X.shape[1]) * 0.05)
-    weights = (inverse @ means.T).astype(np.float32)
-    prior = np.log(np.bincount(y, minlength=n_classes) / len(y))
-    bias = prior - 0.5 * np.einsum("ij,jk,ik->i", means, inverse, means)
-    return linear(weights, bias.astype(np.float32))
-
-
-def linear(weights: NDArray[np.float32], bias: NDArray[np.float32]) -> bytes:
-    nodes = [
-        helper.make_node("Gemm", ["x", "w", "b"], ["z"]),
-        helper.make_node("LogSoftmax", ["z"], ["log_proba"], axis=1),
-    ]
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        nodes,
-        "linear",
-        [value("x", TensorProto.FLOAT, ["N", len(weights)])],
-        [value("log_proba", TensorProto.FLOAT, ["N", len(bias)])],
-        [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(bias, "b")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
-    model.ir_version = 8
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
-
 
 @pytest.fixture(scope="session")
-def parts(small_table: Table) -> dict[str, Any]:
+def parts(
+    small_table: Table, softmax_regression: Callable[..., bytes]
+) -> dict[str, Any]:
     """The arguments of ``save`` for a detector of the small table."""
     preprocessor = Preprocessor.fit(small_table)
     X = preprocessor.transform(small_table)
