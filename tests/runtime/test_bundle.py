@@ -76,6 +76,39 @@ def test_rows_kept_in_a_bundle_come_back_exactly(
     assert again.equals(frame, null_equal=True)
 
 
+def test_golden_rows_keep_their_classes(
+    bundle: Bundle, parts: dict[str, Any], tmp_path: Path
+) -> None:
+    np.testing.assert_array_equal(bundle.golden.labels, parts["golden"].labels)
+    assert len(set(bundle.golden.labels.tolist())) > 1
+    without = dataclasses.replace(parts["golden"], y=None)
+    bundles.save(tmp_path / "b", **parts | {"golden": without})
+    assert bundles.load(tmp_path / "b").golden.y is None
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        np.zeros(39, dtype=np.int64),
+        np.zeros((40, 1), dtype=np.int64),
+        np.zeros(40),
+        np.full(40, 5),
+        np.full(40, -1),
+        np.full(40, "dos"),
+    ],
+    ids=["too few", "a matrix", "no whole numbers", "no class", "below", "words"],
+)
+def test_classes_that_cannot_be_the_golden_rows_are_refused(
+    copy: Path, code: Any
+) -> None:
+    path = copy / "golden.npz"
+    arrays = unpack(path.read_bytes(), source="golden.npz")
+    path.write_bytes(pack(arrays | {"code": code}))
+    resum(copy)
+    with pytest.raises(BundleError, match="class codes"):
+        bundles.load(copy)
+
+
 def test_equal_parts_give_equal_bytes(
     saved: Path, parts: dict[str, Any], tmp_path: Path
 ) -> None:

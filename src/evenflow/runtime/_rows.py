@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,8 @@ from evenflow.runtime._arrays import Arrays, unpack
 from evenflow.schema import Schema, Table
 
 NULL = "\0"
+CODE = "code"
+"""Name of the array of class codes."""
 
 
 def pack_rows(table: Table) -> Arrays:
@@ -22,6 +25,26 @@ def pack_rows(table: Table) -> Arrays:
         # a terminator: NumPy's fixed-width text drops trailing NULs
         rows[f"category_{j:03d}"] = np.array([f"{w}." for w in words], dtype="U")
     return rows
+
+
+def pack_codes(table: Table) -> Arrays:
+    """Return the class codes of labelled rows; nothing for rows without labels."""
+    return {} if table.y is None else {CODE: table.y.astype(np.int64)}
+
+
+def with_codes(table: Table, arrays: Arrays) -> Table:
+    """Return the rows with their class codes, where the arrays hold them.
+
+    Older bundles hold none. ``ValueError`` if the codes are no classes.
+    """
+    if CODE not in arrays:
+        return table
+    code = arrays[CODE]
+    if code.shape != (len(table),) or code.dtype != np.int64:
+        raise ValueError("class codes that do not fit the rows")
+    if len(code) and not 0 <= code.min() <= code.max() < len(table.schema.classes):
+        raise ValueError("class codes without a class")
+    return replace(table, y=code)
 
 
 def read_rows(

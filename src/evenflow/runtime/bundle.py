@@ -31,7 +31,7 @@ from evenflow.runtime._folder import (
     write_folder,
 )
 from evenflow.runtime._model import cores, open_model
-from evenflow.runtime._rows import pack_rows, read_rows
+from evenflow.runtime._rows import pack_codes, pack_rows, read_rows, with_codes
 from evenflow.runtime.detect import Verdict, verdicts
 from evenflow.schema import Schema, Table
 
@@ -58,6 +58,7 @@ class Bundle:
     report: Mapping[str, Any]
     card: str
     golden: Table
+    """Training rows; with their classes, unless made before evenflow kept those."""
     golden_log_proba: NDArray[np.float64]
     """What the model said of the golden rows where it was made."""
     reference: Table
@@ -148,7 +149,8 @@ def save(
         ONNX: input ``x`` float32 ``(N, n_features)``, output ``log_proba`` float32
         ``(N, n_classes)``.
     golden : Table
-        A few rows; what the model says of them is kept and compared on load.
+        A few rows; what the model says of them is kept and compared on load. Their
+        classes are kept too, as examples of each.
     reference : Table
         Benign training rows, for explanations.
     fingerprint : ndarray of shape (n_rows,), uint64
@@ -180,7 +182,9 @@ def save(
         "preprocessor.json": to_json(preprocessor.to_dict()),
         "decision.json": to_json(decision.to_dict()),
         "model.onnx": model,
-        "golden.npz": pack(pack_rows(golden) | {"log_proba": expected}),
+        "golden.npz": pack(
+            pack_rows(golden) | pack_codes(golden) | {"log_proba": expected}
+        ),
         "reference.npz": pack(pack_rows(reference)),
         "fingerprint.npz": pack({"rows": np.asarray(fingerprint, dtype=np.uint64)}),
         "report.json": to_json(report),
@@ -269,6 +273,7 @@ def _open(folder: Path, files: Mapping[str, bytes], *, threads: int | None) -> B
         golden, arrays = read_rows(files, "golden.npz", schema)
         reference, _ = read_rows(files, "reference.npz", schema)
         _check_contract(folder, manifest, schema, preprocessor, decision)
+        golden = with_codes(golden, arrays)
         if len(golden) != len(arrays["log_proba"]) or not len(golden):
             raise ValueError("no or too few golden rows")
         if sha256(files["model.onnx"]) != manifest["model_sha256"]:
