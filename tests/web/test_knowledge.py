@@ -1,0 +1,117 @@
+"""Every verdict a model can give is told in plain words, with what to do next."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from evenflow import datasets
+from evenflow.web.knowledge import TECHNIQUES, Knowledge, about, techniques
+from evenflow.web.knowledge._classes import CLASSES
+from evenflow.web.knowledge._types import TYPES
+
+SCHEMAS = [s for n in datasets.names() if (s := datasets.get(n).schema) is not None]
+LABELS = sorted({label for s in SCHEMAS for label in (*s.classes, *s.families)})
+
+
+def words(known: Knowledge) -> list[str]:
+    return [
+        known.name, known.phrase, known.meaning, known.false_alarm, *known.steps,
+    ]  # fmt: skip
+
+
+def test_the_data_sets_at_hand_are_the_ones_meant() -> None:
+    assert {"nsl_kdd", "bot_iot", "unsw_nb15", "cic_ids2017"} <= {
+        s.name for s in SCHEMAS
+    }
+    assert len(LABELS) > 75
+
+
+@pytest.mark.parametrize("label", [*LABELS, "attack"])
+def test_every_class_and_attack_type_is_known(label: str) -> None:
+    known = about(label)
+    assert known.is_known, f"nothing is known of {label}"
+    assert known.label == label
+    assert 3 <= len(known.steps) <= 5
+    assert len(set(known.steps)) == len(known.steps)
+    for text in words(known):
+        assert text == text.strip()
+        assert "  " not in text
+    for sentence in (known.meaning, known.false_alarm, *known.steps):
+        assert len(sentence) > 20
+        assert sentence[0].isupper()
+        assert sentence[-1] in ".?!", sentence
+    assert known.meaning != known.name
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda s: s.name)
+def test_an_attack_type_is_told_apart_from_its_family(schema: object) -> None:
+    families: dict[str, str] = schema.families  # type: ignore[attr-defined]
+    for attack, family in families.items():
+        of_type, of_family = about(family, attack=attack), about(family)
+        assert of_type == about(attack)
+        if attack != family:
+            assert of_type.meaning != of_family.meaning or attack == "portscan"
+
+
+def test_nothing_is_kept_that_no_data_set_says() -> None:
+    used = {CLASSES[TYPES[label].base].name for label in LABELS if label in TYPES}
+    assert set(TYPES) <= set(LABELS)
+    for key, known in CLASSES.items():
+        assert key in {*LABELS, "attack"} or known.name in used, key
+    named = {t.id for label in LABELS for t in about(label).techniques}
+    assert named == set(TECHNIQUES)
+
+
+def test_attack_techniques_have_ids_names_and_pages() -> None:
+    for technique in TECHNIQUES.values():
+        assert re.fullmatch(r"T1\d{3}", technique.id)
+        assert technique.url == f"https://attack.mitre.org/techniques/{technique.id}/"
+        assert technique.name
+        assert technique.tactic
+
+
+def test_floods_scans_guesses_and_tunnels_carry_the_ids_of_the_field() -> None:
+    assert techniques("dos") == ("T1498", "T1499")
+    assert "T1046" in techniques("probe")
+    assert "T1110" in techniques("r2l")
+    assert techniques("r2l", attack="guess_passwd") == ("T1110",)
+    assert techniques("u2r") == ("T1068",)
+    assert techniques("u2r", attack="httptunnel") == ("T1572",)
+    assert techniques("theft", attack="theft_data_exfiltration") == ("T1041", "T1048")
+    assert techniques("benign") == ()
+
+
+def test_normal_traffic_is_not_promised_to_be_harmless() -> None:
+    known = about("benign")
+    assert "does not prove" in known.meaning
+    assert "Nothing needs to be done" in known.steps[0]
+    assert about("Normal") == known
+
+
+def test_spelling_does_not_matter() -> None:
+    assert about("Web Attack – XSS") == about("web_attack_xss")
+    assert about(" DoS ") == about("dos")
+
+
+def test_of_an_unknown_label_nothing_is_made_up() -> None:
+    known = about("zero_day_7")
+    assert not known.is_known
+    assert known.techniques == ()
+    assert "zero_day_7" in known.phrase
+    assert "knows no more" in known.meaning
+    assert 3 <= len(known.steps) <= 5
+    assert about("dos", attack="zero_day_7") == about("dos")
+
+
+def test_knowledge_is_plain_json() -> None:
+    value = about("dos", attack="neptune").to_dict()
+    assert json.loads(json.dumps(value)) == value
+    assert value["techniques"][0] == {
+        "id": "T1499",
+        "name": "Endpoint Denial of Service",
+        "tactic": "Impact",
+        "url": "https://attack.mitre.org/techniques/T1499/",
+    }
