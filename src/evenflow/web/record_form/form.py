@@ -1,0 +1,218 @@
+"""A bundle's contract as a form, and what somebody filled in as a record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from evenflow.contract import SPACE
+from evenflow.errors import DataError
+from evenflow.runtime.bundle import Bundle
+from evenflow.schema import Column, Schema
+from evenflow.web.record_form import _groups, _words
+from evenflow.web.record_form._pasted import pasted
+from evenflow.web.record_form._plausible import Remark, remarks
+from evenflow.web.record_form.fields import (
+    Choice,
+    Field,
+    FieldGroup,
+    Value,
+    read,
+    typed,
+)
+
+YES_NO = (
+    Choice(value="0", label="no"),
+    Choice(value="1", label="yes"),
+    Choice(value="", label="not known"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parsed:
+    """What a filled-in form came to: a record, or what is wrong at which field."""
+
+    values: Mapping[str, str]
+    """Every field as it was typed, to be shown again."""
+    record: Mapping[str, Value] | None
+    """Raw values by column, missing ones None; None if anything is wrong."""
+    errors: Mapping[str, str]
+    """Column -> what was found and expected; the key is empty for the whole form."""
+    warnings: tuple[Remark, ...] = ()
+    """What is odd and still scored."""
+    missing: tuple[str, ...] = ()
+    """Columns left empty; the model puts in what training rows usually had."""
+    label: str = ""
+    """What a pasted line itself said it is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecordForm:
+    """The fields in which one record of a bundle is entered."""
+
+    schema: Schema
+    groups: tuple[FieldGroup, ...]
+    is_kdd: bool
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> Self:
+        """Return the form of a bundle's contract."""
+        schema = bundle.schema
+        is_kdd = _groups.is_kdd(schema.columns)
+        named = _words.labels(schema.columns, is_kdd=is_kdd)
+        return cls(
+            schema=schema,
+            is_kdd=is_kdd,
+            groups=tuple(
+                FieldGroup(
+                    title=title,
+                    text=text,
+                    fields=tuple(
+                        _field(bundle, c, named[c.name], is_kdd) for c in columns
+                    ),
+                )
+                for (title, text), columns in _groups.grouped(schema.columns)
+            ),
+        )
+
+    @property
+    def fields(self) -> Iterator[Field]:
+        """The fields of all groups, in the order of the form."""
+        return (field for group in self.groups for field in group.fields)
+
+    def field(self, name: str) -> Field:
+        """Return the field of a column."""
+        return next(field for field in self.fields if field.name == name)
+
+    def label(self, name: str) -> str:
+        """Return a column in plain words."""
+        return self.field(name).label
+
+    def values(self, record: Mapping[str, object]) -> dict[str, str]:
+        """Return a record as it would be typed, to fill the form."""
+        return {name: typed(record.get(name)) for name in self.schema.names}
+
+    def defaults(self) -> dict[str, str]:
+        """Return what normal traffic usually has, to fill the form."""
+        return {field.name: field.default for field in self.fields}
+
+    def parse(self, values: Mapping[str, str]) -> Parsed:
+        """Return the record that was filled in, or all that is wrong with it.
+
+        The rules are those of :mod:`evenflow.contract`, so a record entered here and
+        the same row of a file get the same verdict. A field left empty is missing.
+
+        Parameters
+        ----------
+        values : mapping of str to str
+            Name of the column -> what was typed; other names are ignored.
+        """
+        kept = {name: values.get(name, "") for name in self.schema.names}
+        if not any(text.strip(SPACE) for text in kept.values()):
+            text = "Found an empty form, expected a record. Fill it in, take an "
+            errors = {"": f"{text}example, or paste a line of the data set."}
+            return Parsed(values=kept, record=None, errors=errors)
+        return self._checked(kept, kept)
+
+    def from_line(self, text: str) -> Parsed:
+        """Return the record in a pasted line of the data set.
+
+        A line of the published file with or without its label columns, a header and
+        a line (comma, semicolon or tab), values in the order of the schema, or one
+        JSON object.
+
+        Raises
+        ------
+        DataError
+            The text is no record: empty, several lines, too few fields, a column
+            missing. A wrong value is an error at its field in what is returned.
+        """
+        found = pasted(text, self.schema)
+        kept = {name: typed(found.values[name]) for name in self.schema.names}
+        return self._checked(found.values, kept, found.places, found.label)
+
+    def _checked(
+        self,
+        values: Mapping[str, object],
+        kept: Mapping[str, str],
+        places: Mapping[str, str] | None = None,
+        label: str = "",
+    ) -> Parsed:
+        record: dict[str, Value] = {}
+        errors = {}
+        for column in self.schema.columns:
+            try:
+                record[column.name] = read(column, values[column.name])
+            except DataError as error:
+                where = "" if places is None else f"{places[column.name]}: "
+                errors[column.name] = f"{where}{error}"
+        odd = (*self._fractions(record), *(remarks(record) if self.is_kdd else ()))
+        return Parsed(
+            values=kept,
+            record=None if errors else record,
+            errors=errors,
+            warnings=odd,
+            missing=tuple(name for name, value in record.items() if value is None),
+            label=label,
+        )
+
+    def _fractions(self, record: Mapping[str, Value]) -> Iterator[Remark]:
+        for column in self.schema.numeric:
+            value = record.get(column.name)
+            if column.step == 1 and isinstance(value, float) and value % 1:
+                text = (
+                    f"{typed(value)} is no whole number, and the data holds only such."
+                )
+                yield Remark(fields=(column.name,), text=text)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the form as plain JSON values."""
+        return {
+            "schema": self.schema.name,
+            "groups": [
+                {
+                    "title": group.title,
+                    "text": group.text,
+                    "fields": [field.to_dict() for field in group.fields],
+                }
+                for group in self.groups
+            ],
+        }
+
+
+def _field(bundle: Bundle, column: Column, label: str, is_kdd: bool) -> Field:
+    prepare, rows = bundle.preprocessor, bundle.reference.frame[column.name]
+    if column.kind == "category":
+        seen = prepare.categories[column.name][:-1]  # the last is the unseen
+        words = column.choices or seen
+        words = (*words, *(w for w in seen if w not in words))
+        common = rows.drop_nulls().mode().sort()
+        return Field(
+            column=column,
+            label=label,
+            kind="choice",
+            default=typed(common[0]) if len(common) else "",
+            choices=tuple(
+                Choice(
+                    value=word,
+                    label=_words.value(column.name, word, is_kdd=is_kdd) or word,
+                )
+                for word in words
+            ),
+        )
+    x = rows.to_numpy()
+    x = x[np.isfinite(x)]
+    # a value that occurs, not a mean of two: half a connection is no default
+    usual = float(np.quantile(x, 0.5, method="lower")) if len(x) else None
+    is_yes_no = (column.low, column.high, column.step) == (0, 1, 1)
+    return Field(
+        column=column,
+        label=label,
+        kind="yes_no" if is_yes_no else "number",
+        choices=YES_NO if is_yes_no else (),
+        default=typed(usual),
+        is_used=column.name in {*prepare.numeric, *prepare.indicator},
+    )
