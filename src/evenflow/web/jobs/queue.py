@@ -152,6 +152,27 @@ def end(
     return cast("CursorResult[Any]", done).rowcount == 1
 
 
+def release(session: Session, job: Job) -> bool:
+    """Put a job back whose worker leaves; the try does not count as one that failed."""
+    done = session.execute(
+        update(Job)
+        .where(*_mine(job))
+        .values(state="queued", lease_until=None, attempts=Job.attempts - 1, worker="")
+    )
+    return cast("CursorResult[Any]", done).rowcount == 1
+
+
+def is_waiting(session: Session, lane: str) -> bool:
+    """Return whether :func:`take` would find something; it only reads."""
+    found = select(Job.id).where(
+        Job.lane == lane,
+        or_(
+            Job.state == "queued", (Job.state == "running") & (Job.lease_until < now())
+        ),
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
 def request_stop(session: Session, job: Job) -> None:
     """Ask a running job to stop; one that waits is stopped at once."""
     stopped = session.execute(

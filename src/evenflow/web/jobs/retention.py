@@ -1,0 +1,171 @@
+"""Delete what is older than an admin wants it kept."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, CursorResult, delete, or_, select
+from sqlalchemy.orm import Session
+
+from evenflow.web.database import Database
+from evenflow.web.home import Home
+from evenflow.web.jobs.queue import LIVE
+from evenflow.web.settings import Settings
+from evenflow.web.tables import (
+    Alert,
+    Audit,
+    Idempotency,
+    Job,
+    Record,
+    Setting,
+    Tally,
+    Throttle,
+    WebSession,
+    now,
+)
+
+logger = logging.getLogger(__name__)
+
+SETTING = "retention"
+EVERY_S = 3600.0
+BATCH = 500
+"""Rows deleted in one transaction: nobody waits long for the database."""
+PAUSE_S = 0.02
+UNFINISHED = timedelta(days=1)
+"""Age at which an upload that was never finished is swept."""
+ANSWERED = timedelta(days=1)
+"""How long an answer is kept for a request that may be sent again."""
+
+
+class Keeper:
+    """Runs the retention about hourly."""
+
+    def __init__(self) -> None:
+        self._due = time.monotonic()
+
+    def run_if_due(self, database: Database, home: Home, settings: Settings) -> None:
+        """Delete what is too old, if an hour has passed."""
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + EVERY_S
+            run(database, home, settings)
+
+
+def days(session: Session, settings: Settings) -> int:
+    """Return how long things are kept: what an admin chose, or the setting."""
+    found = session.get(Setting, SETTING)
+    return settings.retention_days if found is None else int(found.value["days"])
+
+
+def run(database: Database, home: Home, settings: Settings) -> dict[str, int]:
+    """Delete what is too old, in small batches; run twice it does no harm.
+
+    Experiments keep their rows: what they made stands under Models.
+
+    Returns
+    -------
+    dict of str to int
+        How many of each kind were deleted; written to the audit log unless none.
+    """
+    with database.session() as session:
+        kept = days(session, settings)
+    at = now()
+    before = at - timedelta(days=kept)
+    idle = at - timedelta(hours=settings.session_idle_hours)
+    begun = at - timedelta(days=settings.session_days)
+    over = WebSession.seen_at < idle
+    over_answers = Idempotency.created_at < at - ANSWERED
+    calm = Throttle.first_at < at - timedelta(days=1)
+    free = or_(Throttle.until.is_(None), Throttle.until < at)
+    gone = {
+        "alerts": _rows(database, Alert, Alert.at < before),
+        "records": _rows(database, Record, Record.at < before),
+        "tallies": _rows(database, Tally, Tally.hour < before),
+        "uploads": _uploads(database, home, before),
+        "sessions": _rows(
+            database, WebSession, or_(over, WebSession.created_at < begun)
+        ),
+        "answers": _rows(database, Idempotency, over_answers),
+        "throttles": _rows(database, Throttle, calm & free),
+        "unfinished": sweep(database, home, at - UNFINISHED),
+    }
+    gone = {name: n for name, n in gone.items() if n}
+    if gone:
+        logger.info("retention of %d days deleted %s", kept, gone)
+        with database.session() as session:
+            detail = {"days": kept, "deleted": gone}
+            session.add(Audit(actor="retention", action="retention.run", detail=detail))
+    return gone
+
+
+def sweep(database: Database, home: Home, before: datetime) -> int:
+    """Delete folders that no job knows: uploads never finished, deleted jobs'."""
+    n = 0
+    for parent in (home.uploads, home.results):
+        for folder in sorted(parent.iterdir()):
+            if _touched(folder) >= before.timestamp():
+                continue
+            with database.session() as session:
+                state = session.scalar(select(Job.state).where(Job.id == folder.name))
+            # a done upload's file is not needed: its worker died before deleting it
+            if state is None or (state == "done" and parent == home.uploads):
+                remove(folder)
+                n += 1
+    return n
+
+
+def remove(path: Path) -> None:
+    """Delete a file or folder; what cannot be deleted is told in the log."""
+
+    def told(_call: Callable[..., Any], name: str, error: Any) -> None:
+        logger.error("cannot delete %s: %s", name, error[1])
+
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, onerror=told)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _touched(folder: Path) -> float:
+    """Return when something in a folder was written last, seconds since 1970."""
+    try:
+        inside = [*folder.iterdir()] if folder.is_dir() else []
+        return max(path.stat().st_mtime for path in (folder, *inside))
+    except OSError:  # gone meanwhile
+        return time.time()
+
+
+def _uploads(database: Database, home: Home, before: datetime) -> int:
+    old = (Job.kind == "score") & Job.state.not_in(LIVE) & (Job.ended_at < before)
+    n = 0
+    while True:
+        with database.session() as session:
+            ids = session.scalars(select(Job.id).where(old).limit(BATCH)).all()
+        if not ids:
+            return n
+        for job_id in ids:  # first the files: a row without them is taken up again
+            remove(home.results / job_id)
+            remove(home.uploads / job_id)
+        with database.session() as session:
+            session.execute(delete(Job).where(Job.id.in_(ids), old))
+        n += len(ids)
+        time.sleep(PAUSE_S)
+
+
+def _rows(database: Database, table: Any, old: ColumnElement[bool]) -> int:
+    key = next(iter(table.__table__.primary_key.columns))
+    n = 0
+    while True:
+        some = select(key).where(old).limit(BATCH)
+        with database.session() as session:
+            done = session.execute(delete(table).where(key.in_(some)))
+            rows = cast("CursorResult[Any]", done).rowcount
+        n += rows
+        if rows < BATCH:
+            return n
+        time.sleep(PAUSE_S)

@@ -1,0 +1,216 @@
+"""What a job is given to run with, and how it tells how far it is.
+
+A kind of job is one file here that holds ``run(task)``. It tells what happens through
+``task.on_event``, which ends it at once when somebody asked to stop it, when the
+worker has to leave or when the job was given to another worker.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from evenflow.progress import Epoch, Event, Note, Progress
+from evenflow.web.database import Database
+from evenflow.web.detectors import Detectors
+from evenflow.web.home import Home
+from evenflow.web.jobs import queue
+from evenflow.web.settings import Settings
+from evenflow.web.tables import Job
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 1.0
+"""Progress is stored so often at most."""
+RENEW_S = 5.0
+"""Longest time without a word to the database; a wish to stop is heard then."""
+GRACE_S = 5.0
+"""Seconds a job has to end by itself when the worker leaves."""
+MOST_NOTES = 50
+
+
+class Stopped(Exception):  # noqa: N818 (an outcome, not an error)
+    """Somebody asked to stop the job."""
+
+
+class Leaving(Exception):  # noqa: N818
+    """The worker was told to leave; the job goes back to the queue."""
+
+
+class LeaseLost(Exception):  # noqa: N818
+    """The job was given to another worker, or deleted: let go of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a job came to; the worker stores it."""
+
+    result: dict[str, Any]
+    """JSON values for ``job.result``."""
+    store: Callable[[Session], None] | None = None
+    """Adds what the job made, in the transaction that ends the job; may run again
+    after a transaction that failed."""
+    after: Callable[[], None] | None = None
+    """Cleans up once that is committed; may be lost when the worker dies."""
+
+
+class Lease:
+    """Keeps a job leased from a thread of its own, however silent the job is."""
+
+    def __init__(
+        self, database: Database, job: Job, lease_s: float, leave: threading.Event
+    ) -> None:
+        self._database, self._job, self._lease_s = database, job, lease_s
+        self._leave = leave
+        self._over = threading.Event()
+        self._progress: dict[str, Any] = {}
+        self._is_new = False
+        self._is_stopped = self._is_lost = False
+        self._thread = threading.Thread(
+            target=self._keep, name=f"lease-{job.id}", daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        """Start to renew."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        """Stop renewing; what comes next is up to the caller."""
+        self._over.set()
+        self._thread.join()
+
+    def check(self) -> None:
+        """Raise what ends the job, if anything does."""
+        if self._is_lost:
+            raise LeaseLost
+        if self._is_stopped:
+            raise Stopped
+        if self._leave.is_set():
+            raise Leaving
+
+    def say(self, progress: dict[str, Any]) -> None:
+        """Keep that for the next renewal."""
+        self._progress, self._is_new = progress, True
+
+    def _keep(self) -> None:
+        tick = min(TICK_S, self._lease_s / 8)
+        renewed = time.monotonic()
+        left_at: float | None = None
+        while not self._over.wait(tick):
+            at = time.monotonic()
+            if self._leave.is_set():
+                left_at = left_at or at
+                if at - left_at > GRACE_S:  # killed in a moment: let it be found
+                    self._is_lost = True
+                    self._try(lambda s: queue.release(s, self._job))
+                    return
+            if not self._is_new and at - renewed < min(RENEW_S, self._lease_s / 4):
+                continue
+            progress, self._is_new = (self._progress if self._is_new else None), False
+            said = self._try(
+                lambda s, p=progress: queue.renew(s, self._job, self._lease_s, p)  # type: ignore[misc]
+            )
+            if isinstance(said, _Away):
+                self._is_new = self._is_new or progress is not None
+                continue
+            renewed = at
+            self._is_stopped = self._is_stopped or bool(said)
+            if said is None:
+                self._is_lost = True
+                return
+
+    def _try(self, work: Callable[[Session], bool | None]) -> bool | _Away | None:
+        try:
+            with self._database.session() as session:
+                return work(session)
+        except (DBAPIError, PoolTimeout) as error:
+            logger.warning("lease of job %s not renewed: %s", self._job.id, error)
+            return _Away()
+
+
+class _Away:
+    """The database did not answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One job, and the parts of the server it may use."""
+
+    job: Job
+    """As it was taken; detached from any session."""
+    settings: Settings
+    home: Home
+    database: Database
+    detectors: Detectors
+    lease: Lease
+    said: dict[str, Any] = field(default_factory=dict)
+    """The progress as it is shown."""
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What the job is about."""
+        return self.job.payload
+
+    @property
+    def uploaded(self) -> Path:
+        """Folder of what was sent for the job."""
+        return self.home.uploads / self.job.id
+
+    @property
+    def results(self) -> Path:
+        """Folder for what the job makes."""
+        return self.home.results / self.job.id
+
+    def on_event(self, event: Event) -> None:
+        """Take an event of evenflow: keep it as progress, end the job if it must.
+
+        Raises
+        ------
+        Stopped, Leaving, LeaseLost
+            Let them pass: the worker knows what to do.
+        """
+        if isinstance(event, Progress):
+            self.say(**asdict(event))
+        elif isinstance(event, Epoch):
+            self.say(epochs=[*self.said.get("epochs", ()), asdict(event)])
+        elif isinstance(event, Note):
+            notes = [*self.said.get("notes", ()), event.text]
+            self.say(notes=notes[-MOST_NOTES:])
+
+    def say(self, **values: Any) -> None:
+        """Set some of the progress, any JSON values; end the job if it must.
+
+        Raises
+        ------
+        Stopped, Leaving, LeaseLost
+            Let them pass.
+        """
+        self.said.update(values)
+        self.lease.say(dict(self.said))
+        self.lease.check()
+
+    def check(self) -> None:
+        """End the job if it must; call it in a long step that has no events.
+
+        Raises
+        ------
+        Stopped, Leaving, LeaseLost
+            Let them pass.
+        """
+        self.lease.check()

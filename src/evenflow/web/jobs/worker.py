@@ -1,0 +1,280 @@
+"""The loop of a worker process: take a job, run it, store what it came to, once.
+
+A worker may die at any point: its lease runs out and the job is taken again. A
+database that is away is waited for; nothing that was made is dropped meanwhile.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import pkgutil
+import resource
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Self, TypeVar
+
+import polars as pl
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from evenflow.errors import DataError, EvenflowError, StorageError
+from evenflow.runtime._model import cores
+from evenflow.web import jobs, open_database
+from evenflow.web.database import Database, is_away
+from evenflow.web.detectors import Detectors
+from evenflow.web.home import Home, open_home
+from evenflow.web.jobs import queue, retention
+from evenflow.web.jobs.task import Lease, LeaseLost, Leaving, Outcome, Stopped, Task
+from evenflow.web.settings import Settings
+from evenflow.web.tables import Job
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.5
+BACKOFF_S = (0.5, 30.0)
+"""First and longest pause while the database is away."""
+NICE = 5
+"""So much a worker stands back behind the pages on a busy machine."""
+FAULT = (
+    "A fault of ours ended this; it has been written to the server's log. Run it "
+    "again, and tell an administrator if it happens again"
+)
+FULL = (
+    "The server could not write the result: its disk is full or may not be written. "
+    "An administrator has to free some space; then run this again"
+)
+MEMORY = (
+    "This needs more memory than a worker may hold (worker_memory_mb). Split the file, "
+    "or ask an administrator to raise it"
+)
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workplace:
+    """What a worker process has."""
+
+    settings: Settings
+    home: Home
+    database: Database
+    detectors: Detectors
+    name: str = field(
+        default_factory=lambda: (
+            f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
+        )
+    )
+    """Names the worker in its leases; unlike any other."""
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Return the workplace of one server."""
+        home, database = open_home(settings.home), open_database(settings)
+        detectors = Detectors(home, database, threads=cores())
+        return cls(settings=settings, home=home, database=database, detectors=detectors)
+
+
+def work(settings: Settings, lane: str, stop: threading.Event) -> None:
+    """Run the jobs of a lane, one after the other, until ``stop`` is set.
+
+    Call it in a process of its own: there it bounds its memory and stands back behind
+    the pages. A job under way when ``stop`` is set goes back to the queue.
+
+    Parameters
+    ----------
+    settings : Settings
+    lane : {'score', 'train'}
+    stop : threading.Event
+        Set by the process's signal handler.
+    """
+    if threading.current_thread() is threading.main_thread():
+        os.nice(NICE)
+        if lane == "score":
+            bound_memory(settings.worker_memory_mb)
+    here = Workplace.open(settings)
+    logger.info("worker %s of lane %s is ready", here.name, lane)
+    pause, keeper = BACKOFF_S[0], retention.Keeper()
+    while not stop.is_set():
+        try:
+            if lane == "score":
+                keeper.run_if_due(here.database, here.home, settings)
+            found = run_one(here, lane, stop)
+            pause = BACKOFF_S[0]
+        except (DBAPIError, PoolTimeout) as error:
+            if isinstance(error, DBAPIError) and not is_away(error):
+                logger.exception("the queue cannot be read")
+            else:
+                logger.warning("the database does not answer: %s", error)
+            stop.wait(pause)
+            pause = min(BACKOFF_S[1], pause * 2)
+            continue
+        if found is None:
+            stop.wait(POLL_S)
+    here.database.dispose()
+    logger.info("worker %s leaves", here.name)
+
+
+def bound_memory(megabytes: int) -> None:
+    """Let this process hold so much data and no more."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = megabytes * 2**20
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+
+
+def run_one(
+    here: Workplace, lane: str, stop: threading.Event | None = None
+) -> str | None:
+    """Run the next job of a lane to its end; return its id, None if there is none.
+
+    Raises
+    ------
+    DBAPIError
+        The database was away when a job should be taken.
+    """
+    stop = stop or threading.Event()
+    lease_s = here.settings.lease_s
+    with here.database.session() as session:
+        if not queue.is_waiting(session, lane):
+            return None
+    with here.database.session() as session:
+        job = queue.take(session, lane, here.name, lease_s)
+        if job is None:
+            return None
+        session.expunge(job)
+    logger.info("job %s (%s), try %d", job.id, job.kind, job.attempts)
+    started = time.perf_counter()
+    state, outcome, error = "failed", None, ""
+    with Lease(here.database, job, lease_s, stop) as lease:
+        task = Task(
+            job=job,
+            settings=here.settings,
+            home=here.home,
+            database=here.database,
+            detectors=here.detectors,
+            lease=lease,
+        )
+        try:
+            outcome = _run(job.kind)(task)
+            state = "done"
+        except LeaseLost:
+            logger.warning("job %s is not ours any more", job.id)
+            return job.id
+        except Stopped:
+            state = "stopped"
+        except Leaving:
+            state = "queued"
+        except StorageError as problem:
+            logger.error("job %s: %s", job.id, problem)
+            error = FULL
+        except EvenflowError as problem:
+            error = str(problem)
+        except MemoryError:
+            logger.exception("job %s needs too much memory", job.id)
+            error = MEMORY
+        except (DBAPIError, PoolTimeout) as problem:
+            if isinstance(problem, PoolTimeout) or is_away(problem):
+                logger.warning("job %s goes back, no database: %s", job.id, problem)
+                state = "queued"
+            else:
+                logger.exception("job %s failed by a fault", job.id)
+                error = FAULT
+        except (Exception, pl.exceptions.PanicException):
+            logger.exception("job %s failed by a fault", job.id)
+            error = FAULT
+        _end(here, job, state, outcome, error, stop)
+    logger.info("job %s: %s, %.1f s", job.id, state, time.perf_counter() - started)
+    return job.id
+
+
+def _end(
+    here: Workplace,
+    job: Job,
+    state: str,
+    outcome: Outcome | None,
+    error: str,
+    stop: threading.Event,
+) -> None:
+    """Store how a job ended, with all it made, or nothing where the lease is lost."""
+
+    def store(session: Session) -> None:
+        if state == "queued":
+            queue.release(session, job)
+            return
+        result = outcome.result if outcome else {}
+        if not queue.end(session, job, state, result=result, error=error):
+            raise LeaseLost
+        if outcome and outcome.store:
+            outcome.store(session)
+
+    try:
+        _insist(here.database, store, stop)
+    except LeaseLost:
+        logger.warning("job %s is not ours any more; nothing stored", job.id)
+        return
+    except (DBAPIError, PoolTimeout) as problem:
+        if isinstance(problem, PoolTimeout) or is_away(problem):
+            return  # told to leave: the lease runs out and the job is taken again
+        logger.exception("job %s: what it made cannot be stored", job.id)
+        with suppress(LeaseLost):
+            _end(here, job, "failed", None, FAULT, stop)
+        return
+    if outcome and outcome.after:
+        try:
+            outcome.after()
+        except OSError:
+            logger.exception("job %s is done, but not all was cleaned up", job.id)
+
+
+def _insist(
+    database: Database, store: Callable[[Session], None], stop: threading.Event
+) -> None:
+    """Do it in one transaction; while the database is away, again and again."""
+    pause = BACKOFF_S[0]
+    while True:
+        try:
+            with database.session() as session:
+                store(session)
+            return
+        except (DBAPIError, PoolTimeout) as error:
+            is_gone = isinstance(error, PoolTimeout) or is_away(error)
+            if not is_gone or stop.wait(pause):
+                raise
+            logger.warning("a result waits, the database does not answer: %s", error)
+            pause = min(BACKOFF_S[1], pause * 2)
+
+
+@cache
+def kinds() -> frozenset[str]:
+    """Return the kinds of job there are: the files beside this one that ``run``."""
+    names = [found.name for found in pkgutil.iter_modules(jobs.__path__)]
+    return frozenset(
+        n for n in names if n not in {"queue", "task", "worker", "retention"}
+    )
+
+
+def _run(kind: str) -> Callable[[Task], Outcome]:
+    """Return what runs a kind of job.
+
+    Raises
+    ------
+    DataError
+        There is no such kind.
+    """
+    if kind not in kinds():
+        raise DataError(
+            f"found a job of kind {kind!r}, expected {', '.join(sorted(kinds()))}. "
+            "It was put there by another version of evenflow"
+        )
+    module: Any = importlib.import_module(f"{jobs.__name__}.{kind}")
+    run: Callable[[Task], Outcome] = module.run
+    return run
