@@ -33,11 +33,12 @@
       ...theme,
       font: style.fontFamily,
       background: style.getPropertyValue("background-color"),
+      axis: { ...theme.axis, labelSeparation: 6 },
     };
     if (place.clientWidth >= 480) return found;
     return {
       ...found,
-      axis: { ...theme.axis, labelFontSize: 11, labelLimit: 130 },
+      axis: { ...found.axis, labelFontSize: 11, labelLimit: 130 },
       legend: { ...theme.legend, columns: 1 },
     };
   }
