@@ -32,6 +32,7 @@
       { once: true },
     );
     dialog.showModal();
+    dialog.querySelector('button[value=""]').focus(); // Enter alone changes nothing
   }
 
   document.addEventListener("submit", (event) => {
