@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from evenflow import datasets
-from evenflow.decision import Decision
 from evenflow.judge.card import model_card
 from evenflow.judge.report import judge
+from evenflow.learn.calibration import fit_decision
 from evenflow.prepare.features import Preprocessor
 from evenflow.prepare.leaks import fingerprint
 from evenflow.prepare.split import official
@@ -52,12 +52,8 @@ def saved_bundle(
         return session.run(["log_proba"], {"x": preprocessor.transform(table)})[0]
 
     benign = train.take(np.flatnonzero(train.labels == 0))
-    odds = Decision.neutral(len(classes)).log_odds(log_proba(benign))
-    decision = Decision(
-        temperature=1.0,
-        bias=np.zeros(len(classes)),
-        threshold=float(np.quantile(odds, 0.95)),
-        false_alarm_budget=0.05,
+    decision = fit_decision(
+        log_proba(train).astype(np.float64), train.labels, false_alarm_budget=0.05
     )
     recipe = Recipe.from_dict(
         {

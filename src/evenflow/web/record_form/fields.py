@@ -118,6 +118,11 @@ class FieldGroup:
     fields: tuple[Field, ...]
 
 
+def is_yes_no(column: Column) -> bool:
+    """Return whether the column takes 0 and 1 alone."""
+    return (column.low, column.high, column.step) == (0, 1, 1)
+
+
 def read(column: Column, value: object) -> Value:
     """Return a typed or pasted value by the rules of the contract.
 

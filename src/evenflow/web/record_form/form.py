@@ -20,6 +20,7 @@ from evenflow.web.record_form.fields import (
     Field,
     FieldGroup,
     Value,
+    is_yes_no,
     read,
     typed,
 )
@@ -207,12 +208,11 @@ def _field(bundle: Bundle, column: Column, label: str, is_kdd: bool) -> Field:
     x = x[np.isfinite(x)]
     # a value that occurs, not a mean of two: half a connection is no default
     usual = float(np.quantile(x, 0.5, method="lower")) if len(x) else None
-    is_yes_no = (column.low, column.high, column.step) == (0, 1, 1)
     return Field(
         column=column,
         label=label,
-        kind="yes_no" if is_yes_no else "number",
-        choices=YES_NO if is_yes_no else (),
+        kind="yes_no" if is_yes_no(column) else "number",
+        choices=YES_NO if is_yes_no(column) else (),
         default=typed(usual),
         is_used=column.name in {*prepare.numeric, *prepare.indicator},
     )

@@ -1,0 +1,95 @@
+"""The pushes of an explanation as a Vega-Lite specification for a page.
+
+Colours are the theme's: bars take its first colour, those towards attack the style
+``here``. The side of the axis tells them apart too, so colour carries nothing alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from evenflow.runtime.explanation import BARS, VEGA_LITE
+
+TOWARDS, AWAY = "towards attack", "towards normal"
+Bar = tuple[str, str, str, float]
+"""Label, value of the record, value of normal traffic, push."""
+NAMED = 3
+"""Columns the text alternative names."""
+
+
+def pushes_chart(pushes: Sequence[Bar]) -> dict[str, Any] | None:
+    """Return bars of the strongest pushes; None if there are none."""
+    bars = [
+        {
+            "bar": f"{label}: {value.split(' (')[0]}",  # short: the tooltip has all
+            "column": label,
+            "value": value,
+            "normal": normal,
+            "push": push,
+            "direction": TOWARDS if push > 0 else AWAY,
+        }
+        for label, value, normal, push in pushes[:BARS]
+    ]
+    if not bars:
+        return None
+    return {
+        "$schema": VEGA_LITE,
+        "width": "container",
+        "height": {"step": 24},
+        "data": {"values": bars},
+        "encoding": {
+            "y": {
+                "field": "bar",
+                "type": "nominal",
+                "sort": [bar["bar"] for bar in bars],
+                "title": None,
+            },
+            "x": {
+                "field": "push",
+                "type": "quantitative",
+                "title": "\u2190 towards normal \u00b7 push on the log odds \u00b7 "
+                "towards attack \u2192",
+            },
+            "tooltip": [
+                {"field": "column", "type": "nominal", "title": "column"},
+                {"field": "value", "type": "nominal", "title": "this record"},
+                {"field": "normal", "type": "nominal", "title": "normal traffic"},
+                {"field": "push", "type": "quantitative", "format": "+.2f"},
+                {"field": "direction", "type": "nominal", "title": "pushes"},
+            ],
+        },
+        "layer": [
+            {
+                "transform": [{"filter": "datum.push <= 0"}],
+                "mark": {"type": "bar", "cornerRadius": 2},
+            },
+            {
+                "transform": [{"filter": "datum.push > 0"}],
+                "mark": {"type": "bar", "cornerRadius": 2, "style": "here"},
+            },
+        ],
+    }
+
+
+def pushes_alt(pushes: Sequence[tuple[str, float]]) -> str:
+    """Return what the chart shows, for who cannot see it."""
+    if not pushes:
+        return ""
+    sides = []
+    for side, is_side in ((TOWARDS, True), (AWAY, False)):
+        named = [label for label, push in pushes if (push > 0) == is_side][:NAMED]
+        if named:
+            sides.append(f"{side}, most of all {', '.join(named)}")
+    return f"Bars: how far each column pushes the verdict; {'; '.join(sides)}."
+
+
+def said(value: float | str | None, unit: str) -> str:
+    """Return a value with its unit, as a person writes it."""
+    if value is None:
+        return "missing"
+    if isinstance(value, str):
+        return value
+    is_whole = value.is_integer() and abs(value) < 1e15
+    number = f"{int(value):,}" if is_whole else f"{value:.4g}"
+    return f"{number} {unit}" if unit else number

@@ -1,0 +1,90 @@
+"""A verdict in words: a headline, how sure it is, and how far from the threshold."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from evenflow.runtime.detect import Verdict
+from evenflow.schema import BENIGN
+from evenflow.web.knowledge import Knowledge, about
+
+CLOSE = 2.0
+"""Odds within this factor of the threshold's are a borderline verdict."""
+FAIR = 10.0
+"""Odds beyond this factor are a clear one."""
+RIVAL = 0.5
+"""An attack class at least this likely, relative to the decided one, is named too."""
+LIKELY = 0.5
+"""Probability from which an attack is likelier than not."""
+
+Tone = Literal["attack", "benign", "unsure"]
+
+
+def percent(p: float) -> str:
+    """Return a probability as a person reads it.
+
+    Examples
+    --------
+    >>> percent(0.1234), percent(0.00043), percent(0.999999), percent(0.0)
+    ('12.3 %', '0.043 %', 'over 99.99 %', 'under 0.001 %')
+    """
+    if p < 1e-5:
+        return "under 0.001 %"
+    if p > 0.9999:
+        return "over 99.99 %"
+    digits = 2 if p < 0.001 else 3 if p < 0.99 else 4
+    return f"{100 * p:.{digits}g} %"
+
+
+def tone(verdict: Verdict, times: float) -> Tone:
+    """Return how sure the verdict is; ``times`` as in :func:`margin`."""
+    is_odd = not verdict.is_attack and verdict.probability >= LIKELY
+    if times < CLOSE or is_odd:
+        return "unsure"
+    return "attack" if verdict.is_attack else "benign"
+
+
+def headline(verdict: Verdict, known: Knowledge, times: float) -> str:
+    """Return the verdict in a line; ``times`` as in :func:`margin`."""
+    is_close = times < CLOSE
+    if not verdict.is_attack:
+        if verdict.probability >= LIKELY:
+            return "No alarm, though an attack is likelier than not"
+        if is_close:
+            return "Probably normal traffic, but close to the alarm threshold"
+        return "Nothing suspicious: looks like normal traffic"
+    attacks = {c: p for c, p in verdict.classes.items() if c != BENIGN}
+    own = attacks.pop(verdict.label, 0.0)
+    rival = max(attacks, key=lambda label: attacks[label], default="")
+    others = ""
+    if rival and attacks[rival] >= RIVAL * own:
+        others = f", or {about(rival).phrase}"
+    if is_close:
+        return f"Perhaps {known.phrase}{others}: just over the alarm threshold"
+    if verdict.probability < LIKELY:
+        return f"Suspicious: may be {known.phrase}{others}"
+    return f"This looks like {known.phrase}{others}"
+
+
+def margin(verdict: Verdict, times: float) -> str:
+    """Return where the probability lies against the threshold.
+
+    Parameters
+    ----------
+    verdict : Verdict
+    times : float
+        How many times higher or lower than the threshold's the record's odds are.
+    """
+    said_of = (
+        f"The probability of an attack is {percent(verdict.probability)}; the alarm "
+        f"is raised above {percent(verdict.threshold)}."
+    )
+    if times < CLOSE:
+        return f"{said_of} That is a close call: a second look is worth it."
+    much = "more than a million" if times >= 0.999e6 else f"{times:,.0f}"
+    side = "higher" if verdict.is_attack else "lower"
+    clear = "fairly clear" if times < FAIR else "clear"
+    text = f"{said_of} Its odds are {much} times {side} than the threshold's: {clear}."
+    if verdict.is_attack and verdict.probability < LIKELY:
+        text += " The alarm is set low, so that fewer attacks are missed."
+    return text

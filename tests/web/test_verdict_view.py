@@ -1,0 +1,318 @@
+"""A verdict is told in plain words, with why, and never surer than it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import vl_convert
+
+from evenflow import datasets
+from evenflow.errors import DataError
+from evenflow.judge import theme
+from evenflow.runtime.bundle import Bundle
+from evenflow.runtime.detect import Verdict, sigmoid
+from evenflow.runtime.explain import explain
+from evenflow.schema import Table
+from evenflow.web.record_form import RecordForm, examples
+from evenflow.web.verdict_view import (
+    SYNTHETIC,
+    VerdictView,
+    explain_record,
+    of_verdict,
+    verdict_only,
+)
+from evenflow.web.verdict_words import percent
+
+NSL = datasets.get("nsl_kdd").schema
+assert NSL is not None
+
+
+def verdict(label: str, odds: float, threshold: float = 0.0, **classes: float) -> Any:
+    """A verdict of those log odds; what is left of the attack's share is its own."""
+    p = sigmoid(odds)
+    shares = dict.fromkeys(NSL.classes, 0.0) | {"benign": 1 - p} | classes
+    attack = label if label != "benign" else "dos"
+    shares[attack] = p - sum(classes.values())
+    return Verdict(
+        line=1,
+        label=label,
+        is_attack=odds > threshold,
+        probability=p,
+        threshold=sigmoid(threshold),
+        classes=shares,
+    )
+
+
+@pytest.fixture(scope="module")
+def views(bundle: Bundle) -> dict[str, VerdictView]:
+    """The explained view of the first example of each class."""
+    return {
+        e.label: explain_record(bundle, e.record) for e in examples(bundle, per_class=1)
+    }
+
+
+# --- in words ---
+
+
+@pytest.mark.parametrize(
+    ("found", "tone", "headline"),
+    [
+        (verdict("dos", 5), "attack", "This looks like a denial-of-service attack"),
+        (verdict("probe", 5), "attack", "This looks like a scan or probe"),
+        (verdict("benign", -5), "benign",
+         "Nothing suspicious: looks like normal traffic"),
+        (verdict("benign", -0.5), "unsure",
+         "Probably normal traffic, but close to the alarm threshold"),
+        (verdict("dos", 0.5), "unsure",
+         "Perhaps a denial-of-service attack: just over the alarm threshold"),
+        (verdict("dos", -2, threshold=-5), "attack",
+         "Suspicious: may be a denial-of-service attack"),
+        (verdict("benign", 2, threshold=5), "unsure",
+         "No alarm, though an attack is likelier than not"),
+        (verdict("dos", 5, probe=0.4), "attack",
+         "This looks like a denial-of-service attack, or a scan or probe"),
+        (verdict("dos", 5, probe=0.3), "attack",
+         "This looks like a denial-of-service attack"),
+    ],
+)  # fmt: skip
+def test_the_headline_is_as_sure_as_the_verdict(
+    found: Verdict, tone: str, headline: str
+) -> None:
+    view = of_verdict(NSL, found)
+    assert (view.tone, view.headline) == (tone, headline)
+
+
+def test_the_margin_says_where_the_threshold_is() -> None:
+    clear = of_verdict(NSL, verdict("dos", 3.0, threshold=-2.0)).margin
+    assert clear == (
+        "The probability of an attack is 95.3 %; the alarm is raised above 11.9 %. "
+        "Its odds are 148 times higher than the threshold's: clear."
+    )
+    calm = of_verdict(NSL, verdict("benign", -4.0, threshold=-2.0)).margin
+    assert "7 times lower than the threshold's: fairly clear." in calm
+    close = of_verdict(NSL, verdict("benign", -2.2, threshold=-2.0)).margin
+    assert "close call" in close
+    low = of_verdict(NSL, verdict("dos", -1.0, threshold=-5.0)).margin
+    assert low.endswith("The alarm is set low, so that fewer attacks are missed.")
+
+
+@pytest.mark.parametrize("odds", [-1e9, -745.0, -37.0, 37.0, 745.0, 1e9])
+def test_a_verdict_beyond_doubt_has_words_too(odds: float) -> None:
+    view = of_verdict(NSL, verdict("dos" if odds > 0 else "benign", odds))
+    assert "more than a million times" in view.margin
+    assert view.tone == ("attack" if odds > 0 else "benign")
+    assert json.dumps(view.to_dict(), allow_nan=False)
+
+
+def test_no_probability_is_rounded_to_certainty() -> None:
+    for p in np.concatenate([np.logspace(-20, 0, 300), 1 - np.logspace(-20, 0, 300)]):
+        text = percent(float(p))
+        assert "100 %" not in text
+        assert not text.startswith("0 ")
+        assert "e" not in text.replace("over", "").replace("under", "")
+
+
+def test_the_classes_stand_likeliest_first(views: dict[str, VerdictView]) -> None:
+    for label, view in views.items():
+        shares = [share.probability for share in view.classes]
+        assert shares == sorted(shares, reverse=True)
+        assert math.isclose(sum(shares), 1.0, rel_tol=1e-9)
+        assert {share.label for share in view.classes} == set(NSL.classes)
+        assert view.label == label
+        assert view.knowledge.label == label
+
+
+def test_known_or_unknown_is_not_shown_where_no_bundle_tells(
+    views: dict[str, VerdictView],
+) -> None:
+    for view in views.values():
+        assert view.kind is None
+        assert "kind" not in view.to_dict()
+
+
+def test_a_model_of_made_up_rows_says_so_first(views: dict[str, VerdictView]) -> None:
+    for view in views.values():
+        assert view.is_synthetic
+        assert view.notes[0] == SYNTHETIC
+    real = of_verdict(NSL, verdict("dos", 5))
+    assert not real.is_synthetic
+    assert real.notes == ()
+
+
+# --- why ---
+
+
+def test_the_explanation_is_the_runtimes(
+    bundle: Bundle, views: dict[str, VerdictView]
+) -> None:
+    form = RecordForm.of(bundle)
+    for e in examples(bundle, per_class=1):
+        expected = explain(bundle, bundle.golden, e.row)
+        view = views[e.label]
+        assert [p.column for p in view.pushes] == [
+            c.column for c in expected.contributions
+        ]
+        assert [p.push for p in view.pushes] == [c.push for c in expected.contributions]
+        assert list(view.turning) == [form.label(name) for name in expected.turning]
+        assert all(p.label == form.label(p.column) for p in view.pushes)
+        assert math.isclose(view.probability, e.verdict.probability, rel_tol=1e-4)
+
+
+def test_pushes_are_told_in_words_with_units_the_strongest_first(
+    views: dict[str, VerdictView],
+) -> None:
+    attack = views["u2r"]
+    assert 1 <= len(attack.told) <= 5
+    strength = [abs(p.push) for p in attack.pushes]
+    assert strength == sorted(strength, reverse=True)
+    shell = next(p for p in attack.pushes if p.column == "root_shell")
+    assert shell.sentence == (
+        "Root shell obtained: yes, where similar normal traffic has no. "
+        "This speaks for an attack."
+    )
+    size = next(p for p in attack.pushes if p.column == "src_bytes")
+    assert size.value.endswith(" bytes")
+    assert attack.turning_text.startswith("With normal values in ")
+    assert attack.turning_text.endswith(" it would pass as normal traffic.")
+
+
+def test_values_of_a_category_are_told_with_what_they_mean(
+    views: dict[str, VerdictView],
+) -> None:
+    flags = [p for v in views.values() for p in v.pushes if p.column == "flag"]
+    assert flags
+    assert all("(" in p.value and "(" in p.normal for p in flags)
+
+
+def test_of_many_turning_columns_a_few_are_named(bundle: Bundle) -> None:
+    view = of_verdict(NSL, verdict("dos", 5))
+    assert view.turning_text == ""
+    one = dataclasses.replace(view, turning=("A",))
+    assert one.turning_text.startswith("With normal values in \u201cA\u201d it would")
+    many = dataclasses.replace(view, turning=tuple("ABCDEFG"))
+    assert "7 columns together, among them \u201cA\u201d" in many.turning_text
+    assert "\u201cE\u201d" not in many.turning_text
+
+
+def test_a_row_like_any_normal_one_has_nothing_to_explain(bundle: Bundle) -> None:
+    scores = bundle.score(bundle.reference)
+    calm = int(np.flatnonzero(~scores.is_attack)[0])
+    view = explain_record(bundle, bundle.reference.frame.row(calm, named=True))
+    assert view.is_explained
+    assert view.pushes == view.told == view.turning == ()
+    assert view.chart is None
+    assert view.chart_alt == ""
+    assert any("equals a normal record" in note for note in view.notes)
+
+
+def test_without_normal_rows_the_verdict_stands_alone(bundle: Bundle) -> None:
+    none = dataclasses.replace(bundle, reference=bundle.reference.take([]))
+    example = examples(bundle, per_class=1)[1]
+    view = explain_record(none, example.record)
+    assert view.label == example.verdict.label
+    assert not view.is_explained
+    assert "explanation" not in view.to_dict()
+    assert any("cannot be explained" in note for note in view.notes)
+
+
+def test_no_normal_row_called_benign_is_said(bundle: Bundle) -> None:
+    low = dataclasses.replace(bundle.decision, threshold=-1e9)
+    shy = dataclasses.replace(bundle, decision=low)
+    view = explain_record(shy, examples(bundle, per_class=1)[1].record)
+    assert any("least suspicious" in note for note in view.notes)
+
+
+# --- the chart ---
+
+
+def test_the_chart_has_no_colours_of_its_own_and_is_drawn(
+    views: dict[str, VerdictView],
+) -> None:
+    view = views["dos"]
+    chart = view.chart
+    assert chart is not None
+    text = json.dumps(chart, allow_nan=False)
+    assert "#" not in text
+    assert '"color"' not in text
+    assert chart["width"] == "container"
+    assert "title" not in chart, "the page's own heading names it"
+    bars = chart["data"]["values"]
+    assert [b["push"] for b in bars] == [p.push for p in view.pushes[:12]]
+    assert len({b["bar"] for b in bars}) == len(bars)
+    drawn = {**chart, "width": 400, "config": theme.config()}
+    svg = vl_convert.vegalite_to_svg(json.dumps(drawn))
+    for colour in (theme.BLUE, theme.VERMILION):
+        assert colour.lower() in svg.lower(), "each side has a colour of the theme"
+    for bar in bars[:2]:
+        assert bar["bar"] in svg
+
+
+def test_the_chart_is_told_to_who_cannot_see_it(views: dict[str, VerdictView]) -> None:
+    view = views["dos"]
+    first = next(p for p in view.pushes if p.push > 0)
+    assert "towards attack, most of all " + first.label in view.chart_alt
+
+
+# --- records ---
+
+
+def test_fast_and_explained_say_the_same(
+    bundle: Bundle, rows: dict[str, Table]
+) -> None:
+    frame = rows["test"].frame
+    for i in range(0, 500, 25):
+        record = frame.row(i, named=True)
+        fast, full = verdict_only(bundle, record), explain_record(bundle, record)
+        assert fast.label == full.label
+        assert fast.headline == full.headline
+        assert math.isclose(fast.probability, full.probability, rel_tol=1e-4)
+        assert not fast.is_explained
+        assert fast.chart is None
+
+
+def test_a_record_may_be_text_and_lack_values(bundle: Bundle) -> None:
+    record = examples(bundle, per_class=1)[2].record
+    as_text = {n: str(v) for n, v in record.items()} | {"more": "x"}
+    assert (
+        explain_record(bundle, as_text).pushes == explain_record(bundle, record).pushes
+    )
+    gap = {**record, "count": None, "service": ""}
+    view = explain_record(bundle, gap)
+    assert view.label == verdict_only(bundle, gap).label
+    missing = [p for p in view.pushes if p.column in ("count", "service")]
+    assert all(p.value == "missing" for p in missing)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"count": "many"}, "column count: found 'many', expected a number from 0"),
+        ({"count": 10**400}, "column count: found 1000.*expected a number from 0"),
+        ({"serror_rate": 1.5}, "column serror_rate: found 1.5, expected .* 0 to 1"),
+        ({"service": ["http"]}, "column service: found .*, expected a word"),
+        ({"hot": {"a": 1}}, "column hot: found .*, expected a number"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("way", [explain_record, verdict_only])
+def test_a_bad_record_is_refused_with_its_column(
+    bundle: Bundle, way: Any, change: dict[str, Any], message: str
+) -> None:
+    record = dict(examples(bundle, per_class=1)[0].record) | change
+    with pytest.raises(DataError, match=message):
+        way(bundle, record)
+    del record["count"], record["flag"]
+    with pytest.raises(DataError, match="2 columns are missing: flag .*, count"):
+        way(bundle, record)
+
+
+def test_the_view_is_plain_json(views: dict[str, VerdictView]) -> None:
+    for view in views.values():
+        value = view.to_dict()
+        assert json.loads(json.dumps(value, allow_nan=False)) == value
+        assert value["about"]["next_steps"]
+        assert value["explanation"]["text"] == view.turning_text
