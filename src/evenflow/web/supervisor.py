@@ -1,0 +1,204 @@
+"""A small parent: starts the processes of a server, restarts one that dies, ends all.
+
+It loads no model and answers no request, so there is little in it that can fail. A
+child that dies is started again, later each time; children end with their parent,
+however that ends.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import http.client
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from evenflow.errors import EvenflowError
+
+FIRST_WAIT_S, MOST_WAIT_S = 0.5, 30.0
+STEADY_S = 60.0
+"""Seconds after which a child is taken to run well."""
+READY_S = 120.0
+"""Seconds a server has for its first answer."""
+TRIES = 4
+"""Times the web server may die before its first answer."""
+LOOK_S = 0.1
+_SET_PDEATHSIG = 1
+
+
+@dataclass(kw_only=True)
+class Child:
+    """One process to keep running."""
+
+    name: str
+    words: Sequence[str]
+    environment: Mapping[str, str]
+    given: bytes
+    """Written to its standard input: secrets stand in no argument and no variable."""
+    descriptors: Sequence[int] = ()
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    deaths: int = 0
+    again_at: float = 0.0
+
+    def start(self) -> None:
+        """Start the process, in its own session: Ctrl-C reaches the parent only."""
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(  # noqa: S603 (our own program)
+            self.words,
+            stdin=subprocess.PIPE,
+            env=dict(self.environment),
+            pass_fds=tuple(self.descriptors),
+            start_new_session=True,
+        )
+        assert self.process.stdin is not None  # noqa: S101 (a pipe was asked for)
+        with suppress(BrokenPipeError), self.process.stdin as stream:
+            stream.write(self.given)
+
+    def signal(self, number: int, *, group: bool = False) -> None:
+        """Send a signal to the process, or to it and all it has started."""
+        if self.process is not None:
+            send = os.killpg if group else os.kill
+            with suppress(ProcessLookupError, PermissionError):
+                send(self.process.pid, number)
+
+
+@dataclass
+class Supervisor:
+    """The children, and how they are kept.
+
+    Parameters
+    ----------
+    children : list of Child
+    say : callable
+        Is told what happens, a line each.
+    stop_s : float
+        Seconds the children have to end before they are killed.
+    """
+
+    children: list[Child]
+    say: Callable[[str], None]
+    stop_s: float = 25.0
+    signals: list[int] = field(default_factory=list)
+
+    def run(self, is_ready: Callable[[], bool], ready: Callable[[], None]) -> None:
+        """Run until SIGTERM or SIGINT; all children are gone afterwards.
+
+        Parameters
+        ----------
+        is_ready : callable
+            Whether the first child answers.
+        ready : callable
+            Called once it does.
+
+        Raises
+        ------
+        EvenflowError
+            The first child did not come to answer.
+        """
+        kept = {
+            number: signal.signal(number, self._on_signal)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        }
+        try:
+            for child in self.children:
+                child.start()
+            self._wait(is_ready)
+            if not self.signals:
+                ready()
+            while not self.signals:
+                self._look()
+                time.sleep(LOOK_S)
+        finally:
+            self.stop()
+            for number, handler in kept.items():
+                signal.signal(number, handler)
+
+    def stop(self) -> None:
+        """End all children: politely, after a time or a second signal by force."""
+        asked = len(self.signals)
+        for child in self.children:
+            child.signal(signal.SIGTERM)
+        end = time.monotonic() + self.stop_s
+        while any(_runs(child) for child in self.children):
+            if time.monotonic() > end or len(self.signals) > asked:
+                self.say("Some processes did not end in time and were killed")
+                break
+            time.sleep(LOOK_S)
+        for child in self.children:
+            child.signal(signal.SIGKILL, group=True)
+            if child.process is not None:
+                child.process.wait()
+
+    def _on_signal(self, number: int, _frame: Any) -> None:
+        self.signals.append(number)
+
+    def _wait(self, is_ready: Callable[[], bool]) -> None:
+        end, first = time.monotonic() + READY_S, self.children[0]
+        while not self.signals and not is_ready():
+            if time.monotonic() > end or first.deaths >= TRIES:
+                raise EvenflowError(
+                    f"{first.name} did not come to answer, expected an answer within "
+                    f"{READY_S:.0f} s. The lines above say why; mend that and start "
+                    "again"
+                )
+            self._look()
+            time.sleep(LOOK_S)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        for child in self.children:
+            if _runs(child):
+                if child.deaths and now - child.started > STEADY_S:
+                    child.deaths = 0
+            elif not child.again_at:
+                assert child.process is not None  # noqa: S101 (it was started)
+                wait = min(FIRST_WAIT_S * 2**child.deaths, MOST_WAIT_S)
+                child.deaths += 1
+                child.again_at = now + wait
+                child.signal(signal.SIGTERM, group=True)
+                how = _told(child.process.returncode)
+                self.say(f"{child.name} {how}; starting it again in {wait:g} s")
+            elif now >= child.again_at:
+                child.again_at = 0.0
+                child.start()
+
+
+def _runs(child: Child) -> bool:
+    return child.process is not None and child.process.poll() is None
+
+
+def _told(code: int) -> str:
+    if code >= 0:
+        return f"ended with code {code}"
+    return f"was killed by {signal.Signals(-code).name}"
+
+
+def die_with(parent: int) -> bool:
+    """Let this process be told to stop when its parent is gone.
+
+    Returns
+    -------
+    bool
+        Whether the parent is still there.
+    """
+    with suppress(OSError, AttributeError):  # no Linux: the parent's word has to do
+        ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGTERM)
+    return os.getppid() == parent
+
+
+def answers(host: str, port: int) -> bool:
+    """Return whether a web server says that it is alive."""
+    connection = http.client.HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
