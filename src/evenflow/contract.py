@@ -227,7 +227,10 @@ def parse_numbers(
         elif value is None:
             number = float("nan")
         elif isinstance(value, (int, float, np.number)):
-            number = float(value)
+            try:
+                number = float(value)
+            except OverflowError:  # an integer of 400 digits
+                number = None
         else:
             number = None
         if (

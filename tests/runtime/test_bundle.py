@@ -223,6 +223,13 @@ def test_a_bad_value_in_a_record_is_named(
         bundle.score_record(record)
 
 
+@pytest.mark.parametrize("value", [["tcp"], {"a": "tcp"}])
+def test_a_list_is_no_word_of_a_category(bundle, small_table, value):
+    record = small_table.frame.row(0, named=True) | {"protocol": value}
+    with pytest.raises(DataError, match="for a category, expected a word"):
+        bundle.score_record(record)
+
+
 def test_a_record_without_a_column_is_refused(
     bundle: Bundle, small_table: Table
 ) -> None:

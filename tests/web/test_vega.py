@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
+import gzip
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -51,13 +52,25 @@ BROKEN = {
 DARK = theme.config(dark=True)["range"]["category"][0]
 
 
-def test_the_library_is_named_after_what_is_in_it():
-    name, content = vega.library()
-    digest = hashlib.sha256(content).hexdigest()
-    assert name == f"vega.{digest[:16]}.js"
-    assert vega.library() == (name, content)
+def test_the_library_is_named_after_the_versions_it_is_made_from(monkeypatch):
+    name, content = vega.name(), vega.library()
+    assert re.fullmatch(r"vega\.[0-9a-f]{16}\.js", name)
     assert b"vegaEmbed" in content
     assert 500_000 < len(content) < 2_000_000
+    monkeypatch.setattr(vega, "version", lambda _maker: "0.0.1")
+    assert vega.name.__wrapped__() != name
+
+
+def test_a_browser_gets_the_library_packed_and_may_keep_it():
+    app = flask.Flask(__name__)
+    vega.register(app)
+    client = app.test_client()
+    packed = client.get(f"/vega/{vega.name()}", headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == vega.library()
+    assert "immutable" in packed.headers["Cache-Control"]
+    assert client.get(f"/vega/{vega.name()}").data == vega.library()
+    assert client.get("/vega/vega.0000000000000000.js").status_code == 404
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +81,7 @@ def address() -> Iterator[str]:
     ours = FileSystemLoader(f"{app.root_path}/templates")
     app.jinja_loader = ChoiceLoader([DictLoader({"page.html": PAGE}), ours])
     app.jinja_env.globals["csrf_token"] = lambda: "token"
-    name, content = vega.library()
+    name, content = vega.name(), vega.library()
 
     @app.get("/library/<name>")
     def library(name: str) -> Any:

@@ -199,9 +199,9 @@ def document(
         themes = _json({"light": theme.config(), "dark": theme.config(dark=True)})
         scripts = [
             element("script", themes, type="application/json", id="themes"),
-            *(element("script", Html(text)) for text in _scripts()),
+            *(element("script", Html(text)) for text in program()),
         ]
-    allowed = " ".join(f"'{_hash(text)}'" for text in _scripts()) if scripts else ""
+    allowed = " ".join(f"'{_hash(text)}'" for text in program()) if scripts else ""
     policy = (
         f"default-src 'none'; script-src {allowed or chr(39) + 'none' + chr(39)}; "
         "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; "
@@ -265,7 +265,7 @@ def _json(value: Mapping[str, Any]) -> Html:
 
 
 @cache
-def _scripts() -> tuple[str, str]:
+def program() -> tuple[str, str]:
     """Return the drawing library and the page's own script."""
     import vl_convert
 

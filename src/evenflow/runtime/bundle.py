@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenflow.contract import SPACE, match_columns, parse_numbers
+from evenflow.contract import SPACE, match_columns, parse_numbers, shown
 from evenflow.decision import Decision, Scores
 from evenflow.errors import BundleError, DataError
 from evenflow.prepare.features import Preprocessor
@@ -373,6 +373,10 @@ def _rescore(bundle: Bundle) -> None:
 
 
 def _word(value: object) -> str | None:
+    if isinstance(value, (list, dict)):
+        raise DataError(
+            f"found {shown(value)} for a category, expected a word. Correct the value"
+        )
     if value is None or value != value:
         return None
     if isinstance(value, bool):

@@ -79,7 +79,7 @@ def answer(
         response = jsonify(error=error | more)
     else:
         page = render_template(
-            "error.html", title=title, message=message, do=do, status=status
+            "error.html", code=status, title=title, message=message, advice=do
         )
         response = make_response(page)
     response.status_code = status

@@ -11,6 +11,7 @@ from flask import Flask, url_for
 
 from evenflow import __version__
 from evenflow.judge import theme
+from evenflow.web import vega
 from evenflow.web.context import web
 from evenflow.web.guard import at_least
 from evenflow.web.tables import now
@@ -18,16 +19,19 @@ from evenflow.web.tables import now
 
 def register(app: Flask) -> None:
     """Add the frame's values and filters to an application's templates."""
+    vega.register(app)
+    # a global: macros, which see no context, name icons by it
+    app.jinja_env.globals["asset"] = asset
 
     @app.context_processor
     def frame() -> dict[str, Any]:
         return {
             "active_bundle": web.detectors.active_name(),
-            "asset": asset,
             "at_least": at_least,
             "chart_themes": {"light": theme.config(), "dark": theme.config(dark=True)},
             "now": now(),
             "sign_up": web.settings.sign_up,
+            "vega_src": url_for("vega.library", wanted=vega.name()),
             "version": __version__,
         }
 

@@ -1,36 +1,65 @@
 """The drawing library that pages with charts fetch, as one file.
 
 The library is the one the HTML reports carry, so a chart looks the same in both. Its
-name holds a hash of what is in it: a browser may keep it for good, and a new version is
-fetched at once.
+name tells the versions it was made from: a browser may keep it for good, and a new
+version is fetched at once.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from functools import cache
+from importlib.metadata import version
+
+from flask import Flask, Response, abort, request
 
 from evenflow.judge import page
 
+MAKERS = ("altair", "vl-convert-python")
+AGE_S = 31_536_000
+
 
 @cache
-def library() -> tuple[str, bytes]:
-    """Return the library's file name and its content.
+def name() -> str:
+    """Return the library's file name, ``vega.<hash of the versions>.js``; at once."""
+    made_from = " ".join(f"{maker} {version(maker)}" for maker in MAKERS)
+    return f"vega.{hashlib.sha256(made_from.encode()).hexdigest()[:16]}.js"
+
+
+@cache
+def library() -> bytes:
+    """Return the library: JavaScript, UTF-8, that defines ``vegaEmbed``; 0.9 MB.
 
     The first call takes about a second; every process makes it once.
-
-    Returns
-    -------
-    name : str
-        ``vega.<hash>.js``.
-    content : bytes
-        JavaScript, UTF-8, that defines ``vegaEmbed``; about 0.9 MB.
 
     Raises
     ------
     MissingExtraError
         Altair, whose specifications it draws, is not installed.
     """
-    text, _ = page._scripts()
-    content = text.encode()
-    return f"vega.{hashlib.sha256(content).hexdigest()[:16]}.js", content
+    text, _ = page.program()
+    return text.encode()
+
+
+@cache
+def _packed() -> bytes:
+    return gzip.compress(library(), 6, mtime=0)
+
+
+def register(app: Flask) -> None:
+    """Serve the library to the application's pages."""
+
+    @app.get("/vega/<wanted>", endpoint="vega.library")
+    def serve(wanted: str) -> Response:
+        if wanted != name():
+            abort(404)
+        is_packed = request.accept_encodings["gzip"] > 0
+        response = Response(
+            _packed() if is_packed else library(), mimetype="text/javascript"
+        )
+        if is_packed:
+            response.headers["Content-Encoding"] = "gzip"
+        response.headers["Vary"] = "Accept-Encoding"
+        response.headers["Cache-Control"] = f"public, max-age={AGE_S}, immutable"
+        return response
