@@ -1,12 +1,24 @@
-"""What the web tests share: a small real detector, made without training."""
+"""What the web tests share: a small real detector, made without training; an
+application that serves it; people who are logged in.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import secrets
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_security import hash_password
+from itsdangerous import URLSafeTimedSerializer
+from werkzeug.test import TestResponse
 
 from evenflow import datasets
 from evenflow.judge.card import model_card
@@ -19,6 +31,13 @@ from evenflow.recipe import Recipe
 from evenflow.runtime import bundle as bundles
 from evenflow.runtime.bundle import Bundle
 from evenflow.schema import Table
+from evenflow.web import create_app, migrations, open_database
+from evenflow.web.accounts import passwords
+from evenflow.web.context import KEY
+from evenflow.web.detectors import Detectors
+from evenflow.web.home import open_home
+from evenflow.web.settings import Settings
+from evenflow.web.tables import User, now
 
 N_ROWS = 2_000
 
@@ -104,3 +123,133 @@ def saved_bundle(
 def bundle(saved_bundle: Path) -> Bundle:
     """That bundle, loaded."""
     return bundles.load(saved_bundle, threads=1)
+
+
+SECRET = "a secret of the tests, long enough to be taken"
+
+
+class Person(FlaskClient):
+    """A browser; after ``people(role)`` one that is logged in."""
+
+    user_id: int
+    email: str
+    password: str
+
+    def csrf(self) -> str:
+        """Return a token that forms of this browser's session are taken with."""
+        with self.session_transaction() as session:
+            raw = session.setdefault(
+                "csrf_token", hashlib.sha1(secrets.token_bytes(16)).hexdigest()
+            )
+        key = self.application.secret_key
+        return URLSafeTimedSerializer(key, salt="wtf-csrf-token").dumps(raw)
+
+    def send(
+        self, url: str, data: dict[str, Any] | None = None, **kwargs: Any
+    ) -> TestResponse:
+        """Post a form as a page would, with its token."""
+        return self.post(
+            url, data={"csrf_token": self.csrf(), **(data or {})}, **kwargs
+        )
+
+    def log_in(self, email: str = "", password: str = "", **more: str) -> TestResponse:
+        """Send the form of the log-in page."""
+        data = {"email": email or self.email, "password": password or self.password}
+        return self.send("/login", data | more)
+
+
+@pytest.fixture(scope="session")
+def quick_hashes() -> Iterator[None]:
+    """Make argon2 cheap: tests log in hundreds of times."""
+    cheap = {"memory_cost": 8, "rounds": 1, "parallelism": 1}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            passwords, "HASH_OPTIONS", {f"argon2__{k}": v for k, v in cheap.items()}
+        )
+        yield
+
+
+@pytest.fixture(scope="session")
+def made_home(saved_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with an upgraded database and the small bundle in use."""
+    root = tmp_path_factory.mktemp("made") / "home"
+    home = open_home(root)
+    shutil.copytree(saved_bundle, home.bundles / saved_bundle.name)
+    database = open_database(Settings(home=root, secret_key=SECRET))
+    migrations.upgrade(database)
+    with database.session() as session:
+        Detectors(home, database).activate(session, saved_bundle.name)
+    database.dispose()
+    return root
+
+
+@pytest.fixture
+def settings(made_home: Path, tmp_path: Path) -> Settings:
+    """Of a server on this machine, by http, with SQLite; override with model_copy."""
+    root = tmp_path / "home"
+    shutil.copytree(made_home, root)
+    root.chmod(0o700)
+    return Settings(home=root, secret_key=SECRET)
+
+
+@pytest.fixture
+def build(quick_hashes: None) -> Iterator[Callable[[Settings], Flask]]:
+    """Return a maker of applications whose connections are closed at the end."""
+    made: list[Flask] = []
+
+    def build(settings: Settings) -> Flask:
+        app = create_app(settings)
+        app.testing = True
+        # what a bug raises is answered as in service: a page and status 500
+        app.config["PROPAGATE_EXCEPTIONS"] = False
+        app.test_client_class = Person
+        made.append(app)
+        return app
+
+    yield build
+    for app in made:
+        app.extensions[KEY].database.dispose()
+
+
+@pytest.fixture
+def app(build: Callable[[Settings], Flask], settings: Settings) -> Flask:
+    """The application of :func:`settings`."""
+    return build(settings)
+
+
+@pytest.fixture
+def people(app: Flask) -> Callable[..., Person]:
+    """Return a maker of people: ``people("viewer")`` is a browser logged in as one."""
+
+    def make(
+        role: str = "viewer",
+        *,
+        email: str = "",
+        password: str = "correct horse battery staple",
+        app: Flask = app,
+        is_logged_in: bool = True,
+    ) -> Person:
+        client = app.test_client()
+        assert isinstance(client, Person)
+        client.email = email or f"{role}-{uuid.uuid4().hex[:8]}@example.org"
+        client.password = password
+        with app.test_request_context():
+            hashed = hash_password(password)
+        with app.extensions[KEY].database.session() as session:
+            user = User(
+                email=client.email,
+                password=hashed,
+                role=role,
+                active=True,
+                fs_uniquifier=uuid.uuid4().hex,
+                confirmed_at=now(),
+            )
+            session.add(user)
+            session.flush()
+            client.user_id = user.id
+        if is_logged_in:
+            answer = client.log_in()
+            assert answer.status_code == 302, answer.text
+        return client
+
+    return make

@@ -8,6 +8,7 @@ from flask import Flask
 from flask_security import Security, SQLAlchemySessionUserDatastore
 from sqlalchemy.orm import Session, scoped_session
 
+from evenflow.web.accounts import passwords
 from evenflow.web.settings import Settings
 from evenflow.web.tables import Role, User
 
@@ -26,5 +27,6 @@ def _config(settings: Settings) -> dict[str, Any]:
         "SEND_REGISTER_EMAIL": False,
         "RETURN_GENERIC_RESPONSES": True,
         "JOIN_USER_ROLES": False,
+        "PASSWORD_HASH_PASSLIB_OPTIONS": dict(passwords.HASH_OPTIONS),
     }
     return {f"SECURITY_{name}": value for name, value in values.items()}
