@@ -24,6 +24,8 @@ COMMANDS = {
     "explain": "evenflow.cli.explain:explain",
     "bundle": "evenflow.cli.bundle:bundle",
     "demo": "evenflow.cli.demo:demo",
+    "serve": "evenflow.cli.serve:serve",
+    "worker": "evenflow.cli.serve:worker",
 }
 
 

@@ -1,8 +1,9 @@
-"""Where published files are looked for; the only place that reads the environment."""
+"""Where things are by default; the only place that reads the environment."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +22,31 @@ def folders(first: Sequence[Path] = ()) -> list[Path]:
 
 def cache() -> Path:
     """Return the folder that fetched files go to."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
+    return _base("XDG_CACHE_HOME", ".cache") / "evenflow" / "datasets"
+
+
+def data_home() -> Path:
+    """Return the server's data folder where none is named."""
+    return _base("XDG_DATA_HOME", ".local/share") / "evenflow"
+
+
+def secret_key() -> str | None:
+    """Return the secret given in ``EVENFLOW_SECRET_KEY``, if there is one."""
+    return os.environ.get("EVENFLOW_SECRET_KEY") or None
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Return the environment for a process of ours, less the secret."""
+    kept = {k: v for k, v in os.environ.items() if k != "EVENFLOW_SECRET_KEY"}
+    return kept | changes
+
+
+def program(name: str) -> str | None:
+    """Return where a program is found on ``PATH``."""
+    return shutil.which(name)
+
+
+def _base(variable: str, default: str) -> Path:
+    base = os.environ.get(variable, "")
     # the XDG rules: a relative path there is to be ignored
-    root = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"
-    return root / "evenflow" / "datasets"
+    return Path(base) if Path(base).is_absolute() else Path.home() / default

@@ -1,0 +1,81 @@
+"""A process of a server: ``python -m evenflow.cli.child web FD`` or ``worker LANE``.
+
+Started by :mod:`evenflow.cli.serve`, never by a person. Settings, secrets among them,
+come on standard input.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from typing import Any
+
+from evenflow.cli.voice import Voice
+from evenflow.errors import EvenflowError
+
+logger = logging.getLogger("evenflow.child")
+
+GIVEN_IS_WRONG = 2
+
+
+def main(words: list[str]) -> int:
+    """Run one process of a server; return its exit code."""
+    text = sys.stdin.read()
+    if not text:  # the parent was gone before it could say anything
+        return 0
+    given = json.loads(text)
+    voice = Voice(**given["voice"])
+    voice.set_up_logging()
+    if not voice.quiet:
+        logging.getLogger("evenflow.access").setLevel(logging.INFO)
+    from evenflow.web.supervisor import die_with
+
+    if not die_with(given["parent"]):
+        return 0
+    try:
+        _run(words, given["settings"])
+    except EvenflowError as error:
+        logger.error("%s", error)
+        return GIVEN_IS_WRONG
+    except Exception:
+        logger.exception("a fault ended %s", " ".join(words))
+        return 1
+    return 0
+
+
+def _run(words: list[str], value: dict[str, Any]) -> None:
+    from evenflow.web import occupancy
+    from evenflow.web.settings import Settings
+
+    settings = Settings.from_dict(value, source="settings")
+    with occupancy.shared(settings.home):
+        if words[0] == "web":
+            from evenflow.web.server import Server
+
+            Server(settings, int(words[1])).run()
+        else:
+            from evenflow.web.jobs.worker import work
+
+            work(settings, words[1], _stopped())
+
+
+def _stopped() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: Any) -> None:
+        # from another thread: this one may be inside the event's own lock
+        threading.Thread(target=stop.set, daemon=True).start()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    return stop
+
+
+if __name__ == "__main__":
+    os.umask(0o077)
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,238 @@
+"""``evenflow serve`` and ``evenflow worker``: the web application and its workers."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evenflow.cli import options
+from evenflow.cli import settings as servers
+from evenflow.cli.folders import environment
+from evenflow.cli.guard import Command, voice
+from evenflow.errors import DataError
+
+if TYPE_CHECKING:
+    from evenflow.web.database import Database
+    from evenflow.web.home import Home
+    from evenflow.web.settings import Settings
+    from evenflow.web.supervisor import Child
+
+LANES = ("score", "train")
+
+
+@click.command(cls=Command, short_help="Start the web application.")
+@servers.server
+@click.option("--host", help="Address to listen on  [default: 127.0.0.1]")
+@click.option("--port", type=int, help="Port to listen on  [default: 8000]")
+@click.option(
+    "--public-url",
+    metavar="URL",
+    help="The https address that people type, where a proxy stands in front.",
+)
+@click.option(
+    "--trusted-proxies",
+    metavar="N",
+    type=int,
+    help="Proxies in front whose X-Forwarded headers are believed  [default: 0]",
+)
+@click.option("--workers", type=int, help="Web processes  [default: 2]")
+@click.option("--threads", type=int, help="Threads of each  [default: 8]")
+@click.option(
+    "--sign-up",
+    type=click.Choice(["open", "invited", "off"]),
+    help="Who may make an account  [default: open]",
+)
+@click.option(
+    "--add-bundle",
+    "added",
+    metavar="DIR",
+    multiple=True,
+    type=options.PATH,
+    help="Take this bundle, or the bundles in this folder. Repeatable.",
+)
+def serve(
+    home: Path | None, config: Path | None, *, added: tuple[Path, ...], **given: Any
+) -> None:
+    """Start the web application: pages, API, and the workers that score and train.
+
+    The data folder holds all of it and is made on the first start. Without a detector
+    one is trained on the embedded rows in the background. Stop it with Ctrl-C.
+    """
+    settings = servers.load(home, config, given)
+    from evenflow.web import home as homes
+    from evenflow.web import occupancy, supervisor
+
+    with ExitStack() as stack:
+        listener = stack.enter_context(_listener(settings))
+        stack.enter_context(occupancy.shared(settings.home))
+        here = homes.open_home(settings.home)
+        with servers.opened(settings) as database:
+            said = _prepare(here, database, added)
+        figures = stack.enter_context(_figures())
+        children = _children(settings, listener.fileno(), figures)
+        host, port = listener.getsockname()[:2]
+        reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+        supervisor.Supervisor(children, voice().say).run(
+            lambda: supervisor.answers(reached, port),
+            lambda: _greet(settings, host, port, said),
+        )
+    voice().say("Stopped.")
+
+
+@click.command(cls=Command, short_help="Run jobs for servers on other machines.")
+@servers.server
+@click.option(
+    "--lane",
+    type=click.Choice(LANES),
+    default="score",
+    show_default=True,
+    help="Which jobs: scoring of uploads, or training.",
+)
+def worker(home: Path | None, config: Path | None, *, lane: str, **given: Any) -> None:
+    """Run jobs beside the workers that `serve` starts, until Ctrl-C.
+
+    For another machine that reaches the same PostgreSQL database and the same data
+    folder, shared by network.
+    """
+    settings = servers.load(home, config, given)
+    from evenflow.web import occupancy, supervisor
+
+    with occupancy.shared(settings.home):
+        with servers.opened(settings):
+            pass  # it answers, and is of this version
+        child = _worker(settings, lane)
+        child_s = 25.0
+        supervisor.Supervisor([child], voice().say, stop_s=child_s).run(
+            lambda: True, lambda: voice().say(f"Running jobs of lane {lane}")
+        )
+    voice().say("Stopped.")
+
+
+def _listener(settings: Settings) -> Any:
+    from evenflow.web.server import listen
+
+    where = f"{settings.host} port {settings.port}"
+    try:
+        return listen(settings.host, settings.port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise DataError(
+                f"{where} is taken by another program, expected a free one. Stop "
+                f"that program or choose another: --port {settings.port + 1}"
+            ) from error
+        raise DataError(
+            f"cannot listen on {where}: {error.strerror or error}. Expected an address "
+            "of this machine and a port of 1024 or more; choose them with --host and "
+            "--port"
+        ) from error
+
+
+def _prepare(home: Home, database: Database, added: tuple[Path, ...]) -> list[str]:
+    """Take bundles, see to a first detector; return what there is to say."""
+    from sqlalchemy import func, select
+
+    from evenflow.web import intake
+    from evenflow.web.detectors import ACTIVE
+    from evenflow.web.tables import Setting, User
+
+    said = []
+    if names := intake.take(home, database, added):
+        said.append(f"Detectors taken: {', '.join(names)}")
+    with database.session() as session:
+        if session.get(Setting, ACTIVE) is None:
+            from evenflow.web.jobs.train import first_training
+
+            first_training(session)
+            said.append(
+                "There is no detector yet: one is being trained on the embedded rows, "
+                "which takes some minutes. Its page says how far it is."
+            )
+        if not session.scalar(select(func.count()).select_from(User)):
+            said.append(
+                "There is no account yet. Make the first administrator, in another "
+                "terminal:\n  evenflow user add YOU@example.org --role admin"
+                f"{_same_home(home)}"
+            )
+    return said
+
+
+def _same_home(home: Home) -> str:
+    from evenflow.cli.folders import data_home
+
+    return "" if home.root == data_home().absolute() else f" --home {home.root}"
+
+
+def _figures() -> Any:
+    """Return a folder, for as long as the server runs, in which processes count."""
+    shared = Path("/dev/shm")  # noqa: S108 (the folder in it is ours alone)
+    where = shared if os.access(shared, os.W_OK) else None
+    return tempfile.TemporaryDirectory(
+        prefix="evenflow-", dir=where, ignore_cleanup_errors=True
+    )
+
+
+def _children(settings: Settings, listener: int, figures: str) -> list[Child]:
+    from evenflow.web.supervisor import Child
+
+    web = Child(
+        name="The web server",
+        words=_words("web", str(listener)),
+        # one record is scored faster by one thread than by all
+        environment=environment(
+            PROMETHEUS_MULTIPROC_DIR=figures,
+            OMP_NUM_THREADS="1",
+            POLARS_MAX_THREADS="2",
+        ),
+        given=_given(settings),
+        descriptors=(listener,),
+    )
+    return [web, *(_worker(settings, lane, figures) for lane in LANES)]
+
+
+def _worker(settings: Settings, lane: str, figures: str = "") -> Child:
+    from evenflow.web.supervisor import Child
+
+    shared = {"PROMETHEUS_MULTIPROC_DIR": figures} if figures else {}
+    return Child(
+        name=f"The worker that {'scores' if lane == 'score' else 'trains'}",
+        words=_words("worker", lane),
+        environment=environment(**shared),
+        given=_given(settings),
+    )
+
+
+def _words(*words: str) -> list[str]:
+    # -P: what lies in the folder it is started from is not imported
+    return [sys.executable, "-P", "-m", "evenflow.cli.child", *words]
+
+
+def _given(settings: Settings) -> bytes:
+    value = {
+        "settings": settings.model_dump(mode="json"),
+        "voice": asdict(voice()),
+        "parent": os.getpid(),
+    }
+    return json.dumps(value).encode()
+
+
+def _greet(settings: Settings, host: str, port: int, said: list[str]) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    lines = [
+        f"evenflow is at {settings.public_url or f'http://{shown}:{port}'}",
+        f"Its data folder is {settings.home}",
+        *said,
+    ]
+    free = shutil.disk_usage(settings.home).free
+    if free < 2**30:
+        lines.append(f"Only {free / 2**20:,.0f} MB are free there.")
+    click.echo("\n".join(lines))

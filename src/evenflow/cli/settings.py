@@ -1,0 +1,152 @@
+"""Which server a command means: its data folder, settings and database."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evenflow.cli import options
+from evenflow.cli.folders import data_home, folders, secret_key
+from evenflow.cli.guard import voice
+from evenflow.errors import DataError, MissingExtraError
+
+if TYPE_CHECKING:
+    from evenflow.web.database import Database
+    from evenflow.web.settings import Settings
+
+FILE = "settings.toml"
+Decorator = options.Decorator
+
+home = click.option(
+    "--home",
+    metavar="DIR",
+    type=options.PATH,
+    help="The server's data folder  [default: ~/.local/share/evenflow]",
+)
+config = click.option(
+    "--config",
+    metavar="FILE",
+    type=options.PATH,
+    help="Settings in TOML  [default: settings.toml in the data folder]",
+)
+database = click.option(
+    "--database",
+    metavar="URL",
+    help="A PostgreSQL database, as postgresql+psycopg://USER@HOST/NAME  "
+    "[default: SQLite in the data folder]",
+)
+
+
+def server(command: Any) -> Any:
+    """Add the options that name a server to a command."""
+    return home(config(database(command)))
+
+
+def need_web() -> None:
+    """Refuse to go on where the web application's packages are not installed.
+
+    Raises
+    ------
+    MissingExtraError
+    """
+    try:
+        import evenflow.web  # noqa: F401
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("evenflow"):
+            raise
+        raise MissingExtraError(
+            f"the web application needs the package {error.name!r}, which is not "
+            "installed; expected the extra 'web'. Install it: "
+            "pip install 'evenflow[web]'"
+        ) from error
+
+
+def load(
+    home: Path | None, config: Path | None, given: Mapping[str, Any] | None = None
+) -> Settings:
+    """Return the settings: those of the file, then what was given as options.
+
+    The data folder and the secret are made if they are not there.
+
+    Raises
+    ------
+    MissingExtraError
+        The web application is not installed.
+    DataError
+        A file or value is refused.
+    StorageError
+        The data folder cannot be made or written.
+    """
+    need_web()
+    from evenflow.web.home import open_home, secret
+    from evenflow.web.settings import Settings
+
+    value = _read(config) if config else {}
+    root = home or Path(value.pop("home", None) or data_home())
+    root = root.expanduser().absolute()
+    here = open_home(root)
+    source = config or root / FILE
+    if config is None and source.exists():
+        value = _read(source)
+    value.pop("home", None)
+    changes = {key: v for key, v in (given or {}).items() if v is not None}
+    value |= changes | {"home": root}
+    key = secret_key() or value.get("secret_key") or secret(here)
+    value["secret_key"] = key
+    if not value.get("data_folders"):
+        value["data_folders"] = [path.absolute() for path in folders()]
+    named = [str(source)] if source.exists() else []
+    return Settings.from_dict(
+        value, source=" with ".join([*named, *(["options"] if changes else [])])
+    )
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Database]:
+    """Yield the database, brought to this version, and close it at the end."""
+    from sqlalchemy.exc import DBAPIError
+
+    from evenflow.web import migrations, open_database
+
+    found, before = open_database(settings), os.umask(0o077)
+    try:
+        migrations.upgrade(found)
+        yield found
+    except DBAPIError as error:
+        from evenflow.web.database import is_away
+
+        if not is_away(error):
+            raise
+        where = found.url.render_as_string(hide_password=True)
+        why = str(error.orig).strip().splitlines()[0]
+        raise DataError(
+            f"the database {where} does not answer: {why}. Expected one that is up "
+            "and lets this user in; start it or name another with --database"
+        ) from error
+    finally:
+        found.dispose()
+        os.umask(before)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        value = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error.strerror}. Expected a file of settings in "
+            "TOML; name another one with --config"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is no TOML: {error}. Mend that line") from error
+    has_secrets = {"secret_key", "database", "mail"} & value.keys()
+    if has_secrets and path.stat().st_mode & 0o077:
+        voice().say(
+            f"Others can read {path}, which may hold secrets. Run: chmod 600 {path}"
+        )
+    return value
