@@ -305,7 +305,7 @@ def _on_exit(_server: Any, worker: Any) -> None:
     """Forget the gauges of a web process that ended."""
     from prometheus_client import multiprocess
 
-    with suppress(KeyError, ValueError):  # figures are not shared: nothing to forget
+    with suppress(TypeError):  # no folder of figures: nothing to forget
         multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
