@@ -18,6 +18,7 @@ import polars as pl
 from evenflow.contract import BadRow, fold, shown
 from evenflow.errors import DataError
 from evenflow.runtime._bytes import Block
+from evenflow.runtime._limits import MAX_COLUMNS
 from evenflow.runtime._raw import Raw
 from evenflow.schema import Schema
 
@@ -76,6 +77,11 @@ def sniff(head: str, schema: Schema, *, name: str) -> Dialect:
     """Return the dialect under which the first line makes most sense."""
     known = {fold(n) for c in schema.columns for n in (c.name, *c.aliases)}
     splits = {d: _split(head, d) for d in DELIMITERS}
+    if max(map(len, splits.values())) > MAX_COLUMNS:
+        raise DataError(
+            f"{name}: the first line has {max(map(len, splits.values()))} fields, "
+            f"expected at most {MAX_COLUMNS}. Leave out what is not needed"
+        )
     matches = {d: sum(fold(f) in known for f in fields) for d, fields in splits.items()}
     best = max(DELIMITERS, key=lambda d: matches[d])
     if matches[best]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -13,8 +14,11 @@ import polars as pl
 from evenflow.contract import BadRow, match_columns, shown
 from evenflow.errors import DataError
 from evenflow.runtime._bytes import Block
+from evenflow.runtime._limits import MAX_COLUMNS
 from evenflow.runtime._raw import Raw
 from evenflow.schema import Schema
+
+_KEY = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"\s*:')
 
 
 def read(blocks: Iterator[Block], schema: Schema, *, name: str) -> Iterator[Raw]:
@@ -39,6 +43,25 @@ def read(blocks: Iterator[Block], schema: Schema, *, name: str) -> Iterator[Raw]
             f"{name} is empty; expected one JSON object a line with the columns of "
             f"{schema.name}. Is it the right file?"
         )
+
+
+def few_keys(blocks: Iterator[Block], *, name: str) -> Iterator[Block]:
+    """Yield a stranger's blocks: every key would be a column of all rows.
+
+    Raises
+    ------
+    DataError
+        There are more keys than columns may be.
+    """
+    for block in blocks:
+        n_keys = len(set(_KEY.findall(block.data)))
+        if n_keys > MAX_COLUMNS:
+            raise DataError(
+                f"{name}: found {n_keys} different keys in {block.n_lines} lines from "
+                f"line {block.first_line} on, expected at most {MAX_COLUMNS}. Leave "
+                "out what is not needed"
+            )
+        yield block
 
 
 def _fast(block: Block, schema: Schema) -> Raw | None:

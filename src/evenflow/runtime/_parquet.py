@@ -11,21 +11,30 @@ import polars as pl
 
 from evenflow.contract import match_columns
 from evenflow.errors import DataError
+from evenflow.runtime import _parquet_guard
+from evenflow.runtime._limits import Limits
 from evenflow.runtime._raw import Raw
 from evenflow.schema import Schema
 
 MAGIC = b"PAR1"
 SLICE_ROWS = 2**16
+SLICE_BYTES = 2**28
+"""Of a stranger's file; such rows have 4 KiB each."""
 
 
-def read(path: Path, schema: Schema, *, name: str) -> Iterator[Raw]:
+def read(
+    path: Path, schema: Schema, *, name: str, limits: Limits | None = None
+) -> Iterator[Raw]:
     """Yield the rows of a Parquet file; their "lines" count from 1.
 
     Raises
     ------
     DataError
-        The file is damaged or cut short, has no rows, or lacks a column.
+        The file is damaged or cut short, has no rows, lacks a column, or is over a
+        limit.
     """
+    if limits:
+        _parquet_guard.inspect(path, limits, name=name)
     try:
         scan = pl.scan_parquet(path, glob=False)
         columns = scan.collect_schema().names()
@@ -33,6 +42,7 @@ def read(path: Path, schema: Schema, *, name: str) -> Iterator[Raw]:
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise _damaged(name, error) from None
     match_columns(schema, columns, source=name)
+    unpacked = 0
     if not n_rows:
         raise DataError(
             f"{name} has columns and no rows; expected at least one row of "
@@ -47,6 +57,16 @@ def read(path: Path, schema: Schema, *, name: str) -> Iterator[Raw]:
             OSError,
         ) as error:
             raise _damaged(name, error) from None
+        if limits:  # a dictionary packs a text of a megabyte to a few bits a row
+            size = _size(frame)
+            unpacked += size
+            limits.check_unpacked(unpacked, name=name)
+            if size > SLICE_BYTES:
+                raise DataError(
+                    f"{name}: found {size >> 20} MiB in the {frame.height} rows from "
+                    f"row {start + 1} on, expected at most {SLICE_BYTES >> 20}. Leave "
+                    "out columns of long text"
+                )
         yield Raw(
             frame=frame,
             lines=np.arange(start + 1, start + 1 + frame.height),
@@ -56,6 +76,13 @@ def read(path: Path, schema: Schema, *, name: str) -> Iterator[Raw]:
             ),
             unit="row",
         )
+
+
+def _size(frame: pl.DataFrame) -> int:
+    """Return the bytes a frame would have if no two rows shared a text."""
+    texts = [n for n, dtype in frame.schema.items() if dtype == pl.String]
+    chars = sum(int(frame[name].str.len_bytes().sum() or 0) for name in texts)
+    return chars + 8 * frame.width * frame.height
 
 
 def _damaged(name: str, error: BaseException) -> DataError:

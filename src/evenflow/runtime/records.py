@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from evenflow.contract import BadRow, check, with_text
 from evenflow.errors import DataError
 from evenflow.runtime import _bytes, _delimited, _json_lines, _parquet
+from evenflow.runtime._limits import Limits, bounded
 from evenflow.runtime._raw import Raw
 from evenflow.schema import Schema, Table
 
@@ -52,6 +53,7 @@ def read_records(
     *,
     format: Format | None = None,  # noqa: A002 (the command's word for it)
     name: str | None = None,
+    limits: Limits | None = None,
 ) -> Iterator[Batch]:
     """Yield the records of a source, batch by batch.
 
@@ -65,12 +67,15 @@ def read_records(
         What the source holds; found out from its first bytes by default.
     name : str, optional
         What messages call the source.
+    limits : Limits, optional
+        Most records and unpacked bytes to read; for files of strangers.
 
     Raises
     ------
     DataError
-        The source is no such file: missing, empty, damaged, binary, in another
-        encoding, without a column of the schema. A single bad row is no error here.
+        The source is over a limit, or is no such file: missing, empty, damaged,
+        binary, in another encoding, without a column of the schema. A single bad row
+        is no error here.
     """
     name = name or (str(source) if isinstance(source, Path) else "standard input")
     with ExitStack() as stack:
@@ -79,7 +84,11 @@ def read_records(
             share = _share(stream, source)
         else:
             stream, share = source, lambda: None
-        for raw in _read(source, stream, schema, format, name):
+        n_rows = 0
+        for raw in _read(source, stream, schema, format, name, limits):
+            n_rows += raw.frame.height + len(raw.bad)
+            if limits:
+                limits.check_rows(n_rows, name=name)
             yield _batch(raw, schema, name, share())
 
 
@@ -108,6 +117,7 @@ def _read(
     schema: Schema,
     wanted: Format | None,
     name: str,
+    limits: Limits | None,
 ) -> Iterator[Raw]:
     parts = _bytes.chunks(stream, name=name)
     head = _enough(parts)
@@ -117,9 +127,11 @@ def _read(
                 f"{name}: found Parquet on a pipe, expected CSV or JSON lines there. "
                 "Give the Parquet file by its name"
             )
-        yield from _parquet.read(source, schema, name=name)
+        yield from _parquet.read(source, schema, name=name, limits=limits)
         return
     text = _bytes.plain(chain([head], parts), name=name)
+    if limits:
+        text = bounded(text, limits, name=name)
     blocks = _bytes.lines(text, name=name)
     first = next(blocks, None)
     start = b"" if first is None else first.data.lstrip()[:1]
@@ -131,6 +143,8 @@ def _read(
     is_json = wanted == "jsonl" or (wanted is None and start == b"{")
     reader = _json_lines.read if is_json else _delimited.read
     again = blocks if first is None else chain([first], blocks)
+    if limits and is_json:
+        again = _json_lines.few_keys(again, name=name)
     yield from reader(again, schema, name=name)
 
 

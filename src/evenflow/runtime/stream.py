@@ -18,6 +18,7 @@ from evenflow.contract import BadRow, match_columns
 from evenflow.decision import Scores
 from evenflow.errors import DataError, StorageError
 from evenflow.progress import OnEvent, Progress, ignore
+from evenflow.runtime._limits import Limits
 from evenflow.runtime._writers import OutputFormat, binary, writer
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import attack_probability, sigmoid
@@ -82,6 +83,8 @@ def score_file(
     keep_columns: bool = False,
     on_bad_row: OnBadRow = "stop",
     rejects: Path | None = None,
+    name: str | None = None,
+    limits: Limits | None = None,
     on_event: OnEvent = ignore,
 ) -> Summary:
     """Score every record of a source and write a verdict for each.
@@ -110,6 +113,10 @@ def score_file(
     rejects : Path, optional
         File for the rejected rows; without it they are counted and the first ones
         named in the summary.
+    name : str, optional
+        What messages and the summary call the source; its path by default.
+    limits : Limits, optional
+        Most records and unpacked bytes to read; for files of strangers.
 
     Raises
     ------
@@ -120,7 +127,7 @@ def score_file(
         An output cannot be written, or two of the paths are one.
     """
     started = time.perf_counter()
-    name = str(source) if isinstance(source, Path) else "standard input"
+    name = name or (str(source) if isinstance(source, Path) else "standard input")
     if format is None:
         suffix = sink.suffix if isinstance(sink, Path) else ""
         format = SUFFIXES.get(suffix.lower(), "csv")  # noqa: A001
@@ -133,7 +140,9 @@ def score_file(
     with ExitStack() as stack:
         write = stack.enter_context(writer(sink, format))
         reject = stack.enter_context(binary(rejects)) if rejects else None
-        batches = read_records(source, bundle.schema, format=input_format, name=name)
+        batches = read_records(
+            source, bundle.schema, format=input_format, name=name, limits=limits
+        )
         # a pipe is not read ahead: its next record may be an hour away
         ready = ahead(batches) if isinstance(source, Path) else batches
         for batch in ready:
