@@ -5,6 +5,7 @@ application that serves it; people who are logged in.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import secrets
 import shutil
 import uuid
@@ -40,6 +41,31 @@ from evenflow.web.settings import Settings
 from evenflow.web.tables import User, now
 
 N_ROWS = 2_000
+
+
+def _postgres() -> Any:
+    """Return the module beside this one: tests are no package to import from."""
+    path = Path(__file__).with_name("postgres.py")
+    spec = importlib.util.spec_from_file_location("evenflow_tests_postgres", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+postgres = _postgres()
+postgresql = postgres.postgresql
+postgresql_url = postgres.postgresql_url
+empty_postgresql_url = postgres.empty_postgresql_url
+empty_database = postgres.empty_database
+database = postgres.database
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test marked ``databases`` on SQLite and on PostgreSQL."""
+    if metafunc.definition.get_closest_marker("databases"):
+        metafunc.parametrize("settings", postgres.BACKENDS, indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -184,12 +210,20 @@ def made_home(saved_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture
-def settings(made_home: Path, tmp_path: Path) -> Settings:
-    """Of a server on this machine, by http, with SQLite; override with model_copy."""
+def settings(
+    request: pytest.FixtureRequest, made_home: Path, tmp_path: Path
+) -> Settings:
+    """Of a server on this machine, by http, with SQLite; override with model_copy.
+
+    A test marked ``databases`` runs a second time, on PostgreSQL.
+    """
     root = tmp_path / "home"
     shutil.copytree(made_home, root)
     root.chmod(0o700)
-    return Settings(home=root, secret_key=SECRET)
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return Settings(home=root, secret_key=SECRET)
+    url = request.getfixturevalue("postgresql_url")
+    return Settings(home=root, secret_key=SECRET, database=url)
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
 
 from evenflow.errors import StorageError
 from evenflow.web.database import Database
@@ -45,12 +48,36 @@ def upgrade(database: Database, revision: str = "head") -> None:
     if found is not None and found not in known:
         raise _other(found)
     config = _config()
-    with database.engine.begin() as connection:
-        if not database.is_sqlite:  # one at a time, however many servers start
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7242361)")
+    with _alone(database) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
     logger.info("database at version %s", revision)
+
+
+@contextmanager
+def _alone(database: Database) -> Iterator[Connection]:
+    """Yield a connection in one transaction, one at a time however many start."""
+    with database.engine.connect() as connection:
+        if not database.is_sqlite:
+            with connection.begin():
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7242361)")
+                yield connection
+            return
+        # a table that is made anew is dropped first, and would take what refers to
+        # its rows with it; the switch counts outside a transaction only
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+            if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+                raise StorageError(
+                    f"{len(broken)} rows refer to rows that are not there, expected "
+                    "none; nothing was changed. Restore a backup: evenflow db restore"
+                )
+            connection.commit()
+        finally:
+            connection.rollback()
+            connection.exec_driver_sql("PRAGMA foreign_keys=ON")
 
 
 def check(database: Database) -> None:

@@ -1,0 +1,130 @@
+"""The database's versions: they make the tables of the code, whoever runs them when."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+
+from evenflow.errors import StorageError
+from evenflow.web import migrations
+from evenflow.web.database import Database, sqlite_url
+from evenflow.web.tables import Base, User
+
+UPGRADE = """
+import sys
+from evenflow.web import migrations
+from evenflow.web.database import Database
+database = Database(sys.argv[1])
+database.is_up()
+print("ready", flush=True)
+sys.stdin.read()  # until all are ready
+migrations.upgrade(database)
+"""
+
+
+def revisions():
+    script = ScriptDirectory.from_config(migrations._config())
+    return [found.revision for found in script.walk_revisions()][::-1]
+
+
+def difference(database):
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return compare_metadata(context, Base.metadata)
+
+
+def test_the_versions_make_the_tables_of_the_code(empty_database):
+    migrations.upgrade(empty_database)
+    assert difference(empty_database) == []
+    assert set(inspect(empty_database.engine).get_table_names()) == {
+        *Base.metadata.tables,
+        "alembic_version",
+    }
+
+
+def test_a_missing_column_would_be_seen(database):
+    with database.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE alert DROP COLUMN src"))
+    [(what, *_)] = difference(database)
+    assert what == "add_column"
+
+
+@pytest.mark.parametrize("revision", revisions())
+def test_every_version_is_brought_to_the_newest(empty_database, revision):
+    migrations.upgrade(empty_database, revision)
+    assert migrations.current(empty_database) == revision
+    migrations.upgrade(empty_database)
+    migrations.check(empty_database)
+    assert difference(empty_database) == []
+
+
+def test_upgrading_again_changes_nothing(database):
+    with database.session() as session:
+        session.add(User(email="a@example.org", role="admin", fs_uniquifier="x"))
+    migrations.upgrade(database)
+    migrations.upgrade(database)
+    with database.session() as session:
+        assert session.query(User).one().email == "a@example.org"
+
+
+def test_servers_that_start_at_once_upgrade_once(empty_database):
+    url = empty_database.url.render_as_string(hide_password=False)
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", UPGRADE, url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(4)
+    ]
+    for process in started:
+        assert process.stdout.readline() == b"ready\n"
+    for process in started:
+        process.stdin.close()
+        process.stdin = None
+    said = [process.communicate(timeout=60)[1].decode() for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0, 0], "\n".join(said)
+    migrations.check(empty_database)
+
+
+def test_a_database_of_a_newer_evenflow_is_refused(database):
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for refuse in (migrations.check, migrations.upgrade):
+        with pytest.raises(StorageError, match=r"at version 9999.*upgrade evenflow"):
+            refuse(database)
+
+
+def test_an_empty_database_is_refused_with_what_to_do(empty_database):
+    with pytest.raises(StorageError, match=r"is empty.*Run: evenflow db upgrade"):
+        migrations.check(empty_database)
+
+
+def test_a_version_that_fails_changes_nothing(empty_database, monkeypatch):
+    from alembic import command
+
+    real = command.upgrade
+
+    def fail(config, revision):
+        real(config, revision)
+        raise RuntimeError("the power failed")
+
+    monkeypatch.setattr(command, "upgrade", fail)
+    with pytest.raises(RuntimeError, match="the power failed"):
+        migrations.upgrade(empty_database)
+    assert inspect(empty_database.engine).get_table_names() == []
+
+
+def test_foreign_keys_count_again_after_an_upgrade(tmp_path):
+    database = Database(sqlite_url(tmp_path / "evenflow.db"), pool_size=1)
+    migrations.upgrade(database)
+    with database.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+    database.dispose()
