@@ -31,6 +31,8 @@ SUFFIXES: dict[str, OutputFormat] = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
 }
+VERDICT_COLUMNS = ("line", "verdict", "is_attack", "attack_probability", "threshold")
+"""First columns of an output; ``p_<class>`` for each class and the source's follow."""
 FIRST_BAD = 20
 """Bad rows a summary repeats; the rejects file has them all."""
 Item = TypeVar("Item")

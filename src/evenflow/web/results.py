@@ -1,0 +1,230 @@
+"""Read the verdicts on an uploaded file: a page, one row, all that a filter keeps.
+
+The file is Parquet as :func:`~evenflow.runtime.stream.score_file` writes it. A page
+reads the few columns that decide what is on it, then those rows alone: a million rows
+answer in a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from evenflow.errors import DataError
+from evenflow.runtime.stream import VERDICT_COLUMNS
+
+FILE, REJECTS = "results.parquet", "rejects.jsonl"
+Sort = Literal["line", "probability", "class"]
+SORTS: tuple[Sort, ...] = ("line", "probability", "class")
+MOST_ROWS = 200
+"""Rows of one page at most."""
+PART_ROWS = 2**14
+"""Rows of one part of a download."""
+CUT = 300
+"""Characters of a rejected line that are shown."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Filter:
+    """Which rows are wanted."""
+
+    label: str = ""
+    """A class, or empty for all."""
+    attacks_only: bool = False
+
+    @property
+    def is_all(self) -> bool:
+        """Whether every row is wanted."""
+        return not self.label and not self.attacks_only
+
+    def expression(self) -> pl.Expr:
+        """Return the filter as Polars takes it."""
+        kept = pl.lit(value=True)
+        if self.label:
+            kept = pl.col("verdict") == self.label
+        if self.attacks_only:
+            kept = kept & pl.col("is_attack")
+        return kept
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """Some rows in order, and how many there are of their kind."""
+
+    rows: list[dict[str, Any]]
+    """Verdict columns, and those of the source that were asked for."""
+    total: int
+
+
+class Results:
+    """The verdicts on one file.
+
+    Parameters
+    ----------
+    path : Path
+        The Parquet file.
+    classes : sequence of str
+        Of the bundle that decided, in order.
+
+    Raises
+    ------
+    DataError
+        It is not there, or no such file.
+    """
+
+    def __init__(self, path: Path, classes: Sequence[str]) -> None:
+        self._scan = pl.scan_parquet(path, glob=False)
+        try:
+            self.names = self._scan.collect_schema().names()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise DataError(
+                "the results of this upload are not there any more, expected the file "
+                "that was made when it was scored. Upload the file again"
+            ) from error
+        self.classes = tuple(classes)
+        self.given = tuple(self.names[len(VERDICT_COLUMNS) + len(classes) :])
+
+    @cached_property
+    def height(self) -> int:
+        """Number of rows."""
+        found: int = self._scan.select(pl.len()).collect().item()
+        return found
+
+    def page(
+        self,
+        kept: Filter,
+        *,
+        sort: Sort = "line",
+        descending: bool = False,
+        start: int = 0,
+        n_rows: int = 50,
+        columns: Sequence[str] = (),
+    ) -> Page:
+        """Return some rows; equal ones come in the order of the source.
+
+        Parameters
+        ----------
+        kept : Filter
+        sort : {'line', 'probability', 'class'}
+        descending : bool
+        start : int
+            Number of the first row wanted, from 0.
+        n_rows : int
+            At most :data:`MOST_ROWS`.
+        columns : sequence of str
+            Which of :attr:`given` come with the verdict.
+        """
+        n_rows, start = min(n_rows, MOST_ROWS), max(0, start)
+        wanted = [*VERDICT_COLUMNS, *(c for c in columns if c in self.given)]
+        if sort == "line" and not descending and kept.is_all:
+            frame = self._scan.select(wanted).slice(start, n_rows).collect()
+            return Page(rows=frame.to_dicts(), total=self.height)
+        places, total = self._places(kept, sort, descending, start, n_rows)
+        return Page(rows=self._at(places, wanted), total=total)
+
+    def row(self, line: int) -> dict[str, Any] | None:
+        """Return all columns of the row that stood on that line, or None."""
+        lines = self._scan.select("line").collect()["line"].to_numpy()
+        place = int(np.searchsorted(lines, line))
+        if place >= len(lines) or lines[place] != line:
+            return None
+        return self._scan.slice(place, 1).collect().row(0, named=True)
+
+    def values(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return the source's own columns of a row, under their own names."""
+        taken = set(self.names) - set(self.given)
+        out = {}
+        for name in self.given:
+            own = name
+            while own.endswith("_given") and own.removesuffix("_given") in taken:
+                own = own.removesuffix("_given")
+            out[own] = row[name]
+        return out
+
+    def parts(self, kept: Filter) -> Iterator[pl.DataFrame]:
+        """Yield all rows of a kind, all columns, in constant memory."""
+        for start in range(0, self.height, PART_ROWS):
+            part = self._scan.slice(start, PART_ROWS).collect()
+            yield part if kept.is_all else part.filter(kept.expression())
+
+    def _places(
+        self, kept: Filter, sort: Sort, descending: bool, start: int, n_rows: int
+    ) -> tuple[NDArray[np.int64], int]:
+        """Return the places in the file of a page's rows, in the page's order."""
+        key = {
+            "line": pl.lit(0.0),
+            "probability": pl.col("attack_probability"),
+            "class": pl.col("verdict").replace_strict(
+                self.classes, [float(k) for k in range(len(self.classes))], default=-1.0
+            ),
+        }[sort]
+        found = (
+            self._scan.with_row_index("place")
+            .filter(kept.expression())
+            .select("place", key=key)
+            .collect()
+        )
+        places = found["place"].to_numpy().astype(np.int64)
+        total, stop = len(places), min(start + n_rows, len(places))
+        if start >= total:
+            return places[:0], total
+        if sort == "line":
+            order = places[::-1] if descending else places
+            return order[start:stop], total
+        keys = found["key"].to_numpy()
+        return places[_ranked(-keys if descending else keys, start, stop)], total
+
+    def _at(
+        self, places: NDArray[np.int64], columns: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        if not len(places):
+            return []
+        found = (
+            self._scan.select(columns)
+            .with_row_index("place")
+            .filter(pl.col("place").is_in(places.tolist()))
+            .collect()
+            .to_dicts()
+        )
+        by_place = {row.pop("place"): row for row in found}
+        return [by_place[place] for place in places.tolist()]
+
+
+def _ranked(keys: NDArray[np.float64], start: int, stop: int) -> NDArray[np.int64]:
+    """Return ``argsort(keys, stable)[start:stop]`` without sorting what is outside."""
+    ends = np.partition(keys, [start, stop - 1])
+    low, high = ends[start], ends[stop - 1]
+    near = np.flatnonzero((keys >= low) & (keys <= high))
+    n_before = int((keys < low).sum())
+    order = near[np.argsort(keys[near], kind="stable")]
+    return order[start - n_before : stop - n_before].astype(np.int64)
+
+
+def rejected(path: Path, *, start: int, n_rows: int) -> list[dict[str, Any]]:
+    """Return some of the rows that were set aside, in order.
+
+    Each has ``line``, ``column``, ``found``, ``expected`` and ``text``, the last cut
+    to :data:`CUT` characters.
+    """
+    try:
+        with path.open("rb") as stream:
+            texts = list(islice(stream, start, start + min(n_rows, MOST_ROWS)))
+    except OSError:
+        return []
+    out = []
+    for text in texts:
+        row = json.loads(text)
+        row["line"] = row.pop("row", row.get("line"))
+        if len(row["text"]) > CUT:
+            row["text"] = row["text"][:CUT] + "\u2026"
+        out.append(row)
+    return out
