@@ -26,6 +26,8 @@ COMMANDS = {
     "demo": "evenflow.cli.demo:demo",
     "serve": "evenflow.cli.serve:serve",
     "worker": "evenflow.cli.serve:worker",
+    "user": "evenflow.cli.user:user",
+    "db": "evenflow.cli.db:db",
 }
 
 

@@ -74,13 +74,15 @@ def serve(
 
     with ExitStack() as stack:
         listener = stack.enter_context(_listener(settings))
+        host, port = listener.getsockname()[:2]
+        settings = settings.model_copy(update={"port": port})
         stack.enter_context(occupancy.shared(settings.home))
         here = homes.open_home(settings.home)
         with servers.opened(settings) as database:
             said = _prepare(here, database, added)
         figures = stack.enter_context(_figures())
         children = _children(settings, listener.fileno(), figures)
-        host, port = listener.getsockname()[:2]
+        stack.enter_context(servers.announced(settings))
         reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
         supervisor.Supervisor(children, voice().say).run(
             lambda: supervisor.answers(reached, port),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -15,12 +16,15 @@ from evenflow.cli import options
 from evenflow.cli.folders import data_home, folders, secret_key
 from evenflow.cli.guard import voice
 from evenflow.errors import DataError, MissingExtraError
+from evenflow.files import write_json
 
 if TYPE_CHECKING:
     from evenflow.web.database import Database
     from evenflow.web.settings import Settings
 
 FILE = "settings.toml"
+ADDRESS = "address.json"
+"""In the data folder while a server runs: where it listens."""
 Decorator = options.Decorator
 
 home = click.option(
@@ -108,30 +112,64 @@ def load(
 
 
 @contextmanager
+def announced(settings: Settings) -> Iterator[None]:
+    """Let other commands know, until the block ends, where the server listens."""
+    path = settings.home / ADDRESS
+    write_json(path, {"host": settings.host, "port": settings.port})
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def running(settings: Settings) -> Settings:
+    """Return the settings with the address of the server that runs, if one does."""
+    try:
+        found = json.loads((settings.home / ADDRESS).read_text(encoding="utf-8"))
+        changes = {"host": str(found["host"]), "port": int(found["port"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return settings
+    return settings.model_copy(update=changes)
+
+
+@contextmanager
 def opened(settings: Settings) -> Iterator[Database]:
     """Yield the database, brought to this version, and close it at the end."""
-    from sqlalchemy.exc import DBAPIError
-
     from evenflow.web import migrations, open_database
 
     found, before = open_database(settings), os.umask(0o077)
     try:
-        migrations.upgrade(found)
-        yield found
-    except DBAPIError as error:
-        from evenflow.web.database import is_away
+        with reached(found):
+            migrations.upgrade(found)
+            yield found
+    finally:
+        found.dispose()
+        os.umask(before)
 
+
+@contextmanager
+def reached(database: Database) -> Iterator[None]:
+    """Say it in a line where the database does not answer.
+
+    Raises
+    ------
+    DataError
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    from evenflow.web.database import is_away
+
+    try:
+        yield
+    except DBAPIError as error:
         if not is_away(error):
             raise
-        where = found.url.render_as_string(hide_password=True)
+        where = database.url.render_as_string(hide_password=True)
         why = str(error.orig).strip().splitlines()[0]
         raise DataError(
             f"the database {where} does not answer: {why}. Expected one that is up "
             "and lets this user in; start it or name another with --database"
         ) from error
-    finally:
-        found.dispose()
-        os.umask(before)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ The lock belongs to the process and is gone with it, however it dies.
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,10 +45,10 @@ def alone(root: Path) -> Iterator[None]:
 def _locked(root: Path, kind: int, why: str) -> Iterator[None]:
     path = root / ".lock"
     try:
-        stream = path.open("a")
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise storage_error(root, error) from error
-    with stream:
+    with os.fdopen(handle) as stream:
         try:
             fcntl.flock(stream, kind | fcntl.LOCK_NB)
         except BlockingIOError as error:

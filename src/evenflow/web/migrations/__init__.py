@@ -27,6 +27,12 @@ def newest() -> str:
     return found
 
 
+def versions() -> set[str]:
+    """Return all versions that this evenflow knows."""
+    script = ScriptDirectory.from_config(_config())
+    return {found.revision for found in script.walk_revisions()}
+
+
 def current(database: Database) -> str | None:
     """Return the version of a database; None for an empty one."""
     with database.engine.connect() as connection:
@@ -42,11 +48,8 @@ def upgrade(database: Database, revision: str = "head") -> None:
         The database was written by a newer evenflow.
     """
     found = current(database)
-    known = {
-        s.revision for s in ScriptDirectory.from_config(_config()).walk_revisions()
-    }
-    if found is not None and found not in known:
-        raise _other(found)
+    if found is not None and found not in versions():
+        raise other_version(found)
     config = _config()
     with _alone(database) as connection:
         config.attributes["connection"] = connection
@@ -90,10 +93,11 @@ def check(database: Database) -> None:
     """
     found = current(database)
     if found != newest():
-        raise _other(found)
+        raise other_version(found)
 
 
-def _other(found: str | None) -> StorageError:
+def other_version(found: str | None) -> StorageError:
+    """Return the error to raise over a database of another version."""
     return StorageError(
         f"the database is {'empty' if found is None else f'at version {found}'}, "
         f"expected version {newest()}. Run: evenflow db upgrade; if it was written by "

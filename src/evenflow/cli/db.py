@@ -1,0 +1,96 @@
+"""``evenflow db``: the server's database, brought up to date, saved and put back."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evenflow.cli import options
+from evenflow.cli import settings as servers
+from evenflow.cli.folders import environment, program
+from evenflow.cli.guard import Group, voice
+from evenflow.errors import DataError
+
+
+@click.group(cls=Group, short_help="Upgrade, back up or restore the server's database.")
+def db() -> None:
+    """Upgrade, back up or restore the database of a server."""
+
+
+@db.command("upgrade", short_help="Bring the database to this version.")
+@servers.server
+def upgrade(home: Path | None, config: Path | None, **given: Any) -> None:
+    """Bring the database to this version of evenflow; `serve` does so at its start."""
+    settings = servers.load(home, config, given)
+    from evenflow.web import migrations
+
+    with servers.opened(settings) as database:
+        click.echo(f"The database is at version {migrations.current(database)}")
+
+
+@db.command("backup", short_help="Save the database into FILE.")
+@click.argument("file", type=options.PATH)
+@servers.server
+@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+def backup(
+    home: Path | None, config: Path | None, *, file: Path, force: bool, **given: Any
+) -> None:
+    """Save the database into FILE, checked, while servers go on.
+
+    Bundles, uploads and results are folders beside it: copy the data folder for
+    those. PostgreSQL needs its program pg_dump on PATH.
+    """
+    settings = servers.load(home, config, given)
+    from evenflow.web import backup as backups
+
+    with servers.opened(settings) as database:
+        backups.backup(database, file, run=_run, force=force)
+    click.echo(f"The database is in {file}, {file.stat().st_size:,} bytes")
+
+
+@db.command("restore", short_help="Put the database of FILE back.")
+@click.argument("file", type=options.PATH)
+@servers.server
+@click.option("--force", is_flag=True, help="Replace a database that is not empty.")
+def restore(
+    home: Path | None, config: Path | None, *, file: Path, force: bool, **given: Any
+) -> None:
+    """Put the database that FILE holds back, and bring it to this version.
+
+    Refused while a server runs. Whoever was logged in at the time of the backup is
+    logged in again.
+    """
+    settings = servers.load(home, config, given)
+    from evenflow.web import backup as backups
+    from evenflow.web import occupancy, open_database
+
+    with occupancy.alone(settings.home):
+        database, before = open_database(settings), os.umask(0o077)
+        try:
+            with servers.reached(database):
+                backups.restore(database, file, run=_run, force=force)
+        finally:
+            os.umask(before)
+            database.dispose()
+    voice().say(f"Restored {file}")
+
+
+def _run(words: list[str], more: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    found = program(words[0])
+    if found is None:
+        raise DataError(
+            f"the program {words[0]} was not found on PATH, expected PostgreSQL's "
+            "client programs. Install them (Debian: apt install postgresql-client)"
+        )
+    return subprocess.run(  # noqa: S603 (found on PATH, no shell)
+        [found, *words[1:]],
+        env=environment(**more),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
