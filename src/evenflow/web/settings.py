@@ -74,7 +74,7 @@ class Settings(BaseModel):
     """Most alerts one upload opens, likeliest first; its result holds all verdicts."""
     lease_s: float = Field(60, gt=0)
     """Seconds without a word from a worker after which its job is given to another."""
-    worker_memory_mb: int = Field(6144, ge=512)
+    worker_memory_mb: int = Field(6144, ge=1024)
     """Most megabytes of data a scoring worker may hold."""
     retention_days: int = Field(90, ge=1)
     """Days that history, alerts and uploads are kept until an admin says otherwise."""
