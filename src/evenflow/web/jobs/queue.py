@@ -44,16 +44,7 @@ def put(
         The owner has too many jobs already.
     """
     if most_waiting is not None and owner_id is not None:
-        waiting = session.scalar(
-            select(func.count())
-            .select_from(Job)
-            .where(Job.owner_id == owner_id, Job.state.in_(LIVE))
-        )
-        if (waiting or 0) >= most_waiting:
-            raise DataError(
-                f"{waiting} of your jobs wait or run, expected fewer than "
-                f"{most_waiting}. Wait for one to end, or stop one"
-            )
+        refuse_more(session, owner_id, most_waiting)
     job = Job(
         id=job_id or new_id(),
         kind=kind,
@@ -64,6 +55,26 @@ def put(
     )
     session.add(job)
     return job
+
+
+def refuse_more(session: Session, owner_id: int, most: int) -> None:
+    """Refuse a further job of a person who has many already.
+
+    Raises
+    ------
+    DataError
+        As many of that person's jobs wait or run.
+    """
+    waiting = session.scalar(
+        select(func.count())
+        .select_from(Job)
+        .where(Job.owner_id == owner_id, Job.state.in_(LIVE))
+    )
+    if (waiting or 0) >= most:
+        raise DataError(
+            f"{waiting} of your jobs wait or run, expected fewer than {most}. Wait for "
+            "one to end, or stop one"
+        )
 
 
 def new_id() -> str:

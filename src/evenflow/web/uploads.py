@@ -1,0 +1,353 @@
+"""Take files in: whole from a form or a program, or piece by piece from a browser.
+
+Whatever a file is called, it is stored as ``data`` in a folder named by random letters;
+its own name is only ever shown. While it arrives the folder ends in ``.part``; once all
+is there it gets the job's id, and the job scores it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from flask import abort
+from werkzeug.exceptions import Conflict
+
+from evenflow.errors import DataError, StorageError
+from evenflow.files import storage_error
+from evenflow.web.context import web
+from evenflow.web.guard import audit
+from evenflow.web.jobs import queue
+from evenflow.web.jobs.retention import remove
+from evenflow.web.jobs.score import SENT
+from evenflow.web.sources import kind_of
+from evenflow.web.tables import Job
+
+PART_BYTES = 4 * 2**20
+"""Size of the pieces a browser sends."""
+COPY_BYTES = 2**18
+MOST_UNFINISHED = 5
+"""Uploads of one person that may be under way."""
+MOST_NAME = 120
+_ID = re.compile(r"[0-9a-f]{24}")
+_META = "about.json"
+
+
+class Readable(Protocol):
+    """A stream of bytes: a request's body, a form's file."""
+
+    def read(self, size: int = ..., /) -> bytes:
+        """Return at most so many bytes, none at the end."""
+
+
+def receive(user: Any, name: str, stream: Readable, *, bundle: str = "") -> Job:
+    """Take a whole file and queue the job that scores it.
+
+    Parameters
+    ----------
+    user : User
+        Whose upload it is.
+    name : str
+        What the sender calls the file; only ever shown.
+    stream : file
+    bundle : str
+        The model that shall score it; the one in use without.
+
+    Returns
+    -------
+    Job
+        Committed.
+
+    Raises
+    ------
+    DataError
+        It is no file of records, there is no model, or too many jobs wait.
+    StorageError
+        The disk is full; nothing is left behind.
+    RequestEntityTooLarge
+        It has more bytes than ``max_upload_mb``.
+    """
+    bundle = _bundle(bundle)
+    _room(user, 0)
+    upload_id = queue.new_id()
+    part = _part(upload_id)
+    with _all_or_nothing(part):
+        part.mkdir(mode=0o700)
+        with (part / SENT).open("xb", buffering=0) as out:
+            _copy(stream, out, most=most_bytes())
+        return accept(user, part, upload_id, name, bundle)
+
+
+def begin(user: Any, name: str, size: int, *, bundle: str = "") -> str:
+    """Begin an upload in pieces; return its id.
+
+    Raises
+    ------
+    DataError
+        There is no model, or too much of this person is under way.
+    StorageError
+        There is no room for a file of that size.
+    RequestEntityTooLarge
+        It has more bytes than ``max_upload_mb``.
+    """
+    bundle = _bundle(bundle)
+    if size < 1:
+        raise DataError(f"{shown_name(name)} is empty, expected a file of records")
+    if size > most_bytes():
+        _too_large()
+    _room(user, size)
+    if sum(about["owner"] == user.id for about in _unfinished()) >= MOST_UNFINISHED:
+        raise DataError(
+            f"{MOST_UNFINISHED} of your uploads are under way, expected fewer. Finish "
+            "one; those that were left are swept after a day"
+        )
+    upload_id = queue.new_id()
+    part = _part(upload_id)
+    about = {
+        "owner": user.id,
+        "name": shown_name(name),
+        "size": size,
+        "bundle": bundle,
+    }
+    with _all_or_nothing(part):
+        part.mkdir(mode=0o700)
+        (part / SENT).touch(mode=0o600)
+        (part / _META).write_text(json.dumps(about), encoding="utf-8")
+    return upload_id
+
+
+def offset(user: Any, upload_id: str) -> int:
+    """Return how many bytes of an unfinished upload are here; 404 if it is not one."""
+    part, _ = _mine(user, upload_id)
+    return (part / SENT).stat().st_size
+
+
+def append(user: Any, upload_id: str, at: int, stream: Readable) -> int:
+    """Add a piece that begins at byte ``at``; return how many bytes are here then.
+
+    Raises
+    ------
+    Conflict
+        The pieces before it are not here, or it is here already; the response says
+        where to go on.
+    DataError
+        It goes beyond the size that was announced.
+    StorageError
+        The disk is full; nothing is left behind.
+    """
+    part, about = _mine(user, upload_id)
+    path = part / SENT
+    try:
+        with path.open("r+b", buffering=0) as out:
+            fcntl.flock(out, fcntl.LOCK_EX)  # two tabs, or a try that was given up
+            here = os.fstat(out.fileno()).st_size
+            if at != here:
+                raise _Elsewhere(here)
+            out.seek(here)
+            try:
+                _copy(stream, out, most=about["size"] - here, is_piece=True)
+            except BaseException:
+                out.truncate(here)
+                raise
+            return out.tell()
+    except FileNotFoundError:
+        abort(404)
+    except StorageError:
+        remove(part)
+        raise
+
+
+def finish(user: Any, upload_id: str) -> Job:
+    """Queue the job of an upload whose pieces are all here; asked twice it is one job.
+
+    Raises
+    ------
+    DataError
+        Pieces are missing, or as for :func:`receive`.
+    """
+    if _ID.fullmatch(upload_id):
+        job = web.db.get(Job, upload_id)
+        if job is not None and job.owner_id == user.id:
+            return job
+    part, about = _mine(user, upload_id)
+    found = (part / SENT).stat().st_size
+    if found != about["size"]:
+        raise DataError(
+            f"{found} of {about['size']} bytes of {about['name']} are here, expected "
+            "all. Send the rest"
+        )
+    with _all_or_nothing(part):
+        return accept(user, part, upload_id, about["name"], about["bundle"])
+
+
+def discard(user: Any, upload_id: str) -> None:
+    """Delete an unfinished upload."""
+    part, _ = _mine(user, upload_id)
+    remove(part)
+
+
+def accept(user: Any, part: Path, upload_id: str, name: str, bundle: str) -> Job:
+    """Queue the job that scores a file that is here; committed when this returns.
+
+    Raises
+    ------
+    DataError
+        It is no file of records, or too many jobs of this person wait.
+    """
+    path, name = part / SENT, shown_name(name)
+    kind = kind_of(path, name)
+    folder = web.home.uploads / upload_id
+    try:
+        job = queue.put(
+            web.db(),
+            kind.job,
+            lane="score",
+            payload={"file": SENT, "bundle": bundle, "name": name, "kind": kind.name},
+            title=name,
+            owner_id=user.id,
+            job_id=upload_id,
+            most_waiting=web.settings.max_waiting_jobs,
+        )
+        audit(
+            "upload.accept",
+            upload_id,
+            user=user,
+            name=name,
+            bytes=path.stat().st_size,
+            bundle=bundle,
+        )
+        (part / _META).unlink(missing_ok=True)
+        part.rename(folder)
+        web.db.commit()
+    except BaseException:
+        web.db.rollback()
+        remove(folder)
+        raise
+    return job
+
+
+def shown_name(name: str) -> str:
+    """Return a sender's file name as it is shown: no folders, nothing unprintable."""
+    last = re.split(r"[\\/]", name)[-1]
+    text = "".join(c for c in last if c.isprintable()).strip()
+    return text[:MOST_NAME] or "unnamed file"
+
+
+def most_bytes() -> int:
+    """Return the most bytes of one file."""
+    return int(web.settings.max_upload_mb * 2**20)
+
+
+class _Elsewhere(Conflict):
+    """A piece that does not follow what is here."""
+
+    def __init__(self, here: int) -> None:
+        super().__init__(f"{here} bytes are here, expected the piece that follows")
+        self.here = here
+
+
+def _mine(user: Any, upload_id: str) -> tuple[Path, dict[str, Any]]:
+    if not _ID.fullmatch(upload_id):
+        abort(404)
+    part = _part(upload_id)
+    try:
+        about: dict[str, Any] = json.loads((part / _META).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        abort(404)
+    if about["owner"] != user.id:
+        abort(404)
+    return part, about
+
+
+def _unfinished() -> Iterator[dict[str, Any]]:
+    for path in web.home.uploads.glob(f"*.part/{_META}"):
+        try:
+            yield json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+
+
+def _part(upload_id: str) -> Path:
+    return web.home.uploads / f"{upload_id}.part"
+
+
+def _bundle(name: str) -> str:
+    if name:
+        web.detectors.path(name)
+        return name
+    active = web.detectors.active_name()
+    if active is None:
+        raise DataError(
+            "no model is in use yet, expected one that scores the file. Wait for the "
+            "first training, or ask an administrator to activate a model"
+        )
+    return active
+
+
+def _room(user: Any, size: int) -> None:
+    """Refuse early what could not be taken at the end.
+
+    Raises
+    ------
+    DataError
+        Too many jobs of this person wait.
+    StorageError
+        The disk has no room.
+    """
+    queue.refuse_more(web.db(), user.id, web.settings.max_waiting_jobs)
+    try:
+        free = shutil.disk_usage(web.home.uploads).free
+    except OSError as error:
+        raise storage_error(web.home.uploads, error) from error
+    if free < size:
+        raise StorageError(
+            f"{web.home.uploads} has {free} bytes left, expected room for {size}"
+        )
+
+
+@contextmanager
+def _all_or_nothing(part: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        remove(part)
+        if isinstance(error, StorageError):
+            raise
+        raise storage_error(part, error) from error
+    except BaseException:
+        remove(part)
+        raise
+
+
+def _copy(stream: Readable, out: Any, *, most: int, is_piece: bool = False) -> None:
+    left = most
+    while data := stream.read(COPY_BYTES):
+        left -= len(data)
+        if left < 0:
+            if is_piece:
+                raise DataError(
+                    "a piece goes beyond the size that was announced, expected no "
+                    "more. Begin the upload again"
+                )
+            _too_large()
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[out.write(rest) :]
+        except OSError as error:
+            raise storage_error(Path("the upload"), error) from error
+
+
+def _too_large() -> None:
+    abort(
+        413,
+        f"The file is larger than {web.settings.max_upload_mb:,.0f} MiB, the most that "
+        "is taken. Split it, or send it packed as .gz",
+    )
