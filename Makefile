@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test browser check bench docs clean
+.PHONY: help demo serve test browser database check bench docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -28,10 +28,15 @@ help:
 demo: $(READY)
 	$(BIN)/evenflow demo -o demo
 
+## make serve  the web application, with the detector of make demo if there is one
+serve: $(READY)
+	@bundle=$$(ls -d demo/bundles/*-cnn-hybrid-*[0-9a-f] 2>/dev/null | head -1); \
+	exec $(BIN)/evenflow serve $${bundle:+--add-bundle "$$bundle"}
+
 ## make test   all tests: the fast tier, then the slow one
 # one thread a worker: threads of two workers that wait for each other stand still
 test: export OMP_NUM_THREADS := 1
-test: $(READY) browser
+test: $(READY) browser database
 	$(BIN)/pytest -q -n 2 -m "not slow"
 	$(BIN)/pytest -q -n 2 -m slow
 
@@ -42,6 +47,15 @@ browser:
 	&& apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
 	--no-install-recommends chromium fonts-dejavu-core >/dev/null; } \
 	|| echo "No chromium: the tests of pages are skipped; install it to run them"
+
+# the web is tested on a real PostgreSQL, which the tests start and stop themselves
+database:
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
+	|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	&& echo "Installing postgresql for the database tests" \
+	&& apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
+	--no-install-recommends postgresql >/dev/null; } \
+	|| echo "No PostgreSQL: its tests are skipped; install it to run them"
 
 ## make check  style and types
 check: $(READY)

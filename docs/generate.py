@@ -5,16 +5,21 @@ Run: python docs/generate.py
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import inspect
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import BaseModel
 
 from evenflow import registry
 from evenflow.cli import main
 from evenflow.recipe import Decide, Prepare, Recipe, Training, _signature, shipped
+from evenflow.web.settings import Mail, Settings
 
 HERE = Path(__file__).parent / "reference"
 HEAD = "<!-- Written by docs/generate.py; change the code, then run it. -->\n\n"
@@ -22,7 +27,11 @@ HEAD = "<!-- Written by docs/generate.py; change the code, then run it. -->\n\n"
 
 def pages() -> dict[str, str]:
     """Return the text of every generated page by file name."""
-    return {"command-line.md": command_line(), "recipes.md": recipes()}
+    return {
+        "command-line.md": command_line(),
+        "recipes.md": recipes(),
+        "settings.md": settings(),
+    }
 
 
 def command_line() -> str:
@@ -34,7 +43,11 @@ def command_line() -> str:
         "of a pipe left; 1 a bug of evenflow's.\n",
         "| variable | meaning |\n| --- | --- |\n"
         "| `EVENFLOW_DATA` | folders with published data sets, separated as in `PATH` "
-        "|\n| `XDG_CACHE_HOME` | folder of `evenflow/datasets`; `~/.cache` without |\n",
+        "|\n| `XDG_CACHE_HOME` | folder of `evenflow/datasets`; `~/.cache` without |\n"
+        "| `XDG_DATA_HOME` | folder of `evenflow`, the server's data; `~/.local/share` "
+        "without |\n"
+        "| `EVENFLOW_SECRET_KEY` | the server's secret instead of the one it makes and "
+        "keeps |\n",
     ]
     root = main.make_context("evenflow", [], resilient_parsing=True)
     for context in _contexts(root):
@@ -91,6 +104,42 @@ def recipes() -> str:
             )
             parts.append(f"| `{name}` | {said or 'none'} |")
     return "\n".join(parts) + "\n"
+
+
+def settings() -> str:
+    """Return every setting of the server."""
+    parts = [
+        HEAD + "# Settings of the server\n",
+        "`settings.toml` in the data folder, or a file named with `--config`; the "
+        "options of `evenflow serve` win over it. A key nobody knows is refused with "
+        "the nearest known one. Only `home` and `secret_key` are never needed: the "
+        "data folder is where the file is, and the secret is made on the first "
+        "start.\n",
+        *_setting_rows(Settings),
+        "\n## Mail (`[mail]`)\n",
+        *_setting_rows(Mail),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _setting_rows(model: type[BaseModel]) -> list[str]:
+    """Return a table of a model's keys, from its fields and their docstrings."""
+    [tree] = ast.parse(inspect.getsource(model)).body
+    assert isinstance(tree, ast.ClassDef)  # noqa: S101
+    told = {
+        field.target.id: " ".join(str(doc.value.value).split())
+        for field, doc in pairwise(tree.body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(doc, ast.Expr)
+        and isinstance(doc.value, ast.Constant)
+    }
+    rows = ["| key | default | meaning |", "| --- | --- | --- |"]
+    for name, field in model.model_fields.items():
+        text = told[name].replace("``", "`")
+        default = "made and kept" if name == "secret_key" else _default(field.default)
+        rows.append(f"| `{name}` | {default} | {text} |")
+    return rows
 
 
 def _keys() -> list[tuple[str, Any]]:

@@ -11,6 +11,7 @@ import click
 import pytest
 
 from evenflow.cli import main
+from evenflow.web.settings import Mail, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -27,10 +28,17 @@ def generator():
     return module
 
 
-@pytest.mark.parametrize("name", ["command-line.md", "recipes.md"])
+@pytest.mark.parametrize("name", ["command-line.md", "recipes.md", "settings.md"])
 def test_the_generated_reference_is_as_committed(name):
     committed = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
     assert generator().pages()[name] == committed, "run: make docs"
+
+
+def test_every_setting_is_in_the_reference_with_what_it_means():
+    page = generator().settings()
+    rows = dict(re.findall(r"^\| `(\w+)` \| .+ \| (.+) \|$", page, flags=re.MULTILINE))
+    assert set(rows) == {*Settings.model_fields, *Mail.model_fields}
+    assert all(text.endswith(".") for text in rows.values())
 
 
 def blocks(path, language):

@@ -67,11 +67,12 @@ def restore(
     settings = servers.load(home, config, given)
     from evenflow.web import backup as backups
     from evenflow.web import occupancy, open_database
+    from evenflow.web.database import reached
 
     with occupancy.alone(settings.home):
         database, before = open_database(settings), os.umask(0o077)
         try:
-            with servers.reached(database):
+            with reached(database):
                 backups.restore(database, file, run=_run, force=force)
         finally:
             os.umask(before)

@@ -67,7 +67,8 @@ def demo(output: Path, data: str | None, data_dir: tuple[Path, ...]) -> None:
         f"the bundle   {bundle}\n"
         f"the verdicts {output / 'verdicts.csv'}\n"
         f"next         evenflow train {name}/cnn-hybrid -o my-bundle\n"
-        f"             evenflow score {bundle} YOUR_RECORDS.csv"
+        f"             evenflow score {bundle} YOUR_RECORDS.csv\n"
+        f"in a browser make serve, or evenflow serve --add-bundle {bundle}"
     )
 
 

@@ -141,11 +141,10 @@ def _listener(settings: Settings) -> Any:
 
 def _prepare(home: Home, database: Database, added: tuple[Path, ...]) -> list[str]:
     """Take bundles, see to a first detector; return what there is to say."""
-    from sqlalchemy import func, select
-
     from evenflow.web import intake
+    from evenflow.web.accounts import people
     from evenflow.web.detectors import ACTIVE
-    from evenflow.web.tables import Setting, User
+    from evenflow.web.tables import Setting
 
     said = []
     if names := intake.take(home, database, added):
@@ -159,7 +158,7 @@ def _prepare(home: Home, database: Database, added: tuple[Path, ...]) -> list[st
                 "There is no detector yet: one is being trained on the embedded rows, "
                 "which takes some minutes. Its page says how far it is."
             )
-        if not session.scalar(select(func.count()).select_from(User)):
+        if people.is_empty(session):
             said.append(
                 "There is no account yet. Make the first administrator, in another "
                 "terminal:\n  evenflow user add YOU@example.org --role admin"

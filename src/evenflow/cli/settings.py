@@ -136,6 +136,7 @@ def running(settings: Settings) -> Settings:
 def opened(settings: Settings) -> Iterator[Database]:
     """Yield the database, brought to this version, and close it at the end."""
     from evenflow.web import migrations, open_database
+    from evenflow.web.database import reached
 
     found, before = open_database(settings), os.umask(0o077)
     try:
@@ -145,31 +146,6 @@ def opened(settings: Settings) -> Iterator[Database]:
     finally:
         found.dispose()
         os.umask(before)
-
-
-@contextmanager
-def reached(database: Database) -> Iterator[None]:
-    """Say it in a line where the database does not answer.
-
-    Raises
-    ------
-    DataError
-    """
-    from sqlalchemy.exc import DBAPIError
-
-    from evenflow.web.database import is_away
-
-    try:
-        yield
-    except DBAPIError as error:
-        if not is_away(error):
-            raise
-        where = database.url.render_as_string(hide_password=True)
-        why = str(error.orig).strip().splitlines()[0]
-        raise DataError(
-            f"the database {where} does not answer: {why}. Expected one that is up "
-            "and lets this user in; start it or name another with --database"
-        ) from error
 
 
 def _read(path: Path) -> dict[str, Any]:

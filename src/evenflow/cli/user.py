@@ -67,8 +67,6 @@ def show(
 ) -> None:
     """Say who has an account, as which role, and when they were last here."""
     with _people(home, config, given) as session:
-        from sqlalchemy import select
-
         from evenflow.web.tables import User
 
         found = [
@@ -81,7 +79,7 @@ def show(
                 "last_login_at": person.last_login_at
                 and person.last_login_at.isoformat(timespec="seconds"),
             }
-            for person in session.scalars(select(User).order_by(User.email))
+            for person in session.query(User).order_by(User.email)
         ]
     if as_json:
         print_json(found)
@@ -211,10 +209,11 @@ def _people(
     settings = servers.running(servers.load(home, config, given))
     from evenflow.web import create_app
     from evenflow.web.context import web
+    from evenflow.web.database import reached
 
     with servers.opened(settings):
         app = create_app(settings)
-        with app.app_context(), servers.reached(web.database):
+        with app.app_context(), reached(web.database):
             try:
                 yield web.db()
                 web.db.commit()

@@ -110,6 +110,28 @@ def is_away(error: DBAPIError) -> bool:
     return isinstance(error, OperationalError) or error.connection_invalidated
 
 
+@contextmanager
+def reached(database: Database) -> Iterator[None]:
+    """Say it in a line where the database does not answer inside the block.
+
+    Raises
+    ------
+    DataError
+        It is away, or does not let this user in.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        if not is_away(error):
+            raise
+        where = database.url.render_as_string(hide_password=True)
+        why = (str(error.orig).strip() or "no reason given").splitlines()[0]
+        raise DataError(
+            f"the database {where} does not answer: {why}. Expected one that is up "
+            "and lets this user in; start it or name another with --database"
+        ) from error
+
+
 def _engine(url: URL, pool_size: int) -> Engine:
     if url.get_backend_name() == "sqlite":
         folder = Path(str(url.database)).parent

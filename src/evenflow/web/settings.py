@@ -21,11 +21,15 @@ class Mail(BaseModel):
     model_config = STRICT
 
     host: str
+    """Its name."""
     port: int = Field(587, ge=1, le=65535)
+    """Its port."""
     security: Literal["starttls", "tls", "none"] = "starttls"
     """How the connection is protected; ``none`` is for a server on this machine."""
     user: str = ""
+    """Name to log in with there, if it asks for one."""
     password: str = Field("", repr=False)
+    """Password to log in with there."""
     sender: str
     """Address that mails come from."""
 
@@ -44,6 +48,7 @@ class Settings(BaseModel):
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = Field(8000, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
     public_url: str = ""
     """Address people type, with https, where a proxy stands before the server."""
     trusted_proxies: int = Field(0, ge=0, le=5)
@@ -56,6 +61,7 @@ class Settings(BaseModel):
     """Who may make an account: anybody who reaches the page, whom an admin invites,
     or only whom a command adds."""
     mail: Mail | None = None
+    """The server that sends mail."""
     session_idle_hours: float = Field(12, gt=0)
     """Hours without a request after which a person is logged out."""
     session_days: float = Field(7, gt=0)
