@@ -15,7 +15,16 @@ FILES = sorted(ROOT.rglob("*.py"))
 # a room may import rooms of its own level or a lower one
 LEVELS = [
     {"errors"},
-    {"schema", "metrics", "ranking", "decision", "files", "progress", "contract"},
+    {
+        "schema",
+        "metrics",
+        "ranking",
+        "decision",
+        "files",
+        "progress",
+        "contract",
+        "toml",
+    },
     {"recipe", "registry"},
     {"datasets", "traffic", "prepare"},
     {"learn", "runtime"},

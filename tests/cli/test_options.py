@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from evenflow.cli.folders import cache, folders
 from evenflow.cli.options import _parsed, changed
-from evenflow.cli.text import columns, toml
+from evenflow.cli.text import columns
 from evenflow.errors import RecipeError
 from evenflow.recipe import Recipe
+from evenflow.toml import dumps
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ keys = st.text(min_size=1, max_size=5, alphabet="ab.-_ é\"'")
 def test_recipes_are_printed_as_toml_that_reads_back(value):
     import tomllib
 
-    assert tomllib.loads(toml(value)) == value
+    assert tomllib.loads(dumps(value)) == value
 
 
 def test_columns_are_never_cut():

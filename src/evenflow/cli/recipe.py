@@ -6,7 +6,8 @@ import click
 
 from evenflow.cli import options
 from evenflow.cli.guard import Group, print_json
-from evenflow.cli.text import columns, toml
+from evenflow.cli.text import columns
+from evenflow.toml import dumps
 
 
 @click.group(cls=Group)
@@ -56,4 +57,4 @@ def show(name: str, settings: tuple[str, ...], *, as_json: bool) -> None:
         print_json(found.to_dict() | {"sha256": found.sha256})
         return
     click.echo(f"# {found.name}, sha256 {found.sha256}")
-    click.echo(toml(found.to_dict()))
+    click.echo(dumps(found.to_dict()))

@@ -226,6 +226,22 @@ def to_spec(chart: Chart, *, dark: bool = False) -> dict[str, Any]:
     return found | {"config": theme.config(dark)}
 
 
+def apart(chart: Chart) -> tuple[str, str, dict[str, Any]]:
+    """Return title, subtitle and the specification less both, to be set in a page.
+
+    Theme and width are the page's own.
+    """
+    spec: dict[str, Any] = chart.to_dict(validate=False)  # the tests validate
+    title = spec.pop("title", {})
+    for key in ("config", "width"):
+        spec.pop(key, None)
+    return _line(title.get("text", "")), _line(title.get("subtitle", "")), spec
+
+
+def _line(text: str | Sequence[str]) -> str:
+    return text if isinstance(text, str) else " ".join(text)
+
+
 def to_png(chart: Chart, path: Path, scale: float = 2) -> None:
     """Draw the chart into a PNG file, whole or not at all.
 

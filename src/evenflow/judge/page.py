@@ -18,7 +18,7 @@ from typing import Any
 
 from evenflow import __version__
 from evenflow.judge import theme
-from evenflow.judge.drawing import Chart, vega_lite_version
+from evenflow.judge.drawing import Chart, apart, vega_lite_version
 
 
 class Html(str):
@@ -138,26 +138,16 @@ def figure(chart: Chart, alt: str) -> Html:
     alt : str
         What a reader who cannot see the chart should know.
     """
-    spec: dict[str, Any] = chart.to_dict(validate=False)  # the tests validate
-    title = spec.pop("title", {})
-    spec.pop("config", None)
+    title, subtitle, spec = apart(chart)
     spec |= {
         "width": "container",
         "autosize": {"type": "fit-x", "contains": "padding"},
         "description": alt,
     }
-    caption = element(
-        "figcaption",
-        element("h3", _line(title.get("text", ""))),
-        element("p", _line(title.get("subtitle", ""))),
-    )
+    caption = element("figcaption", element("h3", title), element("p", subtitle))
     data = element("script", _json(spec), type="application/json", class_="spec")
     place = element("div", class_="chart", role="group", aria_label=alt)
     return element("figure", caption, place, data)
-
-
-def _line(text: str | Sequence[str]) -> str:
-    return text if isinstance(text, str) else " ".join(text)
 
 
 def grid(*parts: object, small: bool = False) -> Html:
