@@ -1,0 +1,216 @@
+"""The database into one file and back: whole, checked, or nothing is changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+from click.testing import CliRunner
+
+from evenflow.cli import main
+from evenflow.web import occupancy
+from evenflow.web.database import Database, sqlite_url
+from evenflow.web.tables import User
+
+PASSWORD = "three grey boats at noon"
+
+
+@pytest.fixture(autouse=True)
+def _no_secret(monkeypatch):
+    monkeypatch.delenv("EVENFLOW_SECRET_KEY", raising=False)
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def run(home, quick_hashes):
+    """Return a function that runs a command on the server of ``home``."""
+
+    def run(*words, **options):
+        words = [*map(str, words), "--home", str(home)]
+        return CliRunner().invoke(main, words, **options)
+
+    return run
+
+
+@pytest.fixture
+def ann(run):
+    """The address of an admin."""
+    done = run(
+        "user", "add", "Ann@Example.org", "--role", "admin", "--password-stdin",
+        input=PASSWORD + "\n",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    return "ann@example.org"
+
+
+def users(home):
+    database = Database(sqlite_url(home / "evenflow.db"))
+    with database.session() as session:
+        found = {u.email: (u.role, u.active) for u in session.query(User)}
+    database.dispose()
+    return found
+
+
+def test_a_backup_is_one_whole_file_that_only_its_owner_reads(run, ann, tmp_path):
+    saved = tmp_path / "saved.db"
+    done = run("db", "backup", saved)
+    assert done.exit_code == 0, done.output
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o600
+    assert [p.name for p in tmp_path.iterdir() if "saved" in p.name] == ["saved.db"]
+    again = run("db", "backup", saved)
+    assert again.exit_code == 2
+    assert "is there already" in again.output
+    assert run("db", "backup", saved, "--force").exit_code == 0
+
+
+def test_what_was_backed_up_comes_back(run, ann, home, tmp_path):
+    saved = tmp_path / "saved.db"
+    assert run("db", "backup", saved).exit_code == 0
+    run("user", "add", "bob@example.org", "--password-stdin", input=PASSWORD + "\n")
+    refused = run("db", "restore", saved)
+    assert refused.exit_code == 2
+    assert "not empty" in refused.output
+    assert len(users(home)) == 2
+    done = run("db", "restore", saved, "--force")
+    assert done.exit_code == 0, done.output
+    assert users(home) == {ann: ("admin", True)}
+    assert stat.S_IMODE((home / "evenflow.db").stat().st_mode) == 0o600
+
+
+def test_a_backup_goes_into_an_empty_data_folder(run, ann, home, tmp_path):
+    saved = tmp_path / "saved.db"
+    assert run("db", "backup", saved).exit_code == 0
+    shutil.rmtree(home)
+    assert run("db", "restore", saved).exit_code == 0
+    assert users(home) == {ann: ("admin", True)}
+
+
+@pytest.mark.slow
+def test_a_backup_under_writes_is_whole(run, ann, home, tmp_path):
+    writer = """
+import sys, uuid
+from evenflow.web.database import Database, sqlite_url
+from evenflow.web.tables import User
+from pathlib import Path
+database = Database(sqlite_url(Path(sys.argv[1])))
+print("ready", flush=True)
+while True:
+    with database.session() as session:
+        session.add(User(email=uuid.uuid4().hex, fs_uniquifier=uuid.uuid4().hex))
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", writer, home / "evenflow.db"], stdout=subprocess.PIPE
+    )
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        saved = tmp_path / "saved.db"
+        done = run("db", "backup", saved)
+        assert done.exit_code == 0, done.output
+    finally:
+        process.kill()
+        process.communicate()
+    n = len(users(home))
+    assert run("db", "restore", saved, "--force").exit_code == 0
+    assert ann in users(home)
+    assert 1 <= len(users(home)) <= n
+
+
+def damaged(path):
+    data = bytearray(path.read_bytes())
+    for page in range(3, len(data) // 4096):
+        data[page * 4096 : page * 4096 + 200] = b"\xff" * 200
+    path.write_bytes(data)
+
+
+def newer(path):
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+
+
+def foreign(path):
+    path.unlink()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE t (n INTEGER)")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (damaged, "damaged|cannot be read"),
+        (newer, "version 9999"),
+        (foreign, "none of evenflow's"),
+        (lambda path: path.write_bytes(b"hello" * 999), "cannot be read as a SQLite"),
+        (lambda path: path.unlink(), "is no file"),
+    ],
+    ids=["damaged", "newer", "foreign", "text", "gone"],
+)
+def test_what_is_no_good_backup_changes_nothing(run, ann, home, tmp_path, spoil, said):
+    saved = tmp_path / "saved.db"
+    assert run("db", "backup", saved).exit_code == 0
+    spoil(saved)
+    done = run("db", "restore", saved, "--force")
+    assert done.exit_code == 2, done.output
+    assert any(part in done.output for part in said.split("|")), done.output
+    assert users(home) == {ann: ("admin", True)}
+
+
+def test_nothing_is_restored_under_a_running_server(run, ann, home, tmp_path):
+    saved = tmp_path / "saved.db"
+    assert run("db", "backup", saved).exit_code == 0
+    with occupancy.shared(home), occupancy.shared(home):
+        done = run("db", "restore", saved, "--force")
+    assert done.exit_code == 2
+    assert "a server is running on it" in done.output
+    with occupancy.alone(home):
+        done = run("serve", "--port", "0")
+    assert done.exit_code == 2
+    assert "a restore is at work" in done.output
+
+
+@pytest.mark.slow
+def test_postgresql_is_backed_up_and_restored(run, postgresql_url, tmp_path):
+    if shutil.which("pg_dump") is None:
+        pytest.skip("pg_dump is not on PATH (Debian: apt install postgresql-client)")
+    here = ("--database", postgresql_url)
+    add = ("user", "add", "--password-stdin", *here)
+    assert run(*add, "ann@example.org", input=PASSWORD).exit_code == 0
+    saved = tmp_path / "saved.dump"
+    done = run("db", "backup", saved, *here)
+    assert done.exit_code == 0, done.output
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o600
+    assert run(*add, "bob@example.org", input=PASSWORD).exit_code == 0
+    assert "not empty" in run("db", "restore", saved, *here).output
+    beside = Database(postgresql_url)
+    with beside.engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1")
+        done = run("db", "restore", saved, "--force", *here)
+        assert done.exit_code == 2
+        assert "connections of an evenflow server are open" in done.output
+    beside.dispose()
+    done = run("db", "restore", saved, "--force", *here)
+    assert done.exit_code == 0, done.output
+    listed = json.loads(run("user", "list", "--json", *here).stdout)
+    assert [u["email"] for u in listed] == ["ann@example.org"]
+    (tmp_path / "text").write_text("hello")
+    done = run("db", "restore", tmp_path / "text", "--force", *here)
+    assert "is no backup of a PostgreSQL database" in done.output
+
+
+def test_a_database_that_is_away_is_said_in_a_line_without_the_password(run):
+    url = "postgresql+psycopg://ann:hunter2@127.0.0.1:1/evenflow"
+    done = run("db", "upgrade", "--database", url)
+    assert done.exit_code == 2
+    assert "does not answer" in done.output
+    assert "hunter2" not in done.output
+    assert done.output.count("\n") == 1

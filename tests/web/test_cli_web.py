@@ -1,0 +1,210 @@
+"""Commands on a server: people, settings, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import stat
+import subprocess
+import sys
+import tomllib
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from evenflow.cli import main
+from evenflow.cli import settings as servers
+from evenflow.cli.folders import data_home
+from evenflow.errors import DataError
+from evenflow.web.database import Database, sqlite_url
+from evenflow.web.tables import Audit, User
+
+PASSWORD = "three grey boats at noon"
+
+
+@pytest.fixture(autouse=True)
+def _no_secret(monkeypatch):
+    monkeypatch.delenv("EVENFLOW_SECRET_KEY", raising=False)
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def run(home, quick_hashes):
+    """Return a function that runs a command on the server of ``home``."""
+
+    def run(*words, **options):
+        words = [*map(str, words), "--home", str(home)]
+        return CliRunner().invoke(main, words, **options)
+
+    return run
+
+
+@pytest.fixture
+def ann(run):
+    """The address of an admin."""
+    done = run(
+        "user", "add", "Ann@Example.org", "--role", "admin", "--password-stdin",
+        input=PASSWORD + "\n",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    return "ann@example.org"
+
+
+def users(home):
+    database = Database(sqlite_url(home / "evenflow.db"))
+    with database.session() as session:
+        found = {u.email: (u.role, u.active) for u in session.query(User)}
+    database.dispose()
+    return found
+
+
+def test_a_first_admin_is_made_by_a_command(run, ann, home):
+    assert users(home) == {ann: ("admin", True)}
+    listed = json.loads(run("user", "list", "--json").stdout)
+    assert [(u["email"], u["role"], u["active"]) for u in listed] == [
+        (ann, "admin", True)
+    ]
+    assert "ann@example.org  admin" in run("user", "list").stdout
+
+
+def test_a_password_is_never_shown_nor_taken_from_the_command_line(run):
+    help_text = run("user", "add", "--help").output
+    assert "--password-stdin" in help_text
+    assert "--password " not in help_text
+    done = run("user", "add", "a@example.org", input="")
+    assert done.exit_code == 2
+    assert "say --password-stdin" in done.output
+
+
+def test_a_weak_password_or_a_taken_address_is_refused_in_a_line(run, ann):
+    for email, password, said in [
+        ("bob@example.org", "short", "12 or more are needed"),
+        (ann, PASSWORD, "there is an account for ann@example.org already"),
+        ("nonsense", PASSWORD, "is no e-mail address"),
+    ]:
+        done = run("user", "add", email, "--password-stdin", input=password + "\n")
+        assert done.exit_code == 2, done.output
+        assert said in done.output
+        assert done.output.count("\n") == 1
+
+
+def test_roles_and_access_change_and_are_written_down(run, ann, home):
+    run("user", "add", "bob@example.org", "--password-stdin", input=PASSWORD + "\n")
+    assert run("user", "role", "bob@example.org", "analyst").exit_code == 0
+    assert run("user", "disable", "bob@example.org").exit_code == 0
+    assert users(home)["bob@example.org"] == ("analyst", False)
+    assert run("user", "enable", "bob@example.org").exit_code == 0
+    assert users(home)["bob@example.org"] == ("analyst", True)
+    database = Database(sqlite_url(home / "evenflow.db"))
+    with database.session() as session:
+        found = [(a.actor, a.action, a.object) for a in session.query(Audit)]
+    database.dispose()
+    assert found[-3:] == [
+        ("command line", f"user.{what}", "bob@example.org")
+        for what in ("role", "disable", "enable")
+    ]
+
+
+@pytest.mark.parametrize("words", [("disable",), ("role", "viewer")])
+def test_the_last_admin_stays_one(run, ann, home, words):
+    done = run("user", words[0], ann, *words[1:])
+    assert done.exit_code == 2
+    assert "the last active admin" in done.output
+    assert users(home) == {ann: ("admin", True)}
+
+
+def test_a_person_who_is_not_there_is_said_to_be_so(run, ann):
+    for words in (("disable", "x@example.org"), ("reset", "x@example.org")):
+        done = run("user", *words)
+        assert done.exit_code == 2
+        assert "there is no account for 'x@example.org'" in done.output
+
+
+def test_a_link_names_the_address_that_people_type(run, ann, home):
+    link = run("user", "reset", ann).stdout.strip()
+    assert link.startswith("http://127.0.0.1:8000/")
+    settings = servers.load(home, None)
+    with servers.announced(settings.model_copy(update={"port": 8123})):
+        link = run("user", "reset", ann).stdout.strip()
+    assert link.startswith("http://127.0.0.1:8123/")
+    (home / "settings.toml").write_text('public_url = "https://ids.example.org"\n')
+    link = run("user", "reset", ann).stdout.strip()
+    assert link.startswith("https://ids.example.org/")
+
+
+def test_a_token_is_printed_once_and_kept_as_its_sum(run, ann, home):
+    done = run("user", "token", ann, "--name", "collector", "--scope", "score")
+    assert done.exit_code == 0, done.output
+    secret = done.stdout.strip()
+    assert len(secret) > 30
+    with closing(sqlite3.connect(home / "evenflow.db")) as connection:
+        assert secret not in "\n".join(connection.iterdump())
+        names = connection.execute("SELECT name FROM api_token").fetchall()
+    assert names == [("collector",)]
+    done = run("user", "token", ann, "--name", "x", "--scope", "everything")
+    assert done.exit_code == 2
+
+
+def test_options_win_over_the_file_and_unknown_keys_are_named(run, home, tmp_path):
+    other = tmp_path / "other.toml"
+    other.write_text('port = 9001\nthreads = 3\nsign_up = "off"\n')
+    found = servers.load(home, other, {"port": 9002, "workers": None})
+    assert (found.port, found.threads, found.sign_up) == (9002, 3, "off")
+    other.write_text("thread = 3\n")
+    with pytest.raises(DataError, match=r"other\.toml: unknown key 'thread'.*threads"):
+        servers.load(home, other)
+    other.write_text("threads = \n")
+    with pytest.raises(DataError, match="is no TOML"):
+        servers.load(home, other)
+    with pytest.raises(DataError, match="cannot be read"):
+        servers.load(home, tmp_path / "missing.toml")
+
+
+def test_the_secret_comes_from_the_variable_or_is_made_once(home, monkeypatch):
+    made = servers.load(home, None).secret_key
+    assert servers.load(home, None).secret_key == made
+    assert (home / "secret").read_text() == made
+    assert stat.S_IMODE((home / "secret").stat().st_mode) == 0o600
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    monkeypatch.setenv("EVENFLOW_SECRET_KEY", "k" * 40)
+    assert servers.load(home, None).secret_key == "k" * 40
+
+
+def test_the_data_folder_is_where_the_desktop_s_rules_say(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert data_home() == tmp_path / "evenflow"
+    monkeypatch.setenv("XDG_DATA_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert data_home() == tmp_path / ".local" / "share" / "evenflow"
+
+
+def test_the_examples_of_settings_in_the_docs_are_taken(home):
+    page = Path(__file__).resolve().parents[2] / "docs" / "how-to-serve.md"
+    blocks = re.findall(r"```toml\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        servers.load(home, None, tomllib.loads(block))
+
+
+def test_without_the_web_s_packages_the_command_says_what_to_install(tmp_path):
+    (tmp_path / "flask.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'flask'\", name='flask')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "evenflow", "serve", "--home", tmp_path / "home"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "pip install 'evenflow[web]'" in done.stderr
+    assert done.stderr.count("\n") == 1
