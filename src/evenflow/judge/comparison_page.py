@@ -108,18 +108,7 @@ def pictures(comparison: Comparison) -> list[Picture]:
 def _side_by_side(rows: Sequence[Row], published: Mapping[str, Any]) -> Picture:
     """Return the classic graph: four figures a system, ours and the printed ones."""
     groups = _ours(rows, FIGURES)
-    groups["As printed; data set and split not stated"] = [
-        {
-            "name": printed["method"] + (" †" if printed["mark"] else ""),
-            "is_published": True,
-            "cells": [f"{printed[column]:g}" for column, *_ in FIGURES.values()],
-            "figures": {
-                words: (printed[column] / 100, None)
-                for column, words, _ in FIGURES.values()
-            },
-        }
-        for printed in published["printed_comparison"]
-    ]
+    groups |= printed(published)
     dagger = any(printed["mark"] for printed in published["printed_comparison"])
     chart = comparison_charts.dots(
         groups,
@@ -133,31 +122,29 @@ def _side_by_side(rows: Sequence[Row], published: Mapping[str, Any]) -> Picture:
     return "compare", chart, "Dots of four figures for each system; also in tables."
 
 
+def printed(published: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the printed comparison as systems under one heading."""
+    return {
+        "As printed; data set and split not stated": [
+            {
+                "name": row["method"] + (" †" if row["mark"] else ""),
+                "is_published": True,
+                "cells": [f"{row[column]:g}" for column, *_ in FIGURES.values()],
+                "figures": {
+                    words: (row[column] / 100, None)
+                    for column, words, _ in FIGURES.values()
+                },
+            }
+            for row in published["printed_comparison"]
+        ]
+    }
+
+
 def _survey(rows: Sequence[Row], published: Mapping[str, Any]) -> list[Picture]:
     """Return accuracies published on the data set at hand, by what judged them."""
     found = []
     for dataset in dict.fromkeys(row.dataset for row in rows):
-        theirs: dict[str, list[dict[str, Any]]] = {}
-        figures = [
-            (system["name"], figure)
-            for system in published["systems"]
-            for figure in system["figures"]
-            if figure["dataset"] == dataset
-            and figure["metric"] == "accuracy"
-            and "-21" not in figure["test"]
-        ]
-        for name, figure in sorted(
-            figures, key=lambda pair: (pair[1]["test"] == NOT_STATED, -pair[1]["value"])
-        ):
-            test, _, which = figure["test"].partition(", ")
-            theirs.setdefault(f"Published, judged on: {test}", []).append(
-                {
-                    "name": f"{name}, {which}" if which else name,
-                    "is_published": True,
-                    "cells": [f"{figure['value']:g}", figure["tag"]],
-                    "figures": {"accuracy": (figure["value"] / 100, None)},
-                }
-            )
+        theirs = surveyed(dataset, published)
         if not theirs:
             continue
         mine = [row for row in rows if row.dataset == dataset]
@@ -172,6 +159,34 @@ def _survey(rows: Sequence[Row], published: Mapping[str, Any]) -> list[Picture]:
         words = f"Dots: accuracy here and published on {dataset}; also in a table."
         found.append((f"compare_survey_{dataset}", chart, words))
     return found
+
+
+def surveyed(
+    dataset: str, published: Mapping[str, Any]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return systems whose accuracy on a data set is published, by what judged them."""
+    theirs: dict[str, list[dict[str, Any]]] = {}
+    figures = [
+        (system["name"], figure)
+        for system in published["systems"]
+        for figure in system["figures"]
+        if figure["dataset"] == dataset
+        and figure["metric"] == "accuracy"
+        and "-21" not in figure["test"]
+    ]
+    for name, figure in sorted(
+        figures, key=lambda pair: (pair[1]["test"] == NOT_STATED, -pair[1]["value"])
+    ):
+        test, _, which = figure["test"].partition(", ")
+        theirs.setdefault(f"Published, judged on: {test}", []).append(
+            {
+                "name": f"{name}, {which}" if which else name,
+                "is_published": True,
+                "cells": [f"{figure['value']:g}", figure["tag"]],
+                "figures": {"accuracy": (figure["value"] / 100, None)},
+            }
+        )
+    return theirs
 
 
 def _ours(

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from evenflow import files
-from evenflow.judge import charts, explore_charts, page
+from evenflow.judge import charts, explore_charts, explore_grids, page
+from evenflow.judge.grids import Grid
 from evenflow.prepare.explore import Exploration
 
 Found = Mapping[str, Any]
@@ -35,9 +36,9 @@ def pictures(exploration: Exploration) -> list[Picture]:
     """Return every chart: file name, chart, and what it shows in words."""
     found = exploration.to_dict()
     return [
-        *_class_pictures(found),
-        *_association_pictures(found),
-        *_column_pictures(found),
+        *class_pictures(found),
+        *association_pictures(found),
+        *column_pictures(found),
     ]
 
 
@@ -56,7 +57,7 @@ def html(exploration: Exploration) -> str:
         return page.grid(*parts, small=small)
 
     parts = [
-        page.tiles(_tiles(found)),
+        page.tiles(tiles(found)),
         page.section(
             "What to act on",
             *(
@@ -70,7 +71,7 @@ def html(exploration: Exploration) -> str:
         parts.append(
             page.section(
                 "Classes and attack types",
-                drawn(_class_pictures(found)),
+                drawn(class_pictures(found)),
                 *_class_tables(found),
             )
         )
@@ -78,7 +79,7 @@ def html(exploration: Exploration) -> str:
         page.section("Rows", *_rows(found)),
         page.section(
             "Columns",
-            _column_table(found),
+            _table(explore_grids.columns(found)),
             page.paragraph(
                 "Below, each row of cells is a class and each cell a range of values: "
                 "the stronger its colour, the more of the class's rows lie there. "
@@ -86,10 +87,10 @@ def html(exploration: Exploration) -> str:
                 "infinite values are in no cell.",
                 quiet=True,
             ),
-            drawn(_column_pictures(found), small=True),
+            drawn(column_pictures(found), small=True),
         ),
     ]
-    if associated := _association_pictures(found):
+    if associated := association_pictures(found):
         parts.append(page.section("What goes together", drawn(associated)))
     return page.document(
         f"What is in {overview['name']} ({overview['split']})",
@@ -107,9 +108,10 @@ def _said(found: Found) -> str:
     return f"{mark}{overview['name']}, {overview['split']}, {overview['n_rows']:,} rows"
 
 
-def _tiles(found: Found) -> list[tuple[str, str, str]]:
+def tiles(found: Found) -> list[tuple[str, str, str]]:
+    """Return the headline figures: name, value, and a line below."""
     overview, copies = found["overview"], found["duplicates"]
-    tiles = [
+    shown = [
         ("rows", f"{overview['n_rows']:,}", f"{copies['distinct_rows']:,} distinct"),
         (
             "columns",
@@ -119,7 +121,7 @@ def _tiles(found: Found) -> list[tuple[str, str, str]]:
     ]
     if found["classes"]:
         ratio = overview["imbalance_ratio"]
-        tiles += [
+        shown += [
             (
                 "classes",
                 f"{overview['n_classes']}",
@@ -131,17 +133,18 @@ def _tiles(found: Found) -> list[tuple[str, str, str]]:
                 "",
             ),
         ]
-    tiles.append(
+    shown.append(
         (
             "contradictory rows",
             f"{found['conflicts']['rows']:,}",
             "equal features, other class",
         )
     )
-    return tiles
+    return shown
 
 
-def _class_pictures(found: Found) -> list[Picture]:
+def class_pictures(found: Found) -> list[Picture]:
+    """Return the charts of classes and attack types."""
     if not found["classes"]:
         return []
     line = _said(found)
@@ -183,7 +186,8 @@ def _class_pictures(found: Found) -> list[Picture]:
     return drawn
 
 
-def _association_pictures(found: Found) -> list[Picture]:
+def association_pictures(found: Found) -> list[Picture]:
+    """Return the charts of what goes together."""
     line, drawn = _said(found), []
     if any(c["mutual_information_share"] is not None for c in found["columns"]):
         drawn.append(
@@ -211,7 +215,8 @@ def _association_pictures(found: Found) -> list[Picture]:
     return drawn
 
 
-def _column_pictures(found: Found) -> list[Picture]:
+def column_pictures(found: Found) -> list[Picture]:
+    """Return how each column spreads in each class."""
     return [
         (
             f"column_{number:03d}",
@@ -224,132 +229,20 @@ def _column_pictures(found: Found) -> list[Picture]:
 
 
 def _class_tables(found: Found) -> list[page.Html]:
-    others = found["splits"]
-    per_split = [{c["name"]: c["n"] for c in s["classes"]} for s in others]
-    tables = [
-        page.table(
-            "Rows of each class",
-            [
-                "class",
-                found["overview"]["split"],
-                "share",
-                *(s["name"] for s in others),
-            ],
-            [
-                (
-                    c["name"],
-                    f"{c['n']:,}",
-                    f"{c['share']:.2%}",
-                    *(f"{counts.get(c['name'], 0):,}" for counts in per_split),
-                )
-                for c in found["classes"]
-            ],
-        )
-    ]
+    parts = [_table(explore_grids.classes(found))]
     if found["attacks"]:
-        attacks = page.table(
-            "Rows of each attack type",
-            ["attack type", "class", "rows", "share"],
-            [
-                (a["name"], a["family"], f"{a['n']:,}", f"{a['share']:.3%}")
-                for a in found["attacks"]
-            ],
-            text=(0, 1),
-        )
-        tables.append(page.details("Attack types as a table", attacks))
-    return tables
-
-
-def _rows(found: Found) -> list[page.Html]:
-    copies, conflicts = found["duplicates"], found["conflicts"]
-    parts = [
-        page.paragraph(
-            f"{copies['duplicate_rows']:,} rows ({copies['duplicate_share']:.2%}) "
-            f"repeat the features of an earlier row; the largest group has "
-            f"{copies['largest_group']:,}. {conflicts['vectors']:,} feature vectors "
-            f"({conflicts['rows']:,} rows) carry more than one class."
-        )
-    ]
-    if found["splits"]:
-        parts.append(
-            page.table(
-                "Shared with other splits",
-                ["split", "rows", "shared rows", "share", "same class", "other class",
-                 "attack types not met here"],
-                [
-                    (
-                        s["name"], f"{s['n_rows']:,}", f"{s['shared_rows']:,}",
-                        f"{s['shared_share']:.2%}", f"{s['shared_same_class']:,}",
-                        f"{s['shared_other_class']:,}",
-                        _unseen(s),
-                    )
-                    for s in found["splits"]
-                ],
-                note="A shared row has exactly the features of a row of this split.",
-                text=(0, 6),
-            )
-        )  # fmt: skip
+        attacks = _table(explore_grids.attacks(found))
+        parts.append(page.details("Attack types as a table", attacks))
     return parts
 
 
-def _unseen(split: Found) -> str:
-    found = [f"{a['name']} ({a['n']:,})" for a in split["unseen_attacks"]]
-    return ", ".join(found) or "none"
+def _rows(found: Found) -> list[page.Html]:
+    parts = [page.paragraph(explore_grids.copies(found))]
+    if found["splits"]:
+        parts.append(_table(explore_grids.shared(found)))
+    return parts
 
 
-def _column_table(found: Found) -> page.Html:
-    def figure(column: Found, name: str) -> str:
-        value = None if column["numeric"] is None else column["numeric"][name]
-        return _number(value)
-
-    def told(column: Found) -> str:
-        share = column["mutual_information_share"]
-        return "–" if share is None else f"{share:.1%}"
-
-    cells: dict[str, list[str]] = {
-        "column": [c["name"] for c in found["columns"]],
-        "kind": [c["kind"] for c in found["columns"]],
-        "unit": [c["unit"] for c in found["columns"]],
-    }
-    for name in ("missing", "infinite", "out_of_bounds"):
-        values = [c[name] for c in found["columns"]]
-        if any(values):
-            cells[name.replace("_", " ")] = [f"{v:,}" for v in values]
-    if not any(cells["unit"]):
-        del cells["unit"]
-    cells |= {
-        "distinct": [f"{c['distinct']:,}" for c in found["columns"]],
-        "most common": [f"{c['most_common_share']:.1%}" for c in found["columns"]],
-        "min": [figure(c, "min") for c in found["columns"]],
-        "median": [_median(c) for c in found["columns"]],
-        "max": [figure(c, "max") for c in found["columns"]],
-        "tells of label": [told(c) for c in found["columns"]],
-    }
-    none = [
-        words
-        for name, words in (
-            ("missing", "missing"),
-            ("infinite", "infinite"),
-            ("out of bounds", "outside its column's bounds"),
-        )
-        if name not in cells
-    ]
-    note = "Tells of label: mutual information as a share of the label's entropy."
-    if none:
-        note += f" No value is {' or '.join(none)}."
-    words = [k for k, name in enumerate(cells) if name in {"column", "kind", "unit"}]
-    rows = zip(*cells.values(), strict=True)
-    return page.table("Every column", list(cells), rows, note=note, text=words)
-
-
-def _median(column: Found) -> str:
-    if column["numeric"] is None or "0.5" not in column["numeric"]["quantiles"]:
-        return _number(None)
-    return _number(column["numeric"]["quantiles"]["0.5"])
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    whole = float(value).is_integer() and abs(value) < 1e15
-    return f"{value:,.0f}" if whole else f"{value:,.6g}"
+def _table(grid: Grid) -> page.Html:
+    words = [k for k, name in enumerate(grid.head) if name in explore_grids.WORDS]
+    return page.table(grid.title, grid.head, grid.rows, note=grid.note, text=words)
