@@ -1,13 +1,252 @@
-"""Promises about accounts: signing up, logging in, passwords."""
+"""Promises about accounts: logging in and out, passwords, signing up."""
 
 from __future__ import annotations
 
+import re
+
+import pytest
+from sqlalchemy import func, select
+
+from evenflow.errors import DataError
+from evenflow.web.accounts import links, people
 from evenflow.web.context import KEY
-from evenflow.web.tables import User
+from evenflow.web.tables import Audit, User
+
+GOOD = "gravel lampshade oboe fjord"
+
+
+def database(app):
+    return app.extensions[KEY].database
+
+
+def actions(app):
+    with database(app).session() as session:
+        return list(session.scalars(select(Audit.action).order_by(Audit.id)))
 
 
 def test_a_person_who_was_made_is_logged_in(app, people):
     viewer = people("viewer")
-    with app.extensions[KEY].database.session() as session:
+    with database(app).session() as session:
         assert session.get(User, viewer.user_id).role == "viewer"
+    assert viewer.get("/account").status_code == 200
     assert viewer.send("/logout").status_code == 302
+    assert viewer.get("/account").status_code == 302
+
+
+def test_without_an_account_the_log_in_page_says_how_the_first_is_made(app, people):
+    page = app.test_client().get("/login").text
+    assert "evenflow user add YOU@example.org --role admin" in page
+    people("viewer", is_logged_in=False)
+    assert "evenflow user add" not in app.test_client().get("/login").text
+
+
+def test_a_wrong_password_is_told_in_one_sentence_and_the_address_is_kept(app, people):
+    viewer = people("viewer", is_logged_in=False)
+    answer = viewer.log_in(password="not the password at all")
+    assert answer.status_code == 200
+    assert "E-mail address or password is wrong" in answer.text
+    assert f'value="{viewer.email}"' in answer.text
+    assert "not the password at all" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"email": "", "password": "x"}, "Type your e-mail address"),
+        ({"email": "nonsense", "password": "x"}, "This is no e-mail address"),
+        ({"email": "a@example.org", "password": ""}, "Type a password"),
+    ],
+)
+def test_an_empty_or_malformed_field_is_told_at_the_field(app, data, said):
+    page = app.test_client().send("/login", data).text
+    name = "password" if not data["password"] else "email"
+    assert re.search(rf'id="{name}-error".*{said}', page)
+
+
+def test_the_address_is_taken_in_whatever_case(app, people):
+    viewer = people("viewer", is_logged_in=False)
+    assert viewer.log_in(email=viewer.email.upper()).status_code == 302
+
+
+def test_a_disabled_person_is_out_at_once_and_stays_out(app, people):
+    viewer, admin = people("viewer"), people("admin")
+    admin.send(f"/admin/users/{viewer.user_id}/disable")
+    assert viewer.get("/account").status_code == 302
+    assert "is wrong" in viewer.log_in().text
+    admin.send(f"/admin/users/{viewer.user_id}/enable")
+    assert viewer.log_in().status_code == 302
+
+
+def test_a_changed_password_is_the_only_one_that_works(app, people):
+    viewer = people("viewer")
+    answer = viewer.send("/change", {"password": viewer.password, "new_password": GOOD})
+    assert answer.headers["Location"] == "/account"
+    assert viewer.get("/account").status_code == 200
+    assert (
+        "is wrong"
+        in app.test_client()
+        .send("/login", {"email": viewer.email, "password": viewer.password})
+        .text
+    )
+    other = app.test_client()
+    assert other.log_in(viewer.email, GOOD).status_code == 302
+    assert "password.change" in actions(app)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("", GOOD, "Type a password"),
+        ("wrong wrong wrong", GOOD, "This is not your password"),
+        (None, "short", "12 or more are needed"),
+        (None, "password123456", "first that are tried"),
+        (None, None, "the password you have now"),
+    ],
+)
+def test_what_is_wrong_with_a_change_of_password_is_told(people, old, new, said):
+    viewer = people("viewer")
+    page = viewer.send(
+        "/change",
+        {
+            "password": viewer.password if old is None else old,
+            "new_password": viewer.password if new is None else new,
+        },
+    ).text
+    assert said in page
+    assert GOOD not in page
+
+
+def test_a_link_sets_a_password_once(app, people):
+    viewer = people("viewer")
+    with app.app_context(), database(app).session() as session:
+        link = links.reset_link(session.get(User, viewer.user_id))
+    assert link.startswith("http://127.0.0.1:8000/reset/")
+    path = link.removeprefix("http://127.0.0.1:8000")
+    browser = app.test_client()
+    assert "Set a new password" in browser.get(path).text
+    assert "12 or more" in browser.send(path, {"password": "short"}).text
+    assert browser.send(path, {"password": GOOD}).headers["Location"] == "/login"
+    assert viewer.get("/account").status_code == 302, "old sessions are ended"
+    assert browser.send(path, {"password": GOOD + " again"}).status_code == 302
+    assert app.test_client().log_in(viewer.email, GOOD).status_code == 302
+    assert "is wrong" in app.test_client().log_in(viewer.email, GOOD + " again").text
+
+
+def test_anybody_signs_up_where_that_is_open_and_becomes_a_viewer(app):
+    browser = app.test_client()
+    answer = browser.send("/register", {"email": "New@Example.org", "password": GOOD})
+    assert answer.headers["Location"] == "/login"
+    assert browser.log_in("new@example.org", GOOD).status_code == 302
+    with database(app).session() as session:
+        user = session.scalar(select(User))
+        assert (user.email, user.role) == ("new@example.org", "viewer")
+
+
+def test_nobody_gets_a_role_by_asking_for_it(app):
+    app.test_client().send(
+        "/register",
+        {"email": "a@example.org", "password": GOOD, "role": "admin", "active": "1"},
+    )
+    with database(app).session() as session:
+        assert session.scalar(select(User.role)) == "viewer"
+
+
+@pytest.mark.parametrize("policy", ["invited", "off"])
+def test_nobody_signs_up_where_it_is_not_open(build, settings, policy):
+    app = build(settings.model_copy(update={"sign_up": policy}))
+    browser = app.test_client()
+    assert browser.get("/register").status_code == 403
+    data = {"email": "a@example.org", "password": GOOD}
+    assert browser.send("/register", data).status_code == 403
+    with database(app).session() as session:
+        assert session.scalar(select(func.count(User.id))) == 0
+    assert "/register" not in browser.get("/login").text
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"email": "no address", "password": GOOD}, "This is no e-mail address"),
+        ({"email": "a@example.org", "password": "short"}, "12 or more"),
+        ({"email": "", "password": GOOD}, "Type your e-mail address"),
+        ({"email": "lamp.gravel@x.org", "password": "lamp-gravel-2024"}, "are tried"),
+    ],
+)
+def test_what_is_wrong_with_a_sign_up_is_told_and_what_was_typed_kept(app, data, said):
+    page = app.test_client().send("/register", data).text
+    assert said in page
+    assert f'value="{data["email"]}"' in page
+    assert data["password"] not in page.replace(data["email"], "")
+
+
+def test_an_account_is_deleted_by_its_owner_with_the_password(app, people):
+    viewer = people("viewer")
+    assert viewer.send("/account/delete", {"password": "wrong"}).status_code == 422
+    assert (
+        viewer.send("/account/delete", {"password": viewer.password}).status_code == 303
+    )
+    with database(app).session() as session:
+        assert session.get(User, viewer.user_id) is None
+    assert viewer.get("/account").status_code == 302
+
+
+def test_what_happens_to_accounts_is_written_down(app, people):
+    viewer = people("viewer")
+    viewer.send("/logout")
+    viewer.log_in(password="wrong wrong wrong")
+    assert actions(app) == ["login", "logout", "login.failed"]
+    with database(app).session() as session:
+        lines = session.scalars(select(Audit).order_by(Audit.id)).all()
+        assert [line.actor for line in lines] == [viewer.email] * 3
+        assert all(line.address == "127.0.0.1" for line in lines)
+        assert viewer.password not in str([line.detail for line in lines])
+
+
+class TestPeople:
+    """What pages and commands share."""
+
+    def test_an_address_is_taken_once_whatever_its_case(self, app):
+        with app.app_context(), database(app).session() as session:
+            made = people.add(session, "Ann@Example.ORG", GOOD, "analyst")
+            assert (made.email, made.role) == ("ann@example.org", "analyst")
+            with pytest.raises(DataError, match="already"):
+                people.add(session, "ANN@example.org", GOOD)
+
+    @pytest.mark.parametrize(
+        ("email", "password", "role", "said"),
+        [
+            ("nobody", GOOD, "viewer", "no e-mail address"),
+            ("a@example.org", "short", "viewer", "12 or more"),
+            ("a@example.org", GOOD, "amin", "did you mean admin"),
+            ("a\r\nBcc: x@example.org", GOOD, "viewer", "no e-mail address"),
+        ],
+    )
+    def test_what_is_wrong_is_told(self, app, email, password, role, said):
+        with (
+            app.app_context(),
+            database(app).session() as session,
+            pytest.raises(DataError, match=said),
+        ):
+            people.add(session, email, password, role)
+
+    def test_the_last_active_admin_stays(self, app):
+        with app.app_context(), database(app).session() as session:
+            one = people.add(session, "one@example.org", GOOD, "admin")
+            two = people.add(session, "two@example.org", GOOD, "admin")
+            people.disable(session, two)
+            for refused in (
+                lambda: people.set_role(session, one, "viewer"),
+                lambda: people.disable(session, one),
+                lambda: people.delete(session, one),
+            ):
+                with pytest.raises(DataError, match="last active admin"):
+                    refused()
+            people.enable(session, two)
+            people.set_role(session, one, "viewer")
+            assert one.role == "viewer"
+
+    def test_a_command_is_written_down_as_one(self, app):
+        with app.app_context(), database(app).session() as session:
+            people.add(session, "one@example.org", None, "admin")
+            line = session.scalar(select(Audit))
+            assert (line.actor, line.action) == ("command line", "user.add")

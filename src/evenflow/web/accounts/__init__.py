@@ -2,31 +2,199 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-from flask import Flask
-from flask_security import Security, SQLAlchemySessionUserDatastore
+from flask import Flask, g, redirect, render_template, url_for
+from flask_security import Security, SQLAlchemySessionUserDatastore, uia_email_mapper
 from sqlalchemy.orm import Session, scoped_session
 
-from evenflow.web.accounts import passwords
+from evenflow.web.accounts import (
+    events,
+    forms,
+    guessing,
+    keys,
+    links,
+    mail,
+    passwords,
+    people,
+    redirects,
+    second_factor,
+    sessions,
+)
+from evenflow.web.context import web
 from evenflow.web.settings import Settings
 from evenflow.web.tables import Role, User
+
+RECENT = timedelta(minutes=15)
+"""How long after a password its owner may change what matters most."""
 
 
 def register(app: Flask, settings: Settings, db: scoped_session[Session]) -> None:
     """Add accounts to an application."""
     app.config.from_mapping(_config(settings))
-    datastore = SQLAlchemySessionUserDatastore(db, User, Role)
-    Security(app, datastore)
+    app.extensions[mail.KEY] = mail.Post(settings.mail)
+    security = Security(
+        app,
+        SQLAlchemySessionUserDatastore(db, User, Role),
+        login_form=forms.LogIn,
+        verify_form=forms.Verify,
+        change_password_form=forms.ChangePassword,
+        reset_password_form=forms.SetPassword,
+        forgot_password_form=forms.ForgotPassword,
+        send_confirmation_form=forms.SendConfirmation,
+        change_email_form=forms.ChangeEmail,
+        two_factor_verify_code_form=second_factor.CodeForm,
+        mf_recovery_form=second_factor.RecoveryForm,
+        mf_recovery_codes_util_cls=second_factor.HashedCodes,
+        totp_cls=second_factor.OnceTotp,
+        password_util_cls=passwords.Passwords,
+        mail_util_cls=mail.PostUtil,
+    )
+    security.want_json(lambda _request: False)
+    security.unauthn_handler(redirects.to_log_in)
+    security.reauthn_handler(redirects.to_verify)
+    security.login_context_processor(_log_in_page)
+    app.context_processor(_own_page)
+    security.mail_context_processor(lambda: {"link": links.link})
+    app.login_manager.unauthorized_handler(redirects.to_log_in)  # type: ignore[attr-defined]
+    app.before_request_funcs.setdefault("security", []).append(redirects.only_own)
+    # who lost the app uses a recovery code; nobody is mailed from an open page
+    app.view_functions["security.two_factor_rescue"] = _to_recovery
+    if settings.mail is None:
+        app.view_functions["security.forgot_password"] = _ask_an_admin
+    sessions.register(app)
+    guessing.register(app)
+    events.register(app)
 
 
 def _config(settings: Settings) -> dict[str, Any]:
+    def derived(label: str) -> str:
+        return keys.derive_text(settings.secret_key, label)
+
+    has_mail = settings.mail is not None
     values: dict[str, Any] = {
-        "PASSWORD_SALT": settings.secret_key[:24],
-        "REGISTERABLE": settings.sign_up == "open",
-        "SEND_REGISTER_EMAIL": False,
-        "RETURN_GENERIC_RESPONSES": True,
-        "JOIN_USER_ROLES": False,
+        "PASSWORD_HASH": "argon2",
         "PASSWORD_HASH_PASSLIB_OPTIONS": dict(passwords.HASH_OPTIONS),
+        "PASSWORD_SCHEMES": ["argon2"],
+        "PASSWORD_SALT": derived("pepper of passwords"),
+        "PASSWORD_NORMALIZE_FORM": "NFKC",
+        "PASSWORD_LENGTH_MIN": passwords.SHORTEST,
+        # of what a link carries a quick hash is enough: it is signed
+        "HASHING_SCHEMES": ["hex_sha256"],
+        "DEPRECATED_HASHING_SCHEMES": [],
+        "USER_IDENTITY_ATTRIBUTES": [
+            {"email": {"mapper": uia_email_mapper, "case_insensitive": False}}
+        ],
+        "RETURN_GENERIC_RESPONSES": True,
+        "API_ENABLED_METHODS": ["session"],
+        "FRESHNESS": RECENT,
+        "FRESHNESS_GRACE_PERIOD": timedelta(minutes=5),
+        "JOIN_USER_ROLES": False,
+        "STATIC_FOLDER": None,
+        "STATIC_FOLDER_URL": None,
+        "REGISTERABLE": False,  # pages/sign_up.py knows invitations
+        "CHANGEABLE": True,
+        "RECOVERABLE": True,
+        "RESET_PASSWORD_WITHIN": timedelta(hours=links.RESET_HOURS),
+        "CONFIRMABLE": has_mail,
+        "CHANGE_EMAIL": has_mail,
+        "EMAIL_SENDER": settings.mail.sender if settings.mail else "evenflow",
+        "TWO_FACTOR": True,
+        "TWO_FACTOR_ENABLED_METHODS": ["authenticator"],
+        "TWO_FACTOR_AUTHENTICATOR_VALIDITY": 30,
+        "TWO_FACTOR_RESCUE_EMAIL": False,
+        "TWO_FACTOR_ALWAYS_VALIDATE": True,
+        "TWO_FACTOR_IMPLEMENTATIONS": {"code": "flask_security.twofactor.CodeTfPlugin"},
+        "MULTI_FACTOR_RECOVERY_CODES": True,
+        "MULTI_FACTOR_RECOVERY_CODES_N": second_factor.N_CODES,
+        "TOTP_SECRETS": {"1": derived("second factors")},
+        "TOTP_ISSUER": "evenflow",
+        "POST_LOGIN_VIEW": "/",
+        "POST_LOGOUT_VIEW": "security.login",
+        "POST_CHANGE_VIEW": "account.index",
+        "POST_CHANGE_EMAIL_VIEW": "account.index",
+        "POST_VERIFY_VIEW": "account.index",
+        "TWO_FACTOR_POST_SETUP_VIEW": "account.index",
+        "CLI_USERS_NAME": None,
+        "CLI_ROLES_NAME": None,
     }
+    for name in ("CONFIRM", "RESET", "LOGIN", "CHANGE", "REMEMBER", "CHANGE_EMAIL",
+                 "TWO_FACTOR_VALIDITY", "TWO_FACTOR_SETUP"):  # fmt: skip
+        values[f"{name}_SALT"] = derived(f"salt {name}")
+    for name, text in MESSAGES.items():
+        values[f"MSG_{name}"] = text
     return {f"SECURITY_{name}": value for name, value in values.items()}
+
+
+SENT = "If there is an account for that address, a mail with a link is on its way"
+MESSAGES = {
+    "GENERIC_AUTHN_FAILED": (forms.WRONG, "error"),
+    "PASSWORD_RESET_REQUEST": (SENT, "info"),
+    "CONFIRMATION_REQUEST": (SENT, "info"),
+    "CHANGE_EMAIL_SENT": (
+        "A mail with a link is on its way to the new address; the address changes when "
+        "the link is opened",
+        "info",
+    ),
+    "INVALID_PASSWORD": ("This is not your password", "error"),
+    "PASSWORD_NOT_PROVIDED": ("Type a password", "error"),
+    "PASSWORD_IS_THE_SAME": ("This is the password you have now", "error"),
+    "PASSWORD_CHANGE": (
+        "Your password is changed; everywhere else you are logged out",
+        "success",
+    ),
+    "PASSWORD_RESET_NO_LOGIN": ("The new password is kept: log in with it", "success"),
+    "INVALID_RESET_PASSWORD_TOKEN": (
+        "This link was used already or is no longer good; ask for another one",
+        "error",
+    ),
+    "PASSWORD_RESET_EXPIRED": ("This link is too old; ask for another one", "error"),
+    "INVALID_CONFIRMATION_TOKEN": (
+        "This link is no longer good; ask for another one",
+        "error",
+    ),
+    "EMAIL_CONFIRMED": ("Your e-mail address is confirmed: log in", "success"),
+    "EMAIL_NOT_PROVIDED": ("Type your e-mail address", "error"),
+    "INVALID_EMAIL_ADDRESS": (
+        "This is no e-mail address; it looks like name@example.org",
+        "error",
+    ),
+    "TWO_FACTOR_INVALID_TOKEN": (
+        "This is not the code of this moment, or it was used already. Wait for the "
+        "next one, and check the clock of your phone",
+        "error",
+    ),
+    "TWO_FACTOR_LOGIN_SUCCESSFUL": ("Welcome back", "success"),
+    "TWO_FACTOR_CHANGE_METHOD_SUCCESSFUL": (
+        "Your second factor is set up; make recovery codes now",
+        "success",
+    ),
+    "TWO_FACTOR_DISABLED": ("Your second factor is taken away", "success"),
+    "TWO_FACTOR_PERMISSION_DENIED": ("Log in first", "error"),
+    "INVALID_RECOVERY_CODE": (
+        "This is none of the recovery codes that are left",
+        "error",
+    ),
+    "REAUTHENTICATION_SUCCESSFUL": ("Thank you; go on", "success"),
+}
+
+
+def _log_in_page() -> dict[str, Any]:
+    form = g.get("log_in_form")
+    if form is not None:
+        form.restore()
+    return {"is_first_run": people.is_empty(web.db)}
+
+
+def _own_page() -> dict[str, Any]:
+    has_mail = web.settings.mail is not None
+    return {"account_url": url_for("account.index"), "has_mail": has_mail}
+
+
+def _to_recovery() -> Any:
+    return redirect(url_for("security.mf_recovery"))
+
+
+def _ask_an_admin() -> Any:
+    return render_template("security/forgot_password.html", forgot_password_form=None)

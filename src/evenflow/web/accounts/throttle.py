@@ -188,6 +188,22 @@ def forgive(session: AnySession, key: str) -> None:
     )
 
 
+def once(session: AnySession, key: str) -> bool:
+    """Return True the first time a key is seen, and False after: a code used twice.
+
+    The caller commits. Sweeping forgets a key after a day.
+    """
+    at = now()
+    insert: Any = sqlite.insert if _is_sqlite(session) else postgresql.insert
+    added = session.execute(
+        insert(Throttle)
+        .values(key=key[:80], failures=1, first_at=at, until=at)
+        .on_conflict_do_nothing(index_elements=["key"])
+        .returning(Throttle.key)
+    ).scalar_one_or_none()
+    return added is not None
+
+
 def sweep(session: AnySession) -> int:
     """Delete what no rule remembers any more; return how many. The caller commits."""
     longest = max(rule.forget_s for rule in [USUAL, *RULES.values()])

@@ -61,11 +61,14 @@ def register(app: Flask) -> None:
 
 def _shown(entry: Entry) -> Shown:
     groups = ((40, "work"), (70, "models"), (1000, "admin"))
-    here = (request.endpoint or "").split(".")[0]
+    url = url_for(entry.endpoint)
+    # a page under an entry's own is part of it: /admin/users/3 of /admin/users
+    here = request.script_root + request.path
+    is_under = url.rstrip("/") != request.script_root and here.startswith(f"{url}/")
     return Shown(
         label=entry.label,
-        url=url_for(entry.endpoint),
+        url=url,
         icon=entry.icon,
-        is_current=here == entry.endpoint.split(".")[0],
+        is_current=here == url or is_under,
         group=next(name for most, name in groups if entry.order < most),
     )

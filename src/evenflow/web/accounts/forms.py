@@ -1,0 +1,160 @@
+"""Flask-Security's forms, made slow to guess at and silent about who has an account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import g
+from flask_security import (
+    ChangeEmailForm,
+    ChangePasswordForm,
+    ForgotPasswordForm,
+    LoginForm,
+    ResetPasswordForm,
+    SendConfirmationForm,
+    VerifyForm,
+    current_user,
+    hash_password,
+)
+from flask_wtf import FlaskForm
+
+from evenflow.errors import DataError
+from evenflow.web.accounts import guessing, people
+from evenflow.web.accounts.throttle import key
+from evenflow.web.context import web
+
+WRONG = "E-mail address or password is wrong"
+"""The one answer to a log-in that fails, whatever was wrong."""
+
+UNCONFIRMED = (
+    "Confirm your e-mail address first: open the link in the mail you were sent, or "
+    "ask for another one below"
+)
+
+
+class LogIn(LoginForm):
+    """The log-in form."""
+
+    remember = None
+    kept: dict[str, list[str]] | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.password.description = ""
+
+    def validate(self, **kwargs: Any) -> bool:
+        """Return whether this person may come in."""
+        g.log_in_form = self
+        self.kept = {}
+        if not FlaskForm.validate(self, **kwargs):
+            # an empty field or what is no address tells nothing: say so at the field
+            self.kept = {f.name: list(f.errors) for f in self if f.errors}
+            return False
+        email = str(self.email.data)
+        keys = guessing.log_in_keys(email)
+        if not guessing.allow(*keys):
+            self.kept = {"": [guessing.words()]}
+            return False
+        if super().validate(**kwargs):
+            guessing.was_right(*keys)
+            return True
+        if self.requires_confirmation and self.user_authenticated:
+            # only somebody who knows the password reads this
+            self.kept = {"": [UNCONFIRMED]}
+        else:
+            self.kept = {"": [WRONG]}
+        people.log(web.db, "login.failed", email, user=self.user)
+        web.db.commit()
+        return False
+
+    def restore(self) -> None:
+        """Put this form's own words back where the view put its general ones."""
+        if self.kept is None:
+            return
+        self.form_errors = self.kept.get("", [])
+        for field in self:
+            if field.name in self.kept:
+                field.errors = self.kept[field.name]
+
+
+class Verify(VerifyForm):
+    """The password again, before something of weight."""
+
+    def validate(self, **kwargs: Any) -> bool:
+        """Return whether it is the password."""
+        tries = key("password", self.user.id)
+        if not guessing.allow(tries):
+            self.form_errors = [guessing.words()]
+            return False
+        if not super().validate(**kwargs):
+            return False
+        guessing.was_right(tries)
+        return True
+
+
+class ChangePassword(ChangePasswordForm):
+    """The old password and a new one; typed once, it can be shown."""
+
+    new_password_confirm = None
+
+    def validate(self, **kwargs: Any) -> bool:
+        """Return whether the password is changed."""
+        tries = key("password", current_user.id)
+        if self.password.data and not guessing.allow(tries):
+            self.form_errors = [guessing.words()]
+            return False
+        is_valid = super().validate(**kwargs)
+        if self.password.data and not self.password.errors:
+            guessing.was_right(tries)
+        return is_valid
+
+
+class SetPassword(ResetPasswordForm):
+    """A new password, by a link; typed once, it can be shown."""
+
+    password_confirm = None
+
+
+class ForgotPassword(ForgotPasswordForm):
+    """An address that a link is sent to, if it has an account."""
+
+    def validate(self, **kwargs: Any) -> bool:
+        """Return whether a link is sent."""
+        if not _may_send(self):
+            return False
+        if not super().validate(**kwargs):
+            return False
+        hash_password("as long as an address without an account takes")
+        return True
+
+
+class SendConfirmation(SendConfirmationForm):
+    """An address that another link to confirm it is sent to."""
+
+    def validate(self, **kwargs: Any) -> bool:
+        """Return whether a link is sent."""
+        return _may_send(self) and bool(super().validate(**kwargs))
+
+
+class ChangeEmail(ChangeEmailForm):
+    """Another address, which is sent a link."""
+
+    def validate(self, **kwargs: Any) -> bool:
+        """Return whether a link is sent."""
+        if not guessing.allow(key("reset", current_user.id)):
+            self.form_errors = [guessing.words()]
+            return False
+        return bool(super().validate(**kwargs))
+
+
+def _may_send(form: Any) -> bool:
+    try:
+        email = people.normal_email(str(form.email.data or ""))
+    except DataError:
+        form.form_errors = ["This is no e-mail address; it looks like name@example.org"]
+        return False
+    keys = (key("reset", email), key("reset-address", guessing.here()))
+    if not guessing.allow(*keys):
+        form.form_errors = [guessing.words()]
+        return False
+    return True

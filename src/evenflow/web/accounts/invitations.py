@@ -1,0 +1,111 @@
+"""Links by which one person each may sign up, with the role an admin chose."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.orm import Session, scoped_session
+
+from evenflow.errors import DataError
+from evenflow.web.accounts import people
+from evenflow.web.tables import ROLES, Invitation, now
+
+AnySession = Session | scoped_session[Session]
+DAYS = (1, 3, 7, 30)
+"""How long a link may hold."""
+
+
+def make(
+    session: AnySession,
+    *,
+    role: str = "viewer",
+    email: str = "",
+    days: int = 7,
+    made_by: int | None = None,
+) -> tuple[Invitation, str]:
+    """Return a new invitation and its token, which is kept nowhere.
+
+    Raises
+    ------
+    DataError
+        The role or the address is none, or the days are out of bounds.
+    """
+    if role not in ROLES:
+        raise DataError(f"there is no role {role[:40]!r}, expected {', '.join(ROLES)}")
+    if not 1 <= days <= max(DAYS):
+        raise DataError(f"a link holds 1 to {max(DAYS)} days, found {days}")
+    address = people.normal_email(email) if email.strip() else ""
+    token = secrets.token_urlsafe(32)
+    invitation = Invitation(
+        token_sha256=_hash(token),
+        email=address,
+        role=role,
+        made_by=made_by,
+        expires_at=now() + timedelta(days=days),
+    )
+    session.add(invitation)
+    session.flush()
+    people.log(session, "invitation.make", address or "anybody", role=role, days=days)
+    return invitation, token
+
+
+def find(session: AnySession, token: str) -> Invitation | None:
+    """Return the invitation of a link if it still holds."""
+    return session.scalar(
+        select(Invitation).where(
+            Invitation.token_sha256 == _hash(token),
+            Invitation.used_at.is_(None),
+            Invitation.expires_at > now(),
+        )
+    )
+
+
+def use(session: AnySession, invitation: Invitation) -> bool:
+    """Use an invitation up; False if somebody was first. The caller commits."""
+    at = now()
+    used: Any = session.execute(
+        update(Invitation)
+        .where(
+            Invitation.id == invitation.id,
+            Invitation.used_at.is_(None),
+            Invitation.expires_at > at,
+        )
+        .values(used_at=at)
+        .execution_options(synchronize_session=False)
+    )
+    return int(used.rowcount) == 1
+
+
+def revoke(session: AnySession, id: int) -> bool:  # noqa: A002
+    """Make a link worthless; False if it was used or is not there."""
+    found = session.get(Invitation, id)
+    gone: Any = session.execute(
+        delete(Invitation)
+        .where(Invitation.id == id, Invitation.used_at.is_(None))
+        .execution_options(synchronize_session=False)
+    )
+    if gone.rowcount != 1 or found is None:
+        return False
+    people.log(session, "invitation.revoke", found.email or "anybody", role=found.role)
+    return True
+
+
+def waiting(session: AnySession) -> list[Invitation]:
+    """Return all invitations, the newest first; used and old ones for 30 days."""
+    old = now() - timedelta(days=30)
+    return list(
+        session.scalars(
+            select(Invitation)
+            .where(or_(Invitation.expires_at > old, Invitation.used_at > old))
+            .order_by(Invitation.id.desc())
+            .limit(500)
+        )
+    )
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

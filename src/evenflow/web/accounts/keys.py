@@ -1,0 +1,36 @@
+"""Keys made from the one secret: each use has its own, none is the secret itself."""
+
+from __future__ import annotations
+
+import base64
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+
+def derive(secret: str, label: str, *, length: int = 32) -> bytes:
+    """Return the key of one use.
+
+    Parameters
+    ----------
+    secret : str
+        The application's secret.
+    label : str
+        Name of the use; another name gives an unrelated key.
+    length : int, default=32
+        Bytes.
+
+    References
+    ----------
+    .. [1] H. Krawczyk and P. Eronen, "HMAC-based extract-and-expand key derivation
+       function (HKDF)", RFC 5869, 2010. doi:10.17487/RFC5869
+    """
+    info = f"evenflow/1/{label}".encode()
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(
+        secret.encode()
+    )
+
+
+def derive_text(secret: str, label: str) -> str:
+    """Return the key of one use as text that is safe in a URL."""
+    return base64.urlsafe_b64encode(derive(secret, label)).decode().rstrip("=")

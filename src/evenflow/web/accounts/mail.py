@@ -1,0 +1,156 @@
+"""Mails: rendered by Flask-Security, sent by SMTP from a thread of their own.
+
+The request that asks for a mail does not wait for the server: that would tell, by
+its time, whether there was an account to write to. Without mail settings nothing is
+sent, and an administrator hands links over (see :func:`evenflow.web.accounts.links`).
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import smtplib
+import ssl
+import threading
+import time
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+from typing import Any
+
+from flask import current_app
+from flask_security import EmailValidateException, MailUtil
+
+from evenflow.errors import DataError
+from evenflow.web.accounts import people
+from evenflow.web.settings import Mail
+
+logger = logging.getLogger(__name__)
+
+KEY = "evenflow-post"
+"""Under which an application carries its :class:`Post`."""
+TIMEOUT_S = 15.0
+TRIES, WAIT_S = 4, 5.0
+WAITING = 500
+"""Most mails that wait; more are dropped and logged."""
+
+
+class Post:
+    """Mails on their way, one after the other."""
+
+    def __init__(self, mail: Mail | None, *, context: ssl.SSLContext | None = None):
+        self.mail, self.context = mail, context
+        self._waiting: queue.Queue[EmailMessage] = queue.Queue(WAITING)
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def send(self, message: EmailMessage) -> None:
+        """Put a mail on its way."""
+        if self.mail is None:
+            return
+        try:
+            self._waiting.put_nowait(message)
+        except queue.Full:
+            logger.error("%d mails wait already; one was dropped", WAITING)
+            return
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(
+                    target=self._work, name="evenflow-post", daemon=True
+                )
+                self._thread.start()
+
+    def wait(self) -> None:
+        """Wait until all mails are sent or given up."""
+        self._waiting.join()
+
+    def _work(self) -> None:
+        while True:
+            message = self._waiting.get()
+            try:
+                self._try(message)
+            finally:
+                self._waiting.task_done()
+
+    def _try(self, message: EmailMessage) -> None:
+        assert self.mail is not None  # noqa: S101 (send() returned before)
+        for attempt in range(TRIES):
+            try:
+                deliver(self.mail, message, context=self.context)
+            except (OSError, smtplib.SMTPException) as error:
+                # the answer of a server may name the address; the kind is enough
+                logger.warning(
+                    "a mail could not be sent by %s:%d (try %d of %d): %s",
+                    self.mail.host, self.mail.port, attempt + 1, TRIES,
+                    type(error).__name__,
+                )  # fmt: skip
+                time.sleep(WAIT_S * 2**attempt if attempt < TRIES - 1 else 0)
+            else:
+                return
+        logger.error("a mail was given up after %d tries", TRIES)
+
+
+class PostUtil(MailUtil):
+    """Flask-Security's place for mails and for what an address is."""
+
+    def send_mail(
+        self,
+        template: str,
+        subject: str,
+        recipient: str | tuple[str, str],
+        sender: str | tuple[str, str],
+        body: str | None,
+        html: str | None,
+        **kwargs: Any,
+    ) -> None:
+        """Put a rendered mail on its way."""
+        del template, sender, kwargs
+        post: Post = current_app.extensions[KEY]
+        if post.mail is None:
+            return
+        message = EmailMessage()
+        message["Subject"] = f"evenflow: {subject}"
+        message["From"] = post.mail.sender
+        message["To"] = recipient if isinstance(recipient, str) else recipient[1]
+        message["Date"] = formatdate()
+        message["Message-ID"] = make_msgid(domain="evenflow.invalid")
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(body or "")
+        if html:
+            message.add_alternative(html, subtype="html")
+        post.send(message)
+
+    def normalize(self, email: str) -> str:
+        """Return the one form of an address."""
+        try:
+            return people.normal_email(email)
+        except DataError as error:
+            raise EmailValidateException(
+                "This is no e-mail address; it looks like name@example.org"
+            ) from error
+
+    validate = normalize
+
+
+def deliver(
+    mail: Mail, message: EmailMessage, *, context: ssl.SSLContext | None = None
+) -> None:
+    """Hand one mail to the SMTP server; certificates are always verified.
+
+    Raises
+    ------
+    OSError, smtplib.SMTPException
+        The server is away, its certificate is wrong, or it takes no mail from us.
+    """
+    trusted = context or ssl.create_default_context()
+    if mail.security == "tls":
+        server: smtplib.SMTP = smtplib.SMTP_SSL(
+            mail.host, mail.port, timeout=TIMEOUT_S, context=trusted
+        )
+    else:
+        server = smtplib.SMTP(mail.host, mail.port, timeout=TIMEOUT_S)
+    with server:
+        if mail.security == "starttls":
+            server.starttls(context=trusted)
+        if mail.user:
+            server.login(mail.user, mail.password)
+        server.send_message(message)

@@ -1,0 +1,273 @@
+"""Accounts as an admin keeps them: by pages and by the command line alike.
+
+Every change is written to the audit log. The callers commit; hashing a password
+needs the application's context (``with app.app_context():``).
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import email_validator
+from flask import has_request_context, request
+from flask_security import current_user, hash_password
+from sqlalchemy import delete as delete_rows
+from sqlalchemy import exists, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session, aliased, scoped_session
+
+from evenflow.errors import DataError
+from evenflow.registry import nearest
+from evenflow.web.accounts import passwords, sessions
+from evenflow.web.tables import ROLES, Audit, User, now
+
+AnySession = Session | scoped_session[Session]
+
+
+def normal_email(text: str) -> str:
+    """Return the one form of an e-mail address: lower case, so that it is unique.
+
+    Raises
+    ------
+    DataError
+        It is none.
+    """
+    try:
+        # names of an inner network (name@host.lan) are fine; nothing is looked up
+        found = email_validator.validate_email(
+            text.strip(), check_deliverability=False, globally_deliverable=False
+        )
+    except email_validator.EmailNotValidError as error:
+        raise DataError(
+            f"{text[:80]!r} is no e-mail address: {error} Expected name@example.org"
+        ) from None
+    if len(found.normalized) > 255:
+        raise DataError("the e-mail address is longer than 255 characters")
+    return found.normalized.lower()
+
+
+def find(session: AnySession, email: str) -> User:
+    """Return the account of an address.
+
+    Raises
+    ------
+    DataError
+        There is none.
+    """
+    user = session.scalar(select(User).where(User.email == normal_email(email)))
+    if user is None:
+        raise DataError(f"there is no account for {email[:80]!r}")
+    return user
+
+
+def add(
+    session: AnySession,
+    email: str,
+    password: str | None,
+    role: str = "viewer",
+    *,
+    is_confirmed: bool = True,
+    how: str = "",
+) -> User:
+    """Return a new account; without a password it needs a link to set one.
+
+    Raises
+    ------
+    DataError
+        The address is none or taken, the password is too weak, the role unknown.
+    """
+    address = normal_email(email)
+    _check_role(role)
+    hashed = None
+    if password is not None:
+        normal = passwords.normal(password)
+        wrong = passwords.fault(normal, email=address)
+        if wrong:
+            raise DataError(f"the password is refused. {wrong}")
+        hashed = hash_password(normal)
+    insert: Any = (
+        sqlite.insert
+        if session.get_bind().dialect.name == "sqlite"
+        else postgresql.insert
+    )
+    # one statement: of two who take an address at the same moment one gets it
+    made = session.execute(
+        insert(User)
+        .values(
+            email=address,
+            password=hashed,
+            role=role,
+            active=True,
+            fs_uniquifier=uuid.uuid4().hex,
+            confirmed_at=now() if is_confirmed else None,
+            created_at=now(),
+        )
+        .on_conflict_do_nothing(index_elements=["email"])
+        .returning(User.id)
+    ).scalar_one_or_none()
+    user = None if made is None else session.get(User, made)
+    if user is None:
+        raise DataError(
+            f"there is an account for {address} already; use another address, or "
+            "change that account"
+        )
+    log(session, "user.add", address, role=role, how=how or "by hand")
+    return user
+
+
+def set_role(session: AnySession, user: User, role: str) -> None:
+    """Give a person another role.
+
+    Raises
+    ------
+    DataError
+        The role is unknown, or the person is the last active admin.
+    """
+    _check_role(role)
+    before = user.role
+    if role == before:
+        return
+    _change(session, user, is_leaving=role != "admin", role=role)
+    log(session, "user.role", user.email, before=before, after=role)
+
+
+def set_password(session: AnySession, user: User, password: str) -> None:
+    """Give a person another password and end all their sessions.
+
+    Raises
+    ------
+    DataError
+        The password is too weak.
+    """
+    normal = passwords.normal(password)
+    wrong = passwords.fault(normal, email=user.email)
+    if wrong:
+        raise DataError(f"the password is refused. {wrong}")
+    user.password = hash_password(normal)
+    sessions.end_everywhere(session, user)
+    log(session, "user.password", user.email)
+
+
+def disable(session: AnySession, user: User) -> None:
+    """Let a person in no more, and end their sessions.
+
+    Raises
+    ------
+    DataError
+        The person is the last active admin.
+    """
+    if not user.active:
+        return
+    _change(session, user, is_leaving=True, active=False)
+    sessions.end_everywhere(session, user)
+    log(session, "user.disable", user.email)
+
+
+def enable(session: AnySession, user: User) -> None:
+    """Let a person in again."""
+    if user.active:
+        return
+    user.active = True
+    log(session, "user.enable", user.email)
+
+
+def delete(session: AnySession, user: User) -> None:
+    """Delete an account, its sessions and tokens; records stay, without an owner.
+
+    Raises
+    ------
+    DataError
+        The person is the last active admin.
+    """
+    _change(session, user, is_leaving=True, active=False)
+    log(session, "user.delete", user.email, role=user.role)
+    session.flush()
+    session.expunge(user)
+    session.execute(delete_rows(User).where(User.id == user.id))
+
+
+def end_sessions(session: AnySession, user: User) -> int:
+    """Log a person out everywhere; return how many sessions ended."""
+    n = sessions.end_everywhere(session, user)
+    log(session, "user.log_out_everywhere", user.email, sessions=n)
+    return n
+
+
+def reset_second_factor(session: AnySession, user: User) -> None:
+    """Take the second factor from a person who lost it, and end their sessions."""
+    user.tf_primary_method = user.tf_totp_secret = None
+    user.mf_recovery_codes = None
+    sessions.end_everywhere(session, user)
+    log(session, "user.second_factor_reset", user.email)
+
+
+def is_empty(session: AnySession) -> bool:
+    """Return whether there is no account at all."""
+    return not session.scalar(select(exists(select(User.id))))
+
+
+def log(
+    session: AnySession,
+    action: str,
+    object: str = "",  # noqa: A002
+    *,
+    user: Any = None,
+    **detail: Any,
+) -> None:
+    """Write an action down, also when it is done by a command."""
+    is_web = has_request_context()
+    actor = user if user is not None else (current_user if is_web else None)
+    session.add(
+        Audit(
+            user_id=getattr(actor, "id", None),
+            actor=getattr(actor, "email", "") or ("" if is_web else "command line"),
+            action=action,
+            object=object[:200],
+            detail=detail,
+            address=(request.remote_addr or "")[:64] if is_web else "",
+        )
+    )
+
+
+def _check_role(role: str) -> None:
+    if role not in ROLES:
+        raise DataError(f"there is no role {role[:40]!r}; {nearest(role, list(ROLES))}")
+
+
+def _change(
+    session: AnySession, user: User, *, is_leaving: bool, **values: Any
+) -> None:
+    """Change an account unless the last active admin would be gone.
+
+    One conditional statement, after the admins' rows were locked: two admins who
+    demote each other at the same moment cannot both succeed.
+    """
+    session.flush()
+    query = update(User).where(User.id == user.id)
+    if is_leaving and user.role == "admin" and user.active:
+        active = (User.role == "admin", User.active.is_(True))
+        session.execute(
+            select(User.id).where(*active).order_by(User.id).with_for_update()
+        ).all()
+        other = aliased(User)
+        query = query.where(
+            exists(
+                select(other.id).where(
+                    other.role == "admin", other.active.is_(True), other.id != user.id
+                )
+            )
+        )
+    changed: Any = session.execute(
+        query.values(**values).execution_options(synchronize_session=False)
+    )
+    if changed.rowcount != 1:
+        raise DataError(
+            f"{user.email} is the last active admin; make another one first"
+        )
+    session.refresh(user)
+
+
+def count(session: AnySession) -> int:
+    """Return how many accounts there are."""
+    return session.scalar(select(func.count(User.id))) or 0

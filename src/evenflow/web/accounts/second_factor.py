@@ -1,0 +1,138 @@
+"""The second factor: codes of an authenticator app, and codes for when it is lost."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import io
+import secrets
+from typing import Any
+
+from flask import Flask, current_app
+from flask_security import (
+    MfRecoveryCodesUtil,
+    MfRecoveryForm,
+    Totp,
+    TwoFactorVerifyCodeForm,
+)
+from passlib.totp import TokenError  # type: ignore[import-untyped]
+
+from evenflow.web.accounts import guessing, keys, throttle
+from evenflow.web.context import web
+
+N_CODES = 10
+LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+"""Without those that look alike."""
+
+
+class OnceTotp(Totp):
+    """Codes of an app, each taken once."""
+
+    def verify_totp(
+        self, token: str, totp_secret: str, user: Any, window: int = 0
+    ) -> bool:
+        """Return whether a code is right and was not used before."""
+        try:
+            match = self._totp.verify(token, totp_secret, window=window)
+        except (TokenError, ValueError):  # a wrong code; a secret of another key
+            return False
+        mark = throttle.key("code-used", user.id, totp_secret, match.counter)
+        is_new = throttle.once(web.db, mark)
+        web.db.commit()
+        return is_new
+
+    def generate_qrcode(self, username: str, totp: str) -> str:
+        """Return the code to scan as an image, dark on white in both themes."""
+        import qrcode  # type: ignore[import-untyped]
+        from qrcode.image.svg import SvgFillImage  # type: ignore[import-untyped]
+
+        image = qrcode.make(
+            self.get_totp_uri(username, totp), image_factory=SvgFillImage
+        )
+        buffer = io.BytesIO()
+        image.save(buffer)
+        data = base64.b64encode(buffer.getvalue()).decode("ascii")
+        return f"data:image/svg+xml;base64,{data}"
+
+
+class HashedCodes(MfRecoveryCodesUtil):
+    """Recovery codes: 80 random bits each, shown once, kept as keyed hashes."""
+
+    def __init__(self, app: Flask) -> None:
+        super().__init__(app)
+        self.key = keys.derive(str(app.secret_key), "recovery codes")
+
+    def create_recovery_codes(self, user: Any) -> list[str]:
+        """Return new codes; those before are worth nothing any more."""
+        codes = [_new_code() for _ in range(N_CODES)]
+        hashed = [self._hash(user, code) for code in codes]
+        self._datastore.mf_set_recovery_codes(user, hashed)
+        return codes
+
+    def get_recovery_codes(self, user: Any) -> list[str]:
+        """Return nothing: what is hashed cannot be shown again."""
+        del user
+        return []
+
+    def check_recovery_code(self, user: Any, code: str) -> bool:
+        """Return whether a code is right, and take it: the same one sent twice is not.
+
+        Two requests at the same moment are told apart by the database.
+        """
+        hashed = self._hash(user, code)
+        kept = self._datastore.mf_get_recovery_codes(user)
+        if not any(hmac.compare_digest(hashed, each) for each in kept):
+            return False
+        is_new = throttle.once(web.db, throttle.key("code-used", user.id, hashed))
+        web.db.commit()
+        return is_new
+
+    def delete_recovery_code(self, user: Any, code: str) -> bool:
+        """Forget a code that was used."""
+        kept = self._datastore.mf_get_recovery_codes(user)
+        index = kept.index(self._hash(user, code))
+        return bool(self._datastore.mf_delete_recovery_code(user, index))
+
+    @property
+    def _datastore(self) -> Any:
+        return current_app.extensions["security"].datastore
+
+    def _hash(self, user: Any, code: str) -> str:
+        plain = "".join(c for c in code.casefold() if c.isalnum())
+        text = f"{user.id}:{plain}".encode()
+        return hmac.digest(self.key, text, "sha256").hex()
+
+
+class CodeForm(TwoFactorVerifyCodeForm):
+    """A code of the app: when logging in, or to set the app up."""
+
+    def validate(self, **kwargs: Any) -> bool:
+        """Return whether it is the code of this moment."""
+        tries = guessing.code_keys(self.user)
+        if not guessing.allow(*tries):
+            self.form_errors = [guessing.words()]
+            return False
+        if not super().validate(**kwargs):
+            return False
+        guessing.was_right(*tries)
+        return True
+
+
+class RecoveryForm(MfRecoveryForm):
+    """A recovery code instead of one of the app."""
+
+    def validate(self, **kwargs: Any) -> bool:
+        """Return whether it is one of the codes that are left."""
+        tries = guessing.code_keys(self.user)
+        if not guessing.allow(*tries):
+            self.form_errors = [guessing.words()]
+            return False
+        if not super().validate(**kwargs):
+            return False
+        guessing.was_right(*tries)
+        return True
+
+
+def _new_code() -> str:
+    text = "".join(secrets.choice(LETTERS) for _ in range(16))
+    return "-".join(text[i : i + 4] for i in range(0, 16, 4))

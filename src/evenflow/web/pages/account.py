@@ -1,0 +1,148 @@
+"""A person's own account: password, second factor, sessions, keys to the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask_security import current_user, logout_user, verify_password
+from sqlalchemy import select
+
+from evenflow.errors import DataError
+from evenflow.web.accounts import guessing, passwords, people, sessions, tokens
+from evenflow.web.accounts.recent import recent
+from evenflow.web.accounts.throttle import key
+from evenflow.web.context import web
+from evenflow.web.guard import require
+from evenflow.web.tables import ApiToken, User, now
+
+bp = Blueprint("account", __name__, url_prefix="/account")
+
+
+@bp.get("")
+@require("viewer")
+def index() -> str:
+    """Show the account."""
+    return _page()
+
+
+@bp.post("/sessions/<int:number>/end")
+@require("viewer")
+def end_session(number: int) -> Any:
+    """End one of the person's own sessions."""
+    if number >= 2**31 or not sessions.end(web.db, current_user.id, number):
+        abort(404)
+    people.log(web.db, "session.end", current_user.email)
+    web.db.commit()
+    if number == sessions.current_id():
+        logout_user()
+        return redirect(url_for("security.login"), 303)
+    flash("That browser is logged out", "success")
+    return redirect(url_for(".index", _anchor="sessions"), 303)
+
+
+@bp.post("/sessions/end")
+@require("viewer")
+def log_out_everywhere() -> Any:
+    """End all of the person's sessions, this one too."""
+    person = _me()
+    people.end_sessions(web.db, person)
+    web.db.commit()
+    logout_user()
+    flash("You are logged out everywhere", "success")
+    return redirect(url_for("security.login"), 303)
+
+
+@bp.post("/tokens")
+@require("viewer")
+@recent
+def make_token() -> Any:
+    """Make a key to the API and show it, this once."""
+    days = request.form.get("days", "")
+    typed: dict[str, Any] = {
+        "name": request.form.get("name", "").strip()[:200],
+        "scopes": request.form.getlist("scopes"),
+        "days": days[:9],
+    }
+    try:
+        plain = tokens.make(
+            web.db(),
+            _me(),
+            name=typed["name"],
+            scopes=tuple(typed["scopes"]),
+            days=int(days)
+            if days.isascii() and days.isdigit() and len(days) < 6
+            else 0,
+        )
+        people.log(
+            web.db, "token.add", current_user.email, name=typed["name"],
+            scopes=typed["scopes"],
+        )  # fmt: skip
+        web.db.commit()
+    except DataError as error:
+        web.db.rollback()
+        return _page(typed=typed, error=str(error)), 422
+    return render_template("account/token.html", token=plain, name=typed["name"])
+
+
+@bp.post("/tokens/<int:number>/revoke")
+@require("viewer")
+def revoke_token(number: int) -> Any:
+    """Make one of the person's own keys worthless."""
+    token = web.db.get(ApiToken, number) if number < 2**31 else None
+    if token is None or token.user_id != current_user.id or token.revoked_at:
+        abort(404)
+    token.revoked_at = now()
+    people.log(web.db, "token.revoke", current_user.email, name=token.name)
+    web.db.commit()
+    flash("The key is worth nothing any more", "success")
+    return redirect(url_for(".index", _anchor="tokens"), 303)
+
+
+@bp.post("/delete")
+@require("viewer")
+def delete() -> Any:
+    """Delete the person's own account, after their password."""
+    tries = key("password", current_user.id)
+    password = passwords.normal(request.form.get("password", ""))
+    if not guessing.allow(tries):
+        return _page(delete_error=guessing.words())
+    if not current_user.password or not verify_password(
+        password, current_user.password
+    ):
+        return _page(delete_error="This is not your password"), 422
+    person = _me()
+    try:
+        people.delete(web.db, person)
+        web.db.commit()
+    except DataError as error:
+        web.db.rollback()
+        return _page(delete_error=str(error)), 422
+    logout_user()
+    flash("Your account is deleted", "success")
+    return redirect(url_for("security.login"), 303)
+
+
+def _page(
+    *, typed: dict[str, Any] | None = None, error: str = "", delete_error: str = ""
+) -> str:
+    return render_template(
+        "account/index.html",
+        sessions=sessions.of(_me()),
+        tokens=web.db.scalars(
+            select(ApiToken)
+            .where(ApiToken.user_id == current_user.id)
+            .order_by(ApiToken.id.desc())
+            .limit(200)
+        ).all(),
+        scopes=tokens.SCOPES,
+        typed=typed or {"name": "", "scopes": ["score"], "days": "90"},
+        error=error,
+        delete_error=delete_error,
+        n_codes=len(current_user.mf_recovery_codes or []),
+    )
+
+
+def _me() -> User:
+    person: User = current_user._get_current_object()
+    return person

@@ -1,0 +1,59 @@
+"""Lists of the administration, a page at a time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from flask import request, url_for
+from sqlalchemy import Select, func
+
+from evenflow.web.context import web
+
+PER_PAGE = 50
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """One page of a list, and where the others are."""
+
+    rows: list[Any]
+    number: int
+    pages: int
+    total: int
+    prev_url: str
+    next_url: str
+
+
+def page(query: Select[Any]) -> Page:
+    """Return the page of a query that the address names, the first for no number."""
+    total = web.db.scalar(query.order_by(None).with_only_columns(func.count())) or 0
+    pages = max(1, math.ceil(total / PER_PAGE))
+    asked = request.args.get("page", "1")
+    number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 1
+    number = min(max(number, 1), pages)
+    rows = web.db.scalars(query.limit(PER_PAGE).offset((number - 1) * PER_PAGE))
+    return Page(
+        rows=list(rows),
+        number=number,
+        pages=pages,
+        total=total,
+        prev_url=_url(number - 1) if number > 1 else "",
+        next_url=_url(number + 1) if number < pages else "",
+    )
+
+
+def text(name: str, most: int = 200) -> str:
+    """Return a filter of the address: no longer than that, and no NUL."""
+    return request.args.get(name, "").replace("\0", "").strip()[:most]
+
+
+def _url(number: int) -> str:
+    kept = {k: v for k, v in request.args.items() if v and k != "page"}
+    endpoint = str(request.endpoint)
+    values: dict[str, Any] = {**kept, "page": number}
+    # only what the page's own filters are called: an address is built by nobody else
+    return url_for(
+        endpoint, **{k: v for k, v in values.items() if not k.startswith("_")}
+    )

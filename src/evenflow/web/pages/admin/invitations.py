@@ -1,0 +1,86 @@
+"""Invitations: links by which one person each signs up, with a role."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import (
+    abort,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask_security import current_user
+
+from evenflow.errors import DataError
+from evenflow.web.accounts import invitations as inviting
+from evenflow.web.accounts import links
+from evenflow.web.accounts.recent import recent
+from evenflow.web.context import web
+from evenflow.web.guard import require
+from evenflow.web.pages.admin._blueprint import bp
+from evenflow.web.tables import ROLES
+
+
+@bp.get("/invitations")
+@require("admin")
+def invitations() -> str:
+    """List invitations, and make one."""
+    return _page()
+
+
+@bp.post("/invitations")
+@require("admin")
+@recent
+def invite() -> Any:
+    """Make an invitation and show its link, once."""
+    typed = {
+        name: request.form.get(name, "")[:300] for name in ("email", "role", "days")
+    }
+    try:
+        days = int(typed["days"]) if typed["days"].isdecimal() else 0
+        made, token = inviting.make(
+            web.db,
+            role=typed["role"],
+            email=typed["email"],
+            days=days,
+            made_by=current_user.id,
+        )
+        web.db.commit()
+    except DataError as error:
+        web.db.rollback()
+        return make_response(_page(typed=typed, error=str(error)), 422)
+    return render_template(
+        "admin/link.html",
+        title="Invitation",
+        lead=f"For {made.email or 'one person'} as {made.role}; good once, for "
+        f"{days} day{'' if days == 1 else 's'}.",
+        address=links.link("sign_up.invited", token=token),
+        back=url_for("admin.invitations"),
+    )
+
+
+@bp.post("/invitations/<int:number>/revoke")
+@require("admin")
+def revoke(number: int) -> Any:
+    """Make a link worthless."""
+    if number >= 2**31 or not inviting.revoke(web.db, number):
+        abort(404)
+    web.db.commit()
+    flash("The link is worth nothing any more", "success")
+    return redirect(url_for("admin.invitations"), 303)
+
+
+def _page(*, typed: dict[str, str] | None = None, error: str = "") -> str:
+    return render_template(
+        "admin/invitations.html",
+        rows=inviting.waiting(web.db),
+        roles=ROLES,
+        days=inviting.DAYS,
+        typed=typed or {"email": "", "role": "viewer", "days": "7"},
+        error=error,
+        policy=web.settings.sign_up,
+    )

@@ -1,0 +1,52 @@
+"""What an admin chooses while the server runs; the rest stands in its settings file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import flash, make_response, redirect, render_template, request, url_for
+
+from evenflow.web.accounts import people
+from evenflow.web.context import web
+from evenflow.web.guard import require
+from evenflow.web.jobs import retention
+from evenflow.web.pages.admin._blueprint import bp
+from evenflow.web.tables import Setting
+
+LONGEST = 3650
+"""Most days that may be chosen."""
+
+
+@bp.get("/settings")
+@require("admin")
+def settings() -> str:
+    """Show what is set."""
+    return _page()
+
+
+@bp.post("/settings")
+@require("admin")
+def keep() -> Any:
+    """Set for how long history, alerts and uploads are kept."""
+    typed = request.form.get("days", "").strip()
+    is_number = typed.isascii() and typed.isdigit() and len(typed) < 6
+    if not is_number or not 1 <= int(typed) <= LONGEST:
+        error = f"Found {typed[:20]!r}; type a whole number of days, 1 to {LONGEST:,}"
+        return make_response(_page(typed=typed, error=error), 422)
+    before, after = retention.days(web.db(), web.settings), int(typed)
+    web.db.merge(Setting(name=retention.SETTING, value={"days": after}))
+    people.log(web.db, "settings.retention", "retention", before=before, after=after)
+    web.db.commit()
+    flash(f"History, alerts and uploads are kept for {after:,} days", "success")
+    return redirect(url_for("admin.settings"), 303)
+
+
+def _page(*, typed: str | None = None, error: str = "") -> str:
+    days = retention.days(web.db(), web.settings)
+    return render_template(
+        "admin/settings.html",
+        days=str(days) if typed is None else typed,
+        error=error,
+        longest=LONGEST,
+        settings=web.settings,
+    )

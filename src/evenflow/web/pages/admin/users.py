@@ -1,0 +1,183 @@
+"""People: who has an account, with which role, and what an admin may do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import (
+    abort,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask_security import current_user
+from sqlalchemy import func, select
+
+from evenflow.errors import DataError
+from evenflow.web.accounts import links, people, sessions
+from evenflow.web.accounts.recent import recent
+from evenflow.web.context import web
+from evenflow.web.guard import require
+from evenflow.web.pages.admin import _lists as lists
+from evenflow.web.pages.admin._blueprint import bp
+from evenflow.web.tables import ROLES, ApiToken, User, WebSession, now
+
+
+@bp.get("/users")
+@require("admin")
+def users() -> str:
+    """List accounts, found by a part of the address."""
+    q, role = lists.text("q"), lists.text("role")
+    query = select(User).order_by(User.email)
+    if q:
+        query = query.where(User.email.icontains(q, autoescape=True))
+    if role in ROLES:
+        query = query.where(User.role == role)
+    return render_template(
+        "admin/users.html", page=lists.page(query), q=q, role=role, roles=ROLES
+    )
+
+
+@bp.get("/users/<int:number>")
+@require("admin")
+def user(number: int) -> str:
+    """Show one account and what can be done about it."""
+    person = _found(number)
+    n_tokens = web.db.scalar(
+        select(func.count(ApiToken.id)).where(
+            ApiToken.user_id == person.id,
+            ApiToken.revoked_at.is_(None),
+            ApiToken.expires_at > now(),
+        )
+    )
+    n_sessions = web.db.scalar(
+        select(func.count(WebSession.id)).where(WebSession.user_id == person.id)
+    )
+    return render_template(
+        "admin/user.html",
+        person=person,
+        roles=ROLES,
+        n_sessions=n_sessions,
+        n_tokens=n_tokens,
+        is_me=person.id == current_user.id,
+    )
+
+
+@bp.post("/users/<int:number>/role")
+@require("admin")
+@recent
+def set_role(number: int) -> Any:
+    """Give a person another role."""
+    role = request.form.get("role", "")
+    return _do(
+        number, lambda p: people.set_role(web.db, p, role), f"The role is {role}"
+    )
+
+
+@bp.post("/users/<int:number>/disable")
+@require("admin")
+def disable(number: int) -> Any:
+    """Let a person in no more."""
+    return _do(number, lambda p: people.disable(web.db, p), "The account is disabled")
+
+
+@bp.post("/users/<int:number>/enable")
+@require("admin")
+def enable(number: int) -> Any:
+    """Let a person in again."""
+    return _do(number, lambda p: people.enable(web.db, p), "The account is enabled")
+
+
+@bp.post("/users/<int:number>/sessions/end")
+@require("admin")
+def end_sessions(number: int) -> Any:
+    """Log a person out everywhere."""
+    return _do(
+        number,
+        lambda p: people.end_sessions(web.db, p),
+        "The person is logged out everywhere",
+    )
+
+
+@bp.post("/users/<int:number>/second-factor/reset")
+@require("admin")
+@recent
+def reset_second_factor(number: int) -> Any:
+    """Take the second factor from a person who lost it."""
+    return _do(
+        number,
+        lambda p: people.reset_second_factor(web.db, p),
+        "The second factor is taken away, and the person is logged out",
+    )
+
+
+@bp.post("/users/<int:number>/reset")
+@require("admin")
+@recent
+def reset(number: int) -> Any:
+    """Show a link, once, by which a person sets a new password."""
+    person = _found(number)
+    people.log(web.db, "user.reset_link", person.email)
+    web.db.commit()
+    return make_response(
+        render_template(
+            "admin/link.html",
+            title="Link to set a password",
+            lead=f"For {person.email}; good once, for {links.RESET_HOURS} hours.",
+            address=links.reset_link(person),
+            back=url_for("admin.user", number=number),
+        )
+    )
+
+
+@bp.post("/users/<int:number>/delete")
+@require("admin")
+@recent
+def delete(number: int) -> Any:
+    """Delete an account; what it recorded stays, without an owner."""
+    person = _found(number)
+    if person.id == current_user.id:
+        flash("Delete your own account on your account's page", "error")
+        return redirect(url_for("admin.user", number=number), 303)
+    email = person.email
+    try:
+        people.delete(web.db, person)
+        web.db.commit()
+    except DataError as error:
+        web.db.rollback()
+        flash(str(error), "error")
+        return redirect(url_for("admin.user", number=number), 303)
+    flash(f"The account {email} is deleted", "success")
+    return redirect(url_for("admin.users"), 303)
+
+
+def _do(number: int, what: Callable[[User], object], said: str) -> Any:
+    person = _found(number)
+    try:
+        what(person)
+        web.db.commit()
+    except DataError as error:
+        web.db.rollback()
+        flash(str(error), "error")
+    else:
+        flash(said, "success")
+    if person.id == current_user.id and not sessions_stand(person):
+        return redirect(url_for("security.login"), 303)
+    return redirect(url_for("admin.user", number=number), 303)
+
+
+def sessions_stand(person: User) -> bool:
+    """Return whether the session of this request is still there."""
+    found = web.db.get(WebSession, sessions.current_id())
+    return found is not None and found.user_id == person.id
+
+
+def _found(number: int) -> User:
+    person = web.db.get(User, number) if number < 2**31 else None
+    if person is None:
+        abort(404)
+    return person
