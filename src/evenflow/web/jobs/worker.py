@@ -16,7 +16,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Self, TypeVar
@@ -109,10 +108,10 @@ def work(settings: Settings, lane: str, stop: threading.Event) -> None:
             found = run_one(here, lane, stop)
             pause = BACKOFF_S[0]
         except (DBAPIError, PoolTimeout) as error:
-            if isinstance(error, DBAPIError) and not is_away(error):
-                logger.exception("the queue cannot be read")
-            else:
+            if _is_away(error):
                 logger.warning("the database does not answer: %s", error)
+            else:
+                logger.exception("the queue cannot be read")
             stop.wait(pause)
             pause = min(BACKOFF_S[1], pause * 2)
             continue
@@ -182,7 +181,7 @@ def run_one(
             logger.exception("job %s needs too much memory", job.id)
             error = MEMORY
         except (DBAPIError, PoolTimeout) as problem:
-            if isinstance(problem, PoolTimeout) or is_away(problem):
+            if _is_away(problem):
                 logger.warning("job %s goes back, no database: %s", job.id, problem)
                 state = "queued"
             else:
@@ -221,11 +220,11 @@ def _end(
     except LeaseLost:
         logger.warning("job %s is not ours any more; nothing stored", job.id)
         return
-    except (DBAPIError, PoolTimeout) as problem:
-        if isinstance(problem, PoolTimeout) or is_away(problem):
+    except Exception as problem:
+        if _is_away(problem):
             return  # told to leave: the lease runs out and the job is taken again
         logger.exception("job %s: what it made cannot be stored", job.id)
-        with suppress(LeaseLost):
+        if outcome:
             _end(here, job, "failed", None, FAULT, stop)
         return
     if outcome and outcome.after:
@@ -246,11 +245,16 @@ def _insist(
                 store(session)
             return
         except (DBAPIError, PoolTimeout) as error:
-            is_gone = isinstance(error, PoolTimeout) or is_away(error)
-            if not is_gone or stop.wait(pause):
+            if not _is_away(error) or stop.wait(pause):
                 raise
             logger.warning("a result waits, the database does not answer: %s", error)
             pause = min(BACKOFF_S[1], pause * 2)
+
+
+def _is_away(error: Exception) -> bool:
+    return isinstance(error, PoolTimeout) or (
+        isinstance(error, DBAPIError) and is_away(error)
+    )
 
 
 @cache

@@ -1,0 +1,185 @@
+"""The queue: one worker holds a job, nothing a forgotten worker says changes it."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from evenflow.errors import DataError
+from evenflow.web.database import Database
+from evenflow.web.jobs import queue
+from evenflow.web.tables import Job, User, now
+
+
+def put(database, **more):
+    with database.session() as session:
+        job = queue.put(session, "score", lane="score", payload={}, **more)
+        return job.id
+
+
+def take(database, worker="a", lane="score", lease_s=60.0):
+    with database.session() as session:
+        job = queue.take(session, lane, worker, lease_s)
+        if job is not None:
+            session.expunge(job)
+        return job
+
+
+def look(database, job_id):
+    with database.session() as session:
+        return session.scalars(select(Job).where(Job.id == job_id)).one()
+
+
+def expire(database, job_id):
+    with database.session() as session:
+        session.execute(
+            update(Job)
+            .where(Job.id == job_id)
+            .values(lease_until=now() - timedelta(seconds=1))
+        )
+
+
+def test_jobs_are_taken_in_order_each_once(database):
+    ids = [put(database) for _ in range(3)]
+    assert [take(database).id for _ in range(3)] == ids
+    assert take(database) is None
+
+
+def test_a_lane_takes_its_own_jobs_alone(database):
+    job_id = put(database)
+    assert take(database, lane="train") is None
+    with database.session() as session:
+        assert not queue.is_waiting(session, "train")
+        assert queue.is_waiting(session, "score")
+    assert take(database).id == job_id
+
+
+def test_many_workers_at_once_never_take_one_job_twice(database):
+    n_jobs, n_workers = 40, 6
+    ids = {put(database) for _ in range(n_jobs)}
+    ready = threading.Barrier(n_workers)
+
+    def work(number):
+        own = Database(database.url, pool_size=1)  # as a process of its own has
+        ready.wait()
+        taken = []
+        while (job := take(own, worker=f"w{number}")) is not None:
+            taken.append(job.id)
+        own.dispose()
+        return taken
+
+    with ThreadPoolExecutor(n_workers) as pool:
+        taken = [job for jobs in pool.map(work, range(n_workers)) for job in jobs]
+    assert len(taken) == n_jobs
+    assert set(taken) == ids
+    with database.session() as session:
+        assert set(session.scalars(select(Job.attempts))) == {1}
+
+
+def test_a_job_whose_lease_ran_out_is_taken_again_and_lost_to_the_first(database):
+    job_id = put(database)
+    first = take(database, "a")
+    assert take(database, "b") is None
+    expire(database, job_id)
+    second = take(database, "b")
+    assert (second.id, second.attempts) == (job_id, 2)
+    with database.session() as session:
+        assert queue.renew(session, first, 60, {"done": 1}) is None
+        assert not queue.end(session, first, "done", result={"by": "a"})
+        assert not queue.release(session, first)
+    assert look(database, job_id).worker == "b"
+    with database.session() as session:
+        assert queue.end(session, second, "done", result={"by": "b"})
+    with database.session() as session:  # ended once
+        assert not queue.end(session, second, "failed")
+    assert look(database, job_id).result == {"by": "b"}
+
+
+def test_the_same_worker_that_takes_a_job_twice_has_only_the_second(database):
+    job_id = put(database)
+    first = take(database, "a")
+    expire(database, job_id)
+    take(database, "a")
+    with database.session() as session:
+        assert not queue.end(session, first, "done")
+
+
+def test_a_lease_is_renewed_with_the_progress_and_brings_the_wish_to_stop(database):
+    job_id = put(database)
+    job = take(database, lease_s=1)
+    with database.session() as session:
+        assert queue.renew(session, job, 600, {"done": 5}) is False
+    found = look(database, job_id)
+    assert found.progress == {"done": 5}
+    assert found.lease_until > now() + timedelta(seconds=500)
+    with database.session() as session:
+        queue.request_stop(session, found)
+    with database.session() as session:
+        assert queue.renew(session, job, 600, None) is True
+    assert look(database, job_id).progress == {"done": 5}
+
+
+def test_a_released_job_is_queued_and_the_try_does_not_count(database):
+    job_id = put(database)
+    for _ in range(queue.MOST_ATTEMPTS + 2):
+        job = take(database)
+        assert job.attempts == 1
+        with database.session() as session:
+            assert queue.release(session, job)
+    assert look(database, job_id).state == "queued"
+
+
+def test_a_job_that_kills_its_workers_fails_with_words(database):
+    job_id = put(database)
+    for _ in range(queue.MOST_ATTEMPTS):
+        assert take(database) is not None
+        expire(database, job_id)
+    with database.session() as session:
+        assert queue.is_waiting(session, "score")  # somebody has to say so
+    assert take(database) is None
+    found = look(database, job_id)
+    assert found.state == "failed"
+    assert "died 3 times" in found.error
+    with database.session() as session:
+        assert not queue.is_waiting(session, "score")
+
+
+def test_a_stopped_or_failed_job_is_queued_again_a_running_one_is_not(database):
+    job_id = put(database)
+    with database.session() as session:
+        queue.request_stop(session, session.get(Job, job_id))
+    assert look(database, job_id).state == "stopped"
+    assert take(database) is None
+    with database.session() as session:
+        assert queue.requeue(session, session.get(Job, job_id))
+    job = take(database)
+    with database.session() as session:
+        assert not queue.requeue(session, job)
+    with database.session() as session:
+        queue.end(session, job, "failed", error="x")
+        assert queue.requeue(session, job)
+    again = take(database)
+    assert (again.attempts, again.error) == (1, "")
+
+
+def test_a_person_has_so_many_jobs_and_no_more(database):
+    with database.session() as session:
+        people = [
+            User(email=f"{n}@example.org", role="viewer", fs_uniquifier=str(n))
+            for n in range(2)
+        ]
+        session.add_all(people)
+        session.flush()
+        first, second = (person.id for person in people)
+    for _ in range(2):
+        put(database, owner_id=first, most_waiting=2)
+    with pytest.raises(DataError, match="2 of your jobs wait or run"):
+        put(database, owner_id=first, most_waiting=2)
+    put(database, owner_id=second, most_waiting=2)
+    take(database)
+    with pytest.raises(DataError):  # what runs counts too
+        put(database, owner_id=first, most_waiting=2)
