@@ -176,7 +176,10 @@ def reset(
     "--scope",
     "scopes",
     multiple=True,
-    help="What it may do. Repeatable  [default: score]",
+    type=click.Choice(["score", "uploads", "alerts", "models"]),
+    default=["score"],
+    show_default=True,
+    help="What it may do. Repeatable.",
 )
 @click.option("--days", type=int, default=90, show_default=True, help="How long.")
 @servers.server
@@ -196,7 +199,7 @@ def token(
 
         person = people.find(session, email)
         made = tokens.make(session, person, name=name, scopes=scopes, days=days)
-        people.log(session, "token.add", person.email, name=name, scopes=list(scopes))
+        people.log(session, "token.add", person.email, name=name, scopes=[*scopes])
         session.flush()
         click.echo(made)
 
