@@ -198,6 +198,7 @@ def token(
         from evenflow.web.accounts import people, tokens
 
         person = people.find(session, email)
+        scopes = scopes or ("score",)
         made = tokens.make(session, person, name=name, scopes=scopes, days=days)
         people.log(session, "token.add", person.email, name=name, scopes=[*scopes])
         session.flush()

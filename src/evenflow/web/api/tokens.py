@@ -1,0 +1,177 @@
+"""Who asks: the key in ``Authorization: Bearer``, looked up or remembered.
+
+A process believes for :data:`FRESH_S` seconds what it has looked up, so a key that
+is revoked, or a role that is taken away, may still count for so long. Only keys that
+are good are remembered. Nothing but a key is taken: no cookie, so no page elsewhere
+can make a browser ask anything here.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NoReturn
+
+from flask import Flask, abort, current_app, request
+from sqlalchemy import or_, update
+from sqlalchemy.exc import DBAPIError
+
+from evenflow.web import errors
+from evenflow.web.accounts import throttle, tokens
+from evenflow.web.context import web
+from evenflow.web.tables import ApiToken, now
+
+logger = logging.getLogger(__name__)
+
+FRESH_S = 2.0
+"""Seconds for which a process believes what it has looked up of a key."""
+USED_S = 60.0
+"""Seconds between two notes of when a key was used."""
+MOST_KNOWN = 10_000
+KEY = "evenflow.api.tokens"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Caller:
+    """A person, as one key of theirs acts for them; has what guards ask of a user."""
+
+    id: int
+    email: str
+    role: str
+    token_id: int
+    token_name: str
+    prefix: str
+    scopes: tuple[str, ...]
+    expires_at: datetime
+    is_authenticated: bool = True
+
+    def may(self, scope: str) -> bool:
+        """Return whether the key has the scope, and its person's role includes it."""
+        return scope in self.scopes and tokens.allows(scope, self.role)
+
+
+Known = dict[str, tuple[float, Caller]]
+
+
+def register(app: Flask) -> None:
+    """Give an application its memory of keys."""
+    known: Known = {}
+    app.extensions[KEY] = known
+
+
+def caller(scope: str | None) -> Caller:
+    """Return who asks; 401 without a good key, 403 where it lacks the scope."""
+    header = request.headers.get("Authorization", "")
+    kind, _, plain = header.partition(" ")
+    if kind.lower() != "bearer" or not plain:
+        _refuse(
+            401,
+            "Found no key, expected the header 'Authorization: Bearer ef_...'. Make "
+            "a key under your account",
+            kind="NoToken",
+        )
+    found = _known(plain.strip())
+    if scope is not None and not found.may(scope):
+        _refuse(403, _lacks(scope, found), kind="InsufficientScope", scope=scope)
+    return found
+
+
+def _known(plain: str) -> Caller:
+    known: Known = current_app.extensions[KEY]
+    at, key = time.monotonic(), tokens.digest(plain)
+    remembered = known.get(key)
+    if remembered is not None and at - remembered[0] < FRESH_S:
+        if remembered[1].expires_at > now():
+            return remembered[1]
+    elif remembered is not None:
+        known.pop(key, None)
+    token = tokens.find(web.db, plain)
+    if token is None:
+        _failed()
+    found = Caller(
+        id=token.user.id,
+        email=token.user.email,
+        role=token.user.role,
+        token_id=token.id,
+        token_name=token.name,
+        prefix=token.prefix,
+        scopes=tuple(token.scopes),
+        expires_at=token.expires_at,
+    )
+    _note_use(token)
+    if len(known) >= MOST_KNOWN:
+        known.clear()
+    known[key] = (at, found)
+    return found
+
+
+def _note_use(token: ApiToken) -> None:
+    """Write when a key was used, at most once a minute; never fail for it."""
+    at = now()
+    due = at - timedelta(seconds=USED_S)
+    if token.used_at is not None and token.used_at > due:
+        return
+    try:
+        with web.database.session() as session:
+            session.execute(
+                update(ApiToken)
+                .where(
+                    ApiToken.id == token.id,
+                    or_(ApiToken.used_at.is_(None), ApiToken.used_at <= due),
+                )
+                .values(used_at=at)
+            )
+    except DBAPIError:
+        logger.exception("cannot note that a key was used")
+
+
+def _failed() -> NoReturn:
+    """Refuse a key that is none, and count it: guessing gets slower and slower."""
+    key = throttle.key("token-address", throttle.network(request.remote_addr))
+    wait = throttle.check(web.db, key) or throttle.attempt(web.db, key)
+    web.db.commit()
+    if wait:
+        answer = errors.answer(
+            429,
+            f"Too many keys that are none came from this address. Wait {wait} seconds",
+            kind="TooManyTries",
+            headers={"Retry-After": str(wait)},
+        )
+        abort(answer)
+    _refuse(
+        401,
+        "The key is none, or it is revoked or over. Make another one under your "
+        "account",
+        kind="InvalidToken",
+    )
+
+
+def _refuse(status: int, message: str, *, kind: str, scope: str = "") -> NoReturn:
+    parts = ['Bearer realm="evenflow"']
+    if kind != "NoToken":
+        parts.append(
+            f'error="{"invalid_token" if status == 401 else "insufficient_scope"}"'
+        )
+    if scope:
+        parts.append(f'scope="{scope}"')
+    headers = {"WWW-Authenticate": ", ".join(parts)}
+    abort(errors.answer(status, message, kind=kind, headers=headers))
+
+
+def _lacks(scope: str, found: Caller) -> str:
+    if scope in found.scopes:
+        return (
+            f"The scope {scope!r} is not part of the role {found.role}. Ask an "
+            "administrator"
+        )
+    return (
+        f"The key has the scopes {_listed(found.scopes)}, expected {scope!r}. Make a "
+        "key with it under your account"
+    )
+
+
+def _listed(scopes: Sequence[str]) -> str:
+    return ", ".join(scopes) or "none"
