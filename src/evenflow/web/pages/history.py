@@ -1,0 +1,197 @@
+"""What was asked before and what the answer was: search, download, look again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask_security import current_user
+from sqlalchemy.orm import joinedload
+from werkzeug.wrappers import Response as Answer
+
+from evenflow.schema import BENIGN
+from evenflow.web import charts, judging, listing
+from evenflow.web.context import web
+from evenflow.web.guard import at_least, found_or_404, require
+from evenflow.web.pages import Entry
+from evenflow.web.tables import Record
+from evenflow.web.told import tell
+
+bp = Blueprint("history", __name__, url_prefix="/records")
+NAV = (Entry(label="History", endpoint="history.index", icon="history", order=13),)
+
+CHOICES = {
+    "source": ("form", "api"),
+    "kind": ("attack", "normal"),
+    "whose": ("mine",),
+}
+KINDS = {
+    "csv": "text/csv",
+    "json": "application/json",
+    "jsonl": "application/jsonl",
+    "parquet": "application/vnd.apache.parquet",
+}
+LABELS = {
+    "q": "Search in values",
+    "label": "Class",
+    "service": "Service",
+    "since": "From",
+    "until": "To",
+    "source": "Source",
+    "kind": "Verdict",
+    "whose": "Whose",
+}
+
+
+@bp.get("")
+@require("viewer")
+def index() -> str:
+    """Show a page of the records the person may see."""
+    asked, labels = _asked()
+    query = listing.listed(Record, asked, *_more(asked))
+    page = listing.paged(
+        query.options(joinedload(Record.alert), joinedload(Record.owner)), asked
+    )
+    return render_template(
+        "history/index.html",
+        asked=asked,
+        page=page,
+        labels=labels,
+        services=listing.words(Record, Record.service),
+        listed=list(listing.errors_of(asked, LABELS)),
+        is_empty=not page.total and not asked.is_narrow,
+        most=listing.MOST_DOWNLOADED,
+        searched=listing.MOST_SEARCHED,
+    )
+
+
+@bp.get("/download")
+@require("viewer")
+def download() -> Response:
+    """Send the first records of the list as CSV or JSON."""
+    asked, _ = _asked()
+    query = listing.listed(Record, asked, *_more(asked))
+    query = query.options(joinedload(Record.alert)).limit(listing.MOST_DOWNLOADED)
+    rows: Sequence[Record] = web.db.scalars(query).all()
+    kind = request.args.get("format", "csv")
+    if kind not in ("csv", "json"):
+        abort(404, "There is no such download; expected csv or json.")
+    if kind == "csv":
+        body = listing.as_csv([flat(_facts(row), row.values) for row in rows])
+    else:
+        body = listing.as_json([{**_facts(r), "values": r.values} for r in rows])
+    return attachment(body, f"records.{kind}")
+
+
+@bp.get("/<int:number>")
+@require("viewer")
+def show(number: int) -> Answer:
+    """Show one verdict, why, and what to do."""
+    record: Record = found_or_404(Record, bounded(number))
+    return _page(record, judging.of_alert(record.alert))
+
+
+@bp.post("/<int:number>/feedback")
+@require("viewer")
+def feedback(number: int) -> Answer:
+    """Take what a person says of a verdict."""
+    record: Record = found_or_404(Record, bounded(number))
+    classes = judging.classes_of(record.bundle, record.label)
+    said = judging.sent(classes, label=record.label, has_state=False)
+    if said.errors:
+        return _page(record, said)
+    if not said.judgement and not said.note:
+        flash("Nothing was said: choose right or wrong, or write a note.", "warning")
+        return redirect(url_for(".show", number=number), code=303)
+    if record.label == BENIGN and said.judgement == "wrong" and record.alert is None:
+        said = replace(said, state="new")  # a missed attack is for the queue
+    alert = judging.alert_of(record)
+    if not judging.take(alert, said):
+        return _page(found_or_404(Record, number), said, is_stale=True)
+    flash("Thank you: that is kept with the record, for the next training.", "success")
+    return redirect(url_for(".show", number=number) + "#feedback", code=303)
+
+
+def _page(record: Record, said: judging.Judgement, *, is_stale: bool = False) -> Answer:
+    told = tell(record, record.view)
+    shares = [(c["name"], c["probability"]) for c in told.view.get("classes", ())]
+    page = render_template(
+        "history/show.html",
+        record=record,
+        alert=record.alert,
+        told=told,
+        classes_chart=charts.class_shares(shares, told.knowledge.name)
+        if shares
+        else None,
+        said=said,
+        is_stale=is_stale,
+        classes=judging.classes_of(record.bundle, record.label),
+        unknown=judging.UNKNOWN,
+        is_mine=record.owner_id == current_user.id,
+    )
+    response = make_response(page)
+    if is_stale or said.errors:
+        response.status_code = 409 if is_stale else 422
+    return response
+
+
+def _asked() -> tuple[listing.Criteria, list[str]]:
+    labels = listing.words(Record, Record.label)
+    typed = request.args.get("label", "")
+    # a class without records is an empty list, not an error
+    known = [*labels, typed] if len(typed) <= 80 else labels
+    return listing.criteria(Record, choices={"label": known, **CHOICES}), labels
+
+
+def _more(asked: listing.Criteria) -> Iterator[Any]:
+    if asked.typed["kind"] in CHOICES["kind"]:
+        yield Record.is_attack.is_(asked.typed["kind"] == "attack")
+    if asked.typed["whose"] == "mine" and at_least("analyst"):
+        yield Record.owner_id == current_user.id
+
+
+def _facts(row: Record) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "at": row.at.isoformat(timespec="seconds"),
+        "source": row.source,
+        "model": row.bundle,
+        "verdict": row.label,
+        "is_attack": row.is_attack,
+        "attack_probability": row.probability,
+        "threshold": row.threshold,
+        "judgement": row.alert.judgement if row.alert else None,
+        "true_label": row.alert.true_label if row.alert else None,
+    }
+
+
+def flat(facts: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return facts and values in one row; a column that is named as a fact is told."""
+    named = {f"{k} (column)" if k in facts else str(k): v for k, v in values.items()}
+    return {**facts, **named}
+
+
+def attachment(body: bytes, name: str) -> Response:
+    """Return a file to be saved, never shown."""
+    response = Response(body, mimetype=KINDS[name.rsplit(".", 1)[-1]])
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def bounded(number: int) -> int:
+    """Return a number that a database can hold, else answer 404."""
+    if number >= 2**63:
+        abort(404)
+    return number

@@ -1,0 +1,272 @@
+"""Enter one record and be told what it is: the form of the model in use.
+
+A form that is sent twice stores one record: each carries a token, and the token and
+what was typed are a key that the database takes once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from flask import (
+    Blueprint,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask_security import current_user
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from werkzeug.wrappers import Response as Answer
+
+from evenflow.errors import DataError
+from evenflow.runtime.bundle import Bundle
+from evenflow.runtime.detect import Verdict
+from evenflow.web import verdicts
+from evenflow.web.context import web
+from evenflow.web.guard import at_least, found_or_404, require
+from evenflow.web.jobs.queue import LIVE
+from evenflow.web.pages import Entry
+from evenflow.web.record_form import (
+    Example,
+    Parsed,
+    RecordForm,
+    Value,
+    examples,
+)
+from evenflow.web.tables import Idempotency, Job, Record
+from evenflow.web.told import kept_view
+from evenflow.web.verdict_view import VerdictView, explain_record
+
+bp = Blueprint("record", __name__)
+NAV = (Entry(label="Enter a record", endpoint="record.enter", icon="record", order=11),)
+
+MOST_CHOICES = 12
+"""Choices shown as a list; of more, a person types the first letters."""
+TOKEN = re.compile(r"[A-Za-z0-9_-]{20,40}")
+USUAL = "usual"
+"""Name of the example that is what normal traffic usually has."""
+
+
+@bp.get("/record")
+@require("viewer")
+def enter() -> Answer:
+    """Show the form, empty or filled with an example."""
+    bundle = web.detectors.active()
+    if bundle is None:
+        return _no_model()
+    form = RecordForm.of(bundle)
+    found = examples(bundle)
+    asked = request.args.get("example", "")
+    chosen = next((e for e in found if str(e.row) == asked), None)
+    values: Mapping[str, str] = {}
+    if chosen is not None:
+        values = form.values(chosen.record)
+    elif asked == USUAL:
+        values = form.defaults()
+    elif "again" in request.args:
+        values = _of_record(form)
+    return _page(bundle, form, values, found=found, chosen=chosen, asked=asked)
+
+
+@bp.post("/record")
+@require("viewer")
+def judge() -> Answer:
+    """Judge what was filled in or pasted, keep it, and show it at its own address."""
+    bundle = web.detectors.active()
+    if bundle is None:
+        return _no_model()
+    form = RecordForm.of(bundle)
+    line = request.form.get("line", "")
+    do = request.form.get("do", "")
+    if do in ("line", "fill"):
+        try:
+            parsed = form.from_line(line)
+        except DataError as error:
+            told = str(error)
+            told = told[:1].upper() + told[1:]
+            return _page(bundle, form, _typed(form), line=line, line_error=told)
+    else:
+        parsed = form.parse(_typed(form))
+    if parsed.record is None or do == "fill":
+        return _page(bundle, form, parsed.values, parsed=parsed, line=line)
+    number = _kept(bundle, parsed.record, _view(bundle, form, parsed))
+    return redirect(url_for("history.show", number=number), code=303)
+
+
+def _view(bundle: Bundle, form: RecordForm, parsed: Parsed) -> VerdictView:
+    assert parsed.record is not None  # noqa: S101 (the caller looked)
+    view = explain_record(bundle, parsed.record)
+    notes = [f"{form.label(r.fields[0])}: {r.text}" for r in parsed.warnings]
+    if parsed.missing:
+        n = len(parsed.missing)
+        notes.append(
+            f"{n} column{'' if n == 1 else 's'} {'was' if n == 1 else 'were'} left "
+            "empty; the model took what training rows usually had."
+        )
+    if parsed.label:
+        notes.append(f"The pasted line itself says \u201c{parsed.label[:80]}\u201d.")
+    return replace(view, notes=(*view.notes, *notes))
+
+
+def _kept(bundle: Bundle, record: Mapping[str, Value], view: VerdictView) -> int:
+    """Keep a verdict once, however often the form is sent; return its number."""
+    key = _key(bundle, record)
+    mine = select(Idempotency).where(
+        Idempotency.user_id == current_user.id, Idempotency.key == key
+    )
+    if (before := web.db.scalar(mine)) is not None:
+        return _number(before)
+    answer = Idempotency(user_id=current_user.id, key=key, request_sha256=key[5:69])
+    try:
+        web.db.add(answer)
+        web.db.flush()  # the second of two at once waits here, then is told
+    except IntegrityError:
+        web.db.rollback()
+        return _number(web.db.scalars(mine).one())
+    verdict = Verdict(
+        line=1,
+        label=view.label,
+        is_attack=view.is_attack,
+        probability=view.probability,
+        threshold=view.threshold,
+        classes={share.label: share.probability for share in view.classes},
+    )
+    kept = verdicts.keep(
+        web.db(),
+        bundle,
+        record,
+        verdict,
+        owner_id=current_user.id,
+        source="form",
+        view=kept_view(view),
+    )
+    answer.status, answer.body = 303, json.dumps({"record": kept.id}).encode()
+    number = int(kept.id)
+    web.db.commit()
+    return number
+
+
+def _key(bundle: Bundle, record: Mapping[str, Value]) -> str:
+    """Return what two sendings of one form share, and no two forms do."""
+    token = request.form.get("once", "")
+    if not TOKEN.fullmatch(token):
+        token = secrets.token_urlsafe(24)
+    told = json.dumps([token, bundle.path.name, record], sort_keys=True)
+    return f"form:{hashlib.sha256(told.encode()).hexdigest()}"
+
+
+def _number(answer: Idempotency) -> int:
+    return int(json.loads(answer.body or b"{}")["record"])
+
+
+def name_of(column: str, number: int) -> str:
+    """Return the name of a column's input; any column may stand in an ``id``."""
+    return (
+        f"v-{column}" if re.fullmatch(r"[\w.-]+", column, re.ASCII) else f"v-{number}"
+    )
+
+
+def _names(form: RecordForm) -> dict[str, str]:
+    return {f.name: name_of(f.name, i) for i, f in enumerate(form.fields)}
+
+
+def _typed(form: RecordForm) -> dict[str, str]:
+    return {
+        column: request.form.get(name, "")[:500]
+        for column, name in _names(form).items()
+    }
+
+
+def _of_record(form: RecordForm) -> Mapping[str, str]:
+    """Return the values of a kept record, to be changed and judged again."""
+    text = request.args.get("again", "")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0
+    return form.values(found_or_404(Record, number).values)
+
+
+def _page(
+    bundle: Bundle,
+    form: RecordForm,
+    values: Mapping[str, str],
+    *,
+    parsed: Parsed | None = None,
+    line: str = "",
+    line_error: str = "",
+    found: tuple[Example, ...] | None = None,
+    chosen: Example | None = None,
+    asked: str = "",
+) -> Answer:
+    names = _names(form)
+    errors = {} if parsed is None else dict(parsed.errors)
+    listed = [(names.get(c, ""), form.label(c) if c else "", text)
+              for c, text in errors.items()]  # fmt: skip
+    if line_error:
+        listed.append(("line", "Pasted line", line_error))
+    remarks: dict[str, str] = {}
+    if parsed is not None:
+        remarks = {r.fields[0]: r.text for r in parsed.warnings}
+    by_class: dict[str, list[Example]] = {}
+    for example in examples(bundle) if found is None else found:
+        by_class.setdefault(example.name, []).append(example)
+    page = render_template(
+        "record/enter.html",
+        bundle=bundle,
+        form=form,
+        names=names,
+        values=values,
+        errors=errors,
+        listed=listed,
+        remarks=remarks,
+        line=line,
+        line_error=line_error,
+        examples=by_class,
+        chosen=chosen,
+        is_usual=asked == USUAL,
+        is_filled=parsed is not None and not errors,
+        once=secrets.token_urlsafe(24),
+        most_choices=MOST_CHOICES,
+    )
+    response = make_response(page)
+    if errors or line_error:
+        response.status_code = 422
+    return response
+
+
+def _no_model() -> Answer:
+    return make_response(
+        render_template("record/no_model.html", job=first_training()), 200
+    )
+
+
+@bp.get("/record/progress")
+@require("viewer")
+def progress() -> Answer:
+    """Answer how far the first training is, or that there is a model now."""
+    is_ready = web.detectors.active() is not None
+    job = None if is_ready else first_training()
+    response = make_response(
+        render_template("record/_training.html", job=job, is_ready=is_ready)
+    )
+    response.add_etag()
+    return response.make_conditional(request)
+
+
+def first_training() -> Job | None:
+    """Return the training that makes the first model: without one, it is no secret."""
+    query = select(Job).where(Job.lane == "train")
+    if not at_least("analyst"):
+        query = query.where(Job.owner_id.is_(None) | (Job.owner_id == current_user.id))
+    live = query.where(Job.state.in_(LIVE)).order_by(Job.created_at)
+    last = query.order_by(Job.created_at.desc())
+    found: Any = web.db.scalar(live.limit(1)) or web.db.scalar(last.limit(1))
+    job: Job | None = found
+    return job

@@ -1,0 +1,227 @@
+"""What was asked before is found again, by its owner and by the team alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import event
+
+from evenflow.web import listing, verdicts
+from evenflow.web.context import KEY
+from evenflow.web.record_form import examples
+from evenflow.web.tables import now
+
+
+@pytest.fixture
+def kept(app, bundle, monkeypatch):
+    """Return a maker of kept records: class, owner, hours ago, changed values."""
+
+    def kept(owner, label="dos", *, hours=0.0, source="form", **changes):
+        example = next(e for e in examples(bundle) if e.label == label)
+        record = {**example.record, **changes}
+        at = now() - timedelta(hours=hours)
+        with monkeypatch.context() as patch:
+            patch.setattr(verdicts, "now", lambda: at)
+            with app.extensions[KEY].database.session() as session:
+                return verdicts.keep(
+                    session,
+                    bundle,
+                    record,
+                    example.verdict,
+                    owner_id=owner.user_id,
+                    source=source,
+                ).id
+
+    return kept
+
+
+def numbers(page):
+    return [int(n) for n in re.findall(r'href="/records/(\d+)">\1<', page.text)]
+
+
+def test_a_viewer_finds_own_records_and_an_analyst_everybodys(people, kept):
+    viewer, other, analyst = people("viewer"), people("viewer"), people("analyst")
+    mine, theirs = kept(viewer), kept(other)
+    assert numbers(viewer.get("/records")) == [mine]
+    assert set(numbers(analyst.get("/records"))) == {mine, theirs}
+    assert numbers(analyst.get("/records?whose=mine")) == []
+    assert numbers(viewer.get("/records?whose=mine")) == [mine]
+    page = viewer.get("/records/download?format=json")
+    assert [row["id"] for row in json.loads(page.data)] == [mine]
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("label=probe", {"probe"}),
+        ("kind=normal", {"normal"}),
+        ("kind=attack", {"probe", "odd", "old"}),
+        ("q=zebra_service", {"odd"}),
+        ("q=ZEBRA", {"odd"}),
+        ("q=100%25", set()),
+        ("service=zebra_service", {"odd"}),
+        ("source=api", {"old"}),
+        ("label=nothing", set()),
+    ],
+)
+def test_filters_find_what_they_say(people, kept, query, wanted):
+    viewer = people("viewer")
+    made = {
+        "probe": kept(viewer, "probe"),
+        "normal": kept(viewer, "benign"),
+        "odd": kept(viewer, "dos", service="zebra_service"),
+        "old": kept(viewer, "dos", hours=80, source="api"),
+    }
+    page = viewer.get(f"/records?{query}")
+    assert page.status_code == 200
+    assert set(numbers(page)) == {made[name] for name in wanted}
+
+
+def test_days_are_whole_and_in_utc(people, kept):
+    viewer = people("viewer")
+    old, new = kept(viewer, hours=72), kept(viewer)
+    day = (datetime.now(UTC) - timedelta(hours=72)).date()
+    assert numbers(viewer.get(f"/records?since={day}&until={day}")) == [old]
+    assert numbers(viewer.get(f"/records?since={day + timedelta(days=1)}")) == [new]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("since=yesterday", "since"),
+        ("since=2020-05-02&until=2020-05-01", "until"),
+        ("kind=odd", "kind"),
+        ("source='; DROP TABLE record", "source"),
+        ("q=" + "x" * 150, "q"),
+    ],
+)
+def test_a_wrong_filter_is_told_at_its_field_and_filters_nothing(
+    people, kept, query, field
+):
+    viewer = people("viewer")
+    made = kept(viewer)
+    page = viewer.get(f"/records?{query}")
+    assert page.status_code == 200
+    assert f'id="f-{field}-error"' in page.text
+    assert made in numbers(page)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["q=%00", "service=%00", "page=0", "page=-1", "page=99999999999", "page=x",
+     "sort=password", "sort=-at;--", "label=%F0%9F%92%A9", "q=%5C%25_"],
+)  # fmt: skip
+def test_nothing_in_the_address_breaks_the_page(people, kept, query):
+    viewer = people("viewer")
+    kept(viewer)
+    assert viewer.get(f"/records?{query}").status_code == 200
+
+
+def test_records_are_sorted_and_paged_without_loss(people, kept, monkeypatch):
+    monkeypatch.setattr(listing, "PER_PAGE", 3)
+    viewer = people("viewer")
+    made = [kept(viewer, c, hours=h) for h, c in enumerate(
+        ("dos", "benign", "probe", "r2l", "u2r", "dos", "benign"))]  # fmt: skip
+    found = []
+    for number in (1, 2, 3):
+        page = viewer.get(f"/records?sort=at&page={number}")
+        assert "(7 in all)" in page.text
+        found += numbers(page)
+    assert found == made[::-1]
+    page = viewer.get("/records?sort=at&page=2&kind=attack")
+    assert "(5 in all)" in page.text
+    assert "sort=at" in page.text
+    assert "kind=attack" in page.text
+
+
+def test_a_page_asks_the_database_the_same_number_of_times_for_any_rows(
+    people, kept, app
+):
+    viewer = people("analyst")
+    engine = app.extensions[KEY].database.engine
+    n = []
+
+    def counted():
+        asked = []
+        event.listen(engine, "before_cursor_execute", lambda *a: asked.append(a[2]))
+        viewer.get("/records")
+        n.append(len(asked))
+
+    kept(viewer)
+    viewer.get("/records")
+    counted()
+    for _ in range(12):
+        kept(people("viewer"), "probe")
+    counted()
+    assert n[0] == n[1]
+    assert n[0] < 15
+
+
+def test_a_search_term_never_becomes_markup(people, kept):
+    viewer = people("viewer")
+    kept(viewer)
+    evil = '"><script>alert(1)</script>'
+    for name in ("q", "service", "label", "since", "kind"):
+        page = viewer.get("/records", query_string={name: evil})
+        assert "<script>alert(1)" not in page.text
+        assert 'value=""><' not in page.text
+
+
+def test_a_downloaded_table_runs_nothing_in_a_spreadsheet(people, kept):
+    viewer = people("viewer")
+    evil = '=HYPERLINK("http://x")'
+    kept(viewer, service=evil, **{"=1+1": "@SUM(A1)", "at": "-2"})
+    answer = viewer.get("/records/download?format=csv")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="records.csv"'
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert rows[0]["service"] == f"'{evil}"
+    assert rows[0]["'=1+1"] == "'@SUM(A1)"
+    assert rows[0]["verdict"] == "dos"
+    assert rows[0]["at"].startswith("20")
+    assert rows[0]["at (column)"] == "-2"
+    whole = json.loads(viewer.get("/records/download?format=json").data)
+    assert whole[0]["values"]["service"] == evil
+
+
+def test_a_download_follows_the_filters_and_its_limit(people, kept, monkeypatch):
+    monkeypatch.setattr(listing, "MOST_DOWNLOADED", 2)
+    viewer = people("viewer")
+    for label in ("dos", "probe", "probe", "probe"):
+        kept(viewer, label)
+    answer = viewer.get("/records/download?format=csv&label=probe")
+    found = [row["verdict"] for row in csv.DictReader(io.StringIO(answer.text))]
+    assert found == ["probe", "probe"]
+    assert viewer.get("/records/download?format=exe").status_code == 404
+    empty = viewer.get("/records/download?format=csv&label=nothing")
+    assert empty.status_code == 200
+
+
+def test_a_record_is_shown_when_its_model_is_gone(people, kept, app):
+    viewer = people("viewer")
+    number = kept(viewer)
+    web = app.extensions[KEY]
+    (web.home.bundles / "small").rename(web.home.bundles / ".gone")
+    page = viewer.get(f"/records/{number}")
+    assert page.status_code == 200
+    assert "not here any more" in page.text
+    assert "cannot be explained" in page.text
+
+
+def test_an_empty_history_says_what_to_do(people):
+    page = people("viewer").get("/records")
+    assert "Nothing has been asked yet" in page.text
+    assert 'href="/record"' in page.text
+
+
+def test_a_stranger_is_asked_to_log_in(app):
+    for url in ("/", "/record", "/records", "/records/1", "/records/download",
+                "/alerts", "/alerts/1", "/alerts/export", "/dashboard/live",
+                "/dashboard/work"):  # fmt: skip
+        answer = app.test_client().get(url)
+        assert answer.status_code in (302, 401), url

@@ -1,0 +1,256 @@
+"""A record is entered, judged once, explained; errors stand where they are made."""
+
+from __future__ import annotations
+
+import re
+import threading
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from evenflow.web.context import KEY
+from evenflow.web.record_form import RecordForm, examples
+from evenflow.web.tables import Alert, Job, Record, Setting, Tally, now
+
+
+@pytest.fixture
+def typed(bundle):
+    """Return a maker of the fields of a form: an example of a class, with changes."""
+
+    def typed(label="benign", **changes):
+        example = next(e for e in examples(bundle) if e.label == label)
+        values = RecordForm.of(bundle).values(example.record)
+        return {f"v-{name}": text for name, text in {**values, **changes}.items()}
+
+    return typed
+
+
+def count(app, table):
+    with app.extensions[KEY].database.session() as session:
+        return session.scalar(select(func.count()).select_from(table))
+
+
+def once(page):
+    return re.search(r'name="once" value="([^"]+)"', page.text)[1]
+
+
+def value_of(page, name):
+    found = re.search(rf'<input[^>]*value="([^"]*)"[^>]*id="f-v-{name}"', page.text)
+    return found[1]
+
+
+def test_the_form_asks_for_every_column_of_the_model_in_use(people, bundle):
+    page = people("viewer").get("/record")
+    assert page.status_code == 200
+    for name in bundle.schema.names:
+        assert f'id="f-v-{name}"' in page.text, name
+    assert "z-score" not in page.text
+    assert len(page.data) < 200_000
+
+
+@pytest.mark.parametrize("label", ["benign", "dos", "probe", "r2l", "u2r"])
+def test_an_example_of_each_class_fills_the_form_and_gets_its_verdict(
+    people, bundle, typed, label
+):
+    example = next(e for e in examples(bundle) if e.label == label)
+    viewer = people("viewer")
+    page = viewer.get(f"/record?example={example.row}")
+    wanted = RecordForm.of(bundle).values(example.record)
+    assert value_of(page, "src_bytes") == wanted["src_bytes"]
+    assert f"?example={example.row}#fields" in viewer.get("/record").text
+    sent = viewer.send("/record", typed(label) | {"once": once(page)})
+    assert sent.status_code == 303
+    shown = viewer.get(sent.location)
+    assert shown.status_code == 200
+    said = example.verdict.label
+    assert f"The model says {said}." in shown.text
+    assert "What to do next" in shown.text
+    assert "made-up rows" in shown.text
+    if label == "benign":  # the model keeps that very row to compare with
+        assert "no column differs from normal" in shown.text
+    else:
+        assert "What pushed the verdict" in shown.text
+        assert "This speaks for an attack." in shown.text
+    assert len(shown.data) < 200_000
+
+
+def test_a_wrong_value_is_told_at_its_field_and_all_that_was_typed_is_kept(
+    people, app, typed
+):
+    viewer = people("viewer")
+    data = typed(src_bytes="a lot", count="-4", duration="17")
+    page = viewer.send("/record", data)
+    assert page.status_code == 422
+    assert count(app, Record) == 0
+    for name, text in (("src_bytes", "a lot"), ("count", "-4")):
+        field = re.search(rf"<input[^>]*id=\"f-v-{name}\"[^>]*>", page.text)[0]
+        assert f'aria-describedby="f-v-{name}-error' in field
+        assert 'aria-invalid="true"' in field
+        assert f'value="{text}"' in field
+        error = re.search(rf'id="f-v-{name}-error">(.*?)</p>', page.text, re.DOTALL)[1]
+        assert "expected" in error
+        assert f'href="#f-v-{name}"' in page.text
+    assert value_of(page, "duration") == "17"
+    assert 'id="f-v-duration-error"' not in page.text
+
+
+def test_an_empty_form_says_what_to_do(people, app):
+    page = people("viewer").send("/record", {"do": "form"})
+    assert page.status_code == 422
+    assert "Fill it in" in page.text
+    assert count(app, Record) == 0
+
+
+def test_a_line_of_the_data_set_is_judged_or_only_fills_the_form(people, app, typed):
+    viewer = people("viewer")
+    values = {name[2:]: text for name, text in typed("dos").items()}
+    line = ",".join(values) + "\n" + ",".join(values.values())
+    filled = viewer.send("/record", {"line": line, "do": "fill"})
+    assert filled.status_code == 200
+    assert value_of(filled, "src_bytes") == values["src_bytes"]
+    assert count(app, Record) == 0
+    judged = viewer.send("/record", {"line": line, "do": "line"})
+    assert judged.status_code == 303
+    assert count(app, Record) == 1
+
+
+def test_a_line_that_is_no_record_is_told_at_the_text_and_kept(people):
+    page = people("viewer").send("/record", {"line": "1,<b>2</b>", "do": "line"})
+    assert page.status_code == 422
+    area = re.search(
+        r'<textarea[^>]*id="f-line"[^>]*>(.*?)</textarea>', page.text, re.DOTALL
+    )
+    assert "f-line-error" in area[0]
+    assert area[1].strip() == "1,&lt;b&gt;2&lt;/b&gt;"
+
+
+def test_a_form_sent_twice_is_kept_once(people, app, typed):
+    viewer = people("viewer")
+    data = typed("dos") | {"once": once(viewer.get("/record"))}
+    first, again = viewer.send("/record", data), viewer.send("/record", data)
+    assert first.location == again.location
+    assert (count(app, Record), count(app, Alert)) == (1, 1)
+    with app.extensions[KEY].database.session() as session:
+        total = session.scalar(select(func.sum(Tally.n)).where(Tally.facet == "all"))
+    assert total == 1
+    for _ in range(2):  # reload and back: they read
+        viewer.get(first.location)
+    assert count(app, Record) == 1
+
+
+def test_going_back_and_changing_a_value_is_another_record(people, app, typed):
+    viewer = people("viewer")
+    token = {"once": once(viewer.get("/record"))}
+    first = viewer.send("/record", typed("dos") | token)
+    other = viewer.send("/record", typed("dos", src_bytes="1") | token)
+    assert first.location != other.location
+    assert count(app, Record) == 2
+
+
+def test_a_form_sent_twice_at_once_is_kept_once(people, app, typed):
+    viewer = people("viewer")
+    data = typed("dos") | {"once": once(viewer.get("/record"))}
+    data["csrf_token"] = viewer.csrf()
+    cookie = viewer.get_cookie("evenflow")
+    found, start = [], threading.Barrier(4)
+
+    def send():
+        other = app.test_client()
+        other.set_cookie("evenflow", cookie.value)
+        start.wait()
+        found.append(other.post("/record", data=data))
+
+    threads = [threading.Thread(target=send) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [answer.status_code for answer in found] == [303] * 4
+    assert len({answer.location for answer in found}) == 1
+    assert count(app, Record) == 1
+
+
+def test_a_record_of_somebody_else_is_not_there(people, typed):
+    owner, other, analyst = people("viewer"), people("viewer"), people("analyst")
+    url = owner.send("/record", typed("dos")).location
+    number = url.rsplit("/", 1)[-1]
+    for path in (url, f"/record?again={number}"):
+        assert owner.get(path).status_code == 200
+        assert other.get(path).status_code == 404
+        assert analyst.get(path).status_code == 200
+    assert other.send(f"{url}/feedback", {"judgement": "right"}).status_code == 404
+    assert other.get("/records/999999999999999999999999").status_code == 404
+
+
+def test_the_form_takes_no_post_without_its_token(people, app, typed):
+    assert people("viewer").post("/record", data=typed()).status_code == 400
+    assert count(app, Record) == 0
+
+
+def test_what_is_typed_never_becomes_markup(people, typed):
+    viewer = people("viewer")
+    evil = "<script>alert(1)</script>"
+    page = viewer.send("/record", typed("dos", service=evil, src_bytes=evil))
+    assert page.status_code == 422
+    assert evil not in page.text
+    shown = viewer.get(viewer.send("/record", typed("dos", service=evil)).location)
+    assert evil not in shown.text
+    assert "&lt;script&gt;" in shown.text
+    assert evil not in viewer.get("/records").text
+
+
+def test_feedback_is_kept_beside_the_verdict(people, app, typed):
+    viewer = people("viewer")
+    url = viewer.send("/record", typed("dos")).location
+    missing = viewer.send(f"{url}/feedback", {"judgement": "wrong", "note": "odd"})
+    assert missing.status_code == 422
+    assert 'id="f-true_label-error"' in missing.text
+    assert ">\nodd</textarea>" in missing.text
+    said = {"judgement": "wrong", "true_label": "benign", "note": "the backup",
+            "version": "1"}  # fmt: skip
+    assert viewer.send(f"{url}/feedback", said).status_code == 303
+    shown = viewer.get(url).text
+    assert "the backup" in shown
+    with app.extensions[KEY].database.session() as session:
+        alert = session.scalars(select(Alert)).one()
+        assert (alert.judgement, alert.true_label) == ("wrong", "benign")
+        assert alert.judged_by == viewer.user_id
+
+
+def test_a_missed_attack_goes_to_the_queue(people, app, typed):
+    viewer, analyst = people("viewer"), people("analyst")
+    url = viewer.send("/record", typed("benign")).location
+    assert count(app, Alert) == 0
+    said = {"judgement": "wrong", "true_label": "r2l", "version": "0"}
+    assert viewer.send(f"{url}/feedback", said).status_code == 303
+    assert "r2l" in analyst.get("/alerts?status=new&judged=wrong").text
+    assert count(app, Alert) == 1
+
+
+def test_without_a_model_the_page_says_how_far_the_first_training_is(app, people):
+    viewer = people("viewer")
+    web = app.extensions[KEY]
+    with web.database.session() as session:
+        session.delete(session.get(Setting, "active_bundle"))
+    web.detectors._active = (-10.0, None)
+    assert "No training is under way" in viewer.get("/record").text
+    progress = {"epochs": [{"number": 3, "epochs": 8}]}
+    with web.database.session() as session:
+        session.add(
+            Job(id="first", kind="train", lane="train", title="The default model",
+                state="running", progress=progress,
+                lease_until=now() + timedelta(minutes=1))
+        )  # fmt: skip
+    page = viewer.get("/record")
+    assert page.status_code == 200
+    assert "The default model" in page.text
+    assert "3 of 8" in page.text
+    assert 'data-poll="/record/progress"' in page.text
+    answer = viewer.get("/record/progress")
+    etag = {"If-None-Match": answer.headers["ETag"]}
+    assert viewer.get("/record/progress", headers=etag).status_code == 304
+    assert viewer.send("/record", {"v-count": "1"}).status_code == 200
+    with web.database.session() as session:
+        web.detectors.activate(session, "small")
+    assert "The model is ready" in viewer.get("/record/progress").text
