@@ -1,0 +1,300 @@
+"""The queue of alerts: find, open, judge, close, and take the labels home."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask_security import current_user
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload, selectinload
+from werkzeug.wrappers import Response as Answer
+
+from evenflow.errors import DataError
+from evenflow.runtime._writers import inert
+from evenflow.web import alerts, charts, judging, listing
+from evenflow.web.context import web
+from evenflow.web.guard import audit, found_or_404, require, visible
+from evenflow.web.pages import Entry
+from evenflow.web.pages.history import attachment, bounded
+from evenflow.web.tables import ALERT_STATES, JUDGEMENTS, Alert, AlertNote
+from evenflow.web.told import tell
+
+bp = Blueprint("alerts", __name__, url_prefix="/alerts")
+NAV = (Entry(label="Alerts", endpoint="alerts.index", icon="alerts", order=14),)
+
+KINDS = ("csv", "jsonl", "parquet")
+MOST_BULK = 200
+"""Alerts changed by one sending."""
+CHOICES = {
+    "status": ("waiting", *ALERT_STATES, "any"),
+    "judged": ("yes", "no", *JUDGEMENTS),
+    "source": ("form", "api", "upload"),
+}
+ACTIONS = {
+    "open": {"state": "open"},
+    "close": {"state": "closed"},
+    "right": {"judgement": "right"},
+    "wrong": {"judgement": "wrong"},
+}
+LABELS = {
+    "q": "Search in values",
+    "status": "State",
+    "label": "Class",
+    "judged": "Judged",
+    "source": "Source",
+    "service": "Service",
+    "since": "From",
+    "until": "To",
+}
+
+
+@bp.get("")
+@require("viewer")
+def index() -> str:
+    """Show a page of the alerts the person may see; those that wait, first."""
+    asked, labels = _asked()
+    query = listing.listed(Alert, asked, *_more(asked))
+    page = listing.paged(query.options(joinedload(Alert.owner)), asked)
+    return render_template(
+        "alerts/index.html",
+        asked=asked,
+        page=page,
+        labels=labels,
+        classes=_classes(labels),
+        services=listing.words(Alert, Alert.service),
+        listed=list(listing.errors_of(asked, LABELS)),
+        is_empty=not page.total and _has_none(),
+        most_bulk=MOST_BULK,
+        back=request.query_string.decode("utf-8", "replace"),
+        unknown=judging.UNKNOWN,
+    )
+
+
+@bp.post("/bulk")
+@require("viewer")
+def bulk() -> Answer:
+    """Do one thing to the alerts that were picked, as far as they are as seen."""
+    back = url_for(".index") + _query(request.form.get("back", ""))
+    picked = dict(_picked(request.form.getlist("picked")))
+    action = request.form.get("action", "")
+    label = request.form.get("true_label", "").replace("\0", "")
+    if action not in ACTIONS:
+        flash("Found no action, expected one of the buttons. Press one.", "error")
+    elif not picked:
+        flash("No alert was picked. Tick the boxes at the left first.", "warning")
+    elif len(picked) > MOST_BULK:
+        flash(
+            f"Found {len(picked)} alerts, expected {MOST_BULK} at most. Pick fewer.",
+            "error",
+        )
+    elif action == "wrong" and not label:
+        flash(
+            "Found no class, expected what the picked alerts really are. Choose it "
+            "beside the button, or \u201cI do not know\u201d.",
+            "error",
+        )
+    else:
+        _all(picked, action, label)
+    return redirect(back, code=303)
+
+
+def _all(picked: dict[int, int], action: str, label: str) -> None:
+    found = web.db.scalars(
+        visible(select(Alert), Alert).where(Alert.id.in_(picked)).order_by(Alert.id)
+    ).all()
+    classes: dict[str, list[str]] = {}
+    done, stale, odd = 0, 0, 0
+    for alert in found:
+        wanted: dict[str, Any] = dict(ACTIONS[action])
+        if action == "wrong":
+            if alert.bundle not in classes:
+                classes[alert.bundle] = judging.classes_of(alert.bundle, alert.label)
+            known = (*classes[alert.bundle], judging.UNKNOWN)
+            if label not in known or label == alert.label:
+                odd += 1
+                continue
+            wanted["true_label"] = None if label == judging.UNKNOWN else label
+        try:
+            alerts.change(
+                web.db(), alert, current_user, version=picked[alert.id], **wanted
+            )
+            done += 1
+        except alerts.Stale:  # nothing was written of it
+            stale += 1
+    web.db.commit()
+    words = {"open": "opened", "close": "closed", "right": "marked right",
+             "wrong": "marked wrong"}  # fmt: skip
+    if done:
+        flash(f"{done} alert{'' if done == 1 else 's'} {words[action]}.", "success")
+    if stale:
+        flash(
+            f"{stale} changed while you looked and {'was' if stale == 1 else 'were'} "
+            "left as they are now. Look at them and repeat.",
+            "warning",
+        )
+    if odd:
+        flash(
+            f"{odd} cannot be {label!r}: it is what the model said, or no class of "
+            "the model that judged. They were left alone.",
+            "warning",
+        )
+    if not (done or stale or odd):
+        flash("None of the picked alerts is there any more.", "warning")
+
+
+@bp.get("/<int:number>")
+@require("viewer")
+def show(number: int) -> Answer:
+    """Show an alert: the record, why, and what was made of it."""
+    alert: Alert = found_or_404(Alert, bounded(number))
+    return _page(alert, judging.of_alert(alert))
+
+
+@bp.post("/<int:number>")
+@require("viewer")
+def change(number: int) -> Answer:
+    """Take a new state, a judgement, a note."""
+    alert: Alert = found_or_404(Alert, bounded(number))
+    classes = judging.classes_of(alert.bundle, alert.label)
+    said = judging.sent(classes, label=alert.label, has_state=True)
+    if said.errors:
+        return _page(alert, said)
+    if not judging.take(alert, said):
+        return _page(found_or_404(Alert, number), said, is_stale=True)
+    flash("Saved.", "success")
+    return redirect(url_for(".show", number=number), code=303)
+
+
+@bp.get("/export")
+@require("viewer")
+def export() -> Response:
+    """Send what was judged as labelled rows, to train on."""
+    kind = request.args.get("format", "csv")
+    if kind not in KINDS:
+        abort(404, f"There is no such export; expected {', '.join(KINDS)}.")
+    bundle = web.detectors.active()
+    if bundle is None:
+        raise DataError(
+            "found no model in use, expected one: its columns are the export's. "
+            "Activate one under Models"
+        )
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"labelled.{kind if kind != 'csv' else 'parquet'}"
+        n = alerts.export(
+            web.db(),
+            visible(select(Alert), Alert),
+            bundle.schema,
+            path,
+            "jsonl" if kind == "jsonl" else "parquet",
+        )
+        body = path.read_bytes()
+        if kind == "csv":  # meets a spreadsheet: text it would run is defused
+            body = inert(pl.read_parquet(path)).write_csv().encode()
+    audit("alert.export", f"labelled.{kind}", rows=n)
+    web.db.commit()
+    return attachment(body, f"labelled.{kind}")
+
+
+def _page(alert: Alert, said: judging.Judgement, *, is_stale: bool = False) -> Answer:
+    kept = alert.record.view if alert.record is not None else None
+    told = tell(alert, kept)
+    shares = [(c["name"], c["probability"]) for c in told.view.get("classes", ())]
+    # the notes' writers in one query, not one each
+    web.db.scalars(
+        select(Alert)
+        .where(Alert.id == alert.id)
+        .options(selectinload(Alert.notes).joinedload(AlertNote.user))
+        .execution_options(populate_existing=True)
+    ).one()
+    page = render_template(
+        "alerts/show.html",
+        alert=alert,
+        told=told,
+        classes_chart=charts.class_shares(shares, told.knowledge.name)
+        if shares
+        else None,
+        said=said,
+        is_stale=is_stale,
+        classes=judging.classes_of(alert.bundle, alert.label),
+        unknown=judging.UNKNOWN,
+        following=_following(alert),
+    )
+    response = make_response(page)
+    if is_stale or said.errors:
+        response.status_code = 409 if is_stale else 422
+    return response
+
+
+def _following(alert: Alert) -> int | None:
+    """Return the number of the next alert that waits, the older first."""
+    waits = visible(select(Alert.id), Alert).where(
+        Alert.state != "closed", Alert.judgement.is_(None), Alert.id != alert.id
+    )
+    older = waits.where(Alert.id < alert.id).order_by(Alert.id.desc()).limit(1)
+    number = web.db.scalar(older)
+    if number is None:
+        number = web.db.scalar(waits.order_by(Alert.id.desc()).limit(1))
+    return None if number is None else int(number)
+
+
+def _asked() -> tuple[listing.Criteria, list[str]]:
+    labels = listing.words(Alert, Alert.label)
+    typed = request.args.get("label", "")
+    known = [*labels, typed] if len(typed) <= 80 else labels
+    asked = listing.criteria(
+        Alert, choices={"label": known, **CHOICES}, default={"status": "waiting"}
+    )
+    return asked, labels
+
+
+def _more(asked: listing.Criteria) -> Iterator[Any]:
+    status, judged = asked.typed["status"], asked.typed["judged"]
+    if status == "waiting":
+        yield Alert.state != "closed"
+    elif status in ALERT_STATES:
+        yield Alert.state == status
+    if judged in JUDGEMENTS:
+        yield Alert.judgement == judged
+    elif judged in ("yes", "no"):
+        is_none = Alert.judgement.is_(None)
+        yield is_none if judged == "no" else ~is_none
+
+
+def _has_none() -> bool:
+    return web.db.scalar(visible(select(Alert.id), Alert).limit(1)) is None
+
+
+def _classes(labels: list[str]) -> list[str]:
+    """Return the classes that picked alerts may really be."""
+    bundle = web.detectors.active_name()
+    found = judging.classes_of(bundle, "benign") if bundle else ["benign"]
+    return list(dict.fromkeys([*found, *labels]))
+
+
+def _picked(texts: list[str]) -> Iterator[tuple[int, int]]:
+    """Yield number and version of each alert that was picked."""
+    for text in texts[: MOST_BULK + 1]:
+        number, _, version = text.partition("-")
+        parts = (number, version)
+        if all(p.isascii() and p.isdigit() and len(p) < 18 for p in parts):
+            yield int(number), int(version)
+
+
+def _query(text: str) -> str:
+    """Return the address' query to go back to; never another address."""
+    return f"?{text}" if text and len(text) <= 2_000 and text.isprintable() else ""

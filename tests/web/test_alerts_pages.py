@@ -1,0 +1,350 @@
+"""The queue of alerts: who sees it, who was first, and what is taken home from it."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import numpy as np
+import polars as pl
+import pytest
+from sqlalchemy import select
+
+from evenflow import datasets
+from evenflow.runtime.detect import verdicts as decided
+from evenflow.web import listing, verdicts
+from evenflow.web.context import KEY
+from evenflow.web.record_form import examples
+from evenflow.web.tables import Alert, AlertNote, Audit
+
+EVIL = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def kept(app, bundle):
+    """Return a maker of alerts: owner, class, changed values; returns the number."""
+
+    def kept(owner, label="dos", **changes):
+        example = next(
+            e for e in examples(bundle) if e.label == label and e.verdict.is_attack
+        )
+        with app.extensions[KEY].database.session() as session:
+            record = verdicts.keep(
+                session,
+                bundle,
+                {**example.record, **changes},
+                example.verdict,
+                owner_id=owner.user_id,
+                source="form",
+            )
+            session.flush()
+            return session.scalar(select(Alert.id).where(Alert.record_id == record.id))
+
+    return kept
+
+
+@pytest.fixture
+def alert(app):
+    """Return a reader of an alert as the database has it."""
+
+    def alert(number):
+        with app.extensions[KEY].database.session() as session:
+            return session.get(Alert, number)
+
+    return alert
+
+
+def numbers(page):
+    return [int(n) for n in re.findall(r'href="/alerts/(\d+)">\1<', page.text)]
+
+
+def said(page_or_version=1, **more):
+    return {"version": str(page_or_version), "state": "open", "judgement": "",
+            "true_label": "", "note": ""} | more  # fmt: skip
+
+
+def test_a_viewer_sees_own_alerts_and_an_analyst_all(people, kept):
+    viewer, other, analyst = people("viewer"), people("viewer"), people("analyst")
+    mine, theirs = kept(viewer), kept(other, "probe")
+    assert numbers(viewer.get("/alerts")) == [mine]
+    assert set(numbers(analyst.get("/alerts"))) == {mine, theirs}
+    assert viewer.get(f"/alerts/{theirs}").status_code == 404
+    assert analyst.get(f"/alerts/{theirs}").status_code == 200
+
+
+def test_nobody_changes_what_is_not_theirs_to_see(people, kept, alert, app):
+    viewer, other = people("viewer"), people("viewer")
+    number = kept(viewer)
+    answer = other.send(f"/alerts/{number}", said(state="closed", note="mine now"))
+    assert answer.status_code == 404
+    other.send("/alerts/bulk", {"picked": f"{number}-1", "action": "close"})
+    found = alert(number)
+    assert (found.state, found.version) == ("new", 1)
+    with app.extensions[KEY].database.session() as session:
+        assert session.scalar(select(AlertNote)) is None
+    answer = other.get("/alerts/export?format=csv")
+    assert answer.text.count("\n") == 1  # the head alone
+
+
+def test_an_alert_shows_its_record_its_reasons_and_what_to_do(people, kept):
+    viewer = people("viewer")
+    page = viewer.get(f"/alerts/{kept(viewer)}")
+    for words in ("What pushed the verdict", "What to do next", "src_bytes",
+                  "made-up rows", "T1498"):  # fmt: skip
+        assert words in page.text
+    assert len(page.data) < 200_000
+
+
+def test_an_alert_of_a_model_that_is_gone_says_so(people, kept, app):
+    viewer = people("viewer")
+    number = kept(viewer)
+    home = app.extensions[KEY].home
+    (home.bundles / "small").rename(home.bundles / ".gone")
+    page = viewer.get(f"/alerts/{number}")
+    assert page.status_code == 200
+    assert "not here any more" in page.text
+
+
+def test_a_judgement_a_state_and_a_note_are_kept_and_logged(people, kept, alert, app):
+    viewer, analyst = people("viewer"), people("analyst")
+    number = kept(viewer)
+    sent = said(judgement="wrong", true_label="probe", note=f"Why?\n{EVIL}")
+    answer = analyst.send(f"/alerts/{number}", sent)
+    assert answer.status_code == 303
+    found = alert(number)
+    assert (found.state, found.judgement, found.true_label, found.version) == (
+        "open",
+        "wrong",
+        "probe",
+        2,
+    )
+    assert found.judged_by == analyst.user_id
+    page = viewer.get(f"/alerts/{number}").text
+    assert EVIL not in page
+    assert "&lt;script&gt;" in page
+    assert analyst.email in page
+    with app.extensions[KEY].database.session() as session:
+        logged = session.scalars(
+            select(Audit).where(Audit.action == "alert.change")
+        ).one()
+        assert logged.user_id == analyst.user_id
+
+
+def test_a_judgement_can_be_taken_back(people, kept, alert):
+    viewer = people("viewer")
+    number = kept(viewer)
+    viewer.send(f"/alerts/{number}", said(judgement="right"))
+    assert alert(number).true_label == "dos"
+    viewer.send(f"/alerts/{number}", said(2))
+    assert (alert(number).judgement, alert(number).true_label) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"judgement": "wrong"}, "true_label"),
+        ({"judgement": "wrong", "true_label": "dos"}, "true_label"),
+        ({"judgement": "wrong", "true_label": "no class"}, "true_label"),
+        ({"judgement": "perhaps"}, "judgement"),
+        ({"state": "gone"}, "state"),
+        ({"note": "x" * 5_000}, "note"),
+    ],
+)
+def test_a_wrong_form_is_told_at_its_field_and_keeps_the_note(
+    people, kept, alert, changes, field
+):
+    viewer = people("viewer")
+    number = kept(viewer)
+    page = viewer.send(f"/alerts/{number}", said(note="keep me") | changes)
+    assert page.status_code == 422
+    assert f'id="f-{field}-error"' in page.text
+    assert (changes.get("note") or "keep me") in page.text
+    assert alert(number).version == 1
+
+
+def test_the_second_of_two_tabs_is_told_and_loses_nothing(people, kept, alert, app):
+    viewer, analyst = people("viewer"), people("analyst")
+    number = kept(viewer)
+    first = said(1, state="closed", judgement="right")
+    assert analyst.send(f"/alerts/{number}", first).status_code == 303
+    late = said(1, judgement="wrong", true_label="r2l", note="I saw a shell")
+    page = viewer.send(f"/alerts/{number}", late)
+    assert page.status_code == 409
+    assert "Now (version 2)" in page.text
+    assert "What you sent (on version 1)" in page.text
+    assert ">\nI saw a shell</textarea>" in page.text
+    assert '<option value="r2l" selected>' in page.text
+    assert 'name="version" value="2"' in page.text
+    found = alert(number)
+    assert (found.state, found.judgement, found.version) == ("closed", "right", 2)
+    with app.extensions[KEY].database.session() as session:
+        assert session.scalar(select(AlertNote)) is None
+    again = viewer.send(f"/alerts/{number}", late | {"version": "2"})
+    assert again.status_code == 303
+    assert alert(number).true_label == "r2l"
+
+
+def test_a_note_alone_is_taken_whatever_the_version(people, kept, alert):
+    viewer, analyst = people("viewer"), people("analyst")
+    number = kept(viewer)
+    analyst.send(f"/alerts/{number}", said(1))
+    answer = viewer.send(f"/alerts/{number}", said(1, note="still here"))
+    assert answer.status_code == 303
+    assert "still here" in analyst.get(f"/alerts/{number}").text
+    assert alert(number).version == 2
+
+
+def test_picked_alerts_change_together_but_for_those_that_changed(people, kept, alert):
+    viewer = people("viewer")
+    made = [kept(viewer) for _ in range(3)]
+    viewer.send(f"/alerts/{made[2]}", said(1))
+    picked = [f"{n}-1" for n in made]
+    answer = viewer.send("/alerts/bulk", {"picked": picked, "action": "close",
+                                          "back": "status=any&sort=at"})  # fmt: skip
+    assert answer.location == "/alerts?status=any&sort=at"
+    assert [alert(n).state for n in made] == ["closed", "closed", "open"]
+    page = viewer.get(answer.location).text
+    assert "2 alerts closed." in page
+    assert "1 changed while you looked" in page
+    viewer.send(
+        "/alerts/bulk",
+        {"picked": [f"{n}-2" for n in made], "action": "wrong", "true_label": "benign"},
+    )
+    assert {alert(n).true_label for n in made} == {"benign"}
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"action": "close"}, "No alert was picked"),
+        ({"picked": "1-1"}, "Found no action"),
+        ({"picked": "1-1", "action": "wrong"}, "Found no class"),
+        ({"picked": "1-1", "action": "wrong", "true_label": "dos"}, "cannot be"),
+        ({"picked": "77-1", "action": "close"}, "None of the picked"),
+        ({"picked": ["x", "1", "-", "9" * 40 + "-1"], "action": "close"}, "No alert"),
+        ({"picked": [f"{n}-1" for n in range(250)], "action": "close"}, "at most"),
+    ],
+)
+def test_a_bulk_change_that_cannot_be_says_why(people, kept, alert, data, words):
+    viewer = people("viewer")
+    number = kept(viewer)
+    answer = viewer.send("/alerts/bulk", data)
+    assert words in viewer.get(answer.location).text
+    assert alert(number).version == 1
+
+
+def test_going_back_after_a_bulk_change_leads_nowhere_else(people, kept):
+    viewer = people("viewer")
+    kept(viewer)
+    for back in ("//evil.example", "https://evil.example", "\r\nX: y", "x" * 5_000):
+        answer = viewer.send("/alerts/bulk", {"back": back, "action": "close"})
+        assert answer.location.startswith("/alerts")
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("", {"new", "open"}),
+        ("status=closed", {"closed"}),
+        ("status=any", {"new", "open", "closed"}),
+        ("status=any&judged=no", {"new", "open"}),
+        ("status=any&judged=right", {"closed"}),
+        ("status=any&label=probe", {"open"}),
+        ("status=any&q=zebra", {"new"}),
+        ("status=any&service=zebra&source=form", {"new"}),
+        ("status=any&source=upload", set()),
+    ],
+)
+def test_the_queue_is_narrowed_to_what_is_asked(people, kept, query, wanted):
+    viewer = people("viewer")
+    made = {
+        "new": kept(viewer, service="zebra"),
+        "open": kept(viewer, "probe"),
+        "closed": kept(viewer),
+    }
+    viewer.send(f"/alerts/{made['open']}", said())
+    viewer.send(f"/alerts/{made['closed']}", said(state="closed", judgement="right"))
+    found = numbers(viewer.get(f"/alerts?{query}"))
+    assert set(found) == {made[name] for name in wanted}
+
+
+def test_any_state_survives_the_next_page(people, kept, monkeypatch):
+    monkeypatch.setattr(listing, "PER_PAGE", 1)
+    viewer = people("viewer")
+    made = [kept(viewer) for _ in range(2)]
+    viewer.send(f"/alerts/{made[0]}", said(state="closed"))
+    page = viewer.get("/alerts?status=any")
+    following = re.search(r'rel="next" href="([^"]+)"', page.text)[1]
+    assert numbers(page) + numbers(viewer.get(following.replace("&amp;", "&"))) == [
+        made[1],
+        made[0],
+    ]
+
+
+def test_the_likeliest_come_first_when_asked(people, kept):
+    viewer = people("viewer")
+    for label in ("probe", "dos", "r2l"):
+        kept(viewer, label)
+    page = viewer.get("/alerts?sort=-probability")
+    found = [
+        float(p) for p in re.findall(r'class="n">[<>&lgt; ]*([\d.]+) %', page.text)
+    ]
+    assert found == sorted(found, reverse=True)
+    assert 'aria-sort="descending"' in page.text
+
+
+def test_values_never_become_markup(people, kept):
+    viewer = people("viewer")
+    number = kept(viewer, service=EVIL, src_ip=EVIL)
+    for url in ("/alerts", f"/alerts/{number}", f"/alerts?q={EVIL}", "/"):
+        assert EVIL not in viewer.get(url).text
+
+
+def test_judged_alerts_train_the_next_model(people, app, bundle, rows, tmp_path):
+    viewer = people("viewer")
+    test = rows["test"]
+    found = list(decided(bundle.score(test), bundle.schema, bundle.decision))
+    wanted = []
+    with app.extensions[KEY].database.session() as session:
+        for i in np.flatnonzero([v.is_attack for v in found])[:60].tolist():
+            record = test.frame.row(i, named=True)
+            kept = verdicts.keep(session, bundle, record, found[i],
+                                 owner_id=viewer.user_id, source="api")  # fmt: skip
+            session.flush()
+            alert = session.scalars(
+                select(Alert).where(Alert.record_id == kept.id)
+            ).one()
+            truth = test.schema.classes[test.y[i]]
+            alert.judgement = "right" if truth == alert.label else "wrong"
+            alert.true_label = truth
+            wanted.append(truth)
+        alert.true_label = None  # judged wrong, but nobody knows what it is
+        alert.judgement = "wrong"
+        wanted.pop()
+    for kind in ("csv", "parquet"):
+        answer = viewer.get(f"/alerts/export?format={kind}")
+        name = f"labelled.{kind}"
+        assert f'filename="{name}"' in answer.headers["Content-Disposition"]
+        (tmp_path / name).write_bytes(answer.data)
+        frame = (pl.read_csv if kind == "csv" else pl.read_parquet)(tmp_path / name)
+        assert frame.columns == [*bundle.schema.names, "label"]
+        assert frame["label"].to_list() == wanted
+        counts = frame["label"].value_counts()
+        lone = counts.filter(pl.col("count") < 2)["label"].to_list()
+        frame.filter(~pl.col("label").is_in(lone)).write_parquet(tmp_path / "t.parquet")
+        table = datasets.load("table_file", "train", path=str(tmp_path / "t.parquet"))
+        loaded = [table.schema.classes[k] for k in table.y]
+        assert loaded == [label for label in wanted if label not in lone]
+        assert {"protocol_type", "src_bytes"} <= set(table.schema.names)
+    lines = viewer.get("/alerts/export?format=jsonl").text.splitlines()
+    assert len(lines) == len(wanted)
+
+
+def test_an_exported_table_runs_nothing_in_a_spreadsheet(people, kept):
+    viewer = people("viewer")
+    number = kept(viewer, service="=cmd|' /C calc'!A0")
+    viewer.send(f"/alerts/{number}", said(judgement="right"))
+    text = viewer.get("/alerts/export?format=csv").text
+    frame = pl.read_csv(io.StringIO(text))
+    assert frame["service"][0] == "'=cmd|' /C calc'!A0"
+    assert viewer.get("/alerts/export?format=exe").status_code == 404
