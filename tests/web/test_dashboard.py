@@ -1,0 +1,180 @@
+"""The dashboard counts what a person may see, cheaply, and only when it changed."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event, update
+
+from evenflow.web import verdicts
+from evenflow.web.context import KEY
+from evenflow.web.record_form import examples
+from evenflow.web.tables import Alert, Job, now
+
+
+@pytest.fixture
+def kept(app, bundle, monkeypatch):
+    """Return a maker of kept records: owner, class, hours ago, more values."""
+
+    def kept(owner, label="dos", *, hours=0.0, **more):
+        example = next(e for e in examples(bundle) if e.label == label)
+        at = now() - timedelta(hours=hours)
+        with monkeypatch.context() as patch:
+            patch.setattr(verdicts, "now", lambda: at)
+            with app.extensions[KEY].database.session() as session:
+                verdicts.keep(session, bundle, {**example.record, **more},
+                              example.verdict, owner_id=owner.user_id,
+                              source="form")  # fmt: skip
+
+    return kept
+
+
+def tile(page, name):
+    found = re.search(
+        rf'<dt>{name}</dt>\s*<dd class="tile-value">([^<]*)</dd>', page.text
+    )
+    return found[1]
+
+
+def specs(page):
+    found = re.findall(r'class="spec">(.*?)</script>', page.text, re.DOTALL)
+    return [json.loads(text) for text in found]
+
+
+def test_a_new_person_is_told_three_things_to_do(people):
+    page = people("viewer").get("/")
+    assert page.status_code == 200
+    assert page.text.count("<h2>") >= 3
+    for words in ("Enter a record", "Upload a file", "Know the model"):
+        assert words in page.text
+
+
+def test_a_viewer_counts_own_verdicts_and_an_analyst_all(people, kept):
+    viewer, other, analyst = people("viewer"), people("viewer"), people("analyst")
+    kept(viewer, "dos")
+    kept(viewer, "benign")
+    kept(other, "probe")
+    assert (tile(viewer.get("/"), "Verdicts"), tile(viewer.get("/"), "Attacks")) == (
+        "2",
+        "1",
+    )
+    assert tile(analyst.get("/"), "Verdicts") == "3"
+    assert ">probe<" not in viewer.get("/").text
+    assert ">probe<" in analyst.get("/").text
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"), [("24h", "1"), ("7d", "2"), ("30d", "3"), ("odd", "2")]
+)
+def test_a_range_holds_its_days(people, kept, name, wanted):
+    viewer = people("viewer")
+    for hours in (1, 100, 600, 900):
+        kept(viewer, hours=hours)
+    assert tile(viewer.get(f"/?range={name}"), "Verdicts") == wanted
+
+
+def test_the_charts_hold_every_verdict_once_and_name_no_colour(people, kept):
+    viewer = people("viewer")
+    for hours, label in ((0, "dos"), (0, "dos"), (30, "u2r"), (31, "benign")):
+        kept(viewer, label, hours=hours)
+    for name in ("24h", "7d", "30d"):
+        traffic, attacks, shares = specs(viewer.get(f"/?range={name}"))
+        n = 2 if name == "24h" else 4
+        assert sum(bar["n"] for bar in traffic["data"]["values"]) == n
+        assert sum(bar["n"] for bar in attacks["data"]["values"]) == min(n, 3)
+        assert sum(bar["n"] for bar in shares["data"]["values"]) == min(n, 3)
+        for spec in (traffic, attacks, shares):
+            assert not re.search(r"#[0-9a-fA-F]{3,8}\b", json.dumps(spec))
+            assert spec["width"] == "container"
+
+
+def test_nothing_is_counted_anew_until_something_was_judged(people, kept, app):
+    viewer, other = people("viewer"), people("viewer")
+    kept(viewer)
+    page = viewer.get("/")
+    etag = re.search(
+        r"data-poll=\"/dashboard/live\?range=7d\"[^>]*data-etag='([^']+)'", page.text
+    )[1]
+    asked = []
+    engine = app.extensions[KEY].database.engine
+    event.listen(engine, "before_cursor_execute", lambda *a: asked.append(a[2]))
+    again = viewer.get("/dashboard/live?range=7d", headers={"If-None-Match": etag})
+    assert again.status_code == 304
+    assert not again.data
+    assert sum("tally" in statement for statement in asked) == 1
+    kept(other)  # not for this person's eyes
+    again = viewer.get("/dashboard/live?range=7d", headers={"If-None-Match": etag})
+    assert again.status_code == 304
+    kept(viewer)  # counted in a row that is there already
+    again = viewer.get("/dashboard/live?range=7d", headers={"If-None-Match": etag})
+    assert again.status_code == 200
+    assert tile(again, "Verdicts") == "2"
+    assert again.headers["ETag"] != etag
+    assert "<html" not in again.text
+
+
+def test_two_people_share_no_etag(people, kept):
+    viewer, analyst = people("viewer"), people("analyst")
+    kept(viewer)
+    found = {p.get("/dashboard/live").headers["ETag"] for p in (viewer, analyst)}
+    assert len(found) == 2
+    assert viewer.get("/dashboard/live?range=odd").status_code == 404
+
+
+def test_waiting_alerts_jobs_and_feedback_are_fresh(people, kept, app):
+    viewer = people("viewer")
+    for _ in range(4):
+        kept(viewer, "dos")
+    first = viewer.get("/dashboard/work")
+    assert "4 new, 0 open" in first.text
+    etag = {"If-None-Match": first.headers["ETag"]}
+    assert viewer.get("/dashboard/work", headers=etag).status_code == 304
+    with app.extensions[KEY].database.session() as session:
+        session.execute(
+            update(Alert).where(Alert.id <= 3).values(
+                judgement="wrong", true_label="benign", state="closed", version=2)
+        )  # fmt: skip
+        session.add(
+            Job(id="j", kind="score", lane="score", owner_id=viewer.user_id,
+                title="<b>friday</b>.csv", state="running",
+                progress={"step": "score", "done": 25, "total": 100})
+        )  # fmt: skip
+    then = viewer.get("/dashboard/work", headers=etag)
+    assert then.status_code == 200
+    assert "1 new, 0 open" in then.text
+    assert "25 of 100" in then.text
+    assert "&lt;b&gt;friday&lt;/b&gt;.csv" in then.text
+    row = re.search(r"judged=wrong.*?</tr>", then.text, re.DOTALL)[0]
+    assert re.findall(r'class="n">([^<]+)<', row) == ["3", "3", "100 %"]
+    assert "friday" not in people("viewer").get("/dashboard/work").text
+
+
+def test_sources_and_services_are_shown_where_rows_carry_them(people, kept):
+    viewer = people("viewer")
+    kept(viewer, service="zebra")
+    assert "Top sources" not in viewer.get("/").text
+    kept(viewer, src_ip="10.1.2.3")
+    page = viewer.get("/")
+    assert "zebra" in page.text
+    assert "10.1.2.3" in page.text
+
+
+def test_the_dashboard_asks_the_same_number_of_times_for_any_rows(people, kept, app):
+    viewer = people("analyst")
+    kept(viewer)
+    viewer.get("/")
+    engine, n = app.extensions[KEY].database.engine, []
+    for _ in range(2):
+        asked = []
+        event.listen(
+            engine, "before_cursor_execute", lambda *a, into=asked: into.append(a[2])
+        )
+        assert len(viewer.get("/").data) < 200_000
+        n.append(len(asked))
+        for hours in range(20):
+            kept(people("viewer"), "u2r", hours=hours, service=f"s{hours}")
+    assert n[0] == n[1]
+    assert n[0] <= 20
