@@ -100,12 +100,17 @@ async def run(port: int, token: str, seconds: float, think_s: float) -> dict[str
     clients += [
         Client(port, {"Authorization": f"Bearer {token}"}) for _ in range(PROGRAMS)
     ]
-    for client in clients:
-        await client.open()
-    start = time.perf_counter()
-    for k, client in enumerate(clients[:PEOPLE]):
-        await client.log_in(f"user{k % ACCOUNTS}@example.org")
+    start, turn = time.perf_counter(), asyncio.Semaphore(8)
+
+    async def enter(client: Client, k: int) -> None:
+        async with turn:
+            await client.open()
+            await client.log_in(f"user{k % ACCOUNTS}@example.org")
+
+    await asyncio.gather(*(enter(c, k) for k, c in enumerate(clients[:PEOPLE])))
     log_in_s = time.perf_counter() - start
+    for client in clients[PEOPLE:]:
+        await client.open()
     records = [json.dumps({"record": row}).encode() for row in rows(500)]
     told, end = Told(), time.monotonic() + seconds
     rng = random.Random(7)

@@ -26,6 +26,7 @@ from pathlib import Path
 from evenflow.web import server, slow_clients
 from evenflow.web.settings import Settings
 
+server.CONNECTIONS = 128
 slow_clients.HEAD_S = slow_clients.GRACE_S = slow_clients.STALL_S = 2.0
 
 def app(environ, start_response):
@@ -107,6 +108,20 @@ def test_a_hundred_clients_that_stand_still_stop_nobody(port, what):
             assert seconds < 1
     finally:
         for client in clients:
+            client.close()
+
+
+@pytest.mark.slow
+def test_more_connections_than_there_is_room_for_shut_nobody_out(port):
+    clients = [connect(port, SLOW["stop in the headers"]) for _ in range(300)]
+    idle = [connect(port, POST + b"Content-Length: 0\r\n\r\n") for _ in range(100)]
+    try:
+        for _ in range(5):
+            text, seconds = ask(port, body=b"abc")
+            assert text == b"3"
+            assert seconds < 8
+    finally:
+        for client in clients + idle:
             client.close()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -54,8 +55,13 @@ def _run(words: list[str], value: dict[str, Any]) -> None:
     settings = Settings.from_dict(value, source="settings")
     with occupancy.shared(settings.home):
         if words[0] == "web":
-            from evenflow.web.server import Server
+            from evenflow.web.server import CONNECTIONS, Server
 
+            # each connection is a descriptor, and the usual limit is 1024 in all
+            hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+            room = 4 * CONNECTIONS
+            soft = room if hard == resource.RLIM_INFINITY else min(room, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             Server(settings, int(words[1])).run()
         else:
             from evenflow.web.jobs.worker import work

@@ -34,8 +34,13 @@ from evenflow.web import create_app
 from evenflow.web.settings import Settings
 from evenflow.web.slow_clients import LINGER_S, Arrival, Bounded, refusal
 
-CONNECTIONS = 512
-"""Most connections of one web process."""
+CONNECTIONS = 1024
+"""Most connections of one web process; at most half of them idle."""
+KEEP_S = 65
+"""Seconds an idle connection is kept: longer than proxies keep theirs, mostly a minute,
+so that none sends a request into one that closes."""
+CROWDED = 64
+"""Connections that are let go at once where no more can be taken."""
 TAKERS = 48
 """Threads beyond those of the application: they wait for clients that take their
 answer slowly, while the application's own number is free for others."""
@@ -74,7 +79,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.arriving: set[Connection] = set()
+        self.max_keepalived = self.worker_connections // 2
+        self.arriving: dict[Connection, None] = {}  # the oldest first
         self.waiting: deque[tuple[float, Connection]] = deque()
         self.n_streams = 0
         self.most_streams = max(1, self.cfg.threads // 2)
@@ -118,6 +124,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if now - self._looked_at < 1:
             return
         self._looked_at = now
+        if self.nr_conns >= self.worker_connections:
+            for conn in list(self.arriving)[:CROWDED]:
+                self._drop(conn)
         for conn in list(self.arriving):
             if conn.lingers_until:
                 if now > conn.lingers_until:
@@ -180,13 +189,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         wake = partial(self._receive, conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, wake)
         conn.is_polled = True
-        self.arriving.add(conn)
+        self.arriving[conn] = None
 
     def _leave(self, conn: Connection) -> None:
         if conn.is_polled:
             self.poller.unregister(conn.sock)
             conn.is_polled = False
-        self.arriving.discard(conn)
+        self.arriving.pop(conn, None)
 
     def _drop(self, conn: Connection, status: int | None = None) -> None:
         self._leave(conn)
@@ -286,7 +295,7 @@ def configuration(settings: Settings, listener: int) -> dict[str, Any]:
         "max_requests": 0,
         "timeout": 60,
         "graceful_timeout": STOP_S,
-        "keepalive": 15,
+        "keepalive": KEEP_S,
         "limit_request_line": 8190,
         "limit_request_fields": 64,
         "limit_request_field_size": 8190,
