@@ -1,0 +1,130 @@
+"""What can be done with an upload: stop, run again, delete, open a row as an alert."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import abort, flash, redirect, url_for
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from werkzeug.wrappers import Response as Answer
+
+from evenflow.errors import EvenflowError
+from evenflow.web import findings
+from evenflow.web.context import web
+from evenflow.web.guard import audit, found_or_404, require
+from evenflow.web.jobs import queue, retention
+from evenflow.web.jobs.score import SENT
+from evenflow.web.pages.uploads import bp
+from evenflow.web.pages.uploads.sending import may_delete
+from evenflow.web.results import FILE, Results
+from evenflow.web.tables import Alert, Job, now
+
+
+def upload_or_404(job_id: str) -> Job:
+    """Return an upload's job if the current person may see it, else 404."""
+    job: Job = found_or_404(Job, job_id[:32])
+    if job.kind != "score":
+        abort(404)
+    return job
+
+
+def results_of(job: Job) -> Results:
+    """Return the verdicts of an upload that is done.
+
+    Raises
+    ------
+    DataError
+        They are not there any more.
+    """
+    if job.state != "done":
+        abort(404)
+    return Results(web.home.results / job.id / FILE, list(job.result["counts"]))
+
+
+def row_or_404(job: Job, line: int) -> tuple[Results, dict[str, Any]]:
+    """Return the results and one row of them by its line, else 404."""
+    results = results_of(job)
+    row = results.row(line) if line < 2**53 else None
+    if row is None:
+        abort(404)
+    return results, row
+
+
+@bp.post("/<job_id>/stop")
+@require("viewer")
+def stop(job_id: str) -> Answer:
+    """Ask an upload's job to stop."""
+    job = upload_or_404(job_id)
+    queue.request_stop(web.db(), job)
+    audit("upload.stop", job.id, name=job.title)
+    web.db.commit()
+    flash("It stops as soon as the worker hears of it.", "success")
+    return _to(job)
+
+
+@bp.post("/<job_id>/again")
+@require("viewer")
+def again(job_id: str) -> Answer:
+    """Queue a job that was stopped or failed again."""
+    job = upload_or_404(job_id)
+    if not (web.home.uploads / job.id / SENT).is_file():
+        flash("The file is not there any more. Upload it again.", "error")
+        return _to(job)
+    if not queue.requeue(web.db(), job):
+        flash("It was neither stopped nor did it fail, so it runs already.", "warning")
+        return _to(job)
+    audit("upload.again", job.id, name=job.title)
+    web.db.commit()
+    flash("It is queued again.", "success")
+    return _to(job)
+
+
+@bp.post("/<job_id>/delete")
+@require("viewer")
+def delete(job_id: str) -> Answer:
+    """Delete an upload with its results; its alerts stay."""
+    job = upload_or_404(job_id)
+    if not may_delete(job):
+        abort(403)
+    done = web.db.execute(
+        sql_delete(Job).where(Job.id == job.id, Job.state.not_in(queue.LIVE))
+    )
+    if not done.rowcount:  # type: ignore[attr-defined]
+        flash("It waits or runs. Stop it first, then delete it.", "warning")
+        return _to(job)
+    audit("upload.delete", job.id, name=job.title)
+    web.db.commit()
+    for folder in (web.home.uploads, web.home.results):
+        retention.remove(folder / job.id)  # what stays is swept later
+    flash(f"{job.title} and its results are deleted.", "success")
+    return redirect(url_for("uploads.index"), code=303)
+
+
+@bp.post("/<job_id>/rows/<int:line>/alert")
+@require("viewer")
+def open_alert(job_id: str, line: int) -> Answer:
+    """Open one row as an alert, unless it is one."""
+    job = upload_or_404(job_id)
+    results, row = row_or_404(job, line)
+    bundle = str(job.result["bundle"])
+    try:
+        names = web.detectors.load(bundle).schema.names
+    except EvenflowError:  # the model is gone: the columns come as they stood
+        names = ()
+    values = findings.alert(results, row, job=job, names=names, at=now(), bundle=bundle)
+    web.db.add(Alert(**values))
+    audit("alert.open", f"{job.id}:{line}", name=job.title)
+    try:
+        web.db.commit()
+    except IntegrityError:  # it is one: by the job, or in another tab
+        web.db.rollback()
+    number = web.db.scalar(
+        select(Alert.id).where(Alert.job_id == job_id, Alert.line == line)
+    )
+    return redirect(url_for("alerts.show", number=number), code=303)
+
+
+def _to(job: Job) -> Answer:
+    return redirect(url_for("uploads.show", job_id=job.id), code=303)

@@ -1,0 +1,82 @@
+"""Downloads of an upload's results: all rows or a kind of them, streamed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+from flask import Response, abort
+
+from evenflow.runtime._writers import inert
+from evenflow.web.context import web
+from evenflow.web.guard import require
+from evenflow.web.pages.uploads import bp
+from evenflow.web.pages.uploads.acts import results_of, upload_or_404
+from evenflow.web.pages.uploads.result import asked_filter
+from evenflow.web.results import REJECTS, Filter, Results
+from evenflow.web.tables import Job
+
+TYPES = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
+READ_BYTES = 2**18
+
+
+@bp.get("/<job_id>/download/<any(csv, jsonl):kind>")
+@require("viewer")
+def download(job_id: str, kind: str) -> Response:
+    """Send the rows that the address asks for."""
+    job = upload_or_404(job_id)
+    found = results_of(job)
+    kept = asked_filter(found.classes)
+    what = kept.label or ("attacks" if kept.attacks_only else "verdicts")
+    return _sent(_rows(found, kept, kind), TYPES[kind], f"{_stem(job)}-{what}.{kind}")
+
+
+@bp.get("/<job_id>/download/rejected.jsonl")
+@require("viewer")
+def download_rejected(job_id: str) -> Response:
+    """Send the rows that were set aside."""
+    job = upload_or_404(job_id)
+    results_of(job)
+    path = web.home.results / job.id / REJECTS
+    if not path.is_file():
+        abort(404)
+    return _sent(_bytes(path), TYPES["jsonl"], f"{_stem(job)}-rejected.jsonl")
+
+
+def _rows(found: Results, kept: Filter, kind: str) -> Iterator[bytes]:
+    is_first = True
+    for frame in found.parts(kept):
+        if kind == "jsonl":
+            yield _plain(frame).write_ndjson().encode()
+        elif is_first or frame.height:
+            yield inert(_plain(frame)).write_csv(include_header=is_first).encode()
+        is_first = False
+
+
+def _plain(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame whose cells CSV can hold: lists and bytes are written as text."""
+    odd = [n for n, t in frame.schema.items() if t.is_nested() or t == pl.Binary]
+    return frame.with_columns(
+        pl.Series(name, [None if v is None else str(v) for v in frame[name].to_list()])
+        for name in odd
+    )
+
+
+def _bytes(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        while data := stream.read(READ_BYTES):
+            yield data
+
+
+def _stem(job: Job) -> str:
+    """Return a name for a download: the file's own, as far as it is plain."""
+    own = re.sub(r"(\.(csv|tsv|jsonl|ndjson|parquet|txt|gz))+$", "", job.title.lower())
+    return re.sub(r"[^a-z0-9_-]+", "-", own).strip("-")[:60] or "upload"
+
+
+def _sent(body: Iterator[bytes], mimetype: str, name: str) -> Response:
+    response = Response(body, mimetype=mimetype)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response

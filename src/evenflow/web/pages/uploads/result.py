@@ -1,0 +1,226 @@
+"""One upload: how far it is, what was found, every row, and why."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from flask import make_response, render_template, request, url_for
+from sqlalchemy import select
+from werkzeug.wrappers import Response as Answer
+
+from evenflow.errors import DataError
+from evenflow.web import charts, findings, results
+from evenflow.web.context import web
+from evenflow.web.guard import require
+from evenflow.web.jobs import retention
+from evenflow.web.jobs.queue import LIVE
+from evenflow.web.jobs.score import SENT
+from evenflow.web.listing import Page
+from evenflow.web.pages.uploads import bp
+from evenflow.web.pages.uploads.acts import results_of, row_or_404, upload_or_404
+from evenflow.web.pages.uploads.sending import may_delete, number_of
+from evenflow.web.results import REJECTS, SORTS, Filter, Results, Sort
+from evenflow.web.tables import Alert, Job, now
+from evenflow.web.told import tell
+from evenflow.web.verdicts import SERVICES, SOURCES
+
+PER_PAGE = 50
+MOST_SHOWN = 6
+"""Columns of the file that the table shows; a row's own page has all."""
+
+
+@bp.get("/<job_id>")
+@require("viewer")
+def show(job_id: str) -> Answer:
+    """Show an upload: its progress, or what was found."""
+    job = upload_or_404(job_id)
+    shown = _common(job)
+    if job.state != "done":
+        return make_response(render_template("uploads/state.html", **shown))
+    try:
+        found = results_of(job)
+    except DataError as error:
+        shown["gone"] = f"{str(error)[:1].upper()}{str(error)[1:]}."
+        return make_response(render_template("uploads/state.html", **shown))
+    return make_response(
+        render_template("uploads/show.html", **shown, **_table(job, found))
+    )
+
+
+@bp.get("/<job_id>/state")
+@require("viewer")
+def fragment(job_id: str) -> Answer:
+    """Answer how far a job is, for the page that is open."""
+    job = upload_or_404(job_id)
+    response = make_response(render_template("uploads/_state.html", **_common(job)))
+    response.add_etag()
+    return response.make_conditional(request)
+
+
+@bp.get("/<job_id>/rejected")
+@require("viewer")
+def rejected(job_id: str) -> str:
+    """Show the rows that were set aside, and what is wrong with them."""
+    job = upload_or_404(job_id)
+    results_of(job)
+    total = int(job.result["rejected"])
+    number, pages = _page_number(total)
+    rows = results.rejected(
+        web.home.results / job.id / REJECTS,
+        start=(number - 1) * PER_PAGE,
+        n_rows=PER_PAGE,
+    )
+    page = _page(rows, total, number, pages, "uploads.rejected", {"job_id": job.id})
+    return render_template("uploads/rejected.html", **_common(job), page=page)
+
+
+@bp.get("/<job_id>/rows/<int:line>")
+@require("viewer")
+def row(job_id: str, line: int) -> str:
+    """Show one row, its verdict, and why."""
+    job = upload_or_404(job_id)
+    found, values = row_or_404(job, line)
+    made = findings.alert(
+        found, values, job=job, names=(), at=job.ended_at or now(), bundle=_bundle(job)
+    )
+    # all values here: the cut is for what the database keeps
+    made["values"] = {k: v for k, v in found.values(values).items() if v is not None}
+    told = tell(Alert(**made))
+    shares = [(c["name"], c["probability"]) for c in told.view.get("classes", ())]
+    return render_template(
+        "uploads/row.html",
+        **_common(job),
+        line=line,
+        told=told,
+        verdict=values,
+        classes_chart=charts.class_shares(shares, told.knowledge.name)
+        if shares
+        else None,
+        alert=web.db.scalar(
+            select(Alert).where(Alert.job_id == job.id, Alert.line == line)
+        ),
+    )
+
+
+def _common(job: Job) -> dict[str, Any]:
+    return {
+        "job": job,
+        "is_live": job.state in LIVE,
+        "is_kept": (web.home.uploads / job.id / SENT).is_file(),
+        "may_delete": may_delete(job),
+        "kept_days": retention.days(web.db(), web.settings),
+        "unit": job.result.get("unit", "line"),
+        "gone": "",
+    }
+
+
+def asked_filter(classes: tuple[str, ...]) -> Filter:
+    """Return which rows the address asks for; what is unknown filters nothing."""
+    label = request.args.get("label", "")
+    return Filter(
+        label=label if label in classes else "",
+        attacks_only=request.args.get("attacks", "") == "1",
+    )
+
+
+def _table(job: Job, found: Results) -> dict[str, Any]:
+    kept = asked_filter(found.classes)
+    sort: Sort = next((s for s in SORTS if s == request.args.get("sort")), "line")
+    is_down = request.args.get("down", "") == "1"
+    columns = _shown_columns(found)
+    counts: dict[str, int] = job.result["counts"]
+    total = _n_kept(counts, kept, job)
+    number, pages = _page_number(total)
+    page = found.page(
+        kept,
+        sort=sort,
+        descending=is_down,
+        start=(number - 1) * PER_PAGE,
+        n_rows=PER_PAGE,
+        columns=columns,
+    )
+    asked = {
+        "job_id": job.id,
+        "label": kept.label or None,
+        "attacks": "1" if kept.attacks_only else None,
+    }
+    order = {"sort": sort if sort != "line" else None, "down": "1" if is_down else None}
+    lines = [row["line"] for row in page.rows]
+    opened = web.db.execute(
+        select(Alert.line, Alert.id).where(
+            Alert.job_id == job.id, Alert.line.in_(lines)
+        )
+    ).all()
+    rows = [(label, n) for label, n in counts.items() if n]
+    return {
+        "found": found,
+        "kept": kept,
+        "columns": columns,
+        "counts": counts,
+        "sort": sort,
+        "down": is_down,
+        "order": order,
+        "asked": asked,
+        "heads": {name: _head(asked, name, sort, is_down) for name in SORTS},
+        "page": _page(page.rows, total, number, pages, "uploads.show", asked | order),
+        "alerts": {row.line: row.id for row in opened},
+        "spec": charts.shares(rows, list(counts), title="records"),
+    }
+
+
+def _n_kept(counts: dict[str, int], kept: Filter, job: Job) -> int:
+    """Return how many rows a filter keeps, as the job has counted them."""
+    benign = next(iter(counts))
+    if kept.label:
+        is_none = kept.attacks_only and kept.label == benign
+        return 0 if is_none else int(counts[kept.label])
+    return int(job.result["attacks"] if kept.attacks_only else job.result["scored"])
+
+
+def _head(asked: dict[str, Any], name: str, sort: str, is_down: bool) -> dict[str, str]:
+    """Return where a column's head leads, and how it is sorted now."""
+    is_mine = sort == name
+    # what is clicked first is what is looked for: the likeliest attack, the first line
+    down = not is_down if is_mine else name == "probability"
+    url = url_for("uploads.show", **asked, sort=name, down="1" if down else None)
+    ends = "descending" if is_down else "ascending"
+    return {"url": url, "sorted": ends if is_mine else ""}
+
+
+def _shown_columns(found: Results) -> list[str]:
+    """Return the file's columns that tell most: from where, to what, what kind."""
+    folded = {name.strip().casefold(): name for name in found.given}
+    first = [folded[n] for n in (*SOURCES, *SERVICES) if n in folded]
+    rest = [name for name in found.given if name not in first]
+    return (first[:2] + rest)[:MOST_SHOWN]
+
+
+def _page_number(total: int) -> tuple[int, int]:
+    pages = max(1, math.ceil(total / PER_PAGE))
+    return min(number_of("page", 1), pages), pages
+
+
+def _page(
+    rows: list[dict[str, Any]],
+    total: int,
+    number: int,
+    pages: int,
+    endpoint: str,
+    asked: dict[str, Any],
+) -> Page:
+    def url(n: int) -> str:
+        return url_for(endpoint, **asked, page=n)
+
+    return Page(
+        number=number,
+        pages=pages,
+        total=total,
+        rows=rows,
+        prev_url=url(number - 1) if number > 1 else "",
+        next_url=url(number + 1) if number < pages else "",
+    )
+
+
+def _bundle(job: Job) -> str:
+    return str(job.result["bundle"])

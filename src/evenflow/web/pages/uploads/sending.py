@@ -1,0 +1,280 @@
+"""The list of uploads, and the ways to send a file: a plain form, or in pieces."""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+import tempfile
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from flask import (
+    abort,
+    flash,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask_security import current_user
+from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as Answer
+
+from evenflow.errors import EvenflowError, StorageError
+from evenflow.files import storage_error
+from evenflow.web import sources, uploads
+from evenflow.web.context import web
+from evenflow.web.guard import at_least, require, visible
+from evenflow.web.jobs import retention
+from evenflow.web.jobs.queue import LIVE
+from evenflow.web.listing import Page
+from evenflow.web.pages.uploads import bp
+from evenflow.web.record_form import examples
+from evenflow.web.tables import Job
+
+logger = logging.getLogger(__name__)
+
+PER_PAGE = 25
+OVERHEAD = 2**16
+"""Bytes of a form around its file."""
+View = Callable[..., Any]
+
+
+@bp.get("")
+@require("viewer")
+def index() -> str:
+    """Show the uploads a person may see, and a form to send one."""
+    return _index()
+
+
+@bp.get("/list")
+@require("viewer")
+def listed() -> Answer:
+    """Answer the list alone, for the page that is open."""
+    response = make_response(render_template("uploads/_list.html", **_found()))
+    response.add_etag()
+    return response.make_conditional(request)
+
+
+def _index(error: str = "") -> str:
+    bundle = web.detectors.active()
+    return render_template(
+        "uploads/index.html",
+        **_found(),
+        error=error,
+        bundle=bundle,
+        kinds=sources.KINDS,
+        kept_days=retention.days(web.db(), web.settings),
+        settings=web.settings,
+        part_bytes=uploads.PART_BYTES,
+        most_bytes=uploads.most_bytes(),
+    )
+
+
+def _found() -> dict[str, Any]:
+    whose = request.args.get("whose", "")
+    query = visible(select(Job), Job).where(Job.kind == "score")
+    if whose == "mine":
+        query = query.where(Job.owner_id == current_user.id)
+    total = int(web.db.scalar(query.with_only_columns(func.count())) or 0)
+    pages = max(1, math.ceil(total / PER_PAGE))
+    number = min(number_of("page", 1), pages)
+    jobs = web.db.scalars(
+        query.options(joinedload(Job.owner))
+        .order_by(Job.created_at.desc(), Job.id)
+        .limit(PER_PAGE)
+        .offset((number - 1) * PER_PAGE)
+    ).all()
+
+    def url(n: int) -> str:
+        return url_for("uploads.index", page=n, whose=whose or None)
+
+    page = Page(
+        number=number,
+        pages=pages,
+        total=total,
+        rows=jobs,
+        prev_url=url(number - 1) if number > 1 else "",
+        next_url=url(number + 1) if number < pages else "",
+    )
+    is_live = any(job.state in LIVE for job in jobs)
+    return {"page": page, "whose": whose, "is_live": is_live, "live": LIVE}
+
+
+def number_of(name: str, usual: int) -> int:
+    """Return a whole number of the address, 1 or more."""
+    text = request.args.get(name, "")
+    is_number = text.isascii() and text.isdigit() and len(text) < 10
+    return max(1, int(text)) if is_number else usual
+
+
+class Spool(io.FileIO):
+    """A file without a name for what a form sends; a full disk is told as one."""
+
+    def write(self, data: Any) -> int:
+        """Write all of it.
+
+        Raises
+        ------
+        StorageError
+            The disk is full.
+        """
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            raise storage_error(web.home.uploads, error) from error
+        return len(data)
+
+
+@bp.url_value_preprocessor
+def _allow_large(endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    """Let a person who is logged in send a whole file by the form.
+
+    Here, since the form is read right after this, when its token is checked.
+    """
+    if endpoint != "uploads.send" or request.method != "POST":
+        return
+    if not current_user.is_authenticated:
+        return
+
+    def spool(*_args: Any, **_kwargs: Any) -> Spool:
+        try:
+            handle, path = tempfile.mkstemp(prefix=".form.", dir=web.home.uploads)
+            Path(path).unlink()  # gone with the request, whatever becomes of it
+        except OSError as error:
+            raise storage_error(web.home.uploads, error) from error
+        return Spool(handle, "r+b")
+
+    real: Any = request._get_current_object()  # type: ignore[attr-defined]
+    real.max_content_length = uploads.most_bytes() + OVERHEAD
+    real.max_form_parts = 8
+    real._get_file_stream = spool
+
+
+@bp.post("")
+@require("viewer")
+def send() -> Answer:
+    """Take a file that was sent by the plain form."""
+    file = request.files.get("file")
+    if file is None or not file.filename:
+        return make_response(_index("No file was chosen. Choose one to upload."), 422)
+    try:
+        job = uploads.receive(current_user, file.filename, file.stream)
+    except StorageError:
+        raise
+    except EvenflowError as error:
+        return make_response(_index(_sentence(str(error))), 422)
+    flash(f"{job.title} is here and will be scored in a moment.", "success")
+    return redirect(url_for("uploads.show", job_id=job.id), code=303)
+
+
+def _sentence(text: str) -> str:
+    return f"{text}." if text and text[-1] not in ".!?" else text
+
+
+def spoken(view: View) -> View:
+    """Answer what goes wrong as JSON with a message, for the script that sends."""
+
+    @wraps(view)
+    def answered(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return view(*args, **kwargs)
+        except StorageError as error:
+            logger.error("an upload could not be stored: %s", error)
+            message, status = "The server's disk is full. Ask an administrator.", 507
+        except EvenflowError as error:
+            message, status = _sentence(str(error)), 422
+        except HTTPException as error:
+            message, status = str(error.description), error.code or 500
+            here = getattr(error, "here", None)
+            if here is not None:
+                return jsonify(error={"message": message}, offset=here), status
+        return jsonify(error={"message": message}), status
+
+    return answered
+
+
+@bp.post("/parts")
+@require("viewer")
+@spoken
+def begin() -> Any:
+    """Begin an upload in pieces."""
+    told = request.get_json(silent=True)
+    if not isinstance(told, dict):
+        abort(400, "Found no JSON object, expected name and size")
+    name, size = told.get("name"), told.get("size")
+    if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool):
+        abort(400, "Found no name or no size, expected both")
+    upload_id = uploads.begin(current_user, name, size)
+    return jsonify(
+        id=upload_id,
+        offset=0,
+        url=url_for("uploads.append", upload_id=upload_id),
+        finish=url_for("uploads.finish", upload_id=upload_id),
+    ), 201
+
+
+@bp.get("/parts/<upload_id>")
+@require("viewer")
+@spoken
+def state(upload_id: str) -> Any:
+    """Answer how much of an upload is here."""
+    return jsonify(offset=uploads.offset(current_user, upload_id))
+
+
+@bp.put("/parts/<upload_id>")
+@require("viewer")
+@spoken
+def append(upload_id: str) -> Any:
+    """Add a piece."""
+    text = request.args.get("offset", "")
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        abort(400, "Found no offset, expected where the piece begins")
+    here = uploads.append(current_user, upload_id, int(text), request.stream)
+    return jsonify(offset=here)
+
+
+@bp.post("/parts/<upload_id>/finish")
+@require("viewer")
+@spoken
+def finish(upload_id: str) -> Any:
+    """Queue an upload whose pieces are all here."""
+    job = uploads.finish(current_user, upload_id)
+    return jsonify(id=job.id, url=url_for("uploads.show", job_id=job.id))
+
+
+@bp.delete("/parts/<upload_id>")
+@require("viewer")
+@spoken
+def discard(upload_id: str) -> Any:
+    """Delete an upload that was given up."""
+    uploads.discard(current_user, upload_id)
+    return "", 204
+
+
+@bp.get("/example.csv")
+@require("viewer")
+def example() -> Answer:
+    """Send a small file in the columns of the model in use: its examples of classes."""
+    bundle = web.detectors.active()
+    if bundle is None:
+        abort(404, "There is no model in use yet, so there is no example for it.")
+    rows = [found.row for found in examples(bundle, per_class=8)]
+    response = make_response(bundle.golden.frame[rows].write_csv())
+    response.mimetype = "text/csv"
+    response.headers["Content-Disposition"] = 'attachment; filename="example.csv"'
+    return response
+
+
+def may_delete(job: Job) -> bool:
+    """Return whether the current person may delete an upload."""
+    return job.owner_id == current_user.id or at_least("admin")
