@@ -44,6 +44,8 @@ def register(app: Flask, settings: Settings, db: scoped_session[Session]) -> Non
         forgot_password_form=forms.ForgotPassword,
         send_confirmation_form=forms.SendConfirmation,
         change_email_form=forms.ChangeEmail,
+        two_factor_setup_form=second_factor.SetUpForm,
+        two_factor_rescue_form=second_factor.RescueForm,
         two_factor_verify_code_form=second_factor.CodeForm,
         mf_recovery_form=second_factor.RecoveryForm,
         mf_recovery_codes_util_cls=second_factor.HashedCodes,

@@ -13,9 +13,12 @@ from flask_security import (
     MfRecoveryCodesUtil,
     MfRecoveryForm,
     Totp,
+    TwoFactorRescueForm,
+    TwoFactorSetupForm,
     TwoFactorVerifyCodeForm,
 )
 from passlib.totp import TokenError  # type: ignore[import-untyped]
+from wtforms import StringField
 
 from evenflow.web.accounts import guessing, keys, throttle
 from evenflow.web.context import web
@@ -101,6 +104,26 @@ class HashedCodes(MfRecoveryCodesUtil):
         plain = "".join(c for c in code.casefold() if c.isalnum())
         text = f"{user.id}:{plain}".encode()
         return hmac.digest(self.key, text, "sha256").hex()
+
+
+class _Choice(StringField):  # type: ignore[misc]
+    """One word of a few, in a field without markup of its own."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.choices: list[Any] = []
+
+
+class SetUpForm(TwoFactorSetupForm):
+    """What to do: set the app up, or take the second factor away."""
+
+    setup = _Choice()
+
+
+class RescueForm(TwoFactorRescueForm):
+    """Asked for by Flask-Security's page of the code, which links to what helps."""
+
+    help_setup = _Choice()
 
 
 class CodeForm(TwoFactorVerifyCodeForm):

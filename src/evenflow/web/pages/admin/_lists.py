@@ -28,7 +28,10 @@ class Page:
 
 def page(query: Select[Any]) -> Page:
     """Return the page of a query that the address names, the first for no number."""
-    total = web.db.scalar(query.order_by(None).with_only_columns(func.count())) or 0
+    counted = query.order_by(None).with_only_columns(
+        func.count(), maintain_column_froms=True
+    )
+    total = web.db.scalar(counted) or 0
     pages = max(1, math.ceil(total / PER_PAGE))
     asked = request.args.get("page", "1")
     number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 1

@@ -1,0 +1,203 @@
+"""Promises about administration: people, settings, and the log of who did what."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import threading
+
+import pytest
+from sqlalchemy import select
+
+from evenflow.web.context import KEY
+from evenflow.web.jobs import retention
+from evenflow.web.tables import Audit, Setting, User, WebSession
+
+GOOD = "gravel lampshade oboe fjord"
+
+
+def database(app):
+    return app.extensions[KEY].database
+
+
+def stored(app, person):
+    with database(app).session() as session:
+        return session.get(User, person.user_id)
+
+
+def lines(app, action):
+    with database(app).session() as session:
+        return list(session.scalars(select(Audit).where(Audit.action == action)))
+
+
+def test_users_are_listed_searched_and_shown(people):
+    admin = people("admin", email="boss@example.org")
+    people("viewer", email="ann@example.org")
+    people("analyst", email="bob_x@example.org")
+    page = admin.get("/admin/users").text
+    assert all(name in page for name in ("boss@", "ann@", "bob_x@"))
+    found = admin.get("/admin/users?q=B_X").text
+    assert "bob_x@" in found
+    assert "ann@" not in found, "an underscore is a letter and no wildcard"
+    assert "ann@" not in admin.get("/admin/users?role=analyst").text
+    assert "No account matches" in admin.get("/admin/users?q=nobody").text
+
+
+def test_a_role_counts_from_the_next_click(app, people):
+    admin, viewer = people("admin"), people("viewer")
+    assert viewer.get("/admin/users").status_code == 403
+    admin.send(f"/admin/users/{viewer.user_id}/role", {"role": "admin"})
+    assert viewer.get("/admin/users").status_code == 200
+    admin.send(f"/admin/users/{viewer.user_id}/role", {"role": "analyst"})
+    assert viewer.get("/admin/users").status_code == 403
+    assert [line.detail["after"] for line in lines(app, "user.role")] == [
+        "admin", "analyst",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("role", ["", "root", "ADMIN", "admin; --"])
+def test_an_unknown_role_is_refused(app, people, role):
+    admin, viewer = people("admin"), people("viewer")
+    admin.send(f"/admin/users/{viewer.user_id}/role", {"role": role})
+    assert "there is no role" in admin.get("/admin/users").text
+    assert stored(app, viewer).role == "viewer"
+
+
+@pytest.mark.databases
+def test_the_last_admin_can_neither_leave_nor_be_demoted(app, people):
+    admin, other = people("admin"), people("admin")
+    admin.send(f"/admin/users/{other.user_id}/role", {"role": "viewer"})
+    for what, data in (("role", {"role": "viewer"}), ("disable", {})):
+        admin.send(f"/admin/users/{admin.user_id}/{what}", data)
+        assert "last active admin" in admin.get("/admin/users").text
+    answer = admin.send("/account/delete", {"password": admin.password})
+    assert "last active admin" in answer.text
+    assert stored(app, admin).role == "admin"
+    assert stored(app, admin).active
+
+
+@pytest.mark.databases
+def test_two_admins_who_demote_each_other_at_once_do_not_both_succeed(app, people):
+    one, two = people("admin"), people("admin")
+    barrier = threading.Barrier(2)
+
+    def demote(who, whom):
+        token = who.csrf()
+        barrier.wait()
+        who.post(
+            f"/admin/users/{whom.user_id}/role",
+            data={"csrf_token": token, "role": "viewer"},
+        )
+
+    threads = [
+        threading.Thread(target=demote, args=pair) for pair in ((one, two), (two, one))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert "admin" in {stored(app, one).role, stored(app, two).role}
+
+
+def test_an_admin_ends_sessions_and_makes_a_link(app, people):
+    admin, viewer = people("admin"), people("viewer")
+    admin.send(f"/admin/users/{viewer.user_id}/sessions/end")
+    assert viewer.get("/account").status_code == 302
+    page = admin.send(f"/admin/users/{viewer.user_id}/reset").text
+    path = re.search(r"http://127\.0\.0\.1:8000(/reset/[^<\"]+)", page)[1]
+    assert viewer.send(path, {"password": GOOD}).headers["Location"] == "/login"
+    assert viewer.log_in(password=GOOD).status_code == 302
+    token = path.rpartition("/")[2]
+    with database(app).session() as session:
+        assert token not in str([vars(a) for a in session.scalars(select(Audit))])
+
+
+def test_an_account_is_deleted_with_its_sessions_and_its_lines_stay(app, people):
+    admin, viewer = people("admin"), people("viewer")
+    answer = admin.send(f"/admin/users/{viewer.user_id}/delete")
+    assert answer.headers["Location"] == "/admin/users"
+    assert stored(app, viewer) is None
+    assert viewer.get("/account").status_code == 302
+    with database(app).session() as session:
+        left = session.scalars(select(WebSession.user_id)).all()
+        assert viewer.user_id not in left
+    assert lines(app, "login")[1].actor == viewer.email
+    assert lines(app, "user.delete")[0].object == viewer.email
+
+
+def test_nobody_deletes_themselves_by_the_admins_page(app, people):
+    admin = people("admin")
+    people("admin")
+    admin.send(f"/admin/users/{admin.user_id}/delete")
+    assert stored(app, admin) is not None
+
+
+@pytest.mark.parametrize("number", ["999", "99999999999999999999", "0"])
+def test_an_account_that_is_not_there_is_404(people, number):
+    admin = people("admin")
+    assert admin.get(f"/admin/users/{number}").status_code == 404
+    assert admin.send(f"/admin/users/{number}/disable").status_code == 404
+
+
+def test_retention_is_set_and_the_worker_reads_it(app, people, settings):
+    admin = people("admin")
+    assert 'value="90"' in admin.get("/admin/settings").text
+    admin.send("/admin/settings", {"days": "30"})
+    with database(app).session() as session:
+        assert session.get(Setting, retention.SETTING).value == {"days": 30}
+        assert retention.days(session, settings) == 30
+    (line,) = lines(app, "settings.retention")
+    assert line.detail == {"before": 90, "after": 30}
+
+
+@pytest.mark.parametrize("days", ["", "0", "-1", "1.5", "many", "99999", "³", "1e3"])
+def test_a_wrong_number_of_days_is_told_at_the_field_and_kept(app, people, days):
+    answer = people("admin").send("/admin/settings", {"days": days})
+    assert answer.status_code == 422
+    assert "whole number of days" in answer.text
+    assert f'value="{days}"' in answer.text
+    with database(app).session() as session:
+        assert session.get(Setting, retention.SETTING) is None
+
+
+def test_the_log_is_filtered(app, people):
+    admin, viewer = people("admin"), people("viewer")
+    viewer.send("/logout")
+    page = admin.get("/admin/audit", query_string={"actor": viewer.email}).text
+    assert page.count(viewer.email) >= 2
+    table = page[page.index("<tbody>") : page.index("</tbody>")]
+    assert admin.email not in table
+    page = admin.get("/admin/audit?action=logout").text
+    table = page[page.index("<tbody>") : page.index("</tbody>")]
+    assert table.count("<tr>") == 1
+    assert "No line matches" in admin.get("/admin/audit?since=2999-01-01").text
+    assert "type a day" in admin.get("/admin/audit?since=yesterday").text
+    assert admin.get("/admin/audit?until=9999-12-31").status_code == 200
+    assert admin.get("/admin/audit?page=99999999999").status_code == 200
+
+
+def test_the_log_is_paged(app, people):
+    admin = people("admin")
+    with database(app).session() as session:
+        session.add_all(Audit(action=f"test.{k}", actor="x") for k in range(120))
+    page = admin.get("/admin/audit").text
+    assert "Page <b>1</b> of <b>3</b>" in page or "of 3" in page
+    assert "test.119" in page
+    assert "test.20<" in admin.get("/admin/audit?page=2&actor=x").text + "<"
+    assert "test.0<" in admin.get("/admin/audit?page=3&actor=x").text
+
+
+def test_no_spreadsheet_runs_anything_of_the_downloaded_log(app, people):
+    admin = people("admin")
+    evil = ['=cmd|"/c calc"!A1', "+1+1", "-2+3", "@SUM(1)", "\t=1", "a\n=1", '"=1']
+    with database(app).session() as session:
+        session.add_all(Audit(action="test", object=text, actor=text) for text in evil)
+    answer = admin.get("/admin/audit.csv?action=test")
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert len(rows) == len(evil)
+    for row in rows:
+        for cell in row.values():
+            assert cell[:1] not in set("=+-@\t\r"), cell
+    assert lines(app, "audit.download")

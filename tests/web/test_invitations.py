@@ -1,0 +1,141 @@
+"""Promises about invitations: one link, one account, the role that was chosen."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+
+from evenflow.errors import DataError
+from evenflow.web.accounts import invitations
+from evenflow.web.context import KEY
+from evenflow.web.tables import Audit, Invitation, User, now
+
+GOOD = "gravel lampshade oboe fjord"
+
+
+def database(app):
+    return app.extensions[KEY].database
+
+
+def invite(admin, **data):
+    page = admin.send(
+        "/admin/invitations", {"email": "", "role": "viewer", "days": "7"} | data
+    ).text
+    return re.search(r"http://127\.0\.0\.1:8000(/register/[\w-]{43})", page)[1]
+
+
+@pytest.fixture
+def app(build, settings):
+    """Sign-up by invitation."""
+    return build(settings.model_copy(update={"sign_up": "invited"}))
+
+
+@pytest.mark.databases
+@pytest.mark.parametrize("role", ["viewer", "analyst", "admin"])
+def test_a_link_makes_one_account_with_the_role(app, people, role):
+    path = invite(people("admin"), role=role)
+    browser = app.test_client()
+    assert "You are invited" in browser.get(path).text
+    data = {"email": "new@example.org", "password": GOOD, "role": "admin"}
+    assert browser.send(path, data).headers["Location"] == "/login"
+    assert browser.log_in("new@example.org", GOOD).headers["Location"] == "/"
+    with database(app).session() as session:
+        user = session.scalar(select(User).where(User.email == "new@example.org"))
+        assert user.role == role
+    again = app.test_client()
+    assert again.get(path).status_code == 404
+    data["email"] = "other@example.org"
+    assert again.send(path, data).status_code == 404
+
+
+def test_only_the_invited_address_can_use_a_link_for_one(app, people):
+    path = invite(people("admin"), email="Ann@Example.org")
+    app.test_client().send(path, {"email": "eve@example.org", "password": GOOD})
+    with database(app).session() as session:
+        emails = session.scalars(select(User.email)).all()
+    assert "ann@example.org" in emails
+    assert "eve@example.org" not in emails
+
+
+@pytest.mark.databases
+def test_of_people_who_use_a_link_at_once_one_gets_an_account(app, people):
+    path = invite(people("admin"))
+
+    def use(k):
+        browser = app.test_client()
+        browser.send(path, {"email": f"p{k}@example.org", "password": GOOD})
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(use, range(4)))
+    with database(app).session() as session:
+        assert session.scalar(select(func.count(User.id))) == 2
+
+
+def test_a_link_that_is_too_old_or_revoked_is_worth_nothing(app, people):
+    admin = people("admin")
+    old, revoked = invite(admin), invite(admin)
+    with database(app).session() as session:
+        first = session.scalar(select(func.min(Invitation.id)))
+        session.execute(
+            update(Invitation)
+            .where(Invitation.id == first)
+            .values(expires_at=now() - timedelta(seconds=1))
+        )
+        last = session.scalar(select(func.max(Invitation.id)))
+    assert admin.send(f"/admin/invitations/{last}/revoke").status_code == 303
+    assert admin.send(f"/admin/invitations/{last}/revoke").status_code == 404
+    for path in (old, revoked, "/register/" + "x" * 43, "/register/x"):
+        assert app.test_client().get(path).status_code == 404
+    with database(app).session() as session:
+        done = session.scalars(select(Audit.action)).all()
+    assert done.count("invitation.make") == 2
+    assert "invitation.revoke" in done
+
+
+def test_a_link_is_not_used_up_by_an_address_that_has_an_account(app, people):
+    admin, viewer = people("admin"), people("viewer")
+    path = invite(admin)
+    browser = app.test_client()
+    browser.send(path, {"email": viewer.email, "password": GOOD})
+    assert browser.get(path).status_code == 200
+    assert app.test_client().log_in(viewer.email, viewer.password).status_code == 302
+
+
+def test_only_a_hash_of_the_link_is_stored(app, people):
+    token = invite(people("admin")).rpartition("/")[2]
+    with database(app).session() as session:
+        assert token not in str(vars(session.scalar(select(Invitation))))
+
+
+def test_links_are_refused_where_sign_up_is_off(build, settings, app, people):
+    path = invite(people("admin"))
+    off = build(settings.model_copy(update={"sign_up": "off"}))
+    assert off.test_client().get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"role": "root"},
+        {"email": "no address"},
+        {"days": "0"},
+        {"days": "31"},
+        {"days": "x"},
+    ],
+)
+def test_what_is_wrong_with_an_invitation_is_told_and_kept(app, people, data):
+    form = {"email": "a@example.org", "role": "viewer", "days": "7"} | data
+    answer = people("admin").send("/admin/invitations", form)
+    assert answer.status_code == 422
+    assert f'value="{form["email"]}"' in answer.text
+    with database(app).session() as session:
+        assert session.scalar(select(func.count(Invitation.id))) == 0
+
+
+def test_an_invitation_needs_a_known_role(app):
+    with database(app).session() as session, pytest.raises(DataError, match="no role"):
+        invitations.make(session, role="root")

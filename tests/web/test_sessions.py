@@ -1,0 +1,251 @@
+"""Promises about sessions: a cookie is good while its row stands, and no longer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+
+from evenflow.web.accounts import sessions
+from evenflow.web.context import KEY
+from evenflow.web.tables import WebSession, now
+
+GOOD = "gravel lampshade oboe fjord"
+
+
+def database(app):
+    return app.extensions[KEY].database
+
+
+def cookie(client, name="evenflow"):
+    return client.get_cookie(name, domain="localhost").value
+
+
+def with_cookie(app, value):
+    browser = app.test_client()
+    browser.set_cookie("evenflow", value, domain="localhost")
+    return browser
+
+
+def is_in(browser):
+    return browser.get("/account").status_code == 200
+
+
+def n_sessions(app):
+    with database(app).session() as session:
+        return session.scalar(select(func.count()).select_from(WebSession))
+
+
+@pytest.mark.databases
+def test_a_stolen_cookie_is_dead_after_log_out(app, people):
+    viewer = people("viewer")
+    thief = with_cookie(app, cookie(viewer))
+    assert is_in(thief)
+    viewer.send("/logout")
+    assert n_sessions(app) == 0
+    assert not is_in(thief)
+
+
+def test_the_cookie_of_before_the_log_in_is_not_the_one_after(app, people):
+    viewer = people("viewer", is_logged_in=False)
+    viewer.csrf()
+    planted = cookie(viewer)
+    with viewer.session_transaction() as session:
+        token = session["csrf_token"]
+    viewer.log_in()
+    assert not is_in(with_cookie(app, planted))
+    with viewer.session_transaction() as session:
+        assert session.get("csrf_token") != token, "the attacker knows the old one"
+        assert len(session[sessions.KEY]) >= 43, "256 random bits"
+
+
+def test_each_log_in_has_its_own_id_and_ends_the_one_of_that_browser(app, people):
+    viewer = people("viewer")
+    first = cookie(viewer)
+    viewer.send("/logout")
+    viewer.log_in()
+    with_first = with_cookie(app, first)
+    assert not is_in(with_first)
+    assert n_sessions(app) == 1
+
+
+def test_only_a_hash_of_the_id_is_stored(app, people):
+    viewer = people("viewer")
+    with viewer.session_transaction() as session:
+        plain = session[sessions.KEY]
+    with database(app).session() as session:
+        row = session.scalar(select(WebSession))
+    assert plain not in str(vars(row))
+    assert len(row.token_sha256) == 64
+
+
+@pytest.mark.parametrize(
+    ("column", "too_old"),
+    [("seen_at", timedelta(hours=12, minutes=1)), ("created_at", timedelta(days=7.1))],
+)
+def test_a_session_ends_by_itself(app, people, column, too_old):
+    viewer = people("viewer")
+    with database(app).session() as session:
+        session.execute(update(WebSession).values({column: now() - too_old}))
+    assert not is_in(viewer)
+    assert n_sessions(app) == 0
+
+
+def test_a_request_is_written_down_once_a_minute_at_most(app, people):
+    viewer = people("viewer")
+
+    def seen():
+        with database(app).session() as session:
+            return session.scalar(select(WebSession.seen_at))
+
+    before = seen()
+    viewer.get("/account")
+    assert seen() == before
+    with database(app).session() as session:
+        session.execute(
+            update(WebSession).values(seen_at=now() - timedelta(seconds=61))
+        )
+    viewer.get("/account")
+    assert now() - seen() < timedelta(seconds=30)
+
+
+def test_one_query_finds_the_person_of_a_request(app, people):
+    from sqlalchemy import event
+
+    viewer, asked = people("viewer"), []
+    event.listen(
+        database(app).engine,
+        "before_cursor_execute",
+        lambda *a: asked.append(a[2]),
+    )
+    viewer.get("/logout")  # 405: nothing but the person is looked up
+    assert len([sql for sql in asked if "web_session" in sql]) <= 1
+    asked.clear()
+    viewer.get("/static/app.css").close()
+    assert asked == [], "a file of the style needs no person"
+
+
+@pytest.mark.databases
+def test_logging_out_everywhere_ends_every_session(app, people):
+    viewer = people("viewer")
+    other = app.test_client()
+    other.log_in(viewer.email, viewer.password)
+    assert is_in(other)
+    assert viewer.send("/account/sessions/end").headers["Location"] == "/login"
+    assert not is_in(viewer)
+    assert not is_in(other)
+    assert n_sessions(app) == 0
+
+
+def test_another_password_ends_the_other_sessions_and_keeps_this_one(app, people):
+    viewer = people("viewer")
+    other = app.test_client()
+    other.log_in(viewer.email, viewer.password)
+    stolen = cookie(viewer)
+    viewer.send("/change", {"password": viewer.password, "new_password": GOOD})
+    assert is_in(viewer)
+    assert not is_in(other)
+    assert not is_in(with_cookie(app, stolen))
+    assert n_sessions(app) == 1
+
+
+def test_a_person_sees_their_sessions_and_ends_one(app, people):
+    viewer = people("viewer")
+    other = app.test_client()
+    agent = "Mozilla/5.0 (Android 15) Firefox/140.0"
+    other.post(
+        "/login",
+        data={
+            "csrf_token": other.csrf(),
+            "email": viewer.email,
+            "password": viewer.password,
+        },
+        headers={"User-Agent": agent},
+    )
+    page = viewer.get("/account").text
+    assert "Firefox on Android" in page
+    assert "127.0.0.1" in page
+    with database(app).session() as session:
+        number = session.scalar(select(WebSession.id).where(WebSession.agent == agent))
+    assert viewer.send(f"/account/sessions/{number}/end").status_code == 303
+    assert not is_in(other)
+    assert is_in(viewer)
+
+
+def test_nobody_ends_the_session_of_another(app, people):
+    viewer, other = people("viewer"), people("viewer")
+    with database(app).session() as session:
+        number = session.scalar(
+            select(WebSession.id).where(WebSession.user_id == other.user_id)
+        )
+    assert viewer.send(f"/account/sessions/{number}/end").status_code == 404
+    assert is_in(other)
+
+
+def test_a_tampered_cookie_is_nobody(app, people):
+    value = cookie(people("viewer"))
+    for wrong in (value[:-2] + "xx", "x" + value, "", "a.b.c"):
+        assert not is_in(with_cookie(app, wrong))
+
+
+@pytest.mark.parametrize(
+    ("public_url", "name", "is_secure"),
+    [("", "evenflow", False), ("https://ids.example.org", "__Host-evenflow", True)],
+)
+def test_the_cookie_is_as_closed_as_it_can_be(
+    build, settings, public_url, name, is_secure
+):
+    app = build(settings.model_copy(update={"public_url": public_url}))
+    answer = app.test_client().get("/login", base_url=public_url or None)
+    made = [v for k, v in answer.headers if k == "Set-Cookie"]
+    assert len(made) == 1
+    assert made[0].startswith(f"{name}=")
+    assert "HttpOnly" in made[0]
+    assert "SameSite=Lax" in made[0]
+    assert "Path=/" in made[0]
+    assert "Domain" not in made[0]
+    assert "Expires" not in made[0], "it ends with the browser"
+    assert ("Secure" in made[0]) is is_secure
+
+
+def test_flask_securitys_own_tokens_let_nobody_in(app, people):
+    viewer = people("viewer")
+    with app.test_request_context(), database(app).session() as session:
+        from evenflow.web.tables import User
+
+        token = session.get(User, viewer.user_id).get_auth_token()
+    browser = app.test_client()
+    for kwargs in (
+        {"headers": {"Authentication-Token": token}},
+        {"query_string": {"auth_token": token}},
+    ):
+        assert browser.get("/account", **kwargs).status_code == 302
+
+
+def grow_old(person, minutes=16):
+    """Let the password have been given that long ago."""
+    with person.session_transaction() as session:
+        session["fs_paa"] -= minutes * 60
+        session.pop("fs_gexp", None)
+
+
+def test_what_is_of_weight_asks_for_the_password_again(people):
+    viewer = people("viewer")
+    grow_old(viewer)
+    assert viewer.get("/tf-setup").headers["Location"] == "/verify?next=/tf-setup"
+    wanted = {"name": "x", "scopes": "score", "days": "7"}
+    answer = viewer.send("/account/tokens", wanted)
+    assert answer.headers["Location"].startswith("/verify")
+    assert "not your password" in viewer.send("/verify", {"password": "wrong"}).text
+    assert viewer.send("/account/tokens", wanted).status_code == 302
+    assert viewer.send("/verify", {"password": viewer.password}).status_code == 302
+    assert viewer.send("/account/tokens", wanted).status_code == 200
+
+
+@pytest.mark.parametrize("what", ["role", "reset", "delete", "second-factor/reset"])
+def test_an_admin_gives_the_password_again_before_what_is_of_weight(people, what):
+    admin, viewer = people("admin"), people("viewer")
+    grow_old(admin)
+    answer = admin.send(f"/admin/users/{viewer.user_id}/{what}", {"role": "admin"})
+    assert answer.headers["Location"].startswith("/verify")
