@@ -1,0 +1,198 @@
+"""What is older than an admin wants it kept is deleted, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from evenflow.web.jobs import retention
+from evenflow.web.tables import (
+    Alert,
+    AlertNote,
+    Audit,
+    Idempotency,
+    Job,
+    Record,
+    Setting,
+    Tally,
+    Throttle,
+    User,
+    WebSession,
+    now,
+)
+
+pytestmark = pytest.mark.databases
+
+
+@pytest.fixture
+def here(settings, desk):
+    found = desk.workplace(settings)
+    yield found
+    found.database.dispose()
+
+
+def count(here, table):
+    with here.database.session() as session:
+        return session.scalar(select(func.count()).select_from(table))
+
+
+def run(here):
+    return retention.run(here.database, here.home, here.settings)
+
+
+def verdict(at, **more):
+    return {
+        "at": at,
+        "source": "form",
+        "bundle": "b",
+        "label": "dos",
+        "probability": 0.9,
+        "threshold": 0.5,
+        "values": {},
+        **more,
+    }
+
+
+def fill(here, days):
+    """Add one of everything of that age."""
+    at = now() - timedelta(days=days)
+    with here.database.session() as session:
+        user = User(email=f"{days}@x.org", role="viewer", fs_uniquifier=str(days))
+        job = Job(
+            id=f"{days:024d}", kind="score", lane="score", state="done",
+            created_at=at, ended_at=at,
+        )  # fmt: skip
+        session.add_all([user, job])
+        session.flush()
+        record = Record(**verdict(at), is_attack=True)
+        session.add(record)
+        session.flush()
+        alert = Alert(**verdict(at), record_id=record.id, job_id=job.id, line=2)
+        alert.notes.append(AlertNote(text="mine", user_id=user.id))
+        tally = Tally(hour=at, source="form", bundle="b", label="dos", facet="all", n=1)
+        answer = Idempotency(
+            user_id=user.id, key=str(days), request_sha256="", created_at=at
+        )
+        throttle = Throttle(key=str(days), failures=1, first_at=at)
+        browser = WebSession(
+            token_sha256=str(days), user_id=user.id, created_at=at, seen_at=at
+        )
+        session.add_all([alert, tally, answer, throttle, browser])
+    for folder in (here.home.results, here.home.uploads):
+        (folder / job.id).mkdir()
+        (folder / job.id / "data").write_bytes(b"x")
+    return job.id
+
+
+ALL = (Record, Alert, AlertNote, Tally, Job, Idempotency, Throttle, WebSession)
+
+
+def test_only_what_is_old_goes_and_the_log_says_how_much(here):
+    old, new = fill(here, 91), fill(here, 0)
+    gone = run(here)
+    assert {table.__tablename__: count(here, table) for table in ALL} == {
+        table.__tablename__: 1 for table in ALL
+    }
+    assert count(here, User) == 2
+    for folder in (here.home.results, here.home.uploads):
+        assert [p.name for p in folder.iterdir()] == [new]
+    assert (gone["alerts"], gone["records"], gone["uploads"]) == (1, 1, 1)
+    with here.database.session() as session:
+        log = session.scalars(select(Audit)).one()
+    assert log.action == "retention.run"
+    assert log.detail == {"days": 90, "deleted": gone}
+    assert old not in str(log.detail)
+    assert run(here) == {}
+    assert count(here, Audit) == 1  # nothing deleted, nothing said
+
+
+def test_an_admins_choice_goes_before_the_setting(here):
+    fill(here, 10)
+    assert "records" not in run(here)
+    with here.database.session() as session:
+        session.add(Setting(name="retention", value={"days": 7}))
+    assert run(here)["records"] == 1
+
+
+def test_sessions_and_answers_do_not_wait_for_the_retention(here):
+    fill(here, 8)
+    gone = run(here)
+    assert gone == {"sessions": 1, "answers": 1, "throttles": 1}
+
+
+def test_a_locked_account_stays_locked(here):
+    with here.database.session() as session:
+        session.add(
+            Throttle(
+                key="a",
+                failures=99,
+                first_at=now() - timedelta(days=3),
+                until=now() + timedelta(hours=1),
+            )
+        )
+    run(here)
+    assert count(here, Throttle) == 1
+
+
+def test_a_job_that_waits_or_runs_is_not_old(here):
+    at = now() - timedelta(days=400)
+    with here.database.session() as session:
+        for n, state in enumerate(("queued", "running")):
+            job = Job(id=str(n), kind="score", lane="score", state=state, created_at=at)
+            session.add(job)
+    run(here)
+    assert count(here, Job) == 2
+
+
+def test_a_training_keeps_its_row(here):
+    at = now() - timedelta(days=400)
+    with here.database.session() as session:
+        session.add(Job(id="t", kind="train", lane="train", state="done", ended_at=at))
+    run(here)
+    assert count(here, Job) == 1
+
+
+def test_many_rows_go_in_small_batches(here, monkeypatch):
+    monkeypatch.setattr(retention, "BATCH", 10)
+    monkeypatch.setattr(retention, "PAUSE_S", 0.0)
+    at = now() - timedelta(days=100)
+    with here.database.session() as session:
+        session.add_all(Alert(**verdict(at)) for _ in range(35))
+    assert run(here)["alerts"] == 35
+    assert count(here, Alert) == 0
+
+
+def aged(path, days):
+    for each in (*path.iterdir(), path):
+        when = (now() - timedelta(days=days)).timestamp()
+        os.utime(each, (when, when))
+
+
+def test_unfinished_uploads_and_orphans_are_swept_after_a_day(here, desk, bundle):
+    waiting = desk.put(here, b"x", bundle=bundle.path.name)
+    for name in ("a" * 24 + ".part", "b" * 24, "c" * 24 + ".part"):
+        (here.home.uploads / name).mkdir()
+        (here.home.uploads / name / "data").write_bytes(b"x")
+    aged(here.home.uploads / ("a" * 24 + ".part"), 2)
+    aged(here.home.uploads / ("b" * 24), 2)
+    aged(here.home.uploads / waiting, 2)
+    assert run(here) == {"unfinished": 2}
+    assert {p.name for p in here.home.uploads.iterdir()} == {
+        waiting,
+        "c" * 24 + ".part",
+    }
+
+
+def test_it_runs_at_once_and_then_hourly(here, monkeypatch):
+    ran = []
+    monkeypatch.setattr(retention, "run", lambda *_: ran.append(1))
+    keeper = retention.Keeper()
+    for _ in range(3):
+        keeper.run_if_due(here.database, here.home, here.settings)
+    assert ran == [1]
+    keeper._due -= retention.EVERY_S
+    keeper.run_if_due(here.database, here.home, here.settings)
+    assert ran == [1, 1]

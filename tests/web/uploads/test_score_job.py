@@ -1,0 +1,402 @@
+"""A file scored in the background: what a direct run gives, once, whatever dies."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import polars as pl
+import pytest
+from sqlalchemy import func, select
+
+from evenflow.runtime.stream import score_file
+from evenflow.web.findings import likeliest
+from evenflow.web.jobs import queue, worker
+from evenflow.web.results import FILE, REJECTS, Filter, Results
+from evenflow.web.tables import Alert, Job, Tally, User
+
+databases = pytest.mark.databases
+
+
+@pytest.fixture
+def here(settings, desk):
+    found = desk.workplace(settings.model_copy(update={"alerts_per_upload": 40}))
+    yield found
+    found.database.dispose()
+
+
+def state(here, job_id):
+    with here.database.session() as session:
+        return session.scalars(select(Job).where(Job.id == job_id)).one()
+
+
+def alerts(here, job_id):
+    with here.database.session() as session:
+        found = session.scalars(
+            select(Alert).where(Alert.job_id == job_id).order_by(Alert.line)
+        )
+        return found.all()
+
+
+def tallied(here):
+    """Return the counts of the facet "all" by class."""
+    with here.database.session() as session:
+        found = session.execute(
+            select(Tally.label, func.sum(Tally.n))
+            .where(Tally.facet == "all")
+            .group_by(Tally.label)
+        )
+        return {label: int(n) for label, n in found}
+
+
+def broken(table):
+    """Return rows as CSV of which three do not keep the contract."""
+    lines = table.frame.write_csv().splitlines()
+    lines[5] = "too,few"
+    lines[50] = lines[50].replace(lines[50].split(",")[0], "lots", 1)
+    lines[77] = "1,2,3"
+    return "\n".join(lines).encode() + b"\n"
+
+
+@databases
+def test_the_result_is_what_scoring_the_file_gives(here, desk, bundle, rows, tmp_path):
+    source = tmp_path / "x.csv"
+    source.write_bytes(broken(rows["test"]))
+    wanted = score_file(
+        bundle,
+        source,
+        tmp_path / FILE,
+        keep_columns=True,
+        on_bad_row="reject",
+        rejects=tmp_path / REJECTS,
+    )
+    with here.database.session() as session:
+        user = User(email="a@example.org", role="viewer", fs_uniquifier="a")
+        session.add(user)
+        session.flush()
+        owner_id = user.id
+    job_id = desk.put(here, source, bundle=bundle.path.name, owner_id=owner_id)
+    assert worker.run_one(here, "score") == job_id
+    job = state(here, job_id)
+    assert (job.state, job.error) == ("done", "")
+    folder = here.home.results / job_id
+    found, direct = (pl.read_parquet(p / FILE) for p in (folder, tmp_path))
+    assert found.equals(direct)
+    assert (folder / REJECTS).read_bytes() == (tmp_path / REJECTS).read_bytes()
+    result = job.result
+    assert (result["read"], result["scored"], result["rejected"]) == (
+        wanted.read,
+        wanted.scored,
+        3,
+    )
+    assert result["counts"] == wanted.counts
+    assert tallied(here) == {k: n for k, n in wanted.counts.items() if n}
+    opened = alerts(here, job_id)
+    assert result["alerts"] == {"opened": len(opened), "of": wanted.attacks}
+    assert len(opened) == 40
+    by_line = {row["line"]: row for row in direct.to_dicts()}
+    results = Results(folder / FILE, bundle.schema.classes)
+    for alert in opened:
+        row = by_line[alert.line]
+        assert alert.label == row["verdict"]
+        assert row["is_attack"]
+        assert alert.probability == pytest.approx(row["attack_probability"], abs=1e-9)
+        assert (alert.owner_id, alert.source) == (owner_id, "upload")
+        assert alert.service == row["service"]
+        assert alert.values == results.values(row)
+    with here.database.session() as session:
+        services = session.execute(
+            select(Tally.value, func.sum(Tally.n))
+            .where(Tally.facet == "service")
+            .group_by(Tally.value)
+        ).all()
+    counted = direct["service"].value_counts().rows()
+    assert {name: int(n) for name, n in services} == dict(counted)
+
+
+def test_an_alert_budget_takes_the_likeliest_and_forgets_no_class(tmp_path):
+    n = 1000
+    frame = pl.DataFrame(
+        {
+            "line": range(2, n + 2),
+            "verdict": ["dos"] * 900 + ["r2l"] * 60 + ["benign"] * 40,
+            "is_attack": [True] * 960 + [False] * 40,
+            "attack_probability": [0.99] * 900 + [0.6] * 60 + [0.1] * 40,
+        }
+    )
+    path = tmp_path / "x.parquet"
+    frame.write_parquet(path)
+    lines = likeliest(path, 80)
+    labels = frame.filter(pl.col("line").is_in(lines))["verdict"].value_counts().rows()
+    assert dict(labels) == {"dos": 70, "r2l": 10}  # 80 / (4 x 2) at least for each
+    assert lines[:3] == [2, 3, 4]  # of equal ones the first
+    assert len(likeliest(path, 10_000)) == 960
+    assert likeliest(path, 0) == []
+    assert len(likeliest(path, 1)) == 1
+
+
+@databases
+def test_every_kind_of_file_gives_the_same_counts(here, desk, bundle, rows, tmp_path):
+    frame = rows["test"].frame
+    text = frame.write_csv().encode()
+    (tmp_path / "x.parquet").write_bytes(b"")
+    frame.write_parquet(tmp_path / "x.parquet")
+    files = {
+        "x.csv": text,
+        "x.csv.gz": gzip.compress(text),
+        "x.jsonl": frame.write_ndjson().encode(),
+        "x.parquet": (tmp_path / "x.parquet").read_bytes(),
+        "misnamed.csv": frame.write_ndjson().encode(),
+    }
+    seen = []
+    for name, data in files.items():
+        job_id = desk.put(here, data, bundle=bundle.path.name, name=name)
+        worker.run_one(here, "score")
+        job = state(here, job_id)
+        assert job.error == ""
+        assert job.result["source"] == name
+        seen.append(job.result["counts"])
+    assert all(counts == seen[0] for counts in seen)
+    assert sum(tallied(here).values()) == len(files) * len(frame)
+
+
+@pytest.mark.parametrize("limit", ["max_rows", "max_unpacked_mb"])
+def test_a_file_over_a_limit_fails_with_words_and_leaves_no_result(
+    settings, desk, bundle, rows, limit
+):
+    small = {"max_rows": 100, "max_unpacked_mb": 0.01}[limit]
+    here = desk.workplace(settings.model_copy(update={limit: small}))
+    packed = gzip.compress(rows["test"].frame.write_csv().encode())
+    job_id = desk.put(here, packed, bundle=bundle.path.name, name="big.csv.gz")
+    worker.run_one(here, "score")
+    job = state(here, job_id)
+    assert job.state == "failed"
+    assert job.error.startswith("big.csv.gz: found more than")
+    assert not (here.home.results / job_id).exists()
+    assert (here.home.uploads / job_id / "data").exists()  # to be run again
+    here.database.dispose()
+
+
+def test_a_zip_that_got_here_fails_with_words(here, desk, bundle):
+    job_id = desk.put(here, b"PK\x03\x04" + bytes(500), bundle=bundle.path.name)
+    worker.run_one(here, "score")
+    assert state(here, job_id).state == "failed"
+
+
+def test_a_model_or_file_that_is_gone_is_told(here, desk, bundle):
+    job_id = desk.put(here, b"a,b\n1,2\n", bundle="../../etc")
+    worker.run_one(here, "score")
+    assert "there is no model '../../etc'" in state(here, job_id).error
+    job_id = desk.put(here, b"", bundle=bundle.path.name)
+    (here.home.uploads / job_id / "data").unlink()
+    worker.run_one(here, "score")
+    assert "not there any more" in state(here, job_id).error
+
+
+@databases
+def test_a_stop_in_the_middle_keeps_nothing(here, desk, bundle, rows, monkeypatch):
+    data = rows["test"].frame.write_csv().encode()
+    job_id = desk.put(here, data, bundle=bundle.path.name)
+
+    def stopping(*args, **kwargs):
+        with here.database.session() as session:
+            queue.request_stop(session, session.get(Job, job_id))
+        summary = score_file(*args, **kwargs)
+        time.sleep(2 * here.settings.lease_s / 8 + 0.2)
+        return summary
+
+    here = worker.Workplace.open(here.settings.model_copy(update={"lease_s": 1.0}))
+    monkeypatch.setattr("evenflow.web.jobs.score.score_file", stopping)
+    worker.run_one(here, "score")
+    assert state(here, job_id).state == "stopped"
+    assert alerts(here, job_id) == []
+    assert tallied(here) == {}
+    assert not (here.home.results / job_id).exists()
+    here.database.dispose()
+
+
+def process(settings, slow_s=0.0, limit=None):
+    """Start a real worker; ``slow_s`` is slept after each batch."""
+    code = f"""
+import signal, threading, time, resource
+from evenflow.web.settings import Settings
+from evenflow.web.jobs import worker, score
+from evenflow.runtime import stream
+settings = Settings.model_validate_json({settings.model_dump_json()!r})
+stop = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+read = stream.read_records
+def slowly(*args, **kwargs):
+    for batch in read(*args, **kwargs):
+        yield batch
+        time.sleep({slow_s})
+stream.read_records = slowly
+if {limit!r}:
+    resource.setrlimit(resource.RLIMIT_FSIZE, ({limit!r}, {limit!r}))
+worker.work(settings, "score", stop)
+"""
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    return subprocess.Popen([sys.executable, "-c", code], env=environment)
+
+
+def wait_for(check, seconds=60.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := check():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not come")
+
+
+def large(rows, n=40_000):
+    frame = rows["test"].frame
+    return pl.concat([frame] * (n // len(frame)))
+
+
+def with_parts(settings):
+    return settings.model_copy(update={"lease_s": 2.0, "alerts_per_upload": 500})
+
+
+@pytest.mark.slow
+@databases
+@pytest.mark.parametrize("moment", ["while it reads", "while it stores"])
+def test_a_killed_worker_loses_and_doubles_nothing(
+    settings, desk, bundle, rows, moment
+):
+    settings = with_parts(settings)
+    here = desk.workplace(settings)
+    frame = large(rows)
+    data = frame.write_csv().encode()
+    job_id = desk.put(here, data, bundle=bundle.path.name)
+    first = process(settings, slow_s=0.5 if moment == "while it reads" else 0.0)
+    try:
+        if moment == "while it reads":
+            wait_for(lambda: state(here, job_id).progress.get("done"))
+        else:
+            path = here.home.results / job_id / FILE
+            wait_for(path.exists)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        if moment == "while it reads":
+            assert state(here, job_id).state == "running"
+        second = process(settings)
+        try:
+            wait_for(lambda: state(here, job_id).state == "done")
+        finally:
+            second.send_signal(signal.SIGTERM)
+            assert second.wait(30) == 0
+    finally:
+        first.kill()
+    job = state(here, job_id)
+    assert job.result["read"] == len(frame)
+    assert tallied(here) == {k: n for k, n in job.result["counts"].items() if n}
+    assert sum(tallied(here).values()) == len(frame)
+    opened = alerts(here, job_id)
+    assert len(opened) == job.result["alerts"]["opened"] == 500
+    assert len({alert.line for alert in opened}) == 500
+    results = Results(here.home.results / job_id / FILE, bundle.schema.classes)
+    assert results.page(Filter()).total == len(frame)
+    assert sorted(p.name for p in (here.home.results / job_id).iterdir()) == [
+        REJECTS,
+        FILE,
+    ]
+    here.database.dispose()
+
+
+@pytest.mark.slow
+def test_a_worker_told_to_leave_puts_its_job_back_at_once(settings, desk, bundle, rows):
+    settings = with_parts(settings)
+    here = desk.workplace(settings)
+    data = large(rows).write_csv().encode()
+    job_id = desk.put(here, data, bundle=bundle.path.name)
+    running = process(settings, slow_s=0.5)
+    try:
+        wait_for(lambda: state(here, job_id).progress.get("done"))
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(30) == 0
+    finally:
+        running.kill()
+    job = state(here, job_id)
+    assert (job.state, job.attempts) == ("queued", 0)
+    assert not (here.home.results / job_id).exists()
+    assert worker.run_one(here, "score") == job_id
+    assert state(here, job_id).state == "done"
+    here.database.dispose()
+
+
+@pytest.mark.slow
+def test_a_full_disk_fails_the_job_in_words_and_leaves_nothing(
+    settings, desk, bundle, rows, tmp_path
+):
+    settings = with_parts(settings)
+    here = desk.workplace(settings)
+    frame, rng = large(rows, 100_000), np.random.default_rng(7)
+    noise = [pl.Series(f"n{k}", rng.random(len(frame))) for k in range(8)]
+    data = frame.with_columns(noise).write_csv().encode()
+    job_id = desk.put(here, data, bundle=bundle.path.name)
+    # no file of the worker may pass this; the database's stay below it
+    running = process(settings, limit=6 * 2**20)
+    try:
+        wait_for(lambda: state(here, job_id).state == "failed")
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(30) == 0
+    finally:
+        running.kill()
+    error = state(here, job_id).error
+    assert "disk is full" in error
+    assert str(here.home.root) not in error
+    assert not (here.home.results / job_id).exists()
+    assert tallied(here) == {}
+    with here.database.session() as session:
+        assert queue.requeue(session, session.get(Job, job_id))
+    assert worker.run_one(here, "score") == job_id
+    assert state(here, job_id).state == "done"
+    here.database.dispose()
+
+
+def test_a_worker_bounds_its_memory():
+    code = """
+import resource
+from evenflow.web.jobs.worker import bound_memory
+bound_memory(1024)
+try:
+    bytearray(2 * 2**30)
+except MemoryError:
+    print("bounded", resource.getrlimit(resource.RLIMIT_DATA)[0] // 2**20)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["bounded", "1024"]
+    assert resource.getrlimit(resource.RLIMIT_DATA)[0] == resource.RLIM_INFINITY
+
+
+def test_what_rows_of_strangers_hold_is_cut_and_json(
+    here, desk, bundle, rows, tmp_path
+):
+    frame = rows["test"].frame.with_columns(
+        pl.lit("x" * 5000).alias("note"),
+        pl.lit(float("nan")).alias("ratio"),
+        pl.lit("a\0b").alias("src_ip"),
+        *(pl.lit(1).alias(f"extra{k}") for k in range(200)),
+    )
+    path = tmp_path / "x.parquet"
+    frame.write_parquet(path)
+    job_id = desk.put(here, path, bundle=bundle.path.name)
+    worker.run_one(here, "score")
+    opened = alerts(here, job_id)
+    assert opened
+    for alert in opened:
+        assert set(bundle.schema.names) <= set(alert.values)
+        assert len(alert.values) == 100
+        assert len(alert.values["note"]) == 500
+        assert alert.values["ratio"] is None
+        assert alert.src == "ab"
+        json.dumps(alert.values, allow_nan=False)
