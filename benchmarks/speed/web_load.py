@@ -94,7 +94,9 @@ class Told:
             self.wrong[f"{path}: {status}"] += 1
 
 
-async def run(port: int, token: str, seconds: float, think_s: float) -> dict[str, Any]:
+async def run(
+    pipe: Any, port: int, token: str, seconds: float, think_s: float
+) -> dict[str, Any]:
     """Be all the clients for a time; return what they saw."""
     clients = [Client(port) for _ in range(PEOPLE)]
     clients += [
@@ -111,6 +113,7 @@ async def run(port: int, token: str, seconds: float, think_s: float) -> dict[str
     log_in_s = time.perf_counter() - start
     for client in clients[PEOPLE:]:
         await client.open()
+    pipe.send("all are in")
     records = [json.dumps({"record": row}).encode() for row in rows(500)]
     told, end = Told(), time.monotonic() + seconds
     rng = random.Random(7)
@@ -154,7 +157,15 @@ def quantiles(seconds: np.ndarray) -> dict[str, float]:
 
 def ask(pipe: Any, *words: Any) -> None:
     """Run the clients in this process and send what they saw."""
-    pipe.send(asyncio.run(run(*words)))
+    pipe.send(asyncio.run(run(pipe, *words)))
+
+
+def heard(pipe: Any, clients: Any) -> Any:
+    """Return the next word of the clients' process."""
+    while not pipe.poll(1):
+        if not clients.is_alive():
+            raise RuntimeError("the clients failed; see above")
+    return pipe.recv()
 
 
 def loaded(server: Server, seconds: float, think_s: float) -> dict[str, Any]:
@@ -164,16 +175,16 @@ def loaded(server: Server, seconds: float, think_s: float) -> dict[str, Any]:
     token = server.token("user0@example.org", "score")
     here, there = multiprocessing.Pipe()
     words = (there, server.port, token, seconds, think_s)
-    memory = [server.memory_mb()]
+    memory = {"idle": server.memory_mb()}
     clients = multiprocessing.get_context("spawn").Process(target=ask, args=words)
     clients.start()
-    while not here.poll(seconds / 4):
-        memory.append(server.memory_mb())
-        if not clients.is_alive() and not here.poll():
-            raise RuntimeError("the clients failed; see above")
-    figures: dict[str, Any] = here.recv()
+    heard(here, clients)
+    memory["all logged in"] = server.memory_mb()
+    if not here.poll(seconds / 2):
+        memory["half of the time"] = server.memory_mb()
+    figures: dict[str, Any] = heard(here, clients)
     clients.join()
-    memory.append(server.memory_mb())
+    memory["after"] = server.memory_mb()
     return figures | {"memory_mb": memory}
 
 

@@ -6,9 +6,10 @@ import errno
 import json
 import os
 import shutil
+import socket
 import sys
-import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,11 @@ from evenflow.cli import settings as servers
 from evenflow.cli.folders import environment
 from evenflow.cli.guard import Command, voice
 from evenflow.errors import DataError
+from evenflow.files import storage_error
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from evenflow.web.database import Database
     from evenflow.web.home import Home
     from evenflow.web.settings import Settings
@@ -80,7 +84,7 @@ def serve(
         here = homes.open_home(settings.home)
         with servers.opened(settings) as database:
             said = _prepare(here, database, added)
-        figures = stack.enter_context(_figures())
+        figures = stack.enter_context(_figures(settings))
         children = _children(settings, listener.fileno(), figures)
         stack.enter_context(servers.announced(settings))
         reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
@@ -151,13 +155,7 @@ def _prepare(home: Home, database: Database, added: tuple[Path, ...]) -> list[st
         said.append(f"Detectors taken: {', '.join(names)}")
     with database.session() as session:
         if session.get(Setting, ACTIVE) is None:
-            from evenflow.web.jobs.train import first_training
-
-            first_training(session)
-            said.append(
-                "There is no detector yet: one is being trained on the embedded rows, "
-                "which takes some minutes. Its page says how far it is."
-            )
+            said.append(_first(session))
         if people.is_empty(session):
             said.append(
                 "There is no account yet. Make the first administrator, in another "
@@ -167,19 +165,48 @@ def _prepare(home: Home, database: Database, added: tuple[Path, ...]) -> list[st
     return said
 
 
+def _first(session: Session) -> str:
+    """See to a first detector; say what becomes of it."""
+    from evenflow.web.jobs import queue, train
+    from evenflow.web.tables import Job
+
+    train.first_training(session)
+    session.flush()
+    jobs = session.query(Job).filter(Job.kind == "train", Job.state.in_(queue.LIVE))
+    if jobs.count():
+        return (
+            "There is no detector yet: one is being trained on the embedded rows, "
+            "which takes about a minute. The page Experiments says how far it is."
+        )
+    return (
+        "There is no detector. Take one: evenflow serve --add-bundle BUNDLE; or "
+        "install what trains and start again: pip install 'evenflow[train,web]'"
+    )
+
+
 def _same_home(home: Home) -> str:
     from evenflow.cli.folders import data_home
 
     return "" if home.root == data_home().absolute() else f" --home {home.root}"
 
 
-def _figures() -> Any:
-    """Return a folder, for as long as the server runs, in which processes count."""
-    shared = Path("/dev/shm")  # noqa: S108 (the folder in it is ours alone)
-    where = shared if os.access(shared, os.W_OK) else None
-    return tempfile.TemporaryDirectory(
-        prefix="evenflow-", dir=where, ignore_cleanup_errors=True
-    )
+@contextmanager
+def _figures(settings: Settings) -> Iterator[str]:
+    """Yield an empty folder in which the processes count, until the block ends.
+
+    No other server on this machine has the port, so none has the folder.
+    """
+    host = socket.gethostname().split(".")[0]
+    folder = settings.home / "figures" / f"{host}-{settings.port}"
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir(parents=True, mode=0o700)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    try:
+        yield str(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _children(settings: Settings, listener: int, figures: str) -> list[Child]:

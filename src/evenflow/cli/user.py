@@ -176,10 +176,11 @@ def reset(
     "--scope",
     "scopes",
     multiple=True,
-    type=click.Choice(["score", "uploads", "alerts", "models"]),
+    metavar="SCOPE",
     default=["score"],
     show_default=True,
-    help="What it may do. Repeatable.",
+    help="What it may do: score, uploads, alerts:read and so on, as the page of keys "
+    "lists them. Repeatable.",
 )
 @click.option("--days", type=int, default=90, show_default=True, help="How long.")
 @servers.server
