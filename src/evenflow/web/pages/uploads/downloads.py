@@ -30,7 +30,7 @@ def download(job_id: str, kind: str) -> Response:
     found = results_of(job)
     kept = asked_filter(found.classes)
     what = kept.label or ("attacks" if kept.attacks_only else "verdicts")
-    return _sent(_rows(found, kept, kind), TYPES[kind], f"{_stem(job)}-{what}.{kind}")
+    return sent(rows(found, kept, kind), TYPES[kind], f"{stem(job)}-{what}.{kind}")
 
 
 @bp.get("/<job_id>/download/rejected.jsonl")
@@ -42,10 +42,11 @@ def download_rejected(job_id: str) -> Response:
     path = web.home.results / job.id / REJECTS
     if not path.is_file():
         abort(404)
-    return _sent(_bytes(path), TYPES["jsonl"], f"{_stem(job)}-rejected.jsonl")
+    return sent(pieces(path), TYPES["jsonl"], f"{stem(job)}-rejected.jsonl")
 
 
-def _rows(found: Results, kept: Filter, kind: str) -> Iterator[bytes]:
+def rows(found: Results, kept: Filter, kind: str) -> Iterator[bytes]:
+    """Yield the rows of a kind as CSV or JSON lines, part by part."""
     is_first = True
     for frame in found.parts(kept):
         if kind == "jsonl":
@@ -64,19 +65,21 @@ def _plain(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _bytes(path: Path) -> Iterator[bytes]:
+def pieces(path: Path) -> Iterator[bytes]:
+    """Yield a file's bytes."""
     with path.open("rb") as stream:
         while data := stream.read(READ_BYTES):
             yield data
 
 
-def _stem(job: Job) -> str:
+def stem(job: Job) -> str:
     """Return a name for a download: the file's own, as far as it is plain."""
     own = re.sub(r"(\.(csv|tsv|jsonl|ndjson|parquet|txt|gz))+$", "", job.title.lower())
     return re.sub(r"[^a-z0-9_-]+", "-", own).strip("-")[:60] or "upload"
 
 
-def _sent(body: Iterator[bytes], mimetype: str, name: str) -> Response:
+def sent(body: Iterator[bytes], mimetype: str, name: str) -> Response:
+    """Return a download of that name."""
     response = Response(body, mimetype=mimetype)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
