@@ -9,7 +9,16 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from flask import Flask, Response, jsonify, make_response, render_template, request
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    g,
+    jsonify,
+    make_response,
+    render_template,
+    request,
+)
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -78,9 +87,13 @@ def answer(
         error = {"type": kind or title.replace(" ", ""), "message": message or title}
         response = jsonify(error=error | more)
     else:
-        page = render_template(
-            "error.html", code=status, title=title, message=message, advice=do
-        )
+        told = {"code": status, "title": title, "message": message, "advice": do}
+        try:
+            page = render_template("error.html", **told)
+        except (DBAPIError, PoolTimeout):
+            # who asks is in the database, and that is away: tell anybody
+            g._login_user = current_app.login_manager.anonymous_user()  # type: ignore[attr-defined]
+            page = render_template("error.html", **told)
         response = make_response(page)
     response.status_code = status
     response.headers.extend(headers or {})
