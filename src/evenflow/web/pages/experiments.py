@@ -1,0 +1,310 @@
+"""Experiments: start a training from a recipe, watch it learn, stop and resume it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask_security import current_user
+from sqlalchemy import func, select
+from werkzeug.wrappers import Response as Answer
+
+from evenflow import recipe as recipes
+from evenflow import registry, toml
+from evenflow.errors import BundleError, DataError
+from evenflow.web import explorations, recipe_form, trainings
+from evenflow.web.catalog import read
+from evenflow.web.context import web
+from evenflow.web.guard import audit, require
+from evenflow.web.jobs import queue
+from evenflow.web.jobs.train import can_train
+from evenflow.web.listing import Page
+from evenflow.web.pages import Entry
+from evenflow.web.tables import Job
+
+bp = Blueprint("experiments", __name__, url_prefix="/experiments")
+NAV = (
+    Entry(
+        label="Experiments",
+        endpoint="experiments.index",
+        icon="experiments",
+        order=50,
+        role="analyst",
+    ),
+)
+PER_PAGE = 30
+
+
+@bp.get("")
+@require("analyst")
+def index() -> str:
+    """List the trainings, the newest first."""
+    page = _page()
+    return render_template(
+        "experiments/index.html",
+        page=page,
+        etag=_list_word(page),
+        can_train=can_train(),
+        trainings=trainings,
+    )
+
+
+@bp.get("/list")
+@require("analyst")
+def rows() -> Answer:
+    """Answer the list anew, 304 if nothing has changed."""
+    page = _page()
+    return _fresh(
+        _list_word(page), "experiments/_list.html", page=page, trainings=trainings
+    )
+
+
+def _page() -> Page:
+    query = select(Job).where(Job.kind == trainings.KIND)
+    total = int(
+        web.db.scalar(
+            select(func.count()).select_from(Job).where(Job.kind == trainings.KIND)
+        )
+        or 0
+    )
+    pages = max(1, -(-total // PER_PAGE))
+    text = request.args.get("page", "1")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 1
+    number = min(max(1, number), pages)
+    ordered = query.order_by(Job.created_at.desc(), Job.id)
+    found = web.db.scalars(ordered.limit(PER_PAGE).offset((number - 1) * PER_PAGE))
+
+    def url(n: int) -> str:
+        return url_for("experiments.index", page=n) if 1 <= n <= pages else ""
+
+    return Page(
+        number=number,
+        pages=pages,
+        total=total,
+        prev_url=url(number - 1),
+        next_url=url(number + 1),
+        rows=found.all(),
+    )
+
+
+def _list_word(page: Page) -> str:
+    return trainings.word(page.number, [trainings.state_word(job) for job in page.rows])
+
+
+@bp.get("/new")
+@require("analyst")
+def new() -> Answer:
+    """Show the form of a new training, empty or filled from a recipe."""
+    if name := request.args.get("model", ""):
+        try:
+            recipe = read(web.home, name).recipe
+        except (BundleError, DataError):
+            abort(404)
+        text = toml.dumps(recipe)
+        return _form(recipe_form.Filled(values={"toml": text}), as_toml=True)
+    values = {"dataset": "synthetic", "model": "cnn", "balance": "hybrid"}
+    if (named := request.args.get("recipe", "")) in recipes.shipped():
+        dataset, _, rest = named.partition("/")
+        model, _, balance = rest.partition("-")
+        values = {"dataset": dataset, "model": model, "balance": balance}
+    elif (dataset := request.args.get("dataset", "")) in registry.names("datasets"):
+        values["dataset"] = dataset
+    as_toml = request.args.get("as") == "toml"
+    if as_toml:
+        values = {"toml": toml.dumps(recipes.tables("synthetic/cnn-hybrid"))}
+    return _form(recipe_form.Filled(values=values), as_toml=as_toml)
+
+
+@bp.post("/new")
+@require("analyst")
+def start() -> Answer:
+    """Start the training that was described, or show it as TOML to be changed."""
+    if not can_train():
+        return redirect(url_for("experiments.index"), code=303)
+    known = explorations.sources(web.settings.data_folders)
+    as_toml = request.form.get("form") == "toml"
+    if as_toml:
+        filled = recipe_form.from_toml(request.form.get("toml", ""), known)
+    else:
+        filled = recipe_form.from_fields(request.form, known)
+    if filled.recipe is None:
+        return _form(filled, as_toml=as_toml)
+    if request.form.get("do") == "edit":
+        text = toml.dumps(filled.recipe.to_dict())
+        return _form(recipe_form.Filled(values={"toml": text}), as_toml=True)
+    try:
+        job = trainings.start(
+            web.db(),
+            web.home,
+            filled.recipe,
+            owner_id=current_user.id,
+            most_waiting=web.settings.max_waiting_jobs,
+        )
+    except DataError as error:
+        text = str(error)
+        at = "toml" if as_toml else ""
+        told = {at: f"{text[:1].upper()}{text[1:]}."}
+        return _form(
+            recipe_form.Filled(values=filled.values, errors=told), as_toml=as_toml
+        )
+    audit("experiment.start", job.id, recipe=filled.recipe.name)
+    web.db.commit()
+    return redirect(url_for("experiments.show", job_id=job.id), code=303)
+
+
+def _form(filled: recipe_form.Filled, *, as_toml: bool) -> Answer:
+    known = explorations.sources(web.settings.data_folders)
+    page = render_template(
+        "experiments/new.html",
+        filled=filled,
+        values=filled.values,
+        errors=filled.errors,
+        listed=list(filled.listed()),
+        as_toml=as_toml,
+        can_train=can_train(),
+        datasets=[
+            (s.name, f"{s.name}: {s.dataset.title}")
+            for s in known
+            if s.can_be_read and not recipe_form.takes_files(s.name)
+        ],
+        absent=[s for s in known if not s.can_be_read and s.missing],
+        models=recipe_form.described("models"),
+        balances=recipe_form.described("balance"),
+        splits=registry.names("splits"),
+        choices=recipe_form.CHOICES,
+        labels=recipe_form.LABELS,
+        shipped=recipes.shipped(),
+    )
+    response = make_response(page)
+    if filled.errors:
+        response.status_code = 422
+    return response
+
+
+@bp.get("/<job_id>")
+@require("analyst")
+def show(job_id: str) -> str:
+    """Show one training."""
+    job = _job(job_id)
+    recipe = trainings.recipe_of(job)
+    return render_template(
+        "experiments/show.html",
+        recipe=recipe,
+        recipe_text=toml.dumps(recipe) if recipe else "",
+        curves_etag=_curves_word(job),
+        curves=trainings.curves(job),
+        **_state(job),
+    )
+
+
+@bp.get("/<job_id>/state")
+@require("analyst")
+def state(job_id: str) -> Answer:
+    """Answer how far a training is, 304 if nothing has changed, 204 at its end."""
+    shown = _state(_job(job_id))
+    return _fresh(
+        shown["etag"],
+        "experiments/_state.html",
+        is_over=shown["job"].state not in queue.LIVE,
+        **shown,
+    )
+
+
+@bp.get("/<job_id>/curves")
+@require("analyst")
+def curves(job_id: str) -> Answer:
+    """Answer the learning curves, 304 without a new epoch, 204 at the end."""
+    job = _job(job_id)
+    return _fresh(
+        _curves_word(job),
+        "experiments/_curves.html",
+        is_over=job.state not in queue.LIVE,
+        job=job,
+        curves=trainings.curves(job),
+    )
+
+
+def _state(job: Job) -> dict[str, Any]:
+    ahead = trainings.before(web.db(), job) if job.state == "queued" else 0
+    return {
+        "job": job,
+        "said": job.progress or {},
+        "epochs": trainings.epochs(job),
+        "ahead": ahead,
+        "trainings": trainings,
+        "etag": trainings.state_word(job, ahead),
+        "is_live": job.state in queue.LIVE,
+    }
+
+
+def _curves_word(job: Job) -> str:
+    epochs = trainings.epochs(job)
+    return trainings.word(job.id, len(epochs), epochs[-1] if epochs else None)
+
+
+def _fresh(
+    etag: str, template: str, *, is_over: bool = False, **shown: Any
+) -> Response:
+    is_known = request.if_none_match.contains(etag)
+    if is_known:
+        response = Response(status=204 if is_over else 304)
+    else:
+        response = make_response(render_template(template, is_over=is_over, **shown))
+    response.set_etag(etag)
+    return response
+
+
+@bp.post("/<job_id>/stop")
+@require("analyst")
+def stop(job_id: str) -> Answer:
+    """Ask a training to stop; its checkpoint is kept."""
+    job = _job(job_id)
+    queue.request_stop(web.db(), job)
+    audit("experiment.stop", job.id)
+    web.db.commit()
+    flash("It stops after the step it is in; what it has learnt is kept.", "info")
+    return redirect(url_for("experiments.show", job_id=job.id), code=303)
+
+
+@bp.post("/<job_id>/resume")
+@require("analyst")
+def resume(job_id: str) -> Answer:
+    """Queue a training that was stopped or failed again."""
+    job = _job(job_id)
+    if not queue.requeue(web.db(), job):
+        abort(409)
+    audit("experiment.resume", job.id)
+    web.db.commit()
+    return redirect(url_for("experiments.show", job_id=job.id), code=303)
+
+
+@bp.post("/<job_id>/discard")
+@require("analyst")
+def discard(job_id: str) -> Answer:
+    """Forget a training that came to nothing, and its checkpoint."""
+    job = _job(job_id)
+    title = job.title
+    if not trainings.discard(web.db(), web.home, job):
+        abort(409)
+    audit("experiment.discard", job_id, title=title)
+    web.db.commit()
+    flash(f"{title or 'The training'} and its checkpoint are gone.", "success")
+    return redirect(url_for("experiments.index"), code=303)
+
+
+def _job(job_id: str) -> Job:
+    is_id = job_id.isascii() and job_id.replace("-", "").isalnum() and len(job_id) < 33
+    job = web.db.get(Job, job_id) if is_id else None
+    if job is None or job.kind != trainings.KIND:
+        abort(404)
+    return job

@@ -1,0 +1,174 @@
+"""Explore: every data set, and what is in it before anything is learnt."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask_security import current_user
+from sqlalchemy import select
+from werkzeug.wrappers import Response as Answer
+
+from evenflow import datasets
+from evenflow.errors import DataError, MissingExtraError
+from evenflow.judge import explore_grids, explore_page
+from evenflow.web import explorations, recipe_form, trainings
+from evenflow.web.context import web
+from evenflow.web.explorations import Kept, Source
+from evenflow.web.guard import audit, require
+from evenflow.web.jobs import queue
+from evenflow.web.jobs.explore import LANE
+from evenflow.web.pages import Entry
+from evenflow.web.pages.models import as_file
+from evenflow.web.pictures import Picture, drawn
+from evenflow.web.tables import Job
+
+bp = Blueprint("explore", __name__, url_prefix="/explore")
+NAV = (Entry(label="Explore data", endpoint="explore.index", icon="explore", order=45),)
+
+KIND = "explore"
+VIEWS = {"overview": "Overview", "columns": "Columns", "together": "What goes together"}
+
+
+@bp.get("")
+@require("viewer")
+def index() -> str:
+    """List the data sets."""
+    found = explorations.sources(web.settings.data_folders)
+    return render_template(
+        "explore/index.html",
+        sources=found,
+        kept={one.name: explorations.kept(web.home, one.name) for one in found},
+    )
+
+
+@bp.get("/<name>")
+@require("viewer")
+def show(name: str) -> str:
+    """Show what is in a data set, or how to find out."""
+    view = request.args.get("view", "overview")
+    if view not in VIEWS:
+        abort(404)
+    source = _source(name)
+    kept = explorations.kept(web.home, name)
+    if kept is None and name == explorations.QUICK:
+        exploration = explorations.look(name, web.settings.data_folders)
+        explorations.keep(web.home, name, exploration)
+        kept = explorations.kept(web.home, name)
+    job = _job(name)
+    shown: dict[str, Any] = {
+        "source": source,
+        "job": job,
+        "etag": trainings.state_word(job) if job else "",
+        "is_live": job is not None and job.state in queue.LIVE,
+        "takes_files": recipe_form.takes_files(name),
+    }
+    if kept is None:
+        return render_template("explore/unseen.html", **shown)
+    found = kept.found
+    return render_template(
+        "explore/show.html",
+        kept=kept,
+        found=found,
+        view=view,
+        views=VIEWS,
+        tiles=explore_page.tiles(found),
+        pictures=_pictures(kept, view),
+        grids=explore_grids,
+        bad=explore_page.BAD,
+        **shown,
+    )
+
+
+@lru_cache(maxsize=24)
+def _pictures(kept: Kept, view: str) -> dict[str, Picture]:
+    make = {
+        "overview": explore_page.class_pictures,
+        "columns": explore_page.column_pictures,
+        "together": explore_page.association_pictures,
+    }[view]
+    return drawn(make(kept.found))
+
+
+@bp.get("/<name>/state")
+@require("viewer")
+def state(name: str) -> Answer:
+    """Answer how far the look at a data set is; 204 once there is nothing to say."""
+    _source(name)
+    job = _job(name)
+    if job is None:
+        return Response(status=204)
+    etag = trainings.state_word(job)
+    is_over = job.state not in queue.LIVE
+    if request.if_none_match.contains(etag):
+        response = Response(status=204 if is_over else 304)
+    else:
+        response = make_response(
+            render_template("explore/_state.html", job=job, name=name)
+        )
+    response.set_etag(etag)
+    return response
+
+
+@bp.post("/<name>/look")
+@require("analyst")
+def look(name: str) -> Answer:
+    """Start a job that looks at a data set."""
+    source = _source(name)
+    if not source.can_be_read or recipe_form.takes_files(name):
+        raise DataError(
+            f"the files of {name} are not on this server, so there is nothing to look "
+            f"at. An administrator gets them with: evenflow data fetch {name}"
+        )
+    job = _job(name)
+    if job is None or job.state not in queue.LIVE:
+        job = queue.put(
+            web.db(),
+            KIND,
+            lane=LANE,
+            payload={"dataset": name},
+            title=f"Look at {name}",
+            owner_id=current_user.id,
+            most_waiting=web.settings.max_waiting_jobs,
+        )
+        audit("explore.start", name)
+        web.db.commit()
+    return redirect(url_for("explore.show", name=name), code=303)
+
+
+@bp.get("/<name>/page.html")
+@require("viewer")
+def download(name: str) -> Response:
+    """Send the page in one file, to be kept."""
+    _source(name)
+    kept = explorations.kept(web.home, name)
+    if kept is None:
+        abort(404)
+    text = explore_page.html(kept.exploration)
+    return as_file(text, f"{name}-exploration.html", "text/html")
+
+
+def _source(name: str) -> Source:
+    if name not in datasets.names():
+        abort(404)
+    try:
+        return explorations.source(name, web.settings.data_folders)
+    except MissingExtraError:
+        abort(404)
+
+
+def _job(name: str) -> Job | None:
+    """Return the newest look at a data set, if it is not forgotten."""
+    query = select(Job).where(Job.kind == KIND).order_by(Job.created_at.desc())
+    jobs = web.db.scalars(query.limit(200))
+    return next((job for job in jobs if job.payload.get("dataset") == name), None)

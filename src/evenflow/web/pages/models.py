@@ -1,0 +1,304 @@
+"""The models: every bundle, one closely, several side by side; the one in use."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from werkzeug.wrappers import Response as Answer
+
+from evenflow import toml
+from evenflow.errors import BundleError, DataError
+from evenflow.judge import figures, render
+from evenflow.web import comparing
+from evenflow.web.catalog import BROKEN, Listed, Read, listed, read, shown_name
+from evenflow.web.context import web
+from evenflow.web.guard import audit, require
+from evenflow.web.markdown import to_html
+from evenflow.web.pages import Entry
+from evenflow.web.pictures import Picture, drawn
+
+bp = Blueprint("models", __name__, url_prefix="/models")
+NAV = (Entry(label="Models", endpoint="models.index", icon="models", order=40),)
+
+VIEWS = {
+    "figures": "Figures",
+    "classes": "Classes and attacks",
+    "training": "Training and recipe",
+    "card": "Model card",
+}
+COLUMNS = (
+    ("dataset", "Data set", ""),
+    ("model", "Model", ""),
+    ("balance", "Balancing", ""),
+    ("protocol", "Protocol", "Which rows judged it"),
+    ("accuracy", "Accuracy", "Attack against benign, at the threshold"),
+    ("macro_f1", "Macro F1", "Over all classes, each weighing alike"),
+    ("detection_rate", "Attacks found", "Detection rate: recall of attacks"),
+    ("false_alarm_rate", "False alarms", "Share of benign rows flagged"),
+    ("unseen_detection_rate", "Unseen found",
+     "Detection of attack types not in training"),
+    ("size", "Size", ""),
+    ("made_at", "Made", ""),
+)  # fmt: skip
+FIGURES = COLUMNS[4:9]
+WAYS = ("name", *(key for key, *_ in COLUMNS))
+FILES: dict[str, tuple[str, Callable[[Read], str]]] = {
+    "report.html": ("text/html", lambda r: render.html(r.report)),
+    "report.json": (
+        "application/json",
+        lambda r: json.dumps(r.report.to_dict(), indent=2, ensure_ascii=False) + "\n",
+    ),
+    "card.md": ("text/markdown", lambda r: r.card),
+    "tables.md": ("text/markdown", lambda r: render.markdown(r.report)),
+    "tables.tex": ("application/x-tex", lambda r: render.latex(r.report)),
+    "recipe.toml": ("application/toml", lambda r: recipe_toml(r.recipe)),
+    "recipe.json": (
+        "application/json",
+        lambda r: json.dumps(r.recipe, indent=2, ensure_ascii=False) + "\n",
+    ),
+}
+"""What can be taken away: name -> media type and how it is made. Never shown."""
+
+
+@bp.get("")
+@require("viewer")
+def index() -> str:
+    """List every bundle."""
+    sort = request.args.get("sort", "-made_at")
+    if sort.removeprefix("-") not in WAYS:
+        sort = "-made_at"
+    found = listed(web.home)
+    whole = [one for one in found if not one.reason]
+    is_down = sort.startswith("-")
+    whole.sort(key=lambda one: _rank(one, sort.removeprefix("-"), is_down))
+    return render_template(
+        "models/index.html",
+        models=whole,
+        damaged=[one for one in found if one.reason],
+        heads=[_head("name", "Model", "", sort), *(_head(*c, sort) for c in COLUMNS)],
+        figure_names=[key for key, *_ in FIGURES],
+        most=comparing.MOST,
+        shown_name=shown_name,
+        is_any_optimistic=any(one.is_optimistic for one in whole),
+    )
+
+
+def _rank(one: Listed, key: str, is_down: bool) -> tuple[bool, Any, str]:
+    """Return what a line is sorted by; what is unknown always comes last."""
+    value: Any = one.figures.get(key) if key in one.figures else getattr(one, key)
+    if key == "made_at":
+        value = one.made_at.timestamp()
+    if value is None:
+        return (True, 0, one.name)
+    if is_down:
+        value = _reversed(value)
+    return (False, value, one.name)
+
+
+def _reversed(value: Any) -> Any:
+    return (*(-ord(c) for c in value), 1) if isinstance(value, str) else -value
+
+
+def _head(key: str, label: str, title: str, sort: str) -> dict[str, Any]:
+    is_text = key in ("name", "dataset", "model", "balance", "protocol")
+    is_down, is_up = sort == f"-{key}", sort == key
+    first, other = (key, f"-{key}") if is_text else (f"-{key}", key)
+    return {
+        "label": label,
+        "title": title,
+        "number": not is_text,
+        "url": url_for("models.index", sort=other if sort == first else first),
+        "sorted": "descending" if is_down else "ascending" if is_up else "",
+    }
+
+
+@bp.get("/<name>")
+@require("viewer")
+def show(name: str) -> str:
+    """Show one bundle."""
+    view = request.args.get("view", "figures")
+    if view not in VIEWS:
+        abort(404)
+    found = _read(name)
+    shared = {
+        "name": name,
+        "shown_name": shown_name(name),
+        "is_active": web.detectors.active_name() == name,
+    }
+    if isinstance(found, str):
+        return render_template("models/damaged.html", reason=found, **shared)
+    try:
+        pictures = _pictures(found)
+        tables = _tables(found)
+        card = to_html(found.card)
+    except BROKEN as error:
+        reason = f"its report cannot be drawn ({type(error).__name__})"
+        return render_template("models/damaged.html", reason=reason, **shared)
+    return render_template(
+        "models/show.html",
+        read=found,
+        report=found.report,
+        recipe=found.recipe,
+        recipe_text=recipe_toml(found.recipe),
+        marks=figures.marks(found.report),
+        tiles_shown=_tiles(found),
+        pictures=pictures,
+        tables=tables,
+        remarks=figures.remarks(found.report),
+        card=card,
+        view=view,
+        views=VIEWS,
+        files=FILES,
+        others=[o for o in listed(web.home) if o.name != name and not o.reason],
+        **shared,
+    )
+
+
+def _read(name: str) -> Read | str:
+    """Return a bundle, or why it cannot be read; 404 where there is none."""
+    try:
+        return read(web.home, name)
+    except BundleError as error:
+        return str(error)
+    except DataError:
+        abort(404)
+
+
+def _tiles(found: Read) -> list[tuple[str, str, str]]:
+    report = found.report
+    mark = f"{report.protocol}{', optimistic' if report.is_optimistic else ''}"
+    return [
+        (name, value, f"{low} · {mark}" if low else mark)
+        for name, value, low in figures.headlines(report)
+    ]
+
+
+@lru_cache(maxsize=8)
+def _pictures(found: Read) -> dict[str, Picture]:
+    return drawn(render.pictures(found.report))
+
+
+def _tables(found: Read) -> dict[str, Any]:
+    report = found.report
+    return {
+        "binary": figures.binary(report),
+        "multiclass": figures.multiclass(report),
+        "classes": figures.classes(report),
+        "confusion": figures.confusion(report),
+        "attacks": figures.attacks(report),
+        "unseen": [a for a in report.attacks if a["is_unseen"]],
+        "alerts": figures.base_rates(report),
+        "training": figures.training(report.training or {}),
+    }
+
+
+def recipe_toml(recipe: Any) -> str:
+    """Return a bundle's recipe as the TOML file that trains it again."""
+    return toml.dumps(recipe) + "\n"
+
+
+@bp.get("/<name>/<any({}):file>".format(", ".join(f'"{name}"' for name in FILES)))
+@require("viewer")
+def download(name: str, file: str) -> Response:
+    """Send a file to be kept; the page with scripts never runs at our address."""
+    found = _read(name)
+    if isinstance(found, str):
+        raise BundleError(found)
+    media, make = FILES[file]
+    try:
+        text = make(found)
+    except BROKEN as error:
+        raise BundleError(
+            f"{shown_name(name)}: {file} cannot be made of this report "
+            f"({type(error).__name__}), expected one as evenflow writes it. Train the "
+            "model again"
+        ) from error
+    return as_file(text, f"{shown_name(name)}-{file}", media)
+
+
+def as_file(text: str, name: str, media: str) -> Response:
+    """Return an answer that a browser saves and never opens as ours."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.")[:150]
+    response = make_response(text.encode("utf-8", "replace"))
+    response.headers["Content-Type"] = f"{media}; charset=utf-8"
+    response.headers["Content-Disposition"] = f'attachment; filename="{plain}"'
+    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    return response
+
+
+@bp.get("/compare")
+@require("viewer")
+def compare() -> str:
+    """Set up to six bundles side by side; one alone asks for another."""
+    asked = [
+        name
+        for key in ("a", "b", "more")
+        for name in request.args.getlist(key)
+        if name.strip()
+    ]
+    asked = list(dict.fromkeys(asked))
+    lines = listed(web.home)
+    whole = {one.name for one in lines if not one.reason}
+    chosen = [read(web.home, name) for name in asked if name in whole]
+    told = [
+        f"{shown_name(name)[:80]} is no model that can be read; it was left out."
+        for name in asked
+        if name not in whole
+    ]
+    if len(chosen) > comparing.MOST:
+        told.append(f"Only the first {comparing.MOST} models are compared.")
+        chosen = chosen[: comparing.MOST]
+    found = None
+    if len(chosen) > 1:
+        name = comparing.baseline(chosen, lines)
+        beside = read(web.home, name) if name else None
+        try:
+            found = comparing.compare(chosen, beside)
+        except BROKEN as error:
+            told.append(
+                "One of these reports has parts that do not fit together "
+                f"({type(error).__name__}); they cannot be compared."
+            )
+    return render_template(
+        "models/compare.html",
+        found=found,
+        told=told,
+        chosen=[one.name for one in chosen],
+        models=[one for one in lines if not one.reason and one.has_address],
+        most=comparing.MOST,
+    )
+
+
+@bp.post("/<name>/activate")
+@require("admin")
+def activate(name: str) -> Answer:
+    """Put a bundle to use, once it has been loaded whole."""
+    _read(name)
+    before = web.detectors.active_name()
+    db = web.db()
+    try:
+        web.detectors.activate(db, name)
+    except BundleError as error:
+        path = str(web.home.bundles / name)
+        told = shown_name(str(error)).replace(path, name)
+        flash(f"{shown_name(name)} cannot be used: {told}", "error")
+        return redirect(url_for("models.show", name=name), code=303)
+    audit("bundle.activate", name, before=before)
+    db.commit()
+    flash(f"{name} judges new records from now on.", "success")
+    return redirect(url_for("models.show", name=name), code=303)
