@@ -16,6 +16,7 @@ import threading
 import time
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -293,6 +294,37 @@ def test_nothing_outlives_a_parent_that_is_killed(start):
     server.process.kill()
     server.process.wait()
     assert gone(processes, 30)
+
+
+def test_two_servers_on_one_database_know_each_other_s_people(start, postgresql_url):
+    database = ("--database", postgresql_url)
+    servers = [start(*database).ready() for _ in range(2)]
+    done = subprocess.run(
+        [sys.executable, "-m", "evenflow", "user", "add", "ann@example.org",
+         "--password-stdin", "--home", servers[0].home, *database],
+        input="three grey boats at noon\n", text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    _, headers, page = servers[0].get("/login")
+    token = re.search(rb'name="csrf_token"[^>]*value="([^"]+)"', page)[1].decode()
+    form = {
+        "csrf_token": token,
+        "email": "ann@example.org",
+        "password": "three grey boats at noon",
+    }
+    cookie = headers["Set-Cookie"].split(";")[0]
+    status, headers, _ = servers[0].get(
+        "/login",
+        method="POST",
+        body=urlencode(form),
+        headers={"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"},
+    )
+    assert status == 302
+    cookies = [c.split(";")[0] for c in headers.get_all("Set-Cookie")]
+    for server in servers:
+        status, _, page = server.get("/account", headers={"Cookie": "; ".join(cookies)})
+        assert status == 200
+        assert b"ann@example.org" in page
 
 
 def test_a_database_that_is_not_there_is_one_line(tmp_path):
