@@ -55,7 +55,9 @@ def port():
             [sys.executable, "-c", ECHO, str(number)], pass_fds=(number,)
         )
         try:
-            yield listener.getsockname()[1]
+            number = listener.getsockname()[1]
+            ask(number)  # it is up
+            yield number
         finally:
             process.terminate()
             assert process.wait(30) == 0
@@ -105,7 +107,7 @@ def test_a_hundred_clients_that_stand_still_stop_nobody(port, what):
         for _ in range(5):
             text, seconds = ask(port, body=b"abc")
             assert text == b"3"
-            assert seconds < 1
+            assert seconds < 5  # were the four threads held, it would be 50
     finally:
         for client in clients:
             client.close()
@@ -119,7 +121,7 @@ def test_more_connections_than_there_is_room_for_shut_nobody_out(port):
         for _ in range(5):
             text, seconds = ask(port, body=b"abc")
             assert text == b"3"
-            assert seconds < 8
+            assert seconds < 10
     finally:
         for client in clients + idle:
             client.close()
@@ -192,7 +194,7 @@ def test_what_is_no_request_is_refused_at_once(port, head):
     with connect(port, head) as client:
         start = time.monotonic()
         assert client.recv(4096).startswith(b"HTTP/1.1 400 ")
-        assert time.monotonic() - start < 1.5
+        assert time.monotonic() - start < 1.9
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 50])

@@ -23,7 +23,7 @@ LINGER_S = 2.0
 """Seconds in which a client reads the last answer before its connection is closed."""
 HEAD_BYTES = 64 * 1024
 """Most bytes of a request's head."""
-GATHERED_BYTES = 256 * 1024
+GATHERED_BYTES = 64 * 1024
 """Most bytes of a body kept for a client that is still sending it."""
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.IGNORECASE)
