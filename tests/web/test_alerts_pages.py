@@ -72,6 +72,7 @@ def test_a_viewer_sees_own_alerts_and_an_analyst_all(people, kept):
     assert analyst.get(f"/alerts/{theirs}").status_code == 200
 
 
+@pytest.mark.databases
 def test_nobody_changes_what_is_not_theirs_to_see(people, kept, alert, app):
     viewer, other = people("viewer"), people("viewer")
     number = kept(viewer)
@@ -105,6 +106,7 @@ def test_an_alert_of_a_model_that_is_gone_says_so(people, kept, app):
     assert "not here any more" in page.text
 
 
+@pytest.mark.databases
 def test_a_judgement_a_state_and_a_note_are_kept_and_logged(people, kept, alert, app):
     viewer, analyst = people("viewer"), people("analyst")
     number = kept(viewer)
@@ -162,6 +164,7 @@ def test_a_wrong_form_is_told_at_its_field_and_keeps_the_note(
     assert alert(number).version == 1
 
 
+@pytest.mark.databases
 def test_the_second_of_two_tabs_is_told_and_loses_nothing(people, kept, alert, app):
     viewer, analyst = people("viewer"), people("analyst")
     number = kept(viewer)
@@ -194,6 +197,7 @@ def test_a_note_alone_is_taken_whatever_the_version(people, kept, alert):
     assert alert(number).version == 2
 
 
+@pytest.mark.databases
 def test_picked_alerts_change_together_but_for_those_that_changed(people, kept, alert):
     viewer = people("viewer")
     made = [kept(viewer) for _ in range(3)]
@@ -241,6 +245,7 @@ def test_going_back_after_a_bulk_change_leads_nowhere_else(people, kept):
         assert answer.location.startswith("/alerts")
 
 
+@pytest.mark.databases
 @pytest.mark.parametrize(
     ("query", "wanted"),
     [
@@ -300,6 +305,7 @@ def test_values_never_become_markup(people, kept):
         assert EVIL not in viewer.get(url).text
 
 
+@pytest.mark.databases
 def test_judged_alerts_train_the_next_model(people, app, bundle, rows, tmp_path):
     viewer = people("viewer")
     test = rows["test"]

@@ -52,6 +52,7 @@ def test_a_new_person_is_told_three_things_to_do(people):
         assert words in page.text
 
 
+@pytest.mark.databases
 def test_a_viewer_counts_own_verdicts_and_an_analyst_all(people, kept):
     viewer, other, analyst = people("viewer"), people("viewer"), people("analyst")
     kept(viewer, "dos")
@@ -66,6 +67,7 @@ def test_a_viewer_counts_own_verdicts_and_an_analyst_all(people, kept):
     assert ">probe<" in analyst.get("/").text
 
 
+@pytest.mark.databases
 @pytest.mark.parametrize(
     ("name", "wanted"), [("24h", "1"), ("7d", "2"), ("30d", "3"), ("odd", "2")]
 )
@@ -91,6 +93,7 @@ def test_the_charts_hold_every_verdict_once_and_name_no_colour(people, kept):
             assert spec["width"] == "container"
 
 
+@pytest.mark.databases
 def test_nothing_is_counted_anew_until_something_was_judged(people, kept, app):
     viewer, other = people("viewer"), people("viewer")
     kept(viewer)
@@ -124,6 +127,7 @@ def test_two_people_share_no_etag(people, kept):
     assert viewer.get("/dashboard/live?range=odd").status_code == 404
 
 
+@pytest.mark.databases
 def test_waiting_alerts_jobs_and_feedback_are_fresh(people, kept, app):
     viewer = people("viewer")
     for _ in range(4):
@@ -162,6 +166,7 @@ def test_sources_and_services_are_shown_where_rows_carry_them(people, kept):
     assert "10.1.2.3" in page.text
 
 
+@pytest.mark.databases
 def test_the_dashboard_asks_the_same_number_of_times_for_any_rows(people, kept, app):
     viewer = people("analyst")
     kept(viewer)

@@ -44,6 +44,7 @@ def numbers(page):
     return [int(n) for n in re.findall(r'href="/records/(\d+)">\1<', page.text)]
 
 
+@pytest.mark.databases
 def test_a_viewer_finds_own_records_and_an_analyst_everybodys(people, kept):
     viewer, other, analyst = people("viewer"), people("viewer"), people("analyst")
     mine, theirs = kept(viewer), kept(other)
@@ -55,6 +56,7 @@ def test_a_viewer_finds_own_records_and_an_analyst_everybodys(people, kept):
     assert [row["id"] for row in json.loads(page.data)] == [mine]
 
 
+@pytest.mark.databases
 @pytest.mark.parametrize(
     ("query", "wanted"),
     [
@@ -82,6 +84,7 @@ def test_filters_find_what_they_say(people, kept, query, wanted):
     assert set(numbers(page)) == {made[name] for name in wanted}
 
 
+@pytest.mark.databases
 def test_days_are_whole_and_in_utc(people, kept):
     viewer = people("viewer")
     old, new = kept(viewer, hours=72), kept(viewer)
@@ -111,6 +114,7 @@ def test_a_wrong_filter_is_told_at_its_field_and_filters_nothing(
     assert made in numbers(page)
 
 
+@pytest.mark.databases
 @pytest.mark.parametrize(
     "query",
     ["q=%00", "service=%00", "page=0", "page=-1", "page=99999999999", "page=x",
@@ -122,6 +126,7 @@ def test_nothing_in_the_address_breaks_the_page(people, kept, query):
     assert viewer.get(f"/records?{query}").status_code == 200
 
 
+@pytest.mark.databases
 def test_records_are_sorted_and_paged_without_loss(people, kept, monkeypatch):
     monkeypatch.setattr(listing, "PER_PAGE", 3)
     viewer = people("viewer")
@@ -172,6 +177,7 @@ def test_a_search_term_never_becomes_markup(people, kept):
         assert 'value=""><' not in page.text
 
 
+@pytest.mark.databases
 def test_a_downloaded_table_runs_nothing_in_a_spreadsheet(people, kept):
     viewer = people("viewer")
     evil = '=HYPERLINK("http://x")'

@@ -6,7 +6,7 @@ the same colour in every chart and range. Width is the page's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,8 +46,8 @@ def over_time(
         "$schema": VEGA_LITE,
         "width": "container",
         "height": height,
-        "data": {"values": [dict(bar) for bar in bars]},
-        "mark": {"type": "bar"},
+        "data": {"values": list(_stacked(bars))},
+        "mark": {"type": "rect"},
         "encoding": {
             "x": {
                 "field": "at",
@@ -55,7 +55,8 @@ def over_time(
                 "title": None,
                 "scale": {
                     "type": "utc",
-                    "domain": [start.isoformat(), end.isoformat()],
+                    "domainMin": _ms(start),
+                    "domainMax": _ms(end),
                 },
                 "axis": {
                     "grid": False,
@@ -66,19 +67,19 @@ def over_time(
             },
             "x2": {"field": "to"},
             "y": {
-                "field": "n",
+                "field": "low",
                 "type": "quantitative",
-                "stack": "zero",
                 "title": title,
+                "scale": {"zero": True},
                 "axis": {"tickCount": 5, "format": "~s", "tickMinStep": 1},
             },
+            "y2": {"field": "high"},
             "color": {
                 "field": "class",
                 "type": "nominal",
                 "scale": {"domain": list(domain)},
                 "legend": {"title": None, "values": list(shown)},
             },
-            "order": {"field": "rank", "type": "quantitative"},
             "tooltip": [
                 {"field": "from", "type": "nominal", "title": "from (UTC)"},
                 {"field": "class", "type": "nominal", "title": "class"},
@@ -87,6 +88,21 @@ def over_time(
             ],
         },
     }  # fmt: skip
+
+
+def _stacked(bars: Sequence[Bar]) -> Iterator[dict[str, Any]]:
+    """Yield the bars one on the other, by rank."""
+    heights: dict[str, int] = {}
+    for bar in sorted(bars, key=lambda bar: (bar["at"], bar["rank"])):
+        low = heights.get(bar["at"], 0)
+        heights[bar["at"]] = low + bar["n"]
+        shown = {k: v for k, v in bar.items() if k != "rank"}
+        yield shown | {"low": low, "high": low + bar["n"]}
+
+
+def _ms(at: datetime) -> dict[str, str]:
+    """Return a moment as an expression: a scale takes no plain number for a time."""
+    return {"expr": str(int(at.timestamp() * 1000))}
 
 
 def shares(

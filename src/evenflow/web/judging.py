@@ -13,7 +13,7 @@ from typing import Any
 from flask import request
 from flask_security import current_user
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.dialects import postgresql, sqlite
 
 from evenflow.errors import BundleError, DataError
 from evenflow.schema import BENIGN
@@ -169,26 +169,29 @@ def alert_of(record: Record) -> Alert:
     found: Alert | None = web.db.scalar(mine)
     if found is not None:
         return found
-    alert = Alert(
-        owner_id=record.owner_id,
-        at=record.at,
-        record_id=record.id,
-        source=record.source,
-        bundle=record.bundle,
-        label=record.label,
-        probability=record.probability,
-        threshold=record.threshold,
-        service=record.service,
-        values=record.values,
-        state="closed" if record.label == BENIGN else "new",
-        version=0,
+    name = web.db.get_bind().dialect.name
+    insert: Any = sqlite.insert if name == "sqlite" else postgresql.insert
+    values = {
+        "owner_id": record.owner_id,
+        "at": record.at,
+        "record_id": record.id,
+        "source": record.source,
+        "bundle": record.bundle,
+        "label": record.label,
+        "probability": record.probability,
+        "threshold": record.threshold,
+        "service": record.service,
+        "values": record.values,
+        "state": "closed" if record.label == BENIGN else "new",
+        "version": 0,
+    }
+    # somebody else may say something at the same moment
+    web.db.execute(
+        insert(Alert)
+        .values(values)
+        .on_conflict_do_nothing(index_elements=["record_id"])
     )
-    try:
-        with web.db.begin_nested():
-            web.db.add(alert)
-    except IntegrityError:  # somebody else said something at the same moment
-        return web.db.scalars(mine).one()
-    return alert
+    return web.db.scalars(mine).one()
 
 
 def classes_of(bundle: str, label: str) -> list[str]:

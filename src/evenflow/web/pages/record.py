@@ -238,6 +238,9 @@ def _page(
     response = make_response(page)
     if errors or line_error:
         response.status_code = 422
+    if request.method == "POST":
+        # kept by the browser alone, for its back button: else it asks to send again
+        response.headers["Cache-Control"] = "private, no-cache"
     return response
 
 
