@@ -156,12 +156,16 @@ def append(user: Any, upload_id: str, at: int, stream: Readable) -> int:
             except BaseException:
                 out.truncate(here)
                 raise
-            return out.tell()
+            now_here = out.tell()
     except FileNotFoundError:
         abort(404)
     except StorageError:
         remove(part)
         raise
+    if here == 0 and now_here:  # what is plainly something else is not sent whole
+        with _all_or_nothing(part):
+            kind_of(path, about["name"])
+    return now_here
 
 
 def finish(user: Any, upload_id: str) -> Job:

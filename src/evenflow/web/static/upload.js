@@ -19,7 +19,7 @@
   const place = form.querySelector(".upload-progress");
   const bar = place.querySelector("progress");
   const words = place.querySelector(".upload-words");
-  const button = form.querySelector("button[type=submit]");
+  const actions = form.querySelector(".form-actions");
   const token = form.querySelector("[name=csrf_token]").value;
   let running = null;
 
@@ -96,17 +96,17 @@
     const stop = new AbortController();
     running = { stop, url: null };
     place.hidden = false;
-    button.disabled = true;
+    actions.hidden = true;
     bar.value = 0;
     words.textContent = "Beginning";
     try {
       await send(file, stop.signal);
     } catch (error) {
       const url = running?.url;
-      if (url) fetch(url, { method: "DELETE", headers: { "X-CSRFToken": token }, keepalive: true }).catch(() => {});
+      if (url && !(error instanceof Refused)) fetch(url, { method: "DELETE", headers: { "X-CSRFToken": token }, keepalive: true }).catch(() => {});
       fail(stop.signal.aborted ? "" : error instanceof TypeError ? "The server could not be reached. Try again." : error.message);
       place.hidden = true;
-      button.disabled = false;
+      actions.hidden = false;
       input.focus();
     } finally {
       running = null;
@@ -124,7 +124,7 @@
   window.addEventListener("pageshow", () => {
     if (running) return;
     place.hidden = true;
-    button.disabled = false;
+    actions.hidden = false;
   });
 
   drop.querySelector(".drop-hint").hidden = false;

@@ -1,0 +1,201 @@
+"""Real worker processes that are killed, told to leave, or find the disk full."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import polars as pl
+import pytest
+from sqlalchemy import func, select
+
+from evenflow.web.jobs import queue, worker
+from evenflow.web.results import FILE, REJECTS, Filter, Results
+from evenflow.web.tables import Alert, Job, Tally
+
+databases = pytest.mark.databases
+
+
+def state(here, job_id):
+    with here.database.session() as session:
+        return session.scalars(select(Job).where(Job.id == job_id)).one()
+
+
+def alerts(here, job_id):
+    with here.database.session() as session:
+        found = session.scalars(
+            select(Alert).where(Alert.job_id == job_id).order_by(Alert.line)
+        )
+        return found.all()
+
+
+def tallied(here):
+    """Return the counts of the facet "all" by class."""
+    with here.database.session() as session:
+        found = session.execute(
+            select(Tally.label, func.sum(Tally.n))
+            .where(Tally.facet == "all")
+            .group_by(Tally.label)
+        )
+        return {label: int(n) for label, n in found}
+
+
+def process(settings, slow_s=0.0, limit=None):
+    """Start a real worker; ``slow_s`` is slept after each batch."""
+    code = f"""
+import signal, threading, time, resource
+from evenflow.web.settings import Settings
+from evenflow.web.jobs import worker, score
+from evenflow.runtime import stream
+settings = Settings.model_validate_json({settings.model_dump_json()!r})
+stop = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+read = stream.read_records
+def slowly(*args, **kwargs):
+    for batch in read(*args, **kwargs):
+        yield batch
+        time.sleep({slow_s})
+stream.read_records = slowly
+if {limit!r}:
+    resource.setrlimit(resource.RLIMIT_FSIZE, ({limit!r}, {limit!r}))
+worker.work(settings, "score", stop)
+"""
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    return subprocess.Popen([sys.executable, "-c", code], env=environment)
+
+
+def wait_for(check, seconds=60.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := check():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not come")
+
+
+def large(rows, n=40_000):
+    frame = rows["test"].frame
+    return pl.concat([frame] * (n // len(frame)))
+
+
+def with_parts(settings):
+    return settings.model_copy(update={"lease_s": 2.0, "alerts_per_upload": 500})
+
+
+@pytest.mark.slow
+@databases
+@pytest.mark.parametrize("moment", ["while it reads", "while it stores"])
+def test_a_killed_worker_loses_and_doubles_nothing(
+    settings, desk, bundle, rows, moment
+):
+    settings = with_parts(settings)
+    here = desk.workplace(settings)
+    frame = large(rows)
+    data = frame.write_csv().encode()
+    job_id = desk.put(here, data, bundle=bundle.path.name)
+    first = process(settings, slow_s=0.5 if moment == "while it reads" else 0.0)
+    try:
+        if moment == "while it reads":
+            wait_for(lambda: state(here, job_id).progress.get("done"))
+        else:
+            path = here.home.results / job_id / FILE
+            wait_for(path.exists)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        if moment == "while it reads":
+            assert state(here, job_id).state == "running"
+        second = process(settings)
+        try:
+            wait_for(lambda: state(here, job_id).state == "done")
+        finally:
+            second.send_signal(signal.SIGTERM)
+            assert second.wait(30) == 0
+    finally:
+        first.kill()
+    job = state(here, job_id)
+    assert job.result["read"] == len(frame)
+    assert tallied(here) == {k: n for k, n in job.result["counts"].items() if n}
+    assert sum(tallied(here).values()) == len(frame)
+    opened = alerts(here, job_id)
+    assert len(opened) == job.result["alerts"]["opened"] == 500
+    assert len({alert.line for alert in opened}) == 500
+    results = Results(here.home.results / job_id / FILE, bundle.schema.classes)
+    assert results.page(Filter()).total == len(frame)
+    assert sorted(p.name for p in (here.home.results / job_id).iterdir()) == [
+        REJECTS,
+        FILE,
+    ]
+    here.database.dispose()
+
+
+@pytest.mark.slow
+def test_a_worker_told_to_leave_puts_its_job_back_at_once(settings, desk, bundle, rows):
+    settings = with_parts(settings)
+    here = desk.workplace(settings)
+    data = large(rows).write_csv().encode()
+    job_id = desk.put(here, data, bundle=bundle.path.name)
+    running = process(settings, slow_s=0.5)
+    try:
+        wait_for(lambda: state(here, job_id).progress.get("done"))
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(30) == 0
+    finally:
+        running.kill()
+    job = state(here, job_id)
+    assert (job.state, job.attempts) == ("queued", 0)
+    assert not (here.home.results / job_id).exists()
+    assert worker.run_one(here, "score") == job_id
+    assert state(here, job_id).state == "done"
+    here.database.dispose()
+
+
+@pytest.mark.slow
+def test_a_full_disk_fails_the_job_in_words_and_leaves_nothing(
+    settings, desk, bundle, rows, tmp_path
+):
+    settings = with_parts(settings)
+    here = desk.workplace(settings)
+    frame, rng = large(rows, 100_000), np.random.default_rng(7)
+    noise = [pl.Series(f"n{k}", rng.random(len(frame))) for k in range(8)]
+    data = frame.with_columns(noise).write_csv().encode()
+    job_id = desk.put(here, data, bundle=bundle.path.name)
+    # no file of the worker may pass this; the database's stay below it
+    running = process(settings, limit=6 * 2**20)
+    try:
+        wait_for(lambda: state(here, job_id).state == "failed")
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(30) == 0
+    finally:
+        running.kill()
+    error = state(here, job_id).error
+    assert "disk is full" in error
+    assert str(here.home.root) not in error
+    assert not (here.home.results / job_id).exists()
+    assert tallied(here) == {}
+    with here.database.session() as session:
+        assert queue.requeue(session, session.get(Job, job_id))
+    assert worker.run_one(here, "score") == job_id
+    assert state(here, job_id).state == "done"
+    here.database.dispose()
+
+
+def test_a_worker_bounds_its_memory():
+    code = """
+import resource
+from evenflow.web.jobs.worker import bound_memory
+bound_memory(1024)
+try:
+    bytearray(2 * 2**30)
+except MemoryError:
+    print("bounded", resource.getrlimit(resource.RLIMIT_DATA)[0] // 2**20)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["bounded", "1024"]
+    assert resource.getrlimit(resource.RLIMIT_DATA)[0] == resource.RLIM_INFINITY

@@ -1,0 +1,220 @@
+"""Files sent whole by a form or in pieces by a script: all arrives, or nothing."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from evenflow.web.context import KEY
+
+
+@pytest.fixture
+def sample(desk, rows):
+    return desk.csv_of(rows["test"], 200)
+
+
+def home_of(app):
+    return app.extensions[KEY].home
+
+
+def left(app):
+    return sorted(p.name for p in home_of(app).uploads.iterdir())
+
+
+class Pieces:
+    """A browser's script that sends a file in pieces."""
+
+    def __init__(self, client):
+        self.client = client
+
+    def call(self, method, url, **kwargs):
+        headers = {"X-CSRFToken": self.client.csrf(), **kwargs.pop("headers", {})}
+        return self.client.open(url, method=method, headers=headers, **kwargs)
+
+    def begin(self, size, name="flows.csv"):
+        return self.call("POST", "/uploads/parts", json={"name": name, "size": size})
+
+    def put(self, begun, offset, data):
+        return self.call("PUT", f"{begun['url']}?offset={offset}", data=data)
+
+
+@pytest.fixture
+def pieces(people):
+    return Pieces(people("viewer"))
+
+
+def test_pieces_make_the_file_whatever_was_lost_on_the_way(desk, app, pieces, sample):
+    begun = pieces.begin(len(sample)).json
+    third = len(sample) // 3
+    assert pieces.put(begun, 0, sample[:third]).json == {"offset": third}
+    # the answer was lost, so the piece comes again; and one comes too early
+    for offset in (0, 2 * third):
+        wrong = pieces.put(begun, offset, sample[offset : offset + third])
+        assert wrong.status_code == 409
+        assert wrong.json["offset"] == third
+    assert pieces.client.get(begun["url"]).json == {"offset": third}
+    early = pieces.call("POST", begun["finish"])
+    assert early.status_code == 422
+    assert f"{third} of {len(sample)} bytes" in early.json["error"]["message"]
+    assert pieces.put(begun, third, sample[third:]).json == {"offset": len(sample)}
+    finished = pieces.call("POST", begun["finish"])
+    again = pieces.call("POST", begun["finish"])
+    assert finished.json == again.json
+    assert left(app) == [finished.json["id"]]
+    stored = home_of(app).uploads / finished.json["id"] / "data"
+    assert stored.read_bytes() == sample
+    desk.work_off(app)
+    assert "What was found" in pieces.client.get(finished.json["url"]).text
+
+
+def test_an_upload_in_pieces_is_nobody_elses(people, pieces, sample):
+    begun = pieces.begin(len(sample)).json
+    other = Pieces(people("admin"))
+    assert other.client.get(begun["url"]).status_code == 404
+    assert other.put(begun, 0, sample).status_code == 404
+    assert other.call("POST", begun["finish"]).status_code == 404
+    assert other.call("DELETE", begun["url"]).status_code == 404
+    assert pieces.call("DELETE", begun["url"]).status_code == 204
+    assert pieces.client.get(begun["url"]).status_code == 404
+
+
+def test_a_piece_beyond_the_size_announced_is_refused(app, pieces):
+    begun = pieces.begin(10).json
+    refused = pieces.put(begun, 0, b"x" * 11)
+    assert refused.status_code == 422
+    assert "beyond the size" in refused.json["error"]["message"]
+    assert pieces.client.get(begun["url"]).json == {"offset": 0}
+
+
+def test_a_zip_in_pieces_is_refused_at_its_first_piece(app, pieces):
+    begun = pieces.begin(100).json
+    refused = pieces.put(begun, 0, b"PK\x03\x04" + bytes(40))
+    assert refused.status_code == 422
+    assert "zip" in refused.json["error"]["message"]
+    assert left(app) == []
+
+
+def test_pieces_without_the_token_are_refused(app, pieces, sample):
+    begun = pieces.begin(len(sample)).json
+    client = pieces.client
+    assert client.put(f"{begun['url']}?offset=0", data=sample).status_code == 400
+    assert client.post(begun["finish"]).status_code == 400
+    assert client.post("/uploads/parts", json={}).status_code == 400
+    assert pieces.client.get(begun["url"]).json == {"offset": 0}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ([], 400),
+        ({"name": "x"}, 400),
+        ({"name": "x", "size": "1"}, 400),
+        ({"name": "x", "size": True}, 400),
+        ({"name": 5, "size": 1}, 400),
+        ({"name": "x", "size": 0}, 422),
+        ({"name": "x", "size": -5}, 422),
+        ({"name": "x", "size": 2**40}, 413),
+    ],
+)
+def test_a_wrong_beginning_is_told(pieces, body, status):
+    answer = pieces.call("POST", "/uploads/parts", json=body)
+    assert answer.status_code == status
+    assert answer.json["error"]["message"]
+
+
+def test_an_offset_that_is_no_number_is_told(pieces):
+    begun = pieces.begin(10).json
+    for offset in ("", "-1", "x", "1e3", "\u0661"):
+        assert pieces.put(begun, offset, b"x").status_code == 400
+
+
+def test_only_a_few_unfinished_uploads_are_taken(pieces):
+    for _ in range(5):
+        assert pieces.begin(10).status_code == 201
+    refused = pieces.begin(10)
+    assert refused.status_code == 422
+    assert "under way" in refused.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        (b"PK\x03\x04rest", "zip"),
+        (b"\xd4\xc3\xb2\xa1rest", "packet capture"),
+        (b"%PDF-1.7", "PDF"),
+        (b"", "empty"),
+    ],
+)
+def test_what_is_no_file_of_records_is_refused_at_once(desk, app, people, start, told):
+    client = people("viewer")
+    answer = desk.send(client, start)
+    assert answer.status_code == 422
+    assert told in answer.text
+    assert "expected CSV, JSON lines" in answer.text
+    assert left(app) == []
+
+
+def test_a_form_without_a_file_says_so(people):
+    answer = people("viewer").send("/uploads", {"x": "y"})
+    assert answer.status_code == 422
+    assert "No file was chosen" in answer.text
+
+
+def test_a_file_over_the_limit_is_413_and_leaves_nothing(
+    desk, build, settings, people, rows
+):
+    small = build(settings.model_copy(update={"max_upload_mb": 0.02}))
+    client = people("viewer", app=small)
+    # beyond the form's own frame too: not even read to its end
+    for size in (30_000, 200_000):
+        answer = desk.send(client, b"x" * size)
+        assert answer.status_code == 413
+    assert left(small) == []
+    assert client.get("/uploads").status_code == 200
+    assert Pieces(client).begin(30_000).status_code == 413
+
+
+def test_a_large_form_is_read_for_nobody_who_is_not_logged_in(
+    desk, build, settings, people
+):
+    app = build(settings.model_copy(update={"max_body_mb": 0.01}))
+    stranger = people("viewer", app=app, is_logged_in=False)
+    assert desk.send(stranger, b"x" * 200_000).status_code == 413
+    known = people("viewer", app=app)
+    assert desk.send(known, b"x" * 200_000).status_code == 303
+
+
+def test_too_many_waiting_jobs_are_refused_before_anything_is_read(
+    desk, build, settings, people, sample
+):
+    app = build(settings.model_copy(update={"max_waiting_jobs": 2}))
+    client = people("viewer", app=app)
+    for _ in range(2):
+        assert desk.send(client, sample).status_code == 303
+    answer = desk.send(client, sample)
+    assert answer.status_code == 422
+    assert "expected fewer than 2" in answer.text
+    assert Pieces(client).begin(10).status_code == 422
+    assert len(left(app)) == 2
+
+
+def test_a_full_disk_is_507_and_leaves_nothing(desk, app, people, sample, monkeypatch):
+    client = people("viewer")
+    pieces = Pieces(client)
+    begun = pieces.begin(len(sample)).json
+    full = shutil.disk_usage("/")._replace(free=3)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: full)
+    assert pieces.begin(1000).status_code == 507
+    monkeypatch.undo()
+
+    from evenflow.errors import StorageError
+    from evenflow.web import uploads
+
+    def no_room(*_args, **_kwargs):
+        raise StorageError("no room")
+
+    monkeypatch.setattr(uploads, "_copy", no_room)
+    assert pieces.put(begun, 0, sample).status_code == 507
+    assert desk.send(client, sample).status_code == 507
+    assert left(app) == []
