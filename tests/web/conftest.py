@@ -33,7 +33,7 @@ from evenflow.runtime import bundle as bundles
 from evenflow.runtime.bundle import Bundle
 from evenflow.schema import Table
 from evenflow.web import create_app, migrations, open_database
-from evenflow.web.accounts import passwords
+from evenflow.web.accounts import passwords, tokens
 from evenflow.web.context import KEY
 from evenflow.web.detectors import Detectors
 from evenflow.web.home import open_home
@@ -284,6 +284,45 @@ def people(app: Flask) -> Callable[..., Person]:
         if is_logged_in:
             answer = client.log_in()
             assert answer.status_code == 302, answer.text
+        return client
+
+    return make
+
+
+class Program(FlaskClient):
+    """A program that asks the API with a key; below ``/api/v1``."""
+
+    user_id: int
+    token: str
+
+    def ask(self, method: str, path: str, **kwargs: Any) -> TestResponse:
+        """Send a request with the key."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        headers |= kwargs.pop("headers", {})
+        return self.open(f"/api/v1{path}", method=method, headers=headers, **kwargs)
+
+
+@pytest.fixture
+def programs(app: Flask, people: Callable[..., Person]) -> Callable[..., Program]:
+    """Return a maker of programs: ``programs("viewer", "score")`` has such a key.
+
+    Without scopes it has all that the role may have; ``user_id`` makes it another
+    key of somebody who is there.
+    """
+
+    def make(
+        role: str = "viewer", *scopes: str, user_id: int = 0, app: Flask = app
+    ) -> Program:
+        if not user_id:
+            user_id = people(role, is_logged_in=False, app=app).user_id
+        client = Program(app, app.response_class)
+        with app.extensions[KEY].database.session() as session:
+            user = session.get_one(User, user_id)
+            wanted = scopes or [s for s in tokens.SCOPES if tokens.allows(s, role)]
+            client.token = tokens.make(
+                session, user, name="a test", scopes=wanted, days=1
+            )
+        client.user_id = user_id
         return client
 
     return make

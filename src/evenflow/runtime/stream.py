@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Literal, TypeVar
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from evenflow.contract import BadRow, match_columns
 from evenflow.decision import Scores
@@ -154,7 +155,7 @@ def score_file(
                     "bad rows to set such rows aside"
                 )
             scores = bundle.score(batch.table)
-            out = _verdict_columns(bundle, batch, scores)
+            out = verdict_columns(bundle, batch.lines, scores)
             if keep_columns:
                 kept = kept or tuple(batch.given.columns)
                 out |= _given_columns(batch, kept, taken=set(out), format=format)
@@ -182,13 +183,14 @@ def score_file(
     )
 
 
-def _verdict_columns(
-    bundle: Bundle, batch: Batch, scores: Scores
+def verdict_columns(
+    bundle: Bundle, lines: NDArray[np.int64], scores: Scores
 ) -> dict[str, pl.Series]:
+    """Return the first columns of an output, and a probability for each class."""
     classes, n = bundle.schema.classes, len(scores)
     threshold = sigmoid(bundle.decision.threshold)
     columns = {
-        "line": pl.Series(batch.lines, dtype=pl.Int64),
+        "line": pl.Series(lines, dtype=pl.Int64),
         "verdict": pl.Series(classes).gather(scores.code),
         "is_attack": pl.Series(scores.is_attack, dtype=pl.Boolean),
         "attack_probability": pl.Series(attack_probability(scores.attack)),

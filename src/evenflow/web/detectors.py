@@ -39,6 +39,7 @@ class Detectors:
         self._lock = threading.Lock()
         self._loaded: OrderedDict[tuple[str, int], Bundle] = OrderedDict()
         self._active: tuple[float, str | None] = (-FRESH_S, None)
+        self._in_use: tuple[float, Bundle | None] = (-FRESH_S, None)
 
     def names(self) -> list[str]:
         """Return the names of all bundles, the newest first."""
@@ -93,14 +94,19 @@ class Detectors:
 
     def active(self) -> Bundle | None:
         """Return the bundle in use, or None before there is one or if it is damaged."""
+        read_at, bundle = self._in_use
+        if bundle is not None and time.monotonic() - read_at < FRESH_S:
+            return bundle
         name = self.active_name()
         if name is None:
             return None
         try:
-            return self.load(name)
+            bundle = self.load(name)
         except (BundleError, DataError):
             logger.exception("the active model cannot be loaded")
             return None
+        self._in_use = (self._active[0], bundle)
+        return bundle
 
     def activate(self, session: Session, name: str) -> None:
         """Put a bundle to use, from the commit of ``session`` on.
@@ -112,4 +118,4 @@ class Detectors:
         """
         self.load(name)
         session.merge(Setting(name=ACTIVE, value={"name": name}))
-        self._active = (-FRESH_S, None)
+        self._active = self._in_use = (-FRESH_S, None)

@@ -121,10 +121,12 @@ class Results:
         n_rows : int
             At most :data:`MOST_ROWS`.
         columns : sequence of str
-            Which of :attr:`given` come with the verdict.
+            Which of :attr:`given`, or of the classes' ``p_<class>``, come with the
+            verdict.
         """
         n_rows, start = min(n_rows, MOST_ROWS), max(0, start)
-        wanted = [*VERDICT_COLUMNS, *(c for c in columns if c in self.given)]
+        known = self.names[len(VERDICT_COLUMNS) :]
+        wanted = [*VERDICT_COLUMNS, *(c for c in columns if c in known)]
         if sort == "line" and not descending and kept.is_all:
             frame = self._scan.select(wanted).slice(start, n_rows).collect()
             return Page(rows=frame.to_dicts(), total=self.height)

@@ -117,7 +117,7 @@ def of(session: AnySession, user_id: int) -> list[ApiToken]:
 def revoke(session: AnySession, user_id: int, number: int) -> bool:
     """Make one of a person's keys worthless; False if it is none. The caller commits.
 
-    Each web process may still take it for :data:`~evenflow.web.api.tokens.FRESH_S`
+    Each web process may still take it for :data:`~evenflow.web.accounts.bearer.FRESH_S`
     seconds.
     """
     done: Any = session.execute(

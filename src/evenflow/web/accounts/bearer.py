@@ -31,7 +31,7 @@ FRESH_S = 2.0
 USED_S = 60.0
 """Seconds between two notes of when a key was used."""
 MOST_KNOWN = 10_000
-KEY = "evenflow.api.tokens"
+KEY = "evenflow.bearer"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

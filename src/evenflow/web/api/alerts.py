@@ -1,0 +1,318 @@
+"""Alerts: find them, judge them, note beside them, download what was judged."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from datetime import datetime
+from typing import Any, BinaryIO, Literal, cast
+
+from flask import Response, abort, request
+from pydantic import Field
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import joinedload, selectinload
+from werkzeug.wsgi import FileWrapper
+
+from evenflow.web import alerts, errors, judging
+from evenflow.web.accounts.bearer import Caller
+from evenflow.web.api import bodies, paging, schemas, searching
+from evenflow.web.api.bodies import Query
+from evenflow.web.api.bundles import found_bundle
+from evenflow.web.api.operations import Call, Group, Raw
+from evenflow.web.api.paging import Paged, Part
+from evenflow.web.api.score import in_use
+from evenflow.web.context import web
+from evenflow.web.guard import audit, may_see, visible
+from evenflow.web.tables import Alert, AlertNote
+
+group = Group("Alerts", "Records judged as attacks, and what an analyst says of them.")
+_ETAG = re.compile(r'(?:W/)?"?(\d{1,9})"?')
+IN_MEMORY = 2**23
+READ_BYTES = 2**18
+
+
+class FilterQuery(Query):
+    """Which alerts are wanted."""
+
+    state: Literal["new", "open", "closed"] | None = None
+    label: str | None = Field(None, max_length=80, description="Class decided.")
+    judged: bool | None = Field(None, description="Whether an analyst has judged it.")
+    since: datetime | None = Field(None, description="Not before this time.")
+    until: datetime | None = Field(None, description="Before this time.")
+    q: str | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="A text that service, source or values hold; searched for among "
+        f"the newest {searching.MOST_SEARCHED:,} alerts.",
+    )
+
+
+class AlertsQuery(Paged, FilterQuery):
+    """Which alerts are wanted."""
+
+
+class ExportQuery(FilterQuery):
+    """Which judged alerts are wanted, and how."""
+
+    format: Literal["csv", "jsonl"] = "csv"
+    bundle: str = Field(
+        "",
+        max_length=200,
+        description="The model whose columns are wanted; the one in use. Alerts "
+        "without them are left out.",
+    )
+
+
+@group.add(
+    "GET",
+    "/alerts",
+    scope="alerts:read",
+    summary="List alerts",
+    query=AlertsQuery,
+    gives=Part[schemas.AlertShort],
+)
+def list_alerts(call: Call[AlertsQuery, None]) -> dict[str, Any]:
+    """List the alerts you may see, the newest first."""
+    asked = call.query
+    query = _narrowed(call.caller, asked)
+    before = paging.number(asked.cursor)
+    if before is not None:
+        query = query.where(Alert.id < before)
+    query = query.order_by(Alert.id.desc()).limit(asked.limit + 1)
+    rows = web.db.scalars(query).all()
+    return paging.part(rows, asked.limit, _short, lambda alert: [alert.id])
+
+
+@group.add(
+    "GET",
+    "/alerts/<int:number>",
+    scope="alerts:read",
+    summary="Show an alert",
+    gives=schemas.Alert,
+    errors=(404,),
+)
+def show_alert(call: Call[Query, None], number: int) -> Response:
+    """Show an alert with its record and notes; the header ETag is its version."""
+    return _answer(_found(number, call.caller))
+
+
+@group.add(
+    "PATCH",
+    "/alerts/<int:number>",
+    scope="alerts:write",
+    summary="Judge an alert",
+    body=schemas.AlertChange,
+    gives=schemas.Alert,
+    errors=(404, 409),
+    takes=("If-Match",),
+)
+def change_alert(call: Call[Query, schemas.AlertChange], number: int) -> Response:
+    """Change the state of an alert, or say whether the verdict is right.
+
+    Name the version you have seen, in the header If-Match or as `version`: where
+    somebody else changed the alert meanwhile, 409 is answered and nothing changed.
+    """
+    body, alert = call.body, _found(number, call.caller)
+    version = _version(body.version)
+    sent = body.model_fields_set
+    judgement: str | None = None
+    if "judgement" in sent:
+        judgement = body.judgement or ""
+    _check_label(alert, body)
+    if judgement is None and "true_label" in sent:
+        judgement = alert.judgement or ""
+        if judgement != "wrong":
+            bodies.refuse(
+                {"true_label": "comes with `wrong`, expected that judgement too"}
+            )
+    try:
+        alerts.change(
+            web.db(),
+            alert,
+            cast("Any", call.caller),
+            version=version,
+            state=body.state,
+            judgement=judgement,
+            true_label=body.true_label,
+        )
+    except alerts.Stale:
+        web.db.rollback()
+        now = web.db.scalar(select(Alert.version).where(Alert.id == number))
+        if now is None:
+            abort(404)
+        abort(
+            errors.answer(
+                409,
+                f"The alert is of version {now}, and you have seen {version}: somebody "
+                "else changed it. Read it again and repeat",
+                kind="Stale",
+                version=now,
+            )
+        )
+    return _answer(_found(number, call.caller))
+
+
+@group.add(
+    "POST",
+    "/alerts/<int:number>/notes",
+    scope="alerts:write",
+    summary="Add a note to an alert",
+    body=schemas.NoteIn,
+    gives=schemas.Note,
+    status=201,
+    errors=(404,),
+    may_repeat=True,
+)
+def add_note(call: Call[Query, schemas.NoteIn], number: int) -> dict[str, Any]:
+    """Add a note to an alert; notes are never changed."""
+    alert = _found(number, call.caller)
+    text = call.body.text.strip()
+    if not text:
+        bodies.refuse({"text": "found nothing but space, expected a note"})
+    mine = select(func.count()).where(AlertNote.alert_id == alert.id)
+    if (web.db.scalar(mine) or 0) >= judging.MOST_NOTES:
+        bodies.refuse(
+            {"text": f"found {judging.MOST_NOTES} notes already, expected fewer"}
+        )
+    note = AlertNote(alert_id=alert.id, user_id=call.caller.id, text=text)
+    web.db.add(note)
+    web.db.flush()
+    return {"id": note.id, "at": note.at, "by": call.caller.email, "text": text}
+
+
+@group.add(
+    "GET",
+    "/alerts/export",
+    scope="alerts:read",
+    summary="Download judged alerts to train on",
+    query=ExportQuery,
+    gives=Raw(
+        kinds={"text/csv": None, "application/x-ndjson": None},
+        description="A model's columns, and the class an analyst says as `label`. The "
+        "header Records-Read says how many.",
+    ),
+    errors=(404, 503),
+    is_write=True,
+)
+def export_alerts(call: Call[ExportQuery, None]) -> Response:
+    """Download the alerts whose class an analyst has said, as labelled rows."""
+    asked = call.query
+    bundle = found_bundle(asked.bundle) if asked.bundle else in_use()
+    # a file in memory until it is large: the rows outlive the database's session
+    sink = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
+    query = _narrowed(call.caller, asked)
+    n = alerts.export(
+        web.db(), query, bundle.schema, cast("BinaryIO", sink), asked.format
+    )
+    audit("alert.export", f"labelled.{asked.format}", user=call.caller, rows=n)
+    sink.seek(0)
+    kind = {"csv": "text/csv", "jsonl": "application/x-ndjson"}[asked.format]
+    response = Response(FileWrapper(sink, READ_BYTES), mimetype=kind)
+    response.headers["Records-Read"] = str(n)
+    name = f"labelled.{asked.format}"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _narrowed(caller: Caller, asked: FilterQuery) -> Select[Any]:
+    query = visible(select(Alert), Alert, caller)
+    if asked.state:
+        query = query.where(Alert.state == asked.state)
+    if asked.label:
+        query = query.where(Alert.label == asked.label)
+    if asked.judged is not None:
+        none = Alert.judgement.is_(None)
+        query = query.where(~none if asked.judged else none)
+    query = searching.between(query, Alert, asked.since, asked.until)
+    if asked.q:
+        query = query.where(searching.holds(Alert, asked.q, caller, Alert.src))
+    return query
+
+
+def _found(number: int, caller: Caller) -> Alert:
+    alert = web.db.scalar(
+        select(Alert)
+        .where(Alert.id == number)
+        .options(selectinload(Alert.notes).options(joinedload(AlertNote.user)))
+        .execution_options(populate_existing=True)
+    )
+    if alert is None or not may_see(alert, caller):
+        abort(404)
+    return alert
+
+
+def _version(said: int | None) -> int:
+    """Return the version that a request names, in its body or header; 422 if none."""
+    header = request.headers.get("If-Match")
+    if header is None:
+        if said is None:
+            bodies.refuse(
+                {
+                    "version": "found nothing, expected the version you have seen, "
+                    "here or in the header If-Match"
+                }
+            )
+        return said
+    found = _ETAG.fullmatch(header.strip())
+    if found is None:
+        bodies.refuse(
+            {"If-Match": 'expected the version of the alert, such as "3" (its ETag)'}
+        )
+    if said is not None and said != int(found[1]):
+        bodies.refuse(
+            {"version": "differs from the header If-Match, expected the same"}
+        )
+    return int(found[1])
+
+
+def _check_label(alert: Alert, body: schemas.AlertChange) -> None:
+    label = body.true_label
+    if label is None:
+        return
+    if body.judgement == "right" and label != alert.label:
+        told = "expected none with the judgement `right`: the class is the model's"
+    elif body.judgement != "right" and label == alert.label:
+        told = "is what the model says too, expected another class, or `right`"
+    elif label not in judging.classes_of(alert.bundle, alert.label):
+        known = ", ".join(judging.classes_of(alert.bundle, alert.label))
+        told = f"found {label[:60]!r}, expected one of {known}"
+    else:
+        return
+    bodies.refuse({"true_label": told})
+
+
+def _answer(alert: Alert) -> Response:
+    notes = [
+        {
+            "id": note.id,
+            "at": note.at,
+            "by": note.user.email if note.user else None,
+            "text": note.text,
+        }
+        for note in alert.notes
+    ]
+    value = _short(alert) | {"values": alert.values, "notes": notes}
+    return bodies.answer(value, headers={"ETag": f'"{alert.version}"'})
+
+
+def _short(alert: Alert) -> dict[str, Any]:
+    return {
+        "id": alert.id,
+        "at": alert.at,
+        "version": alert.version,
+        "state": alert.state,
+        "verdict": alert.label,
+        "attack_probability": alert.probability,
+        "threshold": alert.threshold,
+        "bundle": alert.bundle,
+        "source": alert.source,
+        "service": alert.service,
+        "src": alert.src,
+        "record_id": alert.record_id,
+        "upload_id": alert.job_id,
+        "line": alert.line,
+        "judgement": alert.judgement,
+        "true_label": alert.true_label,
+        "judged_at": alert.judged_at,
+    }

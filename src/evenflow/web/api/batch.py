@@ -1,0 +1,208 @@
+"""Judge many records in one request: JSON, CSV or JSON lines, answered in kind."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+from flask import Response, request
+from pydantic_core import to_json
+
+from evenflow.contract import BadRow
+from evenflow.errors import DataError
+from evenflow.runtime._limits import Limits
+from evenflow.runtime._writers import inert
+from evenflow.runtime.bundle import Bundle
+from evenflow.runtime.records import Format, read_records
+from evenflow.runtime.stream import verdict_columns
+from evenflow.web import metrics
+from evenflow.web.api import bodies, schemas
+from evenflow.web.api.bodies import JSON, Query
+from evenflow.web.api.examples import RECORD
+from evenflow.web.api.operations import Call, Raw
+from evenflow.web.api.score import group, in_use
+from evenflow.web.context import web
+
+CSV, NDJSON = "text/csv", "application/x-ndjson"
+FORMATS: dict[str, Format] = {CSV: "csv", NDJSON: "jsonl"}
+UNPACKED = 8
+"""Times the most a body may have: what a packed one may have unpacked."""
+_HEAD = ",".join(RECORD)
+_ROW = ",".join(str(v) for v in RECORD.values())
+
+
+@dataclass
+class Judged:
+    """What became of the records of one request."""
+
+    bundle: Bundle
+    frames: list[pl.DataFrame] = field(default_factory=list)
+    bad: list[BadRow] = field(default_factory=list)
+
+    def frame(self) -> pl.DataFrame:
+        """Return all verdicts, in order."""
+        if self.frames:
+            return pl.concat(self.frames)
+        nothing = np.empty(0, dtype=np.int64)
+        table = self.bundle.golden.take(nothing)
+        return pl.DataFrame(
+            verdict_columns(self.bundle, nothing, self.bundle.score(table))
+        )
+
+    def counts(self) -> dict[str, Any]:
+        """Return how many of what."""
+        found = dict.fromkeys(self.bundle.schema.classes, 0)
+        for frame in self.frames:
+            for label, n in frame["verdict"].value_counts().iter_rows():
+                found[label] += n
+        scored = sum(found.values())
+        return {
+            "read": scored + len(self.bad),
+            "scored": scored,
+            "rejected": len(self.bad),
+            "attacks": scored - found[self.bundle.schema.classes[0]],
+            "classes": found,
+        }
+
+
+@group.add(
+    "POST",
+    "/score/batch",
+    scope="score",
+    summary="Judge many records",
+    body=Raw(
+        kinds={
+            JSON: schemas.BatchIn,
+            CSV: f"{_HEAD}\n{_ROW}\n",
+            NDJSON: to_json(RECORD).decode() + "\n",
+        },
+        description="An object with `records`, or CSV with a header, or one JSON "
+        "object a line. Text may be packed with gzip (as the content, without a "
+        "Content-Encoding).",
+    ),
+    gives=Raw(
+        kinds={
+            JSON: schemas.BatchOut,
+            CSV: "line,verdict,is_attack,attack_probability,threshold,p_benign,p_dos,"
+            "error_column,error_found,error_expected\n"
+            "2,dos,true,0.9991,0.42,0.0009,0.9991,,,\n",
+            NDJSON: '{"line":1,"verdict":"dos","is_attack":true,'
+            '"attack_probability":0.9991,"threshold":0.42,"classes":{"benign":0.0009,'
+            '"dos":0.9991}}\n{"line":2,"error":{"column":"duration",'
+            '"found":"-1","expected":"a number of 0 s or more"}}\n',
+        },
+        description="In the kind of the request. Text carries the counts in the "
+        "headers Records-Read, Records-Scored, Records-Rejected and Records-Attacks.",
+    ),
+    errors=(413, 415, 503),
+    is_write=False,
+)
+def score_batch(call: Call[Query, None]) -> Response:
+    """Judge many records by the model in use; nothing is stored.
+
+    A record that does not keep the contract is told with its line, column, what was
+    found and what was expected, and the others are judged. A column that all of them
+    lack is an error of the whole request.
+    """
+    del call
+    bundle, kind = in_use(), request.mimetype
+    if kind == JSON:
+        return _as_json(_judged(bundle, _lines(), "jsonl"))
+    if kind not in FORMATS:
+        bodies.refuse_kind(JSON, CSV, NDJSON)
+    data = request.get_data(cache=False)
+    if not data.strip():
+        bodies.refuse({"": "found nothing, expected records"})
+    judged = _judged(bundle, data, FORMATS[kind])
+    text = _csv(judged) if kind == CSV else _json_lines(judged)
+    counts = judged.counts()
+    headers = {
+        f"Records-{name.title()}": str(counts[name])
+        for name in ("read", "scored", "rejected", "attacks")
+    }
+    return Response(text, 200, headers, mimetype=kind)
+
+
+def _lines() -> bytes:
+    """Return the records of a JSON body, one a line."""
+    body = bodies.read_json(schemas.BatchIn)
+    return b"".join(
+        to_json(record, inf_nan_mode="null") + b"\n" for record in body.records
+    )
+
+
+def _judged(bundle: Bundle, data: bytes, wanted: Format) -> Judged:
+    judged = Judged(bundle)
+    most = int(web.settings.max_body_mb * 2**20) * UNPACKED
+    limits = Limits(rows=schemas.MOST_RECORDS, unpacked_bytes=most)
+    batches = read_records(
+        io.BytesIO(data), bundle.schema, format=wanted, name="the body", limits=limits
+    )
+    for batch in batches:
+        judged.bad += batch.bad
+        if len(batch.table):
+            scores = bundle.score(batch.table)
+            judged.frames.append(
+                pl.DataFrame(verdict_columns(bundle, batch.lines, scores))
+            )
+    if not judged.frames and not judged.bad:
+        raise DataError("the body holds no record, expected at least one")
+    for label, n in judged.counts()["classes"].items():
+        metrics.count_verdict(label, n)
+    return judged
+
+
+def _as_json(judged: Judged) -> Response:
+    return bodies.answer(
+        {
+            "bundle": judged.bundle.path.name,
+            "counts": judged.counts(),
+            "verdicts": list(_verdicts(judged)),
+            "rejected": [{"line": bad.line, **_told(bad)} for bad in judged.bad],
+        }
+    )
+
+
+def _verdicts(judged: Judged) -> Iterator[dict[str, Any]]:
+    classes = judged.bundle.schema.classes
+    for row in judged.frame().iter_rows(named=True):
+        shares = {label: row.pop(f"p_{label}") for label in classes}
+        yield row | {"classes": shares}
+
+
+def _csv(judged: Judged) -> str:
+    frame = judged.frame()
+    errors = pl.DataFrame(
+        [
+            {"line": bad.line, **{f"error_{k}": v for k, v in _told(bad).items()}}
+            for bad in judged.bad
+        ],
+        schema={
+            "line": pl.Int64,
+            "error_column": pl.String,
+            "error_found": pl.String,
+            "error_expected": pl.String,
+        },
+    )
+    both = pl.concat([frame, errors], how="diagonal").sort("line", maintain_order=True)
+    return inert(both).write_csv()
+
+
+def _json_lines(judged: Judged) -> str:
+    return "".join(line for _, line in sorted(_numbered(judged)))
+
+
+def _numbered(judged: Judged) -> Iterator[tuple[int, str]]:
+    for row in _verdicts(judged):
+        yield row["line"], to_json(row, inf_nan_mode="null").decode() + "\n"
+    for bad in judged.bad:
+        told = {"line": bad.line, "error": _told(bad)}
+        yield bad.line, to_json(told).decode() + "\n"
+
+
+def _told(bad: BadRow) -> dict[str, str]:
+    return {"column": bad.column, "found": bad.found, "expected": bad.expected}

@@ -1,0 +1,135 @@
+"""What a request carries, read within bounds; what is wrong with it, field by field.
+
+Strings with a NUL are refused before a database sees them, and numbers that JSON
+does not know (NaN, Infinity) are neither read nor written.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NoReturn, TypeVar
+
+from flask import Response, abort, request
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails, from_json, to_json
+
+from evenflow.contract import shown
+from evenflow.web import errors
+
+JSON = "application/json"
+MOST_FIELDS = 20
+"""Wrong fields that one answer names."""
+_NUL = re.compile(rb"\\u0000")
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Body(BaseModel):
+    """Parent of what is sent: no unknown keys, no guessing of types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Query(BaseModel):
+    """Parent of what stands in an address; everything there is text at first."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def read_query(model: type[Model], nothing: Model | None) -> Model:
+    """Return what stands in the address after the question mark; 422 if it is wrong.
+
+    Parameters
+    ----------
+    nothing : Model, optional
+        What an address without any means, where that is allowed.
+    """
+    if nothing is not None and not request.query_string:
+        return nothing
+    found = request.args.to_dict()
+    for name, value in found.items():
+        if "\0" in name or "\0" in value:
+            refuse({name.replace("\0", ""): "found a NUL character, expected none"})
+    return check(model, found)
+
+
+def read_json(model: type[Model]) -> Model:
+    """Return the body; 415, 400 or 422 if it is of another kind, no JSON, or wrong."""
+    if request.mimetype != JSON:
+        refuse_kind(JSON)
+    return check(model, parse(request.get_data(cache=False)))
+
+
+def parse(data: bytes) -> Any:
+    """Return JSON as plain values; 400 if it is none, 422 with a NUL in a text."""
+    if _NUL.search(data):
+        refuse({"": "found a NUL character in the body, expected none"})
+    try:
+        return from_json(data, allow_inf_nan=False)
+    except ValueError as error:
+        message = f"The body is no JSON: {error}"
+        abort(errors.answer(400, message[:300], kind="BadJson"))
+
+
+def check(model: type[Model], value: Any) -> Model:
+    """Return a value as the model it must be; 422 with the fields if it is not."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        fields: dict[str, str] = {}
+        for found in error.errors(include_url=False, include_context=False):
+            name = ".".join(str(step) for step in found["loc"])[:200]
+            fields.setdefault(name, _told(found))
+        refuse(dict(list(fields.items())[:MOST_FIELDS]))
+
+
+def refuse(fields: dict[str, str], *, kind: str = "ValidationError") -> NoReturn:
+    """Answer 422 and say what is wrong in which field."""
+    name, told = next(iter(fields.items()))
+    more = f" (and {len(fields) - 1} more)" if len(fields) > 1 else ""
+    message = (f"{name}: {told}" if name else told) + more
+    named = {name or "body": told for name, told in fields.items()}
+    abort(errors.answer(422, message, kind=kind, fields=named))
+
+
+def refuse_kind(*kinds: str) -> NoReturn:
+    """Answer 415 and say which kinds of body are understood."""
+    abort(
+        errors.answer(
+            415,
+            f"Found a body of type {shown(request.mimetype or 'none')}, expected "
+            f"{' or '.join(kinds)}. Set the header Content-Type",
+            kind="UnsupportedMediaType",
+        )
+    )
+
+
+def answer(
+    value: Any, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """Return a value as JSON; a number that is none is null."""
+    body = to_json(value, inf_nan_mode="null")
+    return Response(body, status, headers, mimetype=JSON)
+
+
+def _told(found: ErrorDetails) -> str:
+    kind, message = found["type"], found["msg"]
+    if kind == "missing":
+        return "found nothing, expected a value"
+    if kind == "extra_forbidden":
+        return "is not known here, expected no such field. Leave it out"
+    expected = message.removeprefix("Value error, ").replace(
+        "Input should be", "expected"
+    )
+    if not expected.startswith("expected"):
+        expected = f"expected otherwise: {expected}"
+    return f"found {_shown(found['input'])}, {expected}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"an object of {len(value)} keys"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return shown(value)

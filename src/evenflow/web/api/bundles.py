@@ -1,0 +1,171 @@
+"""Models: what they expect and how well they decide; which one is in use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from flask import abort
+
+from evenflow.errors import BundleError, DataError
+from evenflow.runtime.bundle import Bundle
+from evenflow.web.api import schemas
+from evenflow.web.api.bodies import Query
+from evenflow.web.api.operations import Call, Group
+from evenflow.web.api.paging import Paged, Part, encode, number
+from evenflow.web.api.score import in_use
+from evenflow.web.context import web
+from evenflow.web.guard import audit
+
+group = Group("Models", "The models (bundles) there are, and the one in use.")
+FIGURES = (
+    "protocol",
+    "protocol_description",
+    "is_optimistic",
+    "dataset",
+    "n_rows",
+    "class_counts",
+    "binary",
+    "multiclass",
+    "intervals",
+    "confusion",
+    "alerts",
+    "notes",
+)
+"""Parts of the report that are answered; curves and single attacks stay on pages."""
+
+
+@group.add(
+    "GET",
+    "/bundles",
+    scope="bundles:read",
+    summary="List the models",
+    query=Paged,
+    gives=Part[schemas.BundleShort],
+)
+def list_bundles(call: Call[Paged, None]) -> dict[str, Any]:
+    """List the models by name; damaged ones are left out."""
+    names = sorted(web.detectors.names())
+    start = number(call.query.cursor) or 0
+    stop = start + call.query.limit
+    active = web.detectors.active_name()
+    found = (_short(name, is_active=name == active) for name in names[start:stop])
+    return {
+        "items": [item for item in found if item is not None],
+        "next": encode(stop) if len(names) > stop else None,
+    }
+
+
+@group.add(
+    "GET",
+    "/bundles/active",
+    scope="bundles:read",
+    summary="Show the model in use",
+    gives=schemas.Bundle,
+    errors=(503,),
+)
+def show_active_bundle(call: Call[Query, None]) -> dict[str, Any]:
+    """Show the model in use: the columns a record must have, its classes, figures."""
+    del call
+    return _told(in_use())
+
+
+@group.add(
+    "GET",
+    "/bundles/<name>",
+    scope="bundles:read",
+    summary="Show a model",
+    gives=schemas.Bundle,
+    errors=(404,),
+)
+def show_bundle(call: Call[Query, None], name: str) -> dict[str, Any]:
+    """Show a model: columns with units and ranges, classes, threshold, figures, card.
+
+    A model that is named `active` is hidden by the one in use.
+    """
+    del call
+    return _told(found_bundle(name))
+
+
+@group.add(
+    "POST",
+    "/bundles/<name>/activate",
+    scope="bundles:activate",
+    summary="Put a model to use",
+    gives=schemas.Bundle,
+    errors=(404,),
+    may_repeat=True,
+)
+def activate_bundle(call: Call[Query, None], name: str) -> dict[str, Any]:
+    """Put a model to use for everybody; all processes do within seconds. Audited."""
+    bundle = found_bundle(name)
+    before = web.detectors.active_name()
+    web.detectors.activate(web.db(), name)
+    audit("bundle.activate", name, user=call.caller, before=before)
+    return _told(bundle) | {"is_active": True}
+
+
+def found_bundle(name: str) -> Bundle:
+    """Return the model of a name; 404 if there is none, 422 if it is damaged."""
+    if name not in web.detectors.names():
+        abort(404)
+    try:
+        return web.detectors.load(name)
+    except BundleError as error:
+        # the message has paths of this machine
+        raise DataError(
+            f"the model {name!r} is damaged, expected a whole one. Ask an "
+            "administrator to put it back"
+        ) from error
+
+
+def _short(name: str, *, is_active: bool) -> dict[str, Any] | None:
+    """Return what the manifest alone says: a list loads no model."""
+    try:
+        path = web.detectors.path(name) / "manifest.json"
+        schema = json.loads(path.read_text(encoding="utf-8"))["schema"]
+        return {
+            "name": name,
+            "is_active": is_active,
+            "data_set": str(schema["name"]),
+            "classes": [str(label) for label in schema["classes"]],
+            "is_synthetic": bool(schema["is_synthetic"]),
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _told(bundle: Bundle) -> dict[str, Any]:
+    schema, report = bundle.schema, bundle.report
+    return {
+        "name": bundle.path.name,
+        "is_active": bundle.path.name == web.detectors.active_name(),
+        "data_set": schema.name,
+        "classes": list(schema.classes),
+        "is_synthetic": schema.is_synthetic,
+        "columns": [
+            {
+                "name": c.name,
+                "kind": c.kind,
+                "unit": c.unit,
+                "low": c.low,
+                "high": c.high,
+                "step": c.step,
+                "choices": list(c.choices),
+                "aliases": list(c.aliases),
+                "description": c.description,
+            }
+            for c in schema.columns
+        ],
+        "taxonomy": schema.taxonomy,
+        "threshold": float(bundle.decision.to_dict()["threshold_probability"]),
+        "figures": _figures(report),
+        "recipe": dict(bundle.recipe),
+        "card": bundle.card,
+        "evenflow": str(bundle.manifest["evenflow"]),
+    }
+
+
+def _figures(report: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: report[name] for name in FIGURES if name in report}

@@ -1,0 +1,28 @@
+"""Who asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evenflow.web.api import schemas
+from evenflow.web.api.bodies import Query
+from evenflow.web.api.operations import Call, Group
+
+group = Group("You", "Who asks, and what the key is good for.")
+
+
+@group.add("GET", "/me", scope=None, summary="Show who you are", gives=schemas.Me)
+def show_me(call: Call[Query, None]) -> dict[str, Any]:
+    """Show the person a key acts for, and what it is good for; any key may ask."""
+    caller = call.caller
+    return {
+        "id": caller.id,
+        "email": caller.email,
+        "role": caller.role,
+        "token": {
+            "name": caller.token_name,
+            "prefix": caller.prefix,
+            "scopes": list(caller.scopes),
+            "expires_at": caller.expires_at,
+        },
+    }

@@ -1,0 +1,268 @@
+"""The OpenAPI document, made of the operations that are served, so it cannot go stale.
+
+The page at ``/api`` is made of the document, and tests send what it promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from evenflow import __version__
+from evenflow.web.accounts.tokens import SCOPES
+from evenflow.web.api import schemas
+from evenflow.web.api.bodies import JSON
+from evenflow.web.api.idempotency import HEADER
+from evenflow.web.api.operations import MOST_ID, Group, Operation, Raw
+from evenflow.web.settings import Settings
+
+REF = "#/components/schemas/{model}"
+Json = dict[str, Any]
+STATUSES = {
+    400: "The body is no JSON.",
+    401: "There is no key, or it is none, revoked or over.",
+    403: "The key lacks the scope, or its person's role does not include it.",
+    404: "It is not there, or not yours to see.",
+    409: "Somebody else was first, or it cannot be done in this state.",
+    413: "The body is larger than it may be.",
+    415: "The body is of a kind that is not understood.",
+    422: "A value is wrong; the field is named.",
+    429: "Too many tries; the header Retry-After says how many seconds to wait.",
+    500: "A fault of the server; it has been written to its log.",
+    503: "The database or a model is not there just now; see the header Retry-After.",
+    507: "The server's disk is full.",
+}
+ALWAYS = (401, 422, 429, 500, 503)
+PARTS: dict[str, Json] = {
+    "number": {"type": "integer", "minimum": 1, "maximum": MOST_ID},
+    "job_id": {"type": "string", "pattern": "^[0-9a-f]{24}$"},
+    "name": {"type": "string", "minLength": 1, "maxLength": 200},
+    "kind": {"type": "string", "enum": ["csv", "jsonl"]},
+}
+EXAMPLES: dict[str, Any] = {
+    "number": 17,
+    "job_id": "8f14e45fceea167a5a36dedd",
+    "name": "small",
+    "kind": "csv",
+}
+HEADERS: dict[str, Json] = {
+    HEADER: {
+        "description": "A key of your own, a UUID say, for this request. Sent again "
+        "with the same key within a day, the request does nothing more and is answered "
+        "as the first time, with the header Idempotent-Replay.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+        "example": "5f0c1f0e-6d1c-4c8e-9b1e-0a6a1f3b7c55",
+    },
+    "If-Match": {
+        "description": "The version of the alert you have seen: its ETag.",
+        "schema": {"type": "string", "pattern": '^"[0-9]{1,9}"$'},
+        "example": '"1"',
+    },
+}
+ABOUT = """Judge network connections, send whole files, work through alerts.
+
+**Keys.** Make one under your account, with the scopes it needs and an end, and send it
+as `Authorization: Bearer ef_...`. It never may more than you may at that moment. A key
+that is revoked, or a role that changes, counts within two seconds. Cookies are not
+looked at.
+
+**Errors** have one shape: `{{"error": {{"type", "message", "fields"}}}}`. The type is
+for programs, the message for people, the fields are there where one is wrong.
+
+**Lists** come in parts: `limit`, and `cursor`, which is what the answer before gave as
+`next`. A walk meets each item once, also while new ones come.
+
+**Again.** A request that changes something takes the header `Idempotency-Key`.
+
+**Limits.** {body:g} MiB a request, {upload:,.0f} MiB an uploaded file, {records:,}
+records a request, {rows:,} records a file. Times are in UTC, ISO 8601."""
+
+
+def document(groups: Sequence[Group], settings: Settings) -> Json:
+    """Return the document of all operations."""
+    operations = [o for group in groups for o in group.operations]
+    names, components = _components(operations)
+    paths: dict[str, Json] = {}
+    for operation in operations:
+        item = paths.setdefault(operation.address, {})
+        item[operation.method.lower()] = _operation(operation, names)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "evenflow",
+            "version": __version__,
+            "description": ABOUT.format(
+                body=settings.max_body_mb,
+                upload=settings.max_upload_mb,
+                records=schemas.MOST_RECORDS,
+                rows=settings.max_rows,
+            ),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/api/v1"}],
+        "tags": [{"name": g.name, "description": g.description} for g in groups],
+        "security": [{"key": []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "ef_ and 43 characters",
+                    "description": "A key made under your account. Scopes: "
+                    + "; ".join(f"`{name}`: {told}" for name, told in SCOPES.items()),
+                }
+            },
+            "schemas": components,
+        },
+    }
+
+
+def _components(
+    operations: Iterable[Operation],
+) -> tuple[dict[tuple[type[BaseModel], str], Json], Json]:
+    """Return a reference to each model, and the models."""
+    wanted: dict[Any, None] = {(schemas.ErrorAnswer, "serialization"): None}
+    for operation in operations:
+        for model in _models(operation.body):
+            wanted[model, "validation"] = None
+        for model in _models(operation.gives):
+            wanted[model, "serialization"] = None
+    refs: Any
+    refs, found = models_json_schema(list(wanted), ref_template=REF)
+    return refs, found["$defs"]
+
+
+def _models(value: type[BaseModel] | Raw | None) -> Iterator[type[BaseModel]]:
+    if isinstance(value, Raw):
+        yield from (kind for kind in value.kinds.values() if isinstance(kind, type))
+    elif value is not None:
+        yield value
+
+
+def _operation(
+    operation: Operation, names: Mapping[tuple[type[BaseModel], str], Json]
+) -> Json:
+    told: Json = {
+        "operationId": operation.name,
+        "tags": [operation.group],
+        "summary": operation.summary,
+        "description": operation.description,
+        "security": [{"key": [operation.scope] if operation.scope else []}],
+        "parameters": [
+            *_path_parameters(operation),
+            *_query_parameters(operation),
+            *_header_parameters(operation),
+        ],
+        "responses": _responses(operation, names),
+    }
+    if operation.scope:
+        told["x-role"] = operation.role
+    if operation.body is not None:
+        about = operation.body.description if isinstance(operation.body, Raw) else ""
+        told["requestBody"] = {
+            "required": True,
+            "content": _content(operation.body, "validation", names),
+        } | ({"description": about} if about else {})
+    return told
+
+
+def _content(
+    value: type[BaseModel] | Raw,
+    mode: str,
+    names: Mapping[tuple[type[BaseModel], str], Json],
+) -> Json:
+    if not isinstance(value, Raw):
+        return {JSON: {"schema": names[value, mode]}}
+    content: Json = {}
+    for kind, given in value.kinds.items():
+        if isinstance(given, type):
+            content[kind] = {"schema": names[given, mode]}
+        elif isinstance(given, str):
+            content[kind] = {"schema": {"type": "string"}, "example": given}
+        else:
+            content[kind] = {
+                "schema": given or {"type": "string", "format": "binary"},
+            }
+    return content
+
+
+def _responses(
+    operation: Operation, names: Mapping[tuple[type[BaseModel], str], Json]
+) -> Json:
+    gives = operation.gives
+    good: Json = {"description": _given(operation)}
+    if gives is not None:
+        good["content"] = _content(gives, "serialization", names)
+    found = {str(operation.status): good}
+    error = {JSON: {"schema": names[schemas.ErrorAnswer, "serialization"]}}
+    for status in sorted({*ALWAYS, *_own(operation)}):
+        found[str(status)] = {"description": STATUSES[status], "content": error}
+        if status in (429, 503):
+            found[str(status)]["headers"] = {"Retry-After": _header("integer")}
+        if status == 401:
+            found[str(status)]["headers"] = {"WWW-Authenticate": _header("string")}
+    return found
+
+
+def _header(kind: str) -> Json:
+    return {"schema": {"type": kind}}
+
+
+def _own(operation: Operation) -> Iterator[int]:
+    yield from operation.errors
+    if operation.scope:
+        yield 403
+    if operation.may_repeat:
+        yield 409
+    if operation.body is not None:
+        yield from (400, 413, 415)
+
+
+def _given(operation: Operation) -> str:
+    gives = operation.gives
+    if gives is None:
+        return "It is done."
+    if isinstance(gives, Raw):
+        return gives.description or "A download."
+    return " ".join((gives.__doc__ or "").split()) or "Some of them, and a cursor."
+
+
+def _path_parameters(operation: Operation) -> Iterator[Json]:
+    for _, name in operation.names:
+        yield {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": PARTS[name],
+            "example": EXAMPLES[name],
+        }
+
+
+def _query_parameters(operation: Operation) -> Iterator[Json]:
+    found = operation.query.model_json_schema()
+    for name, schema in found.get("properties", {}).items():
+        plain = dict(schema)
+        about = plain.pop("description", "")
+        plain.pop("title", None)
+        usual = plain.pop("default", None)
+        if "anyOf" in plain:  # null stands for what is left out
+            (kind,) = (s for s in plain.pop("anyOf") if s.get("type") != "null")
+            plain |= kind
+        if usual not in (None, ""):
+            plain["default"] = usual
+        parameter: Json = {"name": name, "in": "query", "schema": plain}
+        if about:
+            parameter["description"] = about
+        if name in found.get("required", ()):
+            parameter["required"] = True
+        yield parameter
+
+
+def _header_parameters(operation: Operation) -> Iterator[Json]:
+    names = [HEADER] if operation.may_repeat else []
+    for name in (*names, *operation.takes):
+        yield {"name": name, "in": "header", **HEADERS[name]}

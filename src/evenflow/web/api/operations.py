@@ -1,0 +1,236 @@
+"""What the API can do: each operation is declared once, for the server and the page.
+
+An operation says its address, its scope, what it takes and gives; from that come the
+check of the key, the reading of the request, the keeping of an answer that may be
+asked for again, and its part of the OpenAPI document. None is without a key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, Generic, TypeVar
+
+from flask import Blueprint, Response, abort, request
+from pydantic import BaseModel
+
+from evenflow.web.accounts import bearer
+from evenflow.web.accounts.bearer import Caller
+from evenflow.web.accounts.tokens import LEAST
+from evenflow.web.api import bodies, idempotency
+from evenflow.web.api.bodies import Query
+from evenflow.web.context import web
+from evenflow.web.tables import ROLES
+
+View = Callable[..., Any]
+Q = TypeVar("Q")
+B = TypeVar("B")
+MOST_ID = 2**63 - 1
+"""Greatest number of an object: what a database's 64 bits hold."""
+MOST_TEXT = 200
+"""Characters of a name in an address."""
+_PART = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?(\w+)>")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Raw:
+    """A body or an answer that is no JSON, in the document's words."""
+
+    kinds: Mapping[str, Any]
+    """Media type -> an example, or None."""
+    description: str = ""
+
+
+@dataclass(slots=True)
+class Call(Generic[Q, B]):
+    """One request that was let in."""
+
+    caller: Caller
+    query: Q
+    body: B
+    content: str = ""
+    """SHA-256 of the body, where a key to send it again was named."""
+    is_write: bool = False
+    """Whether the answer is given after a commit."""
+    earlier: idempotency.Earlier | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Operation:
+    """One thing that can be asked."""
+
+    name: str
+    method: str
+    path: str
+    """As Flask writes it, below ``/api/v1``."""
+    scope: str | None
+    """None: any key."""
+    summary: str
+    description: str
+    query: type[Query]
+    body: type[BaseModel] | Raw | None
+    gives: type[BaseModel] | Raw | None
+    status: int
+    errors: Sequence[int]
+    """Statuses it may answer beside those that all may."""
+    may_repeat: bool
+    """Whether it knows the header Idempotency-Key."""
+    takes: Sequence[str]
+    """Headers it knows beside those that all do."""
+    is_write: bool
+    """Whether it always changes something; else the view says so of its call."""
+    group: str
+    view: View = field(repr=False)
+
+    @property
+    def role(self) -> str:
+        """Least role of the key's person."""
+        return LEAST.get(self.scope or "", ROLES[0])
+
+    @property
+    def address(self) -> str:
+        """The path as OpenAPI writes it."""
+        return _PART.sub(r"{\2}", self.path)
+
+    @property
+    def names(self) -> list[tuple[str, str]]:
+        """Kind and name of each part of the path that varies."""
+        return [(kind or "string", name) for kind, name in _PART.findall(self.path)]
+
+
+class Group:
+    """Operations that belong together: one file, one tag of the document."""
+
+    def __init__(self, name: str, description: str) -> None:
+        self.name, self.description = name, description
+        self.operations: list[Operation] = []
+
+    def add(
+        self,
+        method: str,
+        path: str,
+        *,
+        scope: str | None,
+        summary: str,
+        gives: type[BaseModel] | Raw | None,
+        query: type[Query] = Query,
+        body: type[BaseModel] | Raw | None = None,
+        status: int = 200,
+        errors: Sequence[int] = (),
+        may_repeat: bool = False,
+        takes: Sequence[str] = (),
+        is_write: bool | None = None,
+    ) -> Callable[[View], View]:
+        """Declare the function below as an operation.
+
+        It is called with a :class:`Call` and the parts of the path, and returns plain
+        values or a response. It commits nothing: that is done with its answer.
+        """
+
+        def declare(view: View) -> View:
+            self.operations.append(
+                Operation(
+                    name=view.__name__,
+                    method=method,
+                    path=path,
+                    scope=scope,
+                    summary=summary,
+                    description=" ".join((view.__doc__ or "").split()),
+                    query=query,
+                    body=body,
+                    gives=gives,
+                    status=status,
+                    errors=errors,
+                    may_repeat=may_repeat,
+                    takes=takes,
+                    is_write=method != "GET" if is_write is None else is_write,
+                    group=self.name,
+                    view=view,
+                )
+            )
+            return view
+
+        return declare
+
+    def register(self, blueprint: Blueprint) -> None:
+        """Add the operations to the API's blueprint."""
+        for operation in self.operations:
+            blueprint.add_url_rule(
+                operation.path,
+                operation.name,
+                _served(operation),
+                methods=[operation.method],
+                provide_automatic_options=False,
+            )
+
+
+def _served(operation: Operation) -> View:
+    """Return what answers an operation's requests; made to add little to the view."""
+    scope, query, view = operation.scope, operation.query, operation.view
+    nothing = _nothing(query)
+    model = operation.body if isinstance(operation.body, type) else None
+
+    @wraps(view)
+    def serve(**parts: Any) -> Response:
+        caller = bearer.caller(scope)
+        if parts:
+            _check_parts(parts)
+        asked = bodies.read_query(query, nothing)
+        call: Call[Any, Any] = Call(caller, asked, None, is_write=operation.is_write)
+        if model is not None:
+            call.body = bodies.read_json(model)
+        if operation.may_repeat and idempotency.HEADER in request.headers:
+            return _once(operation, call, parts)
+        answer = _answer(view(call, **parts), operation.status)
+        if call.is_write:
+            web.db.commit()
+        return answer
+
+    return serve
+
+
+def _once(
+    operation: Operation, call: Call[Any, Any], parts: dict[str, Any]
+) -> Response:
+    """Do it and keep the answer, or give the answer that was kept."""
+    if isinstance(call.body, BaseModel):
+        content = call.body.model_dump_json().encode()
+        call.content = hashlib.sha256(content).hexdigest()
+    found = idempotency.begin(call.caller.id)
+    if isinstance(found, idempotency.Earlier):
+        if not isinstance(operation.body, Raw):
+            return found.again(call.content)
+        call.earlier = found  # the view reads the stream to its end, and compares
+        again: Response = operation.view(call, **parts)
+        return again
+    try:
+        answer = _answer(operation.view(call, **parts), operation.status)
+        found.store(answer, call.content)
+        web.db.commit()
+    except BaseException:
+        web.db.rollback()
+        found.free()
+        raise
+    return answer
+
+
+def _answer(value: Any, status: int) -> Response:
+    return value if isinstance(value, Response) else bodies.answer(value, status)
+
+
+def _check_parts(parts: dict[str, Any]) -> None:
+    for value in parts.values():
+        if isinstance(value, int):
+            if not 1 <= value <= MOST_ID:
+                abort(404)
+        elif "\0" in value or len(value) > MOST_TEXT:
+            abort(404)
+
+
+def _nothing(query: type[Query]) -> Query | None:
+    if any(f.is_required() for f in query.model_fields.values()):
+        return None
+    return query()

@@ -1,0 +1,118 @@
+"""Long lists in parts: ``limit``, ``cursor`` and ``next``, the same everywhere.
+
+A cursor says after which row the next part begins, never how many were given: a walk
+meets each row once, however many are added meanwhile.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Generic, NoReturn, TypeVar
+
+from pydantic import BaseModel, Field
+
+from evenflow.contract import shown
+from evenflow.web.api import bodies
+from evenflow.web.api.bodies import Query
+
+LIMIT, MOST = 50, 200
+MOST_CURSOR = 200
+Item = TypeVar("Item")
+
+
+class Paged(Query):
+    """Parent of the queries of lists."""
+
+    limit: int = Field(LIMIT, ge=1, le=MOST, description="Most items of one answer.")
+    cursor: str | None = Field(
+        None,
+        max_length=MOST_CURSOR,
+        description="What the answer before gave as `next`.",
+    )
+
+
+class Part(BaseModel, Generic[Item]):
+    """Some items of a list, and where the next ones are."""
+
+    items: list[Item]
+    next: str | None = Field(description="Cursor of the next part; null at the end.")
+
+
+def part(
+    rows: Sequence[Any],
+    limit: int,
+    told: Callable[[Any], dict[str, Any]],
+    key: Callable[[Any], list[Any]],
+) -> dict[str, Any]:
+    """Return a part of a list of which one row more than ``limit`` was asked for.
+
+    Parameters
+    ----------
+    told : callable
+        What is answered of a row.
+    key : callable
+        What the next part is found by, JSON values.
+    """
+    shown = rows[:limit]
+    more = len(rows) > limit
+    return {
+        "items": [told(row) for row in shown],
+        "next": encode(*key(shown[-1])) if more else None,
+    }
+
+
+def encode(*key: Any) -> str:
+    """Return a cursor."""
+    data = json.dumps(key, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def number(cursor: str | None) -> int | None:
+    """Return the number that a cursor holds; 422 if it is none of ours."""
+    if cursor is None:
+        return None
+    (found,) = _decode(cursor, int)
+    if not 0 <= found < 2**63:
+        _refuse(cursor)
+    return int(found)
+
+
+def moment(cursor: str | None) -> tuple[datetime, str] | None:
+    """Return the time and id that a cursor holds; 422 if it is none of ours."""
+    if cursor is None:
+        return None
+    text, key = _decode(cursor, str, str)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        _refuse(cursor)
+    if at.tzinfo is None or not 1970 <= at.year < 9999 or "\0" in key:
+        _refuse(cursor)
+    return at, key
+
+
+def _decode(cursor: str, *kinds: type) -> list[Any]:
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        found = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (ValueError, RecursionError):
+        found = None
+    if (
+        not isinstance(found, list)
+        or len(found) != len(kinds)
+        or any(type(v) is not kind for v, kind in zip(found, kinds, strict=True))
+    ):
+        _refuse(cursor)
+    return list(found)
+
+
+def _refuse(cursor: str) -> NoReturn:
+    bodies.refuse(
+        {
+            "cursor": f"found {shown(cursor)}, expected what an answer gave as "
+            "'next'. Begin again without it"
+        }
+    )

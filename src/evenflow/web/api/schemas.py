@@ -1,0 +1,378 @@
+"""What the API takes and gives, as models: they check, and they are the document."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, GetPydanticSchema
+from pydantic_core import core_schema
+
+from evenflow.web.api.bodies import Body
+from evenflow.web.api.examples import ALERT, RECORD, VERDICT
+
+MOST_COLUMNS, MOST_NAME, MOST_TEXT = 500, 200, 500
+"""Columns of a record, and characters of a column's name and of a value."""
+MOST_RECORDS = 10_000
+"""Records of one request; a file takes millions."""
+MOST_NOTE = 4_000
+INT64 = 2**63 - 1
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Id = Annotated[int, Field(ge=1, le=INT64)]
+
+
+def _plain(kind: Any, handler: Any) -> core_schema.CoreSchema:
+    """Return the schema of a value whose fault is told in one sentence."""
+    return core_schema.custom_error_schema(
+        handler(kind),
+        custom_error_type="plain_value",
+        custom_error_message=(
+            "Input should be a number, a text of at most "
+            f"{MOST_TEXT} characters, true, false or null"
+        ),
+    )
+
+
+Value = Annotated[
+    bool
+    | Annotated[int, Field(ge=-INT64 - 1, le=INT64)]
+    | FiniteFloat
+    | Annotated[str, Field(max_length=MOST_TEXT)]
+    | None,
+    GetPydanticSchema(_plain),
+]
+"""What one column of a record may hold."""
+RecordIn = Annotated[
+    dict[Annotated[str, Field(max_length=MOST_NAME)], Value],
+    Field(
+        min_length=1,
+        max_length=MOST_COLUMNS,
+        description="Raw values by column name: numbers in the column's unit, words "
+        "for categories, null where nothing is known. Columns that the model does not "
+        "use are ignored. See GET /bundles/active for what it expects.",
+    ),
+]
+
+
+class ScoreIn(Body):
+    """One record to be judged."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"record": RECORD}]})
+
+    record: RecordIn
+
+
+class BatchIn(Body):
+    """Records to be judged together; each is judged, or told wrong, by itself."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"records": [RECORD, RECORD]}]}
+    )
+
+    records: list[Any] = Field(
+        min_length=1,
+        max_length=MOST_RECORDS,
+        description="Objects as POST /score takes one. What is none is rejected alone.",
+    )
+
+
+class AlertChange(Body):
+    """What changes of an alert; what is left out stays."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"judgement": "wrong", "true_label": "benign", "version": 1}]
+        }
+    )
+
+    state: Literal["new", "open", "closed"] | None = Field(
+        None, description="Null leaves it as it is."
+    )
+    judgement: Literal["right", "wrong"] | None = Field(
+        None,
+        description="Whether the model's verdict is right; null takes that back.",
+    )
+    true_label: str | None = Field(
+        None,
+        max_length=80,
+        description="With `wrong`: the class it really is, another one than the "
+        "model's; null where nobody knows.",
+    )
+    version: int | None = Field(
+        None,
+        ge=0,
+        le=2**31 - 1,
+        description="Version of the alert that you have seen; the header If-Match "
+        "says the same.",
+    )
+
+
+class NoteIn(Body):
+    """A note beside an alert."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"text": "A scan of our own, announced."}]}
+    )
+
+    text: str = Field(min_length=1, max_length=MOST_NOTE)
+
+
+class Verdict(BaseModel):
+    """What a model decided."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [VERDICT]})
+
+    verdict: str = Field(description="Class decided: `benign` or an attack class.")
+    is_attack: bool
+    attack_probability: Share = Field(description="Calibrated.")
+    threshold: Share = Field(
+        description="Probability above which a record is called an attack."
+    )
+    classes: dict[str, Share] = Field(
+        description="Calibrated probability of each class; they sum to 1."
+    )
+    bundle: str = Field(description="The model that decided.")
+    explanation: dict[str, Any] | None = Field(
+        None,
+        description="With `explain`: the verdict in plain words, and how each column "
+        "pushed it against similar normal traffic.",
+    )
+    record_id: Id | None = Field(None, description="With `keep`.")
+    alert_id: Id | None = Field(None, description="With `keep`, of an attack.")
+
+
+class Rejected(BaseModel):
+    """A record that does not keep the contract, and the first reason why."""
+
+    line: int = Field(ge=1, description="Number of the line or record, from 1.")
+    column: str = Field(description="Empty where the record as a whole is wrong.")
+    found: str
+    expected: str
+
+
+class RejectedRow(Rejected):
+    """A row of a file that was set aside."""
+
+    text: str = Field(description="The row as it stands in the file, cut if long.")
+
+
+class BatchVerdict(BaseModel):
+    """The verdict on one of many records."""
+
+    line: int = Field(ge=1)
+    verdict: str
+    is_attack: bool
+    attack_probability: Share
+    threshold: Share
+    classes: dict[str, Share]
+
+
+class Counts(BaseModel):
+    """How many of what; `read` is `scored` and `rejected` together."""
+
+    read: int
+    scored: int
+    rejected: int
+    attacks: int
+    classes: dict[str, int]
+
+
+class BatchOut(BaseModel):
+    """The verdicts on many records."""
+
+    bundle: str
+    counts: Counts
+    verdicts: list[BatchVerdict]
+    rejected: list[Rejected]
+
+
+class Upload(BaseModel):
+    """A file that was sent, and how far it is."""
+
+    id: str = Field(pattern="^[0-9a-f]{24}$")
+    name: str = Field(description="What its sender calls it.")
+    state: Literal["queued", "running", "done", "failed", "stopped"]
+    is_mine: bool
+    stop_requested: bool
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    progress: dict[str, Any] = Field(
+        description="While it runs: `step`, and `done` of `total` records."
+    )
+    error: str | None = Field(description="Why it failed.")
+    result: UploadResult | None = Field(description="Once it is done.")
+
+
+class UploadResult(BaseModel):
+    """What was found in a file."""
+
+    bundle: str
+    read: int
+    scored: int
+    rejected: int
+    attacks: int
+    counts: dict[str, int] = Field(description="Records decided for each class.")
+    alerts_opened: int
+    unit: Literal["line", "row"] = Field(description="What `line` counts in results.")
+    seconds: float
+
+
+class ResultRow(BatchVerdict):
+    """The verdict on one record of a file."""
+
+    values: dict[str, Any] | None = Field(
+        None, description="With `values`: the record as it stood in the file."
+    )
+
+
+class Column(BaseModel):
+    """One column that a model expects."""
+
+    name: str
+    kind: Literal["numeric", "category"]
+    unit: str
+    low: float | None = Field(description="Least possible value.")
+    high: float | None = Field(description="Greatest possible value.")
+    step: float | None
+    choices: list[str] = Field(description="Documented words; others are taken too.")
+    aliases: list[str] = Field(description="Other names that are taken for it.")
+    description: str
+
+
+class BundleShort(BaseModel):
+    """A model by name."""
+
+    name: str
+    is_active: bool
+    data_set: str
+    classes: list[str]
+    is_synthetic: bool = Field(description="Trained on made-up rows.")
+
+
+class Bundle(BundleShort):
+    """A model: what it expects, what it decides, and how well, by which protocol."""
+
+    columns: list[Column]
+    taxonomy: str
+    threshold: Share
+    figures: dict[str, Any] = Field(
+        description="On rows it had not seen, with the protocol they were chosen by. "
+        "Where `is_optimistic`, real traffic will look worse."
+    )
+    recipe: dict[str, Any]
+    card: str = Field(description="The model card, Markdown.")
+    evenflow: str = Field(description="Version that made it.")
+
+
+class Note(BaseModel):
+    """What somebody wrote beside an alert."""
+
+    id: Id
+    at: datetime
+    by: str | None = Field(description="E-mail address; null once the account is gone.")
+    text: str
+
+
+class AlertShort(BaseModel):
+    """A record judged to be an attack."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [ALERT]})
+
+    id: Id
+    at: datetime
+    version: int = Field(description="Counted up by every change.")
+    state: Literal["new", "open", "closed"]
+    verdict: str
+    attack_probability: Share
+    threshold: Share
+    bundle: str
+    source: Literal["form", "api", "upload"]
+    service: str
+    src: str = Field(description="Address it came from, where records carry one.")
+    record_id: Id | None
+    upload_id: str | None
+    line: int | None = Field(description="Where it stood in the upload.")
+    judgement: Literal["right", "wrong"] | None
+    true_label: str | None
+    judged_at: datetime | None
+
+
+class Alert(AlertShort):
+    """An alert with the record and what was written beside it."""
+
+    values: dict[str, Any]
+    notes: list[Note]
+
+
+class RecordShort(BaseModel):
+    """A record that was kept."""
+
+    id: Id
+    at: datetime
+    source: Literal["form", "api"]
+    bundle: str
+    verdict: str
+    is_attack: bool
+    attack_probability: Share
+    threshold: Share
+    service: str
+
+
+class Record(RecordShort):
+    """A kept record with its values."""
+
+    values: dict[str, Any]
+    explanation: dict[str, Any] | None
+    alert_id: Id | None
+
+
+class Token(BaseModel):
+    """A key, without what makes it one."""
+
+    name: str
+    prefix: str
+    scopes: list[str]
+    expires_at: datetime
+
+
+class Me(BaseModel):
+    """Who asks, and by which key."""
+
+    id: Id
+    email: str
+    role: Literal["viewer", "analyst", "admin"]
+    token: Token
+
+
+class Error(BaseModel):
+    """What went wrong."""
+
+    type: str = Field(description="A word for programs, such as `ValidationError`.")
+    message: str = Field(description="A sentence for people.")
+    fields: dict[str, str] | None = Field(
+        None, description="What is wrong with each field."
+    )
+
+
+class ErrorAnswer(BaseModel):
+    """The one shape of everything that goes wrong."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "error": {
+                        "type": "NotFound",
+                        "message": "Not found",
+                    }
+                }
+            ]
+        }
+    )
+
+    error: Error
+
+
+Upload.model_rebuild()

@@ -1,0 +1,358 @@
+"""Files: send one, see how far it is, read its verdicts, stop it, delete it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask import Response, abort, request
+from pydantic import Field
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import select
+
+from evenflow.web import results, uploads
+from evenflow.web.accounts.bearer import Caller
+from evenflow.web.api import bodies, paging, schemas
+from evenflow.web.api.bodies import Query
+from evenflow.web.api.idempotency import Hashed
+from evenflow.web.api.operations import Call, Group, Raw
+from evenflow.web.api.paging import Paged, Part
+from evenflow.web.context import web
+from evenflow.web.guard import at_least, audit, may_see, visible
+from evenflow.web.jobs import queue, retention
+from evenflow.web.pages.uploads import downloads, sending
+from evenflow.web.results import FILE, REJECTS, Filter, Results, Sort
+from evenflow.web.tables import JOB_STATES, Job
+
+group = Group("Uploads", "Judge whole files in the background.")
+KIND = "score"
+FORM, OCTETS = "multipart/form-data", "application/octet-stream"
+FORM_SCHEMA = {
+    "type": "object",
+    "properties": {"file": {"type": "string", "format": "binary"}},
+    "required": ["file"],
+}
+MOST_CELL = 500
+MOST_CELLS = 200
+"""Characters of a value and columns of a row that a page of results repeats; the
+downloads hold all."""
+_ID = re.compile(r"[0-9a-f]{24}")
+
+
+class SendQuery(Query):
+    """What is said of a file that is sent."""
+
+    name: str = Field(
+        "", max_length=200, description="What to call it; a form's file has a name."
+    )
+    bundle: str = Field(
+        "", max_length=200, description="The model that judges it; the one in use."
+    )
+
+
+class UploadsQuery(Paged):
+    """Which uploads are wanted."""
+
+    state: str | None = Field(None, pattern=f"^({'|'.join(JOB_STATES)})$")
+    mine: bool = Field(False, description="Your own alone.")
+
+
+class FilterQuery(Query):
+    """Which rows of a result are wanted."""
+
+    label: str | None = Field(None, max_length=80, description="One class alone.")
+    attacks: bool = Field(False, description="Attacks alone.")
+
+
+class ResultsQuery(Paged, FilterQuery):
+    """Which rows of a result are wanted, and in which order."""
+
+    sort: Sort = "line"
+    descending: bool = False
+    values: bool = Field(False, description="Repeat each record as it was given.")
+
+
+@group.add(
+    "POST",
+    "/uploads",
+    scope="uploads",
+    summary="Send a file",
+    query=SendQuery,
+    body=Raw(
+        kinds={OCTETS: None, "text/csv": None, FORM: FORM_SCHEMA},
+        description="The bytes of one file, or a form with the field `file`: CSV with "
+        "a header or JSON lines (each also as .gz), or Parquet.",
+    ),
+    gives=schemas.Upload,
+    status=202,
+    errors=(413, 507),
+    may_repeat=True,
+)
+def send_upload(call: Call[SendQuery, None]) -> Response:
+    """Send a file to be judged in the background.
+
+    It may be far larger than other requests (the page of limits says how large). The
+    answer is given once the file is stored; the header Location says where to ask
+    how far it is. With an Idempotency-Key the file's content is compared as well.
+    """
+    sending.allow_large()
+    name, stream = call.query.name, Hashed(request.stream)
+    if request.mimetype == FORM:
+        file = request.files.get("file")
+        if file is None:
+            bodies.refuse({"file": "found nothing, expected a file in this field"})
+        name, stream = name or file.filename or "", Hashed(file.stream)
+    if call.earlier is not None:
+        stream.drain()
+        return call.earlier.again(stream.sha256.hexdigest())
+    _known(call.query.bundle)
+    job = uploads.receive(call.caller, name, stream, bundle=call.query.bundle)
+    call.content = stream.sha256.hexdigest()
+    headers = {"Location": f"/api/v1/uploads/{job.id}"}
+    return bodies.answer(told(job, call.caller), 202, headers)
+
+
+@group.add(
+    "GET",
+    "/uploads",
+    scope="uploads",
+    summary="List uploads",
+    query=UploadsQuery,
+    gives=Part[schemas.Upload],
+)
+def list_uploads(call: Call[UploadsQuery, None]) -> dict[str, Any]:
+    """List the uploads you may see, the newest first."""
+    asked = call.query
+    query = visible(select(Job), Job, call.caller).where(Job.kind == KIND)
+    if asked.mine:
+        query = query.where(Job.owner_id == call.caller.id)
+    if asked.state:
+        query = query.where(Job.state == asked.state)
+    after = paging.moment(asked.cursor)
+    if after is not None:
+        at, job_id = after
+        same = (Job.created_at == at) & (Job.id < job_id)
+        query = query.where((Job.created_at < at) | same)
+    query = query.order_by(Job.created_at.desc(), Job.id.desc())
+    rows = web.db.scalars(query.limit(asked.limit + 1)).all()
+    return paging.part(
+        rows,
+        asked.limit,
+        lambda job: told(job, call.caller),
+        lambda job: [job.created_at.isoformat(), job.id],
+    )
+
+
+@group.add(
+    "GET",
+    "/uploads/<job_id>",
+    scope="uploads",
+    summary="See how far an upload is",
+    gives=schemas.Upload,
+    errors=(404,),
+)
+def show_upload(call: Call[Query, None], job_id: str) -> dict[str, Any]:
+    """Say how far an upload is, and what was found once it is done."""
+    return told(_found(job_id, call.caller), call.caller)
+
+
+@group.add(
+    "GET",
+    "/uploads/<job_id>/results",
+    scope="uploads",
+    summary="Read the verdicts on a file",
+    query=ResultsQuery,
+    gives=Part[schemas.ResultRow],
+    errors=(404, 409),
+)
+def list_results(call: Call[ResultsQuery, None], job_id: str) -> dict[str, Any]:
+    """Read the verdicts on a file, in parts. 409 until the upload is done."""
+    asked = call.query
+    found = _results(_found(job_id, call.caller))
+    start = paging.number(asked.cursor) or 0
+    page = found.page(
+        _filter(found, asked),
+        sort=asked.sort,
+        descending=asked.descending,
+        start=start,
+        n_rows=asked.limit,
+        columns=[*_classes(found), *(found.given[:MOST_CELLS] if asked.values else ())],
+    )
+    stop = start + asked.limit
+    return {
+        "items": [_row(found, row, with_values=asked.values) for row in page.rows],
+        "next": paging.encode(stop) if page.total > stop else None,
+    }
+
+
+@group.add(
+    "GET",
+    "/uploads/<job_id>/results.<any(csv, jsonl):kind>",
+    scope="uploads",
+    summary="Download the verdicts on a file",
+    query=FilterQuery,
+    gives=Raw(kinds={"text/csv": None, "application/x-ndjson": None}),
+    errors=(404, 409),
+)
+def download_results(call: Call[FilterQuery, None], job_id: str, kind: str) -> Response:
+    """Download all verdicts of a filter with the records as they were given.
+
+    In CSV, text that a spreadsheet would run as a formula has an apostrophe before it.
+    """
+    job = _found(job_id, call.caller)
+    found = _results(job)
+    body = downloads.rows(found, _filter(found, call.query), kind)
+    return downloads.sent(
+        body, downloads.TYPES[kind], f"{downloads.stem(job)}-verdicts.{kind}"
+    )
+
+
+@group.add(
+    "GET",
+    "/uploads/<job_id>/rejected",
+    scope="uploads",
+    summary="Read the rows that were set aside",
+    query=Paged,
+    gives=Part[schemas.RejectedRow],
+    errors=(404, 409),
+)
+def list_rejected(call: Call[Paged, None], job_id: str) -> dict[str, Any]:
+    """Read the rows that do not keep the model's contract, and what is wrong."""
+    job, asked = _found(job_id, call.caller), call.query
+    _results(job)
+    start = paging.number(asked.cursor) or 0
+    path = web.home.results / job.id / REJECTS
+    rows = results.rejected(path, start=start, n_rows=asked.limit)
+    stop, total = start + asked.limit, int(job.result["rejected"])
+    return {"items": rows, "next": paging.encode(stop) if total > stop else None}
+
+
+@group.add(
+    "POST",
+    "/uploads/<job_id>/stop",
+    scope="uploads",
+    summary="Stop an upload",
+    gives=schemas.Upload,
+    status=202,
+    errors=(404,),
+    may_repeat=True,
+)
+def stop_upload(call: Call[Query, None], job_id: str) -> dict[str, Any]:
+    """Ask an upload that waits or runs to stop; one that has ended stays as it is."""
+    job = _found(job_id, call.caller)
+    queue.request_stop(web.db(), job)
+    audit("upload.stop", job.id, user=call.caller, name=job.title)
+    web.db.flush()
+    web.db.refresh(job)
+    return told(job, call.caller)
+
+
+@group.add(
+    "DELETE",
+    "/uploads/<job_id>",
+    scope="uploads",
+    summary="Delete an upload",
+    gives=None,
+    status=204,
+    errors=(403, 404, 409),
+)
+def delete_upload(call: Call[Query, None], job_id: str) -> Response:
+    """Delete an upload of your own with its results; its alerts stay.
+
+    409 while it waits or runs: stop it first. Administrators delete any.
+    """
+    job = _found(job_id, call.caller)
+    if job.owner_id != call.caller.id and not at_least("admin", call.caller):
+        abort(403, "The upload is somebody else's. Ask its owner or an administrator")
+    done = web.db.execute(
+        sql_delete(Job).where(Job.id == job.id, Job.state.not_in(queue.LIVE))
+    )
+    if not done.rowcount:  # type: ignore[attr-defined]
+        abort(
+            409, "The upload waits or runs, expected one that has ended. Stop it first"
+        )
+    audit("upload.delete", job.id, user=call.caller, name=job.title)
+    web.db.commit()
+    for folder in (web.home.uploads, web.home.results):
+        retention.remove(folder / job.id)  # what stays is swept later
+    return Response(status=204)
+
+
+def told(job: Job, caller: Caller) -> dict[str, Any]:
+    """Return an upload as it is answered."""
+    result = job.result or {}
+    return {
+        "id": job.id,
+        "name": job.title,
+        "state": job.state,
+        "is_mine": job.owner_id == caller.id,
+        "stop_requested": job.stop_requested,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "ended_at": job.ended_at,
+        "progress": job.progress or {},
+        "error": job.error or None,
+        "result": {
+            "bundle": result["bundle"],
+            "read": result["read"],
+            "scored": result["scored"],
+            "rejected": result["rejected"],
+            "attacks": result["attacks"],
+            "counts": result["counts"],
+            "alerts_opened": result["alerts"]["opened"],
+            "unit": result["unit"],
+            "seconds": result["seconds"],
+        }
+        if job.state == "done"
+        else None,
+    }
+
+
+def _found(job_id: str, caller: Caller) -> Job:
+    job = web.db.get(Job, job_id) if _ID.fullmatch(job_id) else None
+    if job is None or job.kind != KIND or not may_see(job, caller):
+        abort(404)
+    return job
+
+
+def _known(bundle: str) -> None:
+    if bundle and bundle not in web.detectors.names():
+        bodies.refuse(
+            {"bundle": f"found {bundle[:60]!r}, expected one of GET /bundles, or none"}
+        )
+
+
+def _results(job: Job) -> Results:
+    if job.state != "done":
+        abort(409, f"The upload is {job.state}, expected one that is done")
+    return Results(web.home.results / job.id / FILE, list(job.result["counts"]))
+
+
+def _filter(found: Results, asked: FilterQuery) -> Filter:
+    if asked.label and asked.label not in found.classes:
+        bodies.refuse(
+            {
+                "label": f"found {asked.label[:60]!r}, expected one of "
+                f"{', '.join(found.classes)}"
+            }
+        )
+    return Filter(label=asked.label or "", attacks_only=asked.attacks)
+
+
+def _classes(found: Results) -> list[str]:
+    return [f"p_{label}" for label in found.classes]
+
+
+def _row(found: Results, row: dict[str, Any], *, with_values: bool) -> dict[str, Any]:
+    shares = {label: row.pop(f"p_{label}") for label in found.classes}
+    given = {name: row.pop(name) for name in found.given if name in row}
+    told: dict[str, Any] = row | {"classes": shares}
+    if with_values:
+        told["values"] = {name: _cell(value) for name, value in given.items()}
+    return told
+
+
+def _cell(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return str(value)[:MOST_CELL]

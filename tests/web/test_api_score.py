@@ -1,0 +1,290 @@
+"""Judging through the API: one record, many, in each kind of body."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from sqlalchemy import func, select
+
+from evenflow.web.api.examples import RECORD
+from evenflow.web.context import KEY
+from evenflow.web.tables import Alert, Record, Tally
+
+CSV, NDJSON = "text/csv", "application/x-ndjson"
+
+
+def count(app, table):
+    with app.extensions[KEY].database.session() as session:
+        return session.scalar(select(func.count()).select_from(table))
+
+
+@pytest.fixture
+def program(programs):
+    return programs("viewer", "score")
+
+
+def frame_of(rows, n=20):
+    return rows["test"].frame.head(n)
+
+
+def test_a_verdict_is_the_bundles_own_and_nothing_is_stored(app, program, bundle):
+    answer = program.ask("POST", "/score", json={"record": RECORD})
+    assert answer.status_code == 200, answer.text
+    found, expected = answer.json, bundle.score_record(RECORD)
+    assert found["verdict"] == expected.label
+    assert found["attack_probability"] == pytest.approx(
+        expected.probability, rel=1e-6, abs=1e-9
+    )
+    assert sum(found["classes"].values()) == pytest.approx(1, abs=1e-6)
+    assert found["bundle"] == "small"
+    assert set(found) == {
+        "verdict", "is_attack", "attack_probability", "threshold", "classes", "bundle",
+    }  # fmt: skip
+    assert [count(app, table) for table in (Record, Alert, Tally)] == [0, 0, 0]
+
+
+def test_a_record_that_is_kept_is_in_the_history_and_an_attack_is_an_alert(
+    app, program
+):
+    found = program.ask(
+        "POST", "/score?keep=true&explain=true", json={"record": RECORD}
+    ).json
+    assert found["is_attack"]
+    assert found["explanation"]["explanation"]["pushes"]
+    with app.extensions[KEY].database.session() as session:
+        record = session.get_one(Record, found["record_id"])
+        alert = session.get_one(Alert, found["alert_id"])
+        assert record.owner_id == alert.owner_id == program.user_id
+        assert record.source == "api"
+        assert record.values == RECORD
+        assert record.view["headline"] == found["explanation"]["headline"]
+        assert alert.record_id == record.id
+        assert (
+            session.scalar(select(func.sum(Tally.n)).where(Tally.facet == "all")) == 1
+        )
+
+
+def test_a_normal_record_that_is_kept_is_no_alert(app, program, rows, bundle):
+    benign = rows["test"].frame.filter(pl.Series(rows["test"].y == 0))
+    record = next(
+        r for r in benign.iter_rows(named=True) if not bundle.score_record(r).is_attack
+    )
+    found = program.ask("POST", "/score?keep=true", json={"record": record}).json
+    assert found["alert_id"] is None
+    assert [count(app, table) for table in (Record, Alert)] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"duration": "soon"}, "duration"),
+        ({"serror_rate": 1.5}, "serror_rate"),
+        ({"duration": [1]}, "record.duration"),
+        ({"duration": {"a": 1}}, "record.duration"),
+        ({"service": "x" * 501}, "record.service"),
+        ({"x" * 201: 1}, "record."),
+    ],
+)
+def test_a_wrong_value_is_named_and_says_what_is_expected(program, change, named):
+    answer = program.ask("POST", "/score", json={"record": RECORD | change})
+    assert answer.status_code == 422
+    error = answer.json["error"]
+    assert named in error["message"] + str(error.get("fields"))
+    assert "expected" in error["message"]
+
+
+def test_missing_columns_are_all_named(program):
+    record = {k: v for k, v in RECORD.items() if k not in ("flag", "hot")}
+    error = program.ask("POST", "/score", json={"record": record}).json["error"]
+    assert "flag" in error["message"]
+    assert "hot" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        (b"", 400, "BadJson"),
+        (b"{", 400, "BadJson"),
+        (b'{"record": {"duration": NaN}}', 400, "BadJson"),
+        (b'{"record": {"duration": "\xff"}}', 400, "BadJson"),
+        (b'{"record": ' + b"[" * 5000, 400, "BadJson"),
+        (b'{"record": {"duration": "\\u0000"}}', 422, "ValidationError"),
+        (b'{"record": {"duration": 1e999}}', 422, "ValidationError"),
+        (b'{"record": {}}', 422, "ValidationError"),
+        (b'{"record": 1}', 422, "ValidationError"),
+        (b"{}", 422, "ValidationError"),
+        (b"[]", 422, "ValidationError"),
+        (b'{"record": {"a": 1}, "more": 2}', 422, "ValidationError"),
+    ],
+)
+def test_a_body_that_is_none_is_refused(program, body, status, kind):
+    answer = program.ask("POST", "/score", data=body, content_type="application/json")
+    assert (answer.status_code, answer.json["error"]["type"]) == (status, kind)
+
+
+def test_an_integer_of_400_digits_is_refused_and_not_a_fault(program):
+    answer = program.ask(
+        "POST", "/score",
+        data=json.dumps({"record": RECORD}).replace('"hot": 0', f'"hot": {"9" * 400}'),
+        content_type="application/json",
+    )  # fmt: skip
+    assert answer.status_code == 422
+
+
+def test_an_unknown_word_in_the_address_is_refused(program):
+    answer = program.ask("POST", "/score?kep=true", json={"record": RECORD})
+    assert answer.status_code == 422
+    assert "kep" in answer.json["error"]["fields"]
+
+
+def test_a_body_of_another_kind_is_refused(program):
+    answer = program.ask("POST", "/score", data="a=1", content_type="text/plain")
+    assert answer.status_code == 415
+    answer = program.ask("POST", "/score/batch", data="a", content_type="text/plain")
+    assert answer.status_code == 415
+    assert NDJSON in answer.json["error"]["message"]
+
+
+def test_before_there_is_a_model_the_answer_is_503_and_when_to_ask_again(
+    app, program, monkeypatch
+):
+    monkeypatch.setattr(app.extensions[KEY].detectors, "active", lambda: None)
+    answer = program.ask("POST", "/score", json={"record": RECORD})
+    assert (answer.status_code, answer.json["error"]["type"]) == (503, "NoModel")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def expected_of(bundle, frame):
+    return [bundle.score_record(row).label for row in frame.iter_rows(named=True)]
+
+
+def test_many_records_as_json_are_judged_like_each_alone(program, rows, bundle):
+    frame = frame_of(rows)
+    body = {"records": frame.to_dicts()}
+    found = program.ask("POST", "/score/batch", json=body).json
+    assert [v["verdict"] for v in found["verdicts"]] == expected_of(bundle, frame)
+    assert [v["line"] for v in found["verdicts"]] == list(range(1, 21))
+    assert found["counts"]["read"] == found["counts"]["scored"] == 20
+    assert sum(found["counts"]["classes"].values()) == 20
+    assert found["rejected"] == []
+
+
+def test_a_bad_record_is_told_and_the_others_are_judged(program, rows):
+    records = frame_of(rows, 6).to_dicts()
+    records[1]["duration"] = "soon"
+    del records[2]["flag"]
+    records[3] = 7
+    records[4]["service"] = {"a": 1}
+    found = program.ask("POST", "/score/batch", json={"records": records}).json
+    assert [v["line"] for v in found["verdicts"]] == [1, 6]
+    told = {r["line"]: r for r in found["rejected"]}
+    assert set(told) == {2, 3, 4, 5}
+    assert (told[2]["column"], told[2]["found"]) == ("duration", "'soon'")
+    assert (told[3]["column"], told[3]["found"]) == ("flag", "nothing")
+    assert told[4]["expected"] == "a JSON object"
+    assert told[5]["column"] == "service"
+    counts = found["counts"]
+    assert (counts["read"], counts["scored"], counts["rejected"]) == (6, 2, 4)
+
+
+def test_csv_is_answered_as_csv_with_the_bad_rows_in_their_place(program, rows, bundle):
+    frame = frame_of(rows, 5).cast(pl.String)
+    frame[1, "duration"] = "=cmd()"
+    answer = program.ask(
+        "POST", "/score/batch", data=frame.write_csv(), content_type=CSV
+    )
+    assert answer.mimetype == CSV
+    found = pl.read_csv(io.BytesIO(answer.data))
+    assert found["line"].to_list() == [2, 3, 4, 5, 6]
+    assert found["verdict"].is_null().to_list() == [False, True, False, False, False]
+    bad = found.row(1, named=True)
+    assert bad["error_column"] == "duration"
+    assert "number" in bad["error_expected"]
+    told = [answer.headers[f"Records-{n}"] for n in ("Read", "Scored", "Rejected")]
+    assert told == ["5", "4", "1"]
+    good = frame_of(rows, 5)[[0, 2, 3, 4]]
+    assert found["verdict"].drop_nulls().to_list() == expected_of(bundle, good)
+
+
+def test_json_lines_are_answered_as_json_lines_in_order(program, rows, bundle):
+    lines = frame_of(rows, 4).write_ndjson().splitlines()
+    lines[2] = "{broken"
+    answer = program.ask(
+        "POST", "/score/batch", data="\n".join(lines), content_type=NDJSON
+    )
+    assert answer.mimetype == NDJSON
+    found = [json.loads(line) for line in answer.text.splitlines()]
+    assert [row["line"] for row in found] == [1, 2, 3, 4]
+    assert set(found[2]["error"]) == {"column", "found", "expected"}
+    labels = [row["verdict"] for row in found if "verdict" in row]
+    assert labels == expected_of(bundle, frame_of(rows, 4)[[0, 1, 3]])
+
+
+def test_only_bad_rows_are_no_fault(program, rows):
+    frame = frame_of(rows, 2).cast(pl.String)
+    frame[0, "duration"] = frame[1, "duration"] = "soon"
+    for kind, body in ((CSV, frame.write_csv()), (NDJSON, frame.write_ndjson())):
+        answer = program.ask("POST", "/score/batch", data=body, content_type=kind)
+        assert answer.status_code == 200
+        assert answer.headers["Records-Rejected"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [(k, b) for k in (CSV, NDJSON) for b in (b"", b"\n\n", b"\0\0", b"PAR1" * 9)]
+    + [(CSV, b"a,b\n1,2\n"), (NDJSON, b'{"a": 1}\n')],
+)
+def test_what_holds_no_records_is_told(program, kind, body):
+    answer = program.ask("POST", "/score/batch", data=body, content_type=kind)
+    assert answer.status_code == 422
+    assert answer.json["error"]["message"]
+
+
+def test_more_records_than_a_request_may_have_are_refused(program):
+    answer = program.ask("POST", "/score/batch", json={"records": [1] * 10_001})
+    assert answer.status_code == 422
+    text = "duration\n" + "1\n" * 10_001
+    answer = program.ask("POST", "/score/batch", data=text, content_type=CSV)
+    assert answer.status_code == 422
+
+
+def test_a_body_over_the_limit_is_refused(build, settings, programs):
+    app = build(settings.model_copy(update={"max_body_mb": 0.01}))
+    program = programs("viewer", app=app)
+    for path, kind in (("/score", "application/json"), ("/score/batch", CSV)):
+        answer = program.ask("POST", path, data=b"x" * 20_000, content_type=kind)
+        assert (answer.status_code, answer.json["error"]["type"]) == (
+            413,
+            "RequestEntityTooLarge",
+        )
+
+
+def test_a_packed_body_cannot_unpack_beyond_its_bound(build, settings, programs, rows):
+    import gzip
+
+    app = build(settings.model_copy(update={"max_body_mb": 0.05}))
+    head = ",".join(rows["test"].frame.columns)
+    bomb = gzip.compress(head.encode() + b"\n" + b"0" * 2_000_000)
+    answer = programs("viewer", app=app).ask(
+        "POST", "/score/batch", data=bomb, content_type=CSV
+    )
+    assert answer.status_code == 422
+    assert "unpacked" in answer.json["error"]["message"]
+
+
+def test_the_document_s_example_is_judged(program, app):
+    document = app.test_client().get("/api/v1/openapi.json").json
+    bodies = document["paths"]["/score/batch"]["post"]["requestBody"]["content"]
+    for kind in (CSV, NDJSON):
+        answer = program.ask(
+            "POST", "/score/batch", data=bodies[kind]["example"], content_type=kind
+        )
+        assert answer.headers["Records-Scored"] == "1"
+    example = document["components"]["schemas"]["BatchIn"]["examples"][0]
+    found = program.ask("POST", "/score/batch", json=example).json
+    assert found["counts"]["scored"] == 2
+    assert np.isfinite(found["verdicts"][0]["attack_probability"])
