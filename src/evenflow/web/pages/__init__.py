@@ -60,7 +60,7 @@ def register(app: Flask) -> None:
 
 
 def _shown(entry: Entry) -> Shown:
-    groups = ((40, "work"), (70, "models"), (1000, "admin"))
+    groups = ((40, "Work"), (70, "Models and data"), (1000, "Administration"))
     url = url_for(entry.endpoint)
     # a page under an entry's own is part of it: /admin/users/3 of /admin/users
     here = request.script_root + request.path
