@@ -34,8 +34,10 @@ SYSTEMS = {
     "Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows",
     "Mac OS": "macOS", "Linux": "Linux",
 }  # fmt: skip
-WITHOUT = {"static", "healthz", "readyz", "metrics"}
+WITHOUT = {"static", "vega.library"}
 """Endpoints that ask for no person, so that none is looked up."""
+WATCHED = {"/healthz", "/readyz", "/metrics"}
+"""Addresses that machines ask, the same."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +65,9 @@ def register(app: Flask) -> None:
 
 def load(uniquifier: str) -> User | None:
     """Return the person of this request's cookie, or None: one query."""
-    if request.endpoint in WITHOUT or not uniquifier or not session.get(KEY):
+    if request.endpoint in WITHOUT or request.path in WATCHED:
+        return None
+    if not uniquifier or not session.get(KEY):
         return None
     found = web.db.execute(
         select(User, WebSession)

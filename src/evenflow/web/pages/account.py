@@ -60,7 +60,7 @@ def make_token() -> Any:
     """Make a key to the API and show it, this once."""
     days = request.form.get("days", "")
     typed: dict[str, Any] = {
-        "name": request.form.get("name", "").strip()[:200],
+        "name": request.form.get("name", "").replace("\0", "").strip()[:200],
         "scopes": request.form.getlist("scopes"),
         "days": days[:9],
     }

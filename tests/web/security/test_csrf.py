@@ -1,0 +1,91 @@
+"""No other site can make a person's browser change anything here."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_every_form_is_refused_without_its_token(people, pages):
+    """As the one who may do everything: what refuses is the missing token."""
+    admin, let_through = people("admin"), []
+    for route in pages:
+        for method in route.changing:
+            answer = admin.open(route.url, method=method, data={"a": "b"})
+            if answer.status_code != 400 or "security token" not in answer.text:
+                let_through.append((method, route.url, answer.status_code))
+    assert let_through == []
+
+
+def test_a_body_that_is_no_form_does_not_get_around_it(people, pages):
+    admin, let_through = people("admin"), []
+    for route in pages:
+        for method in route.changing:
+            for kwargs in (
+                {"json": {"a": "b"}},
+                {"data": b"<a/>", "content_type": "text/xml"},
+                {"data": "a=b", "content_type": "text/plain"},
+                {},
+            ):
+                answer = admin.open(route.url, method=method, **kwargs)
+                if answer.status_code != 400:
+                    let_through.append((method, route.url, answer.status_code))
+    assert let_through == []
+
+
+def test_a_token_of_another_person_is_worth_nothing(people):
+    admin, viewer = people("admin"), people("viewer")
+    stolen = viewer.csrf()
+    path = f"/admin/users/{viewer.user_id}/role"
+    answer = admin.post(path, data={"csrf_token": stolen, "role": "admin"})
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("wrong", ["", "x", "x.y.z"])
+def test_a_wrong_token_is_refused(people, wrong):
+    viewer = people("viewer")
+    answer = viewer.post("/account/sessions/end", data={"csrf_token": wrong})
+    assert answer.status_code == 400
+
+
+def test_over_https_a_form_must_come_from_a_page_of_this_server(
+    build, settings, people
+):
+    app = build(settings.model_copy(update={"public_url": "https://ids.example.org"}))
+    browser = app.test_client()
+    kwargs = {"base_url": "https://ids.example.org"}
+    page = browser.get("/login", **kwargs).text
+    token = page.split('name="csrf_token" value="')[1].split('"')[0]
+    data = {"csrf_token": token, "email": "a@example.org", "password": "x"}
+    for referrer, status in (
+        (None, 400), ("https://evil.example/", 400),
+        ("https://ids.example.org/login", 200),
+    ):  # fmt: skip
+        headers = {"Referer": referrer} if referrer else {}
+        answer = browser.post("/login", data=data, headers=headers, **kwargs)
+        assert answer.status_code == status, referrer
+
+
+def test_no_page_changes_anything_when_it_is_only_read(app, people, pages):
+    """GET is safe: what prefetches or a link opens leaves all accounts as they were."""
+    from sqlalchemy import select
+
+    from evenflow.web.context import KEY
+    from evenflow.web.tables import ApiToken, Invitation, Setting, User
+
+    admin = people("admin")
+
+    def state():
+        with app.extensions[KEY].database.session() as session:
+            return [
+                [
+                    {k: v for k, v in vars(row).items() if not k.startswith("_")}
+                    for row in session.scalars(select(table))
+                ]
+                for table in (User, ApiToken, Invitation, Setting)
+            ]
+
+    before = state()
+    for route in pages:
+        if "GET" in route.methods:
+            admin.get(route.url).close()
+    assert state() == before

@@ -1,0 +1,158 @@
+"""Nobody learns by asking whether an address has an account."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from sqlalchemy import update
+
+from evenflow.web.accounts import mail
+from evenflow.web.context import KEY
+from evenflow.web.settings import Mail
+from evenflow.web.tables import User
+
+GOOD = "gravel lampshade oboe fjord"
+UNKNOWN = "nobody@example.org"
+
+
+@pytest.fixture
+def work(app, monkeypatch):
+    """Count how often argon2 is worked: that is what takes time."""
+    done = []
+    context = app.extensions["security"].pwd_context
+    for name in ("hash", "verify"):
+        was = getattr(context, name)
+
+        def counted(*args, was=was, **kwargs):
+            done.append(1)
+            return was(*args, **kwargs)
+
+        monkeypatch.setattr(context, name, counted)
+    return done
+
+
+def told(answer, *emails):
+    """Return all that an answer says, less what was typed and what is random."""
+    text = answer.text
+    for email in emails:
+        text = text.replace(email, "EMAIL")
+    text = re.sub(r'name="csrf_token" value="[^"]+"', "", text)
+    headers = {
+        k: v for k, v in answer.headers if k not in {"Set-Cookie", "Content-Length"}
+    }
+    return answer.status_code, headers, text
+
+
+def set_up(app, kind, person):
+    """Make an account of some kind out of a usual one."""
+    values = {
+        "usual": {},
+        "disabled": {"active": False},
+        "without a password": {"password": None},
+        "unconfirmed": {"confirmed_at": None},
+        "second factor": {"tf_primary_method": "authenticator", "tf_totp_secret": "x"},
+    }[kind]
+    if values:
+        with app.extensions[KEY].database.session() as session:
+            session.execute(
+                update(User).where(User.id == person.user_id).values(values)
+            )
+
+
+KINDS = ["usual", "disabled", "without a password", "unconfirmed", "second factor"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_log_in_that_fails_says_and_works_the_same(app, people, work, kind):
+    known = people("viewer", email="known.one@example.org", is_logged_in=False)
+    set_up(app, kind, known)
+    seen = []
+    for email in (known.email, UNKNOWN):
+        work.clear()
+        data = {"email": email, "password": "wrong wrong wrong"}
+        answer = app.test_client().send("/login", data)
+        seen.append((told(answer, email), len(work)))
+    assert seen[0] == seen[1]
+    assert seen[0][1] == 1
+
+
+def test_the_right_password_of_a_disabled_account_says_the_same(app, people, work):
+    known = people("viewer", is_logged_in=False)
+    set_up(app, "disabled", known)
+    right = told(known.log_in(), known.email)
+    wrong = told(
+        app.test_client().log_in(UNKNOWN, "wrong wrong wrong"), UNKNOWN, known.email
+    )
+    assert right == wrong
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sign_up_says_and_works_the_same(app, people, work, kind):
+    known = people("viewer", is_logged_in=False)
+    set_up(app, kind, known)
+    seen = []
+    for email in (known.email, UNKNOWN):
+        work.clear()
+        browser = app.test_client()
+        answer = browser.send("/register", {"email": email, "password": GOOD})
+        n = len(work)
+        page = browser.get("/login")
+        seen.append((told(answer, email), told(page, email), n))
+    assert seen[0] == seen[1]
+    assert seen[0][2] == 1
+
+
+class TestWithMail:
+    """Where mails are sent, the mailbox alone tells."""
+
+    @pytest.fixture
+    def app(self, build, settings, monkeypatch):
+        server = Mail(host="127.0.0.1", security="none", sender="a@example.org")
+        app = build(settings.model_copy(update={"mail": server}))
+        monkeypatch.setattr(app.extensions[mail.KEY], "send", lambda message: None)
+        return app
+
+    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("path", ["/reset", "/confirm", "/register"])
+    def test_all_answers_are_the_same(self, app, people, work, kind, path):
+        known = people("viewer", is_logged_in=False)
+        set_up(app, kind, known)
+        seen = []
+        for email in (known.email, UNKNOWN):
+            work.clear()
+            browser = app.test_client()
+            answer = browser.send(path, {"email": email, "password": GOOD})
+            n = len(work)
+            seen.append((told(answer, email), told(browser.get("/login"), email), n))
+        assert seen[0] == seen[1]
+
+    def test_a_reset_is_asked_for_in_the_same_time(self, app, people, work):
+        known = people("viewer", is_logged_in=False)
+        work.clear()
+        app.test_client().send("/reset", {"email": known.email})
+        app.test_client().send("/reset", {"email": UNKNOWN})
+        assert len(work) == 2
+
+
+def test_the_wait_after_many_tries_says_the_same(app, people):
+    known = people("viewer", is_logged_in=False)
+    seen = []
+    for n, email in enumerate((known.email, UNKNOWN)):
+        for _ in range(7):
+            browser = app.test_client()
+            browser.environ_base["REMOTE_ADDR"] = f"192.0.2.{n}"
+            answer = browser.log_in(email, "wrong wrong wrong")
+        assert answer.status_code == 429
+        status, headers, text = told(answer, email)
+        headers.pop("Retry-After")
+        seen.append((status, headers, re.sub(r"Wait \d+ s", "", text)))
+    assert seen[0] == seen[1]
+
+
+def test_a_persons_number_tells_a_viewer_nothing(people):
+    viewer, other = people("viewer"), people("viewer")
+    there, missing = (
+        viewer.get(f"/admin/users/{number}") for number in (other.user_id, 9999)
+    )
+    assert told(there) == told(missing)

@@ -1,0 +1,85 @@
+"""What somebody typed is text on every page, wherever it comes back."""
+
+from __future__ import annotations
+
+import pytest
+
+from evenflow.web.context import KEY
+from evenflow.web.tables import Audit, WebSession
+
+EVIL = "\"'><script>alert(7)</script><img src=x onerror=alert(7)>"
+NAMES = (
+    "q", "page", "role", "actor", "action", "since", "until", "next", "sort", "label",
+    "status", "source", "service", "judged", "email", "token", "name", "error", "view",
+    "tab", "file", "line", "model", "left", "right", "columns", "column", "kind",
+)  # fmt: skip
+
+
+def is_safe(text):
+    return "<script>alert" not in text and "<img src=x" not in text
+
+
+@pytest.mark.parametrize("role", ["viewer", "admin", None])
+def test_nothing_in_an_address_comes_back_as_markup(app, people, pages, role):
+    person = people(role) if role else app.test_client()
+    for route in pages:
+        if "GET" in route.methods and route.endpoint != "static":
+            answer = person.get(route.url, query_string=dict.fromkeys(NAMES, EVIL))
+            if answer.mimetype == "text/html":
+                assert is_safe(answer.text), route.url
+            answer.close()
+
+
+def test_nothing_in_a_form_comes_back_as_markup(people, pages):
+    admin = people("admin")
+    keep = {"security.logout", "account.log_out_everywhere", "account.end_session"}
+    for route in pages:
+        if "POST" in route.methods and route.endpoint not in keep:
+            answer = admin.send(route.url, dict.fromkeys(NAMES, EVIL))
+            if answer.mimetype == "text/html":
+                assert is_safe(answer.text), route.url
+
+
+@pytest.mark.parametrize("path", [f"/{EVIL}", f"/alerts/{EVIL}", f"/reset/{EVIL}"])
+def test_an_address_that_is_not_there_is_not_run(app, people, path):
+    for person in (people("viewer"), app.test_client()):
+        assert is_safe(person.get(path).text)
+        assert is_safe(person.get(path, follow_redirects=True).text)
+
+
+def test_what_is_stored_is_text_when_it_is_shown(app, people):
+    admin = people("admin")
+    browser = app.test_client()
+    browser.post(
+        "/login",
+        data={
+            "csrf_token": browser.csrf(),
+            "email": admin.email,
+            "password": admin.password,
+        },
+        headers={"User-Agent": EVIL},
+    )
+    with app.extensions[KEY].database.session() as session:
+        session.add(
+            Audit(
+                actor=EVIL, action=EVIL[:60], object=EVIL, address=EVIL[:64],
+                detail={EVIL: EVIL},
+            )
+        )  # fmt: skip
+        for row in session.query(WebSession):
+            row.address = EVIL[:64]
+    admin.send("/account/tokens", {"name": EVIL, "scopes": "score", "days": "7"})
+    for path in ("/account", "/admin/audit", "/admin/users"):
+        page = admin.get(path).text
+        assert is_safe(page), path
+    assert "&lt;script&gt;" in admin.get("/admin/audit").text
+    assert "&lt;script&gt;" in admin.get("/account").text
+
+
+def test_an_address_with_markup_is_no_address(app):
+    for email in (f"{EVIL}@x.org", '"<script>alert(7)</script>"@x.org', "a@<b>.org"):
+        data = {"email": email, "password": "gravel lampshade oboe fjord"}
+        answer = app.test_client().send("/register", data)
+        assert answer.status_code == 200
+        assert "This is no e-mail address" in answer.text
+        assert is_safe(answer.text)
