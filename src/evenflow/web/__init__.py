@@ -16,7 +16,16 @@ from sqlalchemy.orm import scoped_session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from evenflow import __version__
-from evenflow.web import accounts, api, errors, headers, layout, migrations, pages
+from evenflow.web import (
+    accounts,
+    api,
+    errors,
+    headers,
+    layout,
+    migrations,
+    packed,
+    pages,
+)
 from evenflow.web.context import KEY, Web
 from evenflow.web.database import Database, sqlite_url
 from evenflow.web.detectors import Detectors
@@ -65,6 +74,7 @@ def create_app(settings: Settings) -> Flask:
     CSRFProtect(app)
     accounts.register(app, settings, db)
     headers.register(app, settings)
+    packed.register(app)
     errors.register(app)
     layout.register(app)
     api.register(app)
