@@ -35,7 +35,11 @@ def sent(server: Server, token: str, path: Path) -> dict[str, Any]:
     with path.open("rb") as stream:
         connection.request(
             "POST", f"{UPLOADS}?name={path.name}", stream,
-            head | {"Content-Length": str(path.stat().st_size)},
+            head
+            | {
+                "Content-Length": str(path.stat().st_size),
+                "Content-Type": "application/octet-stream",
+            },
         )  # fmt: skip
         answer = connection.getresponse()
     job = json.loads(answer.read())
