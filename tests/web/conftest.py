@@ -299,7 +299,8 @@ class Program(FlaskClient):
         """Send a request with the key."""
         headers = {"Authorization": f"Bearer {self.token}"}
         headers |= kwargs.pop("headers", {})
-        return self.open(f"/api/v1{path}", method=method, headers=headers, **kwargs)
+        kwargs = {"method": method, "headers": headers, "buffered": True, **kwargs}
+        return self.open(f"/api/v1{path}", **kwargs)
 
 
 @pytest.fixture

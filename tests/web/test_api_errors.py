@@ -1,0 +1,236 @@
+"""One shape for all that goes wrong; the document; what operators ask."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from evenflow.web import api, health
+from evenflow.web.api.examples import RECORD
+from evenflow.web.context import KEY
+
+
+def has_the_shape(answer):
+    assert answer.mimetype == "application/json"
+    assert set(answer.json) == {"error"}
+    error = answer.json["error"]
+    assert set(error) <= {"type", "message", "fields", "version"}
+    assert error["type"]
+    assert error["message"]
+    assert "Traceback" not in answer.text
+    return error
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/", 404),
+        ("GET", "/api/v2/score", 404),
+        ("GET", "/api/v1/nothing", 404),
+        ("GET", "/api/v1/../v1/x", 404),
+        ("GET", "/api/v1/score", 405),
+        ("DELETE", "/api/v1/me", 405),
+        ("OPTIONS", "/api/v1/me", 405),
+        ("TRACE", "/api/v1/me", 405),
+        ("POST", "/api/v1/openapi.json", 405),
+        ("GET", "/api/v1/me", 401),
+    ],
+)
+def test_an_error_has_the_one_shape_before_anybody_is_known(app, method, path, status):
+    answer = app.test_client().open(path, method=method)
+    assert answer.status_code == status
+    has_the_shape(answer)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/alerts/1", 404),
+        ("GET", f"/alerts/{2**63}", 404),
+        ("GET", "/alerts/0", 404),
+        ("GET", "/alerts/-1", 404),
+        ("GET", "/alerts/x", 404),
+        ("GET", "/records/9223372036854775807", 404),
+        ("GET", "/uploads/x", 404),
+        ("GET", "/uploads/..%2f..%2fsecret", 404),
+        ("GET", "/uploads/%00", 404),
+        ("GET", "/bundles/%00", 404),
+        ("GET", "/bundles/..", 404),
+        ("GET", "/bundles/" + "x" * 300, 404),
+        ("GET", "/alerts?limit=0", 422),
+        ("GET", "/alerts?limit=201", 422),
+        ("GET", "/alerts?limit=x", 422),
+        ("GET", "/alerts?cursor=x", 422),
+        ("GET", "/alerts?cursor=" + "x" * 201, 422),
+        ("GET", "/alerts?state=lost", 422),
+        ("GET", "/alerts?q=%00", 422),
+        ("GET", "/alerts?since=0001-01-01T00:00:00%2B14:00", 422),
+        ("GET", "/alerts?until=9999-12-31T23:59:59-14:00", 422),
+        ("GET", "/alerts?nothing=1", 422),
+        ("GET", "/records?since=yesterday", 422),
+        ("GET", "/uploads?cursor=WyJ4IiwieSJd", 422),
+        ("GET", "/uploads?cursor=W10", 422),
+        ("GET", "/me?x=1", 422),
+    ],
+)
+def test_an_error_has_the_one_shape_for_a_key_that_may(programs, method, path, status):
+    answer = programs("admin").ask(method, path)
+    assert answer.status_code == status, answer.text
+    error = has_the_shape(answer)
+    if status == 422:
+        assert error["fields"]
+
+
+def test_a_fault_of_ours_tells_nothing_of_it(app, programs, monkeypatch):
+    def fail():
+        raise RuntimeError("a secret detail")
+
+    monkeypatch.setattr(app.extensions[KEY].detectors, "active", fail)
+    answer = programs("viewer").ask("POST", "/score", json={"record": RECORD})
+    assert answer.status_code == 500
+    has_the_shape(answer)
+    assert "secret" not in answer.text
+
+
+def test_a_database_that_is_away_is_503_and_when_to_ask_again(
+    app, programs, monkeypatch
+):
+    program = programs("viewer")
+    program.ask("GET", "/me")
+
+    def away(*_args, **_kwargs):
+        raise OperationalError("SELECT", {}, Exception("gone"))
+
+    monkeypatch.setattr(Session, "scalars", away)
+    answer = program.ask("GET", "/alerts")
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    has_the_shape(answer)
+    # what needs no database still answers
+    answer = program.ask("POST", "/score", json={"record": RECORD})
+    assert answer.status_code == 200
+
+
+def test_the_document_is_public_and_kept_by_its_tag(app):
+    client = app.test_client()
+    answer = client.get("/api/v1/openapi.json")
+    assert answer.status_code == 200
+    assert answer.json["openapi"] == "3.1.0"
+    tag = answer.headers["ETag"]
+    again = client.get("/api/v1/openapi.json", headers={"If-None-Match": tag})
+    assert again.status_code == 304
+
+
+def test_the_document_says_scope_errors_and_an_example_of_everything(app):
+    document = app.test_client().get("/api/v1/openapi.json").json
+    operations = {
+        item["operationId"]: item
+        for path in document["paths"].values()
+        for item in path.values()
+    }
+    declared = {o.name: o for group in api.GROUPS for o in group.operations}
+    assert set(operations) == set(declared)
+    for name, told in operations.items():
+        operation = declared[name]
+        assert told["summary"]
+        assert told["description"]
+        assert told["security"] == [
+            {"key": [operation.scope] if operation.scope else []}
+        ]
+        assert {"401", "422", "429", "500", "503"} <= set(told["responses"])
+        assert str(operation.status) in told["responses"]
+        for parameter in told["parameters"]:
+            schema = parameter["schema"]
+            bounds = {"maxLength", "maximum", "enum", "pattern", "format"}
+            assert bounds & set(schema) or schema["type"] == "boolean", parameter
+    text = json.dumps(document)
+    assert "$defs" not in text
+    for ref in {part.split('"')[0] for part in text.split('"$ref": "')[1:]}:
+        assert ref.rsplit("/", 1)[1] in document["components"]["schemas"]
+
+
+def test_healthz_answers_without_a_database(app, monkeypatch):
+    monkeypatch.setattr(app.extensions[KEY].database, "engine", None)
+    answer = app.test_client().get("/healthz")
+    assert (answer.status_code, answer.json) == (200, {"status": "ok"})
+
+
+def test_readyz_says_what_lacks(app, settings, monkeypatch):
+    client = app.test_client()
+    assert client.get("/readyz").json == {"status": "ok", "lacking": []}
+    monkeypatch.setattr(health, "ROOM", shutil.disk_usage(settings.home).total * 2)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert "free on the disk" in answer.json["lacking"][0]
+
+
+def test_readyz_without_a_model_or_a_database(app, monkeypatch):
+    client, web = app.test_client(), app.extensions[KEY]
+    monkeypatch.setattr(web.detectors, "active", lambda: None)
+    assert client.get("/readyz").json["lacking"] == ["no model is in use"]
+
+    def away(*_args):
+        raise OperationalError("SELECT", {}, Exception("gone"))
+
+    monkeypatch.setattr(health.migrations, "check", away)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json["lacking"] == ["the database does not answer"]
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_the_figures_count_requests_verdicts_and_jobs(app, programs):
+    program = programs("viewer", "score")
+    for _ in range(3):
+        program.ask("POST", "/score", json={"record": RECORD})
+    program.ask("POST", "/score?keep=true", json={"record": RECORD})
+    program.ask("POST", "/score", json={})
+    text = app.test_client().get("/metrics").text
+    line = (
+        'evenflow_requests_total{endpoint="api_v1.score_record",method="POST",status='
+    )
+    assert f'{line}"200"}} 4.0' in text
+    assert f'{line}"422"}} 1.0' in text
+    assert 'evenflow_verdicts_total{verdict="dos"} 4.0' in text
+    assert 'evenflow_kept_verdicts_last_day{source="api",verdict="dos"} 1.0' in text
+    count = 'evenflow_request_seconds_count{endpoint="api_v1.score_record"} 5.0'
+    assert count in text
+    assert "# TYPE evenflow_jobs gauge" in text
+    assert "# TYPE evenflow_logins_failed_total counter" in text
+
+
+def test_strange_methods_and_addresses_make_no_new_names(app):
+    client = app.test_client()
+    for k in range(5):
+        client.open(f"/nowhere/{k}", method=f"ODD{k}")
+    text = client.get("/metrics").text
+    assert text.count('_requests_total{endpoint="none",method="other"') == 1
+    assert "nowhere" not in text
+
+
+@pytest.mark.parametrize(
+    ("change", "is_let_in"),
+    [
+        ({}, True),
+        ({"environ_base": {"REMOTE_ADDR": "::1"}}, True),
+        ({"base_url": "http://[::1]:8000"}, True),
+        ({"environ_base": {"REMOTE_ADDR": "192.0.2.7"}}, False),
+        ({"headers": {"X-Forwarded-For": "192.0.2.7"}}, False),
+        ({"headers": {"Forwarded": "for=192.0.2.7"}}, False),
+        ({"base_url": "http://evenflow.example.org"}, False),
+    ],
+)
+def test_the_figures_are_for_this_machine_or_a_key(app, programs, change, is_let_in):
+    client = app.test_client()
+    assert client.get("/metrics", **change).status_code == (200 if is_let_in else 401)
+    headers = change.pop("headers", {})
+    for scope, status in (("metrics", 200), ("score", 200 if is_let_in else 403)):
+        key = programs("analyst", scope).token
+        answer = client.get(
+            "/metrics", headers=headers | {"Authorization": f"Bearer {key}"}, **change
+        )
+        assert answer.status_code == status
