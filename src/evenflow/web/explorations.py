@@ -51,8 +51,13 @@ class Source:
 
     @property
     def can_be_read(self) -> bool:
-        """Whether its rows can be loaded on this server."""
+        """Whether all its rows can be loaded on this server."""
         return self.here in ("here", "built in")
+
+    @property
+    def can_be_looked_at(self) -> bool:
+        """Whether some of its rows can be loaded on this server."""
+        return self.can_be_read or self.here == "incomplete"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -122,7 +127,8 @@ def look(
         return datasets.load(name, part, folders=folders, on_event=on_event)
 
     table = load(split)
-    is_beside = dataset.has_official_test and split != "test"
+    is_whole = all(place is not None for _, place in datasets.status(dataset, folders))
+    is_beside = dataset.has_official_test and split != "test" and is_whole
     return explore(
         table,
         others={"test": load("test")} if is_beside else {},

@@ -78,8 +78,8 @@ def discard(session: Session, home: Home, job: Job) -> bool:
 
 
 def recipe_of(job: Job) -> Mapping[str, Any]:
-    """Return the recipe of a job as it was asked for; empty for one by name."""
-    said = job.payload.get("recipe")
+    """Return the recipe of a job; empty for one by name that is not done."""
+    said = (job.result or {}).get("recipe") or job.payload.get("recipe")
     return said if isinstance(said, Mapping) else {}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ def run(task: Task) -> Outcome:
                 )
             )
 
-    return Outcome(result=_result(name, bundle), store=store)
+    return Outcome(result=_result(name, recipe, bundle, task.said), store=store)
 
 
 def _recipe(said: Any) -> Recipe:
@@ -177,7 +177,9 @@ def _finite(value: Any) -> Any:
     return None if is_odd else value
 
 
-def _result(name: str, bundle: Bundle) -> dict[str, Any]:
+def _result(
+    name: str, recipe: Recipe, bundle: Bundle, said: Mapping[str, Any]
+) -> dict[str, Any]:
     binary, several = bundle.report["binary"], bundle.report["multiclass"]
     return {
         "bundle": name,
@@ -189,6 +191,9 @@ def _result(name: str, bundle: Bundle) -> dict[str, Any]:
             "macro_f1": several["macro_f1"],
         },
         "history": bundle.report["training"]["history"],
+        "notes": bundle.report["training"]["notes"],
+        "recipe": recipe.to_dict(),
+        "steps": said.get("steps", []),
     }
 
 

@@ -125,7 +125,7 @@ def state(name: str) -> Answer:
 def look(name: str) -> Answer:
     """Start a job that looks at a data set."""
     source = _source(name)
-    if not source.can_be_read or recipe_form.takes_files(name):
+    if not source.can_be_looked_at or recipe_form.takes_files(name):
         raise DataError(
             f"the files of {name} are not on this server, so there is nothing to look "
             f"at. An administrator gets them with: evenflow data fetch {name}"
