@@ -30,6 +30,7 @@ PUBLIC = {
 PUBLIC_URLS = {
     "/healthz": "whether the process lives",
     "/readyz": "whether it can work",
+    "/metrics": "asks for this machine or a key itself",
 }
 BY_FLASK_SECURITY = {
     "security.change_password", "security.verify", "security.mf_recovery_codes",

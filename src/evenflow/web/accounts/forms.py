@@ -23,6 +23,7 @@ from evenflow.web.accounts import guessing, people
 from evenflow.web.accounts.throttle import key
 from evenflow.web.context import web
 
+EMAIL = "E-mail address"
 WRONG = "E-mail address or password is wrong"
 """The one answer to a log-in that fails, whatever was wrong."""
 
@@ -41,6 +42,7 @@ class LogIn(LoginForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.password.description = ""
+        self.email.label.text = EMAIL
 
     def validate(self, **kwargs: Any) -> bool:
         """Return whether this person may come in."""
@@ -97,6 +99,11 @@ class ChangePassword(ChangePasswordForm):
 
     new_password_confirm = None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.password.label.text = "Password you have now"
+        self.new_password.label.text = "New password"
+
     def validate(self, **kwargs: Any) -> bool:
         """Return whether the password is changed."""
         tries = key("password", current_user.id)
@@ -114,9 +121,17 @@ class SetPassword(ResetPasswordForm):
 
     password_confirm = None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.password.label.text = "New password"
+
 
 class ForgotPassword(ForgotPasswordForm):
     """An address that a link is sent to, if it has an account."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.email.label.text = EMAIL
 
     def validate(self, **kwargs: Any) -> bool:
         """Return whether a link is sent."""
@@ -131,6 +146,10 @@ class ForgotPassword(ForgotPasswordForm):
 class SendConfirmation(SendConfirmationForm):
     """An address that another link to confirm it is sent to."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.email.label.text = EMAIL
+
     def validate(self, **kwargs: Any) -> bool:
         """Return whether a link is sent."""
         return _may_send(self) and bool(super().validate(**kwargs))
@@ -138,6 +157,10 @@ class SendConfirmation(SendConfirmationForm):
 
 class ChangeEmail(ChangeEmailForm):
     """Another address, which is sent a link."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.email.label.text = "New e-mail address"
 
     def validate(self, **kwargs: Any) -> bool:
         """Return whether a link is sent."""

@@ -47,10 +47,10 @@ class OnceTotp(Totp):
     def generate_qrcode(self, username: str, totp: str) -> str:
         """Return the code to scan as an image, dark on white in both themes."""
         import qrcode  # type: ignore[import-untyped]
-        from qrcode.image.svg import SvgFillImage  # type: ignore[import-untyped]
+        from qrcode.image.svg import SvgPathFillImage  # type: ignore[import-untyped]
 
         image = qrcode.make(
-            self.get_totp_uri(username, totp), image_factory=SvgFillImage
+            self.get_totp_uri(username, totp), image_factory=SvgPathFillImage
         )
         buffer = io.BytesIO()
         image.save(buffer)
@@ -129,6 +129,10 @@ class RescueForm(TwoFactorRescueForm):
 class CodeForm(TwoFactorVerifyCodeForm):
     """A code of the app: when logging in, or to set the app up."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.code.label.text = "Code"
+
     def validate(self, **kwargs: Any) -> bool:
         """Return whether it is the code of this moment."""
         tries = guessing.code_keys(self.user)
@@ -143,6 +147,10 @@ class CodeForm(TwoFactorVerifyCodeForm):
 
 class RecoveryForm(MfRecoveryForm):
     """A recovery code instead of one of the app."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.code.label.text = "Recovery code"
 
     def validate(self, **kwargs: Any) -> bool:
         """Return whether it is one of the codes that are left."""

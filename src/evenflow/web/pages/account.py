@@ -6,7 +6,6 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_security import current_user, logout_user, verify_password
-from sqlalchemy import select
 
 from evenflow.errors import DataError
 from evenflow.web.accounts import guessing, passwords, people, sessions, tokens
@@ -14,7 +13,7 @@ from evenflow.web.accounts.recent import recent
 from evenflow.web.accounts.throttle import key
 from evenflow.web.context import web
 from evenflow.web.guard import require
-from evenflow.web.tables import ApiToken, User, now
+from evenflow.web.tables import User
 
 bp = Blueprint("account", __name__, url_prefix="/account")
 
@@ -66,7 +65,7 @@ def make_token() -> Any:
     }
     try:
         plain = tokens.make(
-            web.db(),
+            web.db,
             _me(),
             name=typed["name"],
             scopes=tuple(typed["scopes"]),
@@ -89,11 +88,9 @@ def make_token() -> Any:
 @require("viewer")
 def revoke_token(number: int) -> Any:
     """Make one of the person's own keys worthless."""
-    token = web.db.get(ApiToken, number) if number < 2**31 else None
-    if token is None or token.user_id != current_user.id or token.revoked_at:
+    if number >= 2**31 or not tokens.revoke(web.db, current_user.id, number):
         abort(404)
-    token.revoked_at = now()
-    people.log(web.db, "token.revoke", current_user.email, name=token.name)
+    people.log(web.db, "token.revoke", current_user.email, number=number)
     web.db.commit()
     flash("The key is worth nothing any more", "success")
     return redirect(url_for(".index", _anchor="tokens"), 303)
@@ -129,13 +126,12 @@ def _page(
     return render_template(
         "account/index.html",
         sessions=sessions.of(_me()),
-        tokens=web.db.scalars(
-            select(ApiToken)
-            .where(ApiToken.user_id == current_user.id)
-            .order_by(ApiToken.id.desc())
-            .limit(200)
-        ).all(),
-        scopes=tokens.SCOPES,
+        tokens=tokens.of(web.db, current_user.id),
+        scopes={
+            scope: words
+            for scope, words in tokens.SCOPES.items()
+            if tokens.allows(scope, current_user.role)
+        },
         typed=typed or {"name": "", "scopes": ["score"], "days": "90"},
         error=error,
         delete_error=delete_error,
