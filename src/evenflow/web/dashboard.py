@@ -17,7 +17,7 @@ from evenflow.web import charts
 from evenflow.web.guard import at_least, visible
 from evenflow.web.jobs.queue import LIVE
 from evenflow.web.knowledge import about
-from evenflow.web.tables import Alert, Job, Record, Tally, now
+from evenflow.web.tables import Alert, Audit, Job, Record, Tally, now
 
 RANGES = {"24h": (24, 1), "7d": (7 * 24, 6), "30d": (30 * 24, 24)}
 """Name of a range -> its hours, and the hours of one bar."""
@@ -26,7 +26,11 @@ SIDES = ("normal", "", " ", "attack")
 """The colours of normal and attack: blue, and the vermilion of a problem."""
 TOP = 8
 """Services and sources that are named."""
+LOOKED_AT = 20_000
+"""Newest alerts whose judgements are counted."""
 MOST_JOBS = 6
+STILL_COUNTED = timedelta(hours=2)
+"""Age of the hours whose counts may still grow."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,9 +170,25 @@ def work(session: Session) -> Work:
     states = session.execute(
         _mine(select(Alert.state, func.count()), Alert).group_by(Alert.state)
     ).all()
+    jobs = session.scalars(
+        _mine(select(Job), Job)
+        .where(Job.state.in_(LIVE))
+        .order_by(Job.created_at)
+        .limit(MOST_JOBS)
+    ).all()
+    return Work(
+        states={state: int(n) for state, n in states},
+        feedback=_feedback(session),
+        jobs=jobs,
+    )
+
+
+def _feedback(session: Session) -> tuple[Feedback, ...]:
+    """Return what was said by class, the most judged first, normal last."""
+    newest = _mine(select(Alert.id), Alert).order_by(Alert.id.desc()).limit(LOOKED_AT)
     judged = session.execute(
         _mine(select(Alert.label, Alert.judgement, func.count()), Alert)
-        .where(Alert.judgement.is_not(None))
+        .where(Alert.judgement.is_not(None), Alert.id.in_(newest))
         .group_by(Alert.label, Alert.judgement)
     ).all()
     said: dict[str, dict[str, int]] = {}
@@ -183,46 +203,48 @@ def work(session: Session) -> Work:
         )
         for label, found in said.items()
     )
-    jobs = session.scalars(
-        _mine(select(Job), Job)
-        .where(Job.state.in_(LIVE))
-        .order_by(Job.created_at)
-        .limit(MOST_JOBS)
-    ).all()
-    return Work(
-        states={state: int(n) for state, n in states},
-        feedback=tuple(sorted(feedback, key=lambda f: (f.label == BENIGN, -f.judged))),
-        jobs=jobs,
-    )
+    return tuple(sorted(feedback, key=lambda f: (f.label == BENIGN, -f.judged)))
 
 
 def verdicts_revision(session: Session, *more: object) -> str:
-    """Return a word that changes when :func:`verdicts` would: one cheap query."""
+    """Return a word that changes when :func:`verdicts` would: one cheap query.
+
+    Counts change in the hours that run; the hour is in the word, for all that leaves.
+    """
+    hour = _hour(now())
     seen = session.execute(
-        _seen(select(func.max(Tally.id), func.sum(Tally.n))).where(Tally.facet == "all")
+        _seen(
+            select(func.count(), func.max(Tally.id), func.sum(Tally.n)).where(
+                Tally.facet == "all", Tally.hour >= hour - STILL_COUNTED
+            )
+        )
     ).one()
-    return _word(_hour(now()), *seen, *more)
+    return _word(hour, *seen, *more)
 
 
 def work_revision(session: Session, *more: object) -> str:
-    """Return a word that changes when :func:`work` would: two queries."""
-    alerts = session.execute(
-        _mine(select(func.count(), func.max(Alert.id), func.sum(Alert.version)), Alert)
-    ).one()
+    """Return a word that changes when :func:`work` would: a few cheap queries."""
+    ends = [
+        session.scalar(_mine(select(Alert.id), Alert).order_by(order).limit(1))
+        for order in (Alert.id, Alert.id.desc())
+    ]
     jobs = session.execute(
-        _mine(select(Job.id, Job.state, Job.lease_until, Job.progress), Job)
+        _mine(select(Job.id, Job.state, Job.progress), Job)
         .where(Job.state.in_(LIVE))
         .order_by(Job.created_at)
         .limit(MOST_JOBS)
     ).all()
-    return _word(*alerts, *map(tuple, jobs), *more)
+    return _word(*ends, _changes(session), *map(tuple, jobs), *more)
+
+
+def _changes(session: Session) -> int | None:
+    """Return the number of the last change of an alert: each is in the log."""
+    query = select(Audit.id).where(Audit.action == "alert.change")
+    return session.scalar(query.order_by(Audit.id.desc()).limit(1))
 
 
 def is_new(session: Session) -> bool:
-    """Return whether the current person has seen nothing yet: no verdict, no job."""
-    tallied = session.scalar(_seen(select(Tally.id)).limit(1))
-    if tallied is not None:
-        return False
+    """Return whether the current person has nothing yet: no record, no upload."""
     kept = session.scalar(_mine(select(Record.id), Record).limit(1))
     put = session.scalar(_mine(select(Job.id), Job).where(Job.lane == "score").limit(1))
     return kept is None and put is None

@@ -16,11 +16,13 @@ from typing import Any
 
 import polars as pl
 from flask import request, url_for
+from flask_security import current_user
 from sqlalchemy import Select, String, cast, func, select
 
 from evenflow.runtime._writers import inert
 from evenflow.web.context import web
-from evenflow.web.guard import visible
+from evenflow.web.guard import at_least, visible
+from evenflow.web.tables import Tally, now
 
 PER_PAGE = 50
 MOST_TEXT = 100
@@ -30,6 +32,9 @@ MOST_SEARCHED = 20_000
 MOST_DOWNLOADED = 10_000
 """Rows of one download, the first ones of the list."""
 MOST_PAGES = 10_000
+MOST_WORDS = 60
+RECENT = timedelta(days=7)
+"""How far back words to choose from are looked for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,8 +157,18 @@ def listed(table: Any, asked: Criteria, *more: Any) -> Select[Any]:
     )
 
 
-def paged(query: Select[Any], asked: Criteria) -> Page:
-    """Return the page of the list that the address names."""
+def paged(table: Any, query: Select[Any], asked: Criteria, *options: Any) -> Page:
+    """Return the page of the list that the address names.
+
+    Parameters
+    ----------
+    table : mapped class
+    query : Select
+        Of :func:`listed`.
+    asked : Criteria
+    *options
+        What else is loaded with the rows.
+    """
     counted = query.order_by(None).with_only_columns(
         func.count(), maintain_column_froms=True
     )
@@ -162,21 +177,41 @@ def paged(query: Select[Any], asked: Criteria) -> Page:
     text = request.args.get("page", "1")
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 1
     number = min(max(number, 1), pages, MOST_PAGES)
-    found = web.db.scalars(query.limit(PER_PAGE).offset((number - 1) * PER_PAGE))
+    # rows are wide: only their numbers are sorted
+    sorted_ids = query.with_only_columns(table.id, maintain_column_froms=True)
+    ids = web.db.scalars(
+        sorted_ids.limit(PER_PAGE).offset((number - 1) * PER_PAGE)
+    ).all()
+    found = web.db.scalars(select(table).where(table.id.in_(ids)).options(*options))
+    rows = {row.id: row for row in found}
     return Page(
         number=number,
         pages=pages,
         total=total,
-        rows=found.all(),
+        rows=[rows[i] for i in ids if i in rows],
         prev_url=asked.url(page=number - 1) if number > 1 else "",
         next_url=asked.url(page=number + 1) if number < min(pages, MOST_PAGES) else "",
     )
 
 
-def words(table: Any, column: Any, *, most: int = 60) -> list[str]:
-    """Return the words a column has among what the person may see, sorted."""
-    query = visible(select(column).distinct(), table).where(column != "")
-    return sorted(web.db.scalars(query.limit(most)))
+def services() -> list[str]:
+    """Return services of the last days, as far as the person may see them, sorted."""
+    return _tallied(Tally.value, Tally.facet == "service")
+
+
+def labels() -> list[str]:
+    """Return the classes of the model in use, then others of the last days."""
+    bundle = web.detectors.active()
+    known = () if bundle is None else bundle.schema.classes
+    return list(dict.fromkeys([*known, *_tallied(Tally.label, Tally.facet == "all")]))
+
+
+def _tallied(column: Any, clause: Any) -> list[str]:
+    # from the counts: a list of records would be read as a whole
+    query: Any = select(column).distinct().where(clause, Tally.hour >= now() - RECENT)
+    if not at_least("analyst"):
+        query = query.where(Tally.owner_id == current_user.id)
+    return sorted(web.db.scalars(query.limit(MOST_WORDS)))
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:

@@ -69,14 +69,14 @@ def index() -> str:
     """Show a page of the alerts the person may see; those that wait, first."""
     asked, labels = _asked()
     query = listing.listed(Alert, asked, *_more(asked))
-    page = listing.paged(query.options(joinedload(Alert.owner)), asked)
+    page = listing.paged(Alert, query, asked, joinedload(Alert.owner))
     return render_template(
         "alerts/index.html",
         asked=asked,
         page=page,
         labels=labels,
         classes=_classes(labels),
-        services=listing.words(Alert, Alert.service),
+        services=listing.services(),
         listed=list(listing.errors_of(asked, LABELS)),
         is_empty=not page.total and _has_none(),
         most_bulk=MOST_BULK,
@@ -253,7 +253,7 @@ def _following(alert: Alert) -> int | None:
 
 
 def _asked() -> tuple[listing.Criteria, list[str]]:
-    labels = listing.words(Alert, Alert.label)
+    labels = listing.labels()
     typed = request.args.get("label", "")
     known = [*labels, typed] if len(typed) <= 80 else labels
     asked = listing.criteria(

@@ -61,15 +61,14 @@ def index() -> str:
     """Show a page of the records the person may see."""
     asked, labels = _asked()
     query = listing.listed(Record, asked, *_more(asked))
-    page = listing.paged(
-        query.options(joinedload(Record.alert), joinedload(Record.owner)), asked
-    )
+    also = (joinedload(Record.alert), joinedload(Record.owner))
+    page = listing.paged(Record, query, asked, *also)
     return render_template(
         "history/index.html",
         asked=asked,
         page=page,
         labels=labels,
-        services=listing.words(Record, Record.service),
+        services=listing.services(),
         listed=list(listing.errors_of(asked, LABELS)),
         is_empty=not page.total and not asked.is_narrow,
         most=listing.MOST_DOWNLOADED,
@@ -148,7 +147,7 @@ def _page(record: Record, said: judging.Judgement, *, is_stale: bool = False) ->
 
 
 def _asked() -> tuple[listing.Criteria, list[str]]:
-    labels = listing.words(Record, Record.label)
+    labels = listing.labels()
     typed = request.args.get("label", "")
     # a class without records is an empty list, not an error
     known = [*labels, typed] if len(typed) <= 80 else labels
