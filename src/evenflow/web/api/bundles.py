@@ -101,9 +101,11 @@ def activate_bundle(call: Call[Query, None], name: str) -> dict[str, Any]:
     """Put a model to use for everybody; all processes do within seconds. Audited."""
     bundle = found_bundle(name)
     before = web.detectors.active_name()
-    web.detectors.activate(web.db(), name)
+    told = _told(bundle) | {"is_active": True}
     audit("bundle.activate", name, user=call.caller, before=before)
-    return _told(bundle) | {"is_active": True}
+    # last: whoever asks for the name before the commit remembers the old one
+    web.detectors.activate(web.db(), name)
+    return told
 
 
 def found_bundle(name: str) -> Bundle:

@@ -1,0 +1,322 @@
+"""Alerts, records and models through the API: who sees what, and change by version."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+
+import polars as pl
+import pytest
+from sqlalchemy import select
+
+from evenflow.web import alerts as alert_changes
+from evenflow.web.api import schemas
+from evenflow.web.api.examples import RECORD
+from evenflow.web.context import KEY
+from evenflow.web.tables import Alert, Audit
+
+
+def kept(program, record=RECORD):
+    found = program.ask("POST", "/score?keep=true", json={"record": record}).json
+    return found["record_id"], found["alert_id"]
+
+
+def audited(app, action):
+    with app.extensions[KEY].database.session() as session:
+        rows = session.scalars(select(Audit).where(Audit.action == action))
+        return [(row.user_id, row.object, row.detail) for row in rows]
+
+
+def objects(program):
+    """Every address of one person's record and alert, and how it is asked."""
+    record, alert = kept(program)
+    return [
+        ("GET", f"/records/{record}", {}),
+        ("GET", f"/alerts/{alert}", {}),
+        ("PATCH", f"/alerts/{alert}", {"json": {"state": "open", "version": 1}}),
+        ("POST", f"/alerts/{alert}/notes", {"json": {"text": "mine"}}),
+    ]
+
+
+def test_what_is_another_viewer_s_is_not_there_and_an_analyst_sees_it(programs):
+    mine, other, analyst = programs("viewer"), programs("viewer"), programs("analyst")
+    for method, path, more in objects(mine):
+        assert other.ask(method, path, **more).status_code == 404, path
+        assert analyst.ask(method, path, **more).status_code in (200, 201), path
+    for path in ("/records", "/alerts"):
+        assert other.ask("GET", path).json["items"] == []
+        assert len(mine.ask("GET", path).json["items"]) == 1
+        assert len(analyst.ask("GET", path).json["items"]) == 1
+    alert = mine.ask("GET", "/alerts").json["items"][0]["id"]
+    assert mine.ask("GET", f"/alerts/{alert}").json["state"] == "open"
+
+
+def test_a_search_finds_no_row_of_another_viewer(programs):
+    kept(programs("viewer"))
+    for path in ("/records", "/alerts"):
+        answer = programs("viewer").ask("GET", f"{path}?q=private")
+        assert answer.json["items"] == []
+
+
+@pytest.mark.databases
+def test_a_walk_meets_every_row_once_while_rows_are_added(programs):
+    program = programs("viewer")
+    ids = [kept(program) for _ in range(7)]
+    for path, expected in (
+        ("/records", [r for r, _ in ids]),
+        ("/alerts", [a for _, a in ids]),
+    ):
+        before = [
+            row["id"] for row in program.ask("GET", f"{path}?limit=200").json["items"]
+        ]
+        seen, cursor = [], ""
+        while cursor is not None:
+            found = program.ask("GET", f"{path}?limit=3{cursor}").json
+            seen += [row["id"] for row in found["items"]]
+            cursor = found["next"] and f"&cursor={found['next']}"
+            kept(program)
+        assert seen == before
+        assert set(expected) <= set(seen)
+        assert len(seen) == len(set(seen))
+
+
+@pytest.mark.databases
+def test_lists_are_narrowed(programs):
+    program = programs("viewer")
+    kept(program)
+    kept(program, RECORD | {"service": "http", "src_ip": "192.0.2.9"})
+    for path, n in {
+        "/alerts?state=new": 2,
+        "/alerts?state=closed": 0,
+        "/alerts?label=dos": 2,
+        "/alerts?label=nothing": 0,
+        "/alerts?judged=false": 2,
+        "/alerts?judged=true": 0,
+        "/alerts?q=192.0.2.9": 1,
+        "/alerts?q=HTTP": 1,
+        "/alerts?q=%25": 0,
+        "/alerts?since=2020-01-01T00:00:00Z": 2,
+        "/alerts?until=2020-01-01T00:00:00Z": 0,
+        "/records?label=dos&attacks=true&source=api": 2,
+        "/records?attacks=false": 0,
+        "/records?source=form": 0,
+        "/records?q=192.0.2.9": 1,
+        "/records?since=2999-01-01T00:00:00": 0,
+    }.items():
+        answer = program.ask("GET", path)
+        assert answer.status_code == 200, answer.text
+        assert len(answer.json["items"]) == n, path
+
+
+def test_what_is_answered_is_what_the_document_says(programs):
+    program = programs("admin")
+    record, alert = kept(program)
+    program.ask("POST", f"/alerts/{alert}/notes", json={"text": "a note"})
+    for path, model in {
+        f"/records/{record}": schemas.Record,
+        f"/alerts/{alert}": schemas.Alert,
+        "/bundles/small": schemas.Bundle,
+        "/bundles/active": schemas.Bundle,
+        "/me": schemas.Me,
+    }.items():
+        found = program.ask("GET", path).json
+        told = model.model_validate(found).model_dump(mode="json")
+        assert set(told) == set(found), path
+
+
+@pytest.mark.databases
+def test_an_alert_is_judged_once_and_a_stale_change_is_refused(app, programs):
+    program = programs("analyst")
+    _, number = kept(program)
+    url = f"/alerts/{number}"
+    tag = program.ask("GET", url).headers["ETag"]
+    wrong = {"judgement": "wrong", "true_label": "benign", "state": "closed"}
+    answer = program.ask("PATCH", url, json=wrong, headers={"If-Match": tag})
+    assert answer.status_code == 200, answer.text
+    found = answer.json
+    assert (found["judgement"], found["true_label"], found["state"]) == (
+        "wrong", "benign", "closed",
+    )  # fmt: skip
+    assert found["version"] == 2
+    assert answer.headers["ETag"] == '"2"'
+    for more in ({"headers": {"If-Match": tag}}, {"json": {"version": 1}}):
+        body = {"json": {"judgement": "right"} | more.get("json", {})}
+        answer = program.ask("PATCH", url, **(more | body))
+        assert answer.status_code == 409
+        assert answer.json["error"]["type"] == "Stale"
+        assert answer.json["error"]["version"] == 2
+    assert program.ask("GET", url).json["judgement"] == "wrong"
+    told = audited(app, "alert.change")
+    assert told == [
+        (program.user_id, str(number),
+         {"judgement": "wrong", "true_label": "benign", "state": "closed"}),
+    ]  # fmt: skip
+
+
+def test_a_judgement_can_be_corrected_and_taken_back(programs):
+    program = programs("viewer")
+    _, number = kept(program)
+    url, version = f"/alerts/{number}", 1
+    for change, expected in (
+        ({"judgement": "right"}, ("right", "dos")),
+        ({"state": "open"}, ("right", "dos")),
+        ({"judgement": "wrong"}, ("wrong", None)),
+        ({"true_label": "probe"}, ("wrong", "probe")),
+        ({"judgement": None}, (None, None)),
+    ):
+        found = program.ask("PATCH", url, json=change | {"version": version}).json
+        assert (found["judgement"], found["true_label"]) == expected, change
+        version += 1
+        assert found["version"] == version
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"state": "open"}, "version"),
+        ({"state": "gone", "version": 1}, "state"),
+        ({"judgement": "maybe", "version": 1}, "judgement"),
+        ({"judgement": "wrong", "true_label": "dos", "version": 1}, "true_label"),
+        ({"judgement": "wrong", "true_label": "rain", "version": 1}, "true_label"),
+        ({"judgement": "right", "true_label": "probe", "version": 1}, "true_label"),
+        ({"true_label": "probe", "version": 1}, "true_label"),
+        ({"version": "1"}, "version"),
+        ({"version": True}, "version"),
+        ({"version": 2**40}, "version"),
+        ({"owner_id": 1, "version": 1}, "owner_id"),
+    ],
+)
+def test_a_wrong_change_names_its_field_and_changes_nothing(programs, change, field):
+    program = programs("viewer")
+    _, number = kept(program)
+    answer = program.ask("PATCH", f"/alerts/{number}", json=change)
+    assert answer.status_code == 422, answer.text
+    assert field in answer.json["error"]["fields"]
+    assert program.ask("GET", f"/alerts/{number}").json["version"] == 1
+
+
+def test_notes_are_kept_in_order_with_who_wrote_them(programs):
+    program = programs("analyst")
+    _, number = kept(program)
+    for text in ("first", "second <b>"):
+        answer = program.ask("POST", f"/alerts/{number}/notes", json={"text": text})
+        assert answer.status_code == 201
+    notes = program.ask("GET", f"/alerts/{number}").json["notes"]
+    assert [n["text"] for n in notes] == ["first", "second <b>"]
+    assert notes[0]["by"] == program.ask("GET", "/me").json["email"]
+    for text in ("", "  ", "x" * 4001):
+        answer = program.ask("POST", f"/alerts/{number}/notes", json={"text": text})
+        assert answer.status_code == 422
+        assert "text" in answer.json["error"]["fields"]
+
+
+def judged(program, service, label):
+    _, number = kept(program, RECORD | {"service": service})
+    change = {"judgement": "wrong", "true_label": label, "version": 1}
+    assert program.ask("PATCH", f"/alerts/{number}", json=change).status_code == 200
+
+
+@pytest.mark.databases
+def test_judged_alerts_are_downloaded_as_labelled_rows(app, programs, bundle):
+    program, other = programs("viewer"), programs("viewer")
+    judged(program, "=cmd()", "benign")
+    judged(program, "http", "probe")
+    judged(other, "ftp", "probe")
+    kept(program)
+    answer = program.ask("GET", "/alerts/export")
+    assert answer.mimetype == "text/csv"
+    assert answer.headers["Records-Read"] == "2"
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+    found = pl.read_csv(io.BytesIO(answer.data))
+    assert found.columns == [*bundle.schema.names, "label"]
+    assert found["label"].to_list() == ["benign", "probe"]
+    assert found["service"].to_list() == ["'=cmd()", "http"]
+    answer = program.ask("GET", "/alerts/export?format=jsonl&label=dos&judged=true")
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    assert [line["label"] for line in lines] == ["benign", "probe"]
+    assert lines[0]["count"] == RECORD["count"]
+    assert len(audited(app, "alert.export")) == 2
+    assert program.ask("GET", "/alerts/export?bundle=none").status_code == 404
+
+
+def test_an_export_finds_columns_by_any_spelling_and_leaves_out_what_lacks_one(
+    app, programs, bundle, tmp_path
+):
+    program = programs("viewer")
+    judged(program, "http", "probe")
+    with app.extensions[KEY].database.session() as session:
+        alert = session.scalars(select(Alert)).one()
+        shouted = {f" {name.upper()} ": v for name, v in alert.values.items()}
+        for values in (shouted, {"duration": 1}, {**alert.values, "duration": "soon"}):
+            session.add(
+                Alert(
+                    owner_id=alert.owner_id, source="upload", bundle="small",
+                    label="dos", probability=0.9, threshold=0.5, values=values,
+                    judgement="right", true_label="dos",
+                )
+            )  # fmt: skip
+    path = tmp_path / "rows.parquet"
+    with app.extensions[KEY].database.session() as session:
+        n = alert_changes.export(session, select(Alert), bundle.schema, path, "parquet")
+    found = pl.read_parquet(path)
+    assert n == found.height == 2
+    assert found["label"].to_list() == ["probe", "dos"]
+    assert found["count"].to_list() == [RECORD["count"]] * 2
+    assert found["service"].to_list() == ["http", "http"]
+
+
+def test_models_are_listed_and_told_with_their_contract(programs, bundle):
+    program = programs("viewer", "bundles:read")
+    (short,) = program.ask("GET", "/bundles").json["items"]
+    assert short == {
+        "name": "small", "is_active": True, "data_set": "synthetic",
+        "classes": list(bundle.schema.classes), "is_synthetic": True,
+    }  # fmt: skip
+    found = program.ask("GET", "/bundles/small").json
+    assert found == program.ask("GET", "/bundles/active").json
+    columns = {c["name"]: c for c in found["columns"]}
+    assert list(columns) == list(bundle.schema.names)
+    assert columns["serror_rate"]["high"] == 1
+    assert columns["duration"]["unit"] == "s"
+    assert "tcp" in columns["protocol_type"]["choices"]
+    assert found["figures"]["protocol"] == "official"
+    assert 0 <= found["figures"]["binary"]["detection_rate"] <= 1
+    assert found["card"].startswith("#")
+    assert 0 < found["threshold"] < 1
+
+
+def test_a_model_is_put_to_use_by_an_admin_and_audited(app, settings, programs):
+    folder = settings.home / "bundles"
+    shutil.copytree(folder / "small", folder / "other")
+    admin, analyst = programs("admin"), programs("analyst")
+    assert analyst.ask("POST", "/bundles/other/activate").status_code == 403
+    assert admin.ask("POST", "/bundles/none/activate").status_code == 404
+    found = admin.ask("POST", "/bundles/other/activate").json
+    assert (found["name"], found["is_active"]) == ("other", True)
+    found = admin.ask("POST", "/score", json={"record": RECORD}).json
+    assert found["bundle"] == "other"
+    assert audited(app, "bundle.activate") == [
+        (admin.user_id, "other", {"before": "small"})
+    ]
+    names = [b["name"] for b in admin.ask("GET", "/bundles").json["items"]]
+    assert names == ["other", "small"]
+    first = admin.ask("GET", "/bundles?limit=1").json
+    last = admin.ask("GET", f"/bundles?limit=1&cursor={first['next']}").json
+    assert [b["name"] for b in first["items"] + last["items"]] == names
+    assert last["next"] is None
+
+
+def test_a_damaged_model_is_told_without_a_path_and_not_put_to_use(settings, programs):
+    folder = settings.home / "bundles"
+    shutil.copytree(folder / "small", folder / "broken")
+    with (folder / "broken" / "model.onnx").open("ab") as stream:
+        stream.write(b"x")
+    admin = programs("admin")
+    for method, path in (
+        ("GET", "/bundles/broken"), ("POST", "/bundles/broken/activate"),
+    ):  # fmt: skip
+        answer = admin.ask(method, path)
+        assert answer.status_code == 422
+        assert str(settings.home) not in answer.text
+    assert admin.ask("GET", "/bundles/active").json["name"] == "small"
