@@ -30,7 +30,7 @@ demo: $(READY)
 
 ## make serve  the web application, with the detector of make demo if there is one
 serve: $(READY)
-	@bundle=$$(ls -d demo/bundles/*-cnn-hybrid-*[0-9a-f] 2>/dev/null | head -1); \
+	@bundle=$$(ls -d demo/bundles/*-cnn-hybrid-*[0-9a-f] 2>/dev/null | head -1 || true); \
 	exec $(BIN)/evenflow serve $${bundle:+--add-bundle "$$bundle"}
 
 ## make test   all tests: the fast tier, then the slow one
@@ -72,7 +72,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/speed/training.py
 	$(BIN)/python benchmarks/speed/scoring.py
 	$(BIN)/python benchmarks/speed/balance.py
-	bundle=$$(ls -d demo/bundles/*-cnn-hybrid-*[0-9a-f] 2>/dev/null | head -1); \
+	bundle=$$(ls -d demo/bundles/*-cnn-hybrid-*[0-9a-f] 2>/dev/null | head -1 || true); \
 	if [ -n "$$bundle" ]; then \
 	$(BIN)/python benchmarks/speed/score_files.py "$$bundle" demo/new_records.csv; \
 	else echo "benchmarks/speed/score_files.py reads what make demo makes; run that first"; fi
