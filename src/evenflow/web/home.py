@@ -103,7 +103,9 @@ def secret(home: Home) -> str:
         )
     if len(text) < 32:
         raise StorageError(
-            f"{path} holds {len(text)} characters, expected 32 or more. Delete it: a "
-            "new one is made at the next start, and everybody has to log in again"
+            f"{path} holds {len(text)} characters, expected 32 or more. Put it back "
+            "from a backup, or delete it: a new one is made at the next start, and "
+            "passwords and second factors are then set anew by links (evenflow user "
+            "reset EMAIL --second-factor)"
         )
     return text

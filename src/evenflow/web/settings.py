@@ -42,7 +42,8 @@ class Settings(BaseModel):
     home: Path
     """Folder of the secret, the database, bundles, uploads and results."""
     secret_key: str = Field(min_length=32, repr=False)
-    """Signs cookies. Made and kept on the first start."""
+    """Signs cookies; passwords and second factors are bound to it. Made and kept on
+    the first start: back it up with the database."""
     database: str = Field("", repr=False)
     """Address of a PostgreSQL database; SQLite under ``home`` without."""
     host: str = "127.0.0.1"

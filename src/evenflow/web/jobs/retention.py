@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, delete, or_, select
+from sqlalchemy import ColumnElement, CursorResult, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from evenflow.web.database import Database
@@ -80,8 +80,9 @@ def run(database: Database, home: Home, settings: Settings) -> dict[str, int]:
     begun = at - timedelta(days=settings.session_days)
     over = WebSession.seen_at < idle
     over_answers = Idempotency.created_at < at - ANSWERED
-    calm = Throttle.first_at < at - timedelta(days=1)
-    free = or_(Throttle.until.is_(None), Throttle.until < at)
+    # by the last try and not the first: who goes on guessing is not forgotten
+    last = func.coalesce(Throttle.until, Throttle.first_at)
+    calm = last < at - timedelta(days=1)
     gone = {
         "alerts": _rows(database, Alert, Alert.at < before),
         "records": _rows(database, Record, Record.at < before),
@@ -91,7 +92,7 @@ def run(database: Database, home: Home, settings: Settings) -> dict[str, int]:
             database, WebSession, or_(over, WebSession.created_at < begun)
         ),
         "answers": _rows(database, Idempotency, over_answers),
-        "throttles": _rows(database, Throttle, calm & free),
+        "throttles": _rows(database, Throttle, calm),
         "unfinished": sweep(database, home, at - UNFINISHED),
     }
     gone = {name: n for name, n in gone.items() if n}
