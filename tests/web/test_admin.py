@@ -126,6 +126,20 @@ def test_an_account_is_deleted_with_its_sessions_and_its_lines_stay(app, people)
     assert lines(app, "user.delete")[0].object == viewer.email
 
 
+@pytest.mark.databases
+def test_an_admin_changes_an_address_that_is_free(app, people):
+    admin, viewer = people("admin"), people("viewer")
+    path = f"/admin/users/{viewer.user_id}/email"
+    for wrong, said in (("nobody", "no e-mail address"), (admin.email, "already")):
+        admin.send(path, {"email": wrong})
+        assert said in admin.get("/admin/users").text
+        assert stored(app, viewer).email == viewer.email
+    admin.send(path, {"email": "Other@Example.org"})
+    assert stored(app, viewer).email == "other@example.org"
+    assert viewer.get("/account").status_code == 302
+    assert viewer.log_in(email="other@example.org").status_code == 302
+
+
 def test_nobody_deletes_themselves_by_the_admins_page(app, people):
     admin = people("admin")
     people("admin")

@@ -249,3 +249,10 @@ def test_an_admin_gives_the_password_again_before_what_is_of_weight(people, what
     grow_old(admin)
     answer = admin.send(f"/admin/users/{viewer.user_id}/{what}", {"role": "admin"})
     assert answer.headers["Location"].startswith("/verify")
+
+
+def test_nobody_is_remembered_beyond_the_session(app, people):
+    viewer = people("viewer", is_logged_in=False)
+    answer = viewer.log_in(remember="y")
+    cookies = [v.split("=")[0] for k, v in answer.headers if k == "Set-Cookie"]
+    assert cookies == ["evenflow"]

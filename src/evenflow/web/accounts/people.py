@@ -15,6 +15,7 @@ from flask_security import current_user, hash_password
 from sqlalchemy import delete as delete_rows
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased, scoped_session
 
 from evenflow.errors import DataError
@@ -147,6 +148,28 @@ def set_password(session: AnySession, user: User, password: str) -> None:
     user.password = hash_password(normal)
     sessions.end_everywhere(session, user)
     log(session, "user.password", user.email)
+
+
+def set_email(session: AnySession, user: User, email: str) -> None:
+    """Give a person another address to log in with, and end their sessions.
+
+    Raises
+    ------
+    DataError
+        The address is none, or taken; roll back then.
+    """
+    address, before = normal_email(email), user.email
+    if address == before:
+        return
+    try:
+        user.email = address
+        session.flush()
+    except IntegrityError:
+        raise DataError(
+            f"there is an account for {address} already; use another address"
+        ) from None
+    sessions.end_everywhere(session, user)
+    log(session, "user.email", address, before=before)
 
 
 def disable(session: AnySession, user: User) -> None:

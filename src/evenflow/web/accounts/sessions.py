@@ -7,6 +7,7 @@ copied cookie is dead; so do a new password, an admin, and time.
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 import uuid
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ from typing import Any
 from flask import Flask, g, request, session
 from flask_login import user_logged_in, user_logged_out  # type: ignore[import-untyped]
 from sqlalchemy import delete, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, scoped_session
 
 from evenflow.web.context import web
 from evenflow.web.tables import User, WebSession, now
+
+logger = logging.getLogger(__name__)
 
 AnySession = Session | scoped_session[Session]
 KEY = "sid"
@@ -206,18 +210,20 @@ def _on_log_out(sender: Any, user: User | None, **_: Any) -> None:
 
 def _mark_seen(id: int, at: datetime) -> None:  # noqa: A002
     # on its own, so that nothing a handler does is committed with it
-    with web.database.session() as own:
-        own.execute(
-            update(WebSession)
-            .where(
-                WebSession.id == id, WebSession.seen_at < at - timedelta(seconds=SEEN_S)
-            )
-            .values(
-                seen_at=at,
-                address=(request.remote_addr or "")[:64],
-                agent=request.user_agent.string[:200],
-            )
+    seen = (
+        update(WebSession)
+        .where(WebSession.id == id, WebSession.seen_at < at - timedelta(seconds=SEEN_S))
+        .values(
+            seen_at=at,
+            address=(request.remote_addr or "")[:64],
+            agent=request.user_agent.string[:200],
         )
+    )
+    try:
+        with web.database.session() as own:
+            own.execute(seen)
+    except DBAPIError:  # busy: the next request writes it
+        logger.warning("could not note when a session was seen")
 
 
 def _hash(token: str) -> str:

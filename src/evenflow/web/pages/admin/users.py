@@ -78,6 +78,19 @@ def set_role(number: int) -> Any:
     )
 
 
+@bp.post("/users/<int:number>/email")
+@require("admin")
+@recent
+def set_email(number: int) -> Any:
+    """Give a person another address to log in with."""
+    email = request.form.get("email", "")[:300]
+    return _do(
+        number,
+        lambda p: people.set_email(web.db, p, email),
+        "The address is changed, and the person is logged out",
+    )
+
+
 @bp.post("/users/<int:number>/disable")
 @require("admin")
 def disable(number: int) -> Any:
