@@ -122,7 +122,7 @@ def shares(
     return {
         "$schema": VEGA_LITE,
         "width": "container",
-        "height": {"step": 26},
+        "height": 26 * len(rows),
         "data": {"values": [{"class": label, "n": n} for label, n in rows]},
         "encoding": {
             "y": {
@@ -191,7 +191,7 @@ def class_shares(rows: Sequence[tuple[str, float]], decided: str) -> dict[str, A
     return {
         "$schema": VEGA_LITE,
         "width": "container",
-        "height": {"step": 24},
+        "height": 24 * len(rows),
         "data": {"values": values},
         "encoding": {
             "y": {

@@ -36,7 +36,7 @@ def pushes_chart(pushes: Sequence[Bar]) -> dict[str, Any] | None:
     return {
         "$schema": VEGA_LITE,
         "width": "container",
-        "height": {"step": 24},
+        "height": 24 * len(bars),
         "data": {"values": bars},
         "encoding": {
             "y": {
