@@ -14,8 +14,6 @@ from evenflow.web.context import KEY
 from evenflow.web.jobs import queue
 from evenflow.web.tables import Alert, Audit, Job
 
-JSON = {"Content-Type": "application/json"}
-
 
 @pytest.fixture
 def sample(desk, rows):
@@ -99,7 +97,10 @@ def test_a_file_name_is_only_ever_shown(desk, app, people, sample, name):
         assert not set(given) & set("\r\n/\\")
 
 
-@pytest.mark.parametrize("job_id", ["..", "../../x", "%2e%2e", "x" * 500, "0" * 24])
+@pytest.mark.databases
+@pytest.mark.parametrize(
+    "job_id", ["..", "../../x", "%2e%2e", "x" * 500, "0" * 24, "a%00b", "\ud7ff"]
+)
 def test_an_id_that_is_none_is_not_there(people, job_id):
     client = people("admin")
     for url in (

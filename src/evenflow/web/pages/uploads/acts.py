@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import abort, flash, redirect, url_for
@@ -24,7 +25,9 @@ from evenflow.web.tables import Alert, Job, now
 
 def upload_or_404(job_id: str) -> Job:
     """Return an upload's job if the current person may see it, else 404."""
-    job: Job = found_or_404(Job, job_id[:32])
+    if not re.fullmatch(r"[0-9a-f]{1,32}", job_id, re.ASCII):
+        abort(404)
+    job: Job = found_or_404(Job, job_id)
     if job.kind != "score":
         abort(404)
     return job
