@@ -116,7 +116,7 @@ def test_a_recovery_code_lets_in_once(app, people):
     page = viewer.send("/mf-recovery-codes", {"generate_new_codes": "1"}).text
     codes = re.findall(r'<li class="code">([a-z0-9-]+)</li>', page)
     assert len(set(codes)) == 10
-    assert all(len(each.replace("-", "")) == 16 for each in codes)
+    assert all(len(each.replace("-", "")) == 24 for each in codes)
     again = viewer.get("/mf-recovery-codes?show_codes=1").text
     assert not any(each in again for each in codes), "they are shown once"
     with database(app).session() as session:

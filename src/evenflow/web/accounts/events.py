@@ -102,6 +102,13 @@ def _confirmed(user: User, **_: Any) -> None:
 def _second_factor_on(user: User, **_: Any) -> None:
     sessions.end_others(web.db, user)
     people.log(web.db, "second_factor.on", user=user)
+    send_mail(
+        "Your second factor was set up",
+        user.email,
+        "security/email/changed",
+        user=user,
+        what="a second factor of your account was set up",
+    )
 
 
 def _second_factor_off(user: User, **_: Any) -> None:

@@ -59,7 +59,7 @@ class OnceTotp(Totp):
 
 
 class HashedCodes(MfRecoveryCodesUtil):
-    """Recovery codes: 80 random bits each, shown once, kept as keyed hashes."""
+    """Recovery codes: 118 random bits each, shown once, kept as keyed hashes."""
 
     def __init__(self, app: Flask) -> None:
         super().__init__(app)
@@ -165,5 +165,5 @@ class RecoveryForm(MfRecoveryForm):
 
 
 def _new_code() -> str:
-    text = "".join(secrets.choice(LETTERS) for _ in range(16))
-    return "-".join(text[i : i + 4] for i in range(0, 16, 4))
+    text = "".join(secrets.choice(LETTERS) for _ in range(24))
+    return "-".join(text[i : i + 4] for i in range(0, 24, 4))
