@@ -56,6 +56,8 @@ class Side:
     """One model of the comparison."""
 
     name: str
+    label: str
+    """Short enough for a chart on a phone."""
     report: Any
     is_baseline: bool
     """Whether it was set beside without being asked for."""
@@ -101,9 +103,11 @@ def compare(chosen: Sequence[Read], beside: Read | None = None) -> Comparing:
 
 @lru_cache(maxsize=8)
 def _compare(reads: tuple[Read, ...], has_baseline: bool) -> Comparing:
+    labels = _labels(reads)
     sides = tuple(
         Side(
             name=read.name,
+            label=labels[k],
             report=read.report,
             is_baseline=has_baseline and k == len(reads) - 1,
         )
@@ -130,6 +134,18 @@ def _compare(reads: tuple[Read, ...], has_baseline: bool) -> Comparing:
         recipes=rows,
         published=tuple(_published(sides)),
     )
+
+
+def _labels(reads: Sequence[Read]) -> list[str]:
+    """Return model and balancing of each, the end of its name where two are alike."""
+    plain = [
+        "-".join(filter(None, (part(r.recipe, "model"), part(r.recipe, "balance"))))
+        for r in reads
+    ]
+    return [
+        label[:28] if label and plain.count(label) == 1 else f"{label}…{read.name[-6:]}"
+        for label, read in zip(plain, reads, strict=True)
+    ]
 
 
 def is_comparable(one: Any, other: Any) -> bool:
@@ -245,19 +261,19 @@ def _pictures(sides: Sequence[Side]) -> dict[str, Picture]:
             "survey", chart, f"Dots: accuracy here and published on {dataset}."
         )
     recalls = comparison_charts.recalls(
-        {side.name: side.report.multiclass["recall"] for side in sides},
+        {side.label: side.report.multiclass["recall"] for side in sides},
         title="Share of each class's rows that were recognised (recall), in per cent",
         subtitle="at the threshold",
     )
     found["recalls"] = one("recalls", recalls, "Recall of each class of each model.")
-    curves = {s.name: s.report.curves["roc"] for s in sides if _has_roc(s.report)}
+    curves = {s.label: s.report.curves["roc"] for s in sides if _has_roc(s.report)}
     if curves:
         here = {
-            s.name: (far, rate)
+            s.label: (far, rate)
             for s in sides
             if (far := s.report.binary["false_alarm_rate"]) is not None
             and (rate := s.report.binary["detection_rate"]) is not None
-            and s.name in curves
+            and s.label in curves
         }
         roc = charts.roc(curves, here=here, subtitle="dots: at the threshold")
         found["roc"] = one("roc", roc, "ROC curves; their areas stand in the table.")
@@ -278,7 +294,7 @@ def _ours(
         heading = f"Measured here: {report.dataset}, {report.protocol}{mark}"
         groups.setdefault(heading, []).append(
             {
-                "name": side.name + (" (baseline)" if side.is_baseline else ""),
+                "name": side.label,
                 "is_published": False,
                 "cells": [
                     figures.percent(report.binary[name], 1).removesuffix(" %")

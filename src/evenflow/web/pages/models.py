@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -19,6 +20,7 @@ from flask import (
     request,
     url_for,
 )
+from jinja2 import UndefinedError
 from werkzeug.wrappers import Response as Answer
 
 from evenflow import toml
@@ -31,6 +33,8 @@ from evenflow.web.guard import audit, require
 from evenflow.web.markdown import to_html
 from evenflow.web.pages import Entry
 from evenflow.web.pictures import Picture, drawn
+
+logger = logging.getLogger(__name__)
 
 bp = Blueprint("models", __name__, url_prefix="/models")
 NAV = (Entry(label="Models", endpoint="models.index", icon="models", order=40),)
@@ -143,12 +147,17 @@ def show(name: str) -> str:
     if isinstance(found, str):
         return render_template("models/damaged.html", reason=found, **shared)
     try:
-        pictures = _pictures(found)
-        tables = _tables(found)
-        card = to_html(found.card)
-    except BROKEN as error:
-        reason = f"its report cannot be drawn ({type(error).__name__})"
+        return _shown(found, view, shared)
+    except (*BROKEN, UndefinedError) as error:
+        logger.warning("the report of %r cannot be shown", name, exc_info=error)
+        reason = (
+            f"found a report that cannot be drawn ({type(error).__name__}), expected "
+            "one as evenflow writes it. Train the model again"
+        )
         return render_template("models/damaged.html", reason=reason, **shared)
+
+
+def _shown(found: Read, view: str, shared: dict[str, Any]) -> str:
     return render_template(
         "models/show.html",
         read=found,
@@ -157,14 +166,12 @@ def show(name: str) -> str:
         recipe_text=recipe_toml(found.recipe),
         marks=figures.marks(found.report),
         tiles_shown=_tiles(found),
-        pictures=pictures,
-        tables=tables,
-        remarks=figures.remarks(found.report),
-        card=card,
+        pictures=_pictures(found),
+        tables=_tables(found),
+        card=to_html(found.card) if view == "card" else "",
         view=view,
         views=VIEWS,
-        files=FILES,
-        others=[o for o in listed(web.home) if o.name != name and not o.reason],
+        others=[o for o in listed(web.home) if o.name != found.name and not o.reason],
         **shared,
     )
 
@@ -263,23 +270,33 @@ def compare() -> str:
     if len(chosen) > comparing.MOST:
         told.append(f"Only the first {comparing.MOST} models are compared.")
         chosen = chosen[: comparing.MOST]
-    found = None
+    models = [one for one in lines if not one.reason and one.has_address]
     if len(chosen) > 1:
         name = comparing.baseline(chosen, lines)
-        beside = read(web.home, name) if name else None
         try:
-            found = comparing.compare(chosen, beside)
-        except BROKEN as error:
+            found = comparing.compare(chosen, read(web.home, name) if name else None)
+            return _compared(found, told, chosen, models)
+        except (*BROKEN, UndefinedError) as error:
+            logger.warning("reports cannot be compared", exc_info=error)
             told.append(
                 "One of these reports has parts that do not fit together "
                 f"({type(error).__name__}); they cannot be compared."
             )
+    return _compared(None, told, chosen, models)
+
+
+def _compared(
+    found: comparing.Comparing | None,
+    told: list[str],
+    chosen: list[Read],
+    models: list[Listed],
+) -> str:
     return render_template(
         "models/compare.html",
         found=found,
         told=told,
         chosen=[one.name for one in chosen],
-        models=[one for one in lines if not one.reason and one.has_address],
+        models=models,
         most=comparing.MOST,
     )
 

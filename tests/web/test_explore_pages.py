@@ -1,0 +1,200 @@
+"""Promises about the pages of data sets: what is here, what is in it, who may look."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sqlalchemy import select
+
+from evenflow import datasets
+from evenflow.web import explorations
+from evenflow.web.context import KEY
+from evenflow.web.jobs import worker
+from evenflow.web.tables import Audit, Job
+
+
+@pytest.fixture
+def work(settings):
+    """Run the jobs that wait, as a worker would."""
+    here = worker.Workplace.open(settings)
+
+    def run():
+        while worker.run_one(here, "train"):
+            pass
+
+    yield run
+    here.database.dispose()
+
+
+def jobs(app):
+    with app.extensions[KEY].database.session() as session:
+        return list(session.scalars(select(Job).order_by(Job.created_at)))
+
+
+def test_every_data_set_is_listed_with_what_is_here(people):
+    page = people("viewer").get("/explore").text
+    for name in datasets.names():
+        assert f'href="/explore/{name}"' in page
+    assert "built in" in page
+    assert "not here" in page
+    assert "made up" in page
+
+
+def test_a_stranger_is_sent_to_log_in(app):
+    for url in ("/explore", "/explore/synthetic", "/explore/synthetic/page.html"):
+        assert app.test_client().get(url).status_code == 302
+
+
+def test_the_embedded_rows_are_explored_at_once_and_kept(people, settings):
+    viewer = people("viewer")
+    page = viewer.get("/explore/synthetic").text
+    assert "20,000" in page
+    assert "Synthetic rows" in page
+    assert "Rows of each class" in page
+    kept = settings.home / "explore" / "synthetic.json"
+    before = kept.stat().st_mtime_ns
+    assert viewer.get("/explore/synthetic?view=columns").status_code == 200
+    assert kept.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("view", "holds"),
+    [
+        ("overview", "What to act on"),
+        ("columns", "src_bytes"),
+        ("together", "Columns that go together (Pearson)"),
+    ],
+)
+def test_each_view_shows_its_part(people, view, holds):
+    page = people("viewer").get(f"/explore/synthetic?view={view}").text
+    assert holds in page
+    assert 'class="spec"' in page
+
+
+def test_the_page_in_one_file_is_kept_and_never_opened_as_ours(people):
+    viewer = people("viewer")
+    assert viewer.get("/explore/synthetic/page.html").status_code == 404
+    viewer.get("/explore/synthetic")
+    answer = viewer.get("/explore/synthetic/page.html")
+    assert b"SYNTHETIC ROWS" in answer.data
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox")
+
+
+@pytest.mark.parametrize("url", ["/explore/nonsense", "/explore/..", "/explore/_kdd"])
+def test_what_is_no_data_set_is_not_found(people, url):
+    assert people("viewer").get(url).status_code in (301, 308, 404)
+
+
+def test_an_unknown_view_is_not_found(people):
+    assert people("viewer").get("/explore/synthetic?view=x").status_code == 404
+
+
+def test_files_that_are_not_here_are_named_with_what_to_do(people, settings):
+    page = people("analyst").get("/explore/nsl_kdd").text
+    assert "KDDTrain+" in page
+    assert "evenflow data fetch nsl_kdd" in page
+    assert "Look at it" not in page
+    assert str(settings.home) not in page
+
+
+def test_a_file_of_the_server_is_never_looked_at(app, people):
+    analyst = people("analyst")
+    assert "from the command line" in analyst.get("/explore/table_file").text
+    answer = analyst.send("/explore/table_file/look", {"path": "/etc/passwd"})
+    assert answer.status_code == 422
+    assert not jobs(app)
+
+
+def test_only_an_analyst_starts_a_look_and_it_is_audited(app, people, work):
+    assert people("viewer").send("/explore/synthetic/look").status_code == 403
+    analyst = people("analyst")
+    assert analyst.post("/explore/synthetic/look").status_code == 400  # no token
+    for _ in range(2):  # the second click starts no second one
+        assert analyst.send("/explore/synthetic/look").status_code == 303
+    (job,) = jobs(app)
+    assert (job.kind, job.lane, job.owner_id) == ("explore", "train", analyst.user_id)
+    with app.extensions[KEY].database.session() as session:
+        (said,) = session.scalars(select(Audit).where(Audit.action == "explore.start"))
+        assert said.object == "synthetic"
+    waiting = analyst.get("/explore/synthetic/state")
+    assert "queued" in waiting.text
+    same = analyst.get(
+        "/explore/synthetic/state", headers={"If-None-Match": waiting.headers["ETag"]}
+    )
+    assert same.status_code == 304
+    work()
+    (job,) = jobs(app)
+    assert (job.state, job.error) == ("done", "")
+    done = analyst.get("/explore/synthetic/state")
+    assert "It has been looked at" in done.text
+    over = analyst.get(
+        "/explore/synthetic/state", headers={"If-None-Match": done.headers["ETag"]}
+    )
+    assert over.status_code == 204
+
+
+@pytest.mark.data
+def test_a_published_data_set_is_looked_at_by_a_worker(
+    build, people, settings, data_folders
+):
+    settings = settings.model_copy(update={"data_folders": tuple(data_folders)})
+    app = build(settings)
+    analyst = people("analyst", app=app)
+    assert "Look at it" in analyst.get("/explore/nsl_kdd").text
+    analyst.send("/explore/nsl_kdd/look")
+    here = worker.Workplace.open(settings)
+    assert worker.run_one(here, "train")
+    here.database.dispose()
+    page = analyst.get("/explore/nsl_kdd").text
+    assert "125,973" in page
+    assert "17 attack types" in page
+
+
+def test_a_failed_look_says_why_without_folders(app, people, settings, work):
+    with app.extensions[KEY].database.session() as session:
+        from evenflow.web.jobs import queue
+
+        queue.put(session, "explore", lane="train", payload={"dataset": "nsl_kdd"})
+    work()
+    (job,) = jobs(app)
+    assert job.state == "failed"
+    assert "KDDTrain+" in job.error
+    assert str(settings.home) not in job.error
+    assert (
+        "The last look at it failed"
+        in people("viewer").get("/explore/nsl_kdd/state").text
+    )
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"exploration": {}}', "null"])
+def test_a_damaged_result_is_looked_at_anew(people, settings, text):
+    (settings.home / "explore" / "synthetic.json").write_text(text)
+    page = people("viewer").get("/explore/synthetic")
+    assert page.status_code == 200
+    assert "20,000" in page.text
+
+
+def test_names_that_are_markup_are_shown_and_not_run(people, settings):
+    viewer = people("viewer")
+    viewer.get("/explore/synthetic")
+    path = settings.home / "explore" / "synthetic.json"
+    hostile = json.dumps("</script><img src=x onerror=alert(1)>")[1:-1]
+    text = path.read_text().replace("neptune", hostile).replace("src_bytes", hostile)
+    path.write_text(text)
+    for view in ("overview", "columns", "together"):
+        page = viewer.get(f"/explore/synthetic?view={view}").text
+        assert "<img src=x" not in page
+    assert "&lt;img src=x" in viewer.get("/explore/synthetic?view=columns").text
+
+
+def test_an_exploration_is_kept_whole_or_not_at_all(settings):
+    from evenflow.web.home import open_home
+
+    home = open_home(settings.home)
+    found = explorations.look("synthetic", ())
+    explorations.keep(home, "synthetic", found)
+    kept = explorations.kept(home, "synthetic")
+    assert kept.exploration.overview["n_rows"] == 20_000
+    assert [p.name for p in home.explore.iterdir()] == ["synthetic.json"]

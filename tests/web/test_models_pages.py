@@ -1,0 +1,338 @@
+"""Promises about the pages of models: every figure with its protocol, nothing run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from urllib.parse import quote
+
+import pytest
+from markupsafe import escape
+from sqlalchemy import select
+
+from evenflow.web import markdown
+from evenflow.web.context import KEY
+from evenflow.web.tables import Audit
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def edited(settings, name, file="report.json", change=lambda text: text):
+    """Copy the small bundle under a name, one of its files changed and summed anew."""
+    folder = settings.home / "bundles" / name
+    shutil.copytree(settings.home / "bundles" / "small", folder)
+    path = folder / file
+    path.write_text(change(path.read_text()))
+    sums = folder / "SHA256SUMS"
+    lines = [line.split("  ", 1) for line in sums.read_text().splitlines()]
+    sums.write_text(
+        "".join(
+            f"{hashlib.sha256((folder / n).read_bytes()).hexdigest()}  {n}\n"
+            for _, n in lines
+        )
+    )
+    return name
+
+
+def with_report(**changes):
+    return lambda text: json.dumps(json.loads(text) | changes)
+
+
+@pytest.fixture
+def viewer(people):
+    return people("viewer")
+
+
+def test_the_list_shows_figures_with_their_protocol_and_what_is_made_up(viewer):
+    page = viewer.get("/models").text
+    assert "small" in page
+    assert "official" in page
+    assert "made up" in page
+    assert "in use" in page
+
+
+def test_a_stranger_is_sent_to_log_in(app):
+    for url in ("/models", "/models/small", "/models/compare", "/models/small/card.md"):
+        assert app.test_client().get(url).status_code == 302
+
+
+@pytest.mark.parametrize("key", ["name", "accuracy", "size", "made_at", "model"])
+def test_the_list_is_sorted_both_ways(viewer, settings, key):
+    low = edited(
+        settings, "aaa", change=lambda t: t.replace('"accuracy"', '"accuracy"')
+    )
+    edited(
+        settings,
+        "zzz",
+        change=lambda t: json.dumps(
+            (r := json.loads(t)) | {"binary": r["binary"] | {"accuracy": 0.01}}
+        ),
+    )
+    up = viewer.get(f"/models?sort={key}").text
+    down = viewer.get(f"/models?sort=-{key}").text
+    for page in (up, down):
+        assert f">{low}</a>" in page
+    if key == "name":
+        assert up.index(">aaa</a>") < up.index(">zzz</a>")
+        assert down.index(">zzz</a>") < down.index(">aaa</a>")
+    if key == "accuracy":
+        assert up.index(">zzz</a>") < up.index(">aaa</a>")
+        assert down.index(">aaa</a>") < down.index(">zzz</a>")
+
+
+def test_an_unknown_order_is_no_error(viewer):
+    assert viewer.get("/models?sort=%00evil").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("report.json", lambda _: "not json"),
+        ("report.json", lambda _: "{}"),
+        ("report.json", with_report(binary=None)),
+        ("report.json", with_report(binary={"accuracy": "high"})),
+        ("report.json", with_report(curves=[])),
+        ("report.json", with_report(confusion={"labels": ["a"], "matrix": [[1, 2]]})),
+        ("report.json", with_report(attacks=[{"type": "x"}])),
+        ("report.json", with_report(leaks=[1])),
+        ("report.json", with_report(training=[1])),
+        ("report.json", with_report(training={"history": [{"number": "x"}]})),
+        ("report.json", with_report(calibration={"bins": "x", "ece": 1, "brier": 1})),
+        ("report.json", with_report(intervals={"level": 0.95})),
+        ("report.json", with_report(dataset={"a": 1}, notes=3)),
+        ("recipe.json", lambda _: "[]"),
+        ("recipe.json", lambda _: '{"model": 3, "title": ["x"]}'),
+        ("manifest.json", lambda _: '{"format": 1}'),
+        ("card.md", lambda _: "|\n- \n> \n#\n||\n|-|\n" * 3),
+    ],
+)
+def test_whatever_a_bundle_holds_no_page_of_it_fails(viewer, settings, file, change):
+    name = edited(settings, "odd", file, change)
+    for url in (
+        "/models",
+        *(f"/models/{name}?view={v}" for v in ("figures", "classes", "training")),
+        f"/models/{name}?view=card",
+        f"/models/compare?a=small&b={name}",
+        f"/models/{name}/report.html",
+        f"/models/{name}/tables.tex",
+        f"/models/{name}/recipe.toml",
+    ):
+        assert viewer.get(url).status_code < 500, url
+
+
+def test_a_changed_file_is_told_and_the_others_are_still_listed(viewer, settings):
+    shutil.copytree(settings.home / "bundles" / "small", settings.home / "bundles/bad")
+    (settings.home / "bundles/bad/card.md").write_text("changed")
+    page = viewer.get("/models").text
+    assert "Cannot be used" in page
+    assert "card.md was changed" in page
+    assert "/models/small" in page
+    shown = viewer.get("/models/bad").text
+    assert "cannot be read" in shown
+    assert str(settings.home) not in page + shown
+
+
+def test_a_folder_without_a_manifest_and_an_unfinished_training(viewer, settings):
+    (settings.home / "bundles" / "empty").mkdir()
+    (settings.home / "bundles" / "new.partial").mkdir()
+    page = viewer.get("/models").text
+    assert "empty" in page
+    assert "new.partial" not in page
+
+
+def test_a_name_that_is_markup_is_shown_and_not_run(people, settings):
+    name = edited(settings, '<b onclick="x">\'"&')
+    admin = people("admin")
+    quoted = quote(name, safe="")
+    for url in (
+        "/models",
+        f"/models/{quoted}",
+        f"/models/compare?more=small&more={quoted}",
+    ):
+        answer = admin.get(url)
+        assert answer.status_code == 200, url
+        assert "<b onclick" not in answer.text
+        assert str(escape(name)) in answer.text
+
+
+def test_a_name_that_is_no_text_is_listed(viewer, settings):
+    raw = bytes(settings.home / "bundles") + b"/odd-\xff"
+    shutil.copytree(bytes(settings.home / "bundles" / "small"), raw)
+    answer = viewer.get("/models")
+    assert answer.status_code == 200
+    assert "odd-?" in answer.text
+
+
+def test_class_names_that_are_markup_are_shown_and_not_run(viewer, settings):
+    changed = json.dumps(HOSTILE)
+    edited(settings, "hostile", change=lambda t: t.replace('"dos"', changed))
+    for view in ("figures", "classes", "training"):
+        page = viewer.get(f"/models/hostile?view={view}").text
+        assert "<img src=x" not in page
+    assert str(escape(HOSTILE)) in viewer.get("/models/hostile?view=classes").text
+    compared = viewer.get("/models/compare?a=small&b=hostile").text
+    assert "<img src=x" not in compared
+
+
+def test_a_card_that_holds_markup_is_shown_and_not_run(viewer, settings):
+    edited(settings, "card", "card.md", lambda t: f"{t}\n\n{HOSTILE}\n<script>x\n")
+    page = viewer.get("/models/card?view=card").text
+    assert "<img src=x" not in page
+    assert "<script>x" not in page
+    assert str(escape(HOSTILE)) in page
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("# One\n\ntwo **three**", "<h3>One</h3>\n<p>two <strong>three</strong></p>"),
+        ("- a\n  b\n- `c`", "<ul><li>a\n  b</li><li><code>c</code></li></ul>"),
+        ("> **!** <x>", "<blockquote><p><strong>!</strong> &lt;x&gt;</p></blockquote>"),
+        ("a &lt;b> [c](javascript:d)", "<p>a &lt;b&gt; [c](javascript:d)</p>"),
+        ("**<b>**", "<p><strong>&lt;b&gt;</strong></p>"),
+        ("{0} %s {{ x }}", "<p>{0} %s {{ x }}</p>"),
+    ],
+)
+def test_markdown_becomes_markup_in_which_nothing_runs(text, wanted):
+    assert markdown.to_html(text) == wanted
+
+
+def test_a_markdown_table_keeps_its_cells():
+    html = markdown.to_html("| a | b |\n| --- | --- |\n| 1 \\| 2 | <x> |\n")
+    assert '<th scope="col">a</th>' in html
+    assert '<th scope="row">1 | 2</th><td>&lt;x&gt;</td>' in html
+
+
+def test_a_model_shows_intervals_protocol_and_the_synthetic_mark(viewer):
+    page = viewer.get("/models/small").text
+    assert "Synthetic rows" in page
+    assert "attacks found" in page
+    assert " · official" in page
+    classes = viewer.get("/models/small?view=classes").text
+    assert "recall, 95% interval" in classes
+    assert "Attack types not in training" in classes
+    assert 'class="spec"' in classes
+
+
+def test_an_optimistic_protocol_is_marked_everywhere(viewer, settings):
+    edited(settings, "rosy", change=with_report(is_optimistic=True, protocol="random"))
+    assert "optimistic" in viewer.get("/models").text
+    assert "Optimistic protocol" in viewer.get("/models/rosy").text
+    assert "random, optimistic" in viewer.get("/models/rosy").text
+
+
+@pytest.mark.parametrize(
+    ("file", "holds"),
+    [
+        ("report.html", b"<!doctype html>"),
+        ("report.json", b'"protocol"'),
+        ("card.md", b"# Model card"),
+        ("tables.md", b"| class |"),
+        ("tables.tex", rb"\begin{table}"),
+        ("recipe.toml", b'name = "synthetic"'),
+        ("recipe.json", b'"dataset"'),
+    ],
+)
+def test_downloads_are_kept_and_never_opened_as_ours(viewer, file, holds):
+    answer = viewer.get(f"/models/small/{file}")
+    assert answer.status_code == 200
+    assert holds in answer.data
+    assert answer.headers["Content-Disposition"].startswith("attachment; filename=")
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("name", ["..", ".", "none", "%2e%2e", "..%2f..", ".hidden"])
+def test_no_name_reaches_outside_the_models(viewer, name):
+    for url in (f"/models/{name}", f"/models/{name}/report.json"):
+        assert viewer.get(url).status_code in (301, 302, 308, 404)
+
+
+def test_two_models_stand_side_by_side_with_a_word_on_the_difference(viewer, settings):
+    edited(settings, "twin")
+    page = viewer.get("/models/compare?a=small&b=twin").text
+    assert ">intervals overlap<" in page
+    assert "+0.00" in page
+    assert "The recipes are the same" in page
+    assert "as published" in page
+    assert "not comparable" not in page
+
+
+def test_the_keys_in_which_recipes_differ_are_listed(viewer, settings):
+    edited(
+        settings, "other", "recipe.json", lambda t: t.replace('"seed": 7', '"seed": 8')
+    )
+    page = viewer.get("/models/compare?a=small&b=other").text
+    assert "Where the recipes differ" in page
+    assert '<th scope="row" class="code">seed</th>' in page
+
+
+def test_figures_of_two_protocols_are_never_subtracted(viewer, settings):
+    edited(settings, "rosy", change=with_report(is_optimistic=True, protocol="random"))
+    page = viewer.get("/models/compare?a=small&b=rosy").text
+    assert "under different protocols" in page
+    assert "not comparable" in page
+    assert ">intervals overlap<" not in page
+
+
+def test_figures_on_other_data_are_never_subtracted(viewer, settings):
+    edited(settings, "other", change=with_report(dataset="nsl_kdd"))
+    page = viewer.get("/models/compare?a=small&b=other").text
+    assert "on different data sets" in page
+    assert "not comparable" in page
+    assert "Accuracy beside the published systems" not in page
+    turned = viewer.get("/models/compare?a=other&b=small").text
+    assert "Accuracy beside the published systems" in turned
+
+
+def test_trees_on_the_same_rows_are_set_beside_as_a_baseline(viewer, settings):
+    edited(settings, "twin")
+    edited(
+        settings,
+        "forest",
+        "recipe.json",
+        lambda t: t.replace("logistic_regression", "random_forest"),
+    )
+    page = viewer.get("/models/compare?a=small&b=twin").text
+    assert "baseline, set beside" in page
+    asked = viewer.get("/models/compare?a=small&b=forest").text
+    assert "baseline, set beside" not in asked
+
+
+def test_at_most_six_are_compared_and_strangers_are_left_out(viewer, settings):
+    for k in range(7):
+        edited(settings, f"m{k}")
+    asked = "&".join(f"more=m{k}" for k in range(7))
+    page = viewer.get(f"/models/compare?{asked}&a=nonsense").text
+    assert "Only the first 6" in page
+    assert "nonsense is no model" in page
+
+
+def test_only_an_administrator_puts_a_model_to_use(app, people, settings):
+    edited(settings, "twin")
+    for role in ("viewer", "analyst"):
+        answer = people(role).send("/models/twin/activate")
+        assert answer.status_code == 403
+    admin = people("admin")
+    assert admin.post("/models/twin/activate").status_code == 400  # no token
+    web = app.extensions[KEY]
+    assert web.detectors.active_name() == "small"
+    assert admin.send("/models/twin/activate").status_code == 303
+    assert web.detectors.active_name() == "twin"
+    with web.database.session() as session:
+        said = session.scalars(
+            select(Audit).where(Audit.action == "bundle.activate")
+        ).all()[-1]
+        assert (said.object, said.detail) == ("twin", {"before": "small"})
+        assert said.actor == admin.email
+
+
+def test_a_model_that_does_not_load_is_not_put_to_use(app, people, settings):
+    edited(settings, "bad", "decision.json", lambda t: "{}")
+    admin = people("admin")
+    answer = admin.send("/models/bad/activate", follow_redirects=True)
+    assert "cannot be used" in answer.text
+    assert str(settings.home) not in answer.text
+    assert app.extensions[KEY].detectors.active_name() == "small"
+    assert admin.send("/models/none/activate").status_code == 404
