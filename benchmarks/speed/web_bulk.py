@@ -6,13 +6,17 @@ Usage::
 
 A real server on this machine; CSV and Parquet of the same rows, each sent whole, then
 asked after until it is done. Records a second count everything a person waits for:
-sending, waiting in the queue, scoring, storing alerts and counts.
+sending, waiting in the queue, scoring, storing alerts and counts. Beside them stands
+`evenflow score` on the same file in the same run: on a machine that does other work as
+well, their ratio is what counts.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -54,6 +58,16 @@ def sent(server: Server, token: str, path: Path) -> dict[str, Any]:
             "all_s": round(time.perf_counter() - start, 2)}  # fmt: skip
 
 
+def alone(bundle: Path, path: Path) -> float:
+    """Return the seconds in which the command scores the file, its start left out."""
+    done = subprocess.run(
+        [sys.executable, "-m", "evenflow", "score", bundle, path, "--json", "-o",
+         path.with_suffix(".verdicts.parquet")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return float(json.loads(done.stdout)["seconds"])
+
+
 def main() -> None:
     given = parser(__doc__.splitlines()[0])
     given.add_argument("--bundle", type=Path)
@@ -70,8 +84,13 @@ def main() -> None:
         frame.write_parquet(paths[1])
         for path in paths:
             found = sent(server, token, path)
-            rate = round(given.rows / found["all_s"])
-            figures[path.suffix[1:]] = found | {"records_per_s": rate}
+            [bundle] = (server.home / "bundles").iterdir()
+            command_s = alone(bundle, path)
+            figures[path.suffix[1:]] = found | {
+                "records_per_s": round(given.rows / found["all_s"]),
+                "command_records_per_s": round(given.rows / command_s),
+                "ratio": round(command_s / found["all_s"], 2),
+            }
         figures["memory_mb"] = server.memory_mb()
     report(figures, given.json)
 
