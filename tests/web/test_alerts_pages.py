@@ -15,7 +15,7 @@ from evenflow.runtime.detect import verdicts as decided
 from evenflow.web import listing, verdicts
 from evenflow.web.context import KEY
 from evenflow.web.record_form import examples
-from evenflow.web.tables import Alert, AlertNote, Audit
+from evenflow.web.tables import Alert, AlertNote, Audit, Job
 
 EVIL = "<script>alert(1)</script>"
 
@@ -94,6 +94,22 @@ def test_an_alert_shows_its_record_its_reasons_and_what_to_do(people, kept):
                   "made-up rows", "T1498"):  # fmt: skip
         assert words in page.text
     assert len(page.data) < 200_000
+
+
+def test_an_alert_of_an_upload_leads_to_its_line(people, kept, app):
+    viewer = people("viewer")
+    number = kept(viewer)
+    with app.extensions[KEY].database.session() as session:
+        session.add(
+            Job(id="j" * 24, kind="score", lane="score", owner_id=viewer.user_id)
+        )
+        session.flush()
+        alert = session.get(Alert, number)
+        alert.record_id, alert.source = None, "upload"
+        alert.job_id, alert.line = "j" * 24, 1_234
+    page = viewer.get(f"/alerts/{number}").text
+    assert f'href="/uploads/{"j" * 24}/rows/1234"' in page
+    assert "line 1,234" in viewer.get("/alerts?source=upload").text
 
 
 def test_an_alert_of_a_model_that_is_gone_says_so(people, kept, app):
