@@ -48,8 +48,11 @@ def pushes_chart(pushes: Sequence[Bar]) -> dict[str, Any] | None:
             "x": {
                 "field": "push",
                 "type": "quantitative",
-                "title": "\u2190 towards normal \u00b7 push on the log odds \u00b7 "
-                "towards attack \u2192",
+                # two lines: one is cut off on a phone
+                "title": [
+                    "\u2190 towards normal \u00b7 towards attack \u2192",
+                    "push on the log odds",
+                ],
             },
             "tooltip": [
                 {"field": "column", "type": "nominal", "title": "column"},

@@ -33,12 +33,13 @@
       ...theme,
       font: style.fontFamily,
       background: style.getPropertyValue("background-color"),
-      axis: { ...theme.axis, labelSeparation: 6 },
+      aria: false, // the place is one picture with words of its own
+      axis: { ...theme.axis, labelSeparation: 6, labelLimit: place.clientWidth * 0.42 },
     };
     if (place.clientWidth >= 480) return found;
     return {
       ...found,
-      axis: { ...found.axis, labelFontSize: 11, labelLimit: 130 },
+      axis: { ...found.axis, labelFontSize: 11, labelLimit: 140 },
       legend: { ...theme.legend, columns: 1 },
     };
   }
