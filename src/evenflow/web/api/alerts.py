@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, BinaryIO, Literal, cast
+from typing import IO, Any, BinaryIO, Literal, cast
 
 from flask import Response, abort, request
 from pydantic import Field
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import joinedload, selectinload
-from werkzeug.wsgi import FileWrapper
 
 from evenflow.web import alerts, errors, judging
 from evenflow.web.accounts.bearer import Caller
@@ -23,6 +23,7 @@ from evenflow.web.api.paging import Paged, Part
 from evenflow.web.api.score import in_use
 from evenflow.web.context import web
 from evenflow.web.guard import audit, may_see, visible
+from evenflow.web.pages.uploads import downloads
 from evenflow.web.tables import Alert, AlertNote
 
 group = Group("Alerts", "Records judged as attacks, and what an analyst says of them.")
@@ -199,20 +200,28 @@ def export_alerts(call: Call[ExportQuery, None]) -> Response:
     """Download the alerts whose class an analyst has said, as labelled rows."""
     asked = call.query
     bundle = found_bundle(asked.bundle) if asked.bundle else in_use()
+    query, kind = _narrowed(call.caller, asked), asked.format
     # a file in memory until it is large: the rows outlive the database's session
     sink = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
-    query = _narrowed(call.caller, asked)
-    n = alerts.export(
-        web.db(), query, bundle.schema, cast("BinaryIO", sink), asked.format
-    )
-    audit("alert.export", f"labelled.{asked.format}", user=call.caller, rows=n)
+    try:
+        n = alerts.export(web.db(), query, bundle.schema, cast("BinaryIO", sink), kind)
+    except BaseException:
+        sink.close()
+        raise
+    audit("alert.export", f"labelled.{kind}", user=call.caller, rows=n)
     sink.seek(0)
-    kind = {"csv": "text/csv", "jsonl": "application/x-ndjson"}[asked.format]
-    response = Response(FileWrapper(sink, READ_BYTES), mimetype=kind)
+    response = Response(_pieces(sink), mimetype=downloads.TYPES[kind])
+    response.call_on_close(sink.close)  # where nobody reads it
     response.headers["Records-Read"] = str(n)
-    name = f"labelled.{asked.format}"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    name = f'attachment; filename="labelled.{kind}"'
+    response.headers["Content-Disposition"] = name
     return response
+
+
+def _pieces(sink: IO[bytes]) -> Iterator[bytes]:
+    with sink:
+        while data := sink.read(READ_BYTES):
+            yield data
 
 
 def _narrowed(caller: Caller, asked: FilterQuery) -> Select[Any]:
