@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from evenflow.errors import DataError
 
-MAX_COLUMNS = 4096
+MAX_COLUMNS = 1024
 """Columns of any source; a published data set has 115 at most."""
 
 

@@ -17,9 +17,9 @@ from evenflow.runtime._raw import Raw
 from evenflow.schema import Schema
 
 MAGIC = b"PAR1"
-SLICE_ROWS = 2**16
+SLICE_ROWS, SLICE_CELLS = 2**16, 2**24
 SLICE_BYTES = 2**28
-"""Of a stranger's file; such rows have 4 KiB each."""
+"""Of a slice of a stranger's file; 65,536 such rows have 4 KiB each."""
 
 
 def read(
@@ -48,9 +48,10 @@ def read(
             f"{name} has columns and no rows; expected at least one row of "
             f"{schema.name}. Is it the right file?"
         )
-    for start in range(0, n_rows, SLICE_ROWS):
+    step = min(SLICE_ROWS, SLICE_CELLS // len(columns))
+    for start in range(0, n_rows, step):
         try:
-            frame = scan.slice(start, SLICE_ROWS).collect()
+            frame = scan.slice(start, step).collect()
         except (
             pl.exceptions.PolarsError,
             pl.exceptions.PanicException,

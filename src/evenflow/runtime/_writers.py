@@ -16,7 +16,10 @@ from evenflow.files import replacing, storage_error
 
 Write = Callable[[pl.DataFrame], None]
 OutputFormat = Literal["csv", "jsonl", "parquet"]
-PART_ROWS = 2**18
+PART_ROWS, PART_BYTES = 2**18, 2**28
+"""What is gathered before it is written: a source may have a thousand columns."""
+GROUP_ROWS, GROUP_CELLS = 122_880, 2**23
+"""Most rows of a Parquet row group, and most cells."""
 
 # What a spreadsheet would run, unless it is a plain number such as -1 or +2.5e3.
 _FORMULA = r"^\s*[=+\-@\t\r|%]"
@@ -117,6 +120,7 @@ def inert(frame: pl.DataFrame) -> pl.DataFrame:
 def _parquet(path: Path) -> Iterator[Write]:
     """Gather frames in parts beside the file, then make one file of the parts."""
     waiting: list[pl.DataFrame] = []
+    n_columns, n_rows, n_bytes = 1, 0, 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -131,15 +135,22 @@ def _parquet(path: Path) -> Iterator[Write]:
             waiting.clear()
 
     def write(frame: pl.DataFrame) -> None:
+        nonlocal n_columns, n_rows, n_bytes
+        n_columns = max(n_columns, frame.width)
         waiting.append(frame)
-        if sum(part.height for part in waiting) >= PART_ROWS:
+        n_rows += frame.height
+        n_bytes += int(frame.estimated_size())
+        if n_rows >= PART_ROWS or n_bytes >= PART_BYTES:
             flush()
+            n_rows = n_bytes = 0
 
     try:
         yield write
         flush()
+        group = max(1024, min(GROUP_ROWS, GROUP_CELLS // n_columns))
         with replacing(path) as part, _as_os_error():
-            pl.scan_parquet(sorted(folder.iterdir())).sink_parquet(part)
+            parts = pl.scan_parquet(sorted(folder.iterdir()))
+            parts.sink_parquet(part, row_group_size=group)
     except OSError as error:
         if isinstance(error, StorageError):
             raise

@@ -225,7 +225,7 @@ def _given_columns(
         if format == "parquet" and batch.unit == "line":
             values = values.cast(pl.String)
         columns[kept] = values
-        taken = taken | {kept}
+        taken.add(kept)
     return columns
 
 
