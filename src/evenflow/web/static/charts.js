@@ -89,7 +89,7 @@
       button.type = "button";
       button.className = "button quiet small";
       button.textContent = `Save ${kind}`;
-      button.setAttribute("aria-label", `Save ${title} as ${kind}`);
+      button.setAttribute("aria-label", `Save ${kind}: ${title}`);
       button.addEventListener("click", () => save(place, title, kind));
       tools.append(button);
     }
