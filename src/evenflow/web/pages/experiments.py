@@ -253,14 +253,15 @@ def _curves_word(job: Job) -> str:
 
 
 def _fresh(
-    etag: str, template: str, *, is_over: bool = False, **shown: Any
+    word: str, template: str, *, is_over: bool = False, **shown: Any
 ) -> Response:
-    is_known = request.if_none_match.contains(etag)
+    """Answer a part of a page unless the browser has it; ``word`` names its state."""
+    is_known = request.if_none_match.contains(word)
     if is_known:
         response = Response(status=204 if is_over else 304)
     else:
         response = make_response(render_template(template, is_over=is_over, **shown))
-    response.set_etag(etag)
+    response.set_etag(word)
     return response
 
 
