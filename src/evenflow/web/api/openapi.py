@@ -66,8 +66,7 @@ ABOUT = """Judge network connections, send whole files, work through alerts.
 
 **Keys.** Make one under your account, with the scopes it needs and an end, and send it
 as `Authorization: Bearer ef_...`. It never may more than you may at that moment. A key
-that is revoked, or a role that changes, counts within two seconds. Cookies are not
-looked at.
+that is revoked stops within two seconds. Cookies are not looked at.
 
 **Errors** have one shape: `{{"error": {{"type", "message", "fields"}}}}`. The type is
 for programs, the message for people, the fields are there where one is wrong.
@@ -133,7 +132,11 @@ def _components(
             wanted[model, "serialization"] = None
     refs: Any
     refs, found = models_json_schema(list(wanted), ref_template=REF)
-    return refs, found["$defs"]
+    components = found["$defs"]
+    for (model, _), ref in refs.items():  # pydantic sorts the keys of examples
+        extra = model.model_config.get("json_schema_extra", {})
+        components[ref["$ref"].rsplit("/", 1)[1]] |= extra
+    return refs, components
 
 
 def _models(value: type[BaseModel] | Raw | None) -> Iterator[type[BaseModel]]:

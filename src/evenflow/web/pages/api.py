@@ -1,0 +1,185 @@
+"""The API's page, for people: made of the OpenAPI document, so it cannot go stale."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, render_template, request
+from markupsafe import Markup, escape
+
+from evenflow.web import api
+from evenflow.web.accounts.tokens import LEAST, SCOPES
+from evenflow.web.api.bodies import JSON
+from evenflow.web.context import web
+from evenflow.web.pages import Entry
+
+bp = Blueprint("api", __name__)
+NAV = (Entry(label="API", endpoint="api.index", icon="api", order=60),)
+WIDTH = 84
+"""Characters of a line of an example."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shown:
+    """One operation as the page shows it."""
+
+    id: str
+    method: str
+    path: str
+    tag: str
+    summary: str
+    description: str
+    scope: str
+    role: str
+    parameters: list[dict[str, Any]]
+    kinds: list[str]
+    """Media types of the body."""
+    statuses: list[tuple[str, str]]
+    curl: str
+    python: str
+
+
+@bp.get("/api")
+def index() -> str:
+    """Show the API, to everybody."""
+    document = api.document()
+    about = document["info"]["description"].split("\n\n")
+    return render_template(
+        "api/index.html",
+        lead=about[0],
+        about=[marked(" ".join(text.split("\n"))) for text in about[1:]],
+        tags=document["tags"],
+        operations=list(operations(document, address())),
+        scopes=[(n, told, LEAST.get(n, "viewer")) for n, told in SCOPES.items()],
+        address=address(),
+        marked=marked,
+    )
+
+
+def address() -> str:
+    """Return where programs find the API."""
+    return (web.settings.public_url or request.host_url).rstrip("/") + api.PREFIX
+
+
+def operations(document: dict[str, Any], base: str) -> Iterator[Shown]:
+    """Yield what the document holds, as the page shows it."""
+    for path, item in document["paths"].items():
+        for method, told in item.items():
+            (need,) = told["security"]
+            content = told.get("requestBody", {}).get("content", {})
+            body = _example(document, content)
+            url = base + _filled(path, told["parameters"])
+            yield Shown(
+                id=told["operationId"],
+                method=method.upper(),
+                path=path,
+                tag=told["tags"][0],
+                summary=told["summary"],
+                description=told["description"],
+                scope=" ".join(need["key"]),
+                role=told.get("x-role", "viewer"),
+                parameters=[_parameter(p) for p in told["parameters"]],
+                kinds=list(content),
+                statuses=[(s, r["description"]) for s, r in told["responses"].items()],
+                curl=_curl(method.upper(), url, body, list(content)),
+                python=_python(method, url, body, list(content)),
+            )
+
+
+def marked(text: str) -> Markup:
+    """Return text with its ``**strong**`` and `` `code` `` as markup, all else escaped.
+
+    Examples
+    --------
+    >>> str(marked("**A** <b> `c`"))
+    '<strong>A</strong> &lt;b&gt; <code>c</code>'
+    """
+    plain = str(escape(text))
+    strong = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", plain)
+    return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", strong))  # noqa: S704 (escaped)
+
+
+def _parameter(told: dict[str, Any]) -> dict[str, Any]:
+    schema = told["schema"]
+    kind = schema.get("format", schema.get("type", ""))
+    if "enum" in schema:
+        kind = " or ".join(schema["enum"])
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if high is not None and high < 2**53:
+        kind += f" from {low} to {high:,}"
+    elif "maxLength" in schema:
+        kind += f" of at most {schema['maxLength']} characters"
+    return {
+        "name": told["name"],
+        "where": told["in"],
+        "kind": kind,
+        "usual": _plain(schema["default"]) if "default" in schema else "",
+        "is_required": told.get("required", False),
+        "description": told.get("description", ""),
+    }
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _example(document: dict[str, Any], content: dict[str, Any]) -> Any:
+    """Return the example of a JSON body, or None."""
+    reference = content.get(JSON, {}).get("schema", {}).get("$ref", "")
+    if not reference:
+        return None
+    schema = document["components"]["schemas"][reference.rsplit("/", 1)[1]]
+    return schema["examples"][0]
+
+
+def _filled(path: str, parameters: list[dict[str, Any]]) -> str:
+    for told in parameters:
+        if told["in"] == "path":
+            path = path.replace(f"{{{told['name']}}}", str(told["example"]))
+    return path
+
+
+def _curl(method: str, url: str, body: Any, kinds: list[str]) -> str:
+    lines = [
+        f"curl -X {method} '{url}'",
+        '-H "Authorization: Bearer $EVENFLOW_TOKEN"',
+    ]
+    if body is not None:
+        lines.append(f"-H 'Content-Type: {JSON}'")
+        lines.append(f"-d '{_wrapped(body)}'")
+    elif kinds:
+        lines[0] = f"curl -X {method} '{url}?name=flows.csv'"
+        lines.append("-H 'Content-Type: text/csv' --data-binary @flows.csv")
+    return " \\\n  ".join(lines)
+
+
+def _python(method: str, url: str, body: Any, kinds: list[str]) -> str:
+    lines = [
+        "import os, requests",
+        "",
+        f"answer = requests.{method}(",
+        f'    "{url}",',
+        '    headers={"Authorization": f"Bearer {os.environ[\'EVENFLOW_TOKEN\']}"},',
+    ]
+    if body is not None:
+        lines.append(f"    json={_wrapped(body, python=True)},")
+    elif kinds:
+        lines.append('    params={"name": "flows.csv"}, data=open("flows.csv", "rb"),')
+    return "\n".join([*lines, ")", "answer.raise_for_status()"])
+
+
+def _wrapped(value: Any, *, python: bool = False) -> str:
+    """Return a value on lines that are no wider than the page."""
+    text = repr(value) if python else json.dumps(value)
+    text = text.replace("'", '"') if python else text
+    lines, line = [], ""
+    for word in re.split(r"(?<=[,{]) ", text):
+        if line and len(line) + len(word) > WIDTH:
+            lines.append(line)
+            line = "    "
+        line += word if line in ("", "    ") else f" {word}"
+    return "\n".join([*lines, line])

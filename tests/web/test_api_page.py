@@ -1,0 +1,82 @@
+"""The API's page: for everybody, made of the document."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shlex
+from html import unescape
+
+import pytest
+
+from evenflow.web import api
+
+
+@pytest.fixture
+def page(app):
+    answer = app.test_client().get("/api")
+    assert answer.status_code == 200
+    return answer
+
+
+def codes(page):
+    return [
+        unescape(text)
+        for text in re.findall(r"<pre[^>]*><code>(.*?)</code>", page.text, re.DOTALL)
+    ]
+
+
+def test_it_is_for_everybody_and_small(page, people):
+    assert len(page.data) < 200_000
+    person = people("viewer").get("/api")
+    assert person.status_code == 200
+    assert 'href="/api"' in person.text  # in the navigation
+
+
+def test_it_holds_every_operation_scope_and_answer(page):
+    for group in api.GROUPS:
+        assert group.description in unescape(page.text)
+        for operation in group.operations:
+            assert f'id="{operation.name}"' in page.text
+            assert f"{operation.method} {operation.address}" in page.text
+    assert "bundles:activate" in page.text
+    assert "**" not in page.text
+
+
+def test_nothing_in_it_is_inline_or_from_elsewhere(page):
+    assert "style=" not in page.text
+    assert not re.search(r"<script(?![^>]*(src=|application/json))", page.text)
+    assert not re.search(r'(src|href)="(https?:)?//', page.text)
+
+
+def test_its_python_can_be_run_and_its_curl_sends_json(page):
+    found = codes(page)
+    curls = [text for text in found if text.startswith("curl")]
+    pythons = [text for text in found if text.startswith("import")]
+    assert len(curls) == len(pythons) == sum(len(g.operations) for g in api.GROUPS)
+    for text in pythons:
+        ast.parse(text)
+    for text in curls:
+        words = shlex.split(text.replace("\\\n", " "))
+        if "-d" in words:
+            json.loads(words[words.index("-d") + 1])
+
+
+def test_its_examples_work(page, programs):
+    program = programs("admin")
+    curl = next(t for t in codes(page) if "/score'" in t)
+    words = shlex.split(curl.replace("\\\n", " "))
+    answer = program.ask(
+        "POST", "/score", data=words[words.index("-d") + 1],
+        content_type="application/json",
+    )  # fmt: skip
+    assert answer.status_code == 200
+
+
+def test_it_names_the_address_that_people_type(build, settings):
+    url = "https://ids.example.org"
+    app = build(settings.model_copy(update={"public_url": url}))
+    page = app.test_client().get("/api", headers={"Host": "evil.example.net"})
+    assert f"{url}/api/v1/score" in page.text
+    assert "evil.example.net" not in page.text
