@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -234,3 +237,31 @@ def test_the_figures_are_for_this_machine_or_a_key(app, programs, change, is_let
             "/metrics", headers=headers | {"Authorization": f"Bearer {key}"}, **change
         )
         assert answer.status_code == status
+
+
+COUNTED = """
+import sys
+from evenflow.web import create_app
+from evenflow.web.settings import Settings
+
+key, home, n = sys.argv[1:]
+client = create_app(Settings(home=home, secret_key="s" * 40)).test_client()
+for _ in range(int(n)):
+    client.get("/api/v1/me", headers={"Authorization": f"Bearer {key}"})
+print(client.get("/metrics").text)
+"""
+
+
+def test_the_figures_of_several_processes_are_added_up(programs, settings, tmp_path):
+    figures = tmp_path / "figures"
+    figures.mkdir()
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(figures)}
+    key, text = programs("viewer").token, ""
+    for n in (3, 4):
+        words = [sys.executable, "-c", COUNTED, key, settings.home, n]
+        text = subprocess.run(
+            [str(word) for word in words],
+            env=environment, capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+    line = 'evenflow_requests_total{endpoint="api_v1.show_me",method="GET",status="200"'
+    assert f"{line}}} 7.0" in text

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from evenflow.runtime._folder import (
 from evenflow.runtime._model import cores, open_model
 from evenflow.runtime._rows import pack_codes, pack_rows, read_rows, with_codes
 from evenflow.runtime.detect import Verdict, verdicts
-from evenflow.schema import Schema, Table
+from evenflow.schema import Column, Schema, Table
 
 FORMAT = 1
 """Version of the folder's format; a newer one is refused."""
@@ -103,19 +104,32 @@ class Bundle:
         DataError
             A column is missing, or a value is no number or impossible.
         """
-        schema = self.schema
-        if not record.keys() >= set(schema.names):
+        schema, prepare = self.schema, self.preprocessor
+        wanted, numeric, names, categories = self._plan
+        if not record.keys() >= wanted:
             found = match_columns(schema, list(record))
             record = {name: record[key] for name, key in found.items()}
-        names, prepare = [c.name for c in schema.numeric], self.preprocessor
-        numbers = dict(zip(names, parse_numbers(record, schema.numeric), strict=True))
+        numbers = dict(zip(names, parse_numbers(record, numeric), strict=True))
         x = np.array([[numbers[name] for name in prepare.numeric]])
         x[np.isinf(x)] = np.nan
         absent = ~np.isfinite([[numbers[name] for name in prepare.indicator]])
-        words = {c.name: [_word(record[c.name])] for c in schema.categories}
+        words = {name: [_word(record[name])] for name in categories}
         X = prepare.encode(x, absent, words)
         scores = self.decision.apply(self.session.run(["log_proba"], {"x": X})[0])
         return next(verdicts(scores, schema, self.decision))
+
+    @cached_property
+    def _plan(
+        self,
+    ) -> tuple[frozenset[str], tuple[Column, ...], tuple[str, ...], tuple[str, ...]]:
+        """What of the schema each single record needs: worked out once."""
+        numeric = self.schema.numeric
+        return (
+            frozenset(self.schema.names),
+            numeric,
+            tuple(c.name for c in numeric),
+            tuple(c.name for c in self.schema.categories),
+        )
 
     @property
     def fingerprint(self) -> NDArray[np.uint64]:
