@@ -1,24 +1,16 @@
-"""Promises about trainings: started from a form, watched, killed, stopped, resumed."""
+"""Promises about the form of a training: who may, what is refused, what is kept."""
 
 from __future__ import annotations
-
-import os
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 from sqlalchemy import select
 
+from evenflow import toml
 from evenflow.recipe import Recipe
 from evenflow.web import explorations, recipe_form, trainings
 from evenflow.web.context import KEY
-from evenflow.web.detectors import ACTIVE
-from evenflow.web.home import open_home
-from evenflow.web.jobs import queue, train, worker
-from evenflow.web.jobs.task import Lease, Stopped
-from evenflow.web.tables import Audit, Job, Setting
+from evenflow.web.jobs import queue, worker
+from evenflow.web.tables import Audit, Job
 
 SMALL = {"dataset__n_rows": 600, "training__epochs": 1, "training__batch_size": 128}
 FIELDS = {"form": "fields", "dataset": "synthetic", "model": "dnn", "balance": "none"}
@@ -30,8 +22,6 @@ def small(**changes):
 
 
 def toml_of(recipe):
-    from evenflow import toml
-
     return toml.dumps(recipe.to_dict())
 
 
@@ -63,11 +53,6 @@ def job_of(here, job_id):
 def only_job(app):
     with app.extensions[KEY].database.session() as session:
         return session.scalars(select(Job)).one()
-
-
-def forget_active(here):
-    with here.database.session() as session:
-        session.delete(session.get(Setting, ACTIVE))
 
 
 # ---------------------------------------------------------------- who may
@@ -245,238 +230,3 @@ def test_without_the_training_parts_the_page_says_how_to_get_them(
     assert analyst.send("/experiments/new", FIELDS).status_code == 303
     with app.extensions[KEY].database.session() as session:
         assert session.scalar(select(Job)) is None
-
-
-# ---------------------------------------------------------------- training
-
-
-def test_a_training_becomes_a_model(app, analyst, here):
-    job_id = put(here, small(), analyst.user_id)
-    assert "It waits for the worker" in analyst.get(f"/experiments/{job_id}/state").text
-    assert worker.run_one(here, "train") == job_id
-    job = job_of(here, job_id)
-    assert (job.state, job.error) == ("done", "")
-    name = job.result["bundle"]
-    assert name == job.payload["name"]
-    assert [e["number"] for e in job.result["history"]] == [1]
-    assert {"load and split", "balance", "fit"} <= {
-        s["name"] for s in job.result["steps"]
-    }
-    assert not (here.home.bundles / f"{name}.partial").exists()
-    page = analyst.get(f"/experiments/{job_id}").text
-    assert f'href="/models/{name}"' in page
-    assert "Loss by epoch" in page
-    assert name in analyst.get("/models").text
-    shown = analyst.get(f"/models/{name}?view=training")
-    assert shown.status_code == 200
-    assert "Loss by epoch" in shown.text
-    # another model was in use: it still is
-    assert here.detectors.active_name() == "small"
-
-
-def test_the_first_model_is_put_to_use(app, people, here):
-    forget_active(here)
-    job_id = put(here, small())
-    assert worker.run_one(here, "train") == job_id
-    with here.database.session() as session:
-        name = session.get(Setting, ACTIVE).value["name"]
-        said = session.scalars(
-            select(Audit).where(Audit.action == "bundle.activate")
-        ).all()
-    assert name == job_of(here, job_id).result["bundle"]
-    assert said[-1].object == name
-
-
-def test_what_the_page_asks_for_again_is_sent_only_when_it_has_changed(analyst, here):
-    job_id = put(here, small())
-    for part in ("state", "curves"):
-        first = analyst.get(f"/experiments/{job_id}/{part}")
-        asked = {"If-None-Match": first.headers["ETag"]}
-        assert (
-            analyst.get(f"/experiments/{job_id}/{part}", headers=asked).status_code
-            == 304
-        )
-    assert worker.run_one(here, "train")
-    for part in ("state", "curves"):
-        last = analyst.get(f"/experiments/{job_id}/{part}", headers=asked)
-        asked_last = {"If-None-Match": last.headers["ETag"]}
-        assert last.status_code == 200
-        over = analyst.get(f"/experiments/{job_id}/{part}", headers=asked_last)
-        assert over.status_code == 204  # nothing more will come
-    assert analyst.get("/experiments/list").status_code == 200
-
-
-def test_a_stopped_training_keeps_its_checkpoint_and_goes_on(
-    app, analyst, here, monkeypatch
-):
-    job_id = put(here, small(training__epochs=3, training__patience=10))
-
-    def stop_after_an_epoch(lease):
-        if lease._progress.get("epochs"):
-            raise Stopped
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Lease, "check", stop_after_an_epoch)
-        assert worker.run_one(here, "train") == job_id
-    job = job_of(here, job_id)
-    assert job.state == "stopped"
-    partial = here.home.bundles / f"{job.payload['name']}.partial"
-    assert (partial / "checkpoint.npz").exists()
-    assert "It was stopped" in analyst.get(f"/experiments/{job_id}").text
-    assert analyst.send(f"/experiments/{job_id}/resume").status_code == 303
-    assert analyst.send(f"/experiments/{job_id}/resume").status_code == 409
-    assert worker.run_one(here, "train") == job_id
-    job = job_of(here, job_id)
-    assert job.state == "done"
-    assert [e["number"] for e in job.result["history"]] == [1, 2, 3]
-    assert not partial.exists()
-
-
-def test_a_training_that_waits_is_stopped_at_once_and_discarded(app, analyst, here):
-    job_id = put(here, small())
-    assert analyst.send(f"/experiments/{job_id}/discard").status_code == 409
-    analyst.send(f"/experiments/{job_id}/stop")
-    assert job_of(here, job_id).state == "stopped"
-    partial = here.home.bundles / f"{job_of(here, job_id).payload['name']}.partial"
-    partial.mkdir()
-    assert analyst.send(f"/experiments/{job_id}/discard").status_code == 303
-    assert job_of(here, job_id) is None
-    assert not partial.exists()
-    assert analyst.get(f"/experiments/{job_id}").status_code == 404
-
-
-def test_a_training_that_fails_says_why_without_folders(analyst, here):
-    with here.database.session() as session:
-        job = queue.put(
-            session,
-            "train",
-            lane="train",
-            payload={"recipe": "nsl_kdd/dnn-none"},
-        )
-    assert worker.run_one(here, "train") == job.id
-    found = job_of(here, job.id)
-    assert found.state == "failed"
-    assert "KDDTrain+" in found.error
-    assert str(here.home.root) not in found.error
-    assert "KDDTrain+" in analyst.get(f"/experiments/{job.id}").text
-
-
-def test_a_bundle_that_was_made_just_before_the_worker_died_is_taken(here):
-    job_id = put(here, small())
-    assert worker.run_one(here, "train") == job_id
-    name = job_of(here, job_id).result["bundle"]
-    made = (here.home.bundles / name / "SHA256SUMS").stat().st_mtime_ns
-    with here.database.session() as session:
-        session.get(Job, job_id).state = "queued"
-    assert worker.run_one(here, "train") == job_id
-    assert job_of(here, job_id).state == "done"
-    assert (here.home.bundles / name / "SHA256SUMS").stat().st_mtime_ns == made
-
-
-WORK = """
-import sys
-from evenflow.web.jobs import worker
-from evenflow.web.settings import Settings
-here = worker.Workplace.open(Settings.model_validate_json(sys.argv[1]))
-worker.run_one(here, "train")
-"""
-
-
-@pytest.mark.slow
-def test_a_worker_killed_in_the_middle_is_followed_by_one_that_goes_on(here, analyst):
-    quick = here.settings.model_copy(update={"lease_s": 2.0})
-    job_id = put(
-        here,
-        small(
-            training__epochs=12, training__patience=50, dataset__n_rows=8_000,
-            training__batch_size=64,
-        ),
-    )  # fmt: skip
-    child = subprocess.Popen([sys.executable, "-c", WORK, quick.model_dump_json()])
-    until = time.monotonic() + 90
-    while len((job_of(here, job_id).progress or {}).get("epochs", ())) < 2:
-        assert time.monotonic() < until
-        assert child.poll() is None
-        time.sleep(0.1)
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
-    killed = job_of(here, job_id)
-    assert killed.state == "running"
-    before = killed.progress["epochs"]
-    time.sleep(2.5)  # its lease runs out
-    assert worker.run_one(here, "train") == job_id
-    job = job_of(here, job_id)
-    assert (job.state, job.attempts) == ("done", 2)
-    history = job.result["history"]
-    assert [e["number"] for e in history] == list(range(1, 13))
-    # the first epochs are those of the worker that died: nothing was learnt twice
-    assert [e["seconds"] for e in history[: len(before)]] == [
-        e["seconds"] for e in before
-    ]
-
-
-# ---------------------------------------------------------------- the first start
-
-
-def test_a_new_server_trains_a_first_model_once(here, people, monkeypatch):
-    with here.database.session() as session:
-        assert train.first_training(session) is None  # one is in use
-    forget_active(here)
-    with here.database.session() as session:
-        job = train.first_training(session)
-        assert (job.id, job.state, job.lane) == (train.FIRST, "queued", "train")
-        assert train.first_training(session) is None
-    viewer = people("viewer")
-    assert "The first model" in viewer.get("/record/progress").text
-    with here.database.session() as session:
-        session.get(Job, train.FIRST).state = "stopped"
-    with here.database.session() as session:
-        assert train.first_training(session) is None
-        session.get(Job, train.FIRST).state = "failed"
-    with here.database.session() as session:
-        assert train.first_training(session) is not None
-    assert job_of(here, train.FIRST).state == "queued"
-
-
-def test_without_the_training_parts_no_first_model_is_queued(here, monkeypatch):
-    forget_active(here)
-    monkeypatch.setattr(train, "can_train", lambda: False)
-    with here.database.session() as session:
-        assert train.first_training(session) is None
-        assert session.scalar(select(Job)) is None
-
-
-@pytest.mark.slow
-def test_the_first_model_is_there_within_a_minute(here):
-    forget_active(here)
-    with here.database.session() as session:
-        train.first_training(session)
-    began = time.process_time()
-    assert worker.run_one(here, "train") == train.FIRST
-    assert time.process_time() - began < 2 * 60  # on two cores
-    job = job_of(here, train.FIRST)
-    assert job.state == "done"
-    assert job.result["figures"]["detection_rate"] > 0.8
-    assert open_home(here.settings.home).bundles.joinpath(job.result["bundle"]).is_dir()
-
-
-@pytest.mark.databases
-def test_starting_and_taking_a_training_works_in_every_database(app, analyst, settings):
-    forget = app.extensions[KEY].database
-    with forget.session() as session:
-        if (chosen := session.get(Setting, ACTIVE)) is not None:
-            session.delete(chosen)
-    with forget.session() as session:
-        assert train.first_training(session) is not None
-        assert train.first_training(session) is None
-    assert analyst.send("/experiments/new", FIELDS).status_code == 303
-    assert "synthetic/dnn-none" in analyst.get("/experiments").text
-
-
-def test_of_many_epochs_evenly_many_are_kept_and_the_last_always():
-    epochs = []
-    for number in range(1, 2_001):
-        epochs = train.thinned([*epochs, {"number": number}])
-        assert len(epochs) <= train.MOST_EPOCHS
-        assert epochs[-1]["number"] == number
-    assert epochs[0]["number"] == 1
