@@ -33,7 +33,6 @@
       ...theme,
       font: style.fontFamily,
       background: style.getPropertyValue("background-color"),
-      aria: false, // the place is one picture with words of its own
       axis: { ...theme.axis, labelSeparation: 6, labelLimit: place.clientWidth * 0.42 },
     };
     if (place.clientWidth >= 480) return found;
@@ -70,6 +69,8 @@
         config: look(place),
       });
       drawn.set(place, made);
+      // the place is one picture with words of its own
+      place.querySelector("svg")?.setAttribute("aria-hidden", "true");
       place.classList.add("is-drawn");
       if (!before) offer(figure, place, title);
     } catch (error) {
