@@ -1,0 +1,138 @@
+"""What admins and analysts do, in a real browser: people, models, experiments."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.slow
+
+PASSWORD = "seven quiet lamps at noon"
+RECIPE = """
+title = "A network to be stopped"
+[dataset]
+name = "synthetic"
+n_rows = 3000
+[balance]
+name = "none"
+[model]
+name = "cnn"
+[training]
+epochs = 25
+patience = 25
+"""
+
+
+def confirm(page):
+    """Say yes to what a button asks."""
+    page.get_by_role("dialog").get_by_role("button", name="Yes, go on").click()
+
+
+def drawn(page):
+    """Go to the first chart and see that it is drawn."""
+    place = page.locator("figure .chart").first
+    place.scroll_into_view_if_needed()
+    expect(place.locator("svg.marks").first).to_be_visible()
+
+
+def test_an_admin_invites_promotes_and_disables_and_it_is_all_written_down(
+    visit, new_person
+):
+    admin = visit("/admin/invitations", new_person("admin"))
+    admin.get_by_label("E-mail address").fill("iris@example.org")
+    admin.get_by_role("button", name="Make the link").click()
+    link = admin.locator(".copyable code").inner_text()
+
+    iris = visit(link)
+    field = iris.get_by_label(re.compile("^E-?mail address", re.IGNORECASE))
+    expect(field).to_have_value("iris@example.org")
+    iris.get_by_label(re.compile("^Password")).fill(PASSWORD)
+    iris.get_by_role("button", name="Sign up").click()
+    iris.wait_for_load_state()
+    again = visit(link)
+    expect(again.get_by_role("button", name="Sign up")).to_have_count(0)
+    if "/login" in iris.url:
+        field.fill("iris@example.org")
+        iris.get_by_label(re.compile("^Password")).fill(PASSWORD)
+        iris.get_by_role("button", name="Log in").click()
+    expect(iris.get_by_role("link", name="Experiments")).to_have_count(0)
+
+    admin.goto("/admin/users?q=iris")
+    admin.get_by_role("link", name="iris@example.org").click()
+    admin.get_by_role("combobox", name="Role").select_option("analyst")
+    admin.get_by_role("button", name="Set the role").click()
+    iris.goto("/")
+    expect(iris.get_by_role("link", name="Experiments").first).to_be_visible()
+    admin.get_by_role("button", name="Disable").click()
+    confirm(admin)
+    expect(admin.get_by_role("button", name="Enable")).to_be_visible()
+    iris.goto("/records")
+    expect(iris).to_have_url(re.compile("/login"))
+
+    admin.goto("/admin/audit")
+    log = admin.get_by_role("table", name="Audit log")
+    for action in ("invitation", "user.role", "user.disable"):
+        expect(log).to_contain_text(action)
+    expect(log).to_contain_text("iris@example.org")
+
+
+def test_an_admin_puts_another_model_to_use_and_everybody_is_told(visit, new_person):
+    admin = visit("/models/twin", new_person("admin"))
+    viewer = visit("/record", "viewer")
+    expect(viewer.get_by_role("banner")).to_contain_text("small")
+    admin.get_by_role("button", name=re.compile("^Activate|^Put .*to use|^Use")).click()
+    if admin.get_by_role("dialog").is_visible():
+        confirm(admin)
+    expect(admin.get_by_role("banner")).to_contain_text("twin")
+    viewer.reload()
+    expect(viewer.get_by_role("banner")).to_contain_text("twin")
+    admin.goto("/admin/audit?action=")
+    expect(admin.get_by_role("table", name="Audit log")).to_contain_text("twin")
+    admin.goto("/models/small")
+    admin.get_by_role("button", name=re.compile("^Activate|^Put .*to use|^Use")).click()
+    if admin.get_by_role("dialog").is_visible():
+        confirm(admin)
+    expect(admin.get_by_role("banner")).to_contain_text("small")
+
+
+def test_a_viewer_is_shown_no_button_that_would_be_refused(visit):
+    page = visit("/models/twin", "viewer")
+    expect(page.get_by_role("button", name=re.compile("Activate|use"))).to_have_count(0)
+    page.goto("/experiments")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not allowed")
+
+
+def test_a_training_is_started_watched_stopped_resumed_and_compared(visit, new_person):
+    page = visit("/experiments", new_person("analyst"))
+    page.get_by_role("link", name="New training").first.click()
+    page.get_by_role("link", name="TOML").click()
+    recipe = page.get_by_role("textbox", name="Recipe")
+    recipe.fill(RECIPE.replace("epochs", "epoch_count", 1))
+    page.get_by_role("button", name="Start training").click()
+    expect(recipe).to_have_accessible_description(re.compile("epoch_count"))
+    expect(recipe).to_have_value(re.compile("A network to be stopped"))
+    recipe.fill(RECIPE)
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_url(re.compile(r"/experiments/\w{24}"))
+    # nothing is loaded anew: the page follows by itself
+    learning = page.locator("progress[aria-label^=Epochs]")
+    expect(learning).to_be_visible(timeout=90_000)
+    page.get_by_role("button", name="Stop").click()
+    confirm(page)
+    expect(page.get_by_text("It was stopped")).to_be_visible(timeout=60_000)
+    page.get_by_role("button", name="Resume").click()
+    done = page.get_by_role("link", name="See the model")
+    expect(done).to_be_visible(timeout=150_000)
+    drawn(page)
+    done.click()
+    page.wait_for_url(re.compile("/models/"))
+    name = page.url.rsplit("/", 1)[1]
+    page.goto("/models")
+    expect(page.get_by_role("table", name="Models")).to_contain_text(name)
+    page.get_by_label("Compare small").check()
+    page.get_by_label(f"Compare {name}").check()
+    page.get_by_role("button", name="Compare those ticked").click()
+    expect(page.get_by_role("table", name="What is compared")).to_contain_text(name)
+    drawn(page)
