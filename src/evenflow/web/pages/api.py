@@ -159,11 +159,12 @@ def _curl(method: str, url: str, body: Any, kinds: list[str]) -> str:
 
 def _python(method: str, url: str, body: Any, kinds: list[str]) -> str:
     lines = [
-        "import os, requests",
+        "import requests",
         "",
+        'token = "ef_..."  # better read from where you keep secrets',
         f"answer = requests.{method}(",
         f'    "{url}",',
-        '    headers={"Authorization": f"Bearer {os.environ[\'EVENFLOW_TOKEN\']}"},',
+        '    headers={"Authorization": f"Bearer {token}"},',
     ]
     if body is not None:
         lines.append(f"    json={_wrapped(body, python=True)},")
