@@ -118,6 +118,7 @@ def _config(settings: Settings) -> dict[str, Any]:
         "POST_CHANGE_EMAIL_VIEW": "account.index",
         "POST_VERIFY_VIEW": "account.index",
         "TWO_FACTOR_POST_SETUP_VIEW": "account.index",
+        "CACHE_CONTROL": None,  # headers.py says no-store; its own is no directive
         "CLI_USERS_NAME": None,
         "CLI_ROLES_NAME": None,
     }
