@@ -31,7 +31,7 @@ class Handler(socketserver.StreamRequestHandler):
         say("220 here")
         while line := self.rfile.readline():
             verb = line.split()[0].upper()
-            self.server.seen.append(line.decode().strip())
+            self.server.seen.append(line.decode(errors="replace").strip())
             if verb == b"EHLO":
                 say("250-here\r\n250 " + self.server.offers)
             elif verb == b"STARTTLS":
@@ -42,7 +42,8 @@ class Handler(socketserver.StreamRequestHandler):
                 say("354 go on")
                 data = b""
                 while (part := self.rfile.readline()) != b".\r\n":
-                    data += part
+                    # a line that starts with a dot is sent with one more
+                    data += part.removeprefix(b".")
                 self.server.mails.append(
                     email.message_from_bytes(data, policy=email.policy.default)
                 )

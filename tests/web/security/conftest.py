@@ -31,6 +31,7 @@ PUBLIC_URLS = {
     "/healthz": "whether the process lives",
     "/readyz": "whether it can work",
     "/metrics": "asks for this machine or a key itself",
+    "/api": "how the API is used; it shows no data",
 }
 BY_FLASK_SECURITY = {
     "security.change_password", "security.verify", "security.mf_recovery_codes",
