@@ -186,7 +186,7 @@ def test_a_card_that_holds_markup_is_shown_and_not_run(viewer, settings):
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("# One\n\ntwo **three**", "<h3>One</h3>\n<p>two <strong>three</strong></p>"),
+        ("# One\n\ntwo **three**", "<h2>One</h2>\n<p>two <strong>three</strong></p>"),
         ("- a\n  b\n- `c`", "<ul><li>a\n  b</li><li><code>c</code></li></ul>"),
         ("> **!** <x>", "<blockquote><p><strong>!</strong> &lt;x&gt;</p></blockquote>"),
         ("a &lt;b> [c](javascript:d)", "<p>a &lt;b&gt; [c](javascript:d)</p>"),

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup, escape
 
-TOP = 3
+TOP = 2
 """Level of the page's heading that a card's first level becomes."""
 INLINE = re.compile(r"\*\*(?P<strong>[^*]+)\*\*|`(?P<code>[^`]+)`")
 CELL = re.compile(r"(?<!\\)\|")
@@ -23,13 +23,20 @@ RULE = re.compile(r"\s*\|?[\s:|-]*-[\s:|-]*\|?\s*")
 def to_html(text: str) -> Markup:
     """Return the text as markup, everything in it escaped."""
     lines = text.splitlines()
-    blocks, at = [], 0
+    blocks: list[Markup] = []
+    at, title, n_tables = 0, "", 0
     while at < len(lines):
         end = at + 1
         kind = _kind(lines[at])
         while end < len(lines) and _goes_on(kind, lines[end]):
             end += 1
-        blocks.append(_block(kind, lines[at:end]))
+        if kind == "heading":
+            title = lines[at].lstrip("# ")
+        if kind == "table":  # each is a region, and needs a name of its own
+            n_tables += 1
+            blocks.append(_table(lines[at:end], f"{title}, table {n_tables}"))
+        else:
+            blocks.append(_block(kind, lines[at:end]))
         at = end
     return Markup("\n").join(block for block in blocks if block)
 
@@ -68,12 +75,10 @@ def _block(kind: str, lines: list[str]) -> Markup:
         points = "\n".join(lines).removeprefix("- ").split("\n- ")
         items = (Markup("<li>{}</li>").format(inline(p)) for p in points)
         return Markup("<ul>{}</ul>").format(Markup("").join(items))
-    if kind == "table":
-        return _table(lines)
     return Markup("<p>{}</p>").format(inline(" ".join(map(str.strip, lines))))
 
 
-def _table(lines: list[str]) -> Markup:
+def _table(lines: list[str], name: str) -> Markup:
     rows = [list(_cells(line)) for line in lines]
     has_head = len(lines) > 1 and RULE.fullmatch(lines[1]) is not None
     head, body = (rows[0], rows[2:]) if has_head else ([], rows)
@@ -86,9 +91,9 @@ def _table(lines: list[str]) -> Markup:
         if row
     ]
     return Markup(
-        '<div class="table" role="region" tabindex="0" aria-label="Table of the card">'
+        '<div class="table" role="region" tabindex="0" aria-label="{}">'
         "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
-    ).format(top, Markup("").join(shown))
+    ).format(name, top, Markup("").join(shown))
 
 
 def _cells(line: str) -> Iterator[Markup]:
