@@ -20,7 +20,7 @@ NAMED = 3
 
 def pushes_chart(pushes: Sequence[Bar]) -> dict[str, Any] | None:
     """Return bars of the strongest pushes; None if there are none."""
-    bars = [
+    bars: list[dict[str, Any]] = [
         {
             "bar": f"{label}: {value.split(' (')[0]}",  # short: the tooltip has all
             "column": label,
@@ -33,6 +33,15 @@ def pushes_chart(pushes: Sequence[Bar]) -> dict[str, Any] | None:
     ]
     if not bars:
         return None
+    mark = {"type": "bar", "cornerRadius": 2}
+    layers: list[dict[str, Any]] = []
+    # a layer without a bar has no extent, which the browser's console is told
+    if any(bar["push"] <= 0 for bar in bars):
+        away = {"filter": "datum.push <= 0"}
+        layers.append({"transform": [away], "mark": mark})
+    if any(bar["push"] > 0 for bar in bars):
+        towards = {"filter": "datum.push > 0"}
+        layers.append({"transform": [towards], "mark": {**mark, "style": "here"}})
     return {
         "$schema": VEGA_LITE,
         "width": "container",
@@ -62,16 +71,7 @@ def pushes_chart(pushes: Sequence[Bar]) -> dict[str, Any] | None:
                 {"field": "direction", "type": "nominal", "title": "pushes"},
             ],
         },
-        "layer": [
-            {
-                "transform": [{"filter": "datum.push <= 0"}],
-                "mark": {"type": "bar", "cornerRadius": 2},
-            },
-            {
-                "transform": [{"filter": "datum.push > 0"}],
-                "mark": {"type": "bar", "cornerRadius": 2, "style": "here"},
-            },
-        ],
+        "layer": layers,
     }
 
 
