@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
@@ -9,7 +10,7 @@ import urllib.request
 
 import pytest
 from passlib.totp import TOTP
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 pytestmark = pytest.mark.slow
 
@@ -134,6 +135,19 @@ def test_after_log_out_the_back_button_shows_nothing_private(visit, new_person, 
     page.wait_for_load_state()
     expect(page.get_by_text(email)).to_have_count(0)
     expect(page).to_have_url(re.compile("/login"))
+
+
+def test_not_even_a_record_that_was_refused_comes_back_after_log_out(visit, new_person):
+    email = new_person()
+    page = visit("/record", email)
+    page.locator("[name=v-src_bytes]").fill("secret to us")
+    page.get_by_role("button", name="Get the verdict").click()
+    expect(page.locator("[name=v-src_bytes]")).to_have_value("secret to us")
+    log_out(page, email)
+    with contextlib.suppress(Error):  # the browser asks whether to send it again
+        page.go_back()
+    expect(page.get_by_text(email)).to_have_count(0)
+    expect(page.locator("[name=v-src_bytes]")).to_have_count(0)
 
 
 def test_a_key_to_the_api_is_shown_once_and_works_until_it_is_revoked(

@@ -14,14 +14,14 @@ RECIPE = """
 title = "A network to be stopped"
 [dataset]
 name = "synthetic"
-n_rows = 3000
+n_rows = 2000
 [balance]
 name = "none"
 [model]
 name = "cnn"
 [training]
-epochs = 25
-patience = 25
+epochs = 40
+patience = 40
 """
 
 
