@@ -47,7 +47,7 @@ VIEWS = {
 }
 COLUMNS = (
     ("dataset", "Data set", ""),
-    ("model", "Model", ""),
+    ("model", "Kind", ""),
     ("balance", "Balancing", ""),
     ("protocol", "Protocol", "Which rows judged it"),
     ("accuracy", "Accuracy", "Attack against benign, at the threshold"),

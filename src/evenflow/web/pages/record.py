@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from textwrap import shorten
 from typing import Any
 
 from flask import (
@@ -210,7 +211,9 @@ def _page(
     listed = [(names.get(c, ""), form.label(c) if c else "", text)
               for c, text in errors.items()]  # fmt: skip
     if line_error:
-        listed.append(("line", "Pasted line", line_error))
+        listed.append(
+            ("line", "Pasted line", shorten(line_error, 200, placeholder=" …"))
+        )
     remarks: dict[str, str] = {}
     if parsed is not None:
         remarks = {r.fields[0]: r.text for r in parsed.warnings}
