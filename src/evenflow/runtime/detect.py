@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def verdicts(
     lines : ndarray of shape (n_samples,), int64, optional
         Where the rows came from; without it they are counted from 1.
     """
-    threshold = sigmoid(decision.threshold)
+    threshold = _once(decision.threshold)
     numbers = np.arange(1, len(scores) + 1) if lines is None else lines
     for line, code, is_attack, odds, proba in zip(
         numbers.tolist(),
@@ -79,6 +80,12 @@ def verdicts(
             threshold=threshold,
             classes=dict(zip(schema.classes, proba, strict=True)),
         )
+
+
+@lru_cache(maxsize=64)
+def _once(threshold: float) -> float:
+    """Return the probability of a threshold, which each record asks for."""
+    return sigmoid(threshold)
 
 
 def sigmoid(odds: float) -> float:

@@ -70,6 +70,7 @@ class Figures:
         )
         # to find a child by its labels takes as long as to count
         self.known: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+        self.labels: dict[str, Any] = {}
 
     def count(self, endpoint: str, method: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
@@ -108,7 +109,10 @@ def count_verdict(label: str, n: int = 1) -> None:
     """Count records judged."""
     if n:
         figures: Figures = current_app.extensions[KEY]
-        figures.verdicts.labels(label).inc(n)
+        found = figures.labels.get(label)
+        if found is None:
+            found = figures.labels[label] = figures.verdicts.labels(label)
+        found.inc(n)
 
 
 def show() -> Response:
