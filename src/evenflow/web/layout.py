@@ -25,10 +25,13 @@ def register(app: Flask) -> None:
 
     @app.context_processor
     def frame() -> dict[str, Any]:
+        active = web.detectors.active_name()
         return {
-            "active_bundle": web.detectors.active_name(),
+            "account_url": url_for("account.index"),
+            "active_bundle": active,
             "at_least": at_least,
             "chart_themes": {"light": theme.config(), "dark": theme.config(dark=True)},
+            "models_url": url_for("models.show", name=active) if active else "",
             "now": now(),
             "sign_up": web.settings.sign_up,
             "vega_src": url_for("vega.library", wanted=vega.name()),

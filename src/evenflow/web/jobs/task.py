@@ -188,7 +188,9 @@ class Task:
         if isinstance(event, Progress):
             self.say(**asdict(event))
         elif isinstance(event, Epoch):
-            self.say(epochs=[*self.said.get("epochs", ()), asdict(event)])
+            # an epoch without validation rows has NaN there, which no JSON knows
+            told = {k: None if v != v else v for k, v in asdict(event).items()}
+            self.say(epochs=[*self.said.get("epochs", ()), told])
         elif isinstance(event, Note):
             notes = [*self.said.get("notes", ()), event.text]
             self.say(notes=notes[-MOST_NOTES:])
