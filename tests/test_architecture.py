@@ -62,7 +62,6 @@ FENCES = {
     "rich": ("cli/",),
     "click": ("cli/",),
     "flask": ("web/",),
-    "apiflask": ("web/",),
     "flask_security": ("web/",),
     "flask_wtf": ("web/",),
     "wtforms": ("web/",),

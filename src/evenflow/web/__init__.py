@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiflask import APIFlask
 from flask import Flask
 from flask.globals import app_ctx
 from flask_wtf import CSRFProtect
@@ -53,14 +52,7 @@ def create_app(settings: Settings) -> Flask:
     home = open_home(settings.home)
     database = open_database(settings)
     migrations.check(database)
-    app = APIFlask(
-        "evenflow.web",
-        title="evenflow",
-        version=__version__,
-        spec_path=None,
-        docs_path=None,
-        json_errors=False,
-    )
+    app = Flask("evenflow.web")
     app.config.from_mapping(_config(settings))
     db = scoped_session(database.make, scopefunc=_scope)
     app.extensions[KEY] = Web(
