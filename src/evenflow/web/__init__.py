@@ -14,7 +14,6 @@ from flask_wtf import CSRFProtect
 from sqlalchemy.orm import scoped_session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from evenflow import __version__
 from evenflow.web import (
     accounts,
     api,
