@@ -11,18 +11,20 @@ pytestmark = pytest.mark.slow
 
 PASSWORD = "seven quiet lamps at noon"
 RECIPE = """
-title = "A network to be stopped"
+title = "{title}"
 [dataset]
 name = "synthetic"
-n_rows = 2000
+n_rows = {n_rows}
 [balance]
 name = "none"
 [model]
 name = "cnn"
 [training]
-epochs = 40
-patience = 40
+epochs = {epochs}
+patience = {epochs}
 """
+ENDLESS = RECIPE.format(title="A network to be stopped", n_rows=20_000, epochs=900)
+SHORT = RECIPE.format(title="A small network", n_rows=2_000, epochs=2)
 
 
 def confirm(page):
@@ -104,27 +106,44 @@ def test_a_viewer_is_shown_no_button_that_would_be_refused(visit):
     expect(page.get_by_role("heading", level=1)).to_have_text("Not allowed")
 
 
-def test_a_training_is_started_watched_stopped_resumed_and_compared(visit, new_person):
+def test_a_training_is_started_watched_stopped_resumed_and_given_up(visit, new_person):
     page = visit("/experiments", new_person("analyst"))
     page.get_by_role("link", name="New training").first.click()
     page.get_by_role("link", name="TOML").click()
     recipe = page.get_by_role("textbox", name="Recipe")
-    recipe.fill(RECIPE.replace("epochs", "epoch_count", 1))
+    recipe.fill(ENDLESS.replace("epochs", "epoch_count", 1))
     page.get_by_role("button", name="Start training").click()
     expect(recipe).to_have_accessible_description(re.compile("epoch_count"))
     expect(recipe).to_have_value(re.compile("A network to be stopped"))
-    recipe.fill(RECIPE)
+    recipe.fill(ENDLESS)
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url(re.compile(r"/experiments/\w{24}"))
     # nothing is loaded anew: the page follows by itself
     learning = page.locator("progress[aria-label^=Epochs]")
     expect(learning).to_be_visible(timeout=90_000)
-    page.get_by_role("button", name="Stop").click()
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    stop.click()
     confirm(page)
     expect(page.get_by_text("It was stopped")).to_be_visible(timeout=60_000)
+    drawn(page)
     page.get_by_role("button", name="Resume").click()
+    expect(learning).to_be_visible(timeout=90_000)
+    expect(learning).not_to_have_attribute("value", "1", timeout=60_000)
+    stop.click()
+    confirm(page)
+    page.get_by_role("button", name="Discard").click(timeout=60_000)
+    confirm(page)
+    page.wait_for_url(re.compile("/experiments$"))
+    expect(page.get_by_text("its checkpoint are gone")).to_be_visible()
+    expect(page.get_by_role("link", name="A network to be stopped")).to_have_count(0)
+
+
+def test_what_was_trained_is_found_under_models_and_compared(visit, new_person):
+    page = visit("/experiments/new?as=toml", new_person("analyst"))
+    page.get_by_role("textbox", name="Recipe").fill(SHORT)
+    page.get_by_role("button", name="Start training").click()
     done = page.get_by_role("link", name="See the model")
-    expect(done).to_be_visible(timeout=150_000)
+    expect(done).to_be_visible(timeout=120_000)
     drawn(page)
     done.click()
     page.wait_for_url(re.compile("/models/"))
