@@ -13,6 +13,8 @@ from typing import Any
 from evenflow.runtime.explanation import VEGA_LITE
 
 Bar = Mapping[str, Any]
+COUNTED = "format(datum.value, datum.value < 10000 ? ',' : '~s')"
+"""A tick of a count: 500 and not 0.5k, 20k and not 20,000."""
 
 
 def over_time(
@@ -71,7 +73,7 @@ def over_time(
                 "type": "quantitative",
                 "title": title,
                 "scale": {"zero": True},
-                "axis": {"tickCount": 5, "format": "~s", "tickMinStep": 1},
+                "axis": {"tickCount": 5, "labelExpr": COUNTED, "tickMinStep": 1},
             },
             "y2": {"field": "high"},
             "color": {
@@ -135,7 +137,7 @@ def shares(
                 "field": "n",
                 "type": "quantitative",
                 "title": title,
-                "axis": {"tickCount": 4, "format": "~s", "tickMinStep": 1},
+                "axis": {"tickCount": 4, "labelExpr": COUNTED, "tickMinStep": 1},
                 "scale": {"domainMin": 0, "nice": True},
             },
         },

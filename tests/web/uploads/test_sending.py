@@ -143,6 +143,8 @@ def test_only_a_few_unfinished_uploads_are_taken(pieces):
         (b"PK\x03\x04rest", "zip"),
         (b"\xd4\xc3\xb2\xa1rest", "packet capture"),
         (b"%PDF-1.7", "PDF"),
+        (b"\xff\xd8\xff\xe0", "picture"),
+        (b"\x89PNG\r\n", "picture"),
         (b"", "empty"),
     ],
 )
