@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -176,19 +176,18 @@ def finish(user: Any, upload_id: str) -> Job:
     DataError
         Pieces are missing, or as for :func:`receive`.
     """
-    if _ID.fullmatch(upload_id):
-        job = web.db.get(Job, upload_id)
-        if job is not None and job.owner_id == user.id:
+    with _locked(upload_id):  # asked twice at once: one after the other
+        if (job := _finished(user, upload_id)) is not None:
             return job
-    part, about = _mine(user, upload_id)
-    found = (part / SENT).stat().st_size
-    if found != about["size"]:
-        raise DataError(
-            f"{found} of {about['size']} bytes of {about['name']} are here, expected "
-            "all. Send the rest"
-        )
-    with _all_or_nothing(part):
-        return accept(user, part, upload_id, about["name"], about["bundle"])
+        part, about = _mine(user, upload_id)
+        found = (part / SENT).stat().st_size
+        if found != about["size"]:
+            raise DataError(
+                f"{found} of {about['size']} bytes of {about['name']} are here, "
+                "expected all. Send the rest"
+            )
+        with _all_or_nothing(part):
+            return accept(user, part, upload_id, about["name"], about["bundle"])
 
 
 def discard(user: Any, upload_id: str) -> None:
@@ -255,6 +254,26 @@ class _Elsewhere(Conflict):
     def __init__(self, here: int) -> None:
         super().__init__(f"{here} bytes are here, expected the piece that follows")
         self.here = here
+
+
+@contextmanager
+def _locked(upload_id: str) -> Iterator[None]:
+    """Hold an upload's file, wherever it stands by now, against another request."""
+    places = [_part(upload_id), web.home.uploads / upload_id]
+    with ExitStack() as stack:
+        for place in places if _ID.fullmatch(upload_id) else ():
+            try:
+                stream = stack.enter_context((place / SENT).open("rb"))
+            except FileNotFoundError:
+                continue
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            break
+        yield  # without a file it is scored already, or was never begun
+
+
+def _finished(user: Any, upload_id: str) -> Job | None:
+    job = web.db.get(Job, upload_id) if _ID.fullmatch(upload_id) else None
+    return job if job is not None and job.owner_id == user.id else None
 
 
 def _mine(user: Any, upload_id: str) -> tuple[Path, dict[str, Any]]:

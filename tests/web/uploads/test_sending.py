@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
+from evenflow.web import uploads
 from evenflow.web.context import KEY
 
 
@@ -66,6 +70,39 @@ def test_pieces_make_the_file_whatever_was_lost_on_the_way(desk, app, pieces, sa
     assert stored.read_bytes() == sample
     desk.work_off(app)
     assert "What was found" in pieces.client.get(finished.json["url"]).text
+
+
+def test_an_end_that_is_asked_for_twice_at_once_loses_nothing(
+    desk, app, people, sample, monkeypatch
+):
+    person = people("viewer")
+    pieces = Pieces(person)
+    begun = pieces.begin(len(sample)).json
+    pieces.put(begun, 0, sample)
+    looked, both = uploads.kind_of, threading.Barrier(2)
+
+    def slow(path, name):
+        kind = looked(path, name)
+        with suppress(threading.BrokenBarrierError):  # it may wait for this one
+            both.wait(0.5)
+        return kind
+
+    monkeypatch.setattr(uploads, "kind_of", slow)
+    headers = {"X-CSRFToken": person.csrf()}
+    cookie = person.get_cookie("evenflow").value
+
+    def finish(_):
+        client = app.test_client()
+        client.set_cookie("evenflow", cookie)
+        return client.post(begun["finish"], headers=headers)
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(finish, range(2)))
+    assert [a.status_code for a in answers] == [200, 200]
+    assert [a.json["id"] for a in answers] == [begun["id"]] * 2
+    assert (home_of(app).uploads / begun["id"] / "data").read_bytes() == sample
+    desk.work_off(app)
+    assert desk.job_of(app.extensions[KEY], begun["id"]).state == "done"
 
 
 def test_an_upload_in_pieces_is_nobody_elses(people, pieces, sample):
