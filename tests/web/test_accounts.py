@@ -190,6 +190,12 @@ def test_an_account_is_deleted_by_its_owner_with_the_password(app, people):
     assert viewer.get("/account").status_code == 302
 
 
+def test_the_number_of_a_deleted_account_is_nobodys_again(app, people):
+    first = people("viewer")
+    first.send("/account/delete", {"password": first.password})
+    assert people("viewer").user_id > first.user_id
+
+
 def test_what_happens_to_accounts_is_written_down(app, people):
     viewer = people("viewer")
     viewer.send("/logout")

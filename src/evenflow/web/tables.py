@@ -84,6 +84,9 @@ class User(UserMixin, Base):
     """A person with an account."""
 
     __tablename__ = "account"
+    # SQLite would give the number of a deleted account to the next new one, and with
+    # it what has no foreign key: counts, the log, uploads under way
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(String(255), unique=True)

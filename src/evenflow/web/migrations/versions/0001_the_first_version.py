@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("email"),
         sa.UniqueConstraint("fs_uniquifier"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "audit",
