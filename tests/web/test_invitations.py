@@ -52,6 +52,21 @@ def test_a_link_makes_one_account_with_the_role(app, people, role):
     assert again.send(path, data).status_code == 404
 
 
+@pytest.mark.databases
+@pytest.mark.parametrize("what", ["disable", "delete", "role"])
+def test_an_admin_who_is_one_no_more_leaves_no_way_in(app, people, what):
+    gone, stays = people("admin"), people("admin")
+    path, other = invite(gone, role="admin"), invite(stays)
+    browser = app.test_client()
+    assert browser.get(path).status_code == 200
+    answer = stays.send(f"/admin/users/{gone.user_id}/{what}", {"role": "viewer"})
+    assert answer.status_code == 303
+    assert browser.get(path).status_code == 404
+    data = {"email": "back@example.org", "password": GOOD}
+    assert browser.send(path, data).status_code == 404
+    assert browser.get(other).status_code == 200
+
+
 def test_only_the_invited_address_can_use_a_link_for_one(app, people):
     path = invite(people("admin"), email="Ann@Example.org")
     app.test_client().send(path, {"email": "eve@example.org", "password": GOOD})

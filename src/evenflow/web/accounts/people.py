@@ -13,7 +13,7 @@ import email_validator
 from flask import has_request_context, request
 from flask_security import current_user, hash_password
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased, scoped_session
@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session, aliased, scoped_session
 from evenflow.errors import DataError
 from evenflow.registry import nearest
 from evenflow.web.accounts import passwords, sessions
-from evenflow.web.tables import ROLES, Audit, User, now
+from evenflow.web.tables import ROLES, Audit, Invitation, User, now
 
 AnySession = Session | scoped_session[Session]
 
@@ -130,6 +130,7 @@ def set_role(session: AnySession, user: User, role: str) -> None:
     if role == before:
         return
     _change(session, user, is_leaving=role != "admin", role=role)
+    _end_invitations(session, user)
     log(session, "user.role", user.email, before=before, after=role)
 
 
@@ -183,6 +184,7 @@ def disable(session: AnySession, user: User) -> None:
     if not user.active:
         return
     _change(session, user, is_leaving=True, active=False)
+    _end_invitations(session, user)
     sessions.end_everywhere(session, user)
     log(session, "user.disable", user.email)
 
@@ -204,6 +206,7 @@ def delete(session: AnySession, user: User) -> None:
         The person is the last active admin.
     """
     _change(session, user, is_leaving=True, active=False)
+    _end_invitations(session, user)
     log(session, "user.delete", user.email, role=user.role)
     session.flush()
     session.expunge(user)
@@ -291,6 +294,12 @@ def _change(
     session.refresh(user)
 
 
-def count(session: AnySession) -> int:
-    """Return how many accounts there are."""
-    return session.scalar(select(func.count(User.id))) or 0
+def _end_invitations(session: AnySession, user: User) -> None:
+    """Make links worthless by which somebody who left could come in again."""
+    gone: Any = session.execute(
+        delete_rows(Invitation)
+        .where(Invitation.made_by == user.id, Invitation.used_at.is_(None))
+        .execution_options(synchronize_session=False)
+    )
+    if gone.rowcount:
+        log(session, "invitation.revoke", user.email, links=int(gone.rowcount))
