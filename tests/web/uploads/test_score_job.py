@@ -8,11 +8,11 @@ import time
 
 import polars as pl
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from evenflow.runtime.stream import score_file
 from evenflow.web.findings import likeliest
-from evenflow.web.jobs import queue, worker
+from evenflow.web.jobs import queue, score, worker
 from evenflow.web.results import FILE, REJECTS, Results
 from evenflow.web.tables import Alert, Job, Tally, User
 
@@ -192,6 +192,41 @@ def test_a_model_or_file_that_is_gone_is_told(here, desk, bundle):
     (here.home.uploads / job_id / "data").unlink()
     worker.run_one(here, "score")
     assert "not there any more" in state(here, job_id).error
+
+
+@databases
+def test_a_file_outlives_the_account_it_came_from(
+    here, desk, bundle, rows, monkeypatch
+):
+    with here.database.session() as session:
+        user = User(email="gone@example.org", fs_uniquifier="gone")
+        session.add(user)
+        session.flush()
+        owner_id = user.id
+    data = desk.csv_of(rows["test"], 100)
+    job_id = desk.put(here, data, bundle=bundle.path.name, owner_id=owner_id)
+
+    def judged(path, most):
+        with here.database.session() as session:
+            session.execute(delete(User).where(User.id == owner_id))
+        return likeliest(path, most)
+
+    monkeypatch.setattr(score, "likeliest", judged)
+    assert worker.run_one(here, "score") == job_id
+    assert state(here, job_id).state == "done"
+    assert {alert.owner_id for alert in alerts(here, job_id)} == {None}
+    assert sum(tallied(here).values()) == 100
+
+
+def test_what_is_wrong_with_a_model_names_no_folder_of_the_server(
+    here, desk, bundle, rows
+):
+    job_id = desk.put(here, desk.csv_of(rows["test"]), bundle=bundle.path.name)
+    (here.home.bundles / bundle.path.name / "model.onnx").write_bytes(b"other")
+    worker.run_one(here, "score")
+    error = state(here, job_id).error
+    assert "model.onnx was changed" in error
+    assert str(here.home.root) not in error
 
 
 @databases

@@ -6,10 +6,8 @@ waiting, and needs memory that a scoring worker may not have.
 
 from __future__ import annotations
 
-from evenflow.errors import EvenflowError, StorageError
 from evenflow.web import explorations
 from evenflow.web.jobs.task import Outcome, Task
-from evenflow.web.paths import hidden
 
 LANE = "train"
 
@@ -31,14 +29,7 @@ def run(task: Task) -> Outcome:
     """
     name = str(task.payload["dataset"])
     task.say(step="read the files", done=0)
-    try:
-        found = explorations.look(
-            name, task.settings.data_folders, on_event=task.on_event
-        )
-    except StorageError:
-        raise
-    except EvenflowError as error:
-        raise type(error)(hidden(str(error), task.settings)) from error
+    found = explorations.look(name, task.settings.data_folders, on_event=task.on_event)
     task.check()
     explorations.keep(task.home, name, found)
     return Outcome(result={"dataset": name, "n_rows": found.overview["n_rows"]})

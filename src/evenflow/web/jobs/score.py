@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from evenflow.errors import DataError, StorageError
@@ -26,7 +26,7 @@ from evenflow.web.findings import alerts, counted, likeliest
 from evenflow.web.jobs.retention import remove
 from evenflow.web.jobs.task import LeaseLost, Outcome, Task
 from evenflow.web.results import FILE, REJECTS, Results
-from evenflow.web.tables import Alert, now
+from evenflow.web.tables import Alert, Job, now
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +102,12 @@ def run(task: Task) -> Outcome:
         raise
 
     def store(session: Session) -> None:
+        # an account may have been deleted while its file was judged
+        owner_id = session.scalar(select(Job.owner_id).where(Job.id == task.job.id))
+        for row in rows:
+            row["owner_id"] = owner_id
+        for row in tallied:
+            row["owner_id"] = owner_id or 0
         if rows:
             session.execute(insert(Alert), rows)
         add_tallies(session, tallied)

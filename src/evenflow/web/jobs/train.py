@@ -19,14 +19,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from evenflow import experiment
-from evenflow.errors import BusyError, DataError, EvenflowError, StorageError
+from evenflow.errors import BusyError, DataError
 from evenflow.progress import Epoch, Event, Progress
 from evenflow.recipe import Recipe
 from evenflow.runtime.bundle import Bundle
 from evenflow.web.detectors import ACTIVE
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.task import Outcome, Task
-from evenflow.web.paths import hidden
 from evenflow.web.tables import Audit, Job, Setting
 
 LANE = "train"
@@ -57,18 +56,13 @@ def run(task: Task) -> Outcome:
     StorageError
         The bundle cannot be written.
     """
-    try:
-        recipe = _recipe(task.payload["recipe"])
-        name = str(task.payload.get("name") or bundle_name(recipe))
-        output = task.home.bundles / name
-        if not _is_made(output, recipe):
-            _train(task, recipe, output)
-        task.say(step="check the model", done=0)
-        bundle = task.detectors.load(name)
-    except StorageError:
-        raise
-    except EvenflowError as error:
-        raise type(error)(hidden(str(error), task.settings)) from error
+    recipe = _recipe(task.payload["recipe"])
+    name = str(task.payload.get("name") or bundle_name(recipe))
+    output = task.home.bundles / name
+    if not _is_made(output, recipe):
+        _train(task, recipe, output)
+    task.say(step="check the model", done=0)
+    bundle = task.detectors.load(name)
 
     def store(session: Session) -> None:
         if session.get(Setting, ACTIVE) is None:

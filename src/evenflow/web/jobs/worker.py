@@ -33,6 +33,7 @@ from evenflow.web.detectors import Detectors
 from evenflow.web.home import Home, open_home
 from evenflow.web.jobs import queue, retention
 from evenflow.web.jobs.task import Lease, LeaseLost, Leaving, Outcome, Stopped, Task
+from evenflow.web.paths import hidden
 from evenflow.web.settings import Settings
 from evenflow.web.tables import Job
 
@@ -176,7 +177,7 @@ def run_one(
             logger.error("job %s: %s", job.id, problem)
             error = FULL
         except EvenflowError as problem:
-            error = str(problem)
+            error = hidden(str(problem), here.settings)
         except MemoryError:
             logger.exception("job %s needs too much memory", job.id)
             error = MEMORY
