@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from datetime import timedelta
@@ -128,6 +129,26 @@ def test_a_line_that_is_no_record_is_told_at_the_text_and_kept(people):
 
 
 @pytest.mark.databases
+@pytest.mark.databases
+@pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [
+        ("service", "ht\0tp", "f-v-service-error"),
+        ("service", "\ud800", "f-line-error"),
+        ("label", "\ud800", "f-line-error"),
+    ],
+)
+def test_text_that_no_database_keeps_is_told_where_it_stands(
+    people, bundle, app, name, text, place
+):
+    record = {**examples(bundle)[0].record, name: text}
+    data = {"do": "line", "line": json.dumps(record)}
+    answer = people("viewer").send("/record", data)
+    assert answer.status_code == 422
+    assert f'id="{place}"' in answer.text
+    assert count(app, Record) == 0
+
+
 def test_a_form_sent_twice_is_kept_once(people, app, typed):
     viewer = people("viewer")
     data = typed("dos") | {"once": once(viewer.get("/record"))}

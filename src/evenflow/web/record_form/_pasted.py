@@ -56,6 +56,7 @@ def pasted(text: str, schema: Schema) -> Pasted:
 def _json(text: str, schema: Schema) -> Pasted:
     try:
         record = json.loads(text)
+        json.dumps(record, ensure_ascii=False).encode()  # half a character is none
     except (ValueError, RecursionError) as error:
         raise _refusal(
             f"text that starts like JSON and is none ({error})",

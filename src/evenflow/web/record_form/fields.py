@@ -146,7 +146,10 @@ def read(column: Column, value: object) -> Value:
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return str(value).strip(SPACE) or None
+    text = str(value).strip(SPACE)
+    if "\0" in text:  # no database keeps it
+        raise DataError(_refusal(column, text))
+    return text or None
 
 
 def typed(value: object) -> str:
