@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 from flask import request, url_for
 from sqlalchemy import Select, func
 
 from evenflow.web.context import web
+from evenflow.web.listing import Page
 
 PER_PAGE = 50
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Page:
-    """One page of a list, and where the others are."""
-
-    rows: list[Any]
-    number: int
-    pages: int
-    total: int
-    prev_url: str
-    next_url: str
+NOT_KEPT = {"page", "endpoint"}
+"""Names in an address that are not handed on: ``url_for`` has its own of them."""
 
 
 def page(query: Select[Any]) -> Page:
@@ -53,10 +43,7 @@ def text(name: str, most: int = 200) -> str:
 
 
 def _url(number: int) -> str:
-    kept = {k: v for k, v in request.args.items() if v and k != "page"}
-    endpoint = str(request.endpoint)
-    values: dict[str, Any] = {**kept, "page": number}
+    kept = {k: v for k, v in request.args.items() if v and k not in NOT_KEPT}
     # only what the page's own filters are called: an address is built by nobody else
-    return url_for(
-        endpoint, **{k: v for k, v in values.items() if not k.startswith("_")}
-    )
+    kept = {k: v for k, v in kept.items() if not k.startswith("_")}
+    return url_for(str(request.endpoint), **kept, page=number)  # type: ignore[arg-type]
