@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select
 
 from evenflow.web import uploads
-from evenflow.web.api import idempotency, schemas
+from evenflow.web.api import idempotency, paging, schemas
 from evenflow.web.api.examples import RECORD
 from evenflow.web.context import KEY
 from evenflow.web.tables import Alert, AlertNote, Idempotency, Job, Record, now
@@ -64,6 +64,17 @@ def test_a_file_is_taken_judged_and_told(app, program, flows, desk):
     assert sum(result["counts"].values()) == 59
     assert result["alerts_opened"] == count(app, Alert)
     schemas.Upload.model_validate(found)
+
+
+@pytest.mark.parametrize("place", [10**6, 2**62 - 1, 2**63 - 1])
+def test_a_cursor_beyond_the_end_is_no_fault_of_ours(program, done, place):
+    for part in ("results", "rejected"):
+        path = f"/uploads/{done}/{part}?cursor={paging.encode(place)}"
+        answer = program.ask("GET", path)
+        if place < 2**62:
+            assert answer.json == {"items": [], "next": None}
+        else:
+            assert "cursor" in answer.json["error"]["fields"]
 
 
 def test_a_form_is_taken_like_the_bytes(program, flows):

@@ -20,6 +20,8 @@ from evenflow.web.api.bodies import Query
 
 LIMIT, MOST = 50, 200
 MOST_CURSOR = 200
+MOST_NUMBER = 2**62
+"""Above all numbers of rows; twice it still fits in 64 bits, with what is added."""
 Item = TypeVar("Item")
 
 
@@ -75,7 +77,7 @@ def number(cursor: str | None) -> int | None:
     if cursor is None:
         return None
     (found,) = _decode(cursor, int)
-    if not 0 <= found < 2**63:
+    if not 0 <= found < MOST_NUMBER:
         _refuse(cursor)
     return int(found)
 
