@@ -196,6 +196,18 @@ def test_a_downloaded_table_runs_nothing_in_a_spreadsheet(people, kept):
     assert whole[0]["values"]["service"] == evil
 
 
+def test_columns_of_strangers_spoil_no_download(people, kept, monkeypatch):
+    viewer, analyst = people("viewer"), people("analyst")
+    kept(viewer, **{"=a": "one", "'=a": "two", "''=a": "three"})
+    table = csv.DictReader(io.StringIO(analyst.get("/records/download").text))
+    assert set(next(table).values()) >= {"one", "two", "three"}
+    monkeypatch.setattr(listing, "MOST_COLUMNS", 60)
+    kept(viewer, **{f"mine{k}": k for k in range(100)})
+    table = csv.DictReader(io.StringIO(analyst.get("/records/download").text))
+    assert len(table.fieldnames) == 60
+    assert {"id", "verdict", "service", "src_bytes"} <= {*table.fieldnames}
+
+
 def test_a_download_follows_the_filters_and_its_limit(people, kept, monkeypatch):
     monkeypatch.setattr(listing, "MOST_DOWNLOADED", 2)
     viewer = people("viewer")

@@ -106,6 +106,11 @@ def inert(frame: pl.DataFrame) -> pl.DataFrame:
     """
     words = [n for n, dtype in frame.schema.items() if dtype == pl.String]
     odd = {n: f"'{n}" for n in frame.columns if n[:1] in "=+-@\t\r|%" and n}
+    taken = set(frame.columns)
+    for name in odd:  # two columns of one name are no frame
+        while odd[name] in taken:
+            odd[name] = f"'{odd[name]}"
+        taken.add(odd[name])
     cells = [
         pl.when(pl.col(n).str.contains(_FORMULA) & ~pl.col(n).str.contains(_NUMBER))
         .then(pl.format("'{}", pl.col(n)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -31,6 +32,8 @@ MOST_SEARCHED = 20_000
 """Newest rows whose values a search reads."""
 MOST_DOWNLOADED = 10_000
 """Rows of one download, the first ones of the list."""
+MOST_COLUMNS = 1_000
+"""Columns of a CSV: records of strangers may each have hundreds of their own."""
 MOST_PAGES = 10_000
 MOST_WORDS = 60
 RECENT = timedelta(days=7)
@@ -228,7 +231,12 @@ def as_json(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(name for row in rows for name in row))
+    """Return the columns of a table: of more than fit those that most rows have."""
+    counts = Counter(name for row in rows for name in row)
+    if len(counts) <= MOST_COLUMNS:
+        return list(counts)
+    kept = {name for name, _ in counts.most_common(MOST_COLUMNS)}
+    return [name for name in counts if name in kept]
 
 
 def _series(name: str, rows: Sequence[Mapping[str, Any]]) -> pl.Series:
