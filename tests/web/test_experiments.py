@@ -177,6 +177,7 @@ def test_an_error_stands_at_its_field_and_keeps_what_was_typed(
         'model = "dnn"\n[dataset]\nname = "synthetic"\npath = "/etc/passwd"',
         'model = "dnn"\n[dataset]\nname = "../../etc"',
         'dataset = "synthetic"\nmodel = "dnn"\n[split]\nname = "official"\ntest = "/x"',
+        'title = "a\\u0000b"\ndataset = "synthetic"\nmodel = "dnn"\nbalance = "none"',
         "seed = " + "9" * 4000,
         "x" * 30_000,
     ],

@@ -185,6 +185,8 @@ def _forbidden(said: Mapping[str, Any], path: str = "") -> str:
     """Return what a recipe from the web may not hold: paths, endless numbers."""
     for key, value in said.items():
         here = f"{path}.{key}" if path else str(key)
+        if isinstance(value, str) and "\0" in value:
+            return f"{here}: found a NUL character, expected none."
         if here in ("title", "reference"):
             continue
         if isinstance(value, Mapping):
