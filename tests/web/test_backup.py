@@ -73,6 +73,14 @@ def test_a_backup_is_one_whole_file_that_only_its_owner_reads(run, ann, tmp_path
     assert run("db", "backup", saved, "--force").exit_code == 0
 
 
+def test_a_database_is_not_backed_up_onto_itself(run, ann, home):
+    before = (home / "evenflow.db").stat().st_ino
+    done = run("db", "backup", home / "evenflow.db", "--force")
+    assert done.exit_code == 2, done.output
+    assert "expected another file" in done.output
+    assert (home / "evenflow.db").stat().st_ino == before
+
+
 def test_what_was_backed_up_comes_back(run, ann, home, tmp_path):
     saved = tmp_path / "saved.db"
     assert run("db", "backup", saved).exit_code == 0

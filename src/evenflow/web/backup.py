@@ -47,6 +47,15 @@ def backup(database: Database, path: Path, *, run: Run, force: bool = False) -> 
             f"{path} is there already, expected a new name. Choose another, or "
             "replace it with --force"
         )
+    if (
+        database.is_sqlite
+        and path.exists()
+        and path.samefile(str(database.url.database))
+    ):
+        raise DataError(
+            f"{path} is the database itself, expected another file. A server that runs "
+            "would go on with the one that was replaced"
+        )
     with replacing(path) as part:
         part.touch(mode=0o600)
         if database.is_sqlite:
