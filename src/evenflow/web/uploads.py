@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -47,7 +47,14 @@ class Readable(Protocol):
         """Return at most so many bytes, none at the end."""
 
 
-def receive(user: Any, name: str, stream: Readable, *, bundle: str = "") -> Job:
+def receive(
+    user: Any,
+    name: str,
+    stream: Readable,
+    *,
+    bundle: str = "",
+    on_accept: Callable[[Job], None] = lambda _job: None,
+) -> Job:
     """Take a whole file and queue the job that scores it.
 
     Parameters
@@ -59,6 +66,8 @@ def receive(user: Any, name: str, stream: Readable, *, bundle: str = "") -> Job:
     stream : file
     bundle : str
         The model that shall score it; the one in use without.
+    on_accept : callable
+        Is given the job before it is committed, and may add to that.
 
     Returns
     -------
@@ -82,7 +91,7 @@ def receive(user: Any, name: str, stream: Readable, *, bundle: str = "") -> Job:
         part.mkdir(mode=0o700)
         with (part / SENT).open("xb", buffering=0) as out:
             _copy(stream, out, most=most_bytes())
-        return accept(user, part, upload_id, name, bundle)
+        return accept(user, part, upload_id, name, bundle, on_accept)
 
 
 def begin(user: Any, name: str, size: int, *, bundle: str = "") -> str:
@@ -196,7 +205,14 @@ def discard(user: Any, upload_id: str) -> None:
     remove(part)
 
 
-def accept(user: Any, part: Path, upload_id: str, name: str, bundle: str) -> Job:
+def accept(
+    user: Any,
+    part: Path,
+    upload_id: str,
+    name: str,
+    bundle: str,
+    on_accept: Callable[[Job], None] = lambda _job: None,
+) -> Job:
     """Queue the job that scores a file that is here; committed when this returns.
 
     Raises
@@ -228,6 +244,8 @@ def accept(user: Any, part: Path, upload_id: str, name: str, bundle: str) -> Job
         )
         (part / _META).unlink(missing_ok=True)
         part.rename(folder)
+        web.db.flush()
+        on_accept(job)
         web.db.commit()
     except BaseException:
         web.db.rollback()

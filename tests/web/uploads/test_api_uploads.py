@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import threading
+from unittest.mock import Mock
 
 import polars as pl
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
 from evenflow.web import uploads
 from evenflow.web.api import idempotency, paging, schemas
@@ -248,6 +250,40 @@ def test_a_file_sent_again_is_one_upload_and_another_file_is_told_apart(
     answer = sent(program, flows[:-1] + b"9", Idempotency_Key="u1")
     assert answer.status_code == 422
     assert count(app, Job) == 1
+
+
+def test_a_file_is_taken_with_its_answer_or_not_at_all(
+    app, program, flows, monkeypatch
+):
+    away = OperationalError("UPDATE", {}, Exception("gone"))
+    with monkeypatch.context() as patch:
+        patch.setattr(idempotency.Reserved, "store", Mock(side_effect=away))
+        answer = sent(program, flows, Idempotency_Key="u1")
+    assert answer.status_code == 503
+    assert count(app, Job) == 0
+    assert list(app.extensions[KEY].home.uploads.iterdir()) == []
+    assert sent(program, flows, Idempotency_Key="u1").status_code == 202
+    assert count(app, Job) == 1
+
+
+def test_of_two_that_hold_a_key_one_alone_does_the_work(
+    app, program, flows, monkeypatch
+):
+    monkeypatch.setattr(idempotency, "LOST_S", 0)
+    received, quicker = uploads.receive, []
+
+    def slow(*args, **kwargs):
+        if not quicker:  # taken for lost while it is at work
+            quicker.append(None)
+            quicker[0] = sent(program, flows, Idempotency_Key="u1")
+        return received(*args, **kwargs)
+
+    monkeypatch.setattr(uploads, "receive", slow)
+    answer = sent(program, flows, Idempotency_Key="u1")
+    assert (quicker[0].status_code, answer.status_code) == (202, 409)
+    assert count(app, Job) == 1
+    again = sent(program, flows, Idempotency_Key="u1")
+    assert again.json["id"] == quicker[0].json["id"]
 
 
 def test_while_the_first_is_at_work_the_second_is_told_to_wait(

@@ -58,16 +58,22 @@ class Reserved:
     head: str
 
     def store(self, answer: Response, content: str) -> None:
-        """Keep the answer; the caller commits it with what was done."""
-        web.db.execute(
+        """Keep the answer; the caller commits it with what was done.
+
+        Answers 409 where another request was quicker, after this one was taken for
+        lost: what this one did must be rolled back.
+        """
+        kept: Any = web.db.execute(
             update(Idempotency)
-            .where(Idempotency.id == self.id)
+            .where(Idempotency.id == self.id, Idempotency.status.is_(None))
             .values(
                 request_sha256=_joined(self.head, content),
                 status=answer.status_code,
                 body=_packed(answer),
             )
         )
+        if kept.rowcount != 1:
+            _wait()
 
     def free(self) -> None:
         """Give the key back: nothing was done under it."""

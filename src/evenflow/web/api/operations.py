@@ -56,6 +56,9 @@ class Call(Generic[Q, B]):
     is_write: bool = False
     """Whether the answer is given after a commit."""
     earlier: idempotency.Earlier | None = None
+    held: idempotency.Reserved | None = None
+    """The key that was named. A view that commits stores its answer under it first,
+    and says so by leaving None here."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +130,8 @@ class Group:
         """Declare the function below as an operation.
 
         It is called with a :class:`Call` and the parts of the path, and returns plain
-        values or a response. It commits nothing: that is done with its answer.
+        values or a response. It commits nothing: that is done with its answer (but
+        see :attr:`Call.held`).
         """
 
         def declare(view: View) -> View:
@@ -206,9 +210,11 @@ def _once(
         call.earlier = found  # the view reads the stream to its end, and compares
         again: Response = operation.view(call, **parts)
         return again
+    call.held = found
     try:
         answer = _answer(operation.view(call, **parts), operation.status)
-        found.store(answer, call.content)
+        if call.held is not None:
+            found.store(answer, call.content)
         web.db.commit()
     except BaseException:
         web.db.rollback()

@@ -106,10 +106,20 @@ def send_upload(call: Call[SendQuery, None]) -> Response:
         stream.drain()
         return call.earlier.again(stream.sha256.hexdigest())
     _known(call.query.bundle)
-    job = uploads.receive(call.caller, name, stream, bundle=call.query.bundle)
-    call.content = stream.sha256.hexdigest()
-    headers = {"Location": f"/api/v1/uploads/{job.id}"}
-    return bodies.answer(told(job, call.caller), 202, headers)
+
+    def answer(job: Job) -> Response:
+        headers = {"Location": f"/api/v1/uploads/{job.id}"}
+        return bodies.answer(told(job, call.caller), 202, headers)
+
+    def keep(job: Job) -> None:  # with the job or not at all
+        if call.held is not None:
+            call.held.store(answer(job), stream.sha256.hexdigest())
+            call.held = None
+
+    job = uploads.receive(
+        call.caller, name, stream, bundle=call.query.bundle, on_accept=keep
+    )
+    return answer(job)
 
 
 @group.add(
