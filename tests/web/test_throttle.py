@@ -57,6 +57,15 @@ def test_of_tries_at_once_no_more_pass_than_one_after_the_other(database):
     assert told.count(0) == FREE + 1
 
 
+def test_a_free_try_does_not_wait_for_one_that_came_later(database, monkeypatch):
+    later(monkeypatch, 5)
+    assert tries(database, 1) == [0]
+    with database.session() as session:
+        throttle.forgive(session, KEY)
+    later(monkeypatch, 0)  # was asked for earlier, and had to wait for the database
+    assert tries(database, FREE) == [0] * FREE
+
+
 def test_a_try_that_has_to_wait_does_not_make_the_wait_longer(database):
     tries(database, FREE + 1)
     with database.session() as session:

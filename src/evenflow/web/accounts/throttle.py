@@ -147,7 +147,12 @@ def attempt(session: AnySession, key: str) -> int:
                 ),
                 "until": until,
             },
-            where=or_(Throttle.until.is_(None), Throttle.until <= at),
+            # free tries never wait, also where one that came later was counted first
+            where=or_(
+                Throttle.until.is_(None),
+                Throttle.until <= at,
+                Throttle.failures <= rule.free,
+            ),
         )
         .returning(Throttle.failures)
     ).scalar_one_or_none()
@@ -156,7 +161,11 @@ def attempt(session: AnySession, key: str) -> int:
 
 def check(session: AnySession, key: str) -> int:
     """Return the whole seconds until the next try of that key, 0 for now."""
-    until = session.scalar(select(Throttle.until).where(Throttle.key == key[:80]))
+    until = session.scalar(
+        select(Throttle.until).where(
+            Throttle.key == key[:80], Throttle.failures > _rule(key).free
+        )
+    )
     if until is None:
         return 0
     return max(0, math.ceil((until - now()).total_seconds()))
