@@ -134,23 +134,6 @@ def set_role(session: AnySession, user: User, role: str) -> None:
     log(session, "user.role", user.email, before=before, after=role)
 
 
-def set_password(session: AnySession, user: User, password: str) -> None:
-    """Give a person another password and end all their sessions.
-
-    Raises
-    ------
-    DataError
-        The password is too weak.
-    """
-    normal = passwords.normal(password)
-    wrong = passwords.fault(normal, email=user.email)
-    if wrong:
-        raise DataError(f"the password is refused. {wrong}")
-    user.password = hash_password(normal)
-    sessions.end_everywhere(session, user)
-    log(session, "user.password", user.email)
-
-
 def set_email(session: AnySession, user: User, email: str) -> None:
     """Give a person another address to log in with, and end their sessions.
 
