@@ -5,16 +5,18 @@ from __future__ import annotations
 import gzip
 import json
 import time
+from datetime import timedelta
 
 import polars as pl
 import pytest
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
+from evenflow.errors import StorageError
 from evenflow.runtime.stream import score_file
 from evenflow.web.findings import likeliest
 from evenflow.web.jobs import queue, score, worker
 from evenflow.web.results import FILE, REJECTS, Results
-from evenflow.web.tables import Alert, Job, Tally, User
+from evenflow.web.tables import Alert, Job, Tally, User, now
 
 databases = pytest.mark.databases
 
@@ -216,6 +218,28 @@ def test_a_file_outlives_the_account_it_came_from(
     assert state(here, job_id).state == "done"
     assert {alert.owner_id for alert in alerts(here, job_id)} == {None}
     assert sum(tallied(here).values()) == 100
+
+
+def test_a_worker_that_slept_too_long_deletes_nothing_of_the_next_one(
+    here, desk, bundle, rows, monkeypatch
+):
+    data = desk.csv_of(rows["test"], 100)
+    job_id = desk.put(here, data, bundle=bundle.path.name)
+
+    def slept(*_args, **_kwargs):
+        monkeypatch.setattr(score, "score_file", score_file)
+        with here.database.session() as session:
+            late = now() - timedelta(seconds=1)
+            session.execute(update(Job).values(lease_until=late))
+        other = desk.workplace(here.settings)
+        assert worker.run_one(other, "score") == job_id
+        other.database.dispose()
+        raise StorageError("what was being written is gone")
+
+    monkeypatch.setattr(score, "score_file", slept)
+    worker.run_one(here, "score")
+    assert state(here, job_id).state == "done"
+    assert (here.home.results / job_id / FILE).is_file()
 
 
 def test_what_is_wrong_with_a_model_names_no_folder_of_the_server(

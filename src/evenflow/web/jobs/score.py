@@ -24,7 +24,7 @@ from evenflow.runtime.stream import score_file
 from evenflow.web.database import add_tallies
 from evenflow.web.findings import alerts, counted, likeliest
 from evenflow.web.jobs.retention import remove
-from evenflow.web.jobs.task import LeaseLost, Outcome, Task
+from evenflow.web.jobs.task import Outcome, Task
 from evenflow.web.results import FILE, REJECTS, Results
 from evenflow.web.tables import Alert, Job, now
 
@@ -95,10 +95,9 @@ def run(task: Task) -> Outcome:
             owner_id=task.job.owner_id,
             bundle=bundle_name,
         )
-    except LeaseLost:
-        raise  # the folder is another worker's now
     except BaseException:
-        remove(task.results)
+        if task.lease.is_ours():  # else the folder is another worker's now
+            remove(task.results)
         raise
 
     def store(session: Session) -> None:

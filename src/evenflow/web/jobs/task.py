@@ -104,6 +104,11 @@ class Lease:
         if self._leave.is_set():
             raise Leaving
 
+    def is_ours(self) -> bool:
+        """Return whether the job is still this worker's, asked of the database now."""
+        said = self._try(lambda s: queue.renew(s, self._job, self._lease_s, None))
+        return isinstance(said, bool)
+
     def say(self, progress: dict[str, Any]) -> None:
         """Keep that for the next renewal."""
         self._progress, self._is_new = progress, True
