@@ -133,6 +133,17 @@ def test_a_released_job_is_queued_and_the_try_does_not_count(database):
     assert look(database, job_id).state == "queued"
 
 
+def test_a_training_that_kills_its_workers_is_told_of_no_file(database):
+    with database.session() as session:
+        job_id = queue.put(session, "train", lane="train", payload={}).id
+    for _ in range(queue.MOST_ATTEMPTS):
+        assert take(database, lane="train") is not None
+        expire(database, job_id)
+    assert take(database, lane="train") is None
+    assert "died 3 times" in look(database, job_id).error
+    assert "file" not in look(database, job_id).error
+
+
 def test_a_job_that_kills_its_workers_fails_with_words(database):
     job_id = put(database)
     for _ in range(queue.MOST_ATTEMPTS):
@@ -144,6 +155,7 @@ def test_a_job_that_kills_its_workers_fails_with_words(database):
     found = look(database, job_id)
     assert found.state == "failed"
     assert "died 3 times" in found.error
+    assert "split" in found.error
     with database.session() as session:
         assert not queue.is_waiting(session, "score")
 

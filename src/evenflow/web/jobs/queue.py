@@ -221,6 +221,12 @@ def _mine(job: Job) -> tuple[Any, ...]:
 
 
 def _give_up(session: Session, lane: str) -> None:
+    why = "It may need more memory than this machine has; use fewer rows."
+    if lane == "score":
+        why = (
+            "The file may need more memory than a worker may hold; split it, or raise "
+            "worker_memory_mb."
+        )
     session.execute(
         update(Job)
         .where(
@@ -233,8 +239,6 @@ def _give_up(session: Session, lane: str) -> None:
             state="failed",
             ended_at=now(),
             lease_until=None,
-            error=f"The worker died {MOST_ATTEMPTS} times while it did this. The file "
-            "may need more memory than a worker may hold; split it, or raise "
-            "worker_memory_mb.",
+            error=f"The worker died {MOST_ATTEMPTS} times while it did this. {why}",
         )
     )

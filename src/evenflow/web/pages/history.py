@@ -18,7 +18,7 @@ from flask import (
     url_for,
 )
 from flask_security import current_user
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import defer, joinedload
 from werkzeug.wrappers import Response as Answer
 
 from evenflow.schema import BENIGN
@@ -82,7 +82,9 @@ def download() -> Response:
     """Send the first records of the list as CSV or JSON."""
     asked, _ = _asked()
     query = listing.listed(Record, asked, *_more(asked))
-    query = query.options(joinedload(Record.alert)).limit(listing.MOST_DOWNLOADED)
+    # explanations are large and not in it
+    query = query.options(joinedload(Record.alert), defer(Record.view))
+    query = query.limit(listing.MOST_DOWNLOADED)
     rows: Sequence[Record] = web.db.scalars(query).all()
     kind = request.args.get("format", "csv")
     if kind not in ("csv", "json"):
