@@ -88,6 +88,8 @@ def test_an_admin_puts_another_model_to_use_and_everybody_is_told(visit, new_per
     if admin.get_by_role("dialog").is_visible():
         confirm(admin)
     expect(admin.get_by_role("banner")).to_contain_text("twin")
+    # another process believes the name it read for two seconds
+    viewer.wait_for_timeout(2_500)
     viewer.reload()
     expect(viewer.get_by_role("banner")).to_contain_text("twin")
     admin.goto("/admin/audit?action=")
