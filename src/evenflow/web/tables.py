@@ -351,8 +351,8 @@ class Tally(Base):
     id: Mapped[int] = mapped_column(Number, primary_key=True)
     hour: Mapped[datetime]
     owner_id: Mapped[int] = mapped_column(default=0)
-    """0 for rows that are nobody's: a unique key takes no NULL. It outlives the account,
-    whose number no other one gets."""
+    """0 for rows that are nobody's: a unique key takes no NULL. It outlives the
+    account, whose number no other one gets."""
     source: Mapped[str] = mapped_column(String(12))
     bundle: Mapped[str] = mapped_column(String(120))
     label: Mapped[str] = mapped_column(String(80))
