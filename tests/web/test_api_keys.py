@@ -7,6 +7,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from evenflow.errors import DataError
 from evenflow.web import api
@@ -153,6 +154,20 @@ def test_a_key_that_ended_counts_for_two_seconds_at_most(
     assert answer.status_code == 401
     assert answer.json["error"]["type"] == "InvalidToken"
     assert "invalid_token" in answer.headers["WWW-Authenticate"]
+
+
+@pytest.mark.databases
+def test_what_is_stored_for_an_account_that_just_went_is_refused(app, programs):
+    program = programs("viewer")
+    assert program.ask("GET", "/me").status_code == 200  # remembered for a moment
+    with database(app).session() as session:
+        session.execute(delete(User).where(User.id == program.user_id))
+    answer = program.ask("POST", "/score?keep=true", json={"record": RECORD})
+    assert answer.status_code == 409
+    assert "deleted at the same moment" in answer.json["error"]["message"]
+    data = {"data": b"a,b\n1,2\n", "content_type": "text/csv"}
+    assert program.ask("POST", "/uploads", **data).status_code == 409
+    assert list(app.extensions[KEY].home.uploads.iterdir()) == []
 
 
 def test_a_key_is_looked_up_once_in_two_seconds(app, programs, monkeypatch):

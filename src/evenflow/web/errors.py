@@ -20,7 +20,7 @@ from flask import (
     request,
 )
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
@@ -128,6 +128,11 @@ def _on_ours(error: EvenflowError) -> Response:
 
 
 def _on_database(error: DBAPIError) -> Response:
+    if isinstance(error, IntegrityError):
+        # an account or an upload was deleted while something was stored for it
+        logger.warning("in %s a row was gone or taken", request.path, exc_info=error)
+        told = "What this belongs to was changed or deleted at the same moment"
+        return answer(409, told, kind="Conflict")
     if not is_away(error):
         return _on_bug(error)
     logger.error("the database does not answer: %s", error.orig)
