@@ -87,16 +87,12 @@ def test_the_right_answer_clears_an_account_and_forgives_an_address(database):
         assert session.get(Throttle, address).failures == 2
 
 
-def test_a_count_is_forgotten_after_its_time_and_swept(database, monkeypatch):
+def test_a_count_is_forgotten_after_its_time(database, monkeypatch):
     tries(database, FREE + 1)
     later(monkeypatch, RULES["code"].forget_s + RULES["code"].most_s + 1)
     assert tries(database, 1) == [0]
     with database.session() as session:
         assert session.get(Throttle, KEY).failures == 1
-        assert throttle.sweep(session) == 0
-    later(monkeypatch, 4 * 86_400)
-    with database.session() as session:
-        assert throttle.sweep(session) == 1
 
 
 def test_a_code_is_new_once_however_many_ask(database):
@@ -106,14 +102,6 @@ def test_a_code_is_new_once_however_many_ask(database):
 
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(ask, range(16))) == [False] * 15 + [True]
-
-
-def test_fail_counts_for_callers_that_judge_first(database):
-    key = throttle.key("token-address", "192.0.2.1")
-    with database.session() as session:
-        waits = [throttle.fail(session, key) for _ in range(21)]
-        assert waits[:20] == [0] * 20
-        assert waits[20] >= 1
 
 
 def test_no_address_or_account_can_be_read_from_a_key(database):

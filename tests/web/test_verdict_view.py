@@ -24,7 +24,6 @@ from evenflow.web.verdict_view import (
     VerdictView,
     explain_record,
     of_verdict,
-    verdict_only,
 )
 from evenflow.web.verdict_words import percent
 
@@ -267,7 +266,8 @@ def test_fast_and_explained_say_the_same(
     frame = rows["test"].frame
     for i in range(0, 500, 25):
         record = frame.row(i, named=True)
-        fast, full = verdict_only(bundle, record), explain_record(bundle, record)
+        verdict, full = bundle.score_record(record), explain_record(bundle, record)
+        fast = of_verdict(bundle.schema, verdict)
         assert fast.label == full.label
         assert fast.headline == full.headline
         assert math.isclose(fast.probability, full.probability, rel_tol=1e-4)
@@ -283,7 +283,7 @@ def test_a_record_may_be_text_and_lack_values(bundle: Bundle) -> None:
     )
     gap = {**record, "count": None, "service": ""}
     view = explain_record(bundle, gap)
-    assert view.label == verdict_only(bundle, gap).label
+    assert view.label == bundle.score_record(gap).label
     missing = [p for p in view.pushes if p.column in ("count", "service")]
     assert all(p.value == "missing" for p in missing)
 
@@ -298,16 +298,15 @@ def test_a_record_may_be_text_and_lack_values(bundle: Bundle) -> None:
         ({"hot": {"a": 1}}, "column hot: found .*, expected a number"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("way", [explain_record, verdict_only])
 def test_a_bad_record_is_refused_with_its_column(
-    bundle: Bundle, way: Any, change: dict[str, Any], message: str
+    bundle: Bundle, change: dict[str, Any], message: str
 ) -> None:
     record = dict(examples(bundle, per_class=1)[0].record) | change
     with pytest.raises(DataError, match=message):
-        way(bundle, record)
+        explain_record(bundle, record)
     del record["count"], record["flag"]
     with pytest.raises(DataError, match="2 columns are missing: flag .*, count"):
-        way(bundle, record)
+        explain_record(bundle, record)
 
 
 def test_the_view_is_plain_json(views: dict[str, VerdictView]) -> None:

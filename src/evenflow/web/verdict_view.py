@@ -188,25 +188,6 @@ def explain_record(bundle: Bundle, record: Mapping[str, object]) -> VerdictView:
     return of_verdict(bundle.schema, found.verdict, explanation=found)
 
 
-def verdict_only(bundle: Bundle, record: Mapping[str, object]) -> VerdictView:
-    """Return the verdict on one record without explaining it; made to be fast.
-
-    Raises
-    ------
-    DataError
-        A column is missing, or a value is no number or impossible.
-    """
-    schema = bundle.schema
-    is_odd = any(isinstance(record.get(c.name), dict | list) for c in schema.categories)
-    try:
-        if not is_odd:
-            return of_verdict(schema, bundle.score_record(record))
-    except OverflowError:  # an integer of 400 digits
-        pass
-    # read with care, which says what is wrong
-    return of_verdict(schema, bundle.score_record(_plain(schema, record)))
-
-
 def of_verdict(
     schema: Schema,
     verdict: Verdict,

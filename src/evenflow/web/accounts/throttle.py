@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import case, delete, func, literal, or_, select, update
+from sqlalchemy import case, delete, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, scoped_session
 
@@ -171,14 +171,6 @@ def check(session: AnySession, key: str) -> int:
     return max(0, math.ceil((until - now()).total_seconds()))
 
 
-def fail(session: AnySession, key: str) -> int:
-    """Count a failed try, for callers that judge first; return the seconds to wait.
-
-    The caller commits. A try while there was a wait is not counted again.
-    """
-    return attempt(session, key) or check(session, key)
-
-
 def clear(session: AnySession, key: str) -> None:
     """Forget the tries of a key: the right answer was given. The caller commits."""
     session.execute(delete(Throttle).where(Throttle.key == key[:80]))
@@ -211,16 +203,6 @@ def once(session: AnySession, key: str) -> bool:
         .returning(Throttle.key)
     ).scalar_one_or_none()
     return added is not None
-
-
-def sweep(session: AnySession) -> int:
-    """Delete what no rule remembers any more; return how many. The caller commits."""
-    longest = max(rule.forget_s for rule in [USUAL, *RULES.values()])
-    old = now() - timedelta(seconds=longest)
-    gone: Any = session.execute(
-        delete(Throttle).where(func.coalesce(Throttle.until, Throttle.first_at) < old)
-    )
-    return int(gone.rowcount)
 
 
 def _rule(key: str) -> Rule:
