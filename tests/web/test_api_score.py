@@ -68,6 +68,15 @@ def test_a_record_that_is_kept_is_in_the_history_and_an_attack_is_an_alert(
         )
 
 
+def test_what_else_comes_with_a_record_is_kept_within_bounds(app, program):
+    more = {f"more_{k}": "x" * 500 for k in range(300)}
+    found = program.ask("POST", "/score?keep=true", json={"record": more | RECORD})
+    with app.extensions[KEY].database.session() as session:
+        values = session.get_one(Record, found.json["record_id"]).values
+    assert len(values) == len(RECORD) + 100
+    assert RECORD.items() <= values.items()
+
+
 def test_a_normal_record_that_is_kept_is_no_alert(app, program, rows, bundle):
     benign = rows["test"].frame.filter(pl.Series(rows["test"].y == 0))
     record = next(

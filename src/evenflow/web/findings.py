@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,13 +11,11 @@ import polars as pl
 
 from evenflow.web.results import Results
 from evenflow.web.tables import Job
-from evenflow.web.verdicts import LONGEST, SERVICES, SOURCES, facet, tallies
+from evenflow.web.verdicts import LONGEST, SERVICES, SOURCES, bounded, facet, tallies
 
 SOURCE = "upload"
 MOST_VALUES = 200
 """Services or sources of a class that are counted each; the most frequent ones."""
-MOST_COLUMNS, MOST_TEXT = 100, 500
-"""Columns of an alert, and characters of each: rows of strangers have any number."""
 FAIR = 4
 """A class gets at least 1/FAIR of an even share of the alerts, if it has so many."""
 
@@ -149,12 +146,7 @@ def alert(
     bundle: str,
 ) -> dict[str, Any]:
     """Return the alert for one row of the results."""
-    values = {_plain(k): _plain(v) for k, v in results.values(row).items()}
-    first = {name.casefold(): k for k, name in enumerate(names)}
-    ordered = sorted(
-        values, key=lambda name: first.get(name.strip().casefold(), len(first))
-    )
-    values = {name: values[name] for name in ordered[:MOST_COLUMNS]}
+    values = bounded(results.values(row), names)
     return {
         "owner_id": job.owner_id,
         "at": at,
@@ -185,12 +177,3 @@ def _as_text(column: pl.Expr, scan: pl.LazyFrame) -> pl.Expr:
         is_whole = whole.cast(pl.Float64) == column
         text = pl.when(is_whole).then(whole.cast(pl.String)).otherwise(text)
     return text.str.replace_all("\0", "", literal=True).str.slice(0, LONGEST)
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON and PostgreSQL take it."""
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return str(value).replace("\0", "")[:MOST_TEXT]

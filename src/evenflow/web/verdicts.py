@@ -5,7 +5,8 @@ All of it in the caller's transaction, so that none can be there without the oth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +22,9 @@ SERVICES = ("service", "proto_service", "l7_proto", "dst_port", "destination_por
 SOURCES = ("src_ip", "srcip", "saddr", "ipv4_src_addr", "source_ip")
 """Columns that say where a connection came from."""
 LONGEST = 80
+MOST_OTHERS, MOST_TEXT = 100, 500
+"""Columns kept beside the bundle's own, and characters of a text: rows of strangers
+have any number."""
 
 
 def keep(
@@ -56,7 +60,8 @@ def keep(
         With its ``id``.
     """
     at = now()
-    service, src = facet(values, SERVICES), facet(values, SOURCES)
+    kept = bounded(values, bundle.schema.names)
+    service, src = facet(kept, SERVICES), facet(kept, SOURCES)
     common = {
         "owner_id": owner_id,
         "at": at,
@@ -66,7 +71,7 @@ def keep(
         "probability": verdict.probability,
         "threshold": verdict.threshold,
         "service": service,
-        "values": dict(values),
+        "values": kept,
     }
     record = Record(**common, is_attack=verdict.is_attack, view=dict(view or {}))
     session.add(record)
@@ -84,6 +89,42 @@ def keep(
         ),
     )
     return record
+
+
+def bounded(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return a row's values as any database keeps them, and not too many of them.
+
+    Parameters
+    ----------
+    values : mapping
+        By column name.
+    names : sequence of str
+        The bundle's columns: they come first, and all of them are kept.
+    """
+    first = {name.casefold(): k for k, name in enumerate(names)}
+    ours: list[tuple[int, str, Any]] = []
+    others: dict[str, Any] = {}
+    for name, value in values.items():
+        key, kept = _text(name), _plain(value)
+        place = first.get(name.strip().casefold())
+        if place is not None:
+            ours.append((place, key, kept))
+        elif len(others) < MOST_OTHERS:
+            others[key] = kept
+    ours.sort(key=lambda each: each[0])
+    return {key: kept for _, key, kept in ours} | others
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    return str(value).replace("\0", "")[:MOST_TEXT]
 
 
 def tallies(

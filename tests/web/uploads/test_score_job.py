@@ -292,7 +292,7 @@ def test_what_rows_of_strangers_hold_is_cut_and_json(
     assert opened
     for alert in opened:
         assert set(bundle.schema.names) <= set(alert.values)
-        assert len(alert.values) == 100
+        assert len(alert.values) == len(bundle.schema.names) + 100
         assert len(alert.values["note"]) == 500
         assert alert.values["ratio"] is None
         assert alert.src == "ab"
