@@ -208,6 +208,16 @@ def test_columns_of_strangers_spoil_no_download(people, kept, monkeypatch):
     assert {"id", "verdict", "service", "src_bytes"} <= {*table.fieldnames}
 
 
+def test_a_download_too_large_for_memory_says_what_to_do(people, kept, monkeypatch):
+    viewer = people("viewer")
+    kept(viewer, "dos")
+    monkeypatch.setattr(listing, "MOST_CHARACTERS", 100)
+    for kind in ("csv", "json"):
+        answer = viewer.get(f"/records/download?format={kind}")
+        assert answer.status_code == 422
+        assert "Narrow the filters" in answer.text
+
+
 def test_a_download_follows_the_filters_and_its_limit(people, kept, monkeypatch):
     monkeypatch.setattr(listing, "MOST_DOWNLOADED", 2)
     viewer = people("viewer")

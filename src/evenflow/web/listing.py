@@ -20,6 +20,7 @@ from flask import request, url_for
 from flask_security import current_user
 from sqlalchemy import Select, String, cast, func, select
 
+from evenflow.errors import DataError
 from evenflow.runtime._writers import inert
 from evenflow.web.context import web
 from evenflow.web.guard import at_least, visible
@@ -32,6 +33,8 @@ MOST_SEARCHED = 20_000
 """Newest rows whose values a search reads."""
 MOST_DOWNLOADED = 10_000
 """Rows of one download, the first ones of the list."""
+MOST_CHARACTERS = 2**26
+"""Characters of the values in one download: it is made in memory."""
 MOST_COLUMNS = 1_000
 """Columns of a CSV: records of strangers may each have hundreds of their own."""
 MOST_PAGES = 10_000
@@ -215,6 +218,29 @@ def _tallied(column: Any, clause: Any) -> list[str]:
     if not at_least("analyst"):
         query = query.where(Tally.owner_id == current_user.id)
     return sorted(web.db.scalars(query.limit(MOST_WORDS)))
+
+
+def downloaded(query: Select[Any]) -> list[Any]:
+    """Return the first rows of a list that holds values, for one download.
+
+    Raises
+    ------
+    DataError
+        Their values are larger than one download may be.
+    """
+    rows: list[Any] = []
+    size = 0
+    limited = query.limit(MOST_DOWNLOADED).execution_options(yield_per=500)
+    for row in web.db.scalars(limited):
+        size += sum(len(str(name)) + len(str(v)) for name, v in row.values.items())
+        if size > MOST_CHARACTERS:
+            raise DataError(
+                f"these rows hold more than {MOST_CHARACTERS:,} characters, expected "
+                "a download that fits in memory. Narrow the filters, by date for "
+                "instance"
+            )
+        rows.append(row)
+    return rows
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:

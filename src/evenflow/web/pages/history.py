@@ -80,15 +80,14 @@ def index() -> str:
 @require("viewer")
 def download() -> Response:
     """Send the first records of the list as CSV or JSON."""
+    kind = request.args.get("format", "csv")
+    if kind not in ("csv", "json"):
+        abort(404, "There is no such download; expected csv or json.")
     asked, _ = _asked()
     query = listing.listed(Record, asked, *_more(asked))
     # explanations are large and not in it
     query = query.options(joinedload(Record.alert), defer(Record.view))
-    query = query.limit(listing.MOST_DOWNLOADED)
-    rows: Sequence[Record] = web.db.scalars(query).all()
-    kind = request.args.get("format", "csv")
-    if kind not in ("csv", "json"):
-        abort(404, "There is no such download; expected csv or json.")
+    rows: Sequence[Record] = listing.downloaded(query)
     if kind == "csv":
         body = listing.as_csv([flat(_facts(row), row.values) for row in rows])
     else:
