@@ -23,7 +23,6 @@ from werkzeug.wrappers import Response as Answer
 
 from evenflow.schema import BENIGN
 from evenflow.web import charts, judging, listing
-from evenflow.web.context import web
 from evenflow.web.guard import at_least, found_or_404, require
 from evenflow.web.pages import Entry
 from evenflow.web.tables import Record
