@@ -1,5 +1,5 @@
 """What the web tests share: a small real detector, made without training; an
-application that serves it; people who are logged in.
+application that serves it; people who are logged in; commands on a server.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_security import hash_password
@@ -22,6 +23,7 @@ from itsdangerous import URLSafeTimedSerializer
 from werkzeug.test import TestResponse
 
 from evenflow import datasets
+from evenflow.cli import main
 from evenflow.judge.card import model_card
 from evenflow.judge.report import judge
 from evenflow.learn.calibration import fit_decision
@@ -35,6 +37,7 @@ from evenflow.schema import Table
 from evenflow.web import create_app, migrations, open_database
 from evenflow.web.accounts import passwords, tokens
 from evenflow.web.context import KEY
+from evenflow.web.database import Database, sqlite_url
 from evenflow.web.detectors import Detectors
 from evenflow.web.home import open_home
 from evenflow.web.settings import Settings
@@ -327,3 +330,46 @@ def programs(app: Flask, people: Callable[..., Person]) -> Callable[..., Program
         return client
 
     return make
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A data folder that a command makes, with the secret that lies in it."""
+    monkeypatch.delenv("EVENFLOW_SECRET_KEY", raising=False)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def run(home, quick_hashes):
+    """Return a function that runs a command on the server of ``home``."""
+
+    def run(*words, **options):
+        words = [*map(str, words), "--home", str(home)]
+        return CliRunner().invoke(main, words, **options)
+
+    return run
+
+
+@pytest.fixture
+def ann(run):
+    """The address of an admin made by a command."""
+    done = run(
+        "user", "add", "Ann@Example.org", "--role", "admin", "--password-stdin",
+        input="three grey boats at noon\n",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    return "ann@example.org"
+
+
+@pytest.fixture
+def users(home):
+    """Return a function that gives the role of each account and if it is active."""
+
+    def users():
+        database = Database(sqlite_url(home / "evenflow.db"))
+        with database.session() as session:
+            found = {u.email: (u.role, u.active) for u in session.query(User)}
+        database.dispose()
+        return found
+
+    return users

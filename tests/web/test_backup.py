@@ -11,54 +11,11 @@ import sys
 from contextlib import closing
 
 import pytest
-from click.testing import CliRunner
 
-from evenflow.cli import main
 from evenflow.web import occupancy
-from evenflow.web.database import Database, sqlite_url
-from evenflow.web.tables import User
+from evenflow.web.database import Database
 
 PASSWORD = "three grey boats at noon"
-
-
-@pytest.fixture(autouse=True)
-def _no_secret(monkeypatch):
-    monkeypatch.delenv("EVENFLOW_SECRET_KEY", raising=False)
-
-
-@pytest.fixture
-def home(tmp_path):
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def run(home, quick_hashes):
-    """Return a function that runs a command on the server of ``home``."""
-
-    def run(*words, **options):
-        words = [*map(str, words), "--home", str(home)]
-        return CliRunner().invoke(main, words, **options)
-
-    return run
-
-
-@pytest.fixture
-def ann(run):
-    """The address of an admin."""
-    done = run(
-        "user", "add", "Ann@Example.org", "--role", "admin", "--password-stdin",
-        input=PASSWORD + "\n",
-    )  # fmt: skip
-    assert done.exit_code == 0, done.output
-    return "ann@example.org"
-
-
-def users(home):
-    database = Database(sqlite_url(home / "evenflow.db"))
-    with database.session() as session:
-        found = {u.email: (u.role, u.active) for u in session.query(User)}
-    database.dispose()
-    return found
 
 
 def test_a_backup_is_one_whole_file_that_only_its_owner_reads(run, ann, tmp_path):
@@ -81,30 +38,30 @@ def test_a_database_is_not_backed_up_onto_itself(run, ann, home):
     assert (home / "evenflow.db").stat().st_ino == before
 
 
-def test_what_was_backed_up_comes_back(run, ann, home, tmp_path):
+def test_what_was_backed_up_comes_back(run, ann, home, tmp_path, users):
     saved = tmp_path / "saved.db"
     assert run("db", "backup", saved).exit_code == 0
     run("user", "add", "bob@example.org", "--password-stdin", input=PASSWORD + "\n")
     refused = run("db", "restore", saved)
     assert refused.exit_code == 2
     assert "not empty" in refused.output
-    assert len(users(home)) == 2
+    assert len(users()) == 2
     done = run("db", "restore", saved, "--force")
     assert done.exit_code == 0, done.output
-    assert users(home) == {ann: ("admin", True)}
+    assert users() == {ann: ("admin", True)}
     assert stat.S_IMODE((home / "evenflow.db").stat().st_mode) == 0o600
 
 
-def test_a_backup_goes_into_an_empty_data_folder(run, ann, home, tmp_path):
+def test_a_backup_goes_into_an_empty_data_folder(run, ann, home, tmp_path, users):
     saved = tmp_path / "saved.db"
     assert run("db", "backup", saved).exit_code == 0
     shutil.rmtree(home)
     assert run("db", "restore", saved).exit_code == 0
-    assert users(home) == {ann: ("admin", True)}
+    assert users() == {ann: ("admin", True)}
 
 
 @pytest.mark.slow
-def test_a_backup_under_writes_is_whole(run, ann, home, tmp_path):
+def test_a_backup_under_writes_is_whole(run, ann, home, tmp_path, users):
     writer = """
 import sys, uuid
 from evenflow.web.database import Database, sqlite_url
@@ -127,10 +84,10 @@ while True:
     finally:
         process.kill()
         process.communicate()
-    n = len(users(home))
+    n = len(users())
     assert run("db", "restore", saved, "--force").exit_code == 0
-    assert ann in users(home)
-    assert 1 <= len(users(home)) <= n
+    assert ann in users()
+    assert 1 <= len(users()) <= n
 
 
 def damaged(path):
@@ -163,14 +120,16 @@ def foreign(path):
     ],
     ids=["damaged", "newer", "foreign", "text", "gone"],
 )
-def test_what_is_no_good_backup_changes_nothing(run, ann, home, tmp_path, spoil, said):
+def test_what_is_no_good_backup_changes_nothing(
+    run, ann, home, tmp_path, spoil, said, users
+):
     saved = tmp_path / "saved.db"
     assert run("db", "backup", saved).exit_code == 0
     spoil(saved)
     done = run("db", "restore", saved, "--force")
     assert done.exit_code == 2, done.output
     assert any(part in done.output for part in said.split("|")), done.output
-    assert users(home) == {ann: ("admin", True)}
+    assert users() == {ann: ("admin", True)}
 
 
 def test_nothing_is_restored_under_a_running_server(run, ann, home, tmp_path):

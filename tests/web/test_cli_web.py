@@ -14,60 +14,18 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from evenflow.cli import main
 from evenflow.cli import settings as servers
 from evenflow.cli.folders import data_home
 from evenflow.errors import DataError
 from evenflow.web.database import Database, sqlite_url
-from evenflow.web.tables import Audit, User
+from evenflow.web.tables import Audit
 
 PASSWORD = "three grey boats at noon"
 
 
-@pytest.fixture(autouse=True)
-def _no_secret(monkeypatch):
-    monkeypatch.delenv("EVENFLOW_SECRET_KEY", raising=False)
-
-
-@pytest.fixture
-def home(tmp_path):
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def run(home, quick_hashes):
-    """Return a function that runs a command on the server of ``home``."""
-
-    def run(*words, **options):
-        words = [*map(str, words), "--home", str(home)]
-        return CliRunner().invoke(main, words, **options)
-
-    return run
-
-
-@pytest.fixture
-def ann(run):
-    """The address of an admin."""
-    done = run(
-        "user", "add", "Ann@Example.org", "--role", "admin", "--password-stdin",
-        input=PASSWORD + "\n",
-    )  # fmt: skip
-    assert done.exit_code == 0, done.output
-    return "ann@example.org"
-
-
-def users(home):
-    database = Database(sqlite_url(home / "evenflow.db"))
-    with database.session() as session:
-        found = {u.email: (u.role, u.active) for u in session.query(User)}
-    database.dispose()
-    return found
-
-
-def test_a_first_admin_is_made_by_a_command(run, ann, home):
-    assert users(home) == {ann: ("admin", True)}
+def test_a_first_admin_is_made_by_a_command(run, ann, home, users):
+    assert users() == {ann: ("admin", True)}
     listed = json.loads(run("user", "list", "--json").stdout)
     assert [(u["email"], u["role"], u["active"]) for u in listed] == [
         (ann, "admin", True)
@@ -96,13 +54,13 @@ def test_a_weak_password_or_a_taken_address_is_refused_in_a_line(run, ann):
         assert done.output.count("\n") == 1
 
 
-def test_roles_and_access_change_and_are_written_down(run, ann, home):
+def test_roles_and_access_change_and_are_written_down(run, ann, home, users):
     run("user", "add", "bob@example.org", "--password-stdin", input=PASSWORD + "\n")
     assert run("user", "role", "bob@example.org", "analyst").exit_code == 0
     assert run("user", "disable", "bob@example.org").exit_code == 0
-    assert users(home)["bob@example.org"] == ("analyst", False)
+    assert users()["bob@example.org"] == ("analyst", False)
     assert run("user", "enable", "bob@example.org").exit_code == 0
-    assert users(home)["bob@example.org"] == ("analyst", True)
+    assert users()["bob@example.org"] == ("analyst", True)
     database = Database(sqlite_url(home / "evenflow.db"))
     with database.session() as session:
         found = [(a.actor, a.action, a.object) for a in session.query(Audit)]
@@ -114,11 +72,11 @@ def test_roles_and_access_change_and_are_written_down(run, ann, home):
 
 
 @pytest.mark.parametrize("words", [("disable",), ("role", "viewer")])
-def test_the_last_admin_stays_one(run, ann, home, words):
+def test_the_last_admin_stays_one(run, ann, home, words, users):
     done = run("user", words[0], ann, *words[1:])
     assert done.exit_code == 2
     assert "the last active admin" in done.output
-    assert users(home) == {ann: ("admin", True)}
+    assert users() == {ann: ("admin", True)}
 
 
 def test_a_person_who_is_not_there_is_said_to_be_so(run, ann):

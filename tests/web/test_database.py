@@ -99,39 +99,6 @@ def test_a_write_is_kept_before_it_is_answered(tmp_path):
     assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
 
-def test_a_failed_try_leaves_nothing_and_a_later_one_does_all(database):
-    tries = []
-
-    def work(session):
-        tries.append(len(tries))
-        session.add(User(email="a@example.org", fs_uniquifier="a"))
-        session.flush()
-        if len(tries) < 3:
-            from sqlalchemy.exc import OperationalError
-
-            raise OperationalError("", None, Exception("away"))
-        return "done"
-
-    assert database.retry(work) == "done"
-    assert len(tries) == 3
-    with database.session() as session:
-        assert session.scalar(select(func.count()).select_from(User)) == 1
-
-
-def test_a_wrong_statement_is_not_tried_again(database):
-    tries = []
-
-    def work(session):
-        tries.append(1)
-        session.add_all([User(email="a", fs_uniquifier="a") for _ in range(2)])
-        session.flush()
-
-    with pytest.raises(DBAPIError) as caught:
-        database.retry(work)
-    assert len(tries) == 1
-    assert not is_away(caught.value)
-
-
 @pytest.mark.parametrize(
     ("url", "said"),
     [

@@ -9,11 +9,10 @@ new connections and not by errors.
 from __future__ import annotations
 
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -25,8 +24,6 @@ from evenflow.web.tables import Tally
 
 BUSY_S = 10.0
 """Seconds a writer waits for another one in SQLite."""
-RETRIES, RETRY_S = 5, 0.2
-Result = TypeVar("Result")
 
 
 class Database:
@@ -43,26 +40,6 @@ class Database:
         """Yield a session; commit at the end, roll back at an error."""
         with self.make.begin() as session:
             yield session
-
-    def retry(self, work: Callable[[Session], Result]) -> Result:
-        """Do ``work`` in a transaction; again when the database was away or busy.
-
-        ``work`` must be all in the database: what a failed try did is rolled back.
-
-        Raises
-        ------
-        OperationalError
-            Still not there after the last try.
-        """
-        for attempt in range(RETRIES):
-            try:
-                with self.session() as session:
-                    return work(session)
-            except DBAPIError as error:
-                if attempt == RETRIES - 1 or not is_away(error):
-                    raise
-                time.sleep(RETRY_S * 2**attempt)
-        raise AssertionError("unreachable")
 
     def is_up(self) -> bool:
         """Return whether the database answers."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from evenflow.errors import StorageError
 from evenflow.files import storage_error
 
-FOLDERS = ("bundles", "uploads", "results", "explore", "reports")
+FOLDERS = ("bundles", "uploads", "results", "explore")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,11 +47,6 @@ class Home:
     def explore(self) -> Path:
         """What was found out about data sets."""
         return self.root / "explore"
-
-    @property
-    def reports(self) -> Path:
-        """Comparisons and reports made by experiments."""
-        return self.root / "reports"
 
 
 def open_home(root: Path) -> Home:

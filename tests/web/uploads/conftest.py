@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from evenflow.schema import Table
 from evenflow.web.context import KEY
 from evenflow.web.jobs import queue, worker
 from evenflow.web.settings import Settings
-from evenflow.web.tables import Job
+from evenflow.web.tables import Alert, Job, Tally
 
 
 def csv_of(table: Table, n: int | None = None) -> bytes:
@@ -84,8 +84,30 @@ def job_of(here: Any, job_id: str) -> Job:
         return session.scalars(select(Job).where(Job.id == job_id)).one()
 
 
+def alerts_of(here: Any, job_id: str) -> list[Alert]:
+    """Return the alerts a job opened, by line."""
+    with here.database.session() as session:
+        found = session.scalars(
+            select(Alert).where(Alert.job_id == job_id).order_by(Alert.line)
+        )
+        return list(found.all())
+
+
+def tallied(here: Any) -> dict[str, int]:
+    """Return the counts of the facet "all" by class."""
+    with here.database.session() as session:
+        found = session.execute(
+            select(Tally.label, func.sum(Tally.n))
+            .where(Tally.facet == "all")
+            .group_by(Tally.label)
+        )
+        return {label: int(n) for label, n in found}
+
+
 @pytest.fixture
 def desk() -> SimpleNamespace:
     """The functions above: a test's file cannot import another one."""
-    parts = (csv_of, send, id_of, work_off, workplace, put, job_of)
+    parts = (
+        csv_of, send, id_of, work_off, workplace, put, job_of, alerts_of, tallied,
+    )  # fmt: skip
     return SimpleNamespace(**{part.__name__: part for part in parts})

@@ -12,37 +12,12 @@ import time
 import numpy as np
 import polars as pl
 import pytest
-from sqlalchemy import func, select
 
 from evenflow.web.jobs import queue, worker
 from evenflow.web.results import FILE, REJECTS, Filter, Results
-from evenflow.web.tables import Alert, Job, Tally
+from evenflow.web.tables import Job
 
 databases = pytest.mark.databases
-
-
-def state(here, job_id):
-    with here.database.session() as session:
-        return session.scalars(select(Job).where(Job.id == job_id)).one()
-
-
-def alerts(here, job_id):
-    with here.database.session() as session:
-        found = session.scalars(
-            select(Alert).where(Alert.job_id == job_id).order_by(Alert.line)
-        )
-        return found.all()
-
-
-def tallied(here):
-    """Return the counts of the facet "all" by class."""
-    with here.database.session() as session:
-        found = session.execute(
-            select(Tally.label, func.sum(Tally.n))
-            .where(Tally.facet == "all")
-            .group_by(Tally.label)
-        )
-        return {label: int(n) for label, n in found}
 
 
 def process(settings, slow_s=0.0, limit=None):
@@ -101,27 +76,27 @@ def test_a_killed_worker_loses_and_doubles_nothing(
     first = process(settings, slow_s=0.5 if moment == "while it reads" else 0.0)
     try:
         if moment == "while it reads":
-            wait_for(lambda: state(here, job_id).progress.get("done"))
+            wait_for(lambda: desk.job_of(here, job_id).progress.get("done"))
         else:
             path = here.home.results / job_id / FILE
             wait_for(path.exists)
         first.send_signal(signal.SIGKILL)
         first.wait()
         if moment == "while it reads":
-            assert state(here, job_id).state == "running"
+            assert desk.job_of(here, job_id).state == "running"
         second = process(settings)
         try:
-            wait_for(lambda: state(here, job_id).state == "done")
+            wait_for(lambda: desk.job_of(here, job_id).state == "done")
         finally:
             second.send_signal(signal.SIGTERM)
             assert second.wait(30) == 0
     finally:
         first.kill()
-    job = state(here, job_id)
+    job = desk.job_of(here, job_id)
     assert job.result["read"] == len(frame)
-    assert tallied(here) == {k: n for k, n in job.result["counts"].items() if n}
-    assert sum(tallied(here).values()) == len(frame)
-    opened = alerts(here, job_id)
+    assert desk.tallied(here) == {k: n for k, n in job.result["counts"].items() if n}
+    assert sum(desk.tallied(here).values()) == len(frame)
+    opened = desk.alerts_of(here, job_id)
     assert len(opened) == job.result["alerts"]["opened"] == 500
     assert len({alert.line for alert in opened}) == 500
     results = Results(here.home.results / job_id / FILE, bundle.schema.classes)
@@ -141,16 +116,16 @@ def test_a_worker_told_to_leave_puts_its_job_back_at_once(settings, desk, bundle
     job_id = desk.put(here, data, bundle=bundle.path.name)
     running = process(settings, slow_s=0.5)
     try:
-        wait_for(lambda: state(here, job_id).progress.get("done"))
+        wait_for(lambda: desk.job_of(here, job_id).progress.get("done"))
         running.send_signal(signal.SIGTERM)
         assert running.wait(30) == 0
     finally:
         running.kill()
-    job = state(here, job_id)
+    job = desk.job_of(here, job_id)
     assert (job.state, job.attempts) == ("queued", 0)
     assert not (here.home.results / job_id).exists()
     assert worker.run_one(here, "score") == job_id
-    assert state(here, job_id).state == "done"
+    assert desk.job_of(here, job_id).state == "done"
     here.database.dispose()
 
 
@@ -167,20 +142,20 @@ def test_a_full_disk_fails_the_job_in_words_and_leaves_nothing(
     # no file of the worker may pass this; the database's stay below it
     running = process(settings, limit=6 * 2**20)
     try:
-        wait_for(lambda: state(here, job_id).state == "failed")
+        wait_for(lambda: desk.job_of(here, job_id).state == "failed")
         running.send_signal(signal.SIGTERM)
         assert running.wait(30) == 0
     finally:
         running.kill()
-    error = state(here, job_id).error
+    error = desk.job_of(here, job_id).error
     assert "disk is full" in error
     assert str(here.home.root) not in error
     assert not (here.home.results / job_id).exists()
-    assert tallied(here) == {}
+    assert desk.tallied(here) == {}
     with here.database.session() as session:
         assert queue.requeue(session, session.get(Job, job_id))
     assert worker.run_one(here, "score") == job_id
-    assert state(here, job_id).state == "done"
+    assert desk.job_of(here, job_id).state == "done"
     here.database.dispose()
 
 

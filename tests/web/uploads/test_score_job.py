@@ -16,7 +16,7 @@ from evenflow.runtime.stream import score_file
 from evenflow.web.findings import likeliest
 from evenflow.web.jobs import queue, score, worker
 from evenflow.web.results import FILE, REJECTS, Results
-from evenflow.web.tables import Alert, Job, Tally, User, now
+from evenflow.web.tables import Job, Tally, User, now
 
 databases = pytest.mark.databases
 
@@ -26,30 +26,6 @@ def here(settings, desk):
     found = desk.workplace(settings.model_copy(update={"alerts_per_upload": 40}))
     yield found
     found.database.dispose()
-
-
-def state(here, job_id):
-    with here.database.session() as session:
-        return session.scalars(select(Job).where(Job.id == job_id)).one()
-
-
-def alerts(here, job_id):
-    with here.database.session() as session:
-        found = session.scalars(
-            select(Alert).where(Alert.job_id == job_id).order_by(Alert.line)
-        )
-        return found.all()
-
-
-def tallied(here):
-    """Return the counts of the facet "all" by class."""
-    with here.database.session() as session:
-        found = session.execute(
-            select(Tally.label, func.sum(Tally.n))
-            .where(Tally.facet == "all")
-            .group_by(Tally.label)
-        )
-        return {label: int(n) for label, n in found}
 
 
 def broken(table):
@@ -80,7 +56,7 @@ def test_the_result_is_what_scoring_the_file_gives(here, desk, bundle, rows, tmp
         owner_id = user.id
     job_id = desk.put(here, source, bundle=bundle.path.name, owner_id=owner_id)
     assert worker.run_one(here, "score") == job_id
-    job = state(here, job_id)
+    job = desk.job_of(here, job_id)
     assert (job.state, job.error) == ("done", "")
     folder = here.home.results / job_id
     found, direct = (pl.read_parquet(p / FILE) for p in (folder, tmp_path))
@@ -93,8 +69,8 @@ def test_the_result_is_what_scoring_the_file_gives(here, desk, bundle, rows, tmp
         3,
     )
     assert result["counts"] == wanted.counts
-    assert tallied(here) == {k: n for k, n in wanted.counts.items() if n}
-    opened = alerts(here, job_id)
+    assert desk.tallied(here) == {k: n for k, n in wanted.counts.items() if n}
+    opened = desk.alerts_of(here, job_id)
     assert result["alerts"] == {"opened": len(opened), "of": wanted.attacks}
     assert len(opened) == 40
     by_line = {row["line"]: row for row in direct.to_dicts()}
@@ -155,12 +131,12 @@ def test_every_kind_of_file_gives_the_same_counts(here, desk, bundle, rows, tmp_
     for name, data in files.items():
         job_id = desk.put(here, data, bundle=bundle.path.name, name=name)
         worker.run_one(here, "score")
-        job = state(here, job_id)
+        job = desk.job_of(here, job_id)
         assert job.error == ""
         assert job.result["source"] == name
         seen.append(job.result["counts"])
     assert all(counts == seen[0] for counts in seen)
-    assert sum(tallied(here).values()) == len(files) * len(frame)
+    assert sum(desk.tallied(here).values()) == len(files) * len(frame)
 
 
 @pytest.mark.parametrize("limit", ["max_rows", "max_unpacked_mb"])
@@ -172,7 +148,7 @@ def test_a_file_over_a_limit_fails_with_words_and_leaves_no_result(
     packed = gzip.compress(rows["test"].frame.write_csv().encode())
     job_id = desk.put(here, packed, bundle=bundle.path.name, name="big.csv.gz")
     worker.run_one(here, "score")
-    job = state(here, job_id)
+    job = desk.job_of(here, job_id)
     assert job.state == "failed"
     assert job.error.startswith("big.csv.gz: found more than")
     assert not (here.home.results / job_id).exists()
@@ -183,17 +159,17 @@ def test_a_file_over_a_limit_fails_with_words_and_leaves_no_result(
 def test_a_zip_that_got_here_fails_with_words(here, desk, bundle):
     job_id = desk.put(here, b"PK\x03\x04" + bytes(500), bundle=bundle.path.name)
     worker.run_one(here, "score")
-    assert state(here, job_id).state == "failed"
+    assert desk.job_of(here, job_id).state == "failed"
 
 
 def test_a_model_or_file_that_is_gone_is_told(here, desk, bundle):
     job_id = desk.put(here, b"a,b\n1,2\n", bundle="../../etc")
     worker.run_one(here, "score")
-    assert "there is no model '../../etc'" in state(here, job_id).error
+    assert "there is no model '../../etc'" in desk.job_of(here, job_id).error
     job_id = desk.put(here, b"", bundle=bundle.path.name)
     (here.home.uploads / job_id / "data").unlink()
     worker.run_one(here, "score")
-    assert "not there any more" in state(here, job_id).error
+    assert "not there any more" in desk.job_of(here, job_id).error
 
 
 @databases
@@ -215,9 +191,9 @@ def test_a_file_outlives_the_account_it_came_from(
 
     monkeypatch.setattr(score, "likeliest", judged)
     assert worker.run_one(here, "score") == job_id
-    assert state(here, job_id).state == "done"
-    assert {alert.owner_id for alert in alerts(here, job_id)} == {None}
-    assert sum(tallied(here).values()) == 100
+    assert desk.job_of(here, job_id).state == "done"
+    assert {alert.owner_id for alert in desk.alerts_of(here, job_id)} == {None}
+    assert sum(desk.tallied(here).values()) == 100
 
 
 def test_a_worker_that_slept_too_long_deletes_nothing_of_the_next_one(
@@ -238,7 +214,7 @@ def test_a_worker_that_slept_too_long_deletes_nothing_of_the_next_one(
 
     monkeypatch.setattr(score, "score_file", slept)
     worker.run_one(here, "score")
-    assert state(here, job_id).state == "done"
+    assert desk.job_of(here, job_id).state == "done"
     assert (here.home.results / job_id / FILE).is_file()
 
 
@@ -248,7 +224,7 @@ def test_what_is_wrong_with_a_model_names_no_folder_of_the_server(
     job_id = desk.put(here, desk.csv_of(rows["test"]), bundle=bundle.path.name)
     (here.home.bundles / bundle.path.name / "model.onnx").write_bytes(b"other")
     worker.run_one(here, "score")
-    error = state(here, job_id).error
+    error = desk.job_of(here, job_id).error
     assert "model.onnx was changed" in error
     assert str(here.home.root) not in error
 
@@ -268,9 +244,9 @@ def test_a_stop_in_the_middle_keeps_nothing(here, desk, bundle, rows, monkeypatc
     here = worker.Workplace.open(here.settings.model_copy(update={"lease_s": 1.0}))
     monkeypatch.setattr("evenflow.web.jobs.score.score_file", stopping)
     worker.run_one(here, "score")
-    assert state(here, job_id).state == "stopped"
-    assert alerts(here, job_id) == []
-    assert tallied(here) == {}
+    assert desk.job_of(here, job_id).state == "stopped"
+    assert desk.alerts_of(here, job_id) == []
+    assert desk.tallied(here) == {}
     assert not (here.home.results / job_id).exists()
     here.database.dispose()
 
@@ -288,7 +264,7 @@ def test_what_rows_of_strangers_hold_is_cut_and_json(
     frame.write_parquet(path)
     job_id = desk.put(here, path, bundle=bundle.path.name)
     worker.run_one(here, "score")
-    opened = alerts(here, job_id)
+    opened = desk.alerts_of(here, job_id)
     assert opened
     for alert in opened:
         assert set(bundle.schema.names) <= set(alert.values)

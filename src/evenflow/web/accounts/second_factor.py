@@ -126,42 +126,37 @@ class RescueForm(TwoFactorRescueForm):
     help_setup = _Choice()
 
 
-class CodeForm(TwoFactorVerifyCodeForm):
+class _Counted:
+    """A form with a code that is guessed at no more often than the throttle allows."""
+
+    label = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.code.label.text = self.label  # type: ignore[attr-defined]
+
+    def validate(self, **kwargs: Any) -> bool:
+        """Return whether it is the right code."""
+        tries = guessing.code_keys(self.user)  # type: ignore[attr-defined]
+        if not guessing.allow(*tries):
+            self.form_errors = [guessing.words()]
+            return False
+        if not super().validate(**kwargs):  # type: ignore[misc]
+            return False
+        guessing.was_right(*tries)
+        return True
+
+
+class CodeForm(_Counted, TwoFactorVerifyCodeForm):
     """A code of the app: when logging in, or to set the app up."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.code.label.text = "Code"
-
-    def validate(self, **kwargs: Any) -> bool:
-        """Return whether it is the code of this moment."""
-        tries = guessing.code_keys(self.user)
-        if not guessing.allow(*tries):
-            self.form_errors = [guessing.words()]
-            return False
-        if not super().validate(**kwargs):
-            return False
-        guessing.was_right(*tries)
-        return True
+    label = "Code"
 
 
-class RecoveryForm(MfRecoveryForm):
+class RecoveryForm(_Counted, MfRecoveryForm):
     """A recovery code instead of one of the app."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.code.label.text = "Recovery code"
-
-    def validate(self, **kwargs: Any) -> bool:
-        """Return whether it is one of the codes that are left."""
-        tries = guessing.code_keys(self.user)
-        if not guessing.allow(*tries):
-            self.form_errors = [guessing.words()]
-            return False
-        if not super().validate(**kwargs):
-            return False
-        guessing.was_right(*tries)
-        return True
+    label = "Recovery code"
 
 
 def _new_code() -> str:

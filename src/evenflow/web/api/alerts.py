@@ -77,12 +77,7 @@ def list_alerts(call: Call[AlertsQuery, None]) -> dict[str, Any]:
     """List the alerts you may see, the newest first."""
     asked = call.query
     query = _narrowed(call.caller, asked)
-    before = paging.number(asked.cursor)
-    if before is not None:
-        query = query.where(Alert.id < before)
-    query = query.order_by(Alert.id.desc()).limit(asked.limit + 1)
-    rows = web.db.scalars(query).all()
-    return paging.part(rows, asked.limit, _short, lambda alert: [alert.id])
+    return paging.newest(query, Alert, asked, _short)
 
 
 @group.add(

@@ -13,10 +13,12 @@ from datetime import datetime
 from typing import Any, Generic, NoReturn, TypeVar
 
 from pydantic import BaseModel, Field
+from sqlalchemy import Select
 
 from evenflow.contract import shown
 from evenflow.web.api import bodies
 from evenflow.web.api.bodies import Query
+from evenflow.web.context import web
 
 LIMIT, MOST = 50, 200
 MOST_CURSOR = 200
@@ -64,6 +66,17 @@ def part(
         "items": [told(row) for row in shown],
         "next": encode(*key(shown[-1])) if more else None,
     }
+
+
+def newest(
+    query: Select[Any], table: Any, asked: Paged, told: Callable[[Any], dict[str, Any]]
+) -> dict[str, Any]:
+    """Return a part of a list by number, the newest first, as :func:`part` does."""
+    before = number(asked.cursor)
+    if before is not None:
+        query = query.where(table.id < before)
+    rows = web.db.scalars(query.order_by(table.id.desc()).limit(asked.limit + 1)).all()
+    return part(rows, asked.limit, told, lambda row: [row.id])
 
 
 def encode(*key: Any) -> str:

@@ -59,12 +59,7 @@ def list_records(call: Call[RecordsQuery, None]) -> dict[str, Any]:
     query = searching.between(query, Record, asked.since, asked.until)
     if asked.q:
         query = query.where(searching.holds(Record, asked.q, caller))
-    before = paging.number(asked.cursor)
-    if before is not None:
-        query = query.where(Record.id < before)
-    query = query.order_by(Record.id.desc()).limit(asked.limit + 1)
-    rows = web.db.scalars(query).all()
-    return paging.part(rows, asked.limit, _short, lambda record: [record.id])
+    return paging.newest(query, Record, asked, _short)
 
 
 @group.add(

@@ -7,7 +7,6 @@ from typing import Any
 
 from flask import Response, abort, request
 from pydantic import Field
-from sqlalchemy import delete as sql_delete
 from sqlalchemy import select
 
 from evenflow.web import results, uploads
@@ -18,8 +17,9 @@ from evenflow.web.api.idempotency import Hashed
 from evenflow.web.api.operations import Call, Group, Raw
 from evenflow.web.api.paging import Paged, Part
 from evenflow.web.context import web
-from evenflow.web.guard import at_least, audit, may_see, visible
-from evenflow.web.jobs import queue, retention
+from evenflow.web.discard import discard, may_discard
+from evenflow.web.guard import audit, may_see, visible
+from evenflow.web.jobs import queue
 from evenflow.web.pages.uploads import downloads, sending
 from evenflow.web.results import FILE, REJECTS, Filter, Results, Sort
 from evenflow.web.tables import JOB_STATES, Job
@@ -272,19 +272,12 @@ def delete_upload(call: Call[Query, None], job_id: str) -> Response:
     409 while it waits or runs: stop it first. Administrators delete any.
     """
     job = _found(job_id, call.caller)
-    if job.owner_id != call.caller.id and not at_least("admin", call.caller):
+    if not may_discard(job, call.caller):
         abort(403, "The upload is somebody else's. Ask its owner or an administrator")
-    done = web.db.execute(
-        sql_delete(Job).where(Job.id == job.id, Job.state.not_in(queue.LIVE))
-    )
-    if not done.rowcount:  # type: ignore[attr-defined]
+    if not discard(job, call.caller):
         abort(
             409, "The upload waits or runs, expected one that has ended. Stop it first"
         )
-    audit("upload.delete", job.id, user=call.caller, name=job.title)
-    web.db.commit()
-    for folder in (web.home.uploads, web.home.results):
-        retention.remove(folder / job.id)  # what stays is swept later
     return Response(status=204)
 
 

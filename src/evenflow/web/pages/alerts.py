@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
-import polars as pl
 from flask import (
     Blueprint,
     Response,
@@ -25,7 +24,7 @@ from sqlalchemy.orm import joinedload, selectinload
 from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError
-from evenflow.runtime._writers import inert
+from evenflow.runtime._writers import OutputFormat
 from evenflow.web import alerts, charts, judging, listing
 from evenflow.web.context import web
 from evenflow.web.guard import audit, found_or_404, require, visible
@@ -194,17 +193,12 @@ def export() -> Response:
             "Activate one under Models"
         )
     with TemporaryDirectory() as folder:
-        path = Path(folder) / f"labelled.{kind if kind != 'csv' else 'parquet'}"
+        path = Path(folder) / f"labelled.{kind}"
+        query = visible(select(Alert), Alert)
         n = alerts.export(
-            web.db(),
-            visible(select(Alert), Alert),
-            bundle.schema,
-            path,
-            "jsonl" if kind == "jsonl" else "parquet",
+            web.db(), query, bundle.schema, path, cast("OutputFormat", kind)
         )
         body = path.read_bytes()
-        if kind == "csv":  # meets a spreadsheet: text it would run is defused
-            body = inert(pl.read_parquet(path)).write_csv().encode()
     audit("alert.export", f"labelled.{kind}", rows=n)
     web.db.commit()
     return attachment(body, f"labelled.{kind}")

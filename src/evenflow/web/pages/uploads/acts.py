@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from flask import abort, flash, redirect, url_for
-from sqlalchemy import delete as sql_delete
+from flask_security import current_user
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from werkzeug.wrappers import Response as Answer
@@ -14,11 +14,11 @@ from werkzeug.wrappers import Response as Answer
 from evenflow.errors import EvenflowError
 from evenflow.web import findings
 from evenflow.web.context import web
+from evenflow.web.discard import discard, may_discard
 from evenflow.web.guard import audit, found_or_404, require
-from evenflow.web.jobs import queue, retention
+from evenflow.web.jobs import queue
 from evenflow.web.jobs.score import SENT
 from evenflow.web.pages.uploads import bp
-from evenflow.web.pages.uploads.sending import may_delete
 from evenflow.web.results import FILE, Results
 from evenflow.web.tables import Alert, Job, now
 
@@ -89,18 +89,11 @@ def again(job_id: str) -> Answer:
 def delete(job_id: str) -> Answer:
     """Delete an upload with its results; its alerts stay."""
     job = upload_or_404(job_id)
-    if not may_delete(job):
+    if not may_discard(job, current_user):
         abort(403)
-    done = web.db.execute(
-        sql_delete(Job).where(Job.id == job.id, Job.state.not_in(queue.LIVE))
-    )
-    if not done.rowcount:  # type: ignore[attr-defined]
+    if not discard(job, current_user):
         flash("It waits or runs. Stop it first, then delete it.", "warning")
         return _to(job)
-    audit("upload.delete", job.id, name=job.title)
-    web.db.commit()
-    for folder in (web.home.uploads, web.home.results):
-        retention.remove(folder / job.id)  # what stays is swept later
     flash(f"{job.title} and its results are deleted.", "success")
     return redirect(url_for("uploads.index"), code=303)
 

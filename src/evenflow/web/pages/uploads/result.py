@@ -6,12 +6,14 @@ import math
 from typing import Any
 
 from flask import make_response, render_template, request, url_for
+from flask_security import current_user
 from sqlalchemy import select
 from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError
 from evenflow.web import charts, findings, results
 from evenflow.web.context import web
+from evenflow.web.discard import may_discard
 from evenflow.web.guard import require
 from evenflow.web.jobs import retention
 from evenflow.web.jobs.queue import LIVE
@@ -19,7 +21,7 @@ from evenflow.web.jobs.score import SENT
 from evenflow.web.listing import Page
 from evenflow.web.pages.uploads import bp
 from evenflow.web.pages.uploads.acts import results_of, row_or_404, upload_or_404
-from evenflow.web.pages.uploads.sending import may_delete, number_of
+from evenflow.web.pages.uploads.sending import number_of
 from evenflow.web.results import REJECTS, SORTS, Filter, Results, Sort
 from evenflow.web.tables import Alert, Job, now
 from evenflow.web.told import tell
@@ -108,7 +110,7 @@ def _common(job: Job) -> dict[str, Any]:
         "job": job,
         "is_live": job.state in LIVE,
         "is_kept": (web.home.uploads / job.id / SENT).is_file(),
-        "may_delete": may_delete(job),
+        "may_delete": may_discard(job, current_user),
         "kept_days": retention.days(web.db(), web.settings),
         "unit": job.result.get("unit", "line"),
         "gone": "",

@@ -31,7 +31,7 @@ from evenflow.errors import EvenflowError, StorageError
 from evenflow.files import storage_error
 from evenflow.web import sources, uploads
 from evenflow.web.context import web
-from evenflow.web.guard import at_least, require, visible
+from evenflow.web.guard import require, visible
 from evenflow.web.jobs import retention
 from evenflow.web.jobs.queue import LIVE
 from evenflow.web.listing import Page
@@ -277,8 +277,3 @@ def example() -> Answer:
     response.mimetype = "text/csv"
     response.headers["Content-Disposition"] = 'attachment; filename="example.csv"'
     return response
-
-
-def may_delete(job: Job) -> bool:
-    """Return whether the current person may delete an upload."""
-    return job.owner_id == current_user.id or at_least("admin")
