@@ -27,7 +27,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from evenflow.runtime.bundle import BATCH_ROWS, Bundle, load
+from evenflow.inference import BATCH_ROWS
+from evenflow.runtime.bundle import Bundle, load
 from evenflow.runtime.records import read_records
 from evenflow.runtime.stream import score_file
 

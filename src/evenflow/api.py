@@ -33,6 +33,7 @@ def train(
     seed: int | None = None,
     resume: bool = False,
     device: str = "auto",
+    deterministic: bool = False,
     overwrite: bool = False,
     folders: Folders = None,
     on_event: OnEvent = ignore,
@@ -50,6 +51,8 @@ def train(
     resume : bool, default=False
         Go on from the checkpoint an interrupted run left beside ``output``.
     device : {'auto', 'cpu', 'cuda'}, default='auto'
+    deterministic : bool, default=False
+        Train in float32 with one thread: equal results on equal processors.
     overwrite : bool, default=False
         Replace a bundle that is there.
     folders : sequence of str or Path, optional
@@ -73,6 +76,7 @@ def train(
         output=None if output is None else Path(output),
         resume=resume,
         device=device,
+        deterministic=deterministic,
         overwrite=overwrite,
         on_event=on_event,
     )
@@ -113,6 +117,7 @@ def compare(
     baselines: bool = True,
     bundles: bool = False,
     device: str = "auto",
+    deterministic: bool = False,
     folders: Folders = None,
     on_event: OnEvent = ignore,
 ) -> Comparison:
@@ -146,6 +151,7 @@ def compare(
             cache=root / "cache",
             resume=bundles,
             device=device,
+            deterministic=deterministic,
             overwrite=True,
             on_event=on_event,
         )

@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 
 FLOOR = 1e-12
 """Least probability told apart from zero: forests vote exact zeros."""
+TIE = 1e-5
+"""Log-probabilities that differ by less are equal: float32 sums differ so much from
+one processor, or one batch size, to the next."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +37,10 @@ class Scores:
     is_attack: NDArray[np.bool_]
     """Whether the log odds exceed the threshold, ``(n_samples,)``."""
     code: NDArray[np.int64]
-    """Class decided: the likeliest attack class where ``is_attack``, else 0."""
+    """Class decided: the likeliest attack class where ``is_attack``, else 0; the
+    first of those that tie."""
+    argmax: NDArray[np.int64]
+    """Likeliest class, whatever the threshold; benign where it ties."""
 
     def __len__(self) -> int:
         return len(self.attack)
@@ -48,7 +54,7 @@ class Decision:
     bias: NDArray[np.float64]
     """Added to ``log p / temperature`` of each class, ``(n_classes,)``."""
     threshold: float
-    """Log odds above which a row is called an attack."""
+    """Log odds above which a row is called an attack; a row at it is benign."""
     false_alarm_budget: float
     """Share of benign calibration rows allowed above the threshold, [0, 1]."""
 
@@ -80,8 +86,13 @@ class Decision:
         attack = logsumexp(z[1:]) - z[0]
         proba = np.exp(z - logsumexp(z)).T
         is_attack = attack > self.threshold
-        code = np.where(is_attack, 1 + z[1:].argmax(axis=0), 0)
-        return Scores(proba=proba, attack=attack, is_attack=is_attack, code=code)
+        return Scores(
+            proba=proba,
+            attack=attack,
+            is_attack=is_attack,
+            code=np.where(is_attack, 1 + _likeliest(z[1:]), 0),
+            argmax=_likeliest(z),
+        )
 
     def _scale(self, log_proba: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Return calibrated logits, ``(n_classes, n_samples)``: long rows are fast."""
@@ -108,6 +119,12 @@ class Decision:
             threshold=float(value["threshold"]),
             false_alarm_budget=float(value["false_alarm_budget"]),
         )
+
+
+def _likeliest(z: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the first of the classes that are within ``TIE`` of the likeliest."""
+    first: NDArray[np.int64] = (z >= z.max(axis=0) - TIE).argmax(axis=0)
+    return first
 
 
 def logsumexp(z: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -45,8 +45,6 @@ class Experiment:
 
     trained: Trained
     report: Report
-    model: bytes
-    """The network or trees as ONNX."""
 
     def save(self, folder: Path, *, overwrite: bool = False) -> None:
         """Write the bundle, whole or not at all.
@@ -64,7 +62,7 @@ class Experiment:
             folder,
             schema=trained.schema,
             preprocessor=trained.preprocessor,
-            model=self.model,
+            model=trained.model,
             decision=trained.decision,
             golden=trained.golden,
             reference=trained.reference,
@@ -84,6 +82,7 @@ def run(
     cache: Path | None = None,
     resume: bool = False,
     device: str = "auto",
+    deterministic: bool = False,
     overwrite: bool = False,
     on_event: OnEvent = ignore,
 ) -> Experiment:
@@ -102,6 +101,8 @@ def run(
     resume : bool
         Go on from the checkpoint that an interrupted run left.
     device : {'auto', 'cpu', 'cuda'}
+    deterministic : bool
+        Train in float32 with one thread: equal results on equal processors.
     overwrite : bool
         Replace a bundle that is already there.
 
@@ -114,8 +115,21 @@ def run(
     StorageError
         Something is in the way of ``output``.
     """
+
+    def make(workdir: Path | None) -> Experiment:
+        return _experiment(
+            recipe,
+            folders,
+            on_event,
+            workdir=workdir,
+            cache=cache,
+            resume=resume,
+            device=device,
+            deterministic=deterministic,
+        )
+
     if output is None:
-        return _experiment(recipe, folders, None, cache, resume, device, on_event)
+        return make(None)
     _is_free(output, overwrite=overwrite)
     workdir = output.with_name(f"{output.name}.partial")
     with owned(workdir):
@@ -125,9 +139,7 @@ def run(
             _same_recipe(workdir, recipe)
         write_json(workdir / STARTED, recipe.to_dict())
         try:
-            experiment = _experiment(
-                recipe, folders, workdir, cache, resume, device, on_event
-            )
+            experiment = make(workdir)
         except BaseException:
             if {path.name for path in workdir.iterdir()} <= {".lock", STARTED}:
                 shutil.rmtree(workdir, ignore_errors=True)  # nothing to resume
@@ -179,14 +191,9 @@ def _same_recipe(workdir: Path, recipe: Recipe) -> None:
 
 
 def _experiment(
-    recipe: Recipe,
-    folders: Sequence[Path],
-    workdir: Path | None,
-    cache: Path | None,
-    resume: bool,
-    device: str,
-    on_event: OnEvent,
+    recipe: Recipe, folders: Sequence[Path], on_event: OnEvent, **how: Any
 ) -> Experiment:
+    """Train as ``how`` says and judge."""
     from evenflow.judge.report import judge
     from evenflow.learn.training import train
 
@@ -202,28 +209,19 @@ def _experiment(
             **recipe.dataset.params,
         )
 
-    trained = train(
-        recipe,
-        load=load,
-        workdir=workdir,
-        cache=cache,
-        resume=resume,
-        device=device,
-        on_event=on_event,
-    )
+    trained = train(recipe, load=load, on_event=on_event, **how)
     trained.record["notes"][:0] = said  # what was guessed of the rows comes first
     on_event(Progress(step="judge", done=0, unit="step"))
-    model = trained.fitted.to_onnx()
     report = judge(
         trained.test,
         trained.scores,
         protocol=trained.protocol,
         unseen_attacks=trained.unseen_attacks,
         decision=trained.decision,
-        training=trained.record | {"model_bytes": len(model)},
+        training=trained.record | {"model_bytes": len(trained.model)},
     )
     on_event(Progress(step="judge", done=1, total=1, unit="step"))
-    return Experiment(trained=trained, report=report, model=model)
+    return Experiment(trained=trained, report=report)
 
 
 def evaluate(

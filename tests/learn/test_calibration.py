@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 
 from evenflow.errors import DataError
-from evenflow.learn.calibration import fit_decision, threshold_at
+from evenflow.learn.calibration import MARGIN, fit_decision, threshold_at
 
 
 def drawn(n=6000, sharpness=1.0, shift=(0, 0, 0), seed=0):
@@ -40,11 +40,37 @@ def test_a_sharpened_and_shifted_model_is_brought_back():
 @settings(deadline=None)
 def test_the_budget_is_kept_and_no_lower_threshold_keeps_it(odds, budget):
     odds = np.array(odds, dtype=float)
-    threshold = threshold_at(odds, budget)
+    threshold = threshold_at(odds, np.full(len(odds), True), budget)
     assert (odds > threshold).mean() <= budget
-    lower = odds[odds < threshold]
-    if len(lower):
-        assert (odds > lower.max()).mean() > budget
+    next_lower = odds[odds < threshold].max() - 1e-9
+    assert (odds > next_lower).mean() > budget
+
+
+@given(
+    odds=st.lists(
+        st.floats(-27.7, 27.7).map(lambda x: round(x, 3)), min_size=1, max_size=200
+    ),
+    attacks=st.lists(st.sampled_from([-27.6, 0.0, 0.3, 27.6]), max_size=20),
+    budget=st.floats(0.001, 0.5),
+)
+@settings(deadline=None)
+def test_a_threshold_lies_between_scores_and_moves_with_no_rounding_error(
+    odds, attacks, budget
+):
+    benign = np.arange(len(odds) + len(attacks)) < len(odds)
+    odds = np.array(odds + attacks)
+    threshold = threshold_at(odds, benign, budget)
+    assert np.abs(odds - threshold).min() >= 0.49 * MARGIN
+    noise = np.random.default_rng(0).uniform(-1e-5, 1e-5, len(odds))
+    np.testing.assert_array_equal(odds > threshold, odds + noise > threshold)
+    assert (odds[benign] > threshold).mean() <= budget
+
+
+def test_scores_closer_than_the_margin_count_as_one():
+    odds = np.array([0.0, 1.0, 1.0 + MARGIN / 4, 1.0 + MARGIN / 2, 3.0])
+    assert threshold_at(odds, np.full(5, True), budget=0.6) == pytest.approx(
+        2.0, abs=MARGIN
+    )
 
 
 def test_the_budget_holds_on_the_calibration_rows():

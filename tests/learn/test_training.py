@@ -153,6 +153,38 @@ def test_classes_without_training_rows_need_no_weight(parts):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("model", ["dnn", "cnn", "lightgbm"])
+def test_deterministic_training_does_not_depend_on_threads(model):
+    code = f"""
+import hashlib, json
+from evenflow import datasets
+from evenflow.learn.training import train
+from evenflow.recipe import Recipe
+r = Recipe.load("synthetic/{model}-smote").with_(
+    training__epochs=2, dataset__n_rows=3000)
+rows = {{
+    part: datasets.load("synthetic", part, folders=[], n_rows=3000)
+    for part in ("train", "test")
+}}
+t = train(r, load=rows.__getitem__, deterministic=True)
+print(hashlib.sha256(t.model).hexdigest(), json.dumps(t.decision.to_dict()))
+assert t.record["machine"]["threads"] == 1, t.record["machine"]
+assert t.record["machine"]["deterministic"]
+"""
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PATH": "", "OMP_NUM_THREADS": threads},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "2")
+    }
+    assert len(found) == 1
+    assert len(found.pop()) > 100
+
+
+@pytest.mark.slow
 def test_two_processes_learn_the_same(tmp_path):
     code = """
 import hashlib, json

@@ -350,21 +350,31 @@ def test_a_giant_file_is_refused_before_it_is_read(copy: Path) -> None:
 
 
 def test_a_newer_format_says_upgrade(copy: Path) -> None:
-    change_json(copy / "manifest.json", format=2)
-    with pytest.raises(BundleError, match="format 2, expected format 1. Upgrade"):
+    change_json(copy / "manifest.json", format=3)
+    with pytest.raises(BundleError, match="format 3, expected format 2. Upgrade"):
         bundles.load(copy)
 
 
 @pytest.mark.parametrize("what", ["1", None, 0, -3, False])
 def test_a_foreign_format_is_refused(copy: Path, what: Any) -> None:
     change_json(copy / "manifest.json", format=what)
-    with pytest.raises(BundleError, match="expected format 1"):
+    with pytest.raises(BundleError, match="expected format 2"):
         bundles.load(copy)
 
 
 def test_another_threshold_passes_only_if_the_rest_fits(copy: Path) -> None:
     change_json(copy / "decision.json", bias=[0.0, 0.0])
     with pytest.raises(BundleError, match="another contract"):
+        bundles.load(copy)
+
+
+@pytest.mark.parametrize("change", [{"threshold": 30.0}, {"threshold": -30.0}])
+def test_golden_rows_that_are_decided_otherwise_are_refused(
+    copy: Path, change: Any
+) -> None:
+    assert bundles.load(copy).golden_decided.any()
+    change_json(copy / "decision.json", **change)
+    with pytest.raises(BundleError, match="golden rows score otherwise"):
         bundles.load(copy)
 
 
@@ -388,7 +398,7 @@ def test_changed_scaling_is_found_by_the_golden_rows(copy: Path) -> None:
         ("manifest.json", b"[]"),
         ("manifest.json", b"{" + b'"a":{' * 100_000),
         ("manifest.json", b"\xff\xfe"),
-        ("manifest.json", b'{"format": 1}'),
+        ("manifest.json", b'{"format": 2}'),
         ("preprocessor.json", b"{}"),
         ("decision.json", b'{"temperature": "hot"}'),
         ("decision.json", b'{"temperature": ' + b"9" * 100_000 + b"}"),

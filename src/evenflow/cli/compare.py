@@ -42,6 +42,7 @@ OURS = 5
 )
 @click.option("--keep-bundles", is_flag=True, help="Save each cell's bundle too.")
 @options.device
+@options.deterministic
 @options.settings
 @options.data_dir
 @options.as_json
@@ -53,6 +54,7 @@ def compare(
     no_baselines: bool,
     keep_bundles: bool,
     device: str,
+    deterministic: bool,
     settings: tuple[str, ...],
     data_dir: tuple[Path, ...],
     as_json: bool,
@@ -73,6 +75,7 @@ def compare(
     again += ["--no-baselines"] if no_baselines else []
     again += ["--keep-bundles"] if keep_bundles else []
     again += [] if device == "auto" else ["--device", device]
+    again += ["--deterministic"] if deterministic else []
     again += [part for folder in data_dir for part in ("--data-dir", str(folder))]
     hint = f"Finished cells are kept; go on with: {shlex.join(again)}"
     with resumable(hint), voice().events() as on_event:
@@ -83,6 +86,7 @@ def compare(
             baselines=not no_baselines,
             bundles=keep_bundles,
             device=device,
+            deterministic=deterministic,
             folders=folders(data_dir),
             on_event=on_event,
         )

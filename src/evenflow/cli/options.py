@@ -30,6 +30,11 @@ device = click.option(
     show_default=True,
     help="Where networks train.",
 )
+deterministic = click.option(
+    "--deterministic",
+    is_flag=True,
+    help="Train in float32 with one thread: slower, and equal on equal processors.",
+)
 data_dir = click.option(
     "--data-dir",
     metavar="DIR",

@@ -28,6 +28,7 @@ from evenflow.cli.guard import Command, print_json, resumable, voice
 )
 @click.option("--overwrite", is_flag=True, help="Replace a bundle that is there.")
 @options.device
+@options.deterministic
 @options.settings
 @options.data_dir
 @options.as_json
@@ -39,6 +40,7 @@ def train(
     resume: bool,
     overwrite: bool,
     device: str,
+    deterministic: bool,
     settings: tuple[str, ...],
     data_dir: tuple[Path, ...],
     as_json: bool,
@@ -55,6 +57,7 @@ def train(
     again += [part for setting in settings for part in ("--set", setting)]
     again += ["--overwrite"] if overwrite else []
     again += [] if device == "auto" else ["--device", device]
+    again += ["--deterministic"] if deterministic else []
     again += [part for folder in data_dir for part in ("--data-dir", str(folder))]
     hint = f"What was learnt is kept; go on with: {shlex.join(again)}"
 
@@ -68,6 +71,7 @@ def train(
             output=output,
             resume=resume,
             device=device,
+            deterministic=deterministic,
             overwrite=overwrite,
             on_event=on_event,
         )

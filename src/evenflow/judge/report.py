@@ -143,7 +143,6 @@ def judge(
     unseen = np.isin(names, list(unseen_attacks)) & is_true
     ranking = Ranking.of(is_true, scores.attack)
     areas = dict(zip(("roc_auc", "pr_auc"), map(metrics.defined, ranking.areas()), strict=True))  # fmt: skip  # noqa: E501
-    argmax = np.asarray(scores.proba).argmax(axis=1)
 
     def figures(code: NDArray[np.int64]) -> tuple[Counts, dict[str, Any]]:
         matrix = metrics.confusion_matrix(y, code, len(classes))
@@ -174,7 +173,7 @@ def judge(
         class_counts=table.counts(),
         binary=binary | settings,
         multiclass=decided["multiclass"],
-        argmax=figures(argmax)[1],
+        argmax=figures(scores.argmax)[1],
         intervals=_intervals(
             matrix, ranking, scores.is_attack[unseen], classes, bootstrap, seed
         ),

@@ -3,7 +3,9 @@
 Balancing changes the class shares a model sees, so its probabilities are off for
 real traffic; a temperature and a bias for each class bring them back. The threshold
 is then the least one that calls no more of the benign calibration rows an attack
-than the budget allows.
+than the budget allows, midway between two scores that occur: forests vote in steps,
+so the budget's quantile lies on a tie nearly always, and a threshold on a tie decides
+by the last bit of a sum.
 
 References
 ----------
@@ -29,16 +31,23 @@ BIAS_PENALTY = 1.0
 """Weight of the squared bias against the summed log loss: a class with a handful of
 calibration rows, or none, keeps a bias near zero."""
 
+MARGIN = 1e-3
+"""Least distance in log odds between the two scores around a threshold: a hundred
+times what float32 arithmetic differs by between processors."""
+
 
 def fit_decision(
-    log_proba: NDArray[np.float64], y: NDArray[np.int64], *, false_alarm_budget: float
+    log_proba: NDArray[np.floating[Any]],
+    y: NDArray[np.int64],
+    *,
+    false_alarm_budget: float,
 ) -> Decision:
     """Return calibration and threshold.
 
     Parameters
     ----------
     log_proba : ndarray of shape (n_samples, n_classes)
-        Of the calibration rows.
+        Of the calibration rows, as the exported model gives them.
     y : ndarray of shape (n_samples,), int64
         Class codes; 0 is benign.
     false_alarm_budget : float
@@ -55,27 +64,46 @@ def fit_decision(
             "no benign row is left for the threshold; expected benign rows among "
             "the training rows. Bring some, or raise decide.fraction in the recipe"
         )
-    temperature, bias = _bias_corrected_temperature(log_proba, y)
+    exact = np.asarray(log_proba, dtype=np.float64)
+    temperature, bias = _bias_corrected_temperature(exact, y)
     decision = Decision(
         temperature=temperature,
         bias=bias,
         threshold=0.0,
         false_alarm_budget=false_alarm_budget,
     )
-    odds = decision.log_odds(log_proba[benign])
-    return replace(decision, threshold=threshold_at(odds, false_alarm_budget))
+    odds = decision.log_odds(exact)
+    return replace(decision, threshold=threshold_at(odds, benign, false_alarm_budget))
 
 
-def threshold_at(benign_odds: NDArray[np.float64], budget: float) -> float:
+def threshold_at(
+    odds: NDArray[np.float64], benign: NDArray[np.bool_], budget: float
+) -> float:
     """Return the least threshold that at most ``budget`` of the benign rows exceed.
+
+    It lies midway between two neighbouring scores that are ``MARGIN`` or more apart;
+    scores closer than that count as one.
+
+    Parameters
+    ----------
+    odds : ndarray of shape (n_samples,)
+        Log odds of attack of the calibration rows, benign and attacks.
+    benign : ndarray of shape (n_samples,), bool
+    budget : float
+        Share of the benign rows, (0, 1).
 
     Examples
     --------
-    >>> threshold_at(np.array([0.0, 1.0, 2.0, 3.0]), budget=0.25)
-    2.0
+    >>> odds = np.array([0.0, 1.0, 2.0, 3.0])
+    >>> threshold_at(odds, np.full(4, True), budget=0.25)
+    2.5
     """
-    allowed = math.floor(budget * len(benign_odds))
-    return float(np.sort(benign_odds)[::-1][min(allowed, len(benign_odds) - 1)])
+    falling = np.sort(odds[benign])[::-1]
+    least = falling[min(math.floor(budget * len(falling)), len(falling) - 1)]
+    values = np.unique(odds[odds >= least])
+    gaps = np.append(np.diff(values), 2 * MARGIN)  # nothing occurs above the greatest
+    k = int(np.argmax(gaps >= MARGIN))
+    return float(values[k] + gaps[k] / 2)
 
 
 def _bias_corrected_temperature(

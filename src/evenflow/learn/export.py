@@ -7,7 +7,6 @@ N x n_classes), N free.
 from __future__ import annotations
 
 import io
-import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from evenflow.decision import FLOOR
 from evenflow.errors import BundleError
+from evenflow.inference import open_session
 
 if TYPE_CHECKING:
     from evenflow.learn.estimator import FittedEstimator
@@ -224,17 +224,9 @@ def _by_skl2onnx(fitted: FittedEstimator) -> onnx.ModelProto:
 
 def _gated(model: onnx.ModelProto, fitted: Fitted) -> bytes:
     """Return the model's bytes if ONNX Runtime agrees with ``fitted``."""
-    os.putenv("ORT_DISABLE_TELEMETRY", "1")  # as in runtime: report to nobody
-    import onnxruntime
-
     onnx.checker.check_model(model)
     content: bytes = model.SerializeToString()
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(
-        content, options, providers=["CPUExecutionProvider"]
-    )
+    session = open_session(content)
     n_features = model.graph.input[0].type.tensor_type.shape.dim[1].dim_value
     rows = probe(n_features)
     for part in (rows, rows[:1]):

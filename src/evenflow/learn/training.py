@@ -1,14 +1,13 @@
 """The training story in order, on one screen.
 
-Split, fit the preprocessor on training rows, balance them, train, set calibration
-and threshold on training rows that neither fitted nor stopped the model, then touch
-the test rows once. No recipe can change the order: that is the product's promise.
+Split, fit the preprocessor on training rows, balance them, train, export the model,
+set calibration and threshold on training rows that neither fitted nor stopped it, then
+touch the test rows once. No recipe can change the order: that is the product's promise.
+The exported model gives the scores of both last steps, as it will when it is served.
 """
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,11 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenflow import registry
+from evenflow import inference, registry
 from evenflow.decision import Decision, Scores
 from evenflow.errors import DataError
-from evenflow.learn.calibration import fit_decision
+from evenflow.learn.calibration import MARGIN, fit_decision
 from evenflow.learn.fitted import Fitted
+from evenflow.learn.machine import machine, repeatable
 from evenflow.prepare import kept
 from evenflow.prepare.features import Layout, Preprocessor
 from evenflow.prepare.leaks import check_split, fingerprint
@@ -33,7 +33,7 @@ from evenflow.progress import Epoch, Note, OnEvent, Progress, ignore
 from evenflow.recipe import Recipe
 from evenflow.schema import Schema, Table
 
-N_GOLDEN, N_REFERENCE = 64, 256
+N_GOLDEN, N_BORDER, N_SAMPLE, N_REFERENCE = 64, 16, 1000, 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,8 @@ class Trained:
     schema: Schema
     preprocessor: Preprocessor
     fitted: Fitted
+    model: bytes
+    """The network or trees as ONNX; ``scores`` are what it gives."""
     decision: Decision
     protocol: Protocol
     unseen_attacks: tuple[str, ...]
@@ -51,7 +53,8 @@ class Trained:
     scores: Scores
     """Of the test rows, which nothing above has seen."""
     golden: Table
-    """Training rows of every class, re-scored whenever a bundle is loaded."""
+    """Training rows of every class and around the threshold, decided again whenever
+    a bundle is loaded."""
     reference: Table
     """Benign training rows that an explanation compares with."""
     fingerprint: NDArray[np.uint64]
@@ -68,6 +71,7 @@ def train(
     cache: Path | None = None,
     resume: bool = False,
     device: str = "auto",
+    deterministic: bool = False,
     on_event: OnEvent = ignore,
 ) -> Trained:
     """Train what the recipe describes and score its test rows once.
@@ -84,6 +88,9 @@ def train(
     resume : bool
         Go on from the checkpoint in ``workdir`` if there is one.
     device : {'auto', 'cpu', 'cuda'}
+    deterministic : bool
+        Train in float32 with one thread: equal results on equal processors, whatever
+        their number of cores.
     on_event : callable
 
     Raises
@@ -95,8 +102,31 @@ def train(
     RecipeError
         A parameter is impossible, or the device is not there.
     """
+    with repeatable(deterministic):
+        return _train(
+            recipe,
+            load=load,
+            workdir=workdir,
+            cache=cache or workdir,
+            resume=resume,
+            device=device,
+            deterministic=deterministic,
+            on_event=on_event,
+        )
+
+
+def _train(
+    recipe: Recipe,
+    *,
+    load: Load,
+    workdir: Path | None,
+    cache: Path | None,
+    resume: bool,
+    device: str,
+    deterministic: bool,
+    on_event: OnEvent,
+) -> Trained:
     log = _Log(on_event)
-    cache = cache or workdir
     with log.step("load and split"):
         make = registry.load("splits", recipe.split.name)
         split = _with_target(make(load, recipe.seed, **recipe.split.params), recipe)
@@ -134,7 +164,9 @@ def train(
                 thing,
                 *data,
                 **common,
-                training=recipe.training,
+                training=recipe.training.model_copy(
+                    update={"precision": "float32"} if deterministic else {}
+                ),
                 device=device,
                 checkpoint=checkpoint,
                 resume=resume,
@@ -144,27 +176,39 @@ def train(
 
             fitted = fit_estimator(thing, *data, **common)
         log.notes(fitted.notes)
+    with log.step("export"):
+        model = fitted.to_onnx()
+        session = inference.open_session(model)
+
+        def served(table: Table) -> NDArray[np.float32]:
+            """Return the log-probabilities that a bundle will give."""
+            X = preprocessor.transform(table)
+            return inference.log_proba(session, X, n_classes)
+
     with log.step("calibrate"):
         decision = fit_decision(
-            fitted.log_proba(preprocessor.transform(held)),
+            served(held),
             held.labels,
             false_alarm_budget=recipe.decide.false_alarm_budget,
         )
+        rng = np.random.default_rng(recipe.seed)
+        some = _sample(fit, N_SAMPLE, rng)
+        golden = _golden(some, decision.log_odds(served(some)) - decision.threshold)
     with log.step("score"):
-        scores = decision.apply(fitted.log_proba(preprocessor.transform(split.test)))
+        scores = decision.apply(served(split.test))
 
-    rng = np.random.default_rng(recipe.seed)
     return Trained(
         recipe=recipe,
         schema=split.train.schema,
         preprocessor=preprocessor,
         fitted=fitted,
+        model=model,
         decision=decision,
         protocol=split.protocol,
         unseen_attacks=split.unseen_attacks,
         test=split.test,
         scores=scores,
-        golden=_golden(fit, rng),
+        golden=golden,
         reference=_reference(fit, rng),
         fingerprint=fingerprint(split.train),
         record={
@@ -191,7 +235,7 @@ def train(
             "seconds": log.seconds,
             "score_rows_per_s": len(split.test) / max(log.seconds["score"], 1e-9),
             "notes": log.texts,
-            "machine": machine(),
+            "machine": machine(deterministic=deterministic),
         },
     )
 
@@ -256,14 +300,31 @@ def _parts(table: Table, recipe: Recipe) -> tuple[Table, Table, Table]:
     return rest.take(fit), rest.take(valid), table.take(held)
 
 
-def _golden(table: Table, rng: np.random.Generator) -> Table:
-    """Return up to N_GOLDEN rows, every class among them."""
+def _sample(table: Table, each: int, rng: np.random.Generator) -> Table:
+    """Return up to ``each`` rows of every class, in random order within a class."""
+    rows = [
+        rng.permutation(np.flatnonzero(table.labels == code))[:each]
+        for code in np.unique(table.labels)
+    ]
+    return table.take(np.concatenate(rows))
+
+
+def _golden(table: Table, distance: NDArray[np.float64]) -> Table:
+    """Return rows of every class, then the nearest to the threshold on each side.
+
+    Rows closer to the threshold than half its margin are left out: another processor
+    may decide them otherwise.
+    """
+    certain = np.abs(distance) >= MARGIN / 2
+    certain |= not certain.any()
     codes = np.unique(table.labels)
     each = max(1, N_GOLDEN // len(codes))
-    rows = [
-        rng.permutation(np.flatnonzero(table.labels == code))[:each] for code in codes
-    ]
-    return table.take(np.sort(np.concatenate(rows)))
+    rows = [np.flatnonzero(certain & (table.labels == c))[:each] for c in codes]
+    for side in (certain & (distance > 0), certain & (distance <= 0)):
+        _, first = np.unique(distance[side], return_index=True)
+        mine = np.flatnonzero(side)[first]
+        rows.append(mine[np.argsort(np.abs(distance[mine]))][:N_BORDER])
+    return table.take(np.concatenate(rows))
 
 
 def _reference(table: Table, rng: np.random.Generator) -> Table:
@@ -288,16 +349,6 @@ def _epoch(epoch: Epoch) -> dict[str, Any]:
     values = {name: getattr(epoch, name) for name in Epoch.__slots__}
     # without validation rows there is no figure: null, as JSON knows no NaN
     return {name: None if v != v else v for name, v in values.items()}
-
-
-def machine() -> dict[str, Any]:
-    """Return what the figures were measured on."""
-    return {
-        "cores": len(os.sched_getaffinity(0)),
-        "processor": platform.machine(),
-        "python": platform.python_version(),
-        "system": platform.system(),
-    }
 
 
 class _Log:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evenflow import inference
 from evenflow.contract import SPACE, match_columns, parse_numbers, shown
 from evenflow.decision import Decision, Scores
 from evenflow.errors import BundleError, DataError
@@ -31,15 +32,13 @@ from evenflow.runtime._folder import (
     to_json,
     write_folder,
 )
-from evenflow.runtime._model import cores, open_model
+from evenflow.runtime._model import open_model
 from evenflow.runtime._rows import pack_codes, pack_rows, read_rows, with_codes
 from evenflow.runtime.detect import Verdict, verdicts
 from evenflow.schema import Column, Schema, Table
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folder's format; a newer one is refused."""
-BATCH_ROWS = 1024
-"""Rows the model reads at once: larger batches leave the processor's caches."""
 TOLERANCE = 1e-4
 """Most a golden log-probability may differ, absolutely and relatively; or ..."""
 TOLERANCE_PROBA = 1e-6
@@ -62,6 +61,8 @@ class Bundle:
     """Training rows; with their classes, unless made before evenflow kept those."""
     golden_log_proba: NDArray[np.float64]
     """What the model said of the golden rows where it was made."""
+    golden_decided: NDArray[np.int64]
+    """Class decided for each golden row where the bundle was made."""
     reference: Table
     """Benign training rows, for explanations."""
     model: bytes = field(repr=False)
@@ -69,22 +70,14 @@ class Bundle:
     fingerprint_data: bytes = field(repr=False)
 
     def log_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the model's log-probabilities, before calibration.
+        """Return the model's log-probabilities, ``(n_samples, n_classes)``.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features), float32
             Prepared rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes), float32
         """
-        out = np.empty((len(X), len(self.schema.classes)), dtype=np.float32)
-        for start in range(0, len(X), BATCH_ROWS):
-            part = slice(start, start + BATCH_ROWS)
-            out[part] = self.session.run(["log_proba"], {"x": X[part]})[0]
-        return out
+        return inference.log_proba(self.session, X, len(self.schema.classes))
 
     def score(self, table: Table) -> Scores:
         """Decide the rows of a table of this bundle's schema."""
@@ -197,7 +190,9 @@ def save(
         "decision.json": to_json(decision.to_dict()),
         "model.onnx": model,
         "golden.npz": pack(
-            pack_rows(golden) | pack_codes(golden) | {"log_proba": expected}
+            pack_rows(golden)
+            | pack_codes(golden)
+            | {"log_proba": expected, "decided": decision.apply(expected).code}
         ),
         "reference.npz": pack(pack_rows(reference)),
         "fingerprint.npz": pack({"rows": np.asarray(fingerprint, dtype=np.uint64)}),
@@ -311,13 +306,14 @@ def _open(folder: Path, files: Mapping[str, bytes], *, threads: int | None) -> B
         card=card,
         golden=golden,
         golden_log_proba=arrays["log_proba"],
+        golden_decided=arrays["decided"],
         reference=reference,
         model=files["model.onnx"],
         session=open_model(
             files["model.onnx"],
             preprocessor,
             schema,
-            threads=threads or cores(),
+            threads=threads or inference.cores(),
             source=str(folder / "model.onnx"),
         ),
         fingerprint_data=files["fingerprint.npz"],
@@ -376,6 +372,8 @@ def _rescore(bundle: Bundle) -> None:
         apart = np.abs(found - expected)
         near = apart <= TOLERANCE * (1 + np.abs(expected))
         near |= np.abs(np.exp(found) - np.exp(expected)) <= TOLERANCE_PROBA
+        decided = bundle.decision.apply(found).code
+        near &= (decided == bundle.golden_decided)[:, None]
         if near.all():
             return
     rows = int((~near).any(axis=1).sum()) if found.shape == expected.shape else "all"

@@ -25,8 +25,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
+from evenflow import inference
 from evenflow.errors import DataError, EvenflowError, StorageError
-from evenflow.runtime._model import cores
 from evenflow.web import jobs, open_database
 from evenflow.web.database import Database, is_away
 from evenflow.web.detectors import Detectors
@@ -78,7 +78,7 @@ class Workplace:
     def open(cls, settings: Settings) -> Self:
         """Return the workplace of one server."""
         home, database = open_home(settings.home), open_database(settings)
-        detectors = Detectors(home, database, threads=cores())
+        detectors = Detectors(home, database, threads=inference.cores())
         return cls(settings=settings, home=home, database=database, detectors=detectors)
 
 
