@@ -64,6 +64,17 @@ GROUPS = {
     ),
 }
 
+FIGURES = (
+    ("binary", "accuracy"),
+    ("binary", "detection_rate"),
+    ("binary", "false_alarm_rate"),
+    ("multiclass", "macro_f1"),
+)
+TOLERANCE = {"networks": 0.04, "others": 0.002}
+"""Greatest difference of a figure between two processors, as a share. A network's
+sums round differently with another instruction set, and with them its weights; the
+spread over seeds, measured on one processor, does not hold this difference."""
+
 SELECTION = (*HEADLINE, "nsl_kdd/extra_trees-none", "nsl_kdd/cnn-none")
 """Candidates for the one detector called best: chosen by attack types hidden from
 training, never by the test file."""

@@ -13,6 +13,10 @@ Cells are kept under ``--work`` and not run again.
 
 from __future__ import annotations
 
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # the number of cores does not matter
+
 import argparse
 import json
 import statistics
