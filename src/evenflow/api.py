@@ -114,6 +114,7 @@ def compare(
     folder: str | Path,
     *,
     seeds: int = 1,
+    folds: bool = False,
     baselines: bool = True,
     bundles: bool = False,
     device: str = "auto",
@@ -131,6 +132,9 @@ def compare(
         again.
     seeds : int, default=1
         Number of seeds; the first is the recipe's own.
+    folds : bool, default=False
+        Run every fold of each recipe's split (``kfold``, ``hidden_attacks``) and
+        average over them.
     baselines : bool, default=True
         Add the line without balancing, and the trees, to every balanced network.
     bundles : bool, default=False
@@ -163,6 +167,7 @@ def compare(
         seeds,
         root,
         run_cell=run_cell,
+        folds=folds,
         baselines=baselines,
         on_event=on_event,
     )

@@ -40,6 +40,8 @@ class Note:
     """A fact the user should read: a fallback, a guess, a cap."""
 
     text: str
+    is_warning: bool = False
+    """Whether a result may be wrong or worthless if the fact is ignored."""
 
 
 Event = Progress | Epoch | Note

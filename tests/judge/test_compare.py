@@ -222,6 +222,34 @@ def test_a_baseline_the_user_named_is_not_added_again(forest):
     ]
 
 
+def test_every_fold_is_run_by_one_call_and_averaged(forest, reporter, tmp_path):
+    folded = forest.with_(split={"name": "kfold", "k": 3})
+    ran = []
+
+    def run_cell(recipe):
+        ran.append(recipe)
+        return reporter(recipe.with_(seed=recipe.seed + recipe.split.params["fold"]))
+
+    made = compare([folded], 2, tmp_path, run_cell=run_cell, folds=True, pages=False)
+    assert [(r.seed, r.split.params["fold"]) for r in ran] == [
+        (seed, fold) for seed in (7, 8) for fold in range(3)
+    ]
+    (row,) = made.rows
+    assert (row.seeds, row.folds, row.protocol) == ((7, 8), 3, "kfold, 3 folds")
+    reports = [reporter(forest.with_(seed=s + f)) for s in (7, 8) for f in range(3)]
+    accuracy = [report["binary"]["accuracy"] for report in reports]
+    assert len(set(accuracy)) > 1
+    assert row.binary["accuracy"]["n"] == 6
+    assert row.binary["accuracy"]["mean"] == pytest.approx(np.mean(accuracy))
+    assert row.n_rows == sum(report["n_rows"] for report in reports[:3])
+    assert "2 x 3 folds" in (tmp_path / "comparison.md").read_text()
+
+
+def test_folds_of_a_split_without_folds_are_refused(forest, reporter, tmp_path):
+    with pytest.raises(RecipeError, match="has no folds; expected kfold"):
+        run([forest], tmp_path, reporter, folds=True)
+
+
 def test_means_and_spreads_are_those_of_the_seeds(forest, reporter, tmp_path):
     made, _, _ = run([forest], tmp_path, reporter, seeds=3)
     found = [reporter(forest.with_(seed=s)) for s in (7, 8, 9)]

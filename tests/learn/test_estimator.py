@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from evenflow import registry
 from evenflow.decision import FLOOR
 from evenflow.learn.estimator import FittedEstimator, fit_estimator
-from evenflow.progress import Progress
+from evenflow.progress import Note, Progress
 
 
 def test_lightgbm_stops_when_the_validation_rows_say_so(rows):
@@ -104,9 +104,12 @@ def test_class_weights_reach_the_estimator_under_its_own_codes(rows):
     assert seen == [(4, {0: 1.0, 1: 3.0, 2: 4.0, 3: 5.0}, 11)]
 
 
-def test_a_warning_of_the_library_becomes_a_note(rows):
-    fitted = rows.fit("logistic_regression", config={"max_iter": 2})
-    assert any("lbfgs" in note for note in fitted.notes)
+def test_a_warning_of_the_library_is_a_warning(rows):
+    events = []
+    rows.fit("logistic_regression", config={"max_iter": 2}, on_event=events.append)
+    (note,) = (event for event in events if isinstance(event, Note))
+    assert "lbfgs" in note.text
+    assert note.is_warning
 
 
 def test_the_number_of_parameters_is_counted_from_what_was_learnt(rows):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -211,3 +212,28 @@ print(hashlib.sha256(t.fitted.to_onnx()).hexdigest(), json.dumps(t.decision.to_d
     }
     assert len(found) == 1
     assert len(found.pop()) > 100
+
+
+@pytest.mark.parametrize("balance", ["smote_enn", "smotenc", "hybrid"])
+def test_notes_name_classes_by_name(balance, parts):
+    train_rows = parts["train"]
+    rare = np.flatnonzero(train_rows.labels == 4)[8:]
+    few = train_rows.take(np.setdiff1d(np.arange(len(train_rows)), rare))
+    events = []
+    grown = train(
+        recipe(f"synthetic/logistic_regression-{balance}"),
+        load={"train": few, "test": parts["test"]}.__getitem__,
+        on_event=events.append,
+    )
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert grown.record["notes"] == notes
+    assert any("class 'u2r'" in text for text in notes)
+    assert not [text for text in notes if re.search(r"class \d", text)]
+
+
+def test_an_error_of_a_sampler_names_the_class(parts):
+    asked = recipe(
+        "synthetic/logistic_regression-rus", balance__sampling_strategy={4: 10**6}
+    )
+    with pytest.raises(DataError, match="rows of class 'u2r'"):
+        train(asked, load=parts.__getitem__)

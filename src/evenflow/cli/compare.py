@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from evenflow.cli import options
-from evenflow.cli.folders import folders
+from evenflow.cli.folders import folders as data_folders
 from evenflow.cli.guard import GIVEN_IS_WRONG, Command, print_json, resumable, voice
 from evenflow.cli.text import columns
 
@@ -26,6 +26,11 @@ OURS = 5
     default=1,
     show_default=True,
     help="Runs of each recipe, each with the next seed.",
+)
+@click.option(
+    "--folds",
+    is_flag=True,
+    help="Run every fold of the split (kfold, hidden_attacks) and average.",
 )
 @click.option(
     "-o",
@@ -51,6 +56,7 @@ def compare(
     seeds: int,
     output: Path,
     *,
+    folds: bool,
     no_baselines: bool,
     keep_bundles: bool,
     device: str,
@@ -72,6 +78,7 @@ def compare(
     chosen = [options.load(name, settings) for name in recipes]
     again = ["evenflow", "compare", *recipes, "--seeds", str(seeds), "-o", str(output)]
     again += [part for setting in settings for part in ("--set", setting)]
+    again += ["--folds"] if folds else []
     again += ["--no-baselines"] if no_baselines else []
     again += ["--keep-bundles"] if keep_bundles else []
     again += [] if device == "auto" else ["--device", device]
@@ -83,11 +90,12 @@ def compare(
             chosen,
             output,
             seeds=seeds,
+            folds=folds,
             baselines=not no_baselines,
             bundles=keep_bundles,
             device=device,
             deterministic=deterministic,
-            folders=folders(data_dir),
+            folders=data_folders(data_dir),
             on_event=on_event,
         )
     if as_json:

@@ -51,7 +51,10 @@ class Bars:
     def __call__(self, event: Event) -> None:
         """Draw one event."""
         if isinstance(event, Note):
-            self.rich.console.print(event.text, markup=False, highlight=False)
+            style = "yellow" if event.is_warning else None
+            self.rich.console.print(
+                note_line(event), style=style, markup=False, highlight=False
+            )
             return
         if isinstance(event, Epoch):
             self._move("train", event.number, event.epochs, epoch_line(event))
@@ -80,7 +83,7 @@ class Lines:
         """Say one event, or keep it."""
         facts = {"event": type(event).__name__.lower(), **asdict(event)}
         if isinstance(event, Note):
-            self.say(event.text, **facts)
+            self.say(note_line(event), **facts)
             return
         if isinstance(event, Epoch):
             text = f"epoch {event.number}/{event.epochs}: {epoch_line(event)}"
@@ -92,6 +95,11 @@ class Lines:
         if event.step != self.step or now - self.spoke > SILENCE_S:
             self.say(f"{event.step} {amount(event)}".rstrip(), **facts)
             self.step, self.spoke = event.step, now
+
+
+def note_line(event: Note) -> str:
+    """Return a note as one line, a warning marked as one."""
+    return f"warning: {event.text}" if event.is_warning else event.text
 
 
 def epoch_line(event: Epoch) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import click
+
 from evenflow.cli.text import columns, pairs, percent
 
 BINARY = {
@@ -30,10 +32,14 @@ def summary(report: Mapping[str, Any]) -> str:
     balancing = _balancing(report.get("training") or {})
     parts += [balancing] if balancing else []
     parts.append(report["alerts"]["statement"])
-    flags = [leak for leak in report["leaks"] if leak["status"] != "pass"]
-    notes = [*report["notes"], *(leak["text"] for leak in flags)]
-    if notes:
-        parts.append("\n".join(f"note: {note}" for note in notes))
+    found = {
+        status: [leak["text"] for leak in report["leaks"] if leak["status"] == status]
+        for status in ("warn", "note")
+    }
+    lines = [click.style(f"warning: {text}", fg="yellow") for text in found["warn"]]
+    lines += [f"note: {text}" for text in (*report["notes"], *found["note"])]
+    if lines:
+        parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
 
@@ -70,7 +76,20 @@ def _figures(report: Mapping[str, Any]) -> str:
                 )
             )
     head = ("per cent", "at the threshold", "95 % interval", "at argmax")
-    return columns(head, rows, right=(1, 2, 3))
+    return f"{operating_points(report)}\n\n{columns(head, rows, right=(1, 2, 3))}"
+
+
+def operating_points(report: Mapping[str, Any]) -> str:
+    """Return the accuracy at both operating points, and what tells them apart."""
+    budget = report["binary"]["false_alarm_budget"]
+    return (
+        f"accuracy {percent(report['binary']['accuracy'])} % at the threshold, "
+        f"{percent(report['argmax']['binary']['accuracy'])} % at argmax\n"
+        f"The threshold lets {percent(budget, 1)} % of benign training rows raise an "
+        "alarm (decide.false_alarm_budget),\nto detect more attacks: the budget is "
+        "spent even where fewer false alarms would do.\nArgmax takes the likeliest "
+        "class of each row."
+    )
 
 
 def _classes(report: Mapping[str, Any]) -> str:

@@ -44,7 +44,8 @@ class Voice:
         if self.quiet:
             return
         if self.log_json:
-            self.line(level="info", message=text, **facts)
+            level = "warning" if facts.get("is_warning") else "info"
+            self.line(level=level, message=text, **facts)
         else:
             click.echo(text, err=True)
 

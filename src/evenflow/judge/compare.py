@@ -47,6 +47,7 @@ def compare(
     folder: Path,
     *,
     run_cell: RunCell,
+    folds: bool = False,
     baselines: bool = True,
     pages: bool = True,
     on_event: OnEvent = ignore,
@@ -62,6 +63,8 @@ def compare(
         Finished cells lie in ``folder/cells`` and are taken as they are.
     run_cell : callable
         Runs one cell and returns its report.
+    folds : bool
+        Run every fold of each recipe's split and average over them.
     baselines : bool
         Add what makes a figure comparable: see :func:`with_baselines`.
     pages : bool
@@ -70,7 +73,7 @@ def compare(
     Raises
     ------
     RecipeError
-        No recipe, or fewer than one seed.
+        No recipe, fewer than one seed, or ``folds`` with a split that has none.
     StorageError
         ``folder`` cannot be written; BusyError if another comparison writes it.
     """
@@ -81,9 +84,10 @@ def compare(
         )
     entries = with_baselines(recipes) if baselines else distinct(recipes)
     todo = [
-        (entry, entry.recipe.with_(seed=entry.recipe.seed + k))
+        (entry, cell.with_(seed=cell.seed + k))
         for k in range(seeds)
         for entry in entries
+        for cell in (each_fold(entry.recipe) if folds else (entry.recipe,))
     ]
     cells: list[Cell] = []
     failed: list[Failed] = []
@@ -93,6 +97,8 @@ def compare(
                 Progress(step="compare", done=number, total=len(todo), unit="cells")
             )
             label = f"{recipe.name} with seed {recipe.seed}"
+            if folds:
+                label += f", fold {recipe.split.params['fold'] + 1}"
             report = _kept(folder, recipe, on_event)
             if report is None:
                 on_event(Note(text=f"cell {number + 1} of {len(todo)}: {label}"))
@@ -108,7 +114,9 @@ def compare(
                         Failed(name=recipe.name, seed=recipe.seed, error=text)
                     )
                     continue
-            cells.append(Cell(recipe=recipe, why=entry.why, report=report))
+            cells.append(
+                Cell(recipe=recipe, why=entry.why, report=report, of=entry.recipe)
+            )
         on_event(
             Progress(step="compare", done=len(todo), total=len(todo), unit="cells")
         )
@@ -150,6 +158,23 @@ def with_baselines(recipes: Sequence[Recipe]) -> list[Entry]:
                 for tree in TREES
             ]
     return _first_of_each(entries)
+
+
+def each_fold(recipe: Recipe) -> list[Recipe]:
+    """Return the recipe once for every fold of its split.
+
+    Raises
+    ------
+    RecipeError
+        The split has no folds.
+    """
+    params = recipe.split.params
+    if not {"k", "fold"} <= params.keys():
+        raise RecipeError(
+            f"{recipe.name}: the split {recipe.split.name!r} has no folds; expected "
+            "kfold or hidden_attacks. Add --set split=kfold, or leave out --folds"
+        )
+    return [recipe.with_(split__fold=fold) for fold in range(params["k"])]
 
 
 def distinct(recipes: Sequence[Recipe]) -> list[Entry]:

@@ -1,6 +1,6 @@
 """What a comparison found: for each recipe its figures over the seeds.
 
-A mean never stands alone: with it go the number of seeds and their spread, the
+A mean never stands alone: with it go the number of seeds and folds, their spread, the
 protocol and the taxonomy, and the same figures at the plain argmax.
 """
 
@@ -32,6 +32,8 @@ class Cell:
     recipe: Recipe
     report: Mapping[str, Any]
     why: str = ""
+    of: Recipe | None = None
+    """The recipe of which this is one fold; None where it is not one of several."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +63,10 @@ class Row:
     is_optimistic: bool
     taxonomy: str
     n_rows: int
+    """Rows judged with one seed, in all folds."""
     seeds: tuple[int, ...]
+    folds: int
+    """Folds judged with each seed; 1 where the figures are of one split."""
     binary: dict[str, OverSeeds]
     multiclass: dict[str, OverSeeds]
     recall: dict[str, dict[str, Any]]
@@ -93,10 +98,11 @@ class Comparison:
 
 
 def collect(cells: Sequence[Cell], failed: Sequence[Failed] = ()) -> Comparison:
-    """Gather cells that differ in the seed alone into rows, first come first."""
+    """Gather cells that differ in seed and fold alone into rows, first come first."""
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
-        groups.setdefault(cell.recipe.with_(seed=0).sha256, []).append(cell)
+        whole = cell.of or cell.recipe
+        groups.setdefault(whole.with_(seed=0).sha256, []).append(cell)
     names = [group[0].recipe.name for group in groups.values()]
     rows = []
     for sha256, group in groups.items():
@@ -108,7 +114,14 @@ def collect(cells: Sequence[Cell], failed: Sequence[Failed] = ()) -> Comparison:
 
 def _row(label: str, cells: Sequence[Cell]) -> Row:
     first, reports = cells[0], [cell.report for cell in cells]
-    report, recipe = first.report, first.recipe
+    report, recipe = first.report, first.of or first.recipe
+    seeds = tuple(dict.fromkeys(cell.recipe.seed for cell in cells))
+    folds = len(cells) // len(seeds)
+    one_seed = [c.report for c in cells if c.recipe.seed == seeds[0]]
+    counts = {
+        name: sum(part["class_counts"][name] for part in one_seed)
+        for name in report["class_counts"]
+    }
 
     def over(*path: str) -> OverSeeds:
         return metrics.over_seeds(_at(one, path) for one in reports)
@@ -122,17 +135,22 @@ def _row(label: str, cells: Sequence[Cell]) -> Row:
         reference=recipe.reference,
         dataset=report["dataset"],
         is_synthetic=report["is_synthetic"],
-        protocol=report["protocol"],
-        protocol_description=report["protocol_description"],
+        protocol=report["protocol"]
+        if folds == 1
+        else f"{recipe.split.name}, {folds} folds",
+        protocol_description=report["protocol_description"]
+        if folds == 1
+        else f"mean over {folds} folds; the first: {report['protocol_description']}",
         is_optimistic=report["is_optimistic"],
         taxonomy=report["taxonomy"],
-        n_rows=report["n_rows"],
-        seeds=tuple(cell.recipe.seed for cell in cells),
+        n_rows=sum(part["n_rows"] for part in one_seed),
+        seeds=seeds,
+        folds=folds,
         binary={name: over("binary", name) for name in BINARY},
         multiclass={name: over("multiclass", name) for name in MULTICLASS},
         recall={
             name: _recall(over("multiclass", "recall", name), n)
-            for name, n in report["class_counts"].items()
+            for name, n in counts.items()
         },
         argmax={
             "binary": {name: over("argmax", "binary", name) for name in BINARY},

@@ -88,7 +88,22 @@ def headlines(report: Report) -> list[tuple[str, str, str]]:
         edges = report.intervals[part].get(figure)
         below = "undefined here" if value is None else between(edges, is_plain)
         found.append((name, shown, below if below != DASH else ""))
+        if figure == "accuracy":
+            plainly = percent(report.argmax[part][figure], 1)
+            found.append(("accuracy at argmax", plainly, ""))
     return found
+
+
+def operating_points(report: Report) -> str:
+    """Return what the two operating points of a report are."""
+    return (
+        "At the threshold: it lets "
+        f"{percent(report.binary['false_alarm_budget'])} of benign training rows raise "
+        "an alarm (decide.false_alarm_budget), to detect more attacks, and this budget "
+        "is spent even where fewer false alarms would do. At argmax: each row is given "
+        "its likeliest class. Below each figure at the threshold its "
+        f"{report.intervals['level']:.0%} interval."
+    )
 
 
 def grids(report: Report) -> list[Grid]:

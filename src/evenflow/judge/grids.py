@@ -53,17 +53,17 @@ def _decided(rows: Sequence[Row]) -> Grid:
     several = ("accuracy", "macro_f1", "weighted_f1")
     return Grid(
         title="Attack or benign, and which class, at the threshold",
-        note="Per cent. Mean over the seeds, +/- their standard deviation. The "
+        note="Per cent. Mean over the runs, +/- their standard deviation. The "
         "threshold was set on training rows at the recipe's false-alarm budget, the "
         "same for every row. " + _optimism(rows),
         head=(
-            "recipe", "protocol", "seeds", "accuracy", "detection", "F1",
+            "recipe", "protocol", "runs", "accuracy", "detection", "F1",
             "specificity", "false alarms", "ROC-AUC", "unseen types",
             "class accuracy", "macro F1", "weighted F1",
         ),
         rows=tuple(
             (
-                _label(row), protocol(row), str(len(row.seeds)),
+                _label(row), protocol(row), runs(row),
                 *(mean(row.binary[f]) for f in figures),
                 *(mean(row.multiclass[f]) for f in several),
             )
@@ -80,13 +80,13 @@ def _at_argmax(rows: Sequence[Row]) -> Grid:
         note="Per cent. Each row given its likeliest class, no threshold moved: what "
         "most publications report. " + _optimism(rows),
         head=(
-            "recipe", "protocol", "seeds", "accuracy", "detection", "F1",
+            "recipe", "protocol", "runs", "accuracy", "detection", "F1",
             "specificity", "false alarms", "class accuracy", "macro F1",
             "weighted F1",
         ),
         rows=tuple(
             (
-                _label(row), protocol(row), str(len(row.seeds)),
+                _label(row), protocol(row), runs(row),
                 *(mean(row.argmax["binary"][f]) for f in figures),
                 *(mean(row.argmax["multiclass"][f]) for f in several),
             )
@@ -230,6 +230,12 @@ def _label(row: Row) -> str:
     marks = ["no balancing, threshold moved"] if row.balance == "none" else []
     marks += ["synthetic data"] if row.is_synthetic else []
     return f"{row.label} ({'; '.join(marks)})" if marks else row.label
+
+
+def runs(row: Row) -> str:
+    """Return how many trainings a row is the mean of: seeds, and folds of each."""
+    seeds = str(len(row.seeds))
+    return seeds if row.folds == 1 else f"{seeds} x {row.folds} folds"
 
 
 def protocol(row: Row) -> str:

@@ -65,16 +65,13 @@ def latex(report: Report) -> str:
 def html(report: Report) -> str:
     """Return the report as a page in one file."""
     drawn = {name: page.figure(chart, alt) for name, chart, alt in pictures(report)}
-    level = f"{report.intervals['level']:.0%}"
 
     def these(*names: str) -> page.Html:
         return page.grid(*(drawn[name] for name in names if name in drawn))
 
     parts = [
         page.tiles(figures.headlines(report)),
-        page.paragraph(
-            f"At the threshold; below each figure its {level} interval.", quiet=True
-        ),
+        page.paragraph(figures.operating_points(report), quiet=True),
         page.section(
             "Attack or benign",
             _table(figures.binary(report)),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from evenflow.decision import FLOOR
 from evenflow.learn.fitted import check_rows
-from evenflow.progress import Epoch, OnEvent, Progress, ignore
+from evenflow.progress import Epoch, Note, OnEvent, Progress, ignore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,8 @@ def fit_estimator(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         estimator.fit(X, y_found, **extra)
-    notes += sorted({_first_sentence(str(w.message)) for w in caught})
+    for text in sorted({_first_sentence(str(w.message)) for w in caught}):
+        on_event(Note(text=text, is_warning=True))
     on_event(Progress(step="train", done=1, total=1, unit="models"))
     if is_stopped and estimator.best_iteration_:
         notes.append(f"{estimator.best_iteration_} rounds of boosting kept")

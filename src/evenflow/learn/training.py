@@ -8,10 +8,11 @@ The exported model gives the scores of both last steps, as it will when it is se
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,7 @@ def _train(
     with log.step("load and split"):
         make = registry.load("splits", recipe.split.name)
         split = _with_target(make(load, recipe.seed, **recipe.split.params), recipe)
+        log.classes = split.train.schema.classes
         shared = check_split(split)
         fit, valid, held = _parts(split.train, recipe)
     with log.step("prepare"):
@@ -358,21 +360,36 @@ class _Log:
         self.listener = listener
         self.seconds: dict[str, float] = {}
         self.texts: list[str] = []
+        self.classes: tuple[str, ...] = ()
+        """Names of the classes, once they are known."""
 
     def on_event(self, event: Any) -> None:
         if isinstance(event, Note):
+            event = replace(event, text=self.named(event.text))
             self.texts.append(event.text)
         self.listener(event)
 
-    def notes(self, texts: Any) -> None:
+    def notes(self, texts: Iterable[str]) -> None:
         for text in texts:
-            if text not in self.texts:
+            if self.named(text) not in self.texts:
                 self.on_event(Note(text=text))
+
+    def named(self, text: str) -> str:
+        """Return the text with classes by name; samplers and models know codes."""
+        return re.sub(r"\bclass (\d+)\b", self._class, text)
+
+    def _class(self, found: re.Match[str]) -> str:
+        code = int(found[1])
+        return f"class {self.classes[code]!r}" if code < len(self.classes) else found[0]
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         start = time.perf_counter()
         self.listener(Progress(step=name, done=0, unit="step"))
-        yield
+        try:
+            yield
+        except DataError as error:
+            error.args = (self.named(str(error)),)
+            raise
         self.seconds[name] = time.perf_counter() - start
         self.listener(Progress(step=name, done=1, total=1, unit="step"))

@@ -97,9 +97,9 @@ class GAN(Sampler):
             seed = int(np.random.default_rng().integers(2**32))
         mine = np.isin(y, learnt)
         self.notes_.append(
-            f"generator learnt from {mine.sum()} rows of classes "
-            f"{', '.join(map(str, learnt))}: {self.steps} steps of {self.batch_size} "
-            "rows"
+            f"generator learnt from {mine.sum()} rows of "
+            f"{', '.join(f'class {label}' for label in learnt)}: {self.steps} steps of "
+            f"{self.batch_size} rows"
         )
 
         def on_step(step: int) -> None:
