@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ from evenflow import datasets
 from evenflow.errors import (
     BundleError,
     DataError,
-    LeakError,
     RecipeError,
     StorageError,
 )
@@ -34,9 +33,6 @@ STARTED = "recipe.json"
 """File in the folder of an unfinished run that says what it was started with."""
 HELD_OUT = "held_out"
 """Name of the rows a bundle's own recipe kept for judging."""
-MOSTLY_SEEN = 0.2
-"""Share of training rows among judged rows from which a figure is refused. The
-official NSL-KDD test file shares 3 % with its training file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +192,7 @@ def _experiment(
     """Train as ``how`` says and judge."""
     from evenflow.judge.report import judge
     from evenflow.learn.training import train
+    from evenflow.prepare.leaks import Shared
 
     said: list[str] = []
     heard = _once(on_event, said)
@@ -219,7 +216,13 @@ def _experiment(
         unseen_attacks=trained.unseen_attacks,
         decision=trained.decision,
         training=trained.record | {"model_bytes": len(trained.model)},
+        shared=Shared(
+            rows=len(trained.test),
+            compared=len(trained.test),
+            found=trained.record["rows_shared_with_test"],
+        ),
     )
+    _warn(report, on_event)
     on_event(Progress(step="judge", done=1, total=1, unit="step"))
     return Experiment(trained=trained, report=report)
 
@@ -251,14 +254,15 @@ def evaluate(
     Raises
     ------
     LeakError
-        The rows trained the bundle.
+        Rows that trained the bundle are among them: more than one in five, or for
+        ``held_out`` other rows than its training held out.
     DataError
         The data set has other columns than the bundle was trained on.
     BundleError
         The bundle does not say which attack types trained it.
     """
     from evenflow.judge.report import judge
-    from evenflow.prepare.leaks import seen_share
+    from evenflow.prepare.leaks import check_held_out, check_shared, seen
 
     record = bundle.report.get("training")
     if not isinstance(record, dict) or not isinstance(record.get("attacks"), dict):
@@ -278,26 +282,31 @@ def evaluate(
 
     table, protocol = _rows(recipe, dataset, split, load)
     table = _labelled(bundle, dataset, table)
-    if (
-        split != HELD_OUT
-        and (share := seen_share(bundle.fingerprint, table)) > MOSTLY_SEEN
-    ):
-        raise LeakError(
-            f"{share:.0%} of the rows of {dataset} {split} trained this bundle; a "
-            "figure on them says nothing. Judge it on another split, or on "
-            f"'{HELD_OUT}', the rows its recipe kept"
-        )
+    shared = seen(bundle.fingerprint, table)
+    if split == HELD_OUT:
+        check_held_out(table, record.get("held_out_sha256"), shared)
+    check_shared(shared, protocol)
     trained = set(record["attacks"])
     present = [] if table.attack is None else table.attack.unique().to_list()
     scores = bundle.score(table)
-    return judge(
+    report = judge(
         table,
         scores,
         protocol=protocol,
         unseen_attacks=tuple(sorted(set(present) - trained)),
         decision=bundle.decision,
         training=record,
+        shared=shared,
     )
+    _warn(report, on_event)
+    return report
+
+
+def _warn(report: Report, on_event: OnEvent) -> None:
+    """Send a note for each training row warning, so that nobody reads past it."""
+    for leak in report.leaks:
+        if leak["check"] == "shared rows" and leak["status"] == "warn":
+            on_event(Note(text=f"warning: {leak['text']}"))
 
 
 def _once(on_event: OnEvent, said: list[str]) -> OnEvent:
@@ -317,6 +326,7 @@ def _rows(recipe: Recipe, dataset: str, split: str, load: Any) -> tuple[Table, A
     from evenflow import registry
     from evenflow.prepare.split import Protocol
 
+    has_test = datasets.get(dataset).has_official_test
     if split == HELD_OUT:
         if dataset != recipe.dataset.name:
             raise DataError(
@@ -325,8 +335,10 @@ def _rows(recipe: Recipe, dataset: str, split: str, load: Any) -> tuple[Table, A
             )
         make = registry.load("splits", recipe.split.name)
         parts = make(load, recipe.seed, **recipe.split.params)
-        return parts.test, parts.protocol
+        shares = parts.protocol.may_share_rows
+        return parts.test, replace(parts.protocol, is_published=shares and has_test)
     same = dataset == recipe.dataset.name and recipe.split.name == "official"
+    is_own_test = same and split == recipe.split.params.get("test", "test")
     name = "official" if same else "other data"
     if same and split != "test":
         name = f"official ({split})"
@@ -334,13 +346,13 @@ def _rows(recipe: Recipe, dataset: str, split: str, load: Any) -> tuple[Table, A
         name=name,
         description=f"trained on {recipe.dataset.name} ({recipe.split.name} split), "
         f"judged on {dataset} {split}",
+        may_share_rows=True,
+        is_published=is_own_test and has_test,
     )
 
 
 def _labelled(bundle: Bundle, dataset: str, table: Table) -> Table:
     """Return the rows with the bundle's columns and classes."""
-    from dataclasses import replace
-
     from evenflow.prepare.target import label
 
     wanted = bundle.schema.names

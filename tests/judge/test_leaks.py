@@ -10,12 +10,26 @@ import pytest
 
 from evenflow.errors import LeakError
 from evenflow.judge.leaks import check, examine
-from evenflow.prepare import suspects
-from evenflow.prepare.leaks import check_split
+from evenflow.prepare import leaks, suspects
+from evenflow.prepare.leaks import (
+    MOSTLY_SEEN,
+    Shared,
+    check_shared,
+    check_split,
+    digest,
+    fingerprint,
+    seen,
+)
 from evenflow.prepare.split import Protocol, Split, hold_out
 from evenflow.schema import Column
 
-OFFICIAL = Protocol(name="official", description="training file -> test file")
+OFFICIAL = Protocol(
+    name="official",
+    description="training file -> test file",
+    may_share_rows=True,
+    is_published=True,
+)
+OWN = dataclasses.replace(OFFICIAL, is_published=False)
 RANDOM = Protocol(name="stratified", description="random 80/20", is_optimistic=True)
 
 
@@ -55,31 +69,96 @@ def test_shared_rows_are_refused_where_the_protocol_promises_none(parts, name):
         check(train, leaky, protocol)
 
 
-@pytest.mark.parametrize("name", ["official", "official (test21)", "other data"])
-def test_shared_rows_of_published_files_are_counted(parts, name):
-    train, test = parts
+def beside(train, test, n):
+    """Return 100 test rows, ``n`` of them replaced by training rows."""
     both = test.take(range(100))
-    doubled = dataclasses.replace(
-        both, frame=pl.concat([both.frame[:95], train.frame[:5]])
-    )
-    findings = check(train, doubled, Protocol(name=name, description=""))
-    shared = next(f for f in findings if f["check"] == "shared rows")
-    assert shared["status"] == "note"
-    assert "5 of 100 judged rows (5.0%)" in shared["text"]
+    frame = pl.concat([both.frame[: 100 - n], train.frame[:n]])
+    return dataclasses.replace(both, frame=frame)
 
 
-def test_a_record_of_other_test_rows_says_nothing_of_these(parts):
-    record = {"rows_shared_with_test": 7, "protocol": "official"}
-    other = Protocol(name="official (test21)", description="")
-    findings = examine(parts[1], other, record)
-    text = next(f["text"] for f in findings if f["check"] == "shared rows")
-    assert "Not counted" in text
+def shared_rows(findings):
+    return next(f for f in findings if f["check"] == "shared rows")
 
 
-def test_a_recorded_leak_is_refused_when_judging(parts):
-    record = {"rows_shared_with_test": 3, "protocol": "stratified"}
+@pytest.mark.parametrize(("n", "status"), [(5, "note"), (60, "note"), (0, "pass")])
+def test_shared_rows_of_published_files_are_counted(parts, n, status):
+    finding = shared_rows(check(parts[0], beside(*parts, n), OFFICIAL))
+    assert finding["status"] == status
+    assert f"{n} of 100 judged rows ({n}.0%)" in finding["text"]
+
+
+def test_shared_rows_of_a_file_of_one_s_own_are_warned_of_from_the_first_per_cent(
+    parts,
+):
+    assert shared_rows(check(parts[0], beside(*parts, 0), OWN))["status"] == "pass"
+    finding = shared_rows(check(parts[0], beside(*parts, 1), OWN))
+    assert finding["status"] == "warn"
+    assert finding["text"].startswith("1 of 100 judged rows (1.0%)")
+
+
+def test_a_file_of_one_s_own_made_of_training_rows_is_refused(parts):
+    check(parts[0], beside(*parts, 20), OWN)
+    with pytest.raises(LeakError, match="21 of 100.*Remove them from the file"):
+        check(parts[0], beside(*parts, 21), OWN)
+
+
+def test_less_than_one_per_cent_is_a_note(small_table):
+    few = Shared(rows=len(small_table), compared=len(small_table), found=1)
+    assert shared_rows(examine(small_table, OWN, shared=few))["status"] == "note"
+
+
+def test_without_training_rows_nothing_is_counted(parts):
+    finding = shared_rows(examine(parts[1], OFFICIAL))
+    assert finding["status"] == "note"
+    assert "not counted" in finding["text"]
+
+
+def test_a_leak_is_refused_when_judging(parts):
+    shared = Shared(rows=len(parts[1]), compared=len(parts[1]), found=3)
     with pytest.raises(LeakError, match="3 of"):
-        examine(parts[1], RANDOM, record)
+        examine(parts[1], RANDOM, shared=shared)
+
+
+@pytest.mark.parametrize("n", [0, 7, 60])
+def test_the_sketch_counts_training_rows_exactly(parts, n):
+    shared = seen(fingerprint(parts[0]), beside(*parts, n))
+    assert (shared.found, shared.rows, shared.is_exact) == (n, 100, True)
+
+
+def test_a_sketch_that_is_too_small_estimates_and_says_so(parts, monkeypatch):
+    monkeypatch.setattr(leaks, "SKETCH_SIZE", 200)
+    train, test = parts
+    mixed = dataclasses.replace(
+        train.take(range(2 * len(test))),
+        frame=pl.concat([train.frame[: len(test)], test.frame]),
+    )
+    shared = seen(fingerprint(train), mixed)
+    assert 0 < shared.compared < shared.rows
+    assert shared.share == pytest.approx(0.5, abs=0.15)
+    assert str(shared).startswith("about ")
+    with pytest.raises(LeakError, match="about"):
+        examine(mixed, OWN, shared=shared)
+    few = dataclasses.replace(shared, found=shared.compared // 20)
+    text = shared_rows(examine(mixed, OWN, shared=few))["text"]
+    assert text.startswith("About")
+    assert f"an estimate from the {shared.compared} rows" in text
+
+
+def test_an_estimate_from_few_rows_is_not_refused():
+    few = Shared(rows=1_000, compared=3, found=1)
+    assert few.share > MOSTLY_SEEN > few.least_share
+    check_shared(few, OWN)
+
+
+def test_the_digest_knows_the_rows_in_any_order_and_sees_each_change(small_table):
+    known = digest(small_table)
+    rows = np.random.default_rng(0).permutation(len(small_table))
+    assert digest(small_table.take(rows)) == known
+    assert digest(small_table.take(rows[1:])) != known
+    assert digest(small_table.take([*rows, 0])) != known
+    labels = small_table.labels.copy()
+    labels[0] = (labels[0] + 1) % 5
+    assert digest(dataclasses.replace(small_table, y=labels)) != known
 
 
 def test_an_optimistic_protocol_is_a_warning(parts):

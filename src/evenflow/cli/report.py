@@ -28,19 +28,20 @@ MULTICLASS = {
 
 def summary(report: Mapping[str, Any]) -> str:
     """Return what a report says, protocol first, as plain text."""
-    parts = [_head(report), _figures(report), _classes(report)]
-    balancing = _balancing(report.get("training") or {})
-    parts += [balancing] if balancing else []
-    parts.append(report["alerts"]["statement"])
     found = {
-        status: [leak["text"] for leak in report["leaks"] if leak["status"] == status]
+        status: [
+            leak["text"]
+            for leak in report["leaks"]
+            if leak["status"] == status and leak["check"] != "protocol"
+        ]
         for status in ("warn", "note")
     }
-    lines = [click.style(f"warning: {text}", fg="yellow") for text in found["warn"]]
-    lines += [f"note: {text}" for text in (*report["notes"], *found["note"])]
-    if lines:
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts)
+    warnings = [click.style(f"warning: {text}", fg="yellow") for text in found["warn"]]
+    parts = [_head(report), "\n".join(warnings), _figures(report), _classes(report)]
+    parts += [_balancing(report.get("training") or {}), report["alerts"]["statement"]]
+    notes = (*report["notes"], *found["note"])
+    parts.append("\n".join(f"note: {text}" for text in notes))
+    return "\n\n".join(part for part in parts if part)
 
 
 def _head(report: Mapping[str, Any]) -> str:

@@ -54,7 +54,7 @@ def between(edges: Mapping[str, Any] | None, is_plain: bool = False) -> str:
 
 
 def marks(report: Report) -> list[str]:
-    """Return what no reader may miss: an optimistic protocol, synthetic rows."""
+    """Return what no reader may miss: synthetic rows, an optimistic protocol, leaks."""
     found = []
     if report.is_synthetic:
         found.append(
@@ -66,6 +66,11 @@ def marks(report: Report) -> list[str]:
             f"Optimistic protocol: {report.protocol_description}. Rows of one capture "
             "stand on both sides; expect less on new traffic."
         )
+    found += [
+        f"{leak['check'].capitalize()}: {leak['text']}"
+        for leak in report.leaks
+        if leak["status"] == "warn" and leak["check"] != "protocol"
+    ]
     return found
 
 

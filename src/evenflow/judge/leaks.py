@@ -14,13 +14,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from evenflow.errors import LeakError
-from evenflow.prepare.leaks import SHARING, check_split, row_hashes
+from evenflow.prepare.leaks import Shared, check_shared, check_split, row_hashes
 from evenflow.prepare.split import Protocol, Split
 from evenflow.prepare.suspects import check_features, counts_up, gives_away, identifiers
 from evenflow.schema import Table
 
 Status = Literal["pass", "note", "warn"]
+WORTH_A_WARNING = 0.01
+"""Share of training rows among judged rows from which a report warns."""
 
 
 def check(train: Table, test: Table, protocol: Protocol) -> list[dict[str, str]]:
@@ -34,15 +35,16 @@ def check(train: Table, test: Table, protocol: Protocol) -> list[dict[str, str]]
     """
     check_features(train)
     split = Split(train=train, test=test, protocol=protocol)
-    record = {
-        "rows_shared_with_test": check_split(split),
-        "class_counts": {"before": train.counts()},
-    }
-    return examine(test, protocol, record)
+    shared = Shared(rows=len(test), compared=len(test), found=check_split(split))
+    record = {"class_counts": {"before": train.counts()}}
+    return examine(test, protocol, record, shared)
 
 
 def examine(
-    table: Table, protocol: Protocol, training: Mapping[str, Any] | None = None
+    table: Table,
+    protocol: Protocol,
+    training: Mapping[str, Any] | None = None,
+    shared: Shared | None = None,
 ) -> list[dict[str, str]]:
     """Return the findings of judged rows.
 
@@ -52,8 +54,9 @@ def examine(
         The rows judged, with labels.
     protocol : Protocol
     training : mapping, optional
-        Record of the training; ``rows_shared_with_test`` and ``class_counts`` are
-        read. A record made under another protocol says nothing of these rows.
+        Record of the training; ``class_counts`` and ``attacks`` are read.
+    shared : Shared, optional
+        How many of the rows have a copy among the training rows.
 
     Returns
     -------
@@ -71,7 +74,7 @@ def examine(
         {"check": name, "status": status, "text": text}
         for name, status, text in (
             *_protocol(protocol),
-            *_shared(table, protocol, known),
+            *_shared(protocol, shared),
             *_copies(table),
             *_features(table),
             *_balance(table, known),
@@ -94,30 +97,34 @@ def _protocol(protocol: Protocol) -> Iterator[Finding]:
         yield "protocol", "pass", f"Protocol: {protocol.description}."
 
 
-def _shared(
-    table: Table, protocol: Protocol, training: Mapping[str, Any]
-) -> Iterator[Finding]:
-    shared = training.get("rows_shared_with_test")
-    if shared is None or training.get("protocol", protocol.name) != protocol.name:
+def _shared(protocol: Protocol, shared: Shared | None) -> Iterator[Finding]:
+    if shared is None:
         yield (
             "shared rows",
             "note",
-            "Not counted: the training rows are not at hand.",
+            "Training rows among the judged rows were not counted: the training rows "
+            "are not at hand.",
         )
         return
-    if shared and not protocol.name.startswith(SHARING):
-        raise LeakError(
-            f"{shared} of {len(table)} judged rows have exactly the features of a "
-            f"training row; the protocol '{protocol.name}' promises none. "
-            "Keep duplicates on one side before judging"
+    check_shared(shared, protocol)
+    text = f"{shared} have exactly the features of a training row"
+    text = text[0].upper() + text[1:]
+    if not shared.is_exact:
+        text += (
+            f": an estimate from the {shared.compared:,} rows that the bundle's sketch "
+            "of its training rows covers"
         )
-    share = shared / len(table) if len(table) else 0.0
-    text = (
-        f"{shared:,} of {len(table):,} judged rows ({share:.1%}) have exactly the "
-        "features of a training row"
-    )
-    if shared:
+    if protocol.is_published and shared.found:
         yield "shared rows", "note", f"{text}; the publisher's files overlap."
+    elif shared.share >= WORTH_A_WARNING:
+        yield (
+            "shared rows",
+            "warn",
+            f"{text}. The model may know them by heart: remove them from the file and "
+            "judge again.",
+        )
+    elif shared.found or not shared.is_exact:
+        yield "shared rows", "note", f"{text}."
     else:
         yield "shared rows", "pass", f"{text}."
 

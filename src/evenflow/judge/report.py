@@ -19,6 +19,7 @@ from evenflow.decision import Decision, Scores
 from evenflow.errors import DataError
 from evenflow.judge import leaks
 from evenflow.metrics import LEVEL, Counts
+from evenflow.prepare.leaks import Shared
 from evenflow.prepare.split import Protocol
 from evenflow.ranking import Ranking, calibration
 from evenflow.schema import BENIGN, Table
@@ -101,6 +102,7 @@ def judge(
     unseen_attacks: Sequence[str] = (),
     decision: Decision,
     training: Mapping[str, Any] | None = None,
+    shared: Shared | None = None,
     bootstrap: int = 1000,
     seed: int = 0,
     flows_per_day: float = FLOWS_PER_DAY,
@@ -122,6 +124,8 @@ def judge(
         What turned the model's output into ``scores``.
     training : mapping, optional
         Record of the training, kept in the report.
+    shared : Shared, optional
+        How many of the rows have a copy among the training rows.
     bootstrap : int
         Resamples behind each bootstrap interval; 0 leaves those intervals out.
     seed : int
@@ -188,7 +192,7 @@ def judge(
         },
         alerts=_alerts(binary, flows_per_day, base_rate),
         calibration=calibration(is_true, 1 - np.asarray(scores.proba)[:, 0]),
-        leaks=leaks.examine(table, protocol, training),
+        leaks=leaks.examine(table, protocol, training, shared),
         notes=_notes(table, unseen_attacks),
         training=None if training is None else dict(training),
     )  # fmt: skip

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenflow import inference, registry
+from evenflow import datasets, inference, registry
 from evenflow.decision import Decision, Scores
 from evenflow.errors import DataError
 from evenflow.learn.calibration import MARGIN, fit_decision
@@ -27,7 +27,7 @@ from evenflow.learn.fitted import Fitted
 from evenflow.learn.machine import machine, repeatable
 from evenflow.prepare import kept
 from evenflow.prepare.features import Layout, Preprocessor
-from evenflow.prepare.leaks import check_split, fingerprint
+from evenflow.prepare.leaks import check_split, digest, fingerprint
 from evenflow.prepare.split import Load, Protocol, Split, hold_out
 from evenflow.prepare.target import label, target_schema
 from evenflow.progress import Epoch, Note, OnEvent, Progress, ignore
@@ -231,6 +231,7 @@ def _train(
             },
             "attacks": _attacks(split.train),
             "rows_shared_with_test": shared,
+            "held_out_sha256": digest(split.test),
             "n_features": X.shape[1],
             "n_parameters": fitted.n_parameters,
             "history": [_epoch(e) for e in fitted.history],
@@ -281,7 +282,11 @@ def _with_target(split: Split, recipe: Recipe) -> Split:
     labelled = Split(
         train=label(split.train, schema),
         test=label(split.test, schema),
-        protocol=split.protocol,
+        protocol=replace(
+            split.protocol,
+            is_published=split.protocol.may_share_rows
+            and datasets.get(recipe.dataset.name).has_official_test,
+        ),
     )
     counts = labelled.train.counts()
     if sum(n > 0 for n in counts.values()) < 2 or not counts[schema.classes[0]]:

@@ -8,21 +8,57 @@ sketch of its training rows and refuse to be judged on them years later.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenflow.errors import LeakError
+from evenflow.metrics import wilson
 from evenflow.prepare.features import numeric_matrix
-from evenflow.prepare.split import Split
+from evenflow.prepare.split import Protocol, Split
 from evenflow.prepare.suspects import check_features
 from evenflow.schema import Table
 
 SKETCH_SIZE = 65_536
-SHARING = ("official", "other data")
-"""Protocols whose rows others chose: shared rows are counted, not refused."""
+MOSTLY_SEEN = 0.2
+"""Share of training rows among judged rows above which a figure is refused, unless
+the rows are a published test file."""
 
 Hashes = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shared:
+    """How many judged rows have exactly the features of a training row."""
+
+    rows: int
+    """Judged rows."""
+    compared: int
+    """Judged rows that could be compared with the training rows."""
+    found: int
+    """Rows of those compared that have the features of a training row."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every judged row was compared."""
+        return self.compared == self.rows
+
+    @property
+    def share(self) -> float:
+        """Share of training rows among the judged rows, [0, 1]."""
+        return self.found / self.compared if self.compared else 0.0
+
+    @property
+    def least_share(self) -> float:
+        """The share, or what it is at least (95 %) where it is an estimate."""
+        interval = wilson(self.found, self.compared)
+        return self.share if self.is_exact or interval is None else interval[0]
+
+    def __str__(self) -> str:
+        n = round(self.share * self.rows)
+        about = "" if self.is_exact else "about "
+        return f"{about}{n:,} of {self.rows:,} judged rows ({self.share:.1%})"
 
 
 def row_hashes(table: Table) -> Hashes:
@@ -58,16 +94,24 @@ def fingerprint(table: Table) -> Hashes:
     return np.unique(row_hashes(table))[:SKETCH_SIZE]
 
 
-def seen_share(sketch: Hashes, table: Table) -> float:
-    """Return the share of rows that are in the table the sketch was made of, [0, 1].
+def digest(table: Table) -> str:
+    """Return the SHA-256 of a table's rows and their classes, in any order."""
+    names = [_text_hash(f"class={name}") for name in table.schema.classes]
+    rows = _mix(row_hashes(table) ^ np.array(names, dtype=np.uint64)[table.labels])
+    return hashlib.sha256(np.sort(rows).astype("<u8").tobytes()).hexdigest()
 
-    Exact while that table had no more than SKETCH_SIZE distinct rows; otherwise an
+
+def seen(sketch: Hashes, table: Table) -> Shared:
+    """Return how many rows are in the table that the sketch was made of.
+
+    Exact while that table had fewer than SKETCH_SIZE distinct rows; otherwise an
     estimate from the rows whose hashes the sketch covers.
     """
     hashes = row_hashes(table)
     if len(sketch) == SKETCH_SIZE:
         hashes = hashes[hashes <= sketch[-1]]
-    return float(np.isin(hashes, sketch).mean()) if len(hashes) else 0.0
+    found = int(np.isin(hashes, sketch).sum())
+    return Shared(rows=len(table), compared=len(hashes), found=found)
 
 
 def check_split(split: Split) -> int:
@@ -76,19 +120,64 @@ def check_split(split: Split) -> int:
     Raises
     ------
     LeakError
-        There are such rows under a protocol that promises none, or a feature is the
-        label under another name.
+        There are more such rows than the protocol allows, or a feature is the label
+        under another name.
     """
     check_features(split.train)
-    shared = np.isin(row_hashes(split.test), row_hashes(split.train))
-    n = int(shared.sum())
-    if n and not split.protocol.name.startswith(SHARING):
-        raise LeakError(
-            f"{n} of {len(split.test)} test rows have a copy among the training rows "
-            f"under the protocol '{split.protocol.name}', which promises none. Report "
-            "this: the split that made them is wrong"
-        )
+    is_shared = np.isin(row_hashes(split.test), row_hashes(split.train))
+    n, rows = int(is_shared.sum()), len(split.test)
+    check_shared(Shared(rows=rows, compared=rows, found=n), split.protocol)
     return n
+
+
+def check_shared(shared: Shared, protocol: Protocol) -> None:
+    """Refuse more training rows among the judged ones than the protocol allows.
+
+    Raises
+    ------
+    LeakError
+        Rows are shared under a protocol that promises none, or more than
+        ``MOSTLY_SEEN`` of the rows are shared and no publisher chose them.
+    """
+    same = "have exactly the features of a row that trained this bundle"
+    if shared.found and not protocol.may_share_rows:
+        raise LeakError(
+            f"{shared.found} of {shared.compared} judged rows {same}; expected none "
+            f"under the protocol '{protocol.name}'. Keep equal rows on one side of "
+            "the split before you judge"
+        )
+    if shared.least_share > MOSTLY_SEEN and not protocol.is_published:
+        raise LeakError(
+            f"{shared} {same}; expected at most {MOSTLY_SEEN:.0%}, for a figure on "
+            "such rows says nothing. Remove them from the file, or judge other rows"
+        )
+
+
+def check_held_out(table: Table, expected: object, shared: Shared) -> None:
+    """Refuse rows that are not those which the training held out.
+
+    Parameters
+    ----------
+    table : Table
+        The rows that the recipe draws now.
+    expected : str
+        The :func:`digest` of the rows that the training held out.
+    shared : Shared
+        How many of the rows trained the model, for the message.
+
+    Raises
+    ------
+    LeakError
+        The data changed since the training, so the recipe draws other rows.
+    """
+    if digest(table) != expected:
+        raise LeakError(
+            f"the {len(table):,} rows that this bundle's recipe draws now are not the "
+            f"rows that its training held out: {shared} trained it. Expected the data "
+            "as it was at the training; since then rows were added, removed, edited "
+            "or put into another order. Bring the file back as it was, train the "
+            "bundle again, or judge it on rows that did not train it"
+        )
 
 
 def _salt(name: str) -> np.uint64:

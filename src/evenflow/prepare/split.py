@@ -31,6 +31,12 @@ class Protocol:
     description: str
     is_optimistic: bool = False
     """Rows of one capture on both sides: the figure says little about new traffic."""
+    may_share_rows: bool = False
+    """Training and test rows come from separate files, so that some rows may be in
+    both. Without it, a single shared row is an error."""
+    is_published: bool = False
+    """The test rows are the publisher's own test file: shared rows are counted, and
+    everybody who reports a figure on that file has them too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +71,7 @@ def official(load: Load, seed: int, *, test: str = "test") -> Split:
         protocol=Protocol(
             name="official" if test == "test" else f"official ({test})",
             description=f"publisher's training file -> publisher's {test} file",
+            may_share_rows=True,
         ),
     )
 
