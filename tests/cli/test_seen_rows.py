@@ -156,3 +156,17 @@ def test_a_test_file_with_some_training_rows_is_warned_of(run, trained, tmp_path
     assert "warning: " + said in done.stderr
     assert done.stdout.index(said) < done.stdout.index("attacks detected")
     assert "publisher" not in done.stdout.split(said)[1]
+
+
+def test_inspect_compares_a_test_file_of_one_s_own(run, trained, tmp_path):
+    known = (trained / "t.csv").read_text().splitlines()
+    test = write(tmp_path / "test.csv", [*flows(50, seed=8), *known[1:51]])
+    words = ("-s", f"path={trained / 't.csv'}", "-s", f"test={test}")
+    done = run("data", "inspect", "table_file", *words)
+    assert done.exit_code == 0, done.stderr
+    to_act_on = " ".join(done.stdout.split("To act on")[1].split())
+    assert "50 rows of test (50.0%) also occur here" in to_act_on
+    other = run("data", "inspect", "table_file", *words, "--split", "test", "--json")
+    assert json.loads(other.stdout)["splits"][0]["name"] == "train"
+    alone = run("data", "inspect", "table_file", *words[:2], "--json")
+    assert json.loads(alone.stdout)["splits"] == []

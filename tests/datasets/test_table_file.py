@@ -377,3 +377,74 @@ def test_the_file_scored_as_it_is_gives_the_matrix_that_trained(file, tmp_path, 
     prepared = Preprocessor.fit(table, min_category_rows=1)
     assert not bad
     np.testing.assert_array_equal(prepared.transform(rows), prepared.transform(table))
+
+
+def labelled(n=1_200, **columns):
+    """Return a frame of flows with a label of words and further columns."""
+    rng = np.random.default_rng(0)
+    label = rng.choice(["Normal", "ddos", "scan"], n, p=[0.6, 0.25, 0.15])
+    frame = pl.DataFrame(
+        {"dur": rng.exponential(size=n), "bytes": rng.lognormal(6, 1, n)}
+    )
+    made = {name: make(label, rng) for name, make in columns.items()}
+    return frame.with_columns(Label=pl.Series(label), **made)
+
+
+def is_attack(label, _rng):
+    return (label != "Normal").astype(int)
+
+
+@pytest.mark.parametrize("name", [
+    "Attack_label", "is_anomaly", "binary_label", "label_binary", "Label.1",
+    "label (2)", "Attempted Category", "difficulty", "level", "Traffic", "isMalicious",
+])  # fmt: skip
+@pytest.mark.parametrize("given", [None, "Label"])
+def test_a_second_label_by_name_is_no_feature(tmp_path, name, given):
+    path = tmp_path / "t.csv"
+    labelled(90, **{name: lambda label, rng: rng.integers(0, 2, 90)}).write_csv(path)
+    table, told = load(path, label=given)
+    assert table.schema.names == ("dur", "bytes")
+    assert f"{name} also tell the label, so they are no features" in told
+    assert name in table.extra.columns
+
+
+@pytest.mark.parametrize("twin", [
+    is_attack,
+    lambda label, rng: np.where(label == "Normal", "fine", "bad"),
+    lambda label, rng: np.char.add("the ", label.astype(str)),
+    lambda label, rng: (label != "Normal") * rng.integers(1, 9, len(label)),
+])  # fmt: skip
+def test_a_second_label_by_its_values_is_no_feature(tmp_path, twin):
+    path = tmp_path / "t.parquet"
+    labelled(vibe=twin).write_parquet(path)
+    table, told = load(path)
+    assert table.schema.names == ("dur", "bytes")
+    assert "vibe alone tells attack from benign" in told
+    assert "name it under [columns]" in told
+    assert table.extra.columns == ["vibe"]
+
+
+def test_a_column_that_the_user_names_stays_a_feature(tmp_path):
+    config = tmp_path / "t.toml"
+    config.write_text('[columns]\nlevel = "numeric"\n')
+    path = tmp_path / "t.csv"
+    labelled(level=lambda label, rng: rng.integers(0, 5, len(label))).write_csv(path)
+    table, _ = load(path, config=str(config))
+    assert table.schema.names == ("dur", "bytes", "level")
+
+
+def test_a_table_of_label_twins_only_is_refused(tmp_path):
+    path = tmp_path / "t.csv"
+    labelled(vibe=is_attack).select("vibe", "Label").write_csv(path)
+    with pytest.raises(DataError, match="no other feature is left"):
+        load(path)
+
+
+@pytest.mark.parametrize("name", ["ts", "No.", "frame.time_epoch", "", "Unnamed: 0"])
+def test_identifiers_of_usual_tools_are_no_features(tmp_path, name):
+    path = tmp_path / "t.csv"
+    frame = labelled(90, k=lambda label, rng: rng.random(90)).rename({"k": name})
+    frame.write_csv(path)
+    table, told = load(path)
+    assert table.schema.names == ("dur", "bytes")
+    assert "its name is that of an identifier" in told

@@ -29,6 +29,8 @@ OFFICIAL = Protocol(
     may_share_rows=True,
     is_published=True,
 )
+N_SMALL = 1_974
+"""Rows of the fixture ``small_table``."""
 OWN = dataclasses.replace(OFFICIAL, is_published=False)
 RANDOM = Protocol(name="stratified", description="random 80/20", is_optimistic=True)
 
@@ -183,6 +185,45 @@ def test_a_copy_of_the_label_is_refused_whatever_its_name(small_table):
         examine(added(small_table, "vibe", words, "category"), OFFICIAL)
 
 
+COPIES = {
+    "attack or benign": lambda table: (table.labels > 0) * 1.0,
+    "upside down": lambda table: np.where(table.labels > 0, -1.0, 7.0),
+    "missing for benign": lambda table: np.where(table.labels > 0, 1.0, np.nan),
+    "families": lambda table: np.array([0.0, 3.0, 3.0, 4.0, 3.0])[table.labels],
+    "types": lambda table: table.attack.rank("dense").to_numpy() * 1.0,
+}
+
+
+@pytest.mark.parametrize("copy", COPIES)
+def test_a_copy_of_the_label_is_refused_fine_or_coarse(small_table, copy):
+    table = added(small_table, "vibe", COPIES[copy](small_table))
+    assert suspects.label_copies(table) == ["vibe"]
+    with pytest.raises(LeakError, match=r'vibe.*drop = \["vibe"\]'):
+        examine(table, OFFICIAL)
+
+
+def test_a_column_of_one_attack_type_only_is_a_feature(small_table):
+    land = (small_table.labels == 1) * 1.0
+    assert suspects.label_twins(added(small_table, "land", land)) == []
+    assert suspects.label_twins(added(small_table, "label_dos", land)) == ["label_dos"]
+
+
+def test_a_column_of_further_attack_types_is_a_twin_but_no_copy(small_table):
+    rng = np.random.default_rng(0)
+    tools = np.where(small_table.labels > 0, rng.integers(1, 6, len(small_table)), 0)
+    table = added(small_table, "tool", tools * 1.0)
+    assert suspects.label_twins(table) == ["tool"]
+    assert suspects.label_copies(table) == []
+    assert found(examine(table, OFFICIAL))["single columns"] == "warn"
+
+
+def test_codes_of_few_values_that_tell_all_are_found_in_any_order(small_table):
+    rng = np.random.default_rng(0)
+    codes = np.where(small_table.labels > 0, 1, 0) + 2 * rng.integers(0, 40, N_SMALL)
+    told = suspects.gives_away(added(small_table, "code", codes * 1.0))
+    assert told["code"] == 1.0
+
+
 def test_a_copy_with_one_error_only_warns(small_table):
     codes = np.array([7.0, 3.0, 1.0, 9.0, 4.0])[small_table.labels]
     codes[0] = 5.5
@@ -210,6 +251,56 @@ def test_a_column_that_rises_from_row_to_row_is_an_identifier(small_table):
     assert suspects.counts_up(table) == ["odd"]
     assert found(examine(table, OFFICIAL))["identifiers"] == "warn"
     assert suspects.counts_up(table.take(range(50))) == []
+
+
+ORDERS = {
+    "with ties": lambda i: i // 4,
+    "falling": lambda i: -i,
+    "files one after another": lambda i: i % (len(i) // 3),
+    "seconds": lambda i: 1.7e9 + i * 0.37 + np.sin(i) / 9,
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_column_that_follows_the_order_of_rows_is_an_identifier(small_table, order):
+    table = added(small_table, "odd", ORDERS[order](np.arange(N_SMALL)) * 1.0)
+    assert suspects.counts_up(table) == ["odd"]
+    assert found(examine(table, OFFICIAL))["identifiers"] == "warn"
+
+
+SHUFFLED = {
+    "row numbers": lambda rng: rng.permutation(N_SMALL),
+    "of a larger file": lambda rng: rng.choice(3 * N_SMALL, N_SMALL, replace=False),
+    "with ties": lambda rng: rng.permutation(N_SMALL) // 2,
+    "with an offset": lambda rng: rng.permutation(N_SMALL) + 5_000_000,
+}
+
+
+@pytest.mark.parametrize("numbers", SHUFFLED)
+def test_shuffled_row_numbers_are_identifiers(small_table, numbers):
+    values = SHUFFLED[numbers](np.random.default_rng(0)) * 1.0
+    table = added(small_table, "odd", values)
+    assert suspects.numbers_rows(table) == ["odd"]
+    assert "odd (numbers the rows)" in suspects.identifier_warning(table)
+
+
+HONEST = {
+    "bytes": lambda rng: np.floor(rng.lognormal(6, 1, N_SMALL)),
+    "uniform": lambda rng: rng.integers(40, 1_500, N_SMALL),
+    "sequence numbers": lambda rng: rng.integers(0, 2**32, N_SMALL),
+    "packets": lambda rng: rng.poisson(50, N_SMALL),
+    "hours": lambda rng: rng.permutation(N_SMALL) % 24,
+    "seconds": lambda rng: rng.random(N_SMALL),
+    "sorted flags": lambda rng: np.sort(rng.integers(0, 9, N_SMALL)),
+}
+
+
+@pytest.mark.parametrize("values", HONEST)
+def test_honest_numbers_are_no_identifiers(small_table, values):
+    for seed in range(20):
+        column = HONEST[values](np.random.default_rng(seed)) * 1.0
+        table = added(small_table, "odd", column)
+        assert suspects.identifier_warning(table) is None
 
 
 def test_a_column_that_separates_alone_is_named_with_its_accuracy(small_table):
@@ -240,6 +331,31 @@ def test_a_test_set_balanced_by_hand_is_warned_of(small_table):
     statuses = found(examine(small_table.take(rows), OFFICIAL, sizes))
     assert statuses["balanced test rows"] == "warn"
     assert found(examine(small_table, OFFICIAL, sizes))["balanced test rows"] == "pass"
+
+
+@pytest.mark.parametrize("target", ["classes", "attack types"])
+def test_a_table_balanced_before_the_split_is_warned_of(small_table, target):
+    even = dict.fromkeys(small_table.counts(), 400)
+    sizes = {"class_counts": {"before": even}}
+    if target == "attack types":
+        sizes = {"class_counts": {"before": small_table.counts()}, "attacks": even}
+    findings = {f["check"]: f for f in examine(small_table, OFFICIAL, sizes)}
+    assert findings["balanced test rows"]["status"] == "warn"
+    assert "before the split" in findings["balanced test rows"]["text"]
+
+
+def test_half_attacks_of_a_real_capture_are_no_sign_of_balancing():
+    assert not suspects.is_balanced({"benign": 67_343, "attack": 58_630})
+    assert not suspects.is_balanced({"benign": 20, "attack": 20})
+    assert suspects.is_balanced({"benign": 500, "attack": 500})
+
+
+def test_copies_of_rare_classes_alone_are_warned_of(small_table):
+    rare = np.flatnonzero(small_table.labels == 4)[:5]
+    table = small_table.take([*range(N_SMALL), *np.repeat(rare, 60)])
+    copies = next(f for f in examine(table, OFFICIAL) if f["check"] == "copies")
+    assert copies["status"] == "warn"
+    assert f"usual in {small_table.schema.classes[4]} but rare" in copies["text"]
 
 
 def test_many_copies_among_judged_rows_are_warned_of(small_table):

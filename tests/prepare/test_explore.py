@@ -153,6 +153,53 @@ def test_a_column_that_gives_the_label_away_is_named():
     assert named[0].startswith("a alone")
 
 
+def flows(n=1_200, name="c", values=None, attack=None):
+    """Return labelled flows whose third feature has that name and those values."""
+    rng = np.random.default_rng(0)
+    attack = (
+        rng.choice(["benign", "syn"], n, p=[0.7, 0.3]) if attack is None else attack
+    )
+    values = rng.random(n) if values is None else values
+    table = tiny(rng.random(n) * 9, ["x", "y"] * (n // 2), values * 1.0, list(attack))
+    columns = (*SCHEMA.columns[:2], Column(name=name))
+    return replace(
+        table,
+        schema=replace(SCHEMA, columns=columns),
+        frame=table.frame.rename({"c": name}),
+    )
+
+
+def texts(table, kind):
+    return [w["text"] for w in explore(table).warnings if w["kind"] == kind]
+
+
+def test_clean_flows_are_not_suspected():
+    suspicions = {"label_as_feature", "identifiers", "single_columns", "balanced"}
+    assert not suspicions & kinds(explore(flows()))
+
+
+def test_what_a_training_would_refuse_is_named():
+    assert "attack_label" in texts(flows(name="attack_label"), "label_as_feature")[0]
+    attack = np.repeat(["benign", "syn"], [800, 400])
+    copy = flows(name="vibe", values=np.repeat([3, 1], [800, 400]), attack=attack)
+    assert 'drop = ["vibe"]' in texts(copy, "label_as_feature")[0]
+    assert "vibe (100.0%)" in texts(copy, "single_columns")[0]
+
+
+def test_what_a_training_would_warn_of_is_named():
+    assert "ts (by name)" in texts(flows(name="ts"), "identifiers")[0]
+    numbers = np.random.default_rng(0).permutation(1_200)
+    assert "c (numbers the rows)" in texts(flows(values=numbers), "identifiers")[0]
+    even = flows(attack=np.repeat(["benign", "syn"], 600))
+    assert "before the split" in texts(even, "balanced")[0]
+
+
+def test_a_class_of_copies_is_named():
+    table = flows(attack=np.repeat(["benign", "syn"], [900, 300]))
+    copied = table.take([*range(900), *[900, 901, 902] * 100])
+    assert texts(copied, "copied_class")[0].startswith("297 of 300 rows of dos")
+
+
 def test_one_class_and_rare_classes_are_named():
     assert "one_class" in kinds(
         explore(tiny([1, 2], ["x", "x"], [1, 2], ["benign"] * 2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +121,9 @@ def inspect(
         table = load(chosen)
         found = explore(
             table,
-            others={part: load(part) for part in _others(dataset, chosen, data_dir)},
+            others={
+                part: load(part) for part in _others(dataset, chosen, params, data_dir)
+            },
             split=chosen,
             on_event=on_event,
         )
@@ -164,9 +166,11 @@ def _described(dataset: Dataset, roots: Sequence[Path]) -> dict[str, Any]:
     }
 
 
-def _others(dataset: Dataset, chosen: str, data_dir: Sequence[Path]) -> list[str]:
-    """Return the publisher's other main part, where there is one and it is here."""
-    if not dataset.has_official_test:
+def _others(
+    dataset: Dataset, chosen: str, params: Mapping[str, Any], data_dir: Sequence[Path]
+) -> list[str]:
+    """Return the other main part, where there is one and it is here."""
+    if not dataset.has_official_test and params.get("test") is None:
         return []
     from evenflow import datasets
 

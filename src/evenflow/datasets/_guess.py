@@ -10,30 +10,15 @@ import polars as pl
 
 from evenflow.datasets import _tables
 from evenflow.errors import DataError
+from evenflow.prepare import names
 
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 """Words for "no value" in a user's text file, in lower case."""
-LABELS = (
-    "attack_type", "attack", "attack_cat", "attack_category", "label", "labels",
-    "class", "classes", "category", "target", "y", "type", "is_attack", "malicious",
-)  # fmt: skip
-"""Names a label column goes by, the more telling first."""
 BENIGN_WORDS = (
     "benign", "normal", "0", "0.0", "background", "legitimate", "clean", "false", "no",
     "none",
 )  # fmt: skip
 MOST_CLASSES = 200
-IDENTIFIERS = re.compile(
-    r"^(id|uid|uuid|index|row|no|.*[_ ]id|flow[_ ]?id|pkseqid|seq|record|"
-    r"unnamed: ?\d+|"
-    r"(.*[_ ])?(ip|ips|addr|address|mac|host|hostname|port|time|timestamp|date|"
-    r"datetime)|"
-    r"[sd](rc|st)?[_ ]?(ip|addr|port|mac)|(src|dst|source|destination|dest|orig|resp)"
-    r"[_ ]?(ip|addr|address|port|mac|h|p)|id\.(orig|resp)_[hp]|"
-    r"ipv4_(src|dst)_addr|l4_(src|dst)_port|[sl]time|start|end|start[_ ]time|"
-    r"end[_ ]time)$",
-    re.IGNORECASE,
-)
 ADDRESS = re.compile(
     r"^(\d{1,3}(\.\d{1,3}){3}(:\d+)?|[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}"
     r"|([0-9a-f]{2}[:-]){5}[0-9a-f]{2})$",
@@ -50,6 +35,17 @@ class Guess:
     why: str
 
 
+def label_columns(frame: pl.DataFrame) -> list[str]:
+    """Return the columns that are labels, or follow from one, by their names."""
+    found = [
+        name
+        for name in frame.columns
+        if names.must_be_label(name)
+        or (names.tells_label(name) and frame[name].n_unique() <= MOST_CLASSES)
+    ]
+    return sorted(found, key=names.rank)
+
+
 def label_column(frame: pl.DataFrame) -> tuple[str, list[str]]:
     """Return the label column, and further columns that look like labels.
 
@@ -61,8 +57,8 @@ def label_column(frame: pl.DataFrame) -> tuple[str, list[str]]:
     DataError
         No column has such a name.
     """
-    by_name = {name.strip().lower().replace(" ", "_"): name for name in frame.columns}
-    found = [by_name[name] for name in LABELS if name in by_name]
+    twins = label_columns(frame)
+    found = [name for name in twins if names.is_label(name)]
     fit = [n for n in found if 2 <= frame[n].drop_nulls().n_unique() <= MOST_CLASSES]
     fit = fit or found
     if not fit:
@@ -79,7 +75,7 @@ def label_column(frame: pl.DataFrame) -> tuple[str, list[str]]:
             -fit.index(n),
         ),
     )
-    return chosen, [name for name in found if name != chosen]
+    return chosen, [name for name in twins if name != chosen]
 
 
 def benign_values(values: pl.Series) -> tuple[list[str], str]:
@@ -96,7 +92,7 @@ def kind_of(series: pl.Series) -> Guess:
     """Return what a column is taken for."""
     if series.dtype.is_temporal():
         return Guess(kind="extra", why="times")
-    if IDENTIFIERS.match(series.name.strip()):
+    if names.is_identifier(series.name):
         return Guess(kind="extra", why="its name is that of an identifier")
     given = series.drop_nulls()
     if series.dtype.is_numeric() or series.dtype == pl.Boolean:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from evenflow import contract
 from evenflow.datasets import Dataset, _guess, _remote, _tables
 from evenflow.datasets._table_config import Config, Value, find, read_config
 from evenflow.errors import DataError
+from evenflow.prepare.suspects import label_twins
 from evenflow.progress import Note, OnEvent, ignore
 from evenflow.registry import nearest
 from evenflow.schema import BENIGN, Column, Schema, Table
@@ -67,7 +69,7 @@ def load(
     )
     where = find(path, folders)
     notes: list[str] = []
-    train = _prepared(where, settings, notes)
+    train = _without_twins(_prepared(where, settings, notes), settings, notes)
     for note in notes:
         on_event(Note(text=f"{where.name}: {note}"))
     if split == "train":
@@ -109,14 +111,15 @@ def _prepared(where: Path, settings: Config, notes: list[str]) -> Table:
     frame = frame.drop(settings.drop)
     label, rivals = settings.label, [*settings.extra]
     if label is None:
-        label, more = _guess.label_column(frame)
+        label = _guess.label_column(frame)[0]
         notes.append(f"guessed: the label is the column {label!r}")
-        if more := [n for n in more if n not in settings.columns]:
-            rivals += more
-            notes.append(
-                f"guessed: {_guess.listed(more)} also tell the label, so they are no "
-                "features"
-            )
+    more = [n for n in _guess.label_columns(frame) if n != label]
+    if more := [n for n in more if n not in settings.columns]:
+        rivals += more
+        notes.append(
+            f"guessed: {_guess.listed(more)} also tell the label, so they are no "
+            "features"
+        )
     kinds = _kinds(frame, label, rivals, settings, where, notes)
     columns = tuple(
         _column(frame[name], kind, where, is_text)
@@ -153,6 +156,33 @@ def _prepared(where: Path, settings: Config, notes: list[str]) -> Table:
         + (", grouped by [families]" if settings.families else ""),
     )
     return _table(frame, schema, kinds, attack, where, is_text)
+
+
+def _without_twins(table: Table, settings: Config, notes: list[str]) -> Table:
+    """Return the table without the features that tell the label by their values."""
+    twins = [n for n in label_twins(table) if n not in settings.columns]
+    if not twins:
+        return table
+    columns = tuple(c for c in table.schema.columns if c.name not in twins)
+    told = f"{_guess.listed(twins)} alone {'tells' if len(twins) == 1 else 'tell'}"
+    if not columns:
+        raise DataError(
+            f"{table.schema.name}: {told} attack from benign, as a label does, and no "
+            "other feature is left; expected columns that describe the traffic. Name "
+            "those to learn from under [columns]"
+        )
+    notes.append(
+        f"guessed: {told} attack from benign without an error, as a label does, so "
+        f"{'it is no feature' if len(twins) == 1 else 'they are no features'}; to "
+        "learn from it after all, name it under [columns]"
+    )
+    extra = table.frame.select(twins)
+    return replace(
+        table,
+        schema=replace(table.schema, columns=columns),
+        frame=table.frame.drop(twins),
+        extra=extra if table.extra is None else table.extra.hstack(extra),
+    )
 
 
 def _known(frame: pl.DataFrame, settings: Config, where: Path) -> None:

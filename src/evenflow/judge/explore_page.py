@@ -13,7 +13,12 @@ from evenflow.prepare.explore import Exploration
 
 Found = Mapping[str, Any]
 Picture = tuple[str, charts.Chart, str]
-BAD = frozenset({"gives_away_label", "shared_rows", "one_class", "no_labels"})
+BAD = frozenset(
+    {
+        "label_as_feature", "identifiers", "single_columns", "balanced",
+        "gives_away_label", "shared_rows", "one_class", "no_labels",
+    }
+)  # fmt: skip
 """Warnings that can make every figure worthless."""
 
 

@@ -14,9 +14,21 @@ from typing import Any, Literal
 
 import numpy as np
 
-from evenflow.prepare.leaks import Shared, check_shared, check_split, row_hashes
+from evenflow.prepare.leaks import (
+    Hashes,
+    Shared,
+    check_shared,
+    check_split,
+    row_hashes,
+)
 from evenflow.prepare.split import Protocol, Split
-from evenflow.prepare.suspects import check_features, counts_up, gives_away, identifiers
+from evenflow.prepare.suspects import (
+    BALANCED,
+    check_features,
+    identifier_warning,
+    is_balanced,
+    single_column_warning,
+)
 from evenflow.schema import Table
 
 Status = Literal["pass", "note", "warn"]
@@ -130,49 +142,46 @@ def _shared(protocol: Protocol, shared: Shared | None) -> Iterator[Finding]:
 
 
 def _copies(table: Table) -> Iterator[Finding]:
-    distinct = len(np.unique(row_hashes(table)))
-    if distinct < len(table):
-        share = 1 - distinct / len(table)
-        yield (
-            "copies",
-            "warn" if share > 0.5 else "note",
-            f"{distinct:,} of {len(table):,} judged rows are distinct"
-            + (
-                "; intervals take rows as independent and are too narrow here."
-                if share > 0.01
-                else "."
-            ),
-        )
-    else:
+    hashes = row_hashes(table)
+    distinct = len(np.unique(hashes))
+    if distinct == len(table):
         yield "copies", "pass", "Every judged row is distinct."
+        return
+    share = 1 - distinct / len(table)
+    text = f"{distinct:,} of {len(table):,} judged rows are distinct"
+    if share > 0.01:
+        text += "; intervals take rows as independent and are too narrow here"
+    copied = _copied_classes(table, hashes)
+    if copied:
+        text += (
+            f". Copies are usual in {', '.join(copied)} but rare in other classes: "
+            "perhaps rows were copied to balance the table before it was split"
+        )
+    yield "copies", "warn" if share > 0.5 or copied else "note", f"{text}."
+
+
+def _copied_classes(table: Table, hashes: Hashes) -> list[str]:
+    """Return the classes made of copies, where another class has hardly any."""
+    shares = {}
+    for code, (name, n) in enumerate(table.counts().items()):
+        if n >= 30:
+            shares[name] = 1 - len(np.unique(hashes[table.labels == code])) / n
+    if not shares or min(shares.values()) > 0.1:
+        return []
+    return [name for name, share in shares.items() if share > 0.5]
 
 
 def _features(table: Table) -> Iterator[Finding]:
-    named = identifiers(table)
-    counting = [c for c in counts_up(table) if c not in named]
-    if named or counting:
-        why = [f"{', '.join(named)} (by name)"] if named else []
-        why += [f"{', '.join(counting)} (rises from row to row)"] if counting else []
-        yield (
-            "identifiers",
-            "warn",
-            f"Features that say which capture a row is from: {'; '.join(why)}. "
-            "A model may learn the capture instead of the attack.",
-        )
+    if found := identifier_warning(table):
+        yield "identifiers", "warn", found
     else:
         yield (
             "identifiers",
             "pass",
             "No feature is an address, a port, a time or a row number.",
         )
-    if alone := gives_away(table):
-        listed = ", ".join(f"{name} ({share:.1%})" for name, share in alone.items())
-        yield (
-            "single columns",
-            "warn",
-            f"One column alone tells attack from benign: {listed} balanced accuracy. "
-            "Make sure it is known when traffic is judged.",
-        )
+    if found := single_column_warning(table):
+        yield "single columns", "warn", found
     else:
         yield "single columns", "pass", "No column alone tells attack from benign."
 
@@ -189,6 +198,8 @@ def _balance(table: Table, training: Mapping[str, Any]) -> Iterator[Finding]:
             "The classes of the judged rows are equally large though those of the "
             "training rows are not: precision and accuracy are those of a made-up mix.",
         )
+    elif is_balanced(before) or is_balanced(training.get("attacks", {})):
+        yield "balanced test rows", "warn", BALANCED
     else:
         yield (
             "balanced test rows",

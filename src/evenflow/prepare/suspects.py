@@ -8,36 +8,35 @@ References
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from evenflow.errors import LeakError
+from evenflow.prepare.names import begins_as_label, is_identifier, must_be_label
 from evenflow.schema import Table
 
-_LABELS = (
-    "label labels class attack attackcat attackcategory attackclass attacktype "
-    "category subcategory target difficulty difficultylevel malicious ismalicious "
-    "isattack"
-)
-LABELS = frozenset(_LABELS.split())
-"""Names, letters and digits only, of columns that hold or follow from the label."""
-_IDENTIFIERS = (
-    "id flowid pkseqid seq rowid index uid sessionid saddr daddr srcip dstip sourceip "
-    "destinationip ipv4srcaddr ipv4dstaddr idorigh idresph srcaddr dstaddr smac dmac "
-    "srcmac dstmac sport dport srcport dstport sourceport destinationport l4srcport "
-    "l4dstport idorigp idrespp dsport time timestamp stime ltime starttime endtime "
-    "date ts community communityid"
-)
-IDENTIFIERS = frozenset(_IDENTIFIERS.split())
-"""Names of columns that say which capture a row is from rather than what it does."""
 GIVES_AWAY = 0.99
 """Balanced accuracy from which one column alone is suspicious."""
 N_BINS = 64
 FEW = 100
 """Rows below which a pattern in a column may be chance."""
 MANY = 1_000
-"""Rows from which a one-to-one match with the classes is no chance."""
+"""Rows from which a column that matches the label is no chance."""
+BALANCED = (
+    "The classes are equally large before the split, so the table was probably "
+    "balanced by hand. Copies and invented rows that are made before the split stand "
+    "on both sides of it, which flatters every figure, and precision and accuracy are "
+    "those of a made-up mix. Train on the rows as captured, and balance with [balance]."
+)
+"""What is wrong with a table whose classes are equally large."""
+STEADY = 0.99
+"""Share of steps one way from which a column follows the order of the rows."""
+SIGMAS = 4.0
+"""Standard deviations below chance from which whole numbers are spread too evenly."""
 
 
 def check_features(table: Table) -> None:
@@ -46,37 +45,157 @@ def check_features(table: Table) -> None:
     Raises
     ------
     LeakError
-        A column is named like a label, or its values and the classes of
-        ``MANY`` rows or more correspond one to one.
+        A column is named like a label, or in ``MANY`` rows or more its value follows
+        from the attack type and tells attack from benign.
     """
-    named = [name for name in table.schema.names if _plain(name) in LABELS]
-    copies = [n for n in table.schema.names if n not in named and _is_copy(table, n)]
+    named = [name for name in table.schema.names if must_be_label(name)]
+    copies = [name for name in label_copies(table) if name not in named]
     for columns, why in (
         (named, "named like a label or like what follows from one"),
-        (copies, "one value for each class and one class for each value"),
+        (copies, "one value for each attack type, and never the same for benign rows"),
     ):
         if columns:
             raise LeakError(
                 f"the features of {table.schema.name} hold {', '.join(columns)}: "
                 f"{why}. Expected only what is known before the verdict. "
-                "Declare them as labels or leave them out"
+                "Declare them as labels or leave them out; of a file of your own: "
+                f"drop = {json.dumps(columns)}"
             )
+
+
+def label_copies(table: Table) -> list[str]:
+    """Return the features that are copies of the label, whatever their names.
+
+    Each attack type has one value in such a column, and no attack has the value of
+    benign rows: another label column, fine or coarse.
+    """
+    return [name for name in label_twins(table) if _is_constant(table, name)]
+
+
+def label_twins(table: Table) -> list[str]:
+    """Return the features that tell the attack as a label does.
+
+    All benign rows have the same value, which no attack has, and there are at most
+    ``FEW`` other values: nearly always another label column. Or the name begins as a
+    label's and each attack type has one value: a column of a one-hot label.
+    """
+    is_attack = np.zeros(0, dtype=bool) if table.y is None else table.y > 0
+    if len(table) < MANY or is_attack.all() or not is_attack.any():
+        return []
+    benign, attacks = table.frame.filter(~is_attack), table.frame.filter(is_attack)
+    return [
+        name
+        for name in table.schema.names
+        if _are_apart(benign[name], attacks[name])
+        or (begins_as_label(name) and _is_constant(table, name))
+    ]
+
+
+def _are_apart(benign: pl.Series, attacks: pl.Series) -> bool:
+    """Whether benign rows have one value, and attacks a few others."""
+    if benign.n_unique() > 1 or attacks.n_unique() > FEW:
+        return False
+    return not pl.concat([benign.unique(), attacks.unique()]).is_duplicated().any()
+
+
+def _is_constant(table: Table, name: str) -> bool:
+    """Whether each attack type has one value in a column, and not all the same."""
+    types = pl.Series(table.labels) if table.attack is None else table.attack
+    pairs = pl.DataFrame({"type": types, "value": table.frame[name]})
+    return pairs.n_unique() == types.n_unique() and pairs["value"].n_unique() > 1
 
 
 def identifiers(table: Table) -> list[str]:
     """Return the features named like an address, a port, a time or a row number."""
-    return [name for name in table.schema.names if _plain(name) in IDENTIFIERS]
+    return [name for name in table.schema.names if is_identifier(name)]
 
 
 def counts_up(table: Table) -> list[str]:
-    """Return the numeric features that rise from every row to the next."""
+    """Return the numeric features that rise, or fall, with the number of the row.
+
+    Times and row numbers do: of the steps between neighbouring rows with different
+    values, ``STEADY`` or more lead the same way. A few files one after another make
+    a few steps back.
+    """
+    found = []
+    for column in table.schema.numeric:
+        x = table.frame[column.name].to_numpy()
+        up, down = (x[1:] > x[:-1]).sum(), (x[1:] < x[:-1]).sum()
+        if up + down >= FEW - 1 and max(up, down) >= STEADY * (up + down):
+            found.append(column.name)
+    return found
+
+
+def numbers_rows(table: Table) -> list[str]:
+    """Return the features that number the rows, in any order.
+
+    Whole numbers that are spread over their range more evenly than chance would
+    spread them, by the index of dispersion of how often each occurs: 1 in mean for
+    independent draws from the whole range, more where some values are usual, 0 for a
+    permutation.
+
+    References
+    ----------
+    .. [1] R. A. Fisher, "Statistical methods for research workers", 1925, section 16.
+    """
     if len(table) < FEW:
         return []
-    return [
-        column.name
-        for column in table.schema.numeric
-        if (np.diff(table.frame[column.name].to_numpy()) > 0).all()
+    return [c.name for c in table.schema.numeric if _is_even(table.frame[c.name])]
+
+
+def _is_even(values: pl.Series) -> bool:
+    x = values.to_numpy()
+    x = x[np.isfinite(x)]
+    if len(x) < FEW or (x != np.floor(x)).any() or np.abs(x).max() > 2**53:
+        return False
+    n, span = len(x), x.max() - x.min() + 1
+    if span < FEW:
+        return False
+    counts = np.unique(x, return_counts=True)[1].astype(np.float64)
+    dispersion = ((counts**2).sum() * span / n - n) / (span - 1)
+    return bool((dispersion - 1) * np.sqrt((span - 1) / 2) < -SIGMAS)
+
+
+def is_balanced(counts: Mapping[str, int]) -> bool:
+    """Whether classes are so equally large that somebody must have made them so."""
+    sizes = [n for n in counts.values() if n]
+    if len(sizes) < 2 or sum(sizes) < FEW:
+        return False
+    return max(sizes) / min(sizes) < (1.05 if len(sizes) == 2 else 1.1)
+
+
+def identifier_warning(table: Table) -> str | None:
+    """Return a sentence on the features that tell the capture, None without any."""
+    named = identifiers(table)
+    rising = [c for c in counts_up(table) if c not in named]
+    even = [c for c in numbers_rows(table) if c not in [*named, *rising]]
+    why = [
+        f"{', '.join(columns)} ({reason})"
+        for columns, reason in (
+            (named, "by name"),
+            (rising, "rises or falls from row to row"),
+            (even, "numbers the rows"),
+        )
+        if columns
     ]
+    if not why:
+        return None
+    return (
+        f"Features that say which capture a row is from: {'; '.join(why)}. A model may "
+        "learn the capture instead of the attack."
+    )
+
+
+def single_column_warning(table: Table) -> str | None:
+    """Return a sentence on the features that alone tell attack from benign."""
+    alone = gives_away(table)
+    if not alone:
+        return None
+    listed = ", ".join(f"{name} ({share:.1%})" for name, share in alone.items())
+    return (
+        f"One column alone tells attack from benign: {listed} balanced accuracy. "
+        "Make sure it is known when traffic is judged."
+    )
 
 
 def gives_away(table: Table) -> dict[str, float]:
@@ -97,16 +216,19 @@ def gives_away(table: Table) -> dict[str, float]:
 def _alone(values: pl.Series, is_attack: NDArray[np.bool_]) -> float:
     """Return the balanced accuracy of the best rule on one column, cut into bins.
 
-    A value met once cannot be told from an identifier, so numbers are cut into at most
-    64 bins of equal frequency and a category with more values than that is left out.
+    A value met once cannot be told from an identifier, so numbers of more than 100
+    values are cut into at most 64 bins of equal frequency and a category with more
+    values than that is left out.
     """
     n_attack, n = int(is_attack.sum()), len(is_attack)
     if not 0 < n_attack < n:
         return 0.0
     if values.dtype == pl.String:
-        if values.n_unique() > N_BINS:
+        if values.n_unique() > FEW:
             return 0.0
         code = values.fill_null("").rank("dense").to_numpy().astype(np.int64)
+    elif values.n_unique() <= min(FEW, n_attack // 2, (n - n_attack) // 2):
+        code = np.unique(values.to_numpy(), return_inverse=True)[1]
     else:
         x = np.nan_to_num(values.to_numpy(), nan=-np.inf)
         edges = np.unique(np.quantile(x, np.linspace(0, 1, N_BINS + 1), method="lower"))
@@ -115,19 +237,3 @@ def _alone(values: pl.Series, is_attack: NDArray[np.bool_]) -> float:
     attacks = np.bincount(code, is_attack, len(total))
     rate, alarm = attacks / n_attack, (total - attacks) / (n - n_attack)
     return float(np.maximum(rate, alarm).sum() / 2)
-
-
-def _plain(name: str) -> str:
-    """Return a column name's letters and digits, in lower case."""
-    return "".join(c for c in name.lower() if c.isalnum())
-
-
-def _is_copy(table: Table, name: str) -> bool:
-    """Whether a column's values and the classes correspond one to one."""
-    if table.y is None or len(table) < MANY:
-        return False
-    classes = len(np.unique(table.y))
-    values = table.frame[name]
-    if classes < 2 or values.n_unique() != classes:
-        return False
-    return pl.DataFrame({"value": values, "y": table.y}).n_unique() == classes

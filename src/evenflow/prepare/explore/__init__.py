@@ -157,6 +157,6 @@ def explore(
         correlation=correlation,
         warnings=[],
     )
-    found.warnings.extend(warn.warnings(found.to_dict()))
+    found.warnings.extend(warn.warnings(table, found.to_dict()))
     step()
     return found

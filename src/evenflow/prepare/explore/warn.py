@@ -5,19 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from evenflow.errors import LeakError
+from evenflow.prepare import suspects
+from evenflow.schema import Table
+
 FEW_ROWS = 50
 GIVES_AWAY = 0.95
 SAME = 0.999
 MANY_VALUES = 1_000
 
 
-def warnings(found: dict[str, Any]) -> list[dict[str, str]]:
-    """Return what stands out in an exploration, gravest first."""
+def warnings(table: Table, found: dict[str, Any]) -> list[dict[str, str]]:
+    """Return what stands out in a table and its exploration, gravest first."""
+    parts = (_labels, _columns, _rows, _splits, _pairs)
     return [
         {"kind": kind, "text": text}
-        for part in (_labels, _columns, _rows, _splits, _pairs)
-        for kind, text in part(found)
+        for kind, text in (
+            *_training(table),
+            *(warning for part in parts for warning in part(found)),
+        )
     ]
+
+
+def _training(table: Table) -> Iterator[tuple[str, str]]:
+    """Yield what a training on these rows would refuse or warn of."""
+    try:
+        suspects.check_features(table)
+    except LeakError as error:
+        yield "label_as_feature", f"No training accepts these columns: {error}."
+    if text := suspects.identifier_warning(table):
+        yield "identifiers", text
+    if table.y is None:
+        return
+    if text := suspects.single_column_warning(table):
+        yield "single_columns", text
+    types = {} if table.attack is None else dict(table.attack.value_counts().rows())
+    if suspects.is_balanced(table.counts()) or suspects.is_balanced(types):
+        yield "balanced", suspects.BALANCED
 
 
 def _listed(names: list[str], most: int = 8) -> str:
@@ -107,6 +131,14 @@ def _rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             f"{duplicates['distinct_rows']:,} are distinct. Every split of evenflow "
             "keeps copies on one side.",
         )
+    for c in found["classes"]:
+        distinct = duplicates["distinct_by_class"][c["name"]]
+        if c["n"] >= FEW_ROWS and distinct < 0.5 * c["n"]:
+            yield (
+                "copied_class",
+                f"{c['n'] - distinct:,} of {c['n']:,} rows of {c['name']} are copies: "
+                "captured so, or copied to balance the classes?",
+            )
     if conflicts["vectors"]:
         yield (
             "conflicts",
