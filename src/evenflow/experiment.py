@@ -262,7 +262,7 @@ def evaluate(
         The bundle does not say which attack types trained it.
     """
     from evenflow.judge.report import judge
-    from evenflow.prepare.leaks import check_held_out, check_shared, seen
+    from evenflow.prepare.leaks import MOSTLY_SEEN, check_shared, count_shared
 
     record = bundle.report.get("training")
     if not isinstance(record, dict) or not isinstance(record.get("attacks"), dict):
@@ -282,9 +282,10 @@ def evaluate(
 
     table, protocol = _rows(recipe, dataset, split, load)
     table = _labelled(bundle, dataset, table)
-    shared = seen(bundle.fingerprint, table)
-    if split == HELD_OUT:
-        check_held_out(table, record.get("held_out_sha256"), shared)
+    shared = count_shared(table, record, bundle.fingerprint, split == HELD_OUT)
+    own_test = recipe.split.params.get("test", "test")
+    if split not in (HELD_OUT, own_test) and shared.least_share > MOSTLY_SEEN:
+        protocol = replace(protocol, is_published=False)
     check_shared(shared, protocol)
     trained = set(record["attacks"])
     present = [] if table.attack is None else table.attack.unique().to_list()
@@ -338,7 +339,6 @@ def _rows(recipe: Recipe, dataset: str, split: str, load: Any) -> tuple[Table, A
         shares = parts.protocol.may_share_rows
         return parts.test, replace(parts.protocol, is_published=shares and has_test)
     same = dataset == recipe.dataset.name and recipe.split.name == "official"
-    is_own_test = same and split == recipe.split.params.get("test", "test")
     name = "official" if same else "other data"
     if same and split != "test":
         name = f"official ({split})"
@@ -347,7 +347,7 @@ def _rows(recipe: Recipe, dataset: str, split: str, load: Any) -> tuple[Table, A
         description=f"trained on {recipe.dataset.name} ({recipe.split.name} split), "
         f"judged on {dataset} {split}",
         may_share_rows=True,
-        is_published=is_own_test and has_test,
+        is_published=same and has_test,
     )
 
 

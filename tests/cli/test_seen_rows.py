@@ -80,6 +80,19 @@ def test_held_out_judges_the_rows_that_the_training_held_out(run, trained):
     assert shared["text"].startswith(f"0 of {now['n_rows']} judged rows")
 
 
+@pytest.mark.parametrize("setting", [
+    "split=kfold", "split=blocks", "target=binary", "target=attack", "seed=3",
+])  # fmt: skip
+def test_held_out_rows_are_drawn_again_whatever_the_recipe(
+    run, trained, tmp_path, setting
+):
+    made = train(run, trained / "t.csv", tmp_path / "b", setting)
+    assert made.exit_code == 0, made.stderr
+    done = evaluate(run, tmp_path / "b", "--split", "held_out", "--json", "-")
+    assert done.exit_code == 0, done.stderr
+    assert "0 of " in done.stdout
+
+
 CHANGES = {
     "sorted": lambda lines: [lines[0], *sorted(lines[1:])],
     "appended": lambda lines: [*lines, *flows(40, seed=9)[1:]],

@@ -16,6 +16,7 @@ from evenflow.prepare.leaks import (
     Shared,
     check_shared,
     check_split,
+    count_shared,
     digest,
     fingerprint,
     seen,
@@ -144,6 +145,20 @@ def test_a_sketch_that_is_too_small_estimates_and_says_so(parts, monkeypatch):
     text = shared_rows(examine(mixed, OWN, shared=few))["text"]
     assert text.startswith("About")
     assert f"an estimate from the {shared.compared} rows" in text
+
+
+def test_rows_held_out_are_counted_as_the_training_counted_them(parts, monkeypatch):
+    monkeypatch.setattr(leaks, "SKETCH_SIZE", 200)
+    train, test = parts[0], beside(*parts, 5)
+    record = {"held_out_sha256": digest(test), "rows_shared_with_test": 5}
+    sketch = fingerprint(train)
+    for is_held_out in (True, False):
+        shared = count_shared(test, record, sketch, is_held_out)
+        assert (shared.found, shared.is_exact) == (5, True)
+    other = test.take(range(99))
+    assert not count_shared(other, record, sketch, is_held_out=False).is_exact
+    with pytest.raises(LeakError, match="are not the rows that its training held out"):
+        count_shared(other, record, sketch, is_held_out=True)
 
 
 def test_an_estimate_from_few_rows_is_not_refused():

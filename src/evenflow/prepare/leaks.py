@@ -8,7 +8,9 @@ sketch of its training rows and refuse to be judged on them years later.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,24 +155,33 @@ def check_shared(shared: Shared, protocol: Protocol) -> None:
         )
 
 
-def check_held_out(table: Table, expected: object, shared: Shared) -> None:
-    """Refuse rows that are not those which the training held out.
+def count_shared(
+    table: Table, record: Mapping[str, Any], sketch: Hashes, is_held_out: bool
+) -> Shared:
+    """Return how many rows trained a bundle.
 
     Parameters
     ----------
     table : Table
-        The rows that the recipe draws now.
-    expected : str
-        The :func:`digest` of the rows that the training held out.
-    shared : Shared
-        How many of the rows trained the model, for the message.
+        Rows with the bundle's columns and classes.
+    record : mapping
+        Of the bundle's training.
+    sketch : ndarray of uint64
+        Of its training rows, see :func:`fingerprint`.
+    is_held_out : bool
+        Whether they should be the rows that the training held out.
 
     Raises
     ------
     LeakError
-        The data changed since the training, so the recipe draws other rows.
+        They should be, and are not: the data changed since the training.
     """
-    if digest(table) != expected:
+    shared = seen(sketch, table)
+    was_held_out = digest(table) == record.get("held_out_sha256")
+    counted = record.get("rows_shared_with_test")
+    if was_held_out and isinstance(counted, int):  # with all training rows at hand
+        return Shared(rows=len(table), compared=len(table), found=counted)
+    if is_held_out and not was_held_out:
         raise LeakError(
             f"the {len(table):,} rows that this bundle's recipe draws now are not the "
             f"rows that its training held out: {shared} trained it. Expected the data "
@@ -178,6 +189,7 @@ def check_held_out(table: Table, expected: object, shared: Shared) -> None:
             "or put into another order. Bring the file back as it was, train the "
             "bundle again, or judge it on rows that did not train it"
         )
+    return shared
 
 
 def _salt(name: str) -> np.uint64:
