@@ -25,9 +25,8 @@ from evenflow.prepare.split import Protocol, Split
 from evenflow.prepare.suspects import (
     BALANCED,
     check_features,
-    identifier_warning,
     is_balanced,
-    single_column_warning,
+    warnings,
 )
 from evenflow.schema import Table
 
@@ -66,7 +65,8 @@ def examine(
         The rows judged, with labels.
     protocol : Protocol
     training : mapping, optional
-        Record of the training; ``class_counts`` and ``attacks`` are read.
+        Record of the training; ``class_counts``, ``attacks`` and ``suspects``
+        are read.
     shared : Shared, optional
         How many of the rows have a copy among the training rows.
 
@@ -88,7 +88,7 @@ def examine(
             *_protocol(protocol),
             *_shared(protocol, shared),
             *_copies(table),
-            *_features(table),
+            *_features(table, known),
             *_balance(table, known),
         )
     ]
@@ -171,19 +171,16 @@ def _copied_classes(table: Table, hashes: Hashes) -> list[str]:
     return [name for name, share in shares.items() if share > 0.5]
 
 
-def _features(table: Table) -> Iterator[Finding]:
-    if found := identifier_warning(table):
-        yield "identifiers", "warn", found
-    else:
-        yield (
-            "identifiers",
-            "pass",
-            "No feature is an address, a port, a time or a row number.",
-        )
-    if found := single_column_warning(table):
-        yield "single columns", "warn", found
-    else:
-        yield "single columns", "pass", "No column alone tells attack from benign."
+def _features(table: Table, training: Mapping[str, Any]) -> Iterator[Finding]:
+    found = training.get("suspects", {}) | warnings(table)
+    for name, clean in (
+        ("identifiers", "No feature is an address, a port, a time or a row number."),
+        ("single columns", "No column alone tells attack from benign."),
+    ):
+        if name in found:
+            yield name, "warn", found[name]
+        else:
+            yield name, "pass", clean
 
 
 def _balance(table: Table, training: Mapping[str, Any]) -> Iterator[Finding]:

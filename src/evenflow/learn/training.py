@@ -29,6 +29,7 @@ from evenflow.prepare import kept
 from evenflow.prepare.features import Layout, Preprocessor
 from evenflow.prepare.leaks import check_split, digest, fingerprint
 from evenflow.prepare.split import Load, Protocol, Split, hold_out
+from evenflow.prepare.suspects import warnings
 from evenflow.prepare.target import label, target_schema
 from evenflow.progress import Epoch, Note, OnEvent, Progress, ignore
 from evenflow.recipe import Recipe
@@ -231,6 +232,7 @@ def _train(
             },
             "attacks": _attacks(split.train),
             "rows_shared_with_test": shared,
+            "suspects": warnings(split.train),
             "held_out_sha256": digest(split.test),
             "n_features": X.shape[1],
             "n_parameters": fitted.n_parameters,

@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from evenflow.errors import LeakError
 from evenflow.prepare.names import begins_as_label, is_identifier, must_be_label
-from evenflow.schema import Table
+from evenflow.schema import BENIGN, Table
 
 GIVES_AWAY = 0.99
 """Balanced accuracy from which one column alone is suspicious."""
 N_BINS = 64
+FEWEST = 8
+"""Rows of each side below which a column may tell attack from benign by chance."""
 FEW = 100
 """Rows below which a pattern in a column may be chance."""
 MANY = 1_000
@@ -157,15 +159,26 @@ def _is_even(values: pl.Series) -> bool:
 
 
 def is_balanced(counts: Mapping[str, int]) -> bool:
-    """Whether classes are so equally large that somebody must have made them so."""
+    """Whether classes are so equally large that somebody must have made them so.
+
+    Either all classes are, or the attacks together and benign.
+    """
     sizes = [n for n in counts.values() if n]
     if len(sizes) < 2 or sum(sizes) < FEW:
         return False
-    return max(sizes) / min(sizes) < (1.05 if len(sizes) == 2 else 1.1)
+    benign = counts.get(BENIGN, 0)
+    attacks = sum(sizes) - benign
+    most, least = max(benign, attacks), min(benign, attacks)
+    return most <= 1.02 * least or (len(sizes) > 2 and max(sizes) < 1.1 * min(sizes))
 
 
-def identifier_warning(table: Table) -> str | None:
-    """Return a sentence on the features that tell the capture, None without any."""
+def warnings(table: Table) -> dict[str, str]:
+    """Return what is suspicious of the features, in sentences by name of the check."""
+    found = {"identifiers": _identifiers(table), "single columns": _single(table)}
+    return {check: text for check, text in found.items() if text}
+
+
+def _identifiers(table: Table) -> str:
     named = identifiers(table)
     rising = [c for c in counts_up(table) if c not in named]
     even = [c for c in numbers_rows(table) if c not in [*named, *rising]]
@@ -178,23 +191,22 @@ def identifier_warning(table: Table) -> str | None:
         )
         if columns
     ]
-    if not why:
-        return None
     return (
         f"Features that say which capture a row is from: {'; '.join(why)}. A model may "
         "learn the capture instead of the attack."
+        if why
+        else ""
     )
 
 
-def single_column_warning(table: Table) -> str | None:
-    """Return a sentence on the features that alone tell attack from benign."""
-    alone = gives_away(table)
-    if not alone:
-        return None
+def _single(table: Table) -> str:
+    alone = {} if table.y is None else gives_away(table)
     listed = ", ".join(f"{name} ({share:.1%})" for name, share in alone.items())
     return (
         f"One column alone tells attack from benign: {listed} balanced accuracy. "
         "Make sure it is known when traffic is judged."
+        if alone
+        else ""
     )
 
 
@@ -206,9 +218,9 @@ def gives_away(table: Table) -> dict[str, float]:
     dict of str to float
         Feature -> balanced accuracy of the best rule on it, [0, 1].
     """
-    if len(table) < FEW:
-        return {}
     is_attack = table.labels > 0
+    if min(is_attack.sum(), (~is_attack).sum()) < FEWEST:
+        return {}
     alone = {name: _alone(table.frame[name], is_attack) for name in table.schema.names}
     return {name: share for name, share in alone.items() if share >= GIVES_AWAY}
 
@@ -216,22 +228,22 @@ def gives_away(table: Table) -> dict[str, float]:
 def _alone(values: pl.Series, is_attack: NDArray[np.bool_]) -> float:
     """Return the balanced accuracy of the best rule on one column, cut into bins.
 
-    A value met once cannot be told from an identifier, so numbers of more than 100
-    values are cut into at most 64 bins of equal frequency and a category with more
-    values than that is left out.
+    A value met once cannot be told from an identifier. So values are taken as they
+    are where they are few, at most 100 and one in two rows of either side; other
+    numbers are cut into at most 64 bins of equal frequency, other words left out.
     """
     n_attack, n = int(is_attack.sum()), len(is_attack)
-    if not 0 < n_attack < n:
-        return 0.0
+    are_few = values.n_unique() <= min(FEW, n_attack // 2, (n - n_attack) // 2)
     if values.dtype == pl.String:
-        if values.n_unique() > FEW:
+        if not are_few:
             return 0.0
         code = values.fill_null("").rank("dense").to_numpy().astype(np.int64)
-    elif values.n_unique() <= min(FEW, n_attack // 2, (n - n_attack) // 2):
+    elif are_few:
         code = np.unique(values.to_numpy(), return_inverse=True)[1]
     else:
         x = np.nan_to_num(values.to_numpy(), nan=-np.inf)
-        edges = np.unique(np.quantile(x, np.linspace(0, 1, N_BINS + 1), method="lower"))
+        shares = np.linspace(0, 1, min(N_BINS, n // 8) + 1)
+        edges = np.unique(np.quantile(x, shares, method="lower"))
         code = np.searchsorted(edges, x)
     total = np.bincount(code)
     attacks = np.bincount(code, is_attack, len(total))

@@ -33,12 +33,10 @@ def _training(table: Table) -> Iterator[tuple[str, str]]:
         suspects.check_features(table)
     except LeakError as error:
         yield "label_as_feature", f"No training accepts these columns: {error}."
-    if text := suspects.identifier_warning(table):
-        yield "identifiers", text
+    for check, text in suspects.warnings(table).items():
+        yield check.replace(" ", "_"), text
     if table.y is None:
         return
-    if text := suspects.single_column_warning(table):
-        yield "single_columns", text
     types = {} if table.attack is None else dict(table.attack.value_counts().rows())
     if suspects.is_balanced(table.counts()) or suspects.is_balanced(types):
         yield "balanced", suspects.BALANCED
