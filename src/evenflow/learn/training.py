@@ -27,9 +27,8 @@ from evenflow.learn.fitted import Fitted
 from evenflow.learn.machine import machine, repeatable
 from evenflow.prepare import kept
 from evenflow.prepare.features import Layout, Preprocessor
-from evenflow.prepare.leaks import check_split, digest, fingerprint
+from evenflow.prepare.leaks import examine, fingerprint
 from evenflow.prepare.split import Load, Protocol, Split, hold_out
-from evenflow.prepare.suspects import warnings
 from evenflow.prepare.target import label, target_schema
 from evenflow.progress import Epoch, Note, OnEvent, Progress, ignore
 from evenflow.recipe import Recipe
@@ -133,7 +132,7 @@ def _train(
         make = registry.load("splits", recipe.split.name)
         split = _with_target(make(load, recipe.seed, **recipe.split.params), recipe)
         log.classes = split.train.schema.classes
-        shared = check_split(split)
+        examined = examine(split)
         fit, valid, held = _parts(split.train, recipe)
     with log.step("prepare"):
         preprocessor = Preprocessor.fit(fit, **recipe.prepare.model_dump())
@@ -231,9 +230,7 @@ def _train(
                 "after": _counts(y, split.train.schema),
             },
             "attacks": _attacks(split.train),
-            "rows_shared_with_test": shared,
-            "suspects": warnings(split.train),
-            "held_out_sha256": digest(split.test),
+            **examined,
             "n_features": X.shape[1],
             "n_parameters": fitted.n_parameters,
             "history": [_epoch(e) for e in fitted.history],

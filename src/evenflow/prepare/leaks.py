@@ -19,7 +19,7 @@ from evenflow.errors import LeakError
 from evenflow.metrics import wilson
 from evenflow.prepare.features import numeric_matrix
 from evenflow.prepare.split import Protocol, Split
-from evenflow.prepare.suspects import check_features
+from evenflow.prepare.suspects import check_features, warnings
 from evenflow.schema import Table
 
 SKETCH_SIZE = 65_536
@@ -114,6 +114,27 @@ def seen(sketch: Hashes, table: Table) -> Shared:
         hashes = hashes[hashes <= sketch[-1]]
     found = int(np.isin(hashes, sketch).sum())
     return Shared(rows=len(table), compared=len(hashes), found=found)
+
+
+def examine(split: Split) -> dict[str, Any]:
+    """Return what the record of a training says of its split.
+
+    Returns
+    -------
+    dict
+        ``rows_shared_with_test``; ``held_out_sha256``, the :func:`digest` of the test
+        rows; ``suspects``, what is suspicious of the features.
+
+    Raises
+    ------
+    LeakError
+        As :func:`check_split`.
+    """
+    return {
+        "rows_shared_with_test": check_split(split),
+        "held_out_sha256": digest(split.test),
+        "suspects": warnings(split.train),
+    }
 
 
 def check_split(split: Split) -> int:
