@@ -246,7 +246,7 @@ def evaluate(
     folders : sequence of Path
         Where data sets are looked for, in order.
     params : dict, optional
-        Of the data set; those of the bundle's recipe where it is the same one.
+        Of the data set; those of the bundle's recipe stand where it is the same one.
 
     Raises
     ------
@@ -267,14 +267,19 @@ def evaluate(
             "the attack types that trained it. Train the bundle again"
         )
     recipe = Recipe.from_dict(bundle.recipe, source=f"{bundle.path}: recipe")
-    if params is None:
-        params = recipe.dataset.params if dataset == recipe.dataset.name else {}
+    own = recipe.dataset.params if dataset == recipe.dataset.name else {}
+    params = own | (params or {})
 
-    heard = _once(on_event, [])
+    said: list[str] = []
+    heard = _once(on_event, said)
+    # held-out rows are drawn from the training file, which is read as in training
+    like = None if split == HELD_OUT else bundle.schema
 
     def load(part: str) -> Table:
         on_event(Progress(step=f"load {dataset} {part}", done=0, unit="step"))
-        return datasets.load(dataset, part, folders=folders, on_event=heard, **params)
+        return datasets.load(
+            dataset, part, folders=folders, like=like, on_event=heard, **params
+        )
 
     table, protocol = _rows(recipe, dataset, split, load)
     table = _labelled(bundle, dataset, table)
@@ -290,7 +295,7 @@ def evaluate(
     trained = set(record["attacks"])
     present = [] if table.attack is None else table.attack.unique().to_list()
     scores = bundle.score(table)
-    return judge(
+    report = judge(
         table,
         scores,
         protocol=protocol,
@@ -298,6 +303,8 @@ def evaluate(
         decision=bundle.decision,
         training=record,
     )
+    report.notes[:0] = said  # what was guessed of the rows comes first
+    return report
 
 
 def _once(on_event: OnEvent, said: list[str]) -> OnEvent:
@@ -341,20 +348,16 @@ def _labelled(bundle: Bundle, dataset: str, table: Table) -> Table:
     """Return the rows with the bundle's columns and classes."""
     from dataclasses import replace
 
+    import polars as pl
+
+    from evenflow.contract import match_columns
     from evenflow.prepare.target import label
 
-    wanted = bundle.schema.names
-    if missing := [name for name in wanted if name not in table.frame.columns]:
-        raise DataError(
-            f"{dataset} lacks {len(missing)} of the {len(wanted)} columns this bundle "
-            f"reads: {', '.join(missing)}. Judge it on {bundle.schema.name}, or train "
-            f"a bundle on {dataset}"
-        )
+    found = match_columns(bundle.schema, table.frame.columns, source=dataset)
+    frame = table.frame.select(pl.col(there).alias(n) for n, there in found.items())
     own = table.schema
     schema = replace(own, columns=bundle.schema.columns)
-    labelled = label(
-        replace(table, schema=schema, frame=table.frame.select(wanted)), bundle.schema
-    )
+    labelled = label(replace(table, schema=schema, frame=frame), bundle.schema)
     # the bundle's classes, but rows of this data set, whatever it was trained on
-    named = replace(bundle.schema, name=own.name, is_synthetic=own.is_synthetic)
+    named = replace(labelled.schema, name=own.name, is_synthetic=own.is_synthetic)
     return replace(labelled, schema=named)
