@@ -193,3 +193,44 @@ def test_the_command_line_says_what_is_undefined_and_what_was_taken_for_benign(
     assert ["false", "alarms", "undefined", "-", "undefined"] in lines
     assert "no row is benign" in done.stderr
     assert "no row is benign" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """Return a bundle whose attack types and families a data set has fixed."""
+    folder = tmp_path_factory.mktemp("published") / "bundle"
+    recipe = evenflow.Recipe.load("synthetic/random_forest-none").with_(
+        dataset={"name": "synthetic", "n_rows": 1000},
+        model={"name": "random_forest", "n_estimators": 3},
+    )
+    evenflow.train(recipe, folder)
+    return folder
+
+
+def kdd_day(labels):
+    rows = evenflow.load_dataset("synthetic", "test", n_rows=600)
+    first = rows.frame.head(len(labels))
+    return first.with_columns(pl.Series("class", labels))
+
+
+def test_a_type_of_a_known_family_is_that_family_and_not_in_training(
+    published, tmp_path
+):
+    labels = ["normal.", "Neptune.", "worm.", "worm.", "DOS", "guess passwd", "ufo."]
+    report = judged(published, kdd_day(labels), tmp_path)
+    found = {one["type"]: (one["family"], one["is_unseen"]) for one in report.attacks}
+    assert found == {
+        "neptune": ("dos", False), "worm": ("r2l", True), "dos": ("dos", False),
+        "guess_passwd": ("r2l", False), "ufo": ("ufo", True),
+    }  # fmt: skip
+    assert report.class_counts["benign"] == 1
+
+
+def test_benign_is_asked_for_where_the_model_does_not_say_what_it_is_called(
+    published, tmp_path
+):
+    frame = kdd_day(["ok", "neptune", "smurf"])
+    with pytest.raises(DataError, match=r"'ok' \(1 rows\).*surely means benign"):
+        judged(published, frame, tmp_path)
+    named = judged(published, frame, tmp_path, benign="ok")
+    assert named.class_counts["benign"] == 1

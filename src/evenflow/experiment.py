@@ -292,7 +292,8 @@ def evaluate(
             "figure on them says nothing. Judge it on another split, or on "
             f"'{HELD_OUT}', the rows its recipe kept"
         )
-    trained = set(record["attacks"])
+    # a row may be labelled with its family alone
+    trained = {*record["attacks"], *map(bundle.schema.class_of, record["attacks"])}
     present = [] if table.attack is None else table.attack.unique().to_list()
     scores = bundle.score(table)
     report = judge(

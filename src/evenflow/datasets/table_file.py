@@ -33,8 +33,9 @@ def load(
 ) -> Table:
     """Load a file; each guess is told as a :class:`~evenflow.progress.Note`.
 
-    The label is found by name (``label``, ``class``, ``attack``, ...), benign by the
-    value (``benign``, ``normal``, ``0``, ...), kinds by the values. Identifiers,
+    The label is found by name (``label``, ``class``, ``attack``, ...), benign by a
+    value that says so (``benign``, ``normal.``, ``BenignTraffic``, 0 beside 1) and
+    never by how frequent it is, kinds by the values. Identifiers,
     addresses, ports, times and columns of very many words are no features. Each other
     value of the label is a class of its own, in lower case, unless ``families`` puts
     several together. ``?``, ``NA``, ``NaN``, ``null`` and nothing are missing.
@@ -59,7 +60,7 @@ def load(
         The TOML file has an unknown key.
     DataError
         The file is missing, empty or damaged, a value is no number, a column has no
-        value, there is one class only, or a class has a single row.
+        value, no value of the label surely means benign, or there is one class only.
     """
     settings = _settings(config, folders, label=label, benign=benign, drop=drop)
     where = find(path, folders)
