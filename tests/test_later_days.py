@@ -57,7 +57,7 @@ def bundle(request, trained):
 def judged(bundle, frame, folder, **params):
     path = folder / "later.csv"
     frame.write_csv(path)
-    return evenflow.evaluate(bundle, "table_file", "train", path=str(path), **params)
+    return evenflow.evaluate(bundle, "table_file", path=str(path), **params)
 
 
 def in_every_form(report, folder):
@@ -234,3 +234,29 @@ def test_benign_is_asked_for_where_the_model_does_not_say_what_it_is_called(
         judged(published, frame, tmp_path)
     named = judged(published, frame, tmp_path, benign="ok")
     assert named.class_counts["benign"] == 1
+
+
+@pytest.mark.parametrize(("ok", "bad"), [("0", "1"), ("normal", "attack")])
+def test_a_day_labelled_without_attack_types_is_judged_as_attack_or_benign(
+    bundle, tmp_path, ok, bad
+):
+    typed = day(15, normal=40, ddos=30, scan=20)
+    says = pl.when(pl.col("label") == "normal").then(pl.lit(ok)).otherwise(pl.lit(bad))
+    plain = judged(bundle, typed, tmp_path)
+    report = judged(bundle, typed.with_columns(label=says), tmp_path)
+    assert report.class_counts["benign"] == 40
+    for name in ("detection_rate", "false_alarm_rate", "f1", "roc_auc"):
+        assert report.binary[name] == plain.binary[name]
+    assert report.binary["unseen_detection_rate"] is None
+
+
+def test_a_model_trained_without_attack_types_judges_a_day_that_has_them(tmp_path):
+    path = tmp_path / "binary.csv"
+    is_attack = (pl.col("label") != "normal").cast(pl.Int8)
+    frame = day(16, normal=150, ddos=150, scan=60)
+    frame.with_columns(label=is_attack).write_csv(path)
+    evenflow.train(recipe(path), tmp_path / "bundle")
+    report = judged(tmp_path / "bundle", day(17, normal=40, worm=30), tmp_path)
+    assert report.confusion["labels"] == ["benign", "1"]
+    assert report.class_counts == {"benign": 40, "1": 30}
+    assert report.binary["unseen_detection_rate"] is None

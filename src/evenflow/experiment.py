@@ -23,7 +23,7 @@ from evenflow.errors import (
 from evenflow.files import owned, storage_error, write_json
 from evenflow.progress import Event, Note, OnEvent, Progress, ignore
 from evenflow.recipe import Recipe
-from evenflow.schema import Table
+from evenflow.schema import Table, unseen_attacks
 
 if TYPE_CHECKING:
     from evenflow.judge.report import Report
@@ -300,7 +300,7 @@ def evaluate(
         table,
         scores,
         protocol=protocol,
-        unseen_attacks=tuple(sorted(set(present) - trained)),
+        unseen_attacks=unseen_attacks(present, trained),
         decision=bundle.decision,
         training=record,
     )

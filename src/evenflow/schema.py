@@ -19,6 +19,11 @@ from numpy.typing import NDArray
 BENIGN = "benign"
 ATTACK = "attack"
 """The one attack class of a schema that only says attack or benign."""
+UNTYPED = frozenset(
+    {ATTACK, "attacks", "malicious", "anomaly", "anomalous", "abnormal", "intrusion"}
+    | {"1", "true", "yes", "y", "t"}
+)
+"""Labels that say attack without saying which."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,7 +106,7 @@ class Schema:
         """Return the schema with a class for each of these attack types.
 
         A type without a class goes to the class that ``families`` names, if there is
-        one here; in a schema of benign and attack it is an attack; otherwise it
+        one here; where the only attack class has no type, it goes there; otherwise it
         becomes the last class. A model of this schema never decides for such a class.
         """
         known, classes = dict(self.families), list(self.classes)
@@ -109,8 +114,8 @@ class Schema:
             family = (families or {}).get(attack, attack)
             if self.class_of(attack) in classes:
                 continue
-            if self.classes == (BENIGN, ATTACK):
-                family = ATTACK
+            if len(self.classes) == 2 and self.classes[1] in UNTYPED:
+                family = self.classes[1]
             if family in self.classes:
                 known[attack] = family
             else:
@@ -156,6 +161,19 @@ class Schema:
             label=value["label"],
             benign=tuple(value["benign"]),
         )
+
+
+def unseen_attacks(judged: Iterable[str], trained: Iterable[str]) -> tuple[str, ...]:
+    """Return the attack types of judged rows that no training row has, sorted.
+
+    A label of :data:`UNTYPED` is no type: rows labelled by it, or a training on such
+    rows alone, leave open which types were seen. Among types that are codes, 1 is one.
+    """
+    known = set(trained) - {BENIGN}
+    if known and known <= UNTYPED:
+        return ()
+    untyped = set() if any(a.isdigit() for a in known) else UNTYPED
+    return tuple(sorted(set(judged) - known - untyped - {BENIGN}))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

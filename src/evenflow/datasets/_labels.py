@@ -14,7 +14,7 @@ from evenflow.datasets import _guess
 from evenflow.datasets._table_config import Config, Value
 from evenflow.errors import DataError
 from evenflow.registry import nearest
-from evenflow.schema import BENIGN, Schema
+from evenflow.schema import BENIGN, Schema, unseen_attacks
 
 MISSING = (*_guess.MISSING, "-")
 """Words for "no label", in lower case, where ``benign`` does not name them."""
@@ -157,8 +157,14 @@ def read_later(
     family = {names[w]: schema.class_of(names[w]) for w in attacks}
     for word, to in settings.families.items():
         family |= {names[w]: to.strip().lower() for w in new if _is_same(word, w)}
-    if names_new := sorted({names[w] for w in new}):
-        notes.append(f"attack types not in training: {_guess.listed(names_new)}")
+    unknown = {names[w] for w in new}
+    if unseen := unseen_attacks(unknown, types):
+        notes.append(f"attack types not in training: {_guess.listed(unseen)}")
+    if untyped := sorted(unknown.difference(unseen)):
+        notes.append(
+            f"labels without an attack type known to the model: "
+            f"{_guess.listed(untyped)}; read detection, not the figures of classes"
+        )
     return Labels(
         attack=words.replace_strict(names).alias("attack"),
         families=family,

@@ -87,6 +87,7 @@ def load_later(
 
     Columns, benign and attack types mean what they meant in training: nothing of them
     is guessed again. The rows may be benign only, attacks only, or of new types.
+    Without a second file, ``test`` is the file itself.
 
     Parameters
     ----------
@@ -99,9 +100,7 @@ def load_later(
         As :func:`load`; a class may have any number of rows here.
     """
     settings = _settings(config, folders, label=label, benign=benign, drop=drop)
-    where = find(path, folders)
-    if split != "train":
-        where = _test_file(where, test, folders)
+    where = find(path if split == "train" or test is None else test, folders)
     return _like(schema, where, settings, on_event)
 
 
