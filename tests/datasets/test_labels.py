@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import polars as pl
 import pytest
 
@@ -157,7 +159,41 @@ def test_a_missing_label_points_at_the_column_of_0_and_1_and_at_benign(load):
 
 def test_a_word_for_missing_is_quoted_with_the_line_that_would_name_it(load):
     with pytest.raises(DataError, match="line 3: found 'None'.*benign = \"None\""):
-        load(["dos", "None", "None", "normal"])
+        load(["dos", "None", "None", "scan"])
+
+
+def test_the_line_to_write_names_the_words_for_benign_too(load):
+    labels = ["normal.", "dos", "None", "Benign"]
+    with pytest.raises(DataError, match="line 4") as caught:
+        load(labels)
+    line = 'benign = ["normal.", "Benign", "None"]'
+    assert line in str(caught.value)
+    table, _ = load(labels, **tomllib.loads(line))
+    assert benign(table) == [True, False, True, True]
+    with pytest.raises(
+        DataError, match=r'benign = \["dos", "normal.", "Benign", "None"'
+    ):
+        load(labels, benign="dos")
+
+
+def test_a_word_for_benign_that_is_not_named_is_pointed_at(load):
+    table, told = load(["ok", "normal", "dos"], benign="ok")
+    assert benign(table) == [True, False, False]
+    assert "normal: taken for attacks, because benign does not name them" in told
+
+
+def test_another_column_of_0_and_1_is_offered_where_words_do_not_say_benign(load):
+    with pytest.raises(DataError, match='surely means benign.*label = "label"'):
+        load([0, 1, 1], others={"type": ["tcp", "udp", "icmp"]})
+
+
+def test_a_label_of_very_many_values_is_refused_at_once(load):
+    values = ["normal", *(f"attack {k}" for k in range(20_000))]
+    with pytest.raises(DataError, match=r"20,001 classes in the label column 'label'"):
+        load(values)
+    trained, _ = load(["normal", "dos", "scan"])
+    with pytest.raises(DataError, match=r"20,000 classes.*expected 200 at most"):
+        load(values, like=trained.schema)
 
 
 def test_with_a_label_named_the_other_label_columns_stand_aside(load):

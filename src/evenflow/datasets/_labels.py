@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from evenflow.schema import BENIGN, Schema, unseen_attacks
 
 MISSING = (*_guess.MISSING, "-")
 """Words for "no label", in lower case, where ``benign`` does not name them."""
+SHORTEST_SINGULAR = 4
+"""Letters of a class name whose plural is the same class: dos is no plural of do."""
 MOST_LISTED = 30
 """Values of a label that a message lists."""
 
@@ -68,7 +71,7 @@ def read(
     if settings.benign is None:
         benign, why = _guess.benign_values(list(present))
         if not benign:
-            raise DataError(_which_is_benign(present, values.name, where))
+            raise DataError(_which_is_benign(present, values.name, where, binary))
         notes.append(f"guessed: benign is {_guess.listed(benign)} ({why})")
     for value in named:
         if not any(_is_same(value, word) for word in benign):
@@ -77,6 +80,11 @@ def read(
                 f"{nearest(str(value), sorted(present))}"
             )
     names = {w: _attack_name(w) for w in present if w not in benign}
+    if usual := [w for w in names if _guess.is_benign(w)]:
+        notes.append(
+            f"{_guess.listed(usual)}: taken for attacks, because benign does not name "
+            "them"
+        )
     one = _one_spelling(names.values())
     for name, other in one.items():
         notes.append(f"the labels {name!r} and {other!r} are taken for one class")
@@ -95,6 +103,7 @@ def read(
                 "expected attacks only there. Take it out of one of the two"
             )
         family |= {names[w]: to.strip().lower() for w in found}
+    _refuse_many(family.values(), values.name, where)
     return Labels(
         attack=words.replace_strict(names).alias("attack"),
         families=family,
@@ -129,7 +138,8 @@ def read_later(
     words = _words(values)
     present = _present(words)
     types = [*schema.families, *schema.classes[1:]]
-    known = {w: name for w in present if (name := _known_as(w, types))}
+    spelled = {_spelling(name): name for name in reversed(types)}
+    known = {w: name for w in present if (name := _known_as(w, spelled))}
     named = _values(settings.benign) or [*schema.benign]
     benign = [w for w in present if any(_is_same(v, w) for v in named)]
     _refuse_missing(words, benign, values.name, where, is_text, ())
@@ -158,6 +168,7 @@ def read_later(
     for word, to in settings.families.items():
         family |= {names[w]: to.strip().lower() for w in new if _is_same(word, w)}
     unknown = {names[w] for w in new}
+    _refuse_many(unknown, values.name, where)
     if unseen := unseen_attacks(unknown, types):
         notes.append(f"attack types not in training: {_guess.listed(unseen)}")
     if untyped := sorted(unknown.difference(unseen)):
@@ -170,6 +181,17 @@ def read_later(
         families=family,
         benign=schema.benign,
     )
+
+
+def _refuse_many(classes: Iterable[str], column: str, where: Path) -> None:
+    """Refuse a column of too many values, which hardly is a label."""
+    found = sorted(set(classes))
+    if len(found) > _guess.MOST_CLASSES:
+        raise DataError(
+            f"{where}: found {len(found):,} classes in the label column {column!r} "
+            f"({', '.join(found[:5])}, ...), expected {_guess.MOST_CLASSES} at most. "
+            "Name another column as label, or put values into classes under [families]"
+        )
 
 
 def _words(values: pl.Series) -> pl.Series:
@@ -226,17 +248,27 @@ def _refuse_missing(
     at = f"line {int(rows[0]) + 2}" if is_text else f"row {int(rows[0]) + 1}"
     first = words[int(rows[0])]
     found = f"{first!r}, which means no value," if first else "no value"
-    other = ""
-    if binary:
-        other = f'Every row has a value in {binary[0]!r}: label = "{binary[0]}". '
+    # what is named replaces what is recognised, so the line to write names all
+    usual = [w for w in words.unique(maintain_order=True) if _guess.is_benign(w)]
+    named = list(dict.fromkeys([*benign, *usual, first]))
+    line = json.dumps(named if len(named) > 1 else first, ensure_ascii=False)
     raise DataError(
         f"{where}, {at}: found {found} in the label column {column!r} ({len(rows):,} "
         "such rows); expected a label in each row. "
-        f'{other}If these rows are benign: benign = "{first}". Otherwise drop them'
+        f"{_other_label(binary)}If these rows are benign: benign = {line}. Otherwise "
+        "drop them"
     )
 
 
-def _which_is_benign(present: dict[str, int], column: str, where: Path) -> str:
+def _other_label(binary: Sequence[str]) -> str:
+    if not binary:
+        return ""
+    return f'The label may be {binary[0]!r}, of 0 and 1: label = "{binary[0]}". '
+
+
+def _which_is_benign(
+    present: dict[str, int], column: str, where: Path, binary: Sequence[str] = ()
+) -> str:
     """Return the message that asks which value means benign."""
     counts = [f"{word!r} ({n:,} rows)" for word, n in present.items()]
     more = len(counts) - MOST_LISTED
@@ -244,7 +276,8 @@ def _which_is_benign(present: dict[str, int], column: str, where: Path) -> str:
     return (
         f"{where}: found {listed} in the label column {column!r}; expected one value "
         "that surely means benign, such as benign or normal (a code such as 0 only "
-        'beside 1 alone). Name the value that does: benign = "VALUE" in the TOML file '
+        f"beside 1 alone). {_other_label(binary)}"
+        'Name the value that does: benign = "VALUE" in the TOML file '
         "or under [dataset] of the recipe, or --set dataset.benign=VALUE on the "
         "command line (--set benign=VALUE for data inspect and evaluate)"
     )
@@ -271,21 +304,22 @@ def _one_spelling(names: Iterable[str]) -> dict[str, str]:
     found = {}
     for name in each:
         key = _spelling(name)
-        singular = first.get(key[:-1]) if key[-1:] == "s" and len(key) > 4 else None
+        is_plural = key.endswith("s") and len(key) > SHORTEST_SINGULAR
+        singular = first.get(key[:-1]) if is_plural else None
         if (other := singular or first[key]) != name:
             found[name] = other
     return found
 
 
-def _known_as(word: str, types: Sequence[str]) -> str | None:
+def _known_as(word: str, spelled: Mapping[str, str]) -> str | None:
     """Return the known attack type that a value names; None for another type."""
-    name = _attack_name(word)
-    if name in types:
-        return name
-    one = _one_spelling([*types, name])
-    if name in one and one[name] in types:
-        return one[name]
-    return next((known for known in types if one.get(known) == name), None)
+    key = _spelling(_attack_name(word))
+    likely = [key]
+    if len(key) >= SHORTEST_SINGULAR:
+        likely.append(f"{key}s")
+    if key.endswith("s") and len(key) > SHORTEST_SINGULAR:
+        likely.append(key[:-1])
+    return next((spelled[k] for k in likely if k in spelled), None)
 
 
 def _spelling(name: str) -> str:
