@@ -283,3 +283,10 @@ def test_what_is_named_for_later_rows_need_not_be_there(load):
     assert not any(benign(later))
     with pytest.raises(DataError, match="no column 'Lable'"):
         load(["Fuzzers"], like=trained.schema, label="Lable")
+
+
+def test_a_label_column_may_have_any_name(load):
+    for name in ("n", "attack", "count", ""):
+        table, _ = load([1, 2, 3], others={name: ["normal", "dos", "dos"]}, label=name,
+                        drop=["label"])  # fmt: skip
+        assert benign(table) == [True, False, False]

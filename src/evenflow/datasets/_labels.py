@@ -203,7 +203,7 @@ def _words(values: pl.Series) -> pl.Series:
 
 def _present(words: pl.Series) -> dict[str, int]:
     """Return each value and its number of rows, the most frequent first."""
-    counts = words.value_counts(name="n").rows()
+    counts = words.alias("").value_counts(name="n").rows()
     return dict(sorted(counts, key=lambda one: (-one[1], one[0])))
 
 
