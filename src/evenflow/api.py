@@ -89,6 +89,7 @@ def evaluate(
     *,
     folders: Folders = None,
     on_event: OnEvent = ignore,
+    **params: Any,
 ) -> Report:
     """Judge a bundle on labelled rows that did not train it.
 
@@ -100,12 +101,20 @@ def evaluate(
         Name of a data set that holds the bundle's columns.
     split : str, default='test'
         A published part of it, or ``held_out``: what the bundle's recipe kept.
+    **params
+        Whatever else the data set takes, such as ``path``; the parameters of the
+        bundle's recipe stand where it is the same data set.
     """
     from evenflow import experiment
 
     loaded = load_bundle(bundle) if isinstance(bundle, str | Path) else bundle
     return experiment.evaluate(
-        loaded, dataset, split, folders=_paths(folders), on_event=on_event
+        loaded,
+        dataset,
+        split,
+        folders=_paths(folders),
+        params=params,
+        on_event=on_event,
     )
 
 

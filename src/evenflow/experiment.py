@@ -22,7 +22,7 @@ from evenflow.errors import (
 from evenflow.files import owned, storage_error, write_json
 from evenflow.progress import Event, Note, OnEvent, Progress, ignore
 from evenflow.recipe import Recipe
-from evenflow.schema import Table
+from evenflow.schema import Table, unseen_attacks
 
 if TYPE_CHECKING:
     from evenflow.judge.report import Report
@@ -249,7 +249,7 @@ def evaluate(
     folders : sequence of Path
         Where data sets are looked for, in order.
     params : dict, optional
-        Of the data set; those of the bundle's recipe where it is the same one.
+        Of the data set; those of the bundle's recipe stand where it is the same one.
 
     Raises
     ------
@@ -271,14 +271,19 @@ def evaluate(
             "the attack types that trained it. Train the bundle again"
         )
     recipe = Recipe.from_dict(bundle.recipe, source=f"{bundle.path}: recipe")
-    if params is None:
-        params = recipe.dataset.params if dataset == recipe.dataset.name else {}
+    own = recipe.dataset.params if dataset == recipe.dataset.name else {}
+    params = own | (params or {})
 
-    heard = _once(on_event, [])
+    said: list[str] = []
+    heard = _once(on_event, said)
+    # held-out rows are drawn from the training file, which is read as in training
+    like = None if split == HELD_OUT else bundle.schema
 
     def load(part: str) -> Table:
         on_event(Progress(step=f"load {dataset} {part}", done=0, unit="step"))
-        return datasets.load(dataset, part, folders=folders, on_event=heard, **params)
+        return datasets.load(
+            dataset, part, folders=folders, like=like, on_event=heard, **params
+        )
 
     table, protocol = _rows(recipe, dataset, split, load)
     table = _labelled(bundle, dataset, table)
@@ -287,18 +292,20 @@ def evaluate(
     if split not in (HELD_OUT, own_test) and shared.least_share > MOSTLY_SEEN:
         protocol = replace(protocol, is_published=False)
     check_shared(shared, protocol)
-    trained = set(record["attacks"])
+    # a row may be labelled with its family alone
+    trained = {*record["attacks"], *map(bundle.schema.class_of, record["attacks"])}
     present = [] if table.attack is None else table.attack.unique().to_list()
     scores = bundle.score(table)
     report = judge(
         table,
         scores,
         protocol=protocol,
-        unseen_attacks=tuple(sorted(set(present) - trained)),
+        unseen_attacks=unseen_attacks(present, trained),
         decision=bundle.decision,
         training=record,
         shared=shared,
     )
+    report.notes[:0] = said  # what was guessed of the rows comes first
     _warn(report, on_event)
     return report
 
@@ -353,20 +360,16 @@ def _rows(recipe: Recipe, dataset: str, split: str, load: Any) -> tuple[Table, A
 
 def _labelled(bundle: Bundle, dataset: str, table: Table) -> Table:
     """Return the rows with the bundle's columns and classes."""
+    import polars as pl
+
+    from evenflow.contract import match_columns
     from evenflow.prepare.target import label
 
-    wanted = bundle.schema.names
-    if missing := [name for name in wanted if name not in table.frame.columns]:
-        raise DataError(
-            f"{dataset} lacks {len(missing)} of the {len(wanted)} columns this bundle "
-            f"reads: {', '.join(missing)}. Judge it on {bundle.schema.name}, or train "
-            f"a bundle on {dataset}"
-        )
+    found = match_columns(bundle.schema, table.frame.columns, source=dataset)
+    frame = table.frame.select(pl.col(there).alias(n) for n, there in found.items())
     own = table.schema
     schema = replace(own, columns=bundle.schema.columns)
-    labelled = label(
-        replace(table, schema=schema, frame=table.frame.select(wanted)), bundle.schema
-    )
+    labelled = label(replace(table, schema=schema, frame=frame), bundle.schema)
     # the bundle's classes, but rows of this data set, whatever it was trained on
-    named = replace(bundle.schema, name=own.name, is_synthetic=own.is_synthetic)
+    named = replace(labelled.schema, name=own.name, is_synthetic=own.is_synthetic)
     return replace(labelled, schema=named)

@@ -8,7 +8,7 @@ live batch of one look the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
@@ -17,6 +17,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 BENIGN = "benign"
+ATTACK = "attack"
+"""The one attack class of a schema that only says attack or benign."""
+UNTYPED = frozenset(
+    {ATTACK, "attacks", "malicious", "anomaly", "anomalous", "abnormal", "intrusion"}
+    | {"1", "true", "yes", "y", "t"}
+)
+"""Labels that say attack without saying which."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +66,10 @@ class Schema:
     """Column names of a published file without a header, label columns included."""
     is_synthetic: bool = False
     """Rows were made by a program; every output says so."""
+    label: str = ""
+    """Name of the label column in a user's own file."""
+    benign: tuple[str, ...] = ()
+    """Values of that column that mean benign, in lower case."""
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2 or self.classes[0] != BENIGN:
@@ -89,6 +100,28 @@ class Schema:
         """Return the class of an attack type (or of ``benign``)."""
         return self.families.get(attack, attack)
 
+    def including(
+        self, attacks: Iterable[str], families: Mapping[str, str] | None = None
+    ) -> Schema:
+        """Return the schema with a class for each of these attack types.
+
+        A type without a class goes to the class that ``families`` names, if there is
+        one here; where the only attack class has no type, it goes there; otherwise it
+        becomes the last class. A model of this schema never decides for such a class.
+        """
+        known, classes = dict(self.families), list(self.classes)
+        for attack in attacks:
+            family = (families or {}).get(attack, attack)
+            if self.class_of(attack) in classes:
+                continue
+            if len(self.classes) == 2 and self.classes[1] in UNTYPED:
+                family = self.classes[1]
+            if family in self.classes:
+                known[attack] = family
+            else:
+                classes.append(attack)
+        return replace(self, classes=tuple(classes), families=known)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the schema as plain JSON values."""
         return {
@@ -106,6 +139,8 @@ class Schema:
             "taxonomy": self.taxonomy,
             "layout": list(self.layout),
             "is_synthetic": self.is_synthetic,
+            "label": self.label,
+            "benign": list(self.benign),
         }
 
     @classmethod
@@ -123,7 +158,22 @@ class Schema:
             taxonomy=value["taxonomy"],
             layout=tuple(value["layout"]),
             is_synthetic=value["is_synthetic"],
+            label=value["label"],
+            benign=tuple(value["benign"]),
         )
+
+
+def unseen_attacks(judged: Iterable[str], trained: Iterable[str]) -> tuple[str, ...]:
+    """Return the attack types of judged rows that no training row has, sorted.
+
+    A label of :data:`UNTYPED` is no type: rows labelled by it, or a training on such
+    rows alone, leave open which types were seen. Among types that are codes, 1 is one.
+    """
+    known = set(trained) - {BENIGN}
+    if known and known <= UNTYPED:
+        return ()
+    untyped = set() if any(a.isdigit() for a in known) else UNTYPED
+    return tuple(sorted(set(judged) - known - untyped - {BENIGN}))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -179,6 +179,7 @@ def test_inspect_compares_a_test_file_of_one_s_own(run, trained, tmp_path):
     assert done.exit_code == 0, done.stderr
     to_act_on = " ".join(done.stdout.split("To act on")[1].split())
     assert "50 rows of test (50.0%) also occur here" in to_act_on
+    assert "No training accepts test as its other file" in to_act_on
     other = run("data", "inspect", "table_file", *words, "--split", "test", "--json")
     assert json.loads(other.stdout)["splits"][0]["name"] == "train"
     alone = run("data", "inspect", "table_file", *words[:2], "--json")

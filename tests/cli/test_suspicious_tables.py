@@ -82,3 +82,16 @@ def test_an_honest_table_is_not_suspected(run, tmp_path):
     assert {w["kind"] for w in json.loads(found.stdout)["warnings"]} == {"rare_class"}
     leaks = findings(run, path, tmp_path / "b")
     assert [f["check"] for f in leaks if f["status"] == "warn"] == ["protocol"]
+
+
+@pytest.mark.parametrize("name", ["is_anomaly", "vibe"])
+def test_inspect_names_the_label_twins_that_stand_aside(run, tmp_path, name):
+    path = tmp_path / "t.csv"
+    table = flows({"benign": 700, "ddos": 250, "scan": 150})
+    binary_copy(table).rename({"odd": name}).write_csv(path)
+    found = run("data", "inspect", "table_file", "-s", f"path={path}", "--json")
+    assert found.exit_code == 0, found.stderr
+    said = [w["text"] for w in json.loads(found.stdout)["warnings"]]
+    assert any(
+        f"tell the label, so no model learns from them: {name}." in t for t in said
+    )

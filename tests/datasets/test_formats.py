@@ -309,6 +309,15 @@ def test_kdd_lines_without_a_header_are_read_by_position(tmp_path, monkeypatch):
     assert table.extra["difficulty"].to_list() == [21, 15]
 
 
+def test_kdd_labels_may_end_in_a_full_stop_as_in_1999(tmp_path, monkeypatch):
+    names = ["normal.", "smurf.", "worm."]
+    lines = [[*KDD_LINE[:41], name, "21"] for name in names]
+    kdd_file(tmp_path, monkeypatch, lines)
+    table = datasets.load("nsl_kdd", "train", folders=[tmp_path])
+    assert table.attack.to_list() == ["benign", "smurf", "worm"]
+    assert [table.schema.classes[k] for k in table.y] == ["benign", "dos", "r2l"]
+
+
 def test_kdd_messages_count_lines_from_one(tmp_path, monkeypatch):
     kdd_file(tmp_path, monkeypatch, [KDD_LINE, ["x", *KDD_LINE[1:]]])
     with pytest.raises(DataError, match=r"line 2, column duration: found 'x'"):

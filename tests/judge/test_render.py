@@ -227,13 +227,26 @@ def test_every_figure_of_the_tables_is_the_reports_own(report):
     assert f"{report.binary['roc_auc']:.4f}" in text
 
 
-def test_undefined_figures_are_dashes(small_table):
+def test_undefined_figures_are_called_undefined(small_table):
     benign = small_table.take(np.flatnonzero(small_table.labels == 0))
     report = make(benign, unseen=())
     for text in (render.text(report), render.markdown(report), model_card(report)):
         assert "nan" not in text.lower().replace("finance", "")
         assert "None" not in text
+        assert "undefined" in text
     assert "undefined here" in render.html(report)
+
+
+@pytest.mark.parametrize("kept", ["benign", "attacks"])
+def test_rows_of_one_side_are_reported_in_every_form(small_table, tmp_path, kept):
+    is_kept = (small_table.labels == 0) == (kept == "benign")
+    report = make(small_table.take(np.flatnonzero(is_kept)), unseen=())
+    lines = [line for line in render.text(report).splitlines() if "undefined" in line]
+    rate = "false alarm rate" if kept == "attacks" else "detection rate"
+    assert any(line.startswith(rate) for line in lines)
+    assert any(line.startswith("F1") for line in lines)
+    assert "undefined" in render.latex(report)
+    assert len(render.png(report, tmp_path)) >= 5
 
 
 def test_a_report_without_a_training_is_drawn_too(small_table, tmp_path):

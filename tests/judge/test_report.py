@@ -180,13 +180,18 @@ def test_no_resamples_leave_wilson_intervals_alone(small_table):
 
 
 @pytest.mark.parametrize(("kept", "null"), [
-    (0, ("detection_rate", "roc_auc", "pr_auc", "balanced_accuracy", "mcc")),
-    (1, ("false_alarm_rate", "specificity", "roc_auc", "balanced_accuracy", "mcc")),
+    (0, ("detection_rate", "precision", "f1", "roc_auc", "pr_auc",
+         "balanced_accuracy", "mcc")),
+    (1, ("false_alarm_rate", "specificity", "precision", "f1", "roc_auc", "pr_auc",
+         "balanced_accuracy", "mcc")),
 ])  # fmt: skip
 def test_one_class_alone_gives_nulls_and_says_so(small_table, kept, null):
     table = small_table.take(np.flatnonzero(small_table.labels == kept))
     report = judged(table, unseen_attacks=())
     assert [report.binary[name] for name in null] == [None] * len(null)
+    assert [report.argmax["binary"][name] for name in null] == [None] * len(null)
+    assert not any(report.intervals["binary"].get(name) for name in null)
+    assert report.curves["pr"]["recall"] == []
     assert any("undefined" in note for note in report.notes)
     json.dumps(report.to_dict(), allow_nan=False)
     assert report.alerts["alerts_per_day"] is None

@@ -37,10 +37,33 @@ def test_family_changes_nothing(small_table):
     assert (label(small_table, schema).y == small_table.y).all()
 
 
-def test_an_attack_type_nobody_knows_is_named(small_table):
+def test_an_attack_type_nobody_knows_gets_a_class_of_its_own_at_the_end(small_table):
     odd = replace(small_table, attack=small_table.attack.replace("perl", "wormhole"))
-    with pytest.raises(DataError, match=r"'wormhole'.*expected one of"):
-        label(odd, small_table.schema)
+    rows = label(odd, small_table.schema)
+    assert rows.schema.classes == (*small_table.schema.classes, "wormhole")
+    is_odd = (odd.attack == "wormhole").to_numpy()
+    assert (rows.y[is_odd] == len(small_table.schema.classes)).all()
+    assert (rows.y[~is_odd] == small_table.y[~is_odd]).all()
+
+
+def test_an_unknown_attack_type_goes_to_the_family_its_own_data_names(small_table):
+    own = replace(small_table.schema, families={"wormhole": "u2r"} | small_table.schema.families)  # fmt: skip  # noqa: E501
+    odd = replace(
+        small_table,
+        schema=own,
+        attack=small_table.attack.replace("perl", "wormhole"),
+    )
+    rows = label(odd, small_table.schema)
+    assert rows.schema.classes == small_table.schema.classes
+    assert (rows.y == small_table.y).all()
+
+
+def test_an_unknown_attack_type_is_an_attack_where_nothing_else_is_told(small_table):
+    odd = replace(small_table, attack=small_table.attack.replace("perl", "wormhole"))
+    schema = target_schema(small_table.schema, "binary", [])
+    rows = label(odd, schema)
+    assert rows.schema.classes == ("benign", "attack")
+    assert ((rows.y > 0) == (small_table.y > 0)).all()
 
 
 def test_rows_without_labels_are_refused(small_table):

@@ -7,10 +7,14 @@ import json
 import shutil
 from urllib.parse import quote
 
+import numpy as np
+import polars as pl
 import pytest
 from markupsafe import escape
 from sqlalchemy import select
 
+import evenflow
+from evenflow import Recipe
 from evenflow.web import markdown
 from evenflow.web.context import KEY
 from evenflow.web.tables import Audit
@@ -336,3 +340,56 @@ def test_a_model_that_does_not_load_is_not_put_to_use(app, people, settings):
     assert str(settings.home) not in answer.text
     assert app.extensions[KEY].detectors.active_name() == "small"
     assert admin.send("/models/none/activate").status_code == 404
+
+
+@pytest.fixture(scope="module")
+def one_sided(tmp_path_factory):
+    """Return bundles judged on benign rows only, on attacks only, on a new type."""
+    folder = tmp_path_factory.mktemp("one-sided")
+    days = {"quiet": ["normal"], "attacks": ["dos"], "new": ["normal", "ransom"]}
+    for name, labels in ({"train": ["normal", "dos", "scan"]} | days).items():
+        rng = np.random.default_rng(len(name))
+        rows = np.repeat(np.arange(len(labels)), 60)
+        frame = {
+            "dur": rng.normal(4 * rows, 1),
+            "bytes": rng.normal(-3 * rows, 1),
+            "label": [labels[k] for k in rows],
+        }
+        pl.DataFrame(frame).write_csv(folder / f"{name}.csv")
+    for name in days:
+        recipe = Recipe.from_dict(
+            {
+                "dataset": {
+                    "name": "table_file",
+                    "path": str(folder / "train.csv"),
+                    "test": str(folder / f"{name}.csv"),
+                },
+                "model": {"name": "random_forest", "n_estimators": 3},
+                "split": "official",
+            }
+        )
+        evenflow.train(recipe, folder / name)
+    return folder
+
+
+def test_models_judged_on_one_side_or_on_a_new_type_are_shown_and_compared(
+    viewer, settings, one_sided
+):
+    names = ["quiet", "attacks", "new"]
+    for name in names:
+        shutil.copytree(one_sided / name, settings.home / "bundles" / name)
+    assert viewer.get("/models").status_code == 200
+    pages = {name: viewer.get(f"/models/{name}") for name in names}
+    assert [page.status_code for page in pages.values()] == [200] * 3
+    assert "undefined here" in pages["quiet"].text
+    assert "No attack row was judged" in pages["quiet"].text
+    assert "undefined here" in pages["attacks"].text
+    assert "No benign row was judged" in pages["attacks"].text
+    assert "Attack types not in training: ransom" in pages["new"].text
+    for name in names:
+        for other in names:
+            if other != name:
+                page = viewer.get(f"/models/compare?a={name}&b={other}")
+                assert page.status_code == 200
+        for file in ("report.html", "tables.md", "tables.tex", "card.md"):
+            assert "undefined" in viewer.get(f"/models/quiet/{file}").text

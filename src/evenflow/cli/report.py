@@ -65,17 +65,11 @@ def _figures(report: Mapping[str, Any]) -> str:
     for part, names in (("binary", BINARY), ("multiclass", MULTICLASS)):
         for name, label in names.items():
             value = report[part][name]
-            if value is None:
-                continue
+            if value is None and name == "unseen_detection_rate":
+                continue  # the notes say that every type was trained on
             edges = report["intervals"][part].get(name)
-            rows.append(
-                (
-                    label,
-                    percent(value),
-                    interval(edges),
-                    percent(report["argmax"][part][name]),
-                )
-            )
+            plainly = report["argmax"][part][name]
+            rows.append((label, _figure(value), interval(edges), _figure(plainly)))
     head = ("per cent", "at the threshold", "95 % interval", "at argmax")
     return f"{operating_points(report)}\n\n{columns(head, rows, right=(1, 2, 3))}"
 
@@ -121,6 +115,10 @@ def _balancing(training: Mapping[str, Any]) -> str:
     ]
     head = ("rows that fitted", "before balancing", "after")
     return columns(head, rows, right=(1, 2))
+
+
+def _figure(value: float | None) -> str:
+    return "undefined" if value is None else percent(value)
 
 
 def interval(edges: Mapping[str, float] | None) -> str:

@@ -32,6 +32,9 @@ class Dataset:
     load: Callable[..., Table]
     """``load(split, *, folders, on_event=ignore, **params)``; the further parameters
     are what a recipe may write under ``[dataset]``."""
+    load_later: Callable[..., Table] | None = None
+    """``load_later(schema, split, ...)``, the rest as ``load``: rows that judge a model
+    trained on that schema. None where the published files fix what labels mean."""
     splits: tuple[str, ...]
     """Names of the published parts, in order."""
     files: tuple[RemoteFile, ...] = ()
@@ -71,6 +74,7 @@ def load(
     split: str,
     *,
     folders: Sequence[Path] = (),
+    like: Schema | None = None,
     on_event: OnEvent = ignore,
     **params: Any,
 ) -> Table:
@@ -82,6 +86,9 @@ def load(
         ``"nsl_kdd"``, ``"train"``.
     folders : sequence of Path
         Folders searched for the published files, in order.
+    like : Schema, optional
+        Of the model that the rows will judge: what a user's own file does not say is
+        then as in training.
     on_event : callable
         Gets a :class:`~evenflow.progress.Note` for each guess or fact to be read.
     **params
@@ -105,6 +112,10 @@ def load(
         raise RecipeError(
             f"{name} has no part {split!r}; "
             f"{registry.nearest(split, list(dataset.splits))}"
+        )
+    if like is not None and dataset.load_later is not None:
+        return dataset.load_later(
+            like, split, folders=folders, on_event=on_event, **params
         )
     return dataset.load(split, folders=folders, on_event=on_event, **params)
 

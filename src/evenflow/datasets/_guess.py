@@ -14,10 +14,25 @@ from evenflow.prepare import names
 
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 """Words for "no value" in a user's text file, in lower case."""
-BENIGN_WORDS = (
-    "benign", "normal", "0", "0.0", "background", "legitimate", "clean", "false", "no",
-    "none",
-)  # fmt: skip
+BENIGN_WORDS = {
+    "benign", "normal", "legitimate", "legit", "clean", "background", "harmless",
+}  # fmt: skip
+"""Words for benign traffic, in lower case."""
+BENIGN_FILLERS = {
+    "traffic", "flow", "flows", "data", "packet", "packets", "connection",
+    "connections", "session", "sessions", "activity", "behavior", "behaviour",
+    "operation", "operations", "network", "user", "users", "usage", "use", "request",
+    "requests", "record", "records", "event", "events", "sample", "samples", "class",
+    "label", "type", "category", "final", "only", "all", "the", "is", "train", "test",
+    "training", "testing", "day", "state", "status",
+}  # fmt: skip
+"""Words that beside a word for benign do not change what it says."""
+NOT_ATTACK = re.compile(
+    r"(no|non|not|not an?) ?(attacks?|malicious|malware|anomal(y|ous)|intrusion|threat)"
+)
+"""Ways to say benign by denying an attack; words parted by one space."""
+NEGATIVES = {"0": "1", "false": "true", "no": "yes", "n": "y", "f": "t"}
+"""Words for benign where the only other value is the word beside them."""
 MOST_CLASSES = 200
 ADDRESS = re.compile(
     r"^(\d{1,3}(\.\d{1,3}){3}(:\d+)?|[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}"
@@ -46,20 +61,20 @@ def label_columns(frame: pl.DataFrame) -> list[str]:
     return sorted(found, key=names.rank)
 
 
-def label_column(frame: pl.DataFrame) -> tuple[str, list[str]]:
-    """Return the label column, and further columns that look like labels.
+def label_column(frame: pl.DataFrame) -> str:
+    """Return the most detailed of the columns that look like labels.
 
-    The most detailed of the candidates is the label: words before 0 and 1. The
-    others would give the label away, so they must not stay features.
+    Words come before 0 and 1. The others would give the label away, so they must not
+    stay features.
 
     Raises
     ------
     DataError
         No column has such a name.
     """
-    twins = label_columns(frame)
-    found = [name for name in twins if names.is_label(name)]
-    fit = [n for n in found if 2 <= frame[n].drop_nulls().n_unique() <= MOST_CLASSES]
+    found = [name for name in label_columns(frame) if names.is_label(name)]
+    given = without_missing(frame.select(found))
+    fit = [n for n in found if 2 <= given[n].drop_nulls().n_unique() <= MOST_CLASSES]
     fit = fit or found
     if not fit:
         raise DataError(
@@ -67,25 +82,79 @@ def label_column(frame: pl.DataFrame) -> tuple[str, list[str]]:
             f"{', ...' if frame.width > 12 else ''}; expected a name such as label, "
             'class or attack). Name it: label = "..."'
         )
-    chosen = max(
+    return max(
         fit,
         key=lambda n: (
-            not _all_numbers(frame[n]),
-            frame[n].n_unique(),
+            not _all_numbers(given[n]),
+            given[n].n_unique(),
             -fit.index(n),
         ),
     )
-    return chosen, [name for name in twins if name != chosen]
 
 
-def benign_values(values: pl.Series) -> tuple[list[str], str]:
-    """Return which values of the label mean benign, and why."""
-    counts = values.drop_nulls().value_counts(sort=True, name="n")
-    present = counts[values.name].to_list()
-    for word in BENIGN_WORDS:
-        if same := [v for v in present if v.strip().lower() == word]:
-            return same, f"{same[0]!r} is a usual word for it"
-    return present[:1], "no value is a usual word for it, and this one is most frequent"
+def is_benign(name: str) -> bool:
+    """Return whether a label says that a row is benign, whatever stands around it.
+
+    ``normal.``, ``BenignTraffic`` and ``Not an attack`` do; ``abnormal``,
+    ``non-benign`` and ``normal scan`` do not: a word that is not known to be harmless
+    beside the word for benign may change its sense.
+    """
+    if re.search(r"[!~¬≠]", name):
+        return False
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    words = re.findall(r"[^\W\d_]+", apart.lower())
+    if NOT_ATTACK.fullmatch(" ".join(w for w in words if w not in BENIGN_FILLERS)):
+        return True
+    said = [w for word in words for w in _parted(word)]
+    return any(w in BENIGN_WORDS for w in said) and all(
+        w in BENIGN_WORDS or w in BENIGN_FILLERS for w in said
+    )
+
+
+def _parted(word: str) -> tuple[str, ...]:
+    """Return ``normaltraffic`` as its two words."""
+    for k in range(1, len(word)):
+        parts = word[:k], word[k:]
+        if parts[0] in BENIGN_WORDS and parts[1] in BENIGN_FILLERS:
+            return parts
+    return (word,)
+
+
+def benign_values(present: Sequence[str]) -> tuple[list[str], str]:
+    """Return which values of a label surely mean benign, and why; none if unsure.
+
+    How often a value occurs says nothing: in many captures an attack is the most
+    frequent class. Words for benign count together; 0, false and no count only where
+    the other value is 1, true or yes.
+    """
+    names = {label_name(v): v for v in present}
+    if words := [v for v in present if is_benign(v)]:
+        if not set(NEGATIVES).isdisjoint(names):
+            return [], ""
+        return words, f"{words[0]!r} is a usual word for it"
+    for negative, positive in NEGATIVES.items():
+        if negative in names and set(names) <= {negative, positive}:
+            return [names[negative]], f"the label is {negative} or {positive}"
+    return [], ""
+
+
+def is_negative(name: str) -> bool:
+    """Return whether a label is a code such as 0, false or no."""
+    return label_name(name) in NEGATIVES
+
+
+def label_name(value: str) -> str:
+    """Return the class name of a label value, without what spelling may change.
+
+    Lower case, each dash as ``-`` (also the mark that a reader puts for a byte it
+    cannot decode: published files have a dash there), one space between words, no
+    full stop at the end as in KDD Cup 99, 1 for 1.0.
+    """
+    name = re.sub(r"[\u2010-\u2015\u2212\ufffd\x96\x97]+", "-", value.lower())
+    name = " ".join(name.split())
+    if number := re.fullmatch(r"([+-]?\d+)\.0*", name):
+        return number[1]
+    return name.rstrip(".") or name
 
 
 def kind_of(series: pl.Series) -> Guess:
@@ -108,6 +177,12 @@ def kind_of(series: pl.Series) -> Guess:
     if distinct > max(100, 0.1 * len(given)):
         return Guess(kind="extra", why=f"{distinct:,} different words")
     return Guess(kind="category", why=f"{distinct:,} different words")
+
+
+def is_binary(series: pl.Series) -> bool:
+    """Return whether a column tells 0 and 1, or false and true, in each row."""
+    words = series.cast(pl.String).fill_null("").unique().to_list()
+    return {label_name(w) for w in words} in ({"0", "1"}, {"false", "true"})
 
 
 def number_share(given: pl.Series) -> float:

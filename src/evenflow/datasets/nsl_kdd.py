@@ -122,7 +122,11 @@ def load(
     return _tables.labelled(
         kind,
         frame,
-        frame["label"].str.strip_chars().replace("normal", BENIGN),
+        # KDD Cup 99 ends a label with a full stop
+        frame["label"]
+        .str.strip_chars()
+        .str.strip_suffix(".")
+        .replace("normal", BENIGN),
         where=place.path,
         extra=frame.select(pl.col("difficulty").cast(pl.Int64)),
         first_line=1,

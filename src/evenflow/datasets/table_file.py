@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from evenflow import contract
-from evenflow.datasets import Dataset, _guess, _remote, _tables
+from evenflow.datasets import Dataset, _guess, _labels, _remote, _tables
 from evenflow.datasets._table_config import Config, Value, find, read_config
 from evenflow.errors import DataError
 from evenflow.prepare.suspects import label_twins
@@ -34,8 +34,9 @@ def load(
 ) -> Table:
     """Load a file; each guess is told as a :class:`~evenflow.progress.Note`.
 
-    The label is found by name (``label``, ``class``, ``attack``, ...), benign by the
-    value (``benign``, ``normal``, ``0``, ...), kinds by the values. Identifiers,
+    The label is found by name (``label``, ``class``, ``attack``, ...), benign by a
+    value that says so (``benign``, ``normal.``, ``BenignTraffic``, 0 beside 1) and
+    never by how frequent it is, kinds by the values. Identifiers,
     addresses, ports, times and columns of very many words are no features. Each other
     value of the label is a class of its own, in lower case, unless ``families`` puts
     several together. ``?``, ``NA``, ``NaN``, ``null`` and nothing are missing.
@@ -60,26 +61,63 @@ def load(
         The TOML file has an unknown key.
     DataError
         The file is missing, empty or damaged, a value is no number, a column has no
-        value, there is one class only, or a class has a single row.
+        value, no value of the label surely means benign, or there is one class only.
     """
-    settings = read_config(config, folders)
-    given: dict[str, Any] = {"label": label, "benign": benign, "drop": drop}
-    settings = settings.model_copy(
-        update={k: v for k, v in given.items() if v is not None}
-    )
+    settings = _settings(config, folders, label=label, benign=benign, drop=drop)
     where = find(path, folders)
-    notes: list[str] = []
-    train = _without_twins(_prepared(where, settings, notes), settings, notes)
-    for note in notes:
-        on_event(Note(text=f"{where.name}: {note}"))
+    train = _without_twins(_prepared(where, settings, on_event), settings, on_event)
     if split == "train":
         return train
+    return _like(train.schema, _test_file(where, test, folders), settings, on_event)
+
+
+def load_later(
+    schema: Schema,
+    split: str,
+    *,
+    folders: Sequence[Path] = (),
+    path: str,
+    test: str | None = None,
+    config: str | None = None,
+    label: str | None = None,
+    benign: Value | list[Value] | None = None,
+    drop: list[str] | None = None,
+    on_event: OnEvent = ignore,
+) -> Table:
+    """Load a file that judges a model trained before, as :func:`load` does.
+
+    Columns, benign and attack types mean what they meant in training: nothing of them
+    is guessed again. The rows may be benign only, attacks only, or of new types.
+    Without a second file, ``test`` is the file itself.
+
+    Parameters
+    ----------
+    schema : Schema
+        Of the rows that trained the model.
+
+    Raises
+    ------
+    DataError
+        As :func:`load`; a class may have any number of rows here.
+    """
+    settings = _settings(config, folders, label=label, benign=benign, drop=drop)
+    where = find(path if split == "train" or test is None else test, folders)
+    return _like(schema, where, settings, on_event)
+
+
+def _settings(config: str | None, folders: Sequence[Path], **given: Any) -> Config:
+    return read_config(config, folders).model_copy(
+        update={k: v for k, v in given.items() if v is not None}
+    )
+
+
+def _test_file(where: Path, test: str | None, folders: Sequence[Path]) -> Path:
     if test is None:
         raise DataError(
             f"{where.name} has no test file; expected one for the official split. "
             'Write test = "FILE" under [dataset], or split = "stratified"'
         )
-    return _like(train, find(test, folders), settings)
+    return find(test, folders)
 
 
 def _raw(where: Path) -> tuple[pl.DataFrame, bool]:
@@ -102,25 +140,38 @@ def _raw(where: Path) -> tuple[pl.DataFrame, bool]:
         raise DataError(
             f"{where} has columns but no rows; expected labelled rows. Check the file"
         )
-    return _guess.without_missing(frame), is_text
+    return frame, is_text
 
 
-def _prepared(where: Path, settings: Config, notes: list[str]) -> Table:
+def _prepared(where: Path, settings: Config, on_event: OnEvent) -> Table:
     frame, is_text = _raw(where)
     _known(frame, settings, where)
     frame = frame.drop(settings.drop)
-    label, rivals = settings.label, [*settings.extra]
+    notes: list[str] = []
+    label = settings.label
     if label is None:
-        label = _guess.label_column(frame)[0]
+        label = _guess.label_column(frame)
         notes.append(f"guessed: the label is the column {label!r}")
-    more = [n for n in _guess.label_columns(frame) if n != label]
-    if more := [n for n in more if n not in settings.columns]:
-        rivals += more
+    rivals = [
+        name
+        for name in _guess.label_columns(frame)
+        if name != label and name not in settings.columns
+    ]
+    if rivals:
         notes.append(
-            f"guessed: {_guess.listed(more)} also tell the label, so they are no "
+            f"guessed: {_guess.listed(rivals)} also tell the label, so they are no "
             "features"
         )
-    kinds = _kinds(frame, label, rivals, settings, where, notes)
+    values, frame = frame[label], _guess.without_missing(frame.drop(label))
+    labels = _labels.read(
+        values,
+        settings,
+        where=where,
+        is_text=is_text,
+        binary=[name for name in rivals if _guess.is_binary(frame[name])],
+        notes=notes,
+    )
+    kinds = _kinds(frame, [*rivals, *settings.extra], settings, where, notes)
     columns = tuple(
         _column(frame[name], kind, where, is_text)
         for name, kind in kinds.items()
@@ -131,34 +182,38 @@ def _prepared(where: Path, settings: Config, notes: list[str]) -> Table:
             f"{where} has no feature column left; expected at least one. Name kinds "
             "under [columns]"
         )
-    attack, families = _attacks(frame[label], settings, where, notes, is_text)
-    counts = attack.replace(families).value_counts(name="n")
-    classes = sorted(c for c in counts["attack"].to_list() if c != BENIGN)
-    if not classes or BENIGN not in counts["attack"].to_list():
+    counts = labels.attack.replace(labels.families).value_counts(name="n")
+    n_rows = dict(counts.rows())
+    classes = sorted(c for c in n_rows if c != BENIGN)
+    if not classes or BENIGN not in n_rows:
+        found = "benign" if not classes else "an attack"
         raise DataError(
-            f"{where}: every row is {attack[0]!r}; expected benign rows and at least "
-            "one kind of attack. Is the label column right, or benign?"
+            f"{where}: every row is {found}; expected benign rows and at least one "
+            f"kind of attack to train on. Is the label column {label!r} right, or "
+            "benign?"
         )
-    lone = counts.filter(pl.col("n") < 2)["attack"].to_list()
-    if lone:
-        raise DataError(
-            f"{where}: {_guess.listed(sorted(lone))} "
-            f"{'has' if len(lone) == 1 else 'have'} one row only; expected two or more "
-            "in each class, to train and to judge. Drop the row, or put the class into "
-            "another one under [families]"
+    if lone := sorted(c for c, n in n_rows.items() if n == 1):
+        notes.append(
+            f"classes of one row: {_guess.listed(lone)}; such a class either trains or "
+            "is judged, never both. Put it into another one under [families]"
         )
+    for note in notes:
+        on_event(Note(text=f"{where.name}: {note}"))
     schema = Schema(
         name=where.name.split(".")[0],
         columns=columns,
         classes=(BENIGN, *classes),
-        families={a: c for a, c in families.items() if a != c},
+        families={a: c for a, c in labels.families.items() if a != c},
         taxonomy=f"the values of the column {label!r}"
         + (", grouped by [families]" if settings.families else ""),
+        label=label,
+        benign=labels.benign,
     )
-    return _table(frame, schema, kinds, attack, where, is_text)
+    extra = [name for name, kind in kinds.items() if kind == "extra"]
+    return _table(frame, schema, extra, labels.attack, where, is_text)
 
 
-def _without_twins(table: Table, settings: Config, notes: list[str]) -> Table:
+def _without_twins(table: Table, settings: Config, on_event: OnEvent) -> Table:
     """Return the table without the features that tell the label by their values."""
     twins = [n for n in label_twins(table) if n not in settings.columns]
     if not twins:
@@ -171,11 +226,12 @@ def _without_twins(table: Table, settings: Config, notes: list[str]) -> Table:
             "other feature is left; expected columns that describe the traffic. Name "
             "those to learn from under [columns]"
         )
-    notes.append(
-        f"guessed: {told} attack from benign without an error, as a label does, so "
-        f"{'it is no feature' if len(twins) == 1 else 'they are no features'}; to "
+    note = (
+        f"{table.schema.name}: guessed: {told} attack from benign without an error, as "
+        f"a label does, so {'it is' if len(twins) == 1 else 'they are'} no feature; to "
         "learn from it after all, name it under [columns]"
     )
+    on_event(Note(text=note))
     extra = table.frame.select(twins)
     return replace(
         table,
@@ -198,7 +254,6 @@ def _known(frame: pl.DataFrame, settings: Config, where: Path) -> None:
 
 def _kinds(
     frame: pl.DataFrame,
-    label: str,
     aside: list[str],
     settings: Config,
     where: Path,
@@ -207,8 +262,6 @@ def _kinds(
     kinds: dict[str, str] = {}
     guessed: dict[str, list[str]] = {"numeric": [], "category": [], "extra": []}
     for name in frame.columns:
-        if name == label:
-            continue
         if name in settings.columns:
             kinds[name] = settings.columns[name]
         elif name in aside:
@@ -251,76 +304,10 @@ def _column(series: pl.Series, kind: str, where: Path, is_text: bool) -> Column:
     return Column(name=series.name, step=1 if (x == np.floor(x)).all() else None)
 
 
-def _attacks(
-    values: pl.Series, settings: Config, where: Path, notes: list[str], is_text: bool
-) -> tuple[pl.Series, dict[str, str]]:
-    """Return the attack type of each row, and attack type -> class."""
-    if values.dtype == pl.Boolean:
-        values = values.cast(pl.Int8)
-    words = contract.words(values)
-    bad = words.is_null().arg_true()
-    if len(bad):
-        at = f"line {int(bad[0]) + 2}" if is_text else f"row {int(bad[0]) + 1}"
-        raise DataError(
-            f"{where}, {at}: found no value in the label "
-            f"column {values.name!r} ({len(bad):,} such rows); expected one in each "
-            "row. Mend or drop those rows"
-        )
-    if settings.benign is None:
-        benign, why = _guess.benign_values(words)
-        notes.append(f"guessed: benign is {_guess.listed(benign)} ({why})")
-    else:
-        listed = settings.benign
-        present = sorted(words.unique().to_list())
-        benign = []
-        for value in listed if isinstance(listed, list) else [listed]:
-            if not (same := [word for word in present if _is_same(value, word)]):
-                raise DataError(
-                    f"{where}: no row has the label {value!r}, which benign names; "
-                    f"{nearest(str(value), present)}"
-                )
-            benign += same
-    names = {w: w.strip().lower() for w in words.unique().to_list()}
-    # a class called benign that the user does not mean to be benign would be taken
-    # for it further on
-    names = {w: f"{n} (label)" if n == BENIGN else n for w, n in names.items()}
-    names |= dict.fromkeys(benign, BENIGN)
-    family = {names[w]: n for w, n in names.items()}
-    for word, to in settings.families.items():
-        if word not in names:
-            raise DataError(
-                f"{where}: no row has the label {word!r} of [families]; "
-                f"{nearest(word, sorted(names))}"
-            )
-        if word in benign:
-            raise DataError(
-                f"{where}: {word!r} means benign and stands under [families] too; "
-                "expected attacks only there. Take it out of one of the two"
-            )
-        family[names[word]] = to.strip().lower()
-    return words.replace_strict(names).alias("attack"), family
-
-
-def _is_same(value: Value, word: str) -> bool:
-    """Return whether a label of the file is the value that was named.
-
-    A number is the same however it is written (0, 0.0, 0e0); true and false are also
-    1 and 0, as many tables have them.
-    """
-    if isinstance(value, bool) and word.strip().lower() in ("true", "false"):
-        return (word.strip().lower() == "true") == value
-    if isinstance(value, str):
-        return word == value
-    try:
-        return float(word) == value
-    except ValueError:
-        return False
-
-
 def _table(
     frame: pl.DataFrame,
     schema: Schema,
-    kinds: dict[str, str],
+    extra: Sequence[str],
     attack: pl.Series,
     where: Path,
     is_text: bool,
@@ -337,42 +324,60 @@ def _table(
         typed,
         attack,
         where=where,
-        extra=_tables.extras(frame, [n for n, k in kinds.items() if k == "extra"]),
+        extra=frame.select(extra),
     )
 
 
-def _like(train: Table, where: Path, settings: Config) -> Table:
-    """Return a test file's rows in the columns and classes of the training file."""
+def _like(schema: Schema, where: Path, settings: Config, on_event: OnEvent) -> Table:
+    """Return a later file's rows in the columns and by the labels of a schema."""
     frame, is_text = _raw(where)
-    schema = train.schema
-    label = settings.label or _guess.label_column(frame)[0]
-    _tables.require(frame, [*schema.names, label], where)
-    attack, families = _attacks(frame[label], settings, where, [], is_text)
-    known = set(schema.classes)
-    new = sorted(set(attack.replace(families).to_list()) - known)
-    if new:
-        raise DataError(
-            f"{where} has the classes {_guess.listed(new)}, which no training row "
-            f"has; expected: {', '.join(schema.classes)}. Put them into one of those "
-            "under [families], or drop their rows"
-        )
-    grown = {a: c for a, c in families.items() if a != c}
-    schema = Schema(
-        name=schema.name,
-        columns=schema.columns,
-        classes=schema.classes,
-        families={**schema.families, **grown},
-        taxonomy=schema.taxonomy,
+    notes: list[str] = []
+    label = _label_like(schema, frame, where, settings, notes)
+    labels = _labels.read_later(
+        frame[label], settings, schema, where=where, is_text=is_text, notes=notes
     )
-    aside = [] if train.extra is None else train.extra.columns
-    kinds = dict.fromkeys((n for n in aside if n in frame.columns), "extra")
-    return _table(frame, schema, kinds, attack, where, is_text)
+    for note in notes:
+        on_event(Note(text=f"{where.name}: {note}"))
+    frame = _guess.without_missing(frame.drop(label))
+    found = contract.match_columns(schema, frame.columns, source=str(where))
+    frame = frame.rename({there: name for name, there in found.items()})
+    extra = [n for n in frame.columns if n not in found and n not in settings.drop]
+    types = labels.families.keys() - {BENIGN}
+    schema = replace(
+        schema.including(sorted(types), labels.families), name=where.name.split(".")[0]
+    )
+    return _table(frame, schema, extra, labels.attack, where, is_text)
+
+
+def _label_like(
+    schema: Schema,
+    frame: pl.DataFrame,
+    where: Path,
+    settings: Config,
+    notes: list[str],
+) -> str:
+    """Return the label column: named, or spelled as in training, or guessed."""
+    for wanted in filter(None, (settings.label, schema.label)):
+        if wanted in frame.columns:
+            return wanted
+        for name in frame.columns:
+            if contract.fold(name) == contract.fold(wanted):
+                return name
+        if wanted != schema.label:
+            raise DataError(
+                f"{where} has no column {wanted!r}; {nearest(wanted, frame.columns)}"
+            )
+    features = contract.match_columns(schema, frame.columns, source=str(where))
+    label = _guess.label_column(frame.drop(features.values()))
+    notes.append(f"guessed: the label is the column {label!r}")
+    return label
 
 
 DATASET = Dataset(
     name="table_file",
     title="A CSV or Parquet file of your own",
     load=load,
+    load_later=load_later,
     splits=("train", "test"),
     terms="Yours.",
     citation="Yours.",

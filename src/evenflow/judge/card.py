@@ -63,7 +63,9 @@ def _title(report: Report, recipe: Mapping[str, Any]) -> str:
 def _what(
     report: Report, training: Mapping[str, Any], recipe: Mapping[str, Any]
 ) -> str:
-    classes = ", ".join(report.confusion["labels"])
+    # the judged rows may hold classes that the model does not know
+    counts = training.get("class_counts") or {}
+    classes = ", ".join(counts.get("before") or report.confusion["labels"])
     size = training.get("n_parameters")
     words = [
         "A network intrusion detector. It reads one record of a connection and says "

@@ -32,16 +32,18 @@ PLAIN = {"mcc", "roc_auc", "pr_auc"}
 """Figures that are no shares of rows: four decimals instead of per cent."""
 BASE_RATES = (0.1, 0.01, 0.001, 0.0001)
 DASH = "-"
+UNDEFINED = "undefined"
+"""Shown for a figure whose denominator is zero on the judged rows."""
 
 
 def percent(value: float | None, digits: int = 2) -> str:
-    """Return a share as per cent; a dash where it is undefined."""
-    return DASH if value is None else f"{100 * value:.{digits}f} %"
+    """Return a share as per cent, or that it is undefined."""
+    return UNDEFINED if value is None else f"{100 * value:.{digits}f} %"
 
 
 def plain(value: float | None) -> str:
-    """Return a figure with four decimals; a dash where it is undefined."""
-    return DASH if value is None else f"{value:.4f}"
+    """Return a figure with four decimals, or that it is undefined."""
+    return UNDEFINED if value is None else f"{value:.4f}"
 
 
 def between(edges: Mapping[str, Any] | None, is_plain: bool = False) -> str:
@@ -92,6 +94,7 @@ def headlines(report: Report) -> list[tuple[str, str, str]]:
         shown = plain(value) if is_plain else percent(value, 1)
         edges = report.intervals[part].get(figure)
         below = "undefined here" if value is None else between(edges, is_plain)
+        shown = DASH if value is None else shown
         found.append((name, shown, below if below != DASH else ""))
         if figure == "accuracy":
             plainly = percent(report.argmax[part][figure], 1)

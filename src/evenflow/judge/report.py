@@ -29,6 +29,8 @@ FLOWS_PER_DAY = 1_000_000
 BASE_RATE = 0.001
 """Share of connections assumed to be attacks for the alerts: one in a thousand."""
 CURVE_POINTS = 200
+TWO_SIDED = ("precision", "f1", "pr_auc")
+"""Figures that weigh attacks against benign rows, undefined without both."""
 MANY_DRAWS = 100_000_000
 """Rows drawn for the intervals of areas at most: seconds, not minutes."""
 
@@ -147,6 +149,8 @@ def judge(
     unseen = np.isin(names, list(unseen_attacks)) & is_true
     ranking = Ranking.of(is_true, scores.attack)
     areas = dict(zip(("roc_auc", "pr_auc"), map(metrics.defined, ranking.areas()), strict=True))  # fmt: skip  # noqa: E501
+    # 0 on a day without attacks or 1 on a day of attacks says nothing of the detector
+    undefined = {} if 0 < is_true.sum() < len(y) else dict.fromkeys(TWO_SIDED)
 
     def figures(code: NDArray[np.int64]) -> tuple[Counts, dict[str, Any]]:
         matrix = metrics.confusion_matrix(y, code, len(classes))
@@ -154,7 +158,8 @@ def judge(
         return matrix, {
             "binary": metrics.binary_figures(matrix)
             | areas
-            | {"unseen_detection_rate": found[0] / found[1] if found[1] else None},
+            | {"unseen_detection_rate": found[0] / found[1] if found[1] else None}
+            | undefined,
             "multiclass": metrics.multiclass_figures(matrix, classes),
         }
 
@@ -165,6 +170,13 @@ def judge(
     }
     binary = decided["binary"]
     roc, pr = ranking.roc(CURVE_POINTS), ranking.precision_recall(CURVE_POINTS)
+    if undefined:
+        pr = np.empty(0), np.empty(0)
+    intervals = _intervals(
+        matrix, ranking, scores.is_attack[unseen], classes, bootstrap, seed
+    )
+    intervals["binary"] |= undefined
+    attacks = _attacks(table, names, scores, unseen_attacks)
     return Report(
         evenflow_version=__version__,
         dataset=table.schema.name,
@@ -178,10 +190,8 @@ def judge(
         binary=binary | settings,
         multiclass=decided["multiclass"],
         argmax=figures(scores.argmax)[1],
-        intervals=_intervals(
-            matrix, ranking, scores.is_attack[unseen], classes, bootstrap, seed
-        ),
-        attacks=_attacks(table, names, scores, unseen_attacks),
+        intervals=intervals,
+        attacks=attacks,
         confusion={"labels": list(classes), "matrix": matrix.tolist()},
         curves={
             "roc": {
@@ -193,7 +203,7 @@ def judge(
         alerts=_alerts(binary, flows_per_day, base_rate),
         calibration=calibration(is_true, 1 - np.asarray(scores.proba)[:, 0]),
         leaks=leaks.examine(table, protocol, training, shared),
-        notes=_notes(table, unseen_attacks),
+        notes=_notes(table, attacks),
         training=None if training is None else dict(training),
     )  # fmt: skip
 
@@ -337,7 +347,7 @@ def _alerts(
     return day | {"statement": statement}
 
 
-def _notes(table: Table, unseen: Sequence[str]) -> list[str]:
+def _notes(table: Table, attacks: Sequence[Mapping[str, Any]]) -> list[str]:
     counts = table.counts()
     notes = []
     if table.schema.is_synthetic:
@@ -346,13 +356,13 @@ def _notes(table: Table, unseen: Sequence[str]) -> list[str]:
         )
     if not counts[BENIGN]:
         notes.append(
-            "No benign row was judged: false alarms, specificity, ROC-AUC and what "
-            "rests on them are undefined."
+            "No benign row was judged: false alarms, specificity, precision, F1 and "
+            "the areas under curves are undefined."
         )
     if counts[BENIGN] == len(table):
         notes.append(
-            "No attack row was judged: detection, F1, ROC-AUC, PR-AUC and what rests "
-            "on them are undefined or zero by convention."
+            "No attack row was judged: detection, precision, F1 and the areas under "
+            "curves are undefined."
         )
     if absent := [name for name, n in counts.items() if not n and name != BENIGN]:
         notes.append(
@@ -363,6 +373,11 @@ def _notes(table: Table, unseen: Sequence[str]) -> list[str]:
         notes.append(
             f"Few rows of {', '.join(few)}: read the interval, not the figure."
         )
-    if not unseen:
+    unseen = [a for a in attacks if a["is_unseen"]]
+    if unseen:
+        listed = [f"{a['type']} ({a['detected']} of {a['n']} found)" for a in unseen]
+        more = f" and {len(listed) - 20} more" if len(listed) > 20 else ""
+        notes.append(f"Attack types not in training: {', '.join(listed[:20])}{more}.")
+    elif attacks:
         notes.append("No judged attack type was unseen in training.")
     return notes

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from evenflow.errors import DataError, RecipeError
 from evenflow.registry import nearest
-from evenflow.schema import BENIGN, Table
+from evenflow.schema import BENIGN, Table, unseen_attacks
 
 Load = Callable[[str], Table]
 Rows = NDArray[np.int64]
@@ -52,8 +52,9 @@ class Split:
         """Attack types of the test rows that no training row shows."""
         if self.train.attack is None or self.test.attack is None:
             return ()
-        known = set(self.train.attack.unique().to_list())
-        return tuple(sorted(set(self.test.attack.unique().to_list()) - known))
+        return unseen_attacks(
+            self.test.attack.unique().to_list(), self.train.attack.unique().to_list()
+        )
 
 
 def official(load: Load, seed: int, *, test: str = "test") -> Split:

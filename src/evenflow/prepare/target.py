@@ -10,10 +10,9 @@ import numpy as np
 import polars as pl
 
 from evenflow.errors import DataError
-from evenflow.schema import BENIGN, Schema, Table
+from evenflow.schema import ATTACK, BENIGN, Schema, Table
 
 Target = Literal["family", "attack", "binary"]
-ATTACK = "attack"
 
 
 def target_schema(schema: Schema, target: Target, attacks: Sequence[str]) -> Schema:
@@ -43,23 +42,25 @@ def target_schema(schema: Schema, target: Target, attacks: Sequence[str]) -> Sch
 def label(table: Table, schema: Schema) -> Table:
     """Return the table labelled by another schema's classes.
 
+    An attack type that the schema does not know is judged all the same: it belongs to
+    the class the table's own schema gives it, if the other schema has that class, and
+    to a further class of its own otherwise (:meth:`Schema.including`).
+
     Raises
     ------
     DataError
-        The table has no labels, or an attack type the schema has no class for.
+        The table has no labels.
     """
     if table.y is None:
         raise DataError("these rows carry no labels; expected a label column")
     names = table.attack
     if names is None:
         names = pl.Series("attack", np.array(table.schema.classes)[table.y])
-    known = {name: code for code, name in enumerate(schema.classes)}
-    code = {name: known.get(schema.class_of(name)) for name in names.unique().to_list()}
-    if strange := sorted(name for name, c in code.items() if c is None):
-        raise DataError(
-            f"rows are labelled {', '.join(map(repr, strange))}, for which "
-            f"{schema.name} has no class; expected one of "
-            f"{', '.join([*schema.families, *schema.classes])}"
-        )
+    types = sorted(names.unique().to_list())
+    schema = schema.including(
+        types, {name: table.schema.class_of(name) for name in types}
+    )
+    codes = {name: code for code, name in enumerate(schema.classes)}
+    code = {name: codes[schema.class_of(name)] for name in types}
     y = np.array([code[name] for name in names.to_list()], dtype=np.int64)
     return replace(table, schema=schema, y=y, attack=names)

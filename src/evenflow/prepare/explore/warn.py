@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from evenflow.errors import LeakError
 from evenflow.prepare import suspects
-from evenflow.schema import Table
+from evenflow.prepare.leaks import MOSTLY_SEEN
+from evenflow.prepare.names import tells_label
+from evenflow.schema import Column, Table
 
 FEW_ROWS = 50
 GIVES_AWAY = 0.95
@@ -21,14 +24,27 @@ def warnings(table: Table, found: dict[str, Any]) -> list[dict[str, str]]:
     return [
         {"kind": kind, "text": text}
         for kind, text in (
-            *_training(table),
+            *_training(table, found),
             *(warning for part in parts for warning in part(found)),
         )
     ]
 
 
-def _training(table: Table) -> Iterator[tuple[str, str]]:
+def _training(table: Table, found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what a training on these rows would refuse or warn of."""
+    for other in found["splits"]:
+        if table.schema.label and other["shared_share"] > MOSTLY_SEEN:
+            yield (
+                "shared_rows",
+                f"No training accepts {other['name']} as its other file: more than "
+                f"{MOSTLY_SEEN:.0%} of its rows occur here. Remove those rows.",
+            )
+    if aside := _aside(table):
+        yield (
+            "label_twins",
+            f"Further columns tell the label, so no model learns from them: "
+            f"{_listed(aside)}. Name one under [columns] if it describes the traffic.",
+        )
     try:
         suspects.check_features(table)
     except LeakError as error:
@@ -40,6 +56,16 @@ def _training(table: Table) -> Iterator[tuple[str, str]]:
     types = {} if table.attack is None else dict(table.attack.value_counts().rows())
     if suspects.is_balanced(table.counts()) or suspects.is_balanced(types):
         yield "balanced", suspects.BALANCED
+
+
+def _aside(table: Table) -> list[str]:
+    """Return the columns of a user's own table that stand aside as label twins."""
+    if not table.schema.label or table.extra is None:
+        return []
+    names = table.extra.columns
+    schema = replace(table.schema, columns=tuple(Column(name=name) for name in names))
+    twins = suspects.label_twins(replace(table, schema=schema, frame=table.extra))
+    return [name for name in names if name in twins or tells_label(name)]
 
 
 def _listed(names: list[str], most: int = 8) -> str:
