@@ -217,6 +217,14 @@ def test_a_copy_of_the_label_is_refused_fine_or_coarse(small_table, copy):
         examine(table, OFFICIAL)
 
 
+def test_judged_rows_that_a_feature_tells_apart_by_chance_are_judged(small_table):
+    table = added(small_table, "state", (small_table.labels > 0) * 1.0)
+    assert found(examine(table, OFFICIAL, {"suspects": {}}))["single columns"] == "warn"
+    text = {"identifiers": "odd (numbers the rows)"}
+    findings = examine(small_table, OFFICIAL, {"suspects": text})
+    assert found(findings)["identifiers"] == "warn"
+
+
 def test_a_column_of_one_attack_type_only_is_a_feature(small_table):
     land = (small_table.labels == 1) * 1.0
     assert suspects.label_twins(added(small_table, "land", land)) == []
