@@ -101,6 +101,7 @@ def _known(plain: str) -> Caller:
         scopes=tuple(token.scopes),
         expires_at=token.expires_at,
     )
+    web.db.commit()  # no transaction stays open while the body arrives
     _note_use(token)
     if len(known) >= MOST_KNOWN:
         known.clear()
