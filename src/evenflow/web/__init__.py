@@ -28,6 +28,7 @@ from evenflow.web.context import KEY, Web
 from evenflow.web.database import Database, sqlite_url
 from evenflow.web.detectors import Detectors
 from evenflow.web.home import open_home
+from evenflow.web.hosts import Hosts
 from evenflow.web.settings import Settings
 
 __all__ = ["Settings", "create_app"]
@@ -70,6 +71,7 @@ def create_app(settings: Settings) -> Flask:
     layout.register(app)
     api.register(app)
     pages.register(app)
+    app.wsgi_app = Hosts(app.wsgi_app, settings)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         n = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
