@@ -6,14 +6,17 @@ nothing but what the settings name.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from flask import Flask
+from flask import Flask, abort, request
 from flask.globals import app_ctx
 from flask_wtf import CSRFProtect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import scoped_session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from evenflow.errors import StorageError
 from evenflow.web import (
     accounts,
     api,
@@ -25,7 +28,7 @@ from evenflow.web import (
     pages,
 )
 from evenflow.web.context import KEY, Web
-from evenflow.web.database import Database, sqlite_url
+from evenflow.web.database import Database, is_away, sqlite_url
 from evenflow.web.detectors import Detectors
 from evenflow.web.home import open_home
 from evenflow.web.hosts import Hosts
@@ -33,9 +36,19 @@ from evenflow.web.settings import Settings
 
 __all__ = ["Settings", "create_app"]
 
+logger = logging.getLogger(__name__)
+
+WITHOUT_DATABASE = frozenset(
+    {"static", "vega.library", "health.healthz", "health.readyz"}
+)
+"""Endpoints that answer without it."""
+
 
 def create_app(settings: Settings) -> Flask:
     """Build an application; its database must have been upgraded before.
+
+    Where the database does not answer, its version is checked at the first request
+    for which it does; until then the answer is 503.
 
     Parameters
     ----------
@@ -51,9 +64,9 @@ def create_app(settings: Settings) -> Flask:
     """
     home = open_home(settings.home)
     database = open_database(settings)
-    migrations.check(database)
     app = Flask("evenflow.web")
     app.config.from_mapping(_config(settings))
+    _check_version(app, database)
     db = scoped_session(database.make, scopefunc=_scope)
     app.extensions[KEY] = Web(
         settings=settings,
@@ -82,6 +95,30 @@ def open_database(settings: Settings) -> Database:
     """Return the database that the settings name."""
     url = settings.database or sqlite_url(open_home(settings.home).database)
     return Database(url, pool_size=settings.threads + 2)
+
+
+def _check_version(app: Flask, database: Database) -> None:
+    """Refuse a database of another version: now, or once it answers."""
+    try:
+        migrations.check(database)
+    except DBAPIError as error:
+        if not is_away(error):
+            raise
+        logger.warning("the database does not answer; its version is checked later")
+    else:
+        return
+    unchecked = {"database"}
+
+    @app.before_request
+    def check() -> None:
+        if not unchecked or request.endpoint in WITHOUT_DATABASE:
+            return
+        try:
+            migrations.check(database)
+        except StorageError as error:
+            logger.error("%s", error)
+            abort(errors.answer(503, "The database is of another version"))
+        unchecked.clear()
 
 
 def _scope() -> int:

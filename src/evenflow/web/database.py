@@ -133,7 +133,15 @@ def _engine(url: URL, pool_size: int) -> Engine:
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_recycle=1800,
-        connect_args={"connect_timeout": 5, "application_name": "evenflow"},
+        connect_args={
+            "connect_timeout": 5,
+            "application_name": "evenflow",
+            # a server that is gone without a word is noticed, whoever waits for it
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,  # ms
+        },
     )
 
 

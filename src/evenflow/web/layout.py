@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from flask import Flask, url_for
+from flask import Flask, g, url_for
 
 from evenflow import __version__
 from evenflow.judge import theme
@@ -25,7 +25,7 @@ def register(app: Flask) -> None:
 
     @app.context_processor
     def frame() -> dict[str, Any]:
-        active = web.detectors.active_name()
+        active = None if g.get("is_bare") else web.detectors.active_name()
         return {
             "account_url": url_for("account.index"),
             "active_bundle": active,
