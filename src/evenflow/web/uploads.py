@@ -22,6 +22,7 @@ from werkzeug.exceptions import Conflict
 from evenflow.errors import DataError, StorageError
 from evenflow.files import storage_error
 from evenflow.web.context import web
+from evenflow.web.database import serialize
 from evenflow.web.guard import audit
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.retention import remove
@@ -109,6 +110,7 @@ def begin(user: Any, name: str, size: int, *, bundle: str = "") -> str:
     if size > most_bytes():
         _too_large()
     _room(user, size)
+    serialize(web.db, "uploads", user.id)
     if sum(about["owner"] == user.id for about in _unfinished()) >= MOST_UNFINISHED:
         raise DataError(
             f"{MOST_UNFINISHED} of your uploads are under way, expected fewer. Finish "
@@ -126,6 +128,7 @@ def begin(user: Any, name: str, size: int, *, bundle: str = "") -> str:
         part.mkdir(mode=0o700)
         (part / SENT).touch(mode=0o600)
         (part / _META).write_text(json.dumps(about), encoding="utf-8")
+        web.db.commit()
     return upload_id
 
 
