@@ -116,6 +116,20 @@ def end_everywhere(session: AnySession, user: User) -> int:
     return end(session, user.id)
 
 
+def use_links(session: AnySession, user: User) -> bool:
+    """Make the links that a person was sent worthless; False if somebody was first.
+
+    One statement: of requests with the same link at the same moment one is the first.
+    """
+    used: Any = session.execute(
+        update(User)
+        .where(User.id == user.id, User.fs_uniquifier == user.fs_uniquifier)
+        .values(fs_uniquifier=uuid.uuid4().hex)
+        .execution_options(synchronize_session=False)
+    )
+    return int(used.rowcount) == 1
+
+
 def end_others(session: AnySession, user: User) -> int:
     """End all sessions of a person but the one of this request."""
     gone: Any = session.execute(
