@@ -21,6 +21,7 @@ from evenflow.web.accounts import (
     redirects,
     second_factor,
     sessions,
+    signing,
 )
 from evenflow.web.context import web
 from evenflow.web.settings import Settings
@@ -70,6 +71,7 @@ def register(app: Flask, settings: Settings, db: scoped_session[Session]) -> Non
     app.view_functions["security.two_factor_rescue"] = _to_recovery
     if settings.mail is None:
         app.view_functions["security.forgot_password"] = _ask_an_admin
+    signing.register(app, security)
     sessions.register(app)
     guessing.register(app)
     events.register(app)
@@ -159,10 +161,7 @@ MESSAGES = {
         "success",
     ),
     "PASSWORD_RESET_NO_LOGIN": ("The new password is kept: log in with it", "success"),
-    "INVALID_RESET_PASSWORD_TOKEN": (
-        "This link was used already or is no longer good; ask for another one",
-        "error",
-    ),
+    "INVALID_RESET_PASSWORD_TOKEN": (forms.USED, "error"),
     "PASSWORD_RESET_EXPIRED": ("This link is too old; ask for another one", "error"),
     "INVALID_CONFIRMATION_TOKEN": (
         "This link is no longer good; ask for another one",
