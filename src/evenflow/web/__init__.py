@@ -27,7 +27,7 @@ from evenflow.web import (
     packed,
     pages,
 )
-from evenflow.web.context import KEY, Web
+from evenflow.web.context import KEY, Notes, Web
 from evenflow.web.database import Database, is_away, sqlite_url
 from evenflow.web.detectors import Detectors
 from evenflow.web.home import open_home
@@ -74,6 +74,7 @@ def create_app(settings: Settings) -> Flask:
         database=database,
         db=db,
         detectors=Detectors(home, database),
+        notes=Notes(database),
     )
     app.teardown_appcontext(lambda _error: db.remove())
     CSRFProtect(app)
