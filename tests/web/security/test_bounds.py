@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from itertools import cycle, product
 
@@ -207,3 +208,22 @@ def test_every_header_may_hold_hostile_text(app, people):
         if name in ("Content-Type", "Cookie", "X-CSRFToken"):
             headers = {name: value}
             is_quick(lambda: viewer.post("/login", headers=headers, data={"a": "b"}))  # noqa: B023
+
+
+def test_a_body_with_very_many_keys_is_refused_at_once(programs):
+    many = {f"k{i}": [i] for i in range(50_000)}
+    program, kind = programs("analyst"), "application/json"
+    for path in ("/score", "/alerts/1/notes"):
+        for body in (
+            {"record": many},
+            {**many, "record": {}},
+            {"record": {"a": 1}, "text": many},
+            {"record": {"a": many}},
+            {"record": {"k" * 1_000_000: 1}, "text": "x" * 1_000_000},
+        ):
+            data = json.dumps(body)
+            answer = is_quick(
+                lambda: program.ask("POST", path, data=data, content_type=kind)  # noqa: B023
+            )
+            assert 400 <= answer.status_code < 500
+            assert len(answer.data) < 10_000
