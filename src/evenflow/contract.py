@@ -281,7 +281,10 @@ def describe(column: Column) -> str:
 
 def shown(value: object) -> str:
     """Return a bad value as a message repeats it: quoted, on one line, short."""
-    text = repr(value) if isinstance(value, str) else str(value)
+    try:
+        text = repr(value) if isinstance(value, str) else str(value)
+    except ValueError:  # an integer of more than 4,300 digits
+        text = "an integer of more than 4,300 digits"
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 

@@ -10,7 +10,6 @@ import dataclasses
 import hashlib
 import inspect
 import json
-import tomllib
 import typing
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -26,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from evenflow import registry
+from evenflow import registry, toml
 from evenflow.errors import RecipeError
 
 PLUG_INS = {
@@ -37,6 +36,8 @@ PLUG_INS = {
 }
 """Key of a recipe -> the kind of plug-in it names."""
 STRICT = ConfigDict(frozen=True, extra="forbid")
+MOST_SHOWN = 200
+"""Characters of a wrong value that a message repeats."""
 
 
 class Part(BaseModel):
@@ -287,8 +288,8 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parse(text: str, source: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return toml.loads(text)
+    except ValueError as error:
         raise RecipeError(f"{source} is not TOML: {error}. Mend that line") from error
 
 
@@ -349,7 +350,15 @@ def _explain(model: Any, error: Mapping[str, Any]) -> str:
         return f"unknown key {key!r}; {registry.nearest(path[-1], sorted(known))}"
     if error["type"] == "missing":
         return f"the key {key!r} is missing; add it"
-    return f"{key!r} is {error['input']!r}: {error['msg']}"
+    return f"{key!r} is {_shown(error['input'])}: {error['msg']}"
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of more than 4,300 digits
+        return "too large to be shown"
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def _fields_at(model: Any, path: list[str]) -> list[str]:

@@ -1,10 +1,50 @@
-"""JSON values as TOML, which the standard library reads but does not write."""
+"""TOML read within limits, and JSON values written as TOML."""
 
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping
 from typing import Any
+
+MOST_LEVELS = 32
+"""Tables and lists inside each other."""
+MOST_INT = 2**63 - 1
+"""TOML has integers of 64 bits; Python reads longer ones, and cannot write them."""
+
+
+def loads(text: str) -> dict[str, Any]:
+    """Return what TOML says.
+
+    Raises
+    ------
+    ValueError
+        It is not TOML, an integer has more than 64 bits, or it nests too deep.
+    """
+    try:
+        value = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:  # an integer of more than 4,300 digits
+        raise ValueError(_TOO_LARGE) from None
+    _check(value)
+    return value
+
+
+_TOO_DEEP = f"found more than {MOST_LEVELS} tables inside each other, expected fewer"
+_TOO_LARGE = "found an integer of more than 64 bits, expected a smaller one"
+
+
+def _check(value: Any, level: int = 0) -> None:
+    if level > MOST_LEVELS:
+        raise ValueError(_TOO_DEEP)
+    if isinstance(value, int) and not -MOST_INT - 1 <= value <= MOST_INT:
+        raise ValueError(_TOO_LARGE)
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            _check(one, level + 1)
 
 
 def dumps(value: Mapping[str, Any], path: tuple[str, ...] = ()) -> str:

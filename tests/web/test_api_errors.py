@@ -224,7 +224,7 @@ def test_strange_methods_and_addresses_make_no_new_names(app):
         ({"environ_base": {"REMOTE_ADDR": "192.0.2.7"}}, False),
         ({"headers": {"X-Forwarded-For": "192.0.2.7"}}, False),
         ({"headers": {"Forwarded": "for=192.0.2.7"}}, False),
-        ({"base_url": "http://evenflow.example.org"}, False),
+        ({"headers": {"Via": "1.1 proxy"}}, False),
     ],
 )
 def test_the_figures_are_for_this_machine_or_a_key(app, programs, change, is_let_in):

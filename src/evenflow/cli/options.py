@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from evenflow import toml
 from evenflow.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -137,6 +137,6 @@ def put(value: dict[str, Any], setting: str) -> None:
 
 def _parsed(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, KeyError):
+        return toml.loads(f"value = {text}")["value"]
+    except (ValueError, KeyError):
         return text

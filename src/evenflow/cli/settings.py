@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evenflow import toml
 from evenflow.cli import options
 from evenflow.cli.folders import data_home, folders, secret_key
 from evenflow.cli.guard import voice
@@ -150,13 +150,13 @@ def opened(settings: Settings) -> Iterator[Database]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        value = tomllib.loads(path.read_text(encoding="utf-8"))
+        value = toml.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(
             f"{path} cannot be read: {error.strerror}. Expected a file of settings in "
             "TOML; name another one with --config"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise DataError(f"{path} is no TOML: {error}. Mend that line") from error
     has_secrets = {"secret_key", "database", "mail"} & value.keys()
     if has_secrets and path.stat().st_mode & 0o077:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from evenflow import toml
 from evenflow.errors import DataError, RecipeError
 from evenflow.registry import nearest
 
@@ -42,13 +42,13 @@ def read_config(config: str | None, folders: Sequence[Path]) -> Config:
         return Config()
     path = find(config, folders)
     try:
-        value = tomllib.loads(path.read_text(encoding="utf-8"))
+        value = toml.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(
             f"{path} cannot be read: {error.strerror}. Expected a TOML file that this "
             "user may read; change its permissions"
         ) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except ValueError as error:
         raise RecipeError(f"{path} is not TOML: {error}. Mend that line") from error
     try:
         return Config.model_validate(value)

@@ -6,14 +6,17 @@ nothing but what the settings name.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from flask import Flask
+from flask import Flask, abort, request
 from flask.globals import app_ctx
 from flask_wtf import CSRFProtect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import scoped_session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from evenflow.errors import StorageError
 from evenflow.web import (
     accounts,
     api,
@@ -24,17 +27,28 @@ from evenflow.web import (
     packed,
     pages,
 )
-from evenflow.web.context import KEY, Web
-from evenflow.web.database import Database, sqlite_url
+from evenflow.web.context import KEY, Notes, Web
+from evenflow.web.database import Database, is_away, sqlite_url
 from evenflow.web.detectors import Detectors
 from evenflow.web.home import open_home
+from evenflow.web.hosts import Hosts
 from evenflow.web.settings import Settings
 
 __all__ = ["Settings", "create_app"]
 
+logger = logging.getLogger(__name__)
+
+WITHOUT_DATABASE = frozenset(
+    {"static", "vega.library", "health.healthz", "health.readyz"}
+)
+"""Endpoints that answer without it."""
+
 
 def create_app(settings: Settings) -> Flask:
     """Build an application; its database must have been upgraded before.
+
+    Where the database does not answer, its version is checked at the first request
+    for which it does; until then the answer is 503.
 
     Parameters
     ----------
@@ -50,9 +64,9 @@ def create_app(settings: Settings) -> Flask:
     """
     home = open_home(settings.home)
     database = open_database(settings)
-    migrations.check(database)
     app = Flask("evenflow.web")
     app.config.from_mapping(_config(settings))
+    _check_version(app, database)
     db = scoped_session(database.make, scopefunc=_scope)
     app.extensions[KEY] = Web(
         settings=settings,
@@ -60,6 +74,7 @@ def create_app(settings: Settings) -> Flask:
         database=database,
         db=db,
         detectors=Detectors(home, database),
+        notes=Notes(database),
     )
     app.teardown_appcontext(lambda _error: db.remove())
     CSRFProtect(app)
@@ -70,6 +85,7 @@ def create_app(settings: Settings) -> Flask:
     layout.register(app)
     api.register(app)
     pages.register(app)
+    app.wsgi_app = Hosts(app.wsgi_app, settings)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         n = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
@@ -80,6 +96,30 @@ def open_database(settings: Settings) -> Database:
     """Return the database that the settings name."""
     url = settings.database or sqlite_url(open_home(settings.home).database)
     return Database(url, pool_size=settings.threads + 2)
+
+
+def _check_version(app: Flask, database: Database) -> None:
+    """Refuse a database of another version: now, or once it answers."""
+    try:
+        migrations.check(database)
+    except DBAPIError as error:
+        if not is_away(error):
+            raise
+        logger.warning("the database does not answer; its version is checked later")
+    else:
+        return
+    unchecked = {"database"}
+
+    @app.before_request
+    def check() -> None:
+        if not unchecked or request.endpoint in WITHOUT_DATABASE:
+            return
+        try:
+            migrations.check(database)
+        except StorageError as error:
+            logger.error("%s", error)
+            abort(errors.answer(503, "The database is of another version"))
+        unchecked.clear()
 
 
 def _scope() -> int:

@@ -8,7 +8,6 @@ use.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from evenflow.judge import figures
 from evenflow.judge.report import Report
 from evenflow.runtime._folder import from_json, read_folder
 from evenflow.web.home import Home
+from evenflow.web.locks import Locks
 
 MOST_LISTED = 500
 BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError)
@@ -30,7 +30,7 @@ MADE = "manifest.json"
 
 Stamp = tuple[tuple[str, int, int], ...]
 """Name, size and time of change of each file: another stamp, another bundle."""
-_reading = threading.Lock()
+_reading = Locks()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,9 @@ def read(home: Home, name: str) -> Read:
         raise DataError(
             f"there is no model {name[:80]!r}, expected one of those under Models"
         )
-    with _reading:  # a large one is summed once, not by every thread that asks
+    with _reading.hold(
+        path
+    ):  # a large one is summed once, not by every thread that asks
         found = _read(path, _stamp(path))
     if isinstance(found, BundleError):
         raise BundleError(str(found))
@@ -131,7 +133,7 @@ def _made(stamp: Stamp) -> datetime:
 
 @lru_cache(maxsize=MOST_LISTED)
 def _line(path: Path, stamp: Stamp) -> Listed:
-    with _reading:
+    with _reading.hold(path):
         found = _read.__wrapped__(path, stamp)  # a line is small, a report is not
     if isinstance(found, BundleError):
         return Listed(

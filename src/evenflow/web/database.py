@@ -8,20 +8,31 @@ new connections and not by errors.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import (
+    Engine,
+    create_engine,
+    delete,
+    event,
+    false,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from evenflow.errors import DataError, StorageError
-from evenflow.web.tables import Tally
+from evenflow.web.tables import Setting, Tally
 
+AnySession = Session | scoped_session[Session]
 BUSY_S = 10.0
 """Seconds a writer waits for another one in SQLite."""
 
@@ -109,6 +120,21 @@ def reached(database: Database) -> Iterator[None]:
         ) from error
 
 
+def serialize(session: AnySession, *key: object) -> None:
+    """Let other transactions with that key wait here until this one ends.
+
+    What is counted after it is still so when something is added: a limit holds,
+    however many requests come at once. SQLite has one writer at a time, which this
+    transaction becomes.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        session.execute(delete(Setting).where(false()))
+        return
+    digest = hashlib.sha256("\0".join(map(str, key)).encode()).digest()
+    number = int.from_bytes(digest[:8], "big", signed=True)
+    session.execute(select(func.pg_advisory_xact_lock(number)))
+
+
 def _engine(url: URL, pool_size: int) -> Engine:
     if url.get_backend_name() == "sqlite":
         folder = Path(str(url.database)).parent
@@ -133,7 +159,15 @@ def _engine(url: URL, pool_size: int) -> Engine:
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_recycle=1800,
-        connect_args={"connect_timeout": 5, "application_name": "evenflow"},
+        connect_args={
+            "connect_timeout": 5,
+            "application_name": "evenflow",
+            # a server that is gone without a word is noticed, whoever waits for it
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,  # ms
+        },
     )
 
 

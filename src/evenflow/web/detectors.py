@@ -20,6 +20,7 @@ from evenflow.runtime import bundle as bundles
 from evenflow.runtime.bundle import Bundle
 from evenflow.web.database import Database
 from evenflow.web.home import Home
+from evenflow.web.locks import Locks
 from evenflow.web.tables import Setting
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class Detectors:
     def __init__(self, home: Home, database: Database, *, threads: int = 1) -> None:
         self.folder, self.database, self.threads = home.bundles, database, threads
         self._lock = threading.Lock()
+        self._loading = Locks()
         self._loaded: OrderedDict[tuple[str, int], Bundle] = OrderedDict()
         self._active: tuple[float, str | None] = (-FRESH_S, None)
         self._in_use: tuple[float, Bundle | None] = (-FRESH_S, None)
@@ -73,13 +75,28 @@ class Detectors:
         """
         path = self.path(name)
         key = (name, (path / "manifest.json").stat().st_mtime_ns)
+        if (bundle := self._known(key)) is not None:
+            return bundle
+        with self._loading.hold(key):  # of one bundle only: the others do not wait
+            if (bundle := self._known(key)) is not None:
+                return bundle
+            bundle = bundles.load(path, threads=self.threads)
+            with self._lock:
+                self._loaded[key] = bundle
+                self._forget()
+            return bundle
+
+    def _known(self, key: tuple[str, int]) -> Bundle | None:
         with self._lock:
-            if key not in self._loaded:
-                self._loaded[key] = bundles.load(path, threads=self.threads)
-                while len(self._loaded) > KEPT:
-                    self._loaded.popitem(last=False)
-            self._loaded.move_to_end(key)
-            return self._loaded[key]
+            if key in self._loaded:
+                self._loaded.move_to_end(key)
+            return self._loaded.get(key)
+
+    def _forget(self) -> None:
+        """Let those go that were not asked for longest, never the one in use."""
+        others = [key for key in self._loaded if key[0] != self._active[1]]
+        for key in others[: max(0, len(others) - KEPT + 1)]:
+            del self._loaded[key]
 
     def active_name(self) -> str | None:
         """Return the name of the bundle in use, or None before there is one."""

@@ -20,7 +20,7 @@ from flask import (
     request,
 )
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
@@ -88,16 +88,23 @@ def answer(
         response = jsonify(error=error | more)
     else:
         told = {"code": status, "title": title, "message": message, "advice": do}
-        try:
-            page = render_template("error.html", **told)
-        except (DBAPIError, PoolTimeout):
-            # who asks is in the database, and that is away: tell anybody
-            g._login_user = current_app.login_manager.anonymous_user()  # type: ignore[attr-defined]
-            page = render_template("error.html", **told)
-        response = make_response(page)
+        response = make_response(_page(status, told))
     response.status_code = status
     response.headers.extend(headers or {})
     return response
+
+
+def _page(status: int, told: dict[str, Any]) -> str:
+    """Return an error's page; a fault of the server's gets one that needs nothing."""
+    if status < 500:
+        try:
+            return render_template("error.html", **told)
+        except (SQLAlchemyError, EvenflowError) as error:
+            logger.warning("an error page without its frame: %s", error)
+    # who asks and what is in use are in the database, and that may be away
+    g.is_bare = True
+    g._login_user = current_app.login_manager.anonymous_user()  # type: ignore[attr-defined]
+    return render_template("error.html", **told)
 
 
 def _on_http(error: HTTPException) -> Response:

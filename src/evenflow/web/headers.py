@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response, request
 
+from evenflow.web import layout
 from evenflow.web.settings import Settings
 
 POLICY = (
@@ -22,6 +23,7 @@ ALWAYS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), usb=()",
 }
 STATIC_AGE_S = 31_536_000
+FOUND = (200, 206, 304)
 
 
 def register(app: Flask, settings: Settings) -> None:
@@ -34,9 +36,10 @@ def register(app: Flask, settings: Settings) -> None:
         response.headers.setdefault("Content-Security-Policy", POLICY)
         if settings.is_https:
             response.headers["Strict-Transport-Security"] = "max-age=31536000"
-        if request.endpoint == "static" and response.status_code == 200:
-            # the name carries a hash of what is in the file (see layout.asset)
-            hashed = "v" in request.args
+        if request.endpoint == "static" and response.status_code in FOUND:
+            # the address may carry a hash of what is in the file
+            name = str((request.view_args or {})["filename"])
+            hashed = request.args.get("v") == layout.digest(name)
             age = STATIC_AGE_S if hashed else 300
             keep = f"public, max-age={age}" + (", immutable" if hashed else "")
             response.headers["Cache-Control"] = keep

@@ -12,13 +12,14 @@ from typing import Any
 
 from flask import request
 from flask_security import current_user
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from evenflow.errors import BundleError, DataError
 from evenflow.schema import BENIGN
 from evenflow.web import alerts
 from evenflow.web.context import web
+from evenflow.web.database import serialize
 from evenflow.web.tables import (
     ALERT_STATES,
     JUDGEMENTS,
@@ -155,7 +156,9 @@ def add_note(alert: Alert, text: str) -> None:
     DataError
         The alert has as many notes as it may have.
     """
-    if len(alert.notes) >= MOST_NOTES:
+    serialize(web.db, "notes", alert.id)
+    mine = select(func.count()).where(AlertNote.alert_id == alert.id)
+    if (web.db.scalar(mine) or 0) >= MOST_NOTES:
         raise DataError(
             f"found {MOST_NOTES} notes, expected fewer before another one. Put what "
             "is left to say into your own records"

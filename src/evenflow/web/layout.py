@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cache
+from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-from flask import Flask, url_for
+from flask import Flask, g, url_for
 
 from evenflow import __version__
 from evenflow.judge import theme
@@ -25,7 +25,7 @@ def register(app: Flask) -> None:
 
     @app.context_processor
     def frame() -> dict[str, Any]:
-        active = web.detectors.active_name()
+        active = None if g.get("is_bare") else web.detectors.active_name()
         return {
             "account_url": url_for("account.index"),
             "active_bundle": active,
@@ -41,10 +41,11 @@ def register(app: Flask) -> None:
 
 def asset(name: str) -> str:
     """Return the address of a static file, changed whenever the file changes."""
-    return url_for("static", filename=name, v=_digest(name))
+    return url_for("static", filename=name, v=digest(name))
 
 
-@cache
-def _digest(name: str) -> str:
+@lru_cache(maxsize=256)
+def digest(name: str) -> str:
+    """Return the start of the SHA-256 of a static file, which is there."""
     data = (resources.files("evenflow.web") / "static" / name).read_bytes()
     return hashlib.sha256(data).hexdigest()[:10]

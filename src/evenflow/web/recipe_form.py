@@ -10,7 +10,6 @@ import ast
 import importlib.util
 import inspect
 import math
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,12 +17,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from evenflow import datasets, registry
+from evenflow import datasets, registry, toml
 from evenflow.errors import EvenflowError, RecipeError
 from evenflow.recipe import Recipe, tables
 from evenflow.web.explorations import Source
 
 MOST_TOML = 20_000
+MOST_POINTS = 2_000
+"""Points of a recipe: to read a key of many parts takes quadratic time."""
 """Characters of a recipe."""
 SOURCE = "the recipe"
 FILE_WORDS = frozenset({"path", "file", "folder", "config", "test"})
@@ -106,14 +107,16 @@ def from_fields(typed: Mapping[str, str], known: Sequence[Source]) -> Filled:
 def from_toml(text: str, known: Sequence[Source]) -> Filled:
     """Return what a recipe typed as TOML describes; its errors stand at ``toml``."""
     values = {"toml": text}
+    if text.count(".") > MOST_POINTS:
+        told = f"Found more than {MOST_POINTS:,} points, expected fewer."
+        return Filled(values=values, errors={"toml": told})
     if len(text) > MOST_TOML:
         told = f"Found {len(text):,} characters, expected {MOST_TOML:,} at most."
         return Filled(values=values, errors={"toml": told})
     try:
-        value = tomllib.loads(text.replace("\r\n", "\n"))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        told = str(error) if isinstance(error, ValueError) else "it nests without end"
-        return Filled(values=values, errors={"toml": f"This is not TOML: {told}."})
+        value = toml.loads(text.replace("\r\n", "\n"))
+    except ValueError as error:
+        return Filled(values=values, errors={"toml": f"This is not TOML: {error}."})
     filled = _checked(value, values, known)
     if filled.errors:
         told = " ".join(filled.errors.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -13,6 +14,11 @@ from evenflow import registry
 from evenflow.errors import DataError
 
 STRICT = ConfigDict(frozen=True, extra="forbid")
+HOST = re.compile(
+    r"(\[[0-9a-f:.]{2,45}\]|(?!-)[a-z0-9-]{1,63}(?:\.[a-z0-9_-]{1,63}){0,126})"
+    r"(?::(\d{1,5}))?"
+)
+"""Host and port as a request names them, in lower case."""
 
 
 class Mail(BaseModel):
@@ -94,6 +100,12 @@ class Settings(BaseModel):
         if self.public_url and (url.scheme not in {"http", "https"} or not url.netloc):
             raise ValueError(
                 f"public_url is {self.public_url!r}, expected https://NAME"
+            )
+        if self.public_url and not HOST.fullmatch(url.netloc.lower()):
+            raise ValueError(
+                f"public_url is {self.public_url!r}, expected https://NAME or "
+                "https://NAME:PORT in letters, digits, hyphens and points; of an "
+                "international name write the form that begins with xn--"
             )
         if url.scheme == "http" and not is_loopback(url.hostname or ""):
             raise ValueError(

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from evenflow.errors import DataError
 from evenflow.judge import charts
 from evenflow.recipe import Recipe
+from evenflow.web.database import serialize
 from evenflow.web.home import Home
 from evenflow.web.jobs import queue, train
 from evenflow.web.jobs.retention import remove
@@ -39,6 +40,7 @@ def start(
             f"the model {name} came from this very recipe, and training it again "
             "would make it again. Change the recipe, the seed for example"
         )
+    serialize(session, "training", name)
     if (other := _under_way(session, name)) is not None:
         raise DataError(
             f"this very recipe is in the list already ({other.title}, {other.state}). "

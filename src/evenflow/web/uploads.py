@@ -7,7 +7,6 @@ is there it gets the job's id, and the job scores it.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -15,7 +14,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, NoReturn
 
 from flask import abort
 from werkzeug.exceptions import Conflict
@@ -23,28 +22,26 @@ from werkzeug.exceptions import Conflict
 from evenflow.errors import DataError, StorageError
 from evenflow.files import storage_error
 from evenflow.web.context import web
+from evenflow.web.database import serialize
 from evenflow.web.guard import audit
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.retention import remove
 from evenflow.web.jobs.score import SENT
 from evenflow.web.sources import kind_of
+from evenflow.web.spool import Readable, lock, spool
+from evenflow.web.spool import copy as _copy
 from evenflow.web.tables import Job
 
 PART_BYTES = 4 * 2**20
 """Size of the pieces a browser sends."""
-COPY_BYTES = 2**18
 MOST_UNFINISHED = 5
 """Uploads of one person that may be under way."""
 MOST_NAME = 120
+FINISH_S = 2.0
+"""Seconds that the end of an upload waits for another request that ends it."""
+BUSY = "Another piece is being received. Wait a moment, then try again"
 _ID = re.compile(r"[0-9a-f]{24}")
 _META = "about.json"
-
-
-class Readable(Protocol):
-    """A stream of bytes: a request's body, a form's file."""
-
-    def read(self, size: int = ..., /) -> bytes:
-        """Return at most so many bytes, none at the end."""
 
 
 def receive(
@@ -85,12 +82,13 @@ def receive(
     """
     bundle = _bundle(bundle)
     _room(user, 0)
+    web.db.commit()  # no transaction stays open while the file arrives
     upload_id = queue.new_id()
     part = _part(upload_id)
     with _all_or_nothing(part):
         part.mkdir(mode=0o700)
         with (part / SENT).open("xb", buffering=0) as out:
-            _copy(stream, out, most=most_bytes())
+            _copy(stream, out, most_bytes(), _too_large)
         return accept(user, part, upload_id, name, bundle, on_accept)
 
 
@@ -112,6 +110,7 @@ def begin(user: Any, name: str, size: int, *, bundle: str = "") -> str:
     if size > most_bytes():
         _too_large()
     _room(user, size)
+    serialize(web.db, "uploads", user.id)
     if sum(about["owner"] == user.id for about in _unfinished()) >= MOST_UNFINISHED:
         raise DataError(
             f"{MOST_UNFINISHED} of your uploads are under way, expected fewer. Finish "
@@ -129,6 +128,7 @@ def begin(user: Any, name: str, size: int, *, bundle: str = "") -> str:
         part.mkdir(mode=0o700)
         (part / SENT).touch(mode=0o600)
         (part / _META).write_text(json.dumps(about), encoding="utf-8")
+        web.db.commit()
     return upload_id
 
 
@@ -141,11 +141,14 @@ def offset(user: Any, upload_id: str) -> int:
 def append(user: Any, upload_id: str, at: int, stream: Readable) -> int:
     """Add a piece that begins at byte ``at``; return how many bytes are here then.
 
+    The piece is read from the client first and the file is locked only to write it:
+    a slow client holds nothing that another request waits for.
+
     Raises
     ------
     Conflict
         The pieces before it are not here, or it is here already; the response says
-        where to go on.
+        where to go on. Or another piece is being written at this moment.
     DataError
         It goes beyond the size that was announced.
     StorageError
@@ -153,15 +156,17 @@ def append(user: Any, upload_id: str, at: int, stream: Readable) -> int:
     """
     part, about = _mine(user, upload_id)
     path = part / SENT
+    web.db.commit()  # no transaction stays open while the piece arrives
     try:
-        with path.open("r+b", buffering=0) as out:
-            fcntl.flock(out, fcntl.LOCK_EX)  # two tabs, or a try that was given up
-            here = os.fstat(out.fileno()).st_size
-            if at != here:
-                raise _Elsewhere(here)
+        with path.open("r+b", buffering=0) as out, spool(web.home.uploads) as piece:
+            _follows(at, out)  # early: a piece in vain is not read
+            _copy(stream, piece, about["size"] - at, _beyond)
+            piece.seek(0)
+            lock(out, BUSY)
+            here = _follows(at, out)
             out.seek(here)
             try:
-                _copy(stream, out, most=about["size"] - here, is_piece=True)
+                _copy(piece, out, about["size"] - here, _beyond)
             except BaseException:
                 out.truncate(here)
                 raise
@@ -284,9 +289,17 @@ def _locked(upload_id: str) -> Iterator[None]:
                 stream = stack.enter_context((place / SENT).open("rb"))
             except FileNotFoundError:
                 continue
-            fcntl.flock(stream, fcntl.LOCK_EX)
+            lock(stream, BUSY, wait_s=FINISH_S)
             break
         yield  # without a file it is scored already, or was never begun
+
+
+def _follows(at: int, out: IO[bytes]) -> int:
+    """Return how many bytes are here if a piece at ``at`` follows them, else 409."""
+    here = os.fstat(out.fileno()).st_size
+    if at != here:
+        raise _Elsewhere(here)
+    return here
 
 
 def _finished(user: Any, upload_id: str) -> Job | None:
@@ -367,26 +380,14 @@ def _all_or_nothing(part: Path) -> Iterator[None]:
         raise
 
 
-def _copy(stream: Readable, out: Any, *, most: int, is_piece: bool = False) -> None:
-    left = most
-    while data := stream.read(COPY_BYTES):
-        left -= len(data)
-        if left < 0:
-            if is_piece:
-                raise DataError(
-                    "a piece goes beyond the size that was announced, expected no "
-                    "more. Begin the upload again"
-                )
-            _too_large()
-        rest = memoryview(data)
-        try:
-            while rest:
-                rest = rest[out.write(rest) :]
-        except OSError as error:
-            raise storage_error(Path("the upload"), error) from error
+def _beyond() -> NoReturn:
+    raise DataError(
+        "a piece goes beyond the size that was announced, expected no more. Begin the "
+        "upload again"
+    )
 
 
-def _too_large() -> None:
+def _too_large() -> NoReturn:
     abort(
         413,
         f"The file is larger than {web.settings.max_upload_mb:,.0f} MiB, the most that "

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
+from werkzeug.exceptions import Conflict
 
 from evenflow.web import uploads
 from evenflow.web.context import KEY
@@ -103,6 +107,102 @@ def test_an_end_that_is_asked_for_twice_at_once_loses_nothing(
     assert (home_of(app).uploads / begun["id"] / "data").read_bytes() == sample
     desk.work_off(app)
     assert desk.job_of(app.extensions[KEY], begun["id"]).state == "done"
+
+
+class Stream:
+    """What a client sends, slowly: ``meanwhile`` is called before each read."""
+
+    def __init__(self, data, meanwhile):
+        self.data, self.meanwhile = data, meanwhile
+
+    def read(self, size=-1, /):
+        self.meanwhile()
+        data, self.data = self.data[:size], self.data[size:]
+        return data
+
+
+def test_nothing_is_locked_while_a_client_sends_its_piece(app, pieces, sample):
+    begun = pieces.begin(len(sample)).json
+    path = home_of(app).uploads / f"{begun['id']}.part" / "data"
+    tried = []
+
+    def meanwhile():
+        with path.open("rb") as stream:  # another request gets the lock at once
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert not app.extensions[KEY].db().in_transaction()
+        tried.append(len(path.read_bytes()))
+
+    with app.test_request_context():
+        user = SimpleNamespace(id=pieces.client.user_id)
+        stream = Stream(sample, meanwhile)
+        assert uploads.append(user, begun["id"], 0, stream) == len(sample)
+    assert tried
+    assert set(tried) == {0}
+    assert path.read_bytes() == sample
+
+
+def test_a_piece_that_came_first_wins_over_one_that_is_still_being_sent(
+    app, pieces, sample
+):
+    begun = pieces.begin(len(sample)).json
+    user = SimpleNamespace(id=pieces.client.user_id)
+
+    def meanwhile():
+        if not pieces.client.get(begun["url"]).json["offset"]:
+            assert pieces.put(begun, 0, sample[:100]).json == {"offset": 100}
+
+    with app.test_request_context(), pytest.raises(Conflict) as caught:
+        uploads.append(user, begun["id"], 0, Stream(sample, meanwhile))
+    assert caught.value.here == 100
+    assert pieces.client.get(begun["url"]).json == {"offset": 100}
+
+
+def test_a_locked_upload_is_answered_409_and_holds_no_thread(
+    app, pieces, sample, monkeypatch
+):
+    monkeypatch.setattr(uploads, "FINISH_S", 0.2)
+    begun = pieces.begin(len(sample)).json
+    path = home_of(app).uploads / f"{begun['id']}.part" / "data"
+    with path.open("rb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        start = time.monotonic()
+        for answer in (
+            pieces.put(begun, 0, sample),
+            pieces.call("POST", begun["finish"]),
+        ):
+            assert answer.status_code == 409
+            assert "is being received" in answer.json["error"]["message"]
+            assert "offset" not in answer.json
+        assert time.monotonic() - start < 5
+    assert pieces.put(begun, 0, sample).json == {"offset": len(sample)}
+    assert pieces.call("POST", begun["finish"]).status_code == 200
+
+
+def test_a_piece_that_breaks_off_leaves_what_was_here(app, pieces, sample):
+    begun = pieces.begin(len(sample)).json
+    pieces.put(begun, 0, sample[:100])
+
+    def breaks():
+        raise ConnectionResetError
+
+    user = SimpleNamespace(id=pieces.client.user_id)
+    with app.test_request_context(), pytest.raises(ConnectionResetError):
+        uploads.append(user, begun["id"], 100, Stream(sample[100:], breaks))
+    assert pieces.client.get(begun["url"]).json == {"offset": 100}
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 50_000, b'{"size": ' + b"9" * 5_000 + b"}", b'"\\ud800"', b"[\xff"]
+)
+def test_what_begins_an_upload_is_read_within_limits(pieces, body):
+    answer = pieces.call(
+        "POST", "/uploads/parts", data=body, content_type="application/json"
+    )
+    assert answer.status_code == 400
+    large = pieces.call(
+        "POST", "/uploads/parts", data=b" " * 2**17, content_type="application/json"
+    )
+    assert large.status_code == 413
 
 
 def test_an_upload_in_pieces_is_nobody_elses(people, pieces, sample):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from flask import Flask, g, redirect, render_template, url_for
+from flask import Flask, g, redirect, render_template, request, url_for
 from flask_security import Security, SQLAlchemySessionUserDatastore, uia_email_mapper
 from sqlalchemy.orm import Session, scoped_session
 
@@ -21,6 +21,7 @@ from evenflow.web.accounts import (
     redirects,
     second_factor,
     sessions,
+    signing,
 )
 from evenflow.web.context import web
 from evenflow.web.settings import Settings
@@ -28,11 +29,16 @@ from evenflow.web.tables import Role, User
 
 RECENT = timedelta(minutes=15)
 """How long after a password its owner may change what matters most."""
+FORM_BYTES = 2**16
+"""Most bytes of a form about accounts: none has more than a few short fields."""
+SMALL_FORMS = frozenset({"security", "sign_up", "account", "admin"})
+"""Blueprints of those forms."""
 
 
 def register(app: Flask, settings: Settings, db: scoped_session[Session]) -> None:
     """Add accounts to an application."""
     app.config.from_mapping(_config(settings))
+    app.url_value_preprocessor(_bound_form)
     app.extensions[mail.KEY] = mail.Post(settings.mail)
     security = Security(
         app,
@@ -65,9 +71,16 @@ def register(app: Flask, settings: Settings, db: scoped_session[Session]) -> Non
     app.view_functions["security.two_factor_rescue"] = _to_recovery
     if settings.mail is None:
         app.view_functions["security.forgot_password"] = _ask_an_admin
+    signing.register(app, security)
     sessions.register(app)
     guessing.register(app)
     events.register(app)
+
+
+def _bound_form(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    """Limit a form about accounts, before its token is looked for in it."""
+    if request.blueprint in SMALL_FORMS:
+        request.max_content_length = FORM_BYTES
 
 
 def _config(settings: Settings) -> dict[str, Any]:
@@ -148,10 +161,7 @@ MESSAGES = {
         "success",
     ),
     "PASSWORD_RESET_NO_LOGIN": ("The new password is kept: log in with it", "success"),
-    "INVALID_RESET_PASSWORD_TOKEN": (
-        "This link was used already or is no longer good; ask for another one",
-        "error",
-    ),
+    "INVALID_RESET_PASSWORD_TOKEN": (forms.USED, "error"),
     "PASSWORD_RESET_EXPIRED": ("This link is too old; ask for another one", "error"),
     "INVALID_CONFIRMATION_TOKEN": (
         "This link is no longer good; ask for another one",

@@ -8,7 +8,6 @@ can make a browser ask anything here.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,14 +16,11 @@ from typing import NoReturn
 
 from flask import Flask, abort, current_app, request
 from sqlalchemy import or_, update
-from sqlalchemy.exc import DBAPIError
 
 from evenflow.web import errors
 from evenflow.web.accounts import throttle, tokens
 from evenflow.web.context import web
 from evenflow.web.tables import ApiToken, now
-
-logger = logging.getLogger(__name__)
 
 FRESH_S = 2.0
 """Seconds for which a process believes what it has looked up of a key."""
@@ -101,6 +97,7 @@ def _known(plain: str) -> Caller:
         scopes=tuple(token.scopes),
         expires_at=token.expires_at,
     )
+    web.db.commit()  # no transaction stays open while the body arrives
     _note_use(token)
     if len(known) >= MOST_KNOWN:
         known.clear()
@@ -109,23 +106,20 @@ def _known(plain: str) -> Caller:
 
 
 def _note_use(token: ApiToken) -> None:
-    """Write when a key was used, at most once a minute; never fail for it."""
+    """Write when a key was used, at most once a minute."""
     at = now()
     due = at - timedelta(seconds=USED_S)
     if token.used_at is not None and token.used_at > due:
         return
-    try:
-        with web.database.session() as session:
-            session.execute(
-                update(ApiToken)
-                .where(
-                    ApiToken.id == token.id,
-                    or_(ApiToken.used_at.is_(None), ApiToken.used_at <= due),
-                )
-                .values(used_at=at)
-            )
-    except DBAPIError:
-        logger.exception("cannot note that a key was used")
+    used = (
+        update(ApiToken)
+        .where(
+            ApiToken.id == token.id,
+            or_(ApiToken.used_at.is_(None), ApiToken.used_at <= due),
+        )
+        .values(used_at=at)
+    )
+    web.notes.write(used, "that a key was used")
 
 
 def _failed() -> NoReturn:

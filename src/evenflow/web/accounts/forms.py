@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from flask import g
 from flask_security import (
@@ -19,14 +19,16 @@ from flask_security import (
 from flask_wtf import FlaskForm
 
 from evenflow.errors import DataError
-from evenflow.web.accounts import guessing, people
+from evenflow.web.accounts import guessing, people, sessions
 from evenflow.web.accounts.throttle import key
 from evenflow.web.context import web
+from evenflow.web.tables import User
 
 EMAIL = "E-mail address"
 WRONG = "E-mail address or password is wrong"
 """The one answer to a log-in that fails, whatever was wrong."""
 
+USED = "This link was used already or is no longer good; ask for another one"
 UNCONFIRMED = (
     "Confirm your e-mail address first: open the link in the mail you were sent, or "
     "ask for another one below"
@@ -124,6 +126,16 @@ class SetPassword(ResetPasswordForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.password.label.text = "New password"
+
+    def validate(self, **kwargs: Any) -> bool:
+        """Return whether the password is set: of requests at once for one only."""
+        if self.user is None or not super().validate(**kwargs):
+            return False
+        is_first = sessions.use_links(web.db, cast("User", self.user))
+        web.db.commit()
+        if not is_first:
+            self.form_errors = [USED]
+        return is_first
 
 
 class ForgotPassword(ForgotPasswordForm):

@@ -8,13 +8,12 @@ sent, and an administrator hands links over (see :func:`evenflow.web.accounts.li
 from __future__ import annotations
 
 import logging
-import queue
 import smtplib
 import ssl
-import threading
 import time
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+from functools import partial
 from typing import Any
 
 from flask import current_app
@@ -22,6 +21,7 @@ from flask_security import EmailValidateException, MailUtil
 
 from evenflow.errors import DataError
 from evenflow.web.accounts import people
+from evenflow.web.later import Later
 from evenflow.web.settings import Mail
 
 logger = logging.getLogger(__name__)
@@ -39,37 +39,16 @@ class Post:
 
     def __init__(self, mail: Mail | None, *, context: ssl.SSLContext | None = None):
         self.mail, self.context = mail, context
-        self._waiting: queue.Queue[EmailMessage] = queue.Queue(WAITING)
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._later = Later("evenflow-post", WAITING)
 
     def send(self, message: EmailMessage) -> None:
         """Put a mail on its way."""
-        if self.mail is None:
-            return
-        try:
-            self._waiting.put_nowait(message)
-        except queue.Full:
-            logger.error("%d mails wait already; one was dropped", WAITING)
-            return
-        with self._lock:
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(
-                    target=self._work, name="evenflow-post", daemon=True
-                )
-                self._thread.start()
+        if self.mail is not None:
+            self._later.do(partial(self._try, message))
 
     def wait(self) -> None:
         """Wait until all mails are sent or given up."""
-        self._waiting.join()
-
-    def _work(self) -> None:
-        while True:
-            message = self._waiting.get()
-            try:
-                self._try(message)
-            finally:
-                self._waiting.task_done()
+        self._later.wait()
 
     def _try(self, message: EmailMessage) -> None:
         assert self.mail is not None  # noqa: S101 (send() returned before)

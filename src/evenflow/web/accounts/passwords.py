@@ -16,6 +16,8 @@ from typing import Any
 from flask_security import PasswordUtil
 
 SHORTEST, LONGEST = 12, 128
+MOST_EMAIL = 254
+"""Characters of an address that are looked for in a password; each word of it costs."""
 LEFT = 5
 """Characters that must be left of a password without what everybody tries."""
 CONTEXT = ("evenflow", "intrusion", "detection", "network", "sensor", "firewall")
@@ -94,7 +96,8 @@ def what_is_left(password: str, *, email: str = "") -> str:
     ''
     """
     text = password.casefold()
-    own = [part for part in re.split(r"[^a-z0-9]+", email.casefold()) if len(part) > 2]
+    address = email[:MOST_EMAIL].casefold()
+    own = [part for part in re.split(r"[^a-z0-9]+", address) if len(part) > 2]
     words = sorted({*own, *CONTEXT, *_common()}, key=lambda word: -len(word))
     found = re.compile("|".join(map(re.escape, words)))
     text = re.sub(r"(?:19|20)\d\d", " ", text)

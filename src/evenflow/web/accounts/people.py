@@ -24,6 +24,8 @@ from evenflow.web.accounts import passwords, sessions
 from evenflow.web.tables import ROLES, Audit, Invitation, User, now
 
 AnySession = Session | scoped_session[Session]
+MOST_EMAIL = 254
+"""Most characters of an e-mail address (RFC 5321, erratum 1690)."""
 
 
 def normal_email(text: str) -> str:
@@ -32,20 +34,30 @@ def normal_email(text: str) -> str:
     Raises
     ------
     DataError
-        It is none.
+        It is not an e-mail address, or longer than :data:`MOST_EMAIL` characters.
     """
+    text = text.strip()
+    if len(text) > MOST_EMAIL:  # first: normalization takes quadratic time
+        raise DataError(
+            f"{text[:40]!r}... has {len(text):,} characters, expected an e-mail "
+            f"address of at most {MOST_EMAIL}. Use a shorter one"
+        )
     try:
         # names of an inner network (name@host.lan) are fine; nothing is looked up
         found = email_validator.validate_email(
-            text.strip(), check_deliverability=False, globally_deliverable=False
+            text, check_deliverability=False, globally_deliverable=False
         )
     except email_validator.EmailNotValidError as error:
         raise DataError(
             f"{text[:80]!r} is no e-mail address: {error} Expected name@example.org"
         ) from None
-    if len(found.normalized) > 255:
-        raise DataError("the e-mail address is longer than 255 characters")
-    return found.normalized.lower()
+    normal: str = found.normalized.lower()
+    if len(normal) > MOST_EMAIL:  # lower case may be longer
+        raise DataError(
+            f"{text[:40]!r}... has {len(normal):,} characters in lower case, expected "
+            f"at most {MOST_EMAIL}. Use a shorter e-mail address"
+        )
+    return normal
 
 
 def find(session: AnySession, email: str) -> User:

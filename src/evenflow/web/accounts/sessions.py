@@ -7,7 +7,6 @@ copied cookie is dead; so do a new password, an admin, and time.
 from __future__ import annotations
 
 import hashlib
-import logging
 import secrets
 import uuid
 from dataclasses import dataclass
@@ -17,13 +16,10 @@ from typing import Any
 from flask import Flask, g, request, session
 from flask_login import user_logged_in, user_logged_out  # type: ignore[import-untyped]
 from sqlalchemy import delete, select, update
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, scoped_session
 
 from evenflow.web.context import web
 from evenflow.web.tables import User, WebSession, now
-
-logger = logging.getLogger(__name__)
 
 AnySession = Session | scoped_session[Session]
 KEY = "sid"
@@ -89,8 +85,8 @@ def load(uniquifier: str) -> User | None:
     if at - row.seen_at > timedelta(
         hours=settings.session_idle_hours
     ) or at - row.created_at > timedelta(days=settings.session_days):
-        with web.database.session() as own:
-            own.execute(delete(WebSession).where(WebSession.id == row.id))
+        over = delete(WebSession).where(WebSession.id == row.id)
+        web.notes.write(over, "that a session is over")
         return None
     if (at - row.seen_at).total_seconds() > SEEN_S:
         _mark_seen(row.id, at)
@@ -114,6 +110,20 @@ def end_everywhere(session: AnySession, user: User) -> int:
     """End all sessions of a person, links they were sent and log-ins half done."""
     user.fs_uniquifier = uuid.uuid4().hex
     return end(session, user.id)
+
+
+def use_links(session: AnySession, user: User) -> bool:
+    """Make the links that a person was sent worthless; False if somebody was first.
+
+    One statement: of requests with the same link at the same moment one is the first.
+    """
+    used: Any = session.execute(
+        update(User)
+        .where(User.id == user.id, User.fs_uniquifier == user.fs_uniquifier)
+        .values(fs_uniquifier=uuid.uuid4().hex)
+        .execution_options(synchronize_session=False)
+    )
+    return int(used.rowcount) == 1
 
 
 def end_others(session: AnySession, user: User) -> int:
@@ -209,7 +219,6 @@ def _on_log_out(sender: Any, user: User | None, **_: Any) -> None:
 
 
 def _mark_seen(id: int, at: datetime) -> None:  # noqa: A002
-    # on its own, so that nothing a handler does is committed with it
     seen = (
         update(WebSession)
         .where(WebSession.id == id, WebSession.seen_at < at - timedelta(seconds=SEEN_S))
@@ -219,11 +228,7 @@ def _mark_seen(id: int, at: datetime) -> None:  # noqa: A002
             agent=request.user_agent.string[:200],
         )
     )
-    try:
-        with web.database.session() as own:
-            own.execute(seen)
-    except DBAPIError:  # busy: the next request writes it
-        logger.warning("could not note when a session was seen")
+    web.notes.write(seen, "when a session was seen")
 
 
 def _hash(token: str) -> str:

@@ -72,6 +72,8 @@ RULES = {
     "token-address": Rule(free=20, first_s=1, most_s=60, forget_s=3600),
 }
 """By the first part of a key."""
+SKEW_S = 60.0
+"""Seconds by which the clocks of servers with one database may differ."""
 USUAL = Rule(free=10, first_s=1, most_s=300, forget_s=7200)
 
 
@@ -151,6 +153,8 @@ def attempt(session: AnySession, key: str) -> int:
             where=or_(
                 Throttle.until.is_(None),
                 Throttle.until <= at,
+                # a clock was set back: no wait is longer than the longest
+                Throttle.until > at + timedelta(seconds=rule.most_s + SKEW_S),
                 Throttle.failures <= rule.free,
             ),
         )
@@ -166,9 +170,8 @@ def check(session: AnySession, key: str) -> int:
             Throttle.key == key[:80], Throttle.failures > _rule(key).free
         )
     )
-    if until is None:
-        return 0
-    return max(0, math.ceil((until - now()).total_seconds()))
+    wait = 0 if until is None else math.ceil((until - now()).total_seconds())
+    return wait if 0 < wait <= _rule(key).most_s + SKEW_S else 0
 
 
 def clear(session: AnySession, key: str) -> None:

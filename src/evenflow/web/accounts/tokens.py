@@ -16,6 +16,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, joinedload, scoped_session
 
 from evenflow.errors import DataError
+from evenflow.web.database import serialize
 from evenflow.web.tables import ROLES, ApiToken, User, now
 
 AnySession = Session | scoped_session[Session]
@@ -80,6 +81,7 @@ def make(
     if not 1 <= days <= MOST_DAYS:
         raise DataError(f"found {days} days, expected 1 to {MOST_DAYS}")
     _check_scopes(scopes, user)
+    serialize(session, "keys", user.id)
     good = (
         ApiToken.user_id == user.id,
         ApiToken.revoked_at.is_(None),

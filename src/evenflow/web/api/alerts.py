@@ -22,6 +22,7 @@ from evenflow.web.api.operations import Call, Group, Raw
 from evenflow.web.api.paging import Paged, Part
 from evenflow.web.api.score import in_use
 from evenflow.web.context import web
+from evenflow.web.database import serialize
 from evenflow.web.guard import audit, may_see, visible
 from evenflow.web.pages.uploads import downloads
 from evenflow.web.tables import Alert, AlertNote
@@ -166,6 +167,7 @@ def add_note(call: Call[Query, schemas.NoteIn], number: int) -> dict[str, Any]:
     text = call.body.text.strip()
     if not text:
         bodies.refuse({"text": "found nothing but space, expected a note"})
+    serialize(web.db, "notes", alert.id)
     mine = select(func.count()).where(AlertNote.alert_id == alert.id)
     if (web.db.scalar(mine) or 0) >= judging.MOST_NOTES:
         bodies.refuse(

@@ -19,6 +19,8 @@ from evenflow.web import errors
 JSON = "application/json"
 MOST_FIELDS = 20
 """Wrong fields that one answer names."""
+MOST_KEYS = 2_000
+"""Keys of an object that are looked at."""
 _NUL = re.compile(rb"\\u0000")
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -56,7 +58,9 @@ def read_json(model: type[Model]) -> Model:
     """Return the body; 415, 400 or 422 if it is of another kind, no JSON, or wrong."""
     if request.mimetype != JSON:
         refuse_kind(JSON)
-    return check(model, parse(request.get_data(cache=False)))
+    value = parse(request.get_data(cache=False))
+    _check_keys(value, "")
+    return check(model, value)
 
 
 def parse(data: bytes) -> Any:
@@ -68,6 +72,18 @@ def parse(data: bytes) -> Any:
     except ValueError as error:
         message = f"The body is no JSON: {error}"
         abort(errors.answer(400, message[:300], kind="BadJson"))
+
+
+def _check_keys(value: Any, name: str) -> None:
+    """Refuse an object of very many keys, each of which would be an error to tell."""
+    if not isinstance(value, dict):
+        return
+    if len(value) > MOST_KEYS:
+        told = f"found an object of {len(value)} keys, expected {MOST_KEYS} at most"
+        refuse({name: told})
+    if not name:
+        for key, inner in value.items():
+            _check_keys(inner, key[:200] or "body")
 
 
 def check(model: type[Model], value: Any) -> Model:

@@ -16,6 +16,7 @@ from sqlalchemy import CursorResult, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from evenflow.errors import DataError
+from evenflow.web.database import serialize
 from evenflow.web.tables import Job, now
 
 LANES = ("score", "train")
@@ -44,6 +45,7 @@ def put(
         The owner has too many jobs already.
     """
     if most_waiting is not None and owner_id is not None:
+        serialize(session, "jobs", owner_id)
         refuse_more(session, owner_id, most_waiting)
     job = Job(
         id=job_id or new_id(),
@@ -199,8 +201,19 @@ def request_stop(session: Session, job: Job) -> None:
         )
 
 
-def requeue(session: Session, job: Job) -> bool:
-    """Queue a job that was stopped or failed again; False if it is neither."""
+def requeue(session: Session, job: Job, *, most_waiting: int | None = None) -> bool:
+    """Queue a job that was stopped or failed again; False if it is neither.
+
+    Raises
+    ------
+    DataError
+        The owner has too many jobs already.
+    """
+    if most_waiting is not None and job.owner_id is not None:
+        serialize(session, "jobs", job.owner_id)
+        state = session.scalar(select(Job.state).where(Job.id == job.id))
+        if state in ("stopped", "failed"):
+            refuse_more(session, job.owner_id, most_waiting)
     done = session.execute(
         update(Job)
         .where(Job.id == job.id, Job.state.in_(("stopped", "failed")))

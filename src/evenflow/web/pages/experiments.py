@@ -282,7 +282,7 @@ def stop(job_id: str) -> Answer:
 def resume(job_id: str) -> Answer:
     """Queue a training that was stopped or failed again."""
     job = _job(job_id)
-    if not queue.requeue(web.db(), job):
+    if not queue.requeue(web.db(), job, most_waiting=web.settings.max_waiting_jobs):
         abort(409)
     audit("experiment.resume", job.id)
     web.db.commit()

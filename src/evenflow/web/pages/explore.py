@@ -24,6 +24,7 @@ from evenflow.errors import DataError, MissingExtraError
 from evenflow.judge import explore_grids, explore_page
 from evenflow.web import explorations, recipe_form, trainings
 from evenflow.web.context import web
+from evenflow.web.database import serialize
 from evenflow.web.explorations import Kept, Source
 from evenflow.web.guard import audit, require
 from evenflow.web.jobs import queue
@@ -130,6 +131,7 @@ def look(name: str) -> Answer:
             f"the files of {name} are not on this server, so there is nothing to look "
             f"at. An administrator gets them with: evenflow data fetch {name}"
         )
+    serialize(web.db, "exploration", name)
     job = _job(name)
     if job is None or job.state not in queue.LIVE:
         job = queue.put(

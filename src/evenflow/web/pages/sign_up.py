@@ -15,7 +15,7 @@ from flask_security.utils import send_mail
 from flask_wtf import FlaskForm
 from sqlalchemy import select
 from wtforms import EmailField, PasswordField
-from wtforms.validators import InputRequired, Length, ValidationError
+from wtforms.validators import InputRequired, ValidationError
 
 from evenflow.errors import DataError
 from evenflow.web import errors
@@ -34,9 +34,7 @@ CLOSED = "New accounts are made by invitation here; ask an administrator for a l
 class SignUp(FlaskForm):  # type: ignore[misc]
     """An address and a password; typed once, it can be shown."""
 
-    email = EmailField(
-        "E-mail address", [InputRequired("Type your e-mail address"), Length(max=255)]
-    )
+    email = EmailField("E-mail address", [InputRequired("Type your e-mail address")])
     password = PasswordField("Password", [InputRequired("Type a password")])
 
     def validate_email(self, field: Any) -> None:

@@ -41,10 +41,10 @@
     if (type) headers["Content-Type"] = type;
     const answer = await fetch(url, { method, body, headers, signal, credentials: "same-origin", redirect: "error" });
     const told = await answer.json().catch(() => ({}));
-    if (answer.ok || answer.status === 409) return told;
+    if (answer.ok || (answer.status === 409 && Number.isInteger(told.offset))) return told;
     const text = told.error?.message || `The server answered ${answer.status}. Reload the page and try again.`;
     // what the server refuses it will refuse again; what it could not do it may do later
-    if (answer.status < 500 && answer.status !== 429) throw new Refused(text);
+    if (answer.status < 500 && ![409, 429].includes(answer.status)) throw new Refused(text);
     if (answer.status === 507) throw new Refused(text);
     throw new Error(text);
   }

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from werkzeug.wrappers import Response as Answer
 
-from evenflow.errors import EvenflowError
+from evenflow.errors import DataError, EvenflowError
 from evenflow.web import findings
 from evenflow.web.context import web
 from evenflow.web.discard import discard, may_discard
@@ -75,7 +75,16 @@ def again(job_id: str) -> Answer:
     if not (web.home.uploads / job.id / SENT).is_file():
         flash("The file is not there any more. Upload it again.", "error")
         return _to(job)
-    if not queue.requeue(web.db(), job):
+    try:
+        is_queued = queue.requeue(
+            web.db(), job, most_waiting=web.settings.max_waiting_jobs
+        )
+    except DataError as error:
+        web.db.rollback()
+        text = str(error)
+        flash(f"{text[:1].upper()}{text[1:]}.", "error")
+        return _to(job)
+    if not is_queued:
         flash("It was neither stopped nor did it fail, so it runs already.", "warning")
         return _to(job)
     audit("upload.again", job.id, name=job.title)

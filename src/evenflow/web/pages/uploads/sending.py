@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import math
-import tempfile
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
 from flask import (
@@ -22,13 +19,13 @@ from flask import (
     url_for,
 )
 from flask_security import current_user
+from pydantic_core import from_json
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import EvenflowError, StorageError
-from evenflow.files import storage_error
 from evenflow.web import sources, uploads
 from evenflow.web.context import web
 from evenflow.web.guard import require, visible
@@ -37,6 +34,7 @@ from evenflow.web.jobs.queue import LIVE
 from evenflow.web.listing import Page
 from evenflow.web.pages.uploads import bp
 from evenflow.web.record_form import examples
+from evenflow.web.spool import spool
 from evenflow.web.tables import Job
 
 logger = logging.getLogger(__name__)
@@ -115,53 +113,27 @@ def number_of(name: str, usual: int) -> int:
     return max(1, int(text)) if is_number else usual
 
 
-class Spool(io.FileIO):
-    """A file without a name for what a form sends; a full disk is told as one."""
-
-    def write(self, data: Any) -> int:
-        """Write all of it.
-
-        Raises
-        ------
-        StorageError
-            The disk is full.
-        """
-        rest = memoryview(data)
-        try:
-            while rest:
-                rest = rest[super().write(rest) :]
-        except OSError as error:
-            raise storage_error(web.home.uploads, error) from error
-        return len(data)
-
-
 @bp.url_value_preprocessor
-def _allow_large(endpoint: str | None, _values: dict[str, Any] | None) -> None:
+def _set_limit(endpoint: str | None, _values: dict[str, Any] | None) -> None:
     """Let a person who is logged in send a whole file by the form.
 
     Here, since the form is read right after this, when its token is checked.
     """
+    if endpoint == "uploads.begin":  # a name and a size
+        request.max_content_length = OVERHEAD
     if endpoint != "uploads.send" or request.method != "POST":
         return
     if current_user.is_authenticated:
+        web.db.commit()  # no transaction stays open while the file arrives
         allow_large()
 
 
 def allow_large() -> None:
     """Let the request at hand bring a whole file; a form's goes to uploads' disk."""
-
-    def spool(*_args: Any, **_kwargs: Any) -> Spool:
-        try:
-            handle, path = tempfile.mkstemp(prefix=".form.", dir=web.home.uploads)
-            Path(path).unlink()  # gone with the request, whatever becomes of it
-        except OSError as error:
-            raise storage_error(web.home.uploads, error) from error
-        return Spool(handle, "r+b")
-
     real: Any = request._get_current_object()  # type: ignore[attr-defined]
     real.max_content_length = uploads.most_bytes() + OVERHEAD
     real.max_form_parts = 8
-    real._get_file_stream = spool
+    real._get_file_stream = lambda *_args, **_kwargs: spool(web.home.uploads)
 
 
 @bp.post("")
@@ -212,7 +184,10 @@ def spoken(view: View) -> View:
 @spoken
 def begin() -> Any:
     """Begin an upload in pieces."""
-    told = request.get_json(silent=True)
+    try:
+        told = from_json(request.get_data())
+    except ValueError:  # also what nests too deep, or an endless integer
+        told = None
     if not isinstance(told, dict):
         abort(400, "Found no JSON object, expected name and size")
     name, size = told.get("name"), told.get("size")

@@ -1,0 +1,107 @@
+"""Bytes from a client: read within a limit into a file without a name, then written.
+
+Nothing that others wait for is held while a client sends: it may take as long as it
+likes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, NoReturn, Protocol
+
+from flask import abort
+
+from evenflow.files import storage_error
+
+COPY_BYTES = 2**18
+LOOK_S = 0.02
+"""Seconds between two tries of a lock."""
+
+
+class Readable(Protocol):
+    """A stream of bytes: a request's body, a form's file."""
+
+    def read(self, size: int = ..., /) -> bytes:
+        """Return at most so many bytes, none at the end."""
+
+
+class Spool(io.FileIO):
+    """A file without a name, gone when it is closed."""
+
+    def write(self, data: Any) -> int:
+        """Write all of it.
+
+        Raises
+        ------
+        StorageError
+            The disk is full.
+        """
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            raise storage_error(Path("the upload"), error) from error
+        return len(data)
+
+
+def spool(folder: Path) -> Spool:
+    """Return a spool on the disk of that folder.
+
+    Raises
+    ------
+    StorageError
+        The folder cannot be written.
+    """
+    try:
+        handle, path = tempfile.mkstemp(prefix=".form.", dir=folder)
+        Path(path).unlink()
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    return Spool(handle, "r+b")
+
+
+def copy(stream: Readable, out: Any, most: int, refuse: Callable[[], NoReturn]) -> None:
+    """Copy a stream to its end; ``refuse`` is called once it has more bytes.
+
+    Raises
+    ------
+    StorageError
+        The disk is full.
+    """
+    left = most
+    while data := stream.read(COPY_BYTES):
+        left -= len(data)
+        if left < 0:
+            refuse()
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[out.write(rest) :]
+        except OSError as error:
+            raise storage_error(Path("the upload"), error) from error
+
+
+def lock(stream: IO[bytes], busy: str, wait_s: float = 0.0) -> None:
+    """Lock a file until it is closed; 409 where another request holds it so long.
+
+    Parameters
+    ----------
+    busy : str
+        What the answer 409 says.
+    """
+    end = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                abort(409, busy)
+            time.sleep(LOOK_S)
+        else:
+            return

@@ -1,0 +1,281 @@
+"""Requests at the same moment, and clocks that differ: limits and links hold."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from itsdangerous import TimestampSigner
+from sqlalchemy import func, select
+
+from evenflow.errors import DataError
+from evenflow.web import judging, uploads
+from evenflow.web.accounts import links, passwords, sessions, throttle, tokens
+from evenflow.web.context import KEY
+from evenflow.web.jobs import queue
+from evenflow.web.tables import Alert, AlertNote, ApiToken, Job, User, now
+
+N = 6
+"""Requests at once."""
+GOOD = "gravel lampshade oboe fjord"
+
+
+def slowly(function):
+    """Return a function that takes a while after it has done its work."""
+
+    def slow(*args, **kwargs):
+        found = function(*args, **kwargs)
+        time.sleep(0.05)
+        return found
+
+    return slow
+
+
+def at_once(work, n=N):
+    """Do something in as many threads; return what each returned or raised."""
+    start = threading.Barrier(n)
+
+    def one(k):
+        start.wait(10)
+        try:
+            return work(k)
+        except DataError as error:
+            return error
+
+    with ThreadPoolExecutor(n) as pool:
+        return list(pool.map(one, range(n)))
+
+
+def browsers(app, person):
+    """Return a function that makes browsers logged in as one person."""
+    value = person.get_cookie("evenflow", domain="localhost").value
+
+    def make():
+        client = app.test_client()
+        client.set_cookie("evenflow", value, domain="localhost")
+        return client
+
+    return make
+
+
+def a_user(database):
+    with database.session() as session:
+        user = User(email="a@example.org", role="viewer", fs_uniquifier="a")
+        session.add(user)
+        session.flush()
+        return user.id
+
+
+def test_a_person_has_no_more_waiting_jobs_however_many_come_at_once(
+    database, monkeypatch
+):
+    monkeypatch.setattr(queue, "refuse_more", slowly(queue.refuse_more))
+    owner = a_user(database)
+
+    def put(_k):
+        with database.session() as session:
+            return queue.put(
+                session, "score", lane="score", payload={}, owner_id=owner,
+                most_waiting=2,
+            )  # fmt: skip
+
+    answers = at_once(put)
+    assert sum(isinstance(each, Job) for each in answers) == 2
+    with database.session() as session:
+        assert session.scalar(select(func.count()).select_from(Job)) == 2
+        for job in session.scalars(select(Job)):  # stopped, and queued again in turn
+            job.state = "stopped"
+    answers = at_once(put)
+    assert sum(isinstance(each, Job) for each in answers) == 2
+    with database.session() as session:
+        stopped = session.scalars(select(Job).where(Job.state == "stopped")).all()
+        for job in stopped:
+            with pytest.raises(DataError, match="2 of your jobs wait or run"):
+                queue.requeue(session, job, most_waiting=2)
+        live = session.scalars(select(Job).where(Job.state == "queued")).first()
+        assert not queue.requeue(session, live, most_waiting=2)
+
+
+def test_a_person_has_no_more_keys_however_many_are_made_at_once(database, monkeypatch):
+    monkeypatch.setattr(tokens, "MOST_TOKENS", 3)
+    monkeypatch.setattr(tokens, "_check_scopes", lambda *_: None)
+    owner, made = a_user(database), tokens.secrets.token_urlsafe
+    monkeypatch.setattr(tokens.secrets, "token_urlsafe", slowly(made))
+
+    def make(k):
+        with database.session() as session:
+            user = session.get_one(User, owner)
+            return tokens.make(session, user, name=f"k{k}", scopes=["score"], days=1)
+
+    answers = at_once(make)
+    assert sum(isinstance(each, str) for each in answers) == 3
+    with database.session() as session:
+        assert session.scalar(select(func.count()).select_from(ApiToken)) == 3
+
+
+@pytest.mark.databases
+def test_a_person_begins_no_more_uploads_however_many_at_once(app, people, monkeypatch):
+    unfinished = uploads._unfinished
+    monkeypatch.setattr(uploads, "_unfinished", slowly(lambda: list(unfinished())))
+    person = people("viewer")
+    headers = {"X-CSRFToken": person.csrf()}
+    make = browsers(app, person)
+    n = uploads.MOST_UNFINISHED + 3
+
+    def begin(_k):
+        about = {"name": "x.csv", "size": 10}
+        return make().post("/uploads/parts", json=about, headers=headers).status_code
+
+    answers = at_once(begin, n)
+    assert sorted(answers) == [201] * uploads.MOST_UNFINISHED + [422] * 3
+    parts = list(app.extensions[KEY].home.uploads.glob("*.part"))
+    assert len(parts) == uploads.MOST_UNFINISHED
+
+
+@pytest.mark.databases
+def test_an_alert_has_no_more_notes_however_many_come_at_once(
+    app, programs, monkeypatch
+):
+    monkeypatch.setattr(judging, "MOST_NOTES", 2)
+    program = programs("analyst")
+    database = app.extensions[KEY].database
+    with database.session() as session:
+        alert = Alert(
+            source="api", bundle="small", label="dos", probability=0.9, threshold=0.5,
+            values={},
+        )  # fmt: skip
+        session.add(alert)
+        session.flush()
+        number = alert.id
+
+    def note(k):
+        client = type(program)(app, app.response_class)
+        client.token = program.token
+        path = f"/alerts/{number}/notes"
+        return client.ask("POST", path, json={"text": f"note {k}"}).status_code
+
+    assert sorted(at_once(note)) == [201] * 2 + [422] * (N - 2)
+    with database.session() as session:
+        assert session.scalar(select(func.count()).select_from(AlertNote)) == 2
+
+
+@pytest.mark.databases
+def test_a_link_to_set_a_password_works_once_however_often_it_is_sent_at_once(
+    app, people, monkeypatch
+):
+    person = people("viewer", is_logged_in=False)
+    with app.app_context():
+        user = app.extensions[KEY].db.get(User, person.user_id)
+        path = links.reset_link(user).partition("://")[2].partition("/")[2]
+    checked, fault = threading.Barrier(N), passwords.fault
+
+    def together(*args, **kwargs):
+        with suppress(threading.BrokenBarrierError):
+            checked.wait(5)
+        return fault(*args, **kwargs)
+
+    monkeypatch.setattr(passwords, "fault", together)
+
+    def send(k):
+        client = app.test_client()
+        return client.send(f"/{path}", {"password": f"{GOOD} {k}"})
+
+    answers = at_once(send)
+    monkeypatch.setattr(passwords, "fault", fault)
+    kept = [k for k, answer in enumerate(answers) if answer.status_code == 302]
+    assert len(kept) == 1
+    for k, answer in enumerate(answers):
+        assert (k in kept) != ("was used already" in answer.text)
+    for k in range(N):
+        throttled = app.test_client()
+        answer = throttled.send(
+            "/login", {"email": person.email, "password": f"{GOOD} {k}"}
+        )
+        if k in kept:
+            assert answer.status_code == 302
+        elif answer.status_code != 429:
+            assert answer.status_code == 200
+    again = app.test_client().send(f"/{path}", {"password": GOOD})
+    assert again.headers["Location"] == "/reset"
+
+
+def clock(monkeypatch, seconds):
+    """Set the clock of what is signed."""
+    monkeypatch.setattr(
+        TimestampSigner, "get_timestamp", lambda _self: int(time.time()) + seconds
+    )
+
+
+@pytest.mark.parametrize("seconds", [3, 60, 7_200])
+def test_a_session_holds_at_a_server_whose_clock_is_behind(
+    app, people, monkeypatch, seconds
+):
+    clock(monkeypatch, seconds)
+    person = people("viewer")
+    token = person.csrf()
+    clock(monkeypatch, 0)
+    assert person.get("/account").status_code == 200
+    form = {"csrf_token": token, "name": "x", "scopes": "score", "days": "1"}
+    assert person.post("/account/tokens", data=form).status_code == 200
+
+
+def test_a_cookie_that_is_too_old_is_worth_nothing(app, people, monkeypatch):
+    clock(monkeypatch, -8 * 86_400)
+    person = people("viewer", is_logged_in=False)
+    person.csrf()
+    value = person.get_cookie("evenflow", domain="localhost").value
+    clock(monkeypatch, 0)
+    browser = app.test_client()
+    browser.set_cookie("evenflow", value, domain="localhost")
+    with browser.session_transaction() as session:
+        assert "csrf_token" not in session
+
+
+def test_the_row_decides_how_long_a_session_lasts(app, people):
+    person = people("viewer")
+    with app.extensions[KEY].database.session() as session:
+        session.query(sessions.WebSession).update(
+            {"created_at": now() - timedelta(days=8)}
+        )
+    assert person.get("/account").status_code == 302
+
+
+@pytest.mark.parametrize(("seconds", "is_good"), [(3, True), (-3 * 3600, True),
+                                                   (-5 * 3600, False)])  # fmt: skip
+def test_a_link_holds_its_hours_whichever_server_made_it(
+    app, people, monkeypatch, seconds, is_good
+):
+    person = people("viewer", is_logged_in=False)
+    clock(monkeypatch, seconds)
+    with app.app_context():
+        user = app.extensions[KEY].db.get(User, person.user_id)
+        path = "/" + links.reset_link(user).partition("://")[2].partition("/")[2]
+    clock(monkeypatch, 0)
+    answer = app.test_client().get(path)
+    assert answer.status_code == (200 if is_good else 302)
+
+
+def test_a_signature_that_was_changed_is_refused_whatever_its_time(app, people):
+    person = people("viewer")
+    value = person.get_cookie("evenflow", domain="localhost").value
+    browser = app.test_client()
+    browser.set_cookie("evenflow", value[:-4] + "AAAA", domain="localhost")
+    assert browser.get("/account").status_code == 302
+
+
+def test_a_clock_that_was_set_back_locks_nobody_out(database, monkeypatch):
+    key = throttle.key("login-pair", "a@example.org")
+    monkeypatch.setattr(throttle, "now", lambda: now() + timedelta(days=2))
+    for _ in range(40):
+        with database.session() as session:
+            throttle.attempt(session, key)
+    with database.session() as session:
+        assert throttle.check(session, key) > 0
+    monkeypatch.setattr(throttle, "now", now)
+    with database.session() as session:
+        assert throttle.check(session, key) == 0
+        assert throttle.attempt(session, key) == 0

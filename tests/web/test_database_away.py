@@ -1,0 +1,139 @@
+"""The database away: 503 from every page, also from a process that starts meanwhile."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError, PendingRollbackError
+
+from evenflow.errors import StorageError
+from evenflow.web import create_app, detectors, migrations, open_database
+from evenflow.web.context import KEY
+
+ALIVE = {"/healthz": 200, "/static/app.css": 200}
+NEEDS_IT = ("/login", "/metrics", "/readyz", "/account", "/alerts", "/api/v1/alerts")
+
+
+def paths(app: Flask) -> list[str]:
+    """Return an address of each route that is asked with GET."""
+    found = []
+    for rule in app.url_map.iter_rules():
+        if "GET" in rule.methods and rule.endpoint not in ("static", "vega.library"):
+            path = re.sub(r"<any\((\w+)[^>]*>", r"\1", str(rule))
+            path = re.sub(r"<int[^>]*>", "1", path)
+            path = re.sub(r"<[^>]*>", "a" * 24, path)
+            found.append(path)
+    return sorted(found)
+
+
+def status(client, path, **kwargs):
+    answer = client.get(path, **kwargs)
+    answer.get_data()
+    answer.close()
+    return answer.status_code
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+def test_no_page_needs_the_database_to_say_that_it_is_away(
+    build, settings, people, programs, postgresql, monkeypatch
+):
+    monkeypatch.setattr(detectors, "FRESH_S", 0.0)
+    app = build(settings)
+    person, key = people("admin", app=app), programs("admin", app=app)
+    assert status(person, "/account") == 200
+    postgresql.stop("immediate")
+    started = build(settings)  # while it is away
+    for one, client in ((app, person), (started, started.test_client())):
+        for path in paths(one):
+            kwargs = {}
+            if path.startswith("/api/v1"):
+                kwargs["headers"] = {"Authorization": f"Bearer {key.token}"}
+            found = status(client, path, **kwargs)
+            assert found < 500 or found == 503, path
+            if path in NEEDS_IT and client is person:
+                assert found == 503, path
+        for path, wanted in ALIVE.items():
+            assert status(client, path) == wanted
+        answer = client.get("/login")
+        assert "Back in a moment" in answer.text
+        assert int(answer.headers["Retry-After"]) > 0
+        assert client.get("/nowhere").status_code in (404, 503)
+        sent = client.post("/login", data={"email": "a@example.org", "password": "x"})
+        assert sent.status_code in (400, 503)
+    for path in ("/login", "/metrics", "/readyz", "/register", "/api/v1/me", "/"):
+        assert status(started.test_client(), path) == 503, path
+    postgresql.start()
+    assert status(person, "/account") == 200
+    client = started.test_client()
+    for path in ("/login", "/metrics", "/readyz"):
+        assert status(client, path) == 200
+
+
+def test_a_process_starts_without_its_database_and_recovers(
+    build, settings, monkeypatch
+):
+    is_away = True
+    check = migrations.check
+
+    def checked(database):
+        if is_away:
+            raise OperationalError("SELECT 1", {}, ConnectionError("refused"))
+        check(database)
+
+    monkeypatch.setattr(migrations, "check", checked)
+    client = build(settings).test_client()
+    for path in ("/", "/login", "/register", "/metrics", "/readyz", "/api/v1/me"):
+        assert status(client, path) == 503, path
+    for path in ALIVE:
+        assert status(client, path) == 200
+    is_away = False
+    for path in ("/login", "/register", "/metrics", "/readyz"):
+        assert status(client, path) == 200
+
+
+def test_a_database_of_another_version_is_refused_now_or_once_it_answers(
+    build, settings, monkeypatch
+):
+    check = migrations.check
+
+    def away(_database):
+        raise OperationalError("SELECT 1", {}, ConnectionError("refused"))
+
+    monkeypatch.setattr(migrations, "check", away)
+    client = build(settings).test_client()
+    monkeypatch.setattr(migrations, "check", check)
+    database = open_database(settings)
+    with database.session() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = 'other'"))
+    database.dispose()
+    with pytest.raises(StorageError, match="expected version"):
+        create_app(settings)
+    for _ in range(2):
+        answer = client.get("/login")
+        assert answer.status_code == 503
+        assert "another version" in answer.text
+        assert client.get("/api/v1/me").json["error"]["message"].startswith("The data")
+    assert status(client, "/healthz") == 200
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OperationalError("", {}, Exception("gone")), PendingRollbackError("rolled back")],
+)
+def test_an_error_page_is_shown_whatever_its_frame_needs(
+    app, people, monkeypatch, error
+):
+    person = people("viewer")
+
+    def fails():
+        raise error
+
+    monkeypatch.setattr(app.extensions[KEY].detectors, "active_name", fails)
+    answer = person.get("/nowhere")
+    assert answer.status_code == 404
+    assert "Not found" in answer.text
+    assert person.get("/account").status_code in (500, 503)
