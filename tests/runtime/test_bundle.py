@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -443,12 +444,38 @@ def npz(descr: str, shape: str, *, body: bytes = b"", deflate: bool = False) -> 
         npz("__import__('os').abort()", "(1,)"),
         npz("'<U999999999'", "(1,)"),
         npz("[('a', '<f8')]", "(0,)"),
+        npz("'<U0'", "(100000000,)"),
+        npz("'<U0'", "()"),
+        npz("'<f0'", "(3,)"),
+        npz("'<f5'", "(1,)", body=b"x" * 5),
+        npz("'<f8'", "(0, 4294967296)"),
+        npz("'<f8'", "(0, -1)"),
+        npz("'<f8'", "(" + "1, " * 40 + ")", body=b"x" * 8),
+        npz("'<f8'", "(" + "(" * 5000 + ")" * 5000 + ")"),
+        npz("-" * 9000, "()"),
+        npz("'>f8'", "(1,)", body=b"x" * 8),
         npz("'<f8'", "(2,)", body=b"x" * 16, deflate=True),
     ],
 )
 def test_a_hostile_array_is_refused_before_memory_is_taken(data: bytes) -> None:
-    with pytest.raises(BundleError):
-        unpack(data, source="golden.npz")
+    tracemalloc.start()
+    try:
+        with pytest.raises(BundleError, match="expected"):
+            unpack(data, source="golden.npz")
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_two_arrays_of_one_name_are_refused() -> None:
+    out = io.BytesIO(pack({"a": np.arange(3)}))
+    with (
+        zipfile.ZipFile(out, "a") as archive,
+        pytest.warns(UserWarning, match="Duplicate name"),
+    ):
+        archive.writestr("a.npy", archive.read("a.npy"))
+    with pytest.raises(BundleError, match="two members of one name"):
+        unpack(out.getvalue(), source="golden.npz")
 
 
 def test_arrays_come_back(tmp_path: Path) -> None:
