@@ -22,6 +22,7 @@ from evenflow.contract import SPACE, match_columns, parse_numbers, shown
 from evenflow.decision import Decision, Scores
 from evenflow.errors import BundleError, DataError
 from evenflow.prepare.features import Preprocessor
+from evenflow.runtime import trial
 from evenflow.runtime._arrays import pack, unpack
 from evenflow.runtime._folder import (
     AGAIN,
@@ -247,12 +248,25 @@ def load(folder: Path, *, threads: int | None = None) -> Bundle:
 def verify(folder: Path) -> list[str]:
     """Return the checks that a bundle passed, in words.
 
+    It is loaded in a process of its own, with limits of time and memory.
+
+    Raises
+    ------
+    BundleError
+        A check failed; the message says which. Or the load crashed, or passed a limit.
+    """
+    return trial.run(Path(folder))
+
+
+def checks(folder: Path, *, threads: int | None = None) -> list[str]:
+    """Return the checks that a bundle passed, in words: in this process.
+
     Raises
     ------
     BundleError
         A check failed; the message says which.
     """
-    bundle = load(folder)
+    bundle = load(folder, threads=threads)
     n = bundle.manifest["n_golden"]
     return [
         f"{len(LIMITS)} files, each listed in SHA256SUMS with its SHA-256, no other",

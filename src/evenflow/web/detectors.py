@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from evenflow.errors import BundleError, DataError
 from evenflow.runtime import bundle as bundles
+from evenflow.runtime import trial
 from evenflow.runtime.bundle import Bundle
 from evenflow.web.database import Database
 from evenflow.web.home import Home
@@ -73,6 +74,8 @@ class Detectors:
         """
         path = self.path(name)
         key = (name, (path / "manifest.json").stat().st_mtime_ns)
+        if key not in self._loaded:
+            trial.once(path)  # not under the lock: others go on scoring
         with self._lock:
             if key not in self._loaded:
                 self._loaded[key] = bundles.load(path, threads=self.threads)
