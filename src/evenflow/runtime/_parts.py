@@ -9,11 +9,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
+from evenflow.contract import shown
 from evenflow.decision import Decision
 from evenflow.errors import BundleError
 from evenflow.prepare.features import Preprocessor
-from evenflow.runtime._folder import AGAIN, from_json, sha256
+from evenflow.runtime._arrays import Arrays, unpack
+from evenflow.runtime._contents import (
+    DecisionContents,
+    ManifestContents,
+    PreprocessorContents,
+    RecipeContents,
+    check,
+)
+from evenflow.runtime._folder import AGAIN, CONTROL, HALF, from_json, sha256
 from evenflow.runtime._rows import read_rows, with_codes
 from evenflow.schema import Schema, Table
 
@@ -36,6 +46,7 @@ class Parts:
     golden_log_proba: NDArray[np.float64]
     golden_decided: NDArray[np.int64]
     reference: Table
+    fingerprint: NDArray[np.uint64]
 
 
 def read_parts(folder: Path, files: Mapping[str, bytes]) -> Parts:
@@ -48,23 +59,45 @@ def read_parts(folder: Path, files: Mapping[str, bytes]) -> Parts:
     """
 
     def read(name: str) -> dict[str, Any]:
-        return from_json(files[name], source=str(folder / name))
+        # a category's values come from records, and may be any text
+        odd = HALF if name == "preprocessor.json" else CONTROL
+        return from_json(files[name], source=str(folder / name), odd=odd)
 
     manifest = read("manifest.json")
     _check_format(folder, manifest)
+    typed: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
+        "manifest.json": (ManifestContents, manifest),
+        "preprocessor.json": (PreprocessorContents, read("preprocessor.json")),
+        "decision.json": (DecisionContents, read("decision.json")),
+        "recipe.json": (RecipeContents, read("recipe.json")),
+    }
+    for name, (kind, value) in typed.items():
+        check(kind, value, source=str(folder / name))
     try:
         schema = Schema.from_dict(manifest["schema"])
-        preprocessor = Preprocessor.from_dict(read("preprocessor.json"))
-        decision = Decision.from_dict(read("decision.json"))
+        preprocessor = Preprocessor.from_dict(typed["preprocessor.json"][1])
+        decision = Decision.from_dict(typed["decision.json"][1])
+        _check_contract(folder, manifest, schema, preprocessor, decision)
         golden, arrays = read_rows(files, "golden.npz", schema)
         reference, _ = read_rows(files, "reference.npz", schema)
-        _check_contract(folder, manifest, schema, preprocessor, decision)
         golden = with_codes(golden, arrays)
-        if len(golden) != len(arrays["log_proba"]) or not len(golden):
-            raise ValueError("no or too few golden rows")
-        if sha256(files["model.onnx"]) != manifest["model_sha256"]:
-            raise ValueError("a model that is not the manifest's")
+        _check_golden(arrays, len(golden), len(schema.classes))
+        fingerprint = unpack(files["fingerprint.npz"], source="fingerprint.npz")["rows"]
+        if fingerprint.dtype != np.uint64 or fingerprint.ndim != 1:
+            raise ValueError("fingerprint.npz holds no hashes")
         card = files["card.md"].decode()
+        _check_counts(
+            manifest,
+            {
+                "n_golden": len(golden),
+                "n_reference": len(reference),
+                "n_fingerprint": len(fingerprint),
+                "n_classes": len(schema.classes),
+                "model_bytes": len(files["model.onnx"]),
+                "model_sha256": sha256(files["model.onnx"]),
+                "recipe_sha256": sha256(files["recipe.json"]),
+            },
+        )
     except BundleError:
         raise
     except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
@@ -77,23 +110,42 @@ def read_parts(folder: Path, files: Mapping[str, bytes]) -> Parts:
         preprocessor=preprocessor,
         decision=decision,
         manifest=manifest,
-        recipe=read("recipe.json"),
+        recipe=typed["recipe.json"][1],
         report=read("report.json"),
         card=card,
         golden=golden,
         golden_log_proba=arrays["log_proba"],
         golden_decided=arrays["decided"],
         reference=reference,
+        fingerprint=fingerprint,
     )
+
+
+def _check_golden(arrays: Arrays, n_rows: int, n_classes: int) -> None:
+    log_proba, decided = arrays["log_proba"], arrays["decided"]
+    if log_proba.shape != (n_rows, n_classes) or log_proba.dtype != np.float64:
+        raise ValueError("golden rows without log-probabilities")
+    if not np.isfinite(log_proba).all():
+        raise ValueError("golden rows with log-probabilities that are not finite")
+    if decided.shape != (n_rows,) or decided.dtype != np.int64:
+        raise ValueError("golden rows without decisions")
+
+
+def _check_counts(manifest: Mapping[str, Any], found: Mapping[str, int | str]) -> None:
+    for name, value in found.items():
+        if manifest[name] != value:
+            raise ValueError(
+                f"manifest.json has {name} {manifest[name]}, the files have {value}"
+            )
 
 
 def _check_format(folder: Path, manifest: Mapping[str, Any]) -> None:
     found = manifest.get("format")
-    if found == FORMAT:
+    if found == FORMAT and not isinstance(found, bool):
         return
     newer = isinstance(found, int) and found > FORMAT
     raise BundleError(
-        f"{folder}: found bundle format {found!r}, expected format {FORMAT}. "
+        f"{folder}: found bundle format {shown(found)}, expected format {FORMAT}. "
         + ("Upgrade evenflow: pip install -U evenflow" if newer else AGAIN)
     )
 
@@ -112,10 +164,7 @@ def _check_contract(
         and {*preprocessor.numeric, *preprocessor.indicator} <= numeric
         and tuple(preprocessor.categories) == categories
         and preprocessor.layout.n_features == manifest["n_features"],
-        "decision.json": decision.bias.shape == (len(schema.classes),)
-        and bool(np.isfinite(decision.bias).all())
-        and decision.temperature > 0
-        and bool(np.isfinite(decision.threshold)),
+        "decision.json": decision.bias.shape == (len(schema.classes),),
     }
     for name, fit in fits.items():
         if not fit:

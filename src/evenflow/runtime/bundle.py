@@ -23,7 +23,7 @@ from evenflow.decision import Decision, Scores
 from evenflow.errors import BundleError, DataError
 from evenflow.prepare.features import Preprocessor
 from evenflow.runtime import trial
-from evenflow.runtime._arrays import pack, unpack
+from evenflow.runtime._arrays import pack
 from evenflow.runtime._folder import (
     AGAIN,
     LIMITS,
@@ -66,7 +66,8 @@ class Bundle:
     """Benign training rows, for explanations."""
     model: bytes = field(repr=False)
     session: Any = field(repr=False)
-    fingerprint_data: bytes = field(repr=False)
+    fingerprint: NDArray[np.uint64] = field(repr=False)
+    """Hashes of the training rows, ``(n_rows,)``; tells a row trained on."""
 
     def log_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the model's log-probabilities, ``(n_samples, n_classes)``.
@@ -122,12 +123,6 @@ class Bundle:
             tuple(c.name for c in numeric),
             tuple(c.name for c in self.schema.categories),
         )
-
-    @property
-    def fingerprint(self) -> NDArray[np.uint64]:
-        """Hashes of the training rows, ``(n_rows,)``; tells a row trained on."""
-        source = str(self.path / "fingerprint.npz")
-        return unpack(self.fingerprint_data, source=source)["rows"]
 
 
 def save(
@@ -220,6 +215,7 @@ def save(
                 f"{source}: {name} would have {len(data)} bytes, expected at most "
                 f"{LIMITS[name]}. Train a smaller model"
             )
+    read_parts(Path(folder), files)  # nothing is written that would not load
     write_folder(Path(folder), files, overwrite=overwrite)
 
 
@@ -294,7 +290,6 @@ def _open(folder: Path, files: Mapping[str, bytes], *, threads: int | None) -> B
             threads=threads or inference.cores(),
             source=str(folder / "model.onnx"),
         ),
-        fingerprint_data=files["fingerprint.npz"],
     )
 
 
@@ -304,8 +299,8 @@ def _rescore(bundle: Bundle) -> None:
         found = bundle.log_proba(bundle.preprocessor.transform(bundle.golden))
     except Exception as error:  # whatever a hostile model does
         raise BundleError(
-            f"{bundle.path}: the golden rows cannot be scored ({error}), expected "
-            f"them to score as where the bundle was made. {AGAIN}"
+            f"{bundle.path}: the golden rows cannot be scored: {str(error)[:300]!r}. "
+            f"Expected them to score as where the bundle was made. {AGAIN}"
         ) from error
     expected = bundle.golden_log_proba
     if found.shape == expected.shape:
