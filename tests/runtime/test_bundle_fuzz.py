@@ -43,7 +43,6 @@ for _ in range(n_tries):
         manifest |= {
             "model_sha256": sha256(files["model.onnx"]),
             "model_bytes": len(files["model.onnx"]),
-            "recipe_sha256": sha256(files["recipe.json"]),
         }
         files["manifest.json"] = json.dumps(manifest).encode()
     (folder / "last").write_bytes(bytes(data))  # what to look at after a crash

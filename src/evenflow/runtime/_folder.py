@@ -43,8 +43,8 @@ CONTROL = re.compile(
 """Characters that change how a terminal or a page shows others, but tab and newline."""
 HALF = re.compile("[\\ud800-\\udfff]")
 """Halves of surrogate pairs, which no encoding can write."""
-MAX_VALUES = 2_000_000
-"""Most values in a JSON file."""
+MAX_VALUES, MAX_VALUES_OF_RECORDS = 200_000, 2_000_000
+"""Most values in a JSON file; a page shows all those of a report."""
 AGAIN = "Get the bundle again from where it was trained"
 
 
@@ -212,16 +212,13 @@ def to_json(value: Any) -> bytes:
     return f"{text}\n".encode()
 
 
-def from_json(
-    data: bytes, *, source: str, odd: re.Pattern[str] = CONTROL
-) -> dict[str, Any]:
+def from_json(data: bytes, *, source: str, of_records: bool = False) -> dict[str, Any]:
     """Return the JSON object in ``data``: finite numbers, text of plain characters.
 
     Parameters
     ----------
-    odd : re.Pattern
-        Characters that no text may hold; ``HALF`` where a text may be a value of a
-        record.
+    of_records : bool
+        Whether it holds values of records: many, and of any characters.
 
     Raises
     ------
@@ -233,7 +230,10 @@ def from_json(
         value = json.loads(data, object_pairs_hook=_object)
         if not isinstance(value, dict):
             raise TypeError(f"a {type(value).__name__}")
-        _check_plain(value, odd)
+        if of_records:
+            _check_plain(value, HALF, MAX_VALUES_OF_RECORDS)
+        else:
+            _check_plain(value, CONTROL, MAX_VALUES)
     except (ValueError, TypeError, RecursionError) as error:
         raise BundleError(
             f"{source}: found {error}, expected a JSON object. {AGAIN}"
@@ -248,7 +248,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _check_plain(value: Any, odd: re.Pattern[str]) -> None:
+def _check_plain(value: Any, odd: re.Pattern[str], most: int) -> None:
     """Refuse what no program can pass on: to a terminal, to JSON, to a page."""
     waiting, n_values = [value], 0
     while waiting:
@@ -266,5 +266,5 @@ def _check_plain(value: Any, odd: re.Pattern[str]) -> None:
             raise ValueError("a number that is not finite")
         elif isinstance(found, int) and abs(found) > 2**63:
             raise ValueError("a whole number of more than 64 bits")
-        if n_values > MAX_VALUES:
-            raise ValueError(f"more than {MAX_VALUES} values")
+        if n_values > most:
+            raise ValueError(f"more than {most} values")

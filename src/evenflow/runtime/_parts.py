@@ -23,7 +23,7 @@ from evenflow.runtime._contents import (
     RecipeContents,
     check,
 )
-from evenflow.runtime._folder import AGAIN, CONTROL, HALF, from_json, sha256
+from evenflow.runtime._folder import AGAIN, from_json, sha256
 from evenflow.runtime._rows import read_rows, with_codes
 from evenflow.schema import Schema, Table
 
@@ -59,14 +59,14 @@ def read_parts(folder: Path, files: Mapping[str, bytes]) -> Parts:
     """
 
     def read(name: str) -> dict[str, Any]:
-        # a category's values come from records, and may be any text
-        odd = HALF if name == "preprocessor.json" else CONTROL
-        return from_json(files[name], source=str(folder / name), odd=odd)
+        # a category's values come from records
+        of_records = name == "preprocessor.json"
+        return from_json(files[name], source=str(folder / name), of_records=of_records)
 
-    manifest = read("manifest.json")
-    _check_format(folder, manifest)
+    manifest = read_manifest(
+        files["manifest.json"], source=str(folder / "manifest.json")
+    )
     typed: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
-        "manifest.json": (ManifestContents, manifest),
         "preprocessor.json": (PreprocessorContents, read("preprocessor.json")),
         "decision.json": (DecisionContents, read("decision.json")),
         "recipe.json": (RecipeContents, read("recipe.json")),
@@ -95,7 +95,6 @@ def read_parts(folder: Path, files: Mapping[str, bytes]) -> Parts:
                 "n_classes": len(schema.classes),
                 "model_bytes": len(files["model.onnx"]),
                 "model_sha256": sha256(files["model.onnx"]),
-                "recipe_sha256": sha256(files["recipe.json"]),
             },
         )
     except BundleError:
@@ -139,13 +138,27 @@ def _check_counts(manifest: Mapping[str, Any], found: Mapping[str, int | str]) -
             )
 
 
-def _check_format(folder: Path, manifest: Mapping[str, Any]) -> None:
+def read_manifest(data: bytes, *, source: str) -> dict[str, Any]:
+    """Return ``manifest.json``, whose format is looked at first.
+
+    Raises
+    ------
+    BundleError
+        It is of another format, or damaged.
+    """
+    manifest = from_json(data, source=source)
+    _check_format(manifest, source)
+    check(ManifestContents, manifest, source=source)
+    return manifest
+
+
+def _check_format(manifest: Mapping[str, Any], source: str) -> None:
     found = manifest.get("format")
     if found == FORMAT and not isinstance(found, bool):
         return
     newer = isinstance(found, int) and found > FORMAT
     raise BundleError(
-        f"{folder}: found bundle format {shown(found)}, expected format {FORMAT}. "
+        f"{source}: found bundle format {shown(found)}, expected format {FORMAT}. "
         + ("Upgrade evenflow: pip install -U evenflow" if newer else AGAIN)
     )
 

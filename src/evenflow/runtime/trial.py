@@ -7,6 +7,7 @@ child with limits of time and memory, and its end is a message.
 from __future__ import annotations
 
 import json
+import logging
 import resource
 import signal
 import subprocess
@@ -19,6 +20,8 @@ from typing import Any
 
 from evenflow.errors import BundleError
 from evenflow.runtime._folder import AGAIN, LIMITS, SUMS, sha256
+
+logger = logging.getLogger(__name__)
 
 MB = 2**20
 BASE_BYTES = 4096 * MB
@@ -86,6 +89,7 @@ def run(folder: Path) -> list[str]:
     try:
         answer: dict[str, Any] = json.loads(done.stdout)
     except ValueError:
+        logger.info("the load wrote: %s", done.stderr[-4000:].decode(errors="replace"))
         raise _ended(folder, _how(done.returncode, limits)) from None
     if "error" in answer:
         raise BundleError(answer["error"])
