@@ -32,9 +32,9 @@ MAX_ROWS = 10_000
 """Most golden rows, and most reference rows."""
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("expected no control characters")
+def _one_line(text: str) -> str:
+    if "\n" in text or "\t" in text:  # no other control character passes as JSON
+        raise ValueError("expected one line")
     return text
 
 
@@ -44,9 +44,11 @@ def _distinct(names: list[str]) -> list[str]:
     return names
 
 
-Word = Annotated[str, StringConstraints(max_length=200), AfterValidator(_printable)]
+Word = Annotated[str, StringConstraints(max_length=500), AfterValidator(_one_line)]
 Name = Annotated[Word, StringConstraints(min_length=1)]
-Names = Annotated[list[Name], Field(max_length=MAX_COLUMNS), AfterValidator(_distinct)]
+ColumnNames = Annotated[
+    list[Word], Field(max_length=MAX_COLUMNS), AfterValidator(_distinct)
+]
 Text = Annotated[str, StringConstraints(max_length=20_000)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Numbers = Annotated[list[Finite], Field(max_length=MAX_COLUMNS)]
@@ -61,14 +63,14 @@ class _Contents(BaseModel):
 class ColumnContents(_Contents):
     """A column of ``manifest.json``."""
 
-    name: Name
+    name: Word
     kind: Literal["numeric", "category"]
     unit: Word = ""
     low: Finite | None = None
     high: Finite | None = None
     step: Annotated[Finite, Field(gt=0)] | None = None
     choices: Annotated[list[Text], Field(max_length=100_000)] = []
-    aliases: Names = []
+    aliases: ColumnNames = []
     description: Text = ""
 
 
@@ -77,11 +79,17 @@ class SchemaContents(_Contents):
 
     name: Name
     columns: Annotated[list[ColumnContents], Field(max_length=MAX_COLUMNS)]
-    classes: Annotated[Names, Field(min_length=2, max_length=MAX_CLASSES)]
-    families: Annotated[dict[Name, Name], Field(max_length=100_000)]
+    classes: Annotated[
+        list[Name],
+        Field(min_length=2, max_length=MAX_CLASSES),
+        AfterValidator(_distinct),
+    ]
+    families: Annotated[dict[Word, Word], Field(max_length=100_000)]
     taxonomy: Text
     layout: Annotated[list[Word], Field(max_length=MAX_COLUMNS)]
     is_synthetic: bool
+    label: Word
+    benign: Annotated[list[Word], Field(max_length=MAX_CLASSES)]
 
     @model_validator(mode="after")
     def _one_is_benign(self) -> Self:
@@ -123,18 +131,18 @@ class PreprocessorContents(_Contents):
     """``preprocessor.json``."""
 
     table: Name = Field(alias="schema")
-    numeric: Names
+    numeric: ColumnNames
     step: Numbers
     fill: Numbers
-    indicator: Names
+    indicator: ColumnNames
     low: Numbers
     high: Numbers
     scaler: ScalerContents
     categories: Annotated[
-        dict[Name, Annotated[list[Text], Field(min_length=1, max_length=1_000_000)]],
+        dict[Word, Annotated[list[Text], Field(min_length=1, max_length=1_000_000)]],
         Field(max_length=MAX_COLUMNS),
     ]
-    dropped: Names
+    dropped: ColumnNames
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
