@@ -81,10 +81,14 @@ bench: $(READY)
 clean:
 	rm -rf $(VENV) demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-$(READY): pyproject.toml
+LOCKS := $(wildcard requirements/*.lock)
+
+# the versions that are locked are those that are tested; torch and tools are in no lock
+$(READY): pyproject.toml $(LOCKS)
 	@test -n "$(PYTHON)" || { echo "Error: no Python 3.11 or newer with venv was found; \
 	install one (Debian: apt install python3 python3-venv) or say make PYTHON=..." >&2; exit 2; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version); about 2 GB, one to three minutes"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade-strategy only-if-needed -e '.[train,web,dev]'
+	sed -n 's/^\([^ #]*==[^ ]*\).*/\1/p' $(LOCKS) | sort -u > $(VENV)/locked.txt
+	$(BIN)/python -m pip install --quiet -c $(VENV)/locked.txt -e '.[train,web,dev]'
 	touch $@

@@ -12,10 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evenflow import registry
 from evenflow.errors import BundleError
 from evenflow.learn import export
 from evenflow.learn.estimator import fit_estimator
 from evenflow.learn.trees import round_down
+from evenflow.runtime import _onnx_operators
+from evenflow.runtime._onnx_guard import check_model
 
 
 def run(content, X):
@@ -169,6 +172,84 @@ def test_an_estimator_nobody_can_write_is_refused(rows):
     )  # fmt: skip
     with pytest.raises(BundleError, match="Guess cannot be written as ONNX"):
         fitted.to_onnx()
+
+
+# --- what is exported is served, and nothing else ---
+
+
+def outsiders():
+    """Return estimators of other distributions, each by its name."""
+    from sklearn.ensemble import GradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression, SGDClassifier
+    from sklearn.naive_bayes import GaussianNB
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.tree import DecisionTreeClassifier
+
+    return {
+        "GaussianNB": GaussianNB(var_smoothing=1e-2),
+        "DecisionTree": DecisionTreeClassifier(max_depth=4),
+        "GradientBoosting": GradientBoostingClassifier(n_estimators=3),
+        "MLP": MLPClassifier((8,), max_iter=5),
+        "liblinear": LogisticRegression(solver="liblinear"),
+        "SGD": SGDClassifier(loss="log_loss"),
+        "pipeline": make_pipeline(StandardScaler(), LogisticRegression(max_iter=50)),
+    }
+
+
+BINARY_ONLY = {"liblinear", "SGD"}
+"""For more classes scikit-learn has no ``liblinear``; skl2onnx writes SGD otherwise."""
+
+
+def exported(rows):
+    """Yield the name and the graph of each model, for each number of classes."""
+    for name in registry.names("models"):
+        for n_present in (2, 5):
+            known = rows.y < n_present
+            part = dataclasses.replace(rows, X=rows.X[known], y=rows.y[known])
+            fitted = part.fit(name, **({"epochs": 1} if "nn" in name else {}))
+            yield f"{name}, {n_present} of 5 classes", fitted.to_onnx()
+    for name, estimator in outsiders().items():
+        for n_classes in (2, 5):
+            if n_classes == 5 and name in BINARY_ONLY:
+                continue
+            y = np.minimum(rows.y, n_classes - 1)
+            fitted = fit_estimator(
+                lambda *_, it=estimator, **__: it,
+                None, rows.X, y, rows.X_valid[:0], rows.y_valid[:0],
+                n_classes=n_classes,
+            )  # fmt: skip
+            yield f"{name}, {n_classes} classes", fitted.to_onnx()
+    for name, two in (("lightgbm", 2), ("random_forest", 2)):
+        fitted = dataclasses.replace(rows, y=np.minimum(rows.y, two - 1)).fit(name)
+        yield f"{name}, 2 classes", dataclasses.replace(fitted, n_classes=2).to_onnx()
+
+
+def test_every_model_exports_what_is_served_and_no_operator_is_to_spare(rows):
+    used = set()
+    for name, content in exported(rows):
+        check_model(content, source=name)
+        for node in onnx.load_from_string(content).graph.node:
+            key = (node.domain, node.op_type)
+            used.add(key)
+            used |= {(*key, a.name) for a in node.attribute}
+    allowed = set()
+    for key, operator in _onnx_operators.OPERATORS.items():
+        allowed.add(key)
+        allowed |= {(*key, a) for a in (*operator.attributes, *operator.optional)}
+    assert used == allowed
+
+
+def test_an_operator_that_is_not_served_is_named(rows):
+    from sklearn.neighbors import KNeighborsClassifier
+
+    fitted = fit_estimator(
+        lambda *_, **__: KNeighborsClassifier(), None,
+        rows.X, rows.y, rows.X_valid, rows.y_valid, n_classes=5,
+    )  # fmt: skip
+    with pytest.raises(BundleError, match="train a smaller or another model"):
+        check_model(fitted.to_onnx(), source="k neighbours")
 
 
 def test_the_rows_tried_reach_far_beyond_the_usual():

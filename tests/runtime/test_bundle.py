@@ -10,7 +10,9 @@ import re
 import shutil
 import subprocess
 import sys
+import tracemalloc
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -443,12 +445,38 @@ def npz(descr: str, shape: str, *, body: bytes = b"", deflate: bool = False) -> 
         npz("__import__('os').abort()", "(1,)"),
         npz("'<U999999999'", "(1,)"),
         npz("[('a', '<f8')]", "(0,)"),
+        npz("'<U0'", "(100000000,)"),
+        npz("'<U0'", "()"),
+        npz("'<f0'", "(3,)"),
+        npz("'<f5'", "(1,)", body=b"x" * 5),
+        npz("'<f8'", "(0, 4294967296)"),
+        npz("'<f8'", "(0, -1)"),
+        npz("'<f8'", "(" + "1, " * 40 + ")", body=b"x" * 8),
+        npz("'<f8'", "(" + "(" * 5000 + ")" * 5000 + ")"),
+        npz("-" * 9000, "()"),
+        npz("'>f8'", "(1,)", body=b"x" * 8),
         npz("'<f8'", "(2,)", body=b"x" * 16, deflate=True),
     ],
 )
 def test_a_hostile_array_is_refused_before_memory_is_taken(data: bytes) -> None:
-    with pytest.raises(BundleError):
-        unpack(data, source="golden.npz")
+    tracemalloc.start()
+    try:
+        with pytest.raises(BundleError, match="expected"):
+            unpack(data, source="golden.npz")
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_two_arrays_of_one_name_are_refused() -> None:
+    out = io.BytesIO(pack({"a": np.arange(3)}))
+    with (
+        zipfile.ZipFile(out, "a") as archive,
+        pytest.warns(UserWarning, match="Duplicate name"),
+    ):
+        archive.writestr("a.npy", archive.read("a.npy"))
+    with pytest.raises(BundleError, match="two members of one name"):
+        unpack(out.getvalue(), source="golden.npz")
 
 
 def test_arrays_come_back(tmp_path: Path) -> None:
@@ -477,3 +505,172 @@ def test_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(BundleError, match="SHA256SUMS"):
         bundles.load(tmp_path / "empty")
+
+
+# --- meaning ---
+
+
+def deep_change(value: Any, path: tuple[Any, ...], new: Any) -> None:
+    for step in path[:-1]:
+        value = value[step]
+    if new is DROP:
+        del value[path[-1]]
+    else:
+        value[path[-1]] = new
+
+
+DROP = ...
+MANIFEST, PREPARE, DECIDE = "manifest.json", "preprocessor.json", "decision.json"
+CLASSES = ("schema", "classes")
+COLUMN = ("schema", "columns", 0)
+NONSENSE: list[tuple[str, tuple[Any, ...], Any]] = [
+    *[(DECIDE, ("temperature",), v) for v in (1e-320, 0, -1, 1e9, "1", None, True)],
+    *[(DECIDE, ("temperature",), v) for v in (float("nan"), float("inf"), [1.0])],
+    *[(DECIDE, ("bias", 0), v) for v in (1e308, -1e308, float("inf"), "0", None)],
+    *[(DECIDE, ("bias",), v) for v in ([], 0.5, {}, None, [[0.0]])],
+    *[(DECIDE, ("threshold",), v) for v in (float("-inf"), 1e300, "0", DROP)],
+    (DECIDE, ("false_alarm_budget",), 2.0),
+    (DECIDE, ("threshold_probability",), "0.5"),
+    (DECIDE, ("surprise",), 1),
+    (MANIFEST, (*CLASSES, 1), "benign"),
+    (MANIFEST, (*CLASSES, 1), "Benign "),
+    (MANIFEST, (*CLASSES, 0), "attack"),
+    *[(MANIFEST, (*CLASSES, 1), v) for v in (1, None, [], {}, "", "x" * 501)],
+    *[(MANIFEST, (*CLASSES, 1), v) for v in ("a\x1b[2J", "a\n", "\ud800", "\u202e")],
+    *[(MANIFEST, CLASSES, v) for v in (["benign"], [], "benign", None, DROP)],
+    (MANIFEST, CLASSES, ["benign", *map(str, range(2000))]),
+    *[(MANIFEST, (*COLUMN, "low"), v) for v in ("0", True, float("nan"), [0])],
+    *[(MANIFEST, (*COLUMN, "aliases"), v) for v in (3, ["a", 3], "ab", None)],
+    *[(MANIFEST, (*COLUMN, "description"), v) for v in ({}, 3, "x" * 10**5)],
+    *[(MANIFEST, (*COLUMN, "name"), v) for v in ("protocol", 3, "a\tb", "\x07", DROP)],
+    (MANIFEST, (*COLUMN, "kind"), "text"),
+    (MANIFEST, (*COLUMN, "step"), 0),
+    (MANIFEST, (*COLUMN, "surprise"), 1),
+    *[(MANIFEST, ("n_golden",), v) for v in (DROP, "40", 39, -1, 40.5, 10**30)],
+    *[(MANIFEST, ("n_classes",), v) for v in (DROP, 4)],
+    *[(MANIFEST, ("n_fingerprint",), v) for v in (DROP, 6)],
+    *[(MANIFEST, ("evenflow",), v) for v in (DROP, 1, "1\x1b]0;x\x07", "x" * 999)],
+    *[(MANIFEST, ("recipe_sha256",), v) for v in (DROP, "0" * 63, 3)],
+    *[(MANIFEST, ("schema",), v) for v in (DROP, [], None, 3)],
+    *[(MANIFEST, ("schema", "families"), v) for v in (["a"], {"a": 1}, None)],
+    *[(MANIFEST, ("schema", "is_synthetic"), v) for v in ("no", 1, None)],
+    *[(PREPARE, ("scaler", "scale", 0), v) for v in (0, -1, "1", float("inf"))],
+    *[(PREPARE, ("scaler", "kind"), v) for v in ("log", 3, DROP)],
+    (PREPARE, ("scaler", "kind"), "quantile"),
+    *[(PREPARE, ("fill",), v) for v in ([], 3, DROP)],
+    *[(PREPARE, ("numeric",), v) for v in ([], "count", ["count", "count"])],
+    *[(PREPARE, ("low", 0), v) for v in (1e300, "0")],
+    *[(PREPARE, ("categories", "protocol"), v) for v in ([], ["tcp"], "tcp", 3)],
+    (PREPARE, ("categories",), []),
+    ("recipe.json", ("dataset",), "small"),
+    ("recipe.json", ("dataset", "name"), "\x1b[31m"),
+    ("recipe.json", ("seed",), "7"),
+    ("report.json", ("protocol",), "\x1b[2J"),
+    ("report.json", ("binary", "f1"), float("nan")),
+    ("report.json", ("binary", "f1"), 10**400),
+    ("report.json", ("binary", "\udc80"), 1),
+]
+
+
+@pytest.mark.parametrize(("name", "path", "value"), NONSENSE, ids=repr)
+def test_a_part_that_means_nothing_is_refused_in_words(
+    copy: Path, name: str, path: tuple[Any, ...], value: Any
+) -> None:
+    content = json.loads((copy / name).read_text())
+    deep_change(content, path, value)
+    (copy / name).write_text(json.dumps(content))
+    resum(copy)
+    with pytest.raises(BundleError, match=str(copy)) as found:
+        bundles.load(copy)
+    message = str(found.value)
+    assert "Get the bundle again" in message
+    assert message.isprintable()
+    assert len(message) < 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (DECIDE, '{"temperature": 1e400}'),
+        (DECIDE, '{"temperature": Infinity}'),
+        (DECIDE, '{"temperature": 1.0, "temperature": 2.0}'),
+        (MANIFEST, '{"format": 2}'),
+        (MANIFEST, '{"format": true}'),
+        (MANIFEST, '{"format": "\\u001b[2J"}'),
+        ("report.json", "[" * 100_000),
+        ("report.json", '{"a": [' + "0," * 2_000_001 + "0]}"),
+    ],
+    ids=lambda v: v[:40],
+)
+def test_json_that_no_program_can_pass_on_is_refused(
+    copy: Path, name: str, text: str
+) -> None:
+    (copy / name).write_text(text)
+    resum(copy)
+    with pytest.raises(BundleError, match="expected|Field required") as found:
+        bundles.load(copy)
+    assert str(found.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("fingerprint.npz", {"rows": None}),
+        ("fingerprint.npz", {"rows": np.zeros(5)}),
+        ("fingerprint.npz", {"rows": np.zeros((5, 1), np.uint64)}),
+        ("golden.npz", {"log_proba": None}),
+        ("golden.npz", {"log_proba": np.zeros((40, 9))}),
+        ("golden.npz", {"log_proba": np.full((40, 3), np.nan)}),
+        ("golden.npz", {"decided": None}),
+        ("golden.npz", {"decided": np.zeros(39, np.int64)}),
+        ("golden.npz", {"numeric": np.zeros((0, 6))}),
+        ("golden.npz", {"category_000": np.zeros(40)}),
+        ("golden.npz", {"category_000": np.array(["tcp."] * 39)}),
+        ("golden.npz", {"category_000": np.array([["tcp."]] * 40)}),
+        ("reference.npz", {"numeric": np.zeros((20_000, 6))}),
+        ("reference.npz", {"category_001": None}),
+    ],
+    ids=repr,
+)
+def test_arrays_that_are_not_those_of_a_bundle_are_refused(
+    copy: Path, name: str, change: dict[str, Any]
+) -> None:
+    arrays = unpack((copy / name).read_bytes(), source=name) | change
+    (copy / name).write_bytes(pack({k: v for k, v in arrays.items() if v is not None}))
+    resum(copy)
+    with pytest.raises(BundleError, match="expected"):
+        bundles.load(copy)
+
+
+def test_a_bundle_that_would_not_load_is_not_written(
+    parts: dict[str, Any], tmp_path: Path
+) -> None:
+    hot = dataclasses.replace(parts["decision"], temperature=5000.0)
+    with pytest.raises(BundleError, match="temperature"):
+        bundles.save(tmp_path / "b", **parts | {"decision": hot})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_category_may_have_any_value_that_a_record_has(
+    parts: dict[str, Any],
+    small_table: Table,
+    softmax_regression: Callable[..., bytes],
+    tmp_path: Path,
+) -> None:
+    odd = ["a\x1b[2J", "\u202e", "\r"] * (len(small_table) // 3)
+    odd += ["x"] * (len(small_table) - len(odd))
+    table = dataclasses.replace(
+        small_table, frame=small_table.frame.with_columns(pl.Series("service", odd))
+    )
+    preprocessor = Preprocessor.fit(table)
+    width = preprocessor.layout.n_features
+    n_classes = len(table.schema.classes)
+    model = softmax_regression(preprocessor.transform(table), table.labels, n_classes)
+    bundles.save(
+        tmp_path / "b",
+        **parts
+        | {"preprocessor": preprocessor, "model": model}
+        | {"golden": table.take(np.arange(40)), "reference": table.take([0, 1])},
+    )
+    found = bundles.load(tmp_path / "b")
+    assert found.preprocessor.layout.n_features == width

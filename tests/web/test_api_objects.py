@@ -307,6 +307,20 @@ def test_a_model_is_put_to_use_by_an_admin_and_audited(app, settings, programs):
     assert last["next"] is None
 
 
+@pytest.mark.parametrize("classes", [["benign", "\ud800"], ["benign", 1], None])
+def test_a_model_whose_classes_mean_nothing_is_left_out_of_the_list(
+    settings, programs, classes
+):
+    folder = settings.home / "bundles"
+    shutil.copytree(folder / "small", folder / "odd")
+    manifest = json.loads((folder / "odd" / "manifest.json").read_text())
+    manifest["schema"]["classes"] = classes
+    (folder / "odd" / "manifest.json").write_text(json.dumps(manifest))
+    answer = programs("admin").ask("GET", "/bundles")
+    assert answer.status_code == 200
+    assert [b["name"] for b in answer.json["items"]] == ["small"]
+
+
 def test_a_damaged_model_is_told_without_a_path_and_not_put_to_use(settings, programs):
     folder = settings.home / "bundles"
     shutil.copytree(folder / "small", folder / "broken")

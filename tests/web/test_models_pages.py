@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import time
 from urllib.parse import quote
 
 import numpy as np
@@ -206,6 +207,51 @@ def test_a_markdown_table_keeps_its_cells():
     html = markdown.to_html("| a | b |\n| --- | --- |\n| 1 \\| 2 | <x> |\n")
     assert '<th scope="col">a</th>' in html
     assert '<th scope="row">1 | 2</th><td>&lt;x&gt;</td>' in html
+
+
+LONG = {
+    "a rule that is none": "|a|\n|" + "-" * 90_000 + "x",
+    "rules that are none": ("|a|\n|" + "-" * 900 + "x\n\n") * 4_000,
+    "bars": "|" * 4_000_000,
+    "tables under a long heading": f"# {'h' * 2_000}\n" + "\n|a|\n|-|\n" * 300_000,
+    "a table under a long heading": f"# {'h' * 2_000}\n\n" + "|a|\n|-|\n" * 300_000,
+    "stars": "*" * 4_000_000,
+    "half-open strong": "**a " * 1_000_000,
+    "half-open code": "`a" * 2_000_000,
+    "quotes": "> " * 2_000_000,
+    "points": "- a\n" * 1_000_000,
+    "headings": "# a\n" * 1_000_000,
+    "entities": "&#" * 2_000_000,
+    "backslashes": "|\\" * 1_300_000,
+    "lines": "\n" * 4_000_000,
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG.keys())
+def test_no_card_takes_long_or_becomes_large(text):
+    started = time.process_time()
+    html = markdown.to_html(text)
+    assert time.process_time() - started < 2
+    assert len(html) < 5_000_000
+
+
+def test_a_card_that_is_cut_says_so_and_a_short_one_is_whole():
+    assert "The card goes on" in markdown.to_html("a" * 100_001)
+    assert "The card goes on" not in markdown.to_html("a" * 100_000)
+    assert "The card goes on" in markdown.to_html("|" * 10_001)
+    assert "The card goes on" not in markdown.to_html("| a | b |\n" * 3_000)
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_head"),
+    [
+        ("|---|", True), ("| :-: | --- |", True), ("|-", True), ("|", False),
+        ("| - x |", False), ("|:|", False),
+    ],
+)  # fmt: skip
+def test_a_head_is_what_stands_over_dashes(rule, is_head):
+    html = markdown.to_html(f"| a | b |\n{rule}\n| 1 | 2 |\n")
+    assert ('<th scope="col">a</th>' in html) == is_head
 
 
 def test_a_model_shows_intervals_protocol_and_the_synthetic_mark(viewer):

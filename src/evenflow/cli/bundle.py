@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from evenflow.cli import options
 from evenflow.cli.guard import Group, print_json
 from evenflow.cli.report import summary
-from evenflow.cli.text import columns, pairs
+from evenflow.cli.text import columns, pairs, plain_lines
+from evenflow.errors import BundleError
 
 
 @click.group(cls=Group, short_help="Show or verify a trained detector.")
@@ -27,7 +30,7 @@ def show(folder: Path, *, card: bool, as_json: bool) -> None:
 
     found = bundles.load(folder)
     if card:
-        click.echo(found.card)
+        click.echo(plain_lines(found.card))
         return
     decision = found.decision.to_dict()
     if as_json:
@@ -41,12 +44,14 @@ def show(folder: Path, *, card: bool, as_json: bool) -> None:
         )
         return
     recipe, schema = found.recipe, found.schema
-    parts = (recipe[part]["name"] for part in ("dataset", "model", "balance"))
-    dataset, model, balance = parts
+    dataset, model, balance = (
+        (recipe.get(part) or {}).get("name", "?")
+        for part in ("dataset", "model", "balance")
+    )
     facts = {
         "bundle": folder,
         "made by": f"evenflow {found.manifest['evenflow']}",
-        "recipe": f"{dataset}/{model}-{balance}, seed {recipe['seed']}",
+        "recipe": f"{dataset}/{model}-{balance}, seed {recipe.get('seed', '?')}",
         "model": f"{found.manifest['model_bytes']:,} bytes of ONNX, "
         f"{found.manifest['n_features']} features",
         "classes": ", ".join(schema.classes),
@@ -61,7 +66,7 @@ def show(folder: Path, *, card: bool, as_json: bool) -> None:
     click.echo()
     click.echo(columns(("column", "kind", "unit", "range", "meaning"), rows))
     click.echo()
-    click.echo(summary(found.report))
+    click.echo(_report(folder, found.report))
 
 
 @bundle.command("verify", short_help="Check every part of a bundle.")
@@ -77,6 +82,17 @@ def verify(folder: Path, *, as_json: bool) -> None:
         return
     for check in passed:
         click.echo(f"ok  {check}")
+
+
+def _report(folder: Path, report: Mapping[str, Any]) -> str:
+    try:
+        return summary(report)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise BundleError(
+            f"{folder / 'report.json'}: found a report whose parts do not fit together "
+            f"({type(error).__name__}: {error}), expected one as evenflow writes it. "
+            "Train the model again"
+        ) from error
 
 
 def _range(low: float | None, high: float | None) -> str:

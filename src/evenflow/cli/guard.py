@@ -17,6 +17,7 @@ from typing import IO, Any
 
 import click
 
+from evenflow.cli.text import plain_lines
 from evenflow.cli.voice import Voice
 from evenflow.errors import EvenflowError
 
@@ -100,6 +101,7 @@ def _failure(error: Exception, voice: Voice) -> Failure:
     if isinstance(error, OSError) and not isinstance(error, EvenflowError):
         where = error.filename or "the output"
         text = f"{where}: {error.strerror}. Free space or choose another path"
+    text = plain_lines(text)
     return Failure(text, kind=type(error).__name__, voice=voice, code=GIVEN_IS_WRONG)
 
 

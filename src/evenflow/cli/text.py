@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+CONTROL = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
+)
+
+
+def plain(value: object) -> str:
+    """Return a value on one line, with control characters written as escapes.
+
+    Text of a bundle or a record may hold some that move the cursor or clear the
+    screen.
+    """
+    return CONTROL.sub(lambda found: ascii(found[0])[1:-1], str(value))
+
+
+def plain_lines(text: str) -> str:
+    """Return a text with its lines, each as :func:`plain` writes it."""
+    return "\n".join(map(plain, text.splitlines()))
 
 
 def columns(
@@ -19,7 +38,7 @@ def columns(
     right : iterable of int
         Numbers of the columns whose cells are flush right.
     """
-    cells = [["-" if c is None else str(c) for c in row] for row in rows]
+    cells = [["-" if c is None else plain(c) for c in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
     flush = set(right)
 
@@ -37,7 +56,9 @@ def columns(
 def pairs(facts: Mapping[str, Any]) -> str:
     """Return ``name  value`` lines, names padded to one width."""
     width = max(map(len, facts), default=0)
-    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in facts.items())
+    return "\n".join(
+        f"{name.ljust(width)}  {plain(value)}" for name, value in facts.items()
+    )
 
 
 def percent(value: float | None, digits: int = 2) -> str:

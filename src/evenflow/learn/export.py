@@ -119,9 +119,7 @@ class _Graph:
         self.constants: list[onnx.TensorProto] = []
 
     def constant(self, name: str, value: NDArray[Any]) -> str:
-        self.constants.append(
-            numpy_helper.from_array(np.ascontiguousarray(value), name)
-        )
+        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
     def node(self, kind: str, inputs: list[str], output: str, **how: Any) -> str:
@@ -214,10 +212,16 @@ def _by_skl2onnx(fitted: FittedEstimator) -> onnx.ModelProto:
             f"{name} cannot be written as ONNX: {error}. Expected a forest, "
             "LightGBM, logistic regression or an estimator that skl2onnx knows"
         ) from error
-    graph = _Graph()
-    graph.nodes = list(inner.graph.node)
-    graph.constants = list(inner.graph.initializer)
-    _log(graph, inner.graph.output[1].name)
+    proba, graph = inner.graph.output[1].name, _Graph()
+    wanted = {proba}
+    for node in reversed(inner.graph.node):  # nothing that only names the class
+        if wanted & set(node.output):
+            graph.nodes.insert(0, node)
+            wanted.update(node.input)
+    for weight in inner.graph.initializer:
+        if weight.name in wanted:
+            graph.constant(weight.name, numpy_helper.to_array(weight))
+    _log(graph, proba)
     _spread(graph, fitted)
     return graph.model(fitted.n_features, fitted.n_classes)
 

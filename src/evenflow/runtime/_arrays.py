@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import math
+import re
+import struct
 import zipfile
 from collections.abc import Mapping
 from typing import Any
@@ -15,13 +17,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evenflow.contract import shown
 from evenflow.errors import BundleError
 
 Arrays = dict[str, NDArray[Any]]
 
-KINDS = "biufU"
-"""Kinds of dtype that hold plain values: no objects, hence no pickle."""
+HEADER = re.compile(
+    rb"\{'descr': '([<|][biufU][1-9]\d{0,8})', 'fortran_order': False, "
+    rb"'shape': \(((?:\d{1,18}, ?)*(?:\d{1,18})?)\), \} *\n"
+)
+"""What NumPy writes before plain values: no objects, hence no pickle."""
+MAGIC = b"\x93NUMPY\x01\x00"
+DAMAGED = (
+    zipfile.BadZipFile, zipfile.LargeZipFile, OSError, EOFError, NotImplementedError,
+    RuntimeError, ValueError, struct.error,
+)  # fmt: skip
+"""What ``zipfile`` raises at bytes that are no archive, or an encrypted one."""
 MAX_MEMBERS = 1024
+MAX_AXIS = 2**31
+"""Longest axis of an array; an array without values may state any."""
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -52,6 +66,8 @@ def unpack(data: bytes, *, source: str) -> Arrays:
             members = archive.infolist()
             if len(members) > MAX_MEMBERS:
                 raise _refusal(source, f"{len(members)} members", "a few arrays")
+            if len({info.filename for info in members}) < len(members):
+                raise _refusal(source, "two members of one name", "a few arrays")
             held = 0
             for info in members:
                 held += info.file_size
@@ -61,32 +77,34 @@ def unpack(data: bytes, *, source: str) -> Arrays:
                     )
             return {
                 info.filename.removesuffix(".npy"): _array(
-                    archive.read(info), f"{source}: {info.filename}"
+                    archive.read(info), f"{source}: {shown(info.filename)}"
                 )
                 for info in members
             }
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
+    except BundleError:
+        raise
+    except DAMAGED as error:
         raise _refusal(source, f"a damaged archive ({error})", "an .npz file") from None
-    except RuntimeError as error:  # an encrypted member
-        raise _refusal(source, str(error), "an .npz file") from None
 
 
 def _array(data: bytes, source: str) -> NDArray[Any]:
-    stream = io.BytesIO(data)
+    start = len(MAGIC) + 2
+    end = start + int.from_bytes(data[len(MAGIC) : start], "little")
+    header = HEADER.fullmatch(data, start, end)
+    if not data.startswith(MAGIC) or header is None or end > len(data):
+        raise _refusal(source, "another header", "plain numbers or text")
     try:
-        if np.lib.format.read_magic(stream) != (1, 0):
-            raise ValueError("an array format of another version")
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    except (ValueError, SyntaxError, TypeError) as error:
-        raise _refusal(source, f"a damaged header ({error})", "an array") from None
-    if dtype.kind not in KINDS or fortran:
-        raise _refusal(source, f"an array of {dtype}", "numbers or text, no objects")
-    size, rest = math.prod(shape) * dtype.itemsize, len(data) - stream.tell()
-    if min(shape, default=0) < 0 or size != rest:
-        raise _refusal(source, f"{rest} bytes for shape {shape} of {dtype}", f"{size}")
+        dtype = np.dtype(header[1].decode())
+    except TypeError:  # '<f5'
+        raise _refusal(source, "another header", "plain numbers or text") from None
+    shape = tuple(int(size) for size in header[2].split(b",") if size.strip())
+    size, rest = math.prod(shape) * dtype.itemsize, len(data) - end
+    if size != rest or max(shape, default=0) > MAX_AXIS or len(shape) > 4:
+        found = f"{rest} bytes for shape {shape} of {dtype}"
+        raise _refusal(source, found, f"{size} bytes")
     if not size:
         return np.zeros(shape, dtype)
-    return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape)
+    return np.frombuffer(data, dtype, offset=end).reshape(shape)
 
 
 def _refusal(source: str, found: str, expected: str) -> BundleError:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import json
+import math
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -35,6 +37,14 @@ LIMITS = {
     "card.md": 4 * MB,
 }
 """The files of a bundle, all of them, and the most bytes each may have."""
+CONTROL = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
+)
+"""Characters that change how a terminal or a page shows others, but tab and newline."""
+HALF = re.compile("[\\ud800-\\udfff]")
+"""Halves of surrogate pairs, which no encoding can write."""
+MAX_VALUES, MAX_VALUES_OF_RECORDS = 200_000, 2_000_000
+"""Most values in a JSON file; a page shows all those of a report."""
 AGAIN = "Get the bundle again from where it was trained"
 
 
@@ -202,20 +212,59 @@ def to_json(value: Any) -> bytes:
     return f"{text}\n".encode()
 
 
-def from_json(data: bytes, *, source: str) -> dict[str, Any]:
-    """Return the JSON object in ``data``.
+def from_json(data: bytes, *, source: str, of_records: bool = False) -> dict[str, Any]:
+    """Return the JSON object in ``data``: finite numbers, text of plain characters.
+
+    Parameters
+    ----------
+    of_records : bool
+        Whether it holds values of records: many, and of any characters.
 
     Raises
     ------
     BundleError
-        It is no JSON object, or nests without end.
+        It is no JSON object, nests without end, holds a key twice, a number that is
+        not finite, a control character or half a surrogate pair.
     """
     try:
-        value = json.loads(data)
+        value = json.loads(data, object_pairs_hook=_object)
         if not isinstance(value, dict):
             raise TypeError(f"a {type(value).__name__}")
+        if of_records:
+            _check_plain(value, HALF, MAX_VALUES_OF_RECORDS)
+        else:
+            _check_plain(value, CONTROL, MAX_VALUES)
     except (ValueError, TypeError, RecursionError) as error:
         raise BundleError(
             f"{source}: found {error}, expected a JSON object. {AGAIN}"
         ) from None
     return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("a key twice")
+    return value
+
+
+def _check_plain(value: Any, odd: re.Pattern[str], most: int) -> None:
+    """Refuse what no program can pass on: to a terminal, to JSON, to a page."""
+    waiting, n_values = [value], 0
+    while waiting:
+        found = waiting.pop()
+        n_values += 1
+        if isinstance(found, dict):
+            waiting += found.keys()
+            waiting += found.values()
+        elif isinstance(found, list):
+            waiting += found
+        elif isinstance(found, str):
+            if character := odd.search(found):
+                raise ValueError(f"the control character {character[0]!r} in a text")
+        elif isinstance(found, float) and not math.isfinite(found):
+            raise ValueError("a number that is not finite")
+        elif isinstance(found, int) and abs(found) > 2**63:
+            raise ValueError("a whole number of more than 64 bits")
+        if n_values > most:
+            raise ValueError(f"more than {most} values")

@@ -32,8 +32,8 @@ def open_model(
         session = open_session(model, threads=threads)
     except Exception as error:  # ONNX Runtime has a tree of its own
         raise BundleError(
-            f"{source}: ONNX Runtime cannot open the model ({error}), expected a "
-            f"model it can run. {AGAIN}"
+            f"{source}: ONNX Runtime cannot open the model: {str(error)[:300]!r}. "
+            f"Expected a model it can run. {AGAIN}"
         ) from error
     n_features, n_classes = preprocessor.layout.n_features, len(schema.classes)
     found = [

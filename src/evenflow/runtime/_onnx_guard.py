@@ -1,142 +1,199 @@
-"""Look into a model before ONNX Runtime does, and refuse what a bundle never needs.
+"""Check a model before ONNX Runtime opens it: only what evenflow's exporters write.
 
-A model may name files outside its own bytes (external data), operators of somebody's
-library (custom domains) or loops without end. Finding those needs no ``onnx``
-package: the file is read as the protocol buffer it is, a page of wire format.
-
-References
-----------
-.. [1] ONNX, ``onnx.proto3``: field numbers of ModelProto, GraphProto, NodeProto,
-   AttributeProto and TensorProto.
+Everything is allowed by name: fields, operators, attributes, data types. Shapes are
+followed from the input to the output, so what the model will take of time and memory
+is known, and bounded, before a weight is multiplied.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from evenflow.errors import BundleError
-
-DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
-ENDLESS = frozenset({"Loop", "Scan"})
-MAX_DEPTH = 16
-
-# message -> {field: message within}; the paths on which nodes and tensors live
-_CHILDREN = {
-    "model": {7: "graph", 25: "function"},
-    "function": {7: "node", 11: "attribute"},
-    "graph": {1: "node", 5: "tensor", 15: "sparse"},
-    "node": {5: "attribute"},
-    "attribute": {5: "tensor", 10: "tensor", 22: "sparse", 23: "sparse"}
-    | {6: "graph", 11: "graph"},
-    "sparse": {1: "tensor", 2: "tensor"},
-}
-
-# A forest's attributes hold millions of plain values (floats, ints, short strings;
-# tags 0x3d, 0x40, 0x4a): skipped in runs at C speed, nothing of them is followed.
-_PLAIN_RUN = re.compile(
-    rb"(?:\x3d.{4}|\x40[\x80-\xff]{0,9}[\x00-\x7f]|"
-    + b"|".join(b"\\x4a\\x%02x.{%d}" % (n, n) for n in range(32))
-    + rb")++",
-    re.DOTALL,
+from evenflow.runtime._onnx_operators import (
+    IR_VERSIONS,
+    OPERATORS,
+    OPSETS,
+    Operator,
 )
+from evenflow.runtime._onnx_rules import FLOAT, INT32, INT64, Result, Tensor, count
+from evenflow.runtime._protobuf import Message, RefusedError, read
+
+MAX_NODES = 1000
+"""Most nodes, and most weights, of a graph."""
+MAX_RANK = 5
+MAX_WORK = 2**38
+"""Most multiply-adds for ROWS rows: some seconds of one core."""
+MAX_ELEMENTS = 2**29
+"""Most numbers that all tensors computed for ROWS rows hold: 2 GiB."""
+ITEM_BYTES = {FLOAT: 4, INT32: 4, INT64: 8}
+KINDS = {
+    "float": 1, "int": 2, "text": 3, "tensor": 4,
+    "floats": 6, "ints": 7, "texts": 8,
+}  # fmt: skip
+"""Kind of attribute -> its number in ONNX; also the name of its field."""
 
 
 def check_model(data: bytes, *, source: str) -> None:
-    """Refuse a model that reaches outside itself.
+    """Refuse a model that evenflow's exporters do not write.
 
     Raises
     ------
     BundleError
-        The bytes are no ONNX model, or it uses external data, operators outside
-        the standard, or loops.
+        The bytes are no ONNX model; it uses anything that is not in the table of
+        operators; its indices or shapes do not fit; or it would take too much time
+        or memory.
     """
     try:
-        found = next(_findings(memoryview(data), "model", 0), None)
-    except (IndexError, ValueError) as error:
-        found = f"bytes that are no ONNX model ({error})"
-    if found:
+        _check(read(memoryview(data)))
+    except RefusedError as error:
         raise BundleError(
-            f"{source}: found {found}, expected a self-contained model of standard "
-            "operators. The bundle is damaged or was not made by evenflow; do not "
-            "use it, get it again from where it was trained"
+            f"{source}: found {error}, expected a model of the operators and within "
+            "the bounds that evenflow serves. Do not use this bundle; get it again "
+            "from where it was trained, or train a smaller or another model"
+        ) from None
+
+
+def _check(model: Message) -> None:
+    if "graph" not in model:
+        raise RefusedError("bytes that are no ONNX model (no graph)")
+    if model.get("ir_version") not in IR_VERSIONS:
+        raise RefusedError(f"ONNX of the version {model.get('ir_version')}")
+    domains = [opset.get("domain", "") for opset in model["opset_import"]]
+    for opset, domain in zip(model["opset_import"], domains, strict=True):
+        if domain not in OPSETS:
+            raise RefusedError(f"operators of the domain {domain[:80]!r}")
+        if opset.get("version") not in OPSETS[domain]:
+            raise RefusedError(f"operators of the version {opset.get('version')}")
+    if len(set(domains)) < len(domains):
+        raise RefusedError("two versions of the operators")
+    graph = model["graph"]
+    if max(len(graph["node"]), len(graph["initializer"])) > MAX_NODES:
+        raise RefusedError(f"a graph of more than {MAX_NODES} nodes or weights")
+    known: dict[str, Tensor] = {}
+    for value in graph["input"]:
+        _add(known, value.get("name", ""), _declared(value))
+    for tensor in graph["initializer"]:
+        _add(known, tensor.get("name", ""), _weight(tensor))
+    work = elements = 0
+    for node in graph["node"]:
+        result = _run(node, known, domains)
+        work += result.work
+        elements += sum(count(tensor.shape) for tensor in result.outputs)
+        if elements > MAX_ELEMENTS:
+            raise RefusedError(
+                f"a model that computes more than {MAX_ELEMENTS:.0e} numbers"
+            )
+        if work > MAX_WORK:
+            raise RefusedError(f"a model of more than {MAX_WORK:.0e} multiplications")
+    for value in graph["output"]:
+        if known.get(value.get("name", "")) != _declared(value):
+            raise RefusedError("an output that is not computed as declared")
+
+
+def _add(known: dict[str, Tensor], name: str, tensor: Tensor) -> None:
+    if not name or name in known:
+        raise RefusedError(
+            f"two tensors of the name {name[:80]!r}, or one without a name"
         )
+    if len(tensor.shape) > MAX_RANK:
+        raise RefusedError(f"a tensor of more than {MAX_RANK} axes")
+    if any(size is not None and size < 1 for size in tensor.shape):
+        raise RefusedError("an empty tensor")
+    if tensor.shape.count(None) > 1:
+        raise RefusedError("a tensor that grows with the square of the rows")
+    known[name] = tensor
 
 
-def _findings(message: memoryview, kind: str, depth: int) -> Iterator[str]:
-    if depth > MAX_DEPTH:
-        yield "graphs within graphs without end"
-        return
-    has_graph = False
-    runs = _PLAIN_RUN if kind == "attribute" else None
-    for field, value in _fields(message, runs):
-        if kind == "model":
-            has_graph |= field == 7
-        if kind == "model" and field == 8 and isinstance(value, memoryview):
-            yield from _domain(value)
-        if kind == "node" and isinstance(value, memoryview):
-            word = _word(value)
-            if field == 7 and word not in DOMAINS:
-                yield f"an operator of the domain {word!r}"
-            if field == 4 and word in ENDLESS:
-                yield f"the operator {word}"
-        if kind == "tensor" and (field == 13 or (field == 14 and value == 1)):
-            yield "weights in another file"
-        child = _CHILDREN.get(kind, {}).get(field)
-        if child and isinstance(value, memoryview):
-            yield from _findings(value, child, depth + 1)
-    if kind == "model" and not has_graph:
-        yield "bytes that are no ONNX model (no graph)"
+def _declared(value: Message) -> Tensor:
+    """Return an input or output of the graph: a matrix with a row per record."""
+    tensor = value.get("type", {}).get("tensor_type", {})
+    dims = tensor.get("shape", {}).get("dim", [])
+    if tensor.get("elem_type") != FLOAT or len(dims) != 2 or "dim_value" in dims[0]:
+        raise RefusedError("an input or output that is no matrix of numbers")
+    width = dims[1].get("dim_value", 0)
+    return Tensor(FLOAT, (None, width))
 
 
-def _domain(message: memoryview) -> Iterator[str]:
-    for field, value in _fields(message):
-        if field == 1 and isinstance(value, memoryview):
-            domain = _word(value)
-            if domain not in DOMAINS:
-                yield f"operators of the domain {domain!r}"
+def _weight(tensor: Message) -> Tensor:
+    kind, shape = tensor.get("data_type"), tuple(tensor["dims"])
+    data = tensor.get("raw_data", b"")
+    if kind not in ITEM_BYTES:
+        raise RefusedError(f"a weight of the data type {kind}")
+    if any(size < 1 for size in shape):
+        raise RefusedError("an empty tensor")
+    if len(shape) > MAX_RANK or len(data) != math.prod(shape) * ITEM_BYTES[kind]:
+        raise RefusedError(f"a weight of {len(data)} bytes for the shape {shape[:9]}")
+    values = None
+    if kind == INT64 and len(shape) <= 1 and len(data) <= 128:
+        values = tuple(np.frombuffer(data, "<i8").tolist())
+    return Tensor(kind, shape, values)
 
 
-def _word(value: memoryview) -> str:
-    return bytes(value[:80]).decode("utf-8", "replace")
+def _run(node: Message, known: dict[str, Tensor], domains: Sequence[str]) -> Result:
+    """Return what a node computes, by its line of the table."""
+    domain, name = node.get("domain", ""), node.get("op_type", "")
+    if domain not in domains:
+        raise RefusedError(f"an operator of the domain {domain[:80]!r}")
+    operator = OPERATORS.get((domain, name))
+    if operator is None:
+        raise RefusedError(f"the operator {name[:80]}")
+    inputs = _inputs(node["input"], known, operator, name)
+    attributes = _attributes(node["attribute"], operator, name)
+    result = operator.rule(inputs, attributes)
+    if len(node["output"]) != operator.n_outputs:
+        raise RefusedError(f"{name} with {len(node['output'])} outputs")
+    for output, tensor in zip(node["output"], result.outputs, strict=True):
+        _add(known, output, tensor)
+    return result
 
 
-def _fields(
-    message: memoryview, runs: re.Pattern[bytes] | None = None
-) -> Iterator[tuple[int, int | memoryview]]:
-    """Yield field number and value of a protocol-buffer message, less the runs."""
-    at, end = 0, len(message)
-    while at < end:
-        if runs and (run := runs.match(message, at)):
-            at = run.end()
-            continue
-        key, at = _varint(message, at)
-        field, wire = key >> 3, key & 7
-        if not 0 < field < 1 << 29:  # protobuf's own bounds: read it as others will
-            raise ValueError(f"field number {field}")
-        if wire == 0:
-            number, at = _varint(message, at)
-            yield field, number
-            continue
-        if wire == 2:
-            size, at = _varint(message, at)
-        elif wire in (1, 5):
-            size = 8 if wire == 1 else 4
-        else:
-            raise ValueError(f"wire type {wire}")
-        if at + size > end:
-            raise ValueError("cut short")
-        if wire == 2:
-            yield field, message[at : at + size]
-        at += size
+def _inputs(
+    names: Sequence[str], known: Mapping[str, Tensor], operator: Operator, kind: str
+) -> list[Tensor | None]:
+    if len(names) not in operator.inputs:
+        raise RefusedError(f"{kind} with {len(names)} inputs")
+    inputs: list[Tensor | None] = []
+    for place, name in enumerate(names):
+        if (not name) != (place in operator.empty):
+            raise RefusedError(f"{kind} with an empty input")
+        if name and name not in known:
+            raise RefusedError(f"{kind} of {name[:80]!r}, which nothing computes")
+        inputs.append(known.get(name))
+    return inputs
 
 
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = message[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-    raise ValueError("a number without end")
+def _attributes(
+    found: Sequence[Message], operator: Operator, kind: str
+) -> dict[str, Any]:
+    allowed = {**operator.attributes, **operator.optional}
+    out: dict[str, Any] = {}
+    for attribute in found:
+        name = attribute.get("name", "")
+        if name not in allowed or name in out:
+            raise RefusedError(f"{kind} with the attribute {name[:80]!r}")
+        out[name] = _attribute(attribute, allowed[name], f"{kind} with {name}")
+    if missing := operator.attributes.keys() - out:
+        raise RefusedError(f"{kind} without {min(missing)}")
+    return out
+
+
+def _attribute(attribute: Message, rule: Any, what: str) -> Any:
+    """Return the value of an attribute, which is of one kind or one of some values."""
+    given = attribute.keys() - {"name", "type"}
+    if len(given) != 1:
+        raise RefusedError(f"{what} of {len(given)} values")
+    kind = given.pop()
+    value = attribute[kind]
+    if attribute.get("type") != KINDS[kind]:
+        raise RefusedError(f"{what} of two types")
+    if isinstance(rule, tuple):
+        if type(value) is not type(rule[0]) or value not in rule:
+            raise RefusedError(f"{what} = {str(value)[:80]}")
+    elif kind != rule:
+        raise RefusedError(f"{what} of another type")
+    return _weight(value) if kind == "tensor" else value

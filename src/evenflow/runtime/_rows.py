@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from evenflow.runtime._arrays import Arrays, unpack
+from evenflow.runtime._contents import MAX_ROWS
 from evenflow.schema import Schema, Table
 
 NULL = "\0"
@@ -55,9 +56,14 @@ def read_rows(
     numeric = arrays["numeric"]
     if numeric.shape[1:] != (len(schema.numeric),) or numeric.dtype != np.float64:
         raise ValueError(f"{name} of another contract")
+    if len(numeric) > MAX_ROWS:
+        raise ValueError(f"{name} of more than {MAX_ROWS} rows")
     parts = {c.name: pl.Series(numeric[:, j]) for j, c in enumerate(schema.numeric)}
     for j, column in enumerate(schema.categories):
-        words = [word[:-1] for word in arrays[f"category_{j:03d}"].tolist()]
+        array = arrays[f"category_{j:03d}"]
+        if array.shape != (len(numeric),) or array.dtype.kind != "U":
+            raise ValueError(f"{name} with another number of words")
+        words = [word[:-1] for word in array.tolist()]
         nullable = [None if word == NULL else word for word in words]
         parts[column.name] = pl.Series(nullable, dtype=pl.String)
     frame = pl.DataFrame({name: parts[name] for name in schema.names})

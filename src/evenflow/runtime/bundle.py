@@ -8,7 +8,7 @@ are scored again, so a bundle that loads decides here as it did where it was mad
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -22,23 +22,22 @@ from evenflow.contract import SPACE, match_columns, parse_numbers, shown
 from evenflow.decision import Decision, Scores
 from evenflow.errors import BundleError, DataError
 from evenflow.prepare.features import Preprocessor
-from evenflow.runtime._arrays import pack, unpack
+from evenflow.runtime import trial
+from evenflow.runtime._arrays import pack
 from evenflow.runtime._folder import (
     AGAIN,
     LIMITS,
-    from_json,
     read_folder,
     sha256,
     to_json,
     write_folder,
 )
 from evenflow.runtime._model import open_model
-from evenflow.runtime._rows import pack_codes, pack_rows, read_rows, with_codes
+from evenflow.runtime._parts import FORMAT, read_parts
+from evenflow.runtime._rows import pack_codes, pack_rows
 from evenflow.runtime.detect import Verdict, verdicts
 from evenflow.schema import Column, Schema, Table
 
-FORMAT = 2
-"""Version of the folder's format; a newer one is refused."""
 TOLERANCE = 1e-4
 """Most a golden log-probability may differ, absolutely and relatively; or ..."""
 TOLERANCE_PROBA = 1e-6
@@ -67,7 +66,8 @@ class Bundle:
     """Benign training rows, for explanations."""
     model: bytes = field(repr=False)
     session: Any = field(repr=False)
-    fingerprint_data: bytes = field(repr=False)
+    fingerprint: NDArray[np.uint64] = field(repr=False)
+    """Hashes of the training rows, ``(n_rows,)``; tells a row trained on."""
 
     def log_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the model's log-probabilities, ``(n_samples, n_classes)``.
@@ -123,12 +123,6 @@ class Bundle:
             tuple(c.name for c in numeric),
             tuple(c.name for c in self.schema.categories),
         )
-
-    @property
-    def fingerprint(self) -> NDArray[np.uint64]:
-        """Hashes of the training rows, ``(n_rows,)``; tells a row trained on."""
-        source = str(self.path / "fingerprint.npz")
-        return unpack(self.fingerprint_data, source=source)["rows"]
 
 
 def save(
@@ -221,6 +215,7 @@ def save(
                 f"{source}: {name} would have {len(data)} bytes, expected at most "
                 f"{LIMITS[name]}. Train a smaller model"
             )
+    read_parts(Path(folder), files)  # nothing is written that would not load
     write_folder(Path(folder), files, overwrite=overwrite)
 
 
@@ -249,12 +244,25 @@ def load(folder: Path, *, threads: int | None = None) -> Bundle:
 def verify(folder: Path) -> list[str]:
     """Return the checks that a bundle passed, in words.
 
+    It is loaded in a process of its own, with limits of time and memory.
+
+    Raises
+    ------
+    BundleError
+        A check failed; the message says which. Or the load crashed, or passed a limit.
+    """
+    return trial.run(Path(folder))
+
+
+def checks(folder: Path, *, threads: int | None = None) -> list[str]:
+    """Return the checks that a bundle passed, in words: in this process.
+
     Raises
     ------
     BundleError
         A check failed; the message says which.
     """
-    bundle = load(folder)
+    bundle = load(folder, threads=threads)
     n = bundle.manifest["n_golden"]
     return [
         f"{len(LIMITS)} files, each listed in SHA256SUMS with its SHA-256, no other",
@@ -270,92 +278,19 @@ def verify(folder: Path) -> list[str]:
 
 
 def _open(folder: Path, files: Mapping[str, bytes], *, threads: int | None) -> Bundle:
-    def read(name: str) -> dict[str, Any]:
-        return from_json(files[name], source=str(folder / name))
-
-    manifest = read("manifest.json")
-    _check_format(folder, manifest)
-    try:
-        schema = Schema.from_dict(manifest["schema"])
-        preprocessor = Preprocessor.from_dict(read("preprocessor.json"))
-        decision = Decision.from_dict(read("decision.json"))
-        golden, arrays = read_rows(files, "golden.npz", schema)
-        reference, _ = read_rows(files, "reference.npz", schema)
-        _check_contract(folder, manifest, schema, preprocessor, decision)
-        golden = with_codes(golden, arrays)
-        if len(golden) != len(arrays["log_proba"]) or not len(golden):
-            raise ValueError("no or too few golden rows")
-        if sha256(files["model.onnx"]) != manifest["model_sha256"]:
-            raise ValueError("a model that is not the manifest's")
-        card = files["card.md"].decode()
-    except BundleError:
-        raise
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
-        raise BundleError(
-            f"{folder}: found parts that do not fit together "
-            f"({type(error).__name__}: {error}), expected a whole bundle. {AGAIN}"
-        ) from error
+    parts = read_parts(folder, files)
     return Bundle(
         path=folder,
-        schema=schema,
-        preprocessor=preprocessor,
-        decision=decision,
-        manifest=manifest,
-        recipe=read("recipe.json"),
-        report=read("report.json"),
-        card=card,
-        golden=golden,
-        golden_log_proba=arrays["log_proba"],
-        golden_decided=arrays["decided"],
-        reference=reference,
+        **{part.name: getattr(parts, part.name) for part in fields(parts)},
         model=files["model.onnx"],
         session=open_model(
             files["model.onnx"],
-            preprocessor,
-            schema,
+            parts.preprocessor,
+            parts.schema,
             threads=threads or inference.cores(),
             source=str(folder / "model.onnx"),
         ),
-        fingerprint_data=files["fingerprint.npz"],
     )
-
-
-def _check_format(folder: Path, manifest: Mapping[str, Any]) -> None:
-    found = manifest.get("format")
-    if found == FORMAT:
-        return
-    newer = isinstance(found, int) and found > FORMAT
-    raise BundleError(
-        f"{folder}: found bundle format {found!r}, expected format {FORMAT}. "
-        + ("Upgrade evenflow: pip install -U evenflow" if newer else AGAIN)
-    )
-
-
-def _check_contract(
-    folder: Path,
-    manifest: Mapping[str, Any],
-    schema: Schema,
-    preprocessor: Preprocessor,
-    decision: Decision,
-) -> None:
-    numeric = {c.name for c in schema.numeric}
-    categories = tuple(c.name for c in schema.categories)
-    fits = {
-        "preprocessor.json": preprocessor.schema_name == schema.name
-        and {*preprocessor.numeric, *preprocessor.indicator} <= numeric
-        and tuple(preprocessor.categories) == categories
-        and preprocessor.layout.n_features == manifest["n_features"],
-        "decision.json": decision.bias.shape == (len(schema.classes),)
-        and bool(np.isfinite(decision.bias).all())
-        and decision.temperature > 0
-        and bool(np.isfinite(decision.threshold)),
-    }
-    for name, fit in fits.items():
-        if not fit:
-            raise BundleError(
-                f"{folder / name} belongs to another contract; expected one for the "
-                f"columns and classes of {schema.name!r} in manifest.json. {AGAIN}"
-            )
 
 
 def _rescore(bundle: Bundle) -> None:
@@ -364,8 +299,8 @@ def _rescore(bundle: Bundle) -> None:
         found = bundle.log_proba(bundle.preprocessor.transform(bundle.golden))
     except Exception as error:  # whatever a hostile model does
         raise BundleError(
-            f"{bundle.path}: the golden rows cannot be scored ({error}), expected "
-            f"them to score as where the bundle was made. {AGAIN}"
+            f"{bundle.path}: the golden rows cannot be scored: {str(error)[:300]!r}. "
+            f"Expected them to score as where the bundle was made. {AGAIN}"
         ) from error
     expected = bundle.golden_log_proba
     if found.shape == expected.shape:

@@ -18,7 +18,8 @@ from typing import Any
 from evenflow.errors import BundleError, DataError
 from evenflow.judge import figures
 from evenflow.judge.report import Report
-from evenflow.runtime._folder import from_json, read_folder
+from evenflow.runtime._folder import read_folder
+from evenflow.runtime._parts import read_parts
 from evenflow.web.home import Home
 from evenflow.web.locks import Locks
 
@@ -174,14 +175,9 @@ def _read(path: Path, stamp: Stamp) -> Read | BundleError:
     """Return what a bundle says, or what is wrong with it: that is kept as well."""
     name = shown_name(path.name)
     try:
-        files = read_folder(path)
-        parts = {
-            file: from_json(files[file], source=file)
-            for file in ("manifest.json", "report.json", "recipe.json")
-        }
-        report = Report.from_dict(parts["report.json"])
+        parts = read_parts(path, read_folder(path))
+        report = Report.from_dict(parts.report)
         figures.headlines(report), figures.grids(report)
-        card = files["card.md"].decode()
     except BundleError as error:
         told = shown_name(str(error)).replace(shown_name(str(path)), name)
         return BundleError(told)
@@ -196,9 +192,9 @@ def _read(path: Path, stamp: Stamp) -> Read | BundleError:
     return Read(
         name=path.name,
         report=report,
-        recipe=parts["recipe.json"],
-        manifest=parts["manifest.json"],
-        card=card,
+        recipe=parts.recipe,
+        manifest=parts.manifest,
+        card=parts.card,
         made_at=_made(stamp),
         size=sum(size for _, size, _ in stamp),
     )

@@ -17,12 +17,26 @@ TOP = 2
 """Level of the page's heading that a card's first level becomes."""
 INLINE = re.compile(r"\*\*(?P<strong>[^*]+)\*\*|`(?P<code>[^`]+)`")
 CELL = re.compile(r"(?<!\\)\|")
-RULE = re.compile(r"\s*\|?[\s:|-]*-[\s:|-]*\|?\s*")
+RULE = frozenset("|:- \t")
+"""Characters of the line between a table's head and its rows; one is a dash."""
+MOST_CHARACTERS = 100_000
+MOST_BARS = 10_000
+"""Most characters, and most bars between cells, of a card that are shown."""
+MOST_NAME = 100
+CUT = Markup(
+    "<p><strong>The card goes on.</strong> It is too long to be shown here: download "
+    "it to read the rest.</p>"
+)
 
 
 def to_html(text: str) -> Markup:
-    """Return the text as markup, everything in it escaped."""
-    lines = text.splitlines()
+    """Return the text as markup, everything in it escaped, cut where it is too long.
+
+    The time it takes grows with the text and no faster.
+    """
+    shown = text[:MOST_CHARACTERS]
+    shown = "|".join(shown.split("|", MOST_BARS)[:MOST_BARS])
+    lines = shown.splitlines()
     blocks: list[Markup] = []
     at, title, n_tables = 0, "", 0
     while at < len(lines):
@@ -31,13 +45,15 @@ def to_html(text: str) -> Markup:
         while end < len(lines) and _goes_on(kind, lines[end]):
             end += 1
         if kind == "heading":
-            title = lines[at].lstrip("# ")
+            title = lines[at].lstrip("# ")[:MOST_NAME]
         if kind == "table":  # each is a region, and needs a name of its own
             n_tables += 1
             blocks.append(_table(lines[at:end], f"{title}, table {n_tables}"))
         else:
             blocks.append(_block(kind, lines[at:end]))
         at = end
+    if len(shown) < len(text):
+        blocks.append(CUT)
     return Markup("\n").join(block for block in blocks if block)
 
 
@@ -80,7 +96,7 @@ def _block(kind: str, lines: list[str]) -> Markup:
 
 def _table(lines: list[str], name: str) -> Markup:
     rows = [list(_cells(line)) for line in lines]
-    has_head = len(lines) > 1 and RULE.fullmatch(lines[1]) is not None
+    has_head = len(lines) > 1 and "-" in lines[1] and set(lines[1]) <= RULE
     head, body = (rows[0], rows[2:]) if has_head else ([], rows)
     top = Markup("").join(Markup('<th scope="col">{}</th>').format(c) for c in head)
     shown = [

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from flask import abort
 
 from evenflow.errors import BundleError, DataError
+from evenflow.runtime._parts import read_manifest
 from evenflow.runtime.bundle import Bundle
 from evenflow.web.api import schemas
 from evenflow.web.api.bodies import Query
@@ -126,16 +126,16 @@ def _short(name: str, *, is_active: bool) -> dict[str, Any] | None:
     """Return what the manifest alone says: a list loads no model."""
     try:
         path = web.detectors.path(name) / "manifest.json"
-        schema = json.loads(path.read_text(encoding="utf-8"))["schema"]
-        return {
-            "name": name,
-            "is_active": is_active,
-            "data_set": str(schema["name"]),
-            "classes": [str(label) for label in schema["classes"]],
-            "is_synthetic": bool(schema["is_synthetic"]),
-        }
-    except (OSError, ValueError, KeyError, TypeError):
+        schema = read_manifest(path.read_bytes(), source=name)["schema"]
+    except (OSError, BundleError, DataError):
         return None
+    return {
+        "name": name,
+        "is_active": is_active,
+        "data_set": schema["name"],
+        "classes": schema["classes"],
+        "is_synthetic": schema["is_synthetic"],
+    }
 
 
 def _told(bundle: Bundle) -> dict[str, Any]:

@@ -1,0 +1,219 @@
+"""The JSON files of a bundle, typed: what each holds, in which bounds.
+
+Sums show that a file is the one that was written. Whether what was written means
+anything is checked here: numbers are finite, names are distinct and printable, and
+nothing is longer than it could be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from evenflow.contract import shown
+from evenflow.errors import BundleError
+from evenflow.prepare.features import N_QUANTILES, UNSEEN, Scaling
+from evenflow.runtime._folder import AGAIN
+from evenflow.schema import BENIGN
+
+MAX_COLUMNS = 10_000
+MAX_CLASSES = 1_000
+MAX_ROWS = 10_000
+"""Most golden rows, and most reference rows."""
+
+
+def _one_line(text: str) -> str:
+    if "\n" in text or "\t" in text:  # no other control character passes as JSON
+        raise ValueError("expected one line")
+    return text
+
+
+def _distinct(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise ValueError("expected each name once")
+    return names
+
+
+Word = Annotated[str, StringConstraints(max_length=500), AfterValidator(_one_line)]
+Name = Annotated[Word, StringConstraints(min_length=1)]
+ColumnNames = Annotated[
+    list[Word], Field(max_length=MAX_COLUMNS), AfterValidator(_distinct)
+]
+Text = Annotated[str, StringConstraints(max_length=20_000)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Numbers = Annotated[list[Finite], Field(max_length=MAX_COLUMNS)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Sum = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Contents(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class ColumnContents(_Contents):
+    """A column of ``manifest.json``."""
+
+    name: Word
+    kind: Literal["numeric", "category"]
+    unit: Word = ""
+    low: Finite | None = None
+    high: Finite | None = None
+    step: Annotated[Finite, Field(gt=0)] | None = None
+    choices: Annotated[list[Text], Field(max_length=100_000)] = []
+    aliases: ColumnNames = []
+    description: Text = ""
+
+
+class SchemaContents(_Contents):
+    """The columns and classes of ``manifest.json``."""
+
+    name: Name
+    columns: Annotated[list[ColumnContents], Field(max_length=MAX_COLUMNS)]
+    classes: Annotated[
+        list[Name],
+        Field(min_length=2, max_length=MAX_CLASSES),
+        AfterValidator(_distinct),
+    ]
+    families: Annotated[dict[Word, Word], Field(max_length=100_000)]
+    taxonomy: Text
+    layout: Annotated[list[Word], Field(max_length=MAX_COLUMNS)]
+    is_synthetic: bool
+    label: Word
+    benign: Annotated[list[Word], Field(max_length=MAX_CLASSES)]
+
+    @model_validator(mode="after")
+    def _one_is_benign(self) -> Self:
+        is_benign = [c.strip().casefold() == BENIGN for c in self.classes]
+        if self.classes[0] != BENIGN or sum(is_benign) != 1:
+            raise ValueError(f"expected {BENIGN!r} as the first class and no other")
+        _distinct([column.name for column in self.columns])
+        return self
+
+
+class ManifestContents(_Contents):
+    """``manifest.json``."""
+
+    format: int
+    evenflow: Name
+    table: SchemaContents = Field(alias="schema")
+    n_features: Count
+    n_classes: Count
+    n_golden: Annotated[int, Field(ge=1, le=MAX_ROWS)]
+    n_reference: Annotated[int, Field(ge=0, le=MAX_ROWS)]
+    n_fingerprint: Count
+    recipe_sha256: Sum
+    model_sha256: Sum
+    model_bytes: Count
+
+
+class ScalerContents(_Contents):
+    """The scaling of ``preprocessor.json``."""
+
+    kind: Scaling
+    center: Numbers
+    scale: Annotated[
+        list[Annotated[Finite, Field(gt=0)]], Field(max_length=MAX_COLUMNS)
+    ]
+    quantiles: Annotated[list[Numbers], Field(max_length=MAX_COLUMNS)]
+
+
+class PreprocessorContents(_Contents):
+    """``preprocessor.json``."""
+
+    table: Name = Field(alias="schema")
+    numeric: ColumnNames
+    step: Numbers
+    fill: Numbers
+    indicator: ColumnNames
+    low: Numbers
+    high: Numbers
+    scaler: ScalerContents
+    categories: Annotated[
+        dict[Word, Annotated[list[Text], Field(min_length=1, max_length=1_000_000)]],
+        Field(max_length=MAX_COLUMNS),
+    ]
+    dropped: ColumnNames
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        scaler, k = self.scaler, len(self.numeric)
+        lists = (
+            *(self.step, self.fill, self.low, self.high),
+            *(scaler.center, scaler.scale, scaler.quantiles),
+        )
+        if {len(values) for values in lists} != {k}:
+            raise ValueError("expected as many numbers as numeric columns")
+        width = N_QUANTILES if scaler.kind == "quantile" else 0
+        for quantiles in scaler.quantiles:
+            if len(quantiles) != width or sorted(quantiles) != quantiles:
+                raise ValueError(f"expected {width} quantiles in order")
+        if min(self.step, default=0) < 0:
+            raise ValueError("expected no negative step")
+        if any(a > b for a, b in zip(self.low, self.high, strict=True)):
+            raise ValueError("expected low at or under high")
+        for name, values in self.categories.items():
+            if values[-1] != UNSEEN or len(set(values)) < len(values):
+                raise ValueError(f"expected distinct values of {name!r}, {UNSEEN} last")
+        return self
+
+
+class DecisionContents(_Contents):
+    """``decision.json``; training finds a temperature of 0.05 to 20, biases to 10."""
+
+    temperature: Annotated[Finite, Field(ge=1e-3, le=1e3)]
+    bias: Annotated[
+        list[Annotated[Finite, Field(ge=-1e3, le=1e3)]], Field(max_length=MAX_CLASSES)
+    ]
+    threshold: Annotated[Finite, Field(ge=-1e6, le=1e6)]
+    threshold_probability: Annotated[Finite, Field(ge=0, le=1)]
+    false_alarm_budget: Annotated[Finite, Field(ge=0, le=1)]
+
+
+class Choice(BaseModel):
+    """A plug-in that a recipe names, with its parameters."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    name: Name
+
+
+class RecipeContents(BaseModel):
+    """What is read of ``recipe.json``; a recipe is checked when it is used."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    dataset: Choice | None = None
+    model: Choice | None = None
+    balance: Choice | None = None
+    seed: Annotated[int, Field(ge=0, le=2**63)] | None = None
+
+
+def check(kind: type[BaseModel], value: Mapping[str, Any], *, source: str) -> None:
+    """Check the contents of a file against their type.
+
+    Raises
+    ------
+    BundleError
+        A key is missing or unknown, or a value is of another type or out of bounds;
+        the message names the first.
+    """
+    try:
+        kind.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        found = "" if first["type"] == "missing" else f"found {shown(first['input'])}: "
+        raise BundleError(
+            f"{source}: {shown(where) if where else 'as a whole'}: {found}"
+            f"{first['msg']}. {AGAIN}"
+        ) from None

@@ -1,0 +1,187 @@
+"""The parts of a bundle but its model: read from the files, checked to fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from evenflow.contract import shown
+from evenflow.decision import Decision
+from evenflow.errors import BundleError
+from evenflow.prepare.features import Preprocessor
+from evenflow.runtime._arrays import Arrays, unpack
+from evenflow.runtime._contents import (
+    DecisionContents,
+    ManifestContents,
+    PreprocessorContents,
+    RecipeContents,
+    check,
+)
+from evenflow.runtime._folder import AGAIN, from_json, sha256
+from evenflow.runtime._rows import read_rows, with_codes
+from evenflow.schema import Schema, Table
+
+FORMAT = 2
+"""Version of the folder's format; a newer one is refused."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """What the files of a bundle hold, as the fields of ``Bundle``."""
+
+    schema: Schema
+    preprocessor: Preprocessor
+    decision: Decision
+    manifest: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    report: Mapping[str, Any]
+    card: str
+    golden: Table
+    golden_log_proba: NDArray[np.float64]
+    golden_decided: NDArray[np.int64]
+    reference: Table
+    fingerprint: NDArray[np.uint64]
+
+
+def read_parts(folder: Path, files: Mapping[str, bytes]) -> Parts:
+    """Return the parts that the files of a bundle hold.
+
+    Raises
+    ------
+    BundleError
+        A part is damaged, or parts do not fit together.
+    """
+
+    def read(name: str) -> dict[str, Any]:
+        # a category's values come from records
+        of_records = name == "preprocessor.json"
+        return from_json(files[name], source=str(folder / name), of_records=of_records)
+
+    manifest = read_manifest(
+        files["manifest.json"], source=str(folder / "manifest.json")
+    )
+    typed: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
+        "preprocessor.json": (PreprocessorContents, read("preprocessor.json")),
+        "decision.json": (DecisionContents, read("decision.json")),
+        "recipe.json": (RecipeContents, read("recipe.json")),
+    }
+    for name, (kind, value) in typed.items():
+        check(kind, value, source=str(folder / name))
+    try:
+        schema = Schema.from_dict(manifest["schema"])
+        preprocessor = Preprocessor.from_dict(typed["preprocessor.json"][1])
+        decision = Decision.from_dict(typed["decision.json"][1])
+        _check_contract(folder, manifest, schema, preprocessor, decision)
+        golden, arrays = read_rows(files, "golden.npz", schema)
+        reference, _ = read_rows(files, "reference.npz", schema)
+        golden = with_codes(golden, arrays)
+        _check_golden(arrays, len(golden), len(schema.classes))
+        fingerprint = unpack(files["fingerprint.npz"], source="fingerprint.npz")["rows"]
+        if fingerprint.dtype != np.uint64 or fingerprint.ndim != 1:
+            raise ValueError("fingerprint.npz holds no hashes")
+        card = files["card.md"].decode()
+        _check_counts(
+            manifest,
+            {
+                "n_golden": len(golden),
+                "n_reference": len(reference),
+                "n_fingerprint": len(fingerprint),
+                "n_classes": len(schema.classes),
+                "model_bytes": len(files["model.onnx"]),
+                "model_sha256": sha256(files["model.onnx"]),
+            },
+        )
+    except BundleError:
+        raise
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+        raise BundleError(
+            f"{folder}: found parts that do not fit together "
+            f"({type(error).__name__}: {error}), expected a whole bundle. {AGAIN}"
+        ) from error
+    return Parts(
+        schema=schema,
+        preprocessor=preprocessor,
+        decision=decision,
+        manifest=manifest,
+        recipe=typed["recipe.json"][1],
+        report=read("report.json"),
+        card=card,
+        golden=golden,
+        golden_log_proba=arrays["log_proba"],
+        golden_decided=arrays["decided"],
+        reference=reference,
+        fingerprint=fingerprint,
+    )
+
+
+def _check_golden(arrays: Arrays, n_rows: int, n_classes: int) -> None:
+    log_proba, decided = arrays["log_proba"], arrays["decided"]
+    if log_proba.shape != (n_rows, n_classes) or log_proba.dtype != np.float64:
+        raise ValueError("golden rows without log-probabilities")
+    if not np.isfinite(log_proba).all():
+        raise ValueError("golden rows with log-probabilities that are not finite")
+    if decided.shape != (n_rows,) or decided.dtype != np.int64:
+        raise ValueError("golden rows without decisions")
+
+
+def _check_counts(manifest: Mapping[str, Any], found: Mapping[str, int | str]) -> None:
+    for name, value in found.items():
+        if manifest[name] != value:
+            raise ValueError(
+                f"manifest.json has {name} {manifest[name]}, the files have {value}"
+            )
+
+
+def read_manifest(data: bytes, *, source: str) -> dict[str, Any]:
+    """Return ``manifest.json``, whose format is looked at first.
+
+    Raises
+    ------
+    BundleError
+        It is of another format, or damaged.
+    """
+    manifest = from_json(data, source=source)
+    _check_format(manifest, source)
+    check(ManifestContents, manifest, source=source)
+    return manifest
+
+
+def _check_format(manifest: Mapping[str, Any], source: str) -> None:
+    found = manifest.get("format")
+    if found == FORMAT and not isinstance(found, bool):
+        return
+    newer = isinstance(found, int) and found > FORMAT
+    raise BundleError(
+        f"{source}: found bundle format {shown(found)}, expected format {FORMAT}. "
+        + ("Upgrade evenflow: pip install -U evenflow" if newer else AGAIN)
+    )
+
+
+def _check_contract(
+    folder: Path,
+    manifest: Mapping[str, Any],
+    schema: Schema,
+    preprocessor: Preprocessor,
+    decision: Decision,
+) -> None:
+    numeric = {c.name for c in schema.numeric}
+    categories = tuple(c.name for c in schema.categories)
+    fits = {
+        "preprocessor.json": preprocessor.schema_name == schema.name
+        and {*preprocessor.numeric, *preprocessor.indicator} <= numeric
+        and tuple(preprocessor.categories) == categories
+        and preprocessor.layout.n_features == manifest["n_features"],
+        "decision.json": decision.bias.shape == (len(schema.classes),),
+    }
+    for name, fit in fits.items():
+        if not fit:
+            raise BundleError(
+                f"{folder / name} belongs to another contract; expected one for the "
+                f"columns and classes of {schema.name!r} in manifest.json. {AGAIN}"
+            )

@@ -1,0 +1,117 @@
+"""A bundle that crashes or never ends is a message, not the end of the process."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from evenflow.errors import BundleError
+from evenflow.runtime import bundle as bundles
+from evenflow.runtime import trial
+
+PYTHON = sys.executable
+HOSTILE = """#!{python}
+import sys
+from pathlib import Path
+from evenflow.runtime import bundle, trial
+
+def checks(folder, threads):
+    {body}
+
+bundle.checks = checks
+trial.main(Path(sys.argv[-3]), int(sys.argv[-2]), int(sys.argv[-1]))
+"""
+
+
+@pytest.fixture
+def loads_as(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A function that lets the child process do something else than load."""
+
+    def let(body: str) -> None:
+        script = tmp_path / "python"
+        script.write_text(HOSTILE.format(python=PYTHON, body=body))
+        script.chmod(0o755)
+        monkeypatch.setattr(trial.sys, "executable", str(script))
+
+    return let
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("import ctypes; ctypes.string_at(0)", "ended by SIGSEGV"),
+        ("import os; os.abort()", "ended by SIGABRT"),
+        ("import os; os.kill(os.getpid(), 9)", "was killed .SIGKILL."),
+        ("x = bytearray(8 * 2**30)", "takes over 4096 MB"),
+        ("raise SystemExit(3)", "ended with code 3"),
+        ("raise ValueError", "ended with code 1"),
+    ],
+)
+def test_a_load_that_crashes_is_a_message(
+    saved: Path, loads_as, body: str, message: str
+) -> None:
+    loads_as(body)
+    with pytest.raises(BundleError, match=message) as found:
+        bundles.verify(saved)
+    assert "expected" in str(found.value)
+    assert str(saved) in str(found.value)
+
+
+def test_a_load_without_end_is_ended(
+    saved: Path, loads_as, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "BASE_S", 2)
+    monkeypatch.setattr(trial, "WAITING", 100)
+    loads_as("while True: pass")
+    with pytest.raises(BundleError, match="took over 2 s of processor time"):
+        bundles.verify(saved)
+    monkeypatch.setattr(trial, "WAITING", 1)
+    loads_as("import time; time.sleep(99)")
+    with pytest.raises(BundleError, match="took over 2 s, expected"):
+        bundles.verify(saved)
+
+
+def test_a_bundle_is_tried_once_and_again_when_it_changed(
+    saved: Path, tmp_path: Path, loads_as
+) -> None:
+    copy = Path(shutil.copytree(saved, tmp_path / "copy"))
+    trial._tried.clear()
+    trial.once(copy)
+    loads_as("raise SystemExit(3)")
+    trial.once(copy)
+    trial.once(saved)  # the same content
+    sums = copy / "SHA256SUMS"
+    sums.write_text(sums.read_text().replace("a", "b", 1))
+    for _ in range(2):
+        with pytest.raises(BundleError, match="ended with code 3"):
+            trial.once(copy)
+
+
+def test_a_bundle_that_was_refused_is_not_tried_at_every_request(
+    saved: Path, tmp_path: Path, loads_as, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial._tried.clear()
+    loads_as("raise SystemExit(3)")
+    with pytest.raises(BundleError):
+        trial.once(saved)
+    started = time.monotonic()
+    with pytest.raises(BundleError, match="code 3"):
+        trial.once(saved)
+    assert time.monotonic() - started < 0.1
+    monkeypatch.undo()
+    monkeypatch.setattr(trial, "REFUSED_S", 0)
+    trial.once(saved)
+
+
+def test_what_a_load_refuses_is_the_message_of_the_trial(
+    saved: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(saved, tmp_path / "copy"))
+    (copy / "card.md").write_text("another")
+    with pytest.raises(BundleError, match=r"card\.md was changed"):
+        bundles.verify(copy)
+    assert bundles.verify(saved) == bundles.checks(saved)
