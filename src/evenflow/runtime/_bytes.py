@@ -9,8 +9,11 @@ import select
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from evenflow.errors import DataError
 
@@ -18,7 +21,13 @@ CHUNK = 2**20
 """Bytes read at once; also the longest line allowed."""
 MAX_JOINED, PATIENCE_MS = 32, 1
 """Parts of a pipe joined to one block at most, and the wait for each."""
+PIECE_LINES = 2**12
+"""Lines that are read one by one before anything else happens."""
 GZIP = b"\x1f\x8b"
+GZIP_STEP = 2**14
+"""Packed bytes given to zlib at once: it copies what follows the end of a member."""
+MAX_MEMBERS = 2**16
+"""Members of a packed text; bgzip makes one of each 64 KiB."""
 BOM = b"\xef\xbb\xbf"
 
 
@@ -31,6 +40,33 @@ class Block:
     first_line: int
     """Line number of the first one, counted from 1."""
     n_lines: int
+
+    def without_blank_lines(self) -> tuple[bytes, NDArray[np.int64]]:
+        """Return the lines that are not empty, and the number of each."""
+        if not self.data.startswith(b"\n") and b"\n\n" not in self.data:
+            return self.data, self.first_line + np.arange(self.n_lines)
+        text = np.frombuffer(self.data, dtype=np.uint8)
+        ends = np.flatnonzero(text == ord("\n"))
+        is_blank = np.diff(ends, prepend=-1) == 1
+        kept = np.ones(len(text), dtype=np.bool_)
+        kept[ends[is_blank]] = False
+        return text[kept].tobytes(), self.first_line + np.flatnonzero(~is_blank)
+
+    def pieces(self, n_lines: int = PIECE_LINES) -> Iterator[Block]:
+        """Yield the block in pieces of at most so many lines."""
+        if self.n_lines <= n_lines:
+            yield self
+            return
+        text = np.frombuffer(self.data, dtype=np.uint8)
+        ends = np.flatnonzero(text == ord("\n")) + 1
+        cuts = [0, *ends[n_lines - 1 : -1 : n_lines].tolist(), len(text)]
+        for k, (start, stop) in enumerate(pairwise(cuts)):
+            first = k * n_lines
+            yield Block(
+                data=self.data[start:stop],
+                first_line=self.first_line + first,
+                n_lines=min(n_lines, self.n_lines - first),
+            )
 
 
 def chunks(stream: BinaryIO, *, name: str) -> Iterator[bytes]:
@@ -73,31 +109,48 @@ def _watch(stream: BinaryIO) -> Callable[[], bool]:
     return lambda: bool(poll.poll(PATIENCE_MS))
 
 
-def plain(parts: Iterator[bytes], *, name: str) -> Iterator[bytes]:
+def plain(
+    parts: Iterator[bytes], *, name: str, most_members: int | None = None
+) -> Iterator[bytes]:
     """Yield the text's bytes: unpacked if gzip, without a byte order mark.
+
+    Parameters
+    ----------
+    most_members : int, optional
+        Gzip members that may follow each other.
 
     Raises
     ------
     DataError
-        The gzip stream is damaged or cut short, or the text is UTF-16.
+        The gzip stream is damaged, cut short, packed twice or of too many members,
+        or the text is UTF-16.
     """
-    head = b""
-    for part in parts:
-        head += part
-        if len(head) >= 4:
-            break
-    rest = chain([head], parts)
+    head, rest = _begun(parts)
     if head.startswith(GZIP):
-        yield from plain(_gunzip(rest, name=name), name=name)
-        return
+        head, rest = _begun(_gunzip(rest, name=name, most_members=most_members))
+        if head.startswith(GZIP):
+            raise DataError(
+                f"{name}: found gzip data inside gzip data, expected text packed once. "
+                "Unpack it once: gzip -d"
+            )
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(
             f"{name}: found UTF-16 text, expected UTF-8. Convert it: "
             "iconv -f UTF-16 -t UTF-8"
         )
     if head.startswith(BOM):
-        rest = chain([head[len(BOM) :]], parts)
+        rest = chain([next(rest)[len(BOM) :]], rest)
     yield from rest
+
+
+def _begun(parts: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """Return the first bytes, four or more where there are so many, and all parts."""
+    head = b""
+    for part in parts:
+        head += part
+        if len(head) >= 4:
+            break
+    return head, chain([head], parts)
 
 
 def lines(parts: Iterator[bytes], *, name: str) -> Iterator[Block]:
@@ -108,7 +161,7 @@ def lines(parts: Iterator[bytes], *, name: str) -> Iterator[Block]:
     DataError
         A line is over 1 MiB, or holds a NUL byte or bytes that are no UTF-8.
     """
-    carry, number = b"", 1
+    carry, number = bytearray(), 1
     for part in parts:
         first = part.find(b"\n")
         if len(carry) + (len(part) if first < 0 else first) > CHUNK:
@@ -120,12 +173,12 @@ def lines(parts: Iterator[bytes], *, name: str) -> Iterator[Block]:
         if not cut:
             carry += part
             continue
-        block = _checked(carry + part[:cut], number, name)
-        carry = part[cut:]
+        block = _checked(bytes(carry) + part[:cut], number, name)
+        carry = bytearray(part[cut:])
         number += block.n_lines
         yield block
     if carry:
-        yield _checked(carry + b"\n", number, name)
+        yield _checked(bytes(carry) + b"\n", number, name)
 
 
 def _checked(data: bytes, first_line: int, name: str) -> Block:
@@ -150,23 +203,41 @@ def _checked(data: bytes, first_line: int, name: str) -> Block:
     return Block(data=data, first_line=first_line, n_lines=data.count(b"\n"))
 
 
-def _gunzip(parts: Iterator[bytes], *, name: str) -> Iterator[bytes]:
-    """Unpack gzip members, at most ``CHUNK`` bytes at once however they grow."""
-    engine, is_open = zlib.decompressobj(31), False
+def _gunzip(
+    parts: Iterator[bytes], *, name: str, most_members: int | None
+) -> Iterator[bytes]:
+    """Unpack gzip members, gathered to about ``CHUNK`` bytes, however they grow.
+
+    What a part unpacks to is not held back for the next one, which may be long in
+    coming on a pipe.
+    """
+    engine, is_open, n_members = zlib.decompressobj(31), False, 0
+    text = bytearray()
     try:
         for part in parts:
-            rest = part
-            while rest:
-                if not is_open and not (rest := rest.lstrip(b"\0")):
-                    break  # padding after a member
-                is_open = True
-                data = engine.decompress(rest, CHUNK)
-                if data:
-                    yield data
-                rest = engine.unconsumed_tail
-                if engine.eof:
-                    rest, is_open = engine.unused_data, False
-                    engine = zlib.decompressobj(31)
+            for start in range(0, len(part), GZIP_STEP):
+                rest = part[start : start + GZIP_STEP]
+                while rest:
+                    if not is_open and not (rest := rest.lstrip(b"\0")):
+                        break  # padding after a member
+                    is_open = True
+                    text += engine.decompress(rest, CHUNK)
+                    if len(text) >= CHUNK:
+                        yield bytes(text)
+                        text.clear()
+                    rest = engine.unconsumed_tail
+                    if engine.eof:
+                        rest, is_open = engine.unused_data, False
+                        engine, n_members = zlib.decompressobj(31), n_members + 1
+                        if most_members is not None and n_members > most_members:
+                            raise DataError(
+                                f"{name}: found more than {most_members:,} gzip "
+                                "members, expected at most so many. Pack it anew: "
+                                "gzip -dc FILE | gzip"
+                            )
+            if text:
+                yield bytes(text)
+                text.clear()
         while is_open and (data := engine.decompress(b"", CHUNK)):
             yield data
             is_open = not engine.eof

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -17,7 +17,7 @@ import polars as pl
 
 from evenflow.contract import BadRow, fold, shown
 from evenflow.errors import DataError
-from evenflow.runtime._bytes import Block
+from evenflow.runtime._bytes import CHUNK, PIECE_LINES, Block
 from evenflow.runtime._limits import MAX_COLUMNS
 from evenflow.runtime._raw import Raw
 from evenflow.schema import Schema
@@ -56,14 +56,22 @@ def read(blocks: Iterator[Block], schema: Schema, *, name: str) -> Iterator[Raw]
             data=rest, first_line=first.first_line + 1, n_lines=first.n_lines - 1
         )
     n_rows = 0
-    rest_of_block: Block | None = first
-    while block := rest_of_block or next(blocks, None):
-        rest_of_block = None
+    ahead = deque([first])
+
+    def following() -> Block | None:
+        return ahead.popleft() if ahead else next(blocks, None)
+
+    while block := following():
         if not block.n_lines:
             continue
         raw = _fast(block, dialect)
+        if raw is None and block.n_lines > PIECE_LINES:
+            ahead.extendleft(reversed(list(block.pieces())))
+            continue
         if raw is None:
-            raw, rest_of_block = _careful(block, blocks, dialect, name=name)
+            raw, rest_of_block = _careful(block, following, dialect, name=name)
+            if rest_of_block is not None:
+                ahead.appendleft(rest_of_block)
         n_rows += raw.frame.height + len(raw.bad)
         yield raw
     if not n_rows:
@@ -129,28 +137,26 @@ def _unique(names: Sequence[str]) -> tuple[str, ...]:
 
 def _fast(block: Block, dialect: Dialect) -> Raw | None:
     """Return the rows of a block in which nothing is unusual, else None."""
-    data, n_columns = block.data, len(dialect.names)
-    fields = data.count(dialect.delimiter.encode()) + block.n_lines
-    if (
-        fields != block.n_lines * n_columns
-        or b'"' in data
-        or b"\r" in data
-        or b"\n\n" in data
-        or data.startswith(b"\n")
-        or n_columns < 2
-    ):
+    n_columns = len(dialect.names)
+    if b'"' in block.data or b"\r" in block.data or n_columns < 2:
         return None
+    data, lines = block.without_blank_lines()
+    if data.count(dialect.delimiter.encode()) != len(lines) * (n_columns - 1):
+        return None
+    types = dict.fromkeys(dialect.names, pl.String)
     try:
-        frame = pl.read_csv(
-            data,
-            has_header=False,
-            separator=dialect.delimiter,
-            quote_char=None,
-            schema=dict.fromkeys(dialect.names, pl.String),
-        )
+        frame = pl.DataFrame(schema=types)
+        if data:
+            frame = pl.read_csv(
+                data,
+                has_header=False,
+                separator=dialect.delimiter,
+                quote_char=None,
+                schema=types,
+            )
     except pl.exceptions.PolarsError:  # too many fields here, too few there
         return None
-    if frame.height != block.n_lines:
+    if frame.height != len(lines):
         return None
 
     @cache
@@ -159,14 +165,14 @@ def _fast(block: Block, dialect: Dialect) -> Raw | None:
 
     return Raw(
         frame=frame,
-        lines=np.arange(block.first_line, block.first_line + frame.height),
+        lines=lines,
         bad=(),
         text=lambda i: texts()[i].decode(),
     )
 
 
 def _careful(
-    block: Block, blocks: Iterator[Block], dialect: Dialect, *, name: str
+    block: Block, following: Callable[[], Block | None], dialect: Dialect, *, name: str
 ) -> tuple[Raw, Block | None]:
     """Return the rows of a block by Python's ``csv``.
 
@@ -174,22 +180,35 @@ def _careful(
     """
     waiting: deque[str] = deque(_lines(block))
     consumed: list[str] = []
+    n_chars = 0
 
     def feed() -> Iterator[str]:
+        nonlocal n_chars
         while True:
             if not waiting:
-                following = next(blocks, None)
-                if following is None:
+                more = following()
+                if more is None:
                     return
-                waiting.extend(_lines(following))
+                waiting.extend(_lines(more))
             consumed.append(waiting.popleft())
+            n_chars += len(consumed[-1])
+            if n_chars > CHUNK and len(consumed) > 1:
+                raise DataError(
+                    f"{name}: found a record over {CHUNK} characters at line {line}, "
+                    'expected a closing quote (") earlier. Correct the line'
+                )
             yield consumed[-1]
 
     reader = csv.reader(feed(), delimiter=dialect.delimiter, strict=True)
     rows, numbers, texts, bad = [], [], [], []
     line, end = block.first_line, block.first_line + block.n_lines
     while line < end:
+        if waiting and waiting[0] == "\n":  # a blank line is no record
+            waiting.popleft()
+            line += 1
+            continue
         consumed.clear()
+        n_chars = 0
         fields: list[str] | None
         try:
             fields, problem = next(reader, []), ""
@@ -208,7 +227,7 @@ def _careful(
             rows.append(fields)
             numbers.append(line)
             texts.append(text)
-        elif fields:  # a blank line is no record
+        else:
             found, expected = f"{len(fields)} fields", f"{len(dialect.names)}"
             bad.append(_bad(line, found, expected, text))
         line += len(consumed)
@@ -242,9 +261,7 @@ def _lines(block: Block) -> list[str]:
 def _first_with_text(blocks: Iterator[Block]) -> Block | None:
     """Return the first block that is not blank, less blank lines at its start."""
     for block in blocks:
-        data = block.data.lstrip(b" \t\n") if not block.data.strip() else block.data
-        while data.startswith(b"\n"):
-            data = data[1:]
+        data = block.data.lstrip(b"\n") if block.data.strip() else b""
         if data:
             skipped = block.n_lines - data.count(b"\n")
             return Block(

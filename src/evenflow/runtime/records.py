@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from evenflow.contract import BadRow, check, with_text
 from evenflow.errors import DataError
 from evenflow.runtime import _bytes, _delimited, _json_lines, _parquet
-from evenflow.runtime._limits import Limits, bounded
+from evenflow.runtime._limits import Limits, bounded, counted
 from evenflow.runtime._raw import Raw
 from evenflow.schema import Schema, Table
 
@@ -129,10 +129,13 @@ def _read(
             )
         yield from _parquet.read(source, schema, name=name, limits=limits)
         return
-    text = _bytes.plain(chain([head], parts), name=name)
+    most_members = _bytes.MAX_MEMBERS if limits else None
+    text = _bytes.plain(chain([head], parts), name=name, most_members=most_members)
     if limits:
         text = bounded(text, limits, name=name)
     blocks = _bytes.lines(text, name=name)
+    if limits:
+        blocks = counted(blocks, limits, name=name)
     first = next(blocks, None)
     start = b"" if first is None else first.data.lstrip()[:1]
     if start == b"[" and wanted != "csv":
@@ -141,11 +144,11 @@ def _read(
             "it, for instance: jq -c '.[]'"
         )
     is_json = wanted == "jsonl" or (wanted is None and start == b"{")
-    reader = _json_lines.read if is_json else _delimited.read
     again = blocks if first is None else chain([first], blocks)
-    if limits and is_json:
-        again = _json_lines.few_keys(again, name=name)
-    yield from reader(again, schema, name=name)
+    if is_json:
+        yield from _json_lines.read(again, schema, name=name, limits=limits)
+    else:
+        yield from _delimited.read(again, schema, name=name)
 
 
 def _open(path: Path, name: str) -> BinaryIO:

@@ -136,7 +136,7 @@ def score_file(
         format = SUFFIXES.get(suffix.lower(), "csv")  # noqa: A001
     _distinct(source, sink, rejects)
     counts = np.zeros(len(bundle.schema.classes), dtype=np.int64)
-    rejected = 0
+    rejected, is_empty = 0, True
     extra: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     first_bad: list[BadRow] = []
@@ -154,22 +154,26 @@ def score_file(
                     f"{name}, {batch.bad[0]}. Correct the row, or choose 'reject' for "
                     "bad rows to set such rows aside"
                 )
-            scores = bundle.score(batch.table)
-            out = verdict_columns(bundle, batch.lines, scores)
-            if keep_columns:
-                kept = kept or tuple(batch.given.columns)
-                out |= _given_columns(batch, kept, taken=set(out), format=format)
-            write(pl.DataFrame(out))
+            if len(batch.table):
+                scores = bundle.score(batch.table)
+                out = verdict_columns(bundle, batch.lines, scores)
+                if keep_columns:
+                    kept = kept or tuple(batch.given.columns)
+                    out |= _given_columns(batch, kept, taken=set(out), format=format)
+                write(pl.DataFrame(out))
+                is_empty = False
+                counts += np.bincount(scores.code, minlength=len(counts))
+            extra = extra or _unused(bundle, batch)
             for bad in batch.bad:
                 if reject:
                     reject.write(_reject_line(bad))
-            counts += np.bincount(scores.code, minlength=len(counts))
             rejected += len(batch.bad)
             first_bad += batch.bad[: FIRST_BAD - len(first_bad)]
-            extra = extra or _unused(bundle, batch)
             done = int(counts.sum()) + rejected
             total = round(done / batch.share) if batch.share else None
             on_event(Progress(step="score", done=done, total=total))
+        if is_empty:
+            write(no_verdicts(bundle))
     scored = int(counts.sum())
     return Summary(
         source=name,
@@ -199,6 +203,13 @@ def verdict_columns(
     for code, label in enumerate(classes):
         columns[f"p_{label}"] = pl.Series(scores.proba[:, code].copy())
     return columns
+
+
+def no_verdicts(bundle: Bundle) -> pl.DataFrame:
+    """Return the first columns of an output without a row."""
+    nothing = np.empty(0, dtype=np.int64)
+    scores = bundle.score(bundle.golden.take(nothing))
+    return pl.DataFrame(verdict_columns(bundle, nothing, scores))
 
 
 def _given_columns(
