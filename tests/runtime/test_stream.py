@@ -196,6 +196,44 @@ def test_plain_numbers_stay_plain() -> None:
     assert found == ["-1", "+2.5e3", " -.5", "'-1+1", "'-", "'=1", "a=1", None, ""]
 
 
+UNSEEN = [
+    "",
+    " ",
+    "\u00a0",
+    "\u3000",
+    "\u200b",
+    "\ufeff",
+    "\x1f",
+    "\x00",
+    "\u2060",
+    "\u3164",
+]
+SIGNS = "=+-@|%＝＋－＠﹦﹢﹣﹫⁺⁼−"
+
+
+@pytest.mark.parametrize("before", UNSEEN, ids=ascii)
+def test_no_sign_in_any_width_begins_a_cell_or_a_name(before: str) -> None:
+    cells = [f"{before}{sign}cmd()" for sign in SIGNS]
+    found = inert(
+        pl.DataFrame({"a": cells} | {cell: [1] * len(cells) for cell in cells})
+    )
+    assert found["a"].to_list() == [f"'{cell}" for cell in cells]
+    assert found.columns[1:] == [f"'{cell}" for cell in cells]
+    kind = pl.Series("a", cells, dtype=pl.Categorical)
+    assert inert(kind.to_frame())["a"].to_list() == [f"'{cell}" for cell in cells]
+
+
+def test_no_part_of_a_cell_begins_one_where_semicolons_part_them() -> None:
+    cells = ["x;=cmd()", "x; ＝1;@y", "x\n=1", "x\t-1+1", "x;y", "a=1; b"]
+    found = inert(pl.DataFrame({"a": cells}))["a"].to_list()
+    assert found == ["x;'=cmd()", "x;' ＝1;'@y", "x\n'=1", "x\t'-1+1", "x;y", "a=1; b"]
+
+
+def test_a_lone_dash_stays_in_a_file_that_is_scored_again() -> None:
+    found = inert(pl.DataFrame({"a": ["-", "=1"]}), is_input=True)["a"].to_list()
+    assert found == ["-", "'=1"]
+
+
 def test_a_stream_gets_verdicts_as_rows_come(
     bundle: Bundle, small_table: Table
 ) -> None:
