@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evenflow.errors import DataError
-from evenflow.runtime import _bytes, _delimited
+from evenflow.runtime import _bytes, _delimited, _json_lines
 from evenflow.runtime._bytes import CHUNK, Block, lines, plain
 from evenflow.runtime.records import Batch, read_records
 from evenflow.schema import Column, Schema, Table
@@ -368,3 +368,23 @@ def test_a_tables_own_csv_comes_back(small_table: Table, tmp_path: Path) -> None
     small_table.frame.write_csv(tmp_path / "a.csv")
     found = list(read_records(tmp_path / "a.csv", small_table.schema))
     assert pl.concat([b.table.frame for b in found]).equals(small_table.frame)
+
+
+@pytest.mark.parametrize(
+    ("line", "n_keys"),
+    [
+        (b'{"a":1,"b":"x"}', 2),
+        (b'{"b":"x","a":1}', 2),
+        (b'{"a":1,"c":"x"}', 3),
+        (b'{"a":1,"c" :"x"}', 3),
+        (b'{"a":1,"c\\"b":"x"}', 3),
+        (b'{"a":1,"b":"\\"c\\":"}', 2),
+        (b'{"a":1,"\xc3\xa9b":"x"}', 3),
+    ],
+)
+def test_no_key_of_any_line_is_overlooked(line: bytes, n_keys: int) -> None:
+    good = b'{"a":1,"b":"x"}\n'
+    for before in (0, 150):
+        data = good * before + line + b"\n" + good * 150
+        block = Block(data=data, first_line=1, n_lines=before + 151)
+        assert _json_lines._n_keys(block, data, "it") == n_keys

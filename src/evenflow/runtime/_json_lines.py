@@ -26,6 +26,8 @@ from evenflow.schema import Schema
 MAX_CELLS = 2**22
 """Rows times keys of one frame: a key of one line is a column of all its rows."""
 CELL_BYTES = 8
+MANY_LINES, MAX_KEYS = 100, 2**14
+"""Lines, and characters of their keys, for which a look at all at once pays."""
 MAX_DEPTH = 64
 """Levels to which values of columns that are not used may nest."""
 _KEY = r'"(?:[^"\\]|\\.)*"\s*:'
@@ -100,10 +102,38 @@ def _is_flat(data: bytes, n_lines: int) -> bool:
 
 def _n_keys(block: Block, data: bytes, name: str) -> int:
     """Return how many different keys there are, 1 or more."""
-    keys = pl.Series([data.decode()]).str.extract_all(_KEY).explode()
-    n_keys = keys.n_unique()
+    keys = _keys_of_all(data)
+    if keys is None:
+        found = pl.Series([data.decode()]).str.extract_all(_KEY).explode()
+        n_keys = found.n_unique()
+    else:
+        n_keys = len(keys)
     _check_keys(n_keys, block, name)
     return max(1, n_keys)
+
+
+def _keys_of_all(data: bytes) -> list[str] | None:
+    """Return the first line's keys if all lines have them in that order, else None.
+
+    Almost every file is so, and to see it takes half the time of counting keys.
+    """
+    n_lines = data.count(b"\n")
+    if n_lines < MANY_LINES or any(s in data for s in (b"\\", b" :", b"\t:", b"\r")):
+        return None
+    try:
+        keys = list(json.loads(data[: data.index(b"\n")]))
+    except ValueError:
+        return None
+    text = np.frombuffer(data, dtype=np.uint8)
+    ends = np.flatnonzero((text[:-1] == ord('"')) & (text[1:] == ord(":")))
+    if sum(map(len, keys)) > MAX_KEYS or len(ends) != n_lines * len(keys):
+        return None
+    for key, end in zip(keys, ends.reshape(n_lines, -1).T, strict=True):
+        for step, sign in enumerate(reversed(f'"{key}'.encode()), 1):
+            # a step before the text's start is one back from its end, a newline
+            if (text[end - step] != sign).any():
+                return None
+    return keys
 
 
 def _check_keys(n_keys: int, block: Block, name: str) -> None:

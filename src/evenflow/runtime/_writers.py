@@ -34,6 +34,7 @@ _FORMULA = rf"^{_UNSEEN}{_SIGN}|^\s*[\t\r\n]"
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 _NEXT_CELL = rf"([;\t\r\n])({_UNSEEN}{_SIGN})"
 """A formula after what separates cells where Excel's language has a decimal comma."""
+_ANY = rf"{_FORMULA}|{_NEXT_CELL}"
 
 
 @contextmanager
@@ -121,7 +122,7 @@ def inert(frame: pl.DataFrame, *, is_input: bool = False) -> pl.DataFrame:
     >>> inert(pl.DataFrame({"a": ["=1+1", "-1", "tcp"]}))["a"].to_list()
     ["'=1+1", '-1', 'tcp']
     """
-    words = [n for n, t in frame.schema.items() if t in _WORDS]
+    words = [n for n, t in frame.schema.items() if t in _WORDS and _has_sign(frame[n])]
     names = pl.Series(frame.columns, dtype=pl.String).to_frame("name")
     shown = names.select(_inert("name", is_input=False)).to_series().to_list()
     odd = {
@@ -134,6 +135,11 @@ def inert(frame: pl.DataFrame, *, is_input: bool = False) -> pl.DataFrame:
         taken.add(odd[name])
     cells = [_inert(name, is_input=is_input) for name in words]
     return frame.with_columns(cells).rename(odd)
+
+
+def _has_sign(series: pl.Series) -> bool:
+    """Return whether any text has to be looked at again; most columns have none."""
+    return bool(series.cast(pl.String).str.contains(_ANY).any())
 
 
 def _inert(name: str, *, is_input: bool) -> pl.Expr:
