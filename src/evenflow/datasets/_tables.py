@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from evenflow.contract import MISSING
 from evenflow.errors import DataError
 from evenflow.schema import Schema, Table
+from evenflow.text.numbers import MISSING
 
 Source = Path | bytes
 ENCODING = "utf8-lossy"

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from evenflow.contract import BadRow, match_columns, shown
 from evenflow.errors import DataError
-from evenflow.runtime._bytes import Block
-from evenflow.runtime._limits import MAX_COLUMNS, Limits
-from evenflow.runtime._raw import Raw
+from evenflow.runtime._limits import Limits
 from evenflow.schema import Schema
+from evenflow.text.blocks import Block
+from evenflow.text.raw import MAX_COLUMNS, Raw
 
 MAX_CELLS = 2**22
 """Rows times keys of one frame: a key of one line is a column of all its rows."""

@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from evenflow.errors import DataError
-from evenflow.runtime._bytes import Block
+from evenflow.text.blocks import Block
 
-MAX_COLUMNS = 1024
-"""Columns of any source; a published data set has 115 at most."""
 LINES_PER_ROW = 16
 """Lines that a text may have for each record allowed: blank ones cost work too."""
 

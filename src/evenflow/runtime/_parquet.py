@@ -14,8 +14,8 @@ from evenflow.errors import DataError
 from evenflow.runtime import _parquet_guard
 from evenflow.runtime._limits import Limits
 from evenflow.runtime._printable import n_bytes, printable
-from evenflow.runtime._raw import Raw
 from evenflow.schema import Schema
+from evenflow.text.raw import Raw
 
 MAGIC = b"PAR1"
 SLICE_ROWS, SLICE_CELLS = 2**16, 2**24

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from evenflow.errors import DataError
-from evenflow.runtime._limits import MAX_COLUMNS, Limits
+from evenflow.runtime._limits import Limits
 from evenflow.runtime._thrift import ThriftError, struct
+from evenflow.text.raw import MAX_COLUMNS
 
 MAGIC = b"PAR1"
 MAX_FOOTER = 2**25

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenflow.errors import DataError
+from evenflow.text import form
+from evenflow.text.raw import Findings
 
 CHUNK = 2**20
 """Bytes read at once; also the longest line allowed."""
@@ -110,20 +112,28 @@ def _watch(stream: BinaryIO) -> Callable[[], bool]:
 
 
 def plain(
-    parts: Iterator[bytes], *, name: str, most_members: int | None = None
+    parts: Iterator[bytes],
+    *,
+    name: str,
+    most_members: int | None = None,
+    findings: Findings | None = None,
 ) -> Iterator[bytes]:
     """Yield the text's bytes: unpacked if gzip, without a byte order mark.
+
+    UTF-16 and UTF-32 become UTF-8.
 
     Parameters
     ----------
     most_members : int, optional
         Gzip members that may follow each other.
+    findings : Findings, optional
+        Takes the encoding.
 
     Raises
     ------
     DataError
-        The gzip stream is damaged, cut short, packed twice or of too many members,
-        or the text is UTF-16.
+        The gzip stream or the text is damaged or cut short, the stream is packed twice
+        or of too many members, or it is no text.
     """
     head, rest = _begun(parts)
     if head.startswith(GZIP):
@@ -133,11 +143,12 @@ def plain(
                 f"{name}: found gzip data inside gzip data, expected text packed once. "
                 "Unpack it once: gzip -d"
             )
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(
-            f"{name}: found UTF-16 text, expected UTF-8. Convert it: "
-            "iconv -f UTF-16 -t UTF-8"
-        )
+    form.refuse(head, name=name)
+    if encoding := form.encoding_of(head):
+        if findings is not None:
+            findings.encoding = encoding
+        yield from form.decoded(rest, encoding, name=name)
+        return
     if head.startswith(BOM):
         rest = chain([next(rest)[len(BOM) :]], rest)
     yield from rest
@@ -153,16 +164,20 @@ def _begun(parts: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
     return head, chain([head], parts)
 
 
-def lines(parts: Iterator[bytes], *, name: str) -> Iterator[Block]:
+def lines(
+    parts: Iterator[bytes], *, name: str, findings: Findings | None = None
+) -> Iterator[Block]:
     """Yield blocks cut at line ends; a carriage return before one is dropped.
 
     Raises
     ------
     DataError
-        A line is over 1 MiB, or holds a NUL byte or bytes that are no UTF-8.
+        A line is over 1 MiB, or holds a NUL byte or bytes that are neither UTF-8 nor
+        Windows-1252.
     """
+    findings = Findings() if findings is None else findings
     carry, number = bytearray(), 1
-    for part in parts:
+    for part in form.with_newlines(parts, most=CHUNK):
         first = part.find(b"\n")
         if len(carry) + (len(part) if first < 0 else first) > CHUNK:
             raise DataError(
@@ -173,17 +188,17 @@ def lines(parts: Iterator[bytes], *, name: str) -> Iterator[Block]:
         if not cut:
             carry += part
             continue
-        block = _checked(bytes(carry) + part[:cut], number, name)
+        block = _checked(bytes(carry) + part[:cut], number, name, findings)
         carry = bytearray(part[cut:])
         number += block.n_lines
         yield block
     if carry:
-        yield _checked(bytes(carry) + b"\n", number, name)
+        yield _checked(bytes(carry) + b"\n", number, name, findings)
 
 
-def _checked(data: bytes, first_line: int, name: str) -> Block:
+def _checked(data: bytes, first_line: int, name: str, findings: Findings) -> Block:
     if b"\r" in data:
-        data = data.replace(b"\r\n", b"\n")
+        data = data.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n")
     if (at := data.find(b"\0")) >= 0:
         line = first_line + data.count(b"\n", 0, at)
         raise DataError(
@@ -192,14 +207,15 @@ def _checked(data: bytes, first_line: int, name: str) -> Block:
         )
     if not data.isascii():
         try:
-            data.decode()
+            data, n_others = form.repaired(data)
         except UnicodeDecodeError as error:
             line = first_line + data.count(b"\n", 0, error.start)
             raise DataError(
                 f"{name}: found the byte {data[error.start]:#04x} on line {line}, "
-                "expected UTF-8 text. Convert it, for instance: "
-                "iconv -f ISO-8859-1 -t UTF-8"
+                "expected text in UTF-8 (or UTF-16, or Windows-1252). Convert it, for "
+                "instance: iconv -f ISO-8859-15 -t UTF-8"
             ) from None
+        findings.windows_1252 += n_others
     return Block(data=data, first_line=first_line, n_lines=data.count(b"\n"))
 
 

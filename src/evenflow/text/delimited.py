@@ -1,4 +1,4 @@
-"""Read rows separated by comma, semicolon or tab, with or without a header.
+"""Read rows separated by comma, semicolon, tab or bar, with or without a header.
 
 Blocks without anything unusual go through Polars; a block with quotes, blank lines
 or a wrong number of fields goes through Python's ``csv``, which finds exact lines.
@@ -7,6 +7,7 @@ or a wrong number of fields goes through Python's ``csv``, which finds exact lin
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,14 +16,21 @@ from functools import cache
 import numpy as np
 import polars as pl
 
-from evenflow.contract import BadRow, fold, shown
+from evenflow.contract import BadRow, fold, shown, unique_names
 from evenflow.errors import DataError
-from evenflow.runtime._bytes import CHUNK, PIECE_LINES, Block
-from evenflow.runtime._limits import MAX_COLUMNS
-from evenflow.runtime._raw import Raw
 from evenflow.schema import Schema
+from evenflow.text import form
+from evenflow.text.blocks import CHUNK, PIECE_LINES, Block
+from evenflow.text.numbers import SPACE
+from evenflow.text.raw import MAX_COLUMNS, Findings, Raw
 
-DELIMITERS = (",", ";", "\t")
+DELIMITERS = (",", ";", "\t", "|")
+NUMBER = re.compile(
+    r"[-+]?(\d+([.,]\d*)*|[.,]\d+)(e[-+]?\d+)?|0x[0-9a-f]+", re.IGNORECASE
+)
+
+_BLANK = re.compile(rb'(?:[ \t\r",;|]*\n)+')
+_SEP = re.compile(rb'"?sep=[^\n]?"?\n', re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,8 +41,22 @@ class Dialect:
     names: tuple[str, ...]
     has_header: bool
 
+    @property
+    def least(self) -> int:
+        """Fewest fields of a row: columns without a name at the end may be absent."""
+        n = len(self.names)
+        while n > 1 and self.names[n - 1] == f"Unnamed: {n - 1}":
+            n -= 1
+        return n
 
-def read(blocks: Iterator[Block], schema: Schema, *, name: str) -> Iterator[Raw]:
+
+def read(
+    blocks: Iterator[Block],
+    schema: Schema,
+    *,
+    name: str,
+    findings: Findings | None = None,
+) -> Iterator[Raw]:
     """Yield the rows of a delimited text.
 
     Raises
@@ -43,35 +65,17 @@ def read(blocks: Iterator[Block], schema: Schema, *, name: str) -> Iterator[Raw]
         The text is empty, has no rows, names no column of the schema, or a quote
         never ends.
     """
-    first = _first_with_text(blocks)
+    findings = Findings() if findings is None else findings
+    first = start(blocks, name=name, findings=findings)
     if first is None:
         raise DataError(
             f"{name} is empty; expected a header and rows of {schema.name}. Is it "
             "the right file?"
         )
-    head, _, rest = first.data.partition(b"\n")
-    dialect = sniff(head.decode(), schema, name=name)
-    if dialect.has_header:
-        first = Block(
-            data=rest, first_line=first.first_line + 1, n_lines=first.n_lines - 1
-        )
+    head = first.data.partition(b"\n")[0].decode()
     n_rows = 0
-    ahead = deque([first])
-
-    def following() -> Block | None:
-        return ahead.popleft() if ahead else next(blocks, None)
-
-    while block := following():
-        if not block.n_lines:
-            continue
-        raw = _fast(block, dialect)
-        if raw is None and block.n_lines > PIECE_LINES:
-            ahead.extendleft(reversed(list(block.pieces())))
-            continue
-        if raw is None:
-            raw, rest_of_block = _careful(block, following, dialect, name=name)
-            if rest_of_block is not None:
-                ahead.appendleft(rest_of_block)
+    dialect = sniff(head, schema, name=name)
+    for raw in rows(first, blocks, dialect, name=name, findings=findings):
         n_rows += raw.frame.height + len(raw.bad)
         yield raw
     if not n_rows:
@@ -81,30 +85,143 @@ def read(blocks: Iterator[Block], schema: Schema, *, name: str) -> Iterator[Raw]
         )
 
 
-def sniff(head: str, schema: Schema, *, name: str) -> Dialect:
-    """Return the dialect under which the first line makes most sense."""
-    known = {fold(n) for c in schema.columns for n in (c.name, *c.aliases)}
-    splits = {d: _split(head, d) for d in DELIMITERS}
-    if max(map(len, splits.values())) > MAX_COLUMNS:
-        raise DataError(
-            f"{name}: the first line has {max(map(len, splits.values()))} fields, "
-            f"expected at most {MAX_COLUMNS}. Leave out what is not needed"
+def start(blocks: Iterator[Block], *, name: str, findings: Findings) -> Block | None:
+    """Return the block that begins with the first line of a table; None if none does.
+
+    Blank lines before it, records without a value and a spreadsheet's ``sep=;`` are
+    skipped.
+
+    Raises
+    ------
+    DataError
+        The text is no table.
+    """
+    for block in blocks:
+        blank = _BLANK.match(block.data)
+        at = blank.end() if blank else 0
+        n_blank = block.data.count(b"\n", 0, at)
+        findings.blank += n_blank
+        if sep := _SEP.match(block.data, at):
+            at, n_blank = sep.end(), n_blank + 1
+        if at < len(block.data):
+            form.refuse_text(block.data[at : at + 4096], name=name)
+            return Block(
+                data=block.data[at:],
+                first_line=block.first_line + n_blank,
+                n_lines=block.n_lines - n_blank,
+            )
+    return None
+
+
+def rows(
+    first: Block,
+    blocks: Iterator[Block],
+    dialect: Dialect,
+    *,
+    name: str,
+    findings: Findings,
+) -> Iterator[Raw]:
+    """Yield the rows of a text under a dialect; ``first`` begins with its first line.
+
+    A line without a value is skipped and counted. Fields past the last column are
+    dropped where they are empty; any other number of fields makes a bad row.
+
+    Raises
+    ------
+    DataError
+        A quote never ends.
+    """
+    if dialect.has_header:
+        head, _, rest = first.data.partition(b"\n")
+        given = unique_names(split(head.decode(), dialect.delimiter))
+        stripped = [n.strip() for n in split(head.decode(), dialect.delimiter)]
+        findings.repeated = tuple(
+            n for n, s in zip(given, stripped, strict=True) if s and n != s
         )
+        first = Block(
+            data=rest, first_line=first.first_line + 1, n_lines=first.n_lines - 1
+        )
+    ahead = deque([first])
+
+    def following() -> Block | None:
+        return ahead.popleft() if ahead else next(blocks, None)
+
+    while block := following():
+        if not block.n_lines:
+            continue
+        raw = _fast(block, dialect)
+        if raw is not None:
+            findings.blank += block.n_lines - raw.frame.height
+        elif block.n_lines > PIECE_LINES:
+            ahead.extendleft(reversed(list(block.pieces())))
+            continue
+        else:
+            raw, rest_of_block = _careful(
+                block, following, dialect, findings, name=name
+            )
+            if rest_of_block is not None:
+                ahead.appendleft(rest_of_block)
+        yield _without_blank(raw, findings)
+
+
+def _without_blank(raw: Raw, findings: Findings) -> Raw:
+    """Return the rows that hold a value."""
+    frame = raw.frame
+    first = frame.to_series(0)
+    if (
+        not frame.height
+        or not (first.is_null() | (first.str.strip_chars(SPACE) == "")).any()
+    ):
+        return raw
+    is_given = frame.select(
+        pl.any_horizontal(
+            (pl.all().str.strip_chars(SPACE) != "").fill_null(value=False)
+        )
+    ).to_series()
+    kept = is_given.arg_true().to_numpy()
+    if len(kept) == frame.height:
+        return raw
+    findings.blank += frame.height - len(kept)
+    text = raw.text
+    return Raw(
+        frame=frame.filter(is_given),
+        lines=raw.lines[kept],
+        bad=raw.bad,
+        text=lambda i: text(int(kept[i])),
+    )
+
+
+def sniff(head: str, schema: Schema, *, name: str) -> Dialect:
+    """Return the dialect under which the first line makes most sense for a schema.
+
+    Raises
+    ------
+    DataError
+        The line neither names columns of the schema nor has the published order.
+    """
+    known = {fold(n) for c in schema.columns for n in (c.name, *c.aliases)}
+    splits = splits_of(head, name=name)
     matches = {d: sum(fold(f) in known for f in fields) for d, fields in splits.items()}
     best = max(DELIMITERS, key=lambda d: matches[d])
-    if matches[best]:
-        names = _unique(splits[best])
-        return Dialect(delimiter=best, names=names, has_header=True)
     layout = schema.layout
+    least = 0
     if layout:
         least = max(layout.index(n) for n in schema.names if n in layout) + 1
         for delimiter, fields in splits.items():
-            if least <= len(fields) <= len(layout):
+            # a value may be the name of a column, as land is in NSL-KDD
+            if (
+                least <= len(fields) <= len(layout)
+                and 2 * matches[delimiter] < len(schema.names)
+                and is_data(fields)
+            ):
                 return Dialect(
                     delimiter=delimiter,
                     names=layout[: len(fields)],
                     has_header=False,
                 )
+    if matches[best]:
+        names = unique_names(splits[best])
+        return Dialect(delimiter=best, names=names, has_header=True)
     fields = max(splits.values(), key=len)
     order = (
         f", or {least} to {len(layout)} fields in the published order" if layout else ""
@@ -116,23 +233,35 @@ def sniff(head: str, schema: Schema, *, name: str) -> Dialect:
     )
 
 
-def _split(line: str, delimiter: str) -> list[str]:
+def split(line: str, delimiter: str) -> list[str]:
+    """Return the fields of one line; no field where its quotes do not match."""
     try:
         return next(csv.reader([line], delimiter=delimiter), [])
     except csv.Error:
         return []
 
 
-def _unique(names: Sequence[str]) -> tuple[str, ...]:
-    """Return names with repeated ones numbered as pandas does: ``a, a.1``."""
-    out: list[str] = []
-    for given in names:
-        name, number = given, 0
-        while name in out:
-            number += 1
-            name = f"{given}.{number}"
-        out.append(name)
-    return tuple(out)
+def splits_of(head: str, *, name: str) -> dict[str, list[str]]:
+    """Return the fields of the first line under each delimiter.
+
+    Raises
+    ------
+    DataError
+        There are more than columns may be.
+    """
+    splits = {d: split(head, d) for d in DELIMITERS}
+    most = max(map(len, splits.values()))
+    if most > MAX_COLUMNS:
+        raise DataError(
+            f"{name}: the first line has {most} fields, expected at most "
+            f"{MAX_COLUMNS}. Leave out what is not needed"
+        )
+    return splits
+
+
+def is_data(fields: Sequence[str]) -> bool:
+    """Return whether a number is among the fields of a first line."""
+    return any(NUMBER.fullmatch(f.strip()) for f in fields)
 
 
 def _fast(block: Block, dialect: Dialect) -> Raw | None:
@@ -172,7 +301,12 @@ def _fast(block: Block, dialect: Dialect) -> Raw | None:
 
 
 def _careful(
-    block: Block, following: Callable[[], Block | None], dialect: Dialect, *, name: str
+    block: Block,
+    following: Callable[[], Block | None],
+    dialect: Dialect,
+    findings: Findings,
+    *,
+    name: str,
 ) -> tuple[Raw, Block | None]:
     """Return the rows of a block by Python's ``csv``.
 
@@ -200,11 +334,13 @@ def _careful(
             yield consumed[-1]
 
     reader = csv.reader(feed(), delimiter=dialect.delimiter, strict=True)
+    n_columns = len(dialect.names)
     rows, numbers, texts, bad = [], [], [], []
     line, end = block.first_line, block.first_line + block.n_lines
     while line < end:
         if waiting and waiting[0] == "\n":  # a blank line is no record
             waiting.popleft()
+            findings.blank += 1
             line += 1
             continue
         consumed.clear()
@@ -223,15 +359,20 @@ def _careful(
         if fields is None:
             expected = "fields whose quotes close at their end"
             bad.append(_bad(line, problem, expected, text))
-        elif len(fields) == len(dialect.names):
-            rows.append(fields)
+        elif not any(f.strip(SPACE) for f in fields):
+            findings.blank += 1  # no record
+        elif dialect.least <= len(fields) and not any(fields[n_columns:]):
+            fields += [""] * (n_columns - len(fields))
+            rows.append(fields[:n_columns])
             numbers.append(line)
             texts.append(text)
         else:
-            found, expected = f"{len(fields)} fields", f"{len(dialect.names)}"
+            found, expected = f"{len(fields)} fields", f"{n_columns}"
+            if text.startswith(("#", "%", "//")):
+                found, expected = "a comment", f"a row of {n_columns} fields"
             bad.append(_bad(line, found, expected, text))
         line += len(consumed)
-    columns = zip(*rows, strict=True) if rows else ((),) * len(dialect.names)
+    columns = zip(*rows, strict=True) if rows else ((),) * n_columns
     frame = pl.DataFrame(
         [
             pl.Series(n, [field or None for field in column], dtype=pl.String)
@@ -256,17 +397,3 @@ def _bad(line: int, found: str, expected: str, text: str) -> BadRow:
 
 def _lines(block: Block) -> list[str]:
     return [f"{line}\n" for line in block.data.decode()[:-1].split("\n")]
-
-
-def _first_with_text(blocks: Iterator[Block]) -> Block | None:
-    """Return the first block that is not blank, less blank lines at its start."""
-    for block in blocks:
-        data = block.data.lstrip(b"\n") if block.data.strip() else b""
-        if data:
-            skipped = block.n_lines - data.count(b"\n")
-            return Block(
-                data=data,
-                first_line=block.first_line + skipped,
-                n_lines=block.n_lines - skipped,
-            )
-    return None
