@@ -131,12 +131,14 @@ def rows(
     DataError
         A quote never ends.
     """
+    header: list[str] = []
     if dialect.has_header:
         head, _, rest = first.data.partition(b"\n")
-        given = unique_names(split(head.decode(), dialect.delimiter))
-        stripped = [n.strip() for n in split(head.decode(), dialect.delimiter)]
+        header = split(head.decode(), dialect.delimiter)
         findings.repeated = tuple(
-            n for n, s in zip(given, stripped, strict=True) if s and n != s
+            name
+            for name, given in zip(dialect.names, header, strict=True)
+            if given.strip(SPACE) not in ("", name)
         )
         first = Block(
             data=rest, first_line=first.first_line + 1, n_lines=first.n_lines - 1
@@ -161,30 +163,31 @@ def rows(
             )
             if rest_of_block is not None:
                 ahead.appendleft(rest_of_block)
-        yield _without_blank(raw, findings)
+        yield _records(raw, header, findings)
 
 
-def _without_blank(raw: Raw, findings: Findings) -> Raw:
-    """Return the rows that hold a value."""
-    frame = raw.frame
-    first = frame.to_series(0)
-    if (
-        not frame.height
-        or not (first.is_null() | (first.str.strip_chars(SPACE) == "")).any()
-    ):
+def _records(raw: Raw, header: Sequence[str], findings: Findings) -> Raw:
+    """Return the rows that hold a value and do not repeat the header."""
+    frame, first = raw.frame, raw.frame.to_series(0).str.strip_chars(SPACE)
+    left_out = np.zeros(frame.height, dtype=np.bool_)
+    if (first.is_null() | (first == "")).any():
+        has_text = (pl.all().str.strip_chars(SPACE) != "").fill_null(value=False)
+        blank = ~frame.select(pl.any_horizontal(has_text)).to_series()
+        findings.blank += int(blank.sum())
+        left_out |= blank.to_numpy()
+    if header and (first == header[0].strip(SPACE)).any():
+        same = [
+            (pl.col(name).fill_null("").str.strip_chars(SPACE) == given.strip(SPACE))
+            for name, given in zip(frame.columns, header, strict=True)
+        ]  # files that were joined have the header in their middle
+        again = frame.select(pl.all_horizontal(same)).to_series()
+        findings.headers += int(again.sum())
+        left_out |= again.to_numpy()
+    if not left_out.any():
         return raw
-    is_given = frame.select(
-        pl.any_horizontal(
-            (pl.all().str.strip_chars(SPACE) != "").fill_null(value=False)
-        )
-    ).to_series()
-    kept = is_given.arg_true().to_numpy()
-    if len(kept) == frame.height:
-        return raw
-    findings.blank += frame.height - len(kept)
-    text = raw.text
+    kept, text = np.flatnonzero(~left_out), raw.text
     return Raw(
-        frame=frame.filter(is_given),
+        frame=frame[kept],
         lines=raw.lines[kept],
         bad=raw.bad,
         text=lambda i: text(int(kept[i])),

@@ -39,6 +39,8 @@ class Findings:
     """Lines that are no UTF-8 and were read as Windows-1252."""
     blank: int = 0
     """Blank lines and records without any value, which were skipped."""
+    headers: int = 0
+    """Lines that repeat the header, as joined files have them, which were skipped."""
     repeated: tuple[str, ...] = ()
     """Names of columns that stand in the header again, as they were numbered."""
 
@@ -57,6 +59,8 @@ class Findings:
                 f"{self.blank:,} blank line(s) or record(s) without a value were "
                 "skipped"
             )
+        if self.headers:
+            notes.append(f"{self.headers:,} line(s) repeat the header and were skipped")
         if self.repeated:
             notes.append(
                 "a column name stands more than once in the header; the later ones "

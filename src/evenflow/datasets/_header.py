@@ -1,0 +1,95 @@
+"""The columns of an unknown text: named by its header, its user or its layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from evenflow.contract import fold, shown, unique_names
+from evenflow.datasets._layouts import LAYOUTS, Layout
+from evenflow.errors import DataError
+from evenflow.text import delimited
+
+
+def by_itself(
+    head: str,
+    second: str,
+    *,
+    name: str,
+    header: Sequence[str] = (),
+    is_label: Callable[[str], bool],
+) -> tuple[delimited.Dialect, Layout | None]:
+    """Return the dialect of a text from what it holds, and its published layout.
+
+    Parameters
+    ----------
+    head, second : str
+        Its first two lines.
+    header : sequence of str, optional
+        The names of the columns of a text that has none.
+    is_label : callable
+        Whether a name is one that a label column goes by.
+
+    Raises
+    ------
+    DataError
+        There is one column only, the first line is a comment or holds values, or
+        ``header`` has another number of names.
+    """
+    splits = delimited.splits_of(head, name=name)
+    delimiter = max(delimited.DELIMITERS, key=lambda d: len(splits[d]))
+    fields = [f.strip() for f in splits[delimiter]]
+    if head.lstrip().startswith(("#", "%", "//")) and len(fields) != len(
+        delimited.split(second, delimiter)
+    ):
+        raise DataError(
+            f"{name}, line 1: found a comment ({shown(head)}), expected the names of "
+            "the columns. Delete the comment lines"
+        )
+    if len(fields) < 2:
+        raise DataError(
+            f"{name}: the first line is one field ({shown(head)}); expected the names "
+            "of two columns or more, parted by comma, semicolon, tab or |. Write the "
+            "table as CSV"
+        )
+    if header:
+        names = unique_names(header)
+        if len(fields) != len(names):
+            raise DataError(
+                f"{name}: the first line has {len(fields)} fields and header has "
+                f"{len(names)} names; expected one name for each field. Correct header"
+            )
+        is_named = [fold(f) for f in fields] == [fold(n) for n in names]
+        return (
+            delimited.Dialect(delimiter=delimiter, names=names, has_header=is_named),
+            None,
+        )
+    for layout in LAYOUTS:
+        if layout.fits(fields):
+            names = layout.names[: len(fields)]
+            dialect = delimited.Dialect(
+                delimiter=delimiter, names=names, has_header=False
+            )
+            return dialect, layout
+    if delimited.is_data(fields) and not _is_header(fields, is_label):
+        value = next(f for f in fields if delimited.NUMBER.fullmatch(f))
+        raise DataError(
+            f"{name}, line 1: found values ({value!r} among them), expected the names "
+            f'of the {len(fields)} columns. Give the names: header = ["...", ...], or '
+            "write them into the first line"
+        )
+    names = unique_names(fields)
+    return delimited.Dialect(delimiter=delimiter, names=names, has_header=True), None
+
+
+def _is_header(fields: Sequence[str], is_label: Callable[[str], bool]) -> bool:
+    """Return whether fields with numbers among them are names all the same.
+
+    They are if they count from 0 or 1, or if most are words and one is the label's.
+    """
+    numbers = [f for f in fields if delimited.NUMBER.fullmatch(f)]
+    start = 1 if numbers[0] == "1" else 0
+    if numbers == [str(n) for n in range(start, start + len(numbers))] and (
+        len(numbers) > 1 or len(fields) == len(numbers)
+    ):
+        return True
+    return 2 * len(numbers) < len(fields) and any(map(is_label, fields))
