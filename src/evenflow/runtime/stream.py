@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from evenflow.contract import BadRow, match_columns
 from evenflow.decision import Scores
 from evenflow.errors import DataError, StorageError
-from evenflow.progress import OnEvent, Progress, ignore
+from evenflow.progress import Note, OnEvent, Progress, ignore
 from evenflow.runtime._limits import Limits
 from evenflow.runtime._writers import OutputFormat, binary, writer
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import attack_probability, sigmoid
 from evenflow.runtime.records import Batch, Format, read_records
+from evenflow.text.raw import Findings
 
 OnBadRow = Literal["stop", "reject"]
 SUFFIXES: dict[str, OutputFormat] = {
@@ -53,6 +54,8 @@ class Summary:
     extra: tuple[str, ...]
     """Columns of the source that the bundle does not use (labels among them)."""
     first_bad: tuple[BadRow, ...]
+    notes: tuple[str, ...]
+    """What was skipped in the source, or read otherwise than it is written."""
     seconds: float
 
     @property
@@ -71,6 +74,7 @@ class Summary:
             "counts": dict(self.counts),
             "extra": list(self.extra),
             "first_bad": [str(bad) for bad in self.first_bad],
+            "notes": list(self.notes),
             "seconds": self.seconds,
             "rows_per_s": self.scored / self.seconds if self.seconds else None,
         }
@@ -140,11 +144,17 @@ def score_file(
     extra: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     first_bad: list[BadRow] = []
+    findings = Findings()
     with ExitStack() as stack:
         write = stack.enter_context(writer(sink, format))
         reject = stack.enter_context(binary(rejects)) if rejects else None
         batches = read_records(
-            source, bundle.schema, format=input_format, name=name, limits=limits
+            source,
+            bundle.schema,
+            format=input_format,
+            name=name,
+            limits=limits,
+            findings=findings,
         )
         # a pipe is not read ahead: its next record may be an hour away
         ready = ahead(batches) if isinstance(source, Path) else batches
@@ -174,7 +184,9 @@ def score_file(
             on_event(Progress(step="score", done=done, total=total))
         if is_empty:
             write(no_verdicts(bundle))
-    scored = int(counts.sum())
+    scored, notes = int(counts.sum()), findings.notes()
+    for note in notes:
+        on_event(Note(text=f"{name}: {note}"))
     return Summary(
         source=name,
         read=scored + rejected,
@@ -183,6 +195,7 @@ def score_file(
         counts=dict(zip(bundle.schema.classes, counts.tolist(), strict=True)),
         extra=extra,
         first_bad=tuple(first_bad),
+        notes=tuple(notes),
         seconds=time.perf_counter() - started,
     )
 
