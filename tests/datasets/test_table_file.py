@@ -250,9 +250,7 @@ def test_a_column_of_words_is_no_column_of_numbers_whatever_the_toml_says(tmp_pa
     path.write_text("pkts,x,label\n1,a,benign\ntwo,b,benign\nthree,c,dos\n4,d,dos\n")
     config = tmp_path / "c.toml"
     config.write_text('[columns]\npkts = "numeric"\n')
-    with pytest.raises(
-        DataError, match="pkts: found 2 values .*line 3: .two"
-    ):
+    with pytest.raises(DataError, match="pkts: found 2 values .*line 3: .two"):
         load(path, config=str(config))
 
 

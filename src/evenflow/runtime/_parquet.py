@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from evenflow.contract import match_columns
+from evenflow.contract import match_columns, unique_names
 from evenflow.errors import DataError
 from evenflow.runtime import _parquet_guard
 from evenflow.runtime._limits import Limits
@@ -37,7 +37,9 @@ def read(
     _parquet_guard.inspect(path, limits, name=name)
     try:
         scan = pl.scan_parquet(path, glob=False)
-        columns = scan.collect_schema().names()
+        given = scan.collect_schema().names()
+        columns = unique_names(given)
+        scan = scan.rename(dict(zip(given, columns, strict=True)))
         n_rows = scan.select(pl.len()).collect().item()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise _damaged(name, error) from None

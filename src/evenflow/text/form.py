@@ -13,6 +13,7 @@ _CAPTURE = "Turn its packets into flows first: evenflow flows -r FILE"
 MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"PK\x03\x04", "a zip archive (or a spreadsheet, .xlsx)",
      "Unpack it with unzip; export a spreadsheet as CSV"),
+    (b"PK\x05\x06", "an empty zip archive", "Get the file again"),
     (b"\xfd7zXZ\x00", "xz data", f"{_UNPACK}: xz -d"),
     (b"BZh91AY&SY", "bzip2 data", f"{_UNPACK}: bunzip2"),
     (b"\x28\xb5\x2f\xfd", "zstd data", f"{_UNPACK}: zstd -d"),
@@ -21,6 +22,12 @@ MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"Rar!\x1a\x07", "a RAR archive", f"{_UNPACK}: unrar x"),
     (b"\xd0\xcf\x11\xe0", "a spreadsheet of Microsoft Office (.xls)",
      "Export it as CSV"),
+    (b"%PDF-", "a PDF file", "Get the table as CSV"),
+    (b"\xff\xd8\xff", "a picture", "Give the table itself"),
+    (b"\x89PNG", "a picture", "Give the table itself"),
+    (b"GIF89a", "a picture", "Give the table itself"),
+    (b"\x7fELF", "a program", "Give the table itself"),
+    (b"MZ\x90\0", "a program", "Give the table itself"),
     (b"SQLite format 3\0", "an SQLite database", "Export the table as CSV"),
     (b"\x89HDF", "an HDF5 file", "Export the table as CSV or Parquet"),
     (b"ARROW1\0\0", "an Arrow (Feather) file", "Write it as Parquet"),
@@ -83,7 +90,7 @@ def refuse_text(start: bytes, *, name: str) -> None:
 
 def _not_a_table(name: str, what: str, do: str) -> DataError:
     return DataError(
-        f"{name}: found {what}, expected a table as CSV text (plain or gzip) or "
+        f"{name}: found {what}, expected records as text (plain or gzip) or "
         f"Parquet. {do}"
     )
 
