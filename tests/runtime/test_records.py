@@ -23,6 +23,7 @@ from evenflow.runtime.records import Batch, read_records
 from evenflow.schema import Column, Schema, Table
 from evenflow.text import delimited, form
 from evenflow.text.blocks import CHUNK, Block, lines, plain
+from evenflow.text.header import Dialect
 from evenflow.text.raw import Findings
 
 SCHEMA = Schema(
@@ -353,7 +354,7 @@ def test_fast_and_careful_reading_agree(data: st.DataObject) -> None:
     table = [[data.draw(cell) for _ in range(3)] for _ in range(n)]
     text = "".join(",".join(row) + "\n" for row in table).encode()
     block = Block(data=text, first_line=2, n_lines=n)
-    dialect = delimited.Dialect(delimiter=",", names=SCHEMA.names, has_header=True)
+    dialect = Dialect(delimiter=",", names=SCHEMA.names, has_header=True)
     fast = delimited._fast(block, dialect)
     careful, rest = delimited._careful(
         block, lambda: None, dialect, Findings(), name="test"

@@ -7,7 +7,14 @@ from collections.abc import Callable, Sequence
 from evenflow.contract import fold, shown, unique_names
 from evenflow.datasets._layouts import LAYOUTS, Layout
 from evenflow.errors import DataError
-from evenflow.text import delimited
+from evenflow.text.header import (
+    DELIMITERS,
+    NUMBER,
+    Dialect,
+    is_data,
+    split,
+    splits_of,
+)
 
 
 def by_itself(
@@ -17,7 +24,7 @@ def by_itself(
     name: str,
     header: Sequence[str] = (),
     is_label: Callable[[str], bool],
-) -> tuple[delimited.Dialect, Layout | None]:
+) -> tuple[Dialect, Layout | None]:
     """Return the dialect of a text from what it holds, and its published layout.
 
     Parameters
@@ -35,11 +42,11 @@ def by_itself(
         There is one column only, the first line is a comment or holds values, or
         ``header`` has another number of names.
     """
-    splits = delimited.splits_of(head, name=name)
-    delimiter = max(delimited.DELIMITERS, key=lambda d: len(splits[d]))
+    splits = splits_of(head, name=name)
+    delimiter = max(DELIMITERS, key=lambda d: len(splits[d]))
     fields = [f.strip() for f in splits[delimiter]]
     if head.lstrip().startswith(("#", "%", "//")) and len(fields) != len(
-        delimited.split(second, delimiter)
+        split(second, delimiter)
     ):
         raise DataError(
             f"{name}, line 1: found a comment ({shown(head)}), expected the names of "
@@ -60,25 +67,23 @@ def by_itself(
             )
         is_named = [fold(f) for f in fields] == [fold(n) for n in names]
         return (
-            delimited.Dialect(delimiter=delimiter, names=names, has_header=is_named),
+            Dialect(delimiter=delimiter, names=names, has_header=is_named),
             None,
         )
     for layout in LAYOUTS:
         if layout.fits(fields):
             names = layout.names[: len(fields)]
-            dialect = delimited.Dialect(
-                delimiter=delimiter, names=names, has_header=False
-            )
+            dialect = Dialect(delimiter=delimiter, names=names, has_header=False)
             return dialect, layout
-    if delimited.is_data(fields) and not _is_header(fields, is_label):
-        value = next(f for f in fields if delimited.NUMBER.fullmatch(f))
+    if is_data(fields) and not _is_header(fields, is_label):
+        value = next(f for f in fields if NUMBER.fullmatch(f))
         raise DataError(
             f"{name}, line 1: found values ({value!r} among them), expected the names "
             f'of the {len(fields)} columns. Give the names: header = ["...", ...], or '
             "write them into the first line"
         )
     names = unique_names(fields)
-    return delimited.Dialect(delimiter=delimiter, names=names, has_header=True), None
+    return Dialect(delimiter=delimiter, names=names, has_header=True), None
 
 
 def _is_header(fields: Sequence[str], is_label: Callable[[str], bool]) -> bool:
@@ -86,7 +91,7 @@ def _is_header(fields: Sequence[str], is_label: Callable[[str], bool]) -> bool:
 
     They are if they count from 0 or 1, or if most are words and one is the label's.
     """
-    numbers = [f for f in fields if delimited.NUMBER.fullmatch(f)]
+    numbers = [f for f in fields if NUMBER.fullmatch(f)]
     start = 1 if numbers[0] == "1" else 0
     if numbers == [str(n) for n in range(start, start + len(numbers))] and (
         len(numbers) > 1 or len(fields) == len(numbers)
