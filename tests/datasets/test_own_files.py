@@ -234,6 +234,8 @@ def test_what_cannot_be_read_is_named_in_training_and_in_scoring(
         ('{"dur": 1, "label": "x"}\n', "found JSON"),
         ("[1, 2]\n", "found JSON"),
         (CLEAN.split("\n", 1)[1], "line 1: found values .'0.0'.*header = "),
+        ("0.5,tcp,-,attack\n0.5,udp,1,label\n", "line 1: found values"),
+        ("1,label\n2,class\n", "line 1: found values"),
     ],
 )
 def test_a_first_line_that_names_no_columns_is_named_for_what_it_is(
@@ -256,6 +258,22 @@ def test_the_names_of_a_file_without_a_header_are_given(tmp_path, clean):
     assert load(path, config=str(config))[0].frame.equals(clean.frame)
     with pytest.raises(DataError, match="6 fields and header has 2 names"):
         load(path, header=["a", "b"])
+
+
+def test_a_number_among_the_names_of_columns_is_a_name(tmp_path, clean):
+    path = tmp_path / "x.csv"
+    path.write_text(CLEAN.replace("pkts", "443"))
+    assert load(path)[0].schema.names == ("dur", "proto", "is_long", "443", "zone")
+
+
+def test_parquet_inside_gzip_is_named(tmp_path, clean):
+    path = tmp_path / "x.parquet"
+    clean.frame.write_parquet(path)
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(DataError, match="Parquet inside gzip"):
+        load(path)
+    with pytest.raises(DataError, match="Parquet inside gzip"):
+        list(read_records(path, clean.schema))
 
 
 def test_names_that_count_are_a_header_and_the_label_may_be_one(tmp_path, clean):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from evenflow.contract import fold, shown, unique_names
 from evenflow.datasets._layouts import LAYOUTS, Layout
@@ -15,6 +15,7 @@ from evenflow.text.header import (
     split,
     splits_of,
 )
+from evenflow.text.numbers import MISSING
 
 
 def by_itself(
@@ -23,7 +24,6 @@ def by_itself(
     *,
     name: str,
     header: Sequence[str] = (),
-    is_label: Callable[[str], bool],
 ) -> tuple[Dialect, Layout | None]:
     """Return the dialect of a text from what it holds, and its published layout.
 
@@ -33,8 +33,6 @@ def by_itself(
         Its first two lines.
     header : sequence of str, optional
         The names of the columns of a text that has none.
-    is_label : callable
-        Whether a name is one that a label column goes by.
 
     Raises
     ------
@@ -75,7 +73,7 @@ def by_itself(
             names = layout.names[: len(fields)]
             dialect = Dialect(delimiter=delimiter, names=names, has_header=False)
             return dialect, layout
-    if is_data(fields) and not _is_header(fields, is_label):
+    if is_data(fields) and not _is_header(fields, split(second, delimiter)):
         value = next(f for f in fields if NUMBER.fullmatch(f))
         raise DataError(
             f"{name}, line 1: found values ({value!r} among them), expected the names "
@@ -86,15 +84,18 @@ def by_itself(
     return Dialect(delimiter=delimiter, names=names, has_header=True), None
 
 
-def _is_header(fields: Sequence[str], is_label: Callable[[str], bool]) -> bool:
-    """Return whether fields with numbers among them are names all the same.
+def _is_header(fields: Sequence[str], second: Sequence[str]) -> bool:
+    """Return whether a first line with numbers in it holds names all the same.
 
-    They are if they count from 0 or 1, or if most are words and one is the label's.
+    It does if the numbers count from 0 or 1, or if a word stands above a number.
     """
-    numbers = [f for f in fields if NUMBER.fullmatch(f)]
-    start = 1 if numbers[0] == "1" else 0
-    if numbers == [str(n) for n in range(start, start + len(numbers))] and (
-        len(numbers) > 1 or len(fields) == len(numbers)
-    ):
+    found = [f for f in fields if NUMBER.fullmatch(f)]
+    start = 1 if found[0] == "1" else 0
+    if len(found) > 1 and found == [str(start + i) for i in range(len(found))]:
         return True
-    return 2 * len(numbers) < len(fields) and any(map(is_label, fields))
+    return any(
+        NUMBER.fullmatch(below.strip())
+        and not NUMBER.fullmatch(field)
+        and field.lower() not in MISSING
+        for field, below in zip(fields, second, strict=False)
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,10 +15,8 @@ from evenflow.contract import BadRow, unique_names
 from evenflow.datasets import _header, _tables
 from evenflow.errors import DataError
 from evenflow.text import delimited
-from evenflow.text.blocks import chunks, lines, plain
+from evenflow.text.blocks import PARQUET, chunks, lines, plain
 from evenflow.text.raw import Findings
-
-PARQUET = b"PAR1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,9 +38,7 @@ class OwnFile:
         return f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
 
 
-def read(
-    where: Path, *, header: Sequence[str] = (), is_label: Callable[[str], bool]
-) -> OwnFile:
+def read(where: Path, *, header: Sequence[str] = ()) -> OwnFile:
     """Read a whole file.
 
     Parameters
@@ -50,8 +46,6 @@ def read(
     where : Path
     header : sequence of str, optional
         Names of the columns of a text that has none.
-    is_label : callable
-        Whether a name is one that a label column goes by.
 
     Raises
     ------
@@ -64,9 +58,7 @@ def read(
             if stream.read(len(PARQUET)) == PARQUET:
                 return _parquet(where)
             stream.seek(0)
-            file = _text(
-                where, chunks(stream, name=str(where)), header=header, is_label=is_label
-            )
+            file = _text(where, chunks(stream, name=str(where)), header)
     except OSError as error:
         raise _tables.damaged(where, error) from error
     if not file.frame.height:
@@ -89,15 +81,9 @@ def _parquet(where: Path) -> OwnFile:
     return OwnFile(where=where, frame=frame, lines=None, layout=(), notes=())
 
 
-def _text(
-    where: Path,
-    parts: Iterable[bytes],
-    *,
-    header: Sequence[str],
-    is_label: Callable[[str], bool],
-) -> OwnFile:
+def _text(where: Path, parts: Iterator[bytes], header: Sequence[str]) -> OwnFile:
     name, findings = str(where), Findings()
-    text = plain(iter(parts), name=name, findings=findings)
+    text = plain(parts, name=name, findings=findings)
     blocks = lines(text, name=name, findings=findings)
     first = delimited.start(blocks, name=name, findings=findings)
     if first is None:
@@ -117,7 +103,6 @@ def _text(
         rest.partition(b"\n")[0].decode(),
         name=name,
         header=header,
-        is_label=is_label,
     )
     frames, numbers = [], []
     bad: list[BadRow] = []

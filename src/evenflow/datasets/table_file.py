@@ -20,7 +20,6 @@ from evenflow.datasets._table_config import (
     read_config,
 )
 from evenflow.errors import DataError
-from evenflow.prepare import names
 from evenflow.prepare.suspects import label_twins
 from evenflow.progress import Note, OnEvent, ignore
 from evenflow.registry import nearest
@@ -154,16 +153,8 @@ def _test_file(where: Path, test: str | None, folders: Sequence[Path]) -> Path:
     return find(test, folders)
 
 
-def _read(where: Path, settings: Config) -> OwnFile:
-    return _own.read(
-        where,
-        header=settings.header,
-        is_label=lambda name: names.is_label(name) or name == settings.label,
-    )
-
-
 def _prepared(where: Path, settings: Config, on_event: OnEvent) -> Table:
-    file = _read(where, settings)
+    file = _own.read(where, header=settings.header)
     _known(file.frame, settings, where)
     frame = file.frame.drop(settings.drop)
     notes = [*file.notes]
@@ -338,7 +329,7 @@ def _table(
 
 def _like(schema: Schema, where: Path, settings: Config, on_event: OnEvent) -> Table:
     """Return a later file's rows in the columns and by the labels of a schema."""
-    file = _read(where, settings)
+    file = _own.read(where, header=settings.header)
     frame, notes = file.frame, [*file.notes]
     label = _label_like(schema, frame, where, settings, notes)
     labels = _labels.read_later(

@@ -30,6 +30,7 @@ GZIP_STEP = 2**14
 """Packed bytes given to zlib at once: it copies what follows the end of a member."""
 MAX_MEMBERS = 2**16
 """Members of a packed text; bgzip makes one of each 64 KiB."""
+PARQUET = b"PAR1"
 BOM = b"\xef\xbb\xbf"
 
 
@@ -142,6 +143,11 @@ def plain(
             raise DataError(
                 f"{name}: found gzip data inside gzip data, expected text packed once. "
                 "Unpack it once: gzip -d"
+            )
+        if head.startswith(PARQUET):
+            raise DataError(
+                f"{name}: found Parquet inside gzip data, expected Parquet as it is. "
+                "Unpack it: gzip -d"
             )
     form.refuse(head, name=name)
     if encoding := form.encoding_of(head):
