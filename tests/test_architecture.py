@@ -24,6 +24,7 @@ LEVELS = [
         "progress",
         "inference",
         "contract",
+        "text",
         "toml",
     },
     {"recipe", "registry"},

@@ -15,16 +15,9 @@ from numpy.typing import NDArray
 
 from evenflow.errors import DataError
 from evenflow.schema import Column, Schema, Table
-
-MISSING = frozenset(
-    {"", "-", "?", "na", "n/a", "nan", "null", "none", "inf", "-inf", "+inf"}
-    | {"infinity", "-infinity", "+infinity"}
-)
-"""Words for "no value" in a numeric column, in lower case. The preprocessor fills
-such a value with what training rows showed; it is no error."""
-
-SPACE = " \t\r\n\v\f\u00a0"
-"""What is dropped around a value; Python and Polars differ in what a space is."""
+from evenflow.text.numbers import MISSING as MISSING  # the contract's words
+from evenflow.text.numbers import SPACE as SPACE
+from evenflow.text.numbers import number, numbers, written
 
 MAX_SHOWN = 60
 """Characters of a bad value that a message repeats."""
@@ -125,7 +118,7 @@ def check(
     extra = frame.select([c for c in frame.columns if c not in used])
     prefix = f"{source}: " if source else ""
     numeric = {c.name: frame[names[c.name]] for c in schema.numeric}
-    values, wrong = _numbers(numeric, prefix)
+    values, wrong = _numbers(schema, numeric, prefix)
     for column in schema.numeric:
         outside = _outside(column, values[column.name])
         if outside is not None:
@@ -213,37 +206,49 @@ def parse_numbers(
     DataError
         A value is no number or impossible; the message names the column.
     """
-    out = []
+    out: list[float] = []
+    found: float | None
     for column in columns:
         value = record[column.name]
         if isinstance(value, str):
-            word = value.strip(SPACE)
-            # float() also reads 1_000 and other scripts' digits, a file's reader not
-            is_plain = word.isascii() and word.isprintable() and "_" not in word
-            try:
-                number = float(word) if is_plain else None
-            except ValueError:
-                number = float("nan") if word.lower() in MISSING else None
+            found = number(value.strip(SPACE), column)
         elif value is None:
-            number = float("nan")
+            found = float("nan")
         elif isinstance(value, (int, float, np.number)):
             try:
-                number = float(value)
+                found = float(value)
             except OverflowError:  # an integer of 400 digits
-                number = None
+                found = None
         else:
-            number = None
+            found = None
         if (
-            number is None
-            or (column.low is not None and -np.inf < number < column.low)
-            or (column.high is not None and column.high < number < np.inf)
+            found is None
+            or (column.low is not None and -np.inf < found < column.low)
+            or (column.high is not None and column.high < found < np.inf)
         ):
             raise DataError(
                 f"column {column.name}: found {shown(value)}, expected "
                 f"{describe(column)}. Correct the value"
             )
-        out.append(number)
+        out.append(found)
     return out
+
+
+def unique_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return a header's names: stripped, named by place if empty, repeats numbered.
+
+    As pandas writes them: ``Unnamed: 0`` for the first column if it has no name, and
+    ``a``, ``a.1``, ``a.2`` for a name that comes again.
+    """
+    out: dict[str, None] = {}
+    for place, given in enumerate(names):
+        base = given.strip(SPACE) or f"Unnamed: {place}"
+        name, number = base, 0
+        while name in out:
+            number += 1
+            name = f"{base}.{number}"
+        out[name] = None
+    return tuple(out)
 
 
 def fold(name: str) -> str:
@@ -308,7 +313,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _numbers(
-    columns: Mapping[str, pl.Series], prefix: str
+    schema: Schema, columns: Mapping[str, pl.Series], prefix: str
 ) -> tuple[dict[str, pl.Series], dict[str, NDArray[np.bool_]]]:
     """Return Float64 columns and, of those with words in them, the rows at fault."""
     for name, series in columns.items():
@@ -321,15 +326,14 @@ def _numbers(
     raw = pl.DataFrame([s.alias(name) for name, s in columns.items()])
     cast = raw.select(pl.all().cast(pl.Float64, strict=False))
     wrong = {}
-    for name, series in columns.items():
-        if series.dtype == pl.String and cast[name].null_count() > series.null_count():
-            word = series.str.strip_chars(SPACE)
-            number = word.cast(pl.Float64, strict=False)
-            strange = number.is_null() & word.is_not_null()
-            strange &= ~word.str.to_lowercase().is_in(sorted(MISSING))
+    for column in schema.numeric:
+        name, series = column.name, columns[column.name]
+        is_plain = cast[name].null_count() == series.null_count()
+        if series.dtype == pl.String and not (is_plain and written(column) is None):
+            parsed, strange = numbers(series, column)
             if strange.any():
                 wrong[name] = strange.to_numpy()
-            cast = cast.with_columns(number.alias(name))
+            cast = cast.with_columns(parsed.alias(name))
     cast = cast.select(pl.all().fill_null(float("nan")))
     return {name: cast[name] for name in columns}, wrong
 

@@ -44,6 +44,10 @@ class Column:
     aliases: tuple[str, ...] = ()
     """Other names under which published files carry the column."""
     description: str = ""
+    decimal: str = ""
+    """Decimal mark of the numbers in a text, where it is not the point."""
+    thousands: str = ""
+    """Mark between the thousands of the numbers in a text."""
 
     def __post_init__(self) -> None:
         if self.low is not None and self.high is not None and self.low > self.high:

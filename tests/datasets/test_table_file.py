@@ -232,19 +232,26 @@ def test_a_class_of_one_row_is_taken_and_named(tmp_path):
     assert "classes of one row: dos" in told
 
 
-def test_a_word_among_many_numbers_is_named_with_line_and_column(tmp_path):
+def test_a_word_among_many_numbers_is_missing_and_named_with_line_and_column(tmp_path):
     rows = [f"{i},{'benign' if i % 2 else 'dos'}" for i in range(20)]
     rows[7] = "many,dos"
     path = tmp_path / "bad.csv"
     path.write_text("\n".join(["pkts,label", *rows]) + "\n")
-    with pytest.raises(DataError, match="line 9, column pkts: found 'many'"):
-        load(path)
-    table, _ = (
-        load(path, config=None, drop=[], label="label", benign="benign")
-        if (path.write_text(path.read_text().replace("many", "7")))
-        else (None, None)
-    )
-    assert len(table) == 20
+    table, told = load(path)
+    assert "pkts: 1 value(s) that are no numbers (first on line 9: 'many')" in told
+    assert table.schema.column("pkts").kind == "numeric"
+    assert table.frame["pkts"].is_nan().arg_true().to_list() == [7]
+    _, bad = contract.conform(table.schema, pl.read_csv(path, infer_schema=False))
+    assert [b.found for b in bad] == ["'many'"]
+
+
+def test_a_column_of_words_is_no_column_of_numbers_whatever_the_toml_says(tmp_path):
+    path = tmp_path / "bad.csv"
+    path.write_text("pkts,x,label\n1,a,benign\ntwo,b,benign\nthree,c,dos\n4,d,dos\n")
+    config = tmp_path / "c.toml"
+    config.write_text('[columns]\npkts = "numeric"\n')
+    with pytest.raises(DataError, match="pkts: found 2 values .*line 3: .two"):
+        load(path, config=str(config))
 
 
 def test_a_parquet_file_cut_short_is_named(file, tmp_path):
@@ -359,12 +366,12 @@ def test_a_column_of_very_many_words_is_no_feature():
     assert _guess.kind_of(words).kind == "extra"
 
 
-def test_a_dash_among_numbers_is_a_missing_value_and_a_word_elsewhere(tmp_path):
+def test_a_dash_is_a_missing_value(tmp_path):
     path = tmp_path / "zeek.csv"
     path.write_text("bytes,service,label\n-,-,benign\n1,-,benign\n2,dns,x\n3,dns,x\n")
     table, _ = load(path)
     assert np.isnan(table.frame["bytes"][0])
-    assert table.frame["service"].to_list() == ["-", "-", "dns", "dns"]
+    assert table.frame["service"].to_list() == [None, None, "dns", "dns"]
 
 
 def test_a_quoted_name_may_hold_the_separator(tmp_path):

@@ -196,6 +196,44 @@ def test_plain_numbers_stay_plain() -> None:
     assert found == ["-1", "+2.5e3", " -.5", "'-1+1", "'-", "'=1", "a=1", None, ""]
 
 
+UNSEEN = [
+    "",
+    " ",
+    "\u00a0",
+    "\u3000",
+    "\u200b",
+    "\ufeff",
+    "\x1f",
+    "\x00",
+    "\u2060",
+    "\u3164",
+]
+SIGNS = "=+-@|%＝＋－＠﹦﹢﹣﹫⁺⁼−"
+
+
+@pytest.mark.parametrize("before", UNSEEN, ids=ascii)
+def test_no_sign_in_any_width_begins_a_cell_or_a_name(before: str) -> None:
+    cells = [f"{before}{sign}cmd()" for sign in SIGNS]
+    found = inert(
+        pl.DataFrame({"a": cells} | {cell: [1] * len(cells) for cell in cells})
+    )
+    assert found["a"].to_list() == [f"'{cell}" for cell in cells]
+    assert found.columns[1:] == [f"'{cell}" for cell in cells]
+    kind = pl.Series("a", cells, dtype=pl.Categorical)
+    assert inert(kind.to_frame())["a"].to_list() == [f"'{cell}" for cell in cells]
+
+
+def test_no_part_of_a_cell_begins_one_where_semicolons_part_them() -> None:
+    cells = ["x;=cmd()", "x; ＝1;@y", "x\n=1", "x\t-1+1", "x;y", "a=1; b"]
+    found = inert(pl.DataFrame({"a": cells}))["a"].to_list()
+    assert found == ["x;'=cmd()", "x;' ＝1;'@y", "x\n'=1", "x\t'-1+1", "x;y", "a=1; b"]
+
+
+def test_a_lone_dash_stays_in_a_file_that_is_scored_again() -> None:
+    found = inert(pl.DataFrame({"a": ["-", "=1"]}), is_input=True)["a"].to_list()
+    assert found == ["-", "'=1"]
+
+
 def test_a_stream_gets_verdicts_as_rows_come(
     bundle: Bundle, small_table: Table
 ) -> None:
@@ -388,3 +426,110 @@ def test_ten_times_the_rows_take_no_more_memory(
 
     few, many = peak_mb(100), peak_mb(1000)  # 0.2 and 2 million rows
     assert many < few + 120, f"{few:.0f} MB for 0.2 M rows, {many:.0f} MB for 2 M"
+
+
+ODD: dict[str, pl.Series] = {
+    "a date": pl.Series([0, 2**31 - 1], dtype=pl.Int32).cast(pl.Date),
+    "a moment": pl.Series([0, -(2**63)], dtype=pl.Int64).cast(pl.Datetime("us")),
+    "a moment somewhere": pl.Series([0, 2**60]).cast(
+        pl.Datetime("us", "Europe/Berlin")
+    ),
+    "a time": pl.Series([0, 10**13]).cast(pl.Time),
+    "a duration": pl.Series([0, 2**63 - 1]).cast(pl.Duration("us")),
+    "a decimal": pl.Series(["0", "1.5"]).cast(pl.Decimal(38, 2)),
+    "a category": pl.Series(["a", "b"], dtype=pl.Categorical),
+    "bytes": pl.Series([b"\xff\0", b"ok"]),
+    "a list": pl.Series([[1, 2], []]),
+    "a list of dates": pl.Series([[0], [2**31 - 1]], dtype=pl.List(pl.Int32)).cast(
+        pl.List(pl.Date)
+    ),
+    "a struct": pl.Series([{"b": b"\xff", "t": [None]}, None]),
+    "an array": pl.Series([[1, 2], [3, 4]], dtype=pl.Array(pl.Int8, 2)),
+    "nothing": pl.Series([None, None]),
+}
+
+
+@pytest.mark.parametrize("wanted", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("kind", ODD)
+def test_a_column_of_any_type_is_repeated_in_every_format(
+    bundle: Bundle, small_table: Table, tmp_path: Path, kind: str, wanted: str
+) -> None:
+    source, sink = tmp_path / "in.parquet", tmp_path / f"out.{wanted}"
+    frame = small_table.frame.head(2).with_columns(ODD[kind].alias("odd"))
+    frame.write_parquet(source)
+    summary = score_file(bundle, source, sink, keep_columns=True)
+    assert (summary.scored, summary.rejected) == (2, 0)
+    read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet}
+    out = read[wanted](sink)
+    assert out.height == 2
+    assert out.columns[-1] == "odd"
+
+
+def test_dates_and_lists_become_text_that_says_the_same(
+    bundle: Bundle, small_table: Table, tmp_path: Path
+) -> None:
+    source, sink = tmp_path / "in.parquet", tmp_path / "out.parquet"
+    odd = small_table.frame.head(2).with_columns(s.alias(k) for k, s in ODD.items())
+    odd.write_parquet(source)
+    score_file(bundle, source, sink, keep_columns=True)
+    first, second = pl.read_parquet(sink).select(*ODD).to_dicts()
+    assert first["a date"] == "1970-01-01"
+    assert second["a date"] == "2147483647"
+    assert first["a moment"] == "1970-01-01T00:00:00.000000"
+    assert first["a duration"] == "PT0S"
+    assert second["a decimal"] == pytest.approx(1.5)
+    assert (first["bytes"], second["bytes"]) == ("\\xff\0", "ok")
+    assert first["a list"] == "[1, 2]"
+    assert second["a list of dates"] == "[2147483647]"
+    assert json.loads(first["a struct"]) == {"b": "\\xff", "t": [None]}
+    assert second["a struct"] is None
+
+
+def test_a_column_nested_beyond_all_reason_is_refused(
+    bundle: Bundle, small_table: Table, tmp_path: Path
+) -> None:
+    value: Any = 1
+    kind: Any = pl.Int64
+    for _ in range(20):
+        value, kind = [value], pl.List(kind)
+    values = pl.Series([value, None], dtype=kind)
+    small_table.frame.head(2).with_columns(odd=values).write_parquet(
+        tmp_path / "in.parquet"
+    )
+    with pytest.raises(DataError, match="nested more than 32 levels"):
+        score_file(bundle, tmp_path / "in.parquet", tmp_path / "out.csv")
+
+
+def test_a_line_without_a_column_spoils_itself_wherever_it_stands(
+    bundle: Bundle, small_table: Table, tmp_path: Path
+) -> None:
+    source = tmp_path / "in.jsonl"
+    good = small_table.frame.head(1).write_ndjson()
+    source.write_text(good + '{"other": [1]}\n' * 9000 + good)
+    summary = score_file(
+        bundle, source, tmp_path / "out.csv", on_bad_row="reject", keep_columns=True
+    )
+    assert (summary.scored, summary.rejected) == (2, 9000)
+
+
+def test_blank_lines_are_told_as_progress(
+    bundle: Bundle, small_table: Table, tmp_path: Path
+) -> None:
+    source = tmp_path / "in.csv.gz"
+    source.write_bytes(
+        gzip.compress(small_table.frame.head(5).write_csv().encode() + b"\n" * 2**23)
+    )
+    events: list[Event] = []
+    summary = score_file(bundle, source, tmp_path / "out.csv", on_event=events.append)
+    assert summary.scored == 5
+    assert len(events) > 5
+
+
+def test_a_file_of_bad_rows_alone_gives_a_file_without_rows(
+    bundle: Bundle, small_table: Table, tmp_path: Path
+) -> None:
+    source, sink = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text(small_table.frame.head(0).write_csv() + "x\n" * 5)
+    summary = score_file(bundle, source, sink, on_bad_row="reject")
+    assert (summary.scored, summary.rejected) == (0, 5)
+    assert pl.read_csv(sink).columns[:2] == ["line", "verdict"]

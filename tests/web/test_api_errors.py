@@ -265,3 +265,14 @@ def test_the_figures_of_several_processes_are_added_up(programs, settings, tmp_p
         ).stdout  # fmt: skip
     line = 'evenflow_requests_total{endpoint="api_v1.show_me",method="GET",status="200"'
     assert f"{line}}} 7.0" in text
+
+
+def test_a_request_without_memory_is_answered_with_503(programs, monkeypatch):
+    def fail(*_words):
+        raise MemoryError
+
+    monkeypatch.setattr("evenflow.web.api.batch._judged", fail)
+    answer = programs("viewer", "score").ask(
+        "POST", "/score/batch", data="a\n1\n", content_type="text/csv"
+    )
+    assert (answer.status_code, answer.json["error"]["type"]) == (503, "OutOfMemory")

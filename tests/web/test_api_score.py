@@ -297,3 +297,54 @@ def test_the_document_s_example_is_judged(program, app):
     found = program.ask("POST", "/score/batch", json=example).json
     assert found["counts"]["scored"] == 2
     assert np.isfinite(found["verdicts"][0]["attack_probability"])
+
+
+def with_more(text):
+    """Return the example as a JSON line with more in it."""
+    return json.dumps(RECORD)[:-1] + f", {text}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "scored"),
+    [
+        ('"x": ' + '{"a":' * 600 + "1" + "}" * 600, 0),
+        ('"x": ' + "[" * 900 + "]" * 900, 0),
+        ('"x": {"deep": [{"er": 1}]}', 1),
+        ('"x": "\\ud800"', 0),
+        ('"\\udc00": 1', 0),
+    ],
+)
+def test_what_comes_with_one_record_spoils_no_other(program, more, scored):
+    body = json.dumps(RECORD) + "\n" + with_more(more)
+    answer = program.ask("POST", "/score/batch", data=body, content_type=NDJSON)
+    assert answer.status_code == 200
+    told = [answer.headers[f"Records-{n}"] for n in ("Scored", "Rejected")]
+    assert told == [str(1 + scored), str(1 - scored)]
+
+
+def test_a_list_of_records_may_nest_where_no_column_is(program):
+    more = {"a": 1}
+    for _ in range(150):
+        more = {"a": more}
+    answer = program.ask(
+        "POST", "/score/batch", json={"records": [RECORD, RECORD | {"x": more}]}
+    )
+    counts = answer.json["counts"]
+    assert (counts["scored"], counts["rejected"]) == (1, 1)
+
+
+def test_a_body_packed_twice_is_refused(program, rows):
+    import gzip
+
+    body = gzip.compress(gzip.compress(frame_of(rows, 2).write_csv().encode()))
+    answer = program.ask("POST", "/score/batch", data=body, content_type=CSV)
+    assert answer.status_code == 422
+    assert "gzip data inside gzip data" in answer.json["error"]["message"]
+
+
+def test_records_that_take_too_long_are_refused(program, rows, monkeypatch):
+    monkeypatch.setattr("evenflow.web.api.batch.SECONDS", 0)
+    body = frame_of(rows, 5).write_csv()
+    answer = program.ask("POST", "/score/batch", data=body, content_type=CSV)
+    assert (answer.status_code, answer.json["error"]["type"]) == (413, "TooMuchWork")
+    assert "0 s" in answer.json["error"]["message"]

@@ -396,3 +396,17 @@ def test_no_variable_and_no_claim_of_a_client_sets_up_the_server(tmp_path):
     assert found["forwarded_allow_ips"] == ""
     assert found["secure_scheme_headers"] == {}
     assert not found["preload_app"]
+
+
+def test_every_process_of_a_server_holds_a_bounded_amount_of_memory(server):
+    bounds = []
+    for pid, words in server.tree().items():
+        if "evenflow.cli.child" in words:
+            limits = Path(f"/proc/{pid}/limits").read_text()
+            held = Path(f"/proc/{pid}/status").read_text()
+            used = int(re.search(r"VmData:\s+(\d+)", held)[1]) * 1024
+            most = re.search(r"Max data size +(\S+)", limits)[1]
+            bounds.append((words, most))
+            assert most != "unlimited", words
+            assert used < int(most) / 2, words
+    assert len(bounds) >= 4, bounds  # two web processes, two workers

@@ -55,8 +55,10 @@ def _run(words: list[str], value: dict[str, Any]) -> None:
     settings = Settings.from_dict(value, source="settings")
     with occupancy.shared(settings.home):
         if words[0] == "web":
+            from evenflow.web.jobs.worker import bound_memory
             from evenflow.web.server import CONNECTIONS, Server
 
+            bound_memory(settings.web_memory_mb)  # of each process it forks as well
             # each connection is a descriptor, and the usual limit is 1024 in all
             hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
             room = 4 * CONNECTIONS

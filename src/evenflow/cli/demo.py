@@ -158,6 +158,7 @@ def _score(name: str, roots: Sequence[Path], output: Path, bundle: Path) -> Path
     from evenflow import datasets
     from evenflow.files import replacing
     from evenflow.runtime import bundle as bundles
+    from evenflow.runtime._writers import inert
     from evenflow.runtime.stream import score_file
 
     test = datasets.load(name, "test", folders=roots)
@@ -165,7 +166,7 @@ def _score(name: str, roots: Sequence[Path], output: Path, bundle: Path) -> Path
     chosen = test.take(np.sort(rng.choice(len(test), N_RECORDS, replace=False)))
     records, verdicts = output / "new_records.csv", output / "verdicts.csv"
     with replacing(records) as part:
-        chosen.frame.write_csv(part)
+        inert(chosen.frame, is_input=True).write_csv(part)
     summary = score_file(bundles.load(bundle), records, verdicts)
     click.echo(
         f"{N_RECORDS} test records without their labels: {records}\n"

@@ -11,9 +11,13 @@ import polars as pl
 from evenflow.datasets import _tables
 from evenflow.errors import DataError
 from evenflow.prepare import names
+from evenflow.schema import Column
+from evenflow.text.numbers import numbers
 
-MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
+MISSING = ("", "-", "na", "n/a", "nan", "null", "none", "?")
 """Words for "no value" in a user's text file, in lower case."""
+FEW = 0.1
+"""Share of a column's values that may be no numbers."""
 BENIGN_WORDS = {
     "benign", "normal", "legitimate", "legit", "clean", "background", "harmless",
 }  # fmt: skip
@@ -34,6 +38,9 @@ NOT_ATTACK = re.compile(
 NEGATIVES = {"0": "1", "false": "true", "no": "yes", "n": "y", "f": "t"}
 """Words for benign where the only other value is the word beside them."""
 MOST_CLASSES = 200
+TIME = re.compile(
+    r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})([ T]|$)"
+)
 ADDRESS = re.compile(
     r"^(\d{1,3}(\.\d{1,3}){3}(:\d+)?|[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}"
     r"|([0-9a-f]{2}[:-]){5}[0-9a-f]{2})$",
@@ -157,8 +164,14 @@ def label_name(value: str) -> str:
     return name.rstrip(".") or name
 
 
-def kind_of(series: pl.Series) -> Guess:
-    """Return what a column is taken for."""
+def kind_of(series: pl.Series, marks: Column | None = None) -> Guess:
+    """Return what a column is taken for.
+
+    Parameters
+    ----------
+    marks : Column, optional
+        How the numbers of a text are written.
+    """
     if series.dtype.is_temporal():
         return Guess(kind="extra", why="times")
     if names.is_identifier(series.name):
@@ -166,17 +179,35 @@ def kind_of(series: pl.Series) -> Guess:
     given = series.drop_nulls()
     if series.dtype.is_numeric() or series.dtype == pl.Boolean:
         return Guess(kind="numeric", why="numbers")
-    if (share := number_share(given)) >= 0.9:
+    if is_truth(given):
+        return Guess(kind="numeric", why="true and false")
+    values, wrong = numbers(given, marks or Column(name=series.name))
+    n_numbers, n_wrong = int(values.is_not_null().sum()), int(wrong.sum())
+    if are_few(n_wrong, n_numbers):
+        share = n_numbers / (n_numbers + n_wrong)
         return Guess(kind="numeric", why=f"{share:.2%} of its values are numbers")
     sample = given.head(1_000).to_list()
-    if sample and sum(bool(ADDRESS.match(v.strip())) for v in sample) > 0.9 * len(
-        sample
-    ):
-        return Guess(kind="extra", why="addresses")
+    for pattern, why in ((ADDRESS, "addresses"), (TIME, "times")):
+        if sum(bool(pattern.match(v.strip())) for v in sample) > 0.9 * len(sample):
+            return Guess(kind="extra", why=why)
     distinct = given.n_unique()
     if distinct > max(100, 0.1 * len(given)):
         return Guess(kind="extra", why=f"{distinct:,} different words")
     return Guess(kind="category", why=f"{distinct:,} different words")
+
+
+def are_few(n_wrong: int, n_numbers: int) -> bool:
+    """Return whether a column is one of numbers, for all its values that are none."""
+    most = max(1, FEW * (n_wrong + n_numbers))
+    return n_wrong <= most and n_numbers > 2 * n_wrong
+
+
+def is_truth(given: pl.Series) -> bool:
+    """Return whether the words of a column are true and false, or T and F."""
+    if given.dtype != pl.String or not len(given):
+        return False
+    found = set(given.str.to_lowercase().unique())
+    return found <= {"true", "false"} or found == {"t", "f"}
 
 
 def is_binary(series: pl.Series) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,6 @@ from evenflow.errors import DataError
 from evenflow.registry import nearest
 from evenflow.schema import BENIGN, Schema, unseen_attacks
 
-MISSING = (*_guess.MISSING, "-")
-"""Words for "no label", in lower case, where ``benign`` does not name them."""
 SHORTEST_SINGULAR = 4
 """Letters of a class name whose plural is the same class: dos is no plural of do."""
 MOST_LISTED = 30
@@ -42,7 +40,7 @@ def read(
     settings: Config,
     *,
     where: Path,
-    is_text: bool,
+    at: Callable[[int], str],
     binary: Sequence[str],
     notes: list[str],
 ) -> Labels:
@@ -52,6 +50,8 @@ def read(
     ----------
     values : Series
         The label column as it stands in the file.
+    at : callable
+        Names where a row stands in the file.
     binary : sequence of str
         Other columns of 0 and 1 that may be the label.
     notes : list of str
@@ -67,7 +67,7 @@ def read(
     present = _present(words)
     named = _values(settings.benign)
     benign = [w for w in present if any(_is_same(v, w) for v in named)]
-    _refuse_missing(words, benign, values.name, where, is_text, binary)
+    _refuse_missing(words, benign, values.name, where, at, binary)
     if settings.benign is None:
         benign, why = _guess.benign_values(list(present))
         if not benign:
@@ -117,7 +117,7 @@ def read_later(
     schema: Schema,
     *,
     where: Path,
-    is_text: bool,
+    at: Callable[[int], str],
     notes: list[str],
 ) -> Labels:
     """Return the labels of rows that judge a model trained before.
@@ -142,7 +142,7 @@ def read_later(
     known = {w: name for w in present if (name := _known_as(w, spelled))}
     named = _values(settings.benign) or [*schema.benign]
     benign = [w for w in present if any(_is_same(v, w) for v in named)]
-    _refuse_missing(words, benign, values.name, where, is_text, ())
+    _refuse_missing(words, benign, values.name, where, at, ())
     rest = [w for w in present if w not in benign and w not in known]
     usual = [w for w in rest if _guess.is_benign(w)]
     if not (usual or benign):
@@ -237,15 +237,14 @@ def _refuse_missing(
     benign: Sequence[str],
     column: str,
     where: Path,
-    is_text: bool,
+    at: Callable[[int], str],
     binary: Sequence[str],
 ) -> None:
     """Refuse rows without a label; a value that ``benign`` names is one."""
-    bad = words.str.to_lowercase().is_in(MISSING) & ~words.is_in(benign)
+    bad = words.str.to_lowercase().is_in(_guess.MISSING) & ~words.is_in(benign)
     rows = bad.arg_true()
     if not len(rows):
         return
-    at = f"line {int(rows[0]) + 2}" if is_text else f"row {int(rows[0]) + 1}"
     first = words[int(rows[0])]
     found = f"{first!r}, which means no value," if first else "no value"
     # what is named replaces what is recognised, so the line to write names all
@@ -253,8 +252,8 @@ def _refuse_missing(
     named = list(dict.fromkeys([*benign, *usual, first]))
     line = json.dumps(named if len(named) > 1 else first, ensure_ascii=False)
     raise DataError(
-        f"{where}, {at}: found {found} in the label column {column!r} ({len(rows):,} "
-        "such rows); expected a label in each row. "
+        f"{where}, {at(rows[0])}: found {found} in the label column {column!r} "
+        f"({len(rows):,} such rows); expected a label in each row. "
         f"{_other_label(binary)}If these rows are benign: benign = {line}. Otherwise "
         "drop them"
     )

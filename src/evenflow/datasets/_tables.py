@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from evenflow.contract import MISSING
+from evenflow import contract
 from evenflow.errors import DataError
 from evenflow.schema import Schema, Table
+from evenflow.text.numbers import MISSING
 
 Source = Path | bytes
 ENCODING = "utf8-lossy"
@@ -132,21 +133,14 @@ def separator_of(source: Source) -> str:
 
 
 def header_of(source: Source, where: Path) -> list[str]:
-    """Return the column names of a text, stripped; a name met again gets a number."""
+    """Return the column names of a text, as the contract numbers them."""
     line = first_line_of(source)
     if not line.strip():
         raise DataError(
             f"{where} is empty; expected a header line and rows. Get the file again"
         )
-    names: list[str] = []
-    for raw in next(csv.reader([line], delimiter=separator_of(source))):
-        name = raw.strip()
-        number, unique = 1, name
-        while unique in names:
-            number += 1
-            unique = f"{name} ({number})"
-        names.append(unique)
-    return names
+    fields = next(csv.reader([line], delimiter=separator_of(source)))
+    return list(contract.unique_names(fields))
 
 
 def _typed(

@@ -202,8 +202,7 @@ def _read(part: str, folders: Sequence[Path], on_event: OnEvent) -> Table:
     aside = [
         n
         for n in frame.columns
-        if n not in NAMES and n not in ("__line", "Label", "Fwd Header Length (2)")
-        and n != "Fwd Header Length.1"
+        if n not in NAMES and n not in ("__line", "Label", "Fwd Header Length.1")
     ]  # fmt: skip
     return _tables.labelled(
         SCHEMA,

@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import polars as pl
 
 from evenflow import contract
-from evenflow.datasets import Dataset, _guess, _labels, _remote, _tables
-from evenflow.datasets._table_config import Config, Value, find, read_config
+from evenflow.datasets import Dataset, _columns, _guess, _labels, _own, _tables
+from evenflow.datasets._own import OwnFile
+from evenflow.datasets._table_config import (
+    Config,
+    Decimal,
+    Thousands,
+    Value,
+    find,
+    read_config,
+)
 from evenflow.errors import DataError
 from evenflow.prepare.suspects import label_twins
 from evenflow.progress import Note, OnEvent, ignore
 from evenflow.registry import nearest
-from evenflow.schema import BENIGN, Column, Schema, Table
+from evenflow.schema import BENIGN, Schema, Table
 
 
 def load(
@@ -27,9 +33,12 @@ def load(
     path: str,
     test: str | None = None,
     config: str | None = None,
-    label: str | None = None,
+    label: str | int | None = None,
     benign: Value | list[Value] | None = None,
-    drop: list[str] | None = None,
+    drop: list[str | int] | None = None,
+    header: list[str | int] | None = None,
+    decimal: Decimal | None = None,
+    thousands: Thousands | None = None,
     on_event: OnEvent = ignore,
 ) -> Table:
     """Load a file; each guess is told as a :class:`~evenflow.progress.Note`.
@@ -39,31 +48,49 @@ def load(
     never by how frequent it is, kinds by the values. Identifiers,
     addresses, ports, times and columns of very many words are no features. Each other
     value of the label is a class of its own, in lower case, unless ``families`` puts
-    several together. ``?``, ``NA``, ``NaN``, ``null`` and nothing are missing.
+    several together. ``?``, ``-``, ``NA``, ``NaN``, ``null`` and nothing are missing.
+    A value that is no number, in a column of numbers, is missing too, with a note.
 
     Parameters
     ----------
     split : {'train', 'test'}
     path : str
-        The file: ``.csv``, ``.csv.gz``, ``.txt``, ``.tsv`` or ``.parquet``; where it
-        is not an absolute path, also looked for in the data folders.
+        The file: CSV (with comma, semicolon, tab or ``|``; plain or gzip) or Parquet,
+        whatever its name; where it is not an absolute path, also looked for in the
+        data folders.
     test : str, optional
         A second file of the same columns, for judging (``split = "official"``).
     config : str, optional
-        The TOML file: ``label``, ``benign``, ``drop``, ``extra``, ``[columns]`` and
-        ``[families]``.
+        The TOML file: ``label``, ``benign``, ``drop``, ``extra``, ``header``,
+        ``decimal``, ``thousands``, ``[columns]`` and ``[families]``.
     label, benign, drop
         The same as in that file, and stronger.
+    header : list of str, optional
+        The names of the columns of a file that has none. KDD Cup 99, NSL-KDD and the
+        raw files of UNSW-NB15 are known without.
+    decimal, thousands : str, optional
+        How numbers are written: ``decimal = ","`` reads ``1.234,5``, ``thousands =
+        ","`` reads ``1,234.5``.
 
     Raises
     ------
     RecipeError
         The TOML file has an unknown key.
     DataError
-        The file is missing, empty or damaged, a value is no number, a column has no
-        value, no value of the label surely means benign, or there is one class only.
+        The file is missing, empty, damaged or no table, most values of a column are
+        no numbers, a column has no value, no value of the label surely means benign,
+        or there is one class only.
     """
-    settings = _settings(config, folders, label=label, benign=benign, drop=drop)
+    settings = read_config(
+        config,
+        folders,
+        label=label,
+        benign=benign,
+        drop=drop,
+        header=header,
+        decimal=decimal,
+        thousands=thousands,
+    )
     where = find(path, folders)
     train = _without_twins(_prepared(where, settings, on_event), settings, on_event)
     if split == "train":
@@ -79,9 +106,12 @@ def load_later(
     path: str,
     test: str | None = None,
     config: str | None = None,
-    label: str | None = None,
+    label: str | int | None = None,
     benign: Value | list[Value] | None = None,
-    drop: list[str] | None = None,
+    drop: list[str | int] | None = None,
+    header: list[str | int] | None = None,
+    decimal: Decimal | None = None,
+    thousands: Thousands | None = None,
     on_event: OnEvent = ignore,
 ) -> Table:
     """Load a file that judges a model trained before, as :func:`load` does.
@@ -100,15 +130,18 @@ def load_later(
     DataError
         As :func:`load`; a class may have any number of rows here.
     """
-    settings = _settings(config, folders, label=label, benign=benign, drop=drop)
+    settings = read_config(
+        config,
+        folders,
+        label=label,
+        benign=benign,
+        drop=drop,
+        header=header,
+        decimal=decimal,
+        thousands=thousands,
+    )
     where = find(path if split == "train" or test is None else test, folders)
     return _like(schema, where, settings, on_event)
-
-
-def _settings(config: str | None, folders: Sequence[Path], **given: Any) -> Config:
-    return read_config(config, folders).model_copy(
-        update={k: v for k, v in given.items() if v is not None}
-    )
 
 
 def _test_file(where: Path, test: str | None, folders: Sequence[Path]) -> Path:
@@ -120,34 +153,11 @@ def _test_file(where: Path, test: str | None, folders: Sequence[Path]) -> Path:
     return find(test, folders)
 
 
-def _raw(where: Path) -> tuple[pl.DataFrame, bool]:
-    """Return the file's columns (text as ``String``), and whether it is a text."""
-    if where.suffix.lower() in (".parquet", ".pq"):
-        frame, is_text = _tables.read_parquet(where), False
-    else:
-        source = _remote.unpack(where) if where.suffix == ".gz" else where
-        form = "gzip" if where.suffix == ".gz" else "text"
-        frame = _tables.read(source, form=form, where=where, numeric=())
-        is_text = True
-    for name, kind in frame.schema.items():
-        if kind.is_nested() or kind in (pl.Binary, pl.Object):
-            raise DataError(
-                f"{where}, column {name}: found values of type {kind}, expected "
-                f'numbers or words. Convert it, or write drop = ["{name}"]'
-            )
-    frame = frame.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
-    if not frame.height:
-        raise DataError(
-            f"{where} has columns but no rows; expected labelled rows. Check the file"
-        )
-    return frame, is_text
-
-
 def _prepared(where: Path, settings: Config, on_event: OnEvent) -> Table:
-    frame, is_text = _raw(where)
-    _known(frame, settings, where)
-    frame = frame.drop(settings.drop)
-    notes: list[str] = []
+    file = _own.read(where, header=settings.header)
+    _known(file.frame, settings, where)
+    frame = file.frame.drop(settings.drop)
+    notes = [*file.notes]
     label = settings.label
     if label is None:
         label = _guess.label_column(frame)
@@ -167,13 +177,13 @@ def _prepared(where: Path, settings: Config, on_event: OnEvent) -> Table:
         values,
         settings,
         where=where,
-        is_text=is_text,
+        at=file.at,
         binary=[name for name in rivals if _guess.is_binary(frame[name])],
         notes=notes,
     )
-    kinds = _kinds(frame, [*rivals, *settings.extra], settings, where, notes)
+    kinds = _kinds(frame, [*rivals, *settings.extra], settings, file, notes)
     columns = tuple(
-        _column(frame[name], kind, where, is_text)
+        _columns.column_of(frame[name], kind, settings.marks)
         for name, kind in kinds.items()
         if kind != "extra"
     )
@@ -197,8 +207,6 @@ def _prepared(where: Path, settings: Config, on_event: OnEvent) -> Table:
             f"classes of one row: {_guess.listed(lone)}; such a class either trains or "
             "is judged, never both. Put it into another one under [families]"
         )
-    for note in notes:
-        on_event(Note(text=f"{where.name}: {note}"))
     schema = Schema(
         name=where.name.split(".")[0],
         columns=columns,
@@ -206,11 +214,15 @@ def _prepared(where: Path, settings: Config, on_event: OnEvent) -> Table:
         families={a: c for a, c in labels.families.items() if a != c},
         taxonomy=f"the values of the column {label!r}"
         + (", grouped by [families]" if settings.families else ""),
+        layout=file.layout,
         label=label,
         benign=labels.benign,
     )
     extra = [name for name, kind in kinds.items() if kind == "extra"]
-    return _table(frame, schema, extra, labels.attack, where, is_text)
+    table = _table(frame, schema, extra, labels.attack, file, notes)
+    for note in notes:
+        on_event(Note(text=f"{where.name}: {note}"))
+    return table
 
 
 def _without_twins(table: Table, settings: Config, on_event: OnEvent) -> Table:
@@ -256,7 +268,7 @@ def _kinds(
     frame: pl.DataFrame,
     aside: list[str],
     settings: Config,
-    where: Path,
+    file: OwnFile,
     notes: list[str],
 ) -> dict[str, str]:
     kinds: dict[str, str] = {}
@@ -267,7 +279,8 @@ def _kinds(
         elif name in aside:
             kinds[name] = "extra"
         else:
-            guess = _guess.kind_of(frame[name])
+            guess = _guess.kind_of(frame[name], settings.marks)
+            _columns.refuse_marks(frame[name], settings.marks, file)
             kinds[name] = guess.kind
             guessed[guess.kind].append(
                 f"{name} ({guess.why})" if guess.kind == "extra" else name
@@ -276,8 +289,8 @@ def _kinds(
     if empty:
         names = ", ".join(f'"{n}"' for n in empty)
         raise DataError(
-            f"{where}: no row has a value in {_guess.listed(empty)}; expected columns "
-            f"with values. Leave them out: drop = [{names}]"
+            f"{file.where}: no row has a value in {_guess.listed(empty)}; expected "
+            f"columns with values. Leave them out: drop = [{names}]"
         )
     words = {"numeric": "numbers", "category": "categories", "extra": "no features"}
     for kind, found in guessed.items():
@@ -291,30 +304,16 @@ def _is_empty(series: pl.Series) -> bool:
     return series.null_count() + is_nan == len(series)
 
 
-def _column(series: pl.Series, kind: str, where: Path, is_text: bool) -> Column:
-    if kind == "category":
-        return Column(name=series.name, kind="category")
-    x = _tables.numbers(series, where, 2 if is_text else None).to_numpy()
-    x = x[np.isfinite(x)]
-    if not len(x):
-        return Column(name=series.name)
-    if series.dtype == pl.Boolean:
-        return Column(name=series.name, low=0, high=1, step=1)
-    # no bounds from values seen: a count that was 0 or 1 here may be 2 tomorrow
-    return Column(name=series.name, step=1 if (x == np.floor(x)).all() else None)
-
-
 def _table(
     frame: pl.DataFrame,
     schema: Schema,
     extra: Sequence[str],
     attack: pl.Series,
-    where: Path,
-    is_text: bool,
+    file: OwnFile,
+    notes: list[str],
 ) -> Table:
-    first_line = 2 if is_text else None
     typed = frame.with_columns(
-        _tables.numbers(frame[c.name], where, first_line)
+        _columns.numbers_of(frame[c.name], c, file, notes)
         if c.kind == "numeric"
         else contract.words(frame[c.name])
         for c in schema.columns
@@ -323,21 +322,19 @@ def _table(
         schema,
         typed,
         attack,
-        where=where,
+        where=file.where,
         extra=frame.select(extra),
     )
 
 
 def _like(schema: Schema, where: Path, settings: Config, on_event: OnEvent) -> Table:
     """Return a later file's rows in the columns and by the labels of a schema."""
-    frame, is_text = _raw(where)
-    notes: list[str] = []
+    file = _own.read(where, header=settings.header)
+    frame, notes = file.frame, [*file.notes]
     label = _label_like(schema, frame, where, settings, notes)
     labels = _labels.read_later(
-        frame[label], settings, schema, where=where, is_text=is_text, notes=notes
+        frame[label], settings, schema, where=where, at=file.at, notes=notes
     )
-    for note in notes:
-        on_event(Note(text=f"{where.name}: {note}"))
     frame = _guess.without_missing(frame.drop(label))
     found = contract.match_columns(schema, frame.columns, source=str(where))
     frame = frame.rename({there: name for name, there in found.items()})
@@ -346,7 +343,10 @@ def _like(schema: Schema, where: Path, settings: Config, on_event: OnEvent) -> T
     schema = replace(
         schema.including(sorted(types), labels.families), name=where.name.split(".")[0]
     )
-    return _table(frame, schema, extra, labels.attack, where, is_text)
+    table = _table(frame, schema, extra, labels.attack, file, notes)
+    for note in notes:
+        on_event(Note(text=f"{where.name}: {note}"))
+    return table
 
 
 def _label_like(

@@ -218,9 +218,11 @@ class Preprocessor:
         columns = table.schema.numeric
         categories = {}
         for column in table.schema.categories:
-            counts = table.frame[column.name].drop_nulls().value_counts(name="n")
-            often = counts.filter(pl.col("n") >= min_category_rows)
-            categories[column.name] = (*sorted(often[column.name].to_list()), UNSEEN)
+            words = table.frame[column.name].drop_nulls().alias("word")
+            often = words.value_counts(name="n").filter(
+                pl.col("n") >= min_category_rows
+            )
+            categories[column.name] = (*sorted(often["word"].to_list()), UNSEEN)
         return cls(
             schema_name=table.schema.name,
             numeric=tuple(columns[j].name for j in keep),

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from evenflow.errors import DataError, RecipeError
+from evenflow.prepare.order import order_of
 from evenflow.registry import nearest
 from evenflow.schema import BENIGN, Table, unseen_attacks
 
@@ -135,9 +135,25 @@ def blocks(
     Parameters
     ----------
     order : str, optional
-        Column (a feature or an extra one) that gives the order; file order without.
+        Column (a feature or an extra one) of numbers or dates that gives the order;
+        file order without. Rows without a value in it are on neither side.
+
+    Raises
+    ------
+    DataError
+        There are fewer rows than blocks, or the column cannot be ordered.
+    RecipeError
+        There is no such column.
     """
     table = load(source)
+    described = "file order"
+    if order is not None:
+        found = order_of(_column(table, order))
+        described = f"{order} order ({found.kind})"
+        if n_without := found.key.null_count():
+            table = table.take(found.key.is_not_null().arg_true().to_numpy())
+            described += f", without the {n_without:,} rows that have no {order},"
+        key = found.key.drop_nulls().to_numpy()
     if n_blocks > len(table):
         raise DataError(
             f"blocks: {len(table)} rows cannot make {n_blocks} blocks; "
@@ -145,7 +161,7 @@ def blocks(
         )
     position = np.arange(len(table))
     if order is not None:
-        position = np.argsort(np.argsort(_column(table, order), kind="stable"))
+        position = np.argsort(np.argsort(key, kind="stable"))
     block = position * n_blocks // len(table)
     n_test = max(1, round(n_blocks * fraction))
     chosen = np.random.default_rng(seed).choice(n_blocks, n_test, replace=False)
@@ -158,7 +174,7 @@ def blocks(
         protocol=Protocol(
             name="blocks",
             description=f"{n_test} of {n_blocks} blocks of the {source} file in "
-            f"{order or 'file'} order judge; their copies do not train",
+            f"{described} judge; their copies do not train",
         ),
     )
 
@@ -245,11 +261,16 @@ def hold_out(table: Table, *, fraction: float, seed: int) -> tuple[Rows, Rows]:
 
 def groups(table: Table) -> Rows:
     """Return a number for each row, equal for rows with equal features."""
-    numbered = table.frame.with_row_index("__row")
-    first = numbered.select(
-        pl.col("__row").min().over(list(table.schema.names)).alias("first")
-    )
-    return first["first"].to_numpy().astype(np.int64)
+    return equal_rows(table.frame)
+
+
+def equal_rows(frame: pl.DataFrame) -> Rows:
+    """Return for each row of a frame the number of the first one that equals it."""
+    names, row = frame.columns, "row"
+    while row in names:
+        row += "_"
+    first = frame.with_row_index(row).select(pl.col(row).min().over(names))
+    return first.to_series().to_numpy().astype(np.int64)
 
 
 def _stratified_parts(table: Table, shares: NDArray[np.float64], seed: int) -> Rows:
@@ -280,10 +301,10 @@ def _stratified_parts(table: Table, shares: NDArray[np.float64], seed: int) -> R
     return part_of[member]
 
 
-def _column(table: Table, name: str) -> NDArray[Any]:
+def _column(table: Table, name: str) -> pl.Series:
     for frame in (table.frame, table.extra):
         if frame is not None and name in frame.columns:
-            return frame[name].to_numpy()
+            return frame[name]
     extra = [] if table.extra is None else table.extra.columns
     known = [*table.schema.names, *extra]
     raise RecipeError(f"[split] order: no column {name!r}; {nearest(name, known)}")

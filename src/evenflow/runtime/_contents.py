@@ -72,6 +72,8 @@ class ColumnContents(_Contents):
     choices: Annotated[list[Text], Field(max_length=100_000)] = []
     aliases: ColumnNames = []
     description: Text = ""
+    decimal: Literal["", ",", "."] = ""
+    thousands: Annotated[str, Field(max_length=1)] = ""
 
 
 class SchemaContents(_Contents):

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from evenflow.contract import match_columns
+from evenflow.contract import match_columns, unique_names
 from evenflow.errors import DataError
 from evenflow.runtime import _parquet_guard
 from evenflow.runtime._limits import Limits
-from evenflow.runtime._raw import Raw
+from evenflow.runtime._printable import n_bytes, printable
 from evenflow.schema import Schema
+from evenflow.text.raw import Raw
 
 MAGIC = b"PAR1"
 SLICE_ROWS, SLICE_CELLS = 2**16, 2**24
@@ -33,15 +34,17 @@ def read(
         The file is damaged or cut short, has no rows, lacks a column, or is over a
         limit.
     """
-    if limits:
-        _parquet_guard.inspect(path, limits, name=name)
+    _parquet_guard.inspect(path, limits, name=name)
     try:
         scan = pl.scan_parquet(path, glob=False)
-        columns = scan.collect_schema().names()
+        given = scan.collect_schema().names()
+        columns = unique_names(given)
+        scan = scan.rename(dict(zip(given, columns, strict=True)))
         n_rows = scan.select(pl.len()).collect().item()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise _damaged(name, error) from None
-    match_columns(schema, columns, source=name)
+    names = match_columns(schema, columns, source=name)
+    kept = _kept(schema, names, scan.collect_schema())
     unpacked = 0
     if not n_rows:
         raise DataError(
@@ -59,7 +62,7 @@ def read(
         ) as error:
             raise _damaged(name, error) from None
         if limits:  # a dictionary packs a text of a megabyte to a few bits a row
-            size = _size(frame)
+            size = sum(map(n_bytes, frame.iter_columns()))
             unpacked += size
             limits.check_unpacked(unpacked, name=name)
             if size > SLICE_BYTES:
@@ -68,6 +71,7 @@ def read(
                     f"row {start + 1} on, expected at most {SLICE_BYTES >> 20}. Leave "
                     "out columns of long text"
                 )
+        frame = printable(frame, kept=kept)
         yield Raw(
             frame=frame,
             lines=np.arange(start + 1, start + 1 + frame.height),
@@ -79,11 +83,14 @@ def read(
         )
 
 
-def _size(frame: pl.DataFrame) -> int:
-    """Return the bytes a frame would have if no two rows shared a text."""
-    texts = [n for n, dtype in frame.schema.items() if dtype == pl.String]
-    chars = sum(int(frame[name].str.len_bytes().sum() or 0) for name in texts)
-    return chars + 8 * frame.width * frame.height
+def _kept(schema: Schema, names: dict[str, str], types: pl.Schema) -> set[str]:
+    """Return the columns that the contract's check judges by their types."""
+    numeric = {names[column.name] for column in schema.numeric}
+    return numeric | {
+        name
+        for name in names.values()
+        if types[name].is_nested() or types[name] == pl.Binary
+    }
 
 
 def _damaged(name: str, error: BaseException) -> DataError:

@@ -17,28 +17,32 @@ from pathlib import Path
 from typing import Any
 
 from evenflow.errors import DataError
-from evenflow.runtime._limits import MAX_COLUMNS, Limits
+from evenflow.runtime._limits import Limits
 from evenflow.runtime._thrift import ThriftError, struct
+from evenflow.text.raw import MAX_COLUMNS
 
 MAGIC = b"PAR1"
 MAX_FOOTER = 2**25
-MAX_PAGES = 2**19
+MAX_PAGES = 2**17
 MAX_PAGE = 2**28
 """Bytes of one page when it is unpacked; writers make pages of about 1 MiB."""
+MAX_DEPTH = 32
+"""Levels of groups; a list in a list is four."""
 MAX_FIXED = 2**12
 """Bytes of a value of fixed length."""
 DICTIONARY_PAGE, DELTA_BYTE_ARRAY = 2, 7
 _AGAIN = "Write the file again with another tool, or send CSV"
 
 
-def inspect(path: Path, limits: Limits, *, name: str) -> None:
+def inspect(path: Path, limits: Limits | None, *, name: str) -> None:
     """Refuse a Parquet file that would unpack to more than the limits.
 
     Parameters
     ----------
     path : Path
-    limits : Limits
-        Most rows, and most bytes of all pages when they are unpacked.
+    limits : Limits, optional
+        Most rows, and most bytes of all pages when they are unpacked. Without them
+        only columns that nest too deep are refused.
     name : str
         What messages call the file.
 
@@ -56,14 +60,19 @@ def inspect(path: Path, limits: Limits, *, name: str) -> None:
     except (ThriftError, ValueError, OSError) as error:
         if isinstance(error, DataError):
             raise
+        if limits is None:
+            return  # its reader says what is wrong
         raise DataError(
             f"{name}: found a Parquet file that cannot be read ({error}), expected a "
             "whole one. It may have been cut short: get the file again"
         ) from None
 
 
-def _inspect(data: mmap.mmap, limits: Limits, name: str) -> None:
+def _inspect(data: mmap.mmap, limits: Limits | None, name: str) -> None:
     footer = _footer(data)
+    _check_depth(_list(footer, 2), name)
+    if limits is None:
+        return
     _columns(_list(footer, 2), name)
     n_rows = _int(footer, 3)
     groups = _list(footer, 4)
@@ -109,6 +118,22 @@ def _columns(schema: Sequence[Any], name: str) -> None:
             raise DataError(
                 f"{name}: found values of {_int(element, 2)} bytes, expected at most "
                 f"{MAX_FIXED}. {_AGAIN}"
+            )
+
+
+def _check_depth(schema: Sequence[Any], name: str) -> None:
+    """Refuse columns that nest deeper than a reader's stack."""
+    left: list[int] = []  # children to come of each group that is open
+    for element in schema:
+        while left and left[-1] < 1:
+            left.pop()
+        if left:
+            left[-1] -= 1
+        left.append(_int(element, 5))
+        if len(left) > MAX_DEPTH:
+            raise DataError(
+                f"{name}: found a column nested more than {MAX_DEPTH} levels deep, "
+                f"expected plain values. Leave such columns out"
             )
 
 

@@ -18,12 +18,23 @@ Write = Callable[[pl.DataFrame], None]
 OutputFormat = Literal["csv", "jsonl", "parquet"]
 PART_ROWS, PART_BYTES = 2**18, 2**28
 """What is gathered before it is written: a source may have a thousand columns."""
+_WORDS = (pl.String, pl.Categorical, pl.Enum)
 GROUP_ROWS, GROUP_CELLS = 122_880, 2**23
 """Most rows of a Parquet row group, and most cells."""
 
-# What a spreadsheet would run, unless it is a plain number such as -1 or +2.5e3.
-_FORMULA = r"^\s*[=+\-@\t\r|%]"
+# Signs that begin a formula, in every width, after what a spreadsheet drops or does
+# not show; a plain number such as -1 or +2.5e3 is no formula.
+_UNSEEN = r"[\s\p{C}\p{Z}\p{M}\p{DI}]*"
+_SIGN = (
+    r"[-=+@|%\u{207A}\u{207C}\u{208A}\u{208C}\u{2212}\u{2A75}\u{2A76}\u{FB29}"
+    r"\u{FE62}\u{FE63}\u{FE66}\u{FE6A}\u{FE6B}\u{FF05}\u{FF0B}\u{FF0D}\u{FF1D}"
+    r"\u{FF20}\u{FF5C}]"
+)
+_FORMULA = rf"^{_UNSEEN}{_SIGN}|^\s*[\t\r\n]"
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
+_NEXT_CELL = rf"([;\t\r\n])({_UNSEEN}{_SIGN})"
+"""A formula after what separates cells where Excel's language has a decimal comma."""
+_ANY = rf"{_FORMULA}|{_NEXT_CELL}"
 
 
 @contextmanager
@@ -96,29 +107,50 @@ def _lines(stream: BinaryIO, format: OutputFormat, *, is_live: bool) -> Write:  
     return write
 
 
-def inert(frame: pl.DataFrame) -> pl.DataFrame:
+def inert(frame: pl.DataFrame, *, is_input: bool = False) -> pl.DataFrame:
     """Return the frame with an apostrophe before text a spreadsheet would run.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    is_input : bool
+        Whether the text is to be scored again: then a lone dash, which several data
+        sets have for "none", stays as it is.
 
     Examples
     --------
     >>> inert(pl.DataFrame({"a": ["=1+1", "-1", "tcp"]}))["a"].to_list()
     ["'=1+1", '-1', 'tcp']
     """
-    words = [n for n, dtype in frame.schema.items() if dtype == pl.String]
-    odd = {n: f"'{n}" for n in frame.columns if n[:1] in "=+-@\t\r|%" and n}
+    words = [n for n, t in frame.schema.items() if t in _WORDS and _has_sign(frame[n])]
+    names = pl.Series(frame.columns, dtype=pl.String).to_frame("name")
+    shown = names.select(_inert("name", is_input=False)).to_series().to_list()
+    odd = {
+        old: new for old, new in zip(frame.columns, shown, strict=True) if old != new
+    }
     taken = set(frame.columns)
     for name in odd:  # two columns of one name are no frame
         while odd[name] in taken:
             odd[name] = f"'{odd[name]}"
         taken.add(odd[name])
-    cells = [
-        pl.when(pl.col(n).str.contains(_FORMULA) & ~pl.col(n).str.contains(_NUMBER))
-        .then(pl.format("'{}", pl.col(n)))
-        .otherwise(pl.col(n))
-        .alias(n)
-        for n in words
-    ]
+    cells = [_inert(name, is_input=is_input) for name in words]
     return frame.with_columns(cells).rename(odd)
+
+
+def _has_sign(series: pl.Series) -> bool:
+    """Return whether any text has to be looked at again; most columns have none."""
+    return bool(series.cast(pl.String).str.contains(_ANY).any())
+
+
+def _inert(name: str, *, is_input: bool) -> pl.Expr:
+    text = pl.col(name).cast(pl.String)
+    inner = text.str.replace_all(_NEXT_CELL, "$1'$2")
+    is_formula = text.str.contains(_FORMULA) & ~text.str.contains(_NUMBER)
+    if is_input:
+        is_formula &= text != "-"
+    return (
+        pl.when(is_formula).then(pl.format("'{}", inner)).otherwise(inner).alias(name)
+    )
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Read records of a schema from a file or a pipe, batch by batch, in constant memory.
 
 Understood, and told apart by content rather than by name: CSV with a header
-(comma, semicolon or tab), a published file without one, JSON lines, each of those
-as gzip, and Parquet.
+(comma, semicolon, tab or bar), a published file without one, JSON lines, each of
+those as gzip, and Parquet.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from numpy.typing import NDArray
 
 from evenflow.contract import BadRow, check, with_text
 from evenflow.errors import DataError
-from evenflow.runtime import _bytes, _delimited, _json_lines, _parquet
-from evenflow.runtime._limits import Limits, bounded
-from evenflow.runtime._raw import Raw
+from evenflow.runtime import _json_lines, _parquet
+from evenflow.runtime._limits import Limits, bounded, counted
 from evenflow.schema import Schema, Table
+from evenflow.text import delimited
+from evenflow.text.blocks import MAX_MEMBERS, chunks, lines, plain
+from evenflow.text.raw import Findings, Raw
 
 Format = Literal["csv", "jsonl", "parquet"]
 
@@ -54,6 +56,7 @@ def read_records(
     format: Format | None = None,  # noqa: A002 (the command's word for it)
     name: str | None = None,
     limits: Limits | None = None,
+    findings: Findings | None = None,
 ) -> Iterator[Batch]:
     """Yield the records of a source, batch by batch.
 
@@ -69,13 +72,14 @@ def read_records(
         What messages call the source.
     limits : Limits, optional
         Most records and unpacked bytes to read; for files of strangers.
+    findings : Findings, optional
+        Takes what was skipped or read in another encoding.
 
     Raises
     ------
     DataError
         The source is over a limit, or is no such file: missing, empty, damaged,
-        binary, in another encoding, without a column of the schema. A single bad row
-        is no error here.
+        binary, without a column of the schema. A single bad row is no error here.
     """
     name = name or (str(source) if isinstance(source, Path) else "standard input")
     with ExitStack() as stack:
@@ -85,7 +89,9 @@ def read_records(
         else:
             stream, share = source, lambda: None
         n_rows = 0
-        for raw in _read(source, stream, schema, format, name, limits):
+        for raw in _read(
+            source, stream, schema, format, name, limits, findings or Findings()
+        ):
             n_rows += raw.frame.height + len(raw.bad)
             if limits:
                 limits.check_rows(n_rows, name=name)
@@ -118,8 +124,9 @@ def _read(
     wanted: Format | None,
     name: str,
     limits: Limits | None,
+    findings: Findings,
 ) -> Iterator[Raw]:
-    parts = _bytes.chunks(stream, name=name)
+    parts = chunks(stream, name=name)
     head = _enough(parts)
     if head.startswith(_parquet.MAGIC) or wanted == "parquet":
         if not isinstance(source, Path):
@@ -129,10 +136,17 @@ def _read(
             )
         yield from _parquet.read(source, schema, name=name, limits=limits)
         return
-    text = _bytes.plain(chain([head], parts), name=name)
+    text = plain(
+        chain([head], parts),
+        name=name,
+        most_members=MAX_MEMBERS if limits else None,
+        findings=findings,
+    )
     if limits:
         text = bounded(text, limits, name=name)
-    blocks = _bytes.lines(text, name=name)
+    blocks = lines(text, name=name, findings=findings)
+    if limits:
+        blocks = counted(blocks, limits, name=name)
     first = next(blocks, None)
     start = b"" if first is None else first.data.lstrip()[:1]
     if start == b"[" and wanted != "csv":
@@ -141,11 +155,11 @@ def _read(
             "it, for instance: jq -c '.[]'"
         )
     is_json = wanted == "jsonl" or (wanted is None and start == b"{")
-    reader = _json_lines.read if is_json else _delimited.read
     again = blocks if first is None else chain([first], blocks)
-    if limits and is_json:
-        again = _json_lines.few_keys(again, name=name)
-    yield from reader(again, schema, name=name)
+    if is_json:
+        yield from _json_lines.read(again, schema, name=name, limits=limits)
+    else:
+        yield from delimited.read(again, schema, name=name, findings=findings)
 
 
 def _open(path: Path, name: str) -> BinaryIO:

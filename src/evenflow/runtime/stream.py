@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from evenflow.contract import BadRow, match_columns
 from evenflow.decision import Scores
 from evenflow.errors import DataError, StorageError
-from evenflow.progress import OnEvent, Progress, ignore
+from evenflow.progress import Note, OnEvent, Progress, ignore
 from evenflow.runtime._limits import Limits
 from evenflow.runtime._writers import OutputFormat, binary, writer
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import attack_probability, sigmoid
 from evenflow.runtime.records import Batch, Format, read_records
+from evenflow.text.raw import Findings
 
 OnBadRow = Literal["stop", "reject"]
 SUFFIXES: dict[str, OutputFormat] = {
@@ -53,6 +54,8 @@ class Summary:
     extra: tuple[str, ...]
     """Columns of the source that the bundle does not use (labels among them)."""
     first_bad: tuple[BadRow, ...]
+    notes: tuple[str, ...]
+    """What was skipped in the source, or read otherwise than it is written."""
     seconds: float
 
     @property
@@ -71,6 +74,7 @@ class Summary:
             "counts": dict(self.counts),
             "extra": list(self.extra),
             "first_bad": [str(bad) for bad in self.first_bad],
+            "notes": list(self.notes),
             "seconds": self.seconds,
             "rows_per_s": self.scored / self.seconds if self.seconds else None,
         }
@@ -136,15 +140,21 @@ def score_file(
         format = SUFFIXES.get(suffix.lower(), "csv")  # noqa: A001
     _distinct(source, sink, rejects)
     counts = np.zeros(len(bundle.schema.classes), dtype=np.int64)
-    rejected = 0
+    rejected, is_empty = 0, True
     extra: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     first_bad: list[BadRow] = []
+    findings = Findings()
     with ExitStack() as stack:
         write = stack.enter_context(writer(sink, format))
         reject = stack.enter_context(binary(rejects)) if rejects else None
         batches = read_records(
-            source, bundle.schema, format=input_format, name=name, limits=limits
+            source,
+            bundle.schema,
+            format=input_format,
+            name=name,
+            limits=limits,
+            findings=findings,
         )
         # a pipe is not read ahead: its next record may be an hour away
         ready = ahead(batches) if isinstance(source, Path) else batches
@@ -154,23 +164,29 @@ def score_file(
                     f"{name}, {batch.bad[0]}. Correct the row, or choose 'reject' for "
                     "bad rows to set such rows aside"
                 )
-            scores = bundle.score(batch.table)
-            out = verdict_columns(bundle, batch.lines, scores)
-            if keep_columns:
-                kept = kept or tuple(batch.given.columns)
-                out |= _given_columns(batch, kept, taken=set(out), format=format)
-            write(pl.DataFrame(out))
+            if len(batch.table):
+                scores = bundle.score(batch.table)
+                out = verdict_columns(bundle, batch.lines, scores)
+                if keep_columns:
+                    kept = kept or tuple(batch.given.columns)
+                    out |= _given_columns(batch, kept, taken=set(out), format=format)
+                write(pl.DataFrame(out))
+                is_empty = False
+                counts += np.bincount(scores.code, minlength=len(counts))
+            extra = extra or _unused(bundle, batch)
             for bad in batch.bad:
                 if reject:
                     reject.write(_reject_line(bad))
-            counts += np.bincount(scores.code, minlength=len(counts))
             rejected += len(batch.bad)
             first_bad += batch.bad[: FIRST_BAD - len(first_bad)]
-            extra = extra or _unused(bundle, batch)
             done = int(counts.sum()) + rejected
             total = round(done / batch.share) if batch.share else None
             on_event(Progress(step="score", done=done, total=total))
-    scored = int(counts.sum())
+        if is_empty:
+            write(no_verdicts(bundle))
+    scored, notes = int(counts.sum()), findings.notes()
+    for note in notes:
+        on_event(Note(text=f"{name}: {note}"))
     return Summary(
         source=name,
         read=scored + rejected,
@@ -179,6 +195,7 @@ def score_file(
         counts=dict(zip(bundle.schema.classes, counts.tolist(), strict=True)),
         extra=extra,
         first_bad=tuple(first_bad),
+        notes=tuple(notes),
         seconds=time.perf_counter() - started,
     )
 
@@ -199,6 +216,13 @@ def verdict_columns(
     for code, label in enumerate(classes):
         columns[f"p_{label}"] = pl.Series(scores.proba[:, code].copy())
     return columns
+
+
+def no_verdicts(bundle: Bundle) -> pl.DataFrame:
+    """Return the first columns of an output without a row."""
+    nothing = np.empty(0, dtype=np.int64)
+    scores = bundle.score(bundle.golden.take(nothing))
+    return pl.DataFrame(verdict_columns(bundle, nothing, scores))
 
 
 def _given_columns(

@@ -54,6 +54,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(EvenflowError, _on_ours)
     app.register_error_handler(DBAPIError, _on_database)
     app.register_error_handler(PoolTimeout, _on_pool)
+    app.register_error_handler(MemoryError, _on_memory)
     app.register_error_handler(Exception, _on_bug)
 
 
@@ -149,6 +150,16 @@ def _on_database(error: DBAPIError) -> Response:
 def _on_pool(error: PoolTimeout) -> Response:
     logger.error("no connection to the database was free: %s", error)
     return answer(503, kind="DatabaseBusy", headers={"Retry-After": str(AGAIN_S)})
+
+
+def _on_memory(error: MemoryError) -> Response:
+    logger.error("%s needs too much memory", request.path, exc_info=error)
+    return answer(
+        503,
+        "This needs more memory than a web process may hold. Send less at once",
+        kind="OutOfMemory",
+        headers={"Retry-After": str(AGAIN_S)},
+    )
 
 
 def _on_bug(error: Exception) -> Response:

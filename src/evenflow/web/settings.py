@@ -89,6 +89,11 @@ class Settings(BaseModel):
     """Seconds without a word from a worker after which its job is given to another."""
     worker_memory_mb: int = Field(6144, ge=1024)
     """Most megabytes of data a scoring worker may hold."""
+    web_memory_mb: int = Field(4096, ge=1024)
+    """Most megabytes of data one web process may hold."""
+    train_memory_mb: int = Field(0, ge=0)
+    """Most megabytes of data a training may hold; 0 is three quarters of the
+    machine's memory."""
     retention_days: int = Field(90, ge=1)
     """Days that history, alerts and uploads are kept until an admin says otherwise."""
     data_folders: tuple[Path, ...] = ()

@@ -174,3 +174,40 @@ except MemoryError:
     )
     assert done.stdout.split() == ["bounded", "1024"]
     assert resource.getrlimit(resource.RLIMIT_DATA)[0] == resource.RLIM_INFINITY
+
+
+def test_the_memory_of_this_machine_or_its_container_is_known(tmp_path, monkeypatch):
+    found = worker.machine_memory_mb()
+    assert found > 256
+    for text, expected in (("max\n", found), ("268435456\n", 256)):
+        (tmp_path / "memory.max").write_text(text)
+        monkeypatch.setattr(worker, "CGROUP", tmp_path / "memory.max")
+        assert worker.machine_memory_mb() == expected
+
+
+@pytest.mark.parametrize("lane", ["score", "train"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 8 bytes"),
+    ],
+    ids=["python", "torch"],
+)
+def test_a_job_without_memory_fails_with_words(
+    settings, desk, bundle, monkeypatch, error, lane
+):
+    here = desk.workplace(settings)
+    job_id = desk.put(here, b"a,b\n1,2\n", bundle=bundle.path.name)
+    with here.database.session() as session:
+        session.get(Job, job_id).lane = lane
+
+    def run(_task):
+        raise error
+
+    monkeypatch.setattr(worker, "_run", lambda _kind: run)
+    worker.run_one(here, lane)
+    job = desk.job_of(here, job_id)
+    assert job.state == "failed"
+    assert {"score": "worker_memory_mb", "train": "train_memory_mb"}[lane] in job.error
+    here.database.dispose()

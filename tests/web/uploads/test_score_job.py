@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import time
 from datetime import timedelta
@@ -15,7 +16,9 @@ from evenflow.errors import StorageError
 from evenflow.runtime.stream import score_file
 from evenflow.web.findings import likeliest
 from evenflow.web.jobs import queue, score, worker
-from evenflow.web.results import FILE, REJECTS, Results
+from evenflow.web.jobs.task import Stopped
+from evenflow.web.pages.uploads import downloads
+from evenflow.web.results import FILE, REJECTS, Filter, Results
 from evenflow.web.tables import Job, Tally, User, now
 
 databases = pytest.mark.databases
@@ -273,3 +276,46 @@ def test_what_rows_of_strangers_hold_is_cut_and_json(
         assert alert.values["ratio"] is None
         assert alert.src == "ab"
         json.dumps(alert.values, allow_nan=False)
+
+
+@pytest.mark.parametrize("lines", [b"\n" * 2**24, b"x\n" * 2**18])
+def test_a_wish_to_stop_is_heard_amid_lines_that_are_no_records(
+    here, desk, bundle, rows, monkeypatch, lines
+):
+    text = rows["test"].frame.head(5).write_csv().encode() + lines
+    job_id = desk.put(here, gzip.compress(text, 1), bundle=bundle.path.name)
+    calls = []
+
+    def stop(_lease):
+        calls.append(1)
+        if len(calls) > 4:
+            raise Stopped
+
+    monkeypatch.setattr("evenflow.web.jobs.task.Lease.check", stop)
+    worker.run_one(here, "score")
+    assert desk.job_of(here, job_id).state == "stopped"
+    assert len(calls) == 5
+
+
+def test_columns_of_any_type_are_stored_and_shown(here, desk, bundle, rows):
+    frame = rows["test"].frame.head(200)
+    n = frame.height
+    days = pl.Series([2**31 - 1] * n, dtype=pl.Int32)
+    odd = frame.with_columns(
+        day=days.cast(pl.Date),
+        took=pl.Series([2**62] * n).cast(pl.Duration("us")),
+        raw=pl.Series([b"\xff\0"] * n),
+        all=pl.Series([[{"x": b"\xff"}]] * n),
+    )
+    out = io.BytesIO()
+    odd.write_parquet(out)
+    job_id = desk.put(here, out.getvalue(), bundle=bundle.path.name)
+    worker.run_one(here, "score")
+    job = desk.job_of(here, job_id)
+    assert (job.state, job.error) == ("done", "")
+    path = here.home.results / job_id / FILE
+    found = Results(path, bundle.schema.classes)
+    assert found.row(1)["day"] == str(2**31 - 1)
+    for kind in ("csv", "jsonl"):
+        text = b"".join(downloads.rows(found, Filter(), kind))
+        assert text.count(b"\n") == n + (kind == "csv")

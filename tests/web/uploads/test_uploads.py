@@ -6,12 +6,16 @@ import csv
 import io
 import json
 import shutil
+from types import SimpleNamespace
 
+import polars as pl
 import pytest
 from sqlalchemy import func, select
 
 from evenflow.web.context import KEY
+from evenflow.web.detectors import Detectors
 from evenflow.web.jobs import queue
+from evenflow.web.pages.uploads import sending
 from evenflow.web.tables import Alert, Audit, Job
 
 
@@ -316,3 +320,18 @@ def test_without_a_model_nothing_is_taken(desk, app, people, sample):
     assert "No model is in use yet" in client.get("/uploads").text
     assert desk.send(client, sample).status_code == 422
     assert client.get("/uploads/example.csv").status_code == 404
+
+
+def test_the_example_file_has_no_cell_that_a_spreadsheet_would_run(
+    people, bundle, monkeypatch
+):
+    odd = bundle.golden.frame.with_columns(
+        service=pl.lit("\u200b＝cmd()"), flag=pl.lit("-")
+    )
+    detector = SimpleNamespace(golden=SimpleNamespace(frame=odd))
+    monkeypatch.setattr(sending, "examples", lambda *_a, **_k: [SimpleNamespace(row=3)])
+    monkeypatch.setattr(Detectors, "active", lambda _: detector)
+    sent = people("viewer").get("/uploads/example.csv")
+    row = pl.read_csv(io.BytesIO(sent.data)).row(0, named=True)
+    assert row["service"] == "'\u200b＝cmd()"
+    assert row["flag"] == "-"

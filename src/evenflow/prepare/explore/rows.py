@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from evenflow.errors import DataError
+from evenflow.prepare.split import equal_rows
 from evenflow.schema import BENIGN, Table
 
 Rows = NDArray[np.int64]
@@ -37,8 +38,7 @@ def vectors(*frames: pl.DataFrame) -> Rows:
     stacked = pl.concat(frames, rechunk=False)
     if not names:
         return np.zeros(stacked.height, dtype=np.int64)
-    first = stacked.with_row_index("__row").select(pl.col("__row").min().over(names))
-    return first.to_series().to_numpy().astype(np.int64)
+    return equal_rows(stacked)
 
 
 def numbered(table: Table) -> Rows:

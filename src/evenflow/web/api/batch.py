@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import polars as pl
-from flask import Response, request
+from flask import Response, abort, request
 from pydantic_core import to_json
 
 from evenflow.contract import BadRow
@@ -18,8 +17,8 @@ from evenflow.runtime._limits import Limits
 from evenflow.runtime._writers import inert
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.records import Format, read_records
-from evenflow.runtime.stream import verdict_columns
-from evenflow.web import metrics
+from evenflow.runtime.stream import no_verdicts, verdict_columns
+from evenflow.web import errors, metrics
 from evenflow.web.api import bodies, schemas
 from evenflow.web.api.bodies import JSON, Query
 from evenflow.web.api.examples import RECORD
@@ -31,6 +30,8 @@ CSV, NDJSON = "text/csv", "application/x-ndjson"
 FORMATS: dict[str, Format] = {CSV: "csv", NDJSON: "jsonl"}
 UNPACKED = 8
 """Times the most a body may have: what a packed one may have unpacked."""
+SECONDS = 30
+"""Longest time that the records of one request may take."""
 _HEAD = ",".join(RECORD)
 _ROW = ",".join(str(v) for v in RECORD.values())
 
@@ -45,13 +46,7 @@ class Judged:
 
     def frame(self) -> pl.DataFrame:
         """Return all verdicts, in order."""
-        if self.frames:
-            return pl.concat(self.frames)
-        nothing = np.empty(0, dtype=np.int64)
-        table = self.bundle.golden.take(nothing)
-        return pl.DataFrame(
-            verdict_columns(self.bundle, nothing, self.bundle.score(table))
-        )
+        return pl.concat(self.frames) if self.frames else no_verdicts(self.bundle)
 
     def counts(self) -> dict[str, Any]:
         """Return how many of what."""
@@ -138,17 +133,22 @@ def _lines() -> bytes:
 def _judged(bundle: Bundle, data: bytes, wanted: Format) -> Judged:
     judged = Judged(bundle)
     most = int(web.settings.max_body_mb * 2**20) * UNPACKED
-    limits = Limits(rows=schemas.MOST_RECORDS, unpacked_bytes=most)
+    limits = Limits(rows=schemas.MOST_RECORDS, unpacked_bytes=most, seconds=SECONDS)
     batches = read_records(
         io.BytesIO(data), bundle.schema, format=wanted, name="the body", limits=limits
     )
-    for batch in batches:
-        judged.bad += batch.bad
-        if len(batch.table):
-            scores = bundle.score(batch.table)
-            judged.frames.append(
-                pl.DataFrame(verdict_columns(bundle, batch.lines, scores))
-            )
+    try:
+        for batch in batches:
+            judged.bad += batch.bad
+            if len(batch.table):
+                scores = bundle.score(batch.table)
+                judged.frames.append(
+                    pl.DataFrame(verdict_columns(bundle, batch.lines, scores))
+                )
+    except DataError as error:
+        if limits.is_late:
+            abort(errors.answer(413, str(error), kind="TooMuchWork"))
+        raise
     if not judged.frames and not judged.bad:
         raise DataError("the body holds no record, expected at least one")
     for label, n in judged.counts()["classes"].items():

@@ -234,7 +234,10 @@ def _mine(job: Job) -> tuple[Any, ...]:
 
 
 def _give_up(session: Session, lane: str) -> None:
-    why = "It may need more memory than this machine has; use fewer rows."
+    why = (
+        "It may need more memory than a training may hold; use fewer rows, or raise "
+        "train_memory_mb."
+    )
     if lane == "score":
         why = (
             "The file may need more memory than a worker may hold; split it, or raise "

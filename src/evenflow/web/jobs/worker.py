@@ -16,8 +16,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import polars as pl
@@ -52,10 +54,14 @@ FULL = (
     "The server could not write the result: its disk is full or may not be written. "
     "An administrator has to free some space; then run this again"
 )
-MEMORY = (
-    "This needs more memory than a worker may hold (worker_memory_mb). Split the file, "
-    "or ask an administrator to raise it"
-)
+MEMORY = {
+    "score": "This needs more memory than a worker may hold (worker_memory_mb). Split "
+    "the file, or ask an administrator to raise it",
+    "train": "This needs more memory than a training may hold (train_memory_mb). Use "
+    "fewer rows, or ask an administrator to raise it",
+}
+CGROUP = Path("/sys/fs/cgroup/memory.max")
+"""What a container may hold, where there is one."""
 Result = TypeVar("Result")
 
 
@@ -99,6 +105,8 @@ def work(settings: Settings, lane: str, stop: threading.Event) -> None:
         os.nice(NICE)
         if lane == "score":
             bound_memory(settings.worker_memory_mb)
+        else:
+            bound_memory(settings.train_memory_mb or machine_memory_mb() * 3 // 4)
     here = Workplace.open(settings)
     logger.info("worker %s of lane %s is ready", here.name, lane)
     pause, keeper = BACKOFF_S[0], retention.Keeper()
@@ -129,6 +137,21 @@ def bound_memory(megabytes: int) -> None:
     if hard != resource.RLIM_INFINITY:
         most = min(most, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+
+
+def machine_memory_mb() -> int:
+    """Return the megabytes of memory of this machine, or of its container."""
+    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(OSError, ValueError):  # no container, or one without a limit
+        found = min(found, int(CGROUP.read_text(encoding="ascii")))
+    return found // 2**20
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Return whether there was no memory: torch says so in a text alone."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and "allocate memory" in str(error)
+    )
 
 
 def run_one(
@@ -178,9 +201,6 @@ def run_one(
             error = FULL
         except EvenflowError as problem:
             error = hidden(str(problem), here.settings)
-        except MemoryError:
-            logger.exception("job %s needs too much memory", job.id)
-            error = MEMORY
         except (DBAPIError, PoolTimeout) as problem:
             if _is_away(problem):
                 logger.warning("job %s goes back, no database: %s", job.id, problem)
@@ -188,9 +208,9 @@ def run_one(
             else:
                 logger.exception("job %s failed by a fault", job.id)
                 error = FAULT
-        except (Exception, pl.exceptions.PanicException):
-            logger.exception("job %s failed by a fault", job.id)
-            error = FAULT
+        except (Exception, pl.exceptions.PanicException) as problem:
+            logger.exception("job %s failed", job.id)
+            error = MEMORY[lane] if _lacks_memory(problem) else FAULT
         _end(here, job, state, outcome, error, stop)
     logger.info("job %s: %s, %.1f s", job.id, state, time.perf_counter() - started)
     return job.id

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from evenflow.contract import fold, match_columns, shown
 from evenflow.errors import DataError
-from evenflow.runtime import _delimited
 from evenflow.schema import BENIGN, Schema
+from evenflow.text import header
 
 NAME = "the pasted text"
 MOST = 100_000
@@ -109,17 +109,17 @@ def _delimited_line(text: str, schema: Schema) -> Pasted:
     )
 
 
-def _dialect(line: str, schema: Schema) -> _delimited.Dialect:
+def _dialect(line: str, schema: Schema) -> header.Dialect:
     try:
-        return _delimited.sniff(line, schema, name=NAME)
+        return header.sniff(line, schema, name=NAME)
     except DataError:
         pass
     # without a published order: the order in which the form asks
-    splits = {d: len(line.split(d)) for d in _delimited.DELIMITERS}
+    splits = {d: len(line.split(d)) for d in header.DELIMITERS}
     delimiter = max(splits, key=lambda d: splits[d])
     n, names = splits[delimiter], schema.names
     if n == len(names):
-        return _delimited.Dialect(delimiter=delimiter, names=names, has_header=False)
+        return header.Dialect(delimiter=delimiter, names=names, has_header=False)
     order = schema.layout or names
     where = f"; field {n + 1} should be {order[n]}" if n < len(order) else ""
     raise _refusal(

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import polars as pl
 from flask import Response, abort
 
 from evenflow.runtime._writers import inert
@@ -50,19 +49,10 @@ def rows(found: Results, kept: Filter, kind: str) -> Iterator[bytes]:
     is_first = True
     for frame in found.parts(kept):
         if kind == "jsonl":
-            yield _plain(frame).write_ndjson().encode()
+            yield frame.write_ndjson().encode()
         elif is_first or frame.height:
-            yield inert(_plain(frame)).write_csv(include_header=is_first).encode()
+            yield inert(frame).write_csv(include_header=is_first).encode()
         is_first = False
-
-
-def _plain(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return a frame whose cells CSV can hold: lists and bytes are written as text."""
-    odd = [n for n, t in frame.schema.items() if t.is_nested() or t == pl.Binary]
-    return frame.with_columns(
-        pl.Series(name, [None if v is None else str(v) for v in frame[name].to_list()])
-        for name in odd
-    )
 
 
 def pieces(path: Path) -> Iterator[bytes]:

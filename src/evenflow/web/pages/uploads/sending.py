@@ -26,6 +26,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import EvenflowError, StorageError
+from evenflow.runtime._writers import inert
 from evenflow.web import sources, uploads
 from evenflow.web.context import web
 from evenflow.web.guard import require, visible
@@ -248,7 +249,8 @@ def example() -> Answer:
     if bundle is None:
         abort(404, "There is no model in use yet, so there is no example for it.")
     rows = [found.row for found in examples(bundle, per_class=8)]
-    response = make_response(bundle.golden.frame[rows].write_csv())
+    frame = inert(bundle.golden.frame[rows], is_input=True)
+    response = make_response(frame.write_csv())
     response.mimetype = "text/csv"
     response.headers["Content-Disposition"] = 'attachment; filename="example.csv"'
     return response

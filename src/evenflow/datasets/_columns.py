@@ -1,0 +1,101 @@
+"""The columns of a user's own table: their numbers, and how these are written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from evenflow.contract import shown
+from evenflow.datasets import _guess
+from evenflow.datasets._own import OwnFile
+from evenflow.errors import DataError
+from evenflow.prepare import names
+from evenflow.schema import Column
+from evenflow.text.numbers import numbers
+
+MARKS = (("decimal", ",", "."), ("decimal", ",", " "), ("thousands", ".", ","),
+         ("thousands", ".", " "), ("thousands", ".", "'"))  # fmt: skip
+"""Keys that say how numbers are written, with decimal and thousands mark."""
+
+
+def column_of(series: pl.Series, kind: str, marks: Column) -> Column:
+    """Return what a column of a kind holds, for a schema.
+
+    Parameters
+    ----------
+    marks : Column
+        How the numbers of a text are written.
+    """
+    if kind == "category":
+        return Column(name=series.name, kind="category")
+    if series.dtype == pl.Boolean or _guess.is_truth(series.drop_nulls()):
+        return Column(name=series.name, low=0, high=1, step=1)
+    column = Column(name=series.name)
+    if series.dtype == pl.String:
+        column = replace(marks, name=series.name)
+    x = numbers(series, column)[0].drop_nulls().to_numpy()
+    x = x[np.isfinite(x)]
+    # no bounds from values seen: a count that was 0 or 1 here may be 2 tomorrow
+    return replace(column, step=1 if len(x) and (x == np.floor(x)).all() else None)
+
+
+def numbers_of(
+    series: pl.Series, column: Column, file: OwnFile, notes: list[str]
+) -> pl.Series:
+    """Return a column's numbers; a value that is none is missing, and noted.
+
+    Raises
+    ------
+    DataError
+        Most values are no numbers.
+    """
+    values, wrong = numbers(series, column)
+    rows = wrong.arg_true()
+    if len(rows):
+        first = f"{file.at(rows[0])}: {shown(series[rows[0]])}"
+        if not _guess.are_few(len(rows), int(values.is_not_null().sum())):
+            raise DataError(
+                f"{file.where}, column {series.name}: found {len(rows):,} values that "
+                f"are no numbers (first on {first}), expected numbers. Write the kind "
+                f'under [columns]: {series.name} = "category", or correct the values'
+            )
+        notes.append(
+            f"{series.name}: {len(rows):,} value(s) that are no numbers (first on "
+            f"{first}) are missing values here; score rejects such a row"
+        )
+    if n_infinite := int(values.is_infinite().sum()):
+        notes.append(f"{series.name}: {n_infinite:,} infinite value(s)")
+    return values
+
+
+def refuse_marks(series: pl.Series, marks: Column, file: OwnFile) -> None:
+    """Refuse a column of numbers that are written with other marks than those named.
+
+    Raises
+    ------
+    DataError
+        Shows the first such value, and how to name its marks.
+    """
+    if series.dtype != pl.String or names.is_identifier(series.name):
+        return
+    odd = numbers(series, marks)[1].arg_true()
+    if not len(odd):
+        return
+    ways: dict[str, str] = {}
+    for key, decimal, thousands in MARKS:
+        column = Column(name=series.name, decimal=decimal, thousands=thousands)
+        values, wrong = numbers(series, column)
+        n_wrong, value = int(wrong.sum()), values[odd[0]]
+        fits = _guess.are_few(n_wrong, int(values.is_not_null().sum()))
+        if fits and n_wrong < len(odd) and value is not None:
+            said = f'{key} = "{decimal if key == "decimal" else thousands}"'
+            ways.setdefault(said, f"{said} makes it {value:g}")
+    if ways:
+        raise DataError(
+            f"{file.where}, {file.at(odd[0])}, column {series.name}: found "
+            f"{series[odd[0]]!r}, expected a number with a decimal point and no mark "
+            f"between thousands. Name the marks ({'; '.join(ways.values())}), or say "
+            f'that these are no numbers: {series.name} = "category" under [columns]'
+        )

@@ -1,0 +1,114 @@
+"""A table of one's own on the command line: what trains scores and is judged."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+N = 400
+
+
+def rows(seed):
+    rng = np.random.default_rng(seed)
+    label = rng.choice(["ok", "Angriff – groß"], N, p=[0.7, 0.3])
+    load = rng.lognormal(5, 1, N) * np.where(label == "ok", 1, 4)
+    return label, np.round(load, 2), rng.integers(1, 3000, N)
+
+
+def spreadsheet(path, seed):
+    """Write what a German spreadsheet exports: two columns of one name among them."""
+    label, load, pkts = rows(seed)
+    amounts = [f"{x:,.2f}".translate(str.maketrans(",.", ".,")) for x in load]
+    lines = ["Datum;Bytes;Pakete;Zone;Pakete;verdict"] + [
+        f"{1 + i // 24:02}.02.2026 {i % 24:02}:00;{amounts[i]};{pkts[i]};"
+        f"{'süd' if i % 3 else 'nord'};{pkts[i]};{label[i]}"
+        for i in range(N)
+    ]
+    lines[7:7] = ["", ";;;;;"]
+    path.write_bytes("\r\n".join(lines).encode("cp1252"))
+
+
+FOREST = ["model.n_estimators=10"]
+
+
+def options(name, values):
+    return [word for value in values for word in ("-s", f"{name}{value}")]
+
+
+def test_a_spreadsheet_trains_scores_and_is_judged_as_it_is(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path, later = tmp_path / "mine.csv", tmp_path / "later.csv"
+    spreadsheet(path, 1)
+    spreadsheet(later, 2)
+    params = ["label=verdict", "benign=ok", "decimal=,"]
+    found = run("data", "inspect", "table_file", "-s", f"path={path}",
+                *options("", params), "--json")  # fmt: skip
+    assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout)["overview"]["n_rows"] == N
+    refused = run("data", "inspect", "table_file", "-s", f"path={path}",
+                  *options("", params[:2]))  # fmt: skip
+    assert refused.exit_code == 2
+    assert "line 2, column Bytes" in refused.output
+    trained = run("train", "table_file/random_forest-none", "-o", "b",
+                  "-s", f"dataset.path={path}", *options("dataset.", params),
+                  *options("", FOREST))  # fmt: skip
+    assert trained.exit_code == 0, trained.output
+    scored = run("score", "b", later, "-o", "v.csv", "--json")
+    assert scored.exit_code == 0, scored.output
+    summary = json.loads(scored.stdout)
+    assert (summary["scored"], summary["rejected"]) == (N, 0)
+    assert any("Windows-1252" in note for note in summary["notes"])
+    assert any("2 blank" in note for note in summary["notes"])
+    verdicts = pl.read_csv("v.csv")
+    assert set(verdicts["verdict"]) == {"benign", "angriff - groß"}
+    judged = run("evaluate", "b", "--data", "table_file", "--split", "train",
+                 "-s", f"path={later}", "--json", "r.json")  # fmt: skip
+    assert judged.exit_code == 0, judged.output
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert "angriff - groß" in json.dumps(report, ensure_ascii=False)
+    assert "not in training" not in judged.output
+    evenly = run("evaluate", "b", "--data", "table_file", "--split", "held_out")
+    assert evenly.exit_code == 0, evenly.output
+
+
+@pytest.mark.parametrize(
+    "written", ["%-d/%-m/%Y %-H:%M", "%Y-%m-%dT%H:%M:%SZ", "%s", "%d.%m.%Y %H:%M"]
+)
+def test_blocks_of_a_csv_follow_its_times(run, tmp_path, monkeypatch, written):
+    monkeypatch.chdir(tmp_path)
+    label, load, pkts = rows(3)
+    start = pl.datetime(2017, 7, 1)
+    times = pl.select(
+        pl.datetime_range(start, start.dt.offset_by(f"{2 * (N - 1)}h"), "2h")
+    ).to_series()
+    frame = pl.DataFrame(
+        {
+            "load": load,
+            "pkts": pkts,
+            "Timestamp": times.dt.strftime(written),
+            "label": np.where(label == "ok", "benign", "scan"),
+        }
+    ).sample(fraction=1, shuffle=True, seed=1)
+    frame.write_csv("t.csv")
+    trained = run("train", "table_file/random_forest-none", "-o", "b",
+                  "-s", "dataset.path=t.csv", "-s", "split=blocks",
+                  "-s", "split.order=Timestamp", *options("", FOREST))  # fmt: skip
+    assert trained.exit_code == 0, trained.output
+    text = (tmp_path / "b" / "report.json").read_text()
+    assert "Timestamp order (" in text
+
+
+def test_blocks_by_a_column_of_words_are_refused(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{i},{'tcp' if i % 3 else 'udp'},{'x' if i % 4 else 'benign'}"
+             for i in range(200)]  # fmt: skip
+    (tmp_path / "t.csv").write_text("\n".join(["a,proto,label", *lines, ""]))
+    refused = run("train", "table_file/random_forest-none", "-o", "b",
+                  "-s", "dataset.path=t.csv", "-s", "split=blocks",
+                  "-s", "split.order=proto", *options("", FOREST))  # fmt: skip
+    assert refused.exit_code == 2
+    assert "'udp' in the column 'proto', row 1; expected numbers" in refused.output
+    assert not (tmp_path / "b").exists()
