@@ -115,14 +115,17 @@ def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
     from evenflow.runtime.explain import column_groups
 
     schema, prepare = bundle.schema, bundle.preprocessor
+    scores = bundle.score(record)
     found = tree_shap(
         bundle.model,
         prepare.transform(record)[0],
         prepare.transform(bundle.reference),
         column_groups(bundle),
         schema.classes,
+        decision=bundle.decision,
+        attack=int(scores.code[0]) or 1 + int(scores.proba[0, 1:].argmax()),
     )
-    verdict = next(verdicts(bundle.score(record), schema, bundle.decision))
+    verdict = next(verdicts(scores, schema, bundle.decision))
     contributions: list[dict[str, Any]] = [
         {
             "column": name,
