@@ -136,6 +136,8 @@ def _train(
         fit, valid, held = _parts(split.train, recipe)
     with log.step("prepare"):
         preprocessor = Preprocessor.fit(fit, **recipe.prepare.model_dump())
+        for part in (valid, held, split.test):  # not hours later
+            preprocessor.check(part)
         X, y = preprocessor.transform(fit), fit.labels
         X_valid = preprocessor.transform(valid)
     with log.step("balance"):
