@@ -142,6 +142,9 @@ class Preprocessor:
             seen = ~missing.all(axis=0)
             fill = np.zeros(x.shape[1])
             fill[seen] = np.nanmedian(x[:, seen], axis=0)
+            # the mean of the two middle values may overflow where neither does
+            wide = np.flatnonzero(~np.isfinite(fill))
+            fill[wide] = np.nanquantile(x[:, wide], 0.5, axis=0, method="lower")
         x = np.where(missing, fill, x)
         with np.errstate(over="ignore"):
             constant = np.ptp(x, axis=0) == 0
