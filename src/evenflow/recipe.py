@@ -298,21 +298,43 @@ def _signature(kind: str, name: str) -> dict[str, tuple[Any, Any]]:
     plug_in = registry.load(kind, name)
     if kind == "models":
         config = plug_in[1]
-        hints = typing.get_type_hints(config, include_extras=True)
-        missing = dataclasses.MISSING
+        hints = _hints(config)
         return {
-            f.name: (hints[f.name], ... if f.default is missing else f.default)
+            f.name: (hints.get(f.name, Any), _default(f))
             for f in dataclasses.fields(config)
+            if f.init
         }
     functions = {"balance": "__init__", "datasets": "load"}
     function = getattr(plug_in, functions[kind]) if kind in functions else plug_in
-    hints = typing.get_type_hints(function, include_extras=True)
+    hints = _hints(function)
     hidden = {"self", "split", "random_state", "folders", "load", "seed", "on_event"}
-    return {
+    star = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    found = {
         p.name: (hints.get(p.name, Any), ... if p.default is p.empty else p.default)
         for p in inspect.signature(function).parameters.values()
-        if p.name not in hidden and p.kind is not p.VAR_KEYWORD
+        if p.name not in hidden and p.kind not in star
     }
+    # written out, a default of None has to be read again
+    return {
+        name: (hint | None if default is None and hint is not Any else hint, default)
+        for name, (hint, default) in found.items()
+    }
+
+
+def _hints(thing: Any) -> dict[str, Any]:
+    """Return the types of parameters; none where names in them are not to be found."""
+    try:
+        return typing.get_type_hints(thing, include_extras=True)
+    except NameError:  # another distribution's, imported for type checkers alone
+        return {}
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    """Return the default of a dataclass's field; ``...`` if there is none."""
+    if field.default is not dataclasses.MISSING:
+        return field.default
+    made = field.default_factory
+    return ... if made is dataclasses.MISSING else made()
 
 
 def _complete(kind: str, part: Part, source: str) -> Part:
@@ -328,8 +350,11 @@ def _complete(kind: str, part: Part, source: str) -> Part:
     )
     params = _validate(model, part.params, f"{source}: [{part.name}]")
     if kind == "models":  # a Config checks its own ranges: now, not after balancing
-        registry.load(kind, part.name)[1](**params.model_dump())
-    return Part(name=part.name, params=params.model_dump(mode="json"))
+        with registry.blamed(kind, part.name):
+            registry.load(kind, part.name)[1](**params.model_dump())
+    with registry.blamed(kind, part.name):  # a default that no file can hold
+        plain = params.model_dump(mode="json")
+    return Part(name=part.name, params=plain)
 
 
 def _validate(model: Any, value: Mapping[str, Any], source: str) -> Any:
