@@ -10,8 +10,10 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
+import inspect
 import pkgutil
 import textwrap
+import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -74,6 +76,34 @@ def load(kind: str, name: str) -> Any:
             "installed. Install the training parts: pip install 'evenflow[train]'"
         ) from error
     return getattr(module, ATTRIBUTES[kind])
+
+
+def parameters(kind: str, name: str) -> dict[str, tuple[Any, Any]]:
+    """Return parameter -> (type, default) that a plug-in accepts from a recipe."""
+    plug_in = load(kind, name)
+    if kind == "models":
+        config = plug_in[1]
+        hints = _hints(config)
+        return {
+            f.name: (hints.get(f.name, Any), _default(f))
+            for f in dataclasses.fields(config)
+            if f.init
+        }
+    functions = {"balance": "__init__", "datasets": "load"}
+    function = getattr(plug_in, functions[kind]) if kind in functions else plug_in
+    hints = _hints(function)
+    hidden = {"self", "split", "random_state", "folders", "load", "seed", "on_event"}
+    star = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    found = {
+        p.name: (hints.get(p.name, Any), ... if p.default is p.empty else p.default)
+        for p in inspect.signature(function).parameters.values()
+        if p.name not in hidden and p.kind not in star
+    }
+    # written out, a default of None has to be read again
+    return {
+        name: (hint | None if default is None and hint is not Any else hint, default)
+        for name, (hint, default) in found.items()
+    }
 
 
 def is_added(kind: str, name: str) -> bool:
@@ -175,3 +205,19 @@ def nearest(name: str, known: list[str]) -> str:
     if near:
         return f"did you mean {' or '.join(near)}?"
     return f"expected one of: {', '.join(known)}"
+
+
+def _hints(thing: Any) -> dict[str, Any]:
+    """Return the types of parameters; none where names in them are not to be found."""
+    try:
+        return typing.get_type_hints(thing, include_extras=True)
+    except NameError:  # another distribution's, imported for type checkers alone
+        return {}
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    """Return the default of a dataclass's field; ``...`` if there is none."""
+    if field.default is not dataclasses.MISSING:
+        return field.default
+    made = field.default_factory
+    return ... if made is dataclasses.MISSING else made()
