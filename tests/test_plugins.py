@@ -338,6 +338,11 @@ def test_the_command_says_it_in_a_line_without_calling_it_a_bug(recipe, tmp_path
     assert done.stderr.splitlines()[-1].startswith("Error: ")
 
 
+def test_a_parameter_that_no_file_can_hold_is_refused():
+    with pytest.raises(RecipeError, match=r"imb_smote.*Unable to serialize"):
+        Recipe.load("synthetic/cnn-imb_smote", balance__k_neighbors=object())
+
+
 def test_an_error_of_evenflow_or_of_its_own_plug_ins_stays_what_it_is():
     with (
         pytest.raises(EvenflowError, match="^as it was$"),

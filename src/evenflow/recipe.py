@@ -32,7 +32,7 @@ PLUG_INS = {
     "model": "models",
 }
 """Key of a recipe -> the kind of plug-in it names."""
-STRICT = ConfigDict(frozen=True, extra="forbid")
+STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 MOST_SHOWN = 200
 """Characters of a wrong value that a message repeats."""
 
@@ -334,7 +334,9 @@ def _complete(kind: str, part: Part, source: str) -> Part:
     """
     model = create_model(  # type: ignore[call-overload]
         part.name,
-        __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True),
+        __config__=ConfigDict(
+            extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False
+        ),
         **registry.parameters(kind, part.name),
     )
     params = _validate(model, part.params, f"{source}: [{part.name}]")
