@@ -306,6 +306,7 @@ def _open(folder: Path, files: Mapping[str, bytes], *, threads: int | None) -> B
 def _rescore(bundle: Bundle) -> None:
     """Score the golden rows; refuse the bundle where they come out otherwise."""
     try:
+        decided = bundle.score(bundle.golden).code
         found = bundle.log_proba(bundle.preprocessor.transform(bundle.golden))
     except Exception as error:  # whatever a hostile model does
         raise BundleError(
@@ -317,7 +318,6 @@ def _rescore(bundle: Bundle) -> None:
         apart = np.abs(found - expected)
         near = apart <= TOLERANCE * (1 + np.abs(expected))
         near |= np.abs(np.exp(found) - np.exp(expected)) <= TOLERANCE_PROBA
-        decided = bundle.decision.apply(found).code
         near &= (decided == bundle.golden_decided)[:, None]
         if near.all():
             return
