@@ -156,13 +156,8 @@ def _train(
             "seed": recipe.seed,
             "on_event": log.on_event,
         }
-        data: tuple[Any, ...] = (
-            config(**recipe.model.params),
-            X,
-            y,
-            X_valid,
-            valid.labels,
-        )
+        params = config(**recipe.model.params)
+        data: tuple[Any, ...] = (params, X, y, X_valid, valid.labels)
         if hasattr(thing, "forward"):
             from evenflow.learn.network import fit_network
 
