@@ -17,8 +17,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from evenflow.errors import DataError
+from evenflow.prepare.scaling import N_QUANTILES as N_QUANTILES
 from evenflow.prepare.scaling import SCALINGS as SCALINGS
-from evenflow.prepare.scaling import Scaler, Scaling
+from evenflow.prepare.scaling import Scaler as Scaler
+from evenflow.prepare.scaling import Scaling as Scaling
 from evenflow.schema import Table
 
 UNSEEN = "<unseen>"
