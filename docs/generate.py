@@ -9,6 +9,7 @@ import ast
 import dataclasses
 import inspect
 import json
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from pydantic import BaseModel
 
 from evenflow import registry
 from evenflow.cli import main
-from evenflow.recipe import Decide, Prepare, Recipe, Training, _signature, shipped
+from evenflow.recipe import Decide, Prepare, Recipe, Training, defaults, shipped
 from evenflow.web.settings import Mail, Settings
 
 HERE = Path(__file__).parent / "reference"
@@ -80,6 +81,18 @@ def recipes() -> str:
         "| key | default |\n| --- | --- |",
     ]
     parts += [f"| `{key}` | {_default(value)} |" for key, value in _keys()]
+    parts.append(
+        "\n## Defaults of data sets\n\nA recipe, by name or as a file, takes these "
+        "where it says nothing, then those above. Under `balance`, for samplers that "
+        "take the key.\n\n| data set | defaults |\n| --- | --- |"
+    )
+    for name in registry.names("datasets"):
+        said = ", ".join(
+            f"`{key}` = {_default(value)}"
+            for key, value in _dotted(defaults(name))
+            if key not in {"dataset", "seed"}
+        )
+        parts.append(f"| `{name}` | {said} |")
     parts.append("\n## Shipped recipes\n")
     parts.append("| name | what | reference |\n| --- | --- | --- |")
     for name in shipped():
@@ -97,13 +110,21 @@ def recipes() -> str:
             f"\n## {title}\n\n| name | parameters and defaults |\n| --- | --- |"
         )
         for name in registry.names(kind):
-            accepted = _signature(kind, name)
+            accepted = registry.parameters(kind, name)
             said = ", ".join(
                 f"`{key}` = {_default(default)}"
                 for key, (_, default) in accepted.items()
             )
             parts.append(f"| `{name}` | {said or 'none'} |")
     return "\n".join(parts) + "\n"
+
+
+def _dotted(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for key, inner in value.items():
+        if isinstance(inner, Mapping):
+            yield from _dotted(inner, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", inner
 
 
 def settings() -> str:

@@ -171,3 +171,21 @@ def test_two_processes_agree_on_the_digest():
         for seed in ("1", "2")
     }
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ("training", "learning_rate"),
+        ("split", "fraction"),
+        ("model", "C"),
+        ("decide", "false_alarm_budget"),
+    ],
+)
+def test_a_number_that_is_not_finite_is_refused(load, table, key, value):
+    names = {"split": "name = 'blocks'\n", "model": "name = 'logistic_regression'\n"}
+    model = "" if table == "model" else "model = 'logistic_regression'\n"
+    text = f"dataset = 'synthetic'\n{model}[{table}]\n{names.get(table, '')}"
+    with pytest.raises(RecipeError, match=f"{key}' is .*(finite|greater|less)"):
+        load(f"{text}{key} = {value}\n")

@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 import tomllib
 from importlib import resources
+from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 
 from evenflow import registry
+from evenflow.cli import main, options
+from evenflow.errors import RecipeError
 from evenflow.recipe import Recipe, shipped
+from evenflow.toml import dumps
+from evenflow.web import recipe_form
 
 HEADLINES = {
     "nsl_kdd/cnn-hybrid",
@@ -54,3 +60,106 @@ def test_any_model_and_sampler_make_a_recipe(model, balance):
     assert (recipe.model.name, recipe.balance.name) == (model, balance)
     if "max_rows_per_class" in recipe.balance.params:
         assert recipe.balance.params["max_rows_per_class"] == 10_000
+
+
+EXTRA = {"table_file": {"path": "mine.csv"}}
+"""Parameters that a data set cannot do without."""
+
+
+def by_name(dataset, rest):
+    changes = {f"dataset__{k}": v for k, v in EXTRA.get(dataset, {}).items()}
+    return Recipe.load(f"{dataset}/{rest}", **changes)
+
+
+@pytest.mark.parametrize(
+    "rest", ["cnn-smote", "cnn-hybrid", "dnn-rus", "lightgbm-none"]
+)
+@pytest.mark.parametrize("dataset", registry.names("datasets"))
+def test_a_name_and_a_file_give_the_same_experiment(dataset, rest, tmp_path):
+    named = by_name(dataset, rest)
+    model, balance = rest.split("-")
+    least = {"dataset": {"name": dataset, **EXTRA.get(dataset, {})}, "model": model}
+    if balance != "none":
+        least["balance"] = balance
+    files = {
+        "least": dumps(least),
+        "whole": dumps(named.to_dict()),
+        "tables": dumps(
+            least | {"model": {"name": model}, "balance": {"name": balance}}
+        ),
+        "part": dumps(least) + "\n[training]\nlearning_rate = 0.001\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / f"{name}.toml"
+        path.write_text(text)
+        assert Recipe.load(path).sha256 == named.sha256
+        assert options.load(str(path), ["training.weight_decay=0.0"]) == (
+            Recipe.load(path)
+        )
+    assert Recipe.from_dict(least).sha256 == named.sha256
+    other = "synthetic" if dataset != "synthetic" else "nsl_kdd"
+    given = [f"dataset={dataset}"]
+    given += [f"dataset.{k}={v}" for k, v in EXTRA.get(dataset, {}).items()]
+    changed = options.load(f"{other}/{rest}", given)
+    assert changed.sha256 == named.sha256, "the data set's own defaults, not another's"
+
+
+def test_show_and_train_of_the_file_are_one_experiment(tmp_path):
+    for name in ("nsl_kdd/cnn-hybrid", "unsw_nb15/dnn-smote", "synthetic/cnn-none"):
+        shown = CliRunner().invoke(main, ["recipe", "show", name])
+        path = tmp_path / "f.toml"
+        path.write_text(shown.stdout)
+        again = CliRunner().invoke(main, ["recipe", "show", str(path)])
+        assert again.stdout == shown.stdout
+        assert f"sha256 {Recipe.load(path).sha256}" in shown.stdout
+
+
+def test_the_form_and_the_typed_recipe_of_the_web_have_the_same_defaults():
+    source = SimpleNamespace(name="synthetic", can_be_read=True, missing=())
+    fields = {"dataset": "synthetic", "model": "cnn", "balance": "smote"}
+    filled = recipe_form.from_fields(fields, [source])
+    typed = recipe_form.from_toml(dumps(fields), [source])
+    wanted = Recipe.load("synthetic/cnn-smote").sha256
+    assert (filled.recipe.sha256, typed.recipe.sha256) == (wanted, wanted)
+
+
+@pytest.mark.parametrize("given", ["blocks", {"name": "blocks"}])
+def test_another_split_takes_no_parameter_of_the_data_sets_own(given):
+    value = {"dataset": "unsw_nb15", "model": "dnn", "split": given}
+    assert Recipe.from_dict(value).split.params["source"] == "train"
+    assert options.load("unsw_nb15/dnn-none", ["split=blocks"]).sha256 == (
+        Recipe.from_dict(value).sha256
+    )
+    value["split"] = {"fraction": 0.3}
+    split = Recipe.from_dict(value).split
+    assert split.flat() == {"name": "stratified", "fraction": 0.3, "source": "test"}
+
+
+def test_what_a_file_says_goes_before_the_defaults():
+    value = {
+        "dataset": "synthetic",
+        "model": "cnn",
+        "balance": {"name": "smote", "max_rows_per_class": 7},
+        "training": {"epochs": 3},
+        "seed": 1,
+    }
+    recipe = Recipe.from_dict(value)
+    assert recipe.balance.params["max_rows_per_class"] == 7
+    assert (recipe.training.epochs, recipe.training.batch_size) == (3, 512)
+    assert recipe.seed == 1
+    unlimited = recipe.with_(balance__max_rows_per_class=None)
+    assert unlimited.balance.params["max_rows_per_class"] is None
+    assert Recipe.from_dict(unlimited.to_dict()) == unlimited
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"dataset": "../nsl_kdd"}, {"dataset": ["nsl_kdd"]}, {"dataset": {"name": 3}},
+        {"dataset": {}}, {"split": 3}, {"split": {"name": []}}, {"balance": 3},
+        {"balance": {"name": {}}}, {"training": 3}, {"model": None},
+    ],
+)  # fmt: skip
+def test_parts_of_a_wrong_kind_are_refused_and_no_fault(value):
+    with pytest.raises(RecipeError):
+        Recipe.from_dict({"dataset": "nsl_kdd", "model": "cnn"} | value)

@@ -19,6 +19,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from evenflow.errors import DataError
+
 FLOOR = 1e-12
 """Least probability told apart from zero: forests vote exact zeros."""
 TIE = 1e-5
@@ -81,9 +83,23 @@ class Decision:
         ----------
         log_proba : ndarray of shape (n_samples, n_classes)
             Log-probabilities (or logits) of the model.
+
+        Raises
+        ------
+        DataError
+            A row has no finite log odds: NaN exceeds no threshold, and would be
+            called benign.
         """
         z = self._scale(log_proba)
-        attack = logsumexp(z[1:]) - z[0]
+        with np.errstate(all="ignore"):
+            attack = logsumexp(z[1:]) - z[0]
+        if not np.isfinite(attack).all():
+            row = int(np.flatnonzero(~np.isfinite(attack))[0])
+            raise DataError(
+                f"row {row + 1}: found log-probabilities "
+                f"{np.asarray(log_proba)[row].tolist()}, expected numbers whose log "
+                "odds of attack are finite. Check the values of that row"
+            )
         proba = np.exp(z - logsumexp(z)).T
         is_attack = attack > self.threshold
         return Scores(

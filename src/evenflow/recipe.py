@@ -6,11 +6,8 @@ known one when the recipe is loaded, not an hour into a training.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import inspect
 import json
-import typing
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -35,7 +32,7 @@ PLUG_INS = {
     "model": "models",
 }
 """Key of a recipe -> the kind of plug-in it names."""
-STRICT = ConfigDict(frozen=True, extra="forbid")
+STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 MOST_SHOWN = 200
 """Characters of a wrong value that a message repeats."""
 
@@ -80,7 +77,7 @@ class Training(BaseModel):
 
     model_config = STRICT
 
-    epochs: int = Field(20, ge=1, le=10_000)
+    epochs: int = Field(10, ge=1, le=10_000)
     batch_size: int = Field(1024, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
     """Of Adam, at the start; falls to zero along a cosine."""
@@ -152,7 +149,7 @@ class Recipe(BaseModel):
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any], *, source: str = "recipe") -> Self:
-        """Return the recipe of a parsed TOML file.
+        """Return the recipe of a parsed TOML file, filled with its data set's defaults.
 
         Raises
         ------
@@ -160,7 +157,7 @@ class Recipe(BaseModel):
             A key is unknown (the nearest known one is named), a value is of the
             wrong type or range, or a plug-in does not exist.
         """
-        recipe: Self = _validate(cls, value, source)
+        recipe: Self = _validate(cls, _filled(value), source)
         parts = {
             name: _complete(kind, getattr(recipe, name), source)
             for name, kind in PLUG_INS.items()
@@ -189,7 +186,9 @@ class Recipe(BaseModel):
 
 
 def tables(name: str | Path) -> dict[str, Any]:
-    """Return what a recipe's file or name says, unchecked, plug-ins as tables.
+    """Return what a recipe's file or name says itself, unchecked, plug-ins as tables.
+
+    What it leaves out, :meth:`Recipe.from_dict` takes from the data set's defaults.
 
     Raises
     ------
@@ -211,8 +210,6 @@ def tables(name: str | Path) -> dict[str, Any]:
     for key in PLUG_INS:
         if isinstance(value.get(key), str):
             value[key] = {"name": value[key]}
-        elif isinstance(default := Recipe.model_fields[key].default, Part):
-            value.setdefault(key, default.flat())
     return value
 
 
@@ -234,22 +231,58 @@ def _named(name: str) -> dict[str, Any]:
                 f"{name}: no plug-in {wanted!r} in {kind}; "
                 f"{registry.nearest(wanted, known)}"
             )
-    shipped = resources.files("evenflow") / "recipes" / dataset
     value: dict[str, Any] = {
         "dataset": dataset,
         "model": {"name": model},
         "balance": {"name": balance},
     }
-    for file in ("_defaults.toml", f"{rest}.toml"):
-        if (path := shipped / file).is_file():
-            value = _merge(value, _parse(path.read_text(encoding="utf-8"), file))
-    if "max_rows_per_class" in value.get("over", {}):
-        cap = value["over"]["max_rows_per_class"]
-        accepted = _signature("balance", balance)
-        if "max_rows_per_class" in accepted:
-            value["balance"].setdefault("max_rows_per_class", cap)
-    value.pop("over", None)
+    file = resources.files("evenflow") / "recipes" / dataset / f"{rest}.toml"
+    if file.is_file():
+        value = _merge(value, _parse(file.read_text(encoding="utf-8"), name))
     return value
+
+
+def defaults(dataset: str) -> dict[str, Any]:
+    """Return what recipes of a data set have unless they say otherwise.
+
+    ``balance`` holds parameters for whichever sampler takes them.
+    """
+    file = resources.files("evenflow") / "recipes" / dataset / "_defaults.toml"
+    if dataset not in registry.names("datasets") or not file.is_file():
+        return {}
+    return _parse(file.read_text(encoding="utf-8"), f"{dataset}/_defaults.toml")
+
+
+def _filled(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe's tables with the data set's defaults where it says nothing.
+
+    So a name, a file and a form give the same experiment.
+    """
+    given = dict(value)
+    for key in PLUG_INS:
+        if isinstance(given.get(key), str):
+            given[key] = {"name": given[key]}
+    name = given["dataset"].get("name") if _is_table(given, "dataset") else None
+    under = defaults(name) if isinstance(name, str) else {}
+    under["split"] = Part.model_validate(under.get("split", "official")).flat()
+    if _is_table(given, "split") and given["split"].get("name") not in (
+        None,
+        under["split"]["name"],
+    ):
+        del under["split"]  # another split does not know its parameters
+    params = under.pop("balance", {})
+    given.setdefault("balance", {"name": "none"})
+    if _is_table(given, "balance"):
+        sampler = given["balance"].get("name")
+        if params and sampler in registry.names("balance"):
+            accepted = registry.parameters("balance", sampler)
+            fitting = {k: v for k, v in params.items() if k in accepted}
+            given["balance"] = fitting | given["balance"]
+    return _merge(under, given)
+
+
+def _is_table(value: Mapping[str, Any], key: str) -> bool:
+    return isinstance(value.get(key), Mapping)
 
 
 def _changed(value: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -293,28 +326,6 @@ def _parse(text: str, source: str) -> dict[str, Any]:
         raise RecipeError(f"{source} is not TOML: {error}. Mend that line") from error
 
 
-def _signature(kind: str, name: str) -> dict[str, tuple[Any, Any]]:
-    """Return parameter -> (type, default) that a plug-in accepts from a recipe."""
-    plug_in = registry.load(kind, name)
-    if kind == "models":
-        config = plug_in[1]
-        hints = typing.get_type_hints(config, include_extras=True)
-        missing = dataclasses.MISSING
-        return {
-            f.name: (hints[f.name], ... if f.default is missing else f.default)
-            for f in dataclasses.fields(config)
-        }
-    functions = {"balance": "__init__", "datasets": "load"}
-    function = getattr(plug_in, functions[kind]) if kind in functions else plug_in
-    hints = typing.get_type_hints(function, include_extras=True)
-    hidden = {"self", "split", "random_state", "folders", "load", "seed", "on_event"}
-    return {
-        p.name: (hints.get(p.name, Any), ... if p.default is p.empty else p.default)
-        for p in inspect.signature(function).parameters.values()
-        if p.name not in hidden and p.kind is not p.VAR_KEYWORD
-    }
-
-
 def _complete(kind: str, part: Part, source: str) -> Part:
     """Return the part with its parameters checked and its defaults written out.
 
@@ -323,13 +334,18 @@ def _complete(kind: str, part: Part, source: str) -> Part:
     """
     model = create_model(  # type: ignore[call-overload]
         part.name,
-        __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True),
-        **_signature(kind, part.name),
+        __config__=ConfigDict(
+            extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False
+        ),
+        **registry.parameters(kind, part.name),
     )
     params = _validate(model, part.params, f"{source}: [{part.name}]")
     if kind == "models":  # a Config checks its own ranges: now, not after balancing
-        registry.load(kind, part.name)[1](**params.model_dump())
-    return Part(name=part.name, params=params.model_dump(mode="json"))
+        with registry.blamed(kind, part.name):
+            registry.load(kind, part.name)[1](**params.model_dump())
+    with registry.blamed(kind, part.name):  # a default that no file can hold
+        plain = params.model_dump(mode="json")
+    return Part(name=part.name, params=plain)
 
 
 def _validate(model: Any, value: Mapping[str, Any], source: str) -> Any:

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import tomllib
 
+import numpy as np
 import polars as pl
 import pytest
 
 import evenflow
 from evenflow import files
+from evenflow.web.verdict_view import explain_record
 
 FEW = ("-s", "dataset.n_rows=1000", "-s", "model.n_estimators=5")
 FOREST = "synthetic/random_forest-none"
@@ -146,6 +148,64 @@ def test_explain_names_the_columns_that_pushed(run, bundle, records, method):
     total = value["base"] + sum(c["push"] for c in value["contributions"])
     whole = value["value"] if method == "shap" else value["log_odds"]
     assert total == pytest.approx(whole, abs=1e-5)
+
+
+def four_attacks(path, n_rows=1200, families=("ant", "bee", "cat", "dog")):
+    """Write a table in which each attack has a column of its own."""
+    rng = np.random.default_rng(2)
+    code = rng.integers(0, 1 + len(families), n_rows)
+    columns = {
+        name: rng.normal(np.where(code == k, 6.0, 0.0), 1.0).round(3)
+        for k, name in enumerate(families, 1)
+    }
+    words = np.array(["benign", *families])[code]
+    columns = {f"x_{name}": x for name, x in columns.items()}
+    pl.DataFrame(columns).with_columns(label=words).write_csv(path)
+    return words
+
+
+@pytest.mark.parametrize("setting", ["split=hidden_attacks", "target=binary", ""])
+@pytest.mark.parametrize("model", ["random_forest", "extra_trees", "lightgbm"])
+def test_both_explanations_agree_on_the_side_and_name_the_class_called(
+    run, model, setting, tmp_path
+):
+    words = four_attacks(tmp_path / "f.csv")
+    hidden = setting == "split=hidden_attacks"
+    options = ["-s", f"dataset.path={tmp_path / 'f.csv'}", "-s", "split=stratified"]
+    options += ["-s", setting] if setting else []
+    options += ["-s", "split.k=2", "-s", "split.fold=0"] if hidden else []
+    options += ["-s", "model.n_estimators=15"]
+    done = run("train", f"table_file/{model}-none", "-o", tmp_path / "b", *options)
+    assert done.exit_code == 0, done.stderr
+    lines = run("score", tmp_path / "b", tmp_path / "f.csv", "--format", "jsonl").stdout
+    verdicts = [json.loads(line) for line in lines.splitlines()]
+    called = {}
+    for row, (verdict, word) in enumerate(zip(verdicts, words, strict=True), 1):
+        trained = verdict["verdict"] in {word, "attack"} and word != "benign"
+        if verdict["is_attack"] and trained:
+            called.setdefault(word, (row, verdict["verdict"]))
+    assert len(called) == (2 if hidden else 4)
+    table = pl.read_csv(tmp_path / "f.csv")
+    for word, (row, label) in called.items():
+        record = table.row(row - 1, named=True)
+        view = explain_record(evenflow.load_bundle(tmp_path / "b"), record)
+        assert (view.label, view.told[0].column) == (label, f"x_{word}"), "on the web"
+        row_words = ("explain", tmp_path / "b", tmp_path / "f.csv", "--row", row)
+        for method in ("shap", "occlusion"):
+            done = run(*row_words, "--method", method, "--json")
+            assert done.exit_code == 0, done.stderr
+            found = json.loads(done.stdout)
+            assert found["text"].startswith(f"Called {label}:")
+            first = found["contributions"][0]
+            assert first["column"] == f"x_{word}"
+            assert first["push"] > 0
+            total = sum(c["push"] for c in found["contributions"])
+            assert total > 0
+            if method == "shap":
+                assert found["base"] + total == pytest.approx(found["value"])
+                if model == "lightgbm":
+                    assert found["quantity"] == f"log odds of {label} against benign"
+                    assert found["value"] > 0 > found["base"]
 
 
 def test_explain_finds_any_record_of_a_long_file(run, bundle, records, tmp_path):

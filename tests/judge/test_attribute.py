@@ -11,6 +11,7 @@ import pytest
 from onnx import helper
 
 from evenflow import registry
+from evenflow.decision import Decision
 from evenflow.errors import BundleError
 from evenflow.judge.attribute import tree_shap
 from evenflow.learn.estimator import fit_estimator
@@ -26,12 +27,12 @@ def rows():
     return X, y
 
 
-def fitted(name, rows, **params):
+def fitted(name, rows, n_classes=3, **params):
     thing, config = registry.load("models", name)
     X, y = rows
     return fit_estimator(
-        thing, config(**params), X, y, X, y, n_classes=3, class_weight=None, seed=1,
-        on_event=lambda _event: None,
+        thing, config(**params), X, y, X, y, n_classes=n_classes, class_weight=None,
+        seed=1, on_event=lambda _event: None,
     )  # fmt: skip
 
 
@@ -64,6 +65,76 @@ def test_pushes_add_up_to_what_the_model_says(model, rows):
             math.log(proba[likeliest] / proba[0]), abs=1e-4
         )
         assert CLASSES[likeliest] in found.quantity
+
+
+# codes of the classes with training rows, of how many classes
+TRAINED = {
+    "both of two": ([0, 1], 2),
+    "all": ([0, 1, 2], 3),
+    "first attack missing": ([0, 2], 3),
+    "last attack missing": ([0, 1], 3),
+    "one between missing": ([0, 1, 3], 4),
+    "two missing": ([0, 2, 4], 5),
+}
+
+
+@pytest.mark.parametrize("trained", TRAINED)
+@pytest.mark.parametrize("name", SMALL)
+def test_values_are_of_the_bundles_classes_whichever_had_training_rows(
+    name, trained, rows
+):
+    codes, n_classes = TRAINED[trained]
+    classes = ("benign", "ant", "bee", "cat", "dog")[:n_classes]
+    X, _ = rows
+    rank = X[:, 0].argsort().argsort()  # each class has a range of the first column
+    y = np.array(codes)[rank * len(codes) // len(X)]
+    model = fitted(name, (X, y), n_classes, **SMALL[name])
+    data, background = model.to_onnx(), X[y == 0][:30]
+    log_proba = model.log_proba(X[:60])
+    explained = set()
+    for x, log_p in zip(X[:60], log_proba, strict=True):
+        found = tree_shap(data, x, background, single(5), classes)
+        assert found.base + sum(found.pushes.values()) == pytest.approx(found.value)
+        if name == "lightgbm":
+            called = 1 + int(log_p[1:].argmax())
+            explained.add(called)
+            assert found.quantity == f"log odds of {classes[called]} against benign"
+            assert found.value == pytest.approx(log_p[called] - log_p[0], abs=1e-4)
+        else:
+            assert found.value == pytest.approx(1 - np.exp(log_p[0]), abs=1e-5)
+    if name == "lightgbm":
+        assert explained == set(codes[1:])
+
+
+def test_boosted_trees_are_explained_as_the_decision_reads_them(rows):
+    X, y = rows
+    model = fitted("lightgbm", rows, **SMALL["lightgbm"])
+    bias = np.array([0.5, -1.0, 2.0])
+    decision = Decision(
+        temperature=1.7, bias=bias, threshold=-3.0, false_alarm_budget=0.05
+    )
+    data, background = model.to_onnx(), X[y == 0][:30]
+    for x in X[:20]:
+        z = model.log_proba(x[None])[0] / 1.7 + bias
+        for attack in (1, 2):
+            found = tree_shap(
+                data, x, background, single(5), CLASSES, decision=decision,
+                attack=attack,
+            )  # fmt: skip
+            assert found.quantity == f"log odds of {CLASSES[attack]} against benign"
+            assert found.value == pytest.approx(z[attack] - z[0], abs=1e-4)
+            total = found.base + sum(found.pushes.values())
+            assert total == pytest.approx(found.value)
+        likeliest = tree_shap(
+            data, x, background, single(5), CLASSES, decision=decision
+        )
+        assert CLASSES[1 + z[1:].argmax()] in likeliest.quantity
+
+
+def test_nothing_to_compare_with_is_refused(model, rows):
+    X, _ = rows
+    with pytest.raises(BundleError, match="no reference rows"):
+        tree_shap(model.to_onnx(), X[0], X[:0], single(5), CLASSES)
 
 
 def test_they_are_the_average_over_every_order_of_columns(model, rows):

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
+from evenflow.errors import DataError
 from evenflow.prepare.features import SCALINGS, UNSEEN, Preprocessor, Scaler
 from evenflow.schema import Column, Schema, Table
 
@@ -175,3 +176,48 @@ def test_a_table_of_categories_alone_is_prepared():
     assert Preprocessor.from_dict(prepared.to_dict()).layout.names == (
         "c=a", "c=b", f"c={UNSEEN}",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_training_rows_are_scaled_to_finite_numbers_or_the_column_is_named(
+    scaling, sign
+):
+    schema = Schema(
+        name="huge",
+        columns=(Column(name="plain"), Column(name="huge")),
+        classes=("benign", "dos"),
+        families={},
+        taxonomy="huge",
+    )
+    rng = np.random.default_rng(3)
+    for size in (1e30, 1e160, 1e300, 1.7e308):
+        huge = sign * size * rng.uniform(0.9, 1.0, 200)
+        huge[:90] *= -1.0
+        frame = pl.DataFrame({"plain": rng.normal(size=200), "huge": huge})
+        table = Table(schema=schema, frame=frame)
+        try:
+            preprocessor = Preprocessor.fit(table, scaling=scaling)
+            prepared = preprocessor.transform(table)
+            json.dumps(preprocessor.to_dict(), allow_nan=False)
+        except DataError as error:
+            worst = huge[np.abs(huge).argmax()]
+            assert f"column huge: found {worst:g}, expected" in str(error)  # noqa: PT017
+            assert size > 1e150, "squares of smaller values do not overflow"
+            assert scaling != "log1p_standard"
+        else:
+            assert np.isfinite(prepared).all()
+
+
+def test_rows_that_cannot_be_prepared_are_named_before_they_are(small_table):
+    preprocessor = Preprocessor.fit(small_table, scaling="standard")
+    preprocessor.check(small_table)
+    values = small_table.frame["fwd_bytes"].to_numpy().astype(np.float64)
+    values[7] = 1e300
+    table = with_values(small_table, fwd_bytes=values)
+    with pytest.raises(DataError, match=r"column fwd_bytes: found 1e\+300"):
+        preprocessor.check(table)
+    found = preprocessor.first_not_finite(preprocessor.transform(table))
+    column = preprocessor.numeric.index("fwd_bytes")
+    assert found[7] == column
+    assert (np.delete(found, 7) == -1).all()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 from sqlalchemy import func, select
 
+from evenflow.prepare.features import Preprocessor
 from evenflow.web.api.examples import RECORD
 from evenflow.web.context import KEY
+from evenflow.web.record_form import RecordForm
 from evenflow.web.tables import Alert, Record, Tally
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
@@ -348,3 +351,55 @@ def test_records_that_take_too_long_are_refused(program, rows, monkeypatch):
     answer = program.ask("POST", "/score/batch", data=body, content_type=CSV)
     assert (answer.status_code, answer.json["error"]["type"]) == (413, "TooMuchWork")
     assert "0 s" in answer.json["error"]["message"]
+
+
+@pytest.fixture
+def linear(app, bundle, rows, monkeypatch):
+    """The detector in use, which reads raw numbers: 1e300 is no float32."""
+    preprocessor = Preprocessor.fit(rows["train"], scaling="standard")
+    found = replace(bundle, preprocessor=preprocessor)
+    monkeypatch.setattr(app.extensions[KEY].detectors, "active", lambda: found)
+    return found
+
+
+@pytest.mark.parametrize("query", ["", "?explain=true", "?keep=true"])
+def test_a_record_without_a_finite_score_is_refused_and_never_benign(
+    app, program, linear, query
+):
+    record = RECORD | {"src_bytes": 1e300}
+    answer = program.ask("POST", f"/score{query}", json={"record": record})
+    assert answer.status_code == 422, answer.text
+    assert "column src_bytes: found 1e+300, expected" in answer.json["error"]["message"]
+    assert count(app, Record) == 0
+
+
+@pytest.mark.parametrize("kind", ["json", CSV, NDJSON])
+def test_of_many_records_those_without_a_finite_score_are_rejected(
+    program, linear, kind
+):
+    records = [RECORD, RECORD | {"dst_bytes": 1e300}, RECORD]
+    if kind == "json":
+        answer = program.ask("POST", "/score/batch", json={"records": records}).json
+        assert [v["line"] for v in answer["verdicts"]] == [1, 3]
+        assert answer["counts"]["rejected"] == 1
+        [rejected] = answer["rejected"]
+        assert (rejected["line"], rejected["column"]) == (2, "dst_bytes")
+        return
+    frame = pl.DataFrame(records)
+    text = frame.write_csv() if kind == CSV else frame.write_ndjson()
+    answer = program.ask("POST", "/score/batch", data=text.encode(), content_type=kind)
+    assert answer.headers["Records-Rejected"] == "1"
+    assert answer.headers["Records-Scored"] == "2"
+    lines = answer.text.splitlines()
+    bad = lines[2] if kind == CSV else lines[1]
+    assert "dst_bytes" in bad
+    assert "benign" not in bad
+
+
+def test_a_form_without_a_finite_score_is_shown_again(people, linear, app):
+    values = RecordForm.of(linear).values(RECORD | {"src_bytes": 1e300})
+    viewer = people("viewer")
+    page = viewer.send("/record", {f"v-{name}": text for name, text in values.items()})
+    assert page.status_code == 422
+    assert "Column src_bytes: found 1e+300, expected" in page.text
+    assert count(app, Record) == 0

@@ -115,14 +115,17 @@ def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
     from evenflow.runtime.explain import column_groups
 
     schema, prepare = bundle.schema, bundle.preprocessor
+    scores = bundle.score(record)
     found = tree_shap(
         bundle.model,
         prepare.transform(record)[0],
         prepare.transform(bundle.reference),
         column_groups(bundle),
         schema.classes,
+        decision=bundle.decision,
+        attack=int(scores.code[0]) or 1 + int(scores.proba[0, 1:].argmax()),
     )
-    verdict = next(verdicts(bundle.score(record), schema, bundle.decision))
+    verdict = next(verdicts(scores, schema, bundle.decision))
     contributions: list[dict[str, Any]] = [
         {
             "column": name,
@@ -186,6 +189,7 @@ def _record(bundle: Bundle, file: Path, row: int | None, line: int | None) -> Ta
     """
     import numpy as np
 
+    from evenflow.runtime.judging import judge
     from evenflow.runtime.records import read_records
 
     source = sys.stdin.buffer if file == STDIN else file
@@ -201,11 +205,17 @@ def _record(bundle: Bundle, file: Path, row: int | None, line: int | None) -> Ta
         if wanted is not None and wanted in lines:
             if wanted in bad:
                 raise DataError(f"{name}, {bad[wanted]}. Correct the row")
-            return batch.table.take(np.flatnonzero(batch.lines == wanted))
+            found = batch.table.take(np.flatnonzero(batch.lines == wanted))
+            _, _, bad_row = judge(
+                bundle, found, lines=np.array([wanted]), unit=batch.unit
+            )
+            if bad_row:
+                raise DataError(f"{name}, {bad_row[0]}. Correct the row")
+            return found
         before += len(lines)
-    found = f"{before:,} records" if row is not None else f"no record on line {line}"
+    held = f"{before:,} records" if row is not None else f"no record on line {line}"
     raise DataError(
-        f"{name} holds {found}; expected "
+        f"{name} holds {held}; expected "
         + (f"at least {row:,}" if row is not None else "one there")
         + ". Name another record"
     )

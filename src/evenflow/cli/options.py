@@ -113,6 +113,8 @@ def dataset_params(
 
 def put(value: dict[str, Any], setting: str) -> None:
     """Put one ``KEY=VALUE`` into a recipe's tables, in place, unchecked."""
+    from evenflow.recipe import PLUG_INS
+
     key, equals, text = setting.partition("=")
     if not equals or not key.strip():
         raise RecipeError(
@@ -127,10 +129,11 @@ def put(value: dict[str, Any], setting: str) -> None:
                 f"--set {setting}: {step!r} holds {table!r}, which has no keys; "
                 f"set {step!r} itself"
             )
-    if isinstance(table.get(last), dict) and isinstance(new, str):
-        table, last = table[last], "name"
+    is_part = not folders and last in PLUG_INS and not table.get(last)
+    if isinstance(new, str) and (is_part or isinstance(table.get(last), dict)):
+        table, last = table.setdefault(last, {}), "name"
     # another plug-in does not know the parameters of the one it replaces
-    if last == "name" and table.get("name") != new:
+    if last == "name" and table.get("name") not in (None, new):
         table.clear()
     table[last] = new
 

@@ -113,11 +113,19 @@ def load(
             f"{name} has no part {split!r}; "
             f"{registry.nearest(split, list(dataset.splits))}"
         )
-    if like is not None and dataset.load_later is not None:
-        return dataset.load_later(
-            like, split, folders=folders, on_event=on_event, **params
+    with registry.blamed("datasets", name):
+        if like is not None and dataset.load_later is not None:
+            table = dataset.load_later(
+                like, split, folders=folders, on_event=on_event, **params
+            )
+        else:
+            table = dataset.load(split, folders=folders, on_event=on_event, **params)
+    if not isinstance(table, Table):
+        raise RecipeError(
+            f"the data set {name!r} returned {type(table).__name__}; expected an "
+            "evenflow.Table. Correct its load"
         )
-    return dataset.load(split, folders=folders, on_event=on_event, **params)
+    return table
 
 
 def status(

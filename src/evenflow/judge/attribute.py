@@ -23,9 +23,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evenflow.decision import Decision
 from evenflow.errors import BundleError, MissingExtraError
 
 LEAF = -1
+VOTING = {"TreeEnsembleRegressor", "Clip", "Log"}
+BOOSTED = {"TreeEnsembleRegressor", "LogSoftmax", "Max"}
+PLACING = {"Mul", "Concat", "Identity", "Gemm"}
+"""Operators of the graphs that evenflow writes for trees."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +44,7 @@ class Tree:
     low: NDArray[np.int64]
     high: NDArray[np.int64]
     value: NDArray[np.float64]
-    """What each class gets at a leaf, ``(n_nodes, n_classes)``."""
+    """What each class of the bundle gets at a leaf, ``(n_nodes, n_classes)``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +67,9 @@ def tree_shap(
     background: NDArray[np.float32],
     groups: Mapping[str, Sequence[int] | NDArray[np.int64]],
     classes: Sequence[str],
+    *,
+    decision: Decision | None = None,
+    attack: int | None = None,
 ) -> TreeShap:
     """Explain one prepared record.
 
@@ -77,26 +85,41 @@ def tree_shap(
         Column -> its features in the prepared matrix.
     classes : sequence of str
         Class names, benign first.
+    decision : Decision, optional
+        Calibration of the scores of boosted trees; none without it.
+    attack : int, optional
+        Code of the attack class that is explained where the trees score each class;
+        the likeliest one without it, or where no training row was of that class.
 
     Raises
     ------
     BundleError
-        The model holds no tree ensemble.
+        The model holds no tree ensemble, or there is no background row.
     MissingExtraError
         The package onnx is not installed.
     """
-    trees, offset, is_vote = read_trees(model, len(classes))
+    if not len(background):
+        raise BundleError(
+            "this bundle holds no reference rows, expected benign training rows to "
+            "compare with. Train it again"
+        )
+    trees, codes, is_vote = read_trees(model, len(classes))
     both = np.concatenate([x[None], background]).astype(np.float32)
-    totals = offset + sum(_predict(tree, both) for tree in trees)
+    totals = sum((_predict(tree, both) for tree in trees), np.zeros((1, 1)))
+    weights, constant = np.zeros(len(classes)), 0.0
     if is_vote:
-        weights = np.ones(len(classes))
-        weights[0] = 0.0
+        weights[1:] = 1.0
         quantity = "share of votes for an attack"
     else:
-        likeliest = 1 + int(totals[0, 1:].argmax())
-        weights = np.zeros(len(classes))
-        weights[likeliest], weights[0] = 1.0, -1.0
-        quantity = f"log odds of {classes[likeliest]} against {classes[0]}"
+        decision = decision or Decision.neutral(len(classes))
+        odds = totals[0] / decision.temperature + decision.bias
+        trained = [int(code) for code in codes if code != 0]
+        if attack not in trained:
+            attack = max(trained, key=lambda code: odds[code])
+        weights[attack], weights[0] = 1.0, -1.0
+        constant = float(weights @ decision.bias)
+        weights /= decision.temperature
+        quantity = f"log odds of {classes[attack]} against {classes[0]}"
     names = list(groups)
     column = np.full(x.shape[0], -1, dtype=np.int64)
     for k, name in enumerate(names):
@@ -104,7 +127,7 @@ def tree_shap(
     pushes = np.zeros(len(names))
     for tree in trees:
         _walk(tree, tree.value @ weights, x, background, column, pushes)
-    values = totals @ weights
+    values = totals @ weights + constant
     return TreeShap(
         quantity=quantity,
         value=float(values[0]),
@@ -113,10 +136,14 @@ def tree_shap(
     )
 
 
-def read_trees(model: bytes, n_classes: int) -> tuple[list[Tree], Any, bool]:
-    """Return the trees of a model, what is added to their sum, and whether they vote.
+def read_trees(
+    model: bytes, n_classes: int
+) -> tuple[list[Tree], NDArray[np.int64], bool]:
+    """Return a model's trees, the codes of its trained classes, whether trees vote.
 
-    Voting trees sum to class probabilities, boosted ones to class scores.
+    Voting trees sum to class probabilities, boosted ones to class scores. Values
+    stand at the bundle's classes: a class without a training row gets nothing, and
+    of two boosted classes the second gets the one score there is.
     """
     try:
         import onnx
@@ -127,8 +154,10 @@ def read_trees(model: bytes, n_classes: int) -> tuple[list[Tree], Any, bool]:
             "or use --method occlusion"
         ) from error
     graph = onnx.load_from_string(model).graph
+    kinds = {node.op_type for node in graph.node}
     found = [node for node in graph.node if node.op_type == "TreeEnsembleRegressor"]
-    if len(found) != 1:
+    is_vote = kinds - PLACING == VOTING
+    if len(found) != 1 or not (is_vote or kinds - PLACING == BOOSTED):
         raise BundleError(
             "the model of this bundle is no tree ensemble; expected a forest or "
             "boosted trees for exact values. Use --method occlusion"
@@ -140,13 +169,24 @@ def read_trees(model: bytes, n_classes: int) -> tuple[list[Tree], Any, bool]:
             f"the trees of this bundle compare with {sorted(modes)}; expected <= "
             "alone, as evenflow writes them. Use --method occlusion"
         )
-    offset = np.zeros(n_classes)
-    offset += np.asarray(value.get("base_values", offset), dtype=np.float64)
-    is_vote = any(node.op_type == "Log" for node in graph.node)
-    return _trees(value, n_classes), offset, is_vote
+    constants = {each.name: each for each in graph.initializer}
+    codes = np.arange(n_classes)
+    if "place" in constants:  # one row for each trained class, as learn.export writes
+        codes = onnx.numpy_helper.to_array(constants["place"]).argmax(axis=1)
+    outputs = codes if value["n_targets"] > 1 else codes[1:]
+    if len(outputs) != value["n_targets"] or codes.max() >= n_classes:
+        raise BundleError(
+            f"the trees of this bundle have {value['n_targets']} outputs for "
+            f"{len(codes)} classes; expected one for each class, or one for two. "
+            "Use --method occlusion"
+        )
+    return _trees(value, n_classes, outputs), codes, is_vote
 
 
-def _trees(value: Mapping[str, Any], n_classes: int) -> list[Tree]:
+def _trees(
+    value: Mapping[str, Any], n_classes: int, outputs: NDArray[np.int64]
+) -> list[Tree]:
+    """Return the trees; ``outputs`` holds the class code of each of their outputs."""
     owner = np.asarray(value["nodes_treeids"])
     ids = np.asarray(value["nodes_nodeids"])
     is_leaf = np.array([mode == b"LEAF" for mode in value["nodes_modes"]])
@@ -158,7 +198,7 @@ def _trees(value: Mapping[str, Any], n_classes: int) -> list[Tree]:
         place[ids[mine]] = np.arange(len(mine))
         added = np.zeros((len(mine), n_classes))
         rows = place[np.asarray(value["target_nodeids"])[leaves]]
-        codes = np.asarray(value["target_ids"])[leaves]
+        codes = outputs[np.asarray(value["target_ids"])[leaves]]
         np.add.at(added, (rows, codes), np.asarray(value["target_weights"])[leaves])
         end = is_leaf[mine]
         feature = np.where(end, LEAF, np.asarray(value["nodes_featureids"])[mine])

@@ -108,7 +108,7 @@ def fit_estimator(
     notes = []
     extra: dict[str, Any] = {}
     accepted = inspect.signature(estimator.fit).parameters
-    is_stopped = "eval_set" in accepted  # LightGBM
+    is_stopped = type(estimator).__module__.startswith("lightgbm.")
     if is_stopped:
         known = np.isin(y_valid, codes)
         if known.any():
@@ -165,9 +165,11 @@ def _first_sentence(text: str) -> str:
 
 def _n_parameters(estimator: Any) -> int:
     if hasattr(estimator, "estimators_"):
-        return int(sum(tree.tree_.node_count for tree in estimator.estimators_))
+        parts = np.asarray(estimator.estimators_, dtype=object).ravel()
+        trees = [part.tree_ for part in parts if hasattr(part, "tree_")]
+        return int(sum(tree.node_count for tree in trees))
     if hasattr(estimator, "coef_"):
-        return int(estimator.coef_.size + estimator.intercept_.size)
+        return int(np.size(estimator.coef_) + np.size(estimator.intercept_))
     if hasattr(estimator, "booster_"):
         from evenflow.learn.trees import lightgbm_trees
 

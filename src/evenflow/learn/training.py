@@ -25,7 +25,9 @@ from evenflow.errors import DataError
 from evenflow.learn.calibration import MARGIN, fit_decision
 from evenflow.learn.fitted import Fitted
 from evenflow.learn.machine import machine, repeatable
+from evenflow.learn.trial import try_export
 from evenflow.prepare import kept
+from evenflow.prepare.balance import _outside
 from evenflow.prepare.features import Layout, Preprocessor
 from evenflow.prepare.leaks import examine, fingerprint
 from evenflow.prepare.split import Load, Protocol, Split, hold_out
@@ -136,14 +138,17 @@ def _train(
         fit, valid, held = _parts(split.train, recipe)
     with log.step("prepare"):
         preprocessor = Preprocessor.fit(fit, **recipe.prepare.model_dump())
+        for part in (valid, held, split.test):  # not hours later
+            preprocessor.check(part)
         X, y = preprocessor.transform(fit), fit.labels
         X_valid = preprocessor.transform(valid)
-    with log.step("balance"):
         n_classes = len(split.train.schema.classes)
+        try_export(recipe, n_features=X.shape[1], n_classes=n_classes)
+    with log.step("balance"):
         X, y, weights = _balance(
             recipe, X, y, n_classes, preprocessor.layout, cache, log
         )
-    with log.step("fit"):
+    with log.step("fit"), registry.blamed("models", recipe.model.name):
         thing, config = registry.load("models", recipe.model.name)
         common: dict[str, Any] = {
             "n_classes": n_classes,
@@ -151,13 +156,8 @@ def _train(
             "seed": recipe.seed,
             "on_event": log.on_event,
         }
-        data: tuple[Any, ...] = (
-            config(**recipe.model.params),
-            X,
-            y,
-            X_valid,
-            valid.labels,
-        )
+        params = config(**recipe.model.params)
+        data: tuple[Any, ...] = (params, X, y, X_valid, valid.labels)
         if hasattr(thing, "forward"):
             from evenflow.learn.network import fit_network
 
@@ -252,15 +252,14 @@ def _balance(
     log: _Log,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64] | None]:
     """Return balanced rows, labels and, from samplers that weigh, class weights."""
-    sampler = registry.load("balance", recipe.balance.name)(
-        random_state=recipe.seed, **recipe.balance.params
-    )
+    sampler = _outside.make(recipe.balance.name, recipe.balance.params, recipe.seed)
 
     def resample() -> tuple[NDArray[np.float32], NDArray[np.int64], list[str]]:
         rows = sampler.fit_resample(X, y, layout=layout, on_event=log.on_event)
         return *rows, list(getattr(sampler, "notes_", ()))
 
     copies = sampler.kind in {"none", "weight"}  # nothing made, nothing to keep
+    copies |= registry.is_added("balance", recipe.balance.name)  # code that may change
     name = "" if copies else kept.key(X, y, recipe.balance.flat() | {"s": recipe.seed})
     X_new, y_new, notes = kept.rows(None if copies else cache, name, resample)
     log.notes(notes)

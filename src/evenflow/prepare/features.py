@@ -10,93 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from evenflow.errors import DataError
+from evenflow.prepare.scaling import N_QUANTILES as N_QUANTILES
+from evenflow.prepare.scaling import SCALINGS as SCALINGS
+from evenflow.prepare.scaling import Scaler as Scaler
+from evenflow.prepare.scaling import Scaling as Scaling
 from evenflow.schema import Table
 
-Scaling = Literal["log1p_standard", "standard", "minmax", "quantile"]
-SCALINGS: tuple[str, ...] = get_args(Scaling)
 UNSEEN = "<unseen>"
-N_QUANTILES = 256
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scaler:
-    """An invertible map of each numeric column onto a scale models like.
-
-    ``z = (g(x) - center) / scale`` where ``g`` is the signed ``log1p`` for
-    ``log1p_standard``, the empirical distribution function for ``quantile`` and the
-    identity otherwise.
-    """
-
-    kind: Scaling
-    center: NDArray[np.float64]
-    """Shape ``(n_numeric,)``."""
-    scale: NDArray[np.float64]
-    """Shape ``(n_numeric,)``; never zero."""
-    quantiles: NDArray[np.float64]
-    """Shape ``(n_numeric, N_QUANTILES)`` for ``quantile``, else ``(n_numeric, 0)``."""
-
-    @classmethod
-    def fit(cls, kind: Scaling, x: NDArray[np.float64]) -> Self:
-        """Learn the map from rows ``(n_samples, n_numeric)`` without missing values."""
-        n = x.shape[1]
-        quantiles = np.empty((n, 0))
-        if kind == "minmax":
-            center, scale = x.min(axis=0), np.ptp(x, axis=0)
-        elif kind == "quantile":
-            levels = np.linspace(0.0, 1.0, N_QUANTILES)
-            quantiles = np.quantile(x, levels, axis=0).T.copy()
-            center, scale = np.zeros(n), np.ones(n)
-        else:
-            g = signed_log1p(x) if kind == "log1p_standard" else x
-            center, scale = g.mean(axis=0), g.std(axis=0)
-        scale = np.where(scale > 0, scale, 1.0)
-        return cls(kind=kind, center=center, scale=scale, quantiles=quantiles)
-
-    def forward(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Map raw values ``(n_samples, n_numeric)`` onto the scale."""
-        if self.kind == "quantile":
-            levels = np.linspace(0.0, 1.0, N_QUANTILES)
-            columns = [
-                # the middle of a plateau: a value shared by half the rows has one level
-                (np.interp(c, q, levels) + 1 - np.interp(-c, -q[::-1], levels)) / 2
-                for c, q in zip(x.T, self.quantiles, strict=True)
-            ]
-            return np.stack(columns, axis=1) if columns else x.copy()
-        g = signed_log1p(x) if self.kind == "log1p_standard" else x.copy()
-        g -= self.center  # in place: half the memory traffic
-        g /= self.scale
-        return g
-
-    def inverse(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Map values on the scale ``(n_samples, n_numeric)`` back to raw values."""
-        if self.kind == "quantile":
-            levels = np.linspace(0.0, 1.0, N_QUANTILES)
-            columns = [
-                np.interp(c, levels, q)
-                for c, q in zip(z.T, self.quantiles, strict=True)
-            ]
-            return np.stack(columns, axis=1) if columns else z.copy()
-        g = z * self.scale + self.center
-        return signed_expm1(g) if self.kind == "log1p_standard" else g
-
-
-def signed_log1p(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``sign(x) log(1 + |x|)``."""
-    out = np.abs(x)
-    np.log1p(out, out=out)
-    np.copysign(out, x, out=out)
-    return out
-
-
-def signed_expm1(g: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the inverse of :func:`signed_log1p`."""
-    return np.copysign(np.expm1(np.abs(g)), g)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,6 +132,11 @@ class Preprocessor:
         min_category_rows : int
             A category value in fewer rows shares the bucket for the unseen, so that
             the bucket's weights are learnt rather than left at random.
+
+        Raises
+        ------
+        DataError
+            A column's values are too large to be scaled.
         """
         x = numeric_matrix(table, tuple(c.name for c in table.schema.numeric))
         missing = np.isnan(x)
@@ -212,8 +144,12 @@ class Preprocessor:
             seen = ~missing.all(axis=0)
             fill = np.zeros(x.shape[1])
             fill[seen] = np.nanmedian(x[:, seen], axis=0)
+            # the mean of the two middle values may overflow where neither does
+            wide = np.flatnonzero(~np.isfinite(fill))
+            fill[wide] = np.nanquantile(x[:, wide], 0.5, axis=0, method="lower")
         x = np.where(missing, fill, x)
-        constant = np.ptp(x, axis=0) == 0
+        with np.errstate(over="ignore"):
+            constant = np.ptp(x, axis=0) == 0
         keep = np.flatnonzero(~constant)
         columns = table.schema.numeric
         categories = {}
@@ -223,7 +159,7 @@ class Preprocessor:
                 pl.col("n") >= min_category_rows
             )
             categories[column.name] = (*sorted(often["word"].to_list()), UNSEEN)
-        return cls(
+        made = cls(
             schema_name=table.schema.name,
             numeric=tuple(columns[j].name for j in keep),
             step=np.array([columns[j].step or 0.0 for j in keep]),
@@ -241,6 +177,58 @@ class Preprocessor:
                 if not missing[:, j].any()
             ),
         )
+        made.check(table)
+        return made
+
+    @property
+    def expected(self) -> str:
+        """What a numeric value has to be, in words."""
+        return (
+            f"a value that {self.scaler.kind} scaling, as learnt from the training "
+            "rows, turns into a finite float32"
+        )
+
+    def check(self, table: Table) -> None:
+        """Refuse rows that cannot be prepared, without preparing them.
+
+        Raises
+        ------
+        DataError
+            A value leaves the range of float32 when it is scaled; the message names
+            the column.
+        """
+        x = numeric_matrix(table, self.numeric)
+        if not x.size:
+            return
+        # scaling keeps the order of values, so the extremes stand for all of them
+        x = np.where(np.isnan(x), self.fill, x)
+        ends = np.stack([x.min(axis=0), x.max(axis=0)])
+        with np.errstate(all="ignore"):
+            prepared = self.scaler.forward(ends).astype(np.float32)
+        bad = ~(np.isfinite(prepared).all(axis=0) & self.scaler.is_finite)
+        if not bad.any():
+            return
+        j = int(np.flatnonzero(bad)[0])
+        worst = ends[np.abs(ends[:, j]).argmax(), j]
+        raise DataError(
+            f"column {self.numeric[j]}: found {worst:g}, expected {self.expected}. "
+            "Correct or remove such rows, or set prepare.scaling to log1p_standard "
+            "or quantile"
+        )
+
+    def first_not_finite(self, X: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return for each prepared row its first numeric column that is not finite.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), int64
+            Number of the column in ``numeric``; -1 for a row without one.
+        """
+        found = np.full(len(X), -1)
+        is_finite = np.isfinite(X[:, : len(self.numeric)])
+        for row in np.flatnonzero(~is_finite.all(axis=1)):
+            found[row] = is_finite[row].argmin()
+        return found
 
     @cached_property
     def layout(self) -> Layout:
@@ -278,7 +266,8 @@ class Preprocessor:
         Returns
         -------
         ndarray of shape (n_samples, n_features), float32
-            C-contiguous and free of NaN and infinity.
+            C-contiguous. A value far beyond the training rows' may become infinite:
+            see :meth:`first_not_finite`.
         """
         absent = np.isnan(numeric_matrix(table, self.indicator))
         words = {name: table.frame[name].to_list() for name in self.categories}
@@ -310,7 +299,8 @@ class Preprocessor:
         missing = np.isnan(x)
         if missing.any():
             x = np.where(missing, self.fill, x)
-        out[:, :k] = self.scaler.forward(x)
+        with np.errstate(over="ignore", invalid="ignore"):  # see first_not_finite
+            out[:, :k] = self.scaler.forward(x)
         out[:, k : k + len(self.indicator)] = absent
         rows = np.arange(n)
         for (start, stop), (name, codes) in zip(

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenflow import inference
-from evenflow.contract import SPACE, match_columns, parse_numbers, shown
+from evenflow.contract import match_columns, parse_numbers, shown
 from evenflow.decision import Decision, Scores
 from evenflow.errors import BundleError, DataError
 from evenflow.prepare.features import Preprocessor
@@ -36,6 +36,7 @@ from evenflow.runtime._model import open_model
 from evenflow.runtime._parts import FORMAT, read_parts
 from evenflow.runtime._rows import pack_codes, pack_rows
 from evenflow.runtime.detect import Verdict, verdicts
+from evenflow.runtime.judging import judge, word
 from evenflow.schema import Column, Schema, Table
 
 TOLERANCE = 1e-4
@@ -80,14 +81,17 @@ class Bundle:
         return inference.log_proba(self.session, X, len(self.schema.classes))
 
     def score(self, table: Table) -> Scores:
-        """Decide the rows of a table of this bundle's schema."""
+        """Decide the rows of a table; ``DataError`` for one without a finite score."""
         if table.schema.names != self.schema.names:
             raise DataError(
                 f"found rows of {table.schema.name!r}, expected rows of "
                 f"{self.schema.name!r}, which {self.path.name} was trained on. "
                 "Use a bundle made for these rows"
             )
-        return self.decision.apply(self.log_proba(self.preprocessor.transform(table)))
+        scores, _, bad = judge(self, table)
+        if bad:
+            raise DataError(f"{bad[0]}. Correct the value, or leave the row out")
+        return scores
 
     def score_record(self, record: Mapping[str, object]) -> Verdict:
         """Decide one record, given as raw values by column name; made to be fast.
@@ -106,8 +110,14 @@ class Bundle:
         x = np.array([[numbers[name] for name in prepare.numeric]])
         x[np.isinf(x)] = np.nan
         absent = ~np.isfinite([[numbers[name] for name in prepare.indicator]])
-        words = {name: [_word(record[name])] for name in categories}
+        words = {name: [word(record[name])] for name in categories}
         X = prepare.encode(x, absent, words)
+        if (j := prepare.first_not_finite(X)[0]) >= 0:
+            name = prepare.numeric[j]
+            raise DataError(
+                f"column {name}: found {shown(record[name])}, expected "
+                f"{prepare.expected}. Correct the value"
+            )
         scores = self.decision.apply(self.session.run(["log_proba"], {"x": X})[0])
         return next(verdicts(scores, schema, self.decision))
 
@@ -296,6 +306,7 @@ def _open(folder: Path, files: Mapping[str, bytes], *, threads: int | None) -> B
 def _rescore(bundle: Bundle) -> None:
     """Score the golden rows; refuse the bundle where they come out otherwise."""
     try:
+        decided = bundle.score(bundle.golden).code
         found = bundle.log_proba(bundle.preprocessor.transform(bundle.golden))
     except Exception as error:  # whatever a hostile model does
         raise BundleError(
@@ -307,7 +318,6 @@ def _rescore(bundle: Bundle) -> None:
         apart = np.abs(found - expected)
         near = apart <= TOLERANCE * (1 + np.abs(expected))
         near |= np.abs(np.exp(found) - np.exp(expected)) <= TOLERANCE_PROBA
-        decided = bundle.decision.apply(found).code
         near &= (decided == bundle.golden_decided)[:, None]
         if near.all():
             return
@@ -317,17 +327,3 @@ def _rescore(bundle: Bundle) -> None:
         "where the bundle was made, expected the same. The bundle was changed or "
         f"this machine computes wrongly. {AGAIN}"
     )
-
-
-def _word(value: object) -> str | None:
-    if isinstance(value, (list, dict)):
-        raise DataError(
-            f"found {shown(value)} for a category, expected a word. Correct the value"
-        )
-    if value is None or value != value:
-        return None
-    if isinstance(value, bool):
-        return str(value).lower()  # as a typed column reads
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip(SPACE) or None

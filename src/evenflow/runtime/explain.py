@@ -23,7 +23,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from evenflow.errors import BundleError
+from evenflow.errors import BundleError, DataError
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import verdicts
 from evenflow.runtime.explanation import Contribution, Explanation
@@ -51,12 +51,15 @@ def explain(bundle: Bundle, table: Table, row: int, *, seed: int = 0) -> Explana
     ------
     BundleError
         The bundle holds no reference rows.
+    DataError
+        The record, or one made of it and a normal one, has no finite score.
     IndexError
         The table has no such row.
     """
     if not 0 <= row < len(table):
         raise IndexError(f"row {row} of {len(table)}")
     record = table.take([row])
+    scores = bundle.score(record)
     X = bundle.preprocessor.transform(record)[0]
     normal, reference = _nearest_normal(bundle, X)
     groups = {
@@ -80,7 +83,6 @@ def explain(bundle: Bundle, table: Table, row: int, *, seed: int = 0) -> Explana
         )
         for j in order
     )
-    scores = bundle.score(record)
     lines = np.array([row + 1])
     verdict = next(verdicts(scores, schema, bundle.decision, lines=lines))
     turning: tuple[str, ...] = ()
@@ -156,7 +158,14 @@ def _odds(
     rows = np.repeat(normal[None], len(is_record), axis=0)
     for j, where in enumerate(groups):
         rows[np.ix_(is_record[:, j], where)] = X[where]
-    return bundle.decision.log_odds(bundle.log_proba(rows))
+    odds = bundle.decision.log_odds(bundle.log_proba(rows))
+    if not np.isfinite(odds).all():
+        raise DataError(
+            "found a record that has no finite score with some of its values replaced "
+            "by those of normal traffic, expected finite scores. The verdict stands, "
+            "but cannot be explained"
+        )
+    return odds
 
 
 def _pushes(

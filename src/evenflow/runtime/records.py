@@ -45,6 +45,8 @@ class Batch:
     """The other rows, in order, each with its text."""
     unit: str
     """What ``lines`` counts: ``line`` of a text, ``row`` of a Parquet file."""
+    text: Callable[[int], str]
+    """The source text of a good row, by its number in ``table``."""
     share: float | None
     """How much of the source has been read, [0, 1]; None where its end is unknown."""
 
@@ -113,6 +115,7 @@ def _batch(raw: Raw, schema: Schema, name: str, share: float | None) -> Batch:
         given=raw.frame[found.rows] if found.bad else raw.frame,
         bad=tuple(bad),
         unit=raw.unit,
+        text=lambda row: raw.text(int(found.rows[row])),
         share=share,
     )
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar
 
@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from evenflow.contract import BadRow, match_columns
+from evenflow.contract import BadRow, match_columns, with_text
 from evenflow.decision import Scores
 from evenflow.errors import DataError, StorageError
 from evenflow.progress import Note, OnEvent, Progress, ignore
@@ -23,6 +23,7 @@ from evenflow.runtime._limits import Limits
 from evenflow.runtime._writers import OutputFormat, binary, writer
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import attack_probability, sigmoid
+from evenflow.runtime.judging import judge
 from evenflow.runtime.records import Batch, Format, read_records
 from evenflow.text.raw import Findings
 
@@ -159,13 +160,13 @@ def score_file(
         # a pipe is not read ahead: its next record may be an hour away
         ready = ahead(batches) if isinstance(source, Path) else batches
         for batch in ready:
+            batch, scores = judged(bundle, batch)
             if batch.bad and on_bad_row == "stop":
                 raise DataError(
                     f"{name}, {batch.bad[0]}. Correct the row, or choose 'reject' for "
                     "bad rows to set such rows aside"
                 )
             if len(batch.table):
-                scores = bundle.score(batch.table)
                 out = verdict_columns(bundle, batch.lines, scores)
                 if keep_columns:
                     kept = kept or tuple(batch.given.columns)
@@ -198,6 +199,27 @@ def score_file(
         notes=tuple(notes),
         seconds=time.perf_counter() - started,
     )
+
+
+def judged(bundle: Bundle, batch: Batch) -> tuple[Batch, Scores]:
+    """Return scores, and the batch without the rows that have no finite score."""
+    scores, rows, found = judge(bundle, batch.table, lines=batch.lines, unit=batch.unit)
+    if not found:
+        return batch, scores
+    gone = np.setdiff1d(np.arange(len(batch.table)), rows)
+    bad = [
+        with_text(one, batch.text(int(row)), batch.unit)
+        for one, row in zip(found, gone, strict=True)
+    ]
+    left = replace(
+        batch,
+        table=batch.table.take(rows),
+        lines=batch.lines[rows],
+        given=batch.given[rows],
+        bad=tuple(sorted([*batch.bad, *bad], key=lambda one: one.line)),
+        text=lambda row: batch.text(int(rows[row])),
+    )
+    return left, scores
 
 
 def verdict_columns(

@@ -176,13 +176,14 @@ def explain_record(bundle: Bundle, record: Mapping[str, object]) -> VerdictView:
     Raises
     ------
     DataError
-        A column is missing, or a value is no number or impossible.
+        A column is missing, a value is no number or impossible, or the record has
+        no finite score.
     """
     plain = _plain(bundle.schema, record)
+    verdict = bundle.score_record(plain)
     try:
         found = explain(bundle, _table(bundle.schema, plain), 0)
     except BundleError:  # no reference rows to compare with: the verdict stands
-        verdict = bundle.score_record(plain)
         note = "This model keeps no normal rows, so the verdict cannot be explained."
         return of_verdict(bundle.schema, verdict, notes=(note,))
     return of_verdict(bundle.schema, found.verdict, explanation=found)

@@ -13,6 +13,7 @@ from pydantic_core import to_json
 
 from evenflow.contract import BadRow
 from evenflow.errors import DataError
+from evenflow.runtime import stream
 from evenflow.runtime._limits import Limits
 from evenflow.runtime._writers import inert
 from evenflow.runtime.bundle import Bundle
@@ -139,9 +140,9 @@ def _judged(bundle: Bundle, data: bytes, wanted: Format) -> Judged:
     )
     try:
         for batch in batches:
+            batch, scores = stream.judged(bundle, batch)
             judged.bad += batch.bad
             if len(batch.table):
-                scores = bundle.score(batch.table)
                 judged.frames.append(
                     pl.DataFrame(verdict_columns(bundle, batch.lines, scores))
                 )

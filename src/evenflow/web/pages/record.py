@@ -99,7 +99,13 @@ def judge() -> Answer:
         parsed = form.parse(_typed(form))
     if parsed.record is None or do == "fill":
         return _page(bundle, form, parsed.values, parsed=parsed, line=line)
-    number = _kept(bundle, parsed.record, _view(bundle, form, parsed))
+    try:
+        view = _view(bundle, form, parsed)
+    except DataError as error:  # it has no finite score
+        text = str(error)
+        refused = replace(parsed, errors={"": text[:1].upper() + text[1:]})
+        return _page(bundle, form, parsed.values, parsed=refused, line=line)
+    number = _kept(bundle, parsed.record, view)
     return redirect(url_for("history.show", number=number), code=303)
 
 
