@@ -74,7 +74,7 @@ def serve(
     """
     settings = servers.load(home, config, given)
     from evenflow.web import home as homes
-    from evenflow.web import occupancy, supervisor
+    from evenflow.web import occupancy, pairing, supervisor
 
     with ExitStack() as stack:
         listener = stack.enter_context(_listener(settings))
@@ -83,6 +83,7 @@ def serve(
         stack.enter_context(occupancy.shared(settings.home))
         here = homes.open_home(settings.home)
         with servers.opened(settings) as database:
+            pairing.tie(here, database)
             said = _prepare(here, database, added)
         figures = stack.enter_context(_figures(settings))
         children = _children(settings, listener.fileno(), figures)
@@ -111,11 +112,12 @@ def worker(home: Path | None, config: Path | None, *, lane: str, **given: Any) -
     folder, shared by network.
     """
     settings = servers.load(home, config, given)
-    from evenflow.web import occupancy, supervisor
+    from evenflow.web import home as homes
+    from evenflow.web import occupancy, pairing, supervisor
 
     with occupancy.shared(settings.home):
-        with servers.opened(settings):
-            pass  # it answers, and is of this version
+        with servers.opened(settings) as database:
+            pairing.tie(homes.open_home(settings.home), database)
         child = _worker(settings, lane)
         child_s = 25.0
         supervisor.Supervisor([child], voice().say, stop_s=child_s).run(
@@ -151,6 +153,9 @@ def _prepare(home: Home, database: Database, added: tuple[Path, ...]) -> list[st
     from evenflow.web.tables import Setting
 
     said = []
+    if home.set_aside.is_dir():
+        n = sum(1 for _ in home.set_aside.glob("*/*"))
+        said.append(f"{n} folders that no job knows are in {home.set_aside}")
     if names := intake.take(home, database, added):
         said.append(f"Detectors taken: {', '.join(names)}")
     with database.session() as session:

@@ -134,13 +134,21 @@ def running(settings: Settings) -> Settings:
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Database]:
-    """Yield the database, brought to this version, and close it at the end."""
-    from evenflow.web import migrations, open_database
+    """Yield the database, brought to this version, and close it at the end.
+
+    Raises
+    ------
+    StorageError
+        It does not belong to the data folder.
+    """
+    from evenflow.web import migrations, open_database, pairing
     from evenflow.web.database import reached
+    from evenflow.web.home import Home
 
     found, before = open_database(settings), os.umask(0o077)
     try:
         with reached(found):
+            pairing.check(Home(root=settings.home), found)
             migrations.upgrade(found)
             yield found
     finally:

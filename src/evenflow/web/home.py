@@ -44,6 +44,11 @@ class Home:
         return self.root / "results"
 
     @property
+    def set_aside(self) -> Path:
+        """Uploads and results that no job knows; nothing here deletes them."""
+        return self.root / "set-aside"
+
+    @property
     def explore(self) -> Path:
         """What was found out about data sets."""
         return self.root / "explore"
