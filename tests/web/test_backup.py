@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import sqlite3
 import stat
@@ -107,6 +108,41 @@ def foreign(path):
     path.unlink()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE t (n INTEGER)")
+
+
+def wrecks(good):
+    yield b"hello" * 5000
+    yield b"\0" * len(good)
+    yield good[: len(good) // 2]
+    yield good[:100]
+    yield good[:16] + b"\xff\xff" + good[18:]
+    yield good[:100] + b"\xff" * 3000 + good[3100:]
+    rng = random.Random(1)
+    for n in (2000, 8000):
+        data = bytearray(good)
+        for _ in range(n):
+            data[rng.randrange(100, len(data))] = rng.randrange(256)
+        yield bytes(data)
+
+
+def test_a_damaged_database_is_said_at_the_start_and_a_restore_mends_it(
+    run, ann, home, tmp_path, users
+):
+    saved = tmp_path / "saved.db"
+    assert run("db", "backup", saved).exit_code == 0
+    good = (home / "evenflow.db").read_bytes()
+    for data in wrecks(good):
+        for path in home.glob("evenflow.db*"):
+            path.unlink()
+        (home / "evenflow.db").write_bytes(data)
+        done = run("serve", "--port", "0")
+        assert done.exit_code == 2, done.output
+        assert "evenflow.db is damaged" in done.output, done.output
+        assert "evenflow db restore FILE --force" in done.output
+        assert done.output.count("\n") == 1
+        assert run("db", "restore", saved).exit_code == 2
+        assert run("db", "restore", saved, "--force").exit_code == 0
+        assert users() == {ann: ("admin", True)}
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ def tie(home: Home, database: Database) -> None:
     check(home, database)
     here = _folder_id(home)
     with database.session() as session:
-        there = _stored(session) or here or secrets.token_hex(16)
-        _store(session, there, replace=False)
+        new = _stored(session) or here or secrets.token_hex(16)
+        _store(session, new, replace=False)
     with database.session() as session:  # another server may have been first
         there = _stored(session)
     if here is None and there is not None:
