@@ -110,6 +110,36 @@ def foreign(path):
         connection.execute("CREATE TABLE t (n INTEGER)")
 
 
+def test_a_flipped_byte_of_a_backup_is_refused_wherever_it_is(
+    run, ann, home, tmp_path, users
+):
+    saved = tmp_path / "saved.db"
+    assert run("db", "backup", saved).exit_code == 0
+    good, rng = saved.read_bytes(), random.Random(7)
+    some = [rng.randrange(len(good)) for _ in range(40)]
+    for place in [0, 20, 30, 60, len(good) - 1, len(good) - 30, len(good) - 80, *some]:
+        data = bytearray(good)
+        data[place] ^= 0x04
+        saved.write_bytes(data)
+        done = run("db", "restore", saved, "--force")
+        assert done.exit_code == 2, (place, done.output)
+        assert "has a bug" not in done.output
+    for data in (good[:-1], good[:-50], good[:-90], good + b"x"):
+        saved.write_bytes(data)
+        assert "is damaged" in run("db", "restore", saved, "--force").output
+    assert users() == {ann: ("admin", True)}
+    saved.write_bytes(good)
+    assert run("db", "restore", saved, "--force").exit_code == 0
+
+
+def test_a_backup_is_also_a_database_that_sqlite_reads(run, ann, tmp_path):
+    saved = tmp_path / "saved.db"
+    assert run("db", "backup", saved).exit_code == 0
+    with closing(sqlite3.connect(saved)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("SELECT email FROM account").fetchall() == [(ann,)]
+
+
 def wrecks(good):
     yield b"hello" * 5000
     yield b"\0" * len(good)
@@ -201,6 +231,11 @@ def test_postgresql_is_backed_up_and_restored(run, postgresql_url, tmp_path):
         assert done.exit_code == 2
         assert "connections of an evenflow server are open" in done.output
     beside.dispose()
+    good = saved.read_bytes()
+    for place in range(5, len(good), len(good) // 20):
+        saved.write_bytes(good[:place] + bytes([good[place] ^ 4]) + good[place + 1 :])
+        assert run("db", "restore", saved, "--force", *here).exit_code == 2
+    saved.write_bytes(good)
     done = run("db", "restore", saved, "--force", *here)
     assert done.exit_code == 0, done.output
     listed = json.loads(run("user", "list", "--json", *here).stdout)
