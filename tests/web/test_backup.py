@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -209,6 +211,50 @@ def test_nothing_is_restored_under_a_running_server(run, ann, home, tmp_path):
         done = run("serve", "--port", "0")
     assert done.exit_code == 2
     assert "a restore is at work" in done.output
+
+
+@pytest.mark.slow
+def test_what_a_killed_restore_left_is_deleted_by_the_next_who_uses_the_folder(
+    run, ann, home, tmp_path, users
+):
+    saved = tmp_path / "saved.db"
+    assert run("db", "backup", saved).exit_code == 0
+    code = """
+import os, signal, sys
+from evenflow.cli import main
+from evenflow.web import backup
+copy = backup._copy
+def killed(*args, **kwargs):
+    copy(*args, **kwargs)
+    os.kill(os.getpid(), signal.SIGKILL)
+backup._copy = killed
+main(sys.argv[1:])
+"""
+    words = ["db", "restore", saved, "--force", "--home", home]
+    for use in (occupancy.shared, occupancy.alone):
+        done = subprocess.run([sys.executable, "-c", code, *words], check=False)
+        assert done.returncode == -signal.SIGKILL
+        assert [*home.glob(".evenflow.db.*.part")]
+        with use(home):
+            assert [*home.glob(".evenflow.db.*.part*")] == []
+    assert users() == {ann: ("admin", True)}
+
+
+def test_only_what_nobody_writes_is_deleted(home, tmp_path):
+    (home / "bundles" / ".small.4194304999.part").mkdir(parents=True)
+    (home / "bundles" / ".small.x8d_k3aq.part").mkdir()
+    (home / "bundles" / "small.partial").mkdir()
+    running = home / f".backup.{os.getppid()}.part"
+    others = [home / ".mine.part", home / ".a.b.part.txt", home / "a.1.part", running]
+    for path in others:
+        path.write_text("")
+    with occupancy.shared(home):
+        late = home / ".evenflow.db.4194304999.part"
+        late.write_text("")
+        with occupancy.shared(home):  # not alone: somebody may be writing it
+            assert late.exists()
+    assert {*home.iterdir()} == {*others, late, home / ".lock", home / "bundles"}
+    assert [path.name for path in (home / "bundles").iterdir()] == ["small.partial"]
 
 
 @pytest.mark.slow

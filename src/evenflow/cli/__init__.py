@@ -1,9 +1,9 @@
 """The command line: results on stdout, everything else on stderr.
 
 Exit codes: 0 done, 2 something given was wrong (one line says what, what was
-expected and what to do), 130 stopped by Ctrl-C, 141 the reader of a pipe left,
-1 a bug of ours. Each command is one call of the library; nothing heavy is imported
-before a command needs it.
+expected and what to do), 130 stopped by Ctrl-C, 129 and 143 stopped by SIGHUP and
+SIGTERM, 141 the reader of a pipe left, 1 a bug of ours. Each command is one call of
+the library; nothing heavy is imported before a command needs it.
 """
 
 from __future__ import annotations

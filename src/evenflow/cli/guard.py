@@ -1,7 +1,7 @@
 """The edge of the program: our errors become one line, bugs become a report.
 
-Exit codes: 0 done, 2 something given was wrong, 130 stopped by Ctrl-C, 141 the
-reader of a pipe left, 1 a bug of ours.
+Exit codes: 0 done, 2 something given was wrong, 130 stopped by Ctrl-C, 129 and 143
+stopped by SIGHUP and SIGTERM, 141 the reader of a pipe left, 1 a bug of ours.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import errno
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
@@ -48,6 +50,14 @@ class Stopped(KeyboardInterrupt):
     """Ctrl-C, with a line that says how to go on."""
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP: files that are half-written go as they do at Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.code = 128 + number
+
+
 @contextmanager
 def resumable(hint: str) -> Iterator[None]:
     """Let Ctrl-C inside the block end the program with the line ``hint``."""
@@ -57,6 +67,31 @@ def resumable(hint: str) -> Iterator[None]:
         raise Stopped(hint) from stop
 
 
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP inside the block raise, as Ctrl-C does.
+
+    One that is ignored, as nohup ignores SIGHUP, stays so; a second one ends the
+    program at once.
+    """
+
+    def stop(number: int, _frame: Any) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise Terminated(number)
+
+    ours = []
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, stop)
+                ours.append(number)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
 class Guarded(click.Group):
     """Turn what a command raises into a line and an exit code."""
 
@@ -64,13 +99,16 @@ class Guarded(click.Group):
         """Run the command."""
         voice = ctx.ensure_object(Voice)
         try:
-            return super().invoke(ctx)
+            with _terminable():
+                return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt as stop:
             hint = str(stop) if isinstance(stop, Stopped) else ""
             text = f"Stopped. {hint}" if hint else "Stopped."
-            raise Failure(text, kind="Stopped", voice=voice, code=STOPPED) from stop
+            cause = stop.__cause__ if isinstance(stop, Stopped) else stop
+            code = cause.code if isinstance(cause, Terminated) else STOPPED
+            raise Failure(text, kind="Stopped", voice=voice, code=code) from stop
         except EvenflowError as error:
             logger.debug("the error in full", exc_info=True)
             raise _failure(error, voice) from error

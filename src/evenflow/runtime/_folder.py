@@ -61,7 +61,8 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, overwrite: bool) -
     _may_write(folder, overwrite=overwrite)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        beside = {"prefix": f".{folder.name}.", "suffix": ".part"}
+        part = Path(tempfile.mkdtemp(**beside, dir=folder.parent))
     except OSError as error:
         raise storage_error(folder, error) from error
     try:
