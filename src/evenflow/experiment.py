@@ -19,7 +19,7 @@ from evenflow.errors import (
     RecipeError,
     StorageError,
 )
-from evenflow.files import owned, storage_error, write_json
+from evenflow.files import followed, owned, storage_error, write_json
 from evenflow.progress import Event, Note, OnEvent, Progress, ignore
 from evenflow.recipe import Recipe
 from evenflow.schema import Table, unseen_attacks
@@ -126,6 +126,7 @@ def run(
 
     if output is None:
         return make(None)
+    output = followed(output)
     _is_free(output, overwrite=overwrite)
     workdir = output.with_name(f"{output.name}.partial")
     with owned(workdir):

@@ -93,7 +93,7 @@ def load(
 
     value = _read(config) if config else {}
     root = home or Path(value.pop("home", None) or data_home())
-    root = root.expanduser().absolute()
+    root = Path(os.path.expanduser(root)).absolute()  # noqa: PTH111 (never raises)
     here = open_home(root)
     source = config or root / FILE
     if config is None and source.exists():

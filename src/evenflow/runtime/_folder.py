@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from evenflow.errors import BundleError, StorageError
-from evenflow.files import storage_error
+from evenflow.files import followed, storage_error
 
 SUMS = "SHA256SUMS"
 MB = 2**20
@@ -57,7 +57,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, overwrite: bool) -
         ``folder`` exists and is no bundle, or is one and ``overwrite`` is False;
         or the disk is full, or the place is not writable.
     """
-    folder = Path(os.path.abspath(folder))  # noqa: PTH100 (resolve() follows links)
+    folder = followed(folder)
     _may_write(folder, overwrite=overwrite)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -81,11 +81,11 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, overwrite: bool) -
 
 
 def _may_write(folder: Path, *, overwrite: bool) -> None:
-    if not os.path.lexists(folder):
+    if not folder.exists():
         return
     is_bundle = (folder / SUMS).is_file() and (folder / "manifest.json").is_file()
     is_empty = folder.is_dir() and not any(folder.iterdir())
-    if folder.is_symlink() or not (is_bundle or is_empty):
+    if not (is_bundle or is_empty):
         raise StorageError(
             f"{folder} exists and is no bundle; expected a new folder. "
             "Choose another name"
