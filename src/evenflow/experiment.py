@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,6 +149,28 @@ def run(
     return experiment
 
 
+def is_done(output: Path, recipe: Recipe) -> bool:
+    """Return whether the recipe's bundle is there; delete what its run left beside it.
+
+    Raises
+    ------
+    BundleError
+        A bundle is there and is damaged.
+    """
+    from evenflow.runtime import bundle
+
+    output = followed(output)
+    if not (output / "manifest.json").is_file():
+        return False
+    if _changed(bundle.load(output, threads=1).recipe, recipe):
+        return False
+    workdir = output.with_name(f"{output.name}.partial")
+    if (workdir / STARTED).is_file():  # killed after the bundle was written
+        with owned(workdir):
+            shutil.rmtree(workdir, ignore_errors=True)
+    return True
+
+
 def _is_free(output: Path, *, overwrite: bool) -> None:
     """Refuse a path that the bundle could not take, before anything is trained."""
     is_bundle = (output / "manifest.json").is_file()
@@ -173,18 +195,22 @@ def _same_recipe(workdir: Path, recipe: Recipe) -> None:
         before = json.loads((workdir / STARTED).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return  # killed before it was written; the checkpoint tells rows and settings
-    now = json.loads(json.dumps(recipe.to_dict()))
-    changed = [
-        f"{key} was {before.get(key)!r}, is {now[key]!r}"
-        for key in now
-        if key not in ("title", "reference") and before.get(key) != now[key]
-    ]
-    if changed:
+    if changed := _changed(before, recipe):
         raise RecipeError(
             f"{workdir} holds an interrupted run of another recipe: "
             f"{'; '.join(changed)}. Resume with the recipe and seed it was started "
             "with, or train again without --resume"
         )
+
+
+def _changed(before: Mapping[str, Any], recipe: Recipe) -> list[str]:
+    """Return the keys by which a recipe differs from an earlier one, in words."""
+    now = json.loads(json.dumps(recipe.to_dict()))
+    return [
+        f"{key} was {before.get(key)!r}, is {now[key]!r}"
+        for key in now
+        if key not in ("title", "reference") and before.get(key) != now[key]
+    ]
 
 
 def _experiment(

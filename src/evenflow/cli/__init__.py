@@ -9,10 +9,13 @@ the library; nothing heavy is imported before a command needs it.
 from __future__ import annotations
 
 import importlib
+import sys
+from typing import Any
 
 import click
 
-from evenflow.cli.guard import Guarded
+from evenflow.cli import streams
+from evenflow.cli.guard import GIVEN_IS_WRONG, Guarded
 
 COMMANDS = {
     "data": "evenflow.cli.data:data",
@@ -33,6 +36,15 @@ COMMANDS = {
 
 class Commands(Guarded):
     """Import a command's file when the command is asked for."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program."""
+        streams.prepare()
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:  # while --help or --version was written
+            click.echo(f"Error: standard output: {error.strerror}", err=True)
+            sys.exit(GIVEN_IS_WRONG)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names, in the order of use."""

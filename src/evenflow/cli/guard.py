@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from typing import IO, Any
 
 import click
 
+from evenflow.cli import streams
 from evenflow.cli.text import plain_lines
 from evenflow.cli.voice import Voice
 from evenflow.errors import EvenflowError
@@ -115,7 +115,7 @@ class Guarded(click.Group):
         except BrokenPipeError as error:
             # what is still in the buffer must not raise again at exit
             with open(os.devnull, "w") as nowhere:  # noqa: PTH123
-                os.dup2(nowhere.fileno(), sys.stdout.fileno())
+                os.dup2(nowhere.fileno(), 1)
             raise click.exceptions.Exit(READER_LEFT) from error
         except OSError as error:
             if error.errno not in _OUTSIDE:
@@ -131,6 +131,7 @@ _OUTSIDE = {
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT,
     errno.EISDIR, errno.ENOTDIR, errno.EFBIG, errno.EMFILE, errno.ENOMEM, errno.EIO,
     errno.ENAMETOOLONG, errno.ELOOP, errno.ETXTBSY, errno.ENODEV, errno.ENXIO,
+    errno.EBADF,
 }  # fmt: skip
 
 
@@ -185,7 +186,10 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Set up the log as the switches say, then run."""
         ctx.ensure_object(Voice).set_up_logging()
-        return super().invoke(ctx)
+        done = super().invoke(ctx)
+        if ctx.params.get("output") is None:  # else what was asked for is there
+            streams.check()
+        return done
 
 
 class Group(Guarded):
@@ -209,5 +213,13 @@ def voice() -> Voice:
 
 
 def print_json(value: Any) -> None:
-    """Write a result for machines on stdout."""
+    """Write a result for machines on stdout.
+
+    Raises
+    ------
+    StorageError
+        It is closed.
+    """
+    if streams.is_closed():
+        raise streams.closed()
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))

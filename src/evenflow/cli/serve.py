@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evenflow.cli import options
+from evenflow.cli import options, streams
 from evenflow.cli import settings as servers
 from evenflow.cli.folders import environment
 from evenflow.cli.guard import Command, voice
@@ -298,4 +298,5 @@ def _greet(settings: Settings, host: str, port: int, said: list[str]) -> None:
     free = shutil.disk_usage(settings.home).free
     if free < 2**30:
         lines.append(f"Only {free / 2**20:,.0f} MB are free there.")
-    click.echo("\n".join(lines))
+    if not streams.is_closed():  # a server needs none
+        click.echo("\n".join(lines))
