@@ -114,8 +114,11 @@ def load(
 @contextmanager
 def announced(settings: Settings) -> Iterator[None]:
     """Let other commands know, until the block ends, where the server listens."""
-    path = settings.home / ADDRESS
-    write_json(path, {"host": settings.host, "port": settings.port})
+    path, before = settings.home / ADDRESS, os.umask(0o077)
+    try:
+        write_json(path, {"host": settings.host, "port": settings.port})
+    finally:
+        os.umask(before)
     try:
         yield
     finally:

@@ -67,8 +67,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, overwrite: bool) -
         raise storage_error(folder, error) from error
     try:
         part.chmod(0o755)
-        sums = "".join(f"{sha256(files[n])}  {n}\n" for n in sorted(files))
-        for name, data in {**files, SUMS: sums.encode()}.items():
+        for name, data in {**files, SUMS: sums_of(files)}.items():
             with (part / name).open("wb") as stream:
                 stream.write(data)
                 stream.flush()
@@ -200,6 +199,12 @@ def _read(folder: Path, name: str, limit: int) -> bytes:
             f"{path}: found more than {limit} bytes, expected fewer. {AGAIN}"
         )
     return data
+
+
+def sums_of(files: Mapping[str, bytes]) -> bytes:
+    """Return the text of ``SHA256SUMS`` for the files."""
+    lines = (f"{sha256(files[name])}  {name}\n" for name in sorted(files))
+    return "".join(lines).encode()
 
 
 def sha256(data: bytes) -> str:
