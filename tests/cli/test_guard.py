@@ -58,6 +58,28 @@ def test_a_full_disk_met_by_a_plain_write_is_one_line_and_exit_2():
     assert result.stderr.startswith("Error: /x/y: No space left on device")
 
 
+@pytest.mark.parametrize("error", [
+    MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory"),
+    ImportError("x.so: failed to map segment from shared object"),
+    RuntimeError("can't start new thread"), RuntimeError("std::bad_alloc"),
+])  # fmt: skip
+def test_memory_that_ran_out_is_no_bug(error):
+    result = outcome(raiser(error))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: memory ran out")
+
+
+class PanicException(BaseException):
+    """Raised where Rust code panics."""
+
+
+def test_a_panic_is_a_line_too():
+    result = outcome(raiser(PanicException("could not spawn threads: 11")))
+    assert (result.exit_code, "memory ran out" in result.stderr) == (2, True)
+    result = outcome(raiser(PanicException("index out of bounds")))
+    assert (result.exit_code, "has a bug" in result.stderr) == (1, True)
+
+
 def test_ctrl_c_exits_130_and_says_how_to_go_on():
     def body():
         with resumable("Go on with: evenflow train x --resume"):

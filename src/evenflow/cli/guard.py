@@ -21,7 +21,7 @@ import click
 from evenflow.cli import streams
 from evenflow.cli.text import plain_lines
 from evenflow.cli.voice import Voice
-from evenflow.errors import EvenflowError
+from evenflow.errors import EvenflowError, is_out_of_memory
 
 logger = logging.getLogger(__name__)
 
@@ -117,19 +117,25 @@ class Guarded(click.Group):
             with open(os.devnull, "w") as nowhere:  # noqa: PTH123
                 os.dup2(nowhere.fileno(), 1)
             raise click.exceptions.Exit(READER_LEFT) from error
-        except OSError as error:
-            if error.errno not in _OUTSIDE:
+        except Exception as error:
+            if is_out_of_memory(error):
+                logger.debug("the error in full", exc_info=True)
+                raise _no_memory(error, voice) from error
+            if not isinstance(error, OSError) or error.errno not in _OUTSIDE:
                 raise _bug(error, voice) from error
             logger.debug("the error in full", exc_info=True)
             raise _failure(error, voice) from error
-        except Exception as error:
-            raise _bug(error, voice) from error
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":  # Polars': no Exception
+                raise
+            out = is_out_of_memory(error)
+            raise (_no_memory if out else _bug)(error, voice) from error
 
 
 # what the machine refuses: the user's to mend, not ours
 _OUTSIDE = {
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT,
-    errno.EISDIR, errno.ENOTDIR, errno.EFBIG, errno.EMFILE, errno.ENOMEM, errno.EIO,
+    errno.EISDIR, errno.ENOTDIR, errno.EFBIG, errno.EMFILE, errno.EIO,
     errno.ENAMETOOLONG, errno.ELOOP, errno.ETXTBSY, errno.ENODEV, errno.ENXIO,
     errno.EBADF,
 }  # fmt: skip
@@ -144,7 +150,16 @@ def _failure(error: Exception, voice: Voice) -> Failure:
     return Failure(text, kind=type(error).__name__, voice=voice, code=GIVEN_IS_WRONG)
 
 
-def _bug(error: Exception, voice: Voice) -> Failure:
+def _no_memory(error: BaseException, voice: Voice) -> Failure:
+    why = str(error) or "no more was given"
+    text = (
+        f"memory ran out ({why}), expected more of it. Free some, raise the limit of "
+        "this process (ulimit -v, ulimit -d), or give fewer rows"
+    )
+    return Failure(text, kind="MemoryError", voice=voice, code=GIVEN_IS_WRONG)
+
+
+def _bug(error: BaseException, voice: Voice) -> Failure:
     """Say that this is ours to mend; the traceback is one -v away."""
     logger.info("the error in full", exc_info=True)
     kind = type(error).__name__
