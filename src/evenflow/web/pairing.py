@@ -19,10 +19,9 @@ from evenflow.errors import StorageError
 from evenflow.files import storage_error, write_text
 from evenflow.web.database import Database
 from evenflow.web.home import Home
-from evenflow.web.tables import Setting
+from evenflow.web.tables import DataFolder
 
 FILE = "folder-id"
-SETTING = "data_folder"
 
 
 def check(home: Home, database: Database) -> None:
@@ -131,15 +130,15 @@ def _write(home: Home, value: str) -> None:
 def _database_id(database: Database) -> str | None:
     if database.is_sqlite and not Path(str(database.url.database)).exists():
         return None  # to connect would make the file
-    if not inspect(database.engine).has_table(Setting.__tablename__):
+    if not inspect(database.engine).has_table(DataFolder.__tablename__):
         return None
     with database.session() as session:
         return _stored(session)
 
 
 def _stored(session: Session) -> str | None:
-    found = session.get(Setting, SETTING, populate_existing=True)
-    return None if found is None else str(found.value["id"])
+    found = session.get(DataFolder, 1, populate_existing=True)
+    return None if found is None else found.token
 
 
 def _store(session: Session, value: str, *, replace: bool) -> None:
@@ -147,10 +146,10 @@ def _store(session: Session, value: str, *, replace: bool) -> None:
 
     name = session.get_bind().dialect.name
     insert: Any = sqlite.insert if name == "sqlite" else postgresql.insert
-    statement = insert(Setting).values(name=SETTING, value={"id": value})
+    statement = insert(DataFolder).values(id=1, token=value)
     if replace:
-        new = {"value": statement.excluded.value}
-        statement = statement.on_conflict_do_update(index_elements=["name"], set_=new)
+        new = {"token": statement.excluded.token}
+        statement = statement.on_conflict_do_update(index_elements=["id"], set_=new)
     else:
-        statement = statement.on_conflict_do_nothing(index_elements=["name"])
+        statement = statement.on_conflict_do_nothing(index_elements=["id"])
     session.execute(statement)
