@@ -152,17 +152,13 @@ def run(
 def is_done(output: Path, recipe: Recipe) -> bool:
     """Return whether the recipe's bundle is there; delete what its run left beside it.
 
-    Raises
-    ------
-    BundleError
-        A bundle is there and is damaged.
+    A bundle that is there and damaged is a BundleError.
     """
     from evenflow.runtime import bundle
 
     output = followed(output)
-    if not (output / "manifest.json").is_file():
-        return False
-    if _changed(bundle.load(output, threads=1).recipe, recipe):
+    is_there = (output / "manifest.json").is_file()
+    if not is_there or _changed(bundle.load(output, threads=1).recipe, recipe):
         return False
     workdir = output.with_name(f"{output.name}.partial")
     if (workdir / STARTED).is_file():  # killed after the bundle was written
