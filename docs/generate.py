@@ -40,8 +40,9 @@ def command_line() -> str:
     parts = [
         HEAD + "# Command line\n",
         "Results go to stdout, everything else to stderr. Exit codes: 0 done; 2 what "
-        "was given is wrong, said in one line; 130 stopped by Ctrl-C; 141 the reader "
-        "of a pipe left; 1 a bug of evenflow's.\n",
+        "was given is wrong, said in one line; 130 stopped by Ctrl-C; 129 and 143 "
+        "stopped by SIGHUP and SIGTERM; 141 the reader of a pipe left; 1 a bug of "
+        "evenflow's.\n",
         "| variable | meaning |\n| --- | --- |\n"
         "| `EVENFLOW_DATA` | folders with published data sets, separated as in `PATH` "
         "|\n| `XDG_CACHE_HOME` | folder of `evenflow/datasets`; `~/.cache` without |\n"

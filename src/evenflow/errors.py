@@ -53,3 +53,22 @@ class BusyError(StorageError):
 
 class MissingExtraError(EvenflowError, ImportError):
     """An optional part of evenflow is not installed."""
+
+
+_NO_MEMORY = (
+    "bad allocation",
+    "bad_alloc",
+    "cannot allocate memory",
+    "failed to allocate memory",
+    "failed to map segment",
+    "out of memory",
+    "can't start new thread",
+    "can't spawn worker thread",
+    "could not spawn threads",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out, in whatever library."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(word in text for word in _NO_MEMORY)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from evenflow.errors import (
     RecipeError,
     StorageError,
 )
-from evenflow.files import owned, storage_error, write_json
+from evenflow.files import followed, owned, storage_error, write_json
 from evenflow.progress import Event, Note, OnEvent, Progress, ignore
 from evenflow.recipe import Recipe
 from evenflow.schema import Table, unseen_attacks
@@ -126,6 +126,7 @@ def run(
 
     if output is None:
         return make(None)
+    output = followed(output)
     _is_free(output, overwrite=overwrite)
     workdir = output.with_name(f"{output.name}.partial")
     with owned(workdir):
@@ -146,6 +147,24 @@ def run(
         except OSError as error:
             raise storage_error(workdir, error) from error
     return experiment
+
+
+def is_done(output: Path, recipe: Recipe) -> bool:
+    """Return whether the recipe's bundle is there; delete what its run left beside it.
+
+    A bundle that is there and damaged is a BundleError.
+    """
+    from evenflow.runtime import bundle
+
+    output = followed(output)
+    is_there = (output / "manifest.json").is_file()
+    if not is_there or _changed(bundle.load(output, threads=1).recipe, recipe):
+        return False
+    workdir = output.with_name(f"{output.name}.partial")
+    if (workdir / STARTED).is_file():  # killed after the bundle was written
+        with owned(workdir):
+            shutil.rmtree(workdir, ignore_errors=True)
+    return True
 
 
 def _is_free(output: Path, *, overwrite: bool) -> None:
@@ -172,18 +191,22 @@ def _same_recipe(workdir: Path, recipe: Recipe) -> None:
         before = json.loads((workdir / STARTED).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return  # killed before it was written; the checkpoint tells rows and settings
-    now = json.loads(json.dumps(recipe.to_dict()))
-    changed = [
-        f"{key} was {before.get(key)!r}, is {now[key]!r}"
-        for key in now
-        if key not in ("title", "reference") and before.get(key) != now[key]
-    ]
-    if changed:
+    if changed := _changed(before, recipe):
         raise RecipeError(
             f"{workdir} holds an interrupted run of another recipe: "
             f"{'; '.join(changed)}. Resume with the recipe and seed it was started "
             "with, or train again without --resume"
         )
+
+
+def _changed(before: Mapping[str, Any], recipe: Recipe) -> list[str]:
+    """Return the keys by which a recipe differs from an earlier one, in words."""
+    now = json.loads(json.dumps(recipe.to_dict()))
+    return [
+        f"{key} was {before.get(key)!r}, is {now[key]!r}"
+        for key in now
+        if key not in ("title", "reference") and before.get(key) != now[key]
+    ]
 
 
 def _experiment(

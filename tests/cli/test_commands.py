@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -15,6 +17,7 @@ import pytest
 
 import evenflow
 from evenflow import files
+from evenflow.experiment import STARTED
 from evenflow.web.verdict_view import explain_record
 
 FEW = ("-s", "dataset.n_rows=1000", "-s", "model.n_estimators=5")
@@ -402,6 +405,120 @@ def test_train_does_not_overwrite_unasked(run, bundle):
     assert done.exit_code == 2
     assert "is there already" in done.stderr
     assert (bundle / "SHA256SUMS").read_bytes() == before
+
+
+def test_resuming_what_is_done_says_so_and_changes_nothing(run, tmp_path):
+    out = tmp_path / "b"
+    assert run("train", FOREST, "-o", out, *FEW).exit_code == 0
+    before = {p.name: p.stat().st_mtime_ns for p in out.iterdir()}
+    left = tmp_path / "b.partial"  # killed between the last two steps
+    left.mkdir()
+    shutil.copy(out / "recipe.json", left / STARTED)
+    done = run("train", FOREST, "-o", out, *FEW, "--resume")
+    assert done.exit_code == 0, done.stderr
+    assert "is done; there is nothing to resume" in done.stderr
+    assert f"bundle: {out}" in done.stdout
+    assert {p.name: p.stat().st_mtime_ns for p in out.iterdir()} == before
+    assert not left.exists()
+    other = run("train", FOREST, "-o", out, *FEW, "--resume", "--seed", "8")
+    assert other.exit_code == 2
+    assert "is there already" in other.stderr
+
+
+def run_closed(descriptors, *words):
+    """Run a command that was started without some of its standard streams."""
+    shut = " ".join(f"{number}>&-" for number in descriptors)
+    words = ["sh", "-c", f'exec "$@" {shut}', "sh", sys.executable, "-m", "evenflow",
+             *map(str, words)]  # fmt: skip
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert "has a bug" not in done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.mark.parametrize("descriptors", ["2", "1", "0", "12", "012"])
+def test_an_output_is_written_whatever_streams_are_closed(
+    bundle, records, tmp_path, descriptors
+):
+    out, rejects = tmp_path / "out.csv", tmp_path / "rejects"
+    words = ("score", bundle, records, "-o", out, "--rejects", rejects)
+    assert run_closed(descriptors, *words).returncode == 0
+    lines = out.read_text().splitlines()
+    assert lines[0].startswith("line,verdict,")
+    assert len(lines) > 1
+    assert rejects.read_text() == ""  # and no words of ours
+
+
+@pytest.mark.parametrize("words", [
+    ("score", "BUNDLE", "RECORDS"), ("bundle", "show", "BUNDLE"),
+    ("bundle", "show", "BUNDLE", "--json"), ("recipe", "list"),
+    ("score", "BUNDLE", "RECORDS", "--format", "parquet"),
+    ("explain", "BUNDLE", "RECORDS", "--row", "1"),
+])  # fmt: skip
+def test_a_result_that_a_closed_stdout_would_lose_is_exit_2(bundle, records, words):
+    places = {"BUNDLE": bundle, "RECORDS": records}
+    done = run_closed("1", *(places.get(word, word) for word in words))
+    assert done.returncode == 2
+    assert "standard output is closed" in done.stderr
+
+
+@pytest.mark.parametrize("words", [
+    ("score", "BUNDLE", "-"), ("explain", "BUNDLE", "-", "--row", "1"),
+    ("user", "add", "a@example.org", "--home", "HOME"),
+    ("user", "add", "a@example.org", "--home", "HOME", "--password-stdin"),
+])  # fmt: skip
+def test_a_closed_stdin_is_exit_2(bundle, tmp_path, words):
+    places = {"BUNDLE": bundle, "HOME": tmp_path / "home"}
+    done = run_closed("0", *(places.get(word, word) for word in words))
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: ")
+
+
+def test_words_that_stderr_does_not_take_fail_nothing(bundle, records, tmp_path):
+    out = tmp_path / "out.csv"
+    words = [sys.executable, "-m", "evenflow", "score", bundle, records, "-o", out]
+    with Path("/dev/full").open("w") as full:
+        assert subprocess.run(words, stderr=full, check=False).returncode == 0
+        assert out.exists()
+        for option in ("--version", "--help"):
+            done = subprocess.run(
+                [*words[:3], option], stdout=full, stderr=subprocess.PIPE, check=False
+            )
+            assert (done.returncode, b"Traceback" in done.stderr) == (2, False)
+
+
+def test_an_output_that_is_redirected_stdout_is_written_to(bundle, records, tmp_path):
+    link, out = tmp_path / "link", tmp_path / "out.csv"
+    link.symlink_to("/proc/self/fd/1")
+    words = [sys.executable, "-m", "evenflow", "score", bundle, records, "-o", link]
+    with out.open("w") as stream:
+        assert subprocess.run(words, stdout=stream, check=False).returncode == 0
+    assert link.is_symlink()
+    assert out.read_text().startswith("line,verdict,")
+    done = subprocess.run(words, capture_output=True, check=False)
+    assert done.stdout == out.read_bytes()
+
+
+@pytest.mark.parametrize("words", [
+    ("score", "BUNDLE", "RECORDS", "-o", "LOOP"), ("score", "BUNDLE", "LOOP"),
+    ("score", "BUNDLE", "RECORDS", "-o", "OUT", "--rejects", "LOOP"),
+    ("score", "BUNDLE", "RECORDS", "-o", "LOOP", "--format", "parquet"),
+    ("explain", "BUNDLE", "RECORDS", "--row", "1", "--html", "LOOP"),
+    ("bundle", "verify", "LOOP"), ("train", FOREST, "-o", "LOOP"),
+    ("train", "LOOP", "-o", "OUT"), ("db", "backup", "LOOP", "--home", "HOME"),
+    ("db", "restore", "LOOP", "--home", "HOME"), ("user", "list", "--home", "LOOP"),
+    ("serve", "--port", "0", "--home", "HOME", "--add-bundle", "LOOP"),
+])  # fmt: skip
+def test_a_loop_of_links_is_one_line_and_exit_2(run, bundle, records, tmp_path, words):
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    places = {"BUNDLE": bundle, "RECORDS": records, "LOOP": loop,
+              "OUT": tmp_path / "out", "HOME": tmp_path / "home"}  # fmt: skip
+    done = run(*(places.get(word, word) for word in words))
+    assert done.exit_code == 2, done.output
+    assert "has a bug" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("Error: ")
+    assert loop.is_symlink()
 
 
 def test_two_runs_do_not_write_one_bundle(run, tmp_path):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import click
 import pytest
@@ -53,6 +56,28 @@ def test_a_full_disk_met_by_a_plain_write_is_one_line_and_exit_2():
     result = outcome(raiser(OSError(errno.ENOSPC, "No space left on device", "/x/y")))
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: /x/y: No space left on device")
+
+
+@pytest.mark.parametrize("error", [
+    MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory"),
+    ImportError("x.so: failed to map segment from shared object"),
+    RuntimeError("can't start new thread"), RuntimeError("std::bad_alloc"),
+])  # fmt: skip
+def test_memory_that_ran_out_is_no_bug(error):
+    result = outcome(raiser(error))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: memory ran out")
+
+
+class PanicException(BaseException):
+    """Raised where Rust code panics."""
+
+
+def test_a_panic_is_a_line_too():
+    result = outcome(raiser(PanicException("could not spawn threads: 11")))
+    assert (result.exit_code, "memory ran out" in result.stderr) == (2, True)
+    result = outcome(raiser(PanicException("index out of bounds")))
+    assert (result.exit_code, "has a bug" in result.stderr) == (1, True)
 
 
 def test_ctrl_c_exits_130_and_says_how_to_go_on():
@@ -127,6 +152,64 @@ def test_a_reader_that_leaves_early_is_no_error():
     assert first.wait(30) == 141
     assert first.stderr.read() == b""
     first.stderr.close()
+
+
+WRITES = """
+import sys, time
+from pathlib import Path
+import click
+from evenflow.cli.guard import Guarded, Command
+from evenflow.files import replacing
+@click.group(cls=Guarded)
+def g(): pass
+@g.command(cls=Command)
+def run():
+    with replacing(Path(sys.argv[1])) as part:
+        part.write_text("half")
+        print("half", flush=True)
+        time.sleep(60)
+g(["run"])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_leaves_nothing_half_written(tmp_path, number):
+    words = [sys.executable, "-c", WRITES, tmp_path / "out"]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "half\n"
+        assert len([*tmp_path.iterdir()]) == 1
+        process.send_signal(number)
+        assert process.wait(30) == 128 + number
+        assert process.stderr.read() == "Error: Stopped.\n"
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
+    words = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", sys.executable, "-c", WRITES]
+    with subprocess.Popen(
+        [*words, tmp_path / "out"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "half\n"
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 143
+
+
+def test_sigterm_says_how_to_go_on_too():
+    def body():
+        with resumable("Go on with: evenflow train x --resume"):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+
+    before = signal.getsignal(signal.SIGTERM)
+    result = outcome(body)
+    assert result.exit_code == 143
+    assert "Go on with: evenflow train x" in result.stderr
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize("name", COMMANDS)

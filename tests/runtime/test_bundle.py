@@ -22,6 +22,7 @@ import pytest
 
 from evenflow.errors import BundleError, DataError, StorageError
 from evenflow.prepare.features import Preprocessor
+from evenflow.runtime import _model
 from evenflow.runtime import bundle as bundles
 from evenflow.runtime._arrays import pack, unpack
 from evenflow.runtime._folder import LIMITS, sha256
@@ -674,3 +675,12 @@ def test_a_category_may_have_any_value_that_a_record_has(
     )
     found = bundles.load(tmp_path / "b")
     assert found.preprocessor.layout.n_features == width
+
+
+def test_memory_that_runs_out_blames_no_bundle(saved, monkeypatch):
+    def fail(*_args, **_kwargs):
+        raise RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION: bad allocation")
+
+    monkeypatch.setattr(_model, "open_session", fail)
+    with pytest.raises(MemoryError, match="bad allocation"):
+        bundles.load(saved)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import shutil
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -109,6 +112,71 @@ def foreign(path):
         connection.execute("CREATE TABLE t (n INTEGER)")
 
 
+def test_a_flipped_byte_of_a_backup_is_refused_wherever_it_is(
+    run, ann, home, tmp_path, users
+):
+    saved = tmp_path / "saved.db"
+    assert run("db", "backup", saved).exit_code == 0
+    good, rng = saved.read_bytes(), random.Random(7)
+    some = [rng.randrange(len(good)) for _ in range(40)]
+    for place in [0, 20, 30, 60, len(good) - 1, len(good) - 30, len(good) - 80, *some]:
+        data = bytearray(good)
+        data[place] ^= 0x04
+        saved.write_bytes(data)
+        done = run("db", "restore", saved, "--force")
+        assert done.exit_code == 2, (place, done.output)
+        assert "has a bug" not in done.output
+    for data in (good[:-1], good[:-50], good[:-90], good + b"x"):
+        saved.write_bytes(data)
+        assert "is damaged" in run("db", "restore", saved, "--force").output
+    assert users() == {ann: ("admin", True)}
+    saved.write_bytes(good)
+    assert run("db", "restore", saved, "--force").exit_code == 0
+
+
+def test_a_backup_is_also_a_database_that_sqlite_reads(run, ann, tmp_path):
+    saved = tmp_path / "saved.db"
+    assert run("db", "backup", saved).exit_code == 0
+    with closing(sqlite3.connect(saved)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("SELECT email FROM account").fetchall() == [(ann,)]
+
+
+def wrecks(good):
+    yield b"hello" * 5000
+    yield b"\0" * len(good)
+    yield good[: len(good) // 2]
+    yield good[:100]
+    yield good[:16] + b"\xff\xff" + good[18:]
+    yield good[:100] + b"\xff" * 3000 + good[3100:]
+    rng = random.Random(1)
+    for n in (2000, 8000):
+        data = bytearray(good)
+        for _ in range(n):
+            data[rng.randrange(100, len(data))] = rng.randrange(256)
+        yield bytes(data)
+
+
+def test_a_damaged_database_is_said_at_the_start_and_a_restore_mends_it(
+    run, ann, home, tmp_path, users
+):
+    saved = tmp_path / "saved.db"
+    assert run("db", "backup", saved).exit_code == 0
+    good = (home / "evenflow.db").read_bytes()
+    for data in wrecks(good):
+        for path in home.glob("evenflow.db*"):
+            path.unlink()
+        (home / "evenflow.db").write_bytes(data)
+        done = run("serve", "--port", "0")
+        assert done.exit_code == 2, done.output
+        assert "evenflow.db is damaged" in done.output, done.output
+        assert "evenflow db restore FILE --force" in done.output
+        assert done.output.count("\n") == 1
+        assert run("db", "restore", saved).exit_code == 2
+        assert run("db", "restore", saved, "--force").exit_code == 0
+        assert users() == {ann: ("admin", True)}
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -146,6 +214,50 @@ def test_nothing_is_restored_under_a_running_server(run, ann, home, tmp_path):
 
 
 @pytest.mark.slow
+def test_what_a_killed_restore_left_is_deleted_by_the_next_who_uses_the_folder(
+    run, ann, home, tmp_path, users
+):
+    saved = tmp_path / "saved.db"
+    assert run("db", "backup", saved).exit_code == 0
+    code = """
+import os, signal, sys
+from evenflow.cli import main
+from evenflow.web import backup
+copy = backup._copy
+def killed(*args, **kwargs):
+    copy(*args, **kwargs)
+    os.kill(os.getpid(), signal.SIGKILL)
+backup._copy = killed
+main(sys.argv[1:])
+"""
+    words = ["db", "restore", saved, "--force", "--home", home]
+    for use in (occupancy.shared, occupancy.alone):
+        done = subprocess.run([sys.executable, "-c", code, *words], check=False)
+        assert done.returncode == -signal.SIGKILL
+        assert [*home.glob(".evenflow.db.*.part")]
+        with use(home):
+            assert [*home.glob(".evenflow.db.*.part*")] == []
+    assert users() == {ann: ("admin", True)}
+
+
+def test_only_what_nobody_writes_is_deleted(home, tmp_path):
+    (home / "bundles" / ".small.4194304999.part").mkdir(parents=True)
+    (home / "bundles" / ".small.x8d_k3aq.part").mkdir()
+    (home / "bundles" / "small.partial").mkdir()
+    running = home / f".backup.{os.getppid()}.part"
+    others = [home / ".mine.part", home / ".a.b.part.txt", home / "a.1.part", running]
+    for path in others:
+        path.write_text("")
+    with occupancy.shared(home):
+        late = home / ".evenflow.db.4194304999.part"
+        late.write_text("")
+        with occupancy.shared(home):  # not alone: somebody may be writing it
+            assert late.exists()
+    assert {*home.iterdir()} == {*others, late, home / ".lock", home / "bundles"}
+    assert [path.name for path in (home / "bundles").iterdir()] == ["small.partial"]
+
+
+@pytest.mark.slow
 def test_postgresql_is_backed_up_and_restored(run, postgresql_url, tmp_path):
     if shutil.which("pg_dump") is None:
         pytest.skip("pg_dump is not on PATH (Debian: apt install postgresql-client)")
@@ -165,6 +277,11 @@ def test_postgresql_is_backed_up_and_restored(run, postgresql_url, tmp_path):
         assert done.exit_code == 2
         assert "connections of an evenflow server are open" in done.output
     beside.dispose()
+    good = saved.read_bytes()
+    for place in range(5, len(good), len(good) // 20):
+        saved.write_bytes(good[:place] + bytes([good[place] ^ 4]) + good[place + 1 :])
+        assert run("db", "restore", saved, "--force", *here).exit_code == 2
+    saved.write_bytes(good)
     done = run("db", "restore", saved, "--force", *here)
     assert done.exit_code == 0, done.output
     listed = json.loads(run("user", "list", "--json", *here).stdout)

@@ -136,6 +136,51 @@ def test_the_secret_comes_from_the_variable_or_is_made_once(home, monkeypatch):
     assert servers.load(home, None).secret_key == "k" * 40
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o750, 0o701, 0o2775])
+@pytest.mark.parametrize("name", ["", "uploads", "bundles"])
+def test_a_data_folder_that_others_could_enter_is_closed(run, ann, home, mode, name):
+    (home / name).chmod(mode)
+    done = run("user", "list")
+    assert done.exit_code == 0
+    assert stat.S_IMODE((home / name).stat().st_mode) == 0o700
+    assert "was open to other users" in done.stderr
+    assert run("user", "list").stderr == ""
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o1777])
+def test_a_folder_of_something_else_is_left_as_it_is(run, home, mode):
+    home.mkdir()
+    if not mode & stat.S_ISVTX:
+        (home / "thesis.tex").write_text("mine")
+    home.chmod(mode)
+    done = run("user", "list")
+    assert done.exit_code == 2
+    assert "expected a data folder of mode 700" in done.output
+    assert stat.S_IMODE(home.stat().st_mode) == mode
+    assert [p.name for p in home.iterdir()] == ["thesis.tex"][: mode != 0o1777]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("name", ["", "secret", "bundles"])
+def test_what_another_user_owns_is_refused(run, ann, home, name):
+    os.chown(home / name, 12345, -1)
+    done = run("serve", "--port", "0")
+    assert done.exit_code == 2
+    assert "belongs to user 12345" in done.output
+
+
+def test_where_a_server_listens_is_written_for_its_owner_alone(home):
+    settings = servers.load(home, None)
+    for mask in (0, 0o022):
+        before = os.umask(mask)
+        try:
+            with servers.announced(settings):
+                assert stat.S_IMODE((home / "address.json").stat().st_mode) == 0o600
+            assert os.umask(mask) == mask
+        finally:
+            os.umask(before)
+
+
 def test_the_data_folder_is_where_the_desktop_s_rules_say(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert data_home() == tmp_path / "evenflow"

@@ -22,7 +22,7 @@ import pytest
 
 from evenflow.web.server import configuration
 from evenflow.web.settings import Settings
-from evenflow.web.supervisor import Child, Supervisor
+from evenflow.web.supervisor import Child, Supervisor, oom_kills, was_at_fault
 
 pytestmark = pytest.mark.slow
 
@@ -410,3 +410,52 @@ def test_every_process_of_a_server_holds_a_bounded_amount_of_memory(server):
             assert most != "unlimited", words
             assert used < int(most) / 2, words
     assert len(bounds) >= 4, bounds  # two web processes, two workers
+
+
+@pytest.mark.parametrize(
+    ("end", "is_fault"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", False),
+        ("os.kill(os.getpid(), signal.SIGTERM)", False),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", True),
+        ("os.abort()", True),
+        ("os._exit(1)", True),
+    ],
+)
+def test_a_child_learns_whether_the_one_before_was_at_fault(tmp_path, end, is_fault):
+    code = f"""
+import os, resource, signal, sys, time
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+with open(sys.argv[1], "a") as out:
+    print(os.getpid(), os.environ.get("EVENFLOW_FAULT", "-"), file=out)
+    out.flush()
+if len(open(sys.argv[1]).readlines()) < 2:
+    {end}
+time.sleep(99)
+"""
+    told = tmp_path / "told"
+    child = Child(
+        name="A child",
+        words=[sys.executable, "-c", code, str(told)],
+        environment=dict(os.environ),
+        given=b"",
+    )
+    supervisor = Supervisor([child], [].append, stop_s=1.0)
+
+    def stop():
+        while len(told.read_text().splitlines()) < 2:
+            supervisor._look()
+            time.sleep(0.05)
+        supervisor.signals.append(signal.SIGTERM)
+
+    supervisor.run(told.exists, stop)
+    (pid, before), (_, found) = [line.split() for line in told.read_text().splitlines()]
+    assert before == "-"
+    assert found == (pid if is_fault else "-")
+
+
+def test_the_kernel_ending_a_process_for_memory_is_a_fault_of_it():
+    assert was_at_fault(-signal.SIGKILL, oom=True)
+    assert not was_at_fault(-signal.SIGKILL, oom=False)
+    assert not was_at_fault(0, oom=True)
+    assert oom_kills() >= 0

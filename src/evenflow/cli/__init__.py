@@ -1,18 +1,21 @@
 """The command line: results on stdout, everything else on stderr.
 
 Exit codes: 0 done, 2 something given was wrong (one line says what, what was
-expected and what to do), 130 stopped by Ctrl-C, 141 the reader of a pipe left,
-1 a bug of ours. Each command is one call of the library; nothing heavy is imported
-before a command needs it.
+expected and what to do), 130 stopped by Ctrl-C, 129 and 143 stopped by SIGHUP and
+SIGTERM, 141 the reader of a pipe left, 1 a bug of ours. Each command is one call of
+the library; nothing heavy is imported before a command needs it.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
+from typing import Any
 
 import click
 
-from evenflow.cli.guard import Guarded
+from evenflow.cli import streams
+from evenflow.cli.guard import GIVEN_IS_WRONG, Guarded
 
 COMMANDS = {
     "data": "evenflow.cli.data:data",
@@ -33,6 +36,15 @@ COMMANDS = {
 
 class Commands(Guarded):
     """Import a command's file when the command is asked for."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program."""
+        streams.prepare()
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:  # while --help or --version was written
+            click.echo(f"Error: standard output: {error.strerror}", err=True)
+            sys.exit(GIVEN_IS_WRONG)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names, in the order of use."""

@@ -15,6 +15,7 @@ import sys
 import threading
 from typing import Any
 
+from evenflow.cli.folders import worker_fault
 from evenflow.cli.voice import Voice
 from evenflow.errors import EvenflowError
 
@@ -68,7 +69,7 @@ def _run(words: list[str], value: dict[str, Any]) -> None:
         else:
             from evenflow.web.jobs.worker import work
 
-            work(settings, words[1], _stopped())
+            work(settings, words[1], _stopped(), worker_fault())
 
 
 def _stopped() -> threading.Event:

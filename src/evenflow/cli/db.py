@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +16,11 @@ from evenflow.cli import settings as servers
 from evenflow.cli.folders import environment, program
 from evenflow.cli.guard import Group, voice
 from evenflow.errors import DataError
+
+if TYPE_CHECKING:
+    from evenflow.web.database import Database
+    from evenflow.web.home import Home
+    from evenflow.web.settings import Settings
 
 
 @click.group(cls=Group, short_help="Upgrade, back up or restore the server's database.")
@@ -66,6 +73,38 @@ def restore(
     """
     settings = servers.load(home, config, given)
     from evenflow.web import backup as backups
+    from evenflow.web import pairing
+
+    with _alone(settings) as (home_folder, database):
+        backups.restore(database, file, run=_run, force=force)
+        left = pairing.after_restore(home_folder, database)
+    voice().say(f"Restored {file}")
+    if left:
+        click.echo(left, err=True)
+
+
+@db.command("adopt", short_help="Use the data folder and this database together.")
+@servers.server
+def adopt(home: Path | None, config: Path | None, **given: Any) -> None:
+    """Use the data folder and this database together from now on.
+
+    A start is refused where they do not belong together. After this command it is
+    not; what either belonged to before is then refused. Uploads and results that the
+    database does not know are set aside, in the folder set-aside of the data folder.
+    """
+    settings = servers.load(home, config, given)
+    from evenflow.web import migrations, pairing
+
+    with _alone(settings) as (home_folder, database):
+        migrations.upgrade(database)
+        pairing.adopt(home_folder, database)
+    voice().say(f"{settings.home} and the database belong together now")
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[tuple[Home, Database]]:
+    """Yield data folder and database while no server uses them."""
+    from evenflow.web import home as homes
     from evenflow.web import occupancy, open_database
     from evenflow.web.database import reached
 
@@ -73,11 +112,10 @@ def restore(
         database, before = open_database(settings), os.umask(0o077)
         try:
             with reached(database):
-                backups.restore(database, file, run=_run, force=force)
+                yield homes.open_home(settings.home), database
         finally:
             os.umask(before)
             database.dispose()
-    voice().say(f"Restored {file}")
 
 
 def _run(words: list[str], more: dict[str, str]) -> subprocess.CompletedProcess[str]:

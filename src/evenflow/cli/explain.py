@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from evenflow.cli import options
+from evenflow.cli import options, streams
 from evenflow.cli.guard import Command, print_json, voice
 from evenflow.errors import DataError
 
@@ -192,7 +191,7 @@ def _record(bundle: Bundle, file: Path, row: int | None, line: int | None) -> Ta
     from evenflow.runtime.judging import judge
     from evenflow.runtime.records import read_records
 
-    source = sys.stdin.buffer if file == STDIN else file
+    source = streams.stdin() if file == STDIN else file
     name = "standard input" if file == STDIN else str(file)
     before = 0
     for batch in read_records(source, bundle.schema, name=name):

@@ -35,6 +35,12 @@ def secret_key() -> str | None:
     return os.environ.get("EVENFLOW_SECRET_KEY") or None
 
 
+def worker_fault() -> int | None:
+    """Return the process id of the worker before this one, where it was at fault."""
+    value = os.environ.get("EVENFLOW_FAULT", "")
+    return int(value) if value.isdigit() else None
+
+
 def environment(**changes: str) -> dict[str, str]:
     """Return the environment for a process of ours, less the secret."""
     kept = {k: v for k, v in os.environ.items() if k != "EVENFLOW_SECRET_KEY"}

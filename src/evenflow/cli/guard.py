@@ -1,7 +1,7 @@
 """The edge of the program: our errors become one line, bugs become a report.
 
-Exit codes: 0 done, 2 something given was wrong, 130 stopped by Ctrl-C, 141 the
-reader of a pipe left, 1 a bug of ours.
+Exit codes: 0 done, 2 something given was wrong, 130 stopped by Ctrl-C, 129 and 143
+stopped by SIGHUP and SIGTERM, 141 the reader of a pipe left, 1 a bug of ours.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ import errno
 import json
 import logging
 import os
-import sys
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
 import click
 
+from evenflow.cli import streams
 from evenflow.cli.text import plain_lines
 from evenflow.cli.voice import Voice
-from evenflow.errors import EvenflowError
+from evenflow.errors import EvenflowError, is_out_of_memory
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +50,14 @@ class Stopped(KeyboardInterrupt):
     """Ctrl-C, with a line that says how to go on."""
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP: files that are half-written go as they do at Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.code = 128 + number
+
+
 @contextmanager
 def resumable(hint: str) -> Iterator[None]:
     """Let Ctrl-C inside the block end the program with the line ``hint``."""
@@ -57,6 +67,31 @@ def resumable(hint: str) -> Iterator[None]:
         raise Stopped(hint) from stop
 
 
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP inside the block raise, as Ctrl-C does.
+
+    One that is ignored, as nohup ignores SIGHUP, stays so; a second one ends the
+    program at once.
+    """
+
+    def stop(number: int, _frame: Any) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise Terminated(number)
+
+    ours = []
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, stop)
+                ours.append(number)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
 class Guarded(click.Group):
     """Turn what a command raises into a line and an exit code."""
 
@@ -64,35 +99,45 @@ class Guarded(click.Group):
         """Run the command."""
         voice = ctx.ensure_object(Voice)
         try:
-            return super().invoke(ctx)
+            with _terminable():
+                return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt as stop:
             hint = str(stop) if isinstance(stop, Stopped) else ""
             text = f"Stopped. {hint}" if hint else "Stopped."
-            raise Failure(text, kind="Stopped", voice=voice, code=STOPPED) from stop
+            cause = stop.__cause__ if isinstance(stop, Stopped) else stop
+            code = cause.code if isinstance(cause, Terminated) else STOPPED
+            raise Failure(text, kind="Stopped", voice=voice, code=code) from stop
         except EvenflowError as error:
             logger.debug("the error in full", exc_info=True)
             raise _failure(error, voice) from error
         except BrokenPipeError as error:
             # what is still in the buffer must not raise again at exit
             with open(os.devnull, "w") as nowhere:  # noqa: PTH123
-                os.dup2(nowhere.fileno(), sys.stdout.fileno())
+                os.dup2(nowhere.fileno(), 1)
             raise click.exceptions.Exit(READER_LEFT) from error
-        except OSError as error:
-            if error.errno not in _OUTSIDE:
+        except Exception as error:
+            if is_out_of_memory(error):
+                logger.debug("the error in full", exc_info=True)
+                raise _no_memory(error, voice) from error
+            if not isinstance(error, OSError) or error.errno not in _OUTSIDE:
                 raise _bug(error, voice) from error
             logger.debug("the error in full", exc_info=True)
             raise _failure(error, voice) from error
-        except Exception as error:
-            raise _bug(error, voice) from error
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":  # Polars': no Exception
+                raise
+            out = is_out_of_memory(error)
+            raise (_no_memory if out else _bug)(error, voice) from error
 
 
 # what the machine refuses: the user's to mend, not ours
 _OUTSIDE = {
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT,
-    errno.EISDIR, errno.ENOTDIR, errno.EFBIG, errno.EMFILE, errno.ENOMEM, errno.EIO,
+    errno.EISDIR, errno.ENOTDIR, errno.EFBIG, errno.EMFILE, errno.EIO,
     errno.ENAMETOOLONG, errno.ELOOP, errno.ETXTBSY, errno.ENODEV, errno.ENXIO,
+    errno.EBADF,
 }  # fmt: skip
 
 
@@ -105,7 +150,16 @@ def _failure(error: Exception, voice: Voice) -> Failure:
     return Failure(text, kind=type(error).__name__, voice=voice, code=GIVEN_IS_WRONG)
 
 
-def _bug(error: Exception, voice: Voice) -> Failure:
+def _no_memory(error: BaseException, voice: Voice) -> Failure:
+    why = str(error) or "no more was given"
+    text = (
+        f"memory ran out ({why}), expected more of it. Free some, raise the limit of "
+        "this process (ulimit -v, ulimit -d), or give fewer rows"
+    )
+    return Failure(text, kind="MemoryError", voice=voice, code=GIVEN_IS_WRONG)
+
+
+def _bug(error: BaseException, voice: Voice) -> Failure:
     """Say that this is ours to mend; the traceback is one -v away."""
     logger.info("the error in full", exc_info=True)
     kind = type(error).__name__
@@ -147,7 +201,10 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Set up the log as the switches say, then run."""
         ctx.ensure_object(Voice).set_up_logging()
-        return super().invoke(ctx)
+        done = super().invoke(ctx)
+        if ctx.params.get("output") is None:  # else what was asked for is there
+            streams.check()
+        return done
 
 
 class Group(Guarded):
@@ -171,5 +228,13 @@ def voice() -> Voice:
 
 
 def print_json(value: Any) -> None:
-    """Write a result for machines on stdout."""
+    """Write a result for machines on stdout.
+
+    Raises
+    ------
+    StorageError
+        It is closed.
+    """
+    if streams.is_closed():
+        raise streams.closed()
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))

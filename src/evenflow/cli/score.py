@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from evenflow.cli import options
+from evenflow.cli import options, streams
 from evenflow.cli.guard import Command, print_json, voice
 
 STDIN = STDOUT = Path("-")
@@ -85,8 +85,8 @@ def score(
     with voice().events() as on_event:
         summary = score_file(
             bundles.load(bundle),
-            sys.stdin.buffer if file == STDIN else file,
-            sys.stdout.buffer if to_stdout else output,
+            streams.stdin() if file == STDIN else file,
+            streams.stdout() if to_stdout else output,
             format=form,  # type: ignore[arg-type]
             input_format=input_format,  # type: ignore[arg-type]
             keep_columns=keep_columns,

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import shutil
-import socket
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from evenflow.cli import options
+from evenflow.cli import options, streams
 from evenflow.cli import settings as servers
 from evenflow.cli.folders import environment
 from evenflow.cli.guard import Command, voice
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from evenflow.web.supervisor import Child
 
 LANES = ("score", "train")
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (the folder in it is made by mkdtemp)
+FIGURES = "evenflow-figures-"
 
 
 @click.command(cls=Command, short_help="Start the web application.")
@@ -74,7 +77,8 @@ def serve(
     """
     settings = servers.load(home, config, given)
     from evenflow.web import home as homes
-    from evenflow.web import occupancy, supervisor
+    from evenflow.web import occupancy, pairing, supervisor
+    from evenflow.web.database import check_whole
 
     with ExitStack() as stack:
         listener = stack.enter_context(_listener(settings))
@@ -83,6 +87,8 @@ def serve(
         stack.enter_context(occupancy.shared(settings.home))
         here = homes.open_home(settings.home)
         with servers.opened(settings) as database:
+            check_whole(database)
+            pairing.tie(here, database)
             said = _prepare(here, database, added)
         figures = stack.enter_context(_figures(settings))
         children = _children(settings, listener.fileno(), figures)
@@ -111,11 +117,12 @@ def worker(home: Path | None, config: Path | None, *, lane: str, **given: Any) -
     folder, shared by network.
     """
     settings = servers.load(home, config, given)
-    from evenflow.web import occupancy, supervisor
+    from evenflow.web import home as homes
+    from evenflow.web import occupancy, pairing, supervisor
 
     with occupancy.shared(settings.home):
-        with servers.opened(settings):
-            pass  # it answers, and is of this version
+        with servers.opened(settings) as database:
+            pairing.tie(homes.open_home(settings.home), database)
         child = _worker(settings, lane)
         child_s = 25.0
         supervisor.Supervisor([child], voice().say, stop_s=child_s).run(
@@ -151,6 +158,9 @@ def _prepare(home: Home, database: Database, added: tuple[Path, ...]) -> list[st
     from evenflow.web.tables import Setting
 
     said = []
+    if home.set_aside.is_dir():
+        n = sum(1 for _ in home.set_aside.glob("*/*"))
+        said.append(f"{n} folders that no job knows are in {home.set_aside}")
     if names := intake.take(home, database, added):
         said.append(f"Detectors taken: {', '.join(names)}")
     with database.session() as session:
@@ -194,19 +204,45 @@ def _same_home(home: Home) -> str:
 def _figures(settings: Settings) -> Iterator[str]:
     """Yield an empty folder in which the processes count, until the block ends.
 
-    No other server on this machine has the port, so none has the folder.
+    It lies in memory where that can be: a full disk stops no counting then.
     """
-    host = socket.gethostname().split(".")[0]
-    folder = settings.home / "figures" / f"{host}-{settings.port}"
-    shutil.rmtree(folder, ignore_errors=True)
+    roots = [settings.home]
+    if SHARED_MEMORY.is_dir() and os.access(SHARED_MEMORY, os.W_OK | os.X_OK):
+        roots.insert(0, SHARED_MEMORY)
+    for root in roots:
+        _forget_figures(root)
+    for root in roots:
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=FIGURES, dir=root))
+            break
+        except OSError as error:
+            failed = error
+    else:
+        raise storage_error(settings.home, failed) from failed
+    with _locked(folder, fcntl.LOCK_EX):
+        try:
+            yield str(folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget_figures(root: Path) -> None:
+    """Delete what servers that were killed left: folders of ours that none locks."""
+    for folder in root.glob(f"{FIGURES}*"):
+        with suppress(OSError):
+            if folder.lstat().st_uid == os.geteuid():
+                with _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    shutil.rmtree(folder)
+
+
+@contextmanager
+def _locked(folder: Path, how: int) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        folder.mkdir(parents=True, mode=0o700)
-    except OSError as error:
-        raise storage_error(folder, error) from error
-    try:
-        yield str(folder)
+        fcntl.flock(handle, how)
+        yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
 
 
 def _children(settings: Settings, listener: int, figures: str) -> list[Child]:
@@ -224,17 +260,16 @@ def _children(settings: Settings, listener: int, figures: str) -> list[Child]:
         given=_given(settings),
         descriptors=(listener,),
     )
-    return [web, *(_worker(settings, lane, figures) for lane in LANES)]
+    return [web, *(_worker(settings, lane) for lane in LANES)]
 
 
-def _worker(settings: Settings, lane: str, figures: str = "") -> Child:
+def _worker(settings: Settings, lane: str) -> Child:
     from evenflow.web.supervisor import Child
 
-    shared = {"PROMETHEUS_MULTIPROC_DIR": figures} if figures else {}
     return Child(
         name=f"The worker that {'scores' if lane == 'score' else 'trains'}",
         words=_words("worker", lane),
-        environment=environment(**shared),
+        environment=environment(),
         given=_given(settings),
     )
 
@@ -263,4 +298,5 @@ def _greet(settings: Settings, host: str, port: int, said: list[str]) -> None:
     free = shutil.disk_usage(settings.home).free
     if free < 2**30:
         lines.append(f"Only {free / 2**20:,.0f} MB are free there.")
-    click.echo("\n".join(lines))
+    if not streams.is_closed():  # a server needs none
+        click.echo("\n".join(lines))

@@ -93,7 +93,7 @@ def load(
 
     value = _read(config) if config else {}
     root = home or Path(value.pop("home", None) or data_home())
-    root = root.expanduser().absolute()
+    root = Path(os.path.expanduser(root)).absolute()  # noqa: PTH111 (never raises)
     here = open_home(root)
     source = config or root / FILE
     if config is None and source.exists():
@@ -114,8 +114,11 @@ def load(
 @contextmanager
 def announced(settings: Settings) -> Iterator[None]:
     """Let other commands know, until the block ends, where the server listens."""
-    path = settings.home / ADDRESS
-    write_json(path, {"host": settings.host, "port": settings.port})
+    path, before = settings.home / ADDRESS, os.umask(0o077)
+    try:
+        write_json(path, {"host": settings.host, "port": settings.port})
+    finally:
+        os.umask(before)
     try:
         yield
     finally:
@@ -134,13 +137,21 @@ def running(settings: Settings) -> Settings:
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Database]:
-    """Yield the database, brought to this version, and close it at the end."""
-    from evenflow.web import migrations, open_database
+    """Yield the database, brought to this version, and close it at the end.
+
+    Raises
+    ------
+    StorageError
+        It does not belong to the data folder.
+    """
+    from evenflow.web import migrations, open_database, pairing
     from evenflow.web.database import reached
+    from evenflow.web.home import Home
 
     found, before = open_database(settings), os.umask(0o077)
     try:
         with reached(found):
+            pairing.check(Home(root=settings.home), found)
             migrations.upgrade(found)
             yield found
     finally:

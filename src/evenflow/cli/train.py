@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -62,8 +64,13 @@ def train(
     hint = f"What was learnt is kept; go on with: {shlex.join(again)}"
 
     from evenflow import experiment
-    from evenflow.cli.report import summary
 
+    if resume and not overwrite and experiment.is_done(output, chosen):
+        voice().say(f"{output} is done; there is nothing to resume")
+        from evenflow.runtime import bundle
+
+        _show(bundle.load(output).report, output, as_json=as_json)
+        return
     with resumable(hint), voice().events() as on_event:
         made = experiment.run(
             chosen,
@@ -75,7 +82,12 @@ def train(
             overwrite=overwrite,
             on_event=on_event,
         )
-    report = made.report.to_dict()
+    _show(made.report.to_dict(), output, as_json=as_json)
+
+
+def _show(report: Mapping[str, Any], output: Path, *, as_json: bool) -> None:
+    from evenflow.cli.report import summary
+
     if as_json:
         print_json({"bundle": str(output), "report": report})
         return

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evenflow.cli import settings as servers
+from evenflow.cli import streams
 from evenflow.cli.guard import Group, print_json
 from evenflow.cli.options import as_json
 from evenflow.cli.text import columns
@@ -229,12 +230,13 @@ def _people(
 
 def _password(from_stdin: bool) -> str:
     if not from_stdin:
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():
             raise DataError(
                 "there is no terminal to ask for a password, expected one. Pass the "
                 "password on standard input and say --password-stdin"
             )
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    streams.stdin()  # refused where it is closed
     text = sys.stdin.readline().rstrip("\r\n")
     if not text:
         raise DataError(

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from evenflow.errors import BundleError, StorageError
-from evenflow.files import storage_error
+from evenflow.files import followed, storage_error
 
 SUMS = "SHA256SUMS"
 MB = 2**20
@@ -57,17 +57,17 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, overwrite: bool) -
         ``folder`` exists and is no bundle, or is one and ``overwrite`` is False;
         or the disk is full, or the place is not writable.
     """
-    folder = Path(os.path.abspath(folder))  # noqa: PTH100 (resolve() follows links)
+    folder = followed(folder)
     _may_write(folder, overwrite=overwrite)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        beside = {"prefix": f".{folder.name}.", "suffix": ".part"}
+        part = Path(tempfile.mkdtemp(**beside, dir=folder.parent))
     except OSError as error:
         raise storage_error(folder, error) from error
     try:
         part.chmod(0o755)
-        sums = "".join(f"{sha256(files[n])}  {n}\n" for n in sorted(files))
-        for name, data in {**files, SUMS: sums.encode()}.items():
+        for name, data in {**files, SUMS: sums_of(files)}.items():
             with (part / name).open("wb") as stream:
                 stream.write(data)
                 stream.flush()
@@ -80,11 +80,11 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, overwrite: bool) -
 
 
 def _may_write(folder: Path, *, overwrite: bool) -> None:
-    if not os.path.lexists(folder):
+    if not folder.exists():
         return
     is_bundle = (folder / SUMS).is_file() and (folder / "manifest.json").is_file()
     is_empty = folder.is_dir() and not any(folder.iterdir())
-    if folder.is_symlink() or not (is_bundle or is_empty):
+    if not (is_bundle or is_empty):
         raise StorageError(
             f"{folder} exists and is no bundle; expected a new folder. "
             "Choose another name"
@@ -199,6 +199,12 @@ def _read(folder: Path, name: str, limit: int) -> bytes:
             f"{path}: found more than {limit} bytes, expected fewer. {AGAIN}"
         )
     return data
+
+
+def sums_of(files: Mapping[str, bytes]) -> bytes:
+    """Return the text of ``SHA256SUMS`` for the files."""
+    lines = (f"{sha256(files[name])}  {name}\n" for name in sorted(files))
+    return "".join(lines).encode()
 
 
 def sha256(data: bytes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evenflow.errors import BundleError
+from evenflow.errors import BundleError, is_out_of_memory
 from evenflow.inference import open_session
 from evenflow.prepare.features import Preprocessor
 from evenflow.runtime._folder import AGAIN
@@ -31,6 +31,8 @@ def open_model(
     try:
         session = open_session(model, threads=threads)
     except Exception as error:  # ONNX Runtime has a tree of its own
+        if is_out_of_memory(error):
+            raise MemoryError(str(error)) from error
         raise BundleError(
             f"{source}: ONNX Runtime cannot open the model: {str(error)[:300]!r}. "
             f"Expected a model it can run. {AGAIN}"

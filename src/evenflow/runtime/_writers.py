@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal
 import polars as pl
 
 from evenflow.errors import StorageError
-from evenflow.files import replacing, storage_error
+from evenflow.files import followed, is_stream, opened, replacing, storage_error
 
 Write = Callable[[pl.DataFrame], None]
 OutputFormat = Literal["csv", "jsonl", "parquet"]
@@ -53,41 +53,37 @@ def writer(
         The disk is full, the place not writable, or Parquet goes to a stream.
     """
     if format == "parquet":
-        if not isinstance(sink, Path) or not _is_plain(sink):
+        if not isinstance(sink, Path) or is_stream(sink):
             raise StorageError(
                 "found Parquet for a stream, expected a file: a Parquet file is "
                 "written whole. Name an output file, or choose csv or jsonl"
             )
-        with _parquet(sink) as write:
+        with _parquet(followed(sink)) as write:
             yield write
         return
     with binary(sink) as stream:
-        yield _lines(stream, format, is_live=not isinstance(sink, Path))
+        is_live = not isinstance(sink, Path) or is_stream(sink)
+        yield _lines(stream, format, is_live=is_live)
 
 
 @contextmanager
 def binary(sink: Path | BinaryIO) -> Iterator[BinaryIO]:
     """Yield a stream to write to; a plain file appears whole or not at all."""
-    if isinstance(sink, Path) and _is_plain(sink):
-        with replacing(sink) as part, part.open("wb") as stream:
-            yield stream
-        return
-    try:
-        if isinstance(sink, Path):  # a device or named pipe cannot be replaced
-            with sink.open("wb") as stream:
+    if isinstance(sink, Path):
+        if is_stream(sink):  # a device or pipe cannot be replaced
+            with opened(sink) as stream:
                 yield stream
         else:
-            yield sink
-            sink.flush()
+            with replacing(sink) as part, part.open("wb") as stream:
+                yield stream
+        return
+    try:
+        yield sink
+        sink.flush()
     except (BrokenPipeError, StorageError):
         raise  # a reader that has seen enough is no error of ours
     except OSError as error:
-        where = sink if isinstance(sink, Path) else Path("standard output")
-        raise storage_error(where, error) from error
-
-
-def _is_plain(path: Path) -> bool:
-    return not path.exists() or path.is_file() or path.is_dir()
+        raise storage_error(Path("standard output"), error) from error
 
 
 def _lines(stream: BinaryIO, format: OutputFormat, *, is_live: bool) -> Write:  # noqa: A002

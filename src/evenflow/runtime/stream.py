@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -302,7 +303,7 @@ def _unused(bundle: Bundle, batch: Batch) -> tuple[str, ...]:
 
 
 def _distinct(*places: Path | BinaryIO | None) -> None:
-    paths = [p.resolve() for p in places if isinstance(p, Path)]
+    paths = [Path(os.path.realpath(p)) for p in places if isinstance(p, Path)]
     for path in paths:
         if paths.count(path) > 1 and not path.is_char_device():
             raise StorageError(

@@ -1,11 +1,14 @@
 """The database into one file and back: whole, checked, or not at all.
 
-SQLite by its own online backup, while servers run; PostgreSQL by its own programs. A
-restore runs alone: no server uses the database meanwhile.
+SQLite by its own online backup, while servers run; PostgreSQL by its own programs. The
+SHA-256 of all of it stands in the file's last line, which both leave unread. A restore
+runs alone: no server uses the database meanwhile.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
@@ -19,6 +22,9 @@ from evenflow.files import replacing
 from evenflow.web import migrations
 from evenflow.web.database import Database
 
+SUM = b"\nevenflow backup SHA-256 "
+"""Begins the last line, before the sum of everything above it."""
+N_SUM = len(SUM) + 64 + 1
 Run = Callable[[list[str], dict[str, str]], "subprocess.CompletedProcess[str]"]
 """Runs a program with variables added to the environment."""
 
@@ -65,6 +71,7 @@ def backup(database: Database, path: Path, *, run: Run, force: bool = False) -> 
             words = ["pg_dump", "--format=custom", f"--file={part}"]
             _postgresql(database, words, run)
             _contents(part, run, shown=path)
+        _seal(part)
 
 
 def restore(database: Database, path: Path, *, run: Run, force: bool = False) -> None:
@@ -90,6 +97,8 @@ def restore(database: Database, path: Path, *, run: Run, force: bool = False) ->
         _refuse_newer(_version(path))
     else:
         _contents(path, run, shown=path)
+    _check_sum(path)
+    if not database.is_sqlite:
         _refuse_connected(database)
     if not force and inspect(database.engine).get_table_names():
         raise DataError(
@@ -103,6 +112,36 @@ def restore(database: Database, path: Path, *, run: Run, force: bool = False) ->
         words += ["--no-privileges", "--single-transaction", "--exit-on-error"]
         _postgresql(database, [*words, str(path)], run)
     migrations.upgrade(database)
+
+
+def _seal(path: Path) -> None:
+    """Write the sum of a file as its last line."""
+    with path.open("r+b") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        stream.seek(0, os.SEEK_END)
+        stream.write(SUM + digest.encode() + b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _check_sum(path: Path) -> None:
+    """Refuse a backup that is not, to the byte, what was written."""
+    left, digest = path.stat().st_size - N_SUM, hashlib.sha256()
+    with path.open("rb") as stream:
+        while left > 0 and (data := stream.read(min(left, 2**20))):
+            digest.update(data)
+            left -= len(data)
+        last = stream.read()
+    found = digest.hexdigest()
+    if last != SUM + found.encode() + b"\n":
+        expected = last[len(SUM) : -1].decode("ascii", "replace")
+        why = f"its SHA-256 is {found}, the file says {expected}"
+        if not last.startswith(SUM):
+            why = "its last line is no SHA-256"
+        raise DataError(
+            f"{path} is damaged ({why}), expected a file as evenflow db backup wrote "
+            "it. Use another backup"
+        )
 
 
 def _copy(source: Path, target: Path, *, mode: str = "ro") -> None:
@@ -158,7 +197,7 @@ def _refuse_newer(version: str | None) -> None:
 def _reading(shown: Path) -> Iterator[None]:
     try:
         yield
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise DataError(
             f"{shown} cannot be read as a SQLite database ({error}), expected a file "
             "that evenflow db backup wrote"

@@ -106,10 +106,19 @@ def reached(database: Database) -> Iterator[None]:
     ------
     DataError
         It is away, or does not let this user in.
+    StorageError
+        It is a SQLite file that is damaged.
     """
     try:
         yield
+    except UnicodeDecodeError as error:  # SQLite's own message quotes the damage
+        if not database.is_sqlite:
+            raise
+        raise _damaged(database, "its tables are not readable") from error
     except DBAPIError as error:
+        # the class itself and none below it: a file that is no database, or is broken
+        if database.is_sqlite and type(error.orig) is sqlite3.DatabaseError:
+            raise _damaged(database, str(error.orig)) from error
         if not is_away(error):
             raise
         where = database.url.render_as_string(hide_password=True)
@@ -133,6 +142,29 @@ def serialize(session: AnySession, *key: object) -> None:
     digest = hashlib.sha256("\0".join(map(str, key)).encode()).digest()
     number = int.from_bytes(digest[:8], "big", signed=True)
     session.execute(select(func.pg_advisory_xact_lock(number)))
+
+
+def check_whole(database: Database) -> None:
+    """Refuse a SQLite file that is damaged, wherever in it; reads all of it once.
+
+    Raises
+    ------
+    StorageError
+    """
+    if database.is_sqlite:
+        with reached(database), database.engine.connect() as connection:
+            found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if found != "ok":
+            raise _damaged(database, str(found))
+
+
+def _damaged(database: Database, why: str) -> StorageError:
+    lines = [line for line in why.splitlines() if not line.startswith("***")]
+    return StorageError(
+        f"{database.url.database} is damaged ({(lines or [why])[0][:200]}), expected a "
+        "whole SQLite database. Stop all servers, keep a copy of the file, and restore "
+        "a backup: evenflow db restore FILE --force"
+    )
 
 
 def _engine(url: URL, pool_size: int) -> Engine:

@@ -9,7 +9,7 @@ from sqlalchemy import delete
 from evenflow.web.context import web
 from evenflow.web.guard import at_least, audit
 from evenflow.web.jobs import queue
-from evenflow.web.jobs.retention import remove
+from evenflow.web.jobs.retention import DELETED, remove
 from evenflow.web.tables import Job
 
 
@@ -25,7 +25,7 @@ def discard(job: Job, user: Any) -> bool:
     )
     if not done.rowcount:
         return False
-    audit("upload.delete", job.id, user=user, name=job.title)
+    audit(DELETED, job.id, user=user, name=job.title)
     web.db.commit()
     for folder in (web.home.uploads, web.home.results):
         remove(folder / job.id)  # what stays is swept later

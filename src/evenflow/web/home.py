@@ -6,14 +6,20 @@ processes that start at once agree on one.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from evenflow.errors import StorageError
 from evenflow.files import storage_error
 
+logger = logging.getLogger(__name__)
+
+OURS = ("secret", "settings.toml", "evenflow.db", "folder-id")
+"""Files by one of which a data folder is known."""
 FOLDERS = ("bundles", "uploads", "results", "explore")
 
 
@@ -44,27 +50,64 @@ class Home:
         return self.root / "results"
 
     @property
+    def set_aside(self) -> Path:
+        """Uploads and results that no job knows; nothing here deletes them."""
+        return self.root / "set-aside"
+
+    @property
     def explore(self) -> Path:
         """What was found out about data sets."""
         return self.root / "explore"
 
 
 def open_home(root: Path) -> Home:
-    """Return the data folder, made if it is not there.
+    """Return the data folder, made if it is not there, open to its owner alone.
 
     Raises
     ------
     StorageError
-        It cannot be made or written.
+        It cannot be made or written, belongs to another user, or is open to others
+        and holds something else.
     """
     home = Home(root=root)
     try:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        is_ours = not any(root.iterdir()) or any((root / n).exists() for n in OURS)
+        _close(root, is_ours=is_ours)
         for name in FOLDERS:
             (root / name).mkdir(exist_ok=True, mode=0o700)
+            _close(root / name, is_ours=True)
     except OSError as error:
+        if isinstance(error, StorageError):
+            raise
         raise storage_error(root, error) from error
     return home
+
+
+def _close(folder: Path, *, is_ours: bool) -> None:
+    """Take a folder away from all users but this one, who must own it."""
+    found = folder.stat()
+    _refuse_foreign(folder, found)
+    mode = stat.S_IMODE(found.st_mode)
+    if not mode & 0o077:
+        return
+    if mode & stat.S_ISVTX or not is_ours:
+        raise StorageError(
+            f"{folder} is open to other users (mode {mode:o}) and holds something "
+            "else, expected a data folder of mode 700. Choose a new one with --home, "
+            f"or run: chmod 700 {folder}"
+        )
+    folder.chmod(0o700)
+    logger.warning("%s was open to other users (mode %o), set to 700", folder, mode)
+
+
+def _refuse_foreign(path: Path, found: os.stat_result) -> None:
+    if found.st_uid != os.geteuid():
+        raise StorageError(
+            f"{path} belongs to user {found.st_uid}, expected this user "
+            f"({os.geteuid()}): its owner could change what the server trusts. Run the "
+            f"command as that user, or: chown -R {os.geteuid()} {path}"
+        )
 
 
 def secret(home: Home) -> str:
@@ -73,7 +116,7 @@ def secret(home: Home) -> str:
     Raises
     ------
     StorageError
-        It cannot be read or written, or others may read it.
+        It cannot be read or written, belongs to another user, or others may read it.
     """
     path = home.root / "secret"
     part = path.with_name(f".secret.{os.getpid()}.part")
@@ -88,10 +131,11 @@ def secret(home: Home) -> str:
                 pass
             finally:
                 part.unlink()
-        mode, text = path.stat().st_mode, path.read_text(encoding="utf-8").strip()
+        found, text = path.stat(), path.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise storage_error(path, error) from error
-    if mode & 0o077:
+    _refuse_foreign(path, found)
+    if (mode := found.st_mode) & 0o077:
         raise StorageError(
             f"{path} can be read by others (mode {mode & 0o777:o}), expected mode 600. "
             f"Run: chmod 600 {path}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
@@ -9,9 +10,10 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from evenflow.errors import BundleError, DataError
+from evenflow.errors import BundleError, DataError, StorageError
 from evenflow.files import storage_error
 from evenflow.runtime import bundle as bundles
+from evenflow.runtime._folder import SUMS, read_folder, sums_of, write_folder
 from evenflow.web.database import Database
 from evenflow.web.detectors import ACTIVE, Detectors
 from evenflow.web.home import Home
@@ -19,7 +21,6 @@ from evenflow.web.tables import Audit, Setting
 
 logger = logging.getLogger(__name__)
 
-SUMS = "SHA256SUMS"
 MOST_NAME = 100
 
 
@@ -72,14 +73,15 @@ def take(home: Home, database: Database, folders: Iterable[Path]) -> list[str]:
 
 
 def _copy(source: Path, home: Home) -> str:
-    name = _name(source, home)
+    files = read_folder(source)  # plain files and no other; they are what is written
+    name = _name(source, sums_of(files), home)
     path = home.bundles / name
     if path.exists():
         return name
     part = home.bundles / f".{name}.{os.getpid()}.part"
     try:
-        shutil.copytree(source, part)
-        bundles.verify(part)  # the copy: what is served is what was verified
+        write_folder(part, files, overwrite=True)
+        bundles.verify(part)
         part.rename(path)
     except BundleError as error:
         # the message names the copy, which will be gone
@@ -87,6 +89,8 @@ def _copy(source: Path, home: Home) -> str:
     except OSError as error:
         if path.exists():  # another server that starts took it at the same time
             return name
+        if isinstance(error, StorageError):
+            raise
         raise storage_error(path, error) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -94,23 +98,18 @@ def _copy(source: Path, home: Home) -> str:
     return name
 
 
-def _name(source: Path, home: Home) -> str:
+def _name(source: Path, sums: bytes, home: Home) -> str:
     """Return a name: the folder's, with the sum's start where that is another's."""
-    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", source.resolve().name).strip(".-")
+    real = Path(os.path.realpath(source))
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", real.name).strip(".-")
     name = plain[:MOST_NAME] or "bundle"
-    mine, theirs = _sums(source), _sums(home.bundles / name)
-    if theirs is not None and mine != theirs:
-        import hashlib
-
-        name = f"{name}-{hashlib.sha256(mine or b'').hexdigest()[:8]}"
-    return name
-
-
-def _sums(folder: Path) -> bytes | None:
     try:
-        return (folder / SUMS).read_bytes()
+        theirs = (home.bundles / name / SUMS).read_bytes()
     except OSError:
-        return None
+        return name
+    if sums != theirs:
+        name = f"{name}-{hashlib.sha256(sums).hexdigest()[:8]}"
+    return name
 
 
 def _use_first(home: Home, database: Database, name: str) -> None:

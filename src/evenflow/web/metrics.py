@@ -19,8 +19,6 @@ from flask import Flask, Response, current_app, g, request
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
-    Counter,
-    Histogram,
     generate_latest,
     multiprocess,
 )
@@ -31,56 +29,16 @@ from sqlalchemy.orm import Session
 
 from evenflow.web.accounts import bearer
 from evenflow.web.context import web
+from evenflow.web.figures import Figures
 from evenflow.web.settings import is_loopback
 from evenflow.web.tables import Audit, Job, Tally, now
 
 KEY = "evenflow.metrics"
 SCOPE = "metrics"
-BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-"""Bounds of the durations, seconds."""
 PROXIES = ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via")
 """Headers that say a request came through a proxy."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 FAILED = ("login.failed", "code.failed")
-
-
-class Figures:
-    """What one application counts."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "evenflow_requests",
-            "Requests answered.",
-            ("endpoint", "method", "status"),
-            registry=self.registry,
-        )
-        self.seconds = Histogram(
-            "evenflow_request_seconds",
-            "How long requests took.",
-            ("endpoint",),
-            buckets=BUCKETS,
-            registry=self.registry,
-        )
-        self.verdicts = Counter(
-            "evenflow_verdicts",
-            "Records judged through the API, kept or not.",
-            ("verdict",),
-            registry=self.registry,
-        )
-        # to find a child by its labels takes as long as to count
-        self.known: dict[tuple[str, str, int], tuple[Any, Any]] = {}
-        self.labels: dict[str, Any] = {}
-
-    def count(self, endpoint: str, method: str, status: int, seconds: float) -> None:
-        """Count a request that was answered."""
-        key = (endpoint, method, status)
-        found = self.known.get(key)
-        if found is None:
-            n = self.requests.labels(endpoint, method, str(status))
-            found = self.known[key] = (n, self.seconds.labels(endpoint))
-        found[0].inc()
-        found[1].observe(seconds)
 
 
 def register(app: Flask) -> None:
@@ -109,10 +67,7 @@ def count_verdict(label: str, n: int = 1) -> None:
     """Count records judged."""
     if n:
         figures: Figures = current_app.extensions[KEY]
-        found = figures.labels.get(label)
-        if found is None:
-            found = figures.labels[label] = figures.verdicts.labels(label)
-        found.inc(n)
+        figures.count_verdict(label, n)
 
 
 def show() -> Response:

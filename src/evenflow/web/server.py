@@ -306,16 +306,7 @@ def configuration(settings: Settings, listener: int) -> dict[str, Any]:
         "sendfile": False,
         "control_socket_disable": True,
         "logger_class": Log,
-        "child_exit": _on_exit,
     }
-
-
-def _on_exit(_server: Any, worker: Any) -> None:
-    """Forget the gauges of a web process that ended."""
-    from prometheus_client import multiprocess
-
-    with suppress(TypeError):  # no folder of figures: nothing to forget
-        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 def _address(client: Any) -> str:

@@ -1,5 +1,9 @@
 """A small parent: starts the processes of a server, restarts one that dies, ends all.
 
+A child that is started again learns in its environment whether the one before ended by
+a fault of its own: a crash, or memory that ran out. It was not at fault if somebody
+ended it.
+
 It loads no model and answers no request, so there is little in it that can fail. A
 child that dies is started again, later each time; children end with their parent,
 however that ends.
@@ -9,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import http.client
+import math
 import os
 import signal
 import subprocess
@@ -16,6 +21,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from evenflow.errors import EvenflowError
@@ -28,6 +34,14 @@ READY_S = 120.0
 TRIES = 4
 """Times the web server may die before its first answer."""
 LOOK_S = 0.1
+FAULT = "EVENFLOW_FAULT"
+"""Variable with the process id of the child before, where that was at fault."""
+OOM_S = 10.0
+"""Seconds that a process takes at most to end once the kernel ends it for memory."""
+FAULTS = {
+    signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE,
+    signal.SIGSYS, signal.SIGTRAP, signal.SIGXCPU, signal.SIGXFSZ,
+}  # fmt: skip
 _SET_PDEATHSIG = 1
 
 
@@ -85,6 +99,8 @@ class Supervisor:
     say: Callable[[str], None]
     stop_s: float = 25.0
     signals: list[int] = field(default_factory=list)
+    _oom_kills: int = -1
+    _oom_at: float = -math.inf
 
     def run(self, is_ready: Callable[[], bool], ready: Callable[[], None]) -> None:
         """Run until SIGTERM or SIGINT; all children are gone afterwards.
@@ -151,7 +167,10 @@ class Supervisor:
             time.sleep(LOOK_S)
 
     def _look(self) -> None:
-        now = time.monotonic()
+        now, n = time.monotonic(), oom_kills()
+        if n > self._oom_kills and self._oom_kills >= 0:
+            self._oom_at = now
+        self._oom_kills = n
         for child in self.children:
             if _runs(child):
                 if child.deaths and now - child.started > STEADY_S:
@@ -162,7 +181,11 @@ class Supervisor:
                 child.deaths += 1
                 child.again_at = now + wait
                 child.signal(signal.SIGTERM, group=True)
-                how = _told(child.process.returncode)
+                code, pid = child.process.returncode, child.process.pid
+                kept = {k: v for k, v in child.environment.items() if k != FAULT}
+                is_fault = was_at_fault(code, oom=now - self._oom_at < OOM_S)
+                child.environment = kept | ({FAULT: str(pid)} if is_fault else {})
+                how = _told(code)
                 self.say(f"{child.name} {how}; starting it again in {wait:g} s")
             elif now >= child.again_at:
                 child.again_at = 0.0
@@ -171,6 +194,31 @@ class Supervisor:
 
 def _runs(child: Child) -> bool:
     return child.process is not None and child.process.poll() is None
+
+
+def was_at_fault(code: int, *, oom: bool) -> bool:
+    """Return whether a process ended by a fault of its own.
+
+    Parameters
+    ----------
+    code : int
+        As ``Popen.returncode``.
+    oom : bool
+        Whether the kernel ended some process for memory just before.
+    """
+    if code == -signal.SIGKILL:
+        return oom
+    return code > 0 or -code in FAULTS
+
+
+def oom_kills() -> int:
+    """Return how many processes of this machine the kernel has ended for memory."""
+    try:
+        text = Path("/proc/vmstat").read_text(encoding="ascii")
+    except OSError:
+        return 0
+    found = (line.split() for line in text.splitlines())
+    return next((int(words[1]) for words in found if words[0] == "oom_kill"), 0)
 
 
 def _told(code: int) -> str:

@@ -208,6 +208,17 @@ class Setting(Base):
     changed_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
 
 
+class DataFolder(Base):
+    """The data folder this database belongs to: one row."""
+
+    __tablename__ = "data_folder"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Always 1."""
+    token: Mapped[str] = mapped_column(String(64))
+    """Random; the same stands in the folder."""
+
+
 class Job(Base):
     """Work for a worker process: scoring an upload, a training."""
 

@@ -109,6 +109,30 @@ def test_a_killed_worker_loses_and_doubles_nothing(
 
 
 @pytest.mark.slow
+def test_kills_from_outside_never_fail_a_job(settings, desk, bundle, rows):
+    here = desk.workplace(settings)  # a lease of a minute: nobody waits for its end
+    data = large(rows).write_csv().encode()
+    job_id = desk.put(here, data, bundle=bundle.path.name)
+    for _ in range(queue.MOST_ATTEMPTS + 1):
+        running = process(settings, slow_s=0.5)
+        try:
+            pid = f":{running.pid}:"
+            wait_for(lambda p=pid: p in desk.job_of(here, job_id).worker)
+        finally:
+            running.kill()
+            running.wait()
+    last = process(settings)
+    try:
+        wait_for(lambda: desk.job_of(here, job_id).state in {"done", "failed"})
+    finally:
+        last.send_signal(signal.SIGTERM)
+        assert last.wait(30) == 0
+    assert desk.job_of(here, job_id).state == "done"
+    assert sum(desk.tallied(here).values()) == len(large(rows))
+    here.database.dispose()
+
+
+@pytest.mark.slow
 def test_a_worker_told_to_leave_puts_its_job_back_at_once(settings, desk, bundle, rows):
     settings = with_parts(settings)
     here = desk.workplace(settings)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -195,3 +198,73 @@ def test_a_person_has_so_many_jobs_and_no_more(database):
     take(database)
     with pytest.raises(DataError):  # what runs counts too
         put(database, owner_id=first, most_waiting=2)
+
+
+def lease_of(database, job_id):
+    return (look(database, job_id).lease_until - now()).total_seconds()
+
+
+def test_a_lease_given_while_the_clock_ran_ahead_is_cut_to_its_length(database):
+    job_id = put(database)
+    first = take(database, "a")
+    with database.session() as session:
+        session.execute(update(Job).values(lease_until=now() + timedelta(hours=2)))
+        assert queue.is_waiting(session, "score")
+    assert take(database, "b") is None  # the worker may be alive
+    assert 55 < lease_of(database, job_id) <= 60
+    with database.session() as session:
+        assert not queue.is_waiting(session, "score")
+        assert queue.renew(session, first, 60, None) is False
+    expire(database, job_id)
+    assert take(database, "b").id == job_id
+
+
+def gone_process():
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    return done.pid
+
+
+def name(pid, host=None):
+    own, _, token = queue.worker_name().split(":")
+    return f"{host or own}:{pid}:{token}"
+
+
+def take_over(database, fault=None, lane="score"):
+    with database.session() as session:
+        return queue.take_over(session, lane, fault)
+
+
+def test_tries_whose_worker_was_ended_from_outside_do_not_count(database):
+    job_id = put(database)
+    for _ in range(2 * queue.MOST_ATTEMPTS):
+        assert take(database, name(gone_process())).id == job_id
+        assert take_over(database) == 1
+    assert (look(database, job_id).state, look(database, job_id).attempts) == (
+        "queued",
+        0,
+    )
+
+
+def test_tries_whose_worker_was_at_fault_count(database):
+    job_id = put(database)
+    for _ in range(queue.MOST_ATTEMPTS):
+        pid = gone_process()
+        assert take(database, name(pid)).id == job_id
+        assert take_over(database, fault=pid) == 1
+    assert take(database) is None
+    assert "died 3 times" in look(database, job_id).error
+
+
+def test_a_worker_that_runs_and_one_of_another_machine_keep_their_jobs(database):
+    for worker in (
+        name(os.getppid()), name(gone_process(), host="elsewhere"),
+        name(gone_process(), host=f"{name(1).split(':')[0]}2"),
+    ):  # fmt: skip
+        put(database)
+        take(database, worker)
+    put(database)
+    taken = take(database, name(gone_process()))
+    assert take_over(database, lane="train") == 0
+    assert take_over(database) == 1
+    assert look(database, taken.id).state == "queued"

@@ -171,7 +171,9 @@ def aged(path, days):
         os.utime(each, (when, when))
 
 
-def test_unfinished_uploads_and_orphans_are_swept_after_a_day(here, desk, bundle):
+def test_unfinished_uploads_are_deleted_and_orphans_set_aside_after_a_day(
+    here, desk, bundle
+):
     waiting = desk.put(here, b"x", bundle=bundle.path.name)
     for name in ("a" * 24 + ".part", "b" * 24, "c" * 24 + ".part"):
         (here.home.uploads / name).mkdir()
@@ -179,7 +181,8 @@ def test_unfinished_uploads_and_orphans_are_swept_after_a_day(here, desk, bundle
     aged(here.home.uploads / ("a" * 24 + ".part"), 2)
     aged(here.home.uploads / ("b" * 24), 2)
     aged(here.home.uploads / waiting, 2)
-    assert run(here) == {"unfinished": 2}
+    assert run(here) == {"unfinished": 1, "set_aside": 1}
+    assert (here.home.set_aside / "uploads" / ("b" * 24) / "data").exists()
     assert {p.name for p in here.home.uploads.iterdir()} == {
         waiting,
         "c" * 24 + ".part",

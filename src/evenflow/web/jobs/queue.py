@@ -2,17 +2,22 @@
 
 A worker holds a job by a lease that it renews. A worker that dies renews nothing,
 and the job is given to the next one; each change names the worker and its attempt,
-so what a slow, forgotten worker says later changes nothing.
+so what a slow, forgotten worker says later changes nothing. A worker that starts takes
+over from those of its machine that are gone, without waiting for their leases; a try
+counts only where the job may have ended its worker.
 """
 
 from __future__ import annotations
 
+import os
 import secrets
+import socket
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, func, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from evenflow.errors import DataError
@@ -24,6 +29,8 @@ LANES = ("score", "train")
 MOST_ATTEMPTS = 3
 """Times a job is tried whose worker died of it."""
 LIVE = ("queued", "running")
+SKEW_S = 60.0
+"""Seconds by which two machines' clocks may differ."""
 
 
 def put(
@@ -84,6 +91,41 @@ def new_id() -> str:
     return secrets.token_hex(12)
 
 
+def worker_name() -> str:
+    """Return a name for a worker in this process, unlike any other."""
+    return f"{_host()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def take_over(session: Session, lane: str, fault: int | None = None) -> int:
+    """Free the jobs of this machine's workers that are gone; return how many.
+
+    Parameters
+    ----------
+    fault : int, optional
+        Process id of a worker that ended by a fault of its own, which its job may have
+        caused: that try counts. Others were ended from outside, or with the machine.
+    """
+    n = 0
+    mine = Job.worker.startswith(f"{_host()}:", autoescape=True)
+    for job in session.scalars(
+        select(Job).where(Job.lane == lane, Job.state == "running", mine)
+    ).all():
+        pid = job.worker.split(":")[1]
+        if pid != str(os.getpid()) and Path("/proc", pid).exists():
+            continue
+        if pid == str(fault):
+            gone = update(Job).where(*_mine(job)).values(lease_until=now())
+            done = cast("CursorResult[Any]", session.execute(gone)).rowcount == 1
+        else:
+            done = release(session, job)
+        n += done
+    return n
+
+
+def _host() -> str:
+    return socket.gethostname().replace(":", "-")[:40]
+
+
 def take(session: Session, lane: str, worker: str, lease_s: float) -> Job | None:
     """Return the next job of a lane, leased, or None if there is none.
 
@@ -92,6 +134,12 @@ def take(session: Session, lane: str, worker: str, lease_s: float) -> Job | None
     """
     _give_up(session, lane)
     at = now()
+    # given while a clock ran ahead: a worker that lives renews it in time
+    session.execute(
+        update(Job)
+        .where(Job.lane == lane, Job.state == "running", _is_too_long(lease_s))
+        .values(lease_until=at + timedelta(seconds=lease_s))
+    )
     free = or_(Job.state == "queued", (Job.state == "running") & (Job.lease_until < at))
     following = (
         select(Job.id)
@@ -175,13 +223,11 @@ def release(session: Session, job: Job) -> bool:
     return cast("CursorResult[Any]", done).rowcount == 1
 
 
-def is_waiting(session: Session, lane: str) -> bool:
-    """Return whether :func:`take` would find something; it only reads."""
+def is_waiting(session: Session, lane: str, lease_s: float = 60.0) -> bool:
+    """Return whether :func:`take` would find something to do; it only reads."""
+    odd = or_(Job.lease_until < now(), _is_too_long(lease_s))
     found = select(Job.id).where(
-        Job.lane == lane,
-        or_(
-            Job.state == "queued", (Job.state == "running") & (Job.lease_until < now())
-        ),
+        Job.lane == lane, or_(Job.state == "queued", (Job.state == "running") & odd)
     )
     return session.scalar(found.limit(1)) is not None
 
@@ -222,6 +268,11 @@ def requeue(session: Session, job: Job, *, most_waiting: int | None = None) -> b
         )
     )
     return cast("CursorResult[Any]", done).rowcount == 1
+
+
+def _is_too_long(lease_s: float) -> ColumnElement[bool]:
+    """Return whether a lease ends later than any that could be given now."""
+    return Job.lease_until > now() + timedelta(seconds=lease_s + SKEW_S)
 
 
 def _mine(job: Job) -> tuple[Any, ...]:

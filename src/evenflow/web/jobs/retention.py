@@ -1,8 +1,14 @@
-"""Delete what is older than an admin wants it kept."""
+"""Delete what is older than an admin wants it kept.
+
+A folder that no job knows is not understood, so it is never deleted: the database may
+be an old backup, or another one. It is set aside, and the log says where.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -37,6 +43,10 @@ EVERY_S = 3600.0
 BATCH = 500
 """Rows deleted in one transaction: nobody waits long for the database."""
 PAUSE_S = 0.02
+UPLOAD_PART = r"[0-9a-f]{24}\.part"
+"""Name of the folder of an upload that is not finished."""
+DELETED = "upload.delete"
+"""Action in the audit log by which somebody deleted an upload."""
 UNFINISHED = timedelta(days=1)
 """Age at which an upload that was never finished is swept."""
 ANSWERED = timedelta(days=1)
@@ -70,7 +80,8 @@ def run(database: Database, home: Home, settings: Settings) -> dict[str, int]:
     Returns
     -------
     dict of str to int
-        How many of each kind were deleted; written to the audit log unless none.
+        How many of each kind were deleted, and how many folders were set aside;
+        written to the audit log unless none.
     """
     with database.session() as session:
         kept = days(session, settings)
@@ -93,31 +104,84 @@ def run(database: Database, home: Home, settings: Settings) -> dict[str, int]:
         ),
         "answers": _rows(database, Idempotency, over_answers),
         "throttles": _rows(database, Throttle, calm),
-        "unfinished": sweep(database, home, at - UNFINISHED),
     }
+    gone["unfinished"], aside = sweep(database, home, at - UNFINISHED)
     gone = {name: n for name, n in gone.items() if n}
     if gone:
         logger.info("retention of %d days deleted %s", kept, gone)
-        with database.session() as session:
-            detail = {"days": kept, "deleted": gone}
-            session.add(Audit(actor="retention", action="retention.run", detail=detail))
+        _log(database, "retention.run", {"days": kept, "deleted": gone})
+    if aside:
+        _log(database, "retention.set_aside", {"folders": aside[:100]})
+        gone["set_aside"] = len(aside)
     return gone
 
 
-def sweep(database: Database, home: Home, before: datetime) -> int:
-    """Delete folders that no job knows: uploads never finished, deleted jobs'."""
-    n = 0
+def _log(database: Database, action: str, detail: dict[str, Any]) -> None:
+    with database.session() as session:
+        session.add(Audit(actor="retention", action=action, detail=detail))
+
+
+def sweep(database: Database, home: Home, before: datetime) -> tuple[int, list[str]]:
+    """Delete what is left of uploads; set aside what no job knows.
+
+    Deleted are uploads that were never finished, files of uploads that are scored,
+    and folders of uploads that somebody deleted.
+
+    Returns
+    -------
+    n_deleted : int
+    aside : list of str
+        Folders that were moved, as ``results/NAME``.
+    """
+    n_deleted, aside = 0, []
     for parent in (home.uploads, home.results):
         for folder in sorted(parent.iterdir()):
             if _touched(folder) >= before.timestamp():
                 continue
-            with database.session() as session:
-                state = session.scalar(select(Job.state).where(Job.id == folder.name))
-            # a done upload's file is not needed: its worker died before deleting it
-            if state is None or (state == "done" and parent == home.uploads):
+            if _is_left_over(database, folder, is_upload=parent == home.uploads):
                 remove(folder)
-                n += 1
-    return n
+                n_deleted += 1
+            elif not _is_known(database, folder.name) and _set_aside(home, folder):
+                aside.append(f"{parent.name}/{folder.name}")
+    return n_deleted, aside
+
+
+def _is_known(database: Database, name: str) -> bool:
+    with database.session() as session:
+        return session.get(Job, name) is not None
+
+
+def _is_left_over(database: Database, folder: Path, *, is_upload: bool) -> bool:
+    """Return whether a folder is one that should have been deleted before."""
+    if is_upload and re.fullmatch(UPLOAD_PART, folder.name):
+        return True
+    with database.session() as session:
+        job = session.get(Job, folder.name)
+        if job is not None:  # its worker died before it deleted the file
+            return is_upload and job.state == "done"
+        was_deleted = (Audit.action == DELETED) & (Audit.object == folder.name)
+        return session.scalar(select(Audit.id).where(was_deleted).limit(1)) is not None
+
+
+def _set_aside(home: Home, folder: Path) -> bool:
+    """Move a folder out of the way, whole; return whether that could be done."""
+    place = home.set_aside / folder.parent.name
+    target = place / folder.name
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        while os.path.lexists(target):  # a name that came back
+            target = target.with_name(f"{target.name}+")
+        folder.rename(target)
+    except OSError as error:
+        logger.error("cannot set aside %s, which no job knows: %s", folder, error)
+        return False
+    logger.warning(
+        "no job in the database knows %s, so it was moved to %s; the database may be "
+        "an old backup. Delete it there if nobody needs it",
+        folder,
+        target,
+    )
+    return True
 
 
 def remove(path: Path) -> None:

@@ -59,7 +59,7 @@ def run(task: Task) -> Outcome:
     recipe = _recipe(task.payload["recipe"])
     name = str(task.payload.get("name") or bundle_name(recipe))
     output = task.home.bundles / name
-    if not _is_made(output, recipe):
+    if not experiment.is_done(output, recipe):  # a worker may have died after that
         _train(task, recipe, output)
     task.say(step="check the model", done=0)
     bundle = task.detectors.load(name)
@@ -91,16 +91,6 @@ def bundle_name(recipe: Recipe) -> str:
     parts = (recipe.dataset.name, recipe.model.name, recipe.balance.name)
     named = "-".join(re.sub(r"[^A-Za-z0-9_]+", "_", part)[:30] for part in parts)
     return f"{named}-seed{recipe.seed}-{recipe.sha256[:8]}"
-
-
-def _is_made(output: Path, recipe: Recipe) -> bool:
-    """Return whether a worker made this very bundle and died before it could say."""
-    from evenflow.runtime.bundle import load
-
-    if not output.exists():
-        return False
-    before = Recipe.from_dict(load(output, threads=1).recipe, source=output.name)
-    return before.sha256 == recipe.sha256
 
 
 def _train(task: Task, recipe: Recipe, output: Path) -> None:

@@ -11,8 +11,6 @@ import logging
 import os
 import pkgutil
 import resource
-import secrets
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -73,11 +71,7 @@ class Workplace:
     home: Home
     database: Database
     detectors: Detectors
-    name: str = field(
-        default_factory=lambda: (
-            f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
-        )
-    )
+    name: str = field(default_factory=queue.worker_name)
     """Names the worker in its leases; unlike any other."""
 
     @classmethod
@@ -88,7 +82,9 @@ class Workplace:
         return cls(settings=settings, home=home, database=database, detectors=detectors)
 
 
-def work(settings: Settings, lane: str, stop: threading.Event) -> None:
+def work(
+    settings: Settings, lane: str, stop: threading.Event, fault: int | None = None
+) -> None:
     """Run the jobs of a lane, one after the other, until ``stop`` is set.
 
     Call it in a process of its own: there it bounds its memory and stands back behind
@@ -100,6 +96,8 @@ def work(settings: Settings, lane: str, stop: threading.Event) -> None:
     lane : {'score', 'train'}
     stop : threading.Event
         Set by the process's signal handler.
+    fault : int, optional
+        Process id of the worker before, where it ended by a fault of its own.
     """
     if threading.current_thread() is threading.main_thread():
         os.nice(NICE)
@@ -109,9 +107,13 @@ def work(settings: Settings, lane: str, stop: threading.Event) -> None:
             bound_memory(settings.train_memory_mb or machine_memory_mb() * 3 // 4)
     here = Workplace.open(settings)
     logger.info("worker %s of lane %s is ready", here.name, lane)
-    pause, keeper = BACKOFF_S[0], retention.Keeper()
+    pause, keeper, has_taken_over = BACKOFF_S[0], retention.Keeper(), False
     while not stop.is_set():
         try:
+            if not has_taken_over:
+                with here.database.session() as session:
+                    queue.take_over(session, lane, fault)
+                has_taken_over = True
             if lane == "score":
                 keeper.run_if_due(here.database, here.home, settings)
             found = run_one(here, lane, stop)
@@ -167,7 +169,7 @@ def run_one(
     stop = stop or threading.Event()
     lease_s = here.settings.lease_s
     with here.database.session() as session:
-        if not queue.is_waiting(session, lane):
+        if not queue.is_waiting(session, lane, lease_s):
             return None
     with here.database.session() as session:
         job = queue.take(session, lane, here.name, lease_s)
