@@ -23,6 +23,7 @@ LEVELS = [
         "files",
         "progress",
         "inference",
+        "onnx_guard",
         "contract",
         "text",
         "toml",

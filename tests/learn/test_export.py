@@ -17,8 +17,7 @@ from evenflow.errors import BundleError
 from evenflow.learn import export
 from evenflow.learn.estimator import fit_estimator
 from evenflow.learn.trees import round_down
-from evenflow.runtime import _onnx_operators
-from evenflow.runtime._onnx_guard import check_model
+from evenflow.onnx_guard import check_model, operators
 
 
 def run(content, X):
@@ -235,7 +234,7 @@ def test_every_model_exports_what_is_served_and_no_operator_is_to_spare(rows):
             used.add(key)
             used |= {(*key, a.name) for a in node.attribute}
     allowed = set()
-    for key, operator in _onnx_operators.OPERATORS.items():
+    for key, operator in operators.OPERATORS.items():
         allowed.add(key)
         allowed |= {(*key, a) for a in (*operator.attributes, *operator.optional)}
     assert used == allowed

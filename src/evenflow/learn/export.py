@@ -18,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from evenflow.decision import FLOOR
 from evenflow.errors import BundleError
 from evenflow.inference import open_session
+from evenflow.onnx_guard import check_model
 
 if TYPE_CHECKING:
     from evenflow.learn.estimator import FittedEstimator
@@ -227,9 +228,10 @@ def _by_skl2onnx(fitted: FittedEstimator) -> onnx.ModelProto:
 
 
 def _gated(model: onnx.ModelProto, fitted: Fitted) -> bytes:
-    """Return the model's bytes if ONNX Runtime agrees with ``fitted``."""
+    """Return the model if a bundle may hold it and it agrees with ``fitted``."""
     onnx.checker.check_model(model)
     content: bytes = model.SerializeToString()
+    check_model(content, source="the exported model")
     session = open_session(content)
     n_features = model.graph.input[0].type.tensor_type.shape.dim[1].dim_value
     rows = probe(n_features)

@@ -6,9 +6,9 @@ from typing import Any
 
 from evenflow.errors import BundleError, is_out_of_memory
 from evenflow.inference import open_session
+from evenflow.onnx_guard import check_model
 from evenflow.prepare.features import Preprocessor
 from evenflow.runtime._folder import AGAIN
-from evenflow.runtime._onnx_guard import check_model
 from evenflow.schema import Schema
 
 

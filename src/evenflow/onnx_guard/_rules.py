@@ -13,8 +13,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from evenflow.runtime._onnx_trees import check_trees
-from evenflow.runtime._protobuf import RefusedError
+from evenflow.onnx_guard.protobuf import RefusedError
+from evenflow.onnx_guard.trees import check_trees
 
 FLOAT, INT32, INT64 = 1, 6, 7
 ROWS = 1024

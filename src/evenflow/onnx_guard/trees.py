@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenflow.runtime._protobuf import RefusedError
+from evenflow.onnx_guard.protobuf import RefusedError
 
 MAX_DEPTH = 1024
 """Most questions from a root to a leaf; ONNX Runtime recurses over them."""

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evenflow.errors import BundleError
-from evenflow.runtime._onnx_guard import check_model
+from evenflow.onnx_guard import check_model
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

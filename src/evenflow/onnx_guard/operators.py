@@ -1,6 +1,6 @@
 """The operators that evenflow's exporters write, in one table.
 
-To serve another one, add a line here and its rule to ``_onnx_rules``.
+To serve another one, add a line here and its rule to ``_rules``.
 ``tests/learn/test_export.py`` exports every model, and fails where the table is short
 of an operator or has one to spare.
 
@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evenflow.runtime import _onnx_rules as rules
-from evenflow.runtime._onnx_rules import FLOAT, Attributes, Result
-from evenflow.runtime._onnx_trees import NODES, OPTIONAL
+from evenflow.onnx_guard import _rules as rules
+from evenflow.onnx_guard._rules import FLOAT, Attributes, Result
+from evenflow.onnx_guard.trees import NODES, OPTIONAL
 
 ML = "ai.onnx.ml"
 Rule = Callable[[Sequence[Any], Attributes], Result]

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from evenflow.errors import BundleError
-from evenflow.runtime._onnx_operators import (
+from evenflow.onnx_guard._rules import FLOAT, INT32, INT64, Result, Tensor, count
+from evenflow.onnx_guard.operators import (
     IR_VERSIONS,
     OPERATORS,
     OPSETS,
     Operator,
 )
-from evenflow.runtime._onnx_rules import FLOAT, INT32, INT64, Result, Tensor, count
-from evenflow.runtime._protobuf import Message, RefusedError, read
+from evenflow.onnx_guard.protobuf import Message, RefusedError, read
 
 MAX_NODES = 1000
 """Most nodes, and most weights, of a graph."""
