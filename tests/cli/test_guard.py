@@ -176,7 +176,11 @@ g(["run"])
 def test_a_signal_leaves_nothing_half_written(tmp_path, number):
     words = [sys.executable, "-c", WRITES, tmp_path / "out"]
     with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # not under nohup
     ) as process:
         assert process.stdout.readline() == "half\n"
         assert len([*tmp_path.iterdir()]) == 1

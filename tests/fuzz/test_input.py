@@ -239,7 +239,7 @@ def test_a_text_that_many_values_share_counts_for_each_of_them(
     measured: Any, kind: str
 ) -> None:
     data = shared_text(SHARED[kind])
-    assert len(data) < 2**17
+    assert len(data) < 2**18
     assert "in the 5000 rows from row 1 on" in measured(data, "upload")[2]
 
 

@@ -45,7 +45,7 @@ def kind_of(path: Path, name: str) -> SourceKind:
         head = stream.read(512)
     if not head:
         raise DataError(
-            f"{name} is empty, expected CSV, JSON lines (each also as gzip) or Parquet"
+            f"{name} is empty; expected records as text (plain or gzip) or Parquet"
         )
     form.refuse(head, name=name)
     return KINDS[0]

@@ -290,7 +290,7 @@ def test_what_is_no_file_of_records_is_refused_at_once(desk, app, people, start,
     answer = desk.send(client, start)
     assert answer.status_code == 422
     assert told in answer.text
-    assert "expected CSV, JSON lines" in answer.text
+    assert "expected records as text" in answer.text
     assert left(app) == []
 
 
