@@ -80,10 +80,10 @@ def operating_points(report: Mapping[str, Any]) -> str:
     return (
         f"accuracy {percent(report['binary']['accuracy'])} % at the threshold, "
         f"{percent(report['argmax']['binary']['accuracy'])} % at argmax\n"
-        f"The threshold lets {percent(budget, 1)} % of benign training rows raise an "
-        "alarm (decide.false_alarm_budget),\nto detect more attacks: the budget is "
-        "spent even where fewer false alarms would do.\nArgmax takes the likeliest "
-        "class of each row."
+        f"The threshold lets at most {percent(budget, 1)} % of the benign calibration "
+        "rows raise an alarm\n(decide.false_alarm_budget) to detect more attacks, and "
+        "spends this budget even where fewer\nfalse alarms would do. Argmax takes the "
+        "likeliest class of each row."
     )
 
 

@@ -105,11 +105,11 @@ def headlines(report: Report) -> list[tuple[str, str, str]]:
 def operating_points(report: Report) -> str:
     """Return what the two operating points of a report are."""
     return (
-        "At the threshold: it lets "
-        f"{percent(report.binary['false_alarm_budget'])} of benign training rows raise "
-        "an alarm (decide.false_alarm_budget), to detect more attacks, and this budget "
-        "is spent even where fewer false alarms would do. At argmax: each row is given "
-        "its likeliest class. Below each figure at the threshold its "
+        "The threshold lets at most "
+        f"{percent(report.binary['false_alarm_budget'])} of the benign calibration "
+        "rows raise an alarm (decide.false_alarm_budget) to detect more attacks, and "
+        "spends this budget even where fewer false alarms would do. Argmax takes the "
+        "likeliest class of each row. Below each figure at the threshold stands its "
         f"{report.intervals['level']:.0%} interval."
     )
 
