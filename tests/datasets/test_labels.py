@@ -236,6 +236,12 @@ def test_later_rows_mean_by_benign_what_training_meant(load):
     assert "no row is benign" in told
 
 
+def test_benign_of_later_rows_is_said_as_it_was_known(load):
+    trained, _ = load(["normal", "dos"])
+    _, told = load(["", "normal", "dos"], like=trained.schema, benign=["", "normal"])
+    assert "benign is an empty value, normal (named)" in told
+
+
 def test_later_rows_may_spell_what_training_knew_in_another_way(load):
     trained, _ = load(["Normal", "Brute Force", "smurf.", "Backdoor"])
     later, told = load(

@@ -393,6 +393,14 @@ def test_marks_between_thousands_are_read_where_asked_for(tmp_path):
         load(path, thousands=",", decimal=",")
 
 
+def test_a_message_about_marks_says_which_were_named(tmp_path):
+    path = tmp_path / "x.csv"
+    lines = [f"{i}.25,{'scan' if i % 4 else 'benign'}" for i in range(N)]
+    path.write_text("\n".join(["rate,label", *lines, ""]))
+    with pytest.raises(DataError, match=r"the decimal mark ',' and the mark '\.' betw"):
+        load(path, decimal=",")
+
+
 def test_a_few_numbers_with_marks_are_never_set_aside_in_silence(tmp_path):
     path = tmp_path / "x.csv"
     values = [*map(str, range(N - 1)), "9.999.999"]

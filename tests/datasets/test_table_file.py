@@ -53,7 +53,7 @@ def test_everything_is_guessed_and_every_guess_is_told(file):
     assert table.y.tolist() == [0, 0, 0, 1, 1, 2, 2]
     assert table.extra.columns == ["src_ip", "dst_port", "timestamp", "label"]
     for fact in (
-        "the label is the column 'attack_cat'", "label also tell the label",
+        "the label is the column 'attack_cat'", "label also tells the label",
         "benign is Normal", "numbers: duration, bytes, is_tls", "categories: proto",
         "src_ip (its name",
     ):  # fmt: skip
@@ -419,7 +419,7 @@ def test_a_second_label_by_name_is_no_feature(tmp_path, name, given):
     labelled(90, **{name: lambda label, rng: rng.integers(0, 2, 90)}).write_csv(path)
     table, told = load(path, label=given)
     assert table.schema.names == ("dur", "bytes")
-    assert f"{name} also tell the label, so they are no features" in told
+    assert f"{name} also tells the label, so it is no feature" in told
     assert name in table.extra.columns
 
 

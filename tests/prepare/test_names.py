@@ -12,6 +12,8 @@ LABELS = [
     "binary_label", "label_binary", "Attack_type", "attackType", "attack_cat",
     "AttackName", "Class", "class_label", "detailed-label", "Sub-Category", "category",
     "isMalicious", "target_class", "ground_truth_label", "predicted_label", "benign",
+    "gt_label", "my_label", "expected_label", "Label_GT", "bool_label", "label_manual",
+    "Attack Subcategory", "is_normal", "isAbnormal",
     "attackID", "attackDescription", "label_encoded", "Multi_Class", "threat_name",
 ]  # fmt: skip
 FOLLOWERS = ["difficulty", "Difficulty_Level", "Attempted Category"]
@@ -24,6 +26,7 @@ IDENTIFIERS = [
     "FLOW_START_MILLISECONDS", "bidirectional_last_seen_ms", "session_time",
     "srcip", "Src IP", "Source IP", "IPV4_SRC_ADDR", "ip.src_host", "ip.src", "eth.dst",
     "arp.src.proto_ipv4", "src_mac", "src_oui", "Source", "Dst Port", "sport", "dsport",
+    "lineno", "time_start", "Dataset", "source_file", "pcap",
     "L4_DST_PORT", "tcp.srcport", "udp.port", "id.orig_h", "id.resp_p", "tcp.stream",
 ]  # fmt: skip
 FEATURES = [
@@ -39,6 +42,7 @@ FEATURES = [
     "dst_host_same_src_port_rate", "land", "hot", "ttl", "Fwd Header Length.1",
     "Init_Win_bytes_forward", "Flow Bytes/s", "Idle Mean", "N_IN_Conn_P_SrcIP",
     "AR_P_Proto_P_Dport", "TnBPSrcIP", "0", "1", "f12", "attack_count", "num_attacks",
+    "ipv6.flow_label", "mpls_label", "labels_max", "longest_label", "file_count",
     "class_of_service", "端口数", "window",
 ]  # fmt: skip
 

@@ -40,7 +40,13 @@ FORMS = {
     "month_first": "%m/%d/%Y %H:%M",
     "month_name": "%d-%b-%Y %H:%M:%S",
     "rfc": "%a, %d %b %Y %H:%M:%S",
+    "rfc_zone": "%a, %d %b %Y %H:%M:%S +0000",
     "ctime": "%a %b %d %H:%M:%S %Y",
+    "long_month": "%d %B %Y %H:%M",
+    "month_half_days": "%B %-d, %Y %I:%M:%S %p",
+    "iso_utc": "%Y-%m-%d %H:%M:%S UTC",
+    "german_comma": "%d.%m.%Y, %H:%M:%S",
+    "us_comma": "%-m/%-d/%Y, %-I:%M:%S %p",
     "epoch": "%s",
     "epoch_ns": "%s000000001",
 }

@@ -95,7 +95,17 @@ def refuse_marks(series: pl.Series, marks: Column, file: OwnFile) -> None:
     if ways:
         raise DataError(
             f"{file.where}, {file.at(odd[0])}, column {series.name}: found "
-            f"{series[odd[0]]!r}, expected a number with a decimal point and no mark "
-            f"between thousands. Name the marks ({'; '.join(ways.values())}), or say "
+            f"{series[odd[0]]!r}, expected a number with {_said(marks)}. Name the "
+            f"marks ({'; '.join(ways.values())}), or say "
             f'that these are no numbers: {series.name} = "category" under [columns]'
         )
+
+
+def _said(marks: Column) -> str:
+    """Return how numbers are written, in words."""
+    point = (
+        f"the decimal mark {marks.decimal!r}" if marks.decimal else "a decimal point"
+    )
+    if not marks.thousands:
+        return f"{point} and no mark between thousands"
+    return f"{point} and the mark {marks.thousands!r} between thousands"

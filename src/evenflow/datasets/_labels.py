@@ -152,9 +152,11 @@ def read_later(
     unsure = rest if not named else [w for w in rest if _guess.is_negative(w)]
     if unsure and not (usual or benign):
         raise DataError(_which_is_benign(present, values.name, where))
-    for found, why in ((benign, "as in training"), (usual, "usual words for it")):
+    known_by = "named" if settings.benign is not None else "as in training"
+    for found, why in ((benign, known_by), (usual, "usual words for it")):
         if found:
-            notes.append(f"benign is {_guess.listed(found)} ({why})")
+            shown = [word or "an empty value" for word in found]
+            notes.append(f"benign is {_guess.listed(shown)} ({why})")
     benign += usual
     if not benign:
         notes.append("no row is benign, so false alarms cannot be counted")

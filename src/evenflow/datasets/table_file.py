@@ -169,8 +169,12 @@ def _prepared(where: Path, settings: Config, on_event: OnEvent) -> Table:
     ]
     if rivals:
         notes.append(
-            f"guessed: {_guess.listed(rivals)} also tell the label, so they are no "
-            "features"
+            f"guessed: {_guess.listed(rivals)} also "
+            + (
+                "tells the label, so it is no feature"
+                if len(rivals) == 1
+                else "tell the label, so they are no features"
+            )
         )
     values, frame = frame[label], _guess.without_missing(frame.drop(label))
     labels = _labels.read(

@@ -19,7 +19,8 @@ _FOLLOWS = frozenset({"difficulty", "difficultylevel", "level", "attemptedcatego
 """Names of columns that somebody worked out from the label: no label themselves."""
 _CORE = (
     "labels|label|classification|classes|class|attacks|attack|categories|category|"
-    "target|malicious|malware|anomaly|anomalous|intrusion|threat|benign|verdict|"
+    "target|malicious|malware|anomaly|anomalous|abnormal|intrusion|threat|benign|"
+    "isnormal|verdict|"
     "groundtruth"
 )
 _BEFORE = (
@@ -27,10 +28,12 @@ _BEFORE = (
     "ground|truth|family"
 )
 _AFTER = (
-    "types|type|cat|name|names|ids|id|code|num|int|numeric|encoded|enc|flag|value|"
+    "types|type|subtype|subcategory|subcat|subclass|cat|name|names|ids|id|code|num|int|numeric|encoded|enc|flag|value|"
     "binary|bin|multiclass|multi|family|str|text|desc|description|truth|duplicated"
 )
 _LABEL = re.compile(rf"(?:{_BEFORE})*(?:{_CORE})(?:{_CORE}|{_AFTER})*")
+_FIELDS = frozenset({"mpls", "flow", "ipv6", "ip6", "vlan", "dns", "longest"})
+"""Words of names of protocol fields called label: ``ipv6_flow_label``."""
 
 _ALONE = frozenset({
     "id", "ids", "idx", "index", "row", "rows", "rowid", "rownum", "rownumber",
@@ -40,7 +43,8 @@ _ALONE = frozenset({
     "firstseen", "lastseen", "src", "dst", "source", "destination", "orig",
     "resp", "saddr", "daddr", "srcaddr", "dstaddr", "sourceaddr",
     "destinationaddr", "smac", "dmac", "sport", "dport", "dsport", "community",
-    "communityid", "unnamed",
+    "communityid", "unnamed", "lineno", "dataset", "capture", "scenario", "pcap",
+    "pcapfile", "file", "filename", "sourcefile",
 })  # fmt: skip
 """Whole names of identifiers, letters only."""
 _LAST = frozenset({
@@ -68,7 +72,7 @@ _PARTS = [
     for pattern in (
         r".*\b(src|dst|source|destination|orig|resp) (h|p)",
         r"(ip|ipv4|ipv6|eth|arp|wlan|sll)\b.*\b(src|dst|sa|da|ta|ra)",
-        r".*\btime (relative|epoch|utc)",
+        r".*\btime (relative|epoch|utc|start|end|first|last)",
         r".*\b(first|last) seen",
         r"(frame|row|record|line|serial|flow|sequence|seq) (number|no|num|nr|index)",
         r"level 0",
@@ -78,7 +82,10 @@ _PARTS = [
 
 def is_label(name: str) -> bool:
     """Whether a column may be the label, by its name."""
-    plain = _letters(name)
+    plain, words = _letters(name), _words(name)
+    is_field = (_FIELDS | _MEASURES) & set(words)
+    if {"label", "labels"} & {*words[:1], *words[-1:]} and not is_field:
+        return True  # gt_label, label_manual
     return (
         plain in LABELS or plain in _VAGUE - _FOLLOWS or bool(_LABEL.fullmatch(plain))
     )

@@ -44,9 +44,9 @@ _FORMS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("times (month/day/year)", _YEAR_LAST,
      _joined(("%m/%d/%Y", "%m.%d.%Y", "%m-%d-%Y"), _TIMES)),
     ("times (with the month's name)", _NAMED,
-     (*_joined(("%d-%b-%Y", "%d/%b/%Y", "%d %b %Y", "%b %d %Y", "%b %d, %Y",
-                "%a, %d %b %Y", "%d/%b/%Y:%H:%M:%S %#z"), ("", *_TIMES[1:3])),
-      "%a %b %d %H:%M:%S %Y", "%d/%b/%Y:%H:%M:%S", "%d/%b/%Y:%H:%M:%S %#z")),
+     (*_joined(("%d-%B-%Y", "%d/%B/%Y", "%d %B %Y", "%B %d %Y", "%a %d %B %Y"),
+               (*_TIMES, " %H:%M:%S%.f %#z")),
+      "%a %B %d %H:%M:%S %Y", "%d/%B/%Y:%H:%M:%S", "%d/%B/%Y:%H:%M:%S %#z")),
 )  # fmt: skip
 """What a form of dates is called, how it begins, and how it is written."""
 
@@ -87,13 +87,14 @@ def order_of(values: pl.Series) -> Order:
 
 def _dates(words: pl.Series) -> tuple[str, pl.Series]:
     given = words.is_not_null()
+    plain = words.str.replace_all(r",\s+", " ").str.replace(r" ?(UTC|GMT)$", "Z")
+    plain = plain.str.replace(r"(:\d\d),(\d)", "$1.$2")
     most, at = -1, 0
     for kind, start, formats in _FORMS:
         fit = words.str.contains(start).fill_null(value=False)
         if not fit.any():
             continue
-        text = words.set(~fit, None).str.replace(r"(:\d\d),(\d)", "$1.$2")
-        key = _parsed(text, formats)
+        key = _parsed(plain.set(~fit, None), formats)
         unread = (key.is_null() & given).arg_true()
         if not len(unread):
             return kind, key
