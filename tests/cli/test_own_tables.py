@@ -146,3 +146,16 @@ def test_a_name_that_no_bundle_holds_is_refused_before_the_training(
     assert shown in done.stderr
     assert "Rename the column, drop it, or correct the label" in done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["mine.csv"]
+
+
+def test_a_recipe_that_no_bundle_holds_is_refused_before_the_training(run, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'title = "a\\u0007b"\ndataset = "synthetic"\nmodel = "random_forest"\n',
+        encoding="utf-8",
+    )
+    done = run("train", path, "-o", tmp_path / "b")
+    assert done.exit_code == 2
+    assert "the recipe: found the control character '\\x07'" in done.stderr
+    assert "load" not in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.toml"]

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from evenflow.contract import shown
-from evenflow.errors import BundleError, DataError
+from evenflow.errors import BundleError, DataError, RecipeError
 from evenflow.prepare.features import LONGEST_WORD, N_QUANTILES, UNSEEN, Scaling
 from evenflow.runtime._folder import AGAIN, check_plain
 from evenflow.schema import BENIGN, Table
@@ -211,6 +211,22 @@ def check(kind: type[BaseModel], value: Mapping[str, Any], *, source: str) -> No
     """
     if found := _first_error(kind, value):
         raise BundleError(f"{source}: {found}. {AGAIN}")
+
+
+def check_recipe(value: Mapping[str, Any]) -> None:
+    """Refuse a recipe that no bundle can hold, before a training.
+
+    Raises
+    ------
+    RecipeError
+        A text holds a control character, or there are too many values.
+    """
+    try:
+        check_plain(value)
+    except ValueError as error:
+        raise RecipeError(
+            f"the recipe: found {error}, expected plain text. Correct that key"
+        ) from None
 
 
 def check_table(table: Table) -> None:
