@@ -59,6 +59,7 @@ _NO_MEMORY = (
     "bad allocation",
     "bad_alloc",
     "cannot allocate memory",
+    "can't allocate memory",
     "failed to allocate memory",
     "failed to map segment",
     "out of memory",

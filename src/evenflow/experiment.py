@@ -13,12 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evenflow import datasets
-from evenflow.errors import (
-    BundleError,
-    DataError,
-    RecipeError,
-    StorageError,
-)
+from evenflow.errors import BundleError, DataError, RecipeError, StorageError
 from evenflow.files import followed, owned, storage_error, write_json
 from evenflow.progress import Event, Note, OnEvent, Progress, ignore
 from evenflow.recipe import Recipe
@@ -216,18 +211,22 @@ def _experiment(
     from evenflow.judge.report import judge
     from evenflow.learn.training import train
     from evenflow.prepare.leaks import Shared
+    from evenflow.runtime._contents import check_recipe, check_table
 
+    check_recipe(recipe.to_dict())
     said: list[str] = []
     heard = _once(on_event, said)
 
     def load(split: str) -> Table:
-        return datasets.load(
+        table = datasets.load(
             recipe.dataset.name,
             split,
             folders=folders,
             on_event=heard,
             **recipe.dataset.params,
         )
+        check_table(table)
+        return table
 
     trained = train(recipe, load=load, on_event=on_event, **how)
     trained.record["notes"][:0] = said  # what was guessed of the rows comes first

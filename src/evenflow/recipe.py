@@ -323,7 +323,9 @@ def _parse(text: str, source: str) -> dict[str, Any]:
     try:
         return toml.loads(text)
     except ValueError as error:
-        raise RecipeError(f"{source} is not TOML: {error}. Mend that line") from error
+        raise RecipeError(
+            f"{source} is not TOML: {error}. Correct that line"
+        ) from error
 
 
 def _complete(kind: str, part: Part, source: str) -> Part:

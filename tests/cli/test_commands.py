@@ -655,3 +655,14 @@ def test_the_way_to_go_on_repeats_every_choice(run, tmp_path, monkeypatch):
     assert done.exit_code == 130
     said = " ".join(words).replace("-s ", "--set ")
     assert f"evenflow train {FOREST} -o {tmp_path}/b --resume {said}" in done.stderr
+
+
+def test_a_name_from_a_file_cannot_move_the_cursor(run, bundle, records, tmp_path):
+    path = tmp_path / "records.csv"
+    lines = records.read_text(encoding="utf-8").splitlines()
+    odd = [f"{lines[0]},no\x1b[2Jte", *(f"{line},1" for line in lines[1:])]
+    path.write_text("\n".join(odd), encoding="utf-8")
+    done = run("score", bundle, path, "-o", tmp_path / "v.csv")
+    assert done.exit_code == 0, done.output
+    assert "columns not used: no\\x1b[2Jte" in done.stderr
+    assert "\x1b" not in done.stderr

@@ -62,6 +62,7 @@ def test_a_full_disk_met_by_a_plain_write_is_one_line_and_exit_2():
     MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory"),
     ImportError("x.so: failed to map segment from shared object"),
     RuntimeError("can't start new thread"), RuntimeError("std::bad_alloc"),
+    RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 8 bytes"),
 ])  # fmt: skip
 def test_memory_that_ran_out_is_no_bug(error):
     result = outcome(raiser(error))

@@ -112,3 +112,50 @@ def test_blocks_by_a_column_of_words_are_refused(run, tmp_path, monkeypatch):
     assert refused.exit_code == 2
     assert "'udp' in the column 'proto', row 1; expected numbers" in refused.output
     assert not (tmp_path / "b").exists()
+
+
+NAMES = {
+    "a control character": ("du\x07r", "scan", "du\\x07r"),
+    "a mark of direction": ("du\u202er", "scan", "du\\u202er"),
+    "a column that is no feature": ("src_\x07ip", "scan", "src_\\x07ip"),
+    "two lines in one name": ('"du\tr"', "scan", "expected one line"),
+    "a long name": ("d" * 501, "scan", "at most 500"),
+    "a control character in a label": ("dur", "sc\x01an", "sc\\x01an"),
+    "a long label": ("dur", "s" * 501, "at most 500"),
+}
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_a_name_that_no_bundle_holds_is_refused_before_the_training(
+    case, run, tmp_path, monkeypatch
+):
+    from evenflow.learn import training
+
+    monkeypatch.setattr(training, "_parts", lambda *_: pytest.fail("it trains"))
+    name, attack, shown = NAMES[case]
+    label, load, pkts = rows(1)
+    lines = [f"{name},pkts,label"] + [
+        f"{load[i]},{pkts[i]},{'benign' if label[i] == 'ok' else attack}"
+        for i in range(N)
+    ]
+    path = tmp_path / "mine.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    done = run("train", "table_file/random_forest-none", "-o", tmp_path / "b",
+               "-s", f"dataset.path={path}")  # fmt: skip
+    assert done.exit_code == 2
+    assert shown in done.stderr
+    assert "Rename the column, drop it, or correct the label" in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.csv"]
+
+
+def test_a_recipe_that_no_bundle_holds_is_refused_before_the_training(run, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'title = "a\\u0007b"\ndataset = "synthetic"\nmodel = "random_forest"\n',
+        encoding="utf-8",
+    )
+    done = run("train", path, "-o", tmp_path / "b")
+    assert done.exit_code == 2
+    assert "the recipe: found the control character '\\x07'" in done.stderr
+    assert "load" not in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.toml"]

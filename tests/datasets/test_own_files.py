@@ -194,7 +194,7 @@ NAMED = {
     "zstd": (start(b"\x28\xb5\x2f\xfd" + b"x" * 99), "found zstd data"),
     "arff": (start("% made by Weka\n\n@RELATION x\n@data\n1,2\n"), "an ARFF file"),
     "html": (start("<!DOCTYPE html><html>404</html>\n"), "a page of HTML"),
-    "pcap": (start(b"\xd4\xc3\xb2\xa1" + b"\0" * 99), "a packet capture.*flows -r"),
+    "pcap": (start(b"\xd4\xc3\xb2\xa1" + b"\0" * 99), "a packet capture.*flows first"),
     "zeek": (start("#separator \\x09\n#fields\tts\tuid\n1\t2\n"), "a Zeek log"),
     "lfs": (start("version https://git-lfs.github.com/spec/v1\noid x\n"), "Git LFS"),
     "too_many": (line(9, "1,tcp,true,3,süd,benign,9,9"), "line 9: found 8 fields.* 6"),

@@ -97,6 +97,18 @@ def test_a_rare_category_trains_the_bucket(small_table):
     assert X[:, prepared.layout.names.index(f"service={UNSEEN}")].sum() == 3
 
 
+@pytest.mark.parametrize("odd", [UNSEEN, "t" * 20_001])
+def test_a_category_that_no_bundle_holds_shares_the_bucket_of_the_rare(
+    odd, small_table
+):
+    services = [odd if i % 2 else "http" for i in range(len(small_table))]
+    table = with_values(small_table, service=services)
+    prepared = Preprocessor.fit(table)
+    assert prepared.categories["service"] == ("http", UNSEEN)
+    bucket = prepared.layout.names.index(f"service={UNSEEN}")
+    assert prepared.transform(table)[:, bucket].sum() == services.count(odd)
+
+
 def test_a_missing_value_is_the_training_median_and_is_marked(small_table):
     values = small_table.frame["fwd_bytes"].to_numpy().copy()
     values[:10] = [np.nan] * 5 + [np.inf] * 5

@@ -11,6 +11,7 @@ from typing import Self
 from rich import progress as bars
 from rich.console import Console
 
+from evenflow.cli.text import plain
 from evenflow.progress import Epoch, Event, Note, Progress
 
 SILENCE_S = 10.0
@@ -99,7 +100,8 @@ class Lines:
 
 def note_line(event: Note) -> str:
     """Return a note as one line, a warning marked as one."""
-    return f"warning: {event.text}" if event.is_warning else event.text
+    text = plain(event.text)  # it may repeat a name from a file
+    return f"warning: {text}" if event.is_warning else text
 
 
 def epoch_line(event: Epoch) -> str:

@@ -66,9 +66,9 @@ def evaluate(
 ) -> None:
     """Judge BUNDLE on rows of a data set, and write the report where asked.
 
-    Rows that trained the bundle are refused. The test rows of a published protocol
-    are for judging, never for choosing: pick models on held-out or hidden-attack
-    training rows.
+    Rows that trained the bundle are counted: a warning from one in a hundred, an
+    error above one in five. The test rows of a published protocol are for judging,
+    never for choosing: pick models on held-out or hidden-attack training rows.
     """
     from evenflow import experiment, files
     from evenflow.cli.report import summary

@@ -132,7 +132,7 @@ class Guarded(click.Group):
             raise (_no_memory if out else _bug)(error, voice) from error
 
 
-# what the machine refuses: the user's to mend, not ours
+# what the machine refuses: no bug of ours
 _OUTSIDE = {
     errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT,
     errno.EISDIR, errno.ENOTDIR, errno.EFBIG, errno.EMFILE, errno.EIO,
@@ -160,7 +160,7 @@ def _no_memory(error: BaseException, voice: Voice) -> Failure:
 
 
 def _bug(error: BaseException, voice: Voice) -> Failure:
-    """Say that this is ours to mend; the traceback is one -v away."""
+    """Return the error to show for a bug; -v also logs the traceback."""
     logger.info("the error in full", exc_info=True)
     kind = type(error).__name__
     text = f"evenflow has a bug: {kind}: {error}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from evenflow.cli.text import columns, pairs, percent
+from evenflow.cli.text import columns, pairs, percent, plain
 
 BINARY = {
     "accuracy": "accuracy",
@@ -30,7 +30,7 @@ def summary(report: Mapping[str, Any]) -> str:
     """Return what a report says, protocol first, as plain text."""
     found = {
         status: [
-            leak["text"]
+            plain(leak["text"])
             for leak in report["leaks"]
             if leak["status"] == status and leak["check"] != "protocol"
         ]
@@ -39,7 +39,7 @@ def summary(report: Mapping[str, Any]) -> str:
     warnings = [click.style(f"warning: {text}", fg="yellow") for text in found["warn"]]
     parts = [_head(report), "\n".join(warnings), _figures(report), _classes(report)]
     parts += [_balancing(report.get("training") or {}), report["alerts"]["statement"]]
-    notes = (*report["notes"], *found["note"])
+    notes = (*map(plain, report["notes"]), *found["note"])
     parts.append("\n".join(f"note: {text}" for text in notes))
     return "\n\n".join(part for part in parts if part)
 

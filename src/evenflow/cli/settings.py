@@ -168,7 +168,7 @@ def _read(path: Path) -> dict[str, Any]:
             "TOML; name another one with --config"
         ) from error
     except ValueError as error:
-        raise DataError(f"{path} is no TOML: {error}. Mend that line") from error
+        raise DataError(f"{path} is no TOML: {error}. Correct that line") from error
     has_secrets = {"secret_key", "database", "mail"} & value.keys()
     if has_secrets and path.stat().st_mode & 0o077:
         voice().say(

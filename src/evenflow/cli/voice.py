@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from evenflow.cli.text import plain_lines
 from evenflow.progress import OnEvent, ignore
 
 LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
@@ -47,7 +48,7 @@ class Voice:
             level = "warning" if facts.get("is_warning") else "info"
             self.line(level=level, message=text, **facts)
         else:
-            click.echo(text, err=True)
+            click.echo(plain_lines(text), err=True)  # names come from files
 
     def line(self, **facts: Any) -> None:
         """Write one JSON object with the time, whatever the switches say."""

@@ -102,7 +102,7 @@ def _from_file(path: Path) -> Config:
             "user may read; change its permissions"
         ) from error
     except ValueError as error:
-        raise RecipeError(f"{path} is not TOML: {error}. Mend that line") from error
+        raise RecipeError(f"{path} is not TOML: {error}. Correct that line") from error
     try:
         return Config.model_validate(value)
     except ValidationError as error:

@@ -174,7 +174,7 @@ def numbers(series: pl.Series, where: Path, first_line: int | None) -> pl.Series
         at = f"row {row + 1}" if first_line is None else f"line {row + first_line}"
         raise DataError(
             f"{where}, {at}, column {series.name}: found {series[row]!r}, expected a "
-            f"number ({len(bad):,} such values in this column). Mend or drop them"
+            f"number ({len(bad):,} such values in this column). Correct or drop them"
         )
     return cast
 
@@ -253,7 +253,7 @@ def labelled(
         raise DataError(
             f"{where}, line {row + first_line}: found {what}, expected one of: "
             f"{', '.join(sorted(known))} ({len(bad):,} such rows). "
-            "Mend or drop those rows"
+            "Correct or drop those rows"
         )
     return Table(
         schema=schema,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -41,7 +42,7 @@ def load(
     thousands: Thousands | None = None,
     on_event: OnEvent = ignore,
 ) -> Table:
-    """Load a file; each guess is told as a :class:`~evenflow.progress.Note`.
+    """Load a file, with a :class:`~evenflow.progress.Note` for each guess.
 
     The label is found by name (``label``, ``class``, ``attack``, ...), benign by a
     value that says so (``benign``, ``normal.``, ``BenignTraffic``, 0 beside 1) and
@@ -106,13 +107,8 @@ def load_later(
     path: str,
     test: str | None = None,
     config: str | None = None,
-    label: str | int | None = None,
-    benign: Value | list[Value] | None = None,
-    drop: list[str | int] | None = None,
-    header: list[str | int] | None = None,
-    decimal: Decimal | None = None,
-    thousands: Thousands | None = None,
     on_event: OnEvent = ignore,
+    **given: Any,
 ) -> Table:
     """Load a file that judges a model trained before, as :func:`load` does.
 
@@ -124,22 +120,15 @@ def load_later(
     ----------
     schema : Schema
         Of the rows that trained the model.
+    **given
+        ``label`` and the further keys that :func:`load` takes.
 
     Raises
     ------
     DataError
         As :func:`load`; a class may have any number of rows here.
     """
-    settings = read_config(
-        config,
-        folders,
-        label=label,
-        benign=benign,
-        drop=drop,
-        header=header,
-        decimal=decimal,
-        thousands=thousands,
-    )
+    settings = read_config(config, folders, **given)
     where = find(path if split == "train" or test is None else test, folders)
     return _like(schema, where, settings, on_event)
 

@@ -24,6 +24,8 @@ from evenflow.prepare.scaling import Scaling as Scaling
 from evenflow.schema import Table
 
 UNSEEN = "<unseen>"
+LONGEST_WORD = 20_000
+"""Characters of a category value that can have a column of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +133,8 @@ class Preprocessor:
             How numeric columns are scaled.
         min_category_rows : int
             A category value in fewer rows shares the bucket for the unseen, so that
-            the bucket's weights are learnt rather than left at random.
+            the bucket's weights are learnt rather than left at random. So does one
+            of more than ``LONGEST_WORD`` characters.
 
         Raises
         ------
@@ -156,7 +159,9 @@ class Preprocessor:
         for column in table.schema.categories:
             words = table.frame[column.name].drop_nulls().alias("word")
             often = words.value_counts(name="n").filter(
-                pl.col("n") >= min_category_rows
+                pl.col("n") >= min_category_rows,
+                pl.col("word") != UNSEEN,
+                pl.col("word").str.len_chars() <= LONGEST_WORD,
             )
             categories[column.name] = (*sorted(often["word"].to_list()), UNSEEN)
         made = cls(

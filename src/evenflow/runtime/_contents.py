@@ -21,10 +21,10 @@ from pydantic import (
 )
 
 from evenflow.contract import shown
-from evenflow.errors import BundleError
-from evenflow.prepare.features import N_QUANTILES, UNSEEN, Scaling
-from evenflow.runtime._folder import AGAIN
-from evenflow.schema import BENIGN
+from evenflow.errors import BundleError, DataError, RecipeError
+from evenflow.prepare.features import LONGEST_WORD, N_QUANTILES, UNSEEN, Scaling
+from evenflow.runtime._folder import AGAIN, check_plain
+from evenflow.schema import BENIGN, Table
 
 MAX_COLUMNS = 10_000
 MAX_CLASSES = 1_000
@@ -49,7 +49,7 @@ Name = Annotated[Word, StringConstraints(min_length=1)]
 ColumnNames = Annotated[
     list[Word], Field(max_length=MAX_COLUMNS), AfterValidator(_distinct)
 ]
-Text = Annotated[str, StringConstraints(max_length=20_000)]
+Text = Annotated[str, StringConstraints(max_length=LONGEST_WORD)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Numbers = Annotated[list[Finite], Field(max_length=MAX_COLUMNS)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
@@ -209,13 +209,57 @@ def check(kind: type[BaseModel], value: Mapping[str, Any], *, source: str) -> No
         A key is missing or unknown, or a value is of another type or out of bounds;
         the message names the first.
     """
+    if found := _first_error(kind, value):
+        raise BundleError(f"{source}: {found}. {AGAIN}")
+
+
+def check_recipe(value: Mapping[str, Any]) -> None:
+    """Refuse a recipe that no bundle can hold, before a training.
+
+    Raises
+    ------
+    RecipeError
+        A text holds a control character, or there are too many values.
+    """
+    try:
+        check_plain(value)
+    except ValueError as error:
+        raise RecipeError(
+            f"the recipe: found {error}, expected plain text. Correct that key"
+        ) from None
+
+
+def check_table(table: Table) -> None:
+    """Refuse rows whose columns and classes no bundle can hold, before a training.
+
+    Raises
+    ------
+    DataError
+        A name is too long or holds a control character, or there are too many.
+    """
+    value = table.schema.to_dict()
+    names = [] if table.extra is None else table.extra.columns
+    try:
+        check_plain([value, names])
+        found = _first_error(SchemaContents, value)
+    except ValueError as error:
+        found = f"found {error}"
+    if found:
+        raise DataError(
+            f"{table.schema.name}: {found}. A bundle holds names of columns and labels "
+            "of one line, of at most 500 characters and without control characters. "
+            "Rename the column, drop it, or correct the label"
+        )
+
+
+def _first_error(kind: type[BaseModel], value: Mapping[str, Any]) -> str:
+    """Return the first way in which a value is not of its type, empty if it is."""
     try:
         kind.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         found = "" if first["type"] == "missing" else f"found {shown(first['input'])}: "
-        raise BundleError(
-            f"{source}: {shown(where) if where else 'as a whole'}: {found}"
-            f"{first['msg']}. {AGAIN}"
-        ) from None
+        message = first["msg"].removeprefix("Value error, ")
+        return f"{shown(where) if where else 'as a whole'}: {found}{message}"
+    return ""

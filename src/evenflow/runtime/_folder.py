@@ -237,9 +237,9 @@ def from_json(data: bytes, *, source: str, of_records: bool = False) -> dict[str
         if not isinstance(value, dict):
             raise TypeError(f"a {type(value).__name__}")
         if of_records:
-            _check_plain(value, HALF, MAX_VALUES_OF_RECORDS)
+            check_plain(value, odd=HALF, most=MAX_VALUES_OF_RECORDS)
         else:
-            _check_plain(value, CONTROL, MAX_VALUES)
+            check_plain(value)
     except (ValueError, TypeError, RecursionError) as error:
         raise BundleError(
             f"{source}: found {error}, expected a JSON object. {AGAIN}"
@@ -254,8 +254,17 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _check_plain(value: Any, odd: re.Pattern[str], most: int) -> None:
-    """Refuse what no program can pass on: to a terminal, to JSON, to a page."""
+def check_plain(
+    value: Any, *, odd: re.Pattern[str] = CONTROL, most: int = MAX_VALUES
+) -> None:
+    """Refuse what no program can pass on: to a terminal, to JSON, to a page.
+
+    Raises
+    ------
+    ValueError
+        A text holds an odd character, a number is not finite or of more than 64 bits,
+        or there are too many values.
+    """
     waiting, n_values = [value], 0
     while waiting:
         found = waiting.pop()
@@ -267,7 +276,9 @@ def _check_plain(value: Any, odd: re.Pattern[str], most: int) -> None:
             waiting += found
         elif isinstance(found, str):
             if character := odd.search(found):
-                raise ValueError(f"the control character {character[0]!r} in a text")
+                raise ValueError(
+                    f"the control character {character[0]!r} in the text {found[:60]!r}"
+                )
         elif isinstance(found, float) and not math.isfinite(found):
             raise ValueError("a number that is not finite")
         elif isinstance(found, int) and abs(found) > 2**63:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,9 @@ FORMAT = 2
 """Version of the folder's format; a newer one is refused."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What the files of a bundle hold, as the fields of ``Bundle``."""
+    """What the files of a bundle hold, but its model."""
 
     schema: Schema
     preprocessor: Preprocessor
@@ -43,10 +43,15 @@ class Parts:
     report: Mapping[str, Any]
     card: str
     golden: Table
+    """Training rows with their classes."""
     golden_log_proba: NDArray[np.float64]
+    """What the model said of the golden rows where it was made."""
     golden_decided: NDArray[np.int64]
+    """Class decided for each golden row where the bundle was made."""
     reference: Table
-    fingerprint: NDArray[np.uint64]
+    """Benign training rows, for explanations."""
+    fingerprint: NDArray[np.uint64] = field(repr=False)
+    """Hashes of the training rows, ``(n_rows,)``; tells a row trained on."""
 
 
 def read_parts(folder: Path, files: Mapping[str, bytes]) -> Parts:

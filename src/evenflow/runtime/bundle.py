@@ -33,7 +33,7 @@ from evenflow.runtime._folder import (
     write_folder,
 )
 from evenflow.runtime._model import open_model
-from evenflow.runtime._parts import FORMAT, read_parts
+from evenflow.runtime._parts import FORMAT, Parts, read_parts
 from evenflow.runtime._rows import pack_codes, pack_rows
 from evenflow.runtime.detect import Verdict, verdicts
 from evenflow.runtime.judging import judge, word
@@ -46,29 +46,12 @@ TOLERANCE_PROBA = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bundle:
+class Bundle(Parts):
     """A detector that is ready to score."""
 
     path: Path
-    schema: Schema
-    preprocessor: Preprocessor
-    decision: Decision
-    manifest: Mapping[str, Any]
-    recipe: Mapping[str, Any]
-    report: Mapping[str, Any]
-    card: str
-    golden: Table
-    """Training rows; with their classes, unless made before evenflow kept those."""
-    golden_log_proba: NDArray[np.float64]
-    """What the model said of the golden rows where it was made."""
-    golden_decided: NDArray[np.int64]
-    """Class decided for each golden row where the bundle was made."""
-    reference: Table
-    """Benign training rows, for explanations."""
     model: bytes = field(repr=False)
     session: Any = field(repr=False)
-    fingerprint: NDArray[np.uint64] = field(repr=False)
-    """Hashes of the training rows, ``(n_rows,)``; tells a row trained on."""
 
     def log_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the model's log-probabilities, ``(n_samples, n_classes)``.

@@ -248,5 +248,5 @@ def _postgresql(database: Database, words: list[str], run: Run) -> None:
         said = done.stderr.strip().splitlines() or ["it said nothing"]
         raise EvenflowError(
             f"{program} failed: {said[0]}. Expected it to end well; the database is as "
-            "it was. Mend that and run the command again"
+            "it was. Correct that and run the command again"
         )

@@ -160,7 +160,7 @@ class Supervisor:
             if time.monotonic() > end or first.deaths >= TRIES:
                 raise EvenflowError(
                     f"{first.name} did not come to answer, expected an answer within "
-                    f"{READY_S:.0f} s. The lines above say why; mend that and start "
+                    f"{READY_S:.0f} s. The lines above say why; correct that and start "
                     "again"
                 )
             self._look()

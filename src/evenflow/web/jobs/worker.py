@@ -26,7 +26,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from evenflow import inference
-from evenflow.errors import DataError, EvenflowError, StorageError
+from evenflow.errors import DataError, EvenflowError, StorageError, is_out_of_memory
 from evenflow.web import jobs, open_database
 from evenflow.web.database import Database, is_away
 from evenflow.web.detectors import Detectors
@@ -149,13 +149,6 @@ def machine_memory_mb() -> int:
     return found // 2**20
 
 
-def _lacks_memory(error: Exception) -> bool:
-    """Return whether there was no memory: torch says so in a text alone."""
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and "allocate memory" in str(error)
-    )
-
-
 def run_one(
     here: Workplace, lane: str, stop: threading.Event | None = None
 ) -> str | None:
@@ -212,7 +205,7 @@ def run_one(
                 error = FAULT
         except (Exception, pl.exceptions.PanicException) as problem:
             logger.exception("job %s failed", job.id)
-            error = MEMORY[lane] if _lacks_memory(problem) else FAULT
+            error = MEMORY[lane] if is_out_of_memory(problem) else FAULT
         _end(here, job, state, outcome, error, stop)
     logger.info("job %s: %s, %.1f s", job.id, state, time.perf_counter() - started)
     return job.id
