@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+from gunicorn.http.errors import ChunkMissingTerminator, InvalidChunkSize
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -97,6 +99,29 @@ def test_a_fault_of_ours_tells_nothing_of_it(app, programs, monkeypatch):
     assert answer.status_code == 500
     has_the_shape(answer)
     assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "error", [InvalidChunkSize(b"xyz"), ChunkMissingTerminator(b"x")]
+)
+def test_a_body_of_damaged_chunks_is_400_and_no_fault(programs, error, caplog):
+    class Damaged(io.RawIOBase):
+        def readable(self):
+            return True
+
+        def readinto(self, _buffer):
+            raise error
+
+    program = programs("viewer")
+    answer = program.post(
+        "/api/v1/score/batch",
+        headers={"Authorization": f"Bearer {program.token}"},
+        content_type="text/csv",
+        environ_overrides={"wsgi.input": Damaged(), "wsgi.input_terminated": True},
+    )
+    assert answer.status_code == 400
+    assert has_the_shape(answer)["type"] == "BadBody"
+    assert "a fault" not in caplog.text
 
 
 def test_a_database_that_is_away_is_503_and_when_to_ask_again(

@@ -33,6 +33,16 @@ def test_a_backup_is_one_whole_file_that_only_its_owner_reads(run, ann, tmp_path
     assert run("db", "backup", saved, "--force").exit_code == 0
 
 
+def test_a_backup_to_standard_output_holds_nothing_else(run, ann, home, tmp_path):
+    saved = tmp_path / "saved.db"
+    command = [sys.executable, "-m", "evenflow", "db", "backup", "--force"]
+    with saved.open("wb") as out:
+        words = [*command, "/dev/stdout", "--home", str(home)]
+        done = subprocess.run(words, stdout=out, stderr=subprocess.PIPE, check=True)
+    assert b"The database is in /dev/stdout" in done.stderr
+    assert run("db", "restore", saved, "--force").exit_code == 0
+
+
 def test_a_database_is_not_backed_up_onto_itself(run, ann, home):
     before = (home / "evenflow.db").stat().st_ino
     done = run("db", "backup", home / "evenflow.db", "--force")

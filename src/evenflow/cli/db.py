@@ -16,6 +16,7 @@ from evenflow.cli import settings as servers
 from evenflow.cli.folders import environment, program
 from evenflow.cli.guard import Group, voice
 from evenflow.errors import DataError
+from evenflow.files import is_stream
 
 if TYPE_CHECKING:
     from evenflow.web.database import Database
@@ -56,7 +57,9 @@ def backup(
 
     with servers.opened(settings) as database:
         backups.backup(database, file, run=_run, force=force)
-    click.echo(f"The database is in {file}, {file.stat().st_size:,} bytes")
+    is_mixed = is_stream(file)  # the words must not follow the bytes in standard output
+    size = "" if is_mixed else f", {file.stat().st_size:,} bytes"
+    click.echo(f"The database is in {file}{size}", err=is_mixed)
 
 
 @db.command("restore", short_help="Put the database of FILE back.")

@@ -20,6 +20,7 @@ from flask import (
     request,
 )
 from flask_wtf.csrf import CSRFError
+from gunicorn.http.errors import ParseException
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
@@ -55,6 +56,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(DBAPIError, _on_database)
     app.register_error_handler(PoolTimeout, _on_pool)
     app.register_error_handler(MemoryError, _on_memory)
+    app.register_error_handler(ParseException, _on_body)
     app.register_error_handler(Exception, _on_bug)
 
 
@@ -159,6 +161,16 @@ def _on_memory(error: MemoryError) -> Response:
         "This needs more memory than a web process may hold. Send less at once",
         kind="OutOfMemory",
         headers={"Retry-After": str(AGAIN_S)},
+    )
+
+
+def _on_body(error: Exception) -> Response:
+    logger.info("a body of %s cannot be read: %s", request.path, error)
+    return answer(
+        400,
+        "Found a body whose chunks are damaged, expected whole ones. Send it again",
+        kind="BadBody",
+        headers={"Connection": "close"},
     )
 
 
