@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from evenflow.web import api, health
 from evenflow.web.api.examples import RECORD
 from evenflow.web.context import KEY
+from evenflow.web.server import Server
 
 
 def has_the_shape(answer):
@@ -104,7 +105,9 @@ def test_a_fault_of_ours_tells_nothing_of_it(app, programs, monkeypatch):
 @pytest.mark.parametrize(
     "error", [InvalidChunkSize(b"xyz"), ChunkMissingTerminator(b"x")]
 )
-def test_a_body_of_damaged_chunks_is_400_and_no_fault(programs, error, caplog):
+def test_a_body_of_damaged_chunks_is_400_and_no_fault(
+    app, settings, people, programs, error, caplog
+):
     class Damaged(io.RawIOBase):
         def readable(self):
             return True
@@ -112,7 +115,9 @@ def test_a_body_of_damaged_chunks_is_400_and_no_fault(programs, error, caplog):
         def readinto(self, _buffer):
             raise error
 
-    program = programs("viewer")
+    served = Server(settings, 0).load()
+    user_id = people("viewer", is_logged_in=False).user_id
+    program = programs("viewer", user_id=user_id, app=served)
     answer = program.post(
         "/api/v1/score/batch",
         headers={"Authorization": f"Bearer {program.token}"},

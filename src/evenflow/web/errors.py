@@ -20,7 +20,6 @@ from flask import (
     request,
 )
 from flask_wtf.csrf import CSRFError
-from gunicorn.http.errors import ParseException
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
@@ -56,7 +55,6 @@ def register(app: Flask) -> None:
     app.register_error_handler(DBAPIError, _on_database)
     app.register_error_handler(PoolTimeout, _on_pool)
     app.register_error_handler(MemoryError, _on_memory)
-    app.register_error_handler(ParseException, _on_body)
     app.register_error_handler(Exception, _on_bug)
 
 
@@ -164,7 +162,8 @@ def _on_memory(error: MemoryError) -> Response:
     )
 
 
-def _on_body(error: Exception) -> Response:
+def on_damaged_body(error: Exception) -> Response:
+    """Answer 400: the server below found that the body's chunks are damaged."""
     logger.info("a body of %s cannot be read: %s", request.path, error)
     return answer(
         400,

@@ -28,9 +28,10 @@ from typing import Any
 from gunicorn import http
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from evenflow.web import create_app
+from evenflow.web import create_app, errors
 from evenflow.web.settings import Settings
 from evenflow.web.slow_clients import LINGER_S, Arrival, Bounded, refusal
 
@@ -279,7 +280,9 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> App:
         """Build the application: in each web process, after the fork."""
-        return create_app(self.settings)
+        app = create_app(self.settings)
+        app.register_error_handler(ParseException, errors.on_damaged_body)
+        return app
 
 
 def configuration(settings: Settings, listener: int) -> dict[str, Any]:
