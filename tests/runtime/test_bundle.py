@@ -345,11 +345,19 @@ def test_a_pipe_is_refused_without_waiting_for_it(copy: Path) -> None:
         bundles.load(copy)
 
 
-def test_a_giant_file_is_refused_before_it_is_read(copy: Path) -> None:
-    with (copy / "decision.json").open("wb") as stream:
+@pytest.mark.parametrize("name", ["decision.json", "model.onnx"])
+def test_a_giant_file_is_refused_before_it_is_read(
+    copy: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (copy / name).open("wb") as stream:
         stream.truncate(2**40)  # sparse: a terabyte that costs nothing
-    with pytest.raises(BundleError, match=r"decision\.json: found more than"):
+    opened, real = [], os.open
+    monkeypatch.setattr(
+        os, "open", lambda path, *how: (opened.append(path), real(path, *how))[1]
+    )
+    with pytest.raises(BundleError, match=rf"{re.escape(name)}: found more than"):
         bundles.load(copy)
+    assert copy / name not in opened
 
 
 def test_a_newer_format_says_upgrade(copy: Path) -> None:

@@ -191,10 +191,12 @@ def _read(folder: Path, name: str, limit: int) -> bytes:
         raise BundleError(
             f"{path}: found a link or no plain file, expected a plain file. {AGAIN}"
         )
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as stream:
-        data = stream.read(min(kind.st_size, limit) + 1)
-    if len(data) > limit:
+    data = b""
+    if kind.st_size <= limit:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as stream:
+            data = stream.read(kind.st_size + 1)
+    if max(kind.st_size, len(data)) > limit:
         raise BundleError(
             f"{path}: found more than {limit} bytes, expected fewer. {AGAIN}"
         )
