@@ -61,6 +61,9 @@ GOOD = b'{"a":1,"b":"x"}\n'
 OPEN = GOOD[:-2]
 
 
+pytestmark = pytest.mark.slow
+
+
 def packed(*parts: bytes, level: int = 1) -> bytes:
     """Return each part as a gzip member."""
     return b"".join(gzip.compress(part, level) for part in parts)
