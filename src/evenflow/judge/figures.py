@@ -284,7 +284,10 @@ def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         if record.get(key) is not None:
             facts.append((name, f"{record[key]:,.0f}"))
     if machine := record.get("machine"):
-        facts.append(("machine", ", ".join(f"{k} {v}" for k, v in machine.items())))
+        listed = {
+            k: " ".join(v) if isinstance(v, list) else v for k, v in machine.items()
+        }
+        facts.append(("machine", ", ".join(f"{k} {v}" for k, v in listed.items())))
     return facts
 
 

@@ -348,7 +348,10 @@ def _notes(
     run: _Run, training: Training, device: torch.device, dtype: torch.dtype
 ) -> tuple[str, ...]:
     done = len(run.history)
-    notes = [f"trained on {device.type} in {str(dtype).removeprefix('torch.')}"]
+    notes = [
+        f"trained on {device.type} in {str(dtype).removeprefix('torch.')}: another "
+        "processor or number of threads gives somewhat different figures"
+    ]
     if done < training.epochs:
         notes.append(
             f"stopped after epoch {done} of {training.epochs}: no better validation "
