@@ -71,9 +71,9 @@ FIGURES = (
     ("multiclass", "macro_f1"),
 )
 TOLERANCE = {"networks": 0.04, "others": 0.002}
-"""Greatest difference of a figure between two processors, as a share. A network's
-sums round differently with another instruction set, and with them its weights; the
-spread over seeds, measured on one processor, does not hold this difference."""
+"""Difference of a figure between two processors that is accepted, as a share; chosen,
+not measured. A network's sums round differently with another instruction set, and so
+do its weights; the spread over seeds, on one processor, does not include this."""
 
 SELECTION = (*HEADLINE, "nsl_kdd/extra_trees-none", "nsl_kdd/cnn-none")
 """Candidates for the one detector called best: chosen by attack types hidden from

@@ -109,12 +109,11 @@ def machines() -> str:
         found[f"{machine['processor']} ({sets}), {machine['threads']} thread"] = None
     return (
         f"All figures: {' and '.join(found)}. Each comes from a saved bundle, loaded "
-        "again. The spread over seeds does not hold the difference between processors: "
-        "networks trained with another instruction set may differ by up to "
-        f"{100 * TOLERANCE['networks']:.0f} points, all other models by "
-        f"{100 * TOLERANCE['others']:.1f}. One cell again, compared within these "
-        "tolerances: `python benchmarks/quality/run.py nsl_kdd_official --cell "
-        "nsl_kdd/cnn-hybrid`."
+        "again. The spread over seeds does not include the difference between "
+        "processors, which was not measured here. One cell again, compared with a "
+        f"tolerance of {100 * TOLERANCE['networks']:.0f} points for networks and "
+        f"{100 * TOLERANCE['others']:.1f} for all other models: "
+        "`python benchmarks/quality/run.py nsl_kdd_official --cell nsl_kdd/cnn-hybrid`."
     )
 
 
