@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
+import tracemalloc
 import warnings
 from collections.abc import Callable
 from itertools import pairwise
@@ -15,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evenflow.errors import BundleError
-from evenflow.onnx_guard import check_model
+from evenflow.onnx_guard import check_model, protobuf
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -188,6 +190,14 @@ def two_names(m: Any) -> None:
     m.graph.initializer.append(numpy_helper.from_array(weights(2), "w"))
 
 
+def weight_without_a_value(m: Any) -> None:
+    m.graph.initializer[0].raw_data = np.float32([1, np.nan]).tobytes()
+
+
+def endless_weight(m: Any) -> None:
+    m.graph.initializer[0].raw_data = np.float32([1, -np.inf]).tobytes()
+
+
 def axes_that_are_not_constant(m: Any) -> None:
     m.graph.initializer.append(numpy_helper.from_array(np.array(0), "zero"))
     m.graph.node.insert(0, node("Shape", "x", to="s"))
@@ -227,6 +237,8 @@ HOSTILE: list[tuple[Callable[[Any], None], str]] = [
     (axes_that_are_not_constant, "an axis that is not a constant"),
     (many_nodes, "more than 1000 nodes"),
     (two_names, "two tensors of the name 'w'"),
+    (weight_without_a_value, "a weight that is not finite"),
+    (endless_weight, "a weight that is not finite"),
 ]
 
 
@@ -258,6 +270,56 @@ def test_a_field_given_twice_is_refused() -> None:
 
 
 # --- time and memory ---
+
+
+def field(number: int, body: bytes) -> bytes:
+    """Return a field of a protocol buffer that holds bytes."""
+    size = len(body)
+    sizes = []
+    while size > 127:
+        sizes.append(size & 127 | 128)
+        size >>= 7
+    return bytes([number << 3 | 2, *sizes, size]) + body
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        field(7, b"\x0a\x00" * 10**6),
+        field(7, b"\x2a\x00" * 10**6),
+        field(7, field(1, b"\x0a\x00" * 10**6)),
+        field(7, field(1, b"\x2a\x00" * 10**6)),
+        field(7, field(5, b"\x08\x01" * 10**6)),
+        field(7, field(12, field(2, field(1, field(2, b"\x0a\x00" * 10**6))))),
+        b"\x42\x00" * 10**6,
+    ],
+    ids=["nodes", "weights", "inputs", "attributes", "axes", "output", "opsets"],
+)
+def test_a_model_of_many_small_fields_is_refused_before_it_takes_memory(
+    data: bytes,
+) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(BundleError, match="more than 100000 fields"):
+            check_model(data, source="model.onnx")
+        assert tracemalloc.get_traced_memory()[1] < 2**26
+    finally:
+        tracemalloc.stop()
+
+
+@given(
+    st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(0, 300), min_size=1),
+    st.integers(22, 60),
+)
+@settings(max_examples=50)
+def test_whole_numbers_are_read_the_same_in_blocks(
+    numbers: list[int], block: int
+) -> None:
+    run = helper.make_attribute("a", numbers).SerializeToString()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protobuf, "BLOCK", block)
+        found = protobuf._read(memoryview(run), "attribute", itertools.count())
+    assert found["ints"].tolist() == numbers
 
 
 def chain(n: int, size: int) -> Any:
@@ -358,6 +420,9 @@ def forest(**changes: Any) -> Any:
 @pytest.mark.parametrize(
     "changes",
     [
+        {"nodes_values": [float("nan"), 0.0, 0.0, 0.0]},
+        {"nodes_values": [float("inf"), 0.0, 0.0, 0.0]},
+        {"target_weights": [1.0, float("nan"), 1.0]},
         {"nodes_featureids": [2, 0, 0, 0]},
         {"nodes_featureids": [-1, 0, 0, 0]},
         {"nodes_featureids": [2**40, 0, 0, 0]},

@@ -128,6 +128,8 @@ def _weight(tensor: Message) -> Tensor:
         raise RefusedError("an empty tensor")
     if len(shape) > MAX_RANK or len(data) != math.prod(shape) * ITEM_BYTES[kind]:
         raise RefusedError(f"a weight of {len(data)} bytes for the shape {shape[:9]}")
+    if kind == FLOAT:
+        _expect_finite(np.frombuffer(data, "<f4"), "a weight")
     values = None
     if kind == INT64 and len(shape) <= 1 and len(data) <= 128:
         values = tuple(np.frombuffer(data, "<i8").tolist())
@@ -196,4 +198,12 @@ def _attribute(attribute: Message, rule: Any, what: str) -> Any:
             raise RefusedError(f"{what} = {str(value)[:80]}")
     elif kind != rule:
         raise RefusedError(f"{what} of another type")
+    elif kind in ("float", "floats"):
+        _expect_finite(value, what)
     return _weight(value) if kind == "tensor" else value
+
+
+def _expect_finite(values: Any, what: str) -> None:
+    """Refuse NaN and infinity: few rows may meet them, and no golden row."""
+    if not np.isfinite(values).all():
+        raise RefusedError(f"{what} that is not finite")

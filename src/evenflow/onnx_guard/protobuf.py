@@ -11,6 +11,7 @@ References
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -81,6 +82,10 @@ HOSTILE = {
     ("attribute", 23): "sparse weights",
 }
 TEXT_BYTES = 1024
+MAX_FIELDS = 100_000
+"""Most fields of a model; a run counts as one. Each takes memory once it is read."""
+BLOCK = 2**22
+"""Bytes of a run decoded at once: what decoding takes is many times as much."""
 
 # A forest's attributes hold millions of floats, ints and two words: runs of one
 # field (tags 0x3d, 0x40 and 0x4a) are found by an expression and decoded by NumPy.
@@ -95,21 +100,28 @@ class RefusedError(ValueError):
     """A model that evenflow's exporters do not write; the message names what."""
 
 
-def read(message: memoryview, kind: str = "model") -> Message:
-    """Return a message by the names of its fields; repeated ones are lists.
+def read(message: memoryview) -> Message:
+    """Return a model by the names of its fields; repeated ones are lists.
 
     Raises
     ------
     RefusedError
-        The bytes are damaged, or hold a field that is not in ``FIELDS``.
+        The bytes are damaged, or hold a field that is not in ``FIELDS``, or more than
+        ``MAX_FIELDS``.
     """
+    return _read(message, "model", itertools.count())
+
+
+def _read(message: memoryview, kind: str, n_read: Iterator[int]) -> Message:
     known = FIELDS[kind]
     found: Message = {name: [] for name, type_ in known.values() if type_.endswith("*")}
     for field, value in _fields(message, has_runs=kind == "attribute"):
         if field not in known:
             raise RefusedError(HOSTILE.get((kind, field), f"field {field} of a {kind}"))
+        if next(n_read) >= MAX_FIELDS:
+            raise RefusedError(f"a model of more than {MAX_FIELDS} fields")
         name, type_ = known[field]
-        read_value = _value(value, type_.rstrip("*"), f"{name} of a {kind}")
+        read_value = _value(value, type_.rstrip("*"), f"{name} of a {kind}", n_read)
         if type_.endswith("*"):
             found[name].append(read_value)
         elif name in found:
@@ -119,7 +131,9 @@ def read(message: memoryview, kind: str = "model") -> Message:
     return found
 
 
-def _value(value: int | bytes | memoryview, type_: str, what: str) -> Any:
+def _value(
+    value: int | bytes | memoryview, type_: str, what: str, n_read: Iterator[int]
+) -> Any:
     if isinstance(value, int):
         if type_ != "int":
             raise RefusedError(f"a number for the {what}")
@@ -137,7 +151,7 @@ def _value(value: int | bytes | memoryview, type_: str, what: str) -> Any:
         except UnicodeDecodeError:
             raise RefusedError(f"a {what} that is no UTF-8") from None
     elif type_ in FIELDS:
-        return read(value, type_)
+        return _read(value, type_, n_read)
     raise RefusedError(f"a {what} of another type")
 
 
@@ -148,9 +162,20 @@ def _run(run: bytes) -> NDArray[Any]:
     if run[0] == 0x4A:
         short = run.replace(b"\x4a\x04LEAF", b"L").replace(b"\x4a\x0aBRANCH_LEQ", b"B")
         return np.frombuffer(short, "S1")
-    raw = np.frombuffer(run, np.uint8)
-    ends = np.flatnonzero(raw < 0x80)  # tag, last byte of a number, tag, ...
-    tags, sizes = ends[::2], ends[1::2] - ends[::2]
+    raw, at = np.frombuffer(run, np.uint8), 0
+    values = []
+    while at < len(raw):
+        block = raw[at : at + BLOCK]
+        ends = np.flatnonzero(block < 0x80)  # tag, last byte of a number, tag, ...
+        ends = ends[: len(ends) // 2 * 2]
+        values.append(_ints(block, ends[::2], ends[1::2] - ends[::2]))
+        at += int(ends[-1]) + 1
+    return np.concatenate(values)
+
+
+def _ints(
+    raw: NDArray[np.uint8], tags: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> NDArray[np.int64]:
     value = np.zeros(len(tags), np.uint64)
     for place in range(int(sizes.max())):
         rows = np.flatnonzero(sizes > place)
