@@ -73,5 +73,5 @@ def test_a_program_trains_scores_and_judges_through_it(tmp_path):
     )
     with pytest.raises(evenflow.StorageError, match="is there already"):
         evenflow.train(recipe, tmp_path / "bundle")
-    with pytest.raises(evenflow.LeakError, match="trained this bundle"):
+    with pytest.raises(evenflow.LeakError, match="a training row"):
         evenflow.evaluate(bundle, "synthetic", "train")

@@ -78,7 +78,7 @@ def test_evaluate_draws_pages_and_pictures(run, bundle, tmp_path):
 def test_evaluate_refuses_rows_that_trained(run, bundle):
     done = run("evaluate", bundle, "--data", "synthetic", "--split", "train")
     assert done.exit_code == 2
-    assert "trained this bundle" in done.stderr
+    assert "a training row" in done.stderr
 
 
 def test_score_writes_a_verdict_for_every_record(run, bundle, records, tmp_path):
@@ -666,3 +666,28 @@ def test_a_name_from_a_file_cannot_move_the_cursor(run, bundle, records, tmp_pat
     assert done.exit_code == 0, done.output
     assert "columns not used: no\\x1b[2Jte" in done.stderr
     assert "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("data", "inspect", "synthetic", "-s", "n_rows=500"),
+        ("explain", "BUNDLE", "RECORDS", "--row", "1"),
+        ("evaluate", "BUNDLE", "--data", "synthetic", "-s", "n_rows=500"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_page_on_standard_output_is_alone_there(words, bundle, records):
+    places = {"BUNDLE": str(bundle), "RECORDS": str(records)}
+    command = [sys.executable, "-m", "evenflow", *(places.get(w, w) for w in words)]
+    command += ["--html", "/dev/stdout"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("<!doctype html>")
+    assert done.stdout.rstrip().endswith("</html>")
+    assert "wrote /dev/stdout" in done.stderr
+    both = [*command, "--json", *(["-"] if words[0] == "evaluate" else [])]
+    done = subprocess.run(both, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "two results would be mixed on standard output" in done.stderr

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evenflow.cli import options
+from evenflow.cli import options, streams
 from evenflow.cli.folders import cache, folders
 from evenflow.cli.guard import Group, print_json, voice
+from evenflow.cli.streams import STDOUT
 from evenflow.cli.text import columns
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def inspect(
     from evenflow import datasets
     from evenflow.prepare.explore import explore
 
+    is_taken = streams.is_taken(html, STDOUT if as_json else None)
     dataset = datasets.get(name)
     chosen = split or dataset.splits[0]
     params = options.dataset_params({"name": name}, settings) if settings else {}
@@ -135,9 +137,9 @@ def inspect(
     if as_json:
         print_json(found.to_dict())
         return
-    click.echo(found.to_text())
+    click.echo(found.to_text(), err=is_taken)
     for caveat in dataset.caveats:
-        click.echo(f"caveat: {caveat}")
+        click.echo(f"caveat: {caveat}", err=is_taken)
 
 
 def _described(dataset: Dataset, roots: Sequence[Path]) -> dict[str, Any]:

@@ -8,11 +8,10 @@ from typing import Any
 
 import click
 
-from evenflow.cli import options
+from evenflow.cli import options, streams
 from evenflow.cli.folders import folders
 from evenflow.cli.guard import Command, print_json, voice
-
-STDOUT = Path("-")
+from evenflow.cli.streams import STDOUT
 
 
 @click.command(cls=Command, short_help="Judge BUNDLE on labelled rows it never saw.")
@@ -75,6 +74,7 @@ def evaluate(
     from evenflow.judge import render
     from evenflow.runtime import bundle as bundles
 
+    is_taken = streams.is_taken(json_file, html, markdown, latex)
     with voice().events() as on_event:
         loaded = bundles.load(bundle)
         report = experiment.evaluate(
@@ -96,7 +96,7 @@ def evaluate(
     if png is not None:
         render.png(report, png)
     if json_file != STDOUT:
-        click.echo(summary(report.to_dict()))
+        click.echo(summary(report.to_dict()), err=is_taken)
     for wrote in (json_file, html, png, markdown, latex):
         if wrote is not None and wrote != STDOUT:
             voice().say(f"wrote {wrote}")

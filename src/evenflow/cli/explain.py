@@ -9,13 +9,13 @@ import click
 
 from evenflow.cli import options, streams
 from evenflow.cli.guard import Command, print_json, voice
+from evenflow.cli.streams import STDIN, STDOUT
 from evenflow.errors import DataError
 
 if TYPE_CHECKING:
     from evenflow.runtime.bundle import Bundle
     from evenflow.schema import Table
 
-STDIN = Path("-")
 SHOWN = 5
 
 
@@ -62,6 +62,7 @@ def explain(
     """
     if (row is None) == (line is None):
         raise click.UsageError("say which record: either --row N or --line N")
+    is_taken = streams.is_taken(html, STDOUT if as_json else None)
     from evenflow import files
     from evenflow.runtime import bundle as bundles
 
@@ -81,7 +82,7 @@ def explain(
     if as_json:
         print_json(made)
         return
-    click.echo(made["text"])
+    click.echo(made["text"], err=is_taken)
 
 
 def explanation(

@@ -9,8 +9,8 @@ import click
 
 from evenflow.cli import options, streams
 from evenflow.cli.guard import Command, print_json, voice
+from evenflow.cli.streams import STDIN, STDOUT
 
-STDIN = STDOUT = Path("-")
 FORMATS = click.Choice(["csv", "jsonl", "parquet"])
 
 

@@ -10,10 +10,14 @@ from __future__ import annotations
 import io
 import os
 import sys
+from pathlib import Path
 from typing import Any, BinaryIO
+
+import click
 
 from evenflow.errors import DataError, StorageError
 
+STDIN = STDOUT = Path("-")
 NAMES = ("stdin", "stdout", "stderr")
 
 
@@ -86,6 +90,35 @@ def stdout() -> BinaryIO:
 def is_closed() -> bool:
     """Return whether the program was started without a standard output."""
     return isinstance(sys.stdout, Closed)
+
+
+def is_taken(*written: Path | None) -> bool:
+    """Return whether a file given is standard output; words then go to stderr.
+
+    Parameters
+    ----------
+    *written : Path or None
+        Files that a command writes; ``-`` is standard output.
+
+    Raises
+    ------
+    click.UsageError
+        Two of them are.
+    """
+    n = sum(_is_stdout(path) for path in written if path is not None)
+    if n > 1:
+        raise click.UsageError(
+            "two results would be mixed on standard output; expected one. Write the "
+            "other to a file"
+        )
+    return n == 1
+
+
+def _is_stdout(path: Path) -> bool:
+    try:
+        return path == STDOUT or os.path.samestat(path.stat(), os.fstat(1))
+    except OSError:
+        return False
 
 
 def check() -> None:

@@ -162,7 +162,7 @@ def check_shared(shared: Shared, protocol: Protocol) -> None:
         Rows are shared under a protocol that promises none, or more than
         ``MOSTLY_SEEN`` of the rows are shared and no publisher chose them.
     """
-    same = "have exactly the features of a row that trained this bundle"
+    same = "have exactly the features of a training row"
     if shared.found and not protocol.may_share_rows:
         raise LeakError(
             f"{shared.found} of {shared.compared} judged rows {same}; expected none "
