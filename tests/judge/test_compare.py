@@ -245,6 +245,29 @@ def test_every_fold_is_run_by_one_call_and_averaged(forest, reporter, tmp_path):
     assert "2 x 3 folds" in (tmp_path / "comparison.md").read_text()
 
 
+def test_folds_whose_classes_differ_are_added_up_by_name(forest, reporter, tmp_path):
+    folded = forest.with_(split={"name": "kfold", "k": 2})
+
+    def run_cell(recipe):
+        report = reporter(recipe.with_(seed=recipe.seed + recipe.split.params["fold"]))
+        if recipe.split.params["fold"]:  # another order, and one class instead of u2r
+            counts = dict(reversed(report["class_counts"].items()))
+            report["class_counts"] = counts | {"worm": counts.pop("u2r")}
+            recall = report["multiclass"]["recall"]
+            recall["worm"] = recall.pop("u2r")
+        return report
+
+    made = compare([folded], 1, tmp_path, run_cell=run_cell, folds=True, pages=False)
+    (row,) = made.rows
+    first, second = (reporter(forest.with_(seed=s)) for s in (7, 8))
+    counts = first["class_counts"]
+    assert {name: found["rows"] for name, found in row.recall.items()} == {
+        name: n if name == "u2r" else 2 * n for name, n in counts.items()
+    } | {"worm": counts["u2r"]}
+    assert row.recall["u2r"]["mean"] == first["multiclass"]["recall"]["u2r"]
+    assert row.recall["worm"]["mean"] == second["multiclass"]["recall"]["u2r"]
+
+
 def test_folds_of_a_split_without_folds_are_refused(forest, reporter, tmp_path):
     with pytest.raises(RecipeError, match="has no folds; expected kfold"):
         run([forest], tmp_path, reporter, folds=True)

@@ -118,9 +118,11 @@ def _row(label: str, cells: Sequence[Cell]) -> Row:
     seeds = tuple(dict.fromkeys(cell.recipe.seed for cell in cells))
     folds = len(cells) // len(seeds)
     one_seed = [c.report for c in cells if c.recipe.seed == seeds[0]]
+    # folds and seeds may differ in their classes: attack types that few rows have
+    names = dict.fromkeys(name for part in reports for name in part["class_counts"])
     counts = {
-        name: sum(part["class_counts"][name] for part in one_seed)
-        for name in report["class_counts"]
+        name: sum(part["class_counts"].get(name, 0) for part in one_seed)
+        for name in names
     }
 
     def over(*path: str) -> OverSeeds:
@@ -182,6 +184,7 @@ def _recall(over: OverSeeds, n_rows: int) -> dict[str, Any]:
 
 def _at(value: Mapping[str, Any], path: Sequence[str]) -> float | None:
     found: Any = value
-    for step in path:
+    for step in path[:-1]:
         found = found[step]
+    found = found.get(path[-1])
     return None if found is None else float(found)
