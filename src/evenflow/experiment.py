@@ -225,7 +225,7 @@ def _experiment(
             on_event=heard,
             **recipe.dataset.params,
         )
-        check_table(table)
+        check_table(table, recipe.target)
         return table
 
     trained = train(recipe, load=load, on_event=on_event, **how)

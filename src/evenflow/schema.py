@@ -80,6 +80,8 @@ class Schema:
             raise ValueError(f"classes must start with {BENIGN!r}: {self.classes}")
         if len(set(self.names)) != len(self.columns):
             raise ValueError(f"{self.name}: two columns share a name")
+        if absent := sorted({*self.families.values()} - {*self.classes}):
+            raise ValueError(f"{self.name}: families name no class: {absent[:5]}")
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -65,11 +65,11 @@ def test_a_report_that_is_none_is_named(run, edited, value):
     assert run("bundle", "show", copy, "--json").exit_code == 0
 
 
-def test_a_recipe_without_names_is_shown_as_unknown(run, edited):
+def test_a_recipe_without_names_is_refused(run, edited):
     copy = edited("recipe.json", lambda _: '{"model": null}')
     done = run("bundle", "show", copy)
-    assert done.exit_code == 0, done.stderr
-    assert "?/?-?, seed ?" in done.stdout
+    assert done.exit_code == 2
+    assert "recipe.json: 'dataset': Field required" in done.stderr
 
 
 def test_no_table_passes_a_control_character_on():

@@ -148,6 +148,34 @@ def test_a_name_that_no_bundle_holds_is_refused_before_the_training(
     assert [p.name for p in tmp_path.iterdir()] == ["mine.csv"]
 
 
+@pytest.mark.parametrize(
+    ("target", "n_types", "found"),
+    [
+        ("attack", 300, "found 301 classes, expected at most 300"),
+        ("binary", 2000, "found 2,001 attack types, expected at most 2,000"),
+    ],
+)
+def test_more_classes_than_a_bundle_holds_are_refused_before_the_training(
+    target, n_types, found, run, tmp_path, monkeypatch
+):
+    from evenflow.learn import training
+
+    monkeypatch.setattr(training, "_parts", lambda *_: pytest.fail("it trains"))
+    types = [f"t{k}" for k in range(n_types)]
+    lines = [f"{i % 7},{label}" for i, label in enumerate(["benign", *types] * 2)]
+    path = tmp_path / "mine.csv"
+    path.write_text("\n".join(["a,label", *lines]), encoding="utf-8")
+    families = "\n".join(["[families]", *(f'{name} = "attack"' for name in types)])
+    (tmp_path / "mine.toml").write_text(families, encoding="utf-8")
+    done = run("train", "table_file/random_forest-none", "-o", tmp_path / "b",
+               "-s", f"dataset.path={path}", "-s", f"target={target}",
+               "-s", f"dataset.config={tmp_path / 'mine.toml'}")  # fmt: skip
+    assert done.exit_code == 2
+    assert found in done.stderr
+    assert "check whether the label column is the right one" in done.stderr
+    assert not (tmp_path / "b").exists()
+
+
 def test_a_recipe_that_no_bundle_holds_is_refused_before_the_training(run, tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(

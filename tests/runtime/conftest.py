@@ -37,7 +37,11 @@ def parts(
         ),
         "golden": small_table.take(np.arange(40)),
         "reference": small_table.take(benign[:100]),
-        "recipe": {"dataset": {"name": "small"}, "seed": 7},
+        "recipe": {
+            "dataset": {"name": "small"},
+            "model": {"name": "softmax_regression"},
+            "seed": 7,
+        },
         "report": {"protocol": "none", "binary": {"f1": 0.5}},
         "card": "# A small detector\n",
         "fingerprint": np.arange(5, dtype=np.uint64),

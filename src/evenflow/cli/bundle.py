@@ -44,14 +44,12 @@ def show(folder: Path, *, card: bool, as_json: bool) -> None:
         )
         return
     recipe, schema = found.recipe, found.schema
-    dataset, model, balance = (
-        (recipe.get(part) or {}).get("name", "?")
-        for part in ("dataset", "model", "balance")
-    )
+    dataset, model = recipe["dataset"]["name"], recipe["model"]["name"]
+    balance = (recipe.get("balance") or {}).get("name", "none")
     facts = {
         "bundle": folder,
         "made by": f"evenflow {found.manifest['evenflow']}",
-        "recipe": f"{dataset}/{model}-{balance}, seed {recipe.get('seed', '?')}",
+        "recipe": f"{dataset}/{model}-{balance}, seed {recipe['seed']}",
         "model": f"{found.manifest['model_bytes']:,} bytes of ONNX, "
         f"{found.manifest['n_features']} features",
         "classes": ", ".join(schema.classes),

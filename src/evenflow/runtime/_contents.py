@@ -27,7 +27,10 @@ from evenflow.runtime._folder import AGAIN, check_plain
 from evenflow.schema import BENIGN, Table
 
 MAX_COLUMNS = 10_000
-MAX_CLASSES = 1_000
+MAX_CLASSES = 300
+"""Most classes: a report holds each pair of them, and a page shows the report."""
+MAX_TYPES = 2_000
+"""Most attack types of the rows that train or judge; a report holds each."""
 MAX_ROWS = 10_000
 """Most golden rows, and most reference rows."""
 
@@ -73,7 +76,7 @@ class ColumnContents(_Contents):
     aliases: ColumnNames = []
     description: Text = ""
     decimal: Literal["", ",", "."] = ""
-    thousands: Annotated[str, Field(max_length=1)] = ""
+    thousands: Literal["", ",", ".", " ", "'"] = ""
 
 
 class SchemaContents(_Contents):
@@ -189,15 +192,24 @@ class Choice(BaseModel):
     name: Name
 
 
-class RecipeContents(BaseModel):
-    """What is read of ``recipe.json``; a recipe is checked when it is used."""
+Settings = dict[Name, Word | Finite | bool]
+"""A table of a recipe; a recipe's own type checks it when it is used."""
 
-    model_config = ConfigDict(strict=True, extra="allow")
 
-    dataset: Choice | None = None
-    model: Choice | None = None
+class RecipeContents(_Contents):
+    """``recipe.json``."""
+
+    title: Text = ""
+    reference: Text = ""
+    dataset: Choice
+    target: Literal["family", "attack", "binary"] = "family"
+    split: Choice | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    prepare: Settings = {}
     balance: Choice | None = None
-    seed: Annotated[int, Field(ge=0, le=2**63)] | None = None
+    model: Choice
+    training: Settings = {}
+    decide: Settings = {}
 
 
 def check(kind: type[BaseModel], value: Mapping[str, Any], *, source: str) -> None:
@@ -229,15 +241,23 @@ def check_recipe(value: Mapping[str, Any]) -> None:
         ) from None
 
 
-def check_table(table: Table) -> None:
+def check_table(table: Table, target: str) -> None:
     """Refuse rows whose columns and classes no bundle can hold, before a training.
+
+    Parameters
+    ----------
+    table : Table
+    target : {'family', 'attack', 'binary'}
+        What is told apart.
 
     Raises
     ------
     DataError
         A name is too long or holds a control character, or there are too many.
     """
+    _check_numbers(table, target)
     value = table.schema.to_dict()
+    value["classes"] = value["classes"][:MAX_CLASSES]  # those of a binary target
     names = [] if table.extra is None else table.extra.columns
     try:
         check_plain([value, names])
@@ -250,6 +270,21 @@ def check_table(table: Table) -> None:
             "of one line, of at most 500 characters and without control characters. "
             "Rename the column, drop it, or correct the label"
         )
+
+
+def _check_numbers(table: Table, target: str) -> None:
+    n_classes = len(table.schema.classes)
+    n_types = n_classes if table.attack is None else table.attack.n_unique()
+    told_apart = {"family": n_classes, "attack": n_types, "binary": 2}[target]
+    for n, most, what, do in (
+        (n_types, MAX_TYPES, "attack types", "Give several types one label"),
+        (told_apart, MAX_CLASSES, "classes", 'Set target = "binary" in the recipe'),
+    ):
+        if n > most:
+            raise DataError(
+                f"{table.schema.name}: found {n:,} {what}, expected at most {most:,}. "
+                f"{do}, or check whether the label column is the right one"
+            )
 
 
 def _first_error(kind: type[BaseModel], value: Mapping[str, Any]) -> str:

@@ -32,7 +32,7 @@ LIMITS = {
     "golden.npz": 64 * MB,
     "reference.npz": 64 * MB,
     "fingerprint.npz": 1024 * MB,
-    "report.json": 64 * MB,
+    "report.json": 16 * MB,
     "recipe.json": MB,
     "card.md": 4 * MB,
 }
