@@ -615,6 +615,10 @@ def test_a_part_that_means_nothing_is_refused_in_words(
         (MANIFEST, '{"format": true}'),
         (MANIFEST, '{"format": "\\u001b[2J"}'),
         ("report.json", "[" * 100_000),
+        ("report.json", '{"a":' * 40 + "0" + "}" * 40),
+        ("recipe.json", '{"a": ' + "[" * 40 + "]" * 40 + "}"),
+        ("report.json", '{"a": ' + "9" * 5000 + "}"),
+        ("report.json", '{"a": -' + "9" * 20 + "}"),
         ("report.json", '{"a": [' + "0," * 2_000_001 + "0]}"),
     ],
     ids=lambda v: v[:40],
@@ -627,6 +631,22 @@ def test_json_that_no_program_can_pass_on_is_refused(
     with pytest.raises(BundleError, match="expected|Field required") as found:
         bundles.load(copy)
     assert str(found.value).isprintable()
+    assert "sys." not in str(found.value)
+
+
+def test_classes_in_another_order_than_the_model_learnt_are_refused(
+    parts: dict[str, Any], tmp_path: Path
+) -> None:
+    counts = dict.fromkeys(parts["schema"].classes, 9)
+    report = {"training": {"class_counts": {"before": counts, "after": counts}}}
+    bundles.save(tmp_path / "b", **parts | {"report": report})
+    bundles.load(tmp_path / "b")
+    content = json.loads((tmp_path / "b" / MANIFEST).read_text())
+    first, *attacks = content["schema"]["classes"]
+    content["schema"]["classes"] = [first, *reversed(attacks)]
+    change_json(tmp_path / "b" / MANIFEST, schema=content["schema"])
+    with pytest.raises(BundleError, match=r"report\.json belongs to another contract"):
+        bundles.load(tmp_path / "b")
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,8 @@ CONTROL = re.compile(
 """Characters that change how a terminal or a page shows others, but tab and newline."""
 HALF = re.compile("[\\ud800-\\udfff]")
 """Halves of surrogate pairs, which no encoding can write."""
+MAX_LEVELS = 32
+"""Most lists and objects inside each other: what shows them calls itself for each."""
 MAX_VALUES, MAX_VALUES_OF_RECORDS = 200_000, 2_000_000
 """Most values in a JSON file; a page shows all those of a report."""
 AGAIN = "Get the bundle again from where it was trained"
@@ -235,7 +237,7 @@ def from_json(data: bytes, *, source: str, of_records: bool = False) -> dict[str
         not finite, a control character or half a surrogate pair.
     """
     try:
-        value = json.loads(data, object_pairs_hook=_object)
+        value = json.loads(data, object_pairs_hook=_object, parse_int=_whole)
         if not isinstance(value, dict):
             raise TypeError(f"a {type(value).__name__}")
         if of_records:
@@ -256,6 +258,15 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
+def _whole(digits: str) -> int:
+    if len(digits) > 20:  # Python reads up to 4,300
+        raise ValueError(_TOO_LARGE)
+    return int(digits)
+
+
+_TOO_LARGE = "a whole number of more than 64 bits"
+
+
 def check_plain(
     value: Any, *, odd: re.Pattern[str] = CONTROL, most: int = MAX_VALUES
 ) -> None:
@@ -265,25 +276,35 @@ def check_plain(
     ------
     ValueError
         A text holds an odd character, a number is not finite or of more than 64 bits,
-        or there are too many values.
+        or there are too many values, or too many inside each other.
     """
-    waiting, n_values = [value], 0
-    while waiting:
-        found = waiting.pop()
-        n_values += 1
-        if isinstance(found, dict):
-            waiting += found.keys()
-            waiting += found.values()
-        elif isinstance(found, list):
-            waiting += found
-        elif isinstance(found, str):
-            if character := odd.search(found):
-                raise ValueError(
-                    f"the control character {character[0]!r} in the text {found[:60]!r}"
-                )
-        elif isinstance(found, float) and not math.isfinite(found):
-            raise ValueError("a number that is not finite")
-        elif isinstance(found, int) and abs(found) > 2**63:
-            raise ValueError("a whole number of more than 64 bits")
-        if n_values > most:
-            raise ValueError(f"more than {most} values")
+    level, n_values = [value], 0
+    for _ in range(MAX_LEVELS + 1):
+        inner: list[Any] = []
+        for found in level:
+            n_values += 1
+            if isinstance(found, dict):
+                inner += found.keys()
+                inner += found.values()
+            elif isinstance(found, list):
+                inner += found
+            else:
+                _check_plain(found, odd)
+            if n_values > most:
+                raise ValueError(f"more than {most} values")
+        if not inner:
+            return
+        level = inner
+    raise ValueError(f"more than {MAX_LEVELS} lists or objects inside each other")
+
+
+def _check_plain(found: Any, odd: re.Pattern[str]) -> None:
+    if isinstance(found, str):
+        if character := odd.search(found):
+            raise ValueError(
+                f"the control character {character[0]!r} in the text {found[:60]!r}"
+            )
+    elif isinstance(found, float) and not math.isfinite(found):
+        raise ValueError("a number that is not finite")
+    elif isinstance(found, int) and abs(found) > 2**63:
+        raise ValueError(_TOO_LARGE)

@@ -82,7 +82,8 @@ def read_parts(folder: Path, files: Mapping[str, bytes]) -> Parts:
         schema = Schema.from_dict(manifest["schema"])
         preprocessor = Preprocessor.from_dict(typed["preprocessor.json"][1])
         decision = Decision.from_dict(typed["decision.json"][1])
-        _check_contract(folder, manifest, schema, preprocessor, decision)
+        report = read("report.json")
+        _check_contract(folder, manifest, schema, preprocessor, decision, report)
         golden, arrays = read_rows(files, "golden.npz", schema)
         reference, _ = read_rows(files, "reference.npz", schema)
         golden = with_codes(golden, arrays)
@@ -115,7 +116,7 @@ def read_parts(folder: Path, files: Mapping[str, bytes]) -> Parts:
         decision=decision,
         manifest=manifest,
         recipe=typed["recipe.json"][1],
-        report=read("report.json"),
+        report=report,
         card=card,
         golden=golden,
         golden_log_proba=arrays["log_proba"],
@@ -174,6 +175,7 @@ def _check_contract(
     schema: Schema,
     preprocessor: Preprocessor,
     decision: Decision,
+    report: Mapping[str, Any],
 ) -> None:
     numeric = {c.name for c in schema.numeric}
     categories = tuple(c.name for c in schema.categories)
@@ -183,6 +185,7 @@ def _check_contract(
         and tuple(preprocessor.categories) == categories
         and preprocessor.layout.n_features == manifest["n_features"],
         "decision.json": decision.bias.shape == (len(schema.classes),),
+        "report.json": _trained_classes(report) in (None, schema.classes),
     }
     for name, fit in fits.items():
         if not fit:
@@ -190,3 +193,11 @@ def _check_contract(
                 f"{folder / name} belongs to another contract; expected one for the "
                 f"columns and classes of {schema.name!r} in manifest.json. {AGAIN}"
             )
+
+
+def _trained_classes(report: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return the classes in the record of the training, in the order of the model."""
+    found: Any = report
+    for step in ("training", "class_counts", "before"):
+        found = found.get(step) if isinstance(found, dict) else None
+    return tuple(found) if isinstance(found, dict) else None
