@@ -11,8 +11,10 @@ from click.testing import CliRunner
 
 import evenflow
 from evenflow.cli import main
+from evenflow.cli.report import summary
 from evenflow.errors import DataError
 from evenflow.judge import render
+from evenflow.runtime.stream import score_file
 
 
 def day(seed, **n):
@@ -260,3 +262,35 @@ def test_a_model_trained_without_attack_types_judges_a_day_that_has_them(tmp_pat
     assert report.confusion["labels"] == ["benign", "1"]
     assert report.class_counts == {"benign": 40, "1": 30}
     assert report.binary["unseen_detection_rate"] is None
+
+
+def test_rows_that_score_rejects_are_in_no_figure_and_counted_on_top(
+    trained, bundle, tmp_path
+):
+    text = day(6, normal=60, ddos=60).write_csv().splitlines()
+    text[7] = text[7].replace(text[7].split(",")[0], "fast", 1)
+    text[90] = text[90].replace(text[90].split(",")[1], "0xfa", 1)
+    later, out = tmp_path / "later.csv", tmp_path / "out.csv"
+    later.write_text("\n".join(text) + "\n")
+    report = evenflow.evaluate(bundle, "table_file", path=str(later))
+    scored = score_file(evenflow.load_bundle(bundle), later, out, on_bad_row="reject")
+    assert (report.n_rows, scored.rejected) == (scored.scored, 2)
+    decided = np.sum(report.confusion["matrix"], axis=0)
+    assert dict(zip(report.confusion["labels"], decided, strict=True)) == scored.counts
+    finding = next(f for f in report.leaks if f["check"] == "rejected rows")
+    assert (finding["status"], finding["text"][:6]) == ("warn", "2 rows")
+    assert any("2 of 120 (line 8, 91)" in note for note in report.notes)
+    top = summary(report.to_dict()).split("at the threshold")[0]
+    assert "2 rows of the data set are in no figure" in top
+
+
+def test_rows_without_a_finite_score_are_in_no_figure(trained, tmp_path):
+    evenflow.train(
+        recipe(trained / "train.csv", prepare={"scaling": "standard"}), tmp_path / "b"
+    )
+    frame = day(7, normal=30, ddos=30)
+    frame[4, "dur"] = 1e300
+    report = judged(tmp_path / "b", frame, tmp_path)
+    assert report.n_rows == 59
+    assert any("rejects them: 1 (row 5, column dur" in note for note in report.notes)
+    assert "in no figure" in json.dumps(report.leaks)

@@ -266,8 +266,7 @@ def evaluate(
     dataset : str
         Name of a data set with the bundle's columns.
     split : str
-        One of the data set's published parts, or ``held_out``: the rows that the
-        bundle's own recipe kept for judging.
+        A published part of it, or ``held_out``: what the bundle's recipe kept back.
     folders : sequence of Path
         Where data sets are looked for, in order.
     params : dict, optional
@@ -285,6 +284,7 @@ def evaluate(
     """
     from evenflow.judge.report import judge
     from evenflow.prepare.leaks import MOSTLY_SEEN, check_shared, count_shared
+    from evenflow.runtime.judging import judge_labelled
 
     record = bundle.report.get("training")
     if not isinstance(record, dict) or not isinstance(record.get("attacks"), dict):
@@ -295,7 +295,6 @@ def evaluate(
     recipe = Recipe.from_dict(bundle.recipe, source=f"{bundle.path}: recipe")
     own = recipe.dataset.params if dataset == recipe.dataset.name else {}
     params = own | (params or {})
-
     said: list[str] = []
     heard = _once(on_event, said)
     # held-out rows are drawn from the training file, which is read as in training
@@ -317,7 +316,10 @@ def evaluate(
     # a row may be labelled with its family alone
     trained = {*record["attacks"], *map(bundle.schema.class_of, record["attacks"])}
     present = [] if table.attack is None else table.attack.unique().to_list()
-    scores = bundle.score(table)
+    table, scores, bad = judge_labelled(bundle, table)
+    if bad:
+        told = f"rows set aside, as score rejects them: {len(bad):,} ({bad[0]})"
+        heard(Note(text=told))
     report = judge(
         table,
         scores,

@@ -195,6 +195,8 @@ class Table:
     """Attack type of each row (``benign`` for benign ones); None without labels."""
     extra: pl.DataFrame | None = None
     """Columns that are no features (addresses, times, numbers), same height."""
+    n_rejected: int = 0
+    """Rows of the source that are not among these, as a model gives them no verdict."""
 
     def __post_init__(self) -> None:
         if tuple(self.frame.columns) != self.schema.names:

@@ -410,15 +410,14 @@ def test_a_few_numbers_with_marks_are_never_set_aside_in_silence(tmp_path):
         load(path)
 
 
-def test_an_address_among_byte_counts_is_a_missing_value_with_its_line(tmp_path):
+def test_a_row_with_an_address_among_byte_counts_is_set_aside(tmp_path):
     path = tmp_path / "ton.csv"
     rows = ["35,-,T,0,normal", "0,dns,-,1,scan", "0.0.0.0,-,F,1,scan", "7,-,-,0,normal"]
     path.write_text("\n".join(["src_bytes,service,AA,label,type", *rows, ""]))
     table, notes = load(path)
-    assert "src_bytes: 1 value(s) that are no numbers (first on line 4" in notes
+    assert "1 of 4 (line 4). src_bytes: 1, first on line 4: '0.0.0.0'" in notes
     assert [c.kind for c in table.schema.columns] == ["numeric", "category", "numeric"]
-    assert table.frame["service"].to_list() == [None, "dns", None, None]
-    assert len(table) == 4
+    assert table.frame["service"].to_list() == [None, "dns", None]
     (batch,) = read_records(path, table.schema)
     assert [(b.line, b.column) for b in batch.bad] == [(4, "src_bytes")]
 

@@ -232,17 +232,34 @@ def test_a_class_of_one_row_is_taken_and_named(tmp_path):
     assert "classes of one row: dos" in told
 
 
-def test_a_word_among_many_numbers_is_missing_and_named_with_line_and_column(tmp_path):
+def test_a_row_with_a_word_among_numbers_is_set_aside_as_score_rejects_it(tmp_path):
     rows = [f"{i},{'benign' if i % 2 else 'dos'}" for i in range(20)]
-    rows[7] = "many,dos"
+    rows[7] = "many,worm"
     path = tmp_path / "bad.csv"
     path.write_text("\n".join(["pkts,label", *rows]) + "\n")
     table, told = load(path)
-    assert "pkts: 1 value(s) that are no numbers (first on line 9: 'many')" in told
+    assert "rows set aside, as score rejects them: 1 of 20 (line 9)" in told
+    assert "pkts: 1, first on line 9: 'many', expected a number" in told
     assert table.schema.column("pkts").kind == "numeric"
-    assert table.frame["pkts"].is_nan().arg_true().to_list() == [7]
+    assert (len(table), table.n_rejected) == (19, 1)
+    assert table.schema.classes == ("benign", "dos"), "no row of worm is left"
     _, bad = contract.conform(table.schema, pl.read_csv(path, infer_schema=False))
     assert [b.found for b in bad] == ["'many'"]
+
+
+def test_a_table_whose_rows_are_mostly_impossible_is_refused(tmp_path):
+    names = [f"c{i}" for i in range(12)]
+    rows = [
+        ["x" if k % 20 == i else str(k) for i in range(12)]
+        + ["dos" if k % 3 else "benign"]
+        for k in range(100)
+    ]
+    path = tmp_path / "bad.csv"
+    path.write_text("\n".join(",".join(r) for r in [[*names, "label"], *rows]) + "\n")
+    with pytest.raises(
+        DataError, match=r"found 60 rows of 100 .*first: line 2, column c0"
+    ):
+        load(path)
 
 
 def test_a_column_of_words_is_no_column_of_numbers_whatever_the_toml_says(tmp_path):

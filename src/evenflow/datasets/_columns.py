@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from evenflow.contract import shown
 from evenflow.datasets import _guess
 from evenflow.datasets._own import OwnFile
 from evenflow.errors import DataError
@@ -39,35 +38,6 @@ def column_of(series: pl.Series, kind: str, marks: Column) -> Column:
     x = x[np.isfinite(x)]
     # no bounds from values seen: a count that was 0 or 1 here may be 2 tomorrow
     return replace(column, step=1 if len(x) and (x == np.floor(x)).all() else None)
-
-
-def numbers_of(
-    series: pl.Series, column: Column, file: OwnFile, notes: list[str]
-) -> pl.Series:
-    """Return a column's numbers; a value that is none is missing, and noted.
-
-    Raises
-    ------
-    DataError
-        Most values are no numbers.
-    """
-    values, wrong = numbers(series, column)
-    rows = wrong.arg_true()
-    if len(rows):
-        first = f"{file.at(rows[0])}: {shown(series[rows[0]])}"
-        if not _guess.are_few(len(rows), int(values.is_not_null().sum())):
-            raise DataError(
-                f"{file.where}, column {series.name}: found {len(rows):,} values that "
-                f"are no numbers (first on {first}), expected numbers. Write the kind "
-                f'under [columns]: {series.name} = "category", or correct the values'
-            )
-        notes.append(
-            f"{series.name}: {len(rows):,} value(s) that are no numbers (first on "
-            f"{first}) are missing values here; score rejects such a row"
-        )
-    if n_infinite := int(values.is_infinite().sum()):
-        notes.append(f"{series.name}: {n_infinite:,} infinite value(s)")
-    return values
 
 
 def refuse_marks(series: pl.Series, marks: Column, file: OwnFile) -> None:

@@ -12,10 +12,8 @@ from evenflow.datasets import _tables
 from evenflow.errors import DataError
 from evenflow.prepare import names
 from evenflow.schema import Column
-from evenflow.text.numbers import numbers
+from evenflow.text.numbers import SPACE, numbers
 
-MISSING = ("", "-", "na", "n/a", "nan", "null", "none", "?")
-"""Words for "no value" in a user's text file, in lower case."""
 FEW = 0.1
 """Share of a column's values that may be no numbers."""
 BENIGN_WORDS = {
@@ -228,8 +226,8 @@ def number_share(given: pl.Series) -> float:
 
 def without_missing(frame: pl.DataFrame) -> pl.DataFrame:
     """Return text columns stripped, with null for each word that means no value."""
-    words = pl.col(pl.String).str.strip_chars()
-    missing = words.str.to_lowercase().is_in(MISSING)
+    words = pl.col(pl.String).str.strip_chars(SPACE)
+    missing = words.str.to_lowercase().is_in(_tables.NOTHING)
     return frame.with_columns(pl.when(~missing).then(words))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from evenflow import contract
-from evenflow.datasets import _guess
+from evenflow.datasets import _guess, _tables
 from evenflow.datasets._table_config import Config, Value
 from evenflow.errors import DataError
 from evenflow.registry import nearest
@@ -243,7 +243,7 @@ def _refuse_missing(
     binary: Sequence[str],
 ) -> None:
     """Refuse rows without a label; a value that ``benign`` names is one."""
-    bad = words.str.to_lowercase().is_in(_guess.MISSING) & ~words.is_in(benign)
+    bad = words.str.to_lowercase().is_in(_tables.NOTHING) & ~words.is_in(benign)
     rows = bad.arg_true()
     if not len(rows):
         return

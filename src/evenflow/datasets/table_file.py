@@ -10,7 +10,16 @@ from typing import Any
 import polars as pl
 
 from evenflow import contract
-from evenflow.datasets import Dataset, _columns, _guess, _labels, _own, _tables
+from evenflow.contract import Conformed
+from evenflow.datasets import (
+    Dataset,
+    _columns,
+    _guess,
+    _labels,
+    _own,
+    _rejected,
+    _tables,
+)
 from evenflow.datasets._own import OwnFile
 from evenflow.datasets._table_config import (
     Config,
@@ -24,7 +33,7 @@ from evenflow.errors import DataError
 from evenflow.prepare.suspects import label_twins
 from evenflow.progress import Note, OnEvent, ignore
 from evenflow.registry import nearest
-from evenflow.schema import BENIGN, Schema, Table
+from evenflow.schema import ATTACK, BENIGN, Schema, Table
 
 
 def load(
@@ -50,7 +59,8 @@ def load(
     addresses, ports, times and columns of very many words are no features. Each other
     value of the label is a class of its own, in lower case, unless ``families`` puts
     several together. ``?``, ``-``, ``NA``, ``NaN``, ``null`` and nothing are missing.
-    A value that is no number, in a column of numbers, is missing too, with a note.
+    A row with any other word in a column of numbers is set aside and counted, with a
+    note of its line: ``score`` rejects it too.
 
     Parameters
     ----------
@@ -78,9 +88,9 @@ def load(
     RecipeError
         The TOML file has an unknown key.
     DataError
-        The file is missing, empty, damaged or no table, most values of a column are
-        no numbers, a column has no value, no value of the label surely means benign,
-        or there is one class only.
+        The file is missing, empty, damaged or no table, many values of a column are
+        not of its kind, a column has no value, no value of the label surely means
+        benign, or there is one class only.
     """
     settings = read_config(
         config,
@@ -93,7 +103,7 @@ def load(
         thousands=thousands,
     )
     where = find(path, folders)
-    train = _without_twins(_prepared(where, settings, on_event), settings, on_event)
+    train = _prepared(_own.read(where, header=settings.header), settings, on_event)
     if split == "train":
         return train
     return _like(train.schema, _test_file(where, test, folders), settings, on_event)
@@ -142,8 +152,34 @@ def _test_file(where: Path, test: str | None, folders: Sequence[Path]) -> Path:
     return find(test, folders)
 
 
-def _prepared(where: Path, settings: Config, on_event: OnEvent) -> Table:
-    file = _own.read(where, header=settings.header)
+def _prepared(file: OwnFile, settings: Config, on_event: OnEvent) -> Table:
+    """Return the rows that may train, without features that are copies of the label."""
+    table, notes = _read(file, settings)
+    twins = [n for n in label_twins(table) if n not in settings.columns]
+    if twins:
+        told = f"{_guess.listed(twins)} alone {'tells' if len(twins) == 1 else 'tell'}"
+        if len(twins) == len(table.schema.columns):
+            raise DataError(
+                f"{table.schema.name}: {told} attack from benign, as a label does, and "
+                "no other feature is left; expected columns that describe the traffic. "
+                "Name those to learn from under [columns]"
+            )
+        # a row is not set aside for a value in a column that no model reads
+        extra = [*settings.extra, *twins]
+        table, notes = _read(file, settings.model_copy(update={"extra": extra}))
+        notes.append(
+            f"guessed: {told} attack from benign without an error, as a label does, so "
+            f"{'it is' if len(twins) == 1 else 'they are'} no feature; to learn from "
+            "it after all, name it under [columns]"
+        )
+    for note in notes:
+        on_event(Note(text=f"{file.where.name}: {note}"))
+    return table
+
+
+def _read(file: OwnFile, settings: Config) -> tuple[Table, list[str]]:
+    """Return the rows of a file and what was guessed of them."""
+    where = file.where
     _known(file.frame, settings, where)
     frame = file.frame.drop(settings.drop)
     notes = [*file.notes]
@@ -185,13 +221,24 @@ def _prepared(where: Path, settings: Config, on_event: OnEvent) -> Table:
             f"{where} has no feature column left; expected at least one. Name kinds "
             "under [columns]"
         )
-    counts = labels.attack.replace(labels.families).value_counts(name="n")
-    n_rows = dict(counts.rows())
+    schema = Schema(
+        name=where.name.split(".")[0],
+        columns=columns,
+        classes=(BENIGN, ATTACK),
+        taxonomy=f"the values of the column {label!r}"
+        + (", grouped by [families]" if settings.families else ""),
+        layout=file.layout,
+        label=label,
+        benign=labels.benign,
+    )
+    found = _rejected.checked(schema, frame, file, notes)
+    attack = labels.attack.gather(found.rows)
+    n_rows = dict(attack.replace(labels.families).value_counts(name="n").rows())
     classes = sorted(c for c in n_rows if c != BENIGN)
     if not classes or BENIGN not in n_rows:
-        found = "benign" if not classes else "an attack"
+        what = "benign" if not classes else "an attack"
         raise DataError(
-            f"{where}: every row is {found}; expected benign rows and at least one "
+            f"{where}: every row is {what}; expected benign rows and at least one "
             f"kind of attack to train on. Is the label column {label!r} right, or "
             "benign?"
         )
@@ -200,50 +247,11 @@ def _prepared(where: Path, settings: Config, on_event: OnEvent) -> Table:
             f"classes of one row: {_guess.listed(lone)}; such a class either trains or "
             "is judged, never both. Put it into another one under [families]"
         )
-    schema = Schema(
-        name=where.name.split(".")[0],
-        columns=columns,
-        classes=(BENIGN, *classes),
-        families={a: c for a, c in labels.families.items() if a != c},
-        taxonomy=f"the values of the column {label!r}"
-        + (", grouped by [families]" if settings.families else ""),
-        layout=file.layout,
-        label=label,
-        benign=labels.benign,
-    )
+    present = set(attack)
+    families = {a: c for a, c in labels.families.items() if a != c and a in present}
+    schema = replace(schema, classes=(BENIGN, *classes), families=families)
     extra = [name for name, kind in kinds.items() if kind == "extra"]
-    table = _table(frame, schema, extra, labels.attack, file, notes)
-    for note in notes:
-        on_event(Note(text=f"{where.name}: {note}"))
-    return table
-
-
-def _without_twins(table: Table, settings: Config, on_event: OnEvent) -> Table:
-    """Return the table without the features that tell the label by their values."""
-    twins = [n for n in label_twins(table) if n not in settings.columns]
-    if not twins:
-        return table
-    columns = tuple(c for c in table.schema.columns if c.name not in twins)
-    told = f"{_guess.listed(twins)} alone {'tells' if len(twins) == 1 else 'tell'}"
-    if not columns:
-        raise DataError(
-            f"{table.schema.name}: {told} attack from benign, as a label does, and no "
-            "other feature is left; expected columns that describe the traffic. Name "
-            "those to learn from under [columns]"
-        )
-    note = (
-        f"{table.schema.name}: guessed: {told} attack from benign without an error, as "
-        f"a label does, so {'it is' if len(twins) == 1 else 'they are'} no feature; to "
-        "learn from it after all, name it under [columns]"
-    )
-    on_event(Note(text=note))
-    extra = table.frame.select(twins)
-    return replace(
-        table,
-        schema=replace(table.schema, columns=columns),
-        frame=table.frame.drop(twins),
-        extra=extra if table.extra is None else table.extra.hstack(extra),
-    )
+    return _table(schema, found, frame[found.rows].select(extra), attack, file), notes
 
 
 def _known(frame: pl.DataFrame, settings: Config, where: Path) -> None:
@@ -298,26 +306,17 @@ def _is_empty(series: pl.Series) -> bool:
 
 
 def _table(
-    frame: pl.DataFrame,
     schema: Schema,
-    extra: Sequence[str],
+    found: Conformed,
+    extra: pl.DataFrame,
     attack: pl.Series,
     file: OwnFile,
-    notes: list[str],
 ) -> Table:
-    typed = frame.with_columns(
-        _columns.numbers_of(frame[c.name], c, file, notes)
-        if c.kind == "numeric"
-        else contract.words(frame[c.name])
-        for c in schema.columns
+    """Return the rows that keep the contract, with labels and the columns beside."""
+    table = _tables.labelled(
+        schema, found.table.frame, attack, where=file.where, extra=extra
     )
-    return _tables.labelled(
-        schema,
-        typed,
-        attack,
-        where=file.where,
-        extra=frame.select(extra),
-    )
+    return replace(table, n_rejected=len(found.bad))
 
 
 def _like(schema: Schema, where: Path, settings: Config, on_event: OnEvent) -> Table:
@@ -336,7 +335,9 @@ def _like(schema: Schema, where: Path, settings: Config, on_event: OnEvent) -> T
     schema = replace(
         schema.including(sorted(types), labels.families), name=where.name.split(".")[0]
     )
-    table = _table(frame, schema, extra, labels.attack, file, notes)
+    kept = _rejected.checked(schema, frame, file, notes)
+    attack = labels.attack.gather(kept.rows)
+    table = _table(schema, kept, frame[kept.rows].select(extra), attack, file)
     for note in notes:
         on_event(Note(text=f"{where.name}: {note}"))
     return table

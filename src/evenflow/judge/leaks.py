@@ -4,7 +4,8 @@ What cannot be right is refused (:class:`LeakError`): training rows among the ju
 ones under a protocol that promises none, a feature that is the label. What may be
 right but flatters is a finding in the report: shared rows of published files, an
 optimistic split, features that name the capture rather than the traffic, one column
-that tells nearly everything, a test set balanced by hand, copies.
+that tells nearly everything, rows that score rejects, a test set balanced by hand,
+copies.
 """
 
 from __future__ import annotations
@@ -88,6 +89,7 @@ def examine(
         for name, status, text in (
             *_protocol(protocol),
             *_shared(protocol, shared),
+            *_rejected(table),
             *_copies(table),
             *_features(table, known),
             *_balance(table, known),
@@ -140,6 +142,19 @@ def _shared(protocol: Protocol, shared: Shared | None) -> Iterator[Finding]:
         yield "shared rows", "note", f"{text}."
     else:
         yield "shared rows", "pass", f"{text}."
+
+
+def _rejected(table: Table) -> Iterator[Finding]:
+    if n := table.n_rejected:
+        yield (
+            "rejected rows",
+            "warn",
+            f"{n:,} row{'s' if n > 1 else ''} of the data set "
+            f"{'are' if n > 1 else 'is'} in no figure: score rejects such a row, so it "
+            "gets no verdict. Count it as a miss where it was an attack.",
+        )
+    else:
+        yield "rejected rows", "pass", "Every row of the data set can be scored."
 
 
 def _copies(table: Table) -> Iterator[Finding]:

@@ -7,12 +7,13 @@ row would be called benign; it is rejected like any impossible value.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evenflow.contract import SPACE, BadRow, shown
+from evenflow.contract import SPACE, BadRow, check, shown
 from evenflow.decision import Scores
 from evenflow.errors import DataError
 from evenflow.schema import Table
@@ -72,6 +73,28 @@ def judge(
             BadRow(line=line, column=name, found=found, expected=expected, unit=unit)
         )
     return bundle.decision.apply(log_proba[rows]), rows, tuple(bad)
+
+
+def judge_labelled(
+    bundle: Bundle, table: Table
+) -> tuple[Table, Scores, tuple[BadRow, ...]]:
+    """Decide labelled rows as a file of them is scored, the rejected ones left out.
+
+    Returns
+    -------
+    table : Table
+        The rows that are scored; ``n_rejected`` counts the others too.
+    scores : Scores
+    bad : tuple of BadRow
+        The other rows, by their number in the table given.
+    """
+    found = check(bundle.schema, table.frame)
+    kept = table.take(found.rows) if found.bad else table
+    scores, rows, bad = judge(bundle, kept, lines=found.rows + 1)
+    bad = tuple(sorted((*found.bad, *bad), key=lambda one: one.line))
+    if len(rows) < len(kept):
+        kept = kept.take(rows)
+    return replace(kept, n_rejected=table.n_rejected + len(bad)), scores, bad
 
 
 def word(value: object) -> str | None:
