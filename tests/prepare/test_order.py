@@ -94,6 +94,52 @@ def test_what_cannot_be_ordered_is_refused_with_the_value(values, found):
         order_of(pl.Series("t", values, dtype=pl.String))
 
 
+AMBIGUOUS = ["3/7/2017 8:00", "4/6/2017 8:00", None, "5/5/2017 9:00"]
+
+
+def test_dates_with_two_readings_are_refused_with_both():
+    with pytest.raises(
+        DataError,
+        match=r"'3/7/2017 8:00' in the column 't', row 1, which is 3 July 2017 or "
+        r"7 March 2017.*day_first = true .*day_first = false",
+    ):
+        order_of(pl.Series("t", AMBIGUOUS))
+
+
+@pytest.mark.parametrize(
+    ("day_first", "order"), [(True, [2, 3, 1, 0]), (False, [2, 0, 1, 3])]
+)
+def test_who_says_what_comes_first_decides(day_first, order):
+    found = order_of(pl.Series("t", AMBIGUOUS), day_first=day_first)
+    assert found.key.arg_sort().to_list() == order
+
+
+def test_a_day_over_twelve_in_any_row_decides():
+    values = pl.Series("t", [*AMBIGUOUS, "5/13/2017 8:00"])
+    assert order_of(values).key.arg_sort().to_list() == [2, 0, 1, 3, 4]
+    assert order_of(values).kind == "times (month/day/year)"
+    with pytest.raises(DataError, match="'5/13/2017 8:00'.*row 5"):
+        order_of(values, day_first=True)
+
+
+@pytest.mark.parametrize("days", [(3, 4, 5, 6, 7), (7, 3, 5, 4), (5,)])
+def test_dates_of_one_month_have_one_order(days):
+    values = pl.Series("t", [f"{d}/7/2017 {h}:00" for d in days for h in (8, 9)])
+    found = order_of(values)
+    assert found.key.equals(order_of(values, day_first=True).key)
+    assert "in the same order" in found.kind
+
+
+def test_blocks_take_what_comes_first_from_the_recipe():
+    written = times("13h").dt.strftime("%-d/%-m/%Y %H:%M").head(16)
+    moved = [w.replace("/7/", "/6/") if i % 2 else w for i, w in enumerate(written)]
+    table = table_of(pl.Series(moved))
+    with pytest.raises(DataError, match="day_first"):
+        split.blocks(lambda _: table, 7, n_blocks=4, order="t")
+    parts = split.blocks(lambda _: table, 7, n_blocks=4, order="t", day_first=True)
+    assert "t order (times (day/month/year))" in parts.protocol.description
+
+
 def table_of(order: pl.Series) -> Table:
     n = len(order)
     schema = Schema(

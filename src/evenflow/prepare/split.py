@@ -125,6 +125,7 @@ def blocks(
     fraction: float = 0.2,
     n_blocks: int = 50,
     order: str | None = None,
+    day_first: bool | None = None,
     source: str = "train",
 ) -> Split:
     """Cut the rows, in file or time order, into blocks and judge on whole blocks.
@@ -137,18 +138,21 @@ def blocks(
     order : str, optional
         Column (a feature or an extra one) of numbers or dates that gives the order;
         file order without. Rows without a value in it are on neither side.
+    day_first : bool, optional
+        Whether dates such as 3/7/2017 have the day or the month first. Needed where
+        the dates do not tell and each reading gives another order.
 
     Raises
     ------
     DataError
-        There are fewer rows than blocks, or the column cannot be ordered.
+        There are fewer rows than blocks, or the column cannot be ordered for sure.
     RecipeError
         There is no such column.
     """
     table = load(source)
     described = "file order"
     if order is not None:
-        found = order_of(_column(table, order))
+        found = order_of(_column(table, order), day_first=day_first)
         described = f"{order} order ({found.kind})"
         if n_without := found.key.null_count():
             table = table.take(found.key.is_not_null().arg_true().to_numpy())
