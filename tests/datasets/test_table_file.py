@@ -12,6 +12,7 @@ from evenflow import contract, datasets
 from evenflow.cli import options
 from evenflow.datasets import _guess
 from evenflow.errors import DataError, RecipeError
+from evenflow.prepare import suspects
 from evenflow.prepare.features import Preprocessor
 from evenflow.recipe import Recipe
 
@@ -454,6 +455,38 @@ def test_a_second_label_by_its_values_is_no_feature(tmp_path, twin):
     assert "vibe alone tells attack from benign" in told
     assert "name it under [columns]" in told
     assert table.extra.columns == ["vibe"]
+
+
+@pytest.mark.parametrize("n", [50, 90, 999])
+@pytest.mark.parametrize("twin", [
+    is_attack,
+    lambda label, rng: np.where(label == "Normal", "fine", "bad"),
+    lambda label, rng: np.char.add("the ", label.astype(str)),
+])  # fmt: skip
+def test_a_second_label_in_few_rows_stays_with_a_warning(tmp_path, twin, n):
+    path, told = tmp_path / "t.csv", []
+    labelled(n, vibe=twin).write_csv(path)
+    table = datasets.load("table_file", "train", path=str(path), on_event=told.append)
+    assert table.schema.names == ("dur", "bytes", "vibe")
+    (warning,) = [note.text for note in told if note.is_warning]
+    assert f"In all {n} rows vibe tells attack from benign as a label does" in warning
+    assert 'drop = ["vibe"]' in warning
+    assert 'drop = ["vibe"]' in suspects.warnings(table)["single columns"]
+
+
+@pytest.mark.parametrize("column", [
+    lambda label, rng: rng.permutation(len(label)),
+    lambda label, rng: (label != "Normal") ^ (np.arange(len(label)) == 3),
+    lambda label, rng: np.where(label == "Normal", 0, np.arange(len(label)) + 1),
+])  # fmt: skip
+def test_a_column_with_an_error_or_of_single_values_is_no_second_label(
+    tmp_path, column
+):
+    path, told = tmp_path / "t.csv", []
+    labelled(90, vibe=column).write_csv(path)
+    table = datasets.load("table_file", "train", path=str(path), on_event=told.append)
+    assert "vibe" in table.schema.names
+    assert not [note for note in told if note.is_warning]
 
 
 def test_a_column_that_the_user_names_stays_a_feature(tmp_path):

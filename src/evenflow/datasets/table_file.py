@@ -30,7 +30,7 @@ from evenflow.datasets._table_config import (
     read_config,
 )
 from evenflow.errors import DataError
-from evenflow.prepare.suspects import label_twins
+from evenflow.prepare.suspects import label_twins, likely_twins, too_few
 from evenflow.progress import Note, OnEvent, ignore
 from evenflow.registry import nearest
 from evenflow.schema import ATTACK, BENIGN, Schema, Table
@@ -174,6 +174,9 @@ def _prepared(file: OwnFile, settings: Config, on_event: OnEvent) -> Table:
         )
     for note in notes:
         on_event(Note(text=f"{file.where.name}: {note}"))
+    if unsure := [n for n in likely_twins(table) if n not in settings.columns]:
+        text = f"{file.where.name}: {too_few(unsure, len(table))}"
+        on_event(Note(text=text, is_warning=True))
     return table
 
 

@@ -9,7 +9,7 @@ References
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -28,6 +28,10 @@ FEW = 100
 """Rows below which a pattern in a column may be chance."""
 MANY = 1_000
 """Rows from which a column that matches the label is no chance."""
+SOME = 50
+"""Rows from which a column that matches the label may be no chance."""
+SEVERAL = 3
+"""Rows of each value that a column of fewer than ``MANY`` rows needs to be a copy."""
 BALANCED = (
     "The classes are equally large before the split, so the table was probably "
     "balanced by hand. Copies and invented rows that are made before the split stand "
@@ -81,8 +85,30 @@ def label_twins(table: Table) -> list[str]:
     ``FEW`` other values: nearly always another label column. Or the name begins as a
     label's and each attack type has one value: a column of a one-hot label.
     """
+    return _twins(table) if len(table) >= MANY else []
+
+
+def likely_twins(table: Table) -> list[str]:
+    """Return the features that tell the attack as a label does, in too few rows.
+
+    From ``SOME`` rows to ``MANY``, where a flag that is just very good looks alike:
+    each value is that of ``SEVERAL`` rows, and each side has ``FEWEST``.
+    """
+    if not SOME <= len(table) < MANY or table.y is None:
+        return []
+    n_attacks = int((table.y > 0).sum())
+    if min(n_attacks, len(table) - n_attacks) < FEWEST:
+        return []
+    return [
+        name
+        for name in _twins(table)
+        if (table.frame[name].unique_counts() >= SEVERAL).all()
+    ]
+
+
+def _twins(table: Table) -> list[str]:
     is_attack = np.zeros(0, dtype=bool) if table.y is None else table.y > 0
-    if len(table) < MANY or is_attack.all() or not is_attack.any():
+    if is_attack.all() or not is_attack.any():
         return []
     benign, attacks = table.frame.filter(~is_attack), table.frame.filter(is_attack)
     return [
@@ -202,11 +228,25 @@ def _identifiers(table: Table) -> str:
 def _single(table: Table) -> str:
     alone = {} if table.y is None else gives_away(table)
     listed = ", ".join(f"{name} ({share:.1%})" for name, share in alone.items())
+    if not alone:
+        return ""
+    text = f"One column alone tells attack from benign: {listed} balanced accuracy. "
+    if twins := [name for name in likely_twins(table) if name in alone]:
+        return f"{text}{too_few(twins, len(table))}"
+    return f"{text}Make sure it is known when traffic is judged."
+
+
+def too_few(twins: Sequence[str], n_rows: int) -> str:
+    """Return what a user has to know of :func:`likely_twins`, in sentences."""
+    tell, stay, it = (
+        ("tells", "it stays a feature", "it")
+        if len(twins) == 1
+        else ("tell", "they stay features", "them")
+    )
     return (
-        f"One column alone tells attack from benign: {listed} balanced accuracy. "
-        "Make sure it is known when traffic is judged."
-        if alone
-        else ""
+        f"In all {n_rows:,} rows {', '.join(twins)} {tell} attack from benign as a "
+        f"label does. That may be chance in so few rows, so {stay}. If no sensor knows "
+        f"{it} before the verdict, leave {it} out: drop = {json.dumps(list(twins))}."
     )
 
 
