@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -214,11 +215,8 @@ def parse_numbers(
             found = number(value.strip(SPACE), column)
         elif value is None:
             found = float("nan")
-        elif isinstance(value, (int, float, np.number)):
-            try:
-                found = float(value)
-            except OverflowError:  # an integer of 400 digits
-                found = None
+        elif isinstance(value, (int, float, np.number, np.bool_)):
+            found = as_float(value)
         else:
             found = None
         if (
@@ -232,6 +230,14 @@ def parse_numbers(
             )
         out.append(found)
     return out
+
+
+def as_float(value: float | np.number[Any] | np.bool_) -> float:
+    """Return a number as a float; one of 400 digits is infinite, as in a text."""
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf if value > 0 else -np.inf
 
 
 def unique_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -287,7 +293,7 @@ def describe(column: Column) -> str:
 def shown(value: object) -> str:
     """Return a bad value as a message repeats it: quoted, on one line, short."""
     try:
-        text = repr(value) if isinstance(value, str) else str(value)
+        text = repr(str(value)) if isinstance(value, str) else str(value)
     except ValueError:  # an integer of more than 4,300 digits
         text = "an integer of more than 4,300 digits"
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."

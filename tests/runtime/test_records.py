@@ -395,21 +395,101 @@ def test_a_tables_own_csv_comes_back(small_table: Table, tmp_path: Path) -> None
     assert pl.concat([b.table.frame for b in found]).equals(small_table.frame)
 
 
-@pytest.mark.parametrize(
-    ("line", "n_keys"),
-    [
-        (b'{"a":1,"b":"x"}', 2),
-        (b'{"b":"x","a":1}', 2),
-        (b'{"a":1,"c":"x"}', 3),
-        (b'{"a":1,"c" :"x"}', 3),
-        (b'{"a":1,"c\\"b":"x"}', 3),
-        (b'{"a":1,"b":"\\"c\\":"}', 2),
-        (b'{"a":1,"\xc3\xa9b":"x"}', 3),
-    ],
-)
-def test_no_key_of_any_line_is_overlooked(line: bytes, n_keys: int) -> None:
-    good = b'{"a":1,"b":"x"}\n'
-    for before in (0, 150):
-        data = good * before + line + b"\n" + good * 150
-        block = Block(data=data, first_line=1, n_lines=before + 151)
-        assert _json_lines._n_keys(block, data, "it") == n_keys
+LIKE = b'{"proto":"tcp","bytes":7,"rate":0.5,"a_long_name_of_a_key":"x"}\n'
+UNLIKE = [
+    b'{"bytes":7,"proto":"tcp","rate":0.5,"a_long_name_of_a_key":"x"}',
+    b'{"proto":"tcp","bytes":7,"rate":0.5,"a_long_name_of_b_key":"x"}',
+    b'{"proto":"tcp","bytes":7,"rate":0.5,"b_long_name_of_a_key":"x"}',
+    b'{"proto":"tcp","bytes":7,"rate":0.5,"a_longname_of_a_key":"x"}',
+    b'{"proto":"tcp","bytes":7,"rate" :0.5,"a_long_name_of_a_key":"x"}',
+    b'{"proto":"tcp","bytes":7,"bytes":8,"rate":0.5,"a_long_name_of_a_key":"x"}',
+    b'{"proto":"tcp","bytes":7,"rate":0.5,"bytes":8}',
+    b'{"proto":"tcp","bytes":7,"rate":0.5}',
+    b'{"proto":"tcp","bytes":7,"rate":0.5,"a_long_name_of_a_key":":x"}',
+    b'{"proto":"tcp","bytes":7,"rate":0.5,"a_long_name_of_a_key":"\\":"}',
+    b'{"proto":"tcp","bytes":7,"rate":0.5,"a_long_name_of_a_key":"\\ud800"}',
+    b'{"proto":"tcp","bytes":7,"rate":0.5,"a_long_name_of_a_key":{}}',
+    b'{"proto":"tcp","bytes":7,"rate":0.5,"a_long_name_of_a_key":[]}',
+    b'{"proto":"tcp","bytes":7,"rate":0.5,"\\u0061_long_name_of_a_key":"x"}',
+    b' {"proto":"tcp","bytes":7,"rate":0.5,"a_long_name_of_a_key":"x"}',
+    b'{ "proto":"tcp","bytes":7,"rate":0.5,"a_long_name_of_a_key":"x"}',
+    b"",
+    b"7",
+]
+
+
+@pytest.mark.parametrize("line", UNLIKE)
+@pytest.mark.parametrize("before", [0, 1, 150])
+def test_lines_of_other_keys_are_never_taken_for_the_same(
+    line: bytes, before: int
+) -> None:
+    same = _json_lines.same_keys(LIKE * 300, 300)
+    assert same is not None
+    assert list(same) == ["proto", "bytes", "rate", "a_long_name_of_a_key"]
+    data = LIKE * before + line + b"\n" + LIKE * 150
+    assert _json_lines.same_keys(data, before + 151) is None
+
+
+def test_keys_that_even_out_over_lines_are_not_the_same() -> None:
+    pair = b'{"a":1,"b":2,"a":3}\n{"b":4}\n'
+    assert _json_lines.same_keys(b'{"a":1,"b":2}\n' + pair * 9, 19) is None
+
+
+CELL = st.sampled_from(
+    ["1", "-2.5", "1e3", "null", "true", "false", '"tcp"', '" 7 "', '"-"', '""', '"x"',
+     '"true"', "6.0", "9" * 30, "9" * 400, "1e400", "[1]", '{"a":1}', '"\\u00e9"']
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_a_line_of_json_means_the_same_whatever_lines_stand_beside(
+    data: st.DataObject,
+) -> None:
+    lines = [
+        f'{{"proto":{data.draw(CELL)},"bytes":{data.draw(CELL)},'
+        f'"rate":{data.draw(CELL)},"more":{data.draw(CELL)}}}'
+        for _ in range(data.draw(st.integers(1, 6)))
+    ]
+
+    def meaning(text: str, *, all_columns: bool) -> list[tuple[int, str]]:
+        found = read(text.encode(), format="jsonl", all_columns=all_columns)
+        good = zip(where(found), map(repr, rows(found)), strict=True)
+        bad = [(b.line, b.column) for batch in found for b in batch.bad]
+        return sorted([*good, *bad])
+
+    alone = [meaning(line, all_columns=False) for line in lines]
+    expected = [(k, said) for k, ((_, said),) in enumerate(alone, 1)]
+    for all_columns in (False, True):
+        assert meaning("\n".join(lines), all_columns=all_columns) == expected
+
+
+def test_a_key_twice_in_a_line_is_told_with_the_line() -> None:
+    twice = LIKE.replace(b'"bytes":7', b'"bytes":7,"bytes":9')
+    found = read(LIKE * 200 + twice + LIKE * 200)
+    assert sum(len(batch.table) for batch in found) == 400
+    (bad,) = [b for batch in found for b in batch.bad]
+    assert (bad.line, bad.found) == (201, "the key 'bytes' twice")
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_unknown_keys_are_named_and_make_no_column(shuffled: bool) -> None:
+    more = {f"k{i}": i for i in range(900)}
+    record = dict(zip(SCHEMA.names, ROWS[0], strict=True))
+    texts = [json.dumps(record | more)] * 50
+    if shuffled:
+        texts[7] = json.dumps(more | record)
+    (batch,) = read(("\n".join(texts) + "\n").encode())
+    assert len(batch.table) == 50
+    assert set(batch.given.columns) == set(SCHEMA.names)
+    assert set(batch.unused) == set(more)
+    (batch,) = read(("\n".join(texts) + "\n").encode(), all_columns=True)
+    assert set(batch.given.columns) == {*more, *SCHEMA.names}
+    assert set(batch.unused) == set(more)
+
+
+def test_an_absent_value_is_not_null_where_all_other_lines_are_alike() -> None:
+    null, absent = LIKE.replace(b"7", b"null"), LIKE.replace(b'"bytes":7,', b"")
+    found = read(LIKE * 50 + null + absent + LIKE * 50)
+    assert where(found)[49:52] == [50, 51, 53]
+    assert [b.line for batch in found for b in batch.bad] == [52]

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from evenflow.prepare.features import Preprocessor
+from evenflow.runtime import stream
 from evenflow.web.api.examples import RECORD
 from evenflow.web.context import KEY
 from evenflow.web.record_form import RecordForm
@@ -114,6 +115,22 @@ def test_missing_columns_are_all_named(program):
     error = program.ask("POST", "/score", json={"record": record}).json["error"]
     assert "flag" in error["message"]
     assert "hot" in error["message"]
+
+
+def test_keys_that_the_model_does_not_use_make_no_column(program, monkeypatch):
+    widths, judged = [], stream.judged
+
+    def seen(bundle, batch):
+        widths.append((batch.given.width, len(batch.unused)))
+        return judged(bundle, batch)
+
+    monkeypatch.setattr(stream, "judged", seen)
+    more = {f"k{i}": i for i in range(900)}
+    texts = [json.dumps(RECORD | more), json.dumps(more | RECORD)]
+    for body in (f"{texts[0]}\n" * 20, f"{texts[0]}\n{texts[1]}\n" * 10):
+        answer = program.ask("POST", "/score/batch", data=body, content_type=NDJSON)
+        assert answer.headers["Records-Scored"] == "20"
+    assert widths == [(len(RECORD), 900)] * 2
 
 
 @pytest.mark.parametrize(

@@ -1,46 +1,59 @@
 """Read one JSON object a line.
 
-Polars infers a type for whatever it parses, so it is given flat objects of few keys
-alone. Lines in which a value nests go through Python's ``json``, which infers nothing.
+Lines that are surely flat objects of the same keys go through Polars, which is told
+the types of the columns that are used and looks at no other. All other lines go
+through Python's ``json``, which infers nothing and can name what is wrong with each.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain
+from operator import itemgetter
+from types import NoneType
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from evenflow.contract import BadRow, match_columns, shown
+from evenflow.contract import BadRow, as_float, match_columns, shown
 from evenflow.errors import DataError
 from evenflow.runtime._limits import Limits
+from evenflow.runtime.judging import word
 from evenflow.schema import Schema
 from evenflow.text.blocks import Block
 from evenflow.text.raw import MAX_COLUMNS, Raw
 
-MAX_CELLS = 2**22
-"""Rows times keys of one frame: a key of one line is a column of all its rows."""
 CELL_BYTES = 8
-MANY_LINES, MAX_KEYS = 100, 2**14
-"""Lines, and characters of their keys, for which a look at all at once pays."""
 MAX_DEPTH = 64
 """Levels to which values of columns that are not used may nest."""
-_KEY = r'"(?:[^"\\]|\\.)*"\s*:'
+STEP = 8
+"""Bytes of a key that are compared at once."""
 
 
 def read(
-    blocks: Iterator[Block], schema: Schema, *, name: str, limits: Limits | None = None
+    blocks: Iterator[Block],
+    schema: Schema,
+    *,
+    name: str,
+    limits: Limits | None = None,
+    all_columns: bool = False,
 ) -> Iterator[Raw]:
     """Yield the rows of a JSON-lines text; for blank lines a frame of no rows.
 
     A line without one of the schema's columns is a bad row (``null`` is a missing
     value, silence is not); if no line of the first block has it, the file lacks it.
-    A nested value is a bad row in the schema's columns, and text in others.
+    So is one that has a key twice, or a nested value in the schema's columns; in
+    others that is text.
+
+    Parameters
+    ----------
+    all_columns : bool
+        Whether frames hold the columns that the schema does not name, too.
 
     Raises
     ------
@@ -49,7 +62,7 @@ def read(
         keys or values than may be.
     """
     n_rows = n_cells = 0
-    for raw in _raws(blocks, schema, name):
+    for raw in _raws(blocks, schema, name, all_columns=all_columns):
         n_rows += raw.frame.height + len(raw.bad)
         n_cells += raw.frame.height * raw.frame.width
         if limits:
@@ -63,81 +76,81 @@ def read(
         )
 
 
-def _raws(blocks: Iterator[Block], schema: Schema, name: str) -> Iterator[Raw]:
+def _raws(
+    blocks: Iterator[Block], schema: Schema, name: str, *, all_columns: bool
+) -> Iterator[Raw]:
     is_first = True
     for block in blocks:
-        data, lines = block.without_blank_lines()
-        n_lines = len(lines)
-        is_flat = _is_flat(data, n_lines)
-        most = n_lines
-        if is_flat:
-            most = MAX_CELLS // _n_keys(block, data, name)
-        # its first line is a place among ``lines``
-        whole = Block(data=data, first_line=0, n_lines=n_lines)
-        for part in whole.pieces(most):
-            raw = _fast(part, lines, schema) if is_flat else None
+        data, lines = block.data, block.first_line + np.arange(block.n_lines)
+        first = same_keys(data, len(lines))
+        if first is None:
+            data, lines = block.without_blank_lines()
+            if len(lines) < block.n_lines:
+                first = same_keys(data, len(lines))
+        if first is not None:
+            _check_keys(len(first), block, name)
+            raw = _fast(data, lines, first, schema, all_columns=all_columns)
             if raw is not None:
                 yield raw
                 is_first = False
                 continue
-            for piece in part.pieces():
-                yield _careful(piece, lines, schema, name, is_first=is_first)
-                is_first = False
+        # its first line is a place among ``lines``
+        whole = Block(data=data, first_line=0, n_lines=len(lines))
+        for piece in whole.pieces():
+            yield _careful(
+                piece, lines, schema, name, is_first=is_first, all_columns=all_columns
+            )
+            is_first = False
 
 
-def _is_flat(data: bytes, n_lines: int) -> bool:
-    """Return whether every line is one object in braces, and holds nothing nested."""
-    return (
-        n_lines > 0
-        and data.startswith(b"{")
-        and data.endswith(b"}\n")
-        and data.count(b"}\n{") == n_lines - 1
-        and data.count(b"{") == n_lines
-        and b"[" not in data
-        # Polars reads half a surrogate pair as a NUL
-        and b"\\ud" not in data
-        and b"\\uD" not in data
-    )
+def same_keys(data: bytes, n_lines: int) -> dict[str, Any] | None:
+    """Return the first line's object if all lines surely have its keys, else None.
 
-
-def _n_keys(block: Block, data: bytes, name: str) -> int:
-    """Return how many different keys there are, 1 or more."""
-    keys = _keys_of_all(data)
-    if keys is None:
-        found = pl.Series([data.decode()]).str.extract_all(_KEY).explode()
-        n_keys = found.n_unique()
-    else:
-        n_keys = len(keys)
-    _check_keys(n_keys, block, name)
-    return max(1, n_keys)
-
-
-def _keys_of_all(data: bytes) -> list[str] | None:
-    """Return the first line's keys if all lines have them in that order, else None.
-
-    Almost every file is so, and to see it takes half the time of counting keys.
+    Surely: each line is one object in braces, holds nothing nested and has the first
+    line's keys, each once, in that order and spelling. Nearly every file is so. Bytes
+    are compared, which costs less than to parse them; JSON that is damaged elsewhere
+    is left to who parses it.
     """
-    n_lines = data.count(b"\n")
-    if n_lines < MANY_LINES or any(s in data for s in (b"\\", b" :", b"\t:", b"\r")):
+    if (
+        not data.startswith(b'{"')
+        or data.count(b"{") != n_lines
+        or b"[" in data
+        # else each quote begins or ends a text; and Polars reads half a surrogate
+        # pair as a NUL
+        or (b"\\" in data and re.search(rb'\\(["\\]|u[dD])', data))
+    ):
         return None
     try:
-        keys = list(json.loads(data[: data.index(b"\n")]))
+        first: dict[str, Any] = json.loads(data[: data.index(b"\n")])
+        keys = [key.encode() for key in first]
     except ValueError:
         return None
     text = np.frombuffer(data, dtype=np.uint8)
-    ends = np.flatnonzero((text[:-1] == ord('"')) & (text[1:] == ord(":")))
-    if sum(map(len, keys)) > MAX_KEYS or len(ends) != n_lines * len(keys):
+    quote = np.flatnonzero((text[:-1] == ord('"')) & (text[1:] == ord(":")))
+    if len(quote) != n_lines * len(keys):
         return None
-    for key, end in zip(keys, ends.reshape(n_lines, -1).T, strict=True):
-        for step, sign in enumerate(reversed(f'"{key}'.encode()), 1):
-            # a step before the text's start is one back from its end, a newline
-            if (text[end - step] != sign).any():
-                return None
-    return keys
+    # before each of these quotes stands ``"key``, in the first column on a new line
+    ends = quote.reshape(n_lines, len(keys)) + STEP
+    signs = [b'"' + key for key in keys]
+    signs[0] = b"\n{" + signs[0]
+    if any(end < len(sign) for end, sign in zip(ends[0].tolist(), signs, strict=True)):
+        return None
+    padded = b"\n" * STEP + data
+    eights = np.ndarray(len(padded) - STEP + 1, dtype="<u8", buffer=padded, strides=1)
+    while signs:
+        shift = [8 * max(0, STEP - len(sign)) for sign in signs]
+        wanted = [int.from_bytes(sign[-STEP:], "little") for sign in signs]
+        found = eights[ends - STEP] >> np.array(shift, dtype=np.uint64)
+        if (found != np.array(wanted, dtype=np.uint64)).any():
+            return None
+        longer = [len(sign) > STEP for sign in signs]
+        signs = [sign[:-STEP] for sign in signs if len(sign) > STEP]
+        ends = ends[:, longer] - STEP
+    return first
 
 
 def _check_keys(n_keys: int, block: Block, name: str) -> None:
-    """Refuse more keys than columns may be: each is a column of all rows.
+    """Refuse more keys than columns may be: each may be a column of all rows.
 
     Raises
     ------
@@ -152,31 +165,54 @@ def _check_keys(n_keys: int, block: Block, name: str) -> None:
         )
 
 
-def _fast(block: Block, lines: NDArray[np.int64], schema: Schema) -> Raw | None:
-    """Return the rows of flat objects if none lacks a value, else None.
+def _fast(
+    data: bytes,
+    lines: NDArray[np.int64],
+    first: Mapping[str, Any],
+    schema: Schema,
+    *,
+    all_columns: bool,
+) -> Raw | None:
+    """Return the rows of objects of the same keys, else None.
 
-    Polars makes an absent key null; where no value is null, no key is absent.
+    None where the type of a value changes from line to line, and where the text is
+    no JSON.
     """
     try:
-        frame = pl.read_ndjson(block.data, infer_schema_length=None)
-        names = match_columns(schema, frame.columns).values()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, DataError):
+        names = match_columns(schema, list(first))
+    except DataError:
         return None
-    used = frame.select(names)
-    if frame.height != block.n_lines or any(
-        count for (count,) in used.null_count().transpose().iter_rows()
-    ):
+    words = {names[c.name] for c in schema.categories}
+    # numbers may stand as text, in all lines if they do in the first
+    texts = {key for key in names.values() if isinstance(first[key], str)} - words
+    if texts and (b"true" in data or b"false" in data):
+        return None  # there Polars would make them words
+    types = {
+        key: pl.String if key in words or key in texts else pl.Float64
+        for key in names.values()
+    }
+    try:
+        if all_columns:
+            frame = pl.read_ndjson(
+                data, schema_overrides=types, infer_schema_length=None
+            )
+        else:
+            frame = pl.read_ndjson(data, schema=types)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return None
+    if frame.height != len(lines):
         return None
 
     @cache
-    def texts() -> list[bytes]:
-        return block.data.split(b"\n")
+    def rows() -> list[bytes]:
+        return data.split(b"\n")
 
     return Raw(
         frame=frame,
-        lines=lines[block.first_line : block.first_line + block.n_lines],
+        lines=lines,
         bad=(),
-        text=lambda i: texts()[i].decode(),
+        text=lambda i: rows()[i].decode(),
+        left_out=tuple(key for key in first if key not in frame.columns),
     )
 
 
@@ -187,42 +223,51 @@ def _careful(
     name: str,
     *,
     is_first: bool,
+    all_columns: bool,
 ) -> Raw:
     """Return the rows of any lines, by Python's ``json``."""
-    records: list[tuple[int, str, dict[str, Any], list[str]]] = []
+    records: list[tuple[int, str, dict[str, Any]]] = []
     bad: list[BadRow] = []
     for row, text in enumerate(block.data.decode().split("\n")[:-1], block.first_line):
         if not text.strip():
             continue
         line = int(lines[row])
         try:
-            records.append((line, text, *_record(text)))
+            records.append((line, text, _record(text)))
         except ValueError as error:
             bad.append(_bad(line, "", str(error), "a JSON object", text))
-    names = list(dict.fromkeys(key for _, _, record, _ in records for key in record))
+    names = list(dict.fromkeys(chain.from_iterable(r for _, _, r in records)))
     _check_keys(len(names), block, name)
     wanted = _wanted(schema, names, name, is_first=is_first) if records else {}
-    good = []
-    for line, text, record, nested in records:
-        column = next((c for c, key in wanted.items() if key not in record), None)
-        odd = next((key for key in wanted.values() if key in nested), None)
-        if column is not None:
+    good, used = [], set(wanted.values())
+    for line, text, record in records:
+        if not used <= record.keys():
+            column = next(c for c, key in wanted.items() if key not in record)
             bad.append(_bad(line, column, "nothing", "a value, or null", text))
-        elif odd is not None:
-            found = shown(json.loads(record[odd]))
-            bad.append(_bad(line, odd, found, "a plain value", text))
+        elif odd := _nested(record, used, text):
+            bad.append(_bad(line, odd, shown(record[odd]), "a plain value", text))
         else:
             good.append((line, text, record))
-    frame = pl.DataFrame(
-        [_series(key, [record.get(key) for _, _, record in good]) for key in names]
-    )
-    if not good:
-        frame = pl.DataFrame(schema=dict.fromkeys(schema.names, pl.String))
+    others = [key for key in names if key not in used]
+    frame = pl.DataFrame(schema=dict.fromkeys(schema.names, pl.String))
+    if good:
+        keys = tuple(wanted.values())
+        pick = itemgetter(*keys, keys[0])  # of one key alone it would make no tuple
+        values = zip(*(pick(record) for _, _, record in good), strict=True)
+        columns = {
+            key: _column(key, found, schema.column(column).kind)
+            for (column, key), found in zip(wanted.items(), values, strict=False)
+        }
+        if all_columns:
+            columns |= {k: _other(k, [r.get(k) for _, _, r in good]) for k in others}
+            columns = {key: columns[key] for key in names}
+        frame = pl.DataFrame(columns)
     return Raw(
         frame=frame,
         lines=np.array([line for line, _, _ in good], dtype=np.int64),
         bad=tuple(sorted(bad, key=lambda b: b.line)),
         text=[text for _, text, _ in good].__getitem__,
+        left_out=() if all_columns else tuple(others),
     )
 
 
@@ -238,8 +283,8 @@ def _wanted(
         return {column: column for column in schema.names}
 
 
-def _record(text: str) -> tuple[dict[str, Any], list[str]]:
-    """Return a line's object, nested values as JSON text, and which keys those are.
+def _record(text: str) -> dict[str, Any]:
+    """Return a line's object.
 
     Raises
     ------
@@ -251,18 +296,48 @@ def _record(text: str) -> tuple[dict[str, Any], list[str]]:
         raise ValueError(f"values nested {depth} levels deep")
     try:
         record = json.loads(text)
-    except ValueError as error:
+        if isinstance(record, dict) and _has_more_texts(record, text):
+            record = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
         raise ValueError(f"no JSON ({error})") from None
     if not isinstance(record, dict):
         raise ValueError(f"a {type(record).__name__}")
-    nested = [key for key, value in record.items() if isinstance(value, (dict, list))]
-    for key in nested:
-        record[key] = json.dumps(record[key], ensure_ascii=False)
     if "\\" in text:
-        for word in chain(record, record.values()):
-            if isinstance(word, str) and not _is_text(word):
-                raise ValueError(f"half a surrogate pair in {ascii(word)[:60]}")
-    return record, nested
+        for found in chain(record, record.values()):
+            if isinstance(found, str) and not _is_text(found):
+                raise ValueError(f"half a surrogate pair in {ascii(found)[:60]}")
+    return record
+
+
+def _has_more_texts(record: Mapping[str, Any], text: str) -> bool:
+    """Return whether there are more quotes than keys and texts need: a key is twice.
+
+    Or a text holds one, or a value nests: who finds out is slower.
+    """
+    n_texts = len(record) + list(map(type, record.values())).count(str)
+    return text.count('"') != 2 * n_texts
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object, whose values nobody knows where a key is there twice."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {shown(twice)} twice")
+    return record
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once)
+
+
+def _nested(record: Mapping[str, Any], used: Collection[str], text: str) -> str:
+    """Return the first used key of a value that is an object or a list; "" if none."""
+    if "[" not in text and text.count("{") == 1:
+        return ""
+    return next(
+        (k for k in record if k in used and type(record[k]) in (dict, list)), ""
+    )
 
 
 def _is_text(word: str) -> bool:
@@ -286,16 +361,33 @@ def _depth(text: str) -> int:
     return int(steps.cumsum().max(initial=0))
 
 
-def _series(name: str, values: list[Any]) -> pl.Series:
-    """Return numbers as Float64, anything else as text."""
-    if all(v is None or isinstance(v, (bool, int, float)) for v in values):
-        try:
-            numbers = [None if v is None else float(v) for v in values]
-            return pl.Series(name, numbers, dtype=pl.Float64)
-        except OverflowError:  # an integer of 400 digits
-            pass
-    texts = [v if v is None or isinstance(v, str) else json.dumps(v) for v in values]
-    return pl.Series(name, texts, dtype=pl.String)
+def _column(key: str, values: Sequence[Any], kind: str) -> pl.Series:
+    """Return a column that is used: numbers as Float64, anything else as text."""
+    if kind == "category":
+        return pl.Series(key, [word(value) for value in values], dtype=pl.String)
+    if str not in set(map(type, values)):
+        return _floats(key, values)
+    texts = [v if isinstance(v, (str, NoneType)) else repr(as_float(v)) for v in values]
+    return pl.Series(key, texts, dtype=pl.String)
+
+
+def _other(key: str, values: Sequence[Any]) -> pl.Series:
+    """Return a column that is only shown: numbers as Float64, anything else as text."""
+    if set(map(type, values)) <= {NoneType, bool, int, float}:
+        return _floats(key, values)
+    texts = [
+        v if isinstance(v, (str, NoneType)) else json.dumps(v, ensure_ascii=False)
+        for v in values
+    ]
+    return pl.Series(key, texts, dtype=pl.String)
+
+
+def _floats(key: str, values: Sequence[Any]) -> pl.Series:
+    try:
+        found = [None if v is None else float(v) for v in values]
+    except OverflowError:  # an integer of 400 digits
+        found = [None if v is None else as_float(v) for v in values]
+    return pl.Series(key, found, dtype=pl.Float64)
 
 
 def _bad(line: int, column: str, found: str, expected: str, text: str) -> BadRow:

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from evenflow.contract import BadRow, match_columns, with_text
+from evenflow.contract import BadRow, with_text
 from evenflow.decision import Scores
 from evenflow.errors import DataError, StorageError
 from evenflow.progress import Note, OnEvent, Progress, ignore
@@ -157,6 +157,7 @@ def score_file(
             name=name,
             limits=limits,
             findings=findings,
+            all_columns=keep_columns,
         )
         # a pipe is not read ahead: its next record may be an hour away
         ready = ahead(batches) if isinstance(source, Path) else batches
@@ -175,7 +176,7 @@ def score_file(
                 write(pl.DataFrame(out))
                 is_empty = False
                 counts += np.bincount(scores.code, minlength=len(counts))
-            extra = extra or _unused(bundle, batch)
+            extra = extra or batch.unused
             for bad in batch.bad:
                 if reject:
                     reject.write(_reject_line(bad))
@@ -295,11 +296,6 @@ def _reject_line(bad: BadRow) -> bytes:
         "text": bad.text,
     }
     return (json.dumps(value, ensure_ascii=False) + "\n").encode()
-
-
-def _unused(bundle: Bundle, batch: Batch) -> tuple[str, ...]:
-    used = set(match_columns(bundle.schema, batch.given.columns).values())
-    return tuple(name for name in batch.given.columns if name not in used)
 
 
 def _distinct(*places: Path | BinaryIO | None) -> None:

@@ -27,6 +27,8 @@ class Raw:
     text: Callable[[int], str]
     """The source text of a row, by its number in the frame."""
     unit: str = "line"
+    left_out: tuple[str, ...] = ()
+    """Columns of the source that the frame does not hold."""
 
 
 @dataclass(kw_only=True, slots=True)

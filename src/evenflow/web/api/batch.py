@@ -136,7 +136,12 @@ def _judged(bundle: Bundle, data: bytes, wanted: Format) -> Judged:
     most = int(web.settings.max_body_mb * 2**20) * UNPACKED
     limits = Limits(rows=schemas.MOST_RECORDS, unpacked_bytes=most, seconds=SECONDS)
     batches = read_records(
-        io.BytesIO(data), bundle.schema, format=wanted, name="the body", limits=limits
+        io.BytesIO(data),
+        bundle.schema,
+        format=wanted,
+        name="the body",
+        limits=limits,
+        all_columns=False,
     )
     try:
         for batch in batches:
