@@ -35,6 +35,11 @@ from evenflow.web.tables import Setting, Tally
 AnySession = Session | scoped_session[Session]
 BUSY_S = 10.0
 """Seconds a writer waits for another one in SQLite."""
+CANNOT_WRITE = {
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
+    "53100", "25006",  # PostgreSQL's disk_full and read_only_sql_transaction
+}  # fmt: skip
+"""Codes by which SQLite and PostgreSQL say that they cannot write."""
 
 
 class Database:
@@ -95,7 +100,17 @@ def sqlite_url(path: Path) -> URL:
 
 def is_away(error: DBAPIError) -> bool:
     """Return whether the database was not there or busy, rather than the SQL wrong."""
-    return isinstance(error, OperationalError) or error.connection_invalidated
+    return (
+        isinstance(error, OperationalError)
+        or error.connection_invalidated
+        or cannot_write(error)
+    )
+
+
+def cannot_write(error: DBAPIError) -> bool:
+    """Return whether the database is there but its disk is full or read-only."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    return code in CANNOT_WRITE or getattr(error.orig, "sqlstate", "") in CANNOT_WRITE
 
 
 @contextmanager
@@ -107,7 +122,7 @@ def reached(database: Database) -> Iterator[None]:
     DataError
         It is away, or does not let this user in.
     StorageError
-        It is a SQLite file that is damaged.
+        It cannot write, or is a SQLite file that is damaged.
     """
     try:
         yield
@@ -123,6 +138,12 @@ def reached(database: Database) -> Iterator[None]:
             raise
         where = database.url.render_as_string(hide_password=True)
         why = (str(error.orig).strip() or "no reason given").splitlines()[0]
+        if cannot_write(error):
+            raise StorageError(
+                f"the database {where} cannot write: {why}. Expected a disk with room "
+                "and files that this user may write to; free some space or change "
+                "their mode"
+            ) from error
         raise DataError(
             f"the database {where} does not answer: {why}. Expected one that is up "
             "and lets this user in; start it or name another with --database"
