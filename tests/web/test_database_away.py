@@ -179,6 +179,10 @@ def test_a_full_database_is_said_in_a_line(app, settings):
     event.listen(database.engine, "connect", fill)
     database.dispose()
     told = r"evenflow.db cannot write: .* is full\. Expected a disk with room"
-    with pytest.raises(StorageError, match=told):
-        with reached(database), database.session() as session:
-            session.add(Setting(name="large", value={"text": "x" * 2**20}))
+    row = Setting(name="large", value={"text": "x" * 2**20})
+    with (
+        pytest.raises(StorageError, match=told),
+        reached(database),
+        database.session() as session,
+    ):
+        session.add(row)

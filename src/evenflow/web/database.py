@@ -9,6 +9,7 @@ new connections and not by errors.
 from __future__ import annotations
 
 import hashlib
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from evenflow.errors import DataError, StorageError
 from evenflow.web.tables import Setting, Tally
+
+logger = logging.getLogger(__name__)
 
 AnySession = Session | scoped_session[Session]
 BUSY_S = 10.0
@@ -69,6 +72,16 @@ class Database:
     def dispose(self) -> None:
         """Close all connections (before a fork, say)."""
         self.engine.dispose()
+
+    def fold(self) -> None:
+        """Write SQLite's log into its file: a copy of that alone is then whole."""
+        if self.is_sqlite:
+            try:
+                with self.engine.connect() as connection:
+                    connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            except DBAPIError as error:
+                logger.warning("the log of %s stays beside it: %s", self.url, error)
+            self.dispose()
 
 
 def parse_url(url: str | URL) -> URL:
