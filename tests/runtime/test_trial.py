@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -59,6 +60,24 @@ def test_a_load_that_crashes_is_a_message(
         bundles.verify(saved)
     assert "expected" in str(found.value)
     assert str(saved) in str(found.value)
+
+
+def test_a_load_has_its_own_limit_and_not_what_its_web_process_has_left(
+    saved: Path, loads_as, tmp_path: Path
+) -> None:
+    loads_as("return [str(len(bytearray(2 * 2**30)))]")
+    web = """
+import resource, sys
+from pathlib import Path
+from evenflow.runtime import trial
+hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+resource.setrlimit(resource.RLIMIT_DATA, (2**30, hard))
+sys.executable = sys.argv[1]
+print(*trial.run(Path(sys.argv[2])))
+"""
+    words = [PYTHON, "-c", web, str(tmp_path / "python"), str(saved)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == str(2 * 2**30), done.stderr
 
 
 def test_a_load_without_end_is_ended(

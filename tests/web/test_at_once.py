@@ -120,7 +120,7 @@ def test_a_person_has_no_more_keys_however_many_are_made_at_once(database, monke
 @pytest.mark.databases
 def test_a_person_begins_no_more_uploads_however_many_at_once(app, people, monkeypatch):
     unfinished = uploads._unfinished
-    monkeypatch.setattr(uploads, "_unfinished", slowly(lambda: list(unfinished())))
+    monkeypatch.setattr(uploads, "_unfinished", slowly(unfinished))
     person = people("viewer")
     headers = {"X-CSRFToken": person.csrf()}
     make = browsers(app, person)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import sqlite3
@@ -41,6 +42,28 @@ def test_a_backup_to_standard_output_holds_nothing_else(run, ann, home, tmp_path
         done = subprocess.run(words, stdout=out, stderr=subprocess.PIPE, check=True)
     assert b"The database is in /dev/stdout" in done.stderr
     assert run("db", "restore", saved, "--force").exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_a_full_disk_is_one_line_and_leaves_the_database_and_no_part(
+    run, ann, home, tmp_path, users, command
+):
+    saved = tmp_path / "saved"
+    assert run("db", "backup", saved).exit_code == 0
+    before, limits = users(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    words = ("backup", tmp_path / "new") if command == "backup" else ("restore", saved)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, limits[1]))
+    try:
+        done = run("db", *words, *(["--force"] if command == "restore" else []))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert done.exit_code == 2
+    [line] = done.output.splitlines()
+    assert line.startswith("Error: cannot copy ")
+    assert "Expected a whole database and a disk with room" in line
+    assert users() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["home", "saved"]
+    assert not [*home.glob(".*.part*")]
 
 
 def test_a_database_is_not_backed_up_onto_itself(run, ann, home):

@@ -169,6 +169,19 @@ def test_what_another_user_owns_is_refused(run, ann, home, name):
     assert "belongs to user 12345" in done.output
 
 
+def test_a_secret_that_is_no_text_is_said_in_a_line(run, ann, home):
+    path = home / "secret"
+    path.write_bytes(b"\x90\xff" * 32)
+    done = run("user", "list")
+    assert done.exit_code == 2
+    assert "characters, expected 32 or more, all of them printable" in done.output
+    path.unlink()
+    os.mkfifo(path, 0o600)  # nobody writes to it: to read it would wait
+    done = run("user", "list")
+    assert done.exit_code == 2
+    assert "is no plain file" in done.output
+
+
 def test_where_a_server_listens_is_written_for_its_owner_alone(home):
     settings = servers.load(home, None)
     for mask in (0, 0o022):

@@ -6,12 +6,14 @@ import re
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError, PendingRollbackError
 
 from evenflow.errors import StorageError
 from evenflow.web import create_app, detectors, migrations, open_database
 from evenflow.web.context import KEY
+from evenflow.web.database import reached
+from evenflow.web.tables import Setting
 
 ALIVE = {"/healthz": 200, "/static/app.css": 200}
 NEEDS_IT = ("/login", "/metrics", "/readyz", "/account", "/alerts", "/api/v1/alerts")
@@ -137,3 +139,50 @@ def test_an_error_page_is_shown_whatever_its_frame_needs(
     assert answer.status_code == 404
     assert "Not found" in answer.text
     assert person.get("/account").status_code in (500, 503)
+
+
+@pytest.mark.parametrize(
+    ("settings", "statement"),
+    [
+        ("sqlite", "PRAGMA query_only = ON"),
+        ("postgresql", "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"),
+    ],
+    indirect=["settings"],
+)
+def test_a_database_that_cannot_write_is_507_and_not_said_to_be_away(
+    app, people, programs, statement
+):
+    person, key = people("viewer", is_logged_in=False), programs("viewer")
+    database = app.extensions[KEY].database
+
+    def refuse_writes(connection, _record):
+        connection.cursor().execute(statement)
+        connection.commit()
+
+    event.listen(database.engine, "connect", refuse_writes)
+    database.dispose()
+    assert person.get("/login").status_code == 200
+    answer = person.log_in()
+    assert answer.status_code == 507
+    assert "No room left" in answer.text
+    assert key.ask("GET", "/me").status_code == 200
+    done = key.ask("POST", "/uploads?name=a.csv", data=b"a,b\n1,2\n")
+    assert (done.status_code, done.json["error"]["type"]) == (507, "StorageError")
+
+
+def test_a_full_database_is_said_in_a_line(app, settings):
+    database = app.extensions[KEY].database
+
+    def fill(connection, _record):
+        connection.execute("PRAGMA max_page_count = 1")  # the pages it has: no more
+
+    event.listen(database.engine, "connect", fill)
+    database.dispose()
+    told = r"evenflow.db cannot write: .* is full\. Expected a disk with room"
+    row = Setting(name="large", value={"text": "x" * 2**20})
+    with (
+        pytest.raises(StorageError, match=told),
+        reached(database),
+        database.session() as session,
+    ):
+        session.add(row)

@@ -251,6 +251,7 @@ def test_a_stop_ends_every_process_and_keeps_the_data(start, number):
     assert server.process.wait(30) == 0
     assert gone(processes, 1)
     assert not (server.home / "address.json").exists()
+    assert not (server.home / "evenflow.db-wal").exists()  # the one file is whole
     with closing(sqlite3.connect(server.home / "evenflow.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     again = start().ready()

@@ -98,6 +98,7 @@ def serve(
             lambda: supervisor.answers(reached, port),
             lambda: _greet(settings, host, port, said),
         )
+        database.fold()
     voice().say("Stopped.")
 
 

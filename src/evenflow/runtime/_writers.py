@@ -24,7 +24,7 @@ GROUP_ROWS, GROUP_CELLS = 122_880, 2**23
 
 # Signs that begin a formula, in every width, after what a spreadsheet drops or does
 # not show; a plain number such as -1 or +2.5e3 is no formula.
-_UNSEEN = r"[\s\p{C}\p{Z}\p{M}\p{DI}]*"
+_UNSEEN = r"[\s\p{C}\p{Z}\p{M}\p{DI}\u{2800}\u{1D159}]*"
 _SIGN = (
     r"[-=+@|%\u{207A}\u{207C}\u{208A}\u{208C}\u{2212}\u{2A75}\u{2A76}\u{FB29}"
     r"\u{FE62}\u{FE63}\u{FE66}\u{FE6A}\u{FE6B}\u{FF05}\u{FF0B}\u{FF0D}\u{FF1D}"

@@ -142,15 +142,21 @@ def _ended(folder: Path, how: str) -> BundleError:
 
 def main(folder: Path, memory_bytes: int, cpu_s: int) -> None:
     """Load a bundle within limits and print, as JSON, how it went."""
+    # also of data, which the process that loads may have set lower for itself alone
+    memory = (resource.RLIMIT_AS, resource.RLIMIT_DATA)
+    hard = [resource.getrlimit(limit)[1] for limit in memory]
+    memory_bytes = min(
+        [memory_bytes, *(h for h in hard if h != resource.RLIM_INFINITY)]
+    )
     for limit, most in (
-        (resource.RLIMIT_AS, memory_bytes),
+        *((limit, memory_bytes) for limit in memory),
         (resource.RLIMIT_CPU, cpu_s),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
     ):
-        hard = resource.getrlimit(limit)[1]
-        soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(limit, (soft, hard))
+        ceiling = resource.getrlimit(limit)[1]
+        soft = most if ceiling == resource.RLIM_INFINITY else min(most, ceiling)
+        resource.setrlimit(limit, (soft, ceiling))
     from evenflow.runtime.bundle import checks
 
     answer: dict[str, Any]

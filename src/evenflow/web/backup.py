@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sqlalchemy import inspect, text
 
-from evenflow.errors import BusyError, DataError, EvenflowError
+from evenflow.errors import BusyError, DataError, EvenflowError, StorageError
 from evenflow.files import replacing
 from evenflow.web import migrations
 from evenflow.web.database import Database
@@ -46,7 +46,7 @@ def backup(database: Database, path: Path, *, run: Run, force: bool = False) -> 
     DataError
         The file is there, or PostgreSQL's program failed.
     StorageError
-        It cannot be written.
+        The database cannot be read, or the file cannot be written.
     """
     if path.exists() and not force:
         raise DataError(
@@ -146,9 +146,19 @@ def _check_sum(path: Path) -> None:
 
 def _copy(source: Path, target: Path, *, mode: str = "ro") -> None:
     """Copy a SQLite database, also while it is written to, into one file."""
-    with closing(_opened(source, mode)) as old, closing(sqlite3.connect(target)) as new:
-        old.backup(new)
-        new.execute("PRAGMA journal_mode=DELETE")  # no second file beside it
+    try:
+        with (
+            closing(_opened(source, mode)) as old,
+            closing(sqlite3.connect(target)) as new,
+        ):
+            old.backup(new)
+            new.execute("PRAGMA journal_mode=DELETE")  # no second file beside it
+    except sqlite3.Error as error:
+        raise StorageError(
+            f"cannot copy {source} to {target.parent}: {error}. Expected a whole "
+            "database and a disk with room for the copy; free some space or choose "
+            "another folder"
+        ) from error
 
 
 def _put_back(database: Database, path: Path) -> None:

@@ -9,6 +9,7 @@ new connections and not by errors.
 from __future__ import annotations
 
 import hashlib
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,9 +33,16 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from evenflow.errors import DataError, StorageError
 from evenflow.web.tables import Setting, Tally
 
+logger = logging.getLogger(__name__)
+
 AnySession = Session | scoped_session[Session]
 BUSY_S = 10.0
 """Seconds a writer waits for another one in SQLite."""
+CANNOT_WRITE = {
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
+    "53100", "25006",  # PostgreSQL's disk_full and read_only_sql_transaction
+}  # fmt: skip
+"""Codes by which SQLite and PostgreSQL say that they cannot write."""
 
 
 class Database:
@@ -64,6 +72,16 @@ class Database:
     def dispose(self) -> None:
         """Close all connections (before a fork, say)."""
         self.engine.dispose()
+
+    def fold(self) -> None:
+        """Write SQLite's log into its file: a copy of that alone is then whole."""
+        if self.is_sqlite:
+            try:
+                with self.engine.connect() as connection:
+                    connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            except DBAPIError as error:
+                logger.warning("the log of %s stays beside it: %s", self.url, error)
+            self.dispose()
 
 
 def parse_url(url: str | URL) -> URL:
@@ -95,7 +113,17 @@ def sqlite_url(path: Path) -> URL:
 
 def is_away(error: DBAPIError) -> bool:
     """Return whether the database was not there or busy, rather than the SQL wrong."""
-    return isinstance(error, OperationalError) or error.connection_invalidated
+    return (
+        isinstance(error, OperationalError)
+        or error.connection_invalidated
+        or cannot_write(error)
+    )
+
+
+def cannot_write(error: DBAPIError) -> bool:
+    """Return whether the database is there but its disk is full or read-only."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    return code in CANNOT_WRITE or getattr(error.orig, "sqlstate", "") in CANNOT_WRITE
 
 
 @contextmanager
@@ -107,7 +135,7 @@ def reached(database: Database) -> Iterator[None]:
     DataError
         It is away, or does not let this user in.
     StorageError
-        It is a SQLite file that is damaged.
+        It cannot write, or is a SQLite file that is damaged.
     """
     try:
         yield
@@ -123,6 +151,12 @@ def reached(database: Database) -> Iterator[None]:
             raise
         where = database.url.render_as_string(hide_password=True)
         why = (str(error.orig).strip() or "no reason given").splitlines()[0]
+        if cannot_write(error):
+            raise StorageError(
+                f"the database {where} cannot write: {why}. Expected a disk with room "
+                "and files that this user may write to; free some space or change "
+                "their mode"
+            ) from error
         raise DataError(
             f"the database {where} does not answer: {why}. Expected one that is up "
             "and lets this user in; start it or name another with --database"

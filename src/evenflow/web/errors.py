@@ -25,7 +25,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from evenflow.errors import EvenflowError, StorageError
-from evenflow.web.database import is_away
+from evenflow.web.database import cannot_write, is_away
 
 logger = logging.getLogger(__name__)
 
@@ -141,6 +141,9 @@ def _on_database(error: DBAPIError) -> Response:
         logger.warning("in %s a row was gone or taken", request.path, exc_info=error)
         told = "What this belongs to was changed or deleted at the same moment"
         return answer(409, told, kind="Conflict")
+    if cannot_write(error):
+        logger.error("the database cannot write: %s", error.orig)
+        return answer(507, "The server cannot write its files", kind="StorageError")
     if not is_away(error):
         return _on_bug(error)
     logger.error("the database does not answer: %s", error.orig)

@@ -131,7 +131,15 @@ def secret(home: Home) -> str:
                 pass
             finally:
                 part.unlink()
-        found, text = path.stat(), path.read_text(encoding="utf-8").strip()
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # to open a FIFO would wait
+            raise StorageError(
+                f"{path} is no plain file, expected the secret that cookies are signed "
+                "with. Put it back from a backup"
+            )
+        text = path.read_text(encoding="utf-8", errors="replace").strip()
+    except StorageError:
+        raise
     except OSError as error:
         raise storage_error(path, error) from error
     _refuse_foreign(path, found)
@@ -140,9 +148,10 @@ def secret(home: Home) -> str:
             f"{path} can be read by others (mode {mode & 0o777:o}), expected mode 600. "
             f"Run: chmod 600 {path}"
         )
-    if len(text) < 32:
+    if len(text) < 32 or not text.isprintable() or "\ufffd" in text:
         raise StorageError(
-            f"{path} holds {len(text)} characters, expected 32 or more. Put it back "
+            f"{path} holds {len(text)} characters, expected 32 or more, all of them "
+            "printable. Put it back "
             "from a backup, or delete it: a new one is made at the next start, and "
             "passwords and second factors are then set anew by links (evenflow user "
             "reset EMAIL --second-factor)"

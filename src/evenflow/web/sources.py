@@ -5,11 +5,14 @@ Flow logs and captures become another entry of :data:`KINDS` and another kind of
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from evenflow.errors import DataError
 from evenflow.text import form
+
+MOST_NAME = 120
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,3 +52,10 @@ def kind_of(path: Path, name: str) -> SourceKind:
         )
     form.refuse(head, name=name)
     return KINDS[0]
+
+
+def shown_name(name: str) -> str:
+    """Return a sender's file name as it is shown: no folders, nothing unprintable."""
+    last = re.split(r"[\\/]", name)[-1]
+    text = "".join(c for c in last if c.isprintable()).strip()
+    return text[:MOST_NAME] or "unnamed file"

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -27,7 +28,7 @@ from evenflow.web.guard import audit
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.retention import remove
 from evenflow.web.jobs.score import SENT
-from evenflow.web.sources import kind_of
+from evenflow.web.sources import kind_of, shown_name
 from evenflow.web.spool import Readable, lock, spool
 from evenflow.web.spool import copy as _copy
 from evenflow.web.tables import Job
@@ -36,7 +37,8 @@ PART_BYTES = 4 * 2**20
 """Size of the pieces a browser sends."""
 MOST_UNFINISHED = 5
 """Uploads of one person that may be under way."""
-MOST_NAME = 120
+IDLE_S = 3600.0
+"""Seconds without a piece after which an upload under way counts no more."""
 FINISH_S = 2.0
 """Seconds that the end of an upload waits for another request that ends it."""
 BUSY = "Another piece is being received. Wait a moment, then try again"
@@ -111,10 +113,10 @@ def begin(user: Any, name: str, size: int, *, bundle: str = "") -> str:
         _too_large()
     _room(user, size)
     serialize(web.db, "uploads", user.id)
-    if sum(about["owner"] == user.id for about in _unfinished()) >= MOST_UNFINISHED:
+    if len(_unfinished(user.id)) >= MOST_UNFINISHED:
         raise DataError(
             f"{MOST_UNFINISHED} of your uploads are under way, expected fewer. Finish "
-            "one; those that were left are swept after a day"
+            "one; without a new piece each is deleted after an hour"
         )
     upload_id = queue.new_id()
     part = _part(upload_id)
@@ -259,13 +261,6 @@ def accept(
     return job
 
 
-def shown_name(name: str) -> str:
-    """Return a sender's file name as it is shown: no folders, nothing unprintable."""
-    last = re.split(r"[\\/]", name)[-1]
-    text = "".join(c for c in last if c.isprintable()).strip()
-    return text[:MOST_NAME] or "unnamed file"
-
-
 def most_bytes() -> int:
     """Return the most bytes of one file."""
     return int(web.settings.max_upload_mb * 2**20)
@@ -320,12 +315,20 @@ def _mine(user: Any, upload_id: str) -> tuple[Path, dict[str, Any]]:
     return part, about
 
 
-def _unfinished() -> Iterator[dict[str, Any]]:
-    for path in web.home.uploads.glob(f"*.part/{_META}"):
+def _unfinished(owner_id: int) -> list[Path]:
+    """Return a person's uploads that are under way; delete those that got no piece."""
+    found = []
+    for part in web.home.uploads.glob("*.part"):
         try:
-            yield json.loads(path.read_text(encoding="utf-8"))
+            about = json.loads((part / _META).read_text(encoding="utf-8"))
+            is_idle = time.time() - (part / SENT).stat().st_mtime > IDLE_S
         except (OSError, ValueError):
             continue
+        if about["owner"] == owner_id and is_idle:
+            remove(part)
+        elif about["owner"] == owner_id:
+            found.append(part)
+    return found
 
 
 def _part(upload_id: str) -> Path:

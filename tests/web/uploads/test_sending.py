@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import threading
 import time
@@ -15,6 +16,7 @@ from werkzeug.exceptions import Conflict
 
 from evenflow.web import uploads
 from evenflow.web.context import KEY
+from evenflow.web.jobs.score import SENT
 
 
 @pytest.fixture
@@ -272,6 +274,19 @@ def test_only_a_few_unfinished_uploads_are_taken(pieces):
     refused = pieces.begin(10)
     assert refused.status_code == 422
     assert "under way" in refused.json["error"]["message"]
+
+
+def test_uploads_that_were_left_keep_nobody_from_a_new_one(app, people, pieces):
+    folder = home_of(app).uploads
+    other = Pieces(people("viewer"))
+    theirs = other.begin(10).json["id"]
+    begun = [pieces.begin(10).json["id"] for _ in range(5)]
+    for upload_id in (theirs, *begun[:4]):
+        os.utime(folder / f"{upload_id}.part" / SENT, (0, 0))
+    assert pieces.begin(10).status_code == 201
+    here = {path.name.removesuffix(".part") for path in folder.iterdir()}
+    assert {theirs, begun[4]} < here
+    assert not here & set(begun[:4])
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,22 @@ def test_what_went_wrong_is_told_in_words(here, does, error, told, caplog):
         assert "Traceback" in caplog.text or caplog.records[-1].exc_info
 
 
+@pytest.mark.parametrize(
+    ("error", "leaves"), [(MemoryError(), True), (ZeroDivisionError(), False)]
+)
+def test_a_worker_that_ran_out_of_memory_leaves_for_a_new_process(
+    here, does, error, leaves
+):
+    def run(task):
+        raise error
+
+    does(run)
+    job_id, stop = put(here), threading.Event()
+    worker.run_one(here, "score", stop)
+    assert look(here, job_id).state == "failed"  # stored before it leaves
+    assert stop.is_set() is leaves
+
+
 def test_an_unknown_kind_of_job_fails_with_words(here):
     with here.database.session() as session:
         job_id = queue.put(session, "../os", lane="score", payload={}).id

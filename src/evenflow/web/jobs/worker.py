@@ -171,7 +171,7 @@ def run_one(
         session.expunge(job)
     logger.info("job %s (%s), try %d", job.id, job.kind, job.attempts)
     started = time.perf_counter()
-    state, outcome, error = "failed", None, ""
+    state, outcome, error, is_full = "failed", None, "", False
     with Lease(here.database, job, lease_s, stop) as lease:
         task = Task(
             job=job,
@@ -205,8 +205,12 @@ def run_one(
                 error = FAULT
         except (Exception, pl.exceptions.PanicException) as problem:
             logger.exception("job %s failed", job.id)
-            error = MEMORY[lane] if is_out_of_memory(problem) else FAULT
+            is_full = is_out_of_memory(problem)
+            error = MEMORY[lane] if is_full else FAULT
         _end(here, job, state, outcome, error, stop)
+    if is_full:  # modules may be half imported: the next job gets a new process
+        logger.warning("worker %s ran out of memory and leaves", here.name)
+        stop.set()
     logger.info("job %s: %s, %.1f s", job.id, state, time.perf_counter() - started)
     return job.id
 

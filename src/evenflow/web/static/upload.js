@@ -55,7 +55,8 @@
         return await work();
       } catch (error) {
         if (signal.aborted || error instanceof Refused || n + 1 >= TRIES) throw error;
-        words.textContent = `The connection was lost; trying again (${n + 1} of ${TRIES - 1})`;
+        const why = error instanceof TypeError ? "The connection was lost" : error.message.replace(/\.$/, "");
+        words.textContent = `${why}; trying again (${n + 1} of ${TRIES - 1})`;
         await wait(Math.min(1000 * 2 ** n, 20000));
         if (signal.aborted) throw error;
       }
