@@ -36,6 +36,8 @@ serve: $(READY)
 ## make test   all tests: the fast tier, then the slow one
 # one thread a worker: threads of two workers that wait for each other stand still
 test: export OMP_NUM_THREADS := 1
+# compiled once, not by each worker and each process that a test starts
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(READY) browser database
 	$(BIN)/pytest -q -n 2 -m "not slow"
 	$(BIN)/pytest -q -n 2 -m slow

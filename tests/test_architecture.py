@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -84,17 +85,36 @@ def where(path):
     return path.relative_to(ROOT).as_posix()
 
 
+@functools.cache
+def nodes(path):
+    """Return every node of a file, parsed once for all the rules."""
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _trees_are_let_go():
+    yield
+    nodes.cache_clear()
+
+
+def calls(path):
+    """Yield (function in words, call) for every call in a file."""
+    for node in nodes(path):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
 def imports(path):
     """Yield (module, is at module level) for every import in a file."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = nodes(path)[0]
     top = set(map(id, tree.body))
     typing_only = {
         id(inner)
-        for node in ast.walk(tree)
+        for node in nodes(path)
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
         for inner in ast.walk(node)
     }
-    for node in ast.walk(tree):
+    for node in nodes(path):
         if id(node) in typing_only:
             continue
         if isinstance(node, ast.Import):
@@ -127,14 +147,15 @@ def is_allowed(mine, name):
     return LEVEL[theirs] <= LEVEL[mine]
 
 
-@pytest.mark.parametrize("path", FILES, ids=where)
-def test_a_file_imports_from_its_left_only(path):
-    mine = room(path)
-    if mine == "__init__":
-        return
-    assert mine in LEVEL, f"{mine} has no place in the order of rooms"
-    wrong = [name for name, _ in imports(path) if not is_allowed(mine, name)]
-    assert not wrong, f"{mine} imports {', '.join(wrong)}"
+def test_a_file_imports_from_its_left_only():
+    assert {room(path) for path in FILES} - {"__init__"} <= LEVEL.keys()
+    assert not [
+        f"{where(path)} imports {name}"
+        for path in FILES
+        if room(path) != "__init__"
+        for name, _ in imports(path)
+        if not is_allowed(room(path), name)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -195,54 +216,57 @@ def test_a_heavy_package_is_imported_where_it_is_used(package):
     }
 
 
-@pytest.mark.parametrize("path", FILES, ids=where)
-def test_packages_stay_behind_their_fences(path):
-    for name, _ in imports(path):
-        package = name.split(".")[0]
-        if package in FENCES:
-            assert where(path).startswith(FENCES[package] or "\0"), f"{name} in {path}"
+def test_packages_stay_behind_their_fences():
+    assert not [
+        f"{where(path)} imports {name}"
+        for path in FILES
+        for name, _ in imports(path)
+        if (package := name.split(".")[0]) in FENCES
+        and not where(path).startswith(FENCES[package] or "\0")
+    ]
 
 
-@pytest.mark.parametrize("path", FILES, ids=where)
-def test_a_file_is_a_screen_or_three(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+def test_a_file_is_a_screen_or_three():
+    lines = {p: len(p.read_text(encoding="utf-8").splitlines()) for p in FILES}
+    assert not [f"{where(path)}: {n} lines" for path, n in lines.items() if n > 400]
 
 
-@pytest.mark.parametrize("path", FILES, ids=where)
-def test_below_the_command_line_nothing_prints_or_reads_the_environment(path):
-    if room(path) == "cli":
-        return
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
-            assert called not in {"print", "input", "breakpoint"}, f"{called} in {path}"
-            assert called not in {"os.getenv", "logging.basicConfig"}
-        if isinstance(node, ast.Attribute):
-            assert ast.unparse(node) != "os.environ"
+def test_below_the_command_line_nothing_prints_or_asks_or_sets_up_the_log():
+    never = {"print", "input", "breakpoint", "os.getenv", "logging.basicConfig"}
+    assert not [
+        f"{where(path)} calls {called}"
+        for path in FILES
+        if room(path) != "cli"
+        for called, _ in calls(path)
+        if called in never
+    ]
 
 
-@pytest.mark.parametrize("path", FILES, ids=where)
-def test_nothing_is_unpickled(path):
-    text = path.read_text(encoding="utf-8")
-    assert "allow_pickle=True" not in text
-    assert "torch.load(" not in text
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in {
-            "np.load",
-            "numpy.load",
-        }:
-            given = {k.arg: ast.unparse(k.value) for k in node.keywords}
-            assert given.get("allow_pickle") == "False", f"np.load in {path}"
+def unpickles(called, call):
+    """Return whether a call may run code that a file of data holds."""
+    given = {k.arg: ast.unparse(k.value) for k in call.keywords}
+    if called in {"np.load", "numpy.load"}:
+        return given.get("allow_pickle") != "False"
+    return called == "torch.load" or given.get("allow_pickle") == "True"
 
 
-@pytest.mark.parametrize("path", FILES, ids=where)
-def test_no_error_is_swallowed_whole(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ExceptHandler):
-            assert node.type is not None, f"bare except in {path}"
-            is_all = ast.unparse(node.type) in {"Exception", "BaseException"}
-            assert not (is_all and ast.unparse(node.body[0]) == "pass")
+def test_nothing_is_unpickled():
+    found = [
+        f"{where(path)} calls {called}"
+        for path in FILES
+        for called, call in calls(path)
+        if unpickles(called, call)
+    ]
+    assert not found
+
+
+def test_no_error_is_swallowed_whole():
+    for path in FILES:
+        for node in nodes(path):
+            if isinstance(node, ast.ExceptHandler):
+                assert node.type is not None, f"bare except in {path}"
+                is_all = ast.unparse(node.type) in {"Exception", "BaseException"}
+                assert not (is_all and ast.unparse(node.body[0]) == "pass"), path
 
 
 def test_only_the_command_line_reads_the_environment():

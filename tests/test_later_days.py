@@ -62,9 +62,8 @@ def judged(bundle, frame, folder, **params):
     return evenflow.evaluate(bundle, "table_file", path=str(path), **params)
 
 
-def in_every_form(report, folder):
+def in_every_form(report):
     """Return what every form of the report says."""
-    render.png(report, folder / "png")
     forms = [render.text, render.markdown, render.latex, render.html]
     texts = [form(report) for form in forms]
     json.dumps(report.to_dict(), allow_nan=False)
@@ -80,7 +79,7 @@ def test_a_quiet_day_gives_false_alarms_and_no_detection(bundle, tmp_path):
         assert report.binary[name] is None
         assert report.argmax["binary"][name] is None
     assert any("No attack row was judged" in note for note in report.notes)
-    assert all("undefined" in text for text in in_every_form(report, tmp_path))
+    assert all("undefined" in text for text in in_every_form(report))
 
 
 def test_a_day_of_attacks_gives_detection_and_no_false_alarms(bundle, tmp_path):
@@ -91,7 +90,7 @@ def test_a_day_of_attacks_gives_detection_and_no_false_alarms(bundle, tmp_path):
         assert report.binary[name] is None
     assert any("No benign row was judged" in note for note in report.notes)
     assert {one["type"] for one in report.attacks} == {"ddos", "scan"}
-    assert all("undefined" in text for text in in_every_form(report, tmp_path))
+    assert all("undefined" in text for text in in_every_form(report))
 
 
 def test_a_new_attack_type_is_judged_and_named_as_unseen(bundle, tmp_path):
@@ -102,21 +101,26 @@ def test_a_new_attack_type_is_judged_and_named_as_unseen(bundle, tmp_path):
     assert report.binary["unseen_detection_rate"] == worm["detected"] / 30 > 0.9
     assert not [one for one in report.attacks if one["is_unseen"] and one is not worm]
     assert any("worm (30 of 30 found)" in note for note in report.notes)
-    assert all("worm" in text for text in in_every_form(report, tmp_path))
+    assert all("worm" in text for text in in_every_form(report))
+
+
+def test_a_day_with_a_new_attack_type_is_drawn(trained, tmp_path):
+    report = judged(trained / "family", day(4, normal=60, worm=30), tmp_path)
+    assert all(p.stat().st_size > 1000 for p in render.png(report, tmp_path / "png"))
 
 
 def test_a_day_of_one_new_attack_type_alone_is_judged(bundle, tmp_path):
     report = judged(bundle, day(5, worm=12), tmp_path)
     assert report.binary["detection_rate"] > 0.9
     assert report.binary["false_alarm_rate"] is None
-    in_every_form(report, tmp_path)
+    in_every_form(report)
 
 
 @pytest.mark.parametrize("n", [{"normal": 1}, {"ddos": 1}, {"normal": 9, "scan": 1}])
 def test_a_class_of_one_row_is_judged(trained, tmp_path, n):
     report = judged(trained / "family", day(6, **n), tmp_path)
     assert report.n_rows == sum(n.values())
-    in_every_form(report, tmp_path)
+    in_every_form(report)
 
 
 def test_columns_and_labels_are_found_in_another_spelling_as_score_does(

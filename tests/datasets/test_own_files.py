@@ -99,9 +99,9 @@ FORMS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def clean(tmp_path):
-    path = tmp_path / "clean.csv"
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    path = tmp_path_factory.mktemp("clean") / "clean.csv"
     path.write_text(CLEAN)
     return load(path)[0]
 

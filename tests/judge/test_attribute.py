@@ -90,9 +90,9 @@ def test_values_are_of_the_bundles_classes_whichever_had_training_rows(
     y = np.array(codes)[rank * len(codes) // len(X)]
     model = fitted(name, (X, y), n_classes, **SMALL[name])
     data, background = model.to_onnx(), X[y == 0][:30]
-    log_proba = model.log_proba(X[:60])
+    log_proba = model.log_proba(X[:20])
     explained = set()
-    for x, log_p in zip(X[:60], log_proba, strict=True):
+    for x, log_p in zip(X[:20], log_proba, strict=True):
         found = tree_shap(data, x, background, single(5), classes)
         assert found.base + sum(found.pushes.values()) == pytest.approx(found.value)
         if name == "lightgbm":

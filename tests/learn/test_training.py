@@ -154,7 +154,7 @@ def test_classes_without_training_rows_need_no_weight(parts):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["dnn", "cnn", "lightgbm"])
+@pytest.mark.parametrize("model", ["cnn", "lightgbm"])
 def test_deterministic_training_does_not_depend_on_threads(model):
     code = f"""
 import hashlib, json

@@ -404,7 +404,7 @@ ROW = st.tuples(
 
 
 @given(rows=st.lists(ROW, min_size=1, max_size=60), other=st.lists(ROW, max_size=5))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_whatever_the_rows_hold_the_answer_is_json_and_adds_up(rows, other):
     table = tiny(*zip(*rows, strict=True))
     others = {"test": tiny(*zip(*other, strict=True))} if other else {}

@@ -45,10 +45,8 @@ def loads_as(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     ("body", "message"),
     [
         ("import ctypes; ctypes.string_at(0)", "ended by SIGSEGV"),
-        ("import os; os.abort()", "ended by SIGABRT"),
         ("import os; os.kill(os.getpid(), 9)", "was killed .SIGKILL."),
         ("x = bytearray(8 * 2**30)", "takes over 4096 MB"),
-        ("raise SystemExit(3)", "ended with code 3"),
         ("raise ValueError", "ended with code 1"),
     ],
 )
@@ -83,14 +81,14 @@ print(*trial.run(Path(sys.argv[2])))
 def test_a_load_without_end_is_ended(
     saved: Path, loads_as, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trial, "BASE_S", 2)
+    monkeypatch.setattr(trial, "BASE_S", 1)
     monkeypatch.setattr(trial, "WAITING", 100)
     loads_as("while True: pass")
-    with pytest.raises(BundleError, match="took over 2 s of processor time"):
+    with pytest.raises(BundleError, match="took over 1 s of processor time"):
         bundles.verify(saved)
     monkeypatch.setattr(trial, "WAITING", 1)
     loads_as("import time; time.sleep(99)")
-    with pytest.raises(BundleError, match="took over 2 s, expected"):
+    with pytest.raises(BundleError, match="took over 1 s, expected"):
         bundles.verify(saved)
 
 

@@ -24,22 +24,22 @@ def list_recipes(*, as_json: bool) -> None:
     listed works, a shipped one just says more.
     """
     from evenflow import registry
-    from evenflow.recipe import Recipe, shipped
+    from evenflow.recipe import shipped, tables
 
-    recipes = [Recipe.load(name) for name in shipped()]
+    recipes = {name: tables(name) for name in shipped()}  # imports no plug-in
     kinds = ("datasets", "models", "balance", "splits")
     if as_json:
         print_json(
             {
                 "recipes": [
-                    {"name": name, "title": r.title, "reference": r.reference}
-                    for name, r in zip(shipped(), recipes, strict=True)
+                    {"name": name} | {k: r.get(k, "") for k in ("title", "reference")}
+                    for name, r in recipes.items()
                 ],
                 **{kind: registry.names(kind) for kind in kinds},
             }
         )
         return
-    rows = [(name, r.title) for name, r in zip(shipped(), recipes, strict=True)]
+    rows = [(name, r.get("title", "")) for name, r in recipes.items()]
     click.echo(columns(["recipe", "title"], rows))
     click.echo()
     for kind in kinds:
