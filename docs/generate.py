@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from evenflow import registry
 from evenflow.cli import main
+from evenflow.parts import Part
 from evenflow.recipe import Decide, Prepare, Recipe, Training, defaults, shipped
 from evenflow.web.settings import Mail, Settings
 
@@ -100,15 +101,9 @@ def recipes() -> str:
         recipe = Recipe.load(name)
         doi = f"doi:{recipe.reference}" if recipe.reference else ""
         parts.append(f"| `{name}` | {recipe.title} | {doi} |")
-    titles = {
-        "datasets": "Data sets (`[dataset]`)",
-        "splits": "Splits (`[split]`)",
-        "balance": "Samplers (`[balance]`)",
-        "models": "Models (`[model]`)",
-    }
-    for kind, title in titles.items():
+    for kind, what in registry.KINDS.items():
         parts.append(
-            f"\n## {title}\n\n| name | parameters and defaults |\n| --- | --- |"
+            f"\n## {what.title}\n\n| name | parameters and defaults |\n| --- | --- |"
         )
         for name in registry.names(kind):
             accepted = registry.parameters(kind, name)
@@ -182,6 +177,8 @@ def _keys() -> list[tuple[str, Any]]:
 def _default(value: Any) -> str:
     if value is ... or repr(value) == "PydanticUndefined":
         return "must be given"
+    if isinstance(value, Part):
+        value = value.flat()
     if value is None or value is dataclasses.MISSING:
         return "none"
     return f"`{json.dumps(value, ensure_ascii=False)}`"

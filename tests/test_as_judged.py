@@ -11,7 +11,12 @@ from evenflow import registry
 from evenflow.learn.calibration import MARGIN
 from evenflow.runtime import bundle as bundles
 
-MODELS = registry.names("models")
+PARTS = [
+    *({"model": name} for name in registry.names("models")),
+    *({"model": "dnn", "loss": name} for name in registry.names("losses")),
+    *({"model": "lightgbm", "select": name} for name in registry.names("select")),
+]
+"""Every model by itself, every loss and every selector with one that takes it."""
 TREES = ("random_forest", "extra_trees", "lightgbm")
 FEW = {"n_estimators": 30}
 """Trees; fewer of them have equal scores more often."""
@@ -60,13 +65,15 @@ def table(request, tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("parts", PARTS, ids=lambda parts: "-".join(parts.values()))
 def test_a_bundle_decides_every_test_row_as_the_report_counted_it(
-    model, table, tmp_path
+    parts, table, tmp_path
 ):
+    model = parts["model"]
     recipe = evenflow.Recipe.from_dict(
         {
             "dataset": {"name": "table_file", "path": str(table)},
+            **parts,
             "model": {"name": model} | (FEW if model in TREES else {}),
             "balance": {"name": "none"},
             "split": {"name": "stratified"},

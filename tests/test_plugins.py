@@ -69,6 +69,7 @@ MODULES = {
     """,
     "models": """
         from dataclasses import dataclass, field
+        from evenflow.learn import Estimator
 
         @dataclass(frozen=True, kw_only=True)
         class Config:
@@ -90,13 +91,14 @@ MODULES = {
             def __post_init__(self):
                 raise ValueError("no such thing as a good value")
 
-        MODEL = (build, Config)
-        OTHER = (other, Config)
-        STRICT = (build, Strict)
+        MODEL = Estimator(build, Config)
+        OTHER = Estimator(other, Config)
+        STRICT = Estimator(build, Strict)
     """,
     "network": """
         from dataclasses import dataclass
         import torch
+        from evenflow.learn import Network
 
         @dataclass(frozen=True, kw_only=True)
         class Config:
@@ -111,7 +113,7 @@ MODULES = {
             def forward(self, x):
                 return self.b(torch.relu(self.a(x)))
 
-        MODEL = (Net, Config)
+        MODEL = Network(Net, Config)
     """,
     "data": """
         import numpy as np, polars as pl
@@ -243,8 +245,12 @@ def test_what_a_sampler_returns_is_checked(what, told, tmp_path):
         ("balance", "held_nothing", "no attribute 'NOTHING'"),
         ("balance", "held_wrong_module", "a module without SAMPLER"),
         ("balance", "held_wrong_object", "a function, expected a class with .*fit_res"),
-        ("models", "held_bare_net", "a type, expected .network, Config. or"),
-        ("datasets", "held_no_data", "a tuple, expected an evenflow.datasets.Dataset"),
+        ("models", "held_bare_net", "a type, expected an evenflow.learn.Network, Est"),
+        (
+            "datasets",
+            "held_no_data",
+            "Estimator, expected an evenflow.datasets.Dataset",
+        ),
     ],
 )
 def test_an_entry_point_that_leads_elsewhere_is_named(kind, name, told):
@@ -283,10 +289,10 @@ def test_a_network_in_a_module_works(tmp_path):
 def test_a_model_that_cannot_be_saved_is_refused_before_it_trains(
     kind, tmp_path, monkeypatch
 ):
-    from evenflow.learn import training
+    from evenflow.learn.balancing import Balancing
 
     monkeypatch.setattr(
-        training, "_balance", lambda *_: pytest.fail("balanced before the trial")
+        Balancing, "__call__", lambda *_: pytest.fail("balanced before the trial")
     )
     model = {"name": "held_model", "kind": kind}
     if kind == "HistGradientBoostingClassifier":

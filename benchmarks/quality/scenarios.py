@@ -2,7 +2,8 @@
 
 A group is one comparison: the same rows, the same judging. Its name and its recipes
 stay as they are once a result is published; a better idea is a new group. Every
-sampler and every model is in a group or in EXCLUSIONS with a reason.
+sampler, model, loss and selector is in a group, or its file says in NOT_MEASURED why
+not.
 """
 
 from __future__ import annotations
@@ -79,15 +80,3 @@ SELECTION = (*HEADLINE, "nsl_kdd/extra_trees-none", "nsl_kdd/cnn-none")
 """Candidates for the one detector called best: chosen by attack types hidden from
 training, never by the test file."""
 SELECTION_FOLDS = 5
-
-EXCLUSIONS = {
-    "balance": {
-        "rus": "drops nine in ten of the rows; kept as a peer for users, not a claim",
-        "smotenc": "the same rows as smote up to the categories; minutes a run",
-        "borderline_smote": "a variant of smote; measured when a claim rests on it",
-        "smote_tomek": "a variant of smote_enn; measured when a claim rests on it",
-        "one_sided_selection": "part of a published system that is a later recipe",
-        "class_weights": "part of cost-sensitive learning, a later group",
-    },
-    "models": {},
-}

@@ -20,8 +20,9 @@ import torch
 from _plain import PlainCNN
 
 from evenflow import registry
-from evenflow.learn.estimator import fit_estimator
-from evenflow.learn.fitted_network import FittedNetwork
+from evenflow.learn.export import to_onnx
+from evenflow.learn.fitting import of_arrays
+from evenflow.learn.network import FittedNetwork, Network
 
 N_CLASSES, BATCH = 5, 1024
 
@@ -90,24 +91,24 @@ def main() -> None:
     row = X[:1].copy()
     figures: dict[str, Any] = {}
     for name in given.models:
-        thing, config = registry.load("models", name)
+        plug_in = registry.load("models", name)
+        config = plug_in.Config
         entry: dict[str, Any] = {}
-        if hasattr(thing, "forward"):
-            model = thing(given.features, N_CLASSES, config())
+        if isinstance(plug_in, Network):
+            model = plug_in.build(given.features, N_CLASSES, config())
             if name == "cnn":
                 peer = network(PlainCNN(model.eval()), given.features)
                 entry["conv1d_torch_rows_per_s"] = rate(
                     peer.log_proba, X, given.repeats
                 )
                 entry["conv1d_onnx_rows_per_s"] = rate(
-                    served(peer.to_onnx()), X, given.repeats
+                    served(to_onnx(peer)), X, given.repeats
                 )
             fitted: Any = network(model, given.features)
         else:
-            fitted = fit_estimator(
-                thing, config(), X, y, X[:BATCH], y[:BATCH], n_classes=N_CLASSES
-            )
-        content = fitted.to_onnx()
+            task = of_arrays(X, y, X[:BATCH], y[:BATCH], n_classes=N_CLASSES)
+            fitted = plug_in.fit(config(), task)
+        content = to_onnx(fitted)
         entry["library_rows_per_s"] = rate(fitted.log_proba, X, given.repeats)
         entry["onnx_rows_per_s"] = rate(served(content), X, given.repeats)
         entry["onnx_over_library"] = round(

@@ -19,8 +19,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from evenflow.learn import devices
-from evenflow.learn.models.cnn import CNN, Config
-from evenflow.learn.network import fit_network
+from evenflow.learn.fitting import of_arrays
+from evenflow.learn.models.cnn import CNN, MODEL, Config
 from evenflow.recipe import Training
 
 N_CLASSES, BATCH = 5, 1024
@@ -28,17 +28,9 @@ N_CLASSES, BATCH = 5, 1024
 
 def ours(X: np.ndarray, y: np.ndarray, epochs: int) -> float:
     """Return rows/s of evenflow's training, the slowest thing it does included."""
-    fitted = fit_network(
-        CNN,
-        Config(),
-        X,
-        y,
-        X[:0],
-        y[:0],
-        n_classes=N_CLASSES,
-        training=Training(epochs=epochs, batch_size=BATCH),
-        device="cpu",
-    )
+    training = Training(epochs=epochs, batch_size=BATCH)
+    task = of_arrays(X, y, n_classes=N_CLASSES, training=training, device="cpu")
+    fitted = MODEL.fit(Config(), task)
     return max(epoch.rows_per_s for epoch in fitted.history)
 
 

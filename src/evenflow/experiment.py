@@ -312,6 +312,8 @@ def evaluate(
     own_test = recipe.split.params.get("test", "test")
     if split not in (HELD_OUT, own_test) and shared.least_share > MOSTLY_SEEN:
         protocol = replace(protocol, is_published=False)
+    if recipe.select is not None and split != HELD_OUT:
+        protocol = replace(protocol, compares_part=True)
     check_shared(shared, protocol)
     # a row may be labelled with its family alone
     trained = {*record["attacks"], *map(bundle.schema.class_of, record["attacks"])}

@@ -8,56 +8,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    create_model,
-    model_validator,
-)
+from pydantic import BaseModel, Field
 
 from evenflow import registry, toml
 from evenflow.errors import RecipeError
+from evenflow.parts import STRICT, Part, complete, validate
 
 PLUG_INS = {
     "dataset": "datasets",
     "split": "splits",
+    "select": "select",
     "balance": "balance",
+    "loss": "losses",
     "model": "models",
 }
 """Key of a recipe -> the kind of plug-in it names."""
-STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-MOST_SHOWN = 200
-"""Characters of a wrong value that a message repeats."""
-
-
-class Part(BaseModel):
-    """A plug-in and its parameters: ``name`` and whatever else the table holds."""
-
-    model_config = STRICT
-
-    name: str
-    params: dict[str, Any] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _collect(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return {"name": value}
-        if isinstance(value, Mapping) and set(value) != {"name", "params"}:
-            rest = {k: v for k, v in value.items() if k != "name"}
-            return {k: v for k, v in value.items() if k == "name"} | {"params": rest}
-        return value
-
-    def flat(self) -> dict[str, Any]:
-        """Return the table as it stands in a TOML file."""
-        return {"name": self.name, **self.params}
+OPTIONAL = ("select", "loss")
+"""Keys that a recipe may lack; its digest then says nothing of them."""
 
 
 class Prepare(BaseModel):
@@ -116,28 +88,39 @@ class Recipe(BaseModel):
     split: Part = Part(name="official")
     seed: int = Field(7, ge=0, lt=2**32)
     prepare: Prepare = Prepare()
+    select: Part | None = None
+    """Which columns the model reads; all without it."""
     balance: Part = Part(name="none")
+    loss: Part | None = None
+    """What a network minimises; cross-entropy without it."""
     model: Part
     training: Training = Training()
     decide: Decide = Decide()
 
     @property
     def name(self) -> str:
-        """``<dataset>/<model>-<balance>``."""
-        return f"{self.dataset.name}/{self.model.name}-{self.balance.name}"
+        """``<dataset>/<model>-<balance>``, then the optional parts it has."""
+        parts = [self.model, self.balance, *(getattr(self, key) for key in OPTIONAL)]
+        return f"{self.dataset.name}/{'-'.join(part.name for part in parts if part)}"
 
     @property
     def sha256(self) -> str:
         """SHA-256 of everything that decides the result, as hexadecimal digits."""
-        value = self.model_dump(mode="json", exclude={"title", "reference"})
+        # a stage that is not used leaves no trace: old digests stay when one is added
+        unused = {key for key in OPTIONAL if getattr(self, key) is None}
+        value = self.model_dump(mode="json", exclude={"title", "reference", *unused})
         text = json.dumps(value, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain JSON values, as :meth:`from_dict` reads them."""
         value = self.model_dump(mode="json")
-        for part in PLUG_INS:
-            value[part] = getattr(self, part).flat()
+        for key in PLUG_INS:
+            part = getattr(self, key)
+            if part is None:
+                del value[key]
+            else:
+                value[key] = part.flat()
         return value
 
     def with_(self, **changes: Any) -> Recipe:
@@ -157,12 +140,15 @@ class Recipe(BaseModel):
             A key is unknown (the nearest known one is named), a value is of the
             wrong type or range, or a plug-in does not exist.
         """
-        recipe: Self = _validate(cls, _filled(value), source)
+        recipe: Self = validate(cls, _filled(value), source)
         parts = {
-            name: _complete(kind, getattr(recipe, name), source)
-            for name, kind in PLUG_INS.items()
+            key: complete(kind, part, source)
+            for key, kind in PLUG_INS.items()
+            if (part := getattr(recipe, key)) is not None
         }
-        return recipe.model_copy(update=parts)
+        recipe = recipe.model_copy(update=parts)
+        _check_model(recipe, source)
+        return recipe
 
     @classmethod
     def load(cls, name: str | Path, **changes: Any) -> Self:
@@ -183,6 +169,28 @@ class Recipe(BaseModel):
             No such file or name, or the file is not a recipe.
         """
         return cls.from_dict(_changed(tables(name), changes), source=str(name))
+
+
+def _check_model(recipe: Recipe, source: str) -> None:
+    """Refuse parts of a recipe that its model has no use for."""
+    name = recipe.model.name
+    model = registry.load("models", name)
+    if not model.names_classes and recipe.target != "binary":
+        raise RecipeError(
+            f"{source}: target is {recipe.target!r}, and {name!r} tells attacks from "
+            'benign rows alone; expected target = "binary". Set it, or use another '
+            "model"
+        )
+    if model.balances != "rows" and recipe.balance.name != "none":
+        raise RecipeError(
+            f"{source}: balance is {recipe.balance.name!r}, and {name!r} balances no "
+            'rows; expected balance = "none". Set it, or use another model'
+        )
+    if recipe.loss is not None and not model.takes_loss:
+        raise RecipeError(
+            f"{source}: loss is {recipe.loss.name!r}, and {name!r} has no loss to "
+            "choose; expected a network. Remove [loss], or use another model"
+        )
 
 
 def tables(name: str | Path) -> dict[str, Any]:
@@ -256,7 +264,8 @@ def defaults(dataset: str) -> dict[str, Any]:
 def _filled(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return a recipe's tables with the data set's defaults where it says nothing.
 
-    So a name, a file and a form give the same experiment.
+    So a name, a file and a form give the same experiment. A model that names no class
+    of attacks has a binary target.
     """
     given = dict(value)
     for key in PLUG_INS:
@@ -270,6 +279,10 @@ def _filled(value: Mapping[str, Any]) -> dict[str, Any]:
         under["split"]["name"],
     ):
         del under["split"]  # another split does not know its parameters
+    model = given["model"].get("name") if _is_table(given, "model") else None
+    is_model = model in registry.names("models")
+    if is_model and not registry.load("models", model).names_classes:
+        given.setdefault("target", "binary")
     params = under.pop("balance", {})
     given.setdefault("balance", {"name": "none"})
     if _is_table(given, "balance"):
@@ -291,6 +304,8 @@ def _changed(value: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
         *path, last = key.split("__")
         table = value
         for step in path:
+            if isinstance(table.get(step), str):  # a part with its name alone
+                table[step] = {"name": table[step]}
             table = table.setdefault(step, {})
         is_name = last in PLUG_INS and isinstance(new, str)
         table[last] = {"name": new} if is_name else new
@@ -326,60 +341,3 @@ def _parse(text: str, source: str) -> dict[str, Any]:
         raise RecipeError(
             f"{source} is not TOML: {error}. Correct that line"
         ) from error
-
-
-def _complete(kind: str, part: Part, source: str) -> Part:
-    """Return the part with its parameters checked and its defaults written out.
-
-    A recipe then says all that decides the result, and still says it when a later
-    version has other defaults.
-    """
-    model = create_model(  # type: ignore[call-overload]
-        part.name,
-        __config__=ConfigDict(
-            extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False
-        ),
-        **registry.parameters(kind, part.name),
-    )
-    params = _validate(model, part.params, f"{source}: [{part.name}]")
-    if kind == "models":  # a Config checks its own ranges: now, not after balancing
-        with registry.blamed(kind, part.name):
-            registry.load(kind, part.name)[1](**params.model_dump())
-    with registry.blamed(kind, part.name):  # a default that no file can hold
-        plain = params.model_dump(mode="json")
-    return Part(name=part.name, params=plain)
-
-
-def _validate(model: Any, value: Mapping[str, Any], source: str) -> Any:
-    try:
-        return model.model_validate(dict(value))
-    except ValidationError as error:
-        raise RecipeError(
-            f"{source}: " + "; ".join(_explain(model, e) for e in error.errors())
-        ) from error
-
-
-def _explain(model: Any, error: Mapping[str, Any]) -> str:
-    """Say what is wrong with one key, and which known key is nearest."""
-    path = [str(step) for step in error["loc"]]
-    key = ".".join(path)
-    if error["type"] == "extra_forbidden":
-        known: Iterable[str] = _fields_at(model, path[:-1])
-        return f"unknown key {key!r}; {registry.nearest(path[-1], sorted(known))}"
-    if error["type"] == "missing":
-        return f"the key {key!r} is missing; add it"
-    return f"{key!r} is {_shown(error['input'])}: {error['msg']}"
-
-
-def _shown(value: object) -> str:
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # an integer of more than 4,300 digits
-        return "too large to be shown"
-    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
-
-
-def _fields_at(model: Any, path: list[str]) -> list[str]:
-    for step in path:
-        model = model.model_fields[step].annotation
-    return list(model.model_fields)

@@ -14,8 +14,9 @@ import inspect
 import pkgutil
 import textwrap
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
@@ -23,23 +24,93 @@ from typing import Any
 
 from evenflow.errors import MissingExtraError, RecipeError
 
-PACKAGES = {
-    "datasets": "evenflow.datasets",
-    "balance": "evenflow.prepare.balance",
-    "models": "evenflow.learn.models",
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """Where plug-ins of one kind are, and what they are."""
+
+    title: str
+    """Of the kind's table in the reference, which names the recipe's key."""
+    packages: tuple[str, ...] = ()
+    """Folders with one file for each plug-in."""
+    attribute: str = ""
+    """Name that holds the plug-in within its module."""
+    table: tuple[str, str] | None = None
+    """Module and dictionary of a kind whose plug-ins are few and short."""
+    expected: str = ""
+    """What another distribution's plug-in has to be."""
+    is_one: Callable[[Any], bool] = lambda _found: True
+    signature: Callable[[Any], Any] = lambda plug_in: plug_in
+    """Returns the function, or the dataclass, whose parameters a recipe may set."""
+
+
+def _has_config(found: Any) -> bool:
+    """Return whether a plug-in has a dataclass ``Config`` and can be fitted."""
+    config = getattr(found, "Config", None)
+    return isinstance(config, type) and dataclasses.is_dataclass(config)
+
+
+KINDS = {
+    "datasets": Kind(
+        title="Data sets (`[dataset]`)",
+        packages=("evenflow.datasets",),
+        attribute="DATASET",
+        expected="an evenflow.datasets.Dataset",
+        is_one=lambda found: (
+            callable(getattr(found, "load", None)) and hasattr(found, "splits")
+        ),
+        signature=lambda plug_in: plug_in.load,
+    ),
+    "splits": Kind(
+        title="Splits (`[split]`)", table=("evenflow.prepare.split", "SPLITS")
+    ),
+    "balance": Kind(
+        title="Samplers (`[balance]`)",
+        packages=("evenflow.prepare.balance",),
+        attribute="SAMPLER",
+        expected="a class with the method fit_resample(X, y, *, layout)",
+        is_one=lambda found: (
+            isinstance(found, type) and callable(getattr(found, "fit_resample", None))
+        ),
+        signature=lambda plug_in: plug_in.__init__,
+    ),
+    "select": Kind(
+        title="Selectors of columns (`[select]`)",
+        packages=("evenflow.prepare.select",),
+        attribute="SELECTOR",
+        expected="an evenflow.prepare.select.Selector",
+        is_one=lambda found: _has_config(found) and callable(found.choose),
+        signature=lambda plug_in: plug_in.Config,
+    ),
+    "losses": Kind(
+        title="Losses (`[loss]`)",
+        packages=("evenflow.learn.losses",),
+        attribute="LOSS",
+        expected="an evenflow.learn.Loss",
+        is_one=lambda found: _has_config(found) and callable(found.build),
+        signature=lambda plug_in: plug_in.Config,
+    ),
+    "models": Kind(
+        title="Models (`[model]`)",
+        packages=(
+            "evenflow.learn.models",
+            "evenflow.learn.novelty",
+            "evenflow.learn.systems",
+        ),
+        attribute="MODEL",
+        expected="an evenflow.learn.Network, Estimator, Novelty or System",
+        is_one=lambda found: _has_config(found) and callable(found.fit),
+        signature=lambda plug_in: plug_in.Config,
+    ),
 }
-ATTRIBUTES = {"datasets": "DATASET", "balance": "SAMPLER", "models": "MODEL"}
-# Kinds whose plug-ins are few and short: a table in one file, not a folder.
-TABLES = {"splits": ("evenflow.prepare.split", "SPLITS")}
+"""Kind -> where its plug-ins are."""
 
 
 def names(kind: str) -> list[str]:
     """Return the names that :func:`load` accepts for this kind, sorted."""
-    if kind in TABLES:
+    if KINDS[kind].table:
         return sorted(_table(kind))
-    package = importlib.import_module(PACKAGES[kind])
-    built_in = {m.name for m in pkgutil.iter_modules(package.__path__) if not m.ispkg}
-    return sorted(n for n in built_in | _added(kind).keys() if not n.startswith("_"))
+    return sorted(n for n in modules(kind).keys() | _added(kind).keys())
 
 
 def load(kind: str, name: str) -> Any:
@@ -47,8 +118,8 @@ def load(kind: str, name: str) -> Any:
 
     Parameters
     ----------
-    kind : {'datasets', 'balance', 'models', 'splits'}
-        Where to look.
+    kind : str
+        One of ``KINDS``.
     name : str
         File name without ``.py``, or the name of an entry point.
 
@@ -62,12 +133,12 @@ def load(kind: str, name: str) -> Any:
     """
     if name not in (known := names(kind)):
         raise RecipeError(f"no plug-in {name!r} in {kind}; {nearest(name, known)}")
-    if kind in TABLES:
+    if KINDS[kind].table:
         return _table(kind)[name]
     if name in _added(kind):
         return _of_another(kind, _added(kind)[name])
     try:
-        module = importlib.import_module(f"{PACKAGES[kind]}.{name}")
+        module = importlib.import_module(modules(kind)[name])
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("evenflow"):
             raise
@@ -75,23 +146,19 @@ def load(kind: str, name: str) -> Any:
             f"{kind} {name!r} needs the package {error.name!r}, which is not "
             "installed. Install the training parts: pip install 'evenflow[train]'"
         ) from error
-    return getattr(module, ATTRIBUTES[kind])
+    return getattr(module, KINDS[kind].attribute)
 
 
 def parameters(kind: str, name: str) -> dict[str, tuple[Any, Any]]:
     """Return parameter -> (type, default) that a plug-in accepts from a recipe."""
-    plug_in = load(kind, name)
-    if kind == "models":
-        config = plug_in[1]
-        hints = _hints(config)
+    function = KINDS[kind].signature(load(kind, name))
+    hints = _hints(function)
+    if dataclasses.is_dataclass(function):
         return {
             f.name: (hints.get(f.name, Any), _default(f))
-            for f in dataclasses.fields(config)
+            for f in dataclasses.fields(function)
             if f.init
         }
-    functions = {"balance": "__init__", "datasets": "load"}
-    function = getattr(plug_in, functions[kind]) if kind in functions else plug_in
-    hints = _hints(function)
     hidden = {"self", "split", "random_state", "folders", "load", "seed", "on_event"}
     star = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
     found = {
@@ -108,7 +175,7 @@ def parameters(kind: str, name: str) -> dict[str, tuple[Any, Any]]:
 
 def is_added(kind: str, name: str) -> bool:
     """Return whether another distribution adds the plug-in of that name."""
-    return kind in PACKAGES and name in _added(kind)
+    return name in _added(kind)
 
 
 @contextmanager
@@ -139,7 +206,7 @@ def blamed(kind: str, name: str) -> Iterator[None]:
 def _of_another(kind: str, entry: EntryPoint) -> Any:
     """Return what another distribution's entry point leads to, checked."""
     where = f"the entry point {entry.name} = {entry.value!r} of evenflow.{kind}"
-    attribute = ATTRIBUTES[kind]
+    attribute = KINDS[kind].attribute
     do = f"Correct {entry.value!r}, or uninstall the package that adds it"
     try:
         found = entry.load()
@@ -159,32 +226,23 @@ def _of_another(kind: str, entry: EntryPoint) -> Any:
                 f"defines it. {do}"
             )
         found = getattr(found, attribute)
-    if missing := _missing(kind, found):
-        kind_found = type(found).__name__
-        raise RecipeError(f"{where} leads to a {kind_found}, expected {missing}. {do}")
+    if not KINDS[kind].is_one(found):
+        raise RecipeError(
+            f"{where} leads to a {type(found).__name__}, expected "
+            f"{KINDS[kind].expected}. {do}"
+        )
     return found
 
 
-def _missing(kind: str, found: Any) -> str:
-    """Return what a plug-in of that kind has to be, or nothing if it is."""
-    if kind == "balance":
-        method = getattr(found, "fit_resample", None)
-        if not (isinstance(found, type) and callable(method)):
-            return "a class with the method fit_resample(X, y, *, layout)"
-    elif kind == "models":
-        is_pair = isinstance(found, tuple) and len(found) == 2
-        if not (
-            is_pair
-            and callable(found[0])
-            and isinstance(found[1], type)
-            and dataclasses.is_dataclass(found[1])
-        ):
-            return (
-                "(network, Config) or (function, Config), where Config is a dataclass"
-            )
-    elif not (callable(getattr(found, "load", None)) and hasattr(found, "splits")):
-        return "an evenflow.datasets.Dataset"
-    return ""
+@cache
+def modules(kind: str) -> dict[str, str]:
+    """Return name -> module of the plug-ins that come with evenflow."""
+    return {
+        found.name: f"{package}.{found.name}"
+        for package in KINDS[kind].packages
+        for found in pkgutil.iter_modules(importlib.import_module(package).__path__)
+        if not found.ispkg and not found.name.startswith("_")
+    }
 
 
 @cache
@@ -194,7 +252,9 @@ def _added(kind: str) -> dict[str, EntryPoint]:
 
 
 def _table(kind: str) -> dict[str, Any]:
-    module, attribute = TABLES[kind]
+    where = KINDS[kind].table
+    assert where is not None  # noqa: S101
+    module, attribute = where
     table: dict[str, Any] = getattr(importlib.import_module(module), attribute)
     return table
 

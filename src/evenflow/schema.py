@@ -8,7 +8,7 @@ live batch of one look the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
@@ -101,6 +101,10 @@ class Schema:
     def column(self, name: str) -> Column:
         """Return the column of that name."""
         return next(c for c in self.columns if c.name == name)
+
+    def keeping(self, names: Collection[str]) -> Schema:
+        """Return the schema with the columns of those names alone."""
+        return replace(self, columns=tuple(c for c in self.columns if c.name in names))
 
     def class_of(self, attack: str) -> str:
         """Return the class of an attack type (or of ``benign``)."""
@@ -219,6 +223,11 @@ class Table:
         """Return the number of rows of each class, in class order."""
         found = np.bincount(self.labels, minlength=len(self.schema.classes))
         return dict(zip(self.schema.classes, found.tolist(), strict=True))
+
+    def keeping(self, names: Collection[str]) -> Table:
+        """Return the rows with the columns of those names alone."""
+        schema = self.schema.keeping(names)
+        return replace(self, schema=schema, frame=self.frame.select(schema.names))
 
     def take(self, rows: NDArray[np.integer[Any]] | Sequence[int]) -> Table:
         """Return the rows of those numbers, in that order."""

@@ -14,7 +14,8 @@ from evenflow import registry
 from evenflow.decision import Decision
 from evenflow.errors import BundleError
 from evenflow.judge.attribute import tree_shap
-from evenflow.learn.estimator import fit_estimator
+from evenflow.learn.export import to_onnx
+from evenflow.learn.fitting import of_arrays
 
 CLASSES = ("benign", "dos", "probe")
 
@@ -28,12 +29,10 @@ def rows():
 
 
 def fitted(name, rows, n_classes=3, **params):
-    thing, config = registry.load("models", name)
+    plug_in = registry.load("models", name)
     X, y = rows
-    return fit_estimator(
-        thing, config(**params), X, y, X, y, n_classes=n_classes, class_weight=None,
-        seed=1, on_event=lambda _event: None,
-    )  # fmt: skip
+    task = of_arrays(X, y, X, y, n_classes=n_classes, seed=1)
+    return plug_in.fit(plug_in.Config(**params), task)
 
 
 SMALL = {
@@ -54,7 +53,7 @@ def single(n):
 
 def test_pushes_add_up_to_what_the_model_says(model, rows):
     X, _ = rows
-    found = tree_shap(model.to_onnx(), X[0], X[300:340], single(5), CLASSES)
+    found = tree_shap(to_onnx(model), X[0], X[300:340], single(5), CLASSES)
     assert found.base + sum(found.pushes.values()) == pytest.approx(found.value)
     proba = np.exp(model.log_proba(X[:1]))[0]
     if "votes" in found.quantity:
@@ -89,7 +88,7 @@ def test_values_are_of_the_bundles_classes_whichever_had_training_rows(
     rank = X[:, 0].argsort().argsort()  # each class has a range of the first column
     y = np.array(codes)[rank * len(codes) // len(X)]
     model = fitted(name, (X, y), n_classes, **SMALL[name])
-    data, background = model.to_onnx(), X[y == 0][:30]
+    data, background = to_onnx(model), X[y == 0][:30]
     log_proba = model.log_proba(X[:20])
     explained = set()
     for x, log_p in zip(X[:20], log_proba, strict=True):
@@ -113,7 +112,7 @@ def test_boosted_trees_are_explained_as_the_decision_reads_them(rows):
     decision = Decision(
         temperature=1.7, bias=bias, threshold=-3.0, false_alarm_budget=0.05
     )
-    data, background = model.to_onnx(), X[y == 0][:30]
+    data, background = to_onnx(model), X[y == 0][:30]
     for x in X[:20]:
         z = model.log_proba(x[None])[0] / 1.7 + bias
         for attack in (1, 2):
@@ -134,7 +133,7 @@ def test_boosted_trees_are_explained_as_the_decision_reads_them(rows):
 def test_nothing_to_compare_with_is_refused(model, rows):
     X, _ = rows
     with pytest.raises(BundleError, match="no reference rows"):
-        tree_shap(model.to_onnx(), X[0], X[:0], single(5), CLASSES)
+        tree_shap(to_onnx(model), X[0], X[:0], single(5), CLASSES)
 
 
 def test_they_are_the_average_over_every_order_of_columns(model, rows):
@@ -142,7 +141,7 @@ def test_they_are_the_average_over_every_order_of_columns(model, rows):
     x, z = X[3], X[300:303]
     groups = {"a": [0, 4], "b": [1], "c": [2], "d": [3]}
 
-    data = model.to_onnx()
+    data = to_onnx(model)
 
     @cache
     def value(present):
@@ -169,7 +168,7 @@ def test_they_agree_with_the_shap_package(rows):
     X, _ = rows
     forest = fitted("random_forest", rows, n_estimators=7)
     background = X[300:330]
-    found = tree_shap(forest.to_onnx(), X[7], background, single(5), CLASSES)
+    found = tree_shap(to_onnx(forest), X[7], background, single(5), CLASSES)
     explainer = shap.TreeExplainer(
         forest.estimator, background, feature_perturbation="interventional"
     )

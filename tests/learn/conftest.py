@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 
 from evenflow import registry
 from evenflow.learn.fitted import Fitted
+from evenflow.learn.fitting import Fitting, of_arrays
+from evenflow.learn.parts import fit_model
+from evenflow.parts import Part
 from evenflow.prepare.features import Preprocessor
 from evenflow.prepare.split import hold_out
 from evenflow.recipe import Training
@@ -32,33 +36,30 @@ class Rows:
         self, name: str, *, config: dict[str, Any] | None = None, **how: Any
     ) -> Fitted:
         """Fit the model of that name; settings of its training among ``how``."""
-        thing, make = registry.load("models", name)
-        seed, weight = how.pop("seed", 7), how.pop("class_weight", None)
-        data = (self.X, self.y, self.X_valid, self.y_valid)
-        common = {"n_classes": N_CLASSES, "seed": seed, "class_weight": weight}
-        if not hasattr(thing, "forward"):
-            from evenflow.learn.estimator import fit_estimator
-
-            quick = {"n_jobs": 1} if hasattr(make(), "n_jobs") else {}
-            if hasattr(make(), "n_estimators"):
-                quick["n_estimators"] = 20
-            return fit_estimator(
-                thing, make(**(quick | (config or {}))), *data, **common, **how
-            )
-        from evenflow.learn.network import fit_network
-
+        plug_in = registry.load("models", name)
+        rows = self
+        if not plug_in.names_classes:
+            rows, how = self.binary(), how | {"n_classes": 2}
         settings = {"epochs": 3, "batch_size": 128, "learning_rate": 3e-3}
-        known = Training.model_fields
-        settings |= {k: how.pop(k) for k in tuple(how) if k in known}
-        return fit_network(
-            thing,
-            make(**(config or {})),
-            *data,
-            **common,
-            training=Training(**settings),
-            device=how.pop("device", "cpu"),
-            **how,
+        settings |= {k: how.pop(k) for k in tuple(how) if k in Training.model_fields}
+        quick = {"n_jobs": 1, "n_estimators": 20}
+        known = {field.name for field in dataclasses.fields(plug_in.Config)}
+        params = {k: v for k, v in quick.items() if k in known} | (config or {})
+        return fit_model(
+            Part(name=name, params=params),
+            rows.task(**{"training": Training(**settings), "device": "cpu"} | how),
         )
+
+    def task(self, n_classes: int = N_CLASSES, **how: Any) -> Fitting:
+        """Return a fit of these rows."""
+        return of_arrays(
+            self.X, self.y, self.X_valid, self.y_valid, n_classes=n_classes, **how
+        )
+
+    def binary(self) -> Rows:
+        """Return the rows as benign or attack."""
+        y, y_valid = (np.minimum(part, 1) for part in (self.y, self.y_valid))
+        return dataclasses.replace(self, y=y, y_valid=y_valid)
 
 
 @pytest.fixture(scope="session", autouse=True)

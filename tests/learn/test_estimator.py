@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from evenflow import registry
 from evenflow.decision import FLOOR
-from evenflow.learn.estimator import FittedEstimator, fit_estimator
+from evenflow.learn.estimator import Estimator, FittedEstimator
 from evenflow.progress import Note, Progress
 
 
@@ -43,12 +43,13 @@ def test_lightgbm_does_not_depend_on_the_number_of_threads(rows):
 
 @pytest.mark.parametrize("name", ["lightgbm", "random_forest", "extra_trees"])
 def test_no_more_threads_are_started_than_openmp_allows(name):
-    build, config = registry.load("models", name)
+    plug_in = registry.load("models", name)
     make = {"n_classes": 2, "class_weight": None, "seed": 7}
     with threadpool_limits(limits=1, user_api="openmp"):
-        assert build(config(n_jobs=64), **make).n_jobs == 1
+        assert plug_in.build(plug_in.Config(n_jobs=64), **make).n_jobs == 1
     most = len(os.sched_getaffinity(0))
-    assert 1 <= build(config(n_jobs=4096), **make).n_jobs <= most
+    made = plug_in.build(plug_in.Config(n_jobs=4096), **make)
+    assert 1 <= made.n_jobs <= most
 
 
 def test_validation_rows_of_a_class_that_did_not_train_are_left_out(rows):
@@ -90,17 +91,9 @@ def test_class_weights_reach_the_estimator_under_its_own_codes(rows):
         return GaussianNB()
 
     keep = rows.y != 1
-    fit_estimator(
-        build,
-        None,
-        rows.X[keep],
-        rows.y[keep],
-        rows.X_valid,
-        rows.y_valid,
-        n_classes=5,
-        class_weight=np.array([1.0, 2, 3, 4, 5]),
-        seed=11,
-    )
+    some = dataclasses.replace(rows, X=rows.X[keep], y=rows.y[keep])
+    weight = np.array([1.0, 2, 3, 4, 5])
+    Estimator(build, object).fit(None, some.task(class_weight=weight, seed=11))
     assert seen == [(4, {0: 1.0, 1: 3.0, 2: 4.0, 3: 5.0}, 11)]
 
 

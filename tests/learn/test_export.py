@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from evenflow import registry
 from evenflow.errors import BundleError
-from evenflow.learn import export
-from evenflow.learn.estimator import fit_estimator
+from evenflow.learn import export, graphs
+from evenflow.learn.estimator import Estimator
+from evenflow.learn.export import to_onnx
+from evenflow.learn.fitting import of_arrays
 from evenflow.learn.trees import round_down
 from evenflow.onnx_guard import check_model, operators
 
@@ -40,17 +42,17 @@ def sides(content):
     ["cnn", "cnn_lstm", "dnn", "lightgbm", "random_forest", "logistic_regression"],
 )
 def test_a_graph_reads_x_and_answers_log_proba_for_any_number_of_rows(name, rows):
-    names, shape, model = sides(rows.fit(name).to_onnx())
+    names, shape, model = sides(to_onnx(rows.fit(name)))
     assert names == ("x", "log_proba")
     assert shape == [["N", rows.X.shape[1]], ["N", 5]]
     found = {o.domain: o.version for o in model.opset_import}
-    assert found[""] == export.OPSET
-    assert model.ir_version <= export.IR_VERSION
+    assert found[""] == graphs.OPSET
+    assert model.ir_version <= graphs.IR_VERSION
     assert not any(t.external_data for t in model.graph.initializer)
 
 
 def test_a_recurrent_network_becomes_one_lstm_node(rows):
-    *_, model = sides(rows.fit("cnn_lstm", epochs=1).to_onnx())
+    *_, model = sides(to_onnx(rows.fit("cnn_lstm", epochs=1)))
     kinds = [node.op_type for node in model.graph.node]
     assert kinds.count("LSTM") == 1
     assert "Loop" not in kinds
@@ -58,7 +60,7 @@ def test_a_recurrent_network_becomes_one_lstm_node(rows):
 
 
 def test_batch_norm_is_folded_into_the_convolutions(rows):
-    *_, model = sides(rows.fit("cnn", epochs=1).to_onnx())
+    *_, model = sides(to_onnx(rows.fit("cnn", epochs=1)))
     kinds = [node.op_type for node in model.graph.node]
     assert "BatchNormalization" not in kinds
     assert "Dropout" not in kinds
@@ -69,7 +71,7 @@ def test_exporting_warns_of_nothing_and_leaves_the_model_as_it_was(rows, capfd):
     before = fitted.log_proba(rows.X_valid)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        fitted.to_onnx()
+        to_onnx(fitted)
     assert not fitted.model.training
     assert np.array_equal(fitted.log_proba(rows.X_valid), before)
     assert "".join(capfd.readouterr()) == ""
@@ -77,7 +79,7 @@ def test_exporting_warns_of_nothing_and_leaves_the_model_as_it_was(rows, capfd):
 
 def test_a_graph_that_computes_something_else_is_not_let_out(rows):
     fitted = rows.fit("random_forest")
-    honest = fitted.to_onnx()
+    honest = to_onnx(fitted)
 
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Other(type(fitted)):
@@ -90,14 +92,14 @@ def test_a_graph_that_computes_something_else_is_not_let_out(rows):
         **{f.name: getattr(fitted, f.name) for f in dataclasses.fields(fitted)}
     )
     with pytest.raises(BundleError, match=r"differs by .* expected 0.0001"):
-        other.to_onnx()
+        to_onnx(other)
     assert honest
 
 
 @pytest.mark.parametrize("name", ["random_forest", "extra_trees", "lightgbm"])
 def test_a_feature_right_at_a_threshold_falls_on_the_side_it_fell_on(name, rows):
     fitted = rows.fit(name)
-    model = onnx.load_from_string(fitted.to_onnx())
+    model = onnx.load_from_string(to_onnx(fitted))
     (node,) = [n for n in model.graph.node if n.op_type == "TreeEnsembleRegressor"]
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     asked = zip(
@@ -121,7 +123,7 @@ def test_a_feature_right_at_a_threshold_falls_on_the_side_it_fell_on(name, rows)
                 X.append(row)
     X = np.array(X, dtype=np.float32)
     assert len(X) > 300
-    served = run(fitted.to_onnx(), X)
+    served = run(to_onnx(fitted), X)
     np.testing.assert_allclose(np.exp(served), np.exp(fitted.log_proba(X)), atol=1e-6)
 
 
@@ -143,10 +145,8 @@ def naive_bayes(config, *, n_classes, class_weight, seed):
 
 
 def test_another_estimator_goes_through_skl2onnx(rows):
-    fitted = fit_estimator(
-        naive_bayes, None, rows.X, rows.y, rows.X_valid, rows.y_valid, n_classes=7
-    )
-    served = run(fitted.to_onnx(), rows.X_valid)
+    fitted = Estimator(naive_bayes, object).fit(None, rows.task(n_classes=7))
+    served = run(to_onnx(fitted), rows.X_valid)
     assert served.shape == (len(rows.X_valid), 7)
     np.testing.assert_allclose(
         np.exp(served), np.exp(fitted.log_proba(rows.X_valid)), atol=1e-4
@@ -164,13 +164,9 @@ def test_an_estimator_nobody_can_write_is_refused(rows):
         def predict_proba(self, X):
             return np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
 
-    fitted = fit_estimator(
-        lambda *_, **__: Guess(),
-        None, rows.X, rows.y, rows.X_valid, rows.y_valid,
-        n_classes=5,
-    )  # fmt: skip
+    fitted = Estimator(lambda *_, **__: Guess(), object).fit(None, rows.task())
     with pytest.raises(BundleError, match="Guess cannot be written as ONNX"):
-        fitted.to_onnx()
+        to_onnx(fitted)
 
 
 # --- what is exported is served, and nothing else ---
@@ -207,22 +203,19 @@ def exported(rows):
         for n_present in (2, 5):
             known = rows.y < n_present
             part = dataclasses.replace(rows, X=rows.X[known], y=rows.y[known])
-            fitted = part.fit(name, **({"epochs": 1} if "nn" in name else {}))
-            yield f"{name}, {n_present} of 5 classes", fitted.to_onnx()
+            fitted = part.fit(name, epochs=1)
+            yield f"{name}, {n_present} of 5 classes", to_onnx(fitted)
     for name, estimator in outsiders().items():
         for n_classes in (2, 5):
             if n_classes == 5 and name in BINARY_ONLY:
                 continue
             y = np.minimum(rows.y, n_classes - 1)
-            fitted = fit_estimator(
-                lambda *_, it=estimator, **__: it,
-                None, rows.X, y, rows.X_valid[:0], rows.y_valid[:0],
-                n_classes=n_classes,
-            )  # fmt: skip
-            yield f"{name}, {n_classes} classes", fitted.to_onnx()
+            plug_in = Estimator(lambda *_, it=estimator, **__: it, object)
+            fitted = plug_in.fit(None, of_arrays(rows.X, y, n_classes=n_classes))
+            yield f"{name}, {n_classes} classes", to_onnx(fitted)
     for name, two in (("lightgbm", 2), ("random_forest", 2)):
         fitted = dataclasses.replace(rows, y=np.minimum(rows.y, two - 1)).fit(name)
-        yield f"{name}, 2 classes", dataclasses.replace(fitted, n_classes=2).to_onnx()
+        yield f"{name}, 2 classes", to_onnx(dataclasses.replace(fitted, n_classes=2))
 
 
 def test_every_model_exports_what_is_served_and_no_operator_is_to_spare(rows):
@@ -243,12 +236,10 @@ def test_every_model_exports_what_is_served_and_no_operator_is_to_spare(rows):
 def test_an_operator_that_is_not_served_is_named(rows):
     from sklearn.neighbors import KNeighborsClassifier
 
-    fitted = fit_estimator(
-        lambda *_, **__: KNeighborsClassifier(), None,
-        rows.X, rows.y, rows.X_valid, rows.y_valid, n_classes=5,
-    )  # fmt: skip
+    plug_in = Estimator(lambda *_, **__: KNeighborsClassifier(), object)
+    fitted = plug_in.fit(None, rows.task())
     with pytest.raises(BundleError, match="train a smaller or another model"):
-        check_model(fitted.to_onnx(), source="k neighbours")
+        check_model(to_onnx(fitted), source="k neighbours")
 
 
 def test_the_rows_tried_reach_far_beyond_the_usual():

@@ -11,7 +11,8 @@ import torch
 from sklearn.metrics import f1_score
 
 from evenflow.errors import RecipeError, StorageError
-from evenflow.learn import devices, network
+from evenflow.learn import devices, loop, network
+from evenflow.learn.export import to_onnx
 from evenflow.progress import Epoch, Progress
 
 
@@ -30,7 +31,7 @@ def test_each_epoch_is_told_once_and_kept(rows, events):
 
 
 def test_progress_within_a_long_epoch_counts_rows_up(rows, events, monkeypatch):
-    monkeypatch.setattr(network, "PROGRESS_EVERY_S", 0.0)
+    monkeypatch.setattr(loop, "PROGRESS_EVERY_S", 0.0)
     rows.fit("dnn", epochs=2, on_event=events.append)
     done = [e.done for e in events if isinstance(e, Progress)]
     assert len(done) > 10
@@ -56,16 +57,26 @@ def test_the_history_holds_the_validation_figures_of_scikit_learn(rows):
     assert best.valid_loss == pytest.approx(loss, abs=1e-6)
 
 
+def judged(monkeypatch, judge):
+    """Judge the validation rows by a function of the test."""
+    made = network.classify
+
+    def classify(*given):
+        return dataclasses.replace(made(*given), judge=judge)
+
+    monkeypatch.setattr(network, "classify", classify)
+
+
 def test_the_weights_are_those_of_the_best_epoch(rows, monkeypatch):
     # validation figures that are best at epoch 2, and equal but for the loss later
     figures = iter([(0.9, 0.5), (0.5, 0.8), (0.6, 0.8), (0.7, 0.8), (0.1, 0.1)])
     weights = []
 
-    def judge(model, _data):
+    def judge(model):
         weights.append({k: v.clone() for k, v in model.state_dict().items()})
         return next(figures)
 
-    monkeypatch.setattr(network, "_judge", judge)
+    judged(monkeypatch, judge)
     fitted = rows.fit("dnn", epochs=20, patience=2)
     assert len(fitted.history) == 4, "stops two epochs after the best"
     assert fitted.best_epoch == 2
@@ -76,7 +87,7 @@ def test_the_weights_are_those_of_the_best_epoch(rows, monkeypatch):
 
 def test_of_two_epochs_with_one_f1_the_lower_loss_is_better(rows, monkeypatch):
     figures = iter([(0.9, 0.5), (0.4, 0.5), (0.6, 0.5)])
-    monkeypatch.setattr(network, "_judge", lambda *_: next(figures))
+    judged(monkeypatch, lambda _: next(figures))
     assert rows.fit("dnn", epochs=3).best_epoch == 2
 
 
@@ -107,7 +118,7 @@ def test_a_last_batch_of_one_row_does_not_stop_batch_norm(rows, name, n):
 
 def test_batches_hold_every_row_once():
     for n in (2, 63, 64, 65, 128, 129, 200):
-        bounds = network._bounds(n, 64)
+        bounds = loop._bounds(n, 64)
         assert bounds[0] == 0
         assert bounds[-1] == n
         sizes = np.diff(bounds)
@@ -150,7 +161,7 @@ def test_a_gpu_learns_what_the_cpu_learns(rows):
         pytest.skip("no CUDA device")
     fitted = rows.fit("cnn", device="cuda", epochs=8)
     assert fitted.history[fitted.best_epoch - 1].valid_macro_f1 > 0.5
-    fitted.to_onnx()
+    to_onnx(fitted)
 
 
 def test_auto_precision_follows_the_hardware(monkeypatch):
@@ -182,5 +193,5 @@ def test_a_checkpoint_that_cannot_be_written_is_an_error_and_leaves_nothing(
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     with pytest.raises(StorageError, match="cannot write"):
-        rows.fit("dnn", checkpoint=blocked / "c.npz")
+        rows.fit("dnn", workdir=blocked / "c.npz")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from evenflow.errors import RecipeError
-from evenflow.learn import network
+from evenflow.learn import loop
+from evenflow.learn.export import to_onnx
 from evenflow.progress import Epoch, Progress
 
 NETWORKS = ["cnn", "cnn_lstm", "dnn"]
@@ -45,69 +46,71 @@ def stop_at(epoch, kind):
 def test_a_run_stopped_in_mid_epoch_ends_with_the_same_weights(
     name, precision, rows, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(network, "PROGRESS_EVERY_S", 0.0)
+    monkeypatch.setattr(loop, "PROGRESS_EVERY_S", 0.0)
     how = {"epochs": 4, "precision": precision}
     whole = rows.fit(name, **how)
-    file = tmp_path / "run" / "c.npz"
+    file = tmp_path / "run" / "checkpoint.npz"
     with pytest.raises(KeyboardInterrupt):
-        rows.fit(name, **how, checkpoint=file, on_event=stop_at(3, Progress))
+        rows.fit(name, **how, workdir=file.parent, on_event=stop_at(3, Progress))
     seen = []
-    resumed = rows.fit(name, **how, checkpoint=file, resume=True, on_event=seen.append)
+    resumed = rows.fit(
+        name, **how, workdir=file.parent, resume=True, on_event=seen.append
+    )
     assert [e.number for e in seen if isinstance(e, Epoch)] == [3, 4]
     assert weights(resumed) == weights(whole)
     assert resumed.best_epoch == whole.best_epoch
     figures = [(e.loss, e.valid_loss, e.valid_macro_f1) for e in resumed.history]
     assert figures == [(e.loss, e.valid_loss, e.valid_macro_f1) for e in whole.history]
-    assert resumed.to_onnx() == whole.to_onnx()
+    assert to_onnx(resumed) == to_onnx(whole)
 
 
 def test_ctrl_c_right_after_an_epoch_keeps_that_epoch(rows, tmp_path):
-    file = tmp_path / "c.npz"
+    file = tmp_path / "checkpoint.npz"
     with pytest.raises(KeyboardInterrupt):
-        rows.fit("dnn", epochs=4, checkpoint=file, on_event=stop_at(2, Epoch))
+        rows.fit("dnn", epochs=4, workdir=file.parent, on_event=stop_at(2, Epoch))
     seen = []
-    rows.fit("dnn", epochs=4, checkpoint=file, resume=True, on_event=seen.append)
+    rows.fit("dnn", epochs=4, workdir=file.parent, resume=True, on_event=seen.append)
     assert [e.number for e in seen if isinstance(e, Epoch)] == [3, 4]
 
 
 def test_ctrl_c_in_the_first_epoch_leaves_a_usable_checkpoint(
     rows, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(network, "PROGRESS_EVERY_S", 0.0)
-    file = tmp_path / "c.npz"
+    monkeypatch.setattr(loop, "PROGRESS_EVERY_S", 0.0)
+    file = tmp_path / "checkpoint.npz"
     with pytest.raises(KeyboardInterrupt):
-        rows.fit("dnn", epochs=4, checkpoint=file, on_event=stop_at(0, Progress))
+        rows.fit("dnn", epochs=4, workdir=file.parent, on_event=stop_at(0, Progress))
     assert file.exists()
-    resumed = rows.fit("dnn", epochs=4, checkpoint=file, resume=True)
+    resumed = rows.fit("dnn", epochs=4, workdir=file.parent, resume=True)
     assert weights(resumed) == weights(rows.fit("dnn", epochs=4))
 
 
 def test_a_finished_run_resumes_to_itself_without_training(rows, tmp_path):
-    file = tmp_path / "c.npz"
-    whole = rows.fit("cnn", checkpoint=file)
+    file = tmp_path / "checkpoint.npz"
+    whole = rows.fit("cnn", workdir=file.parent)
     seen = []
-    again = rows.fit("cnn", checkpoint=file, resume=True, on_event=seen.append)
+    again = rows.fit("cnn", workdir=file.parent, resume=True, on_event=seen.append)
     assert seen == []
     assert weights(again) == weights(whole)
     assert again.history == whole.history
 
 
 def test_resume_without_a_checkpoint_starts_at_the_beginning(rows, tmp_path):
-    fitted = rows.fit("dnn", checkpoint=tmp_path / "c.npz", resume=True)
+    fitted = rows.fit("dnn", workdir=tmp_path, resume=True)
     assert weights(fitted) == weights(rows.fit("dnn"))
 
 
 def test_without_resume_an_old_checkpoint_is_replaced(rows, tmp_path):
-    file = tmp_path / "c.npz"
-    rows.fit("dnn", checkpoint=file, seed=1)
-    fitted = rows.fit("dnn", checkpoint=file, seed=2)
+    file = tmp_path / "checkpoint.npz"
+    rows.fit("dnn", workdir=file.parent, seed=1)
+    fitted = rows.fit("dnn", workdir=file.parent, seed=2)
     assert weights(fitted) == weights(rows.fit("dnn", seed=2))
 
 
 def test_a_checkpoint_of_another_training_is_refused(rows, tmp_path):
-    file = tmp_path / "c.npz"
-    rows.fit("dnn", checkpoint=file)
-    rows.fit("dnn", checkpoint=file, resume=True)
+    file = tmp_path / "checkpoint.npz"
+    rows.fit("dnn", workdir=file.parent)
+    rows.fit("dnn", workdir=file.parent, resume=True)
     before = file.read_bytes()
     y = rows.y.copy()
     y[0] = (y[0] + 1) % 5
@@ -126,7 +129,7 @@ def test_a_checkpoint_of_another_training_is_refused(rows, tmp_path):
     ]
     for other, name, how in others:
         with pytest.raises(RecipeError, match="other rows or with other settings"):
-            other.fit(name, checkpoint=file, resume=True, **how)
+            other.fit(name, workdir=file.parent, resume=True, **how)
     assert file.read_bytes() == before
 
 
@@ -140,8 +143,8 @@ def _auto():
 
 @pytest.mark.parametrize("damage", ["cut", "text", "empty", "pickle", "lacking"])
 def test_a_damaged_checkpoint_is_refused(rows, tmp_path, damage):
-    file = tmp_path / "c.npz"
-    rows.fit("dnn", epochs=1, checkpoint=file)
+    file = tmp_path / "checkpoint.npz"
+    rows.fit("dnn", epochs=1, workdir=file.parent)
     if damage == "cut":
         file.write_bytes(file.read_bytes()[:5000])
     elif damage == "text":
@@ -155,14 +158,17 @@ def test_a_damaged_checkpoint_is_refused(rows, tmp_path, damage):
         with file.open("wb") as stream:
             np.savez(stream, other=np.zeros(3))
     with pytest.raises(RecipeError, match=r"not a whole checkpoint.*Delete it"):
-        rows.fit("dnn", epochs=1, checkpoint=file, resume=True)
+        rows.fit("dnn", epochs=1, workdir=file.parent, resume=True)
 
 
 def test_what_a_killed_run_left_half_written_is_swept_away(rows, tmp_path):
-    (tmp_path / ".c.npz.99999.part").write_bytes(b"half")
+    (tmp_path / ".checkpoint.npz.99999.part").write_bytes(b"half")
     (tmp_path / "other.part").write_bytes(b"not ours")
-    rows.fit("dnn", epochs=1, checkpoint=tmp_path / "c.npz")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["c.npz", "other.part"]
+    rows.fit("dnn", epochs=1, workdir=tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "checkpoint.npz",
+        "other.part",
+    ]
 
 
 CHILD = textwrap.dedent(
@@ -171,12 +177,13 @@ CHILD = textwrap.dedent(
     from pathlib import Path
     import numpy as np
     from evenflow import registry
-    from evenflow.learn import network
+    from evenflow.learn import loop
+    from evenflow.learn.fitting import of_arrays
     from evenflow.progress import Progress
     from evenflow.recipe import Training
 
     name, file, mode = sys.argv[1:]
-    network.PROGRESS_EVERY_S = 0.0
+    loop.PROGRESS_EVERY_S = 0.0
     rng = np.random.default_rng(0)
     X = rng.normal(size=(800, 40)).astype(np.float32)
     y = (X[:, :4].argmax(axis=1)).astype(np.int64)
@@ -186,12 +193,13 @@ CHILD = textwrap.dedent(
         if mode == "kill" and isinstance(event, Progress) and event.done > 1200:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    cls, config = registry.load("models", name)
-    fitted = network.fit_network(
-        cls, config(), X[:600], y[:600], X[600:], y[600:], n_classes=4,
+    plug_in = registry.load("models", name)
+    task = of_arrays(
+        X[:600], y[:600], X[600:], y[600:], n_classes=4,
         training=Training(epochs=4, batch_size=128), device="cpu",
-        checkpoint=Path(file), resume=mode == "resume", on_event=listen,
+        workdir=Path(file), resume=mode == "resume", on_event=listen,
     )
+    fitted = plug_in.fit(plug_in.Config(), task)
     digest = hashlib.sha256()
     for key, value in fitted.model.state_dict().items():
         digest.update(value.numpy().tobytes())
@@ -211,13 +219,13 @@ def test_kill_9_in_mid_epoch_changes_nothing_in_the_end(tmp_path):
             env=os.environ | {"PYTHONHASHSEED": hash_seed},
         )
 
-    whole = child("a.npz", "whole", "1")
+    whole = child("a", "whole", "1")
     assert whole.returncode == 0, whole.stderr
-    killed = child("b.npz", "kill", "2")
+    killed = child("b", "kill", "2")
     assert killed.returncode == -signal.SIGKILL
     assert "number=2" in killed.stdout
     assert "number=3" not in killed.stdout, "it died within the third epoch"
-    resumed = child("b.npz", "resume", "3")
+    resumed = child("b", "resume", "3")
     assert resumed.returncode == 0, resumed.stderr
     assert "number=2" not in resumed.stdout, "finished epochs are not repeated"
     digest = whole.stdout.split()[-1]

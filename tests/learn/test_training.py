@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from evenflow.errors import DataError
+from evenflow.learn.export import to_onnx
 from evenflow.learn.training import train
 from evenflow.prepare.leaks import row_hashes
 from evenflow.prepare.split import hold_out
@@ -34,7 +35,7 @@ def learnt(trained):
     return (
         json.dumps(trained.preprocessor.to_dict()),
         json.dumps(trained.decision.to_dict()),
-        hashlib.sha256(trained.fitted.to_onnx()).hexdigest(),
+        hashlib.sha256(to_onnx(trained.fitted)).hexdigest(),
     )
 
 
@@ -199,7 +200,7 @@ rows = {
     for part in ("train", "test")
 }
 t = train(r, load=rows.__getitem__)
-print(hashlib.sha256(t.fitted.to_onnx()).hexdigest(), json.dumps(t.decision.to_dict()))
+print(hashlib.sha256(to_onnx(t.fitted)).hexdigest(), json.dumps(t.decision.to_dict()))
 """
     found = {
         subprocess.run(

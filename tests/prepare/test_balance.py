@@ -18,7 +18,8 @@ from sklearn.base import clone
 from evenflow import registry
 from evenflow.errors import DataError
 from evenflow.prepare.balance._sampler import Sampler
-from evenflow.prepare.features import Layout, Preprocessor
+from evenflow.prepare.features import Preprocessor
+from evenflow.prepare.layout import Layout
 from evenflow.progress import Progress
 from evenflow.schema import Table
 

@@ -13,7 +13,8 @@ from evenflow.prepare.balance._compress import compressed
 from evenflow.prepare.balance._edit import cleaned, disagreeing, tomek_links
 from evenflow.prepare.balance._neighbors import Neighbors, nearest_others
 from evenflow.prepare.balance.smotenc import decoded, encoded
-from evenflow.prepare.features import Layout, Preprocessor
+from evenflow.prepare.features import Preprocessor
+from evenflow.prepare.layout import Layout
 from evenflow.schema import Table
 
 

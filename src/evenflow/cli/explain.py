@@ -112,7 +112,6 @@ def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
     """Return exact values of a tree ensemble, in the form of an explanation."""
     from evenflow.judge.attribute import tree_shap
     from evenflow.runtime.detect import verdicts
-    from evenflow.runtime.explain import column_groups
 
     schema, prepare = bundle.schema, bundle.preprocessor
     scores = bundle.score(record)
@@ -120,7 +119,7 @@ def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
         bundle.model,
         prepare.transform(record)[0],
         prepare.transform(bundle.reference),
-        column_groups(bundle),
+        bundle.preprocessor.layout.groups,
         schema.classes,
         decision=bundle.decision,
         attack=int(scores.code[0]) or 1 + int(scores.proba[0, 1:].argmax()),

@@ -27,7 +27,6 @@ def list_recipes(*, as_json: bool) -> None:
     from evenflow.recipe import shipped, tables
 
     recipes = {name: tables(name) for name in shipped()}  # imports no plug-in
-    kinds = ("datasets", "models", "balance", "splits")
     if as_json:
         print_json(
             {
@@ -35,14 +34,14 @@ def list_recipes(*, as_json: bool) -> None:
                     {"name": name} | {k: r.get(k, "") for k in ("title", "reference")}
                     for name, r in recipes.items()
                 ],
-                **{kind: registry.names(kind) for kind in kinds},
+                **{kind: registry.names(kind) for kind in registry.KINDS},
             }
         )
         return
     rows = [(name, r.get("title", "")) for name, r in recipes.items()]
     click.echo(columns(["recipe", "title"], rows))
     click.echo()
-    for kind in kinds:
+    for kind in registry.KINDS:
         click.echo(f"{kind}: {', '.join(registry.names(kind))}")
 
 

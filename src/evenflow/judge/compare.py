@@ -133,7 +133,8 @@ def with_baselines(recipes: Sequence[Recipe]) -> list[Entry]:
 
     A model that balances is followed by the same model without balancing, its
     threshold set in the same way, or one could not tell what balancing brought. A
-    network is followed by a forest and boosted trees on the same rows.
+    network, a system and a detector of novelty are followed by a forest and boosted
+    trees on the same rows.
     """
     entries = [Entry(recipe=recipe) for recipe in recipes]
     entries += [
@@ -145,7 +146,7 @@ def with_baselines(recipes: Sequence[Recipe]) -> list[Entry]:
         if recipe.balance.name != UNBALANCED
     ]
     for recipe in recipes:
-        if hasattr(registry.load("models", recipe.model.name)[0], "forward"):
+        if registry.load("models", recipe.model.name).compared_with_trees:
             entries += [
                 Entry(
                     recipe=_instead(

@@ -123,6 +123,8 @@ def _shared(protocol: Protocol, shared: Shared | None) -> Iterator[Finding]:
         return
     check_shared(shared, protocol)
     text = f"{shared} have exactly the features of a training row"
+    if protocol.compares_part:
+        text += " (in the columns that a selector chose; they may differ in others)"
     text = text[0].upper() + text[1:]
     if not shared.is_exact:
         text += (

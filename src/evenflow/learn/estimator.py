@@ -1,25 +1,124 @@
-"""Fit a scikit-learn-like estimator: trees, and the linear baseline."""
+"""Models that are scikit-learn-like estimators: trees, and the linear baseline."""
 
 from __future__ import annotations
 
-import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenflow.decision import FLOOR
-from evenflow.learn.fitted import check_rows
-from evenflow.progress import Epoch, Note, OnEvent, Progress, ignore
+from evenflow.learn.fitting import Fitting, Rows
+from evenflow.progress import Epoch, Note, OnEvent, Progress
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from evenflow.learn.graphs import Graph
+
+Learn = Callable[[Any, Rows, Rows, OnEvent], Iterable[str]]
+"""``learn(estimator, fit, valid, on_event)`` fits an estimator and returns notes."""
+
+
+def learn(estimator: Any, fit: Rows, valid: Rows, on_event: OnEvent) -> Iterable[str]:
+    """Fit an estimator that needs no rows to stop by."""
+    del valid, on_event
+    estimator.fit(fit.X, fit.y)
+    return ()
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """A plug-in of ``models``: how to make, fit and write an estimator.
+
+    Parameters
+    ----------
+    build : callable
+        ``build(config, *, n_classes, class_weight, seed)`` returns an unfitted
+        estimator with ``fit(X, y)`` and ``predict_proba(X)``. Its classes are
+        ``0 .. n_classes - 1``, those of the training rows; ``class_weight`` is a
+        dictionary of them, or None.
+    Config : dataclass
+        The hyper-parameters that a recipe may set.
+    graph : callable, optional
+        ``graph(estimator)`` returns a ``Graph`` that turns ``x`` into ``known``: the
+        log-probabilities of the estimator's classes. skl2onnx writes it without.
+    n_parameters : callable, optional
+        ``n_parameters(estimator)`` counts the numbers learnt; those of the graph
+        are counted without it.
+    learn : callable, optional
+        Fits the estimator in place of ``fit(X, y)``: see ``Learn``.
+    """
+
+    build: Callable[..., Any]
+    Config: type
+    graph: Callable[[Any], Graph] | None = None
+    n_parameters: Callable[[Any], int] | None = None
+    learn: Learn = learn
+
+    balances: ClassVar[str] = "rows"
+    names_classes: ClassVar[bool] = True
+    takes_loss: ClassVar[bool] = False
+    compared_with_trees: ClassVar[bool] = False
+
+    def fit(self, config: Any, task: Fitting) -> FittedEstimator:
+        """Balance the training rows and fit the estimator on them.
+
+        Raises
+        ------
+        DataError
+            The rows cannot train a model.
+        """
+        rows = task.balance(task.fit)
+        rows.check()
+        codes = np.unique(rows.y)
+        weights = None
+        if rows.class_weight is not None:
+            weights = {k: float(rows.class_weight[c]) for k, c in enumerate(codes)}
+        estimator = self.build(
+            config, n_classes=len(codes), class_weight=weights, seed=task.seed
+        )
+        task.on_event(Progress(step="train", done=0, total=1, unit="models"))
+        place = np.full(rows.n_classes, -1)
+        place[codes] = np.arange(len(codes))
+        names = tuple(rows.classes[code] for code in codes)
+        valid = task.valid.take(place[task.valid.y] >= 0)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            notes = [
+                *self.learn(
+                    estimator,
+                    rows.relabelled(place, names),
+                    valid.relabelled(place, names),
+                    task.on_event,
+                )
+            ]
+        for text in sorted({_first_sentence(str(w.message)) for w in caught}):
+            task.on_event(Note(text=text, is_warning=True))
+        task.on_event(Progress(step="train", done=1, total=1, unit="models"))
+        if len(codes) < rows.n_classes:
+            notes.append(
+                f"{rows.n_classes - len(codes)} classes have no training row; their "
+                f"probability is {FLOOR:g}"
+            )
+        return FittedEstimator(
+            plug_in=self,
+            estimator=estimator,
+            codes=codes.astype(np.int64),
+            n_features=rows.X.shape[1],
+            n_classes=rows.n_classes,
+            notes=tuple(notes),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class FittedEstimator:
     """A fitted estimator, and the classes its columns stand for."""
 
+    plug_in: Estimator
     estimator: Any
     codes: NDArray[np.int64]
     """Class code of each column of ``predict_proba``: the classes that trained."""
@@ -31,7 +130,11 @@ class FittedEstimator:
     @property
     def n_parameters(self) -> int:
         """Number of tree nodes, or of weights."""
-        return _n_parameters(self.estimator)
+        if self.plug_in.n_parameters is not None:
+            return self.plug_in.n_parameters(self.estimator)
+        from evenflow.learn.graphs import n_numbers
+
+        return n_numbers(self.graph())
 
     def log_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return log-probabilities ``(n_samples, n_classes)`` of prepared rows.
@@ -47,131 +150,17 @@ class FittedEstimator:
             out[:, self.codes] = np.log(np.clip(proba, FLOOR, 1.0))
         return out
 
-    def to_onnx(self) -> bytes:
-        """Return the estimator as ONNX: ``x`` (N, n_features) to ``log_proba``.
+    def graph(self) -> ModelProto:
+        """Return the estimator as ONNX."""
+        from evenflow.learn.graphs import by_skl2onnx
 
-        Raises
-        ------
-        BundleError
-            What ONNX Runtime computes differs from what this object computes.
-        """
-        from evenflow.learn.export import estimator_to_onnx
-
-        return estimator_to_onnx(self)
-
-
-def fit_estimator(
-    build: Callable[..., Any],
-    config: Any,
-    X: NDArray[np.float32],
-    y: NDArray[np.int64],
-    X_valid: NDArray[np.float32],
-    y_valid: NDArray[np.int64],
-    *,
-    n_classes: int,
-    class_weight: NDArray[np.float64] | None = None,
-    seed: int = 7,
-    on_event: OnEvent = ignore,
-) -> FittedEstimator:
-    """Fit an estimator and return it.
-
-    Parameters
-    ----------
-    build : callable
-        ``build(config, n_classes=, class_weight=, seed=)`` returns an unfitted
-        estimator.
-    config : dataclass
-        The model's hyper-parameters.
-    X : ndarray of shape (n_samples, n_features), float32
-        Prepared, balanced training rows.
-    y : ndarray of shape (n_samples,), int64
-        Class codes below ``n_classes``; some may be missing.
-    X_valid, y_valid : ndarray
-        Rows that stop an estimator which asks for some (``eval_set``); may be empty.
-    class_weight : ndarray of shape (n_classes,), optional
-        Weight of each class in the loss.
-    on_event : callable
-        Gets a ``Progress`` now and then.
-
-    Raises
-    ------
-    DataError
-        The rows cannot train a model.
-    """
-    check_rows(X, y, n_classes=n_classes)
-    codes, y_found = np.unique(y, return_inverse=True)
-    weights = None
-    if class_weight is not None:
-        weights = {k: float(class_weight[code]) for k, code in enumerate(codes)}
-    estimator = build(config, n_classes=len(codes), class_weight=weights, seed=seed)
-    on_event(Progress(step="train", done=0, total=1, unit="models"))
-    notes = []
-    extra: dict[str, Any] = {}
-    accepted = inspect.signature(estimator.fit).parameters
-    is_stopped = type(estimator).__module__.startswith("lightgbm.")
-    if is_stopped:
-        known = np.isin(y_valid, codes)
-        if known.any():
-            rows, labels = X_valid[known], np.searchsorted(codes, y_valid[known])
-            if "eval_X" in accepted:
-                extra |= {"eval_X": rows, "eval_y": labels}
-            else:  # before LightGBM 4.7
-                extra["eval_set"] = [(rows, labels)]
+        if self.plug_in.graph is not None:
+            graph = self.plug_in.graph(self.estimator)
         else:
-            estimator.set_params(early_stopping_round=None)
-            notes.append("no validation rows: every round was boosted")
-        extra["callbacks"] = [_teller(on_event)]
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        estimator.fit(X, y_found, **extra)
-    for text in sorted({_first_sentence(str(w.message)) for w in caught}):
-        on_event(Note(text=text, is_warning=True))
-    on_event(Progress(step="train", done=1, total=1, unit="models"))
-    if is_stopped and estimator.best_iteration_:
-        notes.append(f"{estimator.best_iteration_} rounds of boosting kept")
-    if len(codes) < n_classes:
-        notes.append(
-            f"{n_classes - len(codes)} classes have no training row; their "
-            f"probability is {FLOOR:g}"
-        )
-    return FittedEstimator(
-        estimator=estimator,
-        codes=codes.astype(np.int64),
-        n_features=X.shape[1],
-        n_classes=n_classes,
-        notes=tuple(notes),
-    )
-
-
-def _teller(on_event: OnEvent) -> Callable[[Any], None]:
-    """Return a LightGBM callback that passes on how many rounds are done."""
-
-    def tell(env: Any) -> None:
-        on_event(
-            Progress(
-                step="train",
-                done=env.iteration + 1 - env.begin_iteration,
-                total=env.end_iteration - env.begin_iteration,
-                unit="rounds",
-            )
-        )
-
-    return tell
+            graph = by_skl2onnx(self.estimator, self.n_features)
+        graph.spread(self.codes, self.n_classes)
+        return graph.model(self.n_features, self.n_classes)
 
 
 def _first_sentence(text: str) -> str:
     return text.strip().split(".\n")[0].split("\n")[0]
-
-
-def _n_parameters(estimator: Any) -> int:
-    if hasattr(estimator, "estimators_"):
-        parts = np.asarray(estimator.estimators_, dtype=object).ravel()
-        trees = [part.tree_ for part in parts if hasattr(part, "tree_")]
-        return int(sum(tree.node_count for tree in trees))
-    if hasattr(estimator, "coef_"):
-        return int(np.size(estimator.coef_) + np.size(estimator.intercept_))
-    if hasattr(estimator, "booster_"):
-        from evenflow.learn.trees import lightgbm_trees
-
-        return len(lightgbm_trees(estimator.booster_).tree)
-    return 0

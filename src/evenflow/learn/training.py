@@ -8,10 +8,6 @@ The exported model gives the scores of both last steps, as it will when it is se
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,17 +18,22 @@ from numpy.typing import NDArray
 from evenflow import datasets, inference, registry
 from evenflow.decision import Decision, Scores
 from evenflow.errors import DataError
+from evenflow.learn.balancing import Balancing
 from evenflow.learn.calibration import MARGIN, fit_decision
+from evenflow.learn.export import to_onnx
 from evenflow.learn.fitted import Fitted
+from evenflow.learn.fitting import Fitting, Rows
+from evenflow.learn.log import Log
 from evenflow.learn.machine import machine, repeatable
+from evenflow.learn.parts import fit_model
 from evenflow.learn.trial import try_export
-from evenflow.prepare import kept
-from evenflow.prepare.balance import _outside
-from evenflow.prepare.features import Layout, Preprocessor
-from evenflow.prepare.leaks import examine, fingerprint
+from evenflow.parts import configure
+from evenflow.prepare.features import Preprocessor
+from evenflow.prepare.layout import Layout
+from evenflow.prepare.leaks import digest, examine, fingerprint
 from evenflow.prepare.split import Load, Protocol, Split, hold_out
 from evenflow.prepare.target import label, target_schema
-from evenflow.progress import Epoch, Note, OnEvent, Progress, ignore
+from evenflow.progress import Epoch, OnEvent, ignore
 from evenflow.recipe import Recipe
 from evenflow.schema import Schema, Table
 
@@ -129,7 +130,7 @@ def _train(
     deterministic: bool,
     on_event: OnEvent,
 ) -> Trained:
-    log = _Log(on_event)
+    log = Log(on_event)
     with log.step("load and split"):
         make = registry.load("splits", recipe.split.name)
         split = _with_target(make(load, recipe.seed, **recipe.split.params), recipe)
@@ -141,45 +142,42 @@ def _train(
         for part in (valid, held, split.test):  # not hours later
             preprocessor.check(part)
         X, y = preprocessor.transform(fit), fit.labels
-        X_valid = preprocessor.transform(valid)
-        n_classes = len(split.train.schema.classes)
+        if recipe.select is not None:
+            with log.step("select"):
+                columns = _selected(recipe, X, y, preprocessor.layout)
+            log.notes([f"{len(columns)} columns are read: {', '.join(columns)}"])
+            split, preprocessor = split.keeping(columns), preprocessor.keeping(columns)
+            fit, valid, held = (part.keeping(columns) for part in (fit, valid, held))
+            examined["held_out_sha256"] = digest(split.test)
+            X = preprocessor.transform(fit)
+        classes = split.train.schema.classes
+        n_classes = len(classes)
         try_export(recipe, n_features=X.shape[1], n_classes=n_classes)
-    with log.step("balance"):
-        X, y, weights = _balance(
-            recipe, X, y, n_classes, preprocessor.layout, cache, log
-        )
-    with log.step("fit"), registry.blamed("models", recipe.model.name):
-        thing, config = registry.load("models", recipe.model.name)
-        common: dict[str, Any] = {
-            "n_classes": n_classes,
-            "class_weight": weights,
-            "seed": recipe.seed,
-            "on_event": log.on_event,
-        }
-        params = config(**recipe.model.params)
-        data: tuple[Any, ...] = (params, X, y, X_valid, valid.labels)
-        if hasattr(thing, "forward"):
-            from evenflow.learn.network import fit_network
-
-            checkpoint = None if workdir is None else workdir / "checkpoint.npz"
-            fitted: Fitted = fit_network(
-                thing,
-                *data,
-                **common,
-                training=recipe.training.model_copy(
-                    update={"precision": "float32"} if deterministic else {}
-                ),
-                device=device,
-                checkpoint=checkpoint,
-                resume=resume,
-            )
-        else:
-            from evenflow.learn.estimator import fit_estimator
-
-            fitted = fit_estimator(thing, *data, **common)
+    balancing = Balancing(recipe=recipe, cache=cache, log=log)
+    task = Fitting(
+        fit=Rows(X=X, y=y, classes=classes, layout=preprocessor.layout),
+        valid=Rows(
+            X=preprocessor.transform(valid),
+            y=valid.labels,
+            classes=classes,
+            layout=preprocessor.layout,
+        ),
+        balance=balancing,
+        loss=_loss(recipe),
+        training=recipe.training.model_copy(
+            update={"precision": "float32"} if deterministic else {}
+        ),
+        seed=recipe.seed,
+        device=device,
+        workdir=workdir,
+        resume=resume,
+        on_event=log.on_event,
+    )
+    with log.step("fit", announce=False):
+        fitted = fit_model(recipe.model, task)
         log.notes(fitted.notes)
     with log.step("export"):
-        model = fitted.to_onnx()
+        model = to_onnx(fitted)
         session = inference.open_session(model)
 
         def served(table: Table) -> NDArray[np.float32]:
@@ -198,6 +196,10 @@ def _train(
         golden = _golden(some, decision.log_odds(served(some)) - decision.threshold)
     with log.step("score"):
         scores = decision.apply(served(split.test))
+
+    # the rows of all classes, unless the model balances none or only those of its parts
+    whole = balancing.counts.pop("", {})
+    after, parts = whole.get("after", fit.counts()), balancing.counts
 
     return Trained(
         recipe=recipe,
@@ -220,15 +222,16 @@ def _train(
             "rows": {
                 "train": len(split.train),
                 "fit": len(fit),
-                "balanced": len(y),
+                "balanced": sum(after.values()),
                 "valid": len(valid),
                 "calibration": len(held),
                 "test": len(split.test),
             },
             "class_counts": {
                 "before": fit.counts(),
-                "after": _counts(y, split.train.schema),
+                "after": after,
             },
+            **({"balanced_parts": parts} if parts else {}),
             "attacks": _attacks(split.train),
             **examined,
             "n_features": X.shape[1],
@@ -242,33 +245,26 @@ def _train(
     )
 
 
-def _balance(
-    recipe: Recipe,
-    X: NDArray[np.float32],
-    y: NDArray[np.int64],
-    n_classes: int,
-    layout: Layout,
-    cache: Path | None,
-    log: _Log,
-) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64] | None]:
-    """Return balanced rows, labels and, from samplers that weigh, class weights."""
-    sampler = _outside.make(recipe.balance.name, recipe.balance.params, recipe.seed)
+def _selected(
+    recipe: Recipe, X: NDArray[np.float32], y: NDArray[np.int64], layout: Layout
+) -> tuple[str, ...]:
+    """Return the columns that the recipe's selector chooses."""
+    part = recipe.select
+    assert part is not None  # noqa: S101
+    config = configure("select", part.name, part.params)
+    with registry.blamed("select", part.name):
+        found: tuple[str, ...] = registry.load("select", part.name).columns(
+            config, X, y, layout, seed=recipe.seed
+        )
+    return found
 
-    def resample() -> tuple[NDArray[np.float32], NDArray[np.int64], list[str]]:
-        rows = sampler.fit_resample(X, y, layout=layout, on_event=log.on_event)
-        return *rows, list(getattr(sampler, "notes_", ()))
 
-    copies = sampler.kind in {"none", "weight"}  # nothing made, nothing to keep
-    copies |= registry.is_added("balance", recipe.balance.name)  # code that may change
-    name = "" if copies else kept.key(X, y, recipe.balance.flat() | {"s": recipe.seed})
-    X_new, y_new, notes = kept.rows(None if copies else cache, name, resample)
-    log.notes(notes)
-    weights = getattr(sampler, "class_weight_", None)
-    if weights is not None:  # classes without a training row are not weighed
-        full = np.ones(n_classes)
-        full[: len(weights)] = weights
-        weights = full
-    return X_new, y_new, weights
+def _loss(recipe: Recipe) -> tuple[Any, Any] | None:
+    """Return the recipe's loss and its Config, or None for cross-entropy."""
+    if recipe.loss is None:
+        return None
+    config = configure("losses", recipe.loss.name, recipe.loss.params)
+    return registry.load("losses", recipe.loss.name), config
 
 
 def _with_target(split: Split, recipe: Recipe) -> Split:
@@ -337,11 +333,6 @@ def _reference(table: Table, rng: np.random.Generator) -> Table:
     return table.take(np.sort(benign))
 
 
-def _counts(y: NDArray[np.int64], schema: Schema) -> dict[str, int]:
-    found = np.bincount(y, minlength=len(schema.classes))
-    return dict(zip(schema.classes, found.tolist(), strict=True))
-
-
 def _attacks(table: Table) -> dict[str, int]:
     """Return attack type -> rows, most frequent first, then by name."""
     if table.attack is None:
@@ -354,45 +345,3 @@ def _epoch(epoch: Epoch) -> dict[str, Any]:
     values = {name: getattr(epoch, name) for name in Epoch.__slots__}
     # without validation rows there is no figure: null, as JSON knows no NaN
     return {name: None if v != v else v for name, v in values.items()}
-
-
-class _Log:
-    """Times the steps and passes events on, keeping the notes."""
-
-    def __init__(self, listener: Callable[[Any], None]) -> None:
-        self.listener = listener
-        self.seconds: dict[str, float] = {}
-        self.texts: list[str] = []
-        self.classes: tuple[str, ...] = ()
-        """Names of the classes, once they are known."""
-
-    def on_event(self, event: Any) -> None:
-        if isinstance(event, Note):
-            event = replace(event, text=self.named(event.text))
-            self.texts.append(event.text)
-        self.listener(event)
-
-    def notes(self, texts: Iterable[str]) -> None:
-        for text in texts:
-            if self.named(text) not in self.texts:
-                self.on_event(Note(text=text))
-
-    def named(self, text: str) -> str:
-        """Return the text with classes by name; samplers and models know codes."""
-        return re.sub(r"\bclass (\d+)\b", self._class, text)
-
-    def _class(self, found: re.Match[str]) -> str:
-        code = int(found[1])
-        return f"class {self.classes[code]!r}" if code < len(self.classes) else found[0]
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        self.listener(Progress(step=name, done=0, unit="step"))
-        try:
-            yield
-        except DataError as error:
-            error.args = (self.named(str(error)),)
-            raise
-        self.seconds[name] = time.perf_counter() - start
-        self.listener(Progress(step=name, done=1, total=1, unit="step"))

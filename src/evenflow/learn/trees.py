@@ -8,11 +8,15 @@ the graph ends in the one tensor that scoring needs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import NodeProto, helper
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from evenflow.learn.graphs import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +107,25 @@ def round_down(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.where(near > threshold, below, near).astype(np.float32)
 
 
+def forest_graph(forest: Any) -> Graph:
+    """Return a graph of a scikit-learn forest, up to ``known``."""
+    from evenflow.learn.graphs import Graph
+
+    graph = Graph()
+    graph.nodes.append(tree_node(sklearn_trees(forest), "proba"))
+    graph.log("proba")
+    return graph
+
+
+def n_nodes(forest: Any) -> int:
+    """Return how many nodes the trees of a scikit-learn ensemble have."""
+    return sum(tree.tree_.node_count for tree in forest.estimators_)
+
+
 def tree_node(trees: Trees, output: str) -> NodeProto:
     """Return the ONNX node that sums, for rows ``x``, what the leaves hold."""
+    from onnx import helper
+
     is_leaf = trees.left < 0
     n_outputs = trees.value.shape[1]
     leaves, targets = np.nonzero((trees.value != 0) & is_leaf[:, None])

@@ -13,6 +13,8 @@ import numpy as np
 from evenflow import registry
 from evenflow.errors import BundleError, RecipeError
 from evenflow.learn.fitted import Fitted
+from evenflow.learn.fitting import of_arrays
+from evenflow.learn.parts import fit_model
 from evenflow.recipe import Recipe
 
 
@@ -41,8 +43,10 @@ def try_export(recipe: Recipe, *, n_features: int, n_classes: int) -> None:
             raise
         except Exception:  # noqa: BLE001
             return  # made-up rows may not suit it where real ones do
+    from evenflow.learn.export import to_onnx
+
     try:
-        fitted.to_onnx()
+        to_onnx(fitted)
         return
     except BundleError as error:
         reason = str(error).partition(". Expected")[0].partition("; expected")[0]
@@ -60,17 +64,16 @@ def try_export(recipe: Recipe, *, n_features: int, n_classes: int) -> None:
 def _fitted(recipe: Recipe, n_features: int, n_classes: int) -> Fitted:
     from evenflow.learn.export import probe
 
-    thing, config = registry.load("models", recipe.model.name)
     X = probe(n_features)
     y = (np.arange(len(X)) % n_classes).astype(np.int64)
-    data = (config(**recipe.model.params), X, y, X[::8], y[::8])
-    if hasattr(thing, "forward"):
-        from evenflow.learn.network import fit_network
-
-        training = recipe.training.model_copy(update={"epochs": 1})
-        return fit_network(
-            thing, *data, n_classes=n_classes, training=training, device="cpu"
-        )
-    from evenflow.learn.estimator import fit_estimator
-
-    return fit_estimator(thing, *data, n_classes=n_classes, seed=recipe.seed)
+    task = of_arrays(
+        X,
+        y,
+        X[::8],
+        y[::8],
+        n_classes=n_classes,
+        training=recipe.training.model_copy(update={"epochs": 1}),
+        seed=recipe.seed,
+        device="cpu",
+    )
+    return fit_model(recipe.model, task)

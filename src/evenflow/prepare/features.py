@@ -7,8 +7,8 @@ scikit-learn. This module does no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from evenflow.errors import DataError
+from evenflow.prepare.layout import Layout
 from evenflow.prepare.scaling import N_QUANTILES as N_QUANTILES
 from evenflow.prepare.scaling import SCALINGS as SCALINGS
 from evenflow.prepare.scaling import Scaler as Scaler
@@ -26,71 +27,6 @@ from evenflow.schema import Table
 UNSEEN = "<unseen>"
 LONGEST_WORD = 20_000
 """Characters of a category value that can have a column of its own."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """What the columns of a prepared matrix mean, so that a made row could be real.
-
-    The matrix holds the scaled numeric columns, then one 0/1 indicator for each
-    column that may be missing, then a one-hot block for each category.
-    """
-
-    names: tuple[str, ...]
-    """Feature names, shape ``(n_features,)``: ``service=http`` within a block."""
-    n_numeric: int
-    blocks: tuple[tuple[int, int], ...]
-    """First and one-past-last column of each one-hot block."""
-    low: NDArray[np.float64]
-    """Least raw value of each numeric column among the training rows."""
-    high: NDArray[np.float64]
-    step: NDArray[np.float64]
-    """Distance between possible raw values; 0 for a continuous column."""
-    scaler: Scaler
-
-    @property
-    def n_features(self) -> int:
-        """Number of columns of the prepared matrix."""
-        return len(self.names)
-
-    @cached_property
-    def n_indicators(self) -> int:
-        """Number of 0/1 indicator columns, which follow the numeric ones."""
-        return self.n_features - self.n_numeric - sum(b - a for a, b in self.blocks)
-
-    @cached_property
-    def continuous(self) -> NDArray[np.bool_]:
-        """True for the scaled numeric columns, shape ``(n_features,)``."""
-        return np.arange(self.n_features) < self.n_numeric
-
-    def snap(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the nearest possible rows to ``X``.
-
-        Counts become whole, rates get their two decimals, values stay within what
-        training rows showed, and each one-hot block names exactly one category.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n_samples, n_features), float32
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features), float32
-        """
-        out = np.zeros_like(X)
-        k, m = self.n_numeric, self.n_numeric + self.n_indicators
-        raw = self.scaler.inverse(X[:, :k].astype(np.float64))
-        stepped = np.flatnonzero(self.step > 0)
-        # steps to the unit: dividing 7 by 100 gives the very 0.07 that a file holds,
-        # multiplying 7 by 0.01 does not
-        per_unit = 1 / self.step[stepped]
-        raw[:, stepped] = np.round(raw[:, stepped] * per_unit) / per_unit
-        out[:, :k] = self.scaler.forward(np.clip(raw, self.low, self.high))
-        out[:, k:m] = X[:, k:m] > 0.5
-        rows = np.arange(len(X))
-        for start, stop in self.blocks:
-            out[rows, start + X[:, start:stop].argmax(axis=1)] = 1.0
-        return out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,9 +175,14 @@ class Preprocessor:
     def layout(self) -> Layout:
         """What the columns of the prepared matrix mean."""
         names = [*self.numeric, *(f"{name} is missing" for name in self.indicator)]
+        groups: dict[str, list[int]] = {}
+        for j, column in enumerate((*self.numeric, *self.indicator)):
+            groups.setdefault(column, []).append(j)
         blocks = []
         for column, values in self.categories.items():
-            blocks.append((len(names), len(names) + len(values)))
+            start, stop = len(names), len(names) + len(values)
+            blocks.append((start, stop))
+            groups[column] = list(range(start, stop))
             names += [f"{column}={value}" for value in values]
         return Layout(
             names=tuple(names),
@@ -251,6 +192,23 @@ class Preprocessor:
             high=self.high,
             step=self.step,
             scaler=self.scaler,
+            groups={column: np.array(where) for column, where in groups.items()},
+        )
+
+    def keeping(self, columns: Collection[str]) -> Self:
+        """Return the preprocessor of some of the columns, as it was learnt for all."""
+        kept = [j for j, name in enumerate(self.numeric) if name in columns]
+        return replace(
+            self,
+            numeric=tuple(self.numeric[j] for j in kept),
+            step=self.step[kept],
+            fill=self.fill[kept],
+            indicator=tuple(name for name in self.indicator if name in columns),
+            low=self.low[kept],
+            high=self.high[kept],
+            scaler=self.scaler.keeping(kept),
+            categories={k: v for k, v in self.categories.items() if k in columns},
+            dropped=tuple(name for name in self.dropped if name in columns),
         )
 
     @cached_property

@@ -169,7 +169,8 @@ def check_shared(shared: Shared, protocol: Protocol) -> None:
             f"under the protocol '{protocol.name}'. Keep equal rows on one side of "
             "the split before you judge"
         )
-    if shared.least_share > MOSTLY_SEEN and not protocol.is_published:
+    is_known = protocol.is_published or protocol.compares_part
+    if shared.least_share > MOSTLY_SEEN and not is_known:
         raise LeakError(
             f"{shared} {same}; expected at most {MOSTLY_SEEN:.0%}, for a figure on "
             "such rows says nothing. Remove them from the file, or judge other rows"

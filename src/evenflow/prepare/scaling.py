@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Self, get_args
 
 import numpy as np
@@ -57,6 +57,15 @@ class Scaler:
             & np.isfinite(self.quantiles).all(axis=1)
         )
         return found
+
+    def keeping(self, columns: list[int]) -> Self:
+        """Return the map of some of the columns, by number."""
+        return replace(
+            self,
+            center=self.center[columns],
+            scale=self.scale[columns],
+            quantiles=self.quantiles[columns],
+        )
 
     def forward(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map raw values ``(n_samples, n_numeric)`` onto the scale."""

@@ -7,8 +7,8 @@ every process.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -37,6 +37,9 @@ class Protocol:
     is_published: bool = False
     """The test rows are the publisher's own test file: shared rows are counted, and
     everybody who reports a figure on that file has them too."""
+    compares_part: bool = False
+    """Rows are compared by the columns that a selector chose: rows that are equal in
+    those may differ in others, so that many are no leak."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +49,12 @@ class Split:
     train: Table
     test: Table
     protocol: Protocol
+
+    def keeping(self, columns: Collection[str]) -> Split:
+        """Return the split with those columns alone."""
+        return replace(
+            self, train=self.train.keeping(columns), test=self.test.keeping(columns)
+        )
 
     @property
     def unseen_attacks(self) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ def explain(bundle: Bundle, table: Table, row: int, *, seed: int = 0) -> Explana
     normal, reference = _nearest_normal(bundle, X)
     groups = {
         name: where
-        for name, where in column_groups(bundle).items()
+        for name, where in bundle.preprocessor.layout.groups.items()
         if (X[where] != normal[where]).any()
     }
     names = list(groups)
@@ -97,17 +97,6 @@ def explain(bundle: Bundle, table: Table, row: int, *, seed: int = 0) -> Explana
         is_base_normal=base <= bundle.decision.threshold,
         turning=turning,
     )
-
-
-def column_groups(bundle: Bundle) -> dict[str, NDArray[np.int64]]:
-    """Return which features of the prepared matrix each raw column makes."""
-    prepare, layout = bundle.preprocessor, bundle.preprocessor.layout
-    groups: dict[str, list[int]] = {}
-    for j, name in enumerate((*prepare.numeric, *prepare.indicator)):
-        groups.setdefault(name, []).append(j)
-    for name, (start, stop) in zip(prepare.categories, layout.blocks, strict=True):
-        groups[name] = list(range(start, stop))
-    return {name: np.array(where) for name, where in groups.items()}
 
 
 def _nearest_normal(

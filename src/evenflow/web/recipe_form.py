@@ -247,11 +247,11 @@ def described(kind: str) -> dict[str, str]:
 
 def _line(kind: str, name: str) -> str:
     try:
-        spec = importlib.util.find_spec(f"{registry.PACKAGES[kind]}.{name}")
+        spec = importlib.util.find_spec(registry.modules(kind)[name])
         if spec is None or spec.origin is None:
             return ""
         with open(spec.origin, encoding="utf-8") as stream:  # noqa: PTH123
             text = ast.get_docstring(ast.parse(stream.read())) or ""
-    except (ImportError, OSError, SyntaxError, ValueError):
+    except (ImportError, KeyError, OSError, SyntaxError, ValueError):
         return ""
     return text.partition("\n\n")[0].replace("\n", " ")

@@ -15,6 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from evenflow.errors import RecipeError
+from evenflow.learn.network import Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,4 +149,4 @@ class CNN(nn.Module):  # type: ignore[misc]
         return logits
 
 
-MODEL = (CNN, Config)
+MODEL = Network(CNN, Config)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from evenflow.errors import RecipeError
 from evenflow.learn.models.cnn import check_convolution, convolutions
+from evenflow.learn.network import Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,4 +80,4 @@ class CNNLSTM(nn.Module):  # type: ignore[misc]
         return logits
 
 
-MODEL = (CNNLSTM, Config)
+MODEL = Network(CNNLSTM, Config)

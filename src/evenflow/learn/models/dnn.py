@@ -8,6 +8,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from evenflow.errors import RecipeError
+from evenflow.learn.network import Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,4 +63,4 @@ class DNN(nn.Module):  # type: ignore[misc]
         return logits
 
 
-MODEL = (DNN, Config)
+MODEL = Network(DNN, Config)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from evenflow.learn.estimator import Estimator
 from evenflow.learn.models.random_forest import check_forest
 from evenflow.learn.threads import threads
+from evenflow.learn.trees import forest_graph, n_nodes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,4 +54,4 @@ def build(
     )
 
 
-MODEL = (build, Config)
+MODEL = Estimator(build, Config, graph=forest_graph, n_parameters=n_nodes)

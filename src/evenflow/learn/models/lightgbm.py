@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evenflow.errors import RecipeError
+from evenflow.learn.estimator import Estimator
+from evenflow.learn.fitting import Rows
 from evenflow.learn.threads import threads
+from evenflow.learn.trees import lightgbm_trees, tree_node
+from evenflow.progress import OnEvent, Progress
+
+if TYPE_CHECKING:
+    from evenflow.learn.graphs import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,4 +95,52 @@ def build(
     )
 
 
-MODEL = (build, Config)
+def learn(estimator: Any, fit: Rows, valid: Rows, on_event: OnEvent) -> list[str]:
+    """Boost until the loss on the validation rows stops falling."""
+    extra: dict[str, Any] = {"callbacks": [_rounds(on_event)]}
+    notes = []
+    if not len(valid):
+        estimator.set_params(early_stopping_round=None)
+        notes.append("no validation rows: every round was boosted")
+    elif "eval_X" in inspect.signature(estimator.fit).parameters:
+        extra |= {"eval_X": valid.X, "eval_y": valid.y}
+    else:  # before LightGBM 4.7
+        extra["eval_set"] = [(valid.X, valid.y)]
+    estimator.fit(fit.X, fit.y, **extra)
+    if estimator.best_iteration_:
+        notes.append(f"{estimator.best_iteration_} rounds of boosting kept")
+    return notes
+
+
+def _rounds(on_event: OnEvent) -> Callable[[Any], None]:
+    """Return a callback that passes on how many rounds are done."""
+
+    def tell(env: Any) -> None:
+        on_event(
+            Progress(
+                step="train",
+                done=env.iteration + 1 - env.begin_iteration,
+                total=env.end_iteration - env.begin_iteration,
+                unit="rounds",
+            )
+        )
+
+    return tell
+
+
+def graph(estimator: Any) -> Graph:
+    """Return the graph of fitted boosted trees, up to ``known``."""
+    from evenflow.learn.graphs import Graph
+
+    made, trees = Graph(), lightgbm_trees(estimator.booster_)
+    made.nodes.append(tree_node(trees, "scores"))
+    made.log_softmax("scores", trees.value.shape[1])
+    return made
+
+
+def n_parameters(estimator: Any) -> int:
+    """Return the number of tree nodes."""
+    return len(lightgbm_trees(estimator.booster_).tree)
+
+
+MODEL = Estimator(build, Config, graph, n_parameters, learn)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from evenflow.errors import RecipeError
+from evenflow.learn.estimator import Estimator
+
+if TYPE_CHECKING:
+    from evenflow.learn.graphs import Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,4 +52,21 @@ def build(
     )
 
 
-MODEL = (build, Config)
+def graph(estimator: Any) -> Graph:
+    """Return the graph of a fitted logistic regression, up to ``known``."""
+    from evenflow.learn.graphs import Graph
+
+    made = Graph()
+    made.constant("coef", estimator.coef_.T.astype(np.float32))
+    made.constant("intercept", estimator.intercept_.astype(np.float32))
+    made.node("Gemm", ["x", "coef", "intercept"], "scores")
+    made.log_softmax("scores", len(estimator.coef_))
+    return made
+
+
+def n_parameters(estimator: Any) -> int:
+    """Return the number of weights."""
+    return int(estimator.coef_.size + estimator.intercept_.size)
+
+
+MODEL = Estimator(build, Config, graph=graph, n_parameters=n_parameters)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from evenflow.errors import RecipeError
+from evenflow.learn.estimator import Estimator
 from evenflow.learn.threads import threads
+from evenflow.learn.trees import forest_graph, n_nodes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,4 +77,4 @@ def build(
     )
 
 
-MODEL = (build, Config)
+MODEL = Estimator(build, Config, graph=forest_graph, n_parameters=n_nodes)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from evenflow.prepare.balance._neighbors import nearest_others
 from evenflow.prepare.balance._sampler import Labels, Matrix, Rows
-from evenflow.prepare.features import Layout
+from evenflow.prepare.layout import Layout
 
 Mask = NDArray[np.bool_]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from evenflow.prepare.balance._sampler import Labels, Matrix, Rows
-from evenflow.prepare.features import Layout
+from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent, Progress
 
 Make = Callable[[int, Rows, int], Matrix]

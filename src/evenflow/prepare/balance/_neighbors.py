@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator
 from sklearn.neighbors import NearestNeighbors
 
 from evenflow.prepare.balance._sampler import Matrix, Rows
-from evenflow.prepare.features import Layout
+from evenflow.prepare.layout import Layout
 
 Blocks = tuple[tuple[int, int], ...]
 

@@ -16,7 +16,7 @@ import numpy as np
 from evenflow import registry
 from evenflow.errors import RecipeError
 from evenflow.prepare.balance._sampler import Labels, Matrix, Sampler
-from evenflow.prepare.features import Layout
+from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from evenflow.errors import DataError
-from evenflow.prepare.features import Layout
+from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent, ignore
 
 Matrix = NDArray[np.float32]

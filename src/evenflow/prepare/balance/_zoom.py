@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evenflow.prepare.balance._neighbors import Neighbors
 from evenflow.prepare.balance._sampler import Matrix, Rows
-from evenflow.prepare.features import Layout
+from evenflow.prepare.layout import Layout
 
 
 def categories(X: Matrix, layout: Layout | None) -> tuple[Rows, NDArray[np.bool_]]:

@@ -15,7 +15,7 @@ from evenflow.prepare.balance._grow import (
 from evenflow.prepare.balance._neighbors import Neighbors
 from evenflow.prepare.balance._sampler import Kind, Labels, Matrix, Rows, Sampler
 from evenflow.prepare.balance._targets import Count, Strategy, rows_to_add
-from evenflow.prepare.features import Layout
+from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent
 
 

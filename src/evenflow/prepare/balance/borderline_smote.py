@@ -13,7 +13,7 @@ from evenflow.prepare.balance._grow import (
 from evenflow.prepare.balance._neighbors import Neighbors
 from evenflow.prepare.balance._sampler import Kind, Labels, Matrix, Rows, Sampler
 from evenflow.prepare.balance._targets import Count, Strategy, rows_to_add
-from evenflow.prepare.features import Layout
+from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent
 
 
@@ -93,3 +93,4 @@ class BorderlineSMOTE(Sampler):
 
 
 SAMPLER = BorderlineSMOTE
+NOT_MEASURED = "a variant of smote; measured when a claim rests on it"

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from evenflow.errors import DataError
 from evenflow.prepare.balance._sampler import Kind, Labels, Matrix, Sampler
-from evenflow.prepare.features import Layout
+from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent
 
 
@@ -68,3 +68,4 @@ class ClassWeights(Sampler):
 
 
 SAMPLER = ClassWeights
+NOT_MEASURED = "part of cost-sensitive learning, a later group"

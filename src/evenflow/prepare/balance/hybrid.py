@@ -22,7 +22,7 @@ from evenflow.prepare.balance._neighbors import Neighbors, nearest_others
 from evenflow.prepare.balance._sampler import Kind, Labels, Matrix, Rows, Sampler
 from evenflow.prepare.balance._targets import Count, Strategy, counts, targets
 from evenflow.prepare.balance._zoom import Nursery, categories
-from evenflow.prepare.features import Layout
+from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent, Progress
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from evenflow.prepare.balance._sampler import Kind, Labels, Matrix, Sampler
-from evenflow.prepare.features import Layout
+from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent
 
 

@@ -10,7 +10,7 @@ from evenflow.prepare.balance._edit import cleaned, tomek_links
 from evenflow.prepare.balance._neighbors import nearest_others
 from evenflow.prepare.balance._sampler import Kind, Labels, Matrix, Sampler
 from evenflow.prepare.balance._targets import Count, counts
-from evenflow.prepare.features import Layout
+from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent, Progress
 
 
@@ -79,3 +79,4 @@ class OneSidedSelection(Sampler):
 
 
 SAMPLER = OneSidedSelection
+NOT_MEASURED = "part of a published system that is a later recipe"

@@ -8,7 +8,7 @@ import numpy as np
 
 from evenflow.prepare.balance._sampler import Kind, Labels, Matrix, Sampler
 from evenflow.prepare.balance._targets import Strategy, rows_to_add
-from evenflow.prepare.features import Layout
+from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent, Progress
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from evenflow.prepare.balance._sampler import Kind, Labels, Matrix, Sampler
 from evenflow.prepare.balance._targets import Strategy, rows_to_keep
-from evenflow.prepare.features import Layout
+from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent, Progress
 
 
@@ -73,3 +73,4 @@ class RandomUnderSampler(Sampler):
 
 
 SAMPLER = RandomUnderSampler
+NOT_MEASURED = "drops nine in ten of the rows; kept as a peer for users, not a claim"

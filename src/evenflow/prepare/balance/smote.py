@@ -7,7 +7,7 @@ from typing import ClassVar
 from evenflow.prepare.balance._grow import fit_neighbors, grow, interpolated
 from evenflow.prepare.balance._sampler import Kind, Labels, Matrix, Rows, Sampler
 from evenflow.prepare.balance._targets import Count, Strategy, rows_to_add
-from evenflow.prepare.features import Layout
+from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent
 
 

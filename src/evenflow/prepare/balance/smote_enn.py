@@ -8,7 +8,7 @@ from evenflow.prepare.balance._edit import cleaned, enn_mask
 from evenflow.prepare.balance._sampler import Kind, Labels, Matrix, Sampler
 from evenflow.prepare.balance._targets import Count, Strategy
 from evenflow.prepare.balance.smote import SMOTE
-from evenflow.prepare.features import Layout
+from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent
 
 

@@ -9,7 +9,7 @@ from evenflow.prepare.balance._neighbors import nearest_others
 from evenflow.prepare.balance._sampler import Kind, Labels, Matrix, Sampler
 from evenflow.prepare.balance._targets import Count, Strategy
 from evenflow.prepare.balance.smote import SMOTE
-from evenflow.prepare.features import Layout
+from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent
 
 
@@ -71,3 +71,4 @@ class SMOTETomek(Sampler):
 
 
 SAMPLER = SMOTETomek
+NOT_MEASURED = "a variant of smote_enn; measured when a claim rests on it"

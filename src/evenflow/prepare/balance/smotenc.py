@@ -11,7 +11,7 @@ from evenflow.errors import DataError
 from evenflow.prepare.balance._grow import fit_neighbors, grow, made_by
 from evenflow.prepare.balance._sampler import Kind, Labels, Matrix, Rows, Sampler
 from evenflow.prepare.balance._targets import Count, Strategy, rows_to_add
-from evenflow.prepare.features import Layout
+from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent
 
 
@@ -116,3 +116,4 @@ def encoded(table: NDArray[np.float32], layout: Layout) -> Matrix:
 
 
 SAMPLER = SMOTENC
+NOT_MEASURED = "the same rows as smote up to the categories; minutes a run"

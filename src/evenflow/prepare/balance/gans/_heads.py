@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from evenflow.prepare.features import Layout
+from evenflow.prepare.layout import Layout
 
 REACH = 1.1
 """Numbers are ``REACH * tanh``: the ends of [-1, 1], where many rows sit (no byte

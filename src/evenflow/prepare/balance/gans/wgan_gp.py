@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from evenflow.prepare.balance.gans._adversary import Adversary, one_thread
 from evenflow.prepare.balance.gans._heads import Heads, Scale
-from evenflow.prepare.features import Layout
+from evenflow.prepare.layout import Layout
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

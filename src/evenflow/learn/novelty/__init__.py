@@ -1,0 +1,141 @@
+"""Detectors of novelty: fitted on benign rows alone; one file each.
+
+A file holds ``MODEL = Novelty(build, Config)``; its name is what a recipe writes under
+``[model]``. A detector scores how unlike the benign rows a row is. It names no attack,
+so a recipe's target is ``binary``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenflow.errors import DataError
+from evenflow.learn.fitting import Fitting, Rows
+from evenflow.progress import Epoch, Progress
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from evenflow.learn.graphs import Graph
+
+
+class Scorer(Protocol):
+    """What a detector's ``build`` returns: fitted on benign rows."""
+
+    @property
+    def n_parameters(self) -> int:
+        """Numbers learnt."""
+        ...
+
+    def score(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return how unlike benign rows each row is, ``(n_samples,)``."""
+        ...
+
+    def graph(self) -> Graph:
+        """Return a graph that turns ``x`` into ``score``, ``(N, 1)``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """A plug-in of ``models``: how to fit a detector of novelty.
+
+    Parameters
+    ----------
+    build : callable
+        ``build(config, rows, task)`` returns a ``Scorer`` fitted on the benign
+        ``rows``; ``task`` gives seed, device and progress.
+    Config : dataclass
+        The hyper-parameters that a recipe may set.
+    """
+
+    build: Callable[[Any, Rows, Fitting], Scorer]
+    Config: type
+
+    balances: ClassVar[str] = "no"
+    names_classes: ClassVar[bool] = False
+    takes_loss: ClassVar[bool] = False
+    compared_with_trees: ClassVar[bool] = True
+
+    def fit(self, config: Any, task: Fitting) -> FittedNovelty:
+        """Fit the detector on the benign rows, and its scale on others of them.
+
+        Raises
+        ------
+        DataError
+            There are fewer than two benign rows, or their scores do not differ.
+        """
+        benign = task.fit.benign()
+        benign.check_finite()
+        if len(benign) < 2:
+            raise DataError(
+                f"the training part holds {len(benign)} benign rows; expected 2 or "
+                "more. Bring benign rows, or change [split]"
+            )
+        task.on_event(Progress(step="train", done=0, total=1, unit="models"))
+        scorer = self.build(config, benign, task)
+        task.on_event(Progress(step="train", done=1, total=1, unit="models"))
+        others = task.valid.benign()
+        scores = scorer.score((others if len(others) >= 2 else benign).X)
+        low, middle, high = np.quantile(scores, [0.25, 0.5, 0.75])
+        scale = float(high - low) or float(scores.std())
+        if not np.isfinite(scores).all() or not scale > 0:
+            raise DataError(
+                f"all {len(scores)} benign rows have the novelty score {middle:g}; "
+                "expected scores that differ. Bring other columns, or use another model"
+            )
+        return FittedNovelty(
+            scorer=scorer,
+            center=float(middle),
+            scale=scale,
+            n_features=benign.X.shape[1],
+            notes=(f"fitted on {len(benign):,} benign rows alone",),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedNovelty:
+    """A detector of novelty as a model of two classes.
+
+    The log odds of attack are ``z = (score - center) / scale``, with the median and the
+    interquartile range over benign validation rows. They rise with the score, so rank,
+    ties and areas under curves are those of the detector itself.
+    """
+
+    scorer: Scorer
+    center: float
+    scale: float
+    n_features: int
+    notes: tuple[str, ...] = ()
+    history: tuple[Epoch, ...] = ()
+    n_classes: ClassVar[int] = 2
+
+    @property
+    def n_parameters(self) -> int:
+        """Numbers learnt."""
+        return self.scorer.n_parameters
+
+    def log_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return log-probabilities ``(n_samples, 2)`` of prepared rows."""
+        if not len(X):
+            return np.empty((0, 2))
+        z = (self.scorer.score(X) - self.center) / self.scale
+        return -np.logaddexp(0, np.stack([z, -z], axis=1))
+
+    def graph(self) -> ModelProto:
+        """Return the detector as ONNX."""
+        graph = self.scorer.graph()
+        center = graph.constant("center", np.array([[self.center]], dtype=np.float32))
+        scale = graph.constant("scale", np.array([[self.scale]], dtype=np.float32))
+        graph.node("Sub", ["score", center], "moved")
+        graph.node("Div", ["moved", scale], "z")
+        zero = graph.constant("zero", np.zeros((1, 1), dtype=np.float32))
+        graph.node("Mul", ["z", zero], "none")
+        graph.node("Concat", ["none", "z"], "pair", axis=1)
+        graph.node("LogSoftmax", ["pair"], "log_proba", axis=1)
+        return graph.model(self.n_features, 2)

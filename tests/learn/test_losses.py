@@ -1,0 +1,56 @@
+"""Losses are what their papers say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from evenflow import registry
+from evenflow.errors import RecipeError
+from evenflow.recipe import Recipe
+
+LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.1, 0.2, 0.3], [-4.0, 4.0, 0.0]])
+Y = torch.tensor([0, 2, 1])
+WEIGHT = torch.tensor([1.0, 2.0, 5.0])
+
+
+def loss(name, weight=None, **params):
+    plug_in = registry.load("losses", name)
+    return plug_in.build(
+        plug_in.Config(**params), n_rows=np.array([90, 9, 1]), class_weight=weight
+    )
+
+
+@pytest.mark.parametrize("name", registry.names("losses"))
+def test_a_loss_falls_where_the_class_becomes_likelier(name):
+    of = loss(name)
+    better = LOGITS.clone()
+    better[torch.arange(3), Y] += 1
+    assert of(better, Y) < of(LOGITS, Y)
+    assert of(LOGITS, Y).shape == ()
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+def test_focal_loss_without_focus_is_cross_entropy(weight):
+    expected = functional.cross_entropy(LOGITS, Y, weight=weight)
+    assert loss("focal", weight, gamma=0.0)(LOGITS, Y).item() == pytest.approx(
+        expected.item()
+    )
+
+
+def test_focal_loss_is_the_papers():
+    p = functional.softmax(LOGITS, dim=1)[torch.arange(3), Y]
+    expected = (-((1 - p) ** 2) * p.log()).mean()
+    assert loss("focal")(LOGITS, Y).item() == pytest.approx(expected.item())
+
+
+def test_a_model_without_a_loss_refuses_one():
+    with pytest.raises(RecipeError, match="'lightgbm' has no loss to choose; expected"):
+        Recipe.load("synthetic/lightgbm-none", loss="focal")
+
+
+def test_an_impossible_focus_is_refused():
+    with pytest.raises(RecipeError, match=r"gamma is -1.0; expected 0 or more"):
+        Recipe.load("synthetic/dnn-none", loss={"name": "focal", "gamma": -1})

@@ -1,0 +1,124 @@
+"""Selectors choose raw columns on training rows; a bundle then reads no other."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import mutual_info_score
+
+import evenflow
+from evenflow import registry
+from evenflow.errors import DataError
+from evenflow.prepare.features import Preprocessor
+from evenflow.prepare.select import Selector
+from evenflow.prepare.select.mutual_information import mutual_information
+from evenflow.schema import Column, Schema, Table
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("select") / "b"
+    recipe = evenflow.Recipe.load(
+        "synthetic/random_forest-none",
+        select={"name": "mutual_information", "n_columns": 4},
+        dataset={"name": "synthetic", "n_rows": 3000},
+        model__n_estimators=5,
+    )
+    evenflow.train(recipe, folder)
+    return evenflow.load_bundle(folder)
+
+
+@pytest.mark.parametrize("name", registry.names("select"))
+def test_a_selector_chooses_columns_that_are_there_and_again_the_same(
+    name, small_table
+):
+    preprocessor = Preprocessor.fit(small_table)
+    X, layout = preprocessor.transform(small_table), preprocessor.layout
+    plug_in = registry.load("select", name)
+    one, two = (
+        plug_in.columns(plug_in.Config(), X, small_table.labels, layout, seed=3)
+        for _ in range(2)
+    )
+    assert one == two
+    assert set(one) <= set(small_table.schema.names)
+
+
+def test_a_bundle_reads_the_chosen_columns_alone(bundle):
+    names = bundle.schema.names
+    assert len(names) == 4
+    assert {*bundle.preprocessor.numeric, *bundle.preprocessor.categories} == {*names}
+    rows = evenflow.load_dataset("synthetic", "test")
+    assert len(bundle.score(rows.keeping(names))) == len(rows)
+    record = dict(rows.frame.row(0, named=True))
+    alone = bundle.score_record({name: record[name] for name in names})
+    assert alone.label == bundle.score_record(record).label
+
+
+def test_the_rows_held_out_are_known_again(bundle):
+    report = evenflow.evaluate(bundle, "synthetic", "held_out")
+    assert report.confusion == bundle.report["confusion"]
+
+
+def test_equal_values_in_the_chosen_columns_are_no_leak(bundle):
+    report = evenflow.evaluate(bundle, "synthetic", "train", n_rows=3100)
+    (found,) = (leak for leak in report.leaks if leak["check"] == "shared rows")
+    assert "in the columns that a selector chose" in found["text"]
+
+
+def test_keeping_columns_prepares_them_as_before(small_table):
+    preprocessor = Preprocessor.fit(small_table)
+    names = ["service", "src_bytes", "duration"]
+    kept = preprocessor.keeping(names)
+    whole = preprocessor.transform(small_table)
+    where = np.concatenate(
+        [preprocessor.layout.groups[name] for name in kept.layout.groups]
+    )
+    assert np.array_equal(kept.transform(small_table.keeping(names)), whole[:, where])
+    assert Preprocessor.from_dict(kept.to_dict()).layout.names == kept.layout.names
+
+
+def test_mutual_information_is_that_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    a = rng.integers(0, 7, 500)
+    b = (a + rng.integers(0, 3, 500)) % 4 + 3
+    assert mutual_information(a, b) == pytest.approx(mutual_info_score(a, b))
+    assert mutual_information(a, np.zeros(500, dtype=int)) == pytest.approx(0)
+
+
+def test_the_column_that_gives_the_class_away_comes_first():
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 2, 800)
+    frame = pl.DataFrame(
+        {
+            "noise": rng.normal(size=800),
+            "telling": y + rng.normal(0, 0.1, 800),
+            "word": rng.choice(["a", "b"], 800),
+        }
+    )
+    schema = Schema(
+        name="t",
+        columns=(
+            Column(name="noise"),
+            Column(name="telling"),
+            Column(name="word", kind="category"),
+        ),
+        classes=("benign", "dos"),
+    )
+    table = Table(schema=schema, frame=frame, y=y)
+    preprocessor = Preprocessor.fit(table)
+    plug_in = registry.load("select", "mutual_information")
+    found = plug_in.columns(
+        plug_in.Config(n_columns=1),
+        preprocessor.transform(table), y, preprocessor.layout, seed=0,
+    )  # fmt: skip
+    assert found == ("telling",)
+
+
+@pytest.mark.parametrize("chosen", [[], ["nothing of the kind"]])
+def test_a_choice_of_no_column_is_refused(chosen, small_table):
+    preprocessor = Preprocessor.fit(small_table)
+    plug_in = Selector(lambda *_: chosen, object)
+    X = preprocessor.transform(small_table)
+    with pytest.raises(DataError, match=r"selector chose .*expected some of the"):
+        plug_in.columns(None, X, small_table.labels, preprocessor.layout, seed=0)
