@@ -279,7 +279,7 @@ def _filled(value: Mapping[str, Any]) -> dict[str, Any]:
         under["split"]["name"],
     ):
         del under["split"]  # another split does not know its parameters
-    model = given["model"].get("name") if _is_table(given, "model") else None
+    model = str(given["model"].get("name")) if _is_table(given, "model") else ""
     is_model = model in registry.names("models")
     if is_model and not registry.load("models", model).names_classes:
         given.setdefault("target", "binary")

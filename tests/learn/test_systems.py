@@ -9,6 +9,7 @@ import pytest
 
 import evenflow
 from evenflow.learn.export import to_onnx
+from evenflow.learn.systems.either import log_odds
 
 
 def recipe(**changes):
@@ -75,3 +76,33 @@ def test_notes_of_a_part_name_its_own_classes():
     said = [n for n in made.report.training["notes"] if n.startswith("second: ")]
     assert any("class 'u2r'" in note for note in said), said
     assert not any("class 1" in note for note in said)
+
+
+def test_a_threshold_on_either_is_a_threshold_on_each_score(rows):
+    fitted = rows.fit("either")
+    X = rows.X_valid
+    odds, classifier, detector = (
+        log_odds(part, X) for part in (fitted, fitted.classifier, fitted.detector)
+    )
+    for threshold in (-2.0, 0.0, 1.5):
+        its = (threshold - fitted.shift) / fitted.scale
+        each = (classifier > threshold + 1e-9) | (detector > its + 1e-9)
+        assert np.array_equal(odds > threshold + 1e-9, each)
+
+
+def test_both_scores_of_either_spend_alike_of_the_budget(rows):
+    fitted = rows.fit("either")
+    benign = rows.X_valid[rows.y_valid == 0]
+    threshold = np.quantile(log_odds(fitted.classifier, benign), 0.95)
+    its = (threshold - fitted.shift) / fitted.scale
+    spent = (log_odds(fitted.detector, benign) > its).mean()
+    assert spent == pytest.approx(0.05, abs=0.01)
+
+
+def test_either_names_the_class_that_its_classifier_names(rows):
+    fitted = rows.fit("either")
+    among, alone = (
+        part.log_proba(rows.X_valid)[:, 1:].argmax(axis=1)
+        for part in (fitted, fitted.classifier)
+    )
+    assert (among == alone).mean() > 0.99
