@@ -206,7 +206,9 @@ class RecipeContents(_Contents):
     split: Choice | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     prepare: Settings = {}
+    select: Choice | None = None
     balance: Choice | None = None
+    loss: Choice | None = None
     model: Choice
     training: Settings = {}
     decide: Settings = {}
