@@ -1,7 +1,4 @@
-"""One experiment from recipe to bundle, and the judging of a bundle on other rows.
-
-The command line, the Python API and the web application all come through here.
-"""
+"""One experiment from recipe to bundle, and the judging of a bundle on other rows."""
 
 from __future__ import annotations
 
