@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 import pytest
 from sqlalchemy import select
@@ -12,6 +13,14 @@ from evenflow.web import explorations
 from evenflow.web.context import KEY
 from evenflow.web.jobs import worker
 from evenflow.web.tables import Audit, Job
+
+
+@pytest.fixture(scope="module", autouse=True)
+def looked_once():
+    """Look at each data set once; what is kept of it is each test's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(explorations, "look", cache(explorations.look))
+        yield
 
 
 @pytest.fixture

@@ -67,20 +67,10 @@ def test_every_page_answers_where_figures_have_no_room(settings, tmp_path, size)
         assert [*folder.iterdir()] == []
 
 
-def test_the_files_of_figures_never_grow(settings, tmp_path, monkeypatch):
+def test_figures_are_taken_over_in_files_that_never_grow(settings, tmp_path):
     folder = tmp_path / "figures"
     folder.mkdir()
-    ask(settings, folder)
-    sizes = {path.stat().st_size for path in folder.iterdir()}
-    blocks = [512 * path.stat().st_blocks for path in folder.iterdir()]
-    assert sizes == {figures.BYTES}
-    assert min(blocks) >= figures.BYTES  # no page of it is left to be found later
-
-
-def test_the_figures_of_a_process_that_ended_are_taken_over(settings, tmp_path):
-    folder = tmp_path / "figures"
-    folder.mkdir()
-    told = [ask(settings, folder, "/healthz").stdout for _ in range(3)]
+    told = [ask(settings, folder, "/healthz").stdout for _ in range(2)]
     assert len([*folder.iterdir()]) == len(figures.KINDS)
     counted = [
         float(line.rpartition(" ")[2])
@@ -88,7 +78,11 @@ def test_the_figures_of_a_process_that_ended_are_taken_over(settings, tmp_path):
         for line in text.splitlines()
         if line.startswith("evenflow_requests_total") and '"health.healthz"' in line
     ]
-    assert counted == [1.0, 2.0, 3.0]
+    assert counted == [1.0, 2.0]
+    sizes = {path.stat().st_size for path in folder.iterdir()}
+    blocks = [512 * path.stat().st_blocks for path in folder.iterdir()]
+    assert sizes == {figures.BYTES}
+    assert min(blocks) >= figures.BYTES  # no page of it is left to be found later
 
 
 def test_names_without_end_are_counted_as_other(monkeypatch):
