@@ -20,6 +20,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_security import hash_password
 from itsdangerous import URLSafeTimedSerializer
+from jinja2.bccache import Bucket, BytecodeCache
+from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from evenflow import datasets
@@ -229,13 +231,56 @@ def settings(
     return Settings(home=root, secret_key=SECRET, database=url)
 
 
+class CompiledTemplates(BytecodeCache):
+    """Jinja's byte code, kept in memory: one application compiles for all."""
+
+    def __init__(self) -> None:
+        self.code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Take what was compiled, if it was and the template is the same."""
+        if bucket.key in self.code:
+            bucket.bytecode_from_string(self.code[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what was compiled."""
+        self.code[bucket.key] = bucket.bytecode_to_string()
+
+
+@pytest.fixture(scope="session")
+def compiled_templates() -> CompiledTemplates:
+    """The templates that an application of the tests has compiled."""
+    return CompiledTemplates()
+
+
+@pytest.fixture(scope="session")
+def compiled_rules() -> Iterator[None]:
+    """Compile what builds a rule's address once, not for each application."""
+    compile_builder = Rule._compile_builder
+    made: dict[object, Any] = {}
+
+    def once(rule: Rule, append_unknown: bool = True) -> Any:
+        assert not rule.defaults  # they would be part of the code
+        key = (rule.rule, *rule._trace, append_unknown)
+        if key not in made:
+            made[key] = compile_builder(rule, append_unknown)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", once)
+        yield
+
+
 @pytest.fixture
-def build(quick_hashes: None) -> Iterator[Callable[[Settings], Flask]]:
+def build(
+    quick_hashes: None, compiled_rules: None, compiled_templates: CompiledTemplates
+) -> Iterator[Callable[[Settings], Flask]]:
     """Return a maker of applications whose connections are closed at the end."""
     made: list[Flask] = []
 
     def build(settings: Settings) -> Flask:
         app = create_app(settings)
+        app.jinja_env.bytecode_cache = compiled_templates
         app.testing = True
         # what a bug raises is answered as in service: a page and status 500
         app.config["PROPAGATE_EXCEPTIONS"] = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 import pytest
 from sqlalchemy import select
@@ -12,6 +13,14 @@ from evenflow.web import explorations
 from evenflow.web.context import KEY
 from evenflow.web.jobs import worker
 from evenflow.web.tables import Audit, Job
+
+
+@pytest.fixture(scope="module", autouse=True)
+def looked_once():
+    """Look at each data set once; what is kept of it is each test's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(explorations, "look", cache(explorations.look))
+        yield
 
 
 @pytest.fixture
@@ -58,18 +67,16 @@ def test_the_embedded_rows_are_explored_at_once_and_kept(people, settings):
     assert kept.stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize(
-    ("view", "holds"),
-    [
+def test_each_view_shows_its_part(people):
+    viewer = people("viewer")
+    for view, holds in (
         ("overview", "What to act on"),
         ("columns", "src_bytes"),
         ("together", "Columns that go together (Pearson)"),
-    ],
-)
-def test_each_view_shows_its_part(people, view, holds):
-    page = people("viewer").get(f"/explore/synthetic?view={view}").text
-    assert holds in page
-    assert 'class="spec"' in page
+    ):
+        page = viewer.get(f"/explore/synthetic?view={view}").text
+        assert holds in page
+        assert 'class="spec"' in page
 
 
 def test_the_page_in_one_file_is_kept_and_never_opened_as_ours(people):

@@ -56,22 +56,21 @@ def test_a_viewer_finds_own_records_and_an_analyst_everybodys(people, kept):
     assert [row["id"] for row in json.loads(page.data)] == [mine]
 
 
+FOUND = {
+    "label=probe": {"probe"},
+    "kind=normal": {"normal"},
+    "kind=attack": {"probe", "odd", "old"},
+    "q=zebra_service": {"odd"},
+    "q=ZEBRA": {"odd"},
+    "q=100%25": set(),
+    "service=zebra_service": {"odd"},
+    "source=api": {"old"},
+    "label=nothing": set(),
+}
+
+
 @pytest.mark.databases
-@pytest.mark.parametrize(
-    ("query", "wanted"),
-    [
-        ("label=probe", {"probe"}),
-        ("kind=normal", {"normal"}),
-        ("kind=attack", {"probe", "odd", "old"}),
-        ("q=zebra_service", {"odd"}),
-        ("q=ZEBRA", {"odd"}),
-        ("q=100%25", set()),
-        ("service=zebra_service", {"odd"}),
-        ("source=api", {"old"}),
-        ("label=nothing", set()),
-    ],
-)
-def test_filters_find_what_they_say(people, kept, query, wanted):
+def test_filters_find_what_they_say(people, kept):
     viewer = people("viewer")
     made = {
         "probe": kept(viewer, "probe"),
@@ -79,9 +78,10 @@ def test_filters_find_what_they_say(people, kept, query, wanted):
         "odd": kept(viewer, "dos", service="zebra_service"),
         "old": kept(viewer, "dos", hours=80, source="api"),
     }
-    page = viewer.get(f"/records?{query}")
-    assert page.status_code == 200
-    assert set(numbers(page)) == {made[name] for name in wanted}
+    for query, wanted in FOUND.items():
+        page = viewer.get(f"/records?{query}")
+        assert page.status_code == 200
+        assert set(numbers(page)) == {made[name] for name in wanted}, query
 
 
 @pytest.mark.databases
@@ -115,15 +115,14 @@ def test_a_wrong_filter_is_told_at_its_field_and_filters_nothing(
 
 
 @pytest.mark.databases
-@pytest.mark.parametrize(
-    "query",
-    ["q=%00", "service=%00", "page=0", "page=-1", "page=99999999999", "page=x",
-     "sort=password", "sort=-at;--", "label=%F0%9F%92%A9", "q=%5C%25_"],
-)  # fmt: skip
-def test_nothing_in_the_address_breaks_the_page(people, kept, query):
+def test_nothing_in_the_address_breaks_the_page(people, kept):
     viewer = people("viewer")
     kept(viewer)
-    assert viewer.get(f"/records?{query}").status_code == 200
+    for query in (
+        "q=%00", "service=%00", "page=0", "page=-1", "page=99999999999", "page=x",
+        "sort=password", "sort=-at;--", "label=%F0%9F%92%A9", "q=%5C%25_",
+    ):  # fmt: skip
+        assert viewer.get(f"/records?{query}").status_code == 200, query
 
 
 @pytest.mark.databases

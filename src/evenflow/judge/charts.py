@@ -80,7 +80,7 @@ def confusion_matrix(
     size = 13 if len(labels) <= 8 else 9
     words = [
         base.mark_text(style=style, fontSize=size)
-        .encode(text="count:N", tooltip=tooltip)
+        .encode(text=alt.Text("count:N"), tooltip=tooltip)
         .transform_filter(f"datum.share {test} 0.5")
         for style, test in (("weak", "<="), ("strong", ">"))
     ]

@@ -62,7 +62,7 @@ def dots(
         alt.Tooltip("name:N", title="system"),
         alt.Tooltip("figure:N"),
         alt.Tooltip("value:Q", format=".2%"),
-        "whose:N",
+        alt.Tooltip("whose:N"),
     ]
     text = alt.Chart(rows(lines)).encode(y=y)
     dot = alt.Chart(rows(points)).encode(y=y)
@@ -73,8 +73,8 @@ def dots(
         style="edge", yOffset=8
     )
     layers = [
-        guide.encode(x=alt.value(0), x2=alt.value("width")),
-        spread.encode(x=alt.X("low:Q", scale=scale), x2="high:Q", color=color),
+        guide.encode(x=alt.XValue(0), x2=alt.X2Value("width")),
+        spread.encode(x=alt.X("low:Q", scale=scale), x2=alt.X2("high:Q"), color=color),
     ]
     for is_published, test in ((False, "!"), (True, "")):
         some = dot.transform_filter(f"{test}datum.is_published")
@@ -86,11 +86,11 @@ def dots(
     for test, style, down in (("", "heading", 9), ("!", "name", -7)):
         some = text.transform_filter(f"{test}datum.is_heading")
         shown = some.mark_text(style=style, align="left", dy=-7)
-        layers.append(shown.encode(x=alt.value(0), text="name:N"))
+        layers.append(shown.encode(x=alt.XValue(0), text=alt.Text("name:N")))
         for k in range(len(columns)):
             right = CELL * (len(columns) - 1 - k)
             shown = some.mark_text(style=style, align="right", dy=down, dx=-right)
-            cell = {"x": alt.value("width"), "text": f"cell_{k}:N"}
+            cell = {"x": alt.XValue("width"), "text": alt.Text(f"cell_{k}:N")}
             layers.append(shown.encode(**cell))
     chart = alt.layer(*layers).properties(width=WIDTH - 40, height=LINE * len(lines))
     return titled(chart, title, subtitle)
@@ -165,12 +165,16 @@ def recalls(
         x=alt.X("class:N", scale=alt.Scale(domain=classes), **plain, axis=top),
         y=alt.Y("recipe:N", scale=alt.Scale(domain=list(found)), **plain, axis=side),
     )
-    tooltip = ["recipe:N", "class:N", alt.Tooltip("recall:Q", format=".2%")]
+    tooltip = [
+        alt.Tooltip("recipe:N"),
+        alt.Tooltip("class:N"),
+        alt.Tooltip("recall:Q", format=".2%"),
+    ]
     color = alt.Color("recall:Q", scale=alt.Scale(domain=[0, 1]), legend=None)
     heat = base.transform_filter("isValid(datum.recall)").mark_rect()
     words = [
         base.mark_text(style=style, fontSize=12 if digits else 10)
-        .encode(text="words:N", tooltip=tooltip)
+        .encode(text=alt.Text("words:N"), tooltip=tooltip)
         .transform_filter(test)
         for style, test in (
             ("weak", "!isValid(datum.recall) || datum.recall <= 0.5"),

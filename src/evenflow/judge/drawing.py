@@ -124,9 +124,9 @@ def bars(
     layers = [base.mark_bar(cornerRadiusEnd=2).encode(x=x, tooltip=tooltip, **encoding, **from_)]  # fmt: skip  # noqa: E501
     if any(r.get("low") is not None for r in drawn):
         edge = base.transform_filter("isValid(datum.low)").mark_rule(style="edge")
-        layers.append(edge.encode(x=alt.X("low:Q"), x2="high:Q", **offset))
+        layers.append(edge.encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"), **offset))
     words = base.mark_text(style="label", align="left", dx=6)
-    layers.append(words.encode(x=alt.X("end:Q"), text="words:N", **offset))
+    layers.append(words.encode(x=alt.X("end:Q"), text=alt.Text("words:N"), **offset))
     each = BAR if not stacked else max(BAR, 17 * len(groups) + 6)
     chart = alt.layer(*layers).properties(
         width=WIDTH - 130, height=max(60, each * len(names))
@@ -183,7 +183,7 @@ def curves(
     line = (
         alt.Chart(rows(points))
         .mark_line(interpolate="linear", clip=True)
-        .encode(x=ex, y=ey, color=color, order="order:O")
+        .encode(x=ex, y=ey, color=color, order=alt.Order("order:O"))
     )
     layers = [line]
     if diagonal:
@@ -209,7 +209,7 @@ def curves(
                 dx=-10 if right else 10,
                 dy=12,
             )
-            layers.append(words.encode(x=ex, y=ey, text=alt.value("the threshold")))
+            layers.append(words.encode(x=ex, y=ey, text=alt.TextValue("the threshold")))
     chart = alt.layer(*layers).properties(width=WIDTH - 140, height=340)
     return titled(chart, title, subtitle)
 

@@ -122,13 +122,13 @@ def pushes(
     for side, align, dx in (("attack", "left", 6), ("benign", "right", -6)):
         words = base.mark_text(style="label", align=align, dx=dx)
         layers.append(
-            words.encode(x=x, text="words:N").transform_filter(
+            words.encode(x=x, text=alt.Text("words:N")).transform_filter(
                 f"datum.towards === '{side}'"
             )
         )
     # a name stands above its bar: beside it, it would leave a phone no room for bars
     above = base.mark_text(style="name", align="left", dy=-18)
-    layers.append(above.encode(x=alt.value(0), text="name:N"))
+    layers.append(above.encode(x=alt.XValue(0), text=alt.Text("name:N")))
     left_out = len(contributions) - len(shown)
     chart = alt.layer(*layers).properties(
         width=WIDTH - 40, height=max(60, LINE * len(records))

@@ -113,7 +113,11 @@ def correlation(
                 scale=alt.Scale(domain=[-1, 1], domainMid=0, range="diverging"),
                 legend=alt.Legend(title="coefficient", gradientLength=180),
             ),
-            tooltip=["a:N", "b:N", alt.Tooltip("r:Q", format=".3f")],
+            tooltip=[
+                alt.Tooltip("a:N"),
+                alt.Tooltip("b:N"),
+                alt.Tooltip("r:Q", format=".3f"),
+            ],
         )
         .properties(width=WIDTH, height=max(120, 14 * len(names)))
     )  # fmt: skip

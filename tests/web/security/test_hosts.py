@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from itertools import product
 
 import pytest
 
@@ -37,10 +37,10 @@ def public(build, settings):
     return build(settings.model_copy(update={"public_url": PUBLIC}))
 
 
-@pytest.mark.parametrize("host", LOCAL)
-def test_names_of_this_machine_are_served(app, public, host):
-    assert ask(app, host).status_code == 200
-    assert ask(public, host).status_code == 200
+def test_names_of_this_machine_are_served(app, public):
+    for host in LOCAL:
+        assert ask(app, host).status_code == 200, host
+        assert ask(public, host).status_code == 200, host
 
 
 def test_the_public_address_is_served_and_only_where_it_is_set(app, public):
@@ -52,28 +52,27 @@ def test_the_public_address_is_served_and_only_where_it_is_set(app, public):
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("host", FOREIGN)
-def test_another_host_is_refused_before_anything_is_routed(app, public, host, path):
-    for one in (app, public):
-        for method in ("GET", "POST", "HEAD", "OPTIONS"):
-            answer = ask(one, host, path, method)
-            assert answer.status_code == 421
-            assert "Location" not in answer.headers
-            assert "Set-Cookie" not in answer.headers
-            assert host not in answer.text
-            if method != "HEAD" and path.startswith("/api/"):
-                assert answer.json["error"]["type"] == "UnknownHost"
+def test_another_host_is_refused_before_anything_is_routed(app, public, path):
+    methods = ("GET", "POST", "HEAD", "OPTIONS")
+    for one, host, method in product((app, public), FOREIGN, methods):
+        answer = ask(one, host, path, method)
+        assert answer.status_code == 421, (host, method)
+        assert "Location" not in answer.headers
+        assert "Set-Cookie" not in answer.headers
+        assert host not in answer.text
+        if method != "HEAD" and path.startswith("/api/"):
+            assert answer.json["error"]["type"] == "UnknownHost"
 
 
-@pytest.mark.parametrize("host", BROKEN)
-def test_a_host_that_is_none_is_400_everywhere(app, host):
-    for path in (*PATHS, "/healthz"):
+def test_a_host_that_is_none_is_400_everywhere(app):
+    for host, path in product(BROKEN, (*PATHS, "/healthz")):
         if path == "/healthz" and not host:
             continue
         answer = ask(app, host, path)
-        assert answer.status_code == 400, path
+        assert answer.status_code == 400, (host, path)
         assert "Traceback" not in answer.text
-    assert json.loads(ask(app, host, "/api/v1/me").text)["error"]["type"] == "BadHost"
+        if path.startswith("/api/"):
+            assert answer.json["error"]["type"] == "BadHost"
 
 
 def test_health_is_told_to_a_load_balancer_that_asks_by_address(public):
@@ -98,14 +97,13 @@ def test_a_forwarded_host_counts_where_a_proxy_is_trusted_and_nowhere_else(
     assert ask(alone, "backend", **own).status_code == 421
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["//metrics", "//login", "///login", "/api//v1/me", "/static//app.css", "//",
-     "/login//", "//evil.example/login", "/%2Flogin", "/uploads//parts"],
-)  # fmt: skip
-def test_a_page_has_one_address(app, path):
-    environ = {"PATH_INFO": path.replace("%2F", "/")}
-    for method in ("GET", "POST"):
+def test_a_page_has_one_address(app):
+    paths = (
+        "//metrics", "//login", "///login", "/api//v1/me", "/static//app.css", "//",
+        "/login//", "//evil.example/login", "/%2Flogin", "/uploads//parts",
+    )  # fmt: skip
+    for path, method in product(paths, ("GET", "POST")):
+        environ = {"PATH_INFO": path.replace("%2F", "/")}
         answer = ask(app, "localhost", "/", method, **environ)
         assert answer.status_code == 404, path
         assert "Location" not in answer.headers
