@@ -47,7 +47,7 @@ def test_another_plug_in_forgets_the_parameters_of_the_first(recipe):
         ("epochs", "expected KEY=VALUE"),
         ("=3", "expected KEY=VALUE"),
         ("training.epoch=3", "did you mean epochs?"),
-        ("sede=3", "did you mean seed?"),
+        ("sede=3", "did you mean seed"),
         ("balance=smot", "did you mean"),
         ("training.epochs=many", "'training.epochs' is 'many'"),
         ("title.text=x", "which has no keys"),

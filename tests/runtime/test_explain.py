@@ -13,7 +13,7 @@ import pytest
 from evenflow.decision import Decision
 from evenflow.errors import BundleError
 from evenflow.runtime.bundle import Bundle
-from evenflow.runtime.explain import column_groups, explain
+from evenflow.runtime.explain import explain
 from evenflow.runtime.explanation import BARS, chart
 from evenflow.schema import Table
 
@@ -157,7 +157,7 @@ def test_missing_and_unseen_values_are_explained(
 
 
 def test_every_feature_belongs_to_one_column(bundle: Bundle) -> None:
-    groups = column_groups(bundle)
+    groups = bundle.preprocessor.layout.groups
     features = np.sort(np.concatenate(list(groups.values())))
     assert features.tolist() == list(range(bundle.preprocessor.layout.n_features))
 

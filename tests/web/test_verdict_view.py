@@ -292,7 +292,6 @@ def test_a_record_may_be_text_and_lack_values(bundle: Bundle) -> None:
     ("change", "message"),
     [
         ({"count": "many"}, "column count: found 'many', expected a number from 0"),
-        ({"count": 10**400}, "column count: found 1000.*expected a number from 0"),
         ({"serror_rate": 1.5}, "column serror_rate: found 1.5, expected .* 0 to 1"),
         ({"service": ["http"]}, "column service: found .*, expected a word"),
         ({"hot": {"a": 1}}, "column hot: found .*, expected a number"),

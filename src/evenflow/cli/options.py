@@ -123,7 +123,8 @@ def put(value: dict[str, Any], setting: str) -> None:
     *folders, last = key.strip().split(".")
     new, table = _parsed(text), value
     for step in folders:
-        if isinstance(table.get(step), str):  # a part with its name alone
+        is_part = folders[0] in PLUG_INS
+        if is_part and isinstance(table.get(step), str):  # with its name alone
             table[step] = {"name": table[step]}
         table = table.setdefault(step, {})
         if not isinstance(table, dict):
