@@ -197,21 +197,25 @@ def test_a_card_that_holds_markup_is_shown_and_not_run(viewer, settings):
     ("text", "wanted"),
     [
         ("# One\n\ntwo **three**", "<h2>One</h2>\n<p>two <strong>three</strong></p>"),
-        ("- a\n  b\n- `c`", "<ul><li>a\n  b</li><li><code>c</code></li></ul>"),
-        ("> **!** <x>", "<blockquote><p><strong>!</strong> &lt;x&gt;</p></blockquote>"),
+        ("- a\n  b\n- `c`", "<ul>\n<li>a\nb</li>\n<li><code>c</code></li>\n</ul>"),
+        (
+            "> **!** <x>",
+            "<blockquote>\n<p><strong>!</strong> &lt;x&gt;</p>\n</blockquote>",
+        ),
         ("a &lt;b> [c](javascript:d)", "<p>a &lt;b&gt; [c](javascript:d)</p>"),
         ("**<b>**", "<p><strong>&lt;b&gt;</strong></p>"),
         ("{0} %s {{ x }}", "<p>{0} %s {{ x }}</p>"),
     ],
 )
 def test_markdown_becomes_markup_in_which_nothing_runs(text, wanted):
-    assert markdown.to_html(text) == wanted
+    assert markdown.to_html(text).strip() == wanted
 
 
 def test_a_markdown_table_keeps_its_cells():
     html = markdown.to_html("| a | b |\n| --- | --- |\n| 1 \\| 2 | <x> |\n")
     assert '<th scope="col">a</th>' in html
-    assert '<th scope="row">1 | 2</th><td>&lt;x&gt;</td>' in html
+    assert '<th scope="row">1 | 2</th>\n<td>&lt;x&gt;</td>' in html
+    assert 'aria-label=", table 1"' in html
 
 
 LONG = {
@@ -241,22 +245,10 @@ def test_no_card_takes_long_or_becomes_large(text):
 
 
 def test_a_card_that_is_cut_says_so_and_a_short_one_is_whole():
-    assert "The card goes on" in markdown.to_html("a" * 100_001)
-    assert "The card goes on" not in markdown.to_html("a" * 100_000)
+    assert "The card goes on" in markdown.to_html("a" * 50_001)
+    assert "The card goes on" not in markdown.to_html("a" * 50_000)
     assert "The card goes on" in markdown.to_html("|" * 10_001)
     assert "The card goes on" not in markdown.to_html("| a | b |\n" * 3_000)
-
-
-@pytest.mark.parametrize(
-    ("rule", "is_head"),
-    [
-        ("|---|", True), ("| :-: | --- |", True), ("|-", True), ("|", False),
-        ("| - x |", False), ("|:|", False),
-    ],
-)  # fmt: skip
-def test_a_head_is_what_stands_over_dashes(rule, is_head):
-    html = markdown.to_html(f"| a | b |\n{rule}\n| 1 | 2 |\n")
-    assert ('<th scope="col">a</th>' in html) == is_head
 
 
 def test_a_model_shows_intervals_protocol_and_the_synthetic_mark(viewer):
