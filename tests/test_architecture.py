@@ -71,7 +71,7 @@ FENCES = {
     "wtforms": ("web/",),
     "sqlalchemy": ("web/",),
     "alembic": ("web/",),
-    "gunicorn": ("web/server.py",),
+    "gunicorn": ("web/serve/server.py",),
     "prometheus_client": ("web/",),
     "ray": ("cluster.py",),
     "pickle": (),

@@ -15,7 +15,7 @@ from evenflow.cli import main, options
 from evenflow.errors import RecipeError
 from evenflow.recipe import Recipe, shipped
 from evenflow.toml import dumps
-from evenflow.web import recipe_form
+from evenflow.web.trainings import form
 
 HEADLINES = {
     "nsl_kdd/cnn-hybrid",
@@ -120,8 +120,8 @@ def test_show_and_train_of_the_file_are_one_experiment(tmp_path):
 def test_the_form_and_the_typed_recipe_of_the_web_have_the_same_defaults():
     source = SimpleNamespace(name="synthetic", can_be_read=True, missing=())
     fields = {"dataset": "synthetic", "model": "cnn", "balance": "smote"}
-    filled = recipe_form.from_fields(fields, [source])
-    typed = recipe_form.from_toml(dumps(fields), [source])
+    filled = form.from_fields(fields, [source])
+    typed = form.from_toml(dumps(fields), [source])
     wanted = Recipe.load("synthetic/cnn-smote").sha256
     assert (filled.recipe.sha256, typed.recipe.sha256) == (wanted, wanted)
 

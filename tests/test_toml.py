@@ -106,11 +106,11 @@ def test_a_setting_of_5000_digits_on_the_command_line_is_refused_in_words():
 
 
 def test_a_recipe_of_the_web_is_read_in_linear_time():
-    from evenflow.web import recipe_form
+    from evenflow.web.trainings import form
 
     start = time.process_time()
     for text in ("a" + ".a" * 9_000 + "=1", "[" + "a." * 9_000 + "a]", "a=1\n" * 4_000):
-        filled = recipe_form.from_toml(text, [])
+        filled = form.from_toml(text, [])
         assert "toml" in filled.errors
     assert time.process_time() - start < 2
 
@@ -121,9 +121,9 @@ def test_a_recipe_of_the_web_is_read_in_linear_time():
     ids=[*LARGE, *DEEP, *ODD],
 )
 def test_a_recipe_of_the_web_is_refused_in_words(text):
-    from evenflow.web import recipe_form
+    from evenflow.web.trainings import form
 
     for more in ("", "\nmodel = 'cnn'"):
-        filled = recipe_form.from_toml(text[:19_000] + more, [])
+        filled = form.from_toml(text[:19_000] + more, [])
         assert filled.recipe is None
         assert filled.errors["toml"]

@@ -32,13 +32,16 @@ from typing import Any
 import _measure
 
 from evenflow.runtime import bundle as bundles
-from evenflow.web import api, create_app, intake, migrations, open_database, server
-from evenflow.web.accounts import tokens
+from evenflow.web import api, create_app, open_database
+from evenflow.web.accounts import api_keys
 from evenflow.web.api import operations, schemas, score
-from evenflow.web.detectors import Detectors
-from evenflow.web.home import open_home
+from evenflow.web.models import importing
+from evenflow.web.models.detectors import Detectors
+from evenflow.web.serve import server
 from evenflow.web.settings import Settings
-from evenflow.web.tables import User
+from evenflow.web.store import migrations
+from evenflow.web.store.data_folder import open_home
+from evenflow.web.store.tables import User
 
 ROUTES = ("/api/v1/score", "/api/v1/constant")
 SECRET = "a secret of the benchmark, of no use elsewhere"
@@ -88,13 +91,13 @@ def prepared(root: Path, bundle: Path, workers: int) -> tuple[Settings, str]:
     settings = Settings(home=root, secret_key=SECRET, workers=workers)
     home, database = open_home(root), open_database(settings)
     migrations.upgrade(database)
-    (name,) = intake.take(home, database, [bundle])
+    (name,) = importing.take(home, database, [bundle])
     with database.session() as session:
         Detectors(home, database).activate(session, name)
         user = User(email="load@example.org", fs_uniquifier=secrets.token_hex(16))
         session.add(user)
         session.flush()
-        key = tokens.make(session, user, name="load", scopes=["score"], days=1)
+        key = api_keys.make(session, user, name="load", scopes=["score"], days=1)
     database.dispose()
     return settings, key
 

@@ -21,7 +21,7 @@ from evenflow import files
 from evenflow.cli import user
 from evenflow.errors import DataError
 from evenflow.experiment import STARTED
-from evenflow.web.verdict_view import explain_record
+from evenflow.web.verdicts.view import explain_record
 
 FEW = ("-s", "dataset.n_rows=1000", "-s", "model.n_estimators=5")
 FOREST = "synthetic/random_forest-none"

@@ -36,14 +36,15 @@ from evenflow.recipe import Recipe
 from evenflow.runtime import bundle as bundles
 from evenflow.runtime.bundle import Bundle
 from evenflow.schema import Table
-from evenflow.web import create_app, migrations, open_database
-from evenflow.web.accounts import passwords, tokens
-from evenflow.web.context import KEY
-from evenflow.web.database import Database, sqlite_url
-from evenflow.web.detectors import Detectors
-from evenflow.web.home import open_home
+from evenflow.web import create_app, open_database
+from evenflow.web.accounts import api_keys, passwords
+from evenflow.web.frame.context import KEY
+from evenflow.web.models.detectors import Detectors
 from evenflow.web.settings import Settings
-from evenflow.web.tables import User, now
+from evenflow.web.store import migrations
+from evenflow.web.store.data_folder import open_home
+from evenflow.web.store.database import Database, sqlite_url
+from evenflow.web.store.tables import User, now
 
 N_ROWS = 2_000
 
@@ -367,8 +368,8 @@ def programs(app: Flask, people: Callable[..., Person]) -> Callable[..., Program
         client = Program(app, app.response_class)
         with app.extensions[KEY].database.session() as session:
             user = session.get_one(User, user_id)
-            wanted = scopes or [s for s in tokens.SCOPES if tokens.allows(s, role)]
-            client.token = tokens.make(
+            wanted = scopes or [s for s in api_keys.SCOPES if api_keys.allows(s, role)]
+            client.token = api_keys.make(
                 session, user, name="a test", scopes=wanted, days=1
             )
         client.user_id = user_id

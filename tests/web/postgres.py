@@ -18,10 +18,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from evenflow.web import migrations
-from evenflow.web.database import Database, sqlite_url
-from evenflow.web.detectors import ACTIVE
-from evenflow.web.tables import Setting
+from evenflow.web.models.detectors import ACTIVE
+from evenflow.web.store import migrations
+from evenflow.web.store.database import Database, sqlite_url
+from evenflow.web.store.tables import Setting
 
 BACKENDS = ("sqlite", "postgresql")
 QUICK = {

@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 
 from evenflow.errors import DataError
 from evenflow.web.accounts import links, people
-from evenflow.web.context import KEY
-from evenflow.web.tables import Audit, User
+from evenflow.web.frame.context import KEY
+from evenflow.web.store.tables import Audit, User
 
 GOOD = "gravel lampshade oboe fjord"
 

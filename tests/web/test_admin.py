@@ -10,9 +10,9 @@ import threading
 import pytest
 from sqlalchemy import select
 
-from evenflow.web.context import KEY
+from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import retention
-from evenflow.web.tables import Audit, Setting, User, WebSession
+from evenflow.web.store.tables import Audit, Setting, User, WebSession
 
 GOOD = "gravel lampshade oboe fjord"
 

@@ -12,10 +12,11 @@ from sqlalchemy import select
 
 from evenflow import datasets
 from evenflow.runtime.detect import verdicts as decided
-from evenflow.web import listing, verdicts
-from evenflow.web.context import KEY
+from evenflow.web.frame import lists
+from evenflow.web.frame.context import KEY
 from evenflow.web.record_form import examples
-from evenflow.web.tables import Alert, AlertNote, Audit, Job
+from evenflow.web.store.tables import Alert, AlertNote, Audit, Job
+from evenflow.web.verdicts import keep
 
 EVIL = "<script>alert(1)</script>"
 
@@ -29,7 +30,7 @@ def kept(app, bundle):
             e for e in examples(bundle) if e.label == label and e.verdict.is_attack
         )
         with app.extensions[KEY].database.session() as session:
-            record = verdicts.keep(
+            record = keep.keep(
                 session,
                 bundle,
                 {**example.record, **changes},
@@ -290,7 +291,7 @@ def test_the_queue_is_narrowed_to_what_is_asked(people, kept):
 
 
 def test_any_state_survives_the_next_page(people, kept, monkeypatch):
-    monkeypatch.setattr(listing, "PER_PAGE", 1)
+    monkeypatch.setattr(lists, "PER_PAGE", 1)
     viewer = people("viewer")
     made = [kept(viewer) for _ in range(2)]
     viewer.send(f"/alerts/{made[0]}", said(state="closed"))
@@ -330,7 +331,7 @@ def test_judged_alerts_train_the_next_model(people, app, bundle, rows, tmp_path)
     with app.extensions[KEY].database.session() as session:
         for i in np.flatnonzero([v.is_attack for v in found])[:60].tolist():
             record = test.frame.row(i, named=True)
-            kept = verdicts.keep(session, bundle, record, found[i],
+            kept = keep.keep(session, bundle, record, found[i],
                                  owner_id=viewer.user_id, source="api")  # fmt: skip
             session.flush()
             alert = session.scalars(

@@ -14,10 +14,11 @@ from gunicorn.http.errors import ChunkMissingTerminator, InvalidChunkSize
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from evenflow.web import api, health
+from evenflow.web import api
 from evenflow.web.api.examples import RECORD
-from evenflow.web.context import KEY
-from evenflow.web.server import Server
+from evenflow.web.frame.context import KEY
+from evenflow.web.monitor import health
+from evenflow.web.serve.server import Server
 
 
 def has_the_shape(answer):

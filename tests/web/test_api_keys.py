@@ -11,10 +11,10 @@ from sqlalchemy import delete
 
 from evenflow.errors import DataError
 from evenflow.web import api
-from evenflow.web.accounts import bearer, tokens
+from evenflow.web.accounts import api_keys, bearer
 from evenflow.web.api.examples import RECORD
-from evenflow.web.context import KEY
-from evenflow.web.tables import ApiToken, User, now
+from evenflow.web.frame.context import KEY
+from evenflow.web.store.tables import ApiToken, User, now
 
 OPERATIONS = [o for group in api.GROUPS for o in group.operations]
 NAMES = [o.name for o in OPERATIONS]
@@ -65,8 +65,8 @@ def test_a_browser_s_cookie_is_no_key(people):
 
 
 def test_a_key_without_the_scope_gets_403_and_is_told_which(programs):
-    for scope in tokens.SCOPES:
-        program = programs("admin", *(s for s in tokens.SCOPES if s != scope))
+    for scope in api_keys.SCOPES:
+        program = programs("admin", *(s for s in api_keys.SCOPES if s != scope))
         for operation in (o for o in OPERATIONS if o.scope == scope):
             answer = program.ask(operation.method, path_of(operation))
             assert answer.status_code == 403, operation.name
@@ -101,12 +101,12 @@ def test_a_scope_beyond_the_role_is_not_given(app, people):
         user = session.get_one(User, person.user_id)
         for scope in ("bundles:activate", "metrics", "everything"):
             with pytest.raises(DataError, match=scope):
-                tokens.make(session, user, name="x", scopes=[scope], days=1)
+                api_keys.make(session, user, name="x", scopes=[scope], days=1)
         for name, days in (("", 1), ("x" * 81, 1), ("x", 0), ("x", 731)):
             with pytest.raises(DataError, match="expected 1 to"):
-                tokens.make(session, user, name=name, scopes=["score"], days=days)
+                api_keys.make(session, user, name=name, scopes=["score"], days=days)
         with pytest.raises(DataError, match="no scope"):
-            tokens.make(session, user, name="x", scopes=[], days=1)
+            api_keys.make(session, user, name="x", scopes=[], days=1)
 
 
 def test_only_a_hash_of_the_key_is_stored(app, programs):
@@ -115,7 +115,7 @@ def test_only_a_hash_of_the_key_is_stored(app, programs):
         token = session.query(ApiToken).one()
         stored = [str(getattr(token, c.name)) for c in ApiToken.__table__.columns]
     assert program.token.startswith(token.prefix)
-    assert len(program.token) == tokens.LENGTH
+    assert len(program.token) == api_keys.LENGTH
     assert not any(program.token in text for text in stored)
 
 
@@ -134,9 +134,9 @@ def test_a_key_that_ended_counts_for_two_seconds_at_most(
     assert program.ask("GET", "/me").status_code == 200
     if how == "revoked":
         with database(app).session() as session:
-            (token,) = tokens.of(session, program.user_id)
-            assert not tokens.revoke(session, program.user_id + 1, token.id)
-            assert tokens.revoke(session, program.user_id, token.id)
+            (token,) = api_keys.of(session, program.user_id)
+            assert not api_keys.revoke(session, program.user_id + 1, token.id)
+            assert api_keys.revoke(session, program.user_id, token.id)
     elif how == "expired":
         ended(app, program, expires_at=now() - timedelta(seconds=1))
     else:
@@ -172,8 +172,8 @@ def test_what_is_stored_for_an_account_that_just_went_is_refused(app, programs):
 def test_a_key_is_looked_up_once_in_two_seconds(app, programs, monkeypatch):
     program = programs("viewer", "score")
     asked = []
-    real = tokens.find
-    monkeypatch.setattr(tokens, "find", lambda *a: asked.append(1) or real(*a))
+    real = api_keys.find
+    monkeypatch.setattr(api_keys, "find", lambda *a: asked.append(1) or real(*a))
     for _ in range(5):
         assert program.ask("GET", "/me").status_code == 200
     assert len(asked) == 1

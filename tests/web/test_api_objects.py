@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 from sqlalchemy import select
 
-from evenflow.web import alerts as alert_changes
+from evenflow.web.alerts import change as alert_changes
 from evenflow.web.api import schemas
 from evenflow.web.api.examples import RECORD
-from evenflow.web.context import KEY
-from evenflow.web.tables import Alert, Audit
+from evenflow.web.frame.context import KEY
+from evenflow.web.store.tables import Alert, Audit
 
 
 def kept(program, record=RECORD):

@@ -14,9 +14,9 @@ from sqlalchemy import func, select
 from evenflow.prepare.features import Preprocessor
 from evenflow.runtime import stream
 from evenflow.web.api.examples import RECORD
-from evenflow.web.context import KEY
+from evenflow.web.frame.context import KEY
 from evenflow.web.record_form import RecordForm
-from evenflow.web.tables import Alert, Record, Tally
+from evenflow.web.store.tables import Alert, Record, Tally
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 

@@ -13,11 +13,12 @@ from itsdangerous import TimestampSigner
 from sqlalchemy import func, select
 
 from evenflow.errors import DataError
-from evenflow.web import judging, uploads
-from evenflow.web.accounts import links, passwords, sessions, throttle, tokens
-from evenflow.web.context import KEY
+from evenflow.web.accounts import api_keys, links, passwords, sessions, throttle
+from evenflow.web.alerts import feedback
+from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import queue
-from evenflow.web.tables import Alert, AlertNote, ApiToken, Job, User, now
+from evenflow.web.store.tables import Alert, AlertNote, ApiToken, Job, User, now
+from evenflow.web.uploads import receive
 
 N = 6
 """Requests at once."""
@@ -101,15 +102,15 @@ def test_a_person_has_no_more_waiting_jobs_however_many_come_at_once(
 
 
 def test_a_person_has_no_more_keys_however_many_are_made_at_once(database, monkeypatch):
-    monkeypatch.setattr(tokens, "MOST_TOKENS", 3)
-    monkeypatch.setattr(tokens, "_check_scopes", lambda *_: None)
-    owner, made = a_user(database), tokens.secrets.token_urlsafe
-    monkeypatch.setattr(tokens.secrets, "token_urlsafe", slowly(made))
+    monkeypatch.setattr(api_keys, "MOST_TOKENS", 3)
+    monkeypatch.setattr(api_keys, "_check_scopes", lambda *_: None)
+    owner, made = a_user(database), api_keys.secrets.token_urlsafe
+    monkeypatch.setattr(api_keys.secrets, "token_urlsafe", slowly(made))
 
     def make(k):
         with database.session() as session:
             user = session.get_one(User, owner)
-            return tokens.make(session, user, name=f"k{k}", scopes=["score"], days=1)
+            return api_keys.make(session, user, name=f"k{k}", scopes=["score"], days=1)
 
     answers = at_once(make)
     assert sum(isinstance(each, str) for each in answers) == 3
@@ -119,28 +120,28 @@ def test_a_person_has_no_more_keys_however_many_are_made_at_once(database, monke
 
 @pytest.mark.databases
 def test_a_person_begins_no_more_uploads_however_many_at_once(app, people, monkeypatch):
-    unfinished = uploads._unfinished
-    monkeypatch.setattr(uploads, "_unfinished", slowly(unfinished))
+    unfinished = receive._unfinished
+    monkeypatch.setattr(receive, "_unfinished", slowly(unfinished))
     person = people("viewer")
     headers = {"X-CSRFToken": person.csrf()}
     make = browsers(app, person)
-    n = uploads.MOST_UNFINISHED + 3
+    n = receive.MOST_UNFINISHED + 3
 
     def begin(_k):
         about = {"name": "x.csv", "size": 10}
         return make().post("/uploads/parts", json=about, headers=headers).status_code
 
     answers = at_once(begin, n)
-    assert sorted(answers) == [201] * uploads.MOST_UNFINISHED + [422] * 3
+    assert sorted(answers) == [201] * receive.MOST_UNFINISHED + [422] * 3
     parts = list(app.extensions[KEY].home.uploads.glob("*.part"))
-    assert len(parts) == uploads.MOST_UNFINISHED
+    assert len(parts) == receive.MOST_UNFINISHED
 
 
 @pytest.mark.databases
 def test_an_alert_has_no_more_notes_however_many_come_at_once(
     app, programs, monkeypatch
 ):
-    monkeypatch.setattr(judging, "MOST_NOTES", 2)
+    monkeypatch.setattr(feedback, "MOST_NOTES", 2)
     program = programs("analyst")
     database = app.extensions[KEY].database
     with database.session() as session:

@@ -16,8 +16,8 @@ from contextlib import closing
 
 import pytest
 
-from evenflow.web import occupancy
-from evenflow.web.database import Database
+from evenflow.web.store import folder_lock
+from evenflow.web.store.database import Database
 
 PASSWORD = "three grey boats at noon"
 
@@ -100,8 +100,8 @@ def test_a_backup_goes_into_an_empty_data_folder(run, ann, home, tmp_path, users
 def test_a_backup_under_writes_is_whole(run, ann, home, tmp_path, users):
     writer = """
 import sys, uuid
-from evenflow.web.database import Database, sqlite_url
-from evenflow.web.tables import User
+from evenflow.web.store.database import Database, sqlite_url
+from evenflow.web.store.tables import User
 from pathlib import Path
 database = Database(sqlite_url(Path(sys.argv[1])))
 print("ready", flush=True)
@@ -236,11 +236,11 @@ def test_what_is_no_good_backup_changes_nothing(
 def test_nothing_is_restored_under_a_running_server(run, ann, home, tmp_path):
     saved = tmp_path / "saved.db"
     assert run("db", "backup", saved).exit_code == 0
-    with occupancy.shared(home), occupancy.shared(home):
+    with folder_lock.shared(home), folder_lock.shared(home):
         done = run("db", "restore", saved, "--force")
     assert done.exit_code == 2
     assert "a server is running on it" in done.output
-    with occupancy.alone(home):
+    with folder_lock.alone(home):
         done = run("serve", "--port", "0")
     assert done.exit_code == 2
     assert "a restore is at work" in done.output
@@ -264,7 +264,7 @@ backup._copy = killed
 main(sys.argv[1:])
 """
     words = ["db", "restore", saved, "--force", "--home", home]
-    for use in (occupancy.shared, occupancy.alone):
+    for use in (folder_lock.shared, folder_lock.alone):
         done = subprocess.run([sys.executable, "-c", code, *words], check=False)
         assert done.returncode == -signal.SIGKILL
         assert [*home.glob(".evenflow.db.*.part")]
@@ -281,10 +281,10 @@ def test_only_what_nobody_writes_is_deleted(home, tmp_path):
     others = [home / ".mine.part", home / ".a.b.part.txt", home / "a.1.part", running]
     for path in others:
         path.write_text("")
-    with occupancy.shared(home):
+    with folder_lock.shared(home):
         late = home / ".evenflow.db.4194304999.part"
         late.write_text("")
-        with occupancy.shared(home):  # not alone: somebody may be writing it
+        with folder_lock.shared(home):  # not alone: somebody may be writing it
             assert late.exists()
     assert {*home.iterdir()} == {*others, late, home / ".lock", home / "bundles"}
     assert [path.name for path in (home / "bundles").iterdir()] == ["small.partial"]

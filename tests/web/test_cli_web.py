@@ -18,8 +18,8 @@ import pytest
 from evenflow.cli import settings as servers
 from evenflow.cli.folders import data_home
 from evenflow.errors import DataError
-from evenflow.web.database import Database, sqlite_url
-from evenflow.web.tables import Audit
+from evenflow.web.store.database import Database, sqlite_url
+from evenflow.web.store.tables import Audit
 
 PASSWORD = "three grey boats at noon"
 

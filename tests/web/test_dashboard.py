@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from evenflow.web import verdicts
-from evenflow.web.context import KEY
+from evenflow.web.frame.context import KEY
 from evenflow.web.record_form import examples
-from evenflow.web.tables import Job, now
+from evenflow.web.store.tables import Job, now
+from evenflow.web.verdicts import keep
 
 
 @pytest.fixture
@@ -23,9 +23,9 @@ def kept(app, bundle, monkeypatch):
         example = next(e for e in examples(bundle) if e.label == label)
         at = now() - timedelta(hours=hours)
         with monkeypatch.context() as patch:
-            patch.setattr(verdicts, "now", lambda: at)
+            patch.setattr(keep, "now", lambda: at)
             with app.extensions[KEY].database.session() as session:
-                verdicts.keep(session, bundle, {**example.record, **more},
+                keep.keep(session, bundle, {**example.record, **more},
                               example.verdict, owner_id=owner.user_id,
                               source="form")  # fmt: skip
 

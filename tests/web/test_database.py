@@ -11,9 +11,15 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import DBAPIError
 
 from evenflow.errors import DataError
-from evenflow.web.context import KEY
-from evenflow.web.database import Database, add_tallies, is_away, parse_url, sqlite_url
-from evenflow.web.tables import Job, Setting, Tally, User, now
+from evenflow.web.frame.context import KEY
+from evenflow.web.store.database import (
+    Database,
+    add_tallies,
+    is_away,
+    parse_url,
+    sqlite_url,
+)
+from evenflow.web.store.tables import Job, Setting, Tally, User, now
 
 N_THREADS, N_TIMES = 6, 25
 

@@ -10,10 +10,12 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError, PendingRollbackError
 
 from evenflow.errors import StorageError
-from evenflow.web import create_app, detectors, migrations, open_database
-from evenflow.web.context import KEY
-from evenflow.web.database import reached
-from evenflow.web.tables import Setting
+from evenflow.web import create_app, open_database
+from evenflow.web.frame.context import KEY
+from evenflow.web.models import detectors
+from evenflow.web.store import migrations
+from evenflow.web.store.database import reached
+from evenflow.web.store.tables import Setting
 
 ALIVE = {"/healthz": 200, "/static/app.css": 200}
 NEEDS_IT = ("/login", "/metrics", "/readyz", "/account", "/alerts", "/api/v1/alerts")

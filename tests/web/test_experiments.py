@@ -7,10 +7,11 @@ from sqlalchemy import select
 
 from evenflow import toml
 from evenflow.recipe import Recipe
-from evenflow.web import explorations, recipe_form, trainings
-from evenflow.web.context import KEY
+from evenflow.web.datasets import explorations
+from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import queue, worker
-from evenflow.web.tables import Audit, Job
+from evenflow.web.store.tables import Audit, Job
+from evenflow.web.trainings import form, manage
 
 SMALL = {"dataset__n_rows": 600, "training__epochs": 1, "training__batch_size": 128}
 FIELDS = {"form": "fields", "dataset": "synthetic", "model": "dnn", "balance": "none"}
@@ -39,7 +40,7 @@ def analyst(people):
 
 def put(here, recipe, owner_id=None):
     with here.database.session() as session:
-        job = trainings.start(
+        job = manage.start(
             session, here.home, recipe, owner_id=owner_id, most_waiting=20
         )
         return job.id
@@ -192,16 +193,16 @@ def test_a_recipe_that_cannot_be_is_refused_in_words_and_kept(app, analyst):
 
 
 def test_every_data_set_whose_parameters_name_files_is_kept_from_the_web():
-    assert recipe_form.takes_files("table_file")
-    free = [s.name for s in KNOWN if not recipe_form.takes_files(s.name)]
+    assert form.takes_files("table_file")
+    free = [s.name for s in KNOWN if not form.takes_files(s.name)]
     assert {"synthetic", "nsl_kdd", "unsw_nb15", "bot_iot"} <= set(free)
 
 
 def test_the_form_becomes_toml_that_describes_the_same(analyst):
     answer = analyst.send("/experiments/new", FIELDS | {"epochs": "2", "do": "edit"})
     assert "epochs = 2" in answer.text
-    filled = recipe_form.from_fields(FIELDS | {"epochs": "2"}, KNOWN)
-    again = recipe_form.from_toml(toml_of(filled.recipe), KNOWN)
+    filled = form.from_fields(FIELDS | {"epochs": "2"}, KNOWN)
+    again = form.from_toml(toml_of(filled.recipe), KNOWN)
     assert again.recipe == filled.recipe
 
 

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from evenflow import datasets
-from evenflow.web import explorations
-from evenflow.web.context import KEY
+from evenflow.web.datasets import explorations
+from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import worker
-from evenflow.web.tables import Audit, Job
+from evenflow.web.store.tables import Audit, Job
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -197,7 +197,7 @@ def test_names_that_are_markup_are_shown_and_not_run(people, settings):
 
 
 def test_an_exploration_is_kept_whole_or_not_at_all(settings):
-    from evenflow.web.home import open_home
+    from evenflow.web.store.data_folder import open_home
 
     home = open_home(settings.home)
     found = explorations.look("synthetic", ())

@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import event
 
-from evenflow.web import listing, verdicts
-from evenflow.web.context import KEY
+from evenflow.web.frame import lists
+from evenflow.web.frame.context import KEY
 from evenflow.web.record_form import examples
-from evenflow.web.tables import now
+from evenflow.web.store.tables import now
+from evenflow.web.verdicts import keep
 
 
 @pytest.fixture
@@ -26,9 +27,9 @@ def kept(app, bundle, monkeypatch):
         record = {**example.record, **changes}
         at = now() - timedelta(hours=hours)
         with monkeypatch.context() as patch:
-            patch.setattr(verdicts, "now", lambda: at)
+            patch.setattr(keep, "now", lambda: at)
             with app.extensions[KEY].database.session() as session:
-                return verdicts.keep(
+                return keep.keep(
                     session,
                     bundle,
                     record,
@@ -127,7 +128,7 @@ def test_nothing_in_the_address_breaks_the_page(people, kept):
 
 @pytest.mark.databases
 def test_records_are_sorted_and_paged_without_loss(people, kept, monkeypatch):
-    monkeypatch.setattr(listing, "PER_PAGE", 3)
+    monkeypatch.setattr(lists, "PER_PAGE", 3)
     viewer = people("viewer")
     made = [kept(viewer, c, hours=h) for h, c in enumerate(
         ("dos", "benign", "probe", "r2l", "u2r", "dos", "benign"))]  # fmt: skip
@@ -200,7 +201,7 @@ def test_columns_of_strangers_spoil_no_download(people, kept, monkeypatch):
     kept(viewer, **{"=a": "one", "'=a": "two", "''=a": "three"})
     table = csv.DictReader(io.StringIO(analyst.get("/records/download").text))
     assert set(next(table).values()) >= {"one", "two", "three"}
-    monkeypatch.setattr(listing, "MOST_COLUMNS", 60)
+    monkeypatch.setattr(lists, "MOST_COLUMNS", 60)
     kept(viewer, **{f"mine{k}": k for k in range(100)})
     table = csv.DictReader(io.StringIO(analyst.get("/records/download").text))
     assert len(table.fieldnames) == 60
@@ -210,7 +211,7 @@ def test_columns_of_strangers_spoil_no_download(people, kept, monkeypatch):
 def test_a_download_too_large_for_memory_says_what_to_do(people, kept, monkeypatch):
     viewer = people("viewer")
     kept(viewer, "dos")
-    monkeypatch.setattr(listing, "MOST_CHARACTERS", 100)
+    monkeypatch.setattr(lists, "MOST_CHARACTERS", 100)
     for kind in ("csv", "json"):
         answer = viewer.get(f"/records/download?format={kind}")
         assert answer.status_code == 422
@@ -218,7 +219,7 @@ def test_a_download_too_large_for_memory_says_what_to_do(people, kept, monkeypat
 
 
 def test_a_download_follows_the_filters_and_its_limit(people, kept, monkeypatch):
-    monkeypatch.setattr(listing, "MOST_DOWNLOADED", 2)
+    monkeypatch.setattr(lists, "MOST_DOWNLOADED", 2)
     viewer = people("viewer")
     for label in ("dos", "probe", "probe", "probe"):
         kept(viewer, label)

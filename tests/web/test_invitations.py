@@ -11,8 +11,8 @@ from sqlalchemy import func, select, update
 
 from evenflow.errors import DataError
 from evenflow.web.accounts import invitations
-from evenflow.web.context import KEY
-from evenflow.web.tables import Audit, Invitation, User, now
+from evenflow.web.frame.context import KEY
+from evenflow.web.store.tables import Audit, Invitation, User, now
 
 GOOD = "gravel lampshade oboe fjord"
 

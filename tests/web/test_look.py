@@ -19,7 +19,7 @@ from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 
 import evenflow.web  # noqa: E402
-from evenflow.web import headers  # noqa: E402
+from evenflow.web.frame import headers  # noqa: E402
 
 ROOT = Path(evenflow.web.__file__).parent
 STATIC, TEMPLATES = ROOT / "static", ROOT / "templates"

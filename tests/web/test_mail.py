@@ -15,9 +15,9 @@ import pytest
 from sqlalchemy import select
 
 from evenflow.web.accounts import mail
-from evenflow.web.context import KEY
+from evenflow.web.frame.context import KEY
 from evenflow.web.settings import Mail
-from evenflow.web.tables import User
+from evenflow.web.store.tables import User
 
 GOOD = "gravel lampshade oboe fjord"
 PUBLIC = "https://ids.example.org"

@@ -12,14 +12,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from evenflow.errors import StorageError
-from evenflow.web import migrations
-from evenflow.web.database import Database, sqlite_url
-from evenflow.web.tables import Base, User
+from evenflow.web.store import migrations
+from evenflow.web.store.database import Database, sqlite_url
+from evenflow.web.store.tables import Base, User
 
 UPGRADE = """
 import multiprocessing, sys
-from evenflow.web import migrations
-from evenflow.web.database import Database
+from evenflow.web.store import migrations
+from evenflow.web.store.database import Database
 
 def server():
     database = Database(sys.argv[1])

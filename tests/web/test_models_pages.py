@@ -16,9 +16,9 @@ from sqlalchemy import select
 
 import evenflow
 from evenflow import Recipe
-from evenflow.web import markdown
-from evenflow.web.context import KEY
-from evenflow.web.tables import Audit
+from evenflow.web.frame.context import KEY
+from evenflow.web.models import markdown
+from evenflow.web.store.tables import Audit
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

@@ -15,13 +15,13 @@ from importlib import resources
 import pytest
 from sqlalchemy import select, update
 
-from evenflow.web import detectors as module
 from evenflow.web.accounts import bearer
-from evenflow.web.context import KEY
-from evenflow.web.detectors import Detectors
-from evenflow.web.later import Later
-from evenflow.web.locks import Locks
-from evenflow.web.tables import ApiToken, WebSession, now
+from evenflow.web.frame.context import KEY
+from evenflow.web.frame.later import Later
+from evenflow.web.models import detectors as module
+from evenflow.web.models.detectors import Detectors
+from evenflow.web.models.locks import Locks
+from evenflow.web.store.tables import ApiToken, WebSession, now
 
 
 @pytest.fixture

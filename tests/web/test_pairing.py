@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import select
 
 from evenflow.errors import StorageError
-from evenflow.web import migrations, pairing
-from evenflow.web.database import Database, sqlite_url
-from evenflow.web.home import open_home
 from evenflow.web.jobs import retention
 from evenflow.web.settings import Settings
-from evenflow.web.tables import Audit, Job, now
+from evenflow.web.store import migrations, pairing
+from evenflow.web.store.data_folder import open_home
+from evenflow.web.store.database import Database, sqlite_url
+from evenflow.web.store.tables import Audit, Job, now
 
 PASSWORD = "three grey boats at noon"
 OLD = 3 * 86_400
@@ -106,9 +106,9 @@ def test_servers_that_start_at_once_agree_on_one_id(tmp_path):
     code = """
 import multiprocessing, sys
 from pathlib import Path
-from evenflow.web import pairing
-from evenflow.web.database import Database, sqlite_url
-from evenflow.web.home import open_home
+from evenflow.web.store import pairing
+from evenflow.web.store.database import Database, sqlite_url
+from evenflow.web.store.data_folder import open_home
 
 def server():
     home = open_home(Path(sys.argv[1]))

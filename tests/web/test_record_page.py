@@ -10,9 +10,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from evenflow.web.context import KEY
+from evenflow.web.frame.context import KEY
 from evenflow.web.record_form import RecordForm, examples
-from evenflow.web.tables import Alert, Job, Record, Setting, Tally, now
+from evenflow.web.store.tables import Alert, Job, Record, Setting, Tally, now
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from evenflow.web.server import configuration
+from evenflow.web.serve.server import configuration
+from evenflow.web.serve.supervisor import Child, Supervisor, oom_kills, was_at_fault
 from evenflow.web.settings import Settings
-from evenflow.web.supervisor import Child, Supervisor, oom_kills, was_at_fault
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import func, select, update
 
 from evenflow.web.accounts import sessions
-from evenflow.web.context import KEY
-from evenflow.web.tables import WebSession, now
+from evenflow.web.frame.context import KEY
+from evenflow.web.store.tables import WebSession, now
 
 GOOD = "gravel lampshade oboe fjord"
 
@@ -212,7 +212,7 @@ def test_the_cookie_is_as_closed_as_it_can_be(
 def test_flask_securitys_own_tokens_let_nobody_in(app, people):
     viewer = people("viewer")
     with app.test_request_context(), database(app).session() as session:
-        from evenflow.web.tables import User
+        from evenflow.web.store.tables import User
 
         token = session.get(User, viewer.user_id).get_auth_token()
     browser = app.test_client()

@@ -11,8 +11,8 @@ from contextlib import suppress
 
 import pytest
 
-from evenflow.web.server import listen, public_path
-from evenflow.web.slow_clients import (
+from evenflow.web.serve.server import listen, public_path
+from evenflow.web.serve.slow_clients import (
     GATHERED_BYTES,
     HEAD_BYTES,
     Arrival,
@@ -23,7 +23,7 @@ from evenflow.web.slow_clients import (
 ECHO = """
 import sys
 from pathlib import Path
-from evenflow.web import server, slow_clients
+from evenflow.web.serve import server, slow_clients
 from evenflow.web.settings import Settings
 
 server.CONNECTIONS = 128
@@ -209,7 +209,7 @@ def test_an_arrival_is_complete_when_all_of_it_is_here(cut):
 
 
 def test_who_keeps_a_rate_may_take_long_and_who_does_not_may_not(monkeypatch):
-    monkeypatch.setattr("evenflow.web.slow_clients.STALL_S", 0.2)
+    monkeypatch.setattr("evenflow.web.serve.slow_clients.STALL_S", 0.2)
     here, there = socket.socketpair()
     with there, Bounded(fileno=here.detach()) as sock:
         there.sendall(b"abc")

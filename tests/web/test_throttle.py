@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from evenflow.web.accounts import throttle
 from evenflow.web.accounts.throttle import RULES, USUAL, Rule
-from evenflow.web.tables import Throttle, now
+from evenflow.web.store.tables import Throttle, now
 
 KEY = throttle.key("code", 1)
 FREE = RULES["code"].free

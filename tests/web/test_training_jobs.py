@@ -12,12 +12,13 @@ import pytest
 from sqlalchemy import select
 
 from evenflow.recipe import Recipe
-from evenflow.web import trainings
-from evenflow.web.context import KEY
-from evenflow.web.detectors import ACTIVE
-from evenflow.web.jobs import queue, train, worker
+from evenflow.web.frame.context import KEY
+from evenflow.web.jobs import queue, worker
 from evenflow.web.jobs.task import Lease, Stopped
-from evenflow.web.tables import Audit, Job, Setting
+from evenflow.web.models.detectors import ACTIVE
+from evenflow.web.store.tables import Audit, Job, Setting
+from evenflow.web.trainings import job as train_job
+from evenflow.web.trainings import manage
 
 SMALL = {"dataset__n_rows": 600, "training__epochs": 1, "training__batch_size": 128}
 FIELDS = {"form": "fields", "dataset": "synthetic", "model": "dnn", "balance": "none"}
@@ -41,7 +42,7 @@ def analyst(people):
 
 def put(here, recipe, owner_id=None):
     with here.database.session() as session:
-        job = trainings.start(
+        job = manage.start(
             session, here.home, recipe, owner_id=owner_id, most_waiting=20
         )
         return job.id
@@ -230,29 +231,29 @@ def test_a_worker_killed_in_the_middle_is_followed_by_one_that_goes_on(here, ana
 
 def test_a_new_server_trains_a_first_model_once(here, people, monkeypatch):
     with here.database.session() as session:
-        assert train.first_training(session) is None  # one is in use
+        assert train_job.first_training(session) is None  # one is in use
     forget_active(here)
     with here.database.session() as session:
-        job = train.first_training(session)
-        assert (job.id, job.state, job.lane) == (train.FIRST, "queued", "train")
-        assert train.first_training(session) is None
+        job = train_job.first_training(session)
+        assert (job.id, job.state, job.lane) == (train_job.FIRST, "queued", "train")
+        assert train_job.first_training(session) is None
     viewer = people("viewer")
     assert "The first model" in viewer.get("/record/progress").text
     with here.database.session() as session:
-        session.get(Job, train.FIRST).state = "stopped"
+        session.get(Job, train_job.FIRST).state = "stopped"
     with here.database.session() as session:
-        assert train.first_training(session) is None
-        session.get(Job, train.FIRST).state = "failed"
+        assert train_job.first_training(session) is None
+        session.get(Job, train_job.FIRST).state = "failed"
     with here.database.session() as session:
-        assert train.first_training(session) is not None
-    assert job_of(here, train.FIRST).state == "queued"
+        assert train_job.first_training(session) is not None
+    assert job_of(here, train_job.FIRST).state == "queued"
 
 
 def test_without_the_training_parts_no_first_model_is_queued(here, monkeypatch):
     forget_active(here)
-    monkeypatch.setattr(train, "can_train", lambda: False)
+    monkeypatch.setattr(train_job, "can_train", lambda: False)
     with here.database.session() as session:
-        assert train.first_training(session) is None
+        assert train_job.first_training(session) is None
         assert session.scalar(select(Job)) is None
 
 
@@ -260,11 +261,11 @@ def test_without_the_training_parts_no_first_model_is_queued(here, monkeypatch):
 def test_the_first_model_is_there_within_a_minute(here):
     forget_active(here)
     with here.database.session() as session:
-        train.first_training(session)
+        train_job.first_training(session)
     began = time.process_time()
-    assert worker.run_one(here, "train") == train.FIRST
+    assert worker.run_one(here, "train") == train_job.FIRST
     assert time.process_time() - began < 2 * 60  # on two cores
-    job = job_of(here, train.FIRST)
+    job = job_of(here, train_job.FIRST)
     assert job.state == "done"
     assert job.result["figures"]["detection_rate"] > 0.8
     assert (here.home.bundles / job.result["bundle"]).is_dir()
@@ -277,8 +278,8 @@ def test_starting_and_taking_a_training_works_in_every_database(app, analyst, se
         if (chosen := session.get(Setting, ACTIVE)) is not None:
             session.delete(chosen)
     with forget.session() as session:
-        assert train.first_training(session) is not None
-        assert train.first_training(session) is None
+        assert train_job.first_training(session) is not None
+        assert train_job.first_training(session) is None
     assert analyst.send("/experiments/new", FIELDS).status_code == 303
     assert "synthetic/dnn-none" in analyst.get("/experiments").text
 
@@ -286,7 +287,7 @@ def test_starting_and_taking_a_training_works_in_every_database(app, analyst, se
 def test_of_many_epochs_evenly_many_are_kept_and_the_last_always():
     epochs = []
     for number in range(1, 2_001):
-        epochs = train.thinned([*epochs, {"number": number}])
-        assert len(epochs) <= train.MOST_EPOCHS
+        epochs = train_job.thinned([*epochs, {"number": number}])
+        assert len(epochs) <= train_job.MOST_EPOCHS
         assert epochs[-1]["number"] == number
     assert epochs[0]["number"] == 1

@@ -10,8 +10,8 @@ import pytest
 from passlib.totp import TOTP
 from sqlalchemy import select, update
 
-from evenflow.web.context import KEY
-from evenflow.web.tables import Audit, Throttle, User
+from evenflow.web.frame.context import KEY
+from evenflow.web.store.tables import Audit, Throttle, User
 
 pytestmark = pytest.mark.databases
 

@@ -17,7 +17,8 @@ from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 
 from evenflow.judge import theme  # noqa: E402
-from evenflow.web import headers, vega  # noqa: E402
+from evenflow.web.charts import library as charts_library  # noqa: E402
+from evenflow.web.frame import headers  # noqa: E402
 
 PAGE = """
 {% extends "layout_signed_out.html" %}
@@ -53,23 +54,25 @@ DARK = theme.config(dark=True)["range"]["category"][0]
 
 
 def test_the_library_is_named_after_the_versions_it_is_made_from(monkeypatch):
-    name, content = vega.name(), vega.library()
+    name, content = charts_library.name(), charts_library.library()
     assert re.fullmatch(r"vega\.[0-9a-f]{16}\.js", name)
     assert b"vegaEmbed" in content
     assert 500_000 < len(content) < 2_000_000
-    monkeypatch.setattr(vega, "version", lambda _maker: "0.0.1")
-    assert vega.name.__wrapped__() != name
+    monkeypatch.setattr(charts_library, "version", lambda _maker: "0.0.1")
+    assert charts_library.name.__wrapped__() != name
 
 
 def test_a_browser_gets_the_library_packed_and_may_keep_it():
     app = flask.Flask(__name__)
-    vega.register(app)
+    charts_library.register(app)
     client = app.test_client()
-    packed = client.get(f"/vega/{vega.name()}", headers={"Accept-Encoding": "gzip"})
+    packed = client.get(
+        f"/vega/{charts_library.name()}", headers={"Accept-Encoding": "gzip"}
+    )
     assert packed.headers["Content-Encoding"] == "gzip"
-    assert gzip.decompress(packed.data) == vega.library()
+    assert gzip.decompress(packed.data) == charts_library.library()
     assert "immutable" in packed.headers["Cache-Control"]
-    assert client.get(f"/vega/{vega.name()}").data == vega.library()
+    assert client.get(f"/vega/{charts_library.name()}").data == charts_library.library()
     assert client.get("/vega/vega.0000000000000000.js").status_code == 404
 
 
@@ -81,7 +84,7 @@ def address() -> Iterator[str]:
     ours = FileSystemLoader(f"{app.root_path}/templates")
     app.jinja_loader = ChoiceLoader([DictLoader({"page.html": PAGE}), ours])
     app.jinja_env.globals["csrf_token"] = lambda: "token"
-    name, content = vega.name(), vega.library()
+    name, content = charts_library.name(), charts_library.library()
 
     @app.get("/library/<name>")
     def library(name: str) -> Any:

@@ -19,13 +19,13 @@ from evenflow.runtime.detect import Verdict, sigmoid
 from evenflow.runtime.explain import explain
 from evenflow.schema import Table
 from evenflow.web.record_form import RecordForm, examples
-from evenflow.web.verdict_view import (
+from evenflow.web.verdicts.view import (
     SYNTHETIC,
     VerdictView,
     explain_record,
     of_verdict,
 )
-from evenflow.web.verdict_words import percent
+from evenflow.web.verdicts.wording import percent
 
 NSL = datasets.get("nsl_kdd").schema
 assert NSL is not None

@@ -34,7 +34,7 @@ def main(words: list[str]) -> int:
     voice.set_up_logging()
     if not voice.quiet:
         logging.getLogger("evenflow.access").setLevel(logging.INFO)
-    from evenflow.web.supervisor import die_with
+    from evenflow.web.serve.supervisor import die_with
 
     if not die_with(given["parent"]):
         return 0
@@ -50,14 +50,14 @@ def main(words: list[str]) -> int:
 
 
 def _run(words: list[str], value: dict[str, Any]) -> None:
-    from evenflow.web import occupancy
     from evenflow.web.settings import Settings
+    from evenflow.web.store import folder_lock
 
     settings = Settings.from_dict(value, source="settings")
-    with occupancy.shared(settings.home):
+    with folder_lock.shared(settings.home):
         if words[0] == "web":
             from evenflow.web.jobs.worker import bound_memory
-            from evenflow.web.server import CONNECTIONS, Server
+            from evenflow.web.serve.server import CONNECTIONS, Server
 
             bound_memory(settings.web_memory_mb)  # of each process it forks as well
             # each connection is a descriptor, and the usual limit is 1024 in all

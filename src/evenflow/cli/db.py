@@ -19,9 +19,9 @@ from evenflow.errors import DataError
 from evenflow.files import is_stream
 
 if TYPE_CHECKING:
-    from evenflow.web.database import Database
-    from evenflow.web.home import Home
     from evenflow.web.settings import Settings
+    from evenflow.web.store.data_folder import Home
+    from evenflow.web.store.database import Database
 
 
 @click.group(cls=Group, short_help="Upgrade, back up or restore the server's database.")
@@ -34,7 +34,7 @@ def db() -> None:
 def upgrade(home: Path | None, config: Path | None, **given: Any) -> None:
     """Bring the database to this version of evenflow; `serve` does so at its start."""
     settings = servers.load(home, config, given)
-    from evenflow.web import migrations
+    from evenflow.web.store import migrations
 
     with servers.opened(settings) as database:
         click.echo(f"The database is at version {migrations.current(database)}")
@@ -53,7 +53,7 @@ def backup(
     those. PostgreSQL needs its program pg_dump on PATH.
     """
     settings = servers.load(home, config, given)
-    from evenflow.web import backup as backups
+    from evenflow.web.store import backup as backups
 
     with servers.opened(settings) as database:
         backups.backup(database, file, run=_run, force=force)
@@ -75,8 +75,8 @@ def restore(
     logged in again.
     """
     settings = servers.load(home, config, given)
-    from evenflow.web import backup as backups
-    from evenflow.web import pairing
+    from evenflow.web.store import backup as backups
+    from evenflow.web.store import pairing
 
     with _alone(settings) as (home_folder, database):
         backups.restore(database, file, run=_run, force=force)
@@ -96,7 +96,7 @@ def adopt(home: Path | None, config: Path | None, **given: Any) -> None:
     database does not know are set aside, in the folder set-aside of the data folder.
     """
     settings = servers.load(home, config, given)
-    from evenflow.web import migrations, pairing
+    from evenflow.web.store import migrations, pairing
 
     with _alone(settings) as (home_folder, database):
         migrations.upgrade(database)
@@ -107,11 +107,12 @@ def adopt(home: Path | None, config: Path | None, **given: Any) -> None:
 @contextmanager
 def _alone(settings: Settings) -> Iterator[tuple[Home, Database]]:
     """Yield data folder and database while no server uses them."""
-    from evenflow.web import home as homes
-    from evenflow.web import occupancy, open_database
-    from evenflow.web.database import reached
+    from evenflow.web import open_database
+    from evenflow.web.store import data_folder as homes
+    from evenflow.web.store import folder_lock
+    from evenflow.web.store.database import reached
 
-    with occupancy.alone(settings.home):
+    with folder_lock.alone(settings.home):
         database, before = open_database(settings), os.umask(0o077)
         try:
             with reached(database):

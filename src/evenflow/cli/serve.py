@@ -27,10 +27,10 @@ from evenflow.files import storage_error
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from evenflow.web.database import Database
-    from evenflow.web.home import Home
+    from evenflow.web.serve.supervisor import Child
     from evenflow.web.settings import Settings
-    from evenflow.web.supervisor import Child
+    from evenflow.web.store.data_folder import Home
+    from evenflow.web.store.database import Database
 
 LANES = ("score", "train")
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (the folder in it is made by mkdtemp)
@@ -76,15 +76,16 @@ def serve(
     one is trained on the embedded rows in the background. Stop it with Ctrl-C.
     """
     settings = servers.load(home, config, given)
-    from evenflow.web import home as homes
-    from evenflow.web import occupancy, pairing, supervisor
-    from evenflow.web.database import check_whole
+    from evenflow.web.serve import supervisor
+    from evenflow.web.store import data_folder as homes
+    from evenflow.web.store import folder_lock, pairing
+    from evenflow.web.store.database import check_whole
 
     with ExitStack() as stack:
         listener = stack.enter_context(_listener(settings))
         host, port = listener.getsockname()[:2]
         settings = settings.model_copy(update={"port": port})
-        stack.enter_context(occupancy.shared(settings.home))
+        stack.enter_context(folder_lock.shared(settings.home))
         here = homes.open_home(settings.home)
         with servers.opened(settings) as database:
             check_whole(database)
@@ -118,10 +119,11 @@ def worker(home: Path | None, config: Path | None, *, lane: str, **given: Any) -
     folder, shared by network.
     """
     settings = servers.load(home, config, given)
-    from evenflow.web import home as homes
-    from evenflow.web import occupancy, pairing, supervisor
+    from evenflow.web.serve import supervisor
+    from evenflow.web.store import data_folder as homes
+    from evenflow.web.store import folder_lock, pairing
 
-    with occupancy.shared(settings.home):
+    with folder_lock.shared(settings.home):
         with servers.opened(settings) as database:
             pairing.tie(homes.open_home(settings.home), database)
         child = _worker(settings, lane)
@@ -133,7 +135,7 @@ def worker(home: Path | None, config: Path | None, *, lane: str, **given: Any) -
 
 
 def _listener(settings: Settings) -> Any:
-    from evenflow.web.server import listen
+    from evenflow.web.serve.server import listen
 
     where = f"{settings.host} port {settings.port}"
     try:
@@ -153,16 +155,16 @@ def _listener(settings: Settings) -> Any:
 
 def _prepare(home: Home, database: Database, added: tuple[Path, ...]) -> list[str]:
     """Take bundles, see to a first detector; return what there is to say."""
-    from evenflow.web import intake
     from evenflow.web.accounts import people
-    from evenflow.web.detectors import ACTIVE
-    from evenflow.web.tables import Setting
+    from evenflow.web.models import importing
+    from evenflow.web.models.detectors import ACTIVE
+    from evenflow.web.store.tables import Setting
 
     said = []
     if home.set_aside.is_dir():
         n = sum(1 for _ in home.set_aside.glob("*/*"))
         said.append(f"{n} folders that no job knows are in {home.set_aside}")
-    if names := intake.take(home, database, added):
+    if names := importing.take(home, database, added):
         said.append(f"Detectors taken: {', '.join(names)}")
     with database.session() as session:
         if session.get(Setting, ACTIVE) is None:
@@ -178,10 +180,11 @@ def _prepare(home: Home, database: Database, added: tuple[Path, ...]) -> list[st
 
 def _first(session: Session) -> str:
     """See to a first detector; say what becomes of it."""
-    from evenflow.web.jobs import queue, train
-    from evenflow.web.tables import Job
+    from evenflow.web.jobs import queue
+    from evenflow.web.store.tables import Job
+    from evenflow.web.trainings import job
 
-    train.first_training(session)
+    job.first_training(session)
     session.flush()
     jobs = session.query(Job).filter(Job.kind == "train", Job.state.in_(queue.LIVE))
     if jobs.count():
@@ -247,7 +250,7 @@ def _locked(folder: Path, how: int) -> Iterator[None]:
 
 
 def _children(settings: Settings, listener: int, figures: str) -> list[Child]:
-    from evenflow.web.supervisor import Child
+    from evenflow.web.serve.supervisor import Child
 
     web = Child(
         name="The web server",
@@ -265,7 +268,7 @@ def _children(settings: Settings, listener: int, figures: str) -> list[Child]:
 
 
 def _worker(settings: Settings, lane: str) -> Child:
-    from evenflow.web.supervisor import Child
+    from evenflow.web.serve.supervisor import Child
 
     return Child(
         name=f"The worker that {'scores' if lane == 'score' else 'trains'}",

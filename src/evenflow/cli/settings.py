@@ -19,8 +19,8 @@ from evenflow.errors import DataError, MissingExtraError
 from evenflow.files import write_json
 
 if TYPE_CHECKING:
-    from evenflow.web.database import Database
     from evenflow.web.settings import Settings
+    from evenflow.web.store.database import Database
 
 FILE = "settings.toml"
 ADDRESS = "address.json"
@@ -88,8 +88,8 @@ def load(
         The data folder cannot be made or written.
     """
     need_web()
-    from evenflow.web.home import open_home, secret
     from evenflow.web.settings import Settings
+    from evenflow.web.store.data_folder import open_home, secret
 
     value = _read(config) if config else {}
     root = home or Path(value.pop("home", None) or data_home())
@@ -144,9 +144,10 @@ def opened(settings: Settings) -> Iterator[Database]:
     StorageError
         It does not belong to the data folder.
     """
-    from evenflow.web import migrations, open_database, pairing
-    from evenflow.web.database import reached
-    from evenflow.web.home import Home
+    from evenflow.web import open_database
+    from evenflow.web.store import migrations, pairing
+    from evenflow.web.store.data_folder import Home
+    from evenflow.web.store.database import reached
 
     found, before = open_database(settings), os.umask(0o077)
     try:

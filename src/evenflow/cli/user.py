@@ -68,7 +68,7 @@ def show(
 ) -> None:
     """Say who has an account, as which role, and when they were last here."""
     with _people(home, config, given) as session:
-        from evenflow.web.tables import User
+        from evenflow.web.store.tables import User
 
         found = [
             {
@@ -197,11 +197,11 @@ def token(
 ) -> None:
     """Make a key to the API that acts for EMAIL, and print it this once."""
     with _people(home, config, given) as session:
-        from evenflow.web.accounts import people, tokens
+        from evenflow.web.accounts import api_keys, people
 
         person = people.find(session, email)
         scopes = scopes or ("score",)
-        made = tokens.make(session, person, name=name, scopes=scopes, days=days)
+        made = api_keys.make(session, person, name=name, scopes=scopes, days=days)
         people.log(session, "token.add", person.email, name=name, scopes=[*scopes])
         session.flush()
         click.echo(made)
@@ -214,8 +214,8 @@ def _people(
     """Yield a session inside the application; what was done is kept at the end."""
     settings = servers.running(servers.load(home, config, given))
     from evenflow.web import create_app
-    from evenflow.web.context import web
-    from evenflow.web.database import reached
+    from evenflow.web.frame.context import web
+    from evenflow.web.store.database import reached
 
     with servers.opened(settings):
         app = create_app(settings)

@@ -17,22 +17,15 @@ from sqlalchemy.orm import scoped_session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from evenflow.errors import StorageError
-from evenflow.web import (
-    accounts,
-    api,
-    errors,
-    headers,
-    layout,
-    migrations,
-    packed,
-    pages,
-)
-from evenflow.web.context import KEY, Notes, Web
-from evenflow.web.database import Database, is_away, sqlite_url
-from evenflow.web.detectors import Detectors
-from evenflow.web.home import open_home
-from evenflow.web.hosts import Hosts
+from evenflow.web import accounts, api, pages
+from evenflow.web.frame import compression, errors, headers, layout
+from evenflow.web.frame.context import KEY, Notes, Web
+from evenflow.web.frame.hosts import Hosts
+from evenflow.web.models.detectors import Detectors
 from evenflow.web.settings import Settings
+from evenflow.web.store import migrations
+from evenflow.web.store.data_folder import open_home
+from evenflow.web.store.database import Database, is_away, sqlite_url
 
 __all__ = ["Settings", "create_app"]
 
@@ -80,7 +73,7 @@ def create_app(settings: Settings) -> Flask:
     CSRFProtect(app)
     accounts.register(app, settings, db)
     headers.register(app, settings)
-    packed.register(app)
+    compression.register(app)
     errors.register(app)
     layout.register(app)
     api.register(app)

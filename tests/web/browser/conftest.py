@@ -27,9 +27,9 @@ from flask import Flask
 
 from evenflow.web import create_app
 from evenflow.web.accounts import people
-from evenflow.web.context import KEY
-from evenflow.web.home import open_home, secret
+from evenflow.web.frame.context import KEY
 from evenflow.web.settings import Settings
+from evenflow.web.store.data_folder import open_home, secret
 
 playwright = pytest.importorskip("playwright.sync_api")
 

@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from evenflow.web.uploads import BUSY
+from evenflow.web.uploads.receive import BUSY
 
 pytestmark = pytest.mark.slow
 

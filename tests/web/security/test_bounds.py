@@ -11,7 +11,7 @@ import pytest
 from evenflow.errors import DataError
 from evenflow.web.accounts import passwords
 from evenflow.web.accounts import people as accounts
-from evenflow.web.context import KEY
+from evenflow.web.frame.context import KEY
 
 LIMIT_S = 2.0
 """Seconds of one answer, with room for a machine that is busy."""

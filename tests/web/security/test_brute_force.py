@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 
 from evenflow.web.accounts import throttle
 from evenflow.web.accounts.throttle import RULES
-from evenflow.web.context import KEY
-from evenflow.web.tables import Audit, Throttle, now
+from evenflow.web.frame.context import KEY
+from evenflow.web.store.tables import Audit, Throttle, now
 
 WRONG = "wrong wrong wrong"
 

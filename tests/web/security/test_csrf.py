@@ -69,8 +69,8 @@ def test_no_page_changes_anything_when_it_is_only_read(app, people, pages):
     """GET is safe: what prefetches or a link opens leaves all accounts as they were."""
     from sqlalchemy import select
 
-    from evenflow.web.context import KEY
-    from evenflow.web.tables import ApiToken, Invitation, Setting, User
+    from evenflow.web.frame.context import KEY
+    from evenflow.web.store.tables import ApiToken, Invitation, Setting, User
 
     admin = people("admin")
 

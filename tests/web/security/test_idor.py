@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import func, select
 
-from evenflow.web.context import KEY
-from evenflow.web.tables import ApiToken, User, WebSession
+from evenflow.web.frame.context import KEY
+from evenflow.web.store.tables import ApiToken, User, WebSession
 
 
 def database(app):

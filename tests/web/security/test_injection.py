@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import func, select
 
-from evenflow.web.context import KEY
-from evenflow.web.tables import User
+from evenflow.web.frame.context import KEY
+from evenflow.web.store.tables import User
 
 pytestmark = pytest.mark.databases
 

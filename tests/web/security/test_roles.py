@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evenflow.web.tables import ROLES
+from evenflow.web.store.tables import ROLES
 
 TESTED = {"viewer": ("analyst", "admin"), "analyst": ("admin",)}
 
@@ -68,8 +68,8 @@ def test_the_navigation_offers_only_what_may_be_opened(people):
 
 @pytest.mark.parametrize("field", ["role", "roles", "active", "fs_uniquifier", "id"])
 def test_no_form_of_ones_own_takes_a_role(app, people, field):
-    from evenflow.web.context import KEY
-    from evenflow.web.tables import User
+    from evenflow.web.frame.context import KEY
+    from evenflow.web.store.tables import User
 
     viewer = people("viewer")
     viewer.send(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from evenflow.web.context import KEY
-from evenflow.web.tables import Audit, WebSession
+from evenflow.web.frame.context import KEY
+from evenflow.web.store.tables import Audit, WebSession
 
 EVIL = "\"'><script>alert(7)</script><img src=x onerror=alert(7)>"
 NAMES = (

@@ -12,10 +12,10 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from evenflow.schema import Table
-from evenflow.web.context import KEY
+from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import queue, worker
 from evenflow.web.settings import Settings
-from evenflow.web.tables import Alert, Job, Tally
+from evenflow.web.store.tables import Alert, Job, Tally
 
 
 def csv_of(table: Table, n: int | None = None) -> bytes:

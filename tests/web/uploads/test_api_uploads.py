@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
-from evenflow.web import uploads
 from evenflow.web.api import idempotency, paging, schemas
 from evenflow.web.api.examples import RECORD
-from evenflow.web.context import KEY
-from evenflow.web.tables import Alert, AlertNote, Idempotency, Job, Record, now
+from evenflow.web.frame.context import KEY
+from evenflow.web.store.tables import Alert, AlertNote, Idempotency, Job, Record, now
+from evenflow.web.uploads import receive
 
 
 @pytest.fixture
@@ -270,7 +270,7 @@ def test_of_two_that_hold_a_key_one_alone_does_the_work(
     app, program, flows, monkeypatch
 ):
     monkeypatch.setattr(idempotency, "LOST_S", 0)
-    received, quicker = uploads.receive, []
+    received, quicker = receive.receive, []
 
     def slow(*args, **kwargs):
         if not quicker:  # taken for lost while it is at work
@@ -278,7 +278,7 @@ def test_of_two_that_hold_a_key_one_alone_does_the_work(
             quicker[0] = sent(program, flows, Idempotency_Key="u1")
         return received(*args, **kwargs)
 
-    monkeypatch.setattr(uploads, "receive", slow)
+    monkeypatch.setattr(receive, "receive", slow)
     answer = sent(program, flows, Idempotency_Key="u1")
     assert (quicker[0].status_code, answer.status_code) == (202, 409)
     assert count(app, Job) == 1
@@ -290,14 +290,14 @@ def test_while_the_first_is_at_work_the_second_is_told_to_wait(
     app, program, flows, monkeypatch
 ):
     entered, go = threading.Event(), threading.Event()
-    real = uploads.receive
+    real = receive.receive
 
     def slow(*args, **kwargs):
         entered.set()
         assert go.wait(20)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(uploads, "receive", slow)
+    monkeypatch.setattr(receive, "receive", slow)
     answers = []
     thread = threading.Thread(
         target=lambda: answers.append(sent(program, flows, Idempotency_Key="u1"))

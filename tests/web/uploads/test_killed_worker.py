@@ -14,8 +14,8 @@ import polars as pl
 import pytest
 
 from evenflow.web.jobs import queue, worker
-from evenflow.web.results import FILE, REJECTS, Filter, Results
-from evenflow.web.tables import Job
+from evenflow.web.store.tables import Job
+from evenflow.web.uploads.results import FILE, REJECTS, Filter, Results
 
 databases = pytest.mark.databases
 

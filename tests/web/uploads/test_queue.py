@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import select, update
 
 from evenflow.errors import DataError
-from evenflow.web.database import Database
 from evenflow.web.jobs import queue
-from evenflow.web.tables import Job, User, now
+from evenflow.web.store.database import Database
+from evenflow.web.store.tables import Job, User, now
 
 
 def put(database, **more):

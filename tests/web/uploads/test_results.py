@@ -11,7 +11,7 @@ import pytest
 
 from evenflow.errors import DataError
 from evenflow.runtime.stream import VERDICT_COLUMNS, score_file
-from evenflow.web.results import MOST_ROWS, Filter, Results, rejected
+from evenflow.web.uploads.results import MOST_ROWS, Filter, Results, rejected
 
 CLASSES = ("benign", "dos", "probe", "r2l", "u2r")
 

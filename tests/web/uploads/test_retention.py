@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from evenflow.web.jobs import retention
-from evenflow.web.tables import (
+from evenflow.web.store.tables import (
     Alert,
     AlertNote,
     Audit,

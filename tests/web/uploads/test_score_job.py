@@ -14,12 +14,13 @@ from sqlalchemy import delete, func, select, update
 
 from evenflow.errors import StorageError
 from evenflow.runtime.stream import score_file
-from evenflow.web.findings import likeliest
-from evenflow.web.jobs import queue, score, worker
+from evenflow.web.jobs import queue, worker
 from evenflow.web.jobs.task import Stopped
 from evenflow.web.pages.uploads import downloads
-from evenflow.web.results import FILE, REJECTS, Filter, Results
-from evenflow.web.tables import Job, Tally, User, now
+from evenflow.web.store.tables import Job, Tally, User, now
+from evenflow.web.uploads import job as score_job
+from evenflow.web.uploads.alerts import likeliest
+from evenflow.web.uploads.results import FILE, REJECTS, Filter, Results
 
 databases = pytest.mark.databases
 
@@ -192,7 +193,7 @@ def test_a_file_outlives_the_account_it_came_from(
             session.execute(delete(User).where(User.id == owner_id))
         return likeliest(path, most)
 
-    monkeypatch.setattr(score, "likeliest", judged)
+    monkeypatch.setattr(score_job, "likeliest", judged)
     assert worker.run_one(here, "score") == job_id
     assert desk.job_of(here, job_id).state == "done"
     assert {alert.owner_id for alert in desk.alerts_of(here, job_id)} == {None}
@@ -206,7 +207,7 @@ def test_a_worker_that_slept_too_long_deletes_nothing_of_the_next_one(
     job_id = desk.put(here, data, bundle=bundle.path.name)
 
     def slept(*_args, **_kwargs):
-        monkeypatch.setattr(score, "score_file", score_file)
+        monkeypatch.setattr(score_job, "score_file", score_file)
         with here.database.session() as session:
             late = now() - timedelta(seconds=1)
             session.execute(update(Job).values(lease_until=late))
@@ -215,7 +216,7 @@ def test_a_worker_that_slept_too_long_deletes_nothing_of_the_next_one(
         other.database.dispose()
         raise StorageError("what was being written is gone")
 
-    monkeypatch.setattr(score, "score_file", slept)
+    monkeypatch.setattr(score_job, "score_file", slept)
     worker.run_one(here, "score")
     assert desk.job_of(here, job_id).state == "done"
     assert (here.home.results / job_id / FILE).is_file()
@@ -245,7 +246,7 @@ def test_a_stop_in_the_middle_keeps_nothing(here, desk, bundle, rows, monkeypatc
         return summary
 
     here = worker.Workplace.open(here.settings.model_copy(update={"lease_s": 1.0}))
-    monkeypatch.setattr("evenflow.web.jobs.score.score_file", stopping)
+    monkeypatch.setattr("evenflow.web.uploads.job.score_file", stopping)
     worker.run_one(here, "score")
     assert desk.job_of(here, job_id).state == "stopped"
     assert desk.alerts_of(here, job_id) == []

@@ -14,9 +14,9 @@ from types import SimpleNamespace
 import pytest
 from werkzeug.exceptions import Conflict
 
-from evenflow.web import uploads
-from evenflow.web.context import KEY
-from evenflow.web.jobs.score import SENT
+from evenflow.web.frame.context import KEY
+from evenflow.web.uploads import receive
+from evenflow.web.uploads.job import SENT
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_an_end_that_is_asked_for_twice_at_once_loses_nothing(
     pieces = Pieces(person)
     begun = pieces.begin(len(sample)).json
     pieces.put(begun, 0, sample)
-    looked, both = uploads.kind_of, threading.Barrier(2)
+    looked, both = receive.kind_of, threading.Barrier(2)
 
     def slow(path, name):
         kind = looked(path, name)
@@ -93,7 +93,7 @@ def test_an_end_that_is_asked_for_twice_at_once_loses_nothing(
             both.wait(0.5)
         return kind
 
-    monkeypatch.setattr(uploads, "kind_of", slow)
+    monkeypatch.setattr(receive, "kind_of", slow)
     headers = {"X-CSRFToken": person.csrf()}
     cookie = person.get_cookie("evenflow").value
 
@@ -137,7 +137,7 @@ def test_nothing_is_locked_while_a_client_sends_its_piece(app, pieces, sample):
     with app.test_request_context():
         user = SimpleNamespace(id=pieces.client.user_id)
         stream = Stream(sample, meanwhile)
-        assert uploads.append(user, begun["id"], 0, stream) == len(sample)
+        assert receive.append(user, begun["id"], 0, stream) == len(sample)
     assert tried
     assert set(tried) == {0}
     assert path.read_bytes() == sample
@@ -154,7 +154,7 @@ def test_a_piece_that_came_first_wins_over_one_that_is_still_being_sent(
             assert pieces.put(begun, 0, sample[:100]).json == {"offset": 100}
 
     with app.test_request_context(), pytest.raises(Conflict) as caught:
-        uploads.append(user, begun["id"], 0, Stream(sample, meanwhile))
+        receive.append(user, begun["id"], 0, Stream(sample, meanwhile))
     assert caught.value.here == 100
     assert pieces.client.get(begun["url"]).json == {"offset": 100}
 
@@ -162,7 +162,7 @@ def test_a_piece_that_came_first_wins_over_one_that_is_still_being_sent(
 def test_a_locked_upload_is_answered_409_and_holds_no_thread(
     app, pieces, sample, monkeypatch
 ):
-    monkeypatch.setattr(uploads, "FINISH_S", 0.2)
+    monkeypatch.setattr(receive, "FINISH_S", 0.2)
     begun = pieces.begin(len(sample)).json
     path = home_of(app).uploads / f"{begun['id']}.part" / "data"
     with path.open("rb") as stream:
@@ -189,7 +189,7 @@ def test_a_piece_that_breaks_off_leaves_what_was_here(app, pieces, sample):
 
     user = SimpleNamespace(id=pieces.client.user_id)
     with app.test_request_context(), pytest.raises(ConnectionResetError):
-        uploads.append(user, begun["id"], 100, Stream(sample[100:], breaks))
+        receive.append(user, begun["id"], 100, Stream(sample[100:], breaks))
     assert pieces.client.get(begun["url"]).json == {"offset": 100}
 
 
@@ -363,12 +363,12 @@ def test_a_full_disk_is_507_and_leaves_nothing(desk, app, people, sample, monkey
     monkeypatch.undo()
 
     from evenflow.errors import StorageError
-    from evenflow.web import uploads
+    from evenflow.web.uploads import receive
 
     def no_room(*_args, **_kwargs):
         raise StorageError("no room")
 
-    monkeypatch.setattr(uploads, "_copy", no_room)
+    monkeypatch.setattr(receive, "_copy", no_room)
     assert pieces.put(begun, 0, sample).status_code == 507
     assert desk.send(client, sample).status_code == 507
     assert left(app) == []

@@ -11,11 +11,11 @@ import time
 
 import pytest
 
-from evenflow.web.server import listen
+from evenflow.web.serve.server import listen
 
 SERVER = """
 import sys
-from evenflow.web import server
+from evenflow.web.serve import server
 from evenflow.web.settings import Settings
 
 settings = Settings.model_validate_json(sys.stdin.read())

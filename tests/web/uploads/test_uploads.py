@@ -12,11 +12,11 @@ import polars as pl
 import pytest
 from sqlalchemy import func, select
 
-from evenflow.web.context import KEY
-from evenflow.web.detectors import Detectors
+from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import queue
+from evenflow.web.models.detectors import Detectors
 from evenflow.web.pages.uploads import sending
-from evenflow.web.tables import Alert, Audit, Job
+from evenflow.web.store.tables import Alert, Audit, Job
 
 
 @pytest.fixture
@@ -313,7 +313,7 @@ def test_without_a_model_nothing_is_taken(desk, app, people, sample):
     client = people("viewer")
     shutil.rmtree(next(home_of(app).bundles.iterdir()))
     with app.extensions[KEY].database.session() as session:
-        from evenflow.web.tables import Setting
+        from evenflow.web.store.tables import Setting
 
         session.delete(session.get(Setting, "active_bundle"))
     app.extensions[KEY].detectors._active = (-10.0, None)

@@ -10,22 +10,22 @@ from flask_security import Security, SQLAlchemySessionUserDatastore, uia_email_m
 from sqlalchemy.orm import Session, scoped_session
 
 from evenflow.web.accounts import (
+    attempts,
     events,
     forms,
-    guessing,
-    keys,
     links,
     mail,
     passwords,
     people,
     redirects,
     second_factor,
+    secrets,
     sessions,
     signing,
 )
-from evenflow.web.context import web
+from evenflow.web.frame.context import web
 from evenflow.web.settings import Settings
-from evenflow.web.tables import Role, User
+from evenflow.web.store.tables import Role, User
 
 RECENT = timedelta(minutes=15)
 """How long after a password its owner may change what matters most."""
@@ -73,7 +73,7 @@ def register(app: Flask, settings: Settings, db: scoped_session[Session]) -> Non
         app.view_functions["security.forgot_password"] = _ask_an_admin
     signing.register(app, security)
     sessions.register(app)
-    guessing.register(app)
+    attempts.register(app)
     events.register(app)
 
 
@@ -85,7 +85,7 @@ def _bound_form(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
 
 def _config(settings: Settings) -> dict[str, Any]:
     def derived(label: str) -> str:
-        return keys.derive_text(settings.secret_key, label)
+        return secrets.derive_text(settings.secret_key, label)
 
     has_mail = settings.mail is not None
     values: dict[str, Any] = {

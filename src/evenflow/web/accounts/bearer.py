@@ -17,10 +17,10 @@ from typing import NoReturn
 from flask import Flask, abort, current_app, request
 from sqlalchemy import or_, update
 
-from evenflow.web import errors
-from evenflow.web.accounts import throttle, tokens
-from evenflow.web.context import web
-from evenflow.web.tables import ApiToken, now
+from evenflow.web.accounts import api_keys, throttle
+from evenflow.web.frame import errors
+from evenflow.web.frame.context import web
+from evenflow.web.store.tables import ApiToken, now
 
 FRESH_S = 2.0
 """Seconds for which a process believes what it has looked up of a key."""
@@ -46,7 +46,7 @@ class Caller:
 
     def may(self, scope: str) -> bool:
         """Return whether the key has the scope, and its person's role includes it."""
-        return scope in self.scopes and tokens.allows(scope, self.role)
+        return scope in self.scopes and api_keys.allows(scope, self.role)
 
 
 Known = dict[str, tuple[float, Caller]]
@@ -77,14 +77,14 @@ def caller(scope: str | None) -> Caller:
 
 def _known(plain: str) -> Caller:
     known: Known = current_app.extensions[KEY]
-    at, key = time.monotonic(), tokens.digest(plain)
+    at, key = time.monotonic(), api_keys.digest(plain)
     remembered = known.get(key)
     if remembered is not None and at - remembered[0] < FRESH_S:
         if remembered[1].expires_at > now():
             return remembered[1]
     elif remembered is not None:
         known.pop(key, None)
-    token = tokens.find(web.db, plain)
+    token = api_keys.find(web.db, plain)
     if token is None:
         _failed()
     found = Caller(

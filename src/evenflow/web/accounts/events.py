@@ -11,8 +11,8 @@ from flask_security import signals
 from flask_security.utils import send_mail
 
 from evenflow.web.accounts import people, sessions, throttle
-from evenflow.web.context import web
-from evenflow.web.tables import User, now
+from evenflow.web.frame.context import web
+from evenflow.web.store.tables import User, now
 
 
 def register(app: Flask) -> None:

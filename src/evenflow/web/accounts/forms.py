@@ -19,10 +19,10 @@ from flask_security import (
 from flask_wtf import FlaskForm
 
 from evenflow.errors import DataError
-from evenflow.web.accounts import guessing, people, sessions
+from evenflow.web.accounts import attempts, people, sessions
 from evenflow.web.accounts.throttle import key
-from evenflow.web.context import web
-from evenflow.web.tables import User
+from evenflow.web.frame.context import web
+from evenflow.web.store.tables import User
 
 EMAIL = "E-mail address"
 WRONG = "E-mail address or password is wrong"
@@ -55,12 +55,12 @@ class LogIn(LoginForm):
             self.kept = {f.name: list(f.errors) for f in self if f.errors}
             return False
         email = str(self.email.data)
-        keys = guessing.log_in_keys(email)
-        if not guessing.allow(*keys):
-            self.kept = {"": [guessing.words()]}
+        keys = attempts.log_in_keys(email)
+        if not attempts.allow(*keys):
+            self.kept = {"": [attempts.words()]}
             return False
         if super().validate(**kwargs):
-            guessing.was_right(*keys)
+            attempts.was_right(*keys)
             return True
         if self.requires_confirmation and self.user_authenticated:
             # only somebody who knows the password reads this
@@ -87,12 +87,12 @@ class Verify(VerifyForm):
     def validate(self, **kwargs: Any) -> bool:
         """Return whether it is the password."""
         tries = key("password", self.user.id)
-        if not guessing.allow(tries):
-            self.form_errors = [guessing.words()]
+        if not attempts.allow(tries):
+            self.form_errors = [attempts.words()]
             return False
         if not super().validate(**kwargs):
             return False
-        guessing.was_right(tries)
+        attempts.was_right(tries)
         return True
 
 
@@ -109,12 +109,12 @@ class ChangePassword(ChangePasswordForm):
     def validate(self, **kwargs: Any) -> bool:
         """Return whether the password is changed."""
         tries = key("password", current_user.id)
-        if self.password.data and not guessing.allow(tries):
-            self.form_errors = [guessing.words()]
+        if self.password.data and not attempts.allow(tries):
+            self.form_errors = [attempts.words()]
             return False
         is_valid = super().validate(**kwargs)
         if self.password.data and not self.password.errors:
-            guessing.was_right(tries)
+            attempts.was_right(tries)
         return is_valid
 
 
@@ -176,8 +176,8 @@ class ChangeEmail(ChangeEmailForm):
 
     def validate(self, **kwargs: Any) -> bool:
         """Return whether a link is sent."""
-        if not guessing.allow(key("reset", current_user.id)):
-            self.form_errors = [guessing.words()]
+        if not attempts.allow(key("reset", current_user.id)):
+            self.form_errors = [attempts.words()]
             return False
         return bool(super().validate(**kwargs))
 
@@ -188,8 +188,8 @@ def _may_send(form: Any) -> bool:
     except DataError:
         form.form_errors = ["This is no e-mail address; it looks like name@example.org"]
         return False
-    keys = (key("reset", email), key("reset-address", guessing.here()))
-    if not guessing.allow(*keys):
-        form.form_errors = [guessing.words()]
+    keys = (key("reset", email), key("reset-address", attempts.here()))
+    if not attempts.allow(*keys):
+        form.form_errors = [attempts.words()]
         return False
     return True

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 from evenflow.errors import DataError
 from evenflow.web.accounts import people
-from evenflow.web.tables import ROLES, Invitation, now
+from evenflow.web.store.tables import ROLES, Invitation, now
 
 AnySession = Session | scoped_session[Session]
 DAYS = (1, 3, 7, 30)

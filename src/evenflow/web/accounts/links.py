@@ -7,8 +7,8 @@ from typing import Any
 from flask import current_app, has_request_context, url_for
 from flask_security.recoverable import generate_reset_password_token
 
-from evenflow.web.context import web
-from evenflow.web.tables import User
+from evenflow.web.frame.context import web
+from evenflow.web.store.tables import User
 
 RESET_HOURS = 4
 """How long a link to set a password holds."""

@@ -21,7 +21,7 @@ from flask_security import EmailValidateException, MailUtil
 
 from evenflow.errors import DataError
 from evenflow.web.accounts import people
-from evenflow.web.later import Later
+from evenflow.web.frame.later import Later
 from evenflow.web.settings import Mail
 
 logger = logging.getLogger(__name__)

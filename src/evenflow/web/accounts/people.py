@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session, aliased, scoped_session
 from evenflow.errors import DataError
 from evenflow.registry import nearest
 from evenflow.web.accounts import passwords, sessions
-from evenflow.web.tables import ROLES, Audit, Invitation, User, now
+from evenflow.web.store.tables import ROLES, Audit, Invitation, User, now
 
 AnySession = Session | scoped_session[Session]
 MOST_EMAIL = 254

@@ -11,7 +11,7 @@ from flask_security import current_user
 from flask_security.utils import check_and_update_authn_fresh
 from werkzeug.datastructures import ImmutableMultiDict
 
-from evenflow.web import errors
+from evenflow.web.frame import errors
 
 OWN = re.compile(r"/(?:[A-Za-z0-9_?#.~%-][^\\\x00-\x20\x7f]*)?")
 

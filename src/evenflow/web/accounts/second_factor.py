@@ -20,8 +20,9 @@ from flask_security import (
 from passlib.totp import TokenError  # type: ignore[import-untyped]
 from wtforms import StringField
 
-from evenflow.web.accounts import guessing, keys, throttle
-from evenflow.web.context import web
+from evenflow.web.accounts import attempts, throttle
+from evenflow.web.accounts import secrets as account_secrets
+from evenflow.web.frame.context import web
 
 N_CODES = 10
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -63,7 +64,7 @@ class HashedCodes(MfRecoveryCodesUtil):
 
     def __init__(self, app: Flask) -> None:
         super().__init__(app)
-        self.key = keys.derive(str(app.secret_key), "recovery codes")
+        self.key = account_secrets.derive(str(app.secret_key), "recovery codes")
 
     def create_recovery_codes(self, user: Any) -> list[str]:
         """Return new codes; those before are worth nothing any more."""
@@ -137,13 +138,13 @@ class _Counted:
 
     def validate(self, **kwargs: Any) -> bool:
         """Return whether it is the right code."""
-        tries = guessing.code_keys(self.user)  # type: ignore[attr-defined]
-        if not guessing.allow(*tries):
-            self.form_errors = [guessing.words()]
+        tries = attempts.code_keys(self.user)  # type: ignore[attr-defined]
+        if not attempts.allow(*tries):
+            self.form_errors = [attempts.words()]
             return False
         if not super().validate(**kwargs):  # type: ignore[misc]
             return False
-        guessing.was_right(*tries)
+        attempts.was_right(*tries)
         return True
 
 

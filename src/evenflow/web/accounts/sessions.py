@@ -18,8 +18,8 @@ from flask_login import user_logged_in, user_logged_out  # type: ignore[import-u
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session, scoped_session
 
-from evenflow.web.context import web
-from evenflow.web.tables import User, WebSession, now
+from evenflow.web.frame.context import web
+from evenflow.web.store.tables import User, WebSession, now
 
 AnySession = Session | scoped_session[Session]
 KEY = "sid"

@@ -24,7 +24,7 @@ from sqlalchemy import case, delete, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, scoped_session
 
-from evenflow.web.tables import Moment, Throttle, now
+from evenflow.web.store.tables import Moment, Throttle, now
 
 AnySession = Session | scoped_session[Session]
 

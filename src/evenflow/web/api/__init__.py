@@ -8,7 +8,6 @@ from flask import Blueprint, Flask, Response, current_app, request
 from flask_wtf import CSRFProtect
 from pydantic_core import to_json
 
-from evenflow.web import health, metrics
 from evenflow.web.accounts import bearer
 from evenflow.web.api import (
     alerts,
@@ -20,6 +19,7 @@ from evenflow.web.api import (
     score,
     uploads,
 )
+from evenflow.web.monitor import health, metrics
 
 PREFIX = "/api/v1"
 GROUPS = (
@@ -54,7 +54,7 @@ def document() -> dict[str, Any]:
     """Return the application's OpenAPI document."""
     found: dict[str, Any] | None = current_app.extensions.get(KEY)
     if found is None:
-        from evenflow.web.context import web
+        from evenflow.web.frame.context import web
 
         found = current_app.extensions[KEY] = openapi.document(GROUPS, web.settings)
     return found

@@ -13,19 +13,20 @@ from pydantic import Field
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import joinedload, selectinload
 
-from evenflow.web import alerts, errors, judging
 from evenflow.web.accounts.bearer import Caller
+from evenflow.web.alerts import change, feedback
 from evenflow.web.api import bodies, paging, schemas, searching
 from evenflow.web.api.bodies import Query
 from evenflow.web.api.bundles import found_bundle
 from evenflow.web.api.operations import Call, Group, Raw
 from evenflow.web.api.paging import Paged, Part
 from evenflow.web.api.score import in_use
-from evenflow.web.context import web
-from evenflow.web.database import serialize
-from evenflow.web.guard import audit, may_see, visible
+from evenflow.web.frame import errors
+from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import audit, may_see, visible
 from evenflow.web.pages.uploads import downloads
-from evenflow.web.tables import Alert, AlertNote
+from evenflow.web.store.database import serialize
+from evenflow.web.store.tables import Alert, AlertNote
 
 group = Group("Alerts", "Records judged as attacks, and what an analyst says of them.")
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,9})"?')
@@ -124,7 +125,7 @@ def change_alert(call: Call[Query, schemas.AlertChange], number: int) -> Respons
                 {"true_label": "comes with `wrong`, expected that judgement too"}
             )
     try:
-        alerts.change(
+        change.change(
             web.db(),
             alert,
             cast("Any", call.caller),
@@ -133,7 +134,7 @@ def change_alert(call: Call[Query, schemas.AlertChange], number: int) -> Respons
             judgement=judgement,
             true_label=body.true_label,
         )
-    except alerts.Stale:
+    except change.Stale:
         web.db.rollback()
         now = web.db.scalar(select(Alert.version).where(Alert.id == number))
         if now is None:
@@ -169,9 +170,9 @@ def add_note(call: Call[Query, schemas.NoteIn], number: int) -> dict[str, Any]:
         bodies.refuse({"text": "found nothing but space, expected a note"})
     serialize(web.db, "notes", alert.id)
     mine = select(func.count()).where(AlertNote.alert_id == alert.id)
-    if (web.db.scalar(mine) or 0) >= judging.MOST_NOTES:
+    if (web.db.scalar(mine) or 0) >= feedback.MOST_NOTES:
         bodies.refuse(
-            {"text": f"found {judging.MOST_NOTES} notes already, expected fewer"}
+            {"text": f"found {feedback.MOST_NOTES} notes already, expected fewer"}
         )
     note = AlertNote(alert_id=alert.id, user_id=call.caller.id, text=text)
     web.db.add(note)
@@ -201,7 +202,7 @@ def export_alerts(call: Call[ExportQuery, None]) -> Response:
     # a file in memory until it is large: the rows outlive the database's session
     sink = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
     try:
-        n = alerts.export(web.db(), query, bundle.schema, cast("BinaryIO", sink), kind)
+        n = change.export(web.db(), query, bundle.schema, cast("BinaryIO", sink), kind)
     except BaseException:
         sink.close()
         raise
@@ -280,8 +281,8 @@ def _check_label(alert: Alert, body: schemas.AlertChange) -> None:
         told = "expected none with the judgement `right`: the class is the model's"
     elif body.judgement != "right" and label == alert.label:
         told = "is what the model says too, expected another class, or `right`"
-    elif label not in judging.classes_of(alert.bundle, alert.label):
-        known = ", ".join(judging.classes_of(alert.bundle, alert.label))
+    elif label not in feedback.classes_of(alert.bundle, alert.label):
+        known = ", ".join(feedback.classes_of(alert.bundle, alert.label))
         told = f"found {label[:60]!r}, expected one of {known}"
     else:
         return

@@ -19,13 +19,14 @@ from evenflow.runtime._writers import inert
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.records import Format, read_records
 from evenflow.runtime.stream import no_verdicts, verdict_columns
-from evenflow.web import errors, metrics
 from evenflow.web.api import bodies, schemas
 from evenflow.web.api.bodies import JSON, Query
 from evenflow.web.api.examples import RECORD
 from evenflow.web.api.operations import Call, Raw
 from evenflow.web.api.score import group, in_use
-from evenflow.web.context import web
+from evenflow.web.frame import errors
+from evenflow.web.frame.context import web
+from evenflow.web.monitor import metrics
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 FORMATS: dict[str, Format] = {CSV: "csv", NDJSON: "jsonl"}

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, from_json, to_json
 
 from evenflow.contract import shown
-from evenflow.web import errors
+from evenflow.web.frame import errors
 
 JSON = "application/json"
 MOST_FIELDS = 20

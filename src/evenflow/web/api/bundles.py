@@ -15,8 +15,8 @@ from evenflow.web.api.bodies import Query
 from evenflow.web.api.operations import Call, Group
 from evenflow.web.api.paging import Paged, Part, encode, number
 from evenflow.web.api.score import in_use
-from evenflow.web.context import web
-from evenflow.web.guard import audit
+from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import audit
 
 group = Group("Models", "The models (bundles) there are, and the one in use.")
 FIGURES = (

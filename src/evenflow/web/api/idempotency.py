@@ -17,9 +17,9 @@ from flask import Response, abort, request
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from evenflow.web import errors
-from evenflow.web.context import web
-from evenflow.web.tables import Idempotency, now
+from evenflow.web.frame import errors
+from evenflow.web.frame.context import web
+from evenflow.web.store.tables import Idempotency, now
 
 HEADER = "Idempotency-Key"
 MOST_KEY = 200

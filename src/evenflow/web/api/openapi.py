@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from evenflow import __version__
-from evenflow.web.accounts.tokens import SCOPES
+from evenflow.web.accounts.api_keys import SCOPES
 from evenflow.web.api import schemas
 from evenflow.web.api.bodies import JSON
 from evenflow.web.api.idempotency import HEADER

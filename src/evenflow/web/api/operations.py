@@ -18,12 +18,12 @@ from flask import Blueprint, Response, abort, request
 from pydantic import BaseModel
 
 from evenflow.web.accounts import bearer
+from evenflow.web.accounts.api_keys import LEAST
 from evenflow.web.accounts.bearer import Caller
-from evenflow.web.accounts.tokens import LEAST
 from evenflow.web.api import bodies, idempotency
 from evenflow.web.api.bodies import Query
-from evenflow.web.context import web
-from evenflow.web.tables import ROLES
+from evenflow.web.frame.context import web
+from evenflow.web.store.tables import ROLES
 
 View = Callable[..., Any]
 Q = TypeVar("Q")

@@ -18,7 +18,7 @@ from sqlalchemy import Select
 from evenflow.contract import shown
 from evenflow.web.api import bodies
 from evenflow.web.api.bodies import Query
-from evenflow.web.context import web
+from evenflow.web.frame.context import web
 
 LIMIT, MOST = 50, 200
 MOST_CURSOR = 200

@@ -14,9 +14,9 @@ from evenflow.web.api import paging, schemas, searching
 from evenflow.web.api.bodies import Query
 from evenflow.web.api.operations import Call, Group
 from evenflow.web.api.paging import Paged, Part
-from evenflow.web.context import web
-from evenflow.web.guard import may_see, visible
-from evenflow.web.tables import Record
+from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import may_see, visible
+from evenflow.web.store.tables import Record
 
 group = Group("Records", "The history of records judged one by one.")
 

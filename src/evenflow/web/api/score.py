@@ -8,13 +8,15 @@ from flask import abort
 from pydantic import Field
 
 from evenflow.runtime.bundle import Bundle
-from evenflow.web import errors, metrics, verdicts
 from evenflow.web.api import schemas
 from evenflow.web.api.bodies import Query
 from evenflow.web.api.operations import Call, Group
-from evenflow.web.context import web
-from evenflow.web.tables import Alert
-from evenflow.web.verdict_view import VerdictView, explain_record
+from evenflow.web.frame import errors
+from evenflow.web.frame.context import web
+from evenflow.web.monitor import metrics
+from evenflow.web.store.tables import Alert
+from evenflow.web.verdicts import keep as keeping
+from evenflow.web.verdicts.view import VerdictView, explain_record
 
 group = Group("Score", "Judge records by the model in use.")
 
@@ -61,7 +63,7 @@ def score_record(call: Call[ScoreQuery, schemas.ScoreIn]) -> dict[str, Any]:
         answer["explanation"] = view
     if query.keep:
         call.is_write = True
-        kept = verdicts.keep(
+        kept = keeping.keep(
             web.db(),
             bundle,
             record,

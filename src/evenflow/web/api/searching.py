@@ -10,7 +10,7 @@ from sqlalchemy import Select, String, cast, or_, select
 
 from evenflow.web.accounts.bearer import Caller
 from evenflow.web.api import bodies
-from evenflow.web.guard import visible
+from evenflow.web.frame.permissions import visible
 
 MOST_SEARCHED = 20_000
 """Newest rows that a search reads."""

@@ -9,20 +9,20 @@ from flask import Response, abort, request
 from pydantic import Field
 from sqlalchemy import select
 
-from evenflow.web import results, uploads
 from evenflow.web.accounts.bearer import Caller
 from evenflow.web.api import bodies, paging, schemas
 from evenflow.web.api.bodies import Query
 from evenflow.web.api.idempotency import Hashed
 from evenflow.web.api.operations import Call, Group, Raw
 from evenflow.web.api.paging import Paged, Part
-from evenflow.web.context import web
-from evenflow.web.discard import discard, may_discard
-from evenflow.web.guard import audit, may_see, visible
+from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import audit, may_see, visible
 from evenflow.web.jobs import queue
 from evenflow.web.pages.uploads import downloads, sending
-from evenflow.web.results import FILE, REJECTS, Filter, Results, Sort
-from evenflow.web.tables import JOB_STATES, Job
+from evenflow.web.store.tables import JOB_STATES, Job
+from evenflow.web.uploads import receive, results
+from evenflow.web.uploads.delete import discard, may_discard
+from evenflow.web.uploads.results import FILE, REJECTS, Filter, Results, Sort
 
 group = Group("Uploads", "Judge whole files in the background.")
 KIND = "score"
@@ -116,7 +116,7 @@ def send_upload(call: Call[SendQuery, None]) -> Response:
             call.held.store(answer(job), stream.sha256.hexdigest())
             call.held = None
 
-    job = uploads.receive(
+    job = receive.receive(
         call.caller, name, stream, bundle=call.query.bundle, on_accept=keep
     )
     return answer(job)

@@ -21,8 +21,8 @@ from sqlalchemy import ColumnElement, CursorResult, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from evenflow.errors import DataError
-from evenflow.web.database import serialize
-from evenflow.web.tables import Job, now
+from evenflow.web.store.database import serialize
+from evenflow.web.store.tables import Job, now
 
 LANES = ("score", "train")
 """One worker process each: a long training keeps no upload waiting."""

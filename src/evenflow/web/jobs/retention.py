@@ -19,11 +19,11 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, CursorResult, delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from evenflow.web.database import Database
-from evenflow.web.home import Home
 from evenflow.web.jobs.queue import LIVE
 from evenflow.web.settings import Settings
-from evenflow.web.tables import (
+from evenflow.web.store.data_folder import Home
+from evenflow.web.store.database import Database
+from evenflow.web.store.tables import (
     Alert,
     Audit,
     Idempotency,

@@ -21,12 +21,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from evenflow.progress import Epoch, Event, Note, Progress
-from evenflow.web.database import Database
-from evenflow.web.detectors import Detectors
-from evenflow.web.home import Home
 from evenflow.web.jobs import queue
+from evenflow.web.models.detectors import Detectors
 from evenflow.web.settings import Settings
-from evenflow.web.tables import Job
+from evenflow.web.store.data_folder import Home
+from evenflow.web.store.database import Database
+from evenflow.web.store.tables import Job
 
 logger = logging.getLogger(__name__)
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-import pkgutil
 import resource
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -27,18 +25,24 @@ from sqlalchemy.orm import Session
 
 from evenflow import inference
 from evenflow.errors import DataError, EvenflowError, StorageError, is_out_of_memory
-from evenflow.web import jobs, open_database
-from evenflow.web.database import Database, is_away
-from evenflow.web.detectors import Detectors
-from evenflow.web.home import Home, open_home
+from evenflow.web import open_database
 from evenflow.web.jobs import queue, retention
+from evenflow.web.jobs.redact import hidden
 from evenflow.web.jobs.task import Lease, LeaseLost, Leaving, Outcome, Stopped, Task
-from evenflow.web.paths import hidden
+from evenflow.web.models.detectors import Detectors
 from evenflow.web.settings import Settings
-from evenflow.web.tables import Job
+from evenflow.web.store.data_folder import Home, open_home
+from evenflow.web.store.database import Database, is_away
+from evenflow.web.store.tables import Job
 
 logger = logging.getLogger(__name__)
 
+KINDS = {
+    "score": "evenflow.web.uploads.job",
+    "train": "evenflow.web.trainings.job",
+    "explore": "evenflow.web.datasets.job",
+}
+"""Kinds of job, and the module whose ``run`` does one; imported when it is needed."""
 POLL_S = 0.5
 BACKOFF_S = (0.5, 30.0)
 """First and longest pause while the database is away."""
@@ -277,15 +281,6 @@ def _is_away(error: Exception) -> bool:
     )
 
 
-@cache
-def kinds() -> frozenset[str]:
-    """Return the kinds of job there are: the files beside this one that ``run``."""
-    names = [found.name for found in pkgutil.iter_modules(jobs.__path__)]
-    return frozenset(
-        n for n in names if n not in {"queue", "task", "worker", "retention"}
-    )
-
-
 def _run(kind: str) -> Callable[[Task], Outcome]:
     """Return what runs a kind of job.
 
@@ -294,11 +289,11 @@ def _run(kind: str) -> Callable[[Task], Outcome]:
     DataError
         There is no such kind.
     """
-    if kind not in kinds():
+    if kind not in KINDS:
         raise DataError(
-            f"found a job of kind {kind!r}, expected {', '.join(sorted(kinds()))}. "
+            f"found a job of kind {kind!r}, expected {', '.join(sorted(KINDS))}. "
             "It was put there by another version of evenflow"
         )
-    module: Any = importlib.import_module(f"{jobs.__name__}.{kind}")
+    module: Any = importlib.import_module(KINDS[kind])
     run: Callable[[Task], Outcome] = module.run
     return run

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Flask, request, url_for
 
-from evenflow.web.guard import at_least
+from evenflow.web.frame.permissions import at_least
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

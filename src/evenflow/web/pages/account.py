@@ -8,12 +8,12 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask_security import current_user, logout_user, verify_password
 
 from evenflow.errors import DataError
-from evenflow.web.accounts import guessing, passwords, people, sessions, tokens
-from evenflow.web.accounts.recent import recent
+from evenflow.web.accounts import api_keys, attempts, passwords, people, sessions
+from evenflow.web.accounts.fresh_login import recent
 from evenflow.web.accounts.throttle import key
-from evenflow.web.context import web
-from evenflow.web.guard import require
-from evenflow.web.tables import User
+from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import require
+from evenflow.web.store.tables import User
 
 bp = Blueprint("account", __name__, url_prefix="/account")
 
@@ -64,7 +64,7 @@ def make_token() -> Any:
         "days": days[:9],
     }
     try:
-        plain = tokens.make(
+        plain = api_keys.make(
             web.db,
             _me(),
             name=typed["name"],
@@ -88,7 +88,7 @@ def make_token() -> Any:
 @require("viewer")
 def revoke_token(number: int) -> Any:
     """Make one of the person's own keys worthless."""
-    if number >= 2**31 or not tokens.revoke(web.db, current_user.id, number):
+    if number >= 2**31 or not api_keys.revoke(web.db, current_user.id, number):
         abort(404)
     people.log(web.db, "token.revoke", current_user.email, number=number)
     web.db.commit()
@@ -102,8 +102,8 @@ def delete() -> Any:
     """Delete the person's own account, after their password."""
     tries = key("password", current_user.id)
     password = passwords.normal(request.form.get("password", ""))
-    if not guessing.allow(tries):
-        return _page(delete_error=guessing.words())
+    if not attempts.allow(tries):
+        return _page(delete_error=attempts.words())
     if not current_user.password or not verify_password(
         password, current_user.password
     ):
@@ -126,11 +126,11 @@ def _page(
     return render_template(
         "account/index.html",
         sessions=sessions.of(_me()),
-        tokens=tokens.of(web.db, current_user.id),
+        tokens=api_keys.of(web.db, current_user.id),
         scopes={
             scope: words
-            for scope, words in tokens.SCOPES.items()
-            if tokens.allows(scope, current_user.role)
+            for scope, words in api_keys.SCOPES.items()
+            if api_keys.allows(scope, current_user.role)
         },
         typed=typed or {"name": "", "scopes": ["score"], "days": "90"},
         error=error,

@@ -25,13 +25,16 @@ from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError
 from evenflow.runtime._writers import OutputFormat
-from evenflow.web import alerts, charts, judging, listing
-from evenflow.web.context import web
-from evenflow.web.guard import audit, found_or_404, require, visible
+from evenflow.web.alerts import change as changes
+from evenflow.web.alerts import feedback
+from evenflow.web.charts import daily
+from evenflow.web.frame import lists
+from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import audit, found_or_404, require, visible
 from evenflow.web.pages import Entry
 from evenflow.web.pages.history import attachment, bounded
-from evenflow.web.tables import ALERT_STATES, JUDGEMENTS, Alert, AlertNote
-from evenflow.web.told import tell
+from evenflow.web.store.tables import ALERT_STATES, JUDGEMENTS, Alert, AlertNote
+from evenflow.web.verdicts.stored import tell
 
 bp = Blueprint("alerts", __name__, url_prefix="/alerts")
 NAV = (Entry(label="Alerts", endpoint="alerts.index", icon="alerts", order=14),)
@@ -67,20 +70,20 @@ LABELS = {
 def index() -> str:
     """Show a page of the alerts the person may see; those that wait, first."""
     asked, labels = _asked()
-    query = listing.listed(Alert, asked, *_more(asked))
-    page = listing.paged(Alert, query, asked, joinedload(Alert.owner))
+    query = lists.listed(Alert, asked, *_more(asked))
+    page = lists.paged(Alert, query, asked, joinedload(Alert.owner))
     return render_template(
         "alerts/index.html",
         asked=asked,
         page=page,
         labels=labels,
         classes=_classes(labels),
-        services=listing.services(),
-        listed=list(listing.errors_of(asked, LABELS)),
+        services=lists.services(),
+        listed=list(lists.errors_of(asked, LABELS)),
         is_empty=not page.total and _has_none(),
         most_bulk=MOST_BULK,
         back=request.query_string.decode("utf-8", "replace"),
-        unknown=judging.UNKNOWN,
+        unknown=feedback.UNKNOWN,
     )
 
 
@@ -122,18 +125,18 @@ def _all(picked: dict[int, int], action: str, label: str) -> None:
         wanted: dict[str, Any] = dict(ACTIONS[action])
         if action == "wrong":
             if alert.bundle not in classes:
-                classes[alert.bundle] = judging.classes_of(alert.bundle, alert.label)
-            known = (*classes[alert.bundle], judging.UNKNOWN)
+                classes[alert.bundle] = feedback.classes_of(alert.bundle, alert.label)
+            known = (*classes[alert.bundle], feedback.UNKNOWN)
             if label not in known or label == alert.label:
                 odd += 1
                 continue
-            wanted["true_label"] = None if label == judging.UNKNOWN else label
+            wanted["true_label"] = None if label == feedback.UNKNOWN else label
         try:
-            alerts.change(
+            changes.change(
                 web.db(), alert, current_user, version=picked[alert.id], **wanted
             )
             done += 1
-        except alerts.Stale:  # nothing was written of it
+        except changes.Stale:  # nothing was written of it
             stale += 1
     web.db.commit()
     words = {"open": "opened", "close": "closed", "right": "marked right",
@@ -161,7 +164,7 @@ def _all(picked: dict[int, int], action: str, label: str) -> None:
 def show(number: int) -> Answer:
     """Show an alert: the record, why, and what was made of it."""
     alert: Alert = found_or_404(Alert, bounded(number))
-    return _page(alert, judging.of_alert(alert))
+    return _page(alert, feedback.of_alert(alert))
 
 
 @bp.post("/<int:number>")
@@ -169,11 +172,11 @@ def show(number: int) -> Answer:
 def change(number: int) -> Answer:
     """Take a new state, a judgement, a note."""
     alert: Alert = found_or_404(Alert, bounded(number))
-    classes = judging.classes_of(alert.bundle, alert.label)
-    said = judging.sent(classes, label=alert.label, has_state=True)
+    classes = feedback.classes_of(alert.bundle, alert.label)
+    said = feedback.sent(classes, label=alert.label, has_state=True)
     if said.errors:
         return _page(alert, said)
-    if not judging.take(alert, said):
+    if not feedback.take(alert, said):
         return _page(found_or_404(Alert, number), said, is_stale=True)
     flash("Saved.", "success")
     return redirect(url_for(".show", number=number), code=303)
@@ -195,7 +198,7 @@ def export() -> Response:
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"labelled.{kind}"
         query = visible(select(Alert), Alert)
-        n = alerts.export(
+        n = changes.export(
             web.db(), query, bundle.schema, path, cast("OutputFormat", kind)
         )
         body = path.read_bytes()
@@ -204,7 +207,7 @@ def export() -> Response:
     return attachment(body, f"labelled.{kind}")
 
 
-def _page(alert: Alert, said: judging.Judgement, *, is_stale: bool = False) -> Answer:
+def _page(alert: Alert, said: feedback.Judgement, *, is_stale: bool = False) -> Answer:
     kept = alert.record.view if alert.record is not None else None
     told = tell(alert, kept)
     shares = [(c["name"], c["probability"]) for c in told.view.get("classes", ())]
@@ -219,13 +222,13 @@ def _page(alert: Alert, said: judging.Judgement, *, is_stale: bool = False) -> A
         "alerts/show.html",
         alert=alert,
         told=told,
-        classes_chart=charts.class_shares(shares, told.knowledge.name)
+        classes_chart=daily.class_shares(shares, told.knowledge.name)
         if shares
         else None,
         said=said,
         is_stale=is_stale,
-        classes=judging.classes_of(alert.bundle, alert.label),
-        unknown=judging.UNKNOWN,
+        classes=feedback.classes_of(alert.bundle, alert.label),
+        unknown=feedback.UNKNOWN,
         following=_following(alert),
     )
     response = make_response(page)
@@ -246,17 +249,17 @@ def _following(alert: Alert) -> int | None:
     return None if number is None else int(number)
 
 
-def _asked() -> tuple[listing.Criteria, list[str]]:
-    labels = listing.labels()
+def _asked() -> tuple[lists.Criteria, list[str]]:
+    labels = lists.labels()
     typed = request.args.get("label", "")
     known = [*labels, typed] if len(typed) <= 80 else labels
-    asked = listing.criteria(
+    asked = lists.criteria(
         Alert, choices={"label": known, **CHOICES}, default={"status": "waiting"}
     )
     return asked, labels
 
 
-def _more(asked: listing.Criteria) -> Iterator[Any]:
+def _more(asked: lists.Criteria) -> Iterator[Any]:
     status, judged = asked.typed["status"], asked.typed["judged"]
     if status == "waiting":
         yield Alert.state != "closed"
@@ -276,7 +279,7 @@ def _has_none() -> bool:
 def _classes(labels: list[str]) -> list[str]:
     """Return the classes that picked alerts may really be."""
     bundle = web.detectors.active_name()
-    found = judging.classes_of(bundle, "benign") if bundle else ["benign"]
+    found = feedback.classes_of(bundle, "benign") if bundle else ["benign"]
     return list(dict.fromkeys([*found, *labels]))
 
 

@@ -12,9 +12,9 @@ from flask import Blueprint, render_template, request
 from markupsafe import Markup, escape
 
 from evenflow.web import api
-from evenflow.web.accounts.tokens import LEAST, SCOPES
+from evenflow.web.accounts.api_keys import LEAST, SCOPES
 from evenflow.web.api.bodies import JSON
-from evenflow.web.context import web
+from evenflow.web.frame.context import web
 from evenflow.web.pages import Entry
 
 bp = Blueprint("api", __name__)

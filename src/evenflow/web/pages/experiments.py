@@ -22,15 +22,16 @@ from werkzeug.wrappers import Response as Answer
 from evenflow import recipe as recipes
 from evenflow import registry, toml
 from evenflow.errors import BundleError, DataError
-from evenflow.web import explorations, recipe_form, trainings
-from evenflow.web.catalog import read
-from evenflow.web.context import web
-from evenflow.web.guard import audit, require
+from evenflow.web.datasets import explorations
+from evenflow.web.frame.context import web
+from evenflow.web.frame.lists import Page
+from evenflow.web.frame.permissions import audit, require
 from evenflow.web.jobs import queue
-from evenflow.web.jobs.train import can_train
-from evenflow.web.listing import Page
+from evenflow.web.models.catalog import read
 from evenflow.web.pages import Entry
-from evenflow.web.tables import Job
+from evenflow.web.store.tables import Job
+from evenflow.web.trainings import form, manage
+from evenflow.web.trainings.job import can_train
 
 bp = Blueprint("experiments", __name__, url_prefix="/experiments")
 NAV = (
@@ -55,7 +56,7 @@ def index() -> str:
         page=page,
         etag=_list_word(page),
         can_train=can_train(),
-        trainings=trainings,
+        trainings=manage,
     )
 
 
@@ -65,15 +66,15 @@ def rows() -> Answer:
     """Answer the list anew, 304 if nothing has changed."""
     page = _page()
     return _fresh(
-        _list_word(page), "experiments/_list.html", page=page, trainings=trainings
+        _list_word(page), "experiments/_list.html", page=page, trainings=manage
     )
 
 
 def _page() -> Page:
-    query = select(Job).where(Job.kind == trainings.KIND)
+    query = select(Job).where(Job.kind == manage.KIND)
     total = int(
         web.db.scalar(
-            select(func.count()).select_from(Job).where(Job.kind == trainings.KIND)
+            select(func.count()).select_from(Job).where(Job.kind == manage.KIND)
         )
         or 0
     )
@@ -98,7 +99,7 @@ def _page() -> Page:
 
 
 def _list_word(page: Page) -> str:
-    return trainings.word(page.number, [trainings.state_word(job) for job in page.rows])
+    return manage.word(page.number, [manage.state_word(job) for job in page.rows])
 
 
 @bp.get("/new")
@@ -111,7 +112,7 @@ def new() -> Answer:
         except (BundleError, DataError):
             abort(404)
         text = toml.dumps(recipe)
-        return _form(recipe_form.Filled(values={"toml": text}), as_toml=True)
+        return _form(form.Filled(values={"toml": text}), as_toml=True)
     values = {"dataset": "synthetic", "model": "cnn", "balance": "hybrid"}
     if (named := request.args.get("recipe", "")) in recipes.shipped():
         dataset, _, rest = named.partition("/")
@@ -122,7 +123,7 @@ def new() -> Answer:
     as_toml = request.args.get("as") == "toml"
     if as_toml:
         values = {"toml": toml.dumps(recipes.tables("synthetic/cnn-hybrid"))}
-    return _form(recipe_form.Filled(values=values), as_toml=as_toml)
+    return _form(form.Filled(values=values), as_toml=as_toml)
 
 
 @bp.post("/new")
@@ -134,16 +135,16 @@ def start() -> Answer:
     known = explorations.sources(web.settings.data_folders)
     as_toml = request.form.get("form") == "toml"
     if as_toml:
-        filled = recipe_form.from_toml(request.form.get("toml", ""), known)
+        filled = form.from_toml(request.form.get("toml", ""), known)
     else:
-        filled = recipe_form.from_fields(request.form, known)
+        filled = form.from_fields(request.form, known)
     if filled.recipe is None:
         return _form(filled, as_toml=as_toml)
     if request.form.get("do") == "edit":
         text = toml.dumps(filled.recipe.to_dict())
-        return _form(recipe_form.Filled(values={"toml": text}), as_toml=True)
+        return _form(form.Filled(values={"toml": text}), as_toml=True)
     try:
-        job = trainings.start(
+        job = manage.start(
             web.db(),
             web.home,
             filled.recipe,
@@ -154,15 +155,13 @@ def start() -> Answer:
         text = str(error)
         at = "toml" if as_toml else ""
         told = {at: f"{text[:1].upper()}{text[1:]}."}
-        return _form(
-            recipe_form.Filled(values=filled.values, errors=told), as_toml=as_toml
-        )
+        return _form(form.Filled(values=filled.values, errors=told), as_toml=as_toml)
     audit("experiment.start", job.id, recipe=filled.recipe.name)
     web.db.commit()
     return redirect(url_for("experiments.show", job_id=job.id), code=303)
 
 
-def _form(filled: recipe_form.Filled, *, as_toml: bool) -> Answer:
+def _form(filled: form.Filled, *, as_toml: bool) -> Answer:
     known = explorations.sources(web.settings.data_folders)
     page = render_template(
         "experiments/new.html",
@@ -175,14 +174,14 @@ def _form(filled: recipe_form.Filled, *, as_toml: bool) -> Answer:
         datasets=[
             (s.name, f"{s.name}: {s.dataset.title}")
             for s in known
-            if s.can_be_read and not recipe_form.takes_files(s.name)
+            if s.can_be_read and not form.takes_files(s.name)
         ],
         absent=[s for s in known if not s.can_be_read and s.missing],
-        models=recipe_form.described("models"),
-        balances=recipe_form.described("balance"),
+        models=form.described("models"),
+        balances=form.described("balance"),
         splits=registry.names("splits"),
-        choices=recipe_form.CHOICES,
-        labels=recipe_form.LABELS,
+        choices=form.CHOICES,
+        labels=form.LABELS,
         shipped=recipes.shipped(),
     )
     response = make_response(page)
@@ -196,13 +195,13 @@ def _form(filled: recipe_form.Filled, *, as_toml: bool) -> Answer:
 def show(job_id: str) -> str:
     """Show one training."""
     job = _job(job_id)
-    recipe = trainings.recipe_of(job)
+    recipe = manage.recipe_of(job)
     return render_template(
         "experiments/show.html",
         recipe=recipe,
         recipe_text=toml.dumps(recipe) if recipe else "",
         curves_etag=_curves_word(job),
-        curves=trainings.curves(job),
+        curves=manage.curves(job),
         **_state(job),
     )
 
@@ -230,26 +229,26 @@ def curves(job_id: str) -> Answer:
         "experiments/_curves.html",
         is_over=job.state not in queue.LIVE,
         job=job,
-        curves=trainings.curves(job),
+        curves=manage.curves(job),
     )
 
 
 def _state(job: Job) -> dict[str, Any]:
-    ahead = trainings.before(web.db(), job) if job.state == "queued" else 0
+    ahead = manage.before(web.db(), job) if job.state == "queued" else 0
     return {
         "job": job,
         "said": job.progress or {},
-        "epochs": trainings.epochs(job),
+        "epochs": manage.epochs(job),
         "ahead": ahead,
-        "trainings": trainings,
-        "etag": trainings.state_word(job, ahead),
+        "trainings": manage,
+        "etag": manage.state_word(job, ahead),
         "is_live": job.state in queue.LIVE,
     }
 
 
 def _curves_word(job: Job) -> str:
-    epochs = trainings.epochs(job)
-    return trainings.word(job.id, len(epochs), epochs[-1] if epochs else None)
+    epochs = manage.epochs(job)
+    return manage.word(job.id, len(epochs), epochs[-1] if epochs else None)
 
 
 def _fresh(
@@ -295,7 +294,7 @@ def discard(job_id: str) -> Answer:
     """Forget a training that came to nothing, and its checkpoint."""
     job = _job(job_id)
     title = job.title
-    if not trainings.discard(web.db(), web.home, job):
+    if not manage.discard(web.db(), web.home, job):
         abort(409)
     audit("experiment.discard", job_id, title=title)
     web.db.commit()
@@ -306,6 +305,6 @@ def discard(job_id: str) -> Answer:
 def _job(job_id: str) -> Job:
     is_id = job_id.isascii() and job_id.replace("-", "").isalnum() and len(job_id) < 33
     job = web.db.get(Job, job_id) if is_id else None
-    if job is None or job.kind != trainings.KIND:
+    if job is None or job.kind != manage.KIND:
         abort(404)
     return job

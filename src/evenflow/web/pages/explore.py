@@ -22,17 +22,18 @@ from werkzeug.wrappers import Response as Answer
 from evenflow import datasets
 from evenflow.errors import DataError, MissingExtraError
 from evenflow.judge import explore_grids, explore_page
-from evenflow.web import explorations, recipe_form, trainings
-from evenflow.web.context import web
-from evenflow.web.database import serialize
-from evenflow.web.explorations import Kept, Source
-from evenflow.web.guard import audit, require
+from evenflow.web.charts.reports import Picture, drawn
+from evenflow.web.datasets import explorations
+from evenflow.web.datasets.explorations import Kept, Source
+from evenflow.web.datasets.job import LANE
+from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import audit, require
 from evenflow.web.jobs import queue
-from evenflow.web.jobs.explore import LANE
 from evenflow.web.pages import Entry
 from evenflow.web.pages.models import as_file
-from evenflow.web.pictures import Picture, drawn
-from evenflow.web.tables import Job
+from evenflow.web.store.database import serialize
+from evenflow.web.store.tables import Job
+from evenflow.web.trainings import form, manage
 
 bp = Blueprint("explore", __name__, url_prefix="/explore")
 NAV = (Entry(label="Explore data", endpoint="explore.index", icon="explore", order=45),)
@@ -70,9 +71,9 @@ def show(name: str) -> str:
     shown: dict[str, Any] = {
         "source": source,
         "job": job,
-        "etag": trainings.state_word(job) if job else "",
+        "etag": manage.state_word(job) if job else "",
         "is_live": job is not None and job.state in queue.LIVE,
-        "takes_files": recipe_form.takes_files(name),
+        "takes_files": form.takes_files(name),
     }
     if kept is None:
         return render_template("explore/unseen.html", **shown)
@@ -109,7 +110,7 @@ def state(name: str) -> Answer:
     job = _job(name)
     if job is None:
         return Response(status=204)
-    etag = trainings.state_word(job)
+    etag = manage.state_word(job)
     is_over = job.state not in queue.LIVE
     if request.if_none_match.contains(etag):
         response = Response(status=204 if is_over else 304)
@@ -126,7 +127,7 @@ def state(name: str) -> Answer:
 def look(name: str) -> Answer:
     """Start a job that looks at a data set."""
     source = _source(name)
-    if not source.can_be_looked_at or recipe_form.takes_files(name):
+    if not source.can_be_looked_at or form.takes_files(name):
         raise DataError(
             f"the files of {name} are not on this server, so there is nothing to look "
             f"at. An administrator gets them with: evenflow data fetch {name}"

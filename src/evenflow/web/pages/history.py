@@ -22,11 +22,13 @@ from sqlalchemy.orm import defer, joinedload
 from werkzeug.wrappers import Response as Answer
 
 from evenflow.schema import BENIGN
-from evenflow.web import charts, judging, listing
-from evenflow.web.guard import at_least, found_or_404, require
+from evenflow.web.alerts import feedback as judgements
+from evenflow.web.charts import daily
+from evenflow.web.frame import lists
+from evenflow.web.frame.permissions import at_least, found_or_404, require
 from evenflow.web.pages import Entry
-from evenflow.web.tables import Record
-from evenflow.web.told import tell
+from evenflow.web.store.tables import Record
+from evenflow.web.verdicts.stored import tell
 
 bp = Blueprint("history", __name__, url_prefix="/records")
 NAV = (Entry(label="History", endpoint="history.index", icon="history", order=13),)
@@ -59,19 +61,19 @@ LABELS = {
 def index() -> str:
     """Show a page of the records the person may see."""
     asked, labels = _asked()
-    query = listing.listed(Record, asked, *_more(asked))
+    query = lists.listed(Record, asked, *_more(asked))
     also = (joinedload(Record.alert), joinedload(Record.owner))
-    page = listing.paged(Record, query, asked, *also)
+    page = lists.paged(Record, query, asked, *also)
     return render_template(
         "history/index.html",
         asked=asked,
         page=page,
         labels=labels,
-        services=listing.services(),
-        listed=list(listing.errors_of(asked, LABELS)),
+        services=lists.services(),
+        listed=list(lists.errors_of(asked, LABELS)),
         is_empty=not page.total and not asked.is_narrow,
-        most=listing.MOST_DOWNLOADED,
-        searched=listing.MOST_SEARCHED,
+        most=lists.MOST_DOWNLOADED,
+        searched=lists.MOST_SEARCHED,
     )
 
 
@@ -83,14 +85,14 @@ def download() -> Response:
     if kind not in ("csv", "json"):
         abort(404, "There is no such download; expected csv or json.")
     asked, _ = _asked()
-    query = listing.listed(Record, asked, *_more(asked))
+    query = lists.listed(Record, asked, *_more(asked))
     # explanations are large and not in it
     query = query.options(joinedload(Record.alert), defer(Record.view))
-    rows: Sequence[Record] = listing.downloaded(query)
+    rows: Sequence[Record] = lists.downloaded(query)
     if kind == "csv":
-        body = listing.as_csv([flat(_facts(row), row.values) for row in rows])
+        body = lists.as_csv([flat(_facts(row), row.values) for row in rows])
     else:
-        body = listing.as_json([{**_facts(r), "values": r.values} for r in rows])
+        body = lists.as_json([{**_facts(r), "values": r.values} for r in rows])
     return attachment(body, f"records.{kind}")
 
 
@@ -99,7 +101,7 @@ def download() -> Response:
 def show(number: int) -> Answer:
     """Show one verdict, why, and what to do."""
     record: Record = found_or_404(Record, bounded(number))
-    return _page(record, judging.of_alert(record.alert))
+    return _page(record, judgements.of_alert(record.alert))
 
 
 @bp.post("/<int:number>/feedback")
@@ -107,8 +109,8 @@ def show(number: int) -> Answer:
 def feedback(number: int) -> Answer:
     """Take what a person says of a verdict."""
     record: Record = found_or_404(Record, bounded(number))
-    classes = judging.classes_of(record.bundle, record.label)
-    said = judging.sent(classes, label=record.label, has_state=False)
+    classes = judgements.classes_of(record.bundle, record.label)
+    said = judgements.sent(classes, label=record.label, has_state=False)
     if said.errors:
         return _page(record, said)
     if not said.judgement and not said.note:
@@ -116,14 +118,16 @@ def feedback(number: int) -> Answer:
         return redirect(url_for(".show", number=number), code=303)
     if record.label == BENIGN and said.judgement == "wrong" and record.alert is None:
         said = replace(said, state="new")  # a missed attack is for the queue
-    alert = judging.alert_of(record)
-    if not judging.take(alert, said):
+    alert = judgements.alert_of(record)
+    if not judgements.take(alert, said):
         return _page(found_or_404(Record, number), said, is_stale=True)
     flash("Thank you: that is kept with the record, for the next training.", "success")
     return redirect(url_for(".show", number=number) + "#feedback", code=303)
 
 
-def _page(record: Record, said: judging.Judgement, *, is_stale: bool = False) -> Answer:
+def _page(
+    record: Record, said: judgements.Judgement, *, is_stale: bool = False
+) -> Answer:
     told = tell(record, record.view)
     shares = [(c["name"], c["probability"]) for c in told.view.get("classes", ())]
     page = render_template(
@@ -131,13 +135,13 @@ def _page(record: Record, said: judging.Judgement, *, is_stale: bool = False) ->
         record=record,
         alert=record.alert,
         told=told,
-        classes_chart=charts.class_shares(shares, told.knowledge.name)
+        classes_chart=daily.class_shares(shares, told.knowledge.name)
         if shares
         else None,
         said=said,
         is_stale=is_stale,
-        classes=judging.classes_of(record.bundle, record.label),
-        unknown=judging.UNKNOWN,
+        classes=judgements.classes_of(record.bundle, record.label),
+        unknown=judgements.UNKNOWN,
         is_mine=record.owner_id == current_user.id,
     )
     response = make_response(page)
@@ -146,15 +150,15 @@ def _page(record: Record, said: judging.Judgement, *, is_stale: bool = False) ->
     return response
 
 
-def _asked() -> tuple[listing.Criteria, list[str]]:
-    labels = listing.labels()
+def _asked() -> tuple[lists.Criteria, list[str]]:
+    labels = lists.labels()
     typed = request.args.get("label", "")
     # a class without records is an empty list, not an error
     known = [*labels, typed] if len(typed) <= 80 else labels
-    return listing.criteria(Record, choices={"label": known, **CHOICES}), labels
+    return lists.criteria(Record, choices={"label": known, **CHOICES}), labels
 
 
-def _more(asked: listing.Criteria) -> Iterator[Any]:
+def _more(asked: lists.Criteria) -> Iterator[Any]:
     if asked.typed["kind"] in CHOICES["kind"]:
         yield Record.is_attack.is_(asked.typed["kind"] == "attack")
     if asked.typed["whose"] == "mine" and at_least("analyst"):

@@ -26,13 +26,13 @@ from werkzeug.wrappers import Response as Answer
 from evenflow import toml
 from evenflow.errors import BundleError, DataError
 from evenflow.judge import figures, render
-from evenflow.web import comparing
-from evenflow.web.catalog import BROKEN, Listed, Read, listed, read, shown_name
-from evenflow.web.context import web
-from evenflow.web.guard import audit, require
-from evenflow.web.markdown import to_html
+from evenflow.web.charts.reports import Picture, drawn
+from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import audit, require
+from evenflow.web.models import comparison
+from evenflow.web.models.catalog import BROKEN, Listed, Read, listed, read, shown_name
+from evenflow.web.models.markdown import to_html
 from evenflow.web.pages import Entry
-from evenflow.web.pictures import Picture, drawn
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def index() -> str:
         damaged=[one for one in found if one.reason],
         heads=[_head("name", "Model", "", sort), *(_head(*c, sort) for c in COLUMNS)],
         figure_names=[key for key, *_ in FIGURES],
-        most=comparing.MOST,
+        most=comparison.MOST,
         shown_name=shown_name,
         is_any_optimistic=any(one.is_optimistic for one in whole),
     )
@@ -267,14 +267,14 @@ def compare() -> str:
         for name in asked
         if name not in whole
     ]
-    if len(chosen) > comparing.MOST:
-        told.append(f"Only the first {comparing.MOST} models are compared.")
-        chosen = chosen[: comparing.MOST]
+    if len(chosen) > comparison.MOST:
+        told.append(f"Only the first {comparison.MOST} models are compared.")
+        chosen = chosen[: comparison.MOST]
     models = [one for one in lines if not one.reason and one.has_address]
     if len(chosen) > 1:
-        name = comparing.baseline(chosen, lines)
+        name = comparison.baseline(chosen, lines)
         try:
-            found = comparing.compare(chosen, read(web.home, name) if name else None)
+            found = comparison.compare(chosen, read(web.home, name) if name else None)
             return _compared(found, told, chosen, models)
         except (*BROKEN, UndefinedError) as error:
             logger.warning("reports cannot be compared", exc_info=error)
@@ -286,7 +286,7 @@ def compare() -> str:
 
 
 def _compared(
-    found: comparing.Comparing | None,
+    found: comparison.Comparing | None,
     told: list[str],
     chosen: list[Read],
     models: list[Listed],
@@ -297,7 +297,7 @@ def _compared(
         told=told,
         chosen=[one.name for one in chosen],
         models=models,
-        most=comparing.MOST,
+        most=comparison.MOST,
     )
 
 

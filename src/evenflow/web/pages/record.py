@@ -31,9 +31,8 @@ from werkzeug.wrappers import Response as Answer
 from evenflow.errors import DataError
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict
-from evenflow.web import verdicts
-from evenflow.web.context import web
-from evenflow.web.guard import at_least, found_or_404, require
+from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import at_least, found_or_404, require
 from evenflow.web.jobs.queue import LIVE
 from evenflow.web.pages import Entry
 from evenflow.web.record_form import (
@@ -43,9 +42,10 @@ from evenflow.web.record_form import (
     Value,
     examples,
 )
-from evenflow.web.tables import Idempotency, Job, Record
-from evenflow.web.told import kept_view
-from evenflow.web.verdict_view import VerdictView, explain_record
+from evenflow.web.store.tables import Idempotency, Job, Record
+from evenflow.web.verdicts import keep
+from evenflow.web.verdicts.stored import kept_view
+from evenflow.web.verdicts.view import VerdictView, explain_record
 
 bp = Blueprint("record", __name__)
 NAV = (Entry(label="Enter a record", endpoint="record.enter", icon="record", order=11),)
@@ -147,7 +147,7 @@ def _kept(bundle: Bundle, record: Mapping[str, Value], view: VerdictView) -> int
         threshold=view.threshold,
         classes={share.label: share.probability for share in view.classes},
     )
-    kept = verdicts.keep(
+    kept = keep.keep(
         web.db(),
         bundle,
         record,

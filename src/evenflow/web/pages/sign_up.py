@@ -18,11 +18,11 @@ from wtforms import EmailField, PasswordField
 from wtforms.validators import InputRequired, ValidationError
 
 from evenflow.errors import DataError
-from evenflow.web import errors
-from evenflow.web.accounts import guessing, invitations, passwords, people
+from evenflow.web.accounts import attempts, invitations, passwords, people
 from evenflow.web.accounts.throttle import key
-from evenflow.web.context import web
-from evenflow.web.tables import Invitation, User
+from evenflow.web.frame import errors
+from evenflow.web.frame.context import web
+from evenflow.web.store.tables import Invitation, User
 
 bp = Blueprint("sign_up", __name__, url_prefix="/register")
 
@@ -84,9 +84,9 @@ def _form(invitation: Invitation | None) -> Any:
     if invitation is not None and invitation.email:
         form.email.data = invitation.email  # whatever was sent
     if form.is_submitted():
-        if not guessing.allow(key("sign-up-address", guessing.here())):
+        if not attempts.allow(key("sign-up-address", attempts.here())):
             form.validate()
-            form.form_errors = [guessing.words()]
+            form.form_errors = [attempts.words()]
         elif form.validate():
             return _make(form, invitation)
     return render_template("sign_up/form.html", form=form, invitation=invitation)

@@ -7,10 +7,10 @@ entered here gets the verdict that its row in a file gets.
 
 from __future__ import annotations
 
-from evenflow.web.record_form._plausible import Remark
 from evenflow.web.record_form.examples import Example, examples
 from evenflow.web.record_form.fields import Choice, Field, FieldGroup, Value
 from evenflow.web.record_form.form import Parsed, RecordForm
+from evenflow.web.record_form.plausible import Remark
 
 __all__ = [
     "Choice",

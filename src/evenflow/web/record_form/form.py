@@ -12,9 +12,8 @@ from evenflow.contract import SPACE
 from evenflow.errors import DataError
 from evenflow.runtime.bundle import Bundle
 from evenflow.schema import Column, Schema
-from evenflow.web.record_form import _groups, _words
-from evenflow.web.record_form._pasted import pasted
-from evenflow.web.record_form._plausible import Remark, remarks
+from evenflow.web.record_form import groups as form_groups
+from evenflow.web.record_form import words as form_words
 from evenflow.web.record_form.fields import (
     Choice,
     Field,
@@ -24,6 +23,8 @@ from evenflow.web.record_form.fields import (
     read,
     typed,
 )
+from evenflow.web.record_form.pasted import pasted
+from evenflow.web.record_form.plausible import Remark, remarks
 
 YES_NO = (
     Choice(value="0", label="no"),
@@ -62,8 +63,8 @@ class RecordForm:
     def of(cls, bundle: Bundle) -> Self:
         """Return the form of a bundle's contract."""
         schema = bundle.schema
-        is_kdd = _groups.is_kdd(schema.columns)
-        named = _words.labels(schema.columns, is_kdd=is_kdd)
+        is_kdd = form_groups.is_kdd(schema.columns)
+        named = form_words.labels(schema.columns, is_kdd=is_kdd)
         return cls(
             schema=schema,
             is_kdd=is_kdd,
@@ -75,7 +76,7 @@ class RecordForm:
                         _field(bundle, c, named[c.name], is_kdd) for c in columns
                     ),
                 )
-                for (title, text), columns in _groups.grouped(schema.columns)
+                for (title, text), columns in form_groups.grouped(schema.columns)
             ),
         )
 
@@ -199,7 +200,7 @@ def _field(bundle: Bundle, column: Column, label: str, is_kdd: bool) -> Field:
             choices=tuple(
                 Choice(
                     value=word,
-                    label=_words.value(column.name, word, is_kdd=is_kdd) or word,
+                    label=form_words.value(column.name, word, is_kdd=is_kdd) or word,
                 )
                 for word in words
             ),

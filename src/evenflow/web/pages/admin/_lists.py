@@ -8,8 +8,8 @@ from typing import Any
 from flask import request, url_for
 from sqlalchemy import Select, func
 
-from evenflow.web.context import web
-from evenflow.web.listing import Page
+from evenflow.web.frame.context import web
+from evenflow.web.frame.lists import Page
 
 PER_PAGE = 50
 NOT_KEPT = {"page", "endpoint"}

@@ -13,11 +13,11 @@ from sqlalchemy import Select, select
 
 from evenflow.runtime._writers import inert
 from evenflow.web.accounts import people
-from evenflow.web.context import web
-from evenflow.web.guard import require
+from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import require
 from evenflow.web.pages.admin import _lists as lists
 from evenflow.web.pages.admin._blueprint import bp
-from evenflow.web.tables import Audit, now
+from evenflow.web.store.tables import Audit, now
 
 NAMES = ("actor", "action", "since", "until")
 MOST = 100_000

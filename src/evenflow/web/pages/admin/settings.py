@@ -7,11 +7,11 @@ from typing import Any
 from flask import flash, make_response, redirect, render_template, request, url_for
 
 from evenflow.web.accounts import people
-from evenflow.web.context import web
-from evenflow.web.guard import require
+from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import require
 from evenflow.web.jobs import retention
 from evenflow.web.pages.admin._blueprint import bp
-from evenflow.web.tables import Setting
+from evenflow.web.store.tables import Setting
 
 LONGEST = 3650
 """Most days that may be chosen."""

@@ -12,15 +12,15 @@ from sqlalchemy.exc import IntegrityError
 from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError, EvenflowError
-from evenflow.web import findings
-from evenflow.web.context import web
-from evenflow.web.discard import discard, may_discard
-from evenflow.web.guard import audit, found_or_404, require
+from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import audit, found_or_404, require
 from evenflow.web.jobs import queue
-from evenflow.web.jobs.score import SENT
 from evenflow.web.pages.uploads import bp
-from evenflow.web.results import FILE, Results
-from evenflow.web.tables import Alert, Job, now
+from evenflow.web.store.tables import Alert, Job, now
+from evenflow.web.uploads import alerts
+from evenflow.web.uploads.delete import discard, may_discard
+from evenflow.web.uploads.job import SENT
+from evenflow.web.uploads.results import FILE, Results
 
 
 def upload_or_404(job_id: str) -> Job:
@@ -118,7 +118,7 @@ def open_alert(job_id: str, line: int) -> Answer:
         names = web.detectors.load(bundle).schema.names
     except EvenflowError:  # the model is gone: the columns come as they stood
         names = ()
-    values = findings.alert(results, row, job=job, names=names, at=now(), bundle=bundle)
+    values = alerts.alert(results, row, job=job, names=names, at=now(), bundle=bundle)
     web.db.add(Alert(**values))
     audit("alert.open", f"{job.id}:{line}", name=job.title)
     try:

@@ -9,13 +9,13 @@ from pathlib import Path
 from flask import Response, abort
 
 from evenflow.runtime._writers import inert
-from evenflow.web.context import web
-from evenflow.web.guard import require
+from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import require
 from evenflow.web.pages.uploads import bp
 from evenflow.web.pages.uploads.acts import results_of, upload_or_404
 from evenflow.web.pages.uploads.result import asked_filter
-from evenflow.web.results import REJECTS, Filter, Results
-from evenflow.web.tables import Job
+from evenflow.web.store.tables import Job
+from evenflow.web.uploads.results import REJECTS, Filter, Results
 
 TYPES = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
 READ_BYTES = 2**18

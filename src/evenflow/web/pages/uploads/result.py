@@ -11,21 +11,22 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError
-from evenflow.web import charts, findings, results
-from evenflow.web.context import web
-from evenflow.web.discard import may_discard
-from evenflow.web.guard import require
+from evenflow.web.charts import daily
+from evenflow.web.frame.context import web
+from evenflow.web.frame.lists import Page
+from evenflow.web.frame.permissions import require
 from evenflow.web.jobs import retention
 from evenflow.web.jobs.queue import LIVE
-from evenflow.web.jobs.score import SENT
-from evenflow.web.listing import Page
 from evenflow.web.pages.uploads import bp
 from evenflow.web.pages.uploads.acts import results_of, row_or_404, upload_or_404
 from evenflow.web.pages.uploads.sending import number_of
-from evenflow.web.results import REJECTS, SORTS, Filter, Results, Sort
-from evenflow.web.tables import Alert, Job, now
-from evenflow.web.told import tell
-from evenflow.web.verdicts import SERVICES, SOURCES
+from evenflow.web.store.tables import Alert, Job, now
+from evenflow.web.uploads import alerts, results
+from evenflow.web.uploads.delete import may_discard
+from evenflow.web.uploads.job import SENT
+from evenflow.web.uploads.results import REJECTS, SORTS, Filter, Results, Sort
+from evenflow.web.verdicts.keep import SERVICES, SOURCES
+from evenflow.web.verdicts.stored import tell
 
 PER_PAGE = 50
 MOST_SHOWN = 6
@@ -83,7 +84,7 @@ def row(job_id: str, line: int) -> str:
     """Show one row, its verdict, and why."""
     job = upload_or_404(job_id)
     found, values = row_or_404(job, line)
-    made = findings.alert(
+    made = alerts.alert(
         found, values, job=job, names=(), at=job.ended_at or now(), bundle=_bundle(job)
     )
     # all values here: the cut is for what the database keeps
@@ -96,7 +97,7 @@ def row(job_id: str, line: int) -> str:
         line=line,
         told=told,
         verdict=values,
-        classes_chart=charts.class_shares(shares, told.knowledge.name)
+        classes_chart=daily.class_shares(shares, told.knowledge.name)
         if shares
         else None,
         alert=web.db.scalar(
@@ -167,7 +168,7 @@ def _table(job: Job, found: Results) -> dict[str, Any]:
         "heads": {name: _head(asked, name, sort, is_down) for name in SORTS},
         "page": _page(page.rows, total, number, pages, "uploads.show", asked | order),
         "alerts": {row.line: row.id for row in opened},
-        "spec": charts.shares(rows, list(counts), title="records"),
+        "spec": daily.shares(rows, list(counts), title="records"),
     }
 
 

@@ -27,16 +27,16 @@ from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import EvenflowError, StorageError
 from evenflow.runtime._writers import inert
-from evenflow.web import sources, uploads
-from evenflow.web.context import web
-from evenflow.web.guard import require, visible
+from evenflow.web.frame.context import web
+from evenflow.web.frame.large_bodies import spool
+from evenflow.web.frame.lists import Page
+from evenflow.web.frame.permissions import require, visible
 from evenflow.web.jobs import retention
 from evenflow.web.jobs.queue import LIVE
-from evenflow.web.listing import Page
 from evenflow.web.pages.uploads import bp
 from evenflow.web.record_form import examples
-from evenflow.web.spool import spool
-from evenflow.web.tables import Job
+from evenflow.web.store.tables import Job
+from evenflow.web.uploads import file_kinds, receive
 
 logger = logging.getLogger(__name__)
 
@@ -69,11 +69,11 @@ def _index(error: str = "") -> str:
         **_found(),
         error=error,
         bundle=bundle,
-        kinds=sources.KINDS,
+        kinds=file_kinds.KINDS,
         kept_days=retention.days(web.db(), web.settings),
         settings=web.settings,
-        part_bytes=uploads.PART_BYTES,
-        most_bytes=uploads.most_bytes(),
+        part_bytes=receive.PART_BYTES,
+        most_bytes=receive.most_bytes(),
     )
 
 
@@ -132,7 +132,7 @@ def _set_limit(endpoint: str | None, _values: dict[str, Any] | None) -> None:
 def allow_large() -> None:
     """Let the request at hand bring a whole file; a form's goes to uploads' disk."""
     real: Any = request._get_current_object()  # type: ignore[attr-defined]
-    real.max_content_length = uploads.most_bytes() + OVERHEAD
+    real.max_content_length = receive.most_bytes() + OVERHEAD
     real.max_form_parts = 8
     real._get_file_stream = lambda *_args, **_kwargs: spool(web.home.uploads)
 
@@ -145,7 +145,7 @@ def send() -> Answer:
     if file is None or not file.filename:
         return make_response(_index("No file was chosen. Choose one to upload."), 422)
     try:
-        job = uploads.receive(current_user, file.filename, file.stream)
+        job = receive.receive(current_user, file.filename, file.stream)
     except StorageError:
         raise
     except EvenflowError as error:
@@ -194,7 +194,7 @@ def begin() -> Any:
     name, size = told.get("name"), told.get("size")
     if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool):
         abort(400, "Found no name or no size, expected both")
-    upload_id = uploads.begin(current_user, name, size)
+    upload_id = receive.begin(current_user, name, size)
     return jsonify(
         id=upload_id,
         offset=0,
@@ -208,7 +208,7 @@ def begin() -> Any:
 @spoken
 def state(upload_id: str) -> Any:
     """Answer how much of an upload is here."""
-    return jsonify(offset=uploads.offset(current_user, upload_id))
+    return jsonify(offset=receive.offset(current_user, upload_id))
 
 
 @bp.put("/parts/<upload_id>")
@@ -219,7 +219,7 @@ def append(upload_id: str) -> Any:
     text = request.args.get("offset", "")
     if not (text.isascii() and text.isdigit() and len(text) < 16):
         abort(400, "Found no offset, expected where the piece begins")
-    here = uploads.append(current_user, upload_id, int(text), request.stream)
+    here = receive.append(current_user, upload_id, int(text), request.stream)
     return jsonify(offset=here)
 
 
@@ -228,7 +228,7 @@ def append(upload_id: str) -> Any:
 @spoken
 def finish(upload_id: str) -> Any:
     """Queue an upload whose pieces are all here."""
-    job = uploads.finish(current_user, upload_id)
+    job = receive.finish(current_user, upload_id)
     return jsonify(id=job.id, url=url_for("uploads.show", job_id=job.id))
 
 
@@ -237,7 +237,7 @@ def finish(upload_id: str) -> Any:
 @spoken
 def discard(upload_id: str) -> Any:
     """Delete an upload that was given up."""
-    uploads.discard(current_user, upload_id)
+    receive.discard(current_user, upload_id)
     return "", 204
 
 

@@ -1,0 +1,1 @@
+"""Alerts: their state, the analyst's feedback, rows to train on."""

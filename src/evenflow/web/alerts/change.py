@@ -1,0 +1,191 @@
+"""What becomes of alerts: their state, an analyst's verdict, rows to train on.
+
+The pages and the API change alerts through :func:`change` alone, so that two people
+(or two tabs) cannot overwrite each other: a change names the version it was made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import polars as pl
+from sqlalchemy import CursorResult, Select, update
+from sqlalchemy.orm import Session
+
+from evenflow.contract import conform, fold
+from evenflow.errors import DataError
+from evenflow.runtime._writers import OutputFormat, writer
+from evenflow.schema import Schema
+from evenflow.web.frame.permissions import audit
+from evenflow.web.store.tables import ALERT_STATES, JUDGEMENTS, Alert, User, now
+
+LABEL = "label"
+"""Column of an export that holds the class an analyst says it is."""
+BATCH = 1_000
+
+
+class Stale(DataError):  # noqa: N818 (a state of things, not a fault)
+    """Somebody else changed the alert since it was read."""
+
+
+def change(
+    session: Session,
+    alert: Alert,
+    user: User,
+    *,
+    version: int,
+    state: str | None = None,
+    judgement: str | None = None,
+    true_label: str | None = None,
+) -> Alert:
+    """Change an alert that is still of that version; the caller commits.
+
+    Parameters
+    ----------
+    version : int
+        Of the alert as the person saw it.
+    state : {'new', 'open', 'closed'}, optional
+        Left as it is without.
+    judgement : {'right', 'wrong', ''}, optional
+        Whether the model's verdict is right; ``''`` takes a judgement back. Left as
+        it is without.
+    true_label : str, optional
+        Class it really is, with ``wrong``; None where nobody knows. With ``right`` it
+        is the model's class.
+
+    Returns
+    -------
+    Alert
+        As it is now.
+
+    Raises
+    ------
+    Stale
+        Another change came first.
+    DataError
+        The state or the judgement is none.
+    """
+    values: dict[str, Any] = {}
+    if state is not None:
+        values["state"] = _one_of(state, ALERT_STATES, "state")
+    if judgement:
+        values["judgement"] = _one_of(judgement, JUDGEMENTS, "judgement")
+        values["true_label"] = alert.label if judgement == "right" else true_label
+        values |= {"judged_by": user.id, "judged_at": now()}
+    elif judgement is not None:
+        values |= dict.fromkeys(("judgement", "true_label", "judged_by", "judged_at"))
+    done = session.execute(
+        update(Alert)
+        .where(Alert.id == alert.id, Alert.version == version)
+        .values(version=Alert.version + 1, **values)
+        .execution_options(synchronize_session=False)
+    )
+    if cast("CursorResult[Any]", done).rowcount != 1:
+        raise Stale(f"alert {alert.id} is not of version {version} any more")
+    session.refresh(alert)
+    told = {k: values[k] for k in ("state", "judgement", "true_label") if k in values}
+    audit("alert.change", alert.id, user=user, **told)
+    return alert
+
+
+def labelled(query: Select[Any]) -> Select[Any]:
+    """Return a query of alerts less those whose class no analyst has said."""
+    return query.where(Alert.judgement.is_not(None), Alert.true_label.is_not(None))
+
+
+def export(
+    session: Session,
+    query: Select[Any],
+    schema: Schema,
+    sink: Path | BinaryIO,
+    format: OutputFormat,  # noqa: A002
+) -> int:
+    """Write judged alerts as labelled rows to train on; return how many.
+
+    Parameters
+    ----------
+    query : Select
+        Of ``Alert``: those the person may see and asked for.
+    schema : Schema
+        Of the bundle whose columns are wanted. Alerts without one of them, made by a
+        model of another data set, are left out.
+    sink : Path or binary file
+    format : {'csv', 'jsonl', 'parquet'}
+        Parquet needs a path.
+
+    Raises
+    ------
+    StorageError
+        It cannot be written.
+    """
+    ordered = labelled(query).order_by(None).order_by(Alert.id)
+    found = iter(session.scalars(ordered.execution_options(yield_per=BATCH)))
+    written = 0
+    with writer(sink, format) as write:
+        write(_frame(schema, []))
+        while part := list(islice(found, BATCH)):
+            frame = _frame(schema, list(_rows(schema, part)))
+            if frame.height:
+                write(frame)
+                written += frame.height
+    return written
+
+
+def _one_of(value: str, known: Sequence[str], name: str) -> str:
+    if value not in known:
+        raise DataError(
+            f"found the {name} {value[:40]!r}, expected one of {', '.join(known)}"
+        )
+    return value
+
+
+def _rows(
+    schema: Schema, alerts: Sequence[Alert]
+) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Yield each alert's values by the schema's names, and its class."""
+    known: dict[tuple[str, ...], dict[str, str] | None] = {}
+    for alert in alerts:
+        keys = tuple(alert.values)
+        if keys not in known:
+            known[keys] = _names(schema, keys)
+        names = known[keys]
+        if names is not None and alert.true_label is not None:
+            values = {name: alert.values[key] for name, key in names.items()}
+            yield values, alert.true_label
+
+
+def _names(schema: Schema, keys: Sequence[str]) -> dict[str, str] | None:
+    """Return the key of each column among those of a record, None if one lacks."""
+    folded = {fold(key): key for key in keys}
+    found = {}
+    for column in schema.columns:
+        own = [folded[n] for n in map(fold, (column.name, *column.aliases))
+               if n in folded]  # fmt: skip
+        if not own:
+            return None
+        found[column.name] = own[0]
+    return found
+
+
+def _frame(schema: Schema, rows: list[tuple[Mapping[str, Any], str]]) -> pl.DataFrame:
+    """Return the rows as the schema types them, the class last."""
+    given = {name: [_text(values[name]) for values, _ in rows] for name in schema.names}
+    frame = pl.DataFrame(
+        given | {LABEL: [label for _, label in rows]},
+        schema_overrides=dict.fromkeys((*schema.names, LABEL), pl.String),
+    )
+    table, _ = conform(schema, frame)  # the class is no column of a schema
+    return table.frame if table.extra is None else table.frame.hstack(table.extra)
+
+
+def _text(value: object) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value)

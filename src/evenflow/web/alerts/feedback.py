@@ -1,0 +1,209 @@
+"""What a person says of a verdict: right, wrong and what it is, the state, a note.
+
+Records judged normal have no alert until somebody says something of them: a missed
+attack is worth as much to the next training as a false alarm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import request
+from flask_security import current_user
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from evenflow.errors import BundleError, DataError
+from evenflow.schema import BENIGN
+from evenflow.web.alerts import change
+from evenflow.web.frame.context import web
+from evenflow.web.store.database import serialize
+from evenflow.web.store.tables import (
+    ALERT_STATES,
+    JUDGEMENTS,
+    Alert,
+    AlertNote,
+    Record,
+)
+
+MOST_NOTE = 4_000
+"""Characters of a note."""
+MOST_NOTES = 200
+"""Notes of one alert."""
+UNKNOWN = "?"
+"""Choice of a class for who does not know it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """A form about one verdict, as it is shown or was sent."""
+
+    version: int
+    """Of the alert as the person saw it; 0 where there was none."""
+    state: str = ""
+    judgement: str = ""
+    true_label: str = ""
+    note: str = ""
+    errors: Mapping[str, str] = field(default_factory=dict)
+    is_stale: bool = False
+    """Somebody else changed the alert since the person saw it."""
+
+
+def of_alert(alert: Alert | None) -> Judgement:
+    """Return the form as it is shown first."""
+    if alert is None:
+        return Judgement(version=0)
+    label = alert.true_label or ""
+    if alert.judgement == "wrong" and not label:
+        label = UNKNOWN
+    return Judgement(
+        version=alert.version,
+        state=alert.state,
+        judgement=alert.judgement or "",
+        true_label=label if alert.judgement == "wrong" else "",
+    )
+
+
+def sent(classes: list[str], *, label: str, has_state: bool) -> Judgement:
+    """Return what was sent, with what is wrong about it.
+
+    Parameters
+    ----------
+    classes : list of str
+        Classes it may be.
+    label : str
+        Class the model decided.
+    has_state : bool
+        Whether the form holds the alert's state.
+    """
+    typed = {
+        name: request.form.get(name, "").replace("\0", "").strip()
+        for name in ("version", "state", "judgement", "true_label", "note")
+    }
+    errors: dict[str, str] = {}
+    if has_state and typed["state"] not in ALERT_STATES:
+        errors["state"] = f"Expected one of {', '.join(ALERT_STATES)}. Choose one."
+    if typed["judgement"] not in ("", *JUDGEMENTS):
+        errors["judgement"] = "Expected right, wrong or not judged yet. Choose one."
+    if typed["judgement"] == "wrong":
+        if not typed["true_label"]:
+            errors["true_label"] = (
+                "Found nothing, expected what it really is. Choose a class, or say "
+                "that you do not know it."
+            )
+        elif typed["true_label"] == label:
+            errors["true_label"] = (
+                f"Found {label!r}, which is what the model says too, expected another "
+                "class. Choose it, or mark the verdict as right."
+            )
+        elif typed["true_label"] not in (*classes, UNKNOWN):
+            errors["true_label"] = "Expected one of the classes. Choose one."
+    if len(typed["note"]) > MOST_NOTE:
+        errors["note"] = (
+            f"Found {len(typed['note']):,} characters, expected {MOST_NOTE:,} at most. "
+            "Shorten it."
+        )
+    number = typed["version"]
+    is_number = number.isascii() and number.isdigit() and len(number) < 10
+    return Judgement(
+        version=int(number) if is_number else 0,
+        state=typed["state"] if has_state else "",
+        judgement=typed["judgement"],
+        true_label=typed["true_label"],
+        note=typed["note"],
+        errors=errors,
+    )
+
+
+def change_of(said: Judgement, alert: Alert) -> dict[str, Any]:
+    """Return what of an alert the form changes, for :func:`alerts.change`."""
+    wanted: dict[str, Any] = {}
+    if said.state and said.state != alert.state:
+        wanted["state"] = said.state
+    before = of_alert(alert)
+    if (said.judgement, _class(said)) != (before.judgement, _class(before)):
+        wanted["judgement"] = said.judgement
+        if said.judgement == "wrong" and said.true_label != UNKNOWN:
+            wanted["true_label"] = said.true_label
+    return wanted
+
+
+def take(alert: Alert, said: Judgement) -> bool:
+    """Do what a form says and commit it; False if it was about an older version.
+
+    A note alone is always taken: notes do not overwrite each other.
+    """
+    wanted = change_of(said, alert)
+    try:
+        if wanted:
+            change.change(web.db(), alert, current_user, version=said.version, **wanted)
+    except change.Stale:
+        web.db.rollback()
+        return False
+    if said.note:
+        add_note(alert, said.note)
+    web.db.commit()
+    return True
+
+
+def add_note(alert: Alert, text: str) -> None:
+    """Add a note to an alert; the caller commits.
+
+    Raises
+    ------
+    DataError
+        The alert has as many notes as it may have.
+    """
+    serialize(web.db, "notes", alert.id)
+    mine = select(func.count()).where(AlertNote.alert_id == alert.id)
+    if (web.db.scalar(mine) or 0) >= MOST_NOTES:
+        raise DataError(
+            f"found {MOST_NOTES} notes, expected fewer before another one. Put what "
+            "is left to say into your own records"
+        )
+    web.db.add(AlertNote(alert_id=alert.id, user_id=current_user.id, text=text))
+
+
+def alert_of(record: Record) -> Alert:
+    """Return the alert of a record, made (not committed) if there is none yet."""
+    mine = select(Alert).where(Alert.record_id == record.id)
+    found: Alert | None = web.db.scalar(mine)
+    if found is not None:
+        return found
+    name = web.db.get_bind().dialect.name
+    insert: Any = sqlite.insert if name == "sqlite" else postgresql.insert
+    values = {
+        "owner_id": record.owner_id,
+        "at": record.at,
+        "record_id": record.id,
+        "source": record.source,
+        "bundle": record.bundle,
+        "label": record.label,
+        "probability": record.probability,
+        "threshold": record.threshold,
+        "service": record.service,
+        "values": record.values,
+        "state": "closed" if record.label == BENIGN else "new",
+        "version": 0,
+    }
+    # somebody else may say something at the same moment
+    web.db.execute(
+        insert(Alert)
+        .values(values)
+        .on_conflict_do_nothing(index_elements=["record_id"])
+    )
+    return web.db.scalars(mine).one()
+
+
+def classes_of(bundle: str, label: str) -> list[str]:
+    """Return the classes a verdict of that bundle may really be, normal first."""
+    try:
+        return list(web.detectors.load(bundle).schema.classes)
+    except (BundleError, DataError):
+        return list(dict.fromkeys((BENIGN, label)))
+
+
+def _class(said: Judgement) -> str:
+    return said.true_label if said.judgement == "wrong" else ""

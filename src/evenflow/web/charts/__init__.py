@@ -1,0 +1,1 @@
+"""Charts of the pages, and the library that draws them."""

@@ -1,0 +1,1 @@
+"""Data sets: whether they are here, and explored in the background."""

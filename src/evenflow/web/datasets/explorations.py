@@ -1,0 +1,187 @@
+"""What is known of the data sets: whether they are here, and what was found in them.
+
+An exploration is looked up where it was kept; looking at a large data set takes a
+worker, at the embedded one a moment.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from evenflow import __version__, datasets, files
+from evenflow.datasets import Dataset
+from evenflow.errors import DataError, MissingExtraError
+from evenflow.judge import explore_page
+from evenflow.prepare.explore import Exploration, explore
+from evenflow.progress import OnEvent, ignore
+from evenflow.web.store.data_folder import Home
+from evenflow.web.store.tables import now
+
+logger = logging.getLogger(__name__)
+
+QUICK = "synthetic"
+"""Made in a moment, so looked at without a worker."""
+OWN = "own file"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """One data set as it is listed."""
+
+    dataset: Dataset
+    here: str
+    """``here``, ``built in``, ``not here``, ``own file`` or ``incomplete``."""
+    missing: tuple[str, ...]
+    """Names of the published files that are not here."""
+    classes: tuple[str, ...]
+    n_columns: int | None
+    is_synthetic: bool
+
+    @property
+    def name(self) -> str:
+        """Name of the data set."""
+        return self.dataset.name
+
+    @property
+    def can_be_read(self) -> bool:
+        """Whether all its rows can be loaded on this server."""
+        return self.here in ("here", "built in")
+
+    @property
+    def can_be_looked_at(self) -> bool:
+        """Whether some of its rows can be loaded on this server."""
+        return self.can_be_read or self.here == "incomplete"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Kept:
+    """An exploration and when it was made."""
+
+    found: Mapping[str, Any]
+    made_at: datetime
+    evenflow: str
+
+    @property
+    def exploration(self) -> Exploration:
+        """The exploration itself."""
+        return Exploration(**self.found)
+
+
+def sources(folders: Sequence[Path]) -> list[Source]:
+    """Return every data set evenflow knows; one whose code cannot be read is left."""
+    found = []
+    for name in datasets.names():
+        try:
+            found.append(source(name, folders))
+        except MissingExtraError as error:
+            logger.warning("data set %s is left out: %s", name, error)
+    return found
+
+
+def source(name: str, folders: Sequence[Path]) -> Source:
+    """Return one data set.
+
+    Raises
+    ------
+    RecipeError
+        There is none of that name.
+    """
+    dataset = datasets.get(name)
+    places = datasets.status(dataset, folders)
+    missing = tuple(file.name for file, place in places if place is None)
+    here = "here" if dataset.files else "built in" if dataset.schema else OWN
+    if missing:
+        here = "not here" if len(missing) == len(places) else "incomplete"
+    schema = dataset.schema
+    return Source(
+        dataset=dataset,
+        here=here,
+        missing=missing,
+        classes=() if schema is None else schema.classes,
+        n_columns=None if schema is None else len(schema.columns),
+        is_synthetic=schema is not None and schema.is_synthetic,
+    )
+
+
+def look(
+    name: str, folders: Sequence[Path], *, on_event: OnEvent = ignore
+) -> Exploration:
+    """Look at the training rows of a data set, beside its own test rows.
+
+    Raises
+    ------
+    DataError
+        A file is missing or not the published one.
+    """
+    dataset = datasets.get(name)
+    split = dataset.splits[0]
+
+    def load(part: str) -> Any:
+        return datasets.load(name, part, folders=folders, on_event=on_event)
+
+    table = load(split)
+    is_whole = all(place is not None for _, place in datasets.status(dataset, folders))
+    is_beside = dataset.has_official_test and split != "test" and is_whole
+    return explore(
+        table,
+        others={"test": load("test")} if is_beside else {},
+        split=split,
+        on_event=on_event,
+    )
+
+
+def keep(home: Home, name: str, exploration: Exploration) -> None:
+    """Write down what was found, whole or not at all.
+
+    Raises
+    ------
+    StorageError
+        It cannot be written.
+    """
+    value = {
+        "evenflow": __version__,
+        "made_at": now().isoformat(),
+        "exploration": exploration.to_dict(),
+    }
+    files.write_json(_path(home, name), value)
+
+
+def kept(home: Home, name: str) -> Kept | None:
+    """Return what was found in a data set; None before anybody looked."""
+    path = _path(home, name)
+    try:
+        stamp = path.stat()
+        return _read(path, stamp.st_mtime_ns, stamp.st_size)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        logger.error("%s is not whole and is left aside: %s", path, error)
+        return None
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, changed_ns: int, size: int) -> Kept:
+    del changed_ns, size
+    value = json.loads(path.read_text(encoding="utf-8"))
+    made = Kept(
+        found=value["exploration"],
+        made_at=datetime.fromisoformat(value["made_at"]),
+        evenflow=str(value["evenflow"]),
+    )
+    explore_page.tiles(made.exploration.to_dict())  # another version's may be another
+    return made
+
+
+def _path(home: Home, name: str) -> Path:
+    if name not in datasets.names():
+        raise DataError(
+            f"there is no data set {name[:80]!r}, expected one of those under Explore"
+        )
+    return home.explore / f"{name}.json"

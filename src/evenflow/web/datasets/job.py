@@ -1,0 +1,35 @@
+"""Look at a data set and keep what was found.
+
+It runs in the lane of the trainings: reading millions of rows would keep uploads
+waiting, and needs memory that a scoring worker may not have.
+"""
+
+from __future__ import annotations
+
+from evenflow.web.datasets import explorations
+from evenflow.web.jobs.task import Outcome, Task
+
+LANE = "train"
+
+
+def run(task: Task) -> Outcome:
+    """Explore the data set that the payload names.
+
+    Parameters
+    ----------
+    task : Task
+        Its payload holds ``dataset``.
+
+    Raises
+    ------
+    EvenflowError
+        Its files are not here or are not the published ones.
+    StorageError
+        What was found cannot be kept.
+    """
+    name = str(task.payload["dataset"])
+    task.say(step="read the files", done=0)
+    found = explorations.look(name, task.settings.data_folders, on_event=task.on_event)
+    task.check()
+    explorations.keep(task.home, name, found)
+    return Outcome(result={"dataset": name, "n_rows": found.overview["n_rows"]})

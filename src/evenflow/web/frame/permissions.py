@@ -1,0 +1,96 @@
+"""Who may do what, who may see what, and the log of who did it.
+
+An object that a person may not see is not there for them: 404, so that its number
+tells nothing. A page that needs another role says so: 403.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from flask import abort, current_app, request
+from flask_security import current_user
+from sqlalchemy import Select
+
+from evenflow.web.frame.context import web
+from evenflow.web.store.tables import ROLES, Audit
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def at_least(role: str, user: Any = None) -> bool:
+    """Return whether a person (the current one) has that role or a greater one."""
+    person = current_user if user is None else user
+    found = getattr(person, "role", None)
+    return found in ROLES and ROLES.index(found) >= ROLES.index(role)
+
+
+def require(role: str = "viewer") -> Callable[[View], View]:
+    """Let only people with that role or a greater one in; others log in or get 403."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            if not current_user.is_authenticated:
+                return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
+            if not at_least(role):
+                abort(403)
+            return view(*args, **kwargs)
+
+        guarded._role = role  # type: ignore[attr-defined]  # tests list what is guarded
+        return guarded  # type: ignore[return-value]
+
+    return decorate
+
+
+def visible(query: Select[Any], table: Any, user: Any = None) -> Select[Any]:
+    """Return the query less what the person (the current one) may not see."""
+    person = current_user if user is None else user
+    if at_least("analyst", person):
+        return query
+    return query.where(table.owner_id == person.id)
+
+
+def may_see(owned: Any, user: Any = None) -> bool:
+    """Return whether the person (the current one) may see an object with an owner."""
+    person = current_user if user is None else user
+    return at_least("analyst", person) or (
+        owned.owner_id is not None and owned.owner_id == person.id
+    )
+
+
+def found_or_404(table: Any, key: Any) -> Any:
+    """Return the object of that key if the current person may see it, else 404."""
+    found = web.db.get(table, key)
+    if found is None or not may_see(found):
+        abort(404)
+    return found
+
+
+def audit(action: str, object: object = "", *, user: Any = None, **detail: Any) -> None:  # noqa: A002
+    """Write down who did what; kept when the caller commits, with what was done.
+
+    Parameters
+    ----------
+    action : str
+        ``bundle.activate``, ``user.role``: what was done, dotted.
+    object : object
+        What it was done to.
+    user : User, optional
+        Who did it; the current person without.
+    **detail
+        JSON values; never a password or a token.
+    """
+    person = current_user if user is None else user
+    web.db.add(
+        Audit(
+            user_id=getattr(person, "id", None),
+            actor=getattr(person, "email", "") or "",
+            action=action,
+            object=str(object)[:200],
+            detail=detail,
+            address=(request.remote_addr or "")[:64] if request else "",
+        )
+    )

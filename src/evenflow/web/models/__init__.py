@@ -1,0 +1,1 @@
+"""Models: the bundles of the data folder, described, imported and compared."""

@@ -1,0 +1,356 @@
+"""Set models side by side: the paper's figures, with what may be said of differences.
+
+Figures of other rows or another protocol stand beside each other, because people put
+them there anyway; a difference between them is never worked out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from evenflow.judge import charts, comparison_charts, comparison_page, figures
+from evenflow.judge.comparison import Comparison
+from evenflow.judge.grids import Grid, grids
+from evenflow.judge.published import IMPOSSIBLE
+from evenflow.web.charts.reports import Picture, one
+from evenflow.web.models.catalog import Listed, Read, part
+
+MOST = 6
+"""Models that stand side by side at most."""
+TREES = ("random_forest", "lightgbm", "extra_trees")
+"""Models that every other one is set beside, the first that is there."""
+BINARY = (
+    "accuracy", "detection_rate", "precision", "f1", "specificity", "false_alarm_rate",
+    "balanced_accuracy", "mcc", "roc_auc", "pr_auc", "unseen_detection_rate",
+)  # fmt: skip
+MULTICLASS = (
+    "accuracy", "macro_f1", "weighted_f1", "macro_recall", "macro_precision",
+)  # fmt: skip
+NOT_COMPARABLE = "not comparable"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """One figure of one model."""
+
+    value: str
+    interval: str
+    difference: str = ""
+    """To the first model's; empty for the first itself."""
+    word: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """One figure of all models."""
+
+    name: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One model of the comparison."""
+
+    name: str
+    label: str
+    """Short enough for a chart on a phone."""
+    report: Any
+    is_baseline: bool
+    """Whether it was set beside without being asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparing:
+    """What the page shows."""
+
+    sides: tuple[Side, ...]
+    warnings: tuple[str, ...]
+    binary: tuple[Line, ...]
+    multiclass: tuple[Line, ...]
+    argmax: tuple[Line, ...]
+    pictures: Mapping[str, Picture]
+    recipe_head: tuple[str, ...]
+    recipes: tuple[tuple[str, ...], ...]
+    """Keys in which the recipes differ, a cell for each model."""
+    published: tuple[Grid, ...]
+
+
+def baseline(chosen: Sequence[Read], found: Sequence[Listed]) -> str | None:
+    """Return the trees to set beside, judged on the same rows; None if there are."""
+    first = chosen[0].report
+    if any(part(r.recipe, "model") in TREES for r in chosen):
+        return None
+    alike = {
+        one.model: one.name
+        for one in reversed(found)  # the newest of a kind last, so that it stays
+        if not one.reason
+        and one.model in TREES
+        and (one.dataset, one.protocol) == (first.dataset, first.protocol)
+        and (one.taxonomy, one.n_rows) == (first.taxonomy, first.n_rows)
+    }
+    return next((alike[model] for model in TREES if model in alike), None)
+
+
+def compare(chosen: Sequence[Read], beside: Read | None = None) -> Comparing:
+    """Return models side by side, differences to the first one."""
+    reads = (*chosen, *([beside] if beside else ()))
+    return _compare(reads, beside is not None)
+
+
+@lru_cache(maxsize=8)
+def _compare(reads: tuple[Read, ...], has_baseline: bool) -> Comparing:
+    labels = _labels(reads)
+    sides = tuple(
+        Side(
+            name=read.name,
+            label=labels[k],
+            report=read.report,
+            is_baseline=has_baseline and k == len(reads) - 1,
+        )
+        for k, read in enumerate(reads)
+    )
+    fair = tuple(is_comparable(sides[0].report, side.report) for side in sides)
+    keys, rows = _recipes(reads)
+
+    def lines(part: str, names: Sequence[str]) -> tuple[Line, ...]:
+        return tuple(_line(sides, fair, part, name) for name in names)
+
+    return Comparing(
+        sides=sides,
+        warnings=tuple(_warnings([side.report for side in sides])),
+        binary=lines("binary", BINARY),
+        multiclass=lines("multiclass", MULTICLASS),
+        argmax=tuple(
+            _plain(sides, part, name)
+            for part, names in (("binary", BINARY[:6]), ("multiclass", MULTICLASS[:3]))
+            for name in names
+        ),
+        pictures=_pictures(sides),
+        recipe_head=keys,
+        recipes=rows,
+        published=tuple(_published(sides)),
+    )
+
+
+def _labels(reads: Sequence[Read]) -> list[str]:
+    """Return model and balancing of each, the end of its name where two are alike."""
+    plain = [
+        "-".join(filter(None, (part(r.recipe, "model"), part(r.recipe, "balance"))))
+        for r in reads
+    ]
+    return [
+        label[:28] if label and plain.count(label) == 1 else f"{label}…{read.name[-6:]}"
+        for label, read in zip(plain, reads, strict=True)
+    ]
+
+
+def is_comparable(one: Any, other: Any) -> bool:
+    """Return whether two reports judge the same rows, classes and protocol alike."""
+    return all(
+        getattr(one, name) == getattr(other, name)
+        for name in ("dataset", "protocol", "taxonomy", "n_rows", "class_counts")
+    )
+
+
+def _warnings(reports: Sequence[Any]) -> list[str]:
+    found = []
+    for attribute, words in (
+        ("protocol", "under different protocols"),
+        ("dataset", "on different data sets"),
+    ):
+        named = dict.fromkeys(str(getattr(r, attribute)) for r in reports)
+        if len(named) > 1:
+            found.append(
+                f"These models were judged {words}: {', '.join(named)}. Their figures "
+                "say nothing about which is better, so no difference is worked out."
+            )
+    first = reports[0]
+    if not found and any(not is_comparable(first, r) for r in reports[1:]):
+        found.append(
+            "These models were judged on other rows or other classes of the same data "
+            "set. Where they differ from the first one, no difference is worked out."
+        )
+    return found
+
+
+def _line(sides: Sequence[Side], fair: Sequence[bool], part: str, name: str) -> Line:
+    first = sides[0].report
+    cells = [_cell(first, part, name)]
+    for side, is_fair in zip(sides[1:], fair[1:], strict=True):
+        cells.append(_cell(side.report, part, name, first if is_fair else None, True))
+    return Line(name=figures.NAMES[name], cells=tuple(cells))
+
+
+def _cell(
+    report: Any, part: str, name: str, first: Any = None, is_other: bool = False
+) -> Cell:
+    is_plain = name in figures.PLAIN
+    value = getattr(report, part)[name]
+    edges = report.intervals[part].get(name)
+    shown = figures.plain(value) if is_plain else figures.percent(value)
+    difference = word = ""
+    if is_other:
+        difference, word = figures.DASH, NOT_COMPARABLE
+    if first is not None:
+        before = getattr(first, part)[name]
+        word = _overlap(edges, first.intervals[part].get(name))
+        if value is None or before is None:
+            word = "undefined"
+        else:
+            by = value - before
+            difference = f"{by:+.4f}" if is_plain else f"{100 * by:+.2f}"
+    return Cell(
+        value=shown,
+        interval=figures.between(edges, is_plain),
+        difference=difference,
+        word=word,
+    )
+
+
+def _overlap(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> str:
+    if one is None or other is None:
+        return "no interval"
+    apart = one["low"] > other["high"] or other["low"] > one["high"]
+    return "intervals apart" if apart else "intervals overlap"
+
+
+def _plain(sides: Sequence[Side], part: str, name: str) -> Line:
+    is_plain = name in figures.PLAIN
+    show = figures.plain if is_plain else figures.percent
+    prefix = "all classes: " if part == "multiclass" else ""
+    return Line(
+        name=prefix + figures.NAMES[name],
+        cells=tuple(
+            Cell(value=show(side.report.argmax[part][name]), interval="")
+            for side in sides
+        ),
+    )
+
+
+def _pictures(sides: Sequence[Side]) -> dict[str, Picture]:
+    published = Comparison(rows=()).published
+    wanted = comparison_page.FIGURES
+    heads = [head for *_, head in wanted.values()]
+    chart = comparison_charts.dots(
+        _ours(sides, wanted) | comparison_page.printed(published),
+        heads,
+        title="Accuracy, recall, F1 and specificity, in per cent",
+        subtitle="attack against benign at the threshold; filled: measured here; "
+        f"hollow: as printed · † {IMPOSSIBLE}: accuracy outside recall and "
+        "specificity",
+    )
+    found = {"dots": one("dots", chart, "Dots of four figures for each model; the "
+                         "same figures stand in the tables.")}  # fmt: skip
+    dataset = sides[0].report.dataset
+    if theirs := comparison_page.surveyed(dataset, published):
+        mine = [side for side in sides if side.report.dataset == dataset]
+        accuracy = {"accuracy": wanted["accuracy"]}
+        chart = comparison_charts.dots(
+            _ours(mine, accuracy) | theirs,
+            ["acc.", "tag"],
+            title=f"Accuracy beside the published systems ({dataset}), in per cent",
+            subtitle="filled: measured here; hollow: as published. Tags: V read in a "
+            "published text, I follows from one, M from memory. Figures under "
+            "different protocols cannot be compared",
+        )
+        found["survey"] = one(
+            "survey", chart, f"Dots: accuracy here and published on {dataset}."
+        )
+    recalls = comparison_charts.recalls(
+        {side.label: side.report.multiclass["recall"] for side in sides},
+        title="Share of each class's rows that were recognised (recall), in per cent",
+        subtitle="at the threshold",
+    )
+    found["recalls"] = one("recalls", recalls, "Recall of each class of each model.")
+    curves = {s.label: s.report.curves["roc"] for s in sides if _has_roc(s.report)}
+    if curves:
+        here = {
+            s.label: (far, rate)
+            for s in sides
+            if (far := s.report.binary["false_alarm_rate"]) is not None
+            and (rate := s.report.binary["detection_rate"]) is not None
+            and s.label in curves
+        }
+        roc = charts.roc(curves, here=here, subtitle="dots: at the threshold")
+        found["roc"] = one("roc", roc, "ROC curves; their areas stand in the table.")
+    return found
+
+
+def _has_roc(report: Any) -> bool:
+    return bool(report.curves["roc"]["detection_rate"])
+
+
+def _ours(
+    sides: Sequence[Side], wanted: Mapping[str, tuple[str, str, str]]
+) -> dict[str, list[dict[str, Any]]]:
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for side in sides:
+        report = side.report
+        mark = ", optimistic" if report.is_optimistic else ""
+        heading = f"Measured here: {report.dataset}, {report.protocol}{mark}"
+        groups.setdefault(heading, []).append(
+            {
+                "name": side.label,
+                "is_published": False,
+                "cells": [
+                    figures.percent(report.binary[name], 1).removesuffix(" %")
+                    for name in wanted
+                ],
+                "figures": {
+                    words: (report.binary[name], None)
+                    for name, (_, words, _) in wanted.items()
+                },
+            }
+        )
+    return groups
+
+
+def _published(sides: Sequence[Side]) -> list[Grid]:
+    """Return what others published, less the systems judged on other data."""
+    datasets = {side.report.dataset for side in sides}
+    found = []
+    for grid in grids(Comparison(rows=())):
+        if grid.head[0] == "system":
+            kept, name = [], ""
+            for row in grid.rows:  # only the first line of a system names it
+                name = row[0] or name
+                if row[2].partition(",")[0] in datasets:
+                    kept.append((name, *row[1:]))
+            if kept:
+                found.append(_with_rows(grid, kept))
+        elif grid.head[0] == "method":
+            found.append(grid)
+    return found
+
+
+def _with_rows(grid: Grid, rows: Sequence[tuple[str, ...]]) -> Grid:
+    return Grid(title=grid.title, note=grid.note, head=grid.head, rows=tuple(rows))
+
+
+def _recipes(
+    reads: Sequence[Read],
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    flat = [dict(_flat(read.recipe)) for read in reads]
+    keys = dict.fromkeys(key for found in flat for key in found)
+    rows = [
+        (key, *(found.get(key, figures.DASH) for found in flat))
+        for key in keys
+        if key not in ("title", "reference")
+        and len({found.get(key) for found in flat}) > 1
+    ]
+    return ("key", *(read.name for read in reads)), tuple(rows)
+
+
+def _flat(value: Mapping[str, Any], path: str = "") -> list[tuple[str, str]]:
+    found = []
+    for key, inner in value.items():
+        name = f"{path}.{key}" if path else str(key)
+        if isinstance(inner, Mapping):
+            found += _flat(inner, name)
+        else:
+            found.append((name, str(inner)))
+    return found

@@ -1,0 +1,141 @@
+"""The first page: what was judged, what waits, what runs; kept fresh cheaply.
+
+The parts ask again with the word they were made from; nothing is counted anew, and
+no chart is drawn again, until that word has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    current_app,
+    make_response,
+    render_template,
+    request,
+    url_for,
+)
+from flask_security import current_user
+from werkzeug.wrappers import Response as Answer
+
+from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import at_least, require
+from evenflow.web.pages import Entry
+from evenflow.web.pages.dashboard import queries
+from evenflow.web.pages.record import first_training
+
+bp = Blueprint("dashboard", __name__)
+NAV = (
+    Entry(label="Dashboard", endpoint="dashboard.index", icon="dashboard", order=10),
+)
+
+USUAL = "7d"
+WORDS = {"24h": "24 hours", "7d": "7 days", "30d": "30 days"}
+
+
+@bp.get("/")
+@require("viewer")
+def index() -> str:
+    """Show the dashboard, or to a new person what to do first."""
+    range_name = request.args.get("range", USUAL)
+    if range_name not in queries.RANGES:
+        range_name = USUAL
+    session = web.db()
+    if queries.is_new(session):
+        return render_template(
+            "dashboard/first.html",
+            job=None if web.detectors.active_name() else first_training(),
+            **_links(),
+        )
+    return render_template(
+        "dashboard/index.html",
+        range_name=range_name,
+        ranges=WORDS,
+        verdicts_etag=_verdicts_etag(range_name),
+        work_etag=_work_etag(),
+        **_verdicts(range_name),
+        **_work(),
+    )
+
+
+@bp.get("/dashboard/live")
+@require("viewer")
+def live() -> Answer:
+    """Answer the charts anew, 304 if nothing has changed."""
+    range_name = request.args.get("range", USUAL)
+    if range_name not in queries.RANGES:
+        abort(404)
+    return _fresh(
+        _verdicts_etag(range_name),
+        "dashboard/_verdicts.html",
+        lambda: _verdicts(range_name),
+    )
+
+
+@bp.get("/dashboard/work")
+@require("viewer")
+def work() -> Answer:
+    """Answer what waits and what runs anew, 304 if nothing has changed."""
+    return _fresh(_work_etag(), "dashboard/_work.html", _work)
+
+
+def _fresh(etag: str, template: str, made: Callable[[], dict[str, Any]]) -> Answer:
+    if request.if_none_match.contains(etag):
+        response = Response(status=304)
+    else:
+        response = make_response(render_template(template, **made()))
+    response.set_etag(etag)
+    return response
+
+
+def _verdicts_etag(range_name: str) -> str:
+    return queries.verdicts_revision(
+        web.db(), range_name, current_user.id, current_user.role
+    )
+
+
+def _work_etag() -> str:
+    return queries.work_revision(
+        web.db(), current_user.id, current_user.role, web.detectors.active_name()
+    )
+
+
+def _verdicts(range_name: str) -> dict[str, Any]:
+    bundle = web.detectors.active()
+    classes = () if bundle is None else bundle.schema.classes
+    return {
+        "verdicts": queries.verdicts(web.db(), range_name, classes),
+        "words": WORDS[range_name],
+        "bar": queries.BARS[queries.RANGES[range_name][1]],
+    }
+
+
+def _work() -> dict[str, Any]:
+    bundle = web.detectors.active()
+    return {
+        "work": queries.work(web.db()),
+        "bundle": bundle,
+        "report": {} if bundle is None else bundle.report,
+        "is_team": at_least("analyst"),
+        **_links(),
+    }
+
+
+def _links() -> dict[str, str]:
+    """Return the addresses of pages of other groups, empty where there are none."""
+    name = web.detectors.active_name()
+    return {
+        "upload_url": _url("uploads.index"),
+        "explore_url": _url("explore.index"),
+        "experiments_url": _url("experiments.index"),
+        "model_url": _url("models.show", name=name) if name else "",
+    }
+
+
+def _url(endpoint: str, **values: Any) -> str:
+    known = endpoint in current_app.view_functions
+    return url_for(endpoint, **values) if known else ""

@@ -1,0 +1,336 @@
+"""What the dashboard shows, from the hourly counts: a few queries however many rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask_security import current_user
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from evenflow.schema import BENIGN
+from evenflow.web.charts import daily
+from evenflow.web.frame.permissions import at_least, visible
+from evenflow.web.jobs.queue import LIVE
+from evenflow.web.knowledge import about
+from evenflow.web.store.tables import Alert, Audit, Job, Record, Tally, now
+
+RANGES = {"24h": (24, 1), "7d": (7 * 24, 6), "30d": (30 * 24, 24)}
+"""Name of a range -> its hours, and the hours of one bar."""
+BARS = {1: "hour", 6: "six hours", 24: "day"}
+SIDES = ("normal", "", " ", "attack")
+"""The colours of normal and attack: blue, and the vermilion of a problem."""
+TOP = 8
+"""Services and sources that are named."""
+LOOKED_AT = 20_000
+"""Newest alerts whose judgements are counted."""
+MOST_JOBS = 6
+STILL_COUNTED = timedelta(hours=2)
+"""Age of the hours whose counts may still grow."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Top:
+    """One service or source."""
+
+    value: str
+    n: int
+    attacks: int
+
+    @property
+    def share(self) -> float:
+        """Share of attacks, [0, 1]."""
+        return self.attacks / self.n
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdicts:
+    """The verdicts of a range."""
+
+    by_class: tuple[tuple[str, int], ...]
+    """Class and count, normal first, then the most common attack."""
+    traffic: Mapping[str, Any]
+    """Chart of all verdicts."""
+    attacks: Mapping[str, Any] | None
+    """Chart of the attacks; None if there were none."""
+    shares: Mapping[str, Any] | None
+    """Chart of the attacks by class."""
+    services: tuple[Top, ...]
+    sources: tuple[Top, ...]
+    peak: str
+    """When the most attacks were, in words; empty if there were none."""
+
+    @property
+    def n(self) -> int:
+        """All verdicts."""
+        return sum(n for _, n in self.by_class)
+
+    @property
+    def n_attacks(self) -> int:
+        """Verdicts that are an attack."""
+        return sum(n for label, n in self.by_class if label != BENIGN)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Feedback:
+    """What people said of the verdicts of one class."""
+
+    label: str
+    name: str
+    judged: int
+    wrong: int
+
+    @property
+    def share(self) -> float:
+        """Share of the judged ones that were wrong, [0, 1]."""
+        return self.wrong / self.judged
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What waits and what runs."""
+
+    states: Mapping[str, int]
+    """State of alerts -> count."""
+    feedback: tuple[Feedback, ...]
+    jobs: Sequence[Job]
+
+
+def verdicts(session: Session, range_name: str, classes: Sequence[str]) -> Verdicts:
+    """Return the verdicts of a range that the current person may see.
+
+    Parameters
+    ----------
+    session : Session
+    range_name : {'24h', '7d', '30d'}
+    classes : sequence of str
+        Of the model in use: the order of the colours.
+    """
+    hours, step = RANGES[range_name]
+    end = _bar(now(), step) + timedelta(hours=step)
+    start = end - timedelta(hours=hours)
+    rows = session.execute(
+        _seen(
+            select(Tally.hour, Tally.label, func.sum(Tally.n)).where(
+                Tally.facet == "all", Tally.hour >= start
+            )
+        ).group_by(Tally.hour, Tally.label)
+    ).all()
+    counts: dict[tuple[datetime, str], int] = {}
+    totals: dict[str, int] = {}
+    for hour, label, n in rows:
+        at = _bar(hour, step)
+        counts[at, label] = counts.get((at, label), 0) + int(n)
+        totals[label] = totals.get(label, 0) + int(n)
+    by_class = sorted(totals.items(), key=lambda pair: (pair[0] != BENIGN, -pair[1]))
+    attacks = [(label, n) for label, n in by_class if label != BENIGN]
+    domain = list(dict.fromkeys([*classes, *sorted(totals)]))
+    names = {label: about(label).name for label in domain}
+    colours = [names[label] for label in domain]
+    axis: dict[str, Any] = {"start": start, "end": end}
+    return Verdicts(
+        by_class=tuple(by_class),
+        traffic=daily.over_time(
+            list(_sides(counts, step)),
+            SIDES,
+            shown=("normal", "attack"),
+            title="verdicts",
+            **axis,
+        ),
+        attacks=daily.over_time(
+            list(_attacks(counts, step, domain, names)),
+            colours,
+            shown=[
+                names[label]
+                for label in domain
+                if totals.get(label) and label != BENIGN
+            ],
+            title="attacks",
+            **axis,
+        )
+        if attacks
+        else None,
+        shares=daily.shares(
+            [(names[label], n) for label, n in attacks], colours, title="verdicts"
+        )
+        if attacks
+        else None,
+        services=_top(session, "service", start),
+        sources=_top(session, "src", start),
+        peak=_peak(counts, step),
+    )
+
+
+def work(session: Session) -> Work:
+    """Return what waits and what runs, as far as the current person may see it."""
+    states = session.execute(
+        _mine(select(Alert.state, func.count()), Alert).group_by(Alert.state)
+    ).all()
+    jobs = session.scalars(
+        _mine(select(Job), Job)
+        .where(Job.state.in_(LIVE))
+        .order_by(Job.created_at)
+        .limit(MOST_JOBS)
+    ).all()
+    return Work(
+        states={state: int(n) for state, n in states},
+        feedback=_feedback(session),
+        jobs=jobs,
+    )
+
+
+def _feedback(session: Session) -> tuple[Feedback, ...]:
+    """Return what was said by class, the most judged first, normal last."""
+    newest = _mine(select(Alert.id), Alert).order_by(Alert.id.desc()).limit(LOOKED_AT)
+    judged = session.execute(
+        _mine(select(Alert.label, Alert.judgement, func.count()), Alert)
+        .where(Alert.judgement.is_not(None), Alert.id.in_(newest))
+        .group_by(Alert.label, Alert.judgement)
+    ).all()
+    said: dict[str, dict[str, int]] = {}
+    for label, judgement, n in judged:
+        said.setdefault(label, {})[str(judgement)] = int(n)
+    feedback = (
+        Feedback(
+            label=label,
+            name=about(label).name,
+            judged=sum(found.values()),
+            wrong=found.get("wrong", 0),
+        )
+        for label, found in said.items()
+    )
+    return tuple(sorted(feedback, key=lambda f: (f.label == BENIGN, -f.judged)))
+
+
+def verdicts_revision(session: Session, *more: object) -> str:
+    """Return a word that changes when :func:`verdicts` would: one cheap query.
+
+    Counts change in the hours that run; the hour is in the word, for all that leaves.
+    """
+    hour = _hour(now())
+    seen = session.execute(
+        _seen(
+            select(func.count(), func.max(Tally.id), func.sum(Tally.n)).where(
+                Tally.facet == "all", Tally.hour >= hour - STILL_COUNTED
+            )
+        )
+    ).one()
+    return _word(hour, *seen, *more)
+
+
+def work_revision(session: Session, *more: object) -> str:
+    """Return a word that changes when :func:`work` would: a few cheap queries."""
+    ends = [
+        session.scalar(_mine(select(Alert.id), Alert).order_by(order).limit(1))
+        for order in (Alert.id, Alert.id.desc())
+    ]
+    jobs = session.execute(
+        _mine(select(Job.id, Job.state, Job.progress), Job)
+        .where(Job.state.in_(LIVE))
+        .order_by(Job.created_at)
+        .limit(MOST_JOBS)
+    ).all()
+    return _word(*ends, _changes(session), *map(tuple, jobs), *more)
+
+
+def _changes(session: Session) -> int | None:
+    """Return the number of the last change of an alert: each is in the log."""
+    query = select(Audit.id).where(Audit.action == "alert.change")
+    return session.scalar(query.order_by(Audit.id.desc()).limit(1))
+
+
+def is_new(session: Session) -> bool:
+    """Return whether the current person has nothing yet: no record, no upload."""
+    kept = session.scalar(_mine(select(Record.id), Record).limit(1))
+    put = session.scalar(_mine(select(Job.id), Job).where(Job.lane == "score").limit(1))
+    return kept is None and put is None
+
+
+def _seen(query: Any) -> Any:
+    """Return the query less the counts that the person may not see."""
+    if at_least("analyst"):
+        return query
+    return query.where(Tally.owner_id == current_user.id)
+
+
+def _mine(query: Any, table: Any) -> Any:
+    """Return :func:`~evenflow.web.frame.permissions.visible` of any query."""
+    return visible(query, table)
+
+
+def _top(session: Session, facet: str, start: datetime) -> tuple[Top, ...]:
+    n = func.sum(Tally.n)
+    attacks = func.sum(case((Tally.label != BENIGN, Tally.n), else_=0))
+    rows = session.execute(
+        _seen(
+            select(Tally.value, n, attacks).where(
+                Tally.facet == facet, Tally.hour >= start
+            )
+        )
+        .group_by(Tally.value)
+        .order_by(n.desc(), Tally.value)
+        .limit(TOP)
+    ).all()
+    return tuple(Top(value=v, n=int(n), attacks=int(a)) for v, n, a in rows)
+
+
+def _sides(
+    counts: Mapping[tuple[datetime, str], int], step: int
+) -> Iterator[dict[str, Any]]:
+    summed: dict[tuple[datetime, bool], int] = {}
+    for (at, label), n in counts.items():
+        key = (at, label != BENIGN)
+        summed[key] = summed.get(key, 0) + n
+    for (at, is_attack), n in sorted(summed.items()):
+        side = "attack" if is_attack else "normal"
+        yield _when(at, step) | {"class": side, "n": n, "rank": int(is_attack)}
+
+
+def _attacks(
+    counts: Mapping[tuple[datetime, str], int],
+    step: int,
+    domain: Sequence[str],
+    names: Mapping[str, str],
+) -> Iterator[dict[str, Any]]:
+    for (at, label), n in sorted(counts.items()):
+        if label != BENIGN:
+            bar = {"class": names[label], "n": n, "rank": domain.index(label)}
+            yield _when(at, step) | bar
+
+
+def _when(at: datetime, step: int) -> dict[str, Any]:
+    """Return where a bar begins and ends; a gap tells it from the next one."""
+    end = at + timedelta(hours=step) - timedelta(minutes=6 * step)
+    return {"at": at.isoformat(), "to": end.isoformat(), "from": _said(at, step)}
+
+
+def _peak(counts: Mapping[tuple[datetime, str], int], step: int) -> str:
+    summed: dict[datetime, int] = {}
+    for (at, label), n in counts.items():
+        if label != BENIGN:
+            summed[at] = summed.get(at, 0) + n
+    if not summed:
+        return ""
+    at = max(summed, key=lambda moment: (summed[moment], moment))
+    return f"{summed[at]:,} on {_said(at, step)}"
+
+
+def _said(at: datetime, step: int) -> str:
+    return at.strftime("%d %B" if step == 24 else "%d %B, %H:%M UTC")
+
+
+def _bar(at: datetime, step: int) -> datetime:
+    """Return when the bar begins that a moment is in."""
+    return _hour(at).replace(hour=at.hour - at.hour % step)
+
+
+def _hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+def _word(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]

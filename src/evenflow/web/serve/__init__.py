@@ -1,0 +1,1 @@
+"""The server's processes: the web server and the parent that keeps its children."""

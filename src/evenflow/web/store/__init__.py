@@ -1,0 +1,1 @@
+"""The data on disk: the database, the data folder, backups, migrations."""

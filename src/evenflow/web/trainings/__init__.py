@@ -1,0 +1,1 @@
+"""Trainings: the recipe's form, the background job, the list."""

@@ -1,0 +1,224 @@
+"""Train what a recipe describes; the bundle then stands among the models.
+
+The checkpoint lies beside the bundle that is being made, so a worker that dies, or is
+told to leave, loses one epoch at most: whoever takes the job again goes on from there.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from evenflow import experiment
+from evenflow.errors import BusyError, DataError
+from evenflow.progress import Epoch, Event, Progress
+from evenflow.recipe import Recipe
+from evenflow.runtime.bundle import Bundle
+from evenflow.web.jobs import queue
+from evenflow.web.jobs.task import Outcome, Task
+from evenflow.web.models.detectors import ACTIVE
+from evenflow.web.store.tables import Audit, Job, Setting
+
+LANE = "train"
+FIRST = "first-training"
+"""Id of the job that trains the embedded default on a new server."""
+FIRST_RECIPE = "synthetic/cnn-hybrid"
+"""Trained in some seconds on two cores."""
+MOST_EPOCHS = 300
+"""Epochs that the progress holds; of more, evenly many are left out."""
+BUSY_S = 120.0
+"""Longest wait for a worker that lost this job and has not noticed yet."""
+RETRY_S = 2.0
+
+
+def run(task: Task) -> Outcome:
+    """Run the experiment of a job.
+
+    Parameters
+    ----------
+    task : Task
+        Its payload holds ``recipe``, as :meth:`Recipe.to_dict` made it or the name
+        of one, and may hold ``name``, which the bundle gets.
+
+    Raises
+    ------
+    EvenflowError
+        The data is not here, or the recipe asks for what cannot be.
+    StorageError
+        The bundle cannot be written.
+    """
+    recipe = _recipe(task.payload["recipe"])
+    name = str(task.payload.get("name") or bundle_name(recipe))
+    output = task.home.bundles / name
+    if not experiment.is_done(output, recipe):  # a worker may have died after that
+        _train(task, recipe, output)
+    task.say(step="check the model", done=0)
+    bundle = task.detectors.load(name)
+
+    def store(session: Session) -> None:
+        if session.get(Setting, ACTIVE) is None:
+            task.detectors.activate(session, name)
+            detail = {"reason": "none was in use"}
+            session.add(
+                Audit(
+                    actor="experiment",
+                    action="bundle.activate",
+                    object=name,
+                    detail=detail,
+                )
+            )
+
+    return Outcome(result=_result(name, recipe, bundle, task.said), store=store)
+
+
+def _recipe(said: Any) -> Recipe:
+    if isinstance(said, str):
+        return Recipe.load(said)
+    return Recipe.from_dict(said, source="the recipe")
+
+
+def bundle_name(recipe: Recipe) -> str:
+    """Return the name of a recipe's bundle: another recipe, another name."""
+    parts = (recipe.dataset.name, recipe.model.name, recipe.balance.name)
+    named = "-".join(re.sub(r"[^A-Za-z0-9_]+", "_", part)[:30] for part in parts)
+    return f"{named}-seed{recipe.seed}-{recipe.sha256[:8]}"
+
+
+def _train(task: Task, recipe: Recipe, output: Path) -> None:
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            experiment.run(
+                recipe,
+                folders=task.settings.data_folders,
+                output=output,
+                resume=True,
+                device="auto",
+                on_event=listener(task),
+            )
+            return
+        except BusyError as error:
+            if time.monotonic() > until:
+                raise DataError(
+                    "another worker is still training this and does not stop; "
+                    "expected it to let go. Resume the experiment later"
+                ) from error
+            task.say(step="wait for the worker before", done=0)
+            time.sleep(RETRY_S)
+
+
+def listener(task: Task) -> Callable[[Event], None]:
+    """Return what keeps steps, epochs and notes as the job's progress.
+
+    What an earlier worker said of its epochs stays: it is the same training.
+    """
+    before = task.job.progress or {}
+    epochs: list[dict[str, Any]] = list(before.get("epochs", ()))
+    steps: list[dict[str, Any]] = []
+    began = time.monotonic()
+
+    def heard(event: Event) -> None:
+        nonlocal began
+        if isinstance(event, Epoch):
+            value = {k: _finite(v) for k, v in asdict(event).items()}
+            kept = [e for e in epochs if e["number"] < event.number]
+            epochs[:] = thinned([*kept, value])
+            task.say(epochs=list(epochs))
+            return
+        if isinstance(event, Progress) and event.unit == "step":
+            if event.total is None:
+                began = time.monotonic()
+                steps.append({"name": event.step, "seconds": None})
+            elif steps and steps[-1]["name"] == event.step:
+                steps[-1]["seconds"] = round(time.monotonic() - began, 2)
+            task.said["steps"] = [dict(step) for step in steps]
+        task.on_event(event)
+
+    if epochs:
+        task.said["epochs"] = list(epochs)
+    return heard
+
+
+def thinned(epochs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return at most so many epochs as a page draws, the last one always."""
+    if len(epochs) <= MOST_EPOCHS:
+        return epochs
+    return [*epochs[:-1:2], epochs[-1]]
+
+
+def _finite(value: Any) -> Any:
+    """Return the value; None for what JSON has no number for."""
+    is_odd = isinstance(value, float) and (value != value or abs(value) == float("inf"))
+    return None if is_odd else value
+
+
+def _result(
+    name: str, recipe: Recipe, bundle: Bundle, said: Mapping[str, Any]
+) -> dict[str, Any]:
+    binary, several = bundle.report["binary"], bundle.report["multiclass"]
+    return {
+        "bundle": name,
+        "protocol": bundle.report["protocol"],
+        "figures": {
+            "detection_rate": binary["detection_rate"],
+            "false_alarm_rate": binary["false_alarm_rate"],
+            "accuracy": binary["accuracy"],
+            "macro_f1": several["macro_f1"],
+        },
+        "history": bundle.report["training"]["history"],
+        "notes": bundle.report["training"]["notes"],
+        "recipe": recipe.to_dict(),
+        "steps": said.get("steps", []),
+    }
+
+
+def can_train() -> bool:
+    """Return whether the packages that train are installed."""
+    wanted = ("torch", "sklearn", "imblearn", "onnx", "skl2onnx", "lightgbm")
+    return all(importlib.util.find_spec(name) is not None for name in wanted)
+
+
+def first_training(session: Session) -> Job | None:
+    """Queue the training that gives a new server its first model, once.
+
+    Nothing is queued where a model is in use, where a training waits or runs, or
+    where the packages that train are not installed. One that failed is tried again;
+    one that somebody stopped is not.
+
+    Returns
+    -------
+    Job or None
+        The job that was queued now.
+    """
+    if session.get(Setting, ACTIVE) is not None or not can_train():
+        return None
+    waiting = select(func.count()).select_from(Job)
+    waiting = waiting.where(Job.kind == "train", Job.state.in_(queue.LIVE))
+    if session.scalar(waiting):
+        return None
+    job = session.get(Job, FIRST)
+    if job is not None:
+        again = job.state == "failed" and queue.requeue(session, job)
+        return job if again else None
+    name = session.get_bind().dialect.name
+    insert: Any = sqlite.insert if name == "sqlite" else postgresql.insert
+    statement = insert(Job).values(
+        id=FIRST,
+        kind="train",
+        lane=LANE,
+        title="The first model, on synthetic rows",
+        # a name: the server's own process loads nothing that trains
+        payload={"recipe": FIRST_RECIPE},
+    )
+    # two servers may start at once
+    session.execute(statement.on_conflict_do_nothing(index_elements=["id"]))
+    return session.get(Job, FIRST)

@@ -1,0 +1,141 @@
+"""Trainings as people start, watch, stop and resume them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from evenflow.errors import DataError
+from evenflow.judge import charts
+from evenflow.recipe import Recipe
+from evenflow.web.charts.reports import Picture, drawn
+from evenflow.web.jobs import queue
+from evenflow.web.jobs.retention import remove
+from evenflow.web.store.data_folder import Home
+from evenflow.web.store.database import serialize
+from evenflow.web.store.tables import Job
+from evenflow.web.trainings import job as train_job
+
+KIND = "train"
+
+
+def start(
+    session: Session, home: Home, recipe: Recipe, *, owner_id: int, most_waiting: int
+) -> Job:
+    """Queue the training of a recipe.
+
+    Raises
+    ------
+    DataError
+        The same training was done already, or is under way; or its owner has too many
+        jobs.
+    """
+    name = train_job.bundle_name(recipe)
+    if (home.bundles / name).exists():
+        raise DataError(
+            f"the model {name} came from this very recipe, and training it again "
+            "would make it again. Change the recipe, the seed for example"
+        )
+    serialize(session, "training", name)
+    if (other := _under_way(session, name)) is not None:
+        raise DataError(
+            f"this very recipe is in the list already ({other.title}, {other.state}). "
+            "Resume that one, or change the recipe, the seed for example"
+        )
+    return queue.put(
+        session,
+        KIND,
+        lane=train_job.LANE,
+        payload={"recipe": recipe.to_dict(), "name": name},
+        title=recipe.title or recipe.name,
+        owner_id=owner_id,
+        most_waiting=most_waiting,
+    )
+
+
+def _under_way(session: Session, name: str) -> Job | None:
+    jobs = session.scalars(select(Job).where(Job.kind == KIND, Job.state != "done"))
+    return next((job for job in jobs if job.payload.get("name") == name), None)
+
+
+def discard(session: Session, home: Home, job: Job) -> bool:
+    """Forget a training that was stopped or failed, and its checkpoint.
+
+    Returns
+    -------
+    bool
+        False, and nothing is changed, where it goes on or has ended well.
+    """
+    gone = delete(Job).where(Job.id == job.id, Job.state.in_(("stopped", "failed")))
+    if getattr(session.execute(gone), "rowcount", 0) != 1:
+        return False
+    name = str(job.payload.get("name", ""))
+    if name and name.replace("-", "").replace("_", "").isalnum():
+        remove(home.bundles / f"{name}.partial")
+    return True
+
+
+def recipe_of(job: Job) -> Mapping[str, Any]:
+    """Return the recipe of a job; empty for one by name that is not done."""
+    said = (job.result or {}).get("recipe") or job.payload.get("recipe")
+    return said if isinstance(said, Mapping) else {}
+
+
+def name_of(job: Job) -> str:
+    """Return what is trained, in a few words: data set, model, balancing."""
+    said = job.payload.get("recipe")
+    if isinstance(said, str):
+        return said
+    parts = [(said or {}).get(key) for key in ("dataset", "model", "balance")]
+    dataset, model, balance = (
+        str(part.get("name", "")) if isinstance(part, Mapping) else "" for part in parts
+    )
+    return f"{dataset}/{model}-{balance}"
+
+
+def epochs(job: Job) -> Sequence[Mapping[str, Any]]:
+    """Return the epochs that are known of."""
+    found = (job.result or {}).get("history") or (job.progress or {}).get("epochs")
+    return found or []
+
+
+def curves(job: Job) -> dict[str, Picture]:
+    """Return loss and macro F1 by epoch; empty before the first."""
+    found = epochs(job)
+    if not found:
+        return {}
+    made = zip(("loss", "macro_f1"), charts.training_curves(found), strict=True)
+    alts = {
+        "loss": "Loss of training and validation rows by epoch.",
+        "macro_f1": "Macro F1 of the validation rows by epoch.",
+    }
+    return drawn((name, chart, alts[name]) for name, chart in made)
+
+
+def before(session: Session, job: Job) -> int:
+    """Return how many jobs of the lane come before one that waits."""
+    query = select(func.count()).select_from(Job)
+    query = query.where(
+        Job.lane == job.lane,
+        Job.state.in_(queue.LIVE),
+        Job.created_at < job.created_at,
+    )
+    return int(session.scalar(query) or 0)
+
+
+def word(*parts: Any) -> str:
+    """Return a short word that changes whenever one of the parts does."""
+    told = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(told.encode()).hexdigest()[:20]
+
+
+def state_word(job: Job, more: Any = "") -> str:
+    """Return the word for everything a page shows of a job's state."""
+    return word(
+        job.id, job.state, job.stop_requested, job.progress, job.error, job.result, more
+    )

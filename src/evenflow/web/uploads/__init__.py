@@ -1,0 +1,1 @@
+"""Uploads: received, scored in the background, read and deleted."""

@@ -1,0 +1,166 @@
+"""Score an uploaded file: all verdicts as a file, the counts and the worst as rows.
+
+The file is judged into the job's own folder, and read from there; the rows are stored
+in the transaction that ends the job. A worker that dies leaves nothing but a folder
+that the next one empties.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from evenflow.errors import DataError, StorageError
+from evenflow.files import storage_error
+from evenflow.progress import Event, Progress
+from evenflow.runtime._limits import Limits
+from evenflow.runtime.stream import score_file
+from evenflow.web.jobs.retention import remove
+from evenflow.web.jobs.task import Outcome, Task
+from evenflow.web.store.database import add_tallies
+from evenflow.web.store.tables import Alert, Job, now
+from evenflow.web.uploads.alerts import alerts, counted, likeliest
+from evenflow.web.uploads.results import FILE, REJECTS, Results
+
+logger = logging.getLogger(__name__)
+
+SENT = "data"
+"""Name of every uploaded file; the sender's own name is only ever shown."""
+
+
+def run(task: Task) -> Outcome:
+    """Score the file of a job.
+
+    Parameters
+    ----------
+    task : Task
+        Its payload holds ``bundle``, and ``name``, the sender's name of the file.
+
+    Raises
+    ------
+    DataError
+        The file is no file of records of the bundle, or over a limit.
+    StorageError
+        The disk is full.
+    """
+    started = time.perf_counter()
+    source = task.uploaded / SENT
+    if not source.is_file():
+        raise DataError(
+            "the uploaded file is not there any more, expected it until it is scored. "
+            "Upload it again"
+        )
+    bundle_name = str(task.payload["bundle"])
+    task.say(step="load the model", done=0)
+    bundle = task.detectors.load(bundle_name)
+    task.check()
+    _emptied(task.results)
+    try:
+        summary = score_file(
+            bundle,
+            source,
+            task.results / FILE,
+            keep_columns=True,
+            on_bad_row="reject",
+            rejects=task.results / REJECTS,
+            name=str(task.payload.get("name", "the file")),
+            limits=limits(task.settings.max_rows, task.settings.max_unpacked_mb),
+            on_event=_scaled(task.on_event),
+        )
+        task.say(step="store", done=summary.read, total=summary.read)
+        path = task.results / FILE
+        results = Results(path, bundle.schema.classes)
+        lines = likeliest(path, task.settings.alerts_per_upload)
+        at = now()
+        rows = alerts(
+            path,
+            results,
+            lines,
+            job=task.job,
+            names=bundle.schema.names,
+            at=at,
+            bundle=bundle_name,
+        )
+        tallied = counted(
+            path,
+            results,
+            summary.counts,
+            at=at,
+            owner_id=task.job.owner_id,
+            bundle=bundle_name,
+        )
+    except BaseException:
+        if task.lease.is_ours():  # else the folder is another worker's now
+            remove(task.results)
+        raise
+
+    def store(session: Session) -> None:
+        # an account may have been deleted while its file was judged
+        owner_id = session.scalar(select(Job.owner_id).where(Job.id == task.job.id))
+        for row in rows:
+            row["owner_id"] = owner_id
+        for row in tallied:
+            row["owner_id"] = owner_id or 0
+        if rows:
+            session.execute(insert(Alert), rows)
+        add_tallies(session, tallied)
+
+    seconds = time.perf_counter() - started
+    result: dict[str, Any] = summary.to_dict()
+    result |= {
+        "bundle": bundle_name,
+        "bytes": source.stat().st_size,
+        "unit": "row" if _is_parquet(source) else "line",
+        "columns": list(results.given)[:1000],
+        "alerts": {"opened": len(rows), "of": summary.attacks},
+        "seconds": seconds,
+        "rows_per_s": summary.read / seconds,
+    }
+    return Outcome(result=result, store=store, after=lambda: remove(task.uploaded))
+
+
+def limits(rows: int, unpacked_mb: float) -> Limits:
+    """Return how much of an upload is read."""
+    return Limits(rows=rows, unpacked_bytes=int(unpacked_mb * 2**20))
+
+
+def _scaled(tell: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Return the listener with an end that never lies before what is done."""
+
+    def told(event: Event) -> None:
+        if isinstance(event, Progress) and event.total is not None:
+            total = max(event.total, event.done)
+            event = Progress(
+                step="score", done=event.done, total=total, unit=event.unit
+            )
+        tell(event)
+
+    return told
+
+
+def _emptied(folder: Path) -> None:
+    """Make the folder anew: a worker that died may have left parts in it.
+
+    Raises
+    ------
+    StorageError
+        It cannot be made.
+    """
+    try:
+        remove(folder)
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise storage_error(folder, error) from error
+
+
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(4) == b"PAR1"

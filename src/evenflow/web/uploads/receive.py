@@ -1,0 +1,398 @@
+"""Take files in: whole from a form or a program, or piece by piece from a browser.
+
+Whatever a file is called, it is stored as ``data`` in a folder named by random letters;
+its own name is only ever shown. While it arrives the folder ends in ``.part``; once all
+is there it gets the job's id, and the job scores it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+from flask import abort
+from werkzeug.exceptions import Conflict
+
+from evenflow.errors import DataError, StorageError
+from evenflow.files import storage_error
+from evenflow.web.frame.context import web
+from evenflow.web.frame.large_bodies import Readable, lock, spool
+from evenflow.web.frame.large_bodies import copy as _copy
+from evenflow.web.frame.permissions import audit
+from evenflow.web.jobs import queue
+from evenflow.web.jobs.retention import remove
+from evenflow.web.store.database import serialize
+from evenflow.web.store.tables import Job
+from evenflow.web.uploads.file_kinds import kind_of, shown_name
+from evenflow.web.uploads.job import SENT
+
+PART_BYTES = 4 * 2**20
+"""Size of the pieces a browser sends."""
+MOST_UNFINISHED = 5
+"""Uploads of one person that may be under way."""
+IDLE_S = 3600.0
+"""Seconds without a piece after which an upload under way counts no more."""
+FINISH_S = 2.0
+"""Seconds that the end of an upload waits for another request that ends it."""
+BUSY = "Another piece is being received. Wait a moment, then try again"
+_ID = re.compile(r"[0-9a-f]{24}")
+_META = "about.json"
+
+
+def receive(
+    user: Any,
+    name: str,
+    stream: Readable,
+    *,
+    bundle: str = "",
+    on_accept: Callable[[Job], None] = lambda _job: None,
+) -> Job:
+    """Take a whole file and queue the job that scores it.
+
+    Parameters
+    ----------
+    user : User
+        Whose upload it is.
+    name : str
+        What the sender calls the file; only ever shown.
+    stream : file
+    bundle : str
+        The model that shall score it; the one in use without.
+    on_accept : callable
+        Is given the job before it is committed, and may add to that.
+
+    Returns
+    -------
+    Job
+        Committed.
+
+    Raises
+    ------
+    DataError
+        It is no file of records, there is no model, or too many jobs wait.
+    StorageError
+        The disk is full; nothing is left behind.
+    RequestEntityTooLarge
+        It has more bytes than ``max_upload_mb``.
+    """
+    bundle = _bundle(bundle)
+    _room(user, 0)
+    web.db.commit()  # no transaction stays open while the file arrives
+    upload_id = queue.new_id()
+    part = _part(upload_id)
+    with _all_or_nothing(part):
+        part.mkdir(mode=0o700)
+        with (part / SENT).open("xb", buffering=0) as out:
+            _copy(stream, out, most_bytes(), _too_large)
+        return accept(user, part, upload_id, name, bundle, on_accept)
+
+
+def begin(user: Any, name: str, size: int, *, bundle: str = "") -> str:
+    """Begin an upload in pieces; return its id.
+
+    Raises
+    ------
+    DataError
+        There is no model, or too much of this person is under way.
+    StorageError
+        There is no room for a file of that size.
+    RequestEntityTooLarge
+        It has more bytes than ``max_upload_mb``.
+    """
+    bundle = _bundle(bundle)
+    if size < 1:
+        raise DataError(f"{shown_name(name)} is empty, expected a file of records")
+    if size > most_bytes():
+        _too_large()
+    _room(user, size)
+    serialize(web.db, "uploads", user.id)
+    if len(_unfinished(user.id)) >= MOST_UNFINISHED:
+        raise DataError(
+            f"{MOST_UNFINISHED} of your uploads are under way, expected fewer. Finish "
+            "one; without a new piece each is deleted after an hour"
+        )
+    upload_id = queue.new_id()
+    part = _part(upload_id)
+    about = {
+        "owner": user.id,
+        "name": shown_name(name),
+        "size": size,
+        "bundle": bundle,
+    }
+    with _all_or_nothing(part):
+        part.mkdir(mode=0o700)
+        (part / SENT).touch(mode=0o600)
+        (part / _META).write_text(json.dumps(about), encoding="utf-8")
+        web.db.commit()
+    return upload_id
+
+
+def offset(user: Any, upload_id: str) -> int:
+    """Return how many bytes of an unfinished upload are here; 404 if it is not one."""
+    part, _ = _mine(user, upload_id)
+    return (part / SENT).stat().st_size
+
+
+def append(user: Any, upload_id: str, at: int, stream: Readable) -> int:
+    """Add a piece that begins at byte ``at``; return how many bytes are here then.
+
+    The piece is read from the client first and the file is locked only to write it:
+    a slow client holds nothing that another request waits for.
+
+    Raises
+    ------
+    Conflict
+        The pieces before it are not here, or it is here already; the response says
+        where to go on. Or another piece is being written at this moment.
+    DataError
+        It goes beyond the size that was announced.
+    StorageError
+        The disk is full; nothing is left behind.
+    """
+    part, about = _mine(user, upload_id)
+    path = part / SENT
+    web.db.commit()  # no transaction stays open while the piece arrives
+    try:
+        with path.open("r+b", buffering=0) as out, spool(web.home.uploads) as piece:
+            _follows(at, out)  # early: a piece in vain is not read
+            _copy(stream, piece, about["size"] - at, _beyond)
+            piece.seek(0)
+            lock(out, BUSY)
+            here = _follows(at, out)
+            out.seek(here)
+            try:
+                _copy(piece, out, about["size"] - here, _beyond)
+            except BaseException:
+                out.truncate(here)
+                raise
+            now_here = out.tell()
+    except FileNotFoundError:
+        abort(404)
+    except StorageError:
+        remove(part)
+        raise
+    if here == 0 and now_here:  # what is plainly something else is not sent whole
+        with _all_or_nothing(part):
+            kind_of(path, about["name"])
+    return now_here
+
+
+def finish(user: Any, upload_id: str) -> Job:
+    """Queue the job of an upload whose pieces are all here; asked twice it is one job.
+
+    Raises
+    ------
+    DataError
+        Pieces are missing, or as for :func:`receive`.
+    """
+    with _locked(upload_id):  # asked twice at once: one after the other
+        if (job := _finished(user, upload_id)) is not None:
+            return job
+        part, about = _mine(user, upload_id)
+        found = (part / SENT).stat().st_size
+        if found != about["size"]:
+            raise DataError(
+                f"{found} of {about['size']} bytes of {about['name']} are here, "
+                "expected all. Send the rest"
+            )
+        with _all_or_nothing(part):
+            return accept(user, part, upload_id, about["name"], about["bundle"])
+
+
+def discard(user: Any, upload_id: str) -> None:
+    """Delete an unfinished upload."""
+    part, _ = _mine(user, upload_id)
+    remove(part)
+
+
+def accept(
+    user: Any,
+    part: Path,
+    upload_id: str,
+    name: str,
+    bundle: str,
+    on_accept: Callable[[Job], None] = lambda _job: None,
+) -> Job:
+    """Queue the job that scores a file that is here; committed when this returns.
+
+    Raises
+    ------
+    DataError
+        It is no file of records, or too many jobs of this person wait.
+    """
+    path, name = part / SENT, shown_name(name)
+    kind = kind_of(path, name)
+    folder = web.home.uploads / upload_id
+    try:
+        job = queue.put(
+            web.db(),
+            kind.job,
+            lane="score",
+            payload={"file": SENT, "bundle": bundle, "name": name, "kind": kind.name},
+            title=name,
+            owner_id=user.id,
+            job_id=upload_id,
+            most_waiting=web.settings.max_waiting_jobs,
+        )
+        audit(
+            "upload.accept",
+            upload_id,
+            user=user,
+            name=name,
+            bytes=path.stat().st_size,
+            bundle=bundle,
+        )
+        (part / _META).unlink(missing_ok=True)
+        part.rename(folder)
+        web.db.flush()
+        on_accept(job)
+        web.db.commit()
+    except BaseException:
+        web.db.rollback()
+        remove(folder)
+        raise
+    return job
+
+
+def most_bytes() -> int:
+    """Return the most bytes of one file."""
+    return int(web.settings.max_upload_mb * 2**20)
+
+
+class _Elsewhere(Conflict):
+    """A piece that does not follow what is here."""
+
+    def __init__(self, here: int) -> None:
+        super().__init__(f"{here} bytes are here, expected the piece that follows")
+        self.here = here
+
+
+@contextmanager
+def _locked(upload_id: str) -> Iterator[None]:
+    """Hold an upload's file, wherever it stands by now, against another request."""
+    places = [_part(upload_id), web.home.uploads / upload_id]
+    with ExitStack() as stack:
+        for place in places if _ID.fullmatch(upload_id) else ():
+            try:
+                stream = stack.enter_context((place / SENT).open("rb"))
+            except FileNotFoundError:
+                continue
+            lock(stream, BUSY, wait_s=FINISH_S)
+            break
+        yield  # without a file it is scored already, or was never begun
+
+
+def _follows(at: int, out: IO[bytes]) -> int:
+    """Return how many bytes are here if a piece at ``at`` follows them, else 409."""
+    here = os.fstat(out.fileno()).st_size
+    if at != here:
+        raise _Elsewhere(here)
+    return here
+
+
+def _finished(user: Any, upload_id: str) -> Job | None:
+    job = web.db.get(Job, upload_id) if _ID.fullmatch(upload_id) else None
+    return job if job is not None and job.owner_id == user.id else None
+
+
+def _mine(user: Any, upload_id: str) -> tuple[Path, dict[str, Any]]:
+    if not _ID.fullmatch(upload_id):
+        abort(404)
+    part = _part(upload_id)
+    try:
+        about: dict[str, Any] = json.loads((part / _META).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        abort(404)
+    if about["owner"] != user.id:
+        abort(404)
+    return part, about
+
+
+def _unfinished(owner_id: int) -> list[Path]:
+    """Return a person's uploads that are under way; delete those that got no piece."""
+    found = []
+    for part in web.home.uploads.glob("*.part"):
+        try:
+            about = json.loads((part / _META).read_text(encoding="utf-8"))
+            is_idle = time.time() - (part / SENT).stat().st_mtime > IDLE_S
+        except (OSError, ValueError):
+            continue
+        if about["owner"] == owner_id and is_idle:
+            remove(part)
+        elif about["owner"] == owner_id:
+            found.append(part)
+    return found
+
+
+def _part(upload_id: str) -> Path:
+    return web.home.uploads / f"{upload_id}.part"
+
+
+def _bundle(name: str) -> str:
+    if name:
+        web.detectors.path(name)
+        return name
+    active = web.detectors.active_name()
+    if active is None:
+        raise DataError(
+            "no model is in use yet, expected one that scores the file. Wait for the "
+            "first training, or ask an administrator to activate a model"
+        )
+    return active
+
+
+def _room(user: Any, size: int) -> None:
+    """Refuse early what could not be taken at the end.
+
+    Raises
+    ------
+    DataError
+        Too many jobs of this person wait.
+    StorageError
+        The disk has no room.
+    """
+    queue.refuse_more(web.db(), user.id, web.settings.max_waiting_jobs)
+    try:
+        free = shutil.disk_usage(web.home.uploads).free
+    except OSError as error:
+        raise storage_error(web.home.uploads, error) from error
+    if free < size:
+        raise StorageError(
+            f"{web.home.uploads} has {free} bytes left, expected room for {size}"
+        )
+
+
+@contextmanager
+def _all_or_nothing(part: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        remove(part)
+        if isinstance(error, StorageError):
+            raise
+        raise storage_error(part, error) from error
+    except BaseException:
+        remove(part)
+        raise
+
+
+def _beyond() -> NoReturn:
+    raise DataError(
+        "a piece goes beyond the size that was announced, expected no more. Begin the "
+        "upload again"
+    )
+
+
+def _too_large() -> NoReturn:
+    abort(
+        413,
+        f"The file is larger than {web.settings.max_upload_mb:,.0f} MiB, the most that "
+        "is taken. Split it, or send it packed as .gz",
+    )

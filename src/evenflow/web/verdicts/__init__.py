@@ -1,0 +1,1 @@
+"""Verdicts, from the detector's answer to the words that a person reads."""

@@ -1,0 +1,176 @@
+"""Keep a verdict: the history, the alert if it is an attack, the counts.
+
+All of it in the caller's transaction, so that none can be there without the others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from evenflow.runtime.bundle import Bundle
+from evenflow.runtime.detect import Verdict
+from evenflow.web.store.database import add_tallies
+from evenflow.web.store.tables import Alert, Record, now
+
+SERVICES = ("service", "proto_service", "l7_proto", "dst_port", "destination_port")
+"""Columns that say what service was spoken, the first one found is taken."""
+SOURCES = ("src_ip", "srcip", "saddr", "ipv4_src_addr", "source_ip")
+"""Columns that say where a connection came from."""
+LONGEST = 80
+MOST_OTHERS, MOST_TEXT = 100, 500
+"""Columns kept beside the bundle's own, and characters of a text: rows of strangers
+have any number."""
+
+
+def keep(
+    session: Session,
+    bundle: Bundle,
+    values: Mapping[str, Any],
+    verdict: Verdict,
+    *,
+    owner_id: int | None,
+    source: str,
+    view: Mapping[str, Any] | None = None,
+) -> Record:
+    """Add a record to the history and, if it is an attack, to the alerts.
+
+    Parameters
+    ----------
+    session : Session
+        The caller commits it.
+    bundle : Bundle
+        What decided.
+    values : mapping
+        The record's raw values by column name, and whatever else came with it.
+    verdict : Verdict
+    owner_id : int, optional
+        Whose record it is.
+    source : {'form', 'api'}
+    view : mapping, optional
+        The explanation as it was shown.
+
+    Returns
+    -------
+    Record
+        With its ``id``.
+    """
+    at = now()
+    kept = bounded(values, bundle.schema.names)
+    service, src = facet(kept, SERVICES), facet(kept, SOURCES)
+    common = {
+        "owner_id": owner_id,
+        "at": at,
+        "source": source,
+        "bundle": bundle.path.name,
+        "label": verdict.label,
+        "probability": verdict.probability,
+        "threshold": verdict.threshold,
+        "service": service,
+        "values": kept,
+    }
+    record = Record(**common, is_attack=verdict.is_attack, view=dict(view or {}))
+    session.add(record)
+    session.flush()
+    if verdict.is_attack:
+        session.add(Alert(**common, record_id=record.id, src=src[:64]))
+    add_tallies(
+        session,
+        tallies(
+            {(verdict.label, service, src): 1},
+            at=at,
+            owner_id=owner_id,
+            source=source,
+            bundle=bundle.path.name,
+        ),
+    )
+    return record
+
+
+def bounded(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return a row's values as any database keeps them, and not too many of them.
+
+    Parameters
+    ----------
+    values : mapping
+        By column name.
+    names : sequence of str
+        The bundle's columns: they come first, and all of them are kept.
+    """
+    first = {name.casefold(): k for k, name in enumerate(names)}
+    ours: list[tuple[int, str, Any]] = []
+    others: dict[str, Any] = {}
+    for name, value in values.items():
+        key, kept = _text(name), _plain(value)
+        place = first.get(name.strip().casefold())
+        if place is not None:
+            ours.append((place, key, kept))
+        elif len(others) < MOST_OTHERS:
+            others[key] = kept
+    ours.sort(key=lambda each: each[0])
+    return {key: kept for _, key, kept in ours} | others
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    return str(value).replace("\0", "")[:MOST_TEXT]
+
+
+def tallies(
+    counts: Mapping[tuple[str, str, str], int],
+    *,
+    at: datetime,
+    owner_id: int | None,
+    source: str,
+    bundle: str,
+) -> list[dict[str, Any]]:
+    """Return rows for :func:`~evenflow.web.store.database.add_tallies`.
+
+    Parameters
+    ----------
+    counts : mapping of (label, service, src) to int
+        Verdicts counted; service and src may be empty.
+    """
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    summed: dict[tuple[str, str, str], int] = {}
+    for (label, service, src), n in counts.items():
+        keys = [(label, "all", "")]
+        keys += [(label, "service", service)] if service else []
+        keys += [(label, "src", src)] if src else []
+        for key in keys:
+            summed[key] = summed.get(key, 0) + n
+    return [
+        {
+            "hour": hour,
+            "owner_id": owner_id or 0,
+            "source": source,
+            "bundle": bundle,
+            "label": label,
+            "facet": name,
+            "value": value,
+            "n": n,
+        }
+        for (label, name, value), n in summed.items()
+    ]
+
+
+def facet(values: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    """Return the first of those columns that a record has, as text; else nothing."""
+    folded = {str(key).strip().casefold(): value for key, value in values.items()}
+    for name in names:
+        value = folded.get(name)
+        if value is not None and value != "":
+            whole = isinstance(value, float) and value.is_integer()
+            return str(int(value) if whole else value)[:LONGEST]
+    return ""
