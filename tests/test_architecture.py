@@ -55,7 +55,7 @@ FENCES = {
     "scipy": ("learn/", "prepare/balance/"),
     "threadpoolctl": ("learn/", "prepare/balance/"),
     "lightgbm": ("learn/",),
-    "onnx": ("learn/", "judge/attribute.py"),
+    "onnx": ("learn/", "judge/tree_shap.py"),
     "skl2onnx": ("learn/graphs.py",),
     "onnxruntime": ("inference.py",),
     "shap": (),
@@ -196,7 +196,7 @@ EAGER = {
         "learn/models/", "learn/losses/", "learn/novelty/", "learn/systems/",
         "prepare/balance/gans/",
     },
-    "onnx": {"learn/export.py", "learn/graphs.py", "judge/attribute.py"},
+    "onnx": {"learn/export.py", "learn/graphs.py", "judge/tree_shap.py"},
     "onnxruntime": set(),
     "lightgbm": set(),
 }  # fmt: skip

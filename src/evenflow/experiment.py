@@ -42,7 +42,7 @@ class Experiment:
         StorageError
             Something is there already, or it cannot be written.
         """
-        from evenflow.judge.card import model_card
+        from evenflow.judge.pages.card import model_card
         from evenflow.runtime import bundle
 
         trained = self.trained

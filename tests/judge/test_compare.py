@@ -11,11 +11,12 @@ import pytest
 from evenflow import files
 from evenflow.decision import Decision
 from evenflow.errors import BusyError, DataError, RecipeError, StorageError
-from evenflow.judge import comparison_page
 from evenflow.judge.compare import cell_name, compare, with_baselines
 from evenflow.judge.comparison import Cell, collect
-from evenflow.judge.grids import grids, latex, markdown
+from evenflow.judge.pages import comparison as comparison_page
 from evenflow.judge.report import judge
+from evenflow.judge.tables.comparison import grids
+from evenflow.judge.tables.grid import latex, markdown
 from evenflow.prepare.split import Protocol
 from evenflow.progress import Note, Progress
 from evenflow.recipe import Recipe

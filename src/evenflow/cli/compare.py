@@ -73,7 +73,7 @@ def compare(
     forest and boosted trees. A cell that fails is reported and costs no other.
     """
     from evenflow import api
-    from evenflow.judge.grids import grids
+    from evenflow.judge.tables.comparison import grids
 
     chosen = [options.load(name, settings) for name in recipes]
     again = ["evenflow", "compare", *recipes, "--seeds", str(seeds), "-o", str(output)]

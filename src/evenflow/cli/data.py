@@ -130,7 +130,7 @@ def inspect(
             on_event=on_event,
         )
     if html is not None:
-        from evenflow.judge import explore_page
+        from evenflow.judge.pages import exploration as explore_page
 
         explore_page.write(found, html)
         voice().say(f"wrote {html}")

@@ -71,7 +71,7 @@ def evaluate(
     """
     from evenflow import experiment, files
     from evenflow.cli.report import summary
-    from evenflow.judge import render
+    from evenflow.judge.pages import report as render
     from evenflow.runtime import bundle as bundles
 
     is_taken = streams.is_taken(json_file, html, markdown, latex)

@@ -16,8 +16,8 @@ from typing import Any
 
 from evenflow import __version__, files, registry
 from evenflow.errors import RecipeError, StorageError
-from evenflow.judge import comparison_page
 from evenflow.judge.comparison import Cell, Comparison, Failed, collect
+from evenflow.judge.pages import comparison as comparison_page
 from evenflow.progress import Note, OnEvent, Progress, ignore
 from evenflow.recipe import Recipe
 

@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from evenflow.judge import charts, comparison_charts, comparison_page, figures
+from evenflow.judge.charts import comparison as comparison_charts
+from evenflow.judge.charts import report as charts
 from evenflow.judge.comparison import Comparison
-from evenflow.judge.grids import Grid, grids
+from evenflow.judge.pages import comparison as comparison_page
 from evenflow.judge.published import IMPOSSIBLE
+from evenflow.judge.tables import report as figures
+from evenflow.judge.tables.comparison import grids
+from evenflow.judge.tables.grid import Grid
 from evenflow.web.catalog import Listed, Read, part
 from evenflow.web.pictures import Picture, one
 

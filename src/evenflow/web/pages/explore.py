@@ -21,7 +21,8 @@ from werkzeug.wrappers import Response as Answer
 
 from evenflow import datasets
 from evenflow.errors import DataError, MissingExtraError
-from evenflow.judge import explore_grids, explore_page
+from evenflow.judge.pages import exploration as explore_page
+from evenflow.judge.tables import exploration as explore_grids
 from evenflow.web import explorations, recipe_form, trainings
 from evenflow.web.context import web
 from evenflow.web.database import serialize

@@ -25,7 +25,8 @@ from werkzeug.wrappers import Response as Answer
 
 from evenflow import toml
 from evenflow.errors import BundleError, DataError
-from evenflow.judge import figures, render
+from evenflow.judge.pages import report as render
+from evenflow.judge.tables import report as figures
 from evenflow.web import comparing
 from evenflow.web.catalog import BROKEN, Listed, Read, listed, read, shown_name
 from evenflow.web.context import web

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evenflow.judge.drawing import WIDTH, Chart, altair, rows, titled
+from evenflow.judge.charts.base import WIDTH, Chart, altair, rows, titled
 
 LINE = 34
 """Height of one system, its name and the dots below it, in pixels."""

@@ -1,80 +1,16 @@
-"""A page that says why one record got its verdict: words, chart, every column."""
+"""Chart of an explanation: how far each column pushed the verdict."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evenflow.judge import page
-from evenflow.judge.drawing import WIDTH, Chart, altair, rows, titled
+from evenflow.judge.charts.base import WIDTH, Chart, altair, rows, titled
 
 LINE = 40
 """Height of one bar and the name above it, in pixels."""
 SHOWN = 12
 """Columns in the chart; the table holds all of them."""
-
-
-def html(
-    explanation: Mapping[str, Any], *, source: str, is_synthetic: bool = False
-) -> str:
-    """Return the page.
-
-    Parameters
-    ----------
-    explanation : mapping
-        ``verdict {verdict, is_attack, attack_probability, threshold, classes}``,
-        ``contributions [{column, value, normal_value, push, unit, description}]``,
-        ``text``, ``method`` and ``quantity``.
-    source : str
-        Where the record came from.
-    """
-    verdict = explanation["verdict"]
-    contributions = explanation["contributions"]
-    likely = max(verdict["classes"].items(), key=lambda pair: pair[1])
-    mark = "Synthetic rows: a program made the data this detector was trained on"
-    return page.document(
-        f"Why this record was called {verdict['verdict']}",
-        page.tiles(
-            [
-                ("verdict", verdict["verdict"], ""),
-                (
-                    "probability of attack",
-                    f"{verdict['attack_probability']:.3g}",
-                    f"attack above {verdict['threshold']:.3g}",
-                ),
-                ("likeliest class", likely[0], f"{likely[1]:.1%}"),
-            ]
-        ),
-        page.section(
-            "In words",
-            *map(page.paragraph, explanation["text"].splitlines()),
-        ),
-        page.section(
-            "What pushed the verdict",
-            page.figure(
-                pushes(contributions, quantity=explanation["quantity"]),
-                "Bars: how far each column pushed the verdict; also in the table.",
-            ),
-            page.table(
-                "Every column that differs from normal traffic",
-                ("column", "this record", "normal traffic", "push", "meaning"),
-                [
-                    (
-                        c["column"],
-                        with_unit(c["value"], c["unit"]),
-                        with_unit(c["normal_value"], c["unit"]),
-                        f"{c['push']:+.3f}",
-                        c["description"],
-                    )
-                    for c in contributions
-                ],
-                note=f"{explanation['method']}; pushes in {explanation['quantity']}",
-                text=(0, 1, 2, 4),
-            ),
-        ),
-        subtitle=page.paragraph(source),
-        marks=[mark] if is_synthetic else [],
-    )
 
 
 def pushes(

@@ -13,8 +13,9 @@ from typing import Any
 
 from evenflow import datasets
 from evenflow.datasets import Dataset
-from evenflow.judge import figures, grids
 from evenflow.judge.report import Report
+from evenflow.judge.tables import grid as grids
+from evenflow.judge.tables import report as figures
 from evenflow.metrics import BINARY
 
 

@@ -8,7 +8,7 @@ import html
 import numpy as np
 import pytest
 
-from evenflow.judge import explore_page
+from evenflow.judge.pages import exploration as explore_page
 from evenflow.prepare.explore import explore
 
 

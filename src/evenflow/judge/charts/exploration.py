@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evenflow.judge.drawing import WIDTH, Chart, altair, bars, rows, titled
+from evenflow.judge.charts.base import WIDTH, Chart, altair, bars, rows, titled
 
 MANY_CELLS = 3_600
 """Cells of a heat map from which only the columns that matter most are drawn."""

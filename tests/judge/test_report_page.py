@@ -13,9 +13,11 @@ import pytest
 from evenflow.datasets import Dataset
 from evenflow.decision import Decision
 from evenflow.errors import DataError, StorageError
-from evenflow.judge import figures, page, render
-from evenflow.judge.card import model_card
+from evenflow.judge.pages import page
+from evenflow.judge.pages import report as render
+from evenflow.judge.pages.card import model_card
 from evenflow.judge.report import Report, judge
+from evenflow.judge.tables import report as figures
 from evenflow.prepare.split import Protocol
 
 HOSTILE = "<script>alert('x')</script>&\"|_{}$"

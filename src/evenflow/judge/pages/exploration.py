@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from evenflow import files
-from evenflow.judge import charts, explore_charts, explore_grids, page
-from evenflow.judge.grids import Grid
+from evenflow.judge.charts import exploration as explore_charts
+from evenflow.judge.charts import report as charts
+from evenflow.judge.charts.base import Chart, to_png
+from evenflow.judge.pages import page
+from evenflow.judge.tables import exploration as explore_grids
+from evenflow.judge.tables.grid import Grid
 from evenflow.prepare.explore import Exploration
 
 Found = Mapping[str, Any]
-Picture = tuple[str, charts.Chart, str]
+Picture = tuple[str, Chart, str]
 BAD = frozenset(
     {
         "label_as_feature", "identifiers", "single_columns", "balanced",
@@ -32,7 +36,7 @@ def png(exploration: Exploration, folder: Path, scale: float = 2) -> list[Path]:
     paths = []
     for name, chart, _ in pictures(exploration):
         path = folder / f"{name}.png"
-        charts.to_png(chart, path, scale)
+        to_png(chart, path, scale)
         paths.append(path)
     return paths
 

@@ -13,7 +13,7 @@ from onnx import helper
 from evenflow import registry
 from evenflow.decision import Decision
 from evenflow.errors import BundleError
-from evenflow.judge.attribute import tree_shap
+from evenflow.judge.tree_shap import tree_shap
 from evenflow.learn.export import to_onnx
 from evenflow.learn.fitting import of_arrays
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evenflow.judge.grids import Grid
+from evenflow.judge.tables.grid import Grid
 
 Found = Mapping[str, Any]
 DASH = "–"

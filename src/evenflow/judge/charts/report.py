@@ -9,24 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evenflow.judge.drawing import (
+from evenflow.judge.charts.base import (
     WIDTH,
     Chart,
     altair,
     bars,
     rows,
     titled,
-    to_png,
-    to_spec,
 )
-from evenflow.judge.drawing import curves as square
+from evenflow.judge.charts.base import curves as square
 from evenflow.judge.report import Report
-
-__all__ = [
-    "Chart", "attack_detection", "balancing", "bars", "class_counts",
-    "confusion_matrix", "per_class", "precision_recall", "reliability", "roc", "said",
-    "to_png", "to_spec", "training_curves",
-]  # fmt: skip
 
 
 def said(report: Report) -> str:

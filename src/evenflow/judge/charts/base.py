@@ -11,7 +11,7 @@ from typing import Any
 
 from evenflow.errors import MissingExtraError
 from evenflow.files import replacing
-from evenflow.judge import theme
+from evenflow.judge.charts import theme
 
 WIDTH = 560
 BAR = 26

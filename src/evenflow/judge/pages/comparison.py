@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from evenflow import files
-from evenflow.judge import charts, comparison_charts, page
+from evenflow.judge.charts import comparison as comparison_charts
+from evenflow.judge.charts.base import to_png
 from evenflow.judge.comparison import Comparison, Row
-from evenflow.judge.grids import grids, latex, markdown, mean, protocol
+from evenflow.judge.pages import page
 from evenflow.judge.published import IMPOSSIBLE, NOT_STATED
+from evenflow.judge.tables.comparison import grids, mean, protocol
+from evenflow.judge.tables.grid import latex, markdown
 
 FIGURES = {
     "accuracy": ("accuracy", "accuracy", "acc."),
@@ -40,7 +43,7 @@ def write_pages(comparison: Comparison, folder: Path) -> list[Path]:
     files.write_text(paths[0], html(comparison))
     for name, chart, _ in pictures(comparison):
         paths.append(folder / f"{name}.png")
-        charts.to_png(chart, paths[-1])
+        to_png(chart, paths[-1])
     return paths
 
 

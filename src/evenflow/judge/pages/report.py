@@ -8,9 +8,13 @@ from typing import Any
 
 from evenflow import files
 from evenflow.errors import DataError
-from evenflow.judge import charts, figures, grids, page
-from evenflow.judge.grids import Grid
+from evenflow.judge.charts import report as charts
+from evenflow.judge.charts.base import Chart, to_png
+from evenflow.judge.pages import page
 from evenflow.judge.report import Report
+from evenflow.judge.tables import grid as grids
+from evenflow.judge.tables import report as figures
+from evenflow.judge.tables.grid import Grid
 
 
 def text(report: Report) -> str:
@@ -147,7 +151,7 @@ def _table(grid: Grid, text: tuple[int, ...] = (0,)) -> page.Html:
     return page.table(grid.title, grid.head, grid.rows, note=grid.note, text=text)
 
 
-Picture = tuple[str, charts.Chart, str]
+Picture = tuple[str, Chart, str]
 
 
 def pictures(report: Report) -> list[Picture]:
@@ -258,7 +262,7 @@ def png(report: Report, folder: Path, scale: float = 2) -> list[Path]:
     paths = []
     for name, chart, _ in pictures(report):
         path = folder / f"{name}.png"
-        charts.to_png(chart, path, scale)
+        to_png(chart, path, scale)
         paths.append(path)
     return paths
 

@@ -17,8 +17,8 @@ from importlib import resources
 from typing import Any
 
 from evenflow import __version__
-from evenflow.judge import theme
-from evenflow.judge.drawing import Chart, apart, vega_lite_version
+from evenflow.judge.charts import theme
+from evenflow.judge.charts.base import Chart, apart, vega_lite_version
 
 
 class Html(str):
@@ -266,7 +266,9 @@ def program() -> tuple[str, str]:
 
 
 def _asset(name: str) -> str:
-    return (resources.files("evenflow.judge") / "assets" / name).read_text("utf-8")
+    return (resources.files("evenflow.judge.pages") / "assets" / name).read_text(
+        "utf-8"
+    )
 
 
 def _hash(text: str) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from evenflow import metrics
-from evenflow.judge.grids import Grid
 from evenflow.judge.report import Report
+from evenflow.judge.tables.grid import Grid
 
 NAMES = {
     "accuracy": "accuracy",

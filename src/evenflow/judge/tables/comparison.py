@@ -1,26 +1,15 @@
-"""A comparison's tables, each written once, as text, Markdown or LaTeX."""
+"""Tables of a comparison, each made once for every format."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from evenflow.judge.comparison import Comparison, Row
 from evenflow.judge.published import NOT_STATED, TAGS
+from evenflow.judge.tables.grid import DASH, Grid
 
 OPTIMISTIC = "optimistic"
-DASH = "-"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Grid:
-    """One table: cells are text, ready to be set."""
-
-    title: str
-    note: str = ""
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 def grids(comparison: Comparison) -> list[Grid]:
@@ -272,47 +261,3 @@ def plain(over: dict[str, Any], *, scale: float = 1.0, digits: int = 0) -> str:
     if over["mean"] is None:
         return DASH
     return f"{scale * over['mean']:,.{digits}f}"
-
-
-def markdown(grid: Grid) -> str:
-    """Return the table as Markdown, with its title and note."""
-    lines = [f"## {grid.title}", "", grid.note, ""]
-    lines.append("| " + " | ".join(map(_md, grid.head)) + " |")
-    lines.append("| " + " | ".join("---" for _ in grid.head) + " |")
-    lines += ["| " + " | ".join(map(_md, row)) + " |" for row in grid.rows]
-    return "\n".join(lines) + "\n"
-
-
-def latex(grid: Grid) -> str:
-    """Return the table as LaTeX for the booktabs package, caption and note included."""
-    body = [" & ".join(map(_tex, row)) + r" \\" for row in grid.rows]
-    return "\n".join(
-        [
-            r"\begin{table}",
-            rf"  \caption{{{_tex(grid.title)}. {_tex(grid.note)}}}",
-            rf"  \begin{{tabular}}{{l{'r' * (len(grid.head) - 1)}}}",
-            r"    \toprule",
-            "    " + " & ".join(map(_tex, grid.head)) + r" \\",
-            r"    \midrule",
-            *(f"    {line}" for line in body),
-            r"    \bottomrule",
-            r"  \end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
-
-
-def _md(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ") or " "
-
-
-_TEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#",
-    "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-}  # fmt: skip
-
-
-def _tex(text: str) -> str:
-    return "".join(_TEX.get(c, c) for c in text).replace("+/-", r"$\pm$")
