@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from evenflow.cli import options
-from evenflow.cli.folders import folders as data_folders
 from evenflow.cli.guard import GIVEN_IS_WRONG, Command, print_json, resumable, voice
 from evenflow.cli.text import columns
+from evenflow.places import folders as data_folders
 
 OURS = 5
 """Grids of our own figures come first; the published ones are in the files."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from evenflow.cli import options
-from evenflow.cli.folders import folders
 from evenflow.cli.guard import Command, resumable, voice
 from evenflow.cli.text import columns
+from evenflow.places import folders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,7 +112,7 @@ def _look(name: str, roots: Sequence[Path], output: Path) -> None:
 
 def _compare(name: str, roots: Sequence[Path], output: Path) -> Path:
     from evenflow import api, files
-    from evenflow.judge.compare import cell_name
+    from evenflow.experiment.compare import cell_name
     from evenflow.judge.pages import report as render
     from evenflow.judge.report import Report
     from evenflow.judge.tables.comparison import grids

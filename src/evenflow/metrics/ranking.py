@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from evenflow.metrics import ratio
+from evenflow.metrics.counts import ratio
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

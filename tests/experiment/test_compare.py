@@ -11,7 +11,7 @@ import pytest
 from evenflow import files
 from evenflow.decision import Decision
 from evenflow.errors import BusyError, DataError, RecipeError, StorageError
-from evenflow.judge.compare import cell_name, compare, with_baselines
+from evenflow.experiment.compare import cell_name, compare, with_baselines
 from evenflow.judge.comparison import Cell, collect
 from evenflow.judge.pages import comparison as comparison_page
 from evenflow.judge.report import judge

@@ -1,4 +1,4 @@
-"""Where things are by default; the only place that reads the environment."""
+"""Places of data, by default, and all else that the environment decides."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ def environment(**changes: str) -> dict[str, str]:
     """Return the environment for a process of ours, less the secret."""
     kept = {k: v for k, v in os.environ.items() if k != "EVENFLOW_SECRET_KEY"}
     return kept | changes
+
+
+def switch_off_telemetry() -> None:
+    """Tell ONNX Runtime, which is not imported yet, to report to nobody."""
+    os.putenv("ORT_DISABLE_TELEMETRY", "1")
 
 
 def program(name: str) -> str | None:

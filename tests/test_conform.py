@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evenflow.contract import MISSING, BadRow, check, conform, describe, parse_numbers
+from evenflow.conform import MISSING, BadRow, check, conform, describe, parse_numbers
 from evenflow.errors import DataError
 from evenflow.schema import Column, Schema, Table
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenflow.ranking import Ranking, calibration
+from evenflow.metrics import Ranking, calibration
 
 rows = st.lists(st.tuples(st.booleans(), st.integers(-3, 3)), min_size=2, max_size=60)
 

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from evenflow import experiment
 from evenflow.errors import BundleError, DataError, RecipeError, StorageError
+from evenflow.experiment.evaluate import evaluate
+from evenflow.experiment.run import run
 from evenflow.progress import Progress
 from evenflow.recipe import Recipe
 
@@ -31,14 +32,14 @@ def test_resume_with_another_recipe_is_refused_and_with_the_same_goes_on(
 ):
     output, kept = tmp_path / "b", tmp_path / "b.partial"
     with pytest.raises(KeyboardInterrupt):
-        experiment.run(recipe, folders=[], output=output, on_event=stop_before_fitting)
+        run(recipe, folders=[], output=output, on_event=stop_before_fitting)
     [balanced] = kept.glob("balanced-*.npz")
     made = balanced.stat().st_mtime_ns
     other = recipe.with_(seed=8, training__epochs=3)
     with pytest.raises(RecipeError, match=r"seed was 7, is 8; training was .*epochs"):
-        experiment.run(other, folders=[], output=output, resume=True)
+        run(other, folders=[], output=output, resume=True)
     assert balanced.stat().st_mtime_ns == made, "what was kept is still there"
-    experiment.run(recipe, folders=[], output=output, resume=True)
+    run(recipe, folders=[], output=output, resume=True)
     assert (output / "SHA256SUMS").is_file()
     assert not kept.exists()
 
@@ -46,7 +47,7 @@ def test_resume_with_another_recipe_is_refused_and_with_the_same_goes_on(
 def test_a_run_that_fails_before_it_learnt_anything_leaves_nothing(tmp_path):
     recipe = Recipe.load("nsl_kdd/random_forest-none")
     with pytest.raises(DataError, match="not here"):
-        experiment.run(recipe, folders=[], output=tmp_path / "b")
+        run(recipe, folders=[], output=tmp_path / "b")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -60,9 +61,7 @@ def test_what_is_no_bundle_is_never_replaced_and_said_before_training(
         pytest.fail("the run began")
 
     with pytest.raises(StorageError, match="is no bundle"):
-        experiment.run(
-            recipe, folders=[], output=tmp_path, overwrite=overwrite, on_event=start
-        )
+        run(recipe, folders=[], output=tmp_path, overwrite=overwrite, on_event=start)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
@@ -72,4 +71,4 @@ def test_a_bundle_without_its_record_of_training_is_not_judged(recipe, report):
         recipe=recipe.to_dict(), report=report, path=Path("theirs")
     )
     with pytest.raises(BundleError, match="theirs: report.json lacks"):
-        experiment.evaluate(bundle, "synthetic", "test", folders=[])
+        evaluate(bundle, "synthetic", "test", folders=[])
