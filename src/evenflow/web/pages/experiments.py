@@ -175,7 +175,7 @@ def _form(filled: recipe_form.Filled, *, as_toml: bool) -> Answer:
         datasets=[
             (s.name, f"{s.name}: {s.dataset.title}")
             for s in known
-            if s.can_be_read and not recipe_form.takes_files(s.name)
+            if s.can_be_read and not s.dataset.reads_own_file
         ],
         absent=[s for s in known if not s.can_be_read and s.missing],
         models=recipe_form.described("models"),

@@ -23,7 +23,7 @@ from evenflow import datasets
 from evenflow.errors import DataError, MissingExtraError
 from evenflow.judge.pages import exploration as explore_page
 from evenflow.judge.tables import exploration as explore_grids
-from evenflow.web import explorations, recipe_form, trainings
+from evenflow.web import explorations, trainings
 from evenflow.web.context import web
 from evenflow.web.database import serialize
 from evenflow.web.explorations import Kept, Source
@@ -73,7 +73,6 @@ def show(name: str) -> str:
         "job": job,
         "etag": trainings.state_word(job) if job else "",
         "is_live": job is not None and job.state in queue.LIVE,
-        "takes_files": recipe_form.takes_files(name),
     }
     if kept is None:
         return render_template("explore/unseen.html", **shown)
@@ -127,7 +126,7 @@ def state(name: str) -> Answer:
 def look(name: str) -> Answer:
     """Start a job that looks at a data set."""
     source = _source(name)
-    if not source.can_be_looked_at or recipe_form.takes_files(name):
+    if not source.can_be_looked_at or source.dataset.reads_own_file:
         raise DataError(
             f"the files of {name} are not on this server, so there is nothing to look "
             f"at. An administrator gets them with: evenflow data fetch {name}"
