@@ -15,7 +15,7 @@ from evenflow.experiment.compare import cell_name, compare, with_baselines
 from evenflow.judge.comparison import Cell, collect
 from evenflow.judge.pages import comparison as comparison_page
 from evenflow.judge.report import judge
-from evenflow.judge.tables.comparison import grids
+from evenflow.judge.tables.comparison import grids, measured
 from evenflow.judge.tables.grid import latex, markdown
 from evenflow.prepare.split import Protocol
 from evenflow.progress import Note, Progress
@@ -308,8 +308,7 @@ def test_recipes_of_one_name_keep_apart(forest, reporter):
 def test_an_optimistic_protocol_is_marked_in_every_table(forest, reporter):
     report = reporter(forest, optimistic=True)
     made = collect([Cell(recipe=forest, report=report)])
-    ours = [g for g in grids(made) if "recipe" in g.head]
-    with_protocol = [g for g in ours if "protocol" in g.head]
+    with_protocol = [g for g in measured(made) if "protocol" in g.head]
     assert len(with_protocol) == 3
     for grid in with_protocol:
         assert grid.rows[0][1] == "stratified, optimistic"

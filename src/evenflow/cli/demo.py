@@ -115,7 +115,7 @@ def _compare(name: str, roots: Sequence[Path], output: Path) -> Path:
     from evenflow.experiment.compare import cell_name
     from evenflow.judge.pages import report as render
     from evenflow.judge.report import Report
-    from evenflow.judge.tables.comparison import grids
+    from evenflow.judge.tables.comparison import measured
     from evenflow.recipe import Recipe
     from evenflow.runtime import bundle as bundles
 
@@ -141,7 +141,7 @@ def _compare(name: str, roots: Sequence[Path], output: Path) -> Path:
         render.png(report, output / "report")
     for failed in made.failed:
         click.echo(f"Error: {failed.name}: {failed.error}", err=True)
-    decided = grids(made)[0]
+    decided = measured(made)[0]
     keep = [0, 3, 4, 5, 6, 7, 8, 11]
     rows = [[row[k] for k in keep] for row in decided.rows]
     head = [decided.head[k] for k in keep]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evenflow.judge.charts.base import WIDTH, Chart, altair, rows, titled
+from evenflow.judge.tables.explanation import with_unit
 
 LINE = 40
 """Height of one bar and the name above it, in pixels."""
@@ -74,11 +75,3 @@ def pushes(
         title or "Which columns pushed the verdict",
         f"strongest {len(shown)} of {len(contributions)}" if left_out else "",
     )
-
-
-def with_unit(value: float | str | None, unit: str) -> str:
-    """Return a value as a person reads it."""
-    if value is None:
-        return "missing"
-    shown = f"{value + 0.0:,.6g}" if isinstance(value, int | float) else value
-    return f"{shown} {unit}".strip()

@@ -138,7 +138,7 @@ def _value(report: Report, part: str, name: str) -> str:
     is_plain = name in figures.PLAIN
     shown = figures.plain(value) if is_plain else figures.percent(value)
     edges = figures.between(report.intervals[part].get(name), is_plain)
-    return shown if edges == figures.DASH else f"{shown} ({edges})"
+    return shown if edges == grids.DASH else f"{shown} ({edges})"
 
 
 def _limits(report: Report, training: Mapping[str, Any]) -> str:

@@ -12,7 +12,14 @@ from evenflow.judge.charts.base import to_png
 from evenflow.judge.comparison import Comparison, Row
 from evenflow.judge.pages import page
 from evenflow.judge.published import IMPOSSIBLE, NOT_STATED
-from evenflow.judge.tables.comparison import grids, mean, protocol
+from evenflow.judge.tables.comparison import (
+    grids,
+    mean,
+    measured,
+    protocol,
+    published,
+    unfinished,
+)
 from evenflow.judge.tables.grid import latex, markdown
 
 FIGURES = {
@@ -50,34 +57,21 @@ def write_pages(comparison: Comparison, folder: Path) -> list[Path]:
 def html(comparison: Comparison) -> str:
     """Return the comparison as a page in one file."""
     drawn = {name: page.figure(chart, alt) for name, chart, alt in pictures(comparison)}
-    ours: list[page.Html] = []
-    theirs: list[page.Html] = []
-    for grid in grids(comparison):
-        is_ours = grid.head[0] == "recipe"
-        words = {k for k, name in enumerate(grid.head) if name in WORDS}
-        table = page.table(
-            grid.title, grid.head, grid.rows, note=grid.note, text={0, *words}
-        )
-        (ours if is_ours else theirs).append(table)
+    ours = [*measured(comparison), *unfinished(comparison)]
     beside = [drawn.pop(name) for name in list(drawn) if name.startswith("compare")]
     return page.document(
         "Comparison",
         page.section("Side by side", page.grid(*beside)),
-        page.section("Measured here", page.grid(*drawn.values()), *ours),
-        page.section("Published", *theirs),
+        page.section(
+            "Measured here", page.grid(*drawn.values()), *map(page.table, ours)
+        ),
+        page.section("Published", *map(page.table, published(comparison))),
         subtitle=page.paragraph(
             "Our figures are means over seeds on rows that trained nothing; published "
             "figures stand under their own protocols, which are named beside them."
         ),
         marks=marks(comparison.rows),
     )
-
-
-WORDS = frozenset(
-    {"protocol", "protocol here", "judged on", "figure", "tag", "doi", "note", "mark",
-     "error"}
-)  # fmt: skip
-"""Columns of words; the others are figures."""
 
 
 def marks(rows: Sequence[Row]) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evenflow.judge.charts.explanation import pushes, with_unit
+from evenflow.judge.charts.explanation import pushes
 from evenflow.judge.pages import page
+from evenflow.judge.tables.explanation import contributions
 
 
 def html(
@@ -24,7 +25,6 @@ def html(
         Where the record came from.
     """
     verdict = explanation["verdict"]
-    contributions = explanation["contributions"]
     likely = max(verdict["classes"].items(), key=lambda pair: pair[1])
     mark = "Synthetic rows: a program made the data this detector was trained on"
     return page.document(
@@ -47,25 +47,10 @@ def html(
         page.section(
             "What pushed the verdict",
             page.figure(
-                pushes(contributions, quantity=explanation["quantity"]),
+                pushes(explanation["contributions"], quantity=explanation["quantity"]),
                 "Bars: how far each column pushed the verdict; also in the table.",
             ),
-            page.table(
-                "Every column that differs from normal traffic",
-                ("column", "this record", "normal traffic", "push", "meaning"),
-                [
-                    (
-                        c["column"],
-                        with_unit(c["value"], c["unit"]),
-                        with_unit(c["normal_value"], c["unit"]),
-                        f"{c['push']:+.3f}",
-                        c["description"],
-                    )
-                    for c in contributions
-                ],
-                note=f"{explanation['method']}; pushes in {explanation['quantity']}",
-                text=(0, 1, 2, 4),
-            ),
+            page.table(contributions(explanation)),
         ),
         subtitle=page.paragraph(source),
         marks=[mark] if is_synthetic else [],

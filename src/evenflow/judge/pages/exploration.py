@@ -12,7 +12,6 @@ from evenflow.judge.charts import report as charts
 from evenflow.judge.charts.base import Chart, to_png
 from evenflow.judge.pages import page
 from evenflow.judge.tables import exploration as explore_grids
-from evenflow.judge.tables.grid import Grid
 from evenflow.prepare.explore import Exploration
 
 Found = Mapping[str, Any]
@@ -88,7 +87,7 @@ def html(exploration: Exploration) -> str:
         page.section("Rows", *_rows(found)),
         page.section(
             "Columns",
-            _table(explore_grids.columns(found)),
+            page.table(explore_grids.columns(found)),
             page.paragraph(
                 "Below, each row of cells is a class and each cell a range of values: "
                 "the stronger its colour, the more of the class's rows lie there. "
@@ -238,9 +237,9 @@ def column_pictures(found: Found) -> list[Picture]:
 
 
 def _class_tables(found: Found) -> list[page.Html]:
-    parts = [_table(explore_grids.classes(found))]
+    parts = [page.table(explore_grids.classes(found))]
     if found["attacks"]:
-        attacks = _table(explore_grids.attacks(found))
+        attacks = page.table(explore_grids.attacks(found))
         parts.append(page.details("Attack types as a table", attacks))
     return parts
 
@@ -248,10 +247,5 @@ def _class_tables(found: Found) -> list[page.Html]:
 def _rows(found: Found) -> list[page.Html]:
     parts = [page.paragraph(explore_grids.copies(found))]
     if found["splits"]:
-        parts.append(_table(explore_grids.shared(found)))
+        parts.append(page.table(explore_grids.shared(found)))
     return parts
-
-
-def _table(grid: Grid) -> page.Html:
-    words = [k for k, name in enumerate(grid.head) if name in explore_grids.WORDS]
-    return page.table(grid.title, grid.head, grid.rows, note=grid.note, text=words)

@@ -19,6 +19,7 @@ from typing import Any
 from evenflow import __version__
 from evenflow.judge.charts import theme
 from evenflow.judge.charts.base import Chart, apart, vega_lite_version
+from evenflow.judge.tables.grid import Grid
 
 
 class Html(str):
@@ -76,55 +77,38 @@ def tiles(figures: Iterable[tuple[str, str, str]]) -> Html:
     return element("dl", *found, class_="tiles")
 
 
-def table(
-    caption: str,
-    head: Sequence[object],
-    rows: Iterable[Sequence[object]],
-    *,
-    note: str = "",
-    text: Iterable[int] = (0,),
-) -> Html:
-    """Return a table that scrolls sideways where the screen is narrow.
+def table(grid: Grid) -> Html:
+    """Return a table that scrolls sideways where the screen is narrow."""
+    side = ["" if column.is_text else "n" for column in grid.columns]
 
-    Parameters
-    ----------
-    caption : str
-        What the table shows.
-    head : sequence
-        Column names.
-    rows : iterable of sequences
-        Cells; the first one names its row. None is shown as a dash.
-    note : str
-        A second, quieter line of the caption.
-    text : iterable of int
-        Columns that are words, flush left; the others are figures, flush right.
-    """
-    words = set(text)
-    side = ["" if k in words else "n" for k in range(len(head))]
+    def cell(tag: str, k: int, value: str, **more: str) -> Html:
+        return element(tag, value, **more, **({"class_": side[k]} if side[k] else {}))
 
-    def cell(tag: str, k: int, value: object, **more: str) -> Html:
-        shown = "–" if value is None else value
-        more |= {"class_": side[k]} if side[k] else {}
-        return element(tag, shown, **more)
-
-    top = element("tr", *(cell("th", k, h, scope="col") for k, h in enumerate(head)))
+    head = element(
+        "tr", *(cell("th", k, h, scope="col") for k, h in enumerate(grid.head))
+    )
     body = [
         element(
             "tr",
             cell("th", 0, row[0], scope="row"),
             *(cell("td", k, v) for k, v in enumerate(row) if k),
         )
-        for row in rows
+        for row in grid.rows
     ]
-    below = element("span", note, class_="quiet") if note else Html()
+    below = element("span", grid.note, class_="quiet") if grid.note else Html()
     inner = element(
         "table",
-        element("caption", element("div", caption, below)),
-        element("thead", top),
+        element("caption", element("div", grid.title, below)),
+        element("thead", head),
         element("tbody", join(body)),
     )
     return element(
-        "div", inner, class_="scroll", role="region", tabindex="0", aria_label=caption
+        "div",
+        inner,
+        class_="scroll",
+        role="region",
+        tabindex="0",
+        aria_label=grid.title,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +55,7 @@ def latex(report: Report) -> str:
     found = figures.grids(report)
     marks = [mark.partition(":")[0].upper() for mark in figures.marks(report)]
     if marks:  # a table travels alone: the warning goes with every caption
-        found = [
-            Grid(
-                title=f"{', '.join(marks)}: {g.title}",
-                note=g.note,
-                head=g.head,
-                rows=g.rows,
-            )
-            for g in found
-        ]
+        found = [replace(g, title=f"{', '.join(marks)}: {g.title}") for g in found]
     return "\n".join(grids.latex(grid) for grid in found)
 
 
@@ -78,21 +71,23 @@ def html(report: Report) -> str:
         page.paragraph(figures.operating_points(report), quiet=True),
         page.section(
             "Attack or benign",
-            _table(figures.binary(report)),
+            page.table(figures.binary(report)),
             these("roc", "precision_recall"),
         ),
         page.section(
             "Classes",
             these("confusion_matrix", "recall", "precision", "f1"),
-            _table(figures.classes(report)),
-            _table(figures.multiclass(report)),
-            page.details("The counts as a table", _table(figures.confusion(report))),
+            page.table(figures.classes(report)),
+            page.table(figures.multiclass(report)),
+            page.details(
+                "The counts as a table", page.table(figures.confusion(report))
+            ),
         ),
         page.section("Attack types", *_attacks(report, drawn)),
         page.section(
             "Alerts a day",
             page.paragraph(report.alerts["statement"]),
-            _table(figures.base_rates(report)),
+            page.table(figures.base_rates(report)),
         ),
         page.section(
             "Can this be trusted",
@@ -108,7 +103,7 @@ def html(report: Report) -> str:
                 "Training",
                 *map(page.notice, training.get("notes", ())),
                 these("balancing", "training_loss", "training_macro_f1"),
-                *(_table(grid) for grid in figures.training(training)),
+                *(page.table(grid) for grid in figures.training(training)),
             )
         )
     return page.document(
@@ -119,7 +114,7 @@ def html(report: Report) -> str:
 def _attacks(report: Report, drawn: Mapping[str, page.Html]) -> list[page.Html]:
     if not report.attacks:
         return [page.notice("No attack row was judged.")]
-    table = _table(figures.attacks(report), text=(0, 1, 2))
+    table = page.table(figures.attacks(report))
     return [drawn["attack_types"], page.details("The same as a table", table)]
 
 
@@ -145,10 +140,6 @@ def _under(report: Report) -> page.Html:
             ),
         ]
     )
-
-
-def _table(grid: Grid, text: tuple[int, ...] = (0,)) -> page.Html:
-    return page.table(grid.title, grid.head, grid.rows, note=grid.note, text=text)
 
 
 Picture = tuple[str, Chart, str]

@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from evenflow.judge.comparison import Comparison, Row
 from evenflow.judge.published import NOT_STATED, TAGS
-from evenflow.judge.tables.grid import DASH, Grid
+from evenflow.judge.tables.grid import DASH, Grid, numbers, text
 
 OPTIMISTIC = "optimistic"
 
 
 def grids(comparison: Comparison) -> list[Grid]:
     """Return every table of a comparison, ours before the published ones."""
+    return [*measured(comparison), *published(comparison), *unfinished(comparison)]
+
+
+def measured(comparison: Comparison) -> list[Grid]:
+    """Return the tables of figures measured here."""
     rows = comparison.rows
+    if not rows:
+        return []
+    return [_decided(rows), _at_argmax(rows), *_recalls(rows), _costs(rows)]
+
+
+def published(comparison: Comparison) -> list[Grid]:
+    """Return the tables of published figures."""
+    theirs = comparison.published
     found = [
-        _decided(rows),
-        _at_argmax(rows),
-        *_recalls(rows),
-        _costs(rows),
-        _systems(comparison.published),
-        _printed_comparison(comparison.published),
-        _printed_performance(comparison.published, rows),
+        systems(theirs),
+        printed_comparison(theirs),
+        _printed_performance(theirs, comparison.rows),
     ]
-    if comparison.failed:
-        found.append(
-            Grid(
-                title="Not finished",
-                note="These cells failed; run the same command again to retry them.",
-                head=("recipe", "seed", "error"),
-                rows=tuple((f.name, str(f.seed), f.error) for f in comparison.failed),
-            )
-        )
     return [grid for grid in found if grid.rows]
+
+
+def unfinished(comparison: Comparison) -> list[Grid]:
+    """Return the table of cells that failed, if any did."""
+    if not comparison.failed:
+        return []
+    return [
+        Grid(
+            title="Not finished",
+            note="These cells failed; run the same command again to retry them.",
+            columns=(*text("recipe"), *numbers("seed"), *text("error")),
+            rows=tuple((f.name, str(f.seed), f.error) for f in comparison.failed),
+        )
+    ]
 
 
 def _decided(rows: Sequence[Row]) -> Grid:
@@ -45,10 +59,11 @@ def _decided(rows: Sequence[Row]) -> Grid:
         note="Per cent. Mean over the runs, +/- their standard deviation. The "
         "threshold was set on training rows at the recipe's false-alarm budget, the "
         "same for every row. " + _optimism(rows),
-        head=(
-            "recipe", "protocol", "runs", "accuracy", "detection", "F1",
-            "specificity", "false alarms", "ROC-AUC", "unseen types",
-            "class accuracy", "macro F1", "weighted F1",
+        columns=(
+            *text("recipe", "protocol"),
+            *numbers("runs", "accuracy", "detection", "F1", "specificity",
+                     "false alarms", "ROC-AUC", "unseen types", "class accuracy",
+                     "macro F1", "weighted F1"),
         ),
         rows=tuple(
             (
@@ -68,10 +83,10 @@ def _at_argmax(rows: Sequence[Row]) -> Grid:
         title="The same at the plain argmax",
         note="Per cent. Each row given its likeliest class, no threshold moved: what "
         "most publications report. " + _optimism(rows),
-        head=(
-            "recipe", "protocol", "runs", "accuracy", "detection", "F1",
-            "specificity", "false alarms", "class accuracy", "macro F1",
-            "weighted F1",
+        columns=(
+            *text("recipe", "protocol"),
+            *numbers("runs", "accuracy", "detection", "F1", "specificity",
+                     "false alarms", "class accuracy", "macro F1", "weighted F1"),
         ),
         rows=tuple(
             (
@@ -95,10 +110,9 @@ def _recalls(rows: Sequence[Row]) -> list[Grid]:
                 title=f"Recall of each class ({mine[0].dataset})",
                 note="Per cent at the threshold, with Wilson's 95 % interval of the "
                 f"mean on the judged rows. Taxonomy: {mine[0].taxonomy or NOT_STATED}.",
-                head=(
-                    "recipe",
-                    "protocol",
-                    *(f"{name} ({counts[name]['rows']:,} rows)" for name in classes),
+                columns=(
+                    *text("recipe", "protocol"),
+                    *numbers(*(f"{c} ({counts[c]['rows']:,} rows)" for c in classes)),
                 ),
                 rows=tuple(
                     (
@@ -118,9 +132,10 @@ def _costs(rows: Sequence[Row]) -> Grid:
         title="What it costs",
         note="Training from raw rows to a decided model, balancing included; scoring "
         "in the training process. Measured where the comparison ran.",
-        head=(
-            "recipe", "rows fitted", "train s", "score rows/s", "model kB",
-            "parameters",
+        columns=(
+            *text("recipe"),
+            *numbers("rows fitted", "train s", "score rows/s", "model kB",
+                     "parameters"),
         ),
         rows=tuple(
             (
@@ -136,10 +151,18 @@ def _costs(rows: Sequence[Row]) -> Grid:
     )  # fmt: skip
 
 
-def _systems(published: dict[str, Any]) -> Grid:
+def systems(published: dict[str, Any], datasets: Collection[str] = ()) -> Grid:
+    """Return the published systems; given data sets, those evaluated on one of them."""
     rows = []
     for system in published["systems"]:
-        figures = system["figures"] or [None]
+        figures: list[Any] = [
+            figure
+            for figure in system["figures"]
+            if not datasets or figure["dataset"] in datasets
+        ]
+        if not figures and datasets:
+            continue
+        figures = figures or [None]
         for k, figure in enumerate(figures):
             name = f"{system['name']}, {system['year']}" if not k else ""
             stated = system["protocol"] if not k else ""
@@ -154,24 +177,32 @@ def _systems(published: dict[str, Any]) -> Grid:
                     figure["tag"], doi, system["note"] if not k else "",
                 )
             )  # fmt: skip
-    tags = "; ".join(f"{tag}: {text}" for tag, text in TAGS.items())
+    tags = "; ".join(f"{tag}: {words}" for tag, words in TAGS.items())
     return Grid(
         title="Published systems",
         note=f"Per cent, as published, each under its own protocol. {tags}. Figures "
         "under different protocols cannot be compared.",
-        head=("system", "protocol", "judged on", "figure", "value", "tag", "doi",
-              "note"),
+        columns=(
+            *text("system", "protocol", "judged on", "figure"),
+            *numbers("value"),
+            *text("tag", "doi", "note"),
+        ),
         rows=tuple(rows),
     )  # fmt: skip
 
 
-def _printed_comparison(published: dict[str, Any]) -> Grid:
+def printed_comparison(published: dict[str, Any]) -> Grid:
+    """Return the printed comparison of methods."""
     return Grid(
         title="A printed comparison of methods",
         note="Per cent, as printed; data set and split not stated. Accuracy is a "
         "weighted mean of recall and specificity, so a row where it lies outside "
         "them cannot be right as printed.",
-        head=("method", "accuracy", "recall", "F1", "specificity", "mark"),
+        columns=(
+            *text("method"),
+            *numbers("accuracy", "recall", "F1", "specificity"),
+            *text("mark"),
+        ),
         rows=tuple(
             (
                 row["method"], f"{row['accuracy']:g}", f"{row['recall']:g}",
@@ -206,10 +237,12 @@ def _printed_performance(published: dict[str, Any], rows: Sequence[Row]) -> Grid
         note="Per cent. Printed: data set and split not stated. Here: the same model "
         "and sampler, all classes at the plain argmax, weighted by class. "
         + _optimism(rows),
-        head=(
-            "model", "accuracy, printed", "F1, printed", "recall, printed",
-            "precision, printed", "protocol here", "accuracy", "F1", "recall",
-            "precision",
+        columns=(
+            *text("model"),
+            *numbers("accuracy, printed", "F1, printed", "recall, printed",
+                     "precision, printed"),
+            *text("protocol here"),
+            *numbers("accuracy", "F1", "recall", "precision"),
         ),
         rows=tuple(lines),
     )  # fmt: skip

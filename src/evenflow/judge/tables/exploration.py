@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evenflow.judge.tables.grid import Grid
+from evenflow.judge.tables.grid import Column, Grid, numbers, text
 
 Found = Mapping[str, Any]
 DASH = "–"
-WORDS = frozenset(
-    {"class", "attack type", "split", "attack types not met here", "column", "kind",
-     "unit"}
-)  # fmt: skip
-"""Columns of words; the others are figures."""
 
 
 def classes(found: Found) -> Grid:
@@ -22,8 +17,9 @@ def classes(found: Found) -> Grid:
     per_split = [{c["name"]: c["n"] for c in s["classes"]} for s in others]
     return Grid(
         title="Rows of each class",
-        head=(
-            "class", found["overview"]["split"], "share", *(s["name"] for s in others)
+        columns=(
+            *text("class"),
+            *numbers(found["overview"]["split"], "share", *(s["name"] for s in others)),
         ),
         rows=tuple(
             (
@@ -34,14 +30,14 @@ def classes(found: Found) -> Grid:
             )
             for c in found["classes"]
         ),
-    )  # fmt: skip
+    )
 
 
 def attacks(found: Found) -> Grid:
     """Return the rows of each attack type."""
     return Grid(
         title="Rows of each attack type",
-        head=("attack type", "class", "rows", "share"),
+        columns=(*text("attack type", "class"), *numbers("rows", "share")),
         rows=tuple(
             (a["name"], a["family"], f"{a['n']:,}", f"{a['share']:.3%}")
             for a in found["attacks"]
@@ -65,8 +61,11 @@ def shared(found: Found) -> Grid:
     return Grid(
         title="Shared with other splits",
         note="A shared row has exactly the features of a row of this split.",
-        head=("split", "rows", "shared rows", "share", "same class", "other class",
-              "attack types not met here"),
+        columns=(
+            *text("split"),
+            *numbers("rows", "shared rows", "share", "same class", "other class"),
+            *text("attack types not met here"),
+        ),
         rows=tuple(
             (
                 s["name"], f"{s['n_rows']:,}", f"{s['shared_rows']:,}",
@@ -132,7 +131,9 @@ def columns(found: Found) -> Grid:
     return Grid(
         title="Every column",
         note=note,
-        head=tuple(cells),
+        columns=tuple(
+            Column(name, is_text=name in ("column", "kind", "unit")) for name in cells
+        ),
         rows=tuple(zip(*cells.values(), strict=True)),
     )
 

@@ -1,4 +1,4 @@
-"""A table of text, as Markdown and as LaTeX."""
+"""A table: its columns and cells, as Markdown and as LaTeX."""
 
 from __future__ import annotations
 
@@ -7,14 +7,38 @@ from dataclasses import dataclass
 DASH = "-"
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    is_text: bool = False
+    """Words, flush left; figures are flush right."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Grid:
-    """One table: cells are text, ready to be set."""
+    """One table: cells are text, ready to be set; the first names its row."""
 
     title: str
     note: str = ""
-    head: tuple[str, ...]
+    columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(column.name for column in self.columns)
+
+
+def text(*names: str) -> tuple[Column, ...]:
+    """Return columns of words."""
+    return tuple(Column(name, is_text=True) for name in names)
+
+
+def numbers(*names: str) -> tuple[Column, ...]:
+    """Return columns of figures."""
+    return tuple(Column(name) for name in names)
 
 
 def markdown(grid: Grid) -> str:
@@ -33,7 +57,7 @@ def latex(grid: Grid) -> str:
         [
             r"\begin{table}",
             rf"  \caption{{{_tex(grid.title)}. {_tex(grid.note)}}}",
-            rf"  \begin{{tabular}}{{l{'r' * (len(grid.head) - 1)}}}",
+            rf"  \begin{{tabular}}{{l{'r' * (len(grid.columns) - 1)}}}",
             r"    \toprule",
             "    " + " & ".join(map(_tex, grid.head)) + r" \\",
             r"    \midrule",

@@ -7,7 +7,7 @@ from typing import Any
 
 from evenflow import metrics
 from evenflow.judge.report import Report
-from evenflow.judge.tables.grid import Grid
+from evenflow.judge.tables.grid import DASH, Grid, numbers, text
 
 NAMES = {
     "accuracy": "accuracy",
@@ -31,7 +31,6 @@ NAMES = {
 PLAIN = {"mcc", "roc_auc", "pr_auc"}
 """Figures that are no shares of rows: four decimals instead of per cent."""
 BASE_RATES = (0.1, 0.01, 0.001, 0.0001)
-DASH = "-"
 UNDEFINED = "undefined"
 """Shown for a figure whose denominator is zero on the judged rows."""
 
@@ -134,7 +133,10 @@ def binary(report: Report) -> Grid:
         note=f"{_where(report)}. Threshold {plain(threshold)} on the probability of "
         f"attack, set on training rows for a false-alarm budget of {percent(budget)}. "
         "Intervals: bootstrap, for shares of rows Wilson.",
-        head=("figure", "at the threshold", _level(report), "at the plain argmax"),
+        columns=(
+            *text("figure"),
+            *numbers("at the threshold", _level(report), "at the plain argmax"),
+        ),
         rows=_both(report, "binary", names),
     )
 
@@ -145,7 +147,10 @@ def multiclass(report: Report) -> Grid:
         title="All classes",
         note=f"{_where(report)}. Macro: classes weigh alike; weighted: by their rows. "
         "Intervals: bootstrap.",
-        head=("figure", "at the threshold", _level(report), "at the plain argmax"),
+        columns=(
+            *text("figure"),
+            *numbers("at the threshold", _level(report), "at the plain argmax"),
+        ),
         rows=_both(report, "multiclass", metrics.MULTICLASS),
     )
 
@@ -171,8 +176,11 @@ def classes(report: Report) -> Grid:
         title="Each class",
         note=f"{_where(report)}. Taxonomy: {report.taxonomy or 'not stated'}. "
         "Intervals: Wilson.",
-        head=("class", "rows", "recall", f"recall, {_level(report)}", "precision", "F1",
-              "specificity", "false alarms"),
+        columns=(
+            *text("class"),
+            *numbers("rows", "recall", f"recall, {_level(report)}", "precision", "F1",
+                     "specificity", "false alarms"),
+        ),
         rows=tuple(
             (
                 name, f"{n:,}", percent(figures["recall"][name]), between(edges[name]),
@@ -189,7 +197,7 @@ def confusion(report: Report) -> Grid:
     return Grid(
         title="Confusion matrix",
         note=f"{_where(report)}. Rows are true classes, columns decided ones.",
-        head=("true class", *labels),
+        columns=(*text("true class"), *numbers(*labels)),
         rows=tuple(
             (label, *(f"{n:,}" for n in row))
             for label, row in zip(labels, report.confusion["matrix"], strict=True)
@@ -202,8 +210,10 @@ def attacks(report: Report) -> Grid:
     return Grid(
         title="Each attack type",
         note=f"{_where(report)}. Intervals: Wilson.",
-        head=("attack type", "class", "in training", "rows", "found", "share",
-              _level(report)),
+        columns=(
+            *text("attack type", "class", "in training"),
+            *numbers("rows", "found", "share", _level(report)),
+        ),
         rows=tuple(
             (
                 a["type"], a["family"], "no" if a["is_unseen"] else "yes",
@@ -221,8 +231,8 @@ def base_rates(report: Report) -> Grid:
     rows = []
     for base in sorted({*BASE_RATES, report.alerts["base_rate"]}, reverse=True):
         day = metrics.alerts(rate, alarm, flows_per_day=flows, base_rate=base)
-        numbers = ("alerts_per_day", "false_alerts_per_day", "missed_per_day")
-        shown = [DASH if day[k] is None else f"{day[k]:,.0f}" for k in numbers]
+        names = ("alerts_per_day", "false_alerts_per_day", "missed_per_day")
+        shown = [DASH if day[k] is None else f"{day[k]:,.0f}" for k in names]
         rows.append(
             (f"{base:.4%}".replace("00%", "%"), *shown, percent(day["precision"]))
         )
@@ -230,7 +240,10 @@ def base_rates(report: Report) -> Grid:
         title="Alerts a day",
         note=f"For {flows:,.0f} connections a day (assumed), by the share of them that "
         "are attacks. Precision there is the share of alerts that are attacks.",
-        head=("attacks among connections", "alerts", "false", "missed", "precision"),
+        columns=(
+            *text("attacks among connections"),
+            *numbers("alerts", "false", "missed", "precision"),
+        ),
         rows=tuple(rows),
     )  # fmt: skip
 
@@ -244,7 +257,7 @@ def training(record: Mapping[str, Any]) -> list[Grid]:
             Grid(
                 title="Rows that fitted the model",
                 note="Before and after balancing; training rows only.",
-                head=("class", "before", "after"),
+                columns=(*text("class"), *numbers("before", "after")),
                 rows=tuple(
                     (name, f"{before.get(name, 0):,}", f"{after.get(name, 0):,}")
                     for name in dict.fromkeys([*before, *after])
@@ -253,7 +266,7 @@ def training(record: Mapping[str, Any]) -> list[Grid]:
         )
     if facts := _facts(record):
         found.append(
-            Grid(title="Training", note="", head=("fact", "value"), rows=tuple(facts))
+            Grid(title="Training", columns=text("fact", "value"), rows=tuple(facts))
         )
     return found
 
