@@ -19,23 +19,24 @@ LEVELS = [
     {
         "schema",
         "metrics",
-        "ranking",
         "decision",
         "files",
         "progress",
         "inference",
+        "places",
         "onnx_guard",
-        "contract",
+        "conform",
         "text",
         "toml",
     },
     {"recipe", "parts", "registry"},
-    {"datasets", "traffic", "prepare"},
+    {"datasets", "prepare"},
     {"learn", "runtime"},
     {"judge"},
     {"experiment"},
     {"web"},
-    {"cli", "api", "__main__"},
+    {"api"},
+    {"cli", "__main__"},
 ]
 LEVEL = {room: number for number, level in enumerate(LEVELS) for room in level}
 # what stands beside the order: a sensor trains nothing, a trainer is no sensor
@@ -55,7 +56,7 @@ FENCES = {
     "scipy": ("learn/", "prepare/balance/"),
     "threadpoolctl": ("learn/", "prepare/balance/"),
     "lightgbm": ("learn/",),
-    "onnx": ("learn/", "judge/attribute.py"),
+    "onnx": ("learn/", "judge/tree_shap.py"),
     "skl2onnx": ("learn/graphs.py",),
     "onnxruntime": ("inference.py",),
     "shap": (),
@@ -172,7 +173,7 @@ def test_a_file_imports_from_its_left_only():
         ("runtime", "evenflow.prepare.split"),
         ("runtime", "evenflow.prepare"),
         ("datasets", "evenflow.learn.training"),
-        ("experiment", "evenflow.cli.folders"),
+        ("api", "evenflow.cli.voice"),
     ],
 )
 def test_a_forbidden_import_is_found(mine, name):
@@ -196,7 +197,7 @@ EAGER = {
         "learn/models/", "learn/losses/", "learn/novelty/", "learn/systems/",
         "prepare/balance/gans/",
     },
-    "onnx": {"learn/export.py", "learn/graphs.py", "judge/attribute.py"},
+    "onnx": {"learn/export.py", "learn/graphs.py", "judge/tree_shap.py"},
     "onnxruntime": set(),
     "lightgbm": set(),
 }  # fmt: skip
@@ -232,7 +233,7 @@ def test_a_file_is_a_screen_or_three():
 
 
 def test_below_the_command_line_nothing_prints_or_asks_or_sets_up_the_log():
-    never = {"print", "input", "breakpoint", "os.getenv", "logging.basicConfig"}
+    never = {"print", "input", "breakpoint", "logging.basicConfig"}
     assert not [
         f"{where(path)} calls {called}"
         for path in FILES
@@ -260,19 +261,45 @@ def test_nothing_is_unpickled():
     assert not found
 
 
-def test_no_error_is_swallowed_whole():
-    for path in FILES:
-        for node in nodes(path):
-            if isinstance(node, ast.ExceptHandler):
-                assert node.type is not None, f"bare except in {path}"
-                is_all = ast.unparse(node.type) in {"Exception", "BaseException"}
-                assert not (is_all and ast.unparse(node.body[0]) == "pass"), path
+ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 
 
-def test_only_the_command_line_reads_the_environment():
-    readers = [
-        where(path)
-        for path in FILES
-        if "os.environ" in path.read_text(encoding="utf-8")
-    ]
-    assert readers == ["cli/folders.py"]
+def touches_environment(path):
+    """Return whether a file reads or changes the environment through ``os``."""
+    return any(
+        (
+            isinstance(node, ast.Attribute)
+            and ast.unparse(node.value) == "os"
+            and node.attr in ENVIRONMENT
+        )
+        or (
+            isinstance(node, ast.ImportFrom)
+            and node.module == "os"
+            and {alias.name for alias in node.names} & ENVIRONMENT
+        )
+        or (
+            isinstance(node, ast.Import)
+            and any(alias.name == "os" and alias.asname for alias in node.names)
+        )
+        for node in nodes(path)
+    )
+
+
+def test_one_file_reads_and_changes_the_environment():
+    assert [where(p) for p in FILES if touches_environment(p)] == ["places.py"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import os\nos.environ['HOME']",
+        "import os\ndef f():\n    return os.getenv('HOME')",
+        "import os\nos.putenv('HOME', '/')",
+        "from os import environ",
+        "import os as system\nsystem.environ",
+    ],
+)
+def test_a_use_of_the_environment_is_found(text, tmp_path):
+    path = tmp_path / "part.py"
+    path.write_text(text)
+    assert touches_environment(path)

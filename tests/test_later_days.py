@@ -13,7 +13,7 @@ import evenflow
 from evenflow.cli import main
 from evenflow.cli.report import summary
 from evenflow.errors import DataError
-from evenflow.judge import render
+from evenflow.judge.pages import report as render
 from evenflow.runtime.stream import score_file
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evenflow import experiment
+from evenflow.experiment.run import run
 from evenflow.recipe import Recipe
 
 SAMPLES = {
@@ -20,7 +20,7 @@ def test_each_argus_sample_trains_a_balanced_network(name, protocol, data_folder
     recipe = Recipe.load(f"{name}/cnn-smote").with_(
         training__epochs=4, training__batch_size=128
     )
-    report = experiment.run(recipe, folders=data_folders).report
+    report = run(recipe, folders=data_folders).report
     assert report.protocol == protocol
     assert report.is_optimistic == (protocol == "stratified")
     # one sample has six benign rows in all: no figure on them alone would mean anything

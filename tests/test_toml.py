@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from evenflow import toml
 from evenflow.cli import main
-from evenflow.contract import shown
+from evenflow.conform import shown
 from evenflow.errors import RecipeError
 from evenflow.recipe import Recipe
 

@@ -32,8 +32,8 @@ from typing import Any
 from scenarios import FIGURES, GROUPS, NETWORKS, TOLERANCE, Group
 
 import evenflow
+from evenflow.experiment.compare import cell_name
 from evenflow.files import write_json, write_text
-from evenflow.judge.compare import cell_name
 
 RESULTS = Path(__file__).parent / "results"
 BULKY = ("curves", "leaks")

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from scenarios import SELECTION, SELECTION_FOLDS
 
-from evenflow import experiment
+from evenflow.experiment.run import run
 from evenflow.files import write_json
 from evenflow.recipe import Recipe
 
@@ -35,7 +35,7 @@ def cell(recipe: Recipe, folders: list[Path], work: Path) -> dict[str, object]:
     """Return the report of one candidate on one fold, from disk if it is there."""
     path = work / f"{recipe.sha256[:16]}.json"
     if not path.exists():
-        report = experiment.run(recipe, folders=folders, cache=work / "cache").report
+        report = run(recipe, folders=folders, cache=work / "cache").report
         write_json(path, report.to_dict())
     return json.loads(path.read_text())
 

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evenflow.cli.folders import folders as default_folders
+from evenflow.places import folders as default_folders
 from evenflow.progress import OnEvent, ignore
 from evenflow.recipe import Recipe
 from evenflow.schema import Table
 
 if TYPE_CHECKING:
-    from evenflow.experiment import Experiment
+    from evenflow.experiment.run import Experiment
     from evenflow.judge.comparison import Comparison
     from evenflow.judge.report import Report
     from evenflow.runtime.bundle import Bundle
@@ -65,12 +65,12 @@ def train(
     EvenflowError
         Something given is wrong; the message says what to do.
     """
-    from evenflow import experiment
+    from evenflow.experiment.run import run
 
     chosen = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     if seed is not None:
         chosen = chosen.with_(seed=seed)
-    return experiment.run(
+    return run(
         chosen,
         folders=_paths(folders),
         output=None if output is None else Path(output),
@@ -105,10 +105,10 @@ def evaluate(
         Whatever else the data set takes, such as ``path``; the parameters of the
         bundle's recipe stand where it is the same data set.
     """
-    from evenflow import experiment
+    from evenflow.experiment import evaluate as evaluating
 
     loaded = load_bundle(bundle) if isinstance(bundle, str | Path) else bundle
-    return experiment.evaluate(
+    return evaluating.evaluate(
         loaded,
         dataset,
         split,
@@ -149,15 +149,15 @@ def compare(
     bundles : bool, default=False
         Keep each cell's bundle, under ``folder/bundles``.
     """
-    from evenflow.judge import compare as comparing
+    from evenflow.experiment import compare as comparing
 
     chosen = [r if isinstance(r, Recipe) else Recipe.load(r) for r in recipes]
     root, roots = Path(folder), _paths(folders)
 
     def run_cell(cell: Recipe) -> dict[str, Any]:
-        from evenflow import experiment
+        from evenflow.experiment.run import run
 
-        made = experiment.run(
+        made = run(
             cell,
             folders=roots,
             output=root / "bundles" / comparing.cell_name(cell) if bundles else None,

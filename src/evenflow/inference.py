@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evenflow import places
+
 BATCH_ROWS = 1024
 """Rows the model reads at once: larger batches leave the processor's caches."""
 
@@ -30,7 +32,7 @@ def open_session(model: bytes, *, threads: int | None = None) -> Any:
     """
     # ONNX Runtime 1.32 reports to its maker and keeps a device number unless told
     # so before it is imported: evenflow reports to nobody
-    os.putenv("ORT_DISABLE_TELEMETRY", "1")
+    places.switch_off_telemetry()
     import onnxruntime as ort  # 0.2 s to import: not on the way to --help
 
     options = ort.SessionOptions()

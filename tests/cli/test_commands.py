@@ -20,7 +20,7 @@ import evenflow
 from evenflow import files
 from evenflow.cli import user
 from evenflow.errors import DataError
-from evenflow.experiment import STARTED
+from evenflow.experiment.run import STARTED
 from evenflow.web.verdicts.view import explain_record
 
 FEW = ("-s", "dataset.n_rows=1000", "-s", "model.n_estimators=5")
@@ -659,7 +659,7 @@ def test_the_way_to_go_on_repeats_every_choice(run, tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("evenflow.experiment.run", stop)
+    monkeypatch.setattr("evenflow.experiment.run.run", stop)
     words = ("--seed", "3", *FEW, "--overwrite", "--device", "cpu", "--data-dir", "d")
     done = run("train", FOREST, "-o", tmp_path / "b", *words)
     assert done.exit_code == 130

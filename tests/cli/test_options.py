@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evenflow.cli.folders import cache, folders
 from evenflow.cli.options import _parsed, changed
 from evenflow.cli.text import columns
 from evenflow.errors import RecipeError
+from evenflow.places import cache, folders
 from evenflow.recipe import Recipe
 from evenflow.toml import dumps
 

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from evenflow import contract, datasets
+from evenflow import conform, datasets
 from evenflow.datasets import _remote, bot_iot_10best_sample, nsl_kdd, unsw_nb15
 from evenflow.errors import ChecksumError, DataError
 
@@ -273,7 +273,7 @@ def test_a_published_file_scored_as_it_is_gives_the_rows_that_trained(
             )
         else:
             raw = pl.read_csv(place.path, infer_schema_length=10_000)
-        rows, bad = contract.conform(table.schema, raw)
+        rows, bad = conform.conform(table.schema, raw)
         assert not bad
         parts.append(rows.frame)
     assert pl.concat(parts).equals(table.frame)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from evenflow import contract, datasets
+from evenflow import conform, datasets
 from evenflow.cli import options
 from evenflow.datasets import _guess
 from evenflow.errors import DataError, RecipeError
@@ -170,7 +170,7 @@ def test_a_row_without_a_label_is_named_by_its_line(file):
 def test_a_count_that_was_small_in_training_may_grow(file):
     table, _ = load(file)
     later = table.frame.with_columns(is_tls=pl.lit(2.0))
-    _, bad = contract.conform(table.schema, later)
+    _, bad = conform.conform(table.schema, later)
     assert not bad
 
 
@@ -244,7 +244,7 @@ def test_a_row_with_a_word_among_numbers_is_set_aside_as_score_rejects_it(tmp_pa
     assert table.schema.column("pkts").kind == "numeric"
     assert (len(table), table.n_rejected) == (19, 1)
     assert table.schema.classes == ("benign", "dos"), "no row of worm is left"
-    _, bad = contract.conform(table.schema, pl.read_csv(path, infer_schema=False))
+    _, bad = conform.conform(table.schema, pl.read_csv(path, infer_schema=False))
     assert [b.found for b in bad] == ["'many'"]
 
 
@@ -406,7 +406,7 @@ def test_the_file_scored_as_it_is_gives_the_matrix_that_trained(file, tmp_path, 
     raw = pl.read_csv(file, infer_schema=False)
     if kind == "parquet":
         raw = pl.read_csv(file, null_values=["NaN", "?", ""])
-    rows, bad = contract.conform(table.schema, raw)
+    rows, bad = conform.conform(table.schema, raw)
     prepared = Preprocessor.fit(table, min_category_rows=1)
     assert not bad
     np.testing.assert_array_equal(prepared.transform(rows), prepared.transform(table))

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from evenflow.decision import Decision
-from evenflow.judge import explore_page, render
+from evenflow.judge.pages import exploration as explore_page
+from evenflow.judge.pages import report as render
 from evenflow.judge.report import judge
 from evenflow.prepare.explore import explore
 from evenflow.prepare.split import Protocol

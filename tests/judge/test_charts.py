@@ -7,14 +7,12 @@ import re
 
 import pytest
 
-from evenflow.judge import (
-    charts,
-    comparison_charts,
-    explain_page,
-    explore_charts,
-    theme,
-)
-from evenflow.judge.drawing import vega_lite_version
+from evenflow.judge.charts import comparison as comparison_charts
+from evenflow.judge.charts import exploration as explore_charts
+from evenflow.judge.charts import report as charts
+from evenflow.judge.charts import theme
+from evenflow.judge.charts.base import bars, to_spec, vega_lite_version
+from evenflow.judge.charts.explanation import pushes
 
 
 def data(chart) -> list[dict]:
@@ -38,7 +36,7 @@ def data(chart) -> list[dict]:
 def text_of(chart) -> str:
     import vl_convert
 
-    spec = json.dumps(charts.to_spec(chart))
+    spec = json.dumps(to_spec(chart))
     return vl_convert.vegalite_to_svg(spec, vl_version=vega_lite_version())
 
 
@@ -60,14 +58,14 @@ def test_bars_on_a_log_scale_show_a_class_of_one_row_and_name_an_empty_one():
 
 def test_an_undefined_value_is_said_and_draws_no_bar():
     records = [{"name": "x", "value": None}, {"name": "y", "value": 0.5}]
-    assert "undefined" in text_of(charts.bars(records, title="t"))
-    shown = {r["name"]: r["value"] for r in data(charts.bars(records, title="t"))}
+    assert "undefined" in text_of(bars(records, title="t"))
+    shown = {r["name"]: r["value"] for r in data(bars(records, title="t"))}
     assert shown == {"x": None, "y": 0.5}
 
 
 def test_long_words_beside_a_full_bar_get_room():
     def end(words: str) -> float:
-        chart = charts.bars([{"name": "x", "value": 1, "words": words}], title="t")
+        chart = bars([{"name": "x", "value": 1, "words": words}], title="t")
         text = chart.to_json(indent=None)
         return float(re.search(r'"domain": \[0, ([0-9.]+)\]', text)[1])
 
@@ -77,7 +75,7 @@ def test_long_words_beside_a_full_bar_get_room():
 
 def test_more_bars_than_the_limit_are_counted_in_the_title():
     records = [{"name": f"n{i}", "value": 0.1} for i in range(9)]
-    chart = charts.bars(records, title="t", limit=4)
+    chart = bars(records, title="t", limit=4)
     assert len({r["name"] for r in data(chart)}) == 4
     assert "first 4 of 9" in text_of(chart)
 
@@ -137,7 +135,7 @@ def test_recall_has_a_number_for_every_recipe_and_class():
 def test_a_push_is_named_above_its_bar_and_leaves_the_bar_the_width():
     told = {"column": "dst_host_srv_diff_host_rate", "value": 0.125, "unit": "",
             "normal_value": 0.0, "push": -1.25}  # fmt: skip
-    svg = text_of(explain_page.pushes([told], quantity="log odds"))
+    svg = text_of(pushes([told], quantity="log odds"))
     assert ">dst_host_srv_diff_host_rate = 0.125<" in svg
     assert ">-1.25<" in svg
 

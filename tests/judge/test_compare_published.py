@@ -9,7 +9,9 @@ from evenflow.judge.published import (
     PRINTED_PERFORMANCE,
     SYSTEMS,
     TAGS,
+    to_dict,
 )
+from evenflow.judge.tables.comparison import systems
 
 
 def test_the_printed_tables_are_whole():
@@ -56,3 +58,12 @@ def test_the_printed_cells_name_parts_that_exist():
     for row in PRINTED_PERFORMANCE:
         assert row.model in registry.names("models")
         assert row.balance in registry.names("balance")
+
+
+def test_systems_of_one_data_set_are_named_and_all_figures_are_of_it():
+    found = systems(to_dict(), {"unsw_nb15"})
+    assert found.rows
+    assert all(row[2].startswith("unsw_nb15, ") for row in found.rows)
+    assert found.rows[0][0], "the first line of a system names it"
+    assert len(systems(to_dict()).rows) > len(found.rows)
+    assert [c.name for c in found.columns if not c.is_text] == ["value"]

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from evenflow import contract
+from evenflow import conform
 from evenflow.errors import DataError
 from evenflow.runtime import _json_lines
 from evenflow.runtime.records import Batch, read_records
@@ -302,7 +302,7 @@ def reference(text: str) -> tuple[list[list[str]], int]:
     """
     found = csv.reader(io.StringIO(text, newline=""), strict=True)
     cut = [r[:3] if not any(r[3:]) else r for r in found]
-    given = [r for r in cut if any(f.strip(contract.SPACE) for f in r)]
+    given = [r for r in cut if any(f.strip(conform.SPACE) for f in r)]
     return [r for r in given if len(r) == 3], sum(len(r) != 3 for r in given)
 
 

@@ -26,7 +26,7 @@ from werkzeug.test import TestResponse
 
 from evenflow import datasets
 from evenflow.cli import main
-from evenflow.judge.card import model_card
+from evenflow.judge.pages.card import model_card
 from evenflow.judge.report import judge
 from evenflow.learn.calibration import fit_decision
 from evenflow.prepare.features import Preprocessor

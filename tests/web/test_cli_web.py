@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from evenflow.cli import settings as servers
-from evenflow.cli.folders import data_home
 from evenflow.errors import DataError
+from evenflow.places import data_home
 from evenflow.web.store.database import Database, sqlite_url
 from evenflow.web.store.tables import Audit
 

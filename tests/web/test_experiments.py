@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from evenflow import toml
+from evenflow.datasets import Dataset
 from evenflow.recipe import Recipe
 from evenflow.web.datasets import explorations
 from evenflow.web.frame.context import KEY
@@ -192,10 +193,17 @@ def test_a_recipe_that_cannot_be_is_refused_in_words_and_kept(app, analyst):
         assert session.scalar(select(Job)) is None
 
 
-def test_every_data_set_whose_parameters_name_files_is_kept_from_the_web():
-    assert form.takes_files("table_file")
-    free = [s.name for s in KNOWN if not form.takes_files(s.name)]
-    assert {"synthetic", "nsl_kdd", "unsw_nb15", "bot_iot"} <= set(free)
+def test_a_data_set_that_does_not_declare_what_it_reads_is_refused(monkeypatch):
+    silent = Dataset(name="silent", title="", load=print, splits=("train",))
+    monkeypatch.setattr("evenflow.datasets.names", lambda: ["silent"])
+    monkeypatch.setattr("evenflow.datasets.get", {"silent": silent}.__getitem__)
+    filled = form.from_toml('dataset = "silent"', KNOWN)
+    assert filled.recipe is None
+    assert "can read any file of the server" in " ".join(filled.errors.values())
+
+
+def test_the_data_set_of_own_files_alone_reads_them():
+    assert [s.name for s in KNOWN if s.dataset.reads_own_file] == ["table_file"]
 
 
 def test_the_form_becomes_toml_that_describes_the_same(analyst):

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evenflow import datasets
-from evenflow.contract import conform
+from evenflow.conform import conform
 from evenflow.errors import DataError
 from evenflow.prepare.features import Preprocessor
 from evenflow.runtime.bundle import Bundle

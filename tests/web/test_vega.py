@@ -16,7 +16,7 @@ flask = pytest.importorskip("flask")
 from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 
-from evenflow.judge import theme  # noqa: E402
+from evenflow.judge.charts import theme  # noqa: E402
 from evenflow.web.charts import library as charts_library  # noqa: E402
 from evenflow.web.frame import headers  # noqa: E402
 

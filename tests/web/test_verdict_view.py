@@ -13,7 +13,7 @@ import vl_convert
 
 from evenflow import datasets
 from evenflow.errors import DataError
-from evenflow.judge import theme
+from evenflow.judge.charts import theme
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict, sigmoid
 from evenflow.runtime.explain import explain

@@ -15,9 +15,9 @@ import sys
 import threading
 from typing import Any
 
-from evenflow.cli.folders import worker_fault
 from evenflow.cli.voice import Voice
 from evenflow.errors import EvenflowError
+from evenflow.places import worker_fault
 
 logger = logging.getLogger("evenflow.child")
 

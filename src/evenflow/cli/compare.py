@@ -8,12 +8,9 @@ from pathlib import Path
 import click
 
 from evenflow.cli import options
-from evenflow.cli.folders import folders as data_folders
 from evenflow.cli.guard import GIVEN_IS_WRONG, Command, print_json, resumable, voice
 from evenflow.cli.text import columns
-
-OURS = 5
-"""Grids of our own figures come first; the published ones are in the files."""
+from evenflow.places import folders as data_folders
 
 
 @click.command(
@@ -73,7 +70,7 @@ def compare(
     forest and boosted trees. A cell that fails is reported and costs no other.
     """
     from evenflow import api
-    from evenflow.judge.grids import grids
+    from evenflow.judge.tables.comparison import measured
 
     chosen = [options.load(name, settings) for name in recipes]
     again = ["evenflow", "compare", *recipes, "--seeds", str(seeds), "-o", str(output)]
@@ -101,9 +98,10 @@ def compare(
     if as_json:
         print_json(made.to_dict())
     else:
-        for grid in grids(made)[:OURS]:
+        for grid in measured(made):
+            right = [k for k, column in enumerate(grid.columns) if not column.is_text]
             click.echo(f"{grid.title}\n")
-            click.echo(columns(grid.head, grid.rows, right=range(2, len(grid.head))))
+            click.echo(columns(grid.head, grid.rows, right=right))
             click.echo(f"\n{grid.note}\n")
         click.echo(f"tables, page and charts, published figures beside: {output}")
     for failed in made.failed:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evenflow.cli import options, streams
-from evenflow.cli.folders import cache, folders
 from evenflow.cli.guard import Group, print_json, voice
 from evenflow.cli.streams import STDOUT
 from evenflow.cli.text import columns
+from evenflow.places import cache, folders
 
 if TYPE_CHECKING:
     from evenflow.datasets import Dataset
@@ -130,7 +130,7 @@ def inspect(
             on_event=on_event,
         )
     if html is not None:
-        from evenflow.judge import explore_page
+        from evenflow.judge.pages import exploration as explore_page
 
         explore_page.write(found, html)
         voice().say(f"wrote {html}")

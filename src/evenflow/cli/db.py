@@ -13,10 +13,10 @@ import click
 
 from evenflow.cli import options
 from evenflow.cli import settings as servers
-from evenflow.cli.folders import environment, program
 from evenflow.cli.guard import Group, voice
 from evenflow.errors import DataError
 from evenflow.files import is_stream
+from evenflow.places import environment, program
 
 if TYPE_CHECKING:
     from evenflow.web.settings import Settings

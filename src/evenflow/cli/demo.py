@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from evenflow.cli import options
-from evenflow.cli.folders import folders
 from evenflow.cli.guard import Command, resumable, voice
 from evenflow.cli.text import columns
+from evenflow.places import folders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +86,7 @@ def _found(roots: Sequence[Path]) -> str:
 
 def _look(name: str, roots: Sequence[Path], output: Path) -> None:
     from evenflow import datasets
-    from evenflow.judge import explore_page
+    from evenflow.judge.pages import exploration as explore_page
     from evenflow.prepare.explore import explore
 
     if name == EMBEDDED:
@@ -112,10 +112,10 @@ def _look(name: str, roots: Sequence[Path], output: Path) -> None:
 
 def _compare(name: str, roots: Sequence[Path], output: Path) -> Path:
     from evenflow import api, files
-    from evenflow.judge import render
-    from evenflow.judge.compare import cell_name
-    from evenflow.judge.grids import grids
+    from evenflow.experiment.compare import cell_name
+    from evenflow.judge.pages import report as render
     from evenflow.judge.report import Report
+    from evenflow.judge.tables.comparison import measured
     from evenflow.recipe import Recipe
     from evenflow.runtime import bundle as bundles
 
@@ -141,7 +141,7 @@ def _compare(name: str, roots: Sequence[Path], output: Path) -> Path:
         render.png(report, output / "report")
     for failed in made.failed:
         click.echo(f"Error: {failed.name}: {failed.error}", err=True)
-    decided = grids(made)[0]
+    decided = measured(made)[0]
     keep = [0, 3, 4, 5, 6, 7, 8, 11]
     rows = [[row[k] for k in keep] for row in decided.rows]
     head = [decided.head[k] for k in keep]
@@ -189,7 +189,7 @@ def _explain(records: Path, output: Path, bundle: Path) -> None:
 
     from evenflow import files
     from evenflow.cli.explain import explanation
-    from evenflow.judge import explain_page
+    from evenflow.judge.pages import explanation as explain_page
     from evenflow.runtime import bundle as bundles
 
     found = pl.read_csv(output / "verdicts.csv")

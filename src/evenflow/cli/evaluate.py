@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from evenflow.cli import options, streams
-from evenflow.cli.folders import folders
 from evenflow.cli.guard import Command, print_json, voice
 from evenflow.cli.streams import STDOUT
+from evenflow.places import folders
 
 
 @click.command(cls=Command, short_help="Judge BUNDLE on labelled rows it never saw.")
@@ -69,15 +69,16 @@ def evaluate(
     error above one in five. The test rows of a published protocol are for judging,
     never for choosing: pick models on held-out or hidden-attack training rows.
     """
-    from evenflow import experiment, files
+    from evenflow import files
     from evenflow.cli.report import summary
-    from evenflow.judge import render
+    from evenflow.experiment import evaluate as evaluating
+    from evenflow.judge.pages import report as render
     from evenflow.runtime import bundle as bundles
 
     is_taken = streams.is_taken(json_file, html, markdown, latex)
     with voice().events() as on_event:
         loaded = bundles.load(bundle)
-        report = experiment.evaluate(
+        report = evaluating.evaluate(
             loaded,
             data,
             split,

@@ -69,7 +69,7 @@ def explain(
     detector = bundles.load(bundle)
     made = explanation(detector, file, row=row, line=line, method=method)
     if html is not None:
-        from evenflow.judge import explain_page
+        from evenflow.judge.pages import explanation as explain_page
 
         which = f"row {row:,}" if row is not None else f"line {line:,}"
         text = explain_page.html(
@@ -110,7 +110,7 @@ def _occlusion(bundle: Bundle, record: Table) -> dict[str, Any]:
 
 def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
     """Return exact values of a tree ensemble, in the form of an explanation."""
-    from evenflow.judge.attribute import tree_shap
+    from evenflow.judge.tree_shap import tree_shap
     from evenflow.runtime.detect import verdicts
 
     schema, prepare = bundle.schema, bundle.preprocessor

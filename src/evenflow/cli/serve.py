@@ -19,10 +19,10 @@ import click
 
 from evenflow.cli import options, streams
 from evenflow.cli import settings as servers
-from evenflow.cli.folders import environment
 from evenflow.cli.guard import Command, voice
 from evenflow.errors import DataError
 from evenflow.files import storage_error
+from evenflow.places import environment
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -199,7 +199,7 @@ def _first(session: Session) -> str:
 
 
 def _same_home(home: Home) -> str:
-    from evenflow.cli.folders import data_home
+    from evenflow.places import data_home
 
     return "" if home.root == data_home().absolute() else f" --home {home.root}"
 

@@ -13,10 +13,10 @@ import click
 
 from evenflow import toml
 from evenflow.cli import options
-from evenflow.cli.folders import data_home, folders, secret_key
 from evenflow.cli.guard import voice
 from evenflow.errors import DataError, MissingExtraError
 from evenflow.files import write_json
+from evenflow.places import data_home, folders, secret_key
 
 if TYPE_CHECKING:
     from evenflow.web.settings import Settings

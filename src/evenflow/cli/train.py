@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from evenflow.cli import options
-from evenflow.cli.folders import folders
 from evenflow.cli.guard import Command, print_json, resumable, voice
+from evenflow.places import folders
 
 
 @click.command(cls=Command)
@@ -63,16 +63,16 @@ def train(
     again += [part for folder in data_dir for part in ("--data-dir", str(folder))]
     hint = f"What was learnt is kept; go on with: {shlex.join(again)}"
 
-    from evenflow import experiment
+    from evenflow.experiment.run import is_done, run
 
-    if resume and not overwrite and experiment.is_done(output, chosen):
+    if resume and not overwrite and is_done(output, chosen):
         voice().say(f"{output} is done; there is nothing to resume")
         from evenflow.runtime import bundle
 
         _show(bundle.load(output).report, output, as_json=as_json)
         return
     with resumable(hint), voice().events() as on_event:
-        made = experiment.run(
+        made = run(
             chosen,
             folders=folders(data_dir),
             output=output,

@@ -44,6 +44,10 @@ class Dataset:
     """Whether ``train`` and ``test`` are the publisher's own parts. Without, ``train``
     is all there is, and a recipe draws its test rows from it (``stratified``,
     ``kfold``, ``blocks``)."""
+    reads_own_file: bool = True
+    """Whether a parameter can name any file that this machine can read; False for a
+    data set whose rows are its published files or made by a program. The web
+    application refuses a data set that does not declare False."""
     url: str = ""
     """The publisher's page."""
     terms: str = ""

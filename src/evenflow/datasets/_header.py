@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evenflow.contract import fold, shown, unique_names
+from evenflow.conform import fold, shown, unique_names
 from evenflow.datasets._layouts import LAYOUTS, Layout
 from evenflow.errors import DataError
 from evenflow.text.header import (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from evenflow import contract
+from evenflow import conform
 from evenflow.datasets import _guess, _tables
 from evenflow.datasets._table_config import Config, Value
 from evenflow.errors import DataError
@@ -200,7 +200,7 @@ def _words(values: pl.Series) -> pl.Series:
     """Return the label values as stripped words, an empty one for no value."""
     if values.dtype == pl.Boolean:
         values = values.cast(pl.Int8)
-    return contract.words(values).str.strip_chars(contract.SPACE).fill_null("")
+    return conform.words(values).str.strip_chars(conform.SPACE).fill_null("")
 
 
 def _present(words: pl.Series) -> dict[str, int]:

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from evenflow.contract import BadRow, unique_names
+from evenflow.conform import BadRow, unique_names
 from evenflow.datasets import _header, _tables
 from evenflow.errors import DataError
 from evenflow.text import delimited

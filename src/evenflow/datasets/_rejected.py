@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from evenflow import contract
-from evenflow.contract import BadRow, Conformed
+from evenflow import conform
+from evenflow.conform import BadRow, Conformed
 from evenflow.datasets import _guess
 from evenflow.datasets._own import OwnFile
 from evenflow.errors import DataError
@@ -34,7 +34,7 @@ def checked(
     DataError
         Many values of a column, or most rows, do not keep the contract.
     """
-    found = contract.check(
+    found = conform.check(
         schema, frame.select(schema.names), lines=file.lines, source=str(file.where)
     )
     kept = found.table.frame

@@ -41,6 +41,7 @@ def dataset(
         title=title,
         load=load,
         splits=("train",),
+        reads_own_file=False,
         files=(file,),
         schema=schema,
         url=source,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from evenflow import contract
+from evenflow import conform
 from evenflow.errors import DataError
 from evenflow.schema import Schema, Table
 from evenflow.text.numbers import MISSING
@@ -140,7 +140,7 @@ def header_of(source: Source, where: Path) -> list[str]:
             f"{where} is empty; expected a header line and rows. Get the file again"
         )
     fields = next(csv.reader([line], delimiter=separator_of(source)))
-    return list(contract.unique_names(fields))
+    return list(conform.unique_names(fields))
 
 
 def _typed(

@@ -94,6 +94,7 @@ DATASET = Dataset(
     title="BoT-IoT, 5 % extract (2018)",
     load=load,
     splits=("train",),
+    reads_own_file=False,
     files=FILES,
     schema=SCHEMA,
     url=_argus.PAGE,

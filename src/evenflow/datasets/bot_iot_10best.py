@@ -77,6 +77,7 @@ DATASET = Dataset(
     title="BoT-IoT, ten best features, official split (2018)",
     load=load,
     splits=tuple(FILES),
+    reads_own_file=False,
     files=tuple(FILES.values()),
     schema=SCHEMA,
     has_official_test=True,

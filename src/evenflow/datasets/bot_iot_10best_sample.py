@@ -92,6 +92,7 @@ DATASET = Dataset(
     title="BoT-IoT, ten best features, sample of 10,257 rows",
     load=load,
     splits=tuple(FILES),
+    reads_own_file=False,
     files=tuple(f for files in FILES.values() for f in files),
     schema=SCHEMA,
     has_official_test=True,

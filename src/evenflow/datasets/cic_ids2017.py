@@ -220,6 +220,7 @@ DATASET = Dataset(
     title="CIC-IDS2017 (MachineLearningCVE)",
     load=load,
     splits=("train",),
+    reads_own_file=False,
     files=tuple(FILES.values()),
     schema=SCHEMA,
     url=PAGE,

@@ -134,6 +134,7 @@ DATASET = Dataset(
     title="NF-BoT-IoT-v2, sample of 278,781 NetFlow records (2021)",
     load=load,
     splits=("train",),
+    reads_own_file=False,
     files=(FILE,),
     schema=SCHEMA,
     url=SOURCE,

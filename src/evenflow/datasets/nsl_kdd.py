@@ -138,6 +138,7 @@ DATASET = Dataset(
     title="NSL-KDD (2009)",
     load=load,
     splits=tuple(FILES),
+    reads_own_file=False,
     files=tuple(FILES.values()),
     schema=SCHEMA,
     has_official_test=True,

@@ -199,6 +199,7 @@ DATASET = Dataset(
     title="Synthetic traffic in NSL-KDD's columns (made by a program)",
     load=load,
     splits=("train", "test"),
+    reads_own_file=False,
     schema=SCHEMA,
     has_official_test=True,
     terms="Made by evenflow; Apache-2.0 like evenflow itself.",

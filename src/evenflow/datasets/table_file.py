@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from evenflow import contract
-from evenflow.contract import Conformed
+from evenflow import conform
+from evenflow.conform import Conformed
 from evenflow.datasets import (
     Dataset,
     _columns,
@@ -331,7 +331,7 @@ def _like(schema: Schema, where: Path, settings: Config, on_event: OnEvent) -> T
         frame[label], settings, schema, where=where, at=file.at, notes=notes
     )
     frame = _guess.without_missing(frame.drop(label))
-    found = contract.match_columns(schema, frame.columns, source=str(where))
+    found = conform.match_columns(schema, frame.columns, source=str(where))
     frame = frame.rename({there: name for name, there in found.items()})
     extra = [n for n in frame.columns if n not in found and n not in settings.drop]
     types = labels.families.keys() - {BENIGN}
@@ -358,13 +358,13 @@ def _label_like(
         if wanted in frame.columns:
             return wanted
         for name in frame.columns:
-            if contract.fold(name) == contract.fold(wanted):
+            if conform.fold(name) == conform.fold(wanted):
                 return name
         if wanted != schema.label:
             raise DataError(
                 f"{where} has no column {wanted!r}; {nearest(wanted, frame.columns)}"
             )
-    features = contract.match_columns(schema, frame.columns, source=str(where))
+    features = conform.match_columns(schema, frame.columns, source=str(where))
     label = _guess.label_column(frame.drop(features.values()))
     notes.append(f"guessed: the label is the column {label!r}")
     return label

@@ -192,6 +192,7 @@ DATASET = Dataset(
     title="UNSW-NB15, official partitions (2015)",
     load=load,
     splits=tuple(FILES),
+    reads_own_file=False,
     files=tuple(FILES.values()),
     schema=SCHEMA,
     has_official_test=True,

@@ -18,10 +18,9 @@ from evenflow import __version__, metrics
 from evenflow.decision import Decision, Scores
 from evenflow.errors import DataError
 from evenflow.judge import leaks
-from evenflow.metrics import LEVEL, Counts
+from evenflow.metrics import LEVEL, Counts, Ranking, calibration
 from evenflow.prepare.leaks import Shared
 from evenflow.prepare.split import Protocol
-from evenflow.ranking import Ranking, calibration
 from evenflow.schema import BENIGN, Table
 
 FLOWS_PER_DAY = 1_000_000

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from evenflow.contract import shown
+from evenflow.conform import shown
 from evenflow.errors import DataError
 from evenflow.schema import Column
 from evenflow.text.numbers import MISSING, SPACE, numbers

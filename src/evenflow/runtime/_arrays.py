@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenflow.contract import shown
+from evenflow.conform import shown
 from evenflow.errors import BundleError
 
 Arrays = dict[str, NDArray[Any]]

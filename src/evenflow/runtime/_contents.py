@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from evenflow.contract import shown
+from evenflow.conform import shown
 from evenflow.errors import BundleError, DataError, RecipeError
 from evenflow.prepare.features import LONGEST_WORD, N_QUANTILES, UNSEEN, Scaling
 from evenflow.runtime._folder import AGAIN, check_plain

@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from evenflow.contract import BadRow, as_float, match_columns, shown
+from evenflow.conform import BadRow, as_float, match_columns, shown
 from evenflow.errors import DataError
 from evenflow.runtime._limits import Limits
 from evenflow.runtime.judging import word

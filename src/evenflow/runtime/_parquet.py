@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from evenflow.contract import match_columns, unique_names
+from evenflow.conform import match_columns, unique_names
 from evenflow.errors import DataError
 from evenflow.runtime import _parquet_guard
 from evenflow.runtime._limits import Limits

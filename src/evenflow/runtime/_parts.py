@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from evenflow.contract import shown
+from evenflow.conform import shown
 from evenflow.decision import Decision
 from evenflow.errors import BundleError
 from evenflow.prepare.features import Preprocessor

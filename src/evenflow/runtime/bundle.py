@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenflow import inference
-from evenflow.contract import match_columns, parse_numbers, shown
+from evenflow.conform import match_columns, parse_numbers, shown
 from evenflow.decision import Decision, Scores
 from evenflow.errors import BundleError, DataError
 from evenflow.prepare.features import Preprocessor

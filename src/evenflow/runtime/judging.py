@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from evenflow.contract import SPACE, BadRow, check, shown
+from evenflow.conform import SPACE, BadRow, check, shown
 from evenflow.decision import Scores
 from evenflow.errors import DataError
 from evenflow.schema import Table

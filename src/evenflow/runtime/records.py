@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from evenflow.contract import BadRow, check, with_text
+from evenflow.conform import BadRow, check, with_text
 from evenflow.errors import DataError
 from evenflow.runtime import _json_lines, _parquet
 from evenflow.runtime._limits import Limits, bounded, counted

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from evenflow.contract import BadRow, with_text
+from evenflow.conform import BadRow, with_text
 from evenflow.decision import Scores
 from evenflow.errors import DataError, StorageError
 from evenflow.progress import Note, OnEvent, Progress, ignore

@@ -15,7 +15,7 @@ from functools import cache
 import numpy as np
 import polars as pl
 
-from evenflow.contract import BadRow
+from evenflow.conform import BadRow
 from evenflow.errors import DataError
 from evenflow.schema import Schema
 from evenflow.text import form

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evenflow.contract import fold, shown, unique_names
+from evenflow.conform import fold, shown, unique_names
 from evenflow.errors import DataError
 from evenflow.schema import Schema
 from evenflow.text.raw import MAX_COLUMNS

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from evenflow.contract import BadRow
+from evenflow.conform import BadRow
 
 MAX_COLUMNS = 1024
 """Columns of any source; a published data set has 115 at most."""

@@ -15,7 +15,7 @@ import polars as pl
 from sqlalchemy import CursorResult, Select, update
 from sqlalchemy.orm import Session
 
-from evenflow.contract import conform, fold
+from evenflow.conform import conform, fold
 from evenflow.errors import DataError
 from evenflow.runtime._writers import OutputFormat, writer
 from evenflow.schema import Schema

@@ -11,7 +11,7 @@ import polars as pl
 from flask import Response, abort, request
 from pydantic_core import to_json
 
-from evenflow.contract import BadRow
+from evenflow.conform import BadRow
 from evenflow.errors import DataError
 from evenflow.runtime import stream
 from evenflow.runtime._limits import Limits

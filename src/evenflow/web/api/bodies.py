@@ -13,7 +13,7 @@ from flask import Response, abort, request
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, from_json, to_json
 
-from evenflow.contract import shown
+from evenflow.conform import shown
 from evenflow.web.frame import errors
 
 JSON = "application/json"

@@ -15,7 +15,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 from pydantic import BaseModel, Field
 from sqlalchemy import Select
 
-from evenflow.contract import shown
+from evenflow.conform import shown
 from evenflow.web.api import bodies
 from evenflow.web.api.bodies import Query
 from evenflow.web.frame.context import web

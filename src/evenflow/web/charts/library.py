@@ -14,7 +14,7 @@ from importlib.metadata import version
 
 from flask import Flask, Response, abort, request
 
-from evenflow.judge import page
+from evenflow.judge.pages import page
 
 MAKERS = ("altair", "vl-convert-python")
 AGE_S = 31_536_000

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from evenflow.judge.drawing import Chart, apart
+from evenflow.judge.charts.base import Chart, apart
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

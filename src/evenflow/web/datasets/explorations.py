@@ -18,7 +18,7 @@ from typing import Any
 from evenflow import __version__, datasets, files
 from evenflow.datasets import Dataset
 from evenflow.errors import DataError, MissingExtraError
-from evenflow.judge import explore_page
+from evenflow.judge.pages import exploration as explore_page
 from evenflow.prepare.explore import Exploration, explore
 from evenflow.progress import OnEvent, ignore
 from evenflow.web.store.data_folder import Home

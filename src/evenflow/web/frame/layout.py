@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask, g, url_for
 
 from evenflow import __version__
-from evenflow.judge import theme
+from evenflow.judge.charts import theme
 from evenflow.web.charts import library
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import at_least

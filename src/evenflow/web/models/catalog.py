@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from evenflow.errors import BundleError, DataError
-from evenflow.judge import figures
 from evenflow.judge.report import Report
+from evenflow.judge.tables import report as figures
 from evenflow.runtime._folder import read_folder
 from evenflow.runtime._parts import read_parts
 from evenflow.web.models.locks import Locks

@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from evenflow.judge import charts, comparison_charts, comparison_page, figures
+from evenflow.judge.charts import comparison as comparison_charts
+from evenflow.judge.charts import report as charts
 from evenflow.judge.comparison import Comparison
-from evenflow.judge.grids import Grid, grids
+from evenflow.judge.pages import comparison as comparison_page
 from evenflow.judge.published import IMPOSSIBLE
+from evenflow.judge.tables import report as figures
+from evenflow.judge.tables.comparison import printed_comparison, systems
+from evenflow.judge.tables.grid import DASH, Grid
 from evenflow.web.charts.reports import Picture, one
 from evenflow.web.models.catalog import Listed, Read, part
 
@@ -194,7 +198,7 @@ def _cell(
     shown = figures.plain(value) if is_plain else figures.percent(value)
     difference = word = ""
     if is_other:
-        difference, word = figures.DASH, NOT_COMPARABLE
+        difference, word = DASH, NOT_COMPARABLE
     if first is not None:
         before = getattr(first, part)[name]
         word = _overlap(edges, first.intervals[part].get(name))
@@ -311,24 +315,10 @@ def _ours(
 
 def _published(sides: Sequence[Side]) -> list[Grid]:
     """Return what others published, less the systems judged on other data."""
+    theirs = Comparison(rows=()).published
     datasets = {side.report.dataset for side in sides}
-    found = []
-    for grid in grids(Comparison(rows=())):
-        if grid.head[0] == "system":
-            kept, name = [], ""
-            for row in grid.rows:  # only the first line of a system names it
-                name = row[0] or name
-                if row[2].partition(",")[0] in datasets:
-                    kept.append((name, *row[1:]))
-            if kept:
-                found.append(_with_rows(grid, kept))
-        elif grid.head[0] == "method":
-            found.append(grid)
-    return found
-
-
-def _with_rows(grid: Grid, rows: Sequence[tuple[str, ...]]) -> Grid:
-    return Grid(title=grid.title, note=grid.note, head=grid.head, rows=tuple(rows))
+    found = [systems(theirs, datasets), printed_comparison(theirs)]
+    return [grid for grid in found if grid.rows]
 
 
 def _recipes(
@@ -337,7 +327,7 @@ def _recipes(
     flat = [dict(_flat(read.recipe)) for read in reads]
     keys = dict.fromkeys(key for found in flat for key in found)
     rows = [
-        (key, *(found.get(key, figures.DASH) for found in flat))
+        (key, *(found.get(key, DASH) for found in flat))
         for key in keys
         if key not in ("title", "reference")
         and len({found.get(key) for found in flat}) > 1

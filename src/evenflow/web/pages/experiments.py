@@ -174,7 +174,7 @@ def _form(filled: form.Filled, *, as_toml: bool) -> Answer:
         datasets=[
             (s.name, f"{s.name}: {s.dataset.title}")
             for s in known
-            if s.can_be_read and not form.takes_files(s.name)
+            if s.can_be_read and not s.dataset.reads_own_file
         ],
         absent=[s for s in known if not s.can_be_read and s.missing],
         models=form.described("models"),

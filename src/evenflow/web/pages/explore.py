@@ -21,7 +21,8 @@ from werkzeug.wrappers import Response as Answer
 
 from evenflow import datasets
 from evenflow.errors import DataError, MissingExtraError
-from evenflow.judge import explore_grids, explore_page
+from evenflow.judge.pages import exploration as explore_page
+from evenflow.judge.tables import exploration as explore_grids
 from evenflow.web.charts.reports import Picture, drawn
 from evenflow.web.datasets import explorations
 from evenflow.web.datasets.explorations import Kept, Source
@@ -33,7 +34,7 @@ from evenflow.web.pages import Entry
 from evenflow.web.pages.models import as_file
 from evenflow.web.store.database import serialize
 from evenflow.web.store.tables import Job
-from evenflow.web.trainings import form, manage
+from evenflow.web.trainings import manage
 
 bp = Blueprint("explore", __name__, url_prefix="/explore")
 NAV = (Entry(label="Explore data", endpoint="explore.index", icon="explore", order=45),)
@@ -73,7 +74,6 @@ def show(name: str) -> str:
         "job": job,
         "etag": manage.state_word(job) if job else "",
         "is_live": job is not None and job.state in queue.LIVE,
-        "takes_files": form.takes_files(name),
     }
     if kept is None:
         return render_template("explore/unseen.html", **shown)
@@ -127,7 +127,7 @@ def state(name: str) -> Answer:
 def look(name: str) -> Answer:
     """Start a job that looks at a data set."""
     source = _source(name)
-    if not source.can_be_looked_at or form.takes_files(name):
+    if not source.can_be_looked_at or source.dataset.reads_own_file:
         raise DataError(
             f"the files of {name} are not on this server, so there is nothing to look "
             f"at. An administrator gets them with: evenflow data fetch {name}"

@@ -25,7 +25,8 @@ from werkzeug.wrappers import Response as Answer
 
 from evenflow import toml
 from evenflow.errors import BundleError, DataError
-from evenflow.judge import figures, render
+from evenflow.judge.pages import report as render
+from evenflow.judge.tables import report as figures
 from evenflow.web.charts.reports import Picture, drawn
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import audit, require

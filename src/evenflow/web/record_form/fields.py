@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from evenflow.contract import SPACE, describe, parse_numbers, shown
+from evenflow.conform import SPACE, describe, parse_numbers, shown
 from evenflow.errors import DataError
 from evenflow.schema import Column
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from evenflow.contract import SPACE
+from evenflow.conform import SPACE
 from evenflow.errors import DataError
 from evenflow.runtime.bundle import Bundle
 from evenflow.schema import Column, Schema
@@ -104,7 +104,7 @@ class RecordForm:
     def parse(self, values: Mapping[str, str]) -> Parsed:
         """Return the record that was filled in, or all that is wrong with it.
 
-        The rules are those of :mod:`evenflow.contract`, so a record entered here and
+        The rules are those of :mod:`evenflow.conform`, so a record entered here and
         the same row of a file get the same verdict. A field left empty is missing.
 
         Parameters

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evenflow.contract import fold, match_columns, shown
+from evenflow.conform import fold, match_columns, shown
 from evenflow.errors import DataError
 from evenflow.schema import BENIGN, Schema
 from evenflow.text import header

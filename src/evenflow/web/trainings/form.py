@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-import inspect
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,8 +26,6 @@ MOST_POINTS = 2_000
 """Points of a recipe: to read a key of many parts takes quadratic time."""
 """Characters of a recipe."""
 SOURCE = "the recipe"
-FILE_WORDS = frozenset({"path", "file", "folder", "config", "test"})
-"""Names under which a data set takes a file of its own."""
 PATHS = {
     "title": ("title",),
     "target": ("target",),
@@ -155,10 +152,10 @@ def _unfit(name: str, known: Sequence[Source]) -> str:
     if name not in datasets.names():
         return ""  # the recipe's own check names the nearest
     source = next((one for one in known if one.name == name), None)
-    if takes_files(name):
+    if datasets.get(name).reads_own_file:
         return (
-            f"{name} reads a file of the server, which no page may ask for. Train on "
-            "it from the command line, and bring the model in with "
+            f"{name} can read any file of the server, which no page may ask for. "
+            "Train on it from the command line, and bring the model in with "
             "evenflow serve --add-bundle."
         )
     if source is None or not source.can_be_read:
@@ -168,20 +165,6 @@ def _unfit(name: str, known: Sequence[Source]) -> str:
             f"administrator gets them with: evenflow data fetch {name}."
         )
     return ""
-
-
-@cache
-def takes_files(name: str) -> bool:
-    """Return whether a data set's parameters name files."""
-    load = datasets.get(name).load
-    hidden = {"split", "folders", "on_event"}
-    for parameter in inspect.signature(load).parameters.values():
-        if parameter.name in hidden:
-            continue
-        words = set(parameter.name.lower().split("_"))
-        if words & FILE_WORDS or "Path" in str(parameter.annotation):
-            return True
-    return False
 
 
 def _forbidden(said: Mapping[str, Any], path: str = "") -> str:

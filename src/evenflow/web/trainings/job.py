@@ -18,8 +18,8 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from evenflow import experiment
 from evenflow.errors import BusyError, DataError
+from evenflow.experiment import run as experiment
 from evenflow.progress import Epoch, Event, Progress
 from evenflow.recipe import Recipe
 from evenflow.runtime.bundle import Bundle

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from evenflow.errors import DataError
-from evenflow.judge import charts
+from evenflow.judge.charts import report as charts
 from evenflow.recipe import Recipe
 from evenflow.web.charts.reports import Picture, drawn
 from evenflow.web.jobs import queue

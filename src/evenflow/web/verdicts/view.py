@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from evenflow.contract import match_columns
+from evenflow.conform import match_columns
 from evenflow.errors import BundleError, DataError
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict

@@ -1,0 +1,154 @@
+"""A bundle evaluated on rows that did not train it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evenflow import datasets
+from evenflow.errors import BundleError, DataError
+from evenflow.experiment.notes import once, warn
+from evenflow.progress import Note, OnEvent, Progress, ignore
+from evenflow.recipe import Recipe
+from evenflow.schema import Table, unseen_attacks
+
+if TYPE_CHECKING:
+    from evenflow.judge.report import Report
+    from evenflow.runtime.bundle import Bundle
+
+HELD_OUT = "held_out"
+"""Name of the rows a bundle's own recipe kept for judging."""
+
+
+def evaluate(
+    bundle: Bundle,
+    dataset: str,
+    split: str,
+    *,
+    folders: Sequence[Path],
+    params: dict[str, Any] | None = None,
+    on_event: OnEvent = ignore,
+) -> Report:
+    """Judge a bundle on rows that did not train it.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    dataset : str
+        Name of a data set with the bundle's columns.
+    split : str
+        A published part of it, or ``held_out``: what the bundle's recipe kept back.
+    folders : sequence of Path
+        Where data sets are looked for, in order.
+    params : dict, optional
+        Of the data set; those of the bundle's recipe stand where it is the same one.
+
+    Raises
+    ------
+    LeakError
+        Rows that trained the bundle are among them: more than one in five, or for
+        ``held_out`` other rows than its training held out.
+    DataError
+        The data set has other columns than the bundle was trained on.
+    BundleError
+        The bundle does not say which attack types trained it.
+    """
+    from evenflow.judge.report import judge
+    from evenflow.prepare.leaks import MOSTLY_SEEN, check_shared, count_shared
+    from evenflow.runtime.judging import judge_labelled
+
+    record = bundle.report.get("training")
+    if not isinstance(record, dict) or not isinstance(record.get("attacks"), dict):
+        raise BundleError(
+            f"{bundle.path}: report.json lacks the record of the training, expected "
+            "the attack types that trained it. Train the bundle again"
+        )
+    recipe = Recipe.from_dict(bundle.recipe, source=f"{bundle.path}: recipe")
+    own = recipe.dataset.params if dataset == recipe.dataset.name else {}
+    params = own | (params or {})
+    said: list[str] = []
+    heard = once(on_event, said)
+    # held-out rows are drawn from the training file, which is read as in training
+    like = None if split == HELD_OUT else bundle.schema
+
+    def load(part: str) -> Table:
+        on_event(Progress(step=f"load {dataset} {part}", done=0, unit="step"))
+        return datasets.load(
+            dataset, part, folders=folders, like=like, on_event=heard, **params
+        )
+
+    table, protocol = _rows(recipe, dataset, split, load)
+    table = _labelled(bundle, dataset, table)
+    shared = count_shared(table, record, bundle.fingerprint, split == HELD_OUT)
+    own_test = recipe.split.params.get("test", "test")
+    if split not in (HELD_OUT, own_test) and shared.least_share > MOSTLY_SEEN:
+        protocol = replace(protocol, is_published=False)
+    if recipe.select is not None and split != HELD_OUT:
+        protocol = replace(protocol, compares_part=True)
+    check_shared(shared, protocol)
+    # a row may be labelled with its family alone
+    trained = {*record["attacks"], *map(bundle.schema.class_of, record["attacks"])}
+    present = [] if table.attack is None else table.attack.unique().to_list()
+    table, scores, bad = judge_labelled(bundle, table)
+    if bad:
+        told = f"rows set aside, as score rejects them: {len(bad):,} ({bad[0]})"
+        heard(Note(text=told))
+    report = judge(
+        table,
+        scores,
+        protocol=protocol,
+        unseen_attacks=unseen_attacks(present, trained),
+        decision=bundle.decision,
+        training=record,
+        shared=shared,
+    )
+    report.notes[:0] = said  # what was guessed of the rows comes first
+    warn(report, on_event)
+    return report
+
+
+def _rows(recipe: Recipe, dataset: str, split: str, load: Any) -> tuple[Table, Any]:
+    from evenflow import registry
+    from evenflow.prepare.split import Protocol
+
+    has_test = datasets.get(dataset).has_official_test
+    if split == HELD_OUT:
+        if dataset != recipe.dataset.name:
+            raise DataError(
+                f"'{HELD_OUT}' names rows of {recipe.dataset.name}, which trained "
+                f"this bundle, not of {dataset}; name one of its published parts"
+            )
+        make = registry.load("splits", recipe.split.name)
+        parts = make(load, recipe.seed, **recipe.split.params)
+        shares = parts.protocol.may_share_rows
+        return parts.test, replace(parts.protocol, is_published=shares and has_test)
+    same = dataset == recipe.dataset.name and recipe.split.name == "official"
+    name = "official" if same else "other data"
+    if same and split != "test":
+        name = f"official ({split})"
+    return load(split), Protocol(
+        name=name,
+        description=f"trained on {recipe.dataset.name} ({recipe.split.name} split), "
+        f"judged on {dataset} {split}",
+        may_share_rows=True,
+        is_published=same and has_test,
+    )
+
+
+def _labelled(bundle: Bundle, dataset: str, table: Table) -> Table:
+    """Return the rows with the bundle's columns and classes."""
+    import polars as pl
+
+    from evenflow.conform import match_columns
+    from evenflow.prepare.target import label
+
+    found = match_columns(bundle.schema, table.frame.columns, source=dataset)
+    frame = table.frame.select(pl.col(there).alias(n) for n, there in found.items())
+    own = table.schema
+    schema = replace(own, columns=bundle.schema.columns)
+    labelled = label(replace(table, schema=schema, frame=frame), bundle.schema)
+    # the bundle's classes, but rows of this data set, whatever it was trained on
+    named = replace(labelled.schema, name=own.name, is_synthetic=own.is_synthetic)
+    return replace(labelled, schema=named)

@@ -1,0 +1,244 @@
+"""One experiment from recipe to bundle."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evenflow import datasets
+from evenflow.errors import RecipeError, StorageError
+from evenflow.experiment.notes import once, warn
+from evenflow.files import followed, owned, storage_error, write_json
+from evenflow.progress import OnEvent, Progress, ignore
+from evenflow.recipe import Recipe
+from evenflow.schema import Table
+
+if TYPE_CHECKING:
+    from evenflow.judge.report import Report
+    from evenflow.learn.training import Trained
+
+STARTED = "recipe.json"
+"""File in the folder of an unfinished run that says what it was started with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What one recipe came to."""
+
+    trained: Trained
+    report: Report
+
+    def save(self, folder: Path, *, overwrite: bool = False) -> None:
+        """Write the bundle, whole or not at all.
+
+        Raises
+        ------
+        StorageError
+            Something is there already, or it cannot be written.
+        """
+        from evenflow.judge.pages.card import model_card
+        from evenflow.runtime import bundle
+
+        trained = self.trained
+        bundle.save(
+            folder,
+            schema=trained.schema,
+            preprocessor=trained.preprocessor,
+            model=trained.model,
+            decision=trained.decision,
+            golden=trained.golden,
+            reference=trained.reference,
+            recipe=trained.recipe.to_dict(),
+            report=self.report.to_dict(),
+            card=model_card(self.report),
+            fingerprint=trained.fingerprint,
+            overwrite=overwrite,
+        )
+
+
+def run(
+    recipe: Recipe,
+    *,
+    folders: Sequence[Path],
+    output: Path | None = None,
+    cache: Path | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    deterministic: bool = False,
+    overwrite: bool = False,
+    on_event: OnEvent = ignore,
+) -> Experiment:
+    """Train, judge and, with ``output``, save.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    folders : sequence of Path
+        Where data sets are looked for, in order.
+    output : Path, optional
+        Folder of the bundle to write. While it is made, its checkpoint lies in
+        ``<output>.partial``.
+    cache : Path, optional
+        Folder that keeps balanced rows for runs that balance alike.
+    resume : bool
+        Go on from the checkpoint that an interrupted run left.
+    device : {'auto', 'cpu', 'cuda'}
+    deterministic : bool
+        Train in float32 with one thread: equal results on equal processors.
+    overwrite : bool
+        Replace a bundle that is already there.
+
+    Raises
+    ------
+    BusyError
+        Another run writes the same bundle.
+    RecipeError
+        ``resume`` is set and the interrupted run had another recipe.
+    StorageError
+        Something is in the way of ``output``.
+    """
+
+    def make(workdir: Path | None) -> Experiment:
+        return _experiment(
+            recipe,
+            folders,
+            on_event,
+            workdir=workdir,
+            cache=cache,
+            resume=resume,
+            device=device,
+            deterministic=deterministic,
+        )
+
+    if output is None:
+        return make(None)
+    output = followed(output)
+    _is_free(output, overwrite=overwrite)
+    workdir = output.with_name(f"{output.name}.partial")
+    with owned(workdir):
+        # the run that owned it a moment ago may have finished
+        _is_free(output, overwrite=overwrite)
+        if resume:
+            _same_recipe(workdir, recipe)
+        write_json(workdir / STARTED, recipe.to_dict())
+        try:
+            experiment = make(workdir)
+        except BaseException:
+            if {path.name for path in workdir.iterdir()} <= {".lock", STARTED}:
+                shutil.rmtree(workdir, ignore_errors=True)  # nothing to resume
+            raise
+        experiment.save(output, overwrite=overwrite)
+        try:
+            shutil.rmtree(workdir)
+        except OSError as error:
+            raise storage_error(workdir, error) from error
+    return experiment
+
+
+def is_done(output: Path, recipe: Recipe) -> bool:
+    """Return whether the recipe's bundle is there; delete what its run left beside it.
+
+    A bundle that is there and damaged is a BundleError.
+    """
+    from evenflow.runtime import bundle
+
+    output = followed(output)
+    is_there = (output / "manifest.json").is_file()
+    if not is_there or _changed(bundle.load(output, threads=1).recipe, recipe):
+        return False
+    workdir = output.with_name(f"{output.name}.partial")
+    if (workdir / STARTED).is_file():  # killed after the bundle was written
+        with owned(workdir):
+            shutil.rmtree(workdir, ignore_errors=True)
+    return True
+
+
+def _is_free(output: Path, *, overwrite: bool) -> None:
+    """Refuse a path that the bundle could not take, before anything is trained."""
+    is_bundle = (output / "manifest.json").is_file()
+    is_empty = output.is_dir() and not any(output.iterdir())
+    if output.exists() and not is_empty and not (overwrite and is_bundle):
+        do = "another or ask to overwrite it" if is_bundle else "another"
+        raise StorageError(
+            f"{output} is there already{'' if is_bundle else ' and is no bundle'}; "
+            f"expected a path that is free. Choose {do}"
+        )
+
+
+def _same_recipe(workdir: Path, recipe: Recipe) -> None:
+    """Refuse to go on with another recipe than the interrupted run had.
+
+    Raises
+    ------
+    RecipeError
+        The recipes differ; the message names the keys.
+    """
+    try:
+        before = json.loads((workdir / STARTED).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return  # killed before it was written; the checkpoint tells rows and settings
+    if changed := _changed(before, recipe):
+        raise RecipeError(
+            f"{workdir} holds an interrupted run of another recipe: "
+            f"{'; '.join(changed)}. Resume with the recipe and seed it was started "
+            "with, or train again without --resume"
+        )
+
+
+def _changed(before: Mapping[str, Any], recipe: Recipe) -> list[str]:
+    """Return the keys by which a recipe differs from an earlier one, in words."""
+    now = json.loads(json.dumps(recipe.to_dict()))
+    return [
+        f"{key} was {before.get(key)!r}, is {now[key]!r}"
+        for key in now
+        if key not in ("title", "reference") and before.get(key) != now[key]
+    ]
+
+
+def _experiment(
+    recipe: Recipe, folders: Sequence[Path], on_event: OnEvent, **how: Any
+) -> Experiment:
+    """Train as ``how`` says and judge."""
+    from evenflow.judge.report import judge
+    from evenflow.learn.training import train
+    from evenflow.prepare.leaks import Shared
+    from evenflow.runtime._contents import check_recipe, check_table
+
+    check_recipe(recipe.to_dict())
+    said: list[str] = []
+    heard = once(on_event, said)
+
+    def load(split: str) -> Table:
+        table = datasets.load(
+            recipe.dataset.name,
+            split,
+            folders=folders,
+            on_event=heard,
+            **recipe.dataset.params,
+        )
+        check_table(table, recipe.target)
+        return table
+
+    trained = train(recipe, load=load, on_event=on_event, **how)
+    trained.record["notes"][:0] = said  # what was guessed of the rows comes first
+    on_event(Progress(step="judge", done=0, unit="step"))
+    report = judge(
+        trained.test,
+        trained.scores,
+        protocol=trained.protocol,
+        unseen_attacks=trained.unseen_attacks,
+        decision=trained.decision,
+        training=trained.record | {"model_bytes": len(trained.model)},
+        shared=Shared(
+            rows=len(trained.test),
+            compared=len(trained.test),
+            found=trained.record["rows_shared_with_test"],
+        ),
+    )
+    warn(report, on_event)
+    on_event(Progress(step="judge", done=1, total=1, unit="step"))
+    return Experiment(trained=trained, report=report)

@@ -1,0 +1,1 @@
+"""Charts, as Vega-Lite: one specification for picture, page and web."""

@@ -1,0 +1,309 @@
+"""Charts of a report, as Vega-Lite: one specification for picture, page and web.
+
+Every function returns an Altair chart with a title in plain words whose second line
+names the protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evenflow.judge.charts.base import (
+    WIDTH,
+    Chart,
+    altair,
+    bars,
+    rows,
+    titled,
+)
+from evenflow.judge.charts.base import curves as square
+from evenflow.judge.report import Report
+
+
+def said(report: Report) -> str:
+    """Return the line that stands under every title: data, protocol, warnings."""
+    marks = [
+        *(["OPTIMISTIC"] if report.is_optimistic else []),
+        *(["SYNTHETIC ROWS"] if report.is_synthetic else []),
+    ]
+    base = f"{report.dataset}, protocol {report.protocol}, {report.n_rows:,} rows"
+    return " · ".join([*marks, base])
+
+
+def confusion_matrix(
+    labels: Sequence[str],
+    matrix: Sequence[Sequence[int]],
+    *,
+    title: str = "What each class was taken for",
+    subtitle: str = "",
+) -> Chart:
+    """Return counts as text on cells coloured by their share of the true class."""
+    alt = altair()
+    cells = [
+        {
+            "true": t,
+            "decided": d,
+            "n": n,
+            "share": n / total if (total := sum(row)) else 0,
+            "count": f"{n:,}",
+        }
+        for t, row in zip(labels, matrix, strict=True)
+        for d, n in zip(labels, row, strict=True)
+    ]
+    axis = alt.Axis(labelAngle=-35 if len(labels) <= 10 else -90)
+    x = alt.X("decided:N", sort=None, title="decided", axis=axis)
+    y = alt.Y("true:N", sort=None, title="true class")
+    base = alt.Chart(rows(cells)).encode(x=x, y=y)
+    tooltip = [
+        alt.Tooltip("true:N", title="true class"),
+        alt.Tooltip("decided:N"),
+        alt.Tooltip("n:Q", title="rows", format=","),
+        alt.Tooltip("share:Q", title="share of the class", format=".1%"),
+    ]
+    color = alt.Color(
+        "share:Q",
+        scale=alt.Scale(domain=[0, 1]),
+        legend=alt.Legend(
+            title="share of the true class", format="%", gradientLength=180
+        ),
+    )
+    heat = base.mark_rect().encode(color=color, tooltip=tooltip)
+    size = 13 if len(labels) <= 8 else 9
+    words = [
+        base.mark_text(style=style, fontSize=size)
+        .encode(text=alt.Text("count:N"), tooltip=tooltip)
+        .transform_filter(f"datum.share {test} 0.5")
+        for style, test in (("weak", "<="), ("strong", ">"))
+    ]
+    if len(labels) > 16:  # counts would not be legible
+        words = []
+    height = max(120, 46 * len(labels)) if len(labels) <= 16 else 22 * len(labels)
+    chart = alt.layer(heat, *words).properties(width=WIDTH - 120, height=height)
+    return titled(chart, title, subtitle)
+
+
+def roc(
+    curves: Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    here: Mapping[str, tuple[float, float]] | None = None,
+    title: str = "Attacks found against false alarms (ROC)",
+    subtitle: str = "",
+) -> Chart:
+    """Return ROC curves, a dot where the threshold stands.
+
+    Parameters
+    ----------
+    curves : mapping
+        Name -> ``{false_alarm_rate, detection_rate}``.
+    here : mapping, optional
+        Name -> (false alarm rate, detection rate) at the threshold.
+    """
+    return square(
+        curves,
+        ("false_alarm_rate", "share of benign rows flagged"),
+        ("detection_rate", "share of attacks found"),
+        here or {},
+        title,
+        subtitle,
+        diagonal=True,
+    )
+
+
+def precision_recall(
+    curves: Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    here: Mapping[str, tuple[float, float]] | None = None,
+    title: str = "Precision against attacks found",
+    subtitle: str = "",
+) -> Chart:
+    """Return precision-recall curves; ``curves`` holds ``{recall, precision}``."""
+    return square(
+        curves,
+        ("recall", "share of attacks found"),
+        ("precision", "share of alerts that are attacks"),
+        here or {},
+        title,
+        subtitle,
+    )
+
+
+def per_class(report: Report, figure: str = "recall") -> Chart:
+    """Return a figure of each class with its interval, the class's rows beside it."""
+    asked = {
+        "recall": "Share of each class's rows that were recognised (recall)",
+        "precision": "Share of each class's verdicts that were right (precision)",
+        "f1": "F1 of each class",
+        "specificity": "Specificity of each class",
+        "false_alarm_rate": "Rows of other classes taken for each class",
+    }
+    values, edges = report.multiclass[figure], report.intervals["multiclass"]
+    support = report.multiclass["support"]
+    records = []
+    for name, value in values.items():
+        edge = edges.get(figure, {}).get(name) or {}
+        n = support[name]
+        records.append(
+            {
+                "name": f"{name} (n = {n:,})",
+                "value": value,
+                "low": edge.get("low") if value is not None else None,
+                "high": edge.get("high") if value is not None else None,
+                "n": n,
+            }
+        )
+    return bars(
+        records,
+        title=asked[figure],
+        subtitle=f"{said(report)} · lines: {report.intervals['level']:.0%} intervals",
+        axis="F1" if figure == "f1" else figure.replace("_", " "),
+    )
+
+
+def attack_detection(report: Report) -> Chart:
+    """Return the share of each attack type's rows that were flagged."""
+    kinds = {False: "seen in training", True: "unseen in training †"}
+    records = [
+        {
+            "name": a["type"] + " †" * a["is_unseen"],
+            "value": a["rate"],
+            "low": a["low"],
+            "high": a["high"],
+            "n": a["n"],
+            "group": kinds[a["is_unseen"]],
+            "words": f"{a['detected']:,}/{a['n']:,}",
+        }
+        for a in report.attacks
+    ]
+    return bars(
+        records,
+        title="Attacks found, by type",
+        subtitle=f"{said(report)} · lines: {report.intervals['level']:.0%} intervals",
+        axis="share of rows flagged as attack",
+        group="attack type",
+        limit=60,
+    )
+
+
+def balancing(
+    before: Mapping[str, int], after: Mapping[str, int], subtitle: str = ""
+) -> Chart:
+    """Return training rows of each class before and after balancing, log scale."""
+    records = [
+        {"name": name, "value": counts.get(name, 0), "group": when}
+        for name in dict.fromkeys([*before, *after])
+        for when, counts in (("before balancing", before), ("after balancing", after))
+    ]
+    return bars(
+        records,
+        title="Training rows of each class",
+        subtitle=f"{subtitle} · logarithmic scale".strip(" ·"),
+        axis="rows",
+        group="when",
+        is_share=False,
+        is_log=True,
+    )
+
+
+def class_counts(
+    counts: Mapping[str, int],
+    *,
+    title: str = "Rows of each class",
+    subtitle: str = "",
+    groups: Mapping[str, str] | None = None,
+    limit: int | None = None,
+) -> Chart:
+    """Return rows of each class on a logarithmic scale, so the rare ones show."""
+    records: list[dict[str, Any]] = [
+        {"name": name, "value": n} for name, n in counts.items()
+    ]
+    for record in records if groups else ():
+        record["group"] = (groups or {}).get(record["name"], record["name"])
+    return bars(
+        records,
+        title=title,
+        subtitle=f"{subtitle} · logarithmic scale".strip(" ·"),
+        axis="rows",
+        group="class" if groups else None,
+        is_share=False,
+        is_log=True,
+        limit=limit,
+    )
+
+
+def training_curves(
+    history: Sequence[Mapping[str, Any]], *, subtitle: str = ""
+) -> list[Chart]:
+    """Return loss and validation macro F1 by epoch, one chart each."""
+    alt = altair()
+    names = {
+        "loss": "training rows",
+        "valid_loss": "validation rows",
+        "valid_macro_f1": "validation rows",
+    }
+    charts = []
+    numbers = [epoch["number"] for epoch in history]
+    ticks = numbers[:: 1 + len(numbers) // 12]  # whole epochs, not too many
+    for keys, title in (
+        (("loss", "valid_loss"), "Loss by epoch"),
+        (("valid_macro_f1",), "Macro F1 by epoch"),
+    ):
+        points = [
+            {"epoch": epoch["number"], "value": epoch[key], "rows": names[key]}
+            for key in keys
+            for epoch in history
+            if epoch.get(key) is not None
+        ]
+        best = max((p["value"] for p in points), default=1)
+        share = keys == ("valid_macro_f1",)
+        scale = alt.Scale(domain=[0, 1] if share else [0, best * 1.05 or 1], nice=False)
+        legend = alt.Legend(title=None) if len(keys) > 1 else None
+        chart = (
+            alt.Chart(rows(points))
+            .mark_line(point=True)
+            .encode(
+                x=alt.X(
+                    "epoch:Q",
+                    title="epoch",
+                    axis=alt.Axis(values=ticks, format="d", grid=False),
+                ),
+                y=alt.Y(
+                    "value:Q",
+                    title=None,
+                    scale=scale,
+                    axis=alt.Axis(format="%" if share else "~g"),
+                ),
+                color=alt.Color("rows:N", sort=None, legend=legend),
+                tooltip=["epoch:Q", alt.Tooltip("value:Q", format=".4f"), "rows:N"],
+            )
+            .properties(width=WIDTH - 140, height=220)
+        )
+        charts.append(titled(chart, title, subtitle))
+    return charts
+
+
+def reliability(report: Report) -> Chart:
+    """Return said against observed probability of attack."""
+    alt = altair()
+    found = report.calibration
+    scale = alt.Scale(domain=[0, 1], nice=False)
+    axis = alt.Axis(format="%", tickCount=5)
+    x = alt.X("proba:Q", title="probability said", axis=axis, scale=scale)
+    y = alt.Y("share:Q", title="share that were attacks", axis=axis, scale=scale)
+    ends = rows([{"proba": 0, "share": 0}, {"proba": 1, "share": 1}])
+    diagonal = alt.Chart(ends).mark_line(style="chance").encode(x=x, y=y)
+    base = alt.Chart(rows(found["bins"])).encode(x=x, y=y)
+    dots = base.mark_point().encode(
+        size=alt.Size("n:Q", legend=None),
+        tooltip=[
+            alt.Tooltip("proba:Q", title="said", format=".1%"),
+            alt.Tooltip("share:Q", title="observed", format=".1%"),
+            alt.Tooltip("n:Q", title="rows", format=","),
+        ],
+    )
+    chart = alt.layer(diagonal, base.mark_line(), dots)
+    return titled(
+        chart.properties(width=WIDTH - 140, height=320),
+        "Can the probability be taken at its word?",
+        f"{said(report)} · larger dots: more rows",
+    )

@@ -1,0 +1,1 @@
+"""Pages in one file, and the model card."""

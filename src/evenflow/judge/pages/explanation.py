@@ -1,0 +1,57 @@
+"""A page that says why one record got its verdict: words, chart, every column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from evenflow.judge.charts.explanation import pushes
+from evenflow.judge.pages import page
+from evenflow.judge.tables.explanation import contributions
+
+
+def html(
+    explanation: Mapping[str, Any], *, source: str, is_synthetic: bool = False
+) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    explanation : mapping
+        ``verdict {verdict, is_attack, attack_probability, threshold, classes}``,
+        ``contributions [{column, value, normal_value, push, unit, description}]``,
+        ``text``, ``method`` and ``quantity``.
+    source : str
+        Where the record came from.
+    """
+    verdict = explanation["verdict"]
+    likely = max(verdict["classes"].items(), key=lambda pair: pair[1])
+    mark = "Synthetic rows: a program made the data this detector was trained on"
+    return page.document(
+        f"Why this record was called {verdict['verdict']}",
+        page.tiles(
+            [
+                ("verdict", verdict["verdict"], ""),
+                (
+                    "probability of attack",
+                    f"{verdict['attack_probability']:.3g}",
+                    f"attack above {verdict['threshold']:.3g}",
+                ),
+                ("likeliest class", likely[0], f"{likely[1]:.1%}"),
+            ]
+        ),
+        page.section(
+            "In words",
+            *map(page.paragraph, explanation["text"].splitlines()),
+        ),
+        page.section(
+            "What pushed the verdict",
+            page.figure(
+                pushes(explanation["contributions"], quantity=explanation["quantity"]),
+                "Bars: how far each column pushed the verdict; also in the table.",
+            ),
+            page.table(contributions(explanation)),
+        ),
+        subtitle=page.paragraph(source),
+        marks=[mark] if is_synthetic else [],
+    )

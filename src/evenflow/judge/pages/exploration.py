@@ -1,0 +1,251 @@
+"""An exploration as a page in one file, with charts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from evenflow import files
+from evenflow.judge.charts import exploration as explore_charts
+from evenflow.judge.charts import report as charts
+from evenflow.judge.charts.base import Chart, to_png
+from evenflow.judge.pages import page
+from evenflow.judge.tables import exploration as explore_grids
+from evenflow.prepare.explore import Exploration
+
+Found = Mapping[str, Any]
+Picture = tuple[str, Chart, str]
+BAD = frozenset(
+    {
+        "label_as_feature", "identifiers", "single_columns", "balanced",
+        "gives_away_label", "shared_rows", "one_class", "no_labels",
+    }
+)  # fmt: skip
+"""Warnings that can make every figure worthless."""
+
+
+def write(exploration: Exploration, path: Path) -> None:
+    """Write the page, whole or not at all."""
+    files.write_text(path, html(exploration))
+
+
+def png(exploration: Exploration, folder: Path, scale: float = 2) -> list[Path]:
+    """Draw every chart into ``folder``, made if missing; return the paths."""
+    paths = []
+    for name, chart, _ in pictures(exploration):
+        path = folder / f"{name}.png"
+        to_png(chart, path, scale)
+        paths.append(path)
+    return paths
+
+
+def pictures(exploration: Exploration) -> list[Picture]:
+    """Return every chart: file name, chart, and what it shows in words."""
+    found = exploration.to_dict()
+    return [
+        *class_pictures(found),
+        *association_pictures(found),
+        *column_pictures(found),
+    ]
+
+
+def html(exploration: Exploration) -> str:
+    """Return the page."""
+    found = exploration.to_dict()
+    overview = found["overview"]
+    marks = []
+    if overview["is_synthetic"]:
+        marks.append(
+            "Synthetic rows: made by a program; they say nothing about real traffic."
+        )
+
+    def drawn(pictures: list[Picture], small: bool = False) -> page.Html:
+        parts = [page.figure(chart, alt) for _, chart, alt in pictures]
+        return page.grid(*parts, small=small)
+
+    parts = [
+        page.tiles(tiles(found)),
+        page.section(
+            "What to act on",
+            *(
+                page.notice(w["text"], "warn" if w["kind"] in BAD else "note")
+                for w in found["warnings"]
+            ),
+            *([] if found["warnings"] else [page.notice("Nothing.", "pass")]),
+        ),
+    ]
+    if found["classes"]:
+        parts.append(
+            page.section(
+                "Classes and attack types",
+                drawn(class_pictures(found)),
+                *_class_tables(found),
+            )
+        )
+    parts += [
+        page.section("Rows", *_rows(found)),
+        page.section(
+            "Columns",
+            page.table(explore_grids.columns(found)),
+            page.paragraph(
+                "Below, each row of cells is a class and each cell a range of values: "
+                "the stronger its colour, the more of the class's rows lie there. "
+                "Missing and "
+                "infinite values are in no cell.",
+                quiet=True,
+            ),
+            drawn(column_pictures(found), small=True),
+        ),
+    ]
+    if associated := association_pictures(found):
+        parts.append(page.section("What goes together", drawn(associated)))
+    return page.document(
+        f"What is in {overview['name']} ({overview['split']})",
+        *parts,
+        subtitle=page.paragraph(
+            f"Taxonomy: {overview['taxonomy'] or 'not stated'}.", quiet=True
+        ),
+        marks=marks,
+    )
+
+
+def _said(found: Found) -> str:
+    overview = found["overview"]
+    mark = "SYNTHETIC ROWS · " if overview["is_synthetic"] else ""
+    return f"{mark}{overview['name']}, {overview['split']}, {overview['n_rows']:,} rows"
+
+
+def tiles(found: Found) -> list[tuple[str, str, str]]:
+    """Return the headline figures: name, value, and a line below."""
+    overview, copies = found["overview"], found["duplicates"]
+    shown = [
+        ("rows", f"{overview['n_rows']:,}", f"{copies['distinct_rows']:,} distinct"),
+        (
+            "columns",
+            f"{overview['n_columns']}",
+            f"{overview['n_numeric']} numbers, {overview['n_category']} categories",
+        ),
+    ]
+    if found["classes"]:
+        ratio = overview["imbalance_ratio"]
+        shown += [
+            (
+                "classes",
+                f"{overview['n_classes']}",
+                f"{overview['n_attack_types']} attack types",
+            ),
+            (
+                "largest : smallest class",
+                "-" if ratio is None else f"{ratio:,.0f} : 1",
+                "",
+            ),
+        ]
+    shown.append(
+        (
+            "contradictory rows",
+            f"{found['conflicts']['rows']:,}",
+            "equal features, other class",
+        )
+    )
+    return shown
+
+
+def class_pictures(found: Found) -> list[Picture]:
+    """Return the charts of classes and attack types."""
+    if not found["classes"]:
+        return []
+    line = _said(found)
+    counts = {c["name"]: c["n"] for c in found["classes"]}
+    name = found["overview"]["split"]
+    drawn: list[Picture] = [
+        (
+            "classes",
+            charts.class_counts(counts, subtitle=line),
+            "Bars: rows of each class on a logarithmic scale; also in a table.",
+        )
+    ]
+    if found["splits"]:
+        shares = {name: counts} | {
+            s["name"]: {c["name"]: c["n"] for c in s["classes"]}
+            for s in found["splits"]
+        }
+        drawn.append(
+            (
+                "splits",
+                explore_charts.splits(shares, subtitle=line),
+                "Bars: rows of each class in each split, logarithmic; also in a table.",
+            )
+        )
+    if found["attacks"]:
+        drawn.append(
+            (
+                "attack_types",
+                charts.class_counts(
+                    {a["name"]: a["n"] for a in found["attacks"]},
+                    title="Rows of each attack type",
+                    subtitle=line,
+                    groups={a["name"]: a["family"] for a in found["attacks"]},
+                    limit=60,
+                ),
+                "Bars: rows of each attack type, logarithmic; also in a table.",
+            )
+        )
+    return drawn
+
+
+def association_pictures(found: Found) -> list[Picture]:
+    """Return the charts of what goes together."""
+    line, drawn = _said(found), []
+    if any(c["mutual_information_share"] is not None for c in found["columns"]):
+        drawn.append(
+            (
+                "information",
+                explore_charts.information(found["columns"], subtitle=line),
+                "Bars: share of the label each column tells; also in the column table.",
+            )
+        )
+    names = found["correlation"]["columns"]
+    if len(names) > 1:
+        for kind, words in (("pearson", "Pearson"), ("spearman", "Spearman, by rank")):
+            drawn.append(
+                (
+                    f"correlation_{kind}",
+                    explore_charts.correlation(
+                        names,
+                        found["correlation"][kind],
+                        title=f"Columns that go together ({words})",
+                        subtitle=line,
+                    ),
+                    f"Heat map: {words} correlation of every pair of numeric columns.",
+                )
+            )
+    return drawn
+
+
+def column_pictures(found: Found) -> list[Picture]:
+    """Return how each column spreads in each class."""
+    return [
+        (
+            f"column_{number:03d}",
+            explore_charts.distribution(column),
+            f"How {column['name']} spreads in each class.",
+        )
+        for number, column in enumerate(found["columns"], start=1)
+        if any(any(counts) for counts in column["distribution"]["counts"].values())
+    ]
+
+
+def _class_tables(found: Found) -> list[page.Html]:
+    parts = [page.table(explore_grids.classes(found))]
+    if found["attacks"]:
+        attacks = page.table(explore_grids.attacks(found))
+        parts.append(page.details("Attack types as a table", attacks))
+    return parts
+
+
+def _rows(found: Found) -> list[page.Html]:
+    parts = [page.paragraph(explore_grids.copies(found))]
+    if found["splits"]:
+        parts.append(page.table(explore_grids.shared(found)))
+    return parts

@@ -1,0 +1,287 @@
+"""A report as text, Markdown, LaTeX, a page and a folder of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from evenflow import files
+from evenflow.errors import DataError
+from evenflow.judge.charts import report as charts
+from evenflow.judge.charts.base import Chart, to_png
+from evenflow.judge.pages import page
+from evenflow.judge.report import Report
+from evenflow.judge.tables import grid as grids
+from evenflow.judge.tables import report as figures
+from evenflow.judge.tables.grid import Grid
+
+
+def text(report: Report) -> str:
+    """Return the report for a terminal, in plain characters."""
+    parts = [_heading(report), *(f"! {mark}" for mark in figures.marks(report)), ""]
+    for grid in figures.grids(report):
+        parts += [grid.title, *_aligned(grid), *([grid.note] if grid.note else []), ""]
+    parts += [f"- {line}" for line in figures.remarks(report)]
+    return "\n".join(parts) + "\n"
+
+
+def _aligned(grid: Grid) -> list[str]:
+    lines = [grid.head, *grid.rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    set_ = [
+        "  ".join(
+            cell.rjust(w) if k else cell.ljust(w)
+            for k, (cell, w) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    return [set_[0], "-" * len(set_[0]), *set_[1:]]
+
+
+def markdown(report: Report) -> str:
+    """Return the report as Markdown; markup in names is shown, not obeyed."""
+    parts = [f"# {_heading(report)}", ""]
+    parts += [f"> **{mark}**\n" for mark in figures.marks(report)]
+    parts += [grids.markdown(grid) for grid in figures.grids(report)]
+    parts += ["## What to keep in mind", ""]
+    parts += [f"- {line}" for line in figures.remarks(report)]
+    return "\n".join(parts).replace("<", "&lt;") + "\n"
+
+
+def latex(report: Report) -> str:
+    """Return the report's tables as LaTeX for the booktabs package."""
+    found = figures.grids(report)
+    marks = [mark.partition(":")[0].upper() for mark in figures.marks(report)]
+    if marks:  # a table travels alone: the warning goes with every caption
+        found = [replace(g, title=f"{', '.join(marks)}: {g.title}") for g in found]
+    return "\n".join(grids.latex(grid) for grid in found)
+
+
+def html(report: Report) -> str:
+    """Return the report as a page in one file."""
+    drawn = {name: page.figure(chart, alt) for name, chart, alt in pictures(report)}
+
+    def these(*names: str) -> page.Html:
+        return page.grid(*(drawn[name] for name in names if name in drawn))
+
+    parts = [
+        page.tiles(figures.headlines(report)),
+        page.paragraph(figures.operating_points(report), quiet=True),
+        page.section(
+            "Attack or benign",
+            page.table(figures.binary(report)),
+            these("roc", "precision_recall"),
+        ),
+        page.section(
+            "Classes",
+            these("confusion_matrix", "recall", "precision", "f1"),
+            page.table(figures.classes(report)),
+            page.table(figures.multiclass(report)),
+            page.details(
+                "The counts as a table", page.table(figures.confusion(report))
+            ),
+        ),
+        page.section("Attack types", *_attacks(report, drawn)),
+        page.section(
+            "Alerts a day",
+            page.paragraph(report.alerts["statement"]),
+            page.table(figures.base_rates(report)),
+        ),
+        page.section(
+            "Can this be trusted",
+            *(page.notice(leak["text"], leak["status"]) for leak in report.leaks),
+            *map(page.notice, report.notes),
+            these("reliability"),
+            page.paragraph(figures.calibration(report)),
+        ),
+    ]
+    if training := report.training:
+        parts.append(
+            page.section(
+                "Training",
+                *map(page.notice, training.get("notes", ())),
+                these("balancing", "training_loss", "training_macro_f1"),
+                *(page.table(grid) for grid in figures.training(training)),
+            )
+        )
+    return page.document(
+        _heading(report), *parts, subtitle=_under(report), marks=figures.marks(report)
+    )
+
+
+def _attacks(report: Report, drawn: Mapping[str, page.Html]) -> list[page.Html]:
+    if not report.attacks:
+        return [page.notice("No attack row was judged.")]
+    table = page.table(figures.attacks(report))
+    return [drawn["attack_types"], page.details("The same as a table", table)]
+
+
+def _heading(report: Report) -> str:
+    recipe = (report.training or {}).get("recipe")
+    if not recipe:
+        return f"A detector judged on {report.dataset}"
+    name = f"{recipe['model']['name']}, balancing: {recipe['balance']['name']}"
+    return f"{name}, judged on {report.dataset}"
+
+
+def _under(report: Report) -> page.Html:
+    counts = ", ".join(f"{name} {n:,}" for name, n in report.class_counts.items())
+    return page.join(
+        [
+            page.paragraph(
+                f"Protocol {report.protocol}: {report.protocol_description}."
+            ),
+            page.paragraph(
+                f"{report.n_rows:,} judged rows: {counts}. "
+                f"Taxonomy: {report.taxonomy or 'not stated'}.",
+                quiet=True,
+            ),
+        ]
+    )
+
+
+Picture = tuple[str, Chart, str]
+
+
+def pictures(report: Report) -> list[Picture]:
+    """Return every chart of a report: file name, chart, and what it shows in words."""
+    return [*_pictures(report), *_training_pictures(report.training or {})]
+
+
+def _pictures(report: Report) -> list[Picture]:
+    line, binary = charts.said(report), report.binary
+    dr, far = binary["detection_rate"], binary["false_alarm_rate"]
+    precision = binary["precision"]
+    found: list[Picture] = [
+        (
+            "confusion_matrix",
+            charts.confusion_matrix(
+                report.confusion["labels"], report.confusion["matrix"], subtitle=line
+            ),
+            "Confusion matrix; the same counts stand in the table 'Confusion matrix'.",
+        )
+    ]
+    if report.curves["roc"]["detection_rate"]:
+        here = {"model": (far, dr)} if far is not None and dr is not None else {}
+        found.append(
+            (
+                "roc",
+                charts.roc({"model": report.curves["roc"]}, here=here, subtitle=line),
+                f"ROC curve; area {figures.plain(binary['roc_auc'])}.",
+            )
+        )
+    if report.curves["pr"]["recall"] and any(report.curves["pr"]["recall"]):
+        here = (
+            {"model": (dr, precision)}
+            if dr is not None and precision is not None
+            else {}
+        )
+        found.append(
+            (
+                "precision_recall",
+                charts.precision_recall(
+                    {"model": report.curves["pr"]}, here=here, subtitle=line
+                ),
+                "Precision-recall curve; average precision "
+                f"{figures.plain(binary['pr_auc'])}.",
+            )
+        )
+    found += [
+        (
+            figure,
+            charts.per_class(report, figure),
+            f"Bars: {figure} of each class; the same figures stand in a table.",
+        )
+        for figure in ("recall", "precision", "f1")
+    ]
+    if report.attacks:
+        found.append(
+            (
+                "attack_types",
+                charts.attack_detection(report),
+                "Bars: share of each attack type that was flagged; types marked with a "
+                "dagger were not among the training rows.",
+            )
+        )
+    if report.calibration["bins"]:
+        found.append(
+            (
+                "reliability",
+                charts.reliability(report),
+                "Probability said against share observed; expected calibration error "
+                f"{figures.plain(report.calibration['ece'])}.",
+            )
+        )
+    return found
+
+
+def _training_pictures(training: Mapping[str, Any]) -> list[Picture]:
+    found: list[Picture] = []
+    recipe = training.get("recipe") or {}
+    words = " ".join(
+        f"{part} {recipe[part]['name']}"
+        for part in ("model", "balance")
+        if part in recipe
+    )
+    if counts := training.get("class_counts"):
+        found.append(
+            (
+                "balancing",
+                charts.balancing(counts["before"], counts["after"], words),
+                "Bars: training rows of each class before and after balancing.",
+            )
+        )
+    if history := training.get("history"):
+        loss, f1 = charts.training_curves(history, subtitle=words)
+        found += [
+            ("training_loss", loss, "Loss of training and validation rows by epoch."),
+            ("training_macro_f1", f1, "Macro F1 of the validation rows by epoch."),
+        ]
+    return found
+
+
+def png(report: Report, folder: Path, scale: float = 2) -> list[Path]:
+    """Draw every chart into ``folder``, made if missing; return the paths.
+
+    Raises
+    ------
+    StorageError
+        A picture cannot be written.
+    """
+    paths = []
+    for name, chart, _ in pictures(report):
+        path = folder / f"{name}.png"
+        to_png(chart, path, scale)
+        paths.append(path)
+    return paths
+
+
+FORMATS: dict[str, Callable[[Report], str]] = {
+    ".html": html,
+    ".md": markdown,
+    ".tex": latex,
+    ".txt": text,
+}
+
+
+def write(report: Report, path: Path) -> None:
+    """Write the report in the format of the file's ending, whole or not at all.
+
+    Raises
+    ------
+    DataError
+        No format has that ending.
+    StorageError
+        The file cannot be written.
+    """
+    if path.suffix == ".json":
+        files.write_json(path, report.to_dict())
+        return
+    if path.suffix not in FORMATS:
+        raise DataError(
+            f"{path.name}: no report format ends in {path.suffix!r}; expected one of "
+            f"{', '.join(['.json', *FORMATS])}. Rename the file"
+        )
+    files.write_text(path, FORMATS[path.suffix](report))

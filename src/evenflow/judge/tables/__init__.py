@@ -1,0 +1,1 @@
+"""Tables of reports, comparisons and explorations; cells are text."""

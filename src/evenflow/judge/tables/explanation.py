@@ -1,0 +1,39 @@
+"""Table of an explanation: every column that differs from normal traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from evenflow.judge.tables.grid import Grid, numbers, text
+
+
+def contributions(explanation: Mapping[str, Any]) -> Grid:
+    """Return each column's value, that of normal traffic, and its contribution."""
+    return Grid(
+        title="Every column that differs from normal traffic",
+        note=f"{explanation['method']}; pushes in {explanation['quantity']}",
+        columns=(
+            *text("column", "this record", "normal traffic"),
+            *numbers("push"),
+            *text("meaning"),
+        ),
+        rows=tuple(
+            (
+                c["column"],
+                with_unit(c["value"], c["unit"]),
+                with_unit(c["normal_value"], c["unit"]),
+                f"{c['push']:+.3f}",
+                c["description"],
+            )
+            for c in explanation["contributions"]
+        ),
+    )
+
+
+def with_unit(value: float | str | None, unit: str) -> str:
+    """Return a value as a person reads it."""
+    if value is None:
+        return "missing"
+    shown = f"{value + 0.0:,.6g}" if isinstance(value, int | float) else value
+    return f"{shown} {unit}".strip()

@@ -1,0 +1,337 @@
+"""A report's tables and sentences, each made once for every format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from evenflow import metrics
+from evenflow.judge.report import Report
+from evenflow.judge.tables.grid import DASH, Grid, numbers, text
+
+NAMES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "detection_rate": "detection rate (recall of attacks)",
+    "unseen_detection_rate": "detection of attack types not in training",
+    "false_alarm_rate": "false alarm rate",
+    "specificity": "specificity",
+    "precision": "precision",
+    "f1": "F1",
+    "mcc": "Matthews correlation",
+    "roc_auc": "area under ROC",
+    "pr_auc": "average precision (area under PR)",
+    "macro_f1": "macro F1",
+    "weighted_f1": "weighted F1",
+    "macro_precision": "macro precision",
+    "macro_recall": "macro recall",
+    "weighted_precision": "weighted precision",
+    "weighted_recall": "weighted recall",
+}
+PLAIN = {"mcc", "roc_auc", "pr_auc"}
+"""Figures that are no shares of rows: four decimals instead of per cent."""
+BASE_RATES = (0.1, 0.01, 0.001, 0.0001)
+UNDEFINED = "undefined"
+"""Shown for a figure whose denominator is zero on the judged rows."""
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """Return a share as per cent, or that it is undefined."""
+    return UNDEFINED if value is None else f"{100 * value:.{digits}f} %"
+
+
+def plain(value: float | None) -> str:
+    """Return a figure with four decimals, or that it is undefined."""
+    return UNDEFINED if value is None else f"{value:.4f}"
+
+
+def between(edges: Mapping[str, Any] | None, is_plain: bool = False) -> str:
+    """Return an interval; a dash where there is none."""
+    if edges is None:
+        return DASH
+    if is_plain:
+        return f"{edges['low']:.4f} to {edges['high']:.4f}"
+    return f"{100 * edges['low']:.2f} to {100 * edges['high']:.2f}"
+
+
+def marks(report: Report) -> list[str]:
+    """Return what no reader may miss: synthetic rows, an optimistic protocol, leaks."""
+    found = []
+    if report.is_synthetic:
+        found.append(
+            "Synthetic rows: made by a program; these figures say nothing about real "
+            "traffic."
+        )
+    if report.is_optimistic:
+        found.append(
+            f"Optimistic protocol: {report.protocol_description}. Rows of one capture "
+            "stand on both sides; expect less on new traffic."
+        )
+    found += [
+        f"{leak['check'].capitalize()}: {leak['text']}"
+        for leak in report.leaks
+        if leak["status"] == "warn" and leak["check"] != "protocol"
+    ]
+    return found
+
+
+def headlines(report: Report) -> list[tuple[str, str, str]]:
+    """Return name, value and interval of the figures that matter most."""
+    wanted = (
+        ("attacks found", "binary", "detection_rate"),
+        ("of types not in training", "binary", "unseen_detection_rate"),
+        ("false alarms", "binary", "false_alarm_rate"),
+        ("accuracy", "binary", "accuracy"),
+        ("area under ROC", "binary", "roc_auc"),
+        ("macro F1", "multiclass", "macro_f1"),
+        ("weighted F1", "multiclass", "weighted_f1"),
+    )
+    found = []
+    for name, part, figure in wanted:
+        is_plain = figure in PLAIN
+        value = getattr(report, part)[figure]
+        shown = plain(value) if is_plain else percent(value, 1)
+        edges = report.intervals[part].get(figure)
+        below = "undefined here" if value is None else between(edges, is_plain)
+        shown = DASH if value is None else shown
+        found.append((name, shown, below if below != DASH else ""))
+        if figure == "accuracy":
+            plainly = percent(report.argmax[part][figure], 1)
+            found.append(("accuracy at argmax", plainly, ""))
+    return found
+
+
+def operating_points(report: Report) -> str:
+    """Return what the two operating points of a report are."""
+    return (
+        "The threshold lets at most "
+        f"{percent(report.binary['false_alarm_budget'])} of the benign calibration "
+        "rows raise an alarm (decide.false_alarm_budget) to detect more attacks, and "
+        "spends this budget even where fewer false alarms would do. Argmax takes the "
+        "likeliest class of each row. Below each figure at the threshold stands its "
+        f"{report.intervals['level']:.0%} interval."
+    )
+
+
+def grids(report: Report) -> list[Grid]:
+    """Return every table of a report, in reading order."""
+    found = [binary(report), multiclass(report), classes(report), confusion(report)]
+    if report.attacks:
+        found.append(attacks(report))
+    found.append(base_rates(report))
+    return [*found, *training(report.training or {})]
+
+
+def binary(report: Report) -> Grid:
+    """Return attack against benign, at the threshold and at the plain argmax."""
+    threshold, budget = report.binary["threshold"], report.binary["false_alarm_budget"]
+    names = ("detection_rate", "unseen_detection_rate", "false_alarm_rate", "accuracy",
+             "precision", "f1", "specificity", "balanced_accuracy", "mcc", "roc_auc",
+             "pr_auc")  # fmt: skip
+    return Grid(
+        title="Attack against benign",
+        note=f"{_where(report)}. Threshold {plain(threshold)} on the probability of "
+        f"attack, set on training rows for a false-alarm budget of {percent(budget)}. "
+        "Intervals: bootstrap, for shares of rows Wilson.",
+        columns=(
+            *text("figure"),
+            *numbers("at the threshold", _level(report), "at the plain argmax"),
+        ),
+        rows=_both(report, "binary", names),
+    )
+
+
+def multiclass(report: Report) -> Grid:
+    """Return the figures over all classes."""
+    return Grid(
+        title="All classes",
+        note=f"{_where(report)}. Macro: classes weigh alike; weighted: by their rows. "
+        "Intervals: bootstrap.",
+        columns=(
+            *text("figure"),
+            *numbers("at the threshold", _level(report), "at the plain argmax"),
+        ),
+        rows=_both(report, "multiclass", metrics.MULTICLASS),
+    )
+
+
+def _both(report: Report, part: str, names: tuple[str, ...]) -> tuple[Any, ...]:
+    figures, plainly = getattr(report, part), report.argmax[part]
+    edges = report.intervals[part]
+    return tuple(
+        (
+            NAMES[name],
+            (plain if name in PLAIN else percent)(figures[name]),
+            between(edges.get(name), name in PLAIN),
+            (plain if name in PLAIN else percent)(plainly[name]),
+        )
+        for name in names
+    )
+
+
+def classes(report: Report) -> Grid:
+    """Return the figures of each class against the rest."""
+    figures, edges = report.multiclass, report.intervals["multiclass"]["recall"]
+    return Grid(
+        title="Each class",
+        note=f"{_where(report)}. Taxonomy: {report.taxonomy or 'not stated'}. "
+        "Intervals: Wilson.",
+        columns=(
+            *text("class"),
+            *numbers("rows", "recall", f"recall, {_level(report)}", "precision", "F1",
+                     "specificity", "false alarms"),
+        ),
+        rows=tuple(
+            (
+                name, f"{n:,}", percent(figures["recall"][name]), between(edges[name]),
+                *(percent(figures[f][name]) for f in metrics.PER_CLASS[1:]),
+            )
+            for name, n in figures["support"].items()
+        ),
+    )  # fmt: skip
+
+
+def confusion(report: Report) -> Grid:
+    """Return the confusion matrix."""
+    labels = report.confusion["labels"]
+    return Grid(
+        title="Confusion matrix",
+        note=f"{_where(report)}. Rows are true classes, columns decided ones.",
+        columns=(*text("true class"), *numbers(*labels)),
+        rows=tuple(
+            (label, *(f"{n:,}" for n in row))
+            for label, row in zip(labels, report.confusion["matrix"], strict=True)
+        ),
+    )
+
+
+def attacks(report: Report) -> Grid:
+    """Return the detection of each attack type."""
+    return Grid(
+        title="Each attack type",
+        note=f"{_where(report)}. Intervals: Wilson.",
+        columns=(
+            *text("attack type", "class", "in training"),
+            *numbers("rows", "found", "share", _level(report)),
+        ),
+        rows=tuple(
+            (
+                a["type"], a["family"], "no" if a["is_unseen"] else "yes",
+                f"{a['n']:,}", f"{a['detected']:,}", percent(a["rate"]), between(a),
+            )
+            for a in report.attacks
+        ),
+    )  # fmt: skip
+
+
+def base_rates(report: Report) -> Grid:
+    """Return alerts a day for several shares of attacks among the connections."""
+    rate, alarm = report.binary["detection_rate"], report.binary["false_alarm_rate"]
+    flows = report.alerts["flows_per_day"]
+    rows = []
+    for base in sorted({*BASE_RATES, report.alerts["base_rate"]}, reverse=True):
+        day = metrics.alerts(rate, alarm, flows_per_day=flows, base_rate=base)
+        names = ("alerts_per_day", "false_alerts_per_day", "missed_per_day")
+        shown = [DASH if day[k] is None else f"{day[k]:,.0f}" for k in names]
+        rows.append(
+            (f"{base:.4%}".replace("00%", "%"), *shown, percent(day["precision"]))
+        )
+    return Grid(
+        title="Alerts a day",
+        note=f"For {flows:,.0f} connections a day (assumed), by the share of them that "
+        "are attacks. Precision there is the share of alerts that are attacks.",
+        columns=(
+            *text("attacks among connections"),
+            *numbers("alerts", "false", "missed", "precision"),
+        ),
+        rows=tuple(rows),
+    )  # fmt: skip
+
+
+def training(record: Mapping[str, Any]) -> list[Grid]:
+    """Return what happened in training: class counts, then facts."""
+    found = []
+    if counts := record.get("class_counts"):
+        before, after = counts["before"], counts["after"]
+        found.append(
+            Grid(
+                title="Rows that fitted the model",
+                note="Before and after balancing; training rows only.",
+                columns=(*text("class"), *numbers("before", "after")),
+                rows=tuple(
+                    (name, f"{before.get(name, 0):,}", f"{after.get(name, 0):,}")
+                    for name in dict.fromkeys([*before, *after])
+                ),
+            )
+        )
+    if facts := _facts(record):
+        found.append(
+            Grid(title="Training", columns=text("fact", "value"), rows=tuple(facts))
+        )
+    return found
+
+
+def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    recipe = record.get("recipe") or {}
+    facts = [
+        (part, ", ".join(f"{k} {v}" for k, v in value.items()))
+        if isinstance(value := recipe[part], Mapping)
+        else (part, str(value))
+        for part in recipe
+        if recipe[part] not in ("", None)
+    ]
+    if "recipe_sha256" in record:
+        facts.append(("recipe SHA-256", record["recipe_sha256"]))
+    rows = record.get("rows") or {}
+    facts += [(f"rows: {name}", f"{n:,}") for name, n in rows.items()]
+    facts += [
+        (f"seconds: {name}", f"{s:,.1f}")
+        for name, s in (record.get("seconds") or {}).items()
+    ]
+    for key, name in (
+        ("n_features", "features"),
+        ("n_parameters", "parameters"),
+        ("model_bytes", "model size in bytes"),
+        ("score_rows_per_s", "rows scored a second"),
+    ):
+        if record.get(key) is not None:
+            facts.append((name, f"{record[key]:,.0f}"))
+    if machine := record.get("machine"):
+        listed = {
+            k: " ".join(v) if isinstance(v, list) else v for k, v in machine.items()
+        }
+        facts.append(("machine", ", ".join(f"{k} {v}" for k, v in listed.items())))
+    return facts
+
+
+def remarks(report: Report) -> list[str]:
+    """Return the sentences that belong to the figures: alerts, leaks, notes."""
+    return [
+        report.alerts["statement"],
+        *(f"{leak['status']}: {leak['text']}" for leak in report.leaks),
+        *report.notes,
+        calibration(report),
+        *(report.training or {}).get("notes", ()),
+    ]
+
+
+def calibration(report: Report) -> str:
+    """Return how far probabilities can be taken at their word, in a sentence."""
+    found = report.calibration
+    return (
+        f"Expected calibration error {plain(found['ece'])}, Brier score "
+        f"{plain(found['brier'])} (0 is best for both)."
+    )
+
+
+def _where(report: Report) -> str:
+    marked = [
+        *(["SYNTHETIC"] if report.is_synthetic else []),
+        *(["OPTIMISTIC"] if report.is_optimistic else []),
+    ]
+    base = f"{report.dataset}, protocol {report.protocol}, {report.n_rows:,} rows"
+    return "; ".join([*marked, base])
+
+
+def _level(report: Report) -> str:
+    return f"{report.intervals['level']:.0%} interval"

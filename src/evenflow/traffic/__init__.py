@@ -1,1 +1,0 @@
-"""From packets to connections to columns: the room for live traffic."""

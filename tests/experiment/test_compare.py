@@ -1,0 +1,407 @@
+"""Cells are kept, resumed, and never lost; every figure stands in its context."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from evenflow import files
+from evenflow.decision import Decision
+from evenflow.errors import BusyError, DataError, RecipeError, StorageError
+from evenflow.experiment.compare import cell_name, compare, with_baselines
+from evenflow.judge.comparison import Cell, collect
+from evenflow.judge.pages import comparison as comparison_page
+from evenflow.judge.report import judge
+from evenflow.judge.tables.comparison import grids, measured
+from evenflow.judge.tables.grid import latex, markdown
+from evenflow.prepare.split import Protocol
+from evenflow.progress import Note, Progress
+from evenflow.recipe import Recipe
+
+
+@pytest.fixture(scope="module")
+def forest():
+    return Recipe.load("nsl_kdd/random_forest-none")
+
+
+@pytest.fixture(scope="module")
+def reporter(small_table):
+    """Return a function that judges a made-up model, better with a larger seed."""
+
+    def report(recipe, *, optimistic=False):
+        rng = np.random.default_rng(recipe.seed)
+        n, k = len(small_table), len(small_table.schema.classes)
+        logits = rng.normal(0, 1, (n, k))
+        logits[np.arange(n), small_table.labels] += 2 + recipe.seed / 10
+        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        decision = replace(Decision.neutral(k), threshold=-0.5)
+        seconds = dict.fromkeys(("prepare", "balance", "fit", "calibrate"), 1.5)
+        return judge(
+            small_table,
+            decision.apply(logits),
+            protocol=Protocol(
+                name="stratified" if optimistic else "official",
+                description="as told",
+                is_optimistic=optimistic,
+            ),
+            unseen_attacks=("perl",),
+            decision=decision,
+            training={
+                "protocol": "other",
+                "seconds": seconds,
+                "rows": {"balanced": n},
+                "score_rows_per_s": 1e5,
+                "model_bytes": 2048,
+                "n_parameters": 77,
+            },
+            bootstrap=20,
+        ).to_dict()
+
+    return report
+
+
+def run(recipes, folder, reporter, *, seeds=2, fail=(), **options):
+    """Compare, and return the comparison, the cells run, and the notes."""
+    ran, events = [], []
+
+    def run_cell(recipe):
+        ran.append((recipe.name, recipe.seed))
+        if (recipe.name, recipe.seed) in fail:
+            raise DataError("the file is gone")
+        return reporter(recipe)
+
+    made = compare(
+        recipes,
+        seeds,
+        folder,
+        run_cell=run_cell,
+        on_event=events.append,
+        **{"pages": False} | options,
+    )
+    return made, ran, [e.text for e in events if isinstance(e, Note)]
+
+
+def test_finished_cells_are_not_run_again(forest, reporter, tmp_path):
+    first, ran, _ = run([forest], tmp_path, reporter)
+    assert [seed for _, seed in ran] == [forest.seed, forest.seed + 1]
+    again, ran, _ = run([forest], tmp_path, reporter, seeds=3)
+    assert [seed for _, seed in ran] == [forest.seed + 2]
+    assert again.rows[0].seeds == (7, 8, 9)
+    assert first.rows[0].binary["accuracy"]["n"] == 2
+
+
+def test_a_changed_recipe_is_another_cell(forest, reporter, tmp_path):
+    run([forest], tmp_path, reporter, seeds=1)
+    other = forest.with_(decide__false_alarm_budget=0.01)
+    _, ran, _ = run([forest, other], tmp_path, reporter, seeds=1)
+    assert len(ran) == 1
+    assert cell_name(other) != cell_name(forest)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda text: "[]",
+        lambda text: json.dumps(json.loads(text) | {"recipe_sha256": "0"}),
+        lambda text: json.dumps(json.loads(text) | {"report": 3}),
+        lambda text: "\ud800".encode("utf-16", "surrogatepass").decode("latin-1"),
+    ],
+)
+def test_a_damaged_cell_is_run_again_and_said(forest, reporter, tmp_path, damage):
+    run([forest], tmp_path, reporter, seeds=1)
+    [path] = (tmp_path / "cells").glob("*.json")
+    path.write_text(damage(path.read_text()))
+    _, ran, notes = run([forest], tmp_path, reporter, seeds=1)
+    assert len(ran) == 1
+    assert any("is damaged" in note for note in notes)
+    assert json.loads(path.read_text())["recipe_sha256"] == forest.sha256
+
+
+def test_a_cell_of_another_version_is_run_again_and_said(forest, reporter, tmp_path):
+    run([forest], tmp_path, reporter, seeds=1)
+    [path] = (tmp_path / "cells").glob("*.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"evenflow": "0.0.1"}))
+    _, ran, notes = run([forest], tmp_path, reporter, seeds=1)
+    assert len(ran) == 1
+    assert any("made by evenflow 0.0.1" in note for note in notes)
+
+
+def test_a_failing_cell_costs_no_other(forest, reporter, tmp_path):
+    lost = (forest.name, forest.seed)
+    made, ran, notes = run([forest], tmp_path, reporter, seeds=3, fail={lost})
+    assert len(ran) == 3
+    assert made.rows[0].seeds == (8, 9)
+    [failed] = made.failed
+    assert (failed.seed, failed.error) == (7, "DataError: the file is gone")
+    assert any("failed" in note for note in notes)
+    assert "the file is gone" in (tmp_path / "comparison.md").read_text()
+    made, ran, _ = run([forest], tmp_path, reporter, seeds=3)
+    assert ran == [lost]
+    assert not made.failed
+
+
+def test_where_every_cell_fails_the_comparison_is_still_written(
+    forest, reporter, tmp_path
+):
+    fail = {(forest.name, forest.seed)}
+    made, _, _ = run([forest], tmp_path, reporter, seeds=1, fail=fail)
+    assert made.rows == ()
+    assert json.loads((tmp_path / "comparison.json").read_text())["failed"]
+
+
+def test_a_full_disk_stops_the_comparison(forest, tmp_path):
+    def full(recipe):
+        raise StorageError("cannot write: no space")
+
+    with pytest.raises(StorageError):
+        compare([forest], 1, tmp_path, run_cell=full, pages=False)
+
+
+def test_ctrl_c_keeps_what_is_finished(forest, reporter, tmp_path):
+    def run_cell(recipe):
+        if recipe.seed == 8:
+            raise KeyboardInterrupt
+        return reporter(recipe)
+
+    with pytest.raises(KeyboardInterrupt):
+        compare([forest], 3, tmp_path, run_cell=run_cell, pages=False)
+    _, ran, _ = run([forest], tmp_path, reporter, seeds=3)
+    assert [seed for _, seed in ran] == [8, 9]
+
+
+def test_two_comparisons_do_not_write_one_folder(forest, reporter, tmp_path):
+    with files.owned(tmp_path), pytest.raises(BusyError, match="another run"):
+        run([forest], tmp_path, reporter)
+
+
+@pytest.mark.parametrize(("recipes", "seeds"), [([], 1), (["forest"], 0)])
+def test_nothing_to_compare_is_refused(forest, reporter, tmp_path, recipes, seeds):
+    with pytest.raises(RecipeError, match="expected one recipe or more"):
+        run([forest] * len(recipes), tmp_path, reporter, seeds=seeds)
+
+
+def test_progress_counts_cells(forest, reporter, tmp_path):
+    events = []
+    heard = {"run_cell": reporter, "on_event": events.append, "pages": False}
+    compare([forest], 2, tmp_path, **heard)
+    told = [(e.done, e.total, e.unit) for e in events if isinstance(e, Progress)]
+    assert told == [(0, 2, "cells"), (1, 2, "cells"), (2, 2, "cells")]
+
+
+def test_a_balanced_model_brings_its_unbalanced_twin():
+    balanced = Recipe.load("nsl_kdd/random_forest-smote").with_(
+        decide__false_alarm_budget=0.02, seed=3
+    )
+    [first, twin] = with_baselines([balanced])
+    assert (first.recipe, first.why) == (balanced, "")
+    assert twin.why == "no balancing, threshold moved"
+    assert twin.recipe.name == "nsl_kdd/random_forest-none"
+    assert (twin.recipe.decide, twin.recipe.seed) == (balanced.decide, 3)
+
+
+def test_a_network_brings_trees_on_the_same_rows():
+    network = Recipe.load("nsl_kdd/dnn-smote")
+    names = [entry.recipe.name for entry in with_baselines([network])]
+    assert names == [
+        "nsl_kdd/dnn-smote",
+        "nsl_kdd/dnn-none",
+        "nsl_kdd/random_forest-none",
+        "nsl_kdd/lightgbm-none",
+    ]
+
+
+def test_a_baseline_the_user_named_is_not_added_again(forest):
+    smote = Recipe.load("nsl_kdd/random_forest-smote")
+    entries = with_baselines([smote, forest])
+    assert [(e.recipe.name, e.why) for e in entries] == [
+        ("nsl_kdd/random_forest-smote", ""),
+        ("nsl_kdd/random_forest-none", ""),
+    ]
+
+
+def test_every_fold_is_run_by_one_call_and_averaged(forest, reporter, tmp_path):
+    folded = forest.with_(split={"name": "kfold", "k": 3})
+    ran = []
+
+    def run_cell(recipe):
+        ran.append(recipe)
+        return reporter(recipe.with_(seed=recipe.seed + recipe.split.params["fold"]))
+
+    made = compare([folded], 2, tmp_path, run_cell=run_cell, folds=True, pages=False)
+    assert [(r.seed, r.split.params["fold"]) for r in ran] == [
+        (seed, fold) for seed in (7, 8) for fold in range(3)
+    ]
+    (row,) = made.rows
+    assert (row.seeds, row.folds, row.protocol) == ((7, 8), 3, "kfold, 3 folds")
+    reports = [reporter(forest.with_(seed=s + f)) for s in (7, 8) for f in range(3)]
+    accuracy = [report["binary"]["accuracy"] for report in reports]
+    assert len(set(accuracy)) > 1
+    assert row.binary["accuracy"]["n"] == 6
+    assert row.binary["accuracy"]["mean"] == pytest.approx(np.mean(accuracy))
+    assert row.n_rows == sum(report["n_rows"] for report in reports[:3])
+    assert "2 x 3 folds" in (tmp_path / "comparison.md").read_text()
+
+
+def test_folds_whose_classes_differ_are_added_up_by_name(forest, reporter, tmp_path):
+    folded = forest.with_(split={"name": "kfold", "k": 2})
+
+    def run_cell(recipe):
+        report = reporter(recipe.with_(seed=recipe.seed + recipe.split.params["fold"]))
+        if recipe.split.params["fold"]:  # another order, and one class instead of u2r
+            counts = dict(reversed(report["class_counts"].items()))
+            report["class_counts"] = counts | {"worm": counts.pop("u2r")}
+            recall = report["multiclass"]["recall"]
+            recall["worm"] = recall.pop("u2r")
+        return report
+
+    made = compare([folded], 1, tmp_path, run_cell=run_cell, folds=True, pages=False)
+    (row,) = made.rows
+    first, second = (reporter(forest.with_(seed=s)) for s in (7, 8))
+    counts = first["class_counts"]
+    assert {name: found["rows"] for name, found in row.recall.items()} == {
+        name: n if name == "u2r" else 2 * n for name, n in counts.items()
+    } | {"worm": counts["u2r"]}
+    assert row.recall["u2r"]["mean"] == first["multiclass"]["recall"]["u2r"]
+    assert row.recall["worm"]["mean"] == second["multiclass"]["recall"]["u2r"]
+
+
+def test_folds_of_a_split_without_folds_are_refused(forest, reporter, tmp_path):
+    with pytest.raises(RecipeError, match="has no folds; expected kfold"):
+        run([forest], tmp_path, reporter, folds=True)
+
+
+def test_means_and_spreads_are_those_of_the_seeds(forest, reporter, tmp_path):
+    made, _, _ = run([forest], tmp_path, reporter, seeds=3)
+    found = [reporter(forest.with_(seed=s)) for s in (7, 8, 9)]
+    row = made.rows[0]
+    for part, name in (("binary", "f1"), ("multiclass", "macro_f1")):
+        values = [report[part][name] for report in found]
+        over = getattr(row, part)[name]
+        assert over["mean"] == pytest.approx(np.mean(values))
+        assert over["std"] == pytest.approx(np.std(values, ddof=1))
+    plain = [report["argmax"]["binary"]["f1"] for report in found]
+    assert row.argmax["binary"]["f1"]["mean"] == pytest.approx(np.mean(plain))
+    assert row.train_s["mean"] == 6.0
+    assert row.model_bytes["mean"] == 2048
+
+
+def test_a_rare_class_has_the_interval_of_its_own_rows(forest, reporter, tmp_path):
+    made, _, _ = run([forest], tmp_path, reporter, seeds=3)
+    rare, common = made.rows[0].recall["u2r"], made.rows[0].recall["benign"]
+    assert rare["rows"] == 14
+    widths = [high - low for low, high in (rare["wilson"], common["wilson"])]
+    assert widths[0] > 0.1 > widths[1]
+
+
+def test_recipes_of_one_name_keep_apart(forest, reporter):
+    other = forest.with_(decide__false_alarm_budget=0.01)
+    made = collect([Cell(recipe=r, report=reporter(r)) for r in (forest, other)])
+    labels = [row.label for row in made.rows]
+    assert len(set(labels)) == 2
+    assert all(label.startswith("nsl_kdd/random_forest-none [") for label in labels)
+
+
+def test_an_optimistic_protocol_is_marked_in_every_table(forest, reporter):
+    report = reporter(forest, optimistic=True)
+    made = collect([Cell(recipe=forest, report=report)])
+    with_protocol = [g for g in measured(made) if "protocol" in g.head]
+    assert len(with_protocol) == 3
+    for grid in with_protocol:
+        assert grid.rows[0][1] == "stratified, optimistic"
+        assert "| stratified, optimistic |" in markdown(grid)
+    assert "Optimistic" in with_protocol[0].note
+
+
+def test_every_table_stands_in_every_form(forest, reporter, tmp_path):
+    run([forest], tmp_path, reporter, seeds=1)
+    text = (tmp_path / "comparison.md").read_text()
+    tex = (tmp_path / "comparison.tex").read_text()
+    value = json.loads((tmp_path / "comparison.json").read_text())
+    assert value["rows"][0]["taxonomy"] == "small"
+    for said in ("SAVAER-DNN", "cannot be right as printed", "89.36", "Recall of each"):
+        assert said in text
+    assert tex.count(r"\begin{table}") == text.count("\n## ") == 7
+
+
+def test_latex_escapes_what_latex_reads_as_commands(forest, reporter):
+    made = collect([Cell(recipe=forest, report=reporter(forest))])
+    for grid in grids(made):
+        body = latex(grid).replace(r"\_", "").replace(r"\%", "").replace(r"\&", "")
+        assert "_" not in body
+        assert "%" not in body
+
+
+def test_the_twin_without_balancing_is_named_so_in_the_table(reporter, tmp_path):
+    smote = Recipe.load("nsl_kdd/random_forest-smote")
+    made, _, _ = run([smote], tmp_path, reporter, seeds=1)
+    first = grids(made)[0]
+    assert [row[0] for row in first.rows] == [
+        "nsl_kdd/random_forest-smote",
+        "nsl_kdd/random_forest-none (no balancing, threshold moved)",
+    ]
+
+
+def test_the_first_picture_sets_the_best_of_ours_first_and_marks_impossible_rows(
+    forest, reporter, tmp_path
+):
+    worse = Recipe.load("nsl_kdd/random_forest-smote")
+    made = collect(
+        [
+            Cell(recipe=worse, report=reporter(worse.with_(seed=0))),
+            Cell(recipe=forest, report=reporter(forest.with_(seed=19))),
+        ]
+    )
+    name, chart, _ = comparison_page.pictures(made)[0]
+    assert name == "compare"
+    guide = chart.to_dict(validate=False)["layer"][0]
+    lines = [line["name"] for line in guide["data"]["values"]]
+    ours = sorted(made.rows, key=lambda row: -row.binary["accuracy"]["mean"])
+    assert lines[0] == f"Measured here: {ours[0].dataset}, official"
+    assert ours[0].balance == "none"
+    assert lines[1:3] == [row.label.removeprefix(f"{row.dataset}/") for row in ours]
+    assert "SAVAER-DNN †" in lines
+    assert "TSE+DS (TSE-IDS)" in lines
+
+
+def test_recalls_under_two_protocols_stand_in_two_tables(forest, reporter):
+    other = Recipe.load("nsl_kdd/random_forest-smote")
+    made = collect(
+        [
+            Cell(recipe=forest, report=reporter(forest)),
+            Cell(recipe=other, report=reporter(other, optimistic=True)),
+        ]
+    )
+    names = [name for name, *_ in comparison_page.pictures(made)]
+    assert names[-2:] == ["recall_1", "recall_2"]
+
+
+def test_published_accuracies_stand_under_what_judged_them(forest, reporter):
+    made = collect([Cell(recipe=forest, report=reporter(forest))])
+    made = replace(made, rows=(replace(made.rows[0], dataset="nsl_kdd"),))
+    charts = {name: chart for name, chart, _ in comparison_page.pictures(made)}
+    chart = charts["compare_survey_nsl_kdd"].to_dict(validate=False)
+    lines = [line["name"] for line in chart["layer"][0]["data"]["values"]]
+    official = lines.index("Published, judged on: KDDTest+")
+    unknown = lines.index("Published, judged on: not stated")
+    assert lines.index("Measured here: nsl_kdd, official") == 0
+    assert official < lines.index("KDD images (Li), GoogLeNet") < unknown
+    assert unknown < lines.index("IGAN-IDS (Huang)")
+
+
+@pytest.mark.slow
+def test_the_page_and_the_pictures_show_ours_beside_the_printed(
+    forest, reporter, tmp_path
+):
+    smote = Recipe.load("nsl_kdd/random_forest-smote")
+    run([smote, forest], tmp_path, reporter, pages=True)
+    page = (tmp_path / "comparison.html").read_text()
+    for said in ("SAVAER-DNN", "nsl_kdd/random_forest-smote", "no balancing", "89.36"):
+        assert said in page
+    for name in ("compare", "recall_1"):
+        picture = (tmp_path / f"{name}.png").read_bytes()
+        assert picture.startswith(b"\x89PNG")
+        assert len(picture) > 10_000
