@@ -90,7 +90,9 @@ class Comparison:
     rows: tuple[Row, ...]
     failed: tuple[Failed, ...] = ()
     evenflow_version: str = __version__
-    published: dict[str, Any] = field(default_factory=published.to_dict)
+    published: dict[str, Any] = field(
+        default_factory=lambda: published.read().to_dict()
+    )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as plain JSON values."""
