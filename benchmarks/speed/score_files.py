@@ -69,7 +69,9 @@ def batches(bundle: Bundle, frame: pl.DataFrame) -> dict[str, float]:
 
     rows = np.resize(np.arange(frame.height), 16 * BATCH_ROWS)
     table = Table(schema=bundle.schema, frame=frame[rows])
-    parts = table.batches(BATCH_ROWS)
+    starts = range(0, len(table), BATCH_ROWS)
+    ends = (min(start + BATCH_ROWS, len(table)) for start in starts)
+    parts = [table.take(np.arange(*part)) for part in zip(starts, ends, strict=True)]
     X = [bundle.preprocessor.transform(part) for part in parts]
 
     def whole() -> None:

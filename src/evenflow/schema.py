@@ -239,10 +239,3 @@ class Table:
             attack=None if self.attack is None else self.attack[rows],
             extra=None if self.extra is None else self.extra[rows],
         )
-
-    def batches(self, size: int) -> list[Table]:
-        """Return the table cut into parts of at most ``size`` rows."""
-        return [
-            self.take(np.arange(start, min(start + size, len(self))))
-            for start in range(0, len(self), size)
-        ]

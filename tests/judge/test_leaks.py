@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from evenflow.errors import LeakError
-from evenflow.judge.leaks import check, examine
+from evenflow.judge.leaks import examine
 from evenflow.prepare import leaks, suspects
 from evenflow.prepare.leaks import (
     MOSTLY_SEEN,
@@ -43,6 +43,15 @@ def added(table, name, values, kind="numeric"):
     )
     frame = table.frame.with_columns(pl.Series(name, values))
     return dataclasses.replace(table, schema=schema, frame=frame)
+
+
+def check(train, test, protocol):
+    """Return the findings of a split, as training and the report make them."""
+    suspects.check_features(train)
+    split = Split(train=train, test=test, protocol=protocol)
+    shared = Shared(rows=len(test), compared=len(test), found=check_split(split))
+    record = {"class_counts": {"before": train.counts()}}
+    return examine(test, protocol, record, shared)
 
 
 def found(findings):

@@ -14,7 +14,6 @@ from evenflow.decision import Decision
 from evenflow.errors import BundleError
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.explain import explain
-from evenflow.runtime.explanation import BARS, chart
 from evenflow.schema import Table
 
 
@@ -160,18 +159,6 @@ def test_every_feature_belongs_to_one_column(bundle: Bundle) -> None:
     groups = bundle.preprocessor.layout.groups
     features = np.sort(np.concatenate(list(groups.values())))
     assert features.tolist() == list(range(bundle.preprocessor.layout.n_features))
-
-
-def test_the_chart_is_valid_vega_lite(bundle: Bundle, small_table: Table) -> None:
-    altair = pytest.importorskip("altair")
-    row = rows_called(bundle, small_table, is_attack=True)[0]
-    found = explain(bundle, small_table, row)
-    spec = chart(found)
-    altair.Chart.from_dict(spec)  # validates against the published schema
-    values = spec["data"]["values"]
-    assert [bar["push"] for bar in values] == [
-        c.push for c in found.contributions[:BARS]
-    ]
 
 
 def test_a_bundle_without_reference_rows_says_so(

@@ -19,10 +19,9 @@ from evenflow.prepare.leaks import (
     Hashes,
     Shared,
     check_shared,
-    check_split,
     row_hashes,
 )
-from evenflow.prepare.split import Protocol, Split
+from evenflow.prepare.split import Protocol
 from evenflow.prepare.suspects import (
     BALANCED,
     check_features,
@@ -34,22 +33,6 @@ from evenflow.schema import Table
 Status = Literal["pass", "note", "warn"]
 WORTH_A_WARNING = 0.01
 """Share of training rows among judged rows from which a report warns."""
-
-
-def check(train: Table, test: Table, protocol: Protocol) -> list[dict[str, str]]:
-    """Return the findings of a split, both sides at hand.
-
-    Raises
-    ------
-    LeakError
-        Rows are shared under a protocol that promises none, or a feature is the
-        label under another name.
-    """
-    check_features(train)
-    split = Split(train=train, test=test, protocol=protocol)
-    shared = Shared(rows=len(test), compared=len(test), found=check_split(split))
-    record = {"class_counts": {"before": train.counts()}}
-    return examine(test, protocol, record, shared)
 
 
 def examine(
@@ -79,7 +62,7 @@ def examine(
     Raises
     ------
     LeakError
-        As :func:`check`.
+        A feature is the label under another name.
     """
     known = training or {}
     if "suspects" not in known:  # else the training has checked its own rows

@@ -1,4 +1,4 @@
-"""An explanation as data, as words and as a chart."""
+"""An explanation as data and as words."""
 
 from __future__ import annotations
 
@@ -106,56 +106,6 @@ class Explanation:
             "contributions": [c.to_dict() for c in self.contributions],
             "text": self.text,
         }
-
-
-def chart(explanation: Explanation) -> dict[str, Any]:
-    """Return the pushes as a Vega-Lite specification: plain values, data inside."""
-    bars = [
-        {
-            "column": c.column,
-            "push": c.push,
-            "direction": c.direction,
-            "value": _said(c.value, c.unit),
-            "normal": _said(c.normal_value, c.unit),
-            "label": f"{c.column} = {_said(c.value, c.unit)}",
-        }
-        for c in explanation.contributions[:BARS]
-    ]
-    verdict = explanation.verdict
-    return {
-        "$schema": VEGA_LITE,
-        "title": {
-            "text": f"Why {verdict.label}",
-            "subtitle": f"probability of attack {verdict.probability:.3g}, "
-            f"threshold {verdict.threshold:.3g}",
-        },
-        "width": 420,
-        "height": {"step": 22},
-        "data": {"values": bars},
-        "mark": {"type": "bar", "cornerRadius": 2},
-        "encoding": {
-            "y": {"field": "label", "type": "nominal", "sort": None, "title": None},
-            "x": {
-                "field": "push",
-                "type": "quantitative",
-                "title": "push on the log odds of attack",
-            },
-            "color": {
-                "field": "direction",
-                "type": "nominal",
-                "title": None,
-                # told apart by the colour-blind too (Okabe and Ito)
-                "scale": {"domain": [TOWARDS, AWAY], "range": ["#d55e00", "#0072b2"]},
-                "legend": {"orient": "top"},
-            },
-            "tooltip": [
-                {"field": "column", "type": "nominal"},
-                {"field": "value", "type": "nominal", "title": "this record"},
-                {"field": "normal", "type": "nominal", "title": "normal traffic"},
-                {"field": "push", "type": "quantitative", "format": "+.3f"},
-            ],
-        },
-    }
 
 
 def _said(value: float | str | None, unit: str) -> str:
