@@ -26,6 +26,21 @@ UNTYPED = frozenset(
 """Labels that say attack without saying which."""
 
 
+def synthetic_warning(rows: str = "") -> str:
+    """Return the warning that stands wherever synthetic rows are shown.
+
+    Parameters
+    ----------
+    rows : str, optional
+        Which rows, where it is not obvious: "those of this and that".
+    """
+    which = f"{rows} were " if rows else ""
+    return (
+        f"Synthetic rows: {which}made by a program; figures on them say nothing about "
+        "real traffic."
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
     """One feature of a row, as a person would enter it."""

@@ -48,7 +48,7 @@ def _head(report: Mapping[str, Any]) -> str:
     protocol = f"{report['protocol']}: {report['protocol_description']}"
     facts = {
         "data set": report["dataset"]
-        + (" (SYNTHETIC: made by a program)" if report["is_synthetic"] else ""),
+        + (" (SYNTHETIC)" if report["is_synthetic"] else ""),
         "protocol": protocol,
         "taxonomy": report["taxonomy"] or "not stated",
         "rows judged": f"{report['n_rows']:,}",

@@ -12,14 +12,8 @@ from typing import Any
 
 from evenflow import __version__, metrics
 from evenflow.judge import published
+from evenflow.judge.report import BINARY
 from evenflow.recipe import Recipe
-
-BINARY = (
-    "accuracy", "precision", "f1", "detection_rate", "false_alarm_rate",
-    "specificity", "balanced_accuracy", "mcc", "roc_auc", "pr_auc",
-    "unseen_detection_rate",
-)  # fmt: skip
-MULTICLASS = metrics.MULTICLASS
 
 OverSeeds = dict[str, Any]
 """``n, mean, std, low, high`` of one figure over the seeds."""
@@ -151,7 +145,7 @@ def _row(label: str, cells: Sequence[Cell]) -> Row:
         seeds=seeds,
         folds=folds,
         binary={name: over("binary", name) for name in BINARY},
-        multiclass={name: over("multiclass", name) for name in MULTICLASS},
+        multiclass={name: over("multiclass", name) for name in metrics.MULTICLASS},
         recall={
             name: _recall(over("multiclass", "recall", name), n)
             for name, n in counts.items()
@@ -159,7 +153,7 @@ def _row(label: str, cells: Sequence[Cell]) -> Row:
         argmax={
             "binary": {name: over("argmax", "binary", name) for name in BINARY},
             "multiclass": {
-                name: over("argmax", "multiclass", name) for name in MULTICLASS
+                name: over("argmax", "multiclass", name) for name in metrics.MULTICLASS
             },
         },
         rows_fitted=over("training", "rows", "balanced"),

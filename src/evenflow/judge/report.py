@@ -21,8 +21,10 @@ from evenflow.judge import leaks
 from evenflow.metrics import LEVEL, Counts, Ranking, calibration
 from evenflow.prepare.leaks import Shared
 from evenflow.prepare.split import Protocol
-from evenflow.schema import BENIGN, Table
+from evenflow.schema import BENIGN, Table, synthetic_warning
 
+BINARY = (*metrics.BINARY, "roc_auc", "pr_auc", "unseen_detection_rate")
+"""Figures of attack against benign in a report."""
 FLOWS_PER_DAY = 1_000_000
 """Connections a day assumed for the alerts; a busy site of some thousand hosts."""
 BASE_RATE = 0.001
@@ -350,9 +352,7 @@ def _notes(table: Table, attacks: Sequence[Mapping[str, Any]]) -> list[str]:
     counts = table.counts()
     notes = []
     if table.schema.is_synthetic:
-        notes.append(
-            "The rows were made by a program; the figures say nothing of real traffic."
-        )
+        notes.append(synthetic_warning())
     if not counts[BENIGN]:
         notes.append(
             "No benign row was judged: false alarms, specificity, precision, F1 and "

@@ -13,10 +13,9 @@ from typing import Any
 
 from evenflow import datasets
 from evenflow.datasets import Dataset
-from evenflow.judge.report import Report
+from evenflow.judge.report import BINARY, Report
 from evenflow.judge.tables import grid as grids
 from evenflow.judge.tables import report as figures
-from evenflow.metrics import BINARY
 
 
 def model_card(report: Report, source: Dataset | None = None) -> str:
@@ -114,7 +113,7 @@ def _data(report: Report, training: Mapping[str, Any], source: Dataset | None) -
 def _figures(report: Report) -> str:
     binary = "\n".join(
         f"| {figures.NAMES[name]} | {_value(report, 'binary', name)} |"
-        for name in (*BINARY, "roc_auc", "pr_auc", "unseen_detection_rate")
+        for name in BINARY
     )
     several = "\n".join(
         f"| {figures.NAMES[name]}, all classes | {_value(report, 'multiclass', name)} |"

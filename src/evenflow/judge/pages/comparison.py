@@ -21,6 +21,7 @@ from evenflow.judge.tables.comparison import (
     unfinished,
 )
 from evenflow.judge.tables.grid import latex, markdown
+from evenflow.schema import synthetic_warning
 
 FIGURES = {
     "accuracy": ("accuracy", "accuracy", "acc."),
@@ -83,10 +84,7 @@ def marks(rows: Sequence[Row]) -> list[str]:
             "both sides; its figures say little about new traffic"
         )
     if names := sorted({row.dataset for row in rows if row.is_synthetic}):
-        found.append(
-            f"Synthetic data: a program made the rows of {', '.join(names)}; figures "
-            "on them say nothing of real traffic"
-        )
+        found.append(synthetic_warning(f"those of {', '.join(names)}"))
     return found
 
 

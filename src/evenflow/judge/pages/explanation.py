@@ -8,6 +8,7 @@ from typing import Any
 from evenflow.judge.charts.explanation import pushes
 from evenflow.judge.pages import page
 from evenflow.judge.tables.explanation import contributions
+from evenflow.schema import synthetic_warning
 
 
 def html(
@@ -26,7 +27,6 @@ def html(
     """
     verdict = explanation["verdict"]
     likely = max(verdict["classes"].items(), key=lambda pair: pair[1])
-    mark = "Synthetic rows: a program made the data this detector was trained on"
     return page.document(
         f"Why this record was called {verdict['verdict']}",
         page.tiles(
@@ -53,5 +53,5 @@ def html(
             page.table(contributions(explanation)),
         ),
         subtitle=page.paragraph(source),
-        marks=[mark] if is_synthetic else [],
+        marks=[synthetic_warning("those that trained it")] if is_synthetic else [],
     )

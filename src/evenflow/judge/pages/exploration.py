@@ -13,6 +13,7 @@ from evenflow.judge.charts.base import Chart, to_png
 from evenflow.judge.pages import page
 from evenflow.judge.tables import exploration as explore_grids
 from evenflow.prepare.explore import Exploration
+from evenflow.schema import synthetic_warning
 
 Found = Mapping[str, Any]
 Picture = tuple[str, Chart, str]
@@ -54,11 +55,7 @@ def html(exploration: Exploration) -> str:
     """Return the page."""
     found = exploration.to_dict()
     overview = found["overview"]
-    marks = []
-    if overview["is_synthetic"]:
-        marks.append(
-            "Synthetic rows: made by a program; they say nothing about real traffic."
-        )
+    marks = [synthetic_warning()] if overview["is_synthetic"] else []
 
     def drawn(pictures: list[Picture], small: bool = False) -> page.Html:
         parts = [page.figure(chart, alt) for _, chart, alt in pictures]

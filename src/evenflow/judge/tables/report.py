@@ -8,6 +8,7 @@ from typing import Any
 from evenflow import metrics
 from evenflow.judge.report import Report
 from evenflow.judge.tables.grid import DASH, Grid, numbers, text
+from evenflow.schema import synthetic_warning
 
 NAMES = {
     "accuracy": "accuracy",
@@ -58,10 +59,7 @@ def marks(report: Report) -> list[str]:
     """Return what no reader may miss: synthetic rows, an optimistic protocol, leaks."""
     found = []
     if report.is_synthetic:
-        found.append(
-            "Synthetic rows: made by a program; these figures say nothing about real "
-            "traffic."
-        )
+        found.append(synthetic_warning())
     if report.is_optimistic:
         found.append(
             f"Optimistic protocol: {report.protocol_description}. Rows of one capture "

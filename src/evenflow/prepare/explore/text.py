@@ -28,7 +28,7 @@ def number(value: float | None) -> str:
 
 def _head(found: dict[str, Any], width: int) -> Iterator[str]:
     o = found["overview"]
-    made = "  [SYNTHETIC: made by a program]" if o["is_synthetic"] else ""
+    made = "  [SYNTHETIC]" if o["is_synthetic"] else ""
     yield f"{o['name']}, {o['split']}{made}"
     yield (
         f"{o['n_rows']:,} rows, {o['n_columns']} columns "

@@ -10,7 +10,7 @@ from evenflow.errors import LeakError
 from evenflow.prepare import suspects
 from evenflow.prepare.leaks import MOSTLY_SEEN
 from evenflow.prepare.names import tells_label
-from evenflow.schema import Column, Table
+from evenflow.schema import Column, Table, synthetic_warning
 
 FEW_ROWS = 50
 GIVES_AWAY = 0.95
@@ -75,11 +75,7 @@ def _listed(names: list[str], most: int = 8) -> str:
 
 def _labels(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if found["overview"]["is_synthetic"]:
-        yield (
-            "synthetic",
-            "These rows were made by a program: figures on them say nothing about "
-            "real traffic.",
-        )
+        yield "synthetic", synthetic_warning()
     classes = found["classes"]
     if not classes:
         yield (

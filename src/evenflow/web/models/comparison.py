@@ -16,6 +16,7 @@ from evenflow.judge.charts import report as charts
 from evenflow.judge.comparison import Comparison
 from evenflow.judge.pages import comparison as comparison_page
 from evenflow.judge.published import IMPOSSIBLE
+from evenflow.judge.report import BINARY
 from evenflow.judge.tables import report as figures
 from evenflow.judge.tables.comparison import printed_comparison, systems
 from evenflow.judge.tables.grid import DASH, Grid
@@ -26,10 +27,6 @@ MOST = 6
 """Models that stand side by side at most."""
 TREES = ("random_forest", "lightgbm", "extra_trees")
 """Models that every other one is set beside, the first that is there."""
-BINARY = (
-    "accuracy", "detection_rate", "precision", "f1", "specificity", "false_alarm_rate",
-    "balanced_accuracy", "mcc", "roc_auc", "pr_auc", "unseen_detection_rate",
-)  # fmt: skip
 MULTICLASS = (
     "accuracy", "macro_f1", "weighted_f1", "macro_recall", "macro_precision",
 )  # fmt: skip
