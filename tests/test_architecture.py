@@ -64,6 +64,7 @@ FENCES = {
     "pyarrow": (),
     "altair": ("judge/",),
     "vl_convert": ("judge/",),
+    "jinja2": ("judge/pages/page.py", "web/"),
     "rich": ("cli/",),
     "click": ("cli/",),
     "flask": ("web/",),

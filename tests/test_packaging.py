@@ -115,6 +115,7 @@ def test_the_wheel_holds_recipes_pages_and_the_licence(wheel):
     assert "evenflow/recipes/nsl_kdd/cnn-hybrid.toml" in names
     assert "evenflow/recipes/synthetic/_defaults.toml" in names
     assert "evenflow/judge/pages/assets/page.css" in names
+    assert "evenflow/judge/pages/templates/report.html" in names
     assert "evenflow/judge/published.toml" in names
     assert "evenflow/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)

@@ -321,29 +321,36 @@ def test_the_card_finds_the_data_set_of_its_recipe(report):
     assert "Known fault" in found
 
 
-def test_page_parts_escape_what_is_no_markup():
-    assert page.element("p", "<b>") == "<p>&lt;b&gt;</p>"
-    assert page.element("p", page.Html("<b>x</b>")) == "<p><b>x</b></p>"
-    assert page.element("p", title='"><i>') == '<p title="&quot;&gt;&lt;i&gt;"></p>'
-    cells = page.table(
-        grids.Grid(title='"<', columns=grids.text("<h>"), rows=(("<c>",),))
-    )
-    assert "&lt;h&gt;" in cells
-    assert "&lt;c&gt;" in cells
+def compared(**grid) -> str:
+    """Return the page of a comparison with one table and no chart."""
+    made = grids.Grid(columns=grids.text("<h>"), rows=(("<c>",),), **grid)
+    return page.render(
+        "comparison.html", title='"><i>', marks=["<m>: <n>"], side_by_side=(),
+        others=(), measured=[made], published=(),
+    )  # fmt: skip
+
+
+def test_every_place_of_a_page_escapes_what_is_no_markup():
+    text = compared(title='"<t>', note="<n>")
+    assert Tags(text).unbalanced == []
+    for name in ("h", "c", "i", "m", "n", "t"):
+        assert f"<{name}>" not in text
+        assert f"&lt;{name}&gt;" in text
+    assert 'aria-label="&#34;&lt;t&gt;"' in text
 
 
 def test_a_page_without_charts_carries_no_script():
-    text = page.document("Plain", page.paragraph("words"))
+    text = compared(title="Plain")
     assert "<script" not in text
     assert "script-src 'none'" in text
     assert len(text) < 20_000
 
 
-def test_the_contents_list_leads_to_every_section():
-    parts = [page.section(name, "x") for name in ("One & two", "Three", "Four")]
-    tags = Tags(page.document("T", *parts))
+def test_the_contents_list_leads_to_every_section(written):
+    tags = Tags(written)
     links = [
         a["href"][1:] for tag, a in tags.seen if tag == "a" and a["href"] != "#main"
     ]
     names = [a["id"] for tag, a in tags.seen if tag == "h2"]
     assert links == names
+    assert len(names) == 6

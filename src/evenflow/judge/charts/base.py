@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ PHONE = 250
 
 Chart = Any
 """An Altair chart; Altair itself is loaded when the first one is drawn."""
+Picture = tuple[str, Chart, str]
+"""File name, chart, and what it shows in words."""
 
 
 def altair() -> Any:
@@ -257,3 +259,18 @@ def to_png(chart: Chart, path: Path, scale: float = 2) -> None:
     )
     with replacing(path) as part:
         part.write_bytes(png)
+
+
+def to_pngs(pictures: Iterable[Picture], folder: Path, scale: float = 2) -> list[Path]:
+    """Draw charts into ``folder``, made if missing; return the paths.
+
+    Raises
+    ------
+    StorageError
+        A file cannot be written.
+    """
+    paths = []
+    for name, chart, _ in pictures:
+        paths.append(folder / f"{name}.png")
+        to_png(chart, paths[-1], scale)
+    return paths

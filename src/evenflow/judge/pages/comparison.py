@@ -8,7 +8,7 @@ from typing import Any
 
 from evenflow import files
 from evenflow.judge.charts import comparison as comparison_charts
-from evenflow.judge.charts.base import to_png
+from evenflow.judge.charts.base import Picture, to_pngs
 from evenflow.judge.comparison import Comparison, Row
 from evenflow.judge.pages import page
 from evenflow.judge.published import IMPOSSIBLE, NOT_STATED
@@ -31,8 +31,6 @@ FIGURES = {
 }
 """Our figure -> the printed column, its name in the legend, and the column's head."""
 
-Picture = tuple[str, Any, str]
-
 
 def write_tables(comparison: Comparison, folder: Path) -> list[Path]:
     """Write JSON, Markdown and LaTeX and return the paths."""
@@ -47,31 +45,22 @@ def write_tables(comparison: Comparison, folder: Path) -> list[Path]:
 
 def write_pages(comparison: Comparison, folder: Path) -> list[Path]:
     """Write the page and the pictures and return the paths."""
-    paths = [folder / "comparison.html"]
-    files.write_text(paths[0], html(comparison))
-    for name, chart, _ in pictures(comparison):
-        paths.append(folder / f"{name}.png")
-        to_png(chart, paths[-1])
-    return paths
+    path = folder / "comparison.html"
+    files.write_text(path, html(comparison))
+    return [path, *to_pngs(pictures(comparison), folder)]
 
 
 def html(comparison: Comparison) -> str:
     """Return the comparison as a page in one file."""
-    drawn = {name: page.figure(chart, alt) for name, chart, alt in pictures(comparison)}
-    ours = [*measured(comparison), *unfinished(comparison)]
-    beside = [drawn.pop(name) for name in list(drawn) if name.startswith("compare")]
-    return page.document(
-        "Comparison",
-        page.section("Side by side", page.grid(*beside)),
-        page.section(
-            "Measured here", page.grid(*drawn.values()), *map(page.table, ours)
-        ),
-        page.section("Published", *map(page.table, published(comparison))),
-        subtitle=page.paragraph(
-            "Our figures are means over seeds on rows that trained nothing; published "
-            "figures stand under their own protocols, which are named beside them."
-        ),
+    charts = page.figures(pictures(comparison))
+    return page.render(
+        "comparison.html",
+        title="Comparison",
         marks=marks(comparison.rows),
+        side_by_side=[c for name, c in charts.items() if name.startswith("compare")],
+        others=[c for name, c in charts.items() if not name.startswith("compare")],
+        measured=[*measured(comparison), *unfinished(comparison)],
+        published=published(comparison),
     )
 
 

@@ -27,31 +27,23 @@ def html(
     """
     verdict = explanation["verdict"]
     likely = max(verdict["classes"].items(), key=lambda pair: pair[1])
-    return page.document(
-        f"Why this record was called {verdict['verdict']}",
-        page.tiles(
-            [
-                ("verdict", verdict["verdict"], ""),
-                (
-                    "probability of attack",
-                    f"{verdict['attack_probability']:.3g}",
-                    f"attack above {verdict['threshold']:.3g}",
-                ),
-                ("likeliest class", likely[0], f"{likely[1]:.1%}"),
-            ]
-        ),
-        page.section(
-            "In words",
-            *map(page.paragraph, explanation["text"].splitlines()),
-        ),
-        page.section(
-            "What pushed the verdict",
-            page.figure(
-                pushes(explanation["contributions"], quantity=explanation["quantity"]),
-                "Bars: how far each column pushed the verdict; also in the table.",
+    chart = pushes(explanation["contributions"], quantity=explanation["quantity"])
+    words = "Bars: how far each column pushed the verdict; also in the table."
+    return page.render(
+        "explanation.html",
+        title=f"Why this record was called {verdict['verdict']}",
+        marks=[synthetic_warning("those that trained the model")] if is_synthetic else [],
+        source=source,
+        headlines=[
+            ("verdict", verdict["verdict"], ""),
+            (
+                "probability of attack",
+                f"{verdict['attack_probability']:.3g}",
+                f"attack above {verdict['threshold']:.3g}",
             ),
-            page.table(contributions(explanation)),
-        ),
-        subtitle=page.paragraph(source),
-        marks=[synthetic_warning("those that trained it")] if is_synthetic else [],
+            ("likeliest class", likely[0], f"{likely[1]:.1%}"),
+        ],
+        text=explanation["text"],
+        chart=page.figures([("pushes", chart, words)])["pushes"],
+        contributions=contributions(explanation),
     )

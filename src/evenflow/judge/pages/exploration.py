@@ -9,14 +9,13 @@ from typing import Any
 from evenflow import files
 from evenflow.judge.charts import exploration as explore_charts
 from evenflow.judge.charts import report as charts
-from evenflow.judge.charts.base import Chart, to_png
+from evenflow.judge.charts.base import Picture, to_pngs
 from evenflow.judge.pages import page
-from evenflow.judge.tables import exploration as explore_grids
+from evenflow.judge.tables import exploration as tables
 from evenflow.prepare.explore import Exploration
 from evenflow.schema import synthetic_warning
 
 Found = Mapping[str, Any]
-Picture = tuple[str, Chart, str]
 BAD = frozenset(
     {
         "label_as_feature", "identifiers", "single_columns", "balanced",
@@ -33,12 +32,7 @@ def write(exploration: Exploration, path: Path) -> None:
 
 def png(exploration: Exploration, folder: Path, scale: float = 2) -> list[Path]:
     """Draw every chart into ``folder``, made if missing; return the paths."""
-    paths = []
-    for name, chart, _ in pictures(exploration):
-        path = folder / f"{name}.png"
-        to_png(chart, path, scale)
-        paths.append(path)
-    return paths
+    return to_pngs(pictures(exploration), folder, scale)
 
 
 def pictures(exploration: Exploration) -> list[Picture]:
@@ -55,55 +49,21 @@ def html(exploration: Exploration) -> str:
     """Return the page."""
     found = exploration.to_dict()
     overview = found["overview"]
-    marks = [synthetic_warning()] if overview["is_synthetic"] else []
-
-    def drawn(pictures: list[Picture], small: bool = False) -> page.Html:
-        parts = [page.figure(chart, alt) for _, chart, alt in pictures]
-        return page.grid(*parts, small=small)
-
-    parts = [
-        page.tiles(tiles(found)),
-        page.section(
-            "What to act on",
-            *(
-                page.notice(w["text"], "warn" if w["kind"] in BAD else "note")
-                for w in found["warnings"]
-            ),
-            *([] if found["warnings"] else [page.notice("Nothing.", "pass")]),
-        ),
-    ]
-    if found["classes"]:
-        parts.append(
-            page.section(
-                "Classes and attack types",
-                drawn(class_pictures(found)),
-                *_class_tables(found),
-            )
-        )
-    parts += [
-        page.section("Rows", *_rows(found)),
-        page.section(
-            "Columns",
-            page.table(explore_grids.columns(found)),
-            page.paragraph(
-                "Below, each row of cells is a class and each cell a range of values: "
-                "the stronger its colour, the more of the class's rows lie there. "
-                "Missing and "
-                "infinite values are in no cell.",
-                quiet=True,
-            ),
-            drawn(column_pictures(found), small=True),
-        ),
-    ]
-    if associated := association_pictures(found):
-        parts.append(page.section("What goes together", drawn(associated)))
-    return page.document(
-        f"What is in {overview['name']} ({overview['split']})",
-        *parts,
-        subtitle=page.paragraph(
-            f"Taxonomy: {overview['taxonomy'] or 'not stated'}.", quiet=True
-        ),
-        marks=marks,
+    classes, columns, associations = (
+        list(page.figures(pictures(found)).values())
+        for pictures in (class_pictures, column_pictures, association_pictures)
+    )
+    return page.render(
+        "exploration.html",
+        title=f"What is in {overview['name']} ({overview['split']})",
+        marks=[synthetic_warning()] if overview["is_synthetic"] else [],
+        found=found,
+        tables=tables,
+        headlines=tiles(found),
+        bad=BAD,
+        classes=classes,
+        columns=columns,
+        associations=associations,
     )
 
 
@@ -231,18 +191,3 @@ def column_pictures(found: Found) -> list[Picture]:
         for number, column in enumerate(found["columns"], start=1)
         if any(any(counts) for counts in column["distribution"]["counts"].values())
     ]
-
-
-def _class_tables(found: Found) -> list[page.Html]:
-    parts = [page.table(explore_grids.classes(found))]
-    if found["attacks"]:
-        attacks = page.table(explore_grids.attacks(found))
-        parts.append(page.details("Attack types as a table", attacks))
-    return parts
-
-
-def _rows(found: Found) -> list[page.Html]:
-    parts = [page.paragraph(explore_grids.copies(found))]
-    if found["splits"]:
-        parts.append(page.table(explore_grids.shared(found)))
-    return parts

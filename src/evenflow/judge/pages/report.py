@@ -10,20 +10,20 @@ from typing import Any
 from evenflow import files
 from evenflow.errors import DataError
 from evenflow.judge.charts import report as charts
-from evenflow.judge.charts.base import Chart, to_png
+from evenflow.judge.charts.base import Picture, to_pngs
 from evenflow.judge.pages import page
 from evenflow.judge.report import Report
 from evenflow.judge.tables import grid as grids
-from evenflow.judge.tables import report as figures
+from evenflow.judge.tables import report as tables
 from evenflow.judge.tables.grid import Grid
 
 
 def text(report: Report) -> str:
     """Return the report for a terminal, in plain characters."""
-    parts = [_heading(report), *(f"! {mark}" for mark in figures.marks(report)), ""]
-    for grid in figures.grids(report):
+    parts = [_heading(report), *(f"! {mark}" for mark in tables.marks(report)), ""]
+    for grid in tables.grids(report):
         parts += [grid.title, *_aligned(grid), *([grid.note] if grid.note else []), ""]
-    parts += [f"- {line}" for line in figures.remarks(report)]
+    parts += [f"- {line}" for line in tables.remarks(report)]
     return "\n".join(parts) + "\n"
 
 
@@ -43,17 +43,17 @@ def _aligned(grid: Grid) -> list[str]:
 def markdown(report: Report) -> str:
     """Return the report as Markdown; markup in names is shown, not obeyed."""
     parts = [f"# {_heading(report)}", ""]
-    parts += [f"> **{mark}**\n" for mark in figures.marks(report)]
-    parts += [grids.markdown(grid) for grid in figures.grids(report)]
+    parts += [f"> **{mark}**\n" for mark in tables.marks(report)]
+    parts += [grids.markdown(grid) for grid in tables.grids(report)]
     parts += ["## What to keep in mind", ""]
-    parts += [f"- {line}" for line in figures.remarks(report)]
+    parts += [f"- {line}" for line in tables.remarks(report)]
     return "\n".join(parts).replace("<", "&lt;") + "\n"
 
 
 def latex(report: Report) -> str:
     """Return the report's tables as LaTeX for the booktabs package."""
-    found = figures.grids(report)
-    marks = [mark.partition(":")[0].upper() for mark in figures.marks(report)]
+    found = tables.grids(report)
+    marks = [mark.partition(":")[0].upper() for mark in tables.marks(report)]
     if marks:  # a table travels alone: the warning goes with every caption
         found = [replace(g, title=f"{', '.join(marks)}: {g.title}") for g in found]
     return "\n".join(grids.latex(grid) for grid in found)
@@ -61,61 +61,14 @@ def latex(report: Report) -> str:
 
 def html(report: Report) -> str:
     """Return the report as a page in one file."""
-    drawn = {name: page.figure(chart, alt) for name, chart, alt in pictures(report)}
-
-    def these(*names: str) -> page.Html:
-        return page.grid(*(drawn[name] for name in names if name in drawn))
-
-    parts = [
-        page.tiles(figures.headlines(report)),
-        page.paragraph(figures.operating_points(report), quiet=True),
-        page.section(
-            "Attack or benign",
-            page.table(figures.binary(report)),
-            these("roc", "precision_recall"),
-        ),
-        page.section(
-            "Classes",
-            these("confusion_matrix", "recall", "precision", "f1"),
-            page.table(figures.classes(report)),
-            page.table(figures.multiclass(report)),
-            page.details(
-                "The counts as a table", page.table(figures.confusion(report))
-            ),
-        ),
-        page.section("Attack types", *_attacks(report, drawn)),
-        page.section(
-            "Alerts a day",
-            page.paragraph(report.alerts["statement"]),
-            page.table(figures.base_rates(report)),
-        ),
-        page.section(
-            "Can this be trusted",
-            *(page.notice(leak["text"], leak["status"]) for leak in report.leaks),
-            *map(page.notice, report.notes),
-            these("reliability"),
-            page.paragraph(figures.calibration(report)),
-        ),
-    ]
-    if training := report.training:
-        parts.append(
-            page.section(
-                "Training",
-                *map(page.notice, training.get("notes", ())),
-                these("balancing", "training_loss", "training_macro_f1"),
-                *(page.table(grid) for grid in figures.training(training)),
-            )
-        )
-    return page.document(
-        _heading(report), *parts, subtitle=_under(report), marks=figures.marks(report)
+    return page.render(
+        "report.html",
+        title=_heading(report),
+        marks=tables.marks(report),
+        report=report,
+        tables=tables,
+        charts=page.figures(pictures(report)),
     )
-
-
-def _attacks(report: Report, drawn: Mapping[str, page.Html]) -> list[page.Html]:
-    if not report.attacks:
-        return [page.notice("No attack row was judged.")]
-    table = page.table(figures.attacks(report))
-    return [drawn["attack_types"], page.details("The same as a table", table)]
 
 
 def _heading(report: Report) -> str:
@@ -124,25 +77,6 @@ def _heading(report: Report) -> str:
         return f"A detector judged on {report.dataset}"
     name = f"{recipe['model']['name']}, balancing: {recipe['balance']['name']}"
     return f"{name}, judged on {report.dataset}"
-
-
-def _under(report: Report) -> page.Html:
-    counts = ", ".join(f"{name} {n:,}" for name, n in report.class_counts.items())
-    return page.join(
-        [
-            page.paragraph(
-                f"Protocol {report.protocol}: {report.protocol_description}."
-            ),
-            page.paragraph(
-                f"{report.n_rows:,} judged rows: {counts}. "
-                f"Taxonomy: {report.taxonomy or 'not stated'}.",
-                quiet=True,
-            ),
-        ]
-    )
-
-
-Picture = tuple[str, Chart, str]
 
 
 def pictures(report: Report) -> list[Picture]:
@@ -169,7 +103,7 @@ def _pictures(report: Report) -> list[Picture]:
             (
                 "roc",
                 charts.roc({"model": report.curves["roc"]}, here=here, subtitle=line),
-                f"ROC curve; area {figures.plain(binary['roc_auc'])}.",
+                f"ROC curve; area {tables.plain(binary['roc_auc'])}.",
             )
         )
     if report.curves["pr"]["recall"] and any(report.curves["pr"]["recall"]):
@@ -185,7 +119,7 @@ def _pictures(report: Report) -> list[Picture]:
                     {"model": report.curves["pr"]}, here=here, subtitle=line
                 ),
                 "Precision-recall curve; average precision "
-                f"{figures.plain(binary['pr_auc'])}.",
+                f"{tables.plain(binary['pr_auc'])}.",
             )
         )
     found += [
@@ -211,7 +145,7 @@ def _pictures(report: Report) -> list[Picture]:
                 "reliability",
                 charts.reliability(report),
                 "Probability said against share observed; expected calibration error "
-                f"{figures.plain(report.calibration['ece'])}.",
+                f"{tables.plain(report.calibration['ece'])}.",
             )
         )
     return found
@@ -250,12 +184,7 @@ def png(report: Report, folder: Path, scale: float = 2) -> list[Path]:
     StorageError
         A picture cannot be written.
     """
-    paths = []
-    for name, chart, _ in pictures(report):
-        path = folder / f"{name}.png"
-        to_png(chart, path, scale)
-        paths.append(path)
-    return paths
+    return to_pngs(pictures(report), folder, scale)
 
 
 FORMATS: dict[str, Callable[[Report], str]] = {
