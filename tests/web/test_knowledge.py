@@ -8,9 +8,8 @@ import re
 import pytest
 
 from evenflow import datasets
-from evenflow.web.knowledge import TECHNIQUES, Knowledge, about, techniques
-from evenflow.web.knowledge._classes import CLASSES
-from evenflow.web.knowledge._types import TYPES
+from evenflow.errors import DataError
+from evenflow.web.knowledge import Knowledge, about, tables, techniques
 
 SCHEMAS = [s for n in datasets.names() if (s := datasets.get(n).schema) is not None]
 LABELS = sorted({label for s in SCHEMAS for label in (*s.classes, *s.families)})
@@ -57,16 +56,16 @@ def test_an_attack_type_is_told_apart_from_its_family(schema: object) -> None:
 
 
 def test_nothing_is_kept_that_no_data_set_says() -> None:
-    used = {CLASSES[TYPES[label].base].name for label in LABELS if label in TYPES}
-    assert set(TYPES) <= set(LABELS)
-    for key, known in CLASSES.items():
-        assert key in {*LABELS, "attack"} or known.name in used, key
+    types = tables.attack_types()
+    used = {types[label].base for label in LABELS if label in types}
+    assert set(types) <= set(LABELS)
+    assert set(tables.classes()) <= {*LABELS, "attack", *used}
     named = {t.id for label in LABELS for t in about(label).techniques}
-    assert named == set(TECHNIQUES)
+    assert named == set(tables.techniques())
 
 
 def test_attack_techniques_have_ids_names_and_pages() -> None:
-    for technique in TECHNIQUES.values():
+    for technique in {t for label in LABELS for t in about(label).techniques}:
         assert re.fullmatch(r"T1\d{3}", technique.id)
         assert technique.url == f"https://attack.mitre.org/techniques/{technique.id}/"
         assert technique.name
@@ -115,3 +114,40 @@ def test_knowledge_is_plain_json() -> None:
         "tactic": "Impact",
         "url": "https://attack.mitre.org/techniques/T1499/",
     }
+
+
+GOOD = """
+[attack]
+name = "Attack"
+phrase = "an attack"
+meaning = "Something is wrong."
+steps = ["Look."]
+false_alarm = "None."
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[attack", "classes.toml is not TOML: Expected"),
+        (f'{GOOD}step = "Look."', "classes.toml: attack.step is 'Look.': Extra"),
+        (GOOD.replace('name = "Attack"', "name = 7"), "attack.name is 7: .* string"),
+        (GOOD.replace('"None."', '" None."'), "attack.false_alarm is ' None.'"),
+        (GOOD.replace("attack]", '"Web attack"]'), "Web attack"),
+        (f'{GOOD}techniques = ["T1999"]', "T1999, expected one of techniques.toml"),
+        (f'{GOOD}base = "scan"', "base of .attack. is 'scan', expected a class"),
+        (GOOD.replace('false_alarm = "None."', ""), "neither false_alarm nor a base"),
+        (
+            f'{GOOD}[a]\nbase = "attack"\nname = "A"\nphrase = "a"\nmeaning = "A."\n'
+            '[b]\nbase = "a"\nname = "B"\nphrase = "b"\nmeaning = "B."',
+            "base of .b. is 'a', which has a base itself",
+        ),
+    ],
+)
+def test_a_damaged_file_of_classes_is_refused_with_the_place(
+    monkeypatch: pytest.MonkeyPatch, text: str, told: str
+) -> None:
+    tables.techniques()  # those stay as they are
+    monkeypatch.setattr(tables, "_text", lambda _: text)
+    with pytest.raises(DataError, match=told):
+        tables.classes.__wrapped__()

@@ -13,13 +13,11 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session, joinedload, scoped_session
+from sqlalchemy.orm import joinedload
 
 from evenflow.errors import DataError
-from evenflow.web.store.database import serialize
+from evenflow.web.store.database import AnySession, serialize
 from evenflow.web.store.tables import ROLES, ApiToken, User, now
-
-AnySession = Session | scoped_session[Session]
 
 SCOPES = {
     "score": "Score records",

@@ -8,13 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import delete, or_, select, update
-from sqlalchemy.orm import Session, scoped_session
 
 from evenflow.errors import DataError
 from evenflow.web.accounts import people
+from evenflow.web.store.database import AnySession
 from evenflow.web.store.tables import ROLES, Invitation, now
 
-AnySession = Session | scoped_session[Session]
 DAYS = (1, 3, 7, 30)
 """How long a link may hold."""
 

@@ -14,16 +14,15 @@ from flask import has_request_context, request
 from flask_security import current_user, hash_password
 from sqlalchemy import delete as delete_rows
 from sqlalchemy import exists, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, aliased, scoped_session
+from sqlalchemy.orm import aliased
 
 from evenflow.errors import DataError
 from evenflow.registry import nearest
 from evenflow.web.accounts import passwords, sessions
+from evenflow.web.store.database import AnySession, upsert
 from evenflow.web.store.tables import ROLES, Audit, Invitation, User, now
 
-AnySession = Session | scoped_session[Session]
 MOST_EMAIL = 254
 """Most characters of an e-mail address (RFC 5321, erratum 1690)."""
 
@@ -99,14 +98,9 @@ def add(
         if wrong:
             raise DataError(f"the password is refused. {wrong}")
         hashed = hash_password(normal)
-    insert: Any = (
-        sqlite.insert
-        if session.get_bind().dialect.name == "sqlite"
-        else postgresql.insert
-    )
     # one statement: of two who take an address at the same moment one gets it
     made = session.execute(
-        insert(User)
+        upsert(session, User)
         .values(
             email=address,
             password=hashed,

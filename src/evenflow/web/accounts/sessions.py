@@ -16,12 +16,11 @@ from typing import Any
 from flask import Flask, g, request, session
 from flask_login import user_logged_in, user_logged_out  # type: ignore[import-untyped]
 from sqlalchemy import delete, select, update
-from sqlalchemy.orm import Session, scoped_session
 
 from evenflow.web.frame.context import web
+from evenflow.web.store.database import AnySession
 from evenflow.web.store.tables import User, WebSession, now
 
-AnySession = Session | scoped_session[Session]
 KEY = "sid"
 """Under which the cookie holds the id."""
 SEEN_S = 60

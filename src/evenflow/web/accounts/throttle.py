@@ -18,15 +18,11 @@ import ipaddress
 import math
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import case, delete, literal, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session, scoped_session
 
+from evenflow.web.store.database import AnySession, upsert
 from evenflow.web.store.tables import Moment, Throttle, now
-
-AnySession = Session | scoped_session[Session]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,10 +131,9 @@ def attempt(session: AnySession, key: str) -> int:
         ),
         else_=literal(at, Moment()),
     )
-    insert: Any = sqlite.insert if _is_sqlite(session) else postgresql.insert
     first = at + timedelta(seconds=rule.wait_s(1))
     counted = session.execute(
-        insert(Throttle)
+        upsert(session, Throttle)
         .values(key=key[:80], failures=1, first_at=at, until=first)
         .on_conflict_do_update(
             index_elements=["key"],
@@ -198,9 +193,8 @@ def once(session: AnySession, key: str) -> bool:
     The caller commits. Sweeping forgets a key after a day.
     """
     at = now()
-    insert: Any = sqlite.insert if _is_sqlite(session) else postgresql.insert
     added = session.execute(
-        insert(Throttle)
+        upsert(session, Throttle)
         .values(key=key[:80], failures=1, first_at=at, until=at)
         .on_conflict_do_nothing(index_elements=["key"])
         .returning(Throttle.key)
@@ -210,7 +204,3 @@ def once(session: AnySession, key: str) -> bool:
 
 def _rule(key: str) -> Rule:
     return RULES.get(key.partition(":")[0], USUAL)
-
-
-def _is_sqlite(session: AnySession) -> bool:
-    return session.get_bind().dialect.name == "sqlite"

@@ -13,13 +13,12 @@ from typing import Any
 from flask import request
 from flask_security import current_user
 from sqlalchemy import func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from evenflow.errors import BundleError, DataError
 from evenflow.schema import BENIGN
 from evenflow.web.alerts import change
 from evenflow.web.frame.context import web
-from evenflow.web.store.database import serialize
+from evenflow.web.store.database import serialize, upsert
 from evenflow.web.store.tables import (
     ALERT_STATES,
     JUDGEMENTS,
@@ -172,8 +171,6 @@ def alert_of(record: Record) -> Alert:
     found: Alert | None = web.db.scalar(mine)
     if found is not None:
         return found
-    name = web.db.get_bind().dialect.name
-    insert: Any = sqlite.insert if name == "sqlite" else postgresql.insert
     values = {
         "owner_id": record.owner_id,
         "at": record.at,
@@ -190,7 +187,7 @@ def alert_of(record: Record) -> Alert:
     }
     # somebody else may say something at the same moment
     web.db.execute(
-        insert(Alert)
+        upsert(web.db, Alert)
         .values(values)
         .on_conflict_do_nothing(index_elements=["record_id"])
     )

@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evenflow.schema import BENIGN
-from evenflow.web.knowledge._classes import CLASSES
-from evenflow.web.knowledge._types import TYPES
+from evenflow.web.knowledge import tables
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,34 +41,6 @@ class Technique:
             "tactic": self.tactic,
             "url": self.url,
         }
-
-
-# id -> name and the tactic under which it matters here
-_NAMES = {
-    "T1018": ("Remote System Discovery", "Discovery"),
-    "T1041": ("Exfiltration Over C2 Channel", "Exfiltration"),
-    "T1046": ("Network Service Discovery", "Discovery"),
-    "T1048": ("Exfiltration Over Alternative Protocol", "Exfiltration"),
-    "T1056": ("Input Capture", "Collection"),
-    "T1068": ("Exploitation for Privilege Escalation", "Privilege Escalation"),
-    "T1071": ("Application Layer Protocol", "Command and Control"),
-    "T1078": ("Valid Accounts", "Initial Access"),
-    "T1110": ("Brute Force", "Credential Access"),
-    "T1189": ("Drive-by Compromise", "Initial Access"),
-    "T1190": ("Exploit Public-Facing Application", "Initial Access"),
-    "T1203": ("Exploitation for Client Execution", "Execution"),
-    "T1204": ("User Execution", "Execution"),
-    "T1210": ("Exploitation of Remote Services", "Lateral Movement"),
-    "T1498": ("Network Denial of Service", "Impact"),
-    "T1499": ("Endpoint Denial of Service", "Impact"),
-    "T1572": ("Protocol Tunneling", "Command and Control"),
-    "T1595": ("Active Scanning", "Reconnaissance"),
-    "T1602": ("Data from Configuration Repository", "Collection"),
-}
-TECHNIQUES = {
-    number: Technique(id=number, name=name, tactic=tactic)
-    for number, (name, tactic) in _NAMES.items()
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,9 +102,9 @@ def about(label: str, *, attack: str | None = None) -> Knowledge:
         if word is None:
             continue
         key = _key(word)
-        if key in TYPES:
+        if key in tables.attack_types():
             return _of_type(key)
-        if key in CLASSES:
+        if key in tables.classes():
             return _of_class(key)
     return _unknown(label)
 
@@ -150,36 +121,41 @@ def _key(word: str) -> str:
 
 
 def _of_class(key: str) -> Knowledge:
-    known = CLASSES[key]
+    known = tables.classes()[key]
     return Knowledge(
         label=key,
         name=known.name,
         phrase=known.phrase,
         meaning=known.meaning,
-        techniques=tuple(TECHNIQUES[t] for t in known.techniques),
-        steps=known.steps,
-        false_alarm=known.false_alarm,
+        techniques=_techniques(known.techniques),
+        steps=known.steps or (),
+        false_alarm=known.false_alarm or "",
         is_known=True,
     )
 
 
 def _of_type(key: str) -> Knowledge:
-    known = TYPES[key]
-    base = CLASSES[known.base]
+    known = tables.attack_types()[key]
+    base = _of_class(known.base)
     return Knowledge(
         label=key,
         name=known.name,
         phrase=f"{base.phrase}: {known.name}",
         meaning=known.meaning,
-        techniques=tuple(TECHNIQUES[t] for t in known.techniques or base.techniques),
+        techniques=_techniques(known.techniques) or base.techniques,
         steps=((known.step, *base.steps)[:5] if known.step else base.steps),
         false_alarm=known.false_alarm or base.false_alarm,
         is_known=True,
     )
 
 
+def _techniques(ids: tuple[str, ...] | None) -> tuple[Technique, ...]:
+    said = tables.techniques()
+    return tuple(Technique(id=i, **said[i].model_dump()) for i in ids or ())
+
+
 def _unknown(label: str) -> Knowledge:
-    general = CLASSES["attack"]
+    general = _of_class("attack")
     return Knowledge(
         label=label,
         name=label,

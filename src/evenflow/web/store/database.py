@@ -26,12 +26,13 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from evenflow.errors import DataError, StorageError
-from evenflow.web.store.tables import Setting, Tally
+from evenflow.web.store.tables import Base, Setting, Tally
 
 logger = logging.getLogger(__name__)
 
@@ -178,6 +179,16 @@ def serialize(session: AnySession, *key: object) -> None:
     session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
+def upsert(session: AnySession, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    """Return an insert into a table that can say what a row already there does.
+
+    Both databases know ``on_conflict_do_nothing`` and ``on_conflict_do_update``;
+    SQLAlchemy has them on the insert of each dialect.
+    """
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    return sqlite.insert(table) if is_sqlite else postgresql.insert(table)
+
+
 def check_whole(database: Database) -> None:
     """Refuse a SQLite file that is damaged, wherever in it; reads all of it once.
 
@@ -260,17 +271,13 @@ def add_tallies(session: Session, rows: list[dict[str, Any]]) -> None:
         ``hour``, ``owner_id``, ``source``, ``bundle``, ``label``, ``facet``,
         ``value`` and ``n``; one row for each key.
     """
-    from sqlalchemy.dialects import postgresql, sqlite
-
     if not rows:
         return
     keys = ["hour", "owner_id", "source", "bundle", "label", "facet", "value"]
     # always in the same order: two writers cannot wait for each other
     ordered = sorted(rows, key=lambda row: tuple(str(row[key]) for key in keys))
-    name = session.get_bind().dialect.name
-    insert: Any = sqlite.insert if name == "sqlite" else postgresql.insert
     for start in range(0, len(ordered), 500):
-        statement = insert(Tally).values(ordered[start : start + 500])
+        statement = upsert(session, Tally).values(ordered[start : start + 500])
         session.execute(
             statement.on_conflict_do_update(
                 index_elements=keys, set_={"n": Tally.n + statement.excluded.n}

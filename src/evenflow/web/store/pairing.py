@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import inspect
 from sqlalchemy.orm import Session
@@ -18,7 +17,7 @@ from sqlalchemy.orm import Session
 from evenflow.errors import StorageError
 from evenflow.files import storage_error, write_text
 from evenflow.web.store.data_folder import Home
-from evenflow.web.store.database import Database
+from evenflow.web.store.database import Database, upsert
 from evenflow.web.store.tables import DataFolder
 
 FILE = "folder-id"
@@ -142,11 +141,7 @@ def _stored(session: Session) -> str | None:
 
 
 def _store(session: Session, value: str, *, replace: bool) -> None:
-    from sqlalchemy.dialects import postgresql, sqlite
-
-    name = session.get_bind().dialect.name
-    insert: Any = sqlite.insert if name == "sqlite" else postgresql.insert
-    statement = insert(DataFolder).values(id=1, token=value)
+    statement = upsert(session, DataFolder).values(id=1, token=value)
     if replace:
         new = {"token": statement.excluded.token}
         statement = statement.on_conflict_do_update(index_elements=["id"], set_=new)

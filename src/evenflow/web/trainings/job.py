@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from evenflow.errors import BusyError, DataError
@@ -26,6 +25,7 @@ from evenflow.runtime.bundle import Bundle
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.task import Outcome, Task
 from evenflow.web.models.detectors import ACTIVE
+from evenflow.web.store.database import upsert
 from evenflow.web.store.tables import Audit, Job, Setting
 
 LANE = "train"
@@ -209,9 +209,7 @@ def first_training(session: Session) -> Job | None:
     if job is not None:
         again = job.state == "failed" and queue.requeue(session, job)
         return job if again else None
-    name = session.get_bind().dialect.name
-    insert: Any = sqlite.insert if name == "sqlite" else postgresql.insert
-    statement = insert(Job).values(
+    statement = upsert(session, Job).values(
         id=FIRST,
         kind="train",
         lane=LANE,
