@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from evenflow import registry
 from evenflow.learn.balancing import Balancing
@@ -23,6 +24,12 @@ def fit_model(part: Part, task: Fitting) -> Fitted:
     """
     plug_in = registry.load("models", part.name)
     config = configure("models", part.name, part.params)
+    with registry.blamed("models", part.name):
+        return fit_plug_in(plug_in, config, task)
+
+
+def fit_plug_in(plug_in: Any, config: Any, task: Fitting) -> Fitted:
+    """Fit a model by its plug-in, and the parts that its ``Config`` holds."""
 
     def inner(name: str, fit: Rows, valid: Rows) -> Fitted:
         balance = task.balance
@@ -34,6 +41,5 @@ def fit_model(part: Part, task: Fitting) -> Fitted:
         own = replace(task, fit=fit, valid=valid, balance=balance, workdir=workdir)
         return fit_model(getattr(config, name), own)
 
-    with registry.blamed("models", part.name):
-        fitted: Fitted = plug_in.fit(config, replace(task, part=inner))
+    fitted: Fitted = plug_in.fit(config, replace(task, part=inner))
     return fitted
