@@ -272,11 +272,6 @@ def test_a_data_set_in_a_module_works_and_its_own_faults_are_told(tmp_path):
         evenflow.load_dataset("held_data", "train", broken=True)
 
 
-def test_a_network_in_a_module_works(tmp_path):
-    trained("held_net-none", tmp_path)
-    assert evenflow.load_bundle(tmp_path / "b").recipe["model"]["width"] == 8
-
-
 @pytest.mark.parametrize(
     "kind",
     [

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evenflow.errors import DataError, EvenflowError
 from evenflow.inference import open_session
@@ -55,7 +54,9 @@ def check_model(
     who = Checked(f"model {source.__module__}")
     who.has_config(plug_in.Config)
     config = plug_in.Config() if config is None else config
-    how = training or Training(epochs=EPOCHS, patience=EPOCHS, batch_size=128)
+    how = training or Training(
+        epochs=EPOCHS, patience=EPOCHS, batch_size=128, learning_rate=3e-3
+    )
     n_classes = N_CLASSES if plug_in.names_classes else 2
     X, y, _ = made_up()
     if n_classes == 2:
@@ -109,7 +110,7 @@ def check_model(
     if isinstance(plug_in, Novelty):
         _check_novelty(who, fit, task, fitted, y)
     elif not isinstance(plug_in, System):
-        _check_weight(who, fit, task, said)
+        _check_weight(who, fit, task)
     if isinstance(plug_in, Network):
         _check_places(who, fitted, X[:N_VALID])
 
@@ -200,24 +201,20 @@ def _check_classes(
 ) -> None:
     """Check rows of fewer classes than there may be."""
     X, y, _ = made_up()
-    some = y != 2
-    answers = fit(task(X[some], y[some])).log_proba(X)
-    answered = np.unique(answers.argmax(axis=1)).tolist()
+    some, two = y != 2, y < 2
+    found = fit(task(X[some], y[some])).log_proba(X).argmax(axis=1)
     who.promises(
-        "a class without training rows is not answered, and later ones keep their "
-        f"codes: some of {[0, 1, 3, 4]}, 3 or 4 among them",
-        answers.shape == (len(X), N_CLASSES)
-        and 2 not in answered
-        and {3, 4} & set(answered),
-        found=answered,
+        "a class without training rows is hardly ever the likeliest, and the classes "
+        "after it keep their codes",
+        (found == 2).mean() < 0.01 and (found > 2).any(),
+        found=f"rows of each class answered: {np.bincount(found).tolist()}",
         do="Keep the codes of the classes that rows show, as Estimator does",
     )
-    two = y < 2
-    answered = np.unique(fit(task(X[two], y[two])).log_proba(X[two]).argmax(axis=1))
+    found = fit(task(X[two], y[two])).log_proba(X[two]).argmax(axis=1)
     who.promises(
         "rows of benign and one attack class suffice",
-        answered.tolist() == [0, 1],
-        found=answered.tolist(),
+        (found < 2).mean() > 0.99 and (found == 0).any() and (found == 1).any(),
+        found=f"rows of each class answered: {np.bincount(found).tolist()}",
         do="Expect classes without a row",
     )
     one = y == 1
@@ -230,22 +227,26 @@ def _check_classes(
 
 
 def _check_weight(
-    who: Checked,
-    fit: Callable[[Fitting], Fitted],
-    task: Callable[..., Fitting],
-    said: NDArray[np.float64],
+    who: Checked, fit: Callable[[Fitting], Fitted], task: Callable[..., Fitting]
 ) -> None:
+    """Check on rows that are as often of one class as of another."""
     X, y, _ = made_up()
+    twice = np.flatnonzero(y == 0)
+    X = np.concatenate([X, X[twice]])
+    y = np.concatenate([y, np.full(len(twice), N_CLASSES - 1)])
     weight = np.ones(N_CLASSES)
-    weight[-1] = 200.0
+    weight[-1] = 20.0
     try:
-        heavy = fit(task(X, y, class_weight=weight)).log_proba(X)
+        heavy = fit(task(X, y, class_weight=weight))
     except EvenflowError:
         return  # it says that it takes no weights
-    before, after = (np.exp(z[:, -1]).mean() for z in (said, heavy))
+    before, after = (
+        np.exp(model.log_proba(X[twice])[:, -1]).mean()
+        for model in (fit(task(X, y)), heavy)
+    )
     who.promises(
         "class_weight makes a heavy class likelier, or is refused",
-        after > 1.05 * before,
+        after > 1.2 * before,
         found=f"a mean probability of {after:.3g}, {before:.3g} without the weight",
         do="Pass it on, or raise evenflow.RecipeError where it is not None",
     )
