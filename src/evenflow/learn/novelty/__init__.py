@@ -8,14 +8,14 @@ so a recipe's target is ``binary``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenflow.errors import DataError
-from evenflow.learn.fitting import Fitting, Rows
+from evenflow.learn.fitting import Fitting, Rows, unbalanced
 from evenflow.progress import Epoch, Progress
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Novelty:
     ----------
     build : callable
         ``build(config, rows, task)`` returns a ``Scorer`` fitted on the benign
-        ``rows``; ``task`` gives seed, device and progress.
+        ``rows``; ``task`` gives seed, device, progress and benign rows to stop by.
     Config : dataclass
         The hyper-parameters that a recipe may set.
     """
@@ -78,9 +78,12 @@ class Novelty:
                 "more. Bring benign rows, or change [split]"
             )
         task.on_event(Progress(step="train", done=0, total=1, unit="models"))
-        scorer = self.build(config, benign, task)
-        task.on_event(Progress(step="train", done=1, total=1, unit="models"))
         others = task.valid.benign()
+        # it cannot look at attacks, nor balance
+        scorer = self.build(
+            config, benign, replace(task, fit=benign, valid=others, balance=unbalanced)
+        )
+        task.on_event(Progress(step="train", done=1, total=1, unit="models"))
         scores = _scores(scorer, (others if len(others) >= 2 else benign).X)
         if not np.isfinite(scores).all():
             raise DataError(
