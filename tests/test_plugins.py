@@ -65,7 +65,40 @@ MODULES = {
             def _resample(self, X, y, layout, on_event):
                 return X, y
 
+        class Odd(Sampler):
+            kind = "over"
+
+            def __init__(self, *, what: str = "nan"):
+                self.what = what
+
+            def _resample(self, X, y, layout, on_event):
+                if self.what == "weights":
+                    self.class_weight_ = [1.0, -1.0]
+                return {
+                    "nan": lambda: (X * float("nan"), y),
+                    "raises": lambda: 1 / 0,
+                    "weights": lambda: (X, y),
+                }[self.what]()
+
         SAMPLER = Keep
+    """,
+    "losses": """
+        from dataclasses import dataclass
+        from torch.nn import functional
+        from evenflow.learn import Loss
+
+        @dataclass(frozen=True, kw_only=True)
+        class Config:
+            what: str = "each"
+
+        def build(config, *, n_rows, class_weight):
+            if config.what == "build":
+                raise KeyError("a")
+            if config.what == "call":
+                return lambda logits, y: logits / "a"
+            return lambda z, y: functional.cross_entropy(z, y, reduction="none")
+
+        LOSS = Loss(build, Config)
     """,
     "models": """
         from dataclasses import dataclass, field
@@ -147,6 +180,7 @@ ENTRIES = {
         "held_bare": "heldplug.plain:Bare",
         "held_returns": "heldplug.plain:Returns",
         "held_public": "heldplug.public",
+        "held_odd": "heldplug.public:Odd",
         "imb_smote": "imblearn.over_sampling:SMOTE",
         "imb_rus": "imblearn.under_sampling:RandomUnderSampler",
         "imb_enn": "imblearn.combine:SMOTEENN",
@@ -162,6 +196,7 @@ ENTRIES = {
         "held_net": "heldplug.network",
         "held_bare_net": "heldplug.network:Net",
     },
+    "losses": {"held_loss": "heldplug.losses"},
     "datasets": {
         "held_data": "heldplug.data",
         "held_no_data": "heldplug.models:MODEL",
@@ -240,6 +275,33 @@ def test_what_a_sampler_returns_is_checked(what, told, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("nan", "NaN or infinity"),
+        ("raises", "ZeroDivisionError: division by zero"),
+        ("weights", r"class_weight_ \[1.0, -1.0\]; expected 5 positive numbers"),
+    ],
+)
+def test_what_a_sampler_by_our_base_class_returns_is_checked_too(what, told, tmp_path):
+    balance = {"name": "held_odd", "what": what}
+    with pytest.raises(RecipeError, match=f"held_odd.*{told}"):
+        trained("random_forest-none", tmp_path, balance=balance)
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("build", "KeyError: 'a'"),
+        ("call", "TypeError"),
+        ("each", r"it returned shape \(\d+,\), not \(\)"),
+    ],
+)
+def test_what_a_loss_does_wrong_is_told(what, told, tmp_path):
+    with pytest.raises(RecipeError, match=f"held_loss.*{told}"):
+        trained("dnn-none", tmp_path, loss={"name": "held_loss", "what": what})
+
+
+@pytest.mark.parametrize(
     ("kind", "name", "told"),
     [
         ("balance", "held_nothing", "no attribute 'NOTHING'"),
@@ -270,11 +332,6 @@ def test_a_data_set_in_a_module_works_and_its_own_faults_are_told(tmp_path):
     evenflow.train(recipe, tmp_path / "b")
     with pytest.raises(RecipeError, match=r"held_data.*KeyError: 'a'"):
         evenflow.load_dataset("held_data", "train", broken=True)
-
-
-def test_a_network_in_a_module_works(tmp_path):
-    trained("held_net-none", tmp_path)
-    assert evenflow.load_bundle(tmp_path / "b").recipe["model"]["width"] == 8
 
 
 @pytest.mark.parametrize(
@@ -314,7 +371,27 @@ def test_a_model_that_can_be_saved_passes_the_trial(kind, tmp_path):
     trial.try_export(recipe, n_features=9, n_classes=3)
 
 
-def test_a_model_that_is_called_otherwise_or_refuses_its_parameters_is_told(tmp_path):
+def test_a_part_that_cannot_be_saved_is_refused_before_the_system_trains(
+    tmp_path, monkeypatch
+):
+    from evenflow.learn.balancing import Balancing
+
+    monkeypatch.setattr(
+        Balancing, "__call__", lambda *_: pytest.fail("balanced before the trial")
+    )
+    model = {"name": "gate", "second": {"name": "held_model", "kind": "LinearSVC"}}
+    with pytest.raises(RecipeError, match="'held_model' cannot be saved.*Use another"):
+        trained("gate-ros", tmp_path, model=model)
+
+
+def test_a_model_that_is_called_otherwise_or_refuses_its_parameters_is_told(
+    tmp_path, monkeypatch
+):
+    from evenflow.learn.balancing import Balancing
+
+    monkeypatch.setattr(
+        Balancing, "__call__", lambda *_: pytest.fail("balanced before the trial")
+    )
     with pytest.raises(RecipeError, match=r"held_other.*TypeError.*n_classes"):
         trained("held_other-none", tmp_path)
     with pytest.raises(RecipeError, match=r"held_strict.*no such thing as a good"):

@@ -26,6 +26,8 @@ from evenflow import registry
 from evenflow.errors import RecipeError
 
 STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+MOST_LEVELS = 8
+"""Parts within parts."""
 MOST_SHOWN = 200
 """Characters of a wrong value that a message repeats."""
 
@@ -35,6 +37,8 @@ class PlugIn:
     """Marks a parameter as a part, and says the kind of plug-in that it names."""
 
     kind: str
+    names_classes: bool = False
+    """Whether the model has to tell classes of attacks apart where there are some."""
 
 
 class Part(BaseModel):
@@ -65,7 +69,7 @@ def default(name: str) -> Any:
     return field(default_factory=lambda: Part(name=name))
 
 
-def complete(kind: str, part: Part, source: str) -> Part:
+def complete(kind: str, part: Part, source: str, *, level: int = 1) -> Part:
     """Return the part with its parameters checked and its defaults written out.
 
     A recipe then says all that decides the result, and still says it when a later
@@ -74,14 +78,25 @@ def complete(kind: str, part: Part, source: str) -> Part:
     Raises
     ------
     RecipeError
-        There is no such plug-in, or it does not take a parameter or its value.
+        There is no such plug-in, it does not take a parameter or its value, or parts
+        lie within parts too often.
     """
+    if level > MOST_LEVELS:
+        raise RecipeError(
+            f"{source}: {part.name!r} lies within {level - 1} other plug-ins; expected "
+            f"{MOST_LEVELS - 1} at most. Name a model without parts"
+        )
     accepted = registry.parameters(kind, part.name)
     params = _checked(part, accepted, source)
     inner = {
-        name: complete(found, getattr(params, name), f"{source}: [{part.name}.{name}]")
+        name: complete(
+            mark.kind,
+            getattr(params, name),
+            f"{source}: [{part.name}.{name}]",
+            level=level + 1,
+        )
         for name, (hint, _) in accepted.items()
-        if (found := part_kind(hint)) and getattr(params, name) is not None
+        if (mark := part_mark(hint)) and getattr(params, name) is not None
     }
     if hasattr(registry.load(kind, part.name), "Config"):
         # a Config checks its own ranges: now, not after balancing
@@ -102,7 +117,7 @@ def configure(kind: str, name: str, params: Mapping[str, Any]) -> Any:
     accepted = registry.parameters(kind, name)
     given = {
         key: Part.model_validate(value)
-        if value is not None and part_kind(accepted[key][0])
+        if value is not None and part_mark(accepted[key][0])
         else value
         for key, value in params.items()
     }
@@ -110,13 +125,22 @@ def configure(kind: str, name: str, params: Mapping[str, Any]) -> Any:
         return registry.load(kind, name).Config(**given)
 
 
-def part_kind(hint: Any) -> str:
-    """Return the kind of plug-in that a parameter of that type names, or nothing."""
+def part_mark(hint: Any) -> PlugIn | None:
+    """Return the mark of a parameter of that type, or None where it is no part."""
     for one in (hint, *typing.get_args(hint)):
         for mark in getattr(one, "__metadata__", ()):
             if isinstance(mark, PlugIn):
-                return mark.kind
-    return ""
+                return mark
+    return None
+
+
+def within(kind: str, part: Part) -> list[tuple[PlugIn, Part]]:
+    """Return the parts that a part holds itself, each with its mark."""
+    return [
+        (mark, Part.model_validate(value))
+        for name, (hint, _) in registry.parameters(kind, part.name).items()
+        if (mark := part_mark(hint)) and (value := part.params.get(name)) is not None
+    ]
 
 
 def _checked(part: Part, accepted: Mapping[str, Any], source: str) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 
 from evenflow import registry, toml
 from evenflow.errors import RecipeError
-from evenflow.parts import STRICT, Part, complete, validate
+from evenflow.parts import STRICT, Part, complete, validate, within
 
 PLUG_INS = {
     "dataset": "datasets",
@@ -175,12 +175,13 @@ def _check_model(recipe: Recipe, source: str) -> None:
     """Refuse parts of a recipe that its model has no use for."""
     name = recipe.model.name
     model = registry.load("models", name)
-    if not model.names_classes and recipe.target != "binary":
-        raise RecipeError(
-            f"{source}: target is {recipe.target!r}, and {name!r} tells attacks from "
-            'benign rows alone; expected target = "binary". Set it, or use another '
-            "model"
-        )
+    for other in _naming(recipe.model) if recipe.target != "binary" else ():
+        if not registry.load("models", other).names_classes:
+            raise RecipeError(
+                f"{source}: target is {recipe.target!r}, and {other!r} tells attacks "
+                'from benign rows alone; expected target = "binary". Set it, or use '
+                "another model"
+            )
     if model.balances != "rows" and recipe.balance.name != "none":
         raise RecipeError(
             f"{source}: balance is {recipe.balance.name!r}, and {name!r} balances no "
@@ -191,6 +192,14 @@ def _check_model(recipe: Recipe, source: str) -> None:
             f"{source}: loss is {recipe.loss.name!r}, and {name!r} has no loss to "
             "choose; expected a network. Remove [loss], or use another model"
         )
+
+
+def _naming(part: Part) -> Iterator[str]:
+    """Yield the models that have to tell classes of attacks apart: a part's, first."""
+    yield part.name
+    for mark, inner in within("models", part):
+        if mark.names_classes:
+            yield from _naming(inner)
 
 
 def tables(name: str | Path) -> dict[str, Any]:

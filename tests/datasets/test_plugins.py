@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ import pytest
 from evenflow import datasets, registry
 from evenflow.datasets import Dataset
 from evenflow.errors import DataError, RecipeError
+from evenflow.testing import check_dataset
 
 NAMES = datasets.names()
 CARDS = Path(__file__).parents[2] / "docs" / "datasets"
@@ -31,47 +30,10 @@ def test_the_data_sets_are_there():
 
 def test_its_name_is_that_of_its_file(dataset):
     assert registry.load("datasets", dataset.name) is dataset
-    assert dataset.schema is None or dataset.schema.name == dataset.name
 
 
-def test_training_comes_first_and_test_only_where_there_is_one(dataset):
-    assert dataset.splits[0] == "train"
-    assert not dataset.has_official_test or "test" in dataset.splits
-
-
-def test_terms_source_and_caveats_are_stated(dataset):
-    assert dataset.terms
-    assert dataset.citation
-    assert dataset.caveats
-    assert dataset.title
-    if dataset.files:
-        assert dataset.url.startswith("https://")
-
-
-def test_checksums_and_addresses_are_well_formed(dataset):
-    for file in dataset.files:
-        for digest in filter(None, (file.sha256, file.parquet_sha256)):
-            assert re.fullmatch(r"[0-9a-f]{64}", digest)
-        assert file.url is None or file.url.startswith("https://")
-        assert not file.url or file.sha256, "an address needs a checksum"
-        assert file.size or not file.sha256
-        assert "/" not in file.name + file.folder
-
-
-def test_every_column_is_described_and_every_family_is_a_class(dataset):
-    if dataset.schema is None:
-        pytest.skip("the file decides")
-    assert all(c.description for c in dataset.schema.columns)
-    assert set(dataset.schema.families.values()) <= set(dataset.schema.classes)
-    assert dataset.schema.taxonomy
-
-
-def test_its_parameters_have_defaults_except_a_users_path(dataset):
-    parameters = inspect.signature(dataset.load).parameters
-    assert next(iter(parameters)) == "split"
-    needed = {p.name for p in parameters.values() if p.default is p.empty}
-    assert needed <= {"split", "folders", "path"}
-    assert "on_event" in parameters
+def test_it_keeps_the_promises_of_every_data_set(dataset):
+    check_dataset(dataset)
 
 
 def test_without_its_files_it_says_what_is_missing(dataset, tmp_path):

@@ -82,3 +82,34 @@ def test_an_isolation_forest_scores_as_scikit_learn_does(rows, fitted):
     scorer = fitted["isolation_forest"].scorer
     anomaly = -scorer.forest.score_samples(rows.X_valid)
     np.testing.assert_allclose(2 ** scorer.score(rows.X_valid), anomaly)
+
+
+def test_a_detector_is_shown_benign_rows_alone(rows):
+    forest = registry.load("models", "isolation_forest")
+    shown = []
+
+    def build(config, given, task):
+        shown.append((given, task.fit, task.valid))
+        return forest.build(config, given, task)
+
+    Novelty(build, forest.Config).fit(forest.Config(), rows.binary().task(n_classes=2))
+    [parts] = shown
+    assert [np.unique(part.y).tolist() for part in parts] == [[0]] * 3
+
+
+@pytest.mark.parametrize(
+    ("score", "error", "message"),
+    [
+        (lambda X: X[:, :1], ValueError, r"shape \(\d+, 1\) .*one number for each row"),
+        (lambda X: X[:, 0] / 0, DataError, "novelty score that is not finite"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*encountered in divide")
+def test_scores_of_a_wrong_form_are_refused(rows, score, error, message):
+    class Scorer:
+        def score(self, X):
+            return score(X)
+
+    model = Novelty(lambda config, given, task: Scorer(), object)
+    with pytest.raises(error, match=message):
+        model.fit(None, rows.binary().task(n_classes=2))

@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 
 import evenflow
+from evenflow.errors import RecipeError
+from evenflow.learn import System
 from evenflow.learn.export import to_onnx
+from evenflow.learn.parts import fit_plug_in
 from evenflow.learn.systems.either import log_odds
+from evenflow.parts import Part
+from evenflow.recipe import Training
 
 
 def recipe(**changes):
@@ -106,3 +111,88 @@ def test_either_names_the_class_that_its_classifier_names(rows):
         for part in (fitted, fitted.classifier)
     )
     assert (among == alone).mean() > 0.99
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"name": "gate", "second": "isolation_forest"},
+        {"name": "either", "classifier": "isolation_forest"},
+        {"name": "gate", "gate": "isolation_forest",
+         "second": {"name": "either", "classifier": "isolation_forest"}},
+    ],
+)  # fmt: skip
+def test_a_part_that_names_no_class_is_refused_where_classes_are_named(model):
+    with pytest.raises(
+        RecipeError, match="'isolation_forest' tells attacks from benign"
+    ):
+        recipe(model=model)
+    recipe(model=model, target="binary")
+
+
+def test_a_detector_may_be_the_gate_of_a_system_that_names_classes():
+    assert recipe(model={"name": "gate", "gate": "isolation_forest"}).target == "family"
+
+
+def nested(levels):
+    part = {"name": "lightgbm"}
+    for _ in range(levels):
+        part = {"name": "gate", "gate": part}
+    return part
+
+
+def test_systems_within_systems_have_a_bound():
+    recipe(model=nested(7))
+    for levels in (8, 400):
+        with pytest.raises(
+            RecipeError, match="lies within 8 other plug-ins; expected 7"
+        ):
+            recipe(model=nested(levels))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """The part that is fitted more than once."""
+
+    one: Part = dataclasses.field(
+        default_factory=lambda: Part(name="dnn", params={"hidden": [4]})
+    )
+
+
+def test_a_part_that_is_fitted_again_is_resumed_from_a_checkpoint_of_its_own(
+    rows, tmp_path
+):
+    def fit(config, task):
+        task.part("one", task.fit, task.valid)
+        return task.part("one", task.fit.take(task.fit.y < 3), task.valid)
+
+    def fitted(**how):
+        training = Training(epochs=2, precision="float32")
+        task = rows.task(training=training, device="cpu", **how)
+        return fit_plug_in(System(fit, Pairs), Pairs(), task)
+
+    whole = fitted(workdir=tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"one", "one-2"}
+    again = fitted(workdir=tmp_path, resume=True)
+    assert np.array_equal(again.log_proba(rows.X), whole.log_proba(rows.X))
+
+
+def test_a_system_that_answers_for_other_classes_is_refused(rows):
+    def fit(config, task):
+        y = np.minimum(np.arange(task.fit.n_classes), 1)
+        two = task.fit.relabelled(y, ("benign", "attack"))
+        return task.part("one", two, two)
+
+    task = rows.task(training=Training(epochs=1), device="cpu")
+    with pytest.raises(
+        ValueError, match="17 features and 2 classes; expected 17 and 5"
+    ):
+        fit_plug_in(System(fit, Pairs), Pairs(), task)
+
+
+def test_a_sampler_that_no_part_uses_is_told():
+    made = evenflow.train(
+        recipe(model={"name": "gate", "gate": "isolation_forest"}, target="binary")
+    )
+    notes = made.report.training["notes"]
+    assert any("no part of gate balances rows" in note for note in notes)

@@ -8,6 +8,8 @@ The exported model gives the scores of both last steps, as it will when it is se
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from evenflow.learn.fitted import Fitted
 from evenflow.learn.fitting import Fitting, Rows
 from evenflow.learn.log import Log
 from evenflow.learn.machine import machine, repeatable
-from evenflow.learn.parts import fit_model
+from evenflow.learn.parts import blamed, fit_model
 from evenflow.learn.trial import try_export
 from evenflow.parts import configure
 from evenflow.prepare.features import Preprocessor
@@ -175,8 +177,12 @@ def _train(
     )
     with log.step("fit", announce=False):
         fitted = fit_model(recipe.model, task)
-        log.notes(fitted.notes)
-    with log.step("export"):
+        if recipe.balance.name != "none" and not balancing.counts:
+            log.notes([f"no part of {recipe.model.name} balances rows"])
+        with blamed(recipe.model):
+            log.notes(fitted.notes)
+            n_parameters = fitted.n_parameters
+    with log.step("export"), blamed(recipe.model):
         model = to_onnx(fitted)
         session = inference.open_session(model)
 
@@ -235,7 +241,7 @@ def _train(
             "attacks": _attacks(split.train),
             **examined,
             "n_features": X.shape[1],
-            "n_parameters": fitted.n_parameters,
+            "n_parameters": n_parameters,
             "history": [_epoch(e) for e in fitted.history],
             "seconds": log.seconds,
             "score_rows_per_s": len(split.test) / max(log.seconds["score"], 1e-9),
@@ -263,8 +269,24 @@ def _loss(recipe: Recipe) -> tuple[Any, Any] | None:
     """Return the recipe's loss and its Config, or None for cross-entropy."""
     if recipe.loss is None:
         return None
-    config = configure("losses", recipe.loss.name, recipe.loss.params)
-    return registry.load("losses", recipe.loss.name), config
+    name = recipe.loss.name
+    plug_in = registry.load("losses", name)
+
+    @functools.wraps(plug_in.build)
+    def build(*args: Any, **how: Any) -> Callable[..., Any]:
+        with registry.blamed("losses", name):
+            loss = plug_in.build(*args, **how)
+
+        def called(*batch: Any) -> Any:
+            with registry.blamed("losses", name):
+                value = loss(*batch)
+                if value.shape != ():
+                    raise ValueError(f"it returned shape {tuple(value.shape)}, not ()")
+                return value
+
+        return called
+
+    return replace(plug_in, build=build), configure("losses", name, recipe.loss.params)
 
 
 def _with_target(split: Split, recipe: Recipe) -> Split:

@@ -10,11 +10,10 @@ import textwrap
 
 import numpy as np
 
-from evenflow import registry
 from evenflow.errors import BundleError, RecipeError
 from evenflow.learn.fitted import Fitted
 from evenflow.learn.fitting import of_arrays
-from evenflow.learn.parts import fit_model
+from evenflow.learn.parts import added_models, fit_model
 from evenflow.recipe import Recipe
 
 
@@ -33,16 +32,17 @@ def try_export(recipe: Recipe, *, n_features: int, n_classes: int) -> None:
     RecipeError
         The plug-in is not called as models are, or what it makes cannot be saved.
     """
-    name = recipe.model.name
-    if not registry.is_added("models", name):
+    added = added_models(recipe.model)
+    if not added:
         return
-    with registry.blamed("models", name):
-        try:
-            fitted = _fitted(recipe, n_features, n_classes)
-        except (TypeError, AttributeError):  # called with what it does not take
+    name = " or ".join(map(repr, added))
+    try:
+        fitted = _fitted(recipe, n_features, n_classes)
+    except Exception as error:
+        # made-up rows may not suit it where real ones do; a wrong call always is one
+        if isinstance(error.__cause__, TypeError | AttributeError):
             raise
-        except Exception:  # noqa: BLE001
-            return  # made-up rows may not suit it where real ones do
+        return
     from evenflow.learn.export import to_onnx
 
     try:
@@ -54,7 +54,7 @@ def try_export(recipe: Recipe, *, n_features: int, n_classes: int) -> None:
         reason = f"{type(error).__name__}: {error}"
     reason = textwrap.shorten(reason, 300, placeholder=" ...")
     raise RecipeError(
-        f"the model {name!r} cannot be saved, as a trial on made-up rows before "
+        f"the model {name} cannot be saved, as a trial on made-up rows before "
         f"the training showed: {reason}. Expected a PyTorch network, or an "
         "estimator with predict_proba that skl2onnx writes in the operators that a "
         "bundle may hold. Use another model"

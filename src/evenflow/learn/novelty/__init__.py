@@ -8,14 +8,14 @@ so a recipe's target is ``binary``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenflow.errors import DataError
-from evenflow.learn.fitting import Fitting, Rows
+from evenflow.learn.fitting import Fitting, Rows, unbalanced
 from evenflow.progress import Epoch, Progress
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Novelty:
     ----------
     build : callable
         ``build(config, rows, task)`` returns a ``Scorer`` fitted on the benign
-        ``rows``; ``task`` gives seed, device and progress.
+        ``rows``; ``task`` gives seed, device, progress and benign rows to stop by.
     Config : dataclass
         The hyper-parameters that a recipe may set.
     """
@@ -78,13 +78,22 @@ class Novelty:
                 "more. Bring benign rows, or change [split]"
             )
         task.on_event(Progress(step="train", done=0, total=1, unit="models"))
-        scorer = self.build(config, benign, task)
-        task.on_event(Progress(step="train", done=1, total=1, unit="models"))
         others = task.valid.benign()
-        scores = scorer.score((others if len(others) >= 2 else benign).X)
+        # it cannot look at attacks, nor balance
+        scorer = self.build(
+            config, benign, replace(task, fit=benign, valid=others, balance=unbalanced)
+        )
+        task.on_event(Progress(step="train", done=1, total=1, unit="models"))
+        scores = _scores(scorer, (others if len(others) >= 2 else benign).X)
+        if not np.isfinite(scores).all():
+            raise DataError(
+                f"{(~np.isfinite(scores)).sum()} of {len(scores)} benign rows have a "
+                "novelty score that is not finite; expected numbers. Use other columns "
+                "or another scaling, or another model"
+            )
         low, middle, high = np.quantile(scores, [0.25, 0.5, 0.75])
         scale = float(high - low) or float(scores.std())
-        if not np.isfinite(scores).all() or not scale > 0:
+        if not scale > 0:
             raise DataError(
                 f"all {len(scores)} benign rows have the novelty score {middle:g}; "
                 "expected scores that differ. Bring other columns, or use another model"
@@ -124,18 +133,33 @@ class FittedNovelty:
         """Return log-probabilities ``(n_samples, 2)`` of prepared rows."""
         if not len(X):
             return np.empty((0, 2))
-        z = (self.scorer.score(X) - self.center) / self.scale
+        z = (_scores(self.scorer, X) - self.center) / self.scale
         return -np.logaddexp(0, np.stack([z, -z], axis=1))
 
     def graph(self) -> ModelProto:
         """Return the detector as ONNX."""
         graph = self.scorer.graph()
-        center = graph.constant("center", np.array([[self.center]], dtype=np.float32))
-        scale = graph.constant("scale", np.array([[self.scale]], dtype=np.float32))
-        graph.node("Sub", ["score", center], "moved")
-        graph.node("Div", ["moved", scale], "z")
-        zero = graph.constant("zero", np.zeros((1, 1), dtype=np.float32))
-        graph.node("Mul", ["z", zero], "none")
-        graph.node("Concat", ["none", "z"], "pair", axis=1)
-        graph.node("LogSoftmax", ["pair"], "log_proba", axis=1)
+
+        def constant(name: str, value: float) -> str:
+            return graph.constant(f"novelty/{name}", np.full((1, 1), value, np.float32))
+
+        def node(kind: str, inputs: list[str], output: str, **how: Any) -> str:
+            return graph.node(kind, inputs, f"novelty/{output}", **how)
+
+        # names of their own: the scorer's graph may have any
+        moved = node("Sub", ["score", constant("center", self.center)], "moved")
+        z = node("Div", [moved, constant("scale", self.scale)], "z")
+        none = node("Mul", [z, constant("zero", 0.0)], "none")
+        pair = node("Concat", [none, z], "pair", axis=1)
+        graph.node("LogSoftmax", [pair], "log_proba", axis=1)
         return graph.model(self.n_features, 2)
+
+
+def _scores(scorer: Scorer, X: NDArray[np.float32]) -> NDArray[np.float64]:
+    scores = np.asarray(scorer.score(X), dtype=np.float64)
+    if scores.shape != (len(X),):
+        raise ValueError(
+            f"score returned shape {scores.shape} for {len(X)} rows; expected "
+            f"({len(X)},), one number for each row"
+        )
+    return scores

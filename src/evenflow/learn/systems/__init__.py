@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from evenflow.learn.fitted import Fitted
 from evenflow.learn.fitting import Fitting
+from evenflow.parts import Part, PlugIn
+
+Model = Annotated[Part, PlugIn("models")]
+"""A part that is any model."""
+Classifier = Annotated[Part, PlugIn("models", names_classes=True)]
+"""A part that tells classes of attacks apart."""
 
 
 @dataclass(frozen=True)

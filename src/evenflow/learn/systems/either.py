@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from evenflow.decision import FLOOR, logsumexp
 from evenflow.learn.fitted import Fitted
 from evenflow.learn.fitting import Fitting
-from evenflow.learn.systems import System
-from evenflow.parts import Part, PlugIn, default
+from evenflow.learn.systems import Classifier, Model, System
+from evenflow.parts import default
 from evenflow.progress import Epoch
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ the upper one is where a false-alarm budget of 5 % sets a threshold."""
 class Config:
     """Hyper-parameters, as written under ``[model]`` in a recipe."""
 
-    classifier: Annotated[Part, PlugIn("models")] = default("lightgbm")
+    classifier: Classifier = default("lightgbm")
     """Model that tells the classes apart."""
-    detector: Annotated[Part, PlugIn("models")] = default("isolation_forest")
+    detector: Model = default("isolation_forest")
     """Model that tells attacks from benign rows, such as a detector of novelty."""
 
 

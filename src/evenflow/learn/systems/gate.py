@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,8 @@ from evenflow.decision import FLOOR
 from evenflow.errors import DataError
 from evenflow.learn.fitted import Fitted
 from evenflow.learn.fitting import Fitting
-from evenflow.learn.systems import System
-from evenflow.parts import Part, PlugIn, default
+from evenflow.learn.systems import Classifier, Model, System
+from evenflow.parts import default
 from evenflow.progress import Epoch
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class Config:
     """Hyper-parameters, as written under ``[model]`` in a recipe."""
 
-    gate: Annotated[Part, PlugIn("models")] = default("lightgbm")
+    gate: Model = default("lightgbm")
     """Model that is fitted on all rows, as attack or benign."""
-    second: Annotated[Part, PlugIn("models")] = default("random_forest")
+    second: Classifier = default("random_forest")
     """Model that is fitted on the attack rows, to tell the classes of attacks apart."""
 
 

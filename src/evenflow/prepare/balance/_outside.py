@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evenflow import registry
 from evenflow.errors import RecipeError
@@ -34,7 +35,8 @@ def make(name: str, params: Mapping[str, Any], seed: int) -> Sampler:
         given["random_state"] = seed
     with registry.blamed("balance", name):
         sampler = cls(**given)
-    return sampler if isinstance(sampler, Sampler) else Outside(name, sampler)
+    is_checked = isinstance(sampler, Sampler) and not registry.is_added("balance", name)
+    return sampler if is_checked else Outside(name, sampler)
 
 
 class Outside(Sampler):
@@ -53,6 +55,8 @@ class Outside(Sampler):
     def __init__(self, name: str, sampler: Any) -> None:
         self.name = name
         self.sampler = sampler
+        if isinstance(sampler, Sampler):
+            self.min_classes = sampler.min_classes  # type: ignore[misc]
 
     def _resample(
         self, X: Matrix, y: Labels, layout: Layout | None, on_event: OnEvent
@@ -72,8 +76,20 @@ class Outside(Sampler):
             )
         weights = getattr(self.sampler, "class_weight_", None)
         if weights is not None:
-            self.class_weight_ = np.asarray(weights, dtype=np.float64)
+            self.class_weight_ = self._weights(weights, n_classes=int(y.max()) + 1)
         return X_new, y_new
+
+    def _weights(self, given: Any, *, n_classes: int) -> NDArray[np.float64]:
+        weights = np.asarray(given)
+        if (
+            weights.shape != (n_classes,)
+            or weights.dtype.kind not in "fiu"
+            or not (np.isfinite(weights).all() and (weights > 0).all())
+        ):
+            raise self._wrong(
+                f"class_weight_ {weights.tolist()}", f"{n_classes} positive numbers"
+            )
+        return weights.astype(np.float64)
 
     def _checked(self, made: Any, X: Matrix, y: Labels) -> tuple[Matrix, Labels]:
         """Return the rows made, or say what is wrong with them."""
