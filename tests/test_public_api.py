@@ -65,7 +65,7 @@ def test_a_program_trains_scores_and_judges_through_it(tmp_path):
     assert experiment.trained.recipe.seed == 3
     bundle = evenflow.load_bundle(tmp_path / "bundle")
     rows = evenflow.load_dataset("synthetic", "test", n_rows=2000)
-    scores = bundle.score(rows)
+    scores = bundle.decide(rows)
     assert scores.is_attack.sum() == (experiment.trained.scores.is_attack).sum()
     again = evenflow.evaluate(tmp_path / "bundle", "synthetic")
     assert again.binary["accuracy"] == pytest.approx(

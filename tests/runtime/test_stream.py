@@ -56,7 +56,7 @@ def test_every_format_gives_the_verdicts_of_the_table(
     summary = score_file(bundle, source, sink)
     read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet}
     out = read[wanted](sink)
-    scores = bundle.score(small_table)
+    scores = bundle.decide(small_table)
     labels = [bundle.schema.classes[code] for code in scores.code]
     assert out["verdict"].to_list() == labels
     first = 2 if given.startswith("csv") else 1
@@ -77,7 +77,7 @@ def test_a_label_in_the_source_changes_nothing_and_is_listed(
 ) -> None:
     summary = score_file(bundle, source, tmp_path / "out.csv")
     assert summary.extra == ("label",)
-    assert summary.counts["benign"] == (bundle.score(small_table).code == 0).sum()
+    assert summary.counts["benign"] == (bundle.decide(small_table).code == 0).sum()
 
 
 def test_columns_given_are_kept_as_they_were(
@@ -259,7 +259,7 @@ def test_a_stream_gets_verdicts_as_rows_come(
     assert summary.source == "standard input"
     first = json.loads(out.getvalue().splitlines()[0])
     expected = next(
-        verdicts(bundle.score(small_table.take([0])), bundle.schema, bundle.decision)
+        verdicts(bundle.decide(small_table.take([0])), bundle.schema, bundle.decision)
     )
     assert first["verdict"] == expected.label
     assert first["attack_probability"] == pytest.approx(expected.probability)

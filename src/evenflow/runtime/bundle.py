@@ -63,7 +63,7 @@ class Bundle(Parts):
         """
         return inference.log_proba(self.session, X, len(self.schema.classes))
 
-    def score(self, table: Table) -> Scores:
+    def decide(self, table: Table) -> Scores:
         """Decide the rows of a table; ``DataError`` for one without a finite score."""
         if table.schema.names != self.schema.names:
             raise DataError(
@@ -76,7 +76,7 @@ class Bundle(Parts):
             raise DataError(f"{bad[0]}. Correct the value, or leave the row out")
         return scores
 
-    def score_record(self, record: Mapping[str, object]) -> Verdict:
+    def decide_record(self, record: Mapping[str, object]) -> Verdict:
         """Decide one record, given as raw values by column name; made to be fast.
 
         Raises
@@ -289,7 +289,7 @@ def _open(folder: Path, files: Mapping[str, bytes], *, threads: int | None) -> B
 def _rescore(bundle: Bundle) -> None:
     """Score the golden rows; refuse the bundle where they come out otherwise."""
     try:
-        decided = bundle.score(bundle.golden).code
+        decided = bundle.decide(bundle.golden).code
         found = bundle.log_proba(bundle.preprocessor.transform(bundle.golden))
     except Exception as error:  # whatever a hostile model does
         raise BundleError(
