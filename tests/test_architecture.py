@@ -26,6 +26,7 @@ LEVELS = [
         "places",
         "onnx_guard",
         "conform",
+        "frames",
         "text",
         "toml",
     },

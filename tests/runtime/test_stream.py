@@ -355,9 +355,10 @@ class Fence:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Fence())
 from pathlib import Path
-from evenflow.runtime.bundle import load, verify
+from evenflow.runtime.bundle import load
 from evenflow.runtime.explain import explain
 from evenflow.runtime.stream import score_file
+from evenflow.runtime.verify import verify
 bundle = load(Path(sys.argv[1]))
 verify(Path(sys.argv[1]))
 print(score_file(bundle, Path(sys.argv[2]), Path(sys.argv[3])).read)
@@ -392,6 +393,7 @@ import re, sys
 from pathlib import Path
 from evenflow.runtime.bundle import load
 from evenflow.runtime.stream import score_file
+from evenflow.runtime.verify import verify
 bundle = load(Path(sys.argv[1]), threads=1)
 score_file(bundle, Path(sys.argv[2]), Path(sys.argv[3]))
 print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
