@@ -8,10 +8,11 @@ the folders of ``EVENFLOW_DATA``, then in the user's cache.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evenflow.errors import RecipeError
 from evenflow.places import folders as default_folders
 from evenflow.progress import OnEvent, ignore
 from evenflow.recipe import Recipe
@@ -24,12 +25,18 @@ if TYPE_CHECKING:
     from evenflow.runtime.bundle import Bundle
 
 Folders = Sequence[str | Path] | None
+MEMORY = "memory"
+"""The data set of rows in memory."""
 
 
 def train(
     recipe: Recipe | str | Path,
     output: str | Path | None = None,
     *,
+    data: Any = None,
+    label: str | None = None,
+    benign: Any = None,
+    test: Any = None,
     seed: int | None = None,
     resume: bool = False,
     device: str = "auto",
@@ -46,6 +53,18 @@ def train(
         A recipe, its name (``nsl_kdd/cnn-smote``) or its TOML file.
     output : str or Path, optional
         Folder of the bundle to write.
+    data : DataFrame or Table, optional
+        Labelled rows in memory (pandas, Polars, or a Table), for a recipe of the data
+        set ``memory``, such as ``memory/lightgbm-none``. Its ``[dataset]`` table may
+        say more of them (``drop``, ``columns``, ``families``); the rest is guessed,
+        with a note for each guess, as of a file.
+    label : str, optional
+        Label column of ``data``.
+    benign : str, int, float, bool or list of them, optional
+        Values of the label that mean benign.
+    test : DataFrame or Table, optional
+        Rows that judge instead of some drawn from ``data``; the split is then
+        ``official``.
     seed : int, optional
         Another seed than the recipe's.
     resume : bool, default=False
@@ -70,9 +89,16 @@ def train(
     chosen = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     if seed is not None:
         chosen = chosen.with_(seed=seed)
+    rows = None
+    if data is not None:
+        rows = {"train": data} | ({} if test is None else {"test": test})
+        chosen = _of_memory(chosen, rows, label=label, benign=benign)
+    elif not (label is None and benign is None and test is None):
+        raise TypeError("label, benign and test describe rows in memory: give data too")
     return run(
         chosen,
         folders=_paths(folders),
+        rows=rows,
         output=None if output is None else Path(output),
         resume=resume,
         device=device,
@@ -84,7 +110,7 @@ def train(
 
 def evaluate(
     bundle: Bundle | str | Path,
-    dataset: str,
+    data: Any,
     split: str = "test",
     *,
     folders: Folders = None,
@@ -97,17 +123,36 @@ def evaluate(
     ----------
     bundle : Bundle, str or Path
         A loaded bundle, or its folder.
-    dataset : str
-        Name of a data set that holds the bundle's columns.
+    data : str, DataFrame or Table
+        Name of a data set that holds the bundle's columns; or labelled rows of them
+        in memory (pandas, Polars, or a Table).
     split : str, default='test'
-        A published part of it, or ``held_out``: what the bundle's recipe kept.
+        A published part of the data set, or ``held_out``: what the bundle's recipe
+        held out. With rows in memory, ``held_out`` needs those that trained the
+        bundle, in the same order.
+    folders : sequence of str or Path, optional
+        Where data sets are looked for, in order.
+    on_event : callable, optional
+        Gets each step and note.
     **params
-        Whatever else the data set takes, such as ``path``; the parameters of the
-        bundle's recipe stand where it is the same data set.
+        Whatever else the data set takes, such as ``path``, or ``label`` and
+        ``benign`` of rows in memory; the parameters of the bundle's recipe stand
+        where it is the same data set.
+
+    Raises
+    ------
+    LeakError
+        Too many of the rows trained the bundle, or they are not the held-out ones.
+    DataError
+        The rows lack a column or a label, or are not those that trained the bundle.
     """
     from evenflow.experiment import evaluate as evaluating
 
     loaded = load_bundle(bundle) if isinstance(bundle, str | Path) else bundle
+    dataset = data
+    if not isinstance(data, str):
+        part = "train" if split == evaluating.HELD_OUT else split
+        dataset, params = MEMORY, {**params, "rows": {part: data}}
     return evaluating.evaluate(
         loaded,
         dataset,
@@ -218,6 +263,31 @@ def load_dataset(
     from evenflow import datasets
 
     return datasets.load(name, split, folders=_paths(folders), **params)
+
+
+def _of_memory(recipe: Recipe, rows: Mapping[str, Any], **given: Any) -> Recipe:
+    """Return the recipe with what tells its rows in memory from others.
+
+    Raises
+    ------
+    RecipeError
+        The recipe is of another data set.
+    """
+    from evenflow.datasets import memory
+
+    if recipe.dataset.name != MEMORY:
+        raise RecipeError(
+            f"the recipe's data set is {recipe.dataset.name!r}, and data was given; "
+            f"expected {MEMORY!r}. Write Recipe.load(name, dataset={MEMORY!r})"
+        )
+    given = {key: value for key, value in given.items() if value is not None}
+    for key, part in (("sha256", "train"), ("test_sha256", "test")):
+        if part in rows and not recipe.dataset.params[key]:
+            given[key] = memory.digest(rows[part])
+    changes: dict[str, Any] = {f"dataset__{key}": v for key, v in given.items()}
+    if "test" in rows and recipe.split.name != "official":
+        changes["split"] = "official"
+    return recipe.with_(**changes)
 
 
 def _paths(folders: Folders) -> list[Path]:

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,7 @@ def run(
     recipe: Recipe,
     *,
     folders: Sequence[Path],
+    rows: Mapping[str, Any] | None = None,
     output: Path | None = None,
     cache: Path | None = None,
     resume: bool = False,
@@ -79,6 +81,8 @@ def run(
     recipe : Recipe
     folders : sequence of Path
         Where data sets are looked for, in order.
+    rows : mapping of str to DataFrame or Table, optional
+        Part -> rows, for the data set ``memory``.
     output : Path, optional
         Folder of the bundle to write. While it is made, its checkpoint lies in
         ``<output>.partial``.
@@ -101,21 +105,19 @@ def run(
     StorageError
         Something is in the way of ``output``.
     """
-
-    def make(workdir: Path | None) -> Experiment:
-        return _experiment(
-            recipe,
-            folders,
-            on_event,
-            workdir=workdir,
-            cache=cache,
-            resume=resume,
-            device=device,
-            deterministic=deterministic,
-        )
-
+    make = partial(
+        _experiment,
+        recipe,
+        folders,
+        rows,
+        on_event,
+        cache=cache,
+        resume=resume,
+        device=device,
+        deterministic=deterministic,
+    )
     if output is None:
-        return make(None)
+        return make(workdir=None)
     output = followed(output)
     _is_free(output, overwrite=overwrite)
     workdir = output.with_name(f"{output.name}.partial")
@@ -126,7 +128,7 @@ def run(
             _same_recipe(workdir, recipe)
         write_json(workdir / STARTED, recipe.to_dict())
         try:
-            experiment = make(workdir)
+            experiment = make(workdir=workdir)
         except BaseException:
             if {path.name for path in workdir.iterdir()} <= {".lock", STARTED}:
                 shutil.rmtree(workdir, ignore_errors=True)  # nothing to resume
@@ -200,7 +202,7 @@ def _changed(before: Mapping[str, Any], recipe: Recipe) -> list[str]:
 
 
 def _experiment(
-    recipe: Recipe, folders: Sequence[Path], on_event: OnEvent, **how: Any
+    recipe: Recipe, folders: Sequence[Path], rows: Any, on_event: OnEvent, **how: Any
 ) -> Experiment:
     """Train as ``how`` says and judge."""
     from evenflow.judge.report import judge
@@ -217,6 +219,7 @@ def _experiment(
             recipe.dataset.name,
             split,
             folders=folders,
+            rows=rows,
             on_event=heard,
             **recipe.dataset.params,
         )
