@@ -103,6 +103,11 @@ class Recipe(BaseModel):
         parts = [self.model, self.balance, *(getattr(self, key) for key in OPTIONAL)]
         return f"{self.dataset.name}/{'-'.join(part.name for part in parts if part)}"
 
+    def __repr__(self) -> str:
+        return f"<Recipe {self.name}, seed {self.seed}, SHA-256 {self.sha256[:12]}>"
+
+    __str__ = __repr__
+
     @property
     def sha256(self) -> str:
         """SHA-256 of everything that decides the result, as hexadecimal digits."""

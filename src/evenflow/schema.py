@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from html import escape
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -211,6 +212,20 @@ class Table:
 
     def __len__(self) -> int:
         return self.frame.height
+
+    def __repr__(self) -> str:
+        counts = {} if self.y is None else self.counts()
+        shown = [f"{name} {n:,}" for name, n in [*counts.items()][:5]]
+        more = [f"{len(counts) - 5} more classes"] if len(counts) > 5 else []
+        return (
+            f"<Table {self.schema.name}: {len(self):,} rows, "
+            f"{len(self.schema.columns)} columns, "
+            f"{', '.join(shown + more) or 'no labels'}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the line and the first rows, as a notebook shows them."""
+        return f"<p>{escape(repr(self))}</p>{self.frame[:5, :30]._repr_html_()}"
 
     @property
     def labels(self) -> NDArray[np.int64]:

@@ -31,7 +31,16 @@ class Experiment:
     """What one recipe came to."""
 
     trained: Trained
+    """The model, its scores of the test rows, and the record of the training."""
     report: Report
+    """What it did on the test rows."""
+
+    def __repr__(self) -> str:
+        recipe = self.trained.recipe
+        return f"<Experiment {recipe.name}, seed {recipe.seed}: {self.report!r}>"
+
+    def _repr_html_(self) -> str:
+        return self.report._repr_html_()
 
     def save(self, folder: Path, *, overwrite: bool = False) -> None:
         """Write the bundle, whole or not at all.
