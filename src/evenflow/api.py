@@ -70,6 +70,7 @@ def train(
     resume : bool, default=False
         Go on from the checkpoint an interrupted run left beside ``output``.
     device : {'auto', 'cpu', 'cuda'}, default='auto'
+        Where networks train.
     deterministic : bool, default=False
         Train in float32 with one thread: equal results on equal processors.
     overwrite : bool, default=False
@@ -77,7 +78,12 @@ def train(
     folders : sequence of str or Path, optional
         Where data sets are looked for, in order.
     on_event : callable, optional
-        Told of each step, epoch and note.
+        Gets each :class:`~evenflow.progress.Progress`, ``Epoch`` and ``Note``.
+
+    Returns
+    -------
+    Experiment
+        ``report`` on the test rows, and ``trained``, which ``save`` writes.
 
     Raises
     ------
@@ -133,11 +139,15 @@ def evaluate(
     folders : sequence of str or Path, optional
         Where data sets are looked for, in order.
     on_event : callable, optional
-        Gets each step and note.
+        Gets each :class:`~evenflow.progress.Progress` and ``Note``.
     **params
         Whatever else the data set takes, such as ``path``, or ``label`` and
         ``benign`` of rows in memory; the parameters of the bundle's recipe stand
         where it is the same data set.
+
+    Returns
+    -------
+    Report
 
     Raises
     ------
@@ -181,6 +191,7 @@ def compare(
     Parameters
     ----------
     recipes : sequence of Recipe, str or Path
+        Recipes, their names or their TOML files.
     folder : str or Path
         Where cells, tables and charts go; finished cells found there are not run
         again.
@@ -193,6 +204,24 @@ def compare(
         Add the line without balancing, and the trees, to every balanced network.
     bundles : bool, default=False
         Keep each cell's bundle, under ``folder/bundles``.
+    device : {'auto', 'cpu', 'cuda'}, default='auto'
+        Where networks train.
+    deterministic : bool, default=False
+        Train in float32 with one thread: equal results on equal processors.
+    folders : sequence of str or Path, optional
+        Where data sets are looked for, in order.
+    on_event : callable, optional
+        Gets each :class:`~evenflow.progress.Progress`, ``Epoch`` and ``Note``.
+
+    Returns
+    -------
+    Comparison
+        A row of figures for each recipe, and the cells that failed.
+
+    Raises
+    ------
+    EvenflowError
+        A recipe or the folder is wrong; the message says what to do.
     """
     from evenflow.experiment import compare as comparing
 
@@ -232,6 +261,15 @@ def compare(
 def load_bundle(path: str | Path) -> Bundle:
     """Return the bundle in a folder, checked: files, golden rows, contract.
 
+    Parameters
+    ----------
+    path : str or Path
+        What ``train`` wrote; it may have been moved or copied.
+
+    Returns
+    -------
+    Bundle
+
     Raises
     ------
     BundleError
@@ -252,8 +290,16 @@ def load_dataset(
     name : str
         As ``evenflow data list`` shows it.
     split : str, default='train'
+        One of its published parts.
+    folders : sequence of str or Path, optional
+        Where data sets are looked for, in order.
     **params
         Whatever else the data set takes.
+
+    Returns
+    -------
+    Table
+        Rows with labels.
 
     Raises
     ------

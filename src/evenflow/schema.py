@@ -240,12 +240,24 @@ class Table:
         return dict(zip(self.schema.classes, found.tolist(), strict=True))
 
     def keeping(self, names: Collection[str]) -> Table:
-        """Return the rows with the columns of those names alone."""
+        """Return the rows with some of the columns.
+
+        Parameters
+        ----------
+        names : collection of str
+            Columns to keep; they stay in the schema's order.
+        """
         schema = self.schema.keeping(names)
         return replace(self, schema=schema, frame=self.frame.select(schema.names))
 
     def take(self, rows: NDArray[np.integer[Any]] | Sequence[int]) -> Table:
-        """Return the rows of those numbers, in that order."""
+        """Return some of the rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows,), int
+            Numbers of rows, from 0, in the order wanted.
+        """
         rows = np.asarray(rows, dtype=np.int64)
         return replace(
             self,
@@ -256,7 +268,13 @@ class Table:
         )
 
     def batches(self, size: int) -> list[Table]:
-        """Return the table cut into parts of at most ``size`` rows."""
+        """Return the table cut into parts, in order.
+
+        Parameters
+        ----------
+        size : int
+            Rows of a part, at most.
+        """
         return [
             self.take(np.arange(start, min(start + size, len(self))))
             for start in range(0, len(self), size)

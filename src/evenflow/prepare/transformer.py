@@ -66,7 +66,8 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         X : DataFrame or array-like of shape (n_samples, n_features)
             Training rows; never validation or test rows.
-        y : ignored
+        y : None
+            Not used.
 
         Raises
         ------
@@ -116,7 +117,13 @@ class TablePreprocessor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self.preprocessor_.transform(table)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names of the prepared columns, ``(n_features_out,)``."""
+        """Return the names of the prepared columns, ``(n_features_out,)``.
+
+        Parameters
+        ----------
+        input_features : array-like of str, optional
+            Checked against ``feature_names_in_`` and otherwise not used.
+        """
         check_is_fitted(self)
         _check_feature_names_in(self, input_features)
         return np.array(self.preprocessor_.layout.names, dtype=object)

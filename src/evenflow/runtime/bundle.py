@@ -62,7 +62,7 @@ class Bundle(Parts):
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features), float32
-            Prepared rows.
+            Rows prepared by ``preprocessor``.
         """
         return inference.log_proba(self.session, X, len(self.schema.classes))
 
