@@ -68,10 +68,11 @@ def test_every_parameter_of_a_public_call_is_documented(made, called):
         stars.get(p.kind, "") + p.name for p in takes if p.name not in {"self", "cls"}
     ]
     found = [
-        entry
+        entry._replace(name=name)
         for title, entries in made._sections(called)
         for entry in entries
         if title == "Parameters"
+        for name in entry.name.split(", ")
     ]
     assert [entry.name for entry in found] == expected
     assert all(entry.text.endswith(".") for entry in found)

@@ -95,12 +95,9 @@ def train(
     chosen = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     if seed is not None:
         chosen = chosen.with_(seed=seed)
-    rows = None
-    if data is not None:
-        rows = {"train": data} | ({} if test is None else {"test": test})
+    rows = _rows(data, test, label, benign)
+    if rows is not None:
         chosen = _of_memory(chosen, rows, label=label, benign=benign)
-    elif not (label is None and benign is None and test is None):
-        raise TypeError("label, benign and test describe rows in memory: give data too")
     return run(
         chosen,
         folders=_paths(folders),
@@ -177,6 +174,10 @@ def compare(
     recipes: Sequence[Recipe | str | Path],
     folder: str | Path,
     *,
+    data: Any = None,
+    label: str | None = None,
+    benign: Any = None,
+    test: Any = None,
     seeds: int = 1,
     folds: bool = False,
     baselines: bool = True,
@@ -195,6 +196,8 @@ def compare(
     folder : str or Path
         Where cells, tables and charts go; finished cells found there are not run
         again.
+    data, label, benign, test
+        Labelled rows in memory, as for :func:`train`.
     seeds : int, default=1
         Number of seeds; the first is the recipe's own.
     folds : bool, default=False
@@ -226,6 +229,9 @@ def compare(
     from evenflow.experiment import compare as comparing
 
     chosen = [r if isinstance(r, Recipe) else Recipe.load(r) for r in recipes]
+    rows = _rows(data, test, label, benign)
+    if rows is not None:
+        chosen = [_of_memory(r, rows, label=label, benign=benign) for r in chosen]
     root, roots = Path(folder), _paths(folders)
 
     def run_cell(cell: Recipe) -> dict[str, Any]:
@@ -234,6 +240,7 @@ def compare(
         made = run(
             cell,
             folders=roots,
+            rows=rows,
             output=root / "bundles" / comparing.cell_name(cell) if bundles else None,
             cache=root / "cache",
             resume=bundles,
@@ -309,6 +316,15 @@ def load_dataset(
     from evenflow import datasets
 
     return datasets.load(name, split, folders=_paths(folders), **params)
+
+
+def _rows(data: Any, test: Any, label: Any, benign: Any) -> dict[str, Any] | None:
+    """Return rows in memory by part; None where there are none."""
+    if data is not None:
+        return {"train": data} | ({} if test is None else {"test": test})
+    if not (label is None and benign is None and test is None):
+        raise TypeError("label, benign and test describe rows in memory: give data too")
+    return None
 
 
 def _of_memory(recipe: Recipe, rows: Mapping[str, Any], **given: Any) -> Recipe:

@@ -210,6 +210,20 @@ def test_what_cannot_be_asked_for_is_refused(frame: pl.DataFrame) -> None:
         evenflow.train(recipe(), data=nested)
 
 
+def test_recipes_are_compared_on_rows_in_memory(
+    plain: pd.DataFrame, tmp_path: Path
+) -> None:
+    other = recipe().with_(model={"name": "logistic_regression"})
+    found = evenflow.compare(
+        [recipe(), other], tmp_path / "c", data=plain, label="Label", baselines=False
+    )
+    assert not found.failed
+    assert [row.model for row in found.rows] == ["random_forest", "logistic_regression"]
+    alone = evenflow.train(recipe(), data=plain, label="Label")
+    rate = found.rows[0].binary["detection_rate"]["mean"]
+    assert rate == alone.report.binary["detection_rate"]
+
+
 def test_a_recipe_of_one_set_of_rows_refuses_another(frame: pl.DataFrame) -> None:
     used = recipe(dataset__sha256=memory.digest(frame))
     with pytest.raises(DataError, match="the train rows in memory have the SHA-256"):
