@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import importlib
 import inspect
 import json
+import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from pydantic import BaseModel
@@ -23,6 +26,28 @@ from evenflow.parts import Part
 from evenflow.recipe import Decide, Prepare, Recipe, Training, defaults, shipped
 from evenflow.web.settings import Mail, Settings
 
+NAMED = ("Parameters", "Attributes", "Raises")
+"""Sections of a docstring whose entries begin with a name."""
+LISTS = (*NAMED, "Returns", "Yields")
+PYTHON: list[tuple[str, str, tuple[str, ...]]] = [
+    ("evenflow", "evenflow", ()),
+    ("A trained model", "evenflow.runtime.bundle", ("Bundle",)),
+    ("What a model says of rows", "evenflow.decision", ("Scores",)),
+    ("What one training gives", "evenflow.experiment.run", ("Experiment",)),
+    ("A report", "evenflow.judge.report", ("Report",)),
+    ("A comparison", "evenflow.judge.comparison", ("Comparison",)),
+    ("For scikit-learn", "evenflow.prepare.transformer", ("TablePreprocessor",)),
+    ("To add a data set", "evenflow.datasets", ("Dataset",)),
+    ("To add a sampler", "evenflow.prepare.balance", ()),
+    ("To add a selector of columns", "evenflow.prepare.select", ()),
+    ("To add a model or a loss", "evenflow.learn", ()),
+]
+"""Sections of the reference of Python: title, module, names (else all it exports)."""
+BUILT = (
+    "evenflow.train", "evenflow.evaluate", "evenflow.compare", "evenflow.load",
+    "evenflow.Table", "evenflow.datasets.", "evenflow.prepare.", "evenflow.learn.",
+)  # fmt: skip
+"""Names whose signature is shown: what a program calls; it is given the others."""
 HERE = Path(__file__).parent / "reference"
 HEAD = "<!-- Written by docs/generate.py; change the code, then run it. -->\n\n"
 
@@ -33,6 +58,7 @@ def pages() -> dict[str, str]:
         "command-line.md": command_line(),
         "recipes.md": recipes(),
         "settings.md": settings(),
+        "python.md": python(),
     }
 
 
@@ -141,22 +167,188 @@ def settings() -> str:
 
 def _setting_rows(model: type[BaseModel]) -> list[str]:
     """Return a table of a model's keys, from its fields and their docstrings."""
-    [tree] = ast.parse(inspect.getsource(model)).body
-    assert isinstance(tree, ast.ClassDef)  # noqa: S101
-    told = {
-        field.target.id: " ".join(str(doc.value.value).split())
-        for field, doc in pairwise(tree.body)
-        if isinstance(field, ast.AnnAssign)
-        and isinstance(field.target, ast.Name)
-        and isinstance(doc, ast.Expr)
-        and isinstance(doc.value, ast.Constant)
-    }
+    told = _field_docs(model)
     rows = ["| key | default | meaning |", "| --- | --- | --- |"]
     for name, field in model.model_fields.items():
-        text = told[name].replace("``", "`")
+        text = told[name]
         default = "made and kept" if name == "secret_key" else _default(field.default)
         rows.append(f"| `{name}` | {default} | {text} |")
     return rows
+
+
+def python() -> str:
+    """Return the public names of Python, from their docstrings."""
+    parts = [
+        HEAD + "# Python\n",
+        "`import evenflow` costs next to nothing; each name is imported when it is "
+        "first used. [How to](../how-to.md#from-python) has examples.\n",
+    ]
+    for title, module, names in PYTHON:
+        parts.append(f"## {title}\n")
+        home = importlib.import_module(module)
+        parts += [
+            _thing(f"{module}.{name}", getattr(home, name))
+            for name in names or home.__all__
+            if not name.startswith("_")
+        ]
+    return "\n".join(parts)
+
+
+def _thing(path: str, thing: Any) -> str:
+    """Return what a function or a class is, with its fields and methods."""
+    parts = [f"### `{path}`\n"]
+    is_class = isinstance(thing, type)
+    if not is_class or path.startswith(BUILT):
+        parts.append(_code(path.rpartition(".")[2], thing))
+    parts.append(_docstring(thing))
+    if is_class and (fields := _fields(thing)):
+        parts.append("\n".join(["Fields:\n", *fields, ""]))
+    for name, method in _methods(thing) if is_class else ():
+        parts.append(f"#### `{thing.__name__}.{name}`\n")
+        if callable(method):
+            parts.append(_code(name, method))
+        parts.append(_docstring(method))
+    return "\n".join(parts)
+
+
+def _fields(cls: type) -> list[str]:
+    """Return the public fields of a class that its docstring does not list."""
+    listed = {entry.name for _, entries in _sections(cls) for entry in entries}
+    told = _field_docs(cls)
+    kinds: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        if base.__module__.startswith("evenflow"):
+            kinds |= inspect.get_annotations(base)
+    return [
+        f"- `{name}` (`{kind}`)" + (f": {told[name]}" if name in told else "")
+        for name, kind in kinds.items()
+        if not name.startswith("_") and name not in listed
+    ]
+
+
+def _methods(cls: type) -> list[tuple[str, Any]]:
+    """Return the public methods and properties of evenflow's own, in order."""
+    found: dict[str, Any] = {}
+    fields: set[str] = set()
+    for base in reversed(cls.__mro__):
+        if base.__module__.startswith("evenflow"):
+            found |= vars(base)
+            fields |= inspect.get_annotations(base).keys()
+    wrapped = (staticmethod, classmethod)
+    return [
+        (name, value.__func__ if isinstance(value, wrapped) else value)
+        for name, value in found.items()
+        if not name.startswith("_")
+        and name not in fields
+        and (inspect.isfunction(value) or isinstance(value, (*wrapped, property)))
+    ]
+
+
+def _code(name: str, thing: Any) -> str:
+    """Return a signature without types, which stand below, defaults as written."""
+    parameters = []
+    for one in inspect.signature(thing).parameters.values():
+        if one.name in ("self", "cls"):
+            continue
+        default = one.default
+        if default is one.empty:
+            pass
+        elif inspect.isfunction(default) or isinstance(default, type):
+            default = _Name(default.__name__)
+        elif repr(default).startswith("<"):  # made anew each time
+            default = _Name("...")
+        parameters.append(one.replace(annotation=one.empty, default=default))
+    text = f"{name}{inspect.Signature(parameters)}"
+    if len(text) > 88:
+        shown, last = [], None
+        for one in parameters:
+            if one.kind is one.KEYWORD_ONLY and last is not one.kind:
+                shown.append("*")
+            shown.append(str(one))
+            last = one.kind
+        text = "\n".join([f"{name}(", *(f"    {one}," for one in shown), ")"])
+    return f"```python\n{text}\n```\n"
+
+
+class _Name(str):
+    """Text that stands in a signature without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class Entry(NamedTuple):
+    """One parameter, attribute, result or error of a docstring."""
+
+    name: str
+    type: str
+    text: str
+
+
+def _sections(thing: Any) -> Iterator[tuple[str, list[Entry]]]:
+    """Yield the sections of a numpydoc docstring that list things."""
+    parts = _parted(thing)
+    for title, body in zip(parts[1::2], parts[2::2], strict=True):
+        if title in LISTS:
+            yield title, _entries(body)
+
+
+def _entries(body: str) -> list[Entry]:
+    found = []
+    for block in re.split(r"\n(?=\S)", body.strip("\n")):
+        head, _, text = block.partition("\n")
+        name, _, kind = head.partition(" : ")
+        found.append(Entry(name.strip(), kind.strip(), _plain(text)))
+    return found
+
+
+def _parted(thing: Any) -> list[str]:
+    """Return a docstring's text, then the title and the body of each section."""
+    return re.split(
+        r"^(\w[\w ]*)\n-+\n", inspect.getdoc(thing) or "", flags=re.MULTILINE
+    )
+
+
+def _docstring(thing: Any) -> str:
+    """Return a docstring as Markdown: its text, then its sections as lists."""
+    paragraphs = [p for p in _parted(thing)[0].split("\n\n") if not p.startswith(" ")]
+    lines = [f"{_plain(p)}\n" for p in paragraphs if p.strip()]
+    for title, entries in _sections(thing):
+        lines.append(f"{title}:\n")
+        for entry in entries:
+            names = ", ".join(f"`{name}`" for name in re.split(r", ?", entry.name))
+            shown = names if title in NAMED or entry.type else _plain(entry.name)
+            kind = f" ({_plain(entry.type)})" if entry.type else ""
+            lines.append(f"- {shown}{kind}{': ' if entry.text else ''}{entry.text}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    """Return reStructuredText on one line of Markdown."""
+    text = " ".join(text.split())
+    text = re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", text)
+    return text.replace("``", "`")
+
+
+def _field_docs(cls: type) -> dict[str, str]:
+    """Return field -> docstring of a class and its parents, where one stands below."""
+    told = {}
+    for base in reversed(cls.__mro__):
+        if base.__module__.startswith("evenflow"):
+            [tree] = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+            assert isinstance(tree, ast.ClassDef)  # noqa: S101
+            told |= {
+                field.target.id: _plain(str(doc.value.value))
+                for field, doc in pairwise(tree.body)
+                if isinstance(field, ast.AnnAssign)
+                and isinstance(field.target, ast.Name)
+                and isinstance(doc, ast.Expr)
+                and isinstance(doc.value, ast.Constant)
+            }
+    return told
 
 
 def _keys() -> list[tuple[str, Any]]:

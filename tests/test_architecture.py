@@ -26,6 +26,7 @@ LEVELS = [
         "places",
         "onnx_guard",
         "conform",
+        "frames",
         "text",
         "toml",
     },
@@ -52,7 +53,7 @@ ONLY = {("runtime", "prepare"): "evenflow.prepare.features."}
 FENCES = {
     "torch": ("learn/", "prepare/balance/gans/", "testing/losses.py"),
     "imblearn": ("prepare/balance/",),
-    "sklearn": ("learn/", "prepare/balance/"),
+    "sklearn": ("learn/", "prepare/balance/", "prepare/transformer.py"),
     "scipy": ("learn/", "prepare/balance/"),
     "threadpoolctl": ("learn/", "prepare/balance/"),
     "lightgbm": ("learn/",),

@@ -82,13 +82,13 @@ def test_a_bundle_decides_every_test_row_as_the_report_counted_it(
     )
     made = evenflow.train(recipe, tmp_path / "b")
     trained, loaded = made.trained, bundles.load(tmp_path / "b", threads=1)
-    scores = loaded.score(trained.test)
+    scores = loaded.decide(trained.test)
     np.testing.assert_array_equal(scores.is_attack, trained.scores.is_attack)
     np.testing.assert_array_equal(scores.code, trained.scores.code)
     np.testing.assert_array_equal(scores.argmax, trained.scores.argmax)
 
     records = trained.test.frame.rows(named=True)[:60]
-    alone = [loaded.score_record(record).label for record in records]
+    alone = [loaded.decide_record(record).label for record in records]
     assert alone == [loaded.schema.classes[code] for code in scores.code[:60]]
 
     again = evenflow.evaluate(loaded, "table_file", "held_out")
@@ -117,5 +117,5 @@ def test_a_row_whose_score_is_on_the_tie_stays_benign(model, tmp_path):
     assert report.binary["false_alarm_rate"] == 0
     loaded = evenflow.load_bundle(tmp_path / "b")
     quiet = {"pkts": 3, "dur": 2}
-    assert loaded.score_record(quiet).label == "benign"
-    assert loaded.score_record(quiet | {"pkts": 901}).label == "flood"
+    assert loaded.decide_record(quiet).label == "benign"
+    assert loaded.decide_record(quiet | {"pkts": 901}).label == "flood"

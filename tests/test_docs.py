@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import inspect
 import re
 import shlex
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
+import evenflow
 from evenflow.cli import main
 from evenflow.web.settings import Mail, Settings
 
@@ -28,10 +31,58 @@ def generator():
     return module
 
 
-@pytest.mark.parametrize("name", ["command-line.md", "recipes.md", "settings.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "command-line.md",
+        "python.md",
+        "recipes.md",
+        "settings.md",
+    ],
+)
 def test_the_generated_reference_is_as_committed(name):
     committed = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
     assert generator().pages()[name] == committed, "run: make docs"
+
+
+def callables():
+    """Yield what a program calls: public functions, and methods of main classes."""
+    made = generator()
+    for _, module, names in made.PYTHON:
+        home = importlib.import_module(module)
+        for name in names or home.__all__:
+            thing = getattr(home, name)
+            if inspect.isfunction(thing):
+                yield pytest.param(made, thing, id=name)
+            elif name in {"Recipe", "Table", "Bundle", "TablePreprocessor", "Sampler"}:
+                for inner, method in made._methods(thing):
+                    if callable(method):
+                        yield pytest.param(made, method, id=f"{name}.{inner}")
+
+
+@pytest.mark.parametrize(("made", "called"), list(callables()))
+def test_every_parameter_of_a_public_call_is_documented(made, called):
+    takes = inspect.signature(called).parameters.values()
+    stars = {inspect.Parameter.VAR_KEYWORD: "**", inspect.Parameter.VAR_POSITIONAL: "*"}
+    expected = [
+        stars.get(p.kind, "") + p.name for p in takes if p.name not in {"self", "cls"}
+    ]
+    found = [
+        entry._replace(name=name)
+        for title, entries in made._sections(called)
+        for entry in entries
+        if title == "Parameters"
+        for name in entry.name.split(", ")
+    ]
+    assert [entry.name for entry in found] == expected
+    assert all(entry.text.endswith(".") for entry in found)
+
+
+def test_every_public_name_says_what_it_is():
+    for section in generator().python().split("\n### ")[1:]:
+        name, _, rest = section.partition("\n")
+        text = re.sub(r"```python\n.*?```", "", rest, flags=re.DOTALL).strip()
+        assert re.match(r"[A-Z].*\.\n", f"{text}\n"), name
 
 
 def test_every_setting_is_in_the_reference_with_what_it_means():
@@ -53,6 +104,26 @@ def test_the_readme_s_python_runs(tmp_path, monkeypatch, capsys):
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
     exec(compile(code, "README.md", "exec"), {})
     assert re.search(r"\d+ of 5000 records look like attacks", capsys.readouterr().out)
+
+
+def write_flows(path, split):
+    """Write labelled flows as another program would."""
+    table = evenflow.load_dataset("synthetic", split, n_rows=2000)
+    label = table.attack.replace({"benign": "BENIGN"})
+    table.frame.with_columns(Label=label).write_csv(path)
+
+
+def test_the_how_to_s_python_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_flows(tmp_path / "flows.csv", "train")
+    write_flows(tmp_path / "later.csv", "test")
+    names: dict = {}
+    for code in blocks(ROOT / "docs/how-to.md", "python"):
+        exec(compile(code, "how-to.md", "exec"), names)
+    assert set(names["classes"]) <= set(names["model"].classes_)
+    assert (names["classes"] != "benign").sum() > 100
+    assert names["proba"].shape == (len(names["later"]), len(names["model"].classes_))
+    assert names["report"].binary["detection_rate"] > 0.5
 
 
 def commands():

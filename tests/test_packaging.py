@@ -146,7 +146,7 @@ def test_an_installed_wheel_scores_with_the_base_install(sensor, tmp_path):
         sensor, *module, "score", "bundle", "records.csv", "-o", "out.csv", cwd=tmp_path
     )
     assert scored.returncode == 0, scored.stderr
-    here = evenflow.load_bundle(tmp_path / "bundle").score(rows)
+    here = evenflow.load_bundle(tmp_path / "bundle").decide(rows)
     lines = (tmp_path / "out.csv").read_text().splitlines()
     assert len(lines) == len(rows) + 1
     assert sum(",true," in line for line in lines) == here.is_attack.sum()

@@ -63,9 +63,14 @@ def test_a_program_trains_scores_and_judges_through_it(tmp_path):
     experiment = evenflow.train(recipe, tmp_path / "bundle", seed=3)
     assert experiment.report.binary["accuracy"] > 0.7
     assert experiment.trained.recipe.seed == 3
+    assert repr(experiment) == (
+        f"<Experiment {recipe.name}, seed 3: {experiment.report!r}>"
+    )
+    assert experiment._repr_html_() == experiment.report._repr_html_()
+    assert repr(experiment.trained) == f"<Trained {recipe.name}, seed 3>"
     bundle = evenflow.load_bundle(tmp_path / "bundle")
     rows = evenflow.load_dataset("synthetic", "test", n_rows=2000)
-    scores = bundle.score(rows)
+    scores = bundle.decide(rows)
     assert scores.is_attack.sum() == (experiment.trained.scores.is_attack).sum()
     again = evenflow.evaluate(tmp_path / "bundle", "synthetic")
     assert again.binary["accuracy"] == pytest.approx(

@@ -76,7 +76,7 @@ def batches(bundle: Bundle, frame: pl.DataFrame) -> dict[str, float]:
 
     def whole() -> None:
         for part in parts:
-            bundle.score(part)
+            bundle.decide(part)
 
     def bare() -> None:
         for x in X:
@@ -100,11 +100,11 @@ def one_record(bundle: Bundle, frame: pl.DataFrame, n: int = 2000) -> dict[str, 
     """Return milliseconds of one record, given as a dict, in process."""
     records = frame[: min(n, frame.height)].to_dicts()
     for record in records[:50]:
-        bundle.score_record(record)
+        bundle.decide_record(record)
     ms = []
     for i in range(n):
         started = time.perf_counter()
-        bundle.score_record(records[i % len(records)])
+        bundle.decide_record(records[i % len(records)])
         ms.append((time.perf_counter() - started) * 1e3)
     p50, p99 = np.percentile(ms, [50, 99])
     return {"p50_ms": round(float(p50), 3), "p99_ms": round(float(p99), 3)}

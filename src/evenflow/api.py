@@ -8,10 +8,11 @@ the folders of ``EVENFLOW_DATA``, then in the user's cache.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evenflow.errors import RecipeError
 from evenflow.places import folders as default_folders
 from evenflow.progress import OnEvent, ignore
 from evenflow.recipe import Recipe
@@ -24,12 +25,18 @@ if TYPE_CHECKING:
     from evenflow.runtime.bundle import Bundle
 
 Folders = Sequence[str | Path] | None
+MEMORY = "memory"
+"""The data set of rows in memory."""
 
 
 def train(
     recipe: Recipe | str | Path,
     output: str | Path | None = None,
     *,
+    data: Any = None,
+    label: str | None = None,
+    benign: Any = None,
+    test: Any = None,
     seed: int | None = None,
     resume: bool = False,
     device: str = "auto",
@@ -46,11 +53,24 @@ def train(
         A recipe, its name (``nsl_kdd/cnn-smote``) or its TOML file.
     output : str or Path, optional
         Folder of the bundle to write.
+    data : DataFrame or Table, optional
+        Labelled rows in memory (pandas, Polars, or a Table), for a recipe of the data
+        set ``memory``, such as ``memory/lightgbm-none``. Its ``[dataset]`` table may
+        say more of them (``drop``, ``columns``, ``families``); the rest is guessed,
+        with a note for each guess, as of a file.
+    label : str, optional
+        Label column of ``data``.
+    benign : str, int, float, bool or list of them, optional
+        Values of the label that mean benign.
+    test : DataFrame or Table, optional
+        Rows that judge instead of some drawn from ``data``; the split is then
+        ``official``.
     seed : int, optional
         Another seed than the recipe's.
     resume : bool, default=False
         Go on from the checkpoint an interrupted run left beside ``output``.
     device : {'auto', 'cpu', 'cuda'}, default='auto'
+        Where networks train.
     deterministic : bool, default=False
         Train in float32 with one thread: equal results on equal processors.
     overwrite : bool, default=False
@@ -58,7 +78,12 @@ def train(
     folders : sequence of str or Path, optional
         Where data sets are looked for, in order.
     on_event : callable, optional
-        Told of each step, epoch and note.
+        Gets each :class:`~evenflow.progress.Progress`, ``Epoch`` and ``Note``.
+
+    Returns
+    -------
+    Experiment
+        ``report`` on the test rows, and ``trained``, which ``save`` writes.
 
     Raises
     ------
@@ -70,9 +95,13 @@ def train(
     chosen = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     if seed is not None:
         chosen = chosen.with_(seed=seed)
+    rows = _rows(data, test, label, benign)
+    if rows is not None:
+        chosen = _of_memory(chosen, rows, label=label, benign=benign)
     return run(
         chosen,
         folders=_paths(folders),
+        rows=rows,
         output=None if output is None else Path(output),
         resume=resume,
         device=device,
@@ -84,7 +113,7 @@ def train(
 
 def evaluate(
     bundle: Bundle | str | Path,
-    dataset: str,
+    data: Any,
     split: str = "test",
     *,
     folders: Folders = None,
@@ -97,17 +126,40 @@ def evaluate(
     ----------
     bundle : Bundle, str or Path
         A loaded bundle, or its folder.
-    dataset : str
-        Name of a data set that holds the bundle's columns.
+    data : str, DataFrame or Table
+        Name of a data set that holds the bundle's columns; or labelled rows of them
+        in memory (pandas, Polars, or a Table).
     split : str, default='test'
-        A published part of it, or ``held_out``: what the bundle's recipe kept.
+        A published part of the data set, or ``held_out``: what the bundle's recipe
+        held out. With rows in memory, ``held_out`` needs those that trained the
+        bundle, in the same order.
+    folders : sequence of str or Path, optional
+        Where data sets are looked for, in order.
+    on_event : callable, optional
+        Gets each :class:`~evenflow.progress.Progress` and ``Note``.
     **params
-        Whatever else the data set takes, such as ``path``; the parameters of the
-        bundle's recipe stand where it is the same data set.
+        Whatever else the data set takes, such as ``path``, or ``label`` and
+        ``benign`` of rows in memory; the parameters of the bundle's recipe stand
+        where it is the same data set.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    LeakError
+        Too many of the rows trained the bundle, or they are not the held-out ones.
+    DataError
+        The rows lack a column or a label, or are not those that trained the bundle.
     """
     from evenflow.experiment import evaluate as evaluating
 
     loaded = load_bundle(bundle) if isinstance(bundle, str | Path) else bundle
+    dataset = data
+    if not isinstance(data, str):
+        part = "train" if split == evaluating.HELD_OUT else split
+        dataset, params = MEMORY, {**params, "rows": {part: data}}
     return evaluating.evaluate(
         loaded,
         dataset,
@@ -122,6 +174,10 @@ def compare(
     recipes: Sequence[Recipe | str | Path],
     folder: str | Path,
     *,
+    data: Any = None,
+    label: str | None = None,
+    benign: Any = None,
+    test: Any = None,
     seeds: int = 1,
     folds: bool = False,
     baselines: bool = True,
@@ -136,9 +192,12 @@ def compare(
     Parameters
     ----------
     recipes : sequence of Recipe, str or Path
+        Recipes, their names or their TOML files.
     folder : str or Path
         Where cells, tables and charts go; finished cells found there are not run
         again.
+    data, label, benign, test
+        Labelled rows in memory, as for :func:`train`.
     seeds : int, default=1
         Number of seeds; the first is the recipe's own.
     folds : bool, default=False
@@ -148,10 +207,31 @@ def compare(
         Add the line without balancing, and the trees, to every balanced network.
     bundles : bool, default=False
         Keep each cell's bundle, under ``folder/bundles``.
+    device : {'auto', 'cpu', 'cuda'}, default='auto'
+        Where networks train.
+    deterministic : bool, default=False
+        Train in float32 with one thread: equal results on equal processors.
+    folders : sequence of str or Path, optional
+        Where data sets are looked for, in order.
+    on_event : callable, optional
+        Gets each :class:`~evenflow.progress.Progress`, ``Epoch`` and ``Note``.
+
+    Returns
+    -------
+    Comparison
+        A row of figures for each recipe, and the cells that failed.
+
+    Raises
+    ------
+    EvenflowError
+        A recipe or the folder is wrong; the message says what to do.
     """
     from evenflow.experiment import compare as comparing
 
     chosen = [r if isinstance(r, Recipe) else Recipe.load(r) for r in recipes]
+    rows = _rows(data, test, label, benign)
+    if rows is not None:
+        chosen = [_of_memory(r, rows, label=label, benign=benign) for r in chosen]
     root, roots = Path(folder), _paths(folders)
 
     def run_cell(cell: Recipe) -> dict[str, Any]:
@@ -160,6 +240,7 @@ def compare(
         made = run(
             cell,
             folders=roots,
+            rows=rows,
             output=root / "bundles" / comparing.cell_name(cell) if bundles else None,
             cache=root / "cache",
             resume=bundles,
@@ -187,6 +268,15 @@ def compare(
 def load_bundle(path: str | Path) -> Bundle:
     """Return the bundle in a folder, checked: files, golden rows, contract.
 
+    Parameters
+    ----------
+    path : str or Path
+        What ``train`` wrote; it may have been moved or copied.
+
+    Returns
+    -------
+    Bundle
+
     Raises
     ------
     BundleError
@@ -207,8 +297,16 @@ def load_dataset(
     name : str
         As ``evenflow data list`` shows it.
     split : str, default='train'
+        One of its published parts.
+    folders : sequence of str or Path, optional
+        Where data sets are looked for, in order.
     **params
         Whatever else the data set takes.
+
+    Returns
+    -------
+    Table
+        Rows with labels.
 
     Raises
     ------
@@ -218,6 +316,40 @@ def load_dataset(
     from evenflow import datasets
 
     return datasets.load(name, split, folders=_paths(folders), **params)
+
+
+def _rows(data: Any, test: Any, label: Any, benign: Any) -> dict[str, Any] | None:
+    """Return rows in memory by part; None where there are none."""
+    if data is not None:
+        return {"train": data} | ({} if test is None else {"test": test})
+    if not (label is None and benign is None and test is None):
+        raise TypeError("label, benign and test describe rows in memory: give data too")
+    return None
+
+
+def _of_memory(recipe: Recipe, rows: Mapping[str, Any], **given: Any) -> Recipe:
+    """Return the recipe with what tells its rows in memory from others.
+
+    Raises
+    ------
+    RecipeError
+        The recipe is of another data set.
+    """
+    from evenflow.datasets import memory
+
+    if recipe.dataset.name != MEMORY:
+        raise RecipeError(
+            f"the recipe's data set is {recipe.dataset.name!r}, and data was given; "
+            f"expected {MEMORY!r}. Write Recipe.load(name, dataset={MEMORY!r})"
+        )
+    given = {key: value for key, value in given.items() if value is not None}
+    for key, part in (("sha256", "train"), ("test_sha256", "test")):
+        if part in rows and not recipe.dataset.params[key]:
+            given[key] = memory.digest(rows[part])
+    changes: dict[str, Any] = {f"dataset__{key}": v for key, v in given.items()}
+    if "test" in rows and recipe.split.name != "official":
+        changes["split"] = "official"
+    return recipe.with_(**changes)
 
 
 def _paths(folders: Folders) -> list[Path]:

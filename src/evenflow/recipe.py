@@ -103,6 +103,11 @@ class Recipe(BaseModel):
         parts = [self.model, self.balance, *(getattr(self, key) for key in OPTIONAL)]
         return f"{self.dataset.name}/{'-'.join(part.name for part in parts if part)}"
 
+    def __repr__(self) -> str:
+        return f"<Recipe {self.name}, seed {self.seed}, SHA-256 {self.sha256[:12]}>"
+
+    __str__ = __repr__
+
     @property
     def sha256(self) -> str:
         """SHA-256 of everything that decides the result, as hexadecimal digits."""
@@ -126,13 +131,28 @@ class Recipe(BaseModel):
     def with_(self, **changes: Any) -> Recipe:
         """Return the recipe with those fields changed and checked again.
 
-        A dotted field is written with two underscores: ``training__epochs=10``.
+        Parameters
+        ----------
+        **changes
+            Fields; a dotted one with two underscores: ``training__epochs=10``.
+
+        Raises
+        ------
+        RecipeError
+            As :meth:`from_dict`.
         """
         return Recipe.from_dict(_changed(self.to_dict(), changes))
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any], *, source: str = "recipe") -> Self:
         """Return the recipe of a parsed TOML file, filled with its data set's defaults.
+
+        Parameters
+        ----------
+        value : mapping
+            Keys and tables as in the file.
+        source : str
+            Where they are from, for messages.
 
         Raises
         ------

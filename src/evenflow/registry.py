@@ -159,7 +159,8 @@ def parameters(kind: str, name: str) -> dict[str, tuple[Any, Any]]:
             for f in dataclasses.fields(function)
             if f.init
         }
-    hidden = {"self", "split", "random_state", "folders", "load", "seed", "on_event"}
+    hidden = {"self", "split", "random_state", "folders", "load", "seed", "on_event",
+              "rows"}  # fmt: skip
     star = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
     found = {
         p.name: (hints.get(p.name, Any), ... if p.default is p.empty else p.default)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from html import escape
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -227,6 +228,20 @@ class Table:
     def __len__(self) -> int:
         return self.frame.height
 
+    def __repr__(self) -> str:
+        counts = {} if self.y is None else self.counts()
+        shown = [f"{name} {n:,}" for name, n in [*counts.items()][:5]]
+        more = [f"{len(counts) - 5} more classes"] if len(counts) > 5 else []
+        return (
+            f"<Table {self.schema.name}: {len(self):,} rows, "
+            f"{len(self.schema.columns)} columns, "
+            f"{', '.join(shown + more) or 'no labels'}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the line and the first rows, as a notebook shows them."""
+        return f"<p>{escape(repr(self))}</p>{self.frame[:5, :30]._repr_html_()}"
+
     @property
     def labels(self) -> NDArray[np.int64]:
         """Class codes; a ``ValueError`` for a table without labels."""
@@ -240,12 +255,24 @@ class Table:
         return dict(zip(self.schema.classes, found.tolist(), strict=True))
 
     def keeping(self, names: Collection[str]) -> Table:
-        """Return the rows with the columns of those names alone."""
+        """Return the rows with some of the columns.
+
+        Parameters
+        ----------
+        names : collection of str
+            Columns to keep; they stay in the schema's order.
+        """
         schema = self.schema.keeping(names)
         return replace(self, schema=schema, frame=self.frame.select(schema.names))
 
     def take(self, rows: NDArray[np.integer[Any]] | Sequence[int]) -> Table:
-        """Return the rows of those numbers, in that order."""
+        """Return some of the rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows,), int
+            Numbers of rows, from 0, in the order wanted.
+        """
         rows = np.asarray(rows, dtype=np.int64)
         return replace(
             self,

@@ -140,7 +140,7 @@ def test_rejects_go_to_their_file_and_are_counted(run, bundle, with_bad_row, tmp
 def test_explain_names_the_columns_that_pushed(run, bundle, records, method):
     words = ("explain", bundle, records, "--method", method)
     rows = evenflow.load_dataset("synthetic", "test", n_rows=1000)
-    attack = 1 + int(evenflow.load_bundle(bundle).score(rows).is_attack.argmax())
+    attack = 1 + int(evenflow.load_bundle(bundle).decide(rows).is_attack.argmax())
     said = run(*words, "--row", attack)
     assert said.exit_code == 0, said.stderr
     assert said.stdout.startswith("Called ")

@@ -40,10 +40,10 @@ def test_a_bundle_reads_the_chosen_columns_alone(bundle):
     assert len(names) == 4
     assert {*bundle.preprocessor.numeric, *bundle.preprocessor.categories} == {*names}
     rows = evenflow.load_dataset("synthetic", "test")
-    assert len(bundle.score(rows.keeping(names))) == len(rows)
+    assert len(bundle.decide(rows.keeping(names))) == len(rows)
     record = dict(rows.frame.row(0, named=True))
-    alone = bundle.score_record({name: record[name] for name in names})
-    assert alone.label == bundle.score_record(record).label
+    alone = bundle.decide_record({name: record[name] for name in names})
+    assert alone.label == bundle.decide_record(record).label
 
 
 def test_the_rows_held_out_are_known_again(bundle):

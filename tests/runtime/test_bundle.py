@@ -27,6 +27,7 @@ from evenflow.runtime import bundle as bundles
 from evenflow.runtime._arrays import pack, unpack
 from evenflow.runtime._folder import LIMITS, sha256
 from evenflow.runtime.bundle import Bundle
+from evenflow.runtime.verify import verify
 from evenflow.schema import Table
 
 
@@ -53,7 +54,7 @@ def test_a_loaded_bundle_scores_as_the_parts_it_was_made_of(
 ) -> None:
     X = parts["preprocessor"].transform(small_table)
     expected = parts["decision"].apply(bundle.log_proba(X))
-    scores = bundle.score(small_table)
+    scores = bundle.decide(small_table)
     np.testing.assert_array_equal(scores.proba, expected.proba)
     np.testing.assert_array_equal(scores.code, expected.code)
     accuracy = (scores.code == small_table.labels).mean()
@@ -136,7 +137,7 @@ def test_a_bundle_may_be_moved_and_zipped(saved: Path, tmp_path: Path) -> None:
 
 
 def test_verify_says_what_it_checked(saved: Path) -> None:
-    checks = bundles.verify(saved)
+    checks = verify(saved)
     assert any("40 golden rows" in check for check in checks)
     assert any("SHA-256" in check for check in checks)
 
@@ -149,7 +150,7 @@ def test_no_rows_give_no_scores_and_never_reach_the_model(
             raise AssertionError
 
     careful = dataclasses.replace(bundle, session=Fatal())
-    scores = careful.score(small_table.take(np.arange(0)))
+    scores = careful.decide(small_table.take(np.arange(0)))
     assert scores.proba.shape == (0, len(bundle.schema.classes))
     assert scores.code.shape == scores.is_attack.shape == (0,)
 
@@ -177,9 +178,9 @@ def test_scoring_reports_to_nobody(saved: Path, tmp_path: Path) -> None:
 
 def test_one_record_scores_as_in_a_table(bundle: Bundle, small_table: Table) -> None:
     some = small_table.take(np.arange(200))
-    scores = bundle.score(some)
+    scores = bundle.decide(some)
     for i, record in enumerate(some.frame.to_dicts()):
-        verdict = bundle.score_record(record)
+        verdict = bundle.decide_record(record)
         assert verdict.label == bundle.schema.classes[scores.code[i]]
         assert verdict.is_attack == scores.is_attack[i]
         found = list(verdict.classes.values())
@@ -199,9 +200,9 @@ def test_one_record_is_read_as_a_file_would_be(bundle: Bundle) -> None:
 
     table, bad = conform(bundle.schema, frame)
     assert not bad
-    verdict = bundle.score_record(record)
+    verdict = bundle.decide_record(record)
     assert verdict.classes == pytest.approx(
-        dict(zip(bundle.schema.classes, bundle.score(table).proba[0], strict=True))
+        dict(zip(bundle.schema.classes, bundle.decide(table).proba[0], strict=True))
     )
 
 
@@ -220,14 +221,14 @@ def test_a_bad_value_in_a_record_is_named(
 ) -> None:
     record = small_table.frame.row(0, named=True) | change
     with pytest.raises(DataError, match=re.escape(message)):
-        bundle.score_record(record)
+        bundle.decide_record(record)
 
 
 @pytest.mark.parametrize("value", [["tcp"], {"a": "tcp"}])
 def test_a_list_is_no_word_of_a_category(bundle, small_table, value):
     record = small_table.frame.row(0, named=True) | {"protocol": value}
     with pytest.raises(DataError, match="for a category, expected a word"):
-        bundle.score_record(record)
+        bundle.decide_record(record)
 
 
 def test_a_record_without_a_column_is_refused(
@@ -236,7 +237,7 @@ def test_a_record_without_a_column_is_refused(
     record = small_table.frame.row(0, named=True)
     del record["count"], record["service"]
     with pytest.raises(DataError, match="2 columns are missing: service .*, count"):
-        bundle.score_record(record)
+        bundle.decide_record(record)
 
 
 def test_rows_of_another_schema_are_refused(bundle: Bundle, small_table: Table) -> None:
@@ -245,7 +246,7 @@ def test_rows_of_another_schema_are_refused(bundle: Bundle, small_table: Table) 
     schema = replace(small_table.schema, columns=small_table.schema.columns[:-1])
     other = Table(schema=schema, frame=small_table.frame[:, :-1])
     with pytest.raises(DataError, match="which small was trained on"):
-        bundle.score(other)
+        bundle.decide(other)
 
 
 # --- writing ---

@@ -51,7 +51,7 @@ for name, k in itertools.product(n_refused, range(n_tries)):
     try:
         found = bundles._open(folder, files, threads=1)
         bundles._rescore(found)
-        scores = found.score(found.reference)
+        scores = found.decide(found.reference)
         assert (scores.proba.sum(axis=1) - 1 < 1e-6).all()
     except BundleError as error:
         n_refused[name] += 1

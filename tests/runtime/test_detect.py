@@ -13,7 +13,7 @@ from evenflow.schema import Table
 
 
 def test_verdicts_say_what_the_scores_say(bundle: Bundle, small_table: Table) -> None:
-    scores = bundle.score(small_table)
+    scores = bundle.decide(small_table)
     lines = np.arange(7, 7 + len(small_table))
     found = list(verdicts(scores, bundle.schema, bundle.decision, lines=lines))
     assert [v.line for v in found] == lines.tolist()
@@ -31,7 +31,7 @@ def test_without_lines_rows_are_counted_from_one(
     bundle: Bundle, small_table: Table
 ) -> None:
     some = small_table.take([3, 4])
-    found = verdicts(bundle.score(some), bundle.schema, bundle.decision)
+    found = verdicts(bundle.decide(some), bundle.schema, bundle.decision)
     assert [v.line for v in found] == [1, 2]
 
 

@@ -18,7 +18,7 @@ from evenflow.schema import Table
 
 
 def rows_called(bundle: Bundle, table: Table, *, is_attack: bool) -> list[int]:
-    return np.flatnonzero(bundle.score(table).is_attack == is_attack)[:12].tolist()
+    return np.flatnonzero(bundle.decide(table).is_attack == is_attack)[:12].tolist()
 
 
 def test_pushes_add_up_to_the_verdict(bundle: Bundle, small_table: Table) -> None:
@@ -26,7 +26,7 @@ def test_pushes_add_up_to_the_verdict(bundle: Bundle, small_table: Table) -> Non
         found = explain(bundle, small_table, row)
         total = found.base + sum(c.push for c in found.contributions)
         assert total == pytest.approx(found.log_odds, abs=1e-4)
-        odds = bundle.score(small_table.take([row])).attack[0]
+        odds = bundle.decide(small_table.take([row])).attack[0]
         assert found.log_odds == odds
 
 
@@ -39,7 +39,7 @@ def test_each_columns_effect_alone_can_be_repeated_by_hand(
     for c in found.contributions:
         record = small_table.frame.row(row, named=True) | {c.column: c.normal_value}
         frame = pl.DataFrame([record], schema=small_table.frame.schema)
-        odds = bundle.score(Table(schema=small_table.schema, frame=frame)).attack[0]
+        odds = bundle.decide(Table(schema=small_table.schema, frame=frame)).attack[0]
         assert found.log_odds - odds == pytest.approx(c.alone, abs=1e-4)
 
 
@@ -55,7 +55,7 @@ def test_the_columns_that_turn_the_verdict_do_turn_it(
             record = small_table.frame.row(row, named=True) | change
             frame = pl.DataFrame([record], schema=small_table.frame.schema)
             table = Table(schema=small_table.schema, frame=frame)
-            is_attack = bundle.score(table).is_attack[0]
+            is_attack = bundle.decide(table).is_attack[0]
             assert is_attack == (n < len(found.turning)), "the fewest, and enough"
         turned += bool(found.turning)
     assert turned > 5
@@ -82,7 +82,7 @@ def test_a_planted_cause_is_found(bundle: Bundle, small_table: Table) -> None:
 
 
 def test_a_record_like_a_normal_one_says_so(bundle: Bundle) -> None:
-    calm = int(np.flatnonzero(~bundle.score(bundle.reference).is_attack)[0])
+    calm = int(np.flatnonzero(~bundle.decide(bundle.reference).is_attack)[0])
     found = explain(bundle, bundle.reference, calm)
     assert found.contributions == ()
     assert "equals a normal record" in found.text

@@ -73,5 +73,5 @@ def test_changed_json_loads_or_is_a_bundle_error(
         return
     finally:
         shutil.copy(saved / name, victim / name)
-    scores = bundle.score(bundle.golden)
+    scores = bundle.decide(bundle.golden)
     assert np.isfinite(scores.proba).all(), "what loads also scores"

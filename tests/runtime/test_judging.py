@@ -75,15 +75,15 @@ def test_a_value_that_cannot_be_scaled_is_named_by_every_way_in(
 ) -> None:
     table = with_huge(small_table.take(np.arange(6)), 2, name)
     with pytest.raises(DataError, match=rf"row 3, column {name}: found 1e\+?300"):
-        linear.score(table)
+        linear.decide(table)
     with pytest.raises(DataError, match=rf"column {name}: found 1e\+?300"):
-        linear.score_record(table.frame.row(2, named=True))
+        linear.decide_record(table.frame.row(2, named=True))
     with pytest.raises(DataError, match=rf"column {name}: found 1e\+?300"):
         explain(linear, table, 2)
     scores, rows, bad = judge(linear, table)
     assert rows.tolist() == [0, 1, 3, 4, 5]
     assert [(b.line, b.column) for b in bad] == [(3, name)]
-    alone = linear.score(table.take(rows))
+    alone = linear.decide(table.take(rows))
     np.testing.assert_array_equal(scores.attack, alone.attack)
 
 
@@ -135,9 +135,9 @@ def test_a_model_that_answers_nan_calls_nothing_benign(
 ) -> None:
     table = small_table.take(np.arange(8))
     with pytest.raises(DataError, match="row 4: found values it has no finite score"):
-        nan_bundle.score(table)
+        nan_bundle.decide(table)
     with pytest.raises(DataError, match="finite"):
-        nan_bundle.score_record(table.frame.row(3, named=True))
+        nan_bundle.decide_record(table.frame.row(3, named=True))
     table.frame.write_csv(tmp_path / "in.csv")
     with pytest.raises(DataError, match="line 5: found values it has no finite score"):
         score_file(nan_bundle, tmp_path / "in.csv", tmp_path / "out.csv")

@@ -56,7 +56,7 @@ def test_every_format_gives_the_verdicts_of_the_table(
     summary = score_file(bundle, source, sink)
     read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet}
     out = read[wanted](sink)
-    scores = bundle.score(small_table)
+    scores = bundle.decide(small_table)
     labels = [bundle.schema.classes[code] for code in scores.code]
     assert out["verdict"].to_list() == labels
     first = 2 if given.startswith("csv") else 1
@@ -77,7 +77,7 @@ def test_a_label_in_the_source_changes_nothing_and_is_listed(
 ) -> None:
     summary = score_file(bundle, source, tmp_path / "out.csv")
     assert summary.extra == ("label",)
-    assert summary.counts["benign"] == (bundle.score(small_table).code == 0).sum()
+    assert summary.counts["benign"] == (bundle.decide(small_table).code == 0).sum()
 
 
 def test_columns_given_are_kept_as_they_were(
@@ -259,7 +259,7 @@ def test_a_stream_gets_verdicts_as_rows_come(
     assert summary.source == "standard input"
     first = json.loads(out.getvalue().splitlines()[0])
     expected = next(
-        verdicts(bundle.score(small_table.take([0])), bundle.schema, bundle.decision)
+        verdicts(bundle.decide(small_table.take([0])), bundle.schema, bundle.decision)
     )
     assert first["verdict"] == expected.label
     assert first["attack_probability"] == pytest.approx(expected.probability)
@@ -355,9 +355,10 @@ class Fence:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Fence())
 from pathlib import Path
-from evenflow.runtime.bundle import load, verify
+from evenflow.runtime.bundle import load
 from evenflow.runtime.explain import explain
 from evenflow.runtime.stream import score_file
+from evenflow.runtime.verify import verify
 bundle = load(Path(sys.argv[1]))
 verify(Path(sys.argv[1]))
 print(score_file(bundle, Path(sys.argv[2]), Path(sys.argv[3])).read)
@@ -392,6 +393,7 @@ import re, sys
 from pathlib import Path
 from evenflow.runtime.bundle import load
 from evenflow.runtime.stream import score_file
+from evenflow.runtime.verify import verify
 bundle = load(Path(sys.argv[1]), threads=1)
 score_file(bundle, Path(sys.argv[2]), Path(sys.argv[3]))
 print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])

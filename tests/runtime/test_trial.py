@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 
 from evenflow.errors import BundleError
-from evenflow.runtime import bundle as bundles
 from evenflow.runtime import trial
+from evenflow.runtime.verify import checks, verify
 
 PYTHON = sys.executable
 HOSTILE = """#!{python}
 import sys
 from pathlib import Path
-from evenflow.runtime import bundle, trial
+from evenflow.runtime import trial, verify
 
 def checks(folder, threads):
     {body}
 
-bundle.checks = checks
+verify.checks = checks
 trial.main(Path(sys.argv[-3]), int(sys.argv[-2]), int(sys.argv[-1]))
 """
 
@@ -55,7 +55,7 @@ def test_a_load_that_crashes_is_a_message(
 ) -> None:
     loads_as(body)
     with pytest.raises(BundleError, match=message) as found:
-        bundles.verify(saved)
+        verify(saved)
     assert "expected" in str(found.value)
     assert str(saved) in str(found.value)
 
@@ -85,11 +85,11 @@ def test_a_load_without_end_is_ended(
     monkeypatch.setattr(trial, "WAITING", 100)
     loads_as("while True: pass")
     with pytest.raises(BundleError, match="took over 1 s of processor time"):
-        bundles.verify(saved)
+        verify(saved)
     monkeypatch.setattr(trial, "WAITING", 1)
     loads_as("import time; time.sleep(99)")
     with pytest.raises(BundleError, match="took over 1 s, expected"):
-        bundles.verify(saved)
+        verify(saved)
 
 
 def test_a_bundle_is_tried_once_and_again_when_it_changed(
@@ -130,5 +130,5 @@ def test_what_a_load_refuses_is_the_message_of_the_trial(
     copy = Path(shutil.copytree(saved, tmp_path / "copy"))
     (copy / "card.md").write_text("another")
     with pytest.raises(BundleError, match=r"card\.md was changed"):
-        bundles.verify(copy)
-    assert bundles.verify(saved) == bundles.checks(saved)
+        verify(copy)
+    assert verify(saved) == checks(saved)

@@ -326,7 +326,7 @@ def test_values_never_become_markup(people, kept):
 def test_judged_alerts_train_the_next_model(people, app, bundle, rows, tmp_path):
     viewer = people("viewer")
     test = rows["test"]
-    found = list(decided(bundle.score(test), bundle.schema, bundle.decision))
+    found = list(decided(bundle.decide(test), bundle.schema, bundle.decision))
     wanted = []
     with app.extensions[KEY].database.session() as session:
         for i in np.flatnonzero([v.is_attack for v in found])[:60].tolist():

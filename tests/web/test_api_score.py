@@ -38,7 +38,7 @@ def frame_of(rows, n=20):
 def test_a_verdict_is_the_bundles_own_and_nothing_is_stored(app, program, bundle):
     answer = program.ask("POST", "/score", json={"record": RECORD})
     assert answer.status_code == 200, answer.text
-    found, expected = answer.json, bundle.score_record(RECORD)
+    found, expected = answer.json, bundle.decide_record(RECORD)
     assert found["verdict"] == expected.label
     assert found["attack_probability"] == pytest.approx(
         expected.probability, rel=1e-6, abs=1e-9
@@ -84,7 +84,7 @@ def test_what_else_comes_with_a_record_is_kept_within_bounds(app, program):
 def test_a_normal_record_that_is_kept_is_no_alert(app, program, rows, bundle):
     benign = rows["test"].frame.filter(pl.Series(rows["test"].y == 0))
     record = next(
-        r for r in benign.iter_rows(named=True) if not bundle.score_record(r).is_attack
+        r for r in benign.iter_rows(named=True) if not bundle.decide_record(r).is_attack
     )
     found = program.ask("POST", "/score?keep=true", json={"record": record}).json
     assert found["alert_id"] is None
@@ -188,7 +188,7 @@ def test_before_there_is_a_model_the_answer_is_503_and_when_to_ask_again(
 
 
 def expected_of(bundle, frame):
-    return [bundle.score_record(row).label for row in frame.iter_rows(named=True)]
+    return [bundle.decide_record(row).label for row in frame.iter_rows(named=True)]
 
 
 def test_many_records_as_json_are_judged_like_each_alone(program, rows, bundle):

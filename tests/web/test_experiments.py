@@ -137,6 +137,7 @@ WRONG = [
     ("dataset", "kdd", "one of the list"),
     ("dataset", "nsl_kdd", "evenflow data fetch nsl_kdd"),
     ("dataset", "table_file", "from the command line"),
+    ("dataset", "memory", "given by a Python program"),
 ]
 
 

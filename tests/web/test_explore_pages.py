@@ -44,7 +44,9 @@ def jobs(app):
 def test_every_data_set_is_listed_with_what_is_here(people):
     page = people("viewer").get("/explore").text
     for name in datasets.names():
-        assert f'href="/explore/{name}"' in page
+        is_listed = f'href="/explore/{name}"' in page
+        assert is_listed == (not datasets.get(name).takes_rows)
+    assert people("viewer").get("/explore/memory").status_code == 404
     assert "built in" in page
     assert "not here" in page
     assert "made up" in page

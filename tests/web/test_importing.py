@@ -112,13 +112,13 @@ def test_what_was_read_is_what_is_written(
 ):
     copy = tmp_path / "copy"
     shutil.copytree(saved_bundle, copy)
-    verify = importing.bundles.verify
+    verify = importing.verify
 
     def changed_meanwhile(folder):
         (copy / "model.onnx").write_bytes(b"another model")
         return verify(folder)
 
-    monkeypatch.setattr(importing.bundles, "verify", changed_meanwhile)
+    monkeypatch.setattr(importing, "verify", changed_meanwhile)
     [name] = importing.take(here, database, [copy])
     taken = here.bundles / name
     assert {p.name: p.read_bytes() for p in taken.iterdir()} == {
@@ -137,7 +137,7 @@ from evenflow.web.models import importing
 from evenflow.web.store import migrations
 from evenflow.web.store.data_folder import open_home
 from evenflow.web.settings import Settings
-importing.bundles.verify = lambda folder: os.kill(os.getpid(), signal.SIGSEGV)
+importing.verify = lambda folder: os.kill(os.getpid(), signal.SIGSEGV)
 home = open_home(Path(sys.argv[1]))
 database = open_database(Settings(home=home.root, secret_key="s" * 40))
 migrations.upgrade(database)

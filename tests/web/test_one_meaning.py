@@ -78,7 +78,7 @@ def probability(bundle):
     def of_meaning(column, meaning):
         if (column, meaning) not in known:
             value = None if meaning == MISSING else meaning
-            verdict = bundle.score_record(RECORD | {column: value})
+            verdict = bundle.decide_record(RECORD | {column: value})
             known[column, meaning] = verdict.probability
         return known[column, meaning]
 
@@ -94,11 +94,11 @@ def test_python_and_the_form_read_a_value_alike(
     record = RECORD | {column: value}
     if meaning == REJECTED:
         with pytest.raises(DataError, match=f"column {column}: found"):
-            bundle.score_record(record)
+            bundle.decide_record(record)
         with pytest.raises(DataError):
             fields.read(bundle.schema.column(column), value)
         return
-    assert bundle.score_record(record).probability == probability(column, meaning)
+    assert bundle.decide_record(record).probability == probability(column, meaning)
     assert of(fields.read(bundle.schema.column(column), value)) == meaning
 
 
@@ -116,9 +116,9 @@ def test_python_reads_the_numbers_of_numpy_as_their_texts(
     record = RECORD | {"count": value}
     if meaning == REJECTED:
         with pytest.raises(DataError, match="column count: found 'x'"):
-            bundle.score_record(record)
+            bundle.decide_record(record)
     else:
-        found = bundle.score_record(record).probability
+        found = bundle.decide_record(record).probability
         assert found == probability("count", meaning)
 
 
@@ -171,7 +171,7 @@ def test_parquet_reads_typed_values_as_python_does(bundle, probability, tmp_path
         pl.DataFrame(rows, schema_overrides={"count": kind}).write_parquet(path)
         score_file(bundle, path, tmp_path / "out.csv")
         found = pl.read_csv(tmp_path / "out.csv")["attack_probability"].to_list()
-        verdicts = [bundle.score_record(RECORD | {"count": v}) for v in values]
+        verdicts = [bundle.decide_record(RECORD | {"count": v}) for v in values]
         assert found == pytest.approx([v.probability for v in verdicts], abs=1e-9)
 
 

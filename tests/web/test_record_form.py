@@ -142,7 +142,7 @@ def test_the_defaults_are_values_of_normal_rows(
         assert value in bundle.reference.frame[name].to_list()
     parsed = form.parse(defaults)
     assert parsed.record is not None
-    assert not bundle.score_record(parsed.record).is_attack
+    assert not bundle.decide_record(parsed.record).is_attack
 
 
 # --- what is typed ---
@@ -158,8 +158,8 @@ def test_a_row_typed_into_the_form_gets_the_verdict_of_its_row(
     parsed = form.parse(form.values(table.frame.row(i, named=True)))
     assert parsed.errors == {}
     assert parsed.record == table.frame.row(i, named=True)
-    scores = bundle.score(table.take([i]))
-    verdict = bundle.score_record(parsed.record)
+    scores = bundle.decide(table.take([i]))
+    verdict = bundle.decide_record(parsed.record)
     assert verdict.label == bundle.schema.classes[scores.code[0]]
     found = list(verdict.classes.values())
     np.testing.assert_allclose(found, scores.proba[0], rtol=1e-4, atol=1e-7)
@@ -423,7 +423,7 @@ def test_there_are_examples_of_each_class_the_right_ones_first(bundle: Bundle) -
         for e in some:
             assert bundle.golden.labels[e.row] == bundle.schema.classes.index(label)
             assert e.is_right == (e.verdict.label == label)
-            assert bundle.score_record(e.record).label == e.verdict.label
+            assert bundle.decide_record(e.record).label == e.verdict.label
             assert 0 <= e.n_right <= e.n_rows
             assert json.dumps(e.to_dict(), allow_nan=False)
     assert all(by_class[c][0].is_right for c in bundle.schema.classes)

@@ -199,7 +199,7 @@ def test_of_many_turning_columns_a_few_are_named(bundle: Bundle) -> None:
 
 
 def test_a_row_like_any_normal_one_has_nothing_to_explain(bundle: Bundle) -> None:
-    scores = bundle.score(bundle.reference)
+    scores = bundle.decide(bundle.reference)
     calm = int(np.flatnonzero(~scores.is_attack)[0])
     view = explain_record(bundle, bundle.reference.frame.row(calm, named=True))
     assert view.is_explained
@@ -266,7 +266,7 @@ def test_fast_and_explained_say_the_same(
     frame = rows["test"].frame
     for i in range(0, 500, 25):
         record = frame.row(i, named=True)
-        verdict, full = bundle.score_record(record), explain_record(bundle, record)
+        verdict, full = bundle.decide_record(record), explain_record(bundle, record)
         fast = of_verdict(bundle.schema, verdict)
         assert fast.label == full.label
         assert fast.headline == full.headline
@@ -283,7 +283,7 @@ def test_a_record_may_be_text_and_lack_values(bundle: Bundle) -> None:
     )
     gap = {**record, "count": None, "service": ""}
     view = explain_record(bundle, gap)
-    assert view.label == bundle.score_record(gap).label
+    assert view.label == bundle.decide_record(gap).label
     missing = [p for p in view.pushes if p.column in ("count", "service")]
     assert all(p.value == "missing" for p in missing)
 

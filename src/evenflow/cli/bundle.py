@@ -72,9 +72,9 @@ def show(folder: Path, *, card: bool, as_json: bool) -> None:
 @options.as_json
 def verify(folder: Path, *, as_json: bool) -> None:
     """Check BUNDLE: every file's sum, the model, the golden rows scored again."""
-    from evenflow.runtime import bundle as bundles
+    from evenflow.runtime.verify import verify as passed_checks
 
-    passed = bundles.verify(folder)
+    passed = passed_checks(folder)
     if as_json:
         print_json({"bundle": str(folder), "passed": passed})
         return

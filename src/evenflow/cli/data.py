@@ -148,6 +148,8 @@ def _described(dataset: Dataset, roots: Sequence[Path]) -> dict[str, Any]:
     status = datasets.status(dataset, roots)
     missing = [file.name for file, place in status if place is None]
     here = "here" if dataset.files else "built in" if dataset.schema else "your own"
+    if dataset.takes_rows:
+        here = "in Python"
     if missing:
         n = len(missing)
         here = "not here" if n == len(status) else f"{n} of {len(status)} not here"

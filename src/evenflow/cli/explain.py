@@ -114,7 +114,7 @@ def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
     from evenflow.runtime.detect import verdicts
 
     schema, prepare = bundle.schema, bundle.preprocessor
-    scores = bundle.score(record)
+    scores = bundle.decide(record)
     found = tree_shap(
         bundle.model,
         prepare.transform(record)[0],

@@ -8,7 +8,7 @@ downloaded by loading; :func:`fetch_all` is asked for by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,9 @@ class Dataset:
     load_later: Callable[..., Table] | None = None
     """``load_later(schema, split, ...)``, the rest as ``load``: rows that judge a model
     trained on that schema. None where the published files fix what labels mean."""
+    takes_rows: bool = False
+    """Its rows are in the memory of a program, which gives them: ``load`` and
+    ``load_later`` take ``rows``, a mapping of part to rows."""
     splits: tuple[str, ...]
     """Names of the published parts, in order."""
     files: tuple[RemoteFile, ...] = ()
@@ -79,6 +82,7 @@ def load(
     *,
     folders: Sequence[Path] = (),
     like: Schema | None = None,
+    rows: Mapping[str, Any] | None = None,
     on_event: OnEvent = ignore,
     **params: Any,
 ) -> Table:
@@ -93,6 +97,8 @@ def load(
     like : Schema, optional
         Of the model that the rows will judge: what a user's own file does not say is
         then as in training.
+    rows : mapping of str to DataFrame or Table, optional
+        Part -> rows, for a data set that takes rows in memory.
     on_event : callable
         Gets a :class:`~evenflow.progress.Note` for each guess or fact to be read.
     **params
@@ -116,6 +122,13 @@ def load(
         raise RecipeError(
             f"{name} has no part {split!r}; "
             f"{registry.nearest(split, list(dataset.splits))}"
+        )
+    if dataset.takes_rows:
+        params = {**params, "rows": rows}
+    elif rows is not None:
+        raise RecipeError(
+            f"found rows in memory for {name}, which reads its own; expected the data "
+            'set "memory". Write evenflow.Recipe.load(name, dataset="memory")'
         )
     with registry.blamed("datasets", name):
         if like is not None and dataset.load_later is not None:

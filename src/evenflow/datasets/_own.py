@@ -56,7 +56,7 @@ def read(where: Path, *, header: Sequence[str] = ()) -> OwnFile:
     try:
         with where.open("rb") as stream:
             if stream.read(len(PARQUET)) == PARQUET:
-                return _parquet(where)
+                return typed(where, _tables.read_parquet(where))
             stream.seek(0)
             file = _text(where, chunks(stream, name=str(where)), header)
     except OSError as error:
@@ -66,8 +66,14 @@ def read(where: Path, *, header: Sequence[str] = ()) -> OwnFile:
     return file
 
 
-def _parquet(where: Path) -> OwnFile:
-    frame = _tables.read_parquet(where)
+def typed(where: Path, frame: pl.DataFrame) -> OwnFile:
+    """Return a frame of typed columns as a file of them.
+
+    Raises
+    ------
+    DataError
+        There are no rows, or a column holds values that are no plain ones.
+    """
     for name, kind in frame.schema.items():
         if kind.is_nested() or kind in (pl.Binary, pl.Object):
             raise DataError(

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,16 @@ class Experiment:
     """What one recipe came to."""
 
     trained: Trained
+    """The model, its scores of the test rows, and the record of the training."""
     report: Report
+    """What it did on the test rows."""
+
+    def __repr__(self) -> str:
+        recipe = self.trained.recipe
+        return f"<Experiment {recipe.name}, seed {recipe.seed}: {self.report!r}>"
+
+    def _repr_html_(self) -> str:
+        return self.report._repr_html_()
 
     def save(self, folder: Path, *, overwrite: bool = False) -> None:
         """Write the bundle, whole or not at all.
@@ -64,6 +74,7 @@ def run(
     recipe: Recipe,
     *,
     folders: Sequence[Path],
+    rows: Mapping[str, Any] | None = None,
     output: Path | None = None,
     cache: Path | None = None,
     resume: bool = False,
@@ -79,6 +90,8 @@ def run(
     recipe : Recipe
     folders : sequence of Path
         Where data sets are looked for, in order.
+    rows : mapping of str to DataFrame or Table, optional
+        Part -> rows, for the data set ``memory``.
     output : Path, optional
         Folder of the bundle to write. While it is made, its checkpoint lies in
         ``<output>.partial``.
@@ -101,21 +114,19 @@ def run(
     StorageError
         Something is in the way of ``output``.
     """
-
-    def make(workdir: Path | None) -> Experiment:
-        return _experiment(
-            recipe,
-            folders,
-            on_event,
-            workdir=workdir,
-            cache=cache,
-            resume=resume,
-            device=device,
-            deterministic=deterministic,
-        )
-
+    make = partial(
+        _experiment,
+        recipe,
+        folders,
+        rows,
+        on_event,
+        cache=cache,
+        resume=resume,
+        device=device,
+        deterministic=deterministic,
+    )
     if output is None:
-        return make(None)
+        return make(workdir=None)
     output = followed(output)
     _is_free(output, overwrite=overwrite)
     workdir = output.with_name(f"{output.name}.partial")
@@ -126,7 +137,7 @@ def run(
             _same_recipe(workdir, recipe)
         write_json(workdir / STARTED, recipe.to_dict())
         try:
-            experiment = make(workdir)
+            experiment = make(workdir=workdir)
         except BaseException:
             if {path.name for path in workdir.iterdir()} <= {".lock", STARTED}:
                 shutil.rmtree(workdir, ignore_errors=True)  # nothing to resume
@@ -200,7 +211,7 @@ def _changed(before: Mapping[str, Any], recipe: Recipe) -> list[str]:
 
 
 def _experiment(
-    recipe: Recipe, folders: Sequence[Path], on_event: OnEvent, **how: Any
+    recipe: Recipe, folders: Sequence[Path], rows: Any, on_event: OnEvent, **how: Any
 ) -> Experiment:
     """Train as ``how`` says and judge."""
     from evenflow.judge.report import judge
@@ -217,6 +228,7 @@ def _experiment(
             recipe.dataset.name,
             split,
             folders=folders,
+            rows=rows,
             on_event=heard,
             **recipe.dataset.params,
         )

@@ -88,6 +88,19 @@ class Comparison:
         default_factory=lambda: published.read().to_dict()
     )
 
+    def __repr__(self) -> str:
+        names = ", ".join(row.label for row in self.rows[:5])
+        more = len(self.rows) - 5
+        return (
+            f"<Comparison of {len(self.rows)} recipes, {len(self.failed)} failed: "
+            f"{names}{f' and {more} more' if more > 0 else ''}>"
+        )
+
+    def _repr_html_(self) -> str:
+        from evenflow.judge.pages import notebook
+
+        return notebook.comparison(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as plain JSON values."""
         return asdict(self)

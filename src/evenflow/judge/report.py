@@ -74,6 +74,16 @@ class Report:
     notes: list[str] = field(default_factory=list)
     training: dict[str, Any] | None = None
 
+    def __repr__(self) -> str:
+        from evenflow.judge.pages import notebook
+
+        return notebook.line(self)
+
+    def _repr_html_(self) -> str:
+        from evenflow.judge.pages import notebook
+
+        return notebook.report(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         return {f.name: getattr(self, f.name) for f in fields(self)}

@@ -68,6 +68,9 @@ class Trained:
     record: dict[str, Any]
     """What happened, as JSON values: rows, class counts, epochs, seconds, notes."""
 
+    def __repr__(self) -> str:
+        return f"<Trained {self.recipe.name}, seed {self.recipe.seed}>"
+
 
 def train(
     recipe: Recipe,

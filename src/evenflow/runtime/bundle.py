@@ -21,8 +21,8 @@ from evenflow import inference
 from evenflow.conform import match_columns, parse_numbers, shown
 from evenflow.decision import Decision, Scores
 from evenflow.errors import BundleError, DataError
+from evenflow.frames import to_table
 from evenflow.prepare.features import Preprocessor
-from evenflow.runtime import trial
 from evenflow.runtime._arrays import pack
 from evenflow.runtime._folder import (
     AGAIN,
@@ -45,9 +45,12 @@ TOLERANCE_PROBA = 1e-6
 """... most its probability may differ (a forest's log of almost nothing is noise)."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Bundle(Parts):
-    """A detector that is ready to score."""
+    """A model that is ready to decide rows, by the conventions of scikit-learn.
+
+    Made by :func:`evenflow.load_bundle`.
+    """
 
     path: Path
     model: bytes = field(repr=False)
@@ -59,12 +62,113 @@ class Bundle(Parts):
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features), float32
-            Prepared rows.
+            Rows prepared by ``preprocessor``.
         """
         return inference.log_proba(self.session, X, len(self.schema.classes))
 
-    def score(self, table: Table) -> Scores:
-        """Decide the rows of a table; ``DataError`` for one without a finite score."""
+    @property
+    def classes_(self) -> NDArray[np.str_]:
+        """Class names, ``(n_classes,)``: the columns of :meth:`predict_proba`."""
+        return np.array(self.schema.classes)
+
+    @property
+    def feature_names_in_(self) -> NDArray[np.str_]:
+        """Columns of a row, ``(n_columns,)``, in the order of an array of rows."""
+        return np.array(self.schema.names)
+
+    def predict(self, X: Any) -> NDArray[np.str_]:
+        """Return the class of each row, decided at the bundle's threshold.
+
+        It is the verdict that a sensor gives: the likeliest attack class where the
+        probability of an attack exceeds the threshold, else ``benign``. The class
+        with the greatest probability may be another one.
+
+        Parameters
+        ----------
+        X : DataFrame, ndarray or Table
+            As for :meth:`decide`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), str
+            Names from ``classes_``.
+        """
+        return self.classes_[self.decide(X).code]
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the calibrated probability of each class.
+
+        Parameters
+        ----------
+        X : DataFrame, ndarray or Table
+            As for :meth:`decide`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float64
+            In the order of ``classes_``; rows sum to 1.
+        """
+        return self.decide(X).proba
+
+    def score(self, X: Any, y: Any) -> float:
+        """Return the accuracy of :meth:`predict` on labelled rows.
+
+        With many benign rows it says little: :func:`evenflow.evaluate` returns
+        detection and false alarms with intervals, and counts training rows.
+
+        Parameters
+        ----------
+        X : DataFrame, ndarray or Table
+            As for :meth:`decide`.
+        y : array-like of shape (n_samples,), str
+            Class or attack type of each row.
+
+        Returns
+        -------
+        float
+            Share of rows whose class is predicted, from 0 to 1.
+
+        Raises
+        ------
+        DataError
+            A name is no class or attack type of the bundle, or ``y`` has another
+            length.
+        """
+        names = np.asarray(y, dtype=object).tolist()
+        known = {*self.schema.classes, *self.schema.families}
+        for row, name in enumerate(names, 1):
+            if name not in known:
+                raise DataError(
+                    f"y, row {row}: found {shown(name)}, expected one of "
+                    f"{', '.join(self.schema.classes)}. Name the classes as predict "
+                    "does, or use evenflow.evaluate, which reads labels and judges "
+                    "new attack types"
+                )
+        predicted = self.predict(X)
+        if not len(predicted) == len(names) > 0:
+            raise DataError(
+                f"found {len(predicted)} rows and {len(names)} labels, expected as "
+                "many labels as rows, and at least one"
+            )
+        return float(np.mean([*map(self.schema.class_of, names)] == predicted))
+
+    def decide(self, X: Any) -> Scores:
+        """Return what the model says of rows, and what it decides.
+
+        Parameters
+        ----------
+        X : DataFrame, ndarray or Table
+            Rows as a pandas or Polars DataFrame with the bundle's columns, in any
+            order and beside others; an array of shape (n_samples, n_columns) with the
+            columns of ``feature_names_in_``; or a Table of the bundle's columns.
+
+        Raises
+        ------
+        DataError
+            A column is missing, or a row has a value that is not possible or no
+            finite score; the message names the first such row and column.
+        """
+        table = X if isinstance(X, Table) else to_table(self.schema, X)
         if table.schema.names != self.schema.names:
             raise DataError(
                 f"found rows of {table.schema.name!r}, expected rows of "
@@ -76,8 +180,13 @@ class Bundle(Parts):
             raise DataError(f"{bad[0]}. Correct the value, or leave the row out")
         return scores
 
-    def score_record(self, record: Mapping[str, object]) -> Verdict:
-        """Decide one record, given as raw values by column name; made to be fast.
+    def decide_record(self, record: Mapping[str, object]) -> Verdict:
+        """Return the verdict of one record; made to be fast.
+
+        Parameters
+        ----------
+        record : mapping of str to object
+            Raw values by column name.
 
         Raises
         ------
@@ -103,6 +212,15 @@ class Bundle(Parts):
             )
         scores = self.decision.apply(self.session.run(["log_proba"], {"x": X})[0])
         return next(verdicts(scores, schema, self.decision))
+
+    def __repr__(self) -> str:
+        classes = ", ".join(self.schema.classes[:5])
+        more = len(self.schema.classes) - 5
+        return (
+            f"<Bundle {self.path.name}: {len(self.schema.columns)} columns of "
+            f"{self.schema.name}, classes {classes}"
+            f"{f' and {more} more' if more > 0 else ''}>"
+        )
 
     @cached_property
     def _plan(
@@ -234,42 +352,6 @@ def load(folder: Path, *, threads: int | None = None) -> Bundle:
     return bundle
 
 
-def verify(folder: Path) -> list[str]:
-    """Return the checks that a bundle passed, in words.
-
-    It is loaded in a process of its own, with limits of time and memory.
-
-    Raises
-    ------
-    BundleError
-        A check failed; the message says which. Or the load crashed, or passed a limit.
-    """
-    return trial.run(Path(folder))
-
-
-def checks(folder: Path, *, threads: int | None = None) -> list[str]:
-    """Return the checks that a bundle passed, in words: in this process.
-
-    Raises
-    ------
-    BundleError
-        A check failed; the message says which.
-    """
-    bundle = load(folder, threads=threads)
-    n = bundle.manifest["n_golden"]
-    return [
-        f"{len(LIMITS)} files, each listed in SHA256SUMS with its SHA-256, no other",
-        f"format {FORMAT}, written by evenflow {bundle.manifest['evenflow']}",
-        "model of standard operators, self-contained, "
-        f"{bundle.manifest['n_features']} features to "
-        f"{bundle.manifest['n_classes']} classes",
-        f"columns of {bundle.schema.name!r} fit the preprocessor and the decision",
-        f"{len(bundle.reference)} reference rows, {len(bundle.fingerprint)} hashes of "
-        "training rows, arrays without objects",
-        f"{n} golden rows scored again, each as where the bundle was made",
-    ]
-
-
 def _open(folder: Path, files: Mapping[str, bytes], *, threads: int | None) -> Bundle:
     parts = read_parts(folder, files)
     return Bundle(
@@ -289,7 +371,7 @@ def _open(folder: Path, files: Mapping[str, bytes], *, threads: int | None) -> B
 def _rescore(bundle: Bundle) -> None:
     """Score the golden rows; refuse the bundle where they come out otherwise."""
     try:
-        decided = bundle.score(bundle.golden).code
+        decided = bundle.decide(bundle.golden).code
         found = bundle.log_proba(bundle.preprocessor.transform(bundle.golden))
     except Exception as error:  # whatever a hostile model does
         raise BundleError(

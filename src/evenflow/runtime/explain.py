@@ -59,7 +59,7 @@ def explain(bundle: Bundle, table: Table, row: int, *, seed: int = 0) -> Explana
     if not 0 <= row < len(table):
         raise IndexError(f"row {row} of {len(table)}")
     record = table.take([row])
-    scores = bundle.score(record)
+    scores = bundle.decide(record)
     X = bundle.preprocessor.transform(record)[0]
     normal, reference = _nearest_normal(bundle, X)
     groups = {

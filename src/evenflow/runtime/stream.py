@@ -245,7 +245,7 @@ def verdict_columns(
 def no_verdicts(bundle: Bundle) -> pl.DataFrame:
     """Return the first columns of an output without a row."""
     nothing = np.empty(0, dtype=np.int64)
-    scores = bundle.score(bundle.golden.take(nothing))
+    scores = bundle.decide(bundle.golden.take(nothing))
     return pl.DataFrame(verdict_columns(bundle, nothing, scores))
 
 

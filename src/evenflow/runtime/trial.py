@@ -157,7 +157,7 @@ def main(folder: Path, memory_bytes: int, cpu_s: int) -> None:
         ceiling = resource.getrlimit(limit)[1]
         soft = most if ceiling == resource.RLIM_INFINITY else min(most, ceiling)
         resource.setrlimit(limit, (soft, ceiling))
-    from evenflow.runtime.bundle import checks
+    from evenflow.runtime.verify import checks
 
     answer: dict[str, Any]
     try:

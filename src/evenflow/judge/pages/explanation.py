@@ -32,7 +32,9 @@ def html(
     return page.render(
         "explanation.html",
         title=f"Why this record was called {verdict['verdict']}",
-        marks=[synthetic_warning("those that trained the model")] if is_synthetic else [],
+        marks=[synthetic_warning("those that trained the model")]
+        if is_synthetic
+        else [],
         source=source,
         headlines=[
             ("verdict", verdict["verdict"], ""),

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from evenflow.errors import DataError
 from evenflow.prepare.layout import Layout
 
+__all__ = ["Selector"]
+
 Choose = Callable[
     [Any, NDArray[np.float32], NDArray[np.int64], Layout, np.random.Generator],
     Sequence[str],

@@ -53,7 +53,7 @@ def score_record(call: Call[ScoreQuery, schemas.ScoreIn]) -> dict[str, Any]:
     is answered with 422 and named.
     """
     bundle, record, query = in_use(), call.body.record, call.query
-    verdict = bundle.score_record(record)
+    verdict = bundle.decide_record(record)
     answer = verdict.to_dict() | {"bundle": bundle.path.name}
     del answer["line"]
     metrics.count_verdict(verdict.label)

@@ -75,14 +75,14 @@ class Kept:
 
 
 def sources(folders: Sequence[Path]) -> list[Source]:
-    """Return every data set evenflow knows; one whose code cannot be read is left."""
+    """Return every data set that a server could read, where its code can be read."""
     found = []
     for name in datasets.names():
         try:
             found.append(source(name, folders))
         except MissingExtraError as error:
             logger.warning("data set %s is left out: %s", name, error)
-    return found
+    return [one for one in found if not one.dataset.takes_rows]
 
 
 def source(name: str, folders: Sequence[Path]) -> Source:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from evenflow.errors import BundleError, DataError, StorageError
 from evenflow.files import storage_error
-from evenflow.runtime import bundle as bundles
 from evenflow.runtime._folder import SUMS, read_folder, sums_of, write_folder
+from evenflow.runtime.verify import verify
 from evenflow.web.models.detectors import ACTIVE, Detectors
 from evenflow.web.store.data_folder import Home
 from evenflow.web.store.database import Database
@@ -81,7 +81,7 @@ def _copy(source: Path, home: Home) -> str:
     part = home.bundles / f".{name}.{os.getpid()}.part"
     try:
         write_folder(part, files, overwrite=True)
-        bundles.verify(part)
+        verify(part)
         part.rename(path)
     except BundleError as error:
         # the message names the copy, which will be gone

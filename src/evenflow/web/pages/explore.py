@@ -162,7 +162,7 @@ def download(name: str) -> Response:
 
 
 def _source(name: str) -> Source:
-    if name not in datasets.names():
+    if name not in datasets.names() or datasets.get(name).takes_rows:
         abort(404)
     try:
         return explorations.source(name, web.settings.data_folders)

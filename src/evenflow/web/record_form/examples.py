@@ -79,7 +79,7 @@ def examples(bundle: Bundle, *, per_class: int = PER_CLASS) -> tuple[Example, ..
         Most examples of one class.
     """
     golden, schema = bundle.golden, bundle.schema
-    scores = bundle.score(golden)
+    scores = bundle.decide(golden)
     said = list(verdicts(scores, schema, bundle.decision))
     code = scores.code if golden.y is None else golden.y
     found = []

@@ -151,6 +151,11 @@ def _unfit(name: str, known: Sequence[Source]) -> str:
     """Return why a data set cannot be trained on from the web, or nothing."""
     if name not in datasets.names():
         return ""  # the recipe's own check names the nearest
+    if datasets.get(name).takes_rows:
+        return (
+            f"The rows of {name} are given by a Python program. Train on them there, "
+            "and bring the model in with evenflow serve --add-bundle."
+        )
     source = next((one for one in known if one.name == name), None)
     if datasets.get(name).reads_own_file:
         return (

@@ -180,7 +180,7 @@ def explain_record(bundle: Bundle, record: Mapping[str, object]) -> VerdictView:
         no finite score.
     """
     plain = _plain(bundle.schema, record)
-    verdict = bundle.score_record(plain)
+    verdict = bundle.decide_record(plain)
     try:
         found = explain(bundle, _table(bundle.schema, plain), 0)
     except BundleError:  # no reference rows to compare with: the verdict stands
