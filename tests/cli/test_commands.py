@@ -144,7 +144,7 @@ def test_explain_names_the_columns_that_pushed(run, bundle, records, method):
     said = run(*words, "--row", attack)
     assert said.exit_code == 0, said.stderr
     assert said.stdout.startswith("Called ")
-    assert "pushes towards attack" in said.stdout
+    assert "towards attack." in said.stdout
     by_row = run(*words, "--row", attack, "--json").stdout
     assert by_row == run(*words, "--line", attack + 1, "--json").stdout
     value = json.loads(by_row)
@@ -427,7 +427,7 @@ def test_resuming_what_is_done_says_so_and_changes_nothing(run, tmp_path):
     shutil.copy(out / "recipe.json", left / STARTED)
     done = run("train", FOREST, "-o", out, *FEW, "--resume")
     assert done.exit_code == 0, done.stderr
-    assert "is done; there is nothing to resume" in done.stderr
+    assert "is complete; there is nothing to resume" in done.stderr
     assert f"bundle: {out}" in done.stdout
     assert {p.name: p.stat().st_mtime_ns for p in out.iterdir()} == before
     assert not left.exists()

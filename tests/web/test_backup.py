@@ -40,7 +40,7 @@ def test_a_backup_to_standard_output_holds_nothing_else(run, ann, home, tmp_path
     with saved.open("wb") as out:
         words = [*command, "/dev/stdout", "--home", str(home)]
         done = subprocess.run(words, stdout=out, stderr=subprocess.PIPE, check=True)
-    assert b"The database is in /dev/stdout" in done.stderr
+    assert b"Saved the database to /dev/stdout" in done.stderr
     assert run("db", "restore", saved, "--force").exit_code == 0
 
 

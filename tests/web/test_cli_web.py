@@ -120,7 +120,7 @@ def test_options_win_over_the_file_and_unknown_keys_are_named(run, home, tmp_pat
     with pytest.raises(DataError, match=r"other\.toml: unknown key 'thread'.*threads"):
         servers.load(home, other)
     other.write_text("threads = \n")
-    with pytest.raises(DataError, match="is no TOML"):
+    with pytest.raises(DataError, match="is not valid TOML"):
         servers.load(home, other)
     with pytest.raises(DataError, match="cannot be read"):
         servers.load(home, tmp_path / "missing.toml")
