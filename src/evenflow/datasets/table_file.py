@@ -56,10 +56,10 @@ def load(
     The label is found by name (``label``, ``class``, ``attack``, ...), benign by a
     value that says so (``benign``, ``normal.``, ``BenignTraffic``, 0 beside 1) and
     never by how frequent it is, kinds by the values. Identifiers,
-    addresses, ports, times and columns of very many words are no features. Each other
+    addresses, ports, times and columns of very many words are not features. Each other
     value of the label is a class of its own, in lower case, unless ``families`` puts
     several together. ``?``, ``-``, ``NA``, ``NaN``, ``null`` and nothing are missing.
-    A row with any other word in a column of numbers is set aside and counted, with a
+    A row with any other word in a column of numbers is rejected and counted, with a
     note of its line: ``score`` rejects it too.
 
     Parameters
@@ -157,20 +157,20 @@ def _prepared(file: OwnFile, settings: Config, on_event: OnEvent) -> Table:
     table, notes = _read(file, settings)
     twins = [n for n in label_twins(table) if n not in settings.columns]
     if twins:
+        it = "it" if len(twins) == 1 else "them"
         told = f"{_guess.listed(twins)} alone {'tells' if len(twins) == 1 else 'tell'}"
         if len(twins) == len(table.schema.columns):
             raise DataError(
                 f"{table.schema.name}: {told} attack from benign, as a label does, and "
                 "no other feature is left; expected columns that describe the traffic. "
-                "Name those to learn from under [columns]"
+                "Name the columns to learn from under [columns]"
             )
         # a row is not set aside for a value in a column that no model reads
         extra = [*settings.extra, *twins]
         table, notes = _read(file, settings.model_copy(update={"extra": extra}))
         notes.append(
             f"guessed: {told} attack from benign without an error, as a label does, so "
-            f"{'it is' if len(twins) == 1 else 'they are'} no feature; to learn from "
-            "it after all, name it under [columns]"
+            f"no model reads {it}; to learn from {it}, name {it} under [columns]"
         )
     for note in notes:
         on_event(Note(text=f"{file.where.name}: {note}"))
@@ -199,9 +199,9 @@ def _read(file: OwnFile, settings: Config) -> tuple[Table, list[str]]:
         notes.append(
             f"guessed: {_guess.listed(rivals)} also "
             + (
-                "tells the label, so it is no feature"
+                "reveals the label, so it is not used as a feature"
                 if len(rivals) == 1
-                else "tell the label, so they are no features"
+                else "reveal the label, so they are not used as features"
             )
         )
     values, frame = frame[label], _guess.without_missing(frame.drop(label))
@@ -242,13 +242,14 @@ def _read(file: OwnFile, settings: Config) -> tuple[Table, list[str]]:
         what = "benign" if not classes else "an attack"
         raise DataError(
             f"{where}: every row is {what}; expected benign rows and at least one "
-            f"kind of attack to train on. Is the label column {label!r} right, or "
-            "benign?"
+            f"kind of attack to train on. Check the key label ({label!r}) and the key "
+            "benign"
         )
     if lone := sorted(c for c, n in n_rows.items() if n == 1):
         notes.append(
-            f"classes of one row: {_guess.listed(lone)}; such a class either trains or "
-            "is judged, never both. Put it into another one under [families]"
+            f"classes of one row: {_guess.listed(lone)}; such a class is either in the "
+            "training or in the test rows, never in both. Group it with another one "
+            "under [families]"
         )
     present = set(attack)
     families = {a: c for a, c in labels.families.items() if a != c and a in present}
@@ -379,8 +380,8 @@ DATASET = Dataset(
     terms="Yours.",
     citation="Yours.",
     caveats=(
-        "What is not named in the TOML file is guessed; read the notes.",
-        "Without a second file, test rows are drawn from the same capture: the figure "
-        "is optimistic for other networks.",
+        "Keys that the TOML file lacks are guessed; read the notes.",
+        "Without a second file, test rows are drawn from the same capture: figures are "
+        "optimistic for other networks.",
     ),
 )
