@@ -122,7 +122,8 @@ def checked(
         )
     if (n := len(np.unique(y))) < min_classes:
         raise DataError(
-            f"balancing: {len(y)} training rows hold {n} of the {min_classes} classes "
-            "needed at least. Bring rows of another class, or balance with 'none'"
+            f"balancing: the {len(y)} training rows have {n} of the {min_classes} "
+            "classes expected at least. Bring rows of another class, or balance with "
+            "'none'"
         )
     return np.ascontiguousarray(X, dtype=np.float32), y.astype(np.int64)
