@@ -164,9 +164,9 @@ def _prepare(home: Home, database: Database, added: tuple[Path, ...]) -> list[st
     said = []
     if home.set_aside.is_dir():
         n = sum(1 for _ in home.set_aside.glob("*/*"))
-        said.append(f"{n} folders that no job knows are in {home.set_aside}")
+        said.append(f"{n} folders without a job were moved to {home.set_aside}")
     if names := importing.take(home, database, added):
-        said.append(f"Detectors taken: {', '.join(names)}")
+        said.append(f"Models imported: {', '.join(names)}")
     with database.session() as session:
         if session.get(Setting, ACTIVE) is None:
             said.append(_first(session))
