@@ -221,8 +221,8 @@ HOSTILE: list[tuple[Callable[[Any], None], str]] = [
     (text, "the operator StringConcat"),
     (empty_input, "Max with an empty input"),
     (too_few_inputs, "Max with 1 inputs"),
-    (unknown_input, "Max of 'y', which nothing computes"),
-    (a_cycle, "Max of 'log_proba', which nothing computes"),
+    (unknown_input, "Max of 'y', which no node computes"),
+    (a_cycle, "Max of 'log_proba', which no node computes"),
     (an_output_twice, "two tensors of the name 'log_proba'"),
     (another_attribute, "Relu with the attribute 'fast'"),
     (an_attribute_of_another_type, "LogSoftmax with axis = 1.0|of another type"),
@@ -458,7 +458,7 @@ def forest(**changes: Any) -> Any:
 )
 def test_trees_whose_numbers_lead_nowhere_are_refused(changes: dict[str, Any]) -> None:
     check(forest())
-    with pytest.raises(BundleError, match="expected a model of the operators"):
+    with pytest.raises(BundleError, match="expected the operators and bounds"):
         check(forest(**changes))
 
 

@@ -76,7 +76,7 @@ def test_a_program_trains_scores_and_judges_through_it(tmp_path):
     assert again.binary["accuracy"] == pytest.approx(
         experiment.report.binary["accuracy"], abs=1e-3
     )
-    with pytest.raises(evenflow.StorageError, match="is there already"):
+    with pytest.raises(evenflow.StorageError, match="already exists"):
         evenflow.train(recipe, tmp_path / "bundle")
     with pytest.raises(evenflow.LeakError, match="a training row"):
         evenflow.evaluate(bundle, "synthetic", "train")

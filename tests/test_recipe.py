@@ -107,7 +107,7 @@ def test_a_missing_file_is_named():
 
 @pytest.mark.parametrize("name", ["cnn-smote", "nsl_kdd/cnn", "nsl_kdd", "a/b-c", ""])
 def test_a_name_that_is_none_is_refused(name):
-    with pytest.raises(RecipeError, match="names no recipe|no plug-in"):
+    with pytest.raises(RecipeError, match="is not a recipe|no plug-in"):
         Recipe.load(name)
 
 

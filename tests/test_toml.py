@@ -93,7 +93,7 @@ def test_settings_with_such_a_number_are_refused_in_words(tmp_path):
         words = ["user", "list", "--home", str(tmp_path)]
         done = CliRunner().invoke(main, words)
         assert done.exit_code == 2
-        assert "is no TOML" in done.output
+        assert "is not valid TOML" in done.output
         assert "bug" not in done.output
 
 

@@ -85,8 +85,8 @@ def conform(
         Rows without labels. A numeric value that is empty, NaN, infinite or one of
         :data:`MISSING` is missing; a category without a value is null.
     bad : list of BadRow
-        Rows with a value that is no number, or outside what the schema says is
-        possible.
+        Rows with a value that is not a number, or outside the bounds of the
+        schema.
 
     Raises
     ------
@@ -200,12 +200,12 @@ def parse_numbers(
 ) -> list[float]:
     """Return the numbers of one record for those columns; missing is NaN.
 
-    The same rules as :func:`conform`, without a frame: for one record in a hurry.
+    The same rules as :func:`conform`, without a frame: a fast path for one record.
 
     Raises
     ------
     DataError
-        A value is no number or impossible; the message names the column.
+        A value is not a number or impossible; the message names the column.
     """
     out: list[float] = []
     found: float | None

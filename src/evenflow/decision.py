@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from evenflow.errors import DataError
 
 FLOOR = 1e-12
-"""Least probability told apart from zero: forests vote exact zeros."""
+"""Smallest probability distinguished from zero: forests vote exact zeros."""
 TIE = 1e-5
 """Log-probabilities that differ by less are equal: float32 sums differ so much from
 one processor, or one batch size, to the next."""
@@ -30,7 +30,7 @@ one processor, or one batch size, to the next."""
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scores:
-    """What a model says of some rows."""
+    """The decisions of a model on some rows."""
 
     proba: NDArray[np.float64]
     """Calibrated class probabilities, ``(n_samples, n_classes)``; rows sum to 1."""

@@ -107,7 +107,7 @@ def is_stream(path: Path) -> bool:
     """Return whether a path is written to in place, and never replaced.
 
     It is a device, a pipe or a socket, or leads to an open descriptor of a process,
-    even one of a plain file: whoever opened that would go on with what was replaced.
+    even one of a plain file: whoever opened it would keep using the replaced file.
     """
     if _descriptor(path) is not None:
         return True
@@ -198,9 +198,9 @@ def write_json(path: Path, value: Any) -> None:
 def owned(folder: Path) -> Iterator[None]:
     """Own ``folder`` (made if missing) until the block ends.
 
-    The lock belongs to the process: it is gone when the process dies, however it
+    The lock belongs to the process: it ends when the process dies, however it
     dies, so a killed run never blocks the next one. A folder that was made here and
-    got nothing but the lock is taken away again.
+    got nothing but the lock is removed again.
 
     Raises
     ------
@@ -218,9 +218,9 @@ def owned(folder: Path) -> Iterator[None]:
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # a run that just ended may have taken away what was opened here
+            # a run that just ended may have removed what was opened here
             if not os.path.samestat(os.fstat(stream.fileno()), lock.stat()):
-                raise BlockingIOError(errno.EAGAIN, "taken away")
+                raise BlockingIOError(errno.EAGAIN, "removed")
         except OSError as error:
             raise BusyError(
                 f"{folder} is being written by another run; expected a folder of "

@@ -177,7 +177,7 @@ def validate(model: Any, value: Mapping[str, Any], source: str) -> Any:
 
 
 def _explain(model: Any, error: Mapping[str, Any]) -> str:
-    """Say what is wrong with one key, and which known key is nearest."""
+    """Return the error of one key, and the nearest known key."""
     path = [str(step) for step in error["loc"]]
     key = ".".join(path)
     if error["type"] == "extra_forbidden":

@@ -23,7 +23,7 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Epoch:
-    """What one pass over the training rows brought."""
+    """The figures of one pass over the training rows."""
 
     number: int
     """Counted from 1."""

@@ -79,20 +79,20 @@ class Recipe(BaseModel):
     model_config = STRICT
 
     title: str = ""
-    """What the experiment is, in a line."""
+    """One-line description of the experiment."""
     reference: str = ""
     """DOI of the publication it follows, if any."""
     dataset: Part
     target: Literal["family", "attack", "binary"] = "family"
-    """What is told apart: attack families, single attack types, or attack or not."""
+    """Classes to tell apart: attack families, attack types, or attack and benign."""
     split: Part = Part(name="official")
     seed: int = Field(7, ge=0, lt=2**32)
     prepare: Prepare = Prepare()
     select: Part | None = None
-    """Which columns the model reads; all without it."""
+    """Selection of the columns that the model reads; all columns if absent."""
     balance: Part = Part(name="none")
     loss: Part | None = None
-    """What a network minimises; cross-entropy without it."""
+    """Loss that a network minimises; cross-entropy if absent."""
     model: Part
     training: Training = Training()
     decide: Decide = Decide()
@@ -198,8 +198,8 @@ def _check_model(recipe: Recipe, source: str) -> None:
     for other in _naming(recipe.model) if recipe.target != "binary" else ():
         if not registry.load("models", other).names_classes:
             raise RecipeError(
-                f"{source}: target is {recipe.target!r}, and {other!r} tells attacks "
-                'from benign rows alone; expected target = "binary". Set it, or use '
+                f"{source}: target is {recipe.target!r}, and {other!r} only separates "
+                'attacks from benign rows; expected target = "binary". Set it, or use '
                 "another model"
             )
     if model.balances != "rows" and recipe.balance.name != "none":
@@ -209,8 +209,8 @@ def _check_model(recipe: Recipe, source: str) -> None:
         )
     if recipe.loss is not None and not model.takes_loss:
         raise RecipeError(
-            f"{source}: loss is {recipe.loss.name!r}, and {name!r} has no loss to "
-            "choose; expected a network. Remove [loss], or use another model"
+            f"{source}: loss is {recipe.loss.name!r}, and {name!r} does not use a "
+            "loss; expected a network. Remove [loss], or use another model"
         )
 
 
@@ -255,7 +255,7 @@ def _named(name: str) -> dict[str, Any]:
     model, dash, balance = rest.partition("-")
     if not (slash and dash and dataset and model and balance):
         raise RecipeError(
-            f"{name!r} names no recipe. Expected a TOML file or "
+            f"{name!r} is not a recipe. Expected a TOML file or "
             "<dataset>/<model>-<balance>, for example nsl_kdd/cnn-smote"
         )
     for kind, wanted in (

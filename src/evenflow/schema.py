@@ -1,4 +1,4 @@
-"""What a row is: its columns, their units and ranges, its classes.
+"""The schema of a row: its columns, their units and ranges, its classes.
 
 A :class:`Table` is the one thing that travels from every source of rows to every
 place that reads them. Inside it a numeric column is ``Float64`` (missing: NaN) and
@@ -97,7 +97,9 @@ class Schema:
         if len(set(self.names)) != len(self.columns):
             raise ValueError(f"{self.name}: two columns share a name")
         if absent := sorted({*self.families.values()} - {*self.classes}):
-            raise ValueError(f"{self.name}: families name no class: {absent[:5]}")
+            raise ValueError(
+                f"{self.name}: families with unknown classes: {absent[:5]}"
+            )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -192,7 +194,7 @@ class Schema:
 def unseen_attacks(judged: Iterable[str], trained: Iterable[str]) -> tuple[str, ...]:
     """Return the attack types of judged rows that no training row has, sorted.
 
-    A label of :data:`UNTYPED` is no type: rows labelled by it, or a training on such
+    A label of :data:`UNTYPED` is not a type: rows labelled by it, or a training on such
     rows alone, leave open which types were seen. Among types that are codes, 1 is one.
     """
     known = set(trained) - {BENIGN}
@@ -214,7 +216,7 @@ class Table:
     attack: pl.Series | None = None
     """Attack type of each row (``benign`` for benign ones); None without labels."""
     extra: pl.DataFrame | None = None
-    """Columns that are no features (addresses, times, numbers), same height."""
+    """Columns that are not features (addresses, times, numbers), same height."""
     n_rejected: int = 0
     """Rows of the source that are not among these, as a model gives them no verdict."""
 

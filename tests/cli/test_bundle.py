@@ -61,7 +61,7 @@ def test_a_report_that_is_none_is_named(run, edited, value):
     copy = edited("report.json", with_value("alerts", value))
     done = run("bundle", "show", copy)
     assert done.exit_code == 2, done.stderr
-    assert "report.json: found a report whose parts do not fit together" in done.stderr
+    assert "report.json: found an inconsistent report" in done.stderr
     assert run("bundle", "show", copy, "--json").exit_code == 0
 
 

@@ -144,7 +144,7 @@ def test_explain_names_the_columns_that_pushed(run, bundle, records, method):
     said = run(*words, "--row", attack)
     assert said.exit_code == 0, said.stderr
     assert said.stdout.startswith("Called ")
-    assert "pushes towards attack" in said.stdout
+    assert "towards attack." in said.stdout
     by_row = run(*words, "--row", attack, "--json").stdout
     assert by_row == run(*words, "--line", attack + 1, "--json").stdout
     value = json.loads(by_row)
@@ -392,7 +392,7 @@ def test_a_compare_with_a_failing_cell_is_exit_2_and_shows_the_rest(run, tmp_pat
         (["synthetic/cn-smote"], "did you mean"),
         (["synthetic/dnn-smoot"], "did you mean"),
         (["sintetic/dnn-smote"], "did you mean synthetic"),
-        (["dnn"], "names no recipe"),
+        (["dnn"], "is not a recipe"),
         (["nowhere.toml"], "cannot read the recipe"),
         ([FOREST, "-s", "epoch=3"], "unknown key 'epoch'"),
         ([FOREST, "-s", "model.n_estimator=3"], "did you mean n_estimators?"),
@@ -414,7 +414,7 @@ def test_train_does_not_overwrite_unasked(run, bundle):
     before = (bundle / "SHA256SUMS").read_bytes()
     done = run("train", FOREST, "-o", bundle, *FEW)
     assert done.exit_code == 2
-    assert "is there already" in done.stderr
+    assert "already exists" in done.stderr
     assert (bundle / "SHA256SUMS").read_bytes() == before
 
 
@@ -427,13 +427,13 @@ def test_resuming_what_is_done_says_so_and_changes_nothing(run, tmp_path):
     shutil.copy(out / "recipe.json", left / STARTED)
     done = run("train", FOREST, "-o", out, *FEW, "--resume")
     assert done.exit_code == 0, done.stderr
-    assert "is done; there is nothing to resume" in done.stderr
+    assert "is complete; there is nothing to resume" in done.stderr
     assert f"bundle: {out}" in done.stdout
     assert {p.name: p.stat().st_mtime_ns for p in out.iterdir()} == before
     assert not left.exists()
     other = run("train", FOREST, "-o", out, *FEW, "--resume", "--seed", "8")
     assert other.exit_code == 2
-    assert "is there already" in other.stderr
+    assert "already exists" in other.stderr
 
 
 def run_closed(descriptors, *words):

@@ -77,7 +77,7 @@ def test_held_out_judges_the_rows_that_the_training_held_out(run, trained):
     assert now["confusion"] == then["confusion"]
     shared = next(f for f in now["leaks"] if f["check"] == "shared rows")
     assert shared["status"] == "pass"
-    assert shared["text"].startswith(f"0 of {now['n_rows']} judged rows")
+    assert shared["text"].startswith(f"0 of {now['n_rows']} test rows")
 
 
 @pytest.mark.parametrize("setting", [
@@ -128,7 +128,7 @@ def test_training_rows_in_any_file_are_counted_and_warned_of_on_top(
     )
     n = int(shared["text"].split()[0])
     assert 30 < n <= 60
-    said = f"{n} of 600 judged rows ({n / 600:.1%}) have exactly the features"
+    said = f"{n} of 600 test rows ({n / 600:.1%}) have exactly the features"
     assert shared["status"] == "warn"
     assert said in shared["text"]
     assert "warning: " + said in done.stderr
@@ -143,7 +143,7 @@ def test_a_file_without_training_rows_is_not_warned_of(run, trained, tmp_path):
     words = ("--split", "train", "-s", f"path={later}")
     done = evaluate(run, trained / "b", *words, "--json", "-")
     assert done.exit_code == 0, done.stderr
-    assert "0 of 200 judged rows (0.0%)" in done.stdout
+    assert "0 of 200 test rows (0.0%)" in done.stdout
     assert "warning" not in done.stderr
 
 
@@ -155,7 +155,7 @@ def test_a_test_file_of_training_rows_is_refused_before_anything_is_trained(
     done = train(run, trained / "t.csv", tmp_path / "b", f"dataset.test={test}",
                  "split=official")  # fmt: skip
     assert done.exit_code == 2
-    assert "200 of 200 judged rows (100.0%)" in done.stderr
+    assert "200 of 200 test rows (100.0%)" in done.stderr
     assert not (tmp_path / "b").exists()
 
 
@@ -165,7 +165,7 @@ def test_a_test_file_with_some_training_rows_is_warned_of(run, trained, tmp_path
     done = train(run, trained / "t.csv", tmp_path / "b", f"dataset.test={test}",
                  "split=official")  # fmt: skip
     assert done.exit_code == 0, done.stderr
-    said = "10 of 200 judged rows (5.0%) have exactly the features of a training row"
+    said = "10 of 200 test rows (5.0%) have exactly the features of a training row"
     assert "warning: " + said in done.stderr
     assert done.stdout.index(said) < done.stdout.index("attacks detected")
     assert "publisher" not in done.stdout.split(said)[1]
@@ -177,9 +177,9 @@ def test_inspect_compares_a_test_file_of_one_s_own(run, trained, tmp_path):
     words = ("-s", f"path={trained / 't.csv'}", "-s", f"test={test}")
     done = run("data", "inspect", "table_file", *words)
     assert done.exit_code == 0, done.stderr
-    to_act_on = " ".join(done.stdout.split("To act on")[1].split())
+    to_act_on = " ".join(done.stdout.split("Warnings")[1].split())
     assert "50 rows of test (50.0%) also occur here" in to_act_on
-    assert "No training accepts test as its other file" in to_act_on
+    assert "Training rejects test as the other file" in to_act_on
     other = run("data", "inspect", "table_file", *words, "--split", "test", "--json")
     assert json.loads(other.stdout)["splits"][0]["name"] == "train"
     alone = run("data", "inspect", "table_file", *words[:2], "--json")

@@ -92,6 +92,4 @@ def test_inspect_names_the_label_twins_that_stand_aside(run, tmp_path, name):
     found = run("data", "inspect", "table_file", "-s", f"path={path}", "--json")
     assert found.exit_code == 0, found.stderr
     said = [w["text"] for w in json.loads(found.stdout)["warnings"]]
-    assert any(
-        f"tell the label, so no model learns from them: {name}." in t for t in said
-    )
+    assert any(f"reveal the label, so no model reads them: {name}." in t for t in said)

@@ -154,7 +154,7 @@ def test_a_missing_label_points_at_the_column_of_0_and_1_and_at_benign(load):
     assert 'benign = ""' in str(caught.value)
     table, told = load(flags["Label"], others={"attack_cat": attack_cat}, benign="")
     assert table.counts() == {"benign": 2, "backdoor": 2, "fuzzers": 2}
-    assert "'backdoors' and 'backdoor' are taken for one class" in told
+    assert "'backdoors' and 'backdoor' are treated as one class" in told
 
 
 def test_a_word_for_missing_is_quoted_with_the_line_that_would_name_it(load):
@@ -179,7 +179,7 @@ def test_the_line_to_write_names_the_words_for_benign_too(load):
 def test_a_word_for_benign_that_is_not_named_is_pointed_at(load):
     table, told = load(["ok", "normal", "dos"], benign="ok")
     assert benign(table) == [True, False, False]
-    assert "normal: taken for attacks, because benign does not name them" in told
+    assert "normal: treated as attacks, because benign does not list them" in told
 
 
 def test_another_column_of_0_and_1_is_offered_where_words_do_not_say_benign(load):
@@ -200,7 +200,7 @@ def test_with_a_label_named_the_other_label_columns_stand_aside(load):
     others = {"attack_cat": ["x", "y", None, "y"], "Label": [0, 1, 0, 1]}
     table, told = load([0, 1, 0, 1], others=others, label="label")
     assert table.schema.names == ("dur", "bytes")
-    assert "attack_cat, Label also tell the label" in told
+    assert "attack_cat, Label also reveal the label" in told
     kept, _ = load([0, 1, 0, 1], others={"type": [1, 2, 3, 4]}, label="label",
                    config=None)  # fmt: skip
     assert "type" not in kept.schema.names
@@ -220,7 +220,7 @@ def test_signs_and_numbers_are_never_taken_for_spellings(load):
 def test_spellings_of_one_class_are_one_and_told(load):
     table, told = load(["normal", "Brute_Force", "brute-force", "Brute  Force"])
     assert len(table.schema.classes) == 2
-    assert "taken for one class" in told
+    assert "treated as one class" in told
 
 
 # later rows

@@ -54,7 +54,7 @@ def test_everything_is_guessed_and_every_guess_is_told(file):
     assert table.y.tolist() == [0, 0, 0, 1, 1, 2, 2]
     assert table.extra.columns == ["src_ip", "dst_port", "timestamp", "label"]
     for fact in (
-        "the label is the column 'attack_cat'", "label also tells the label",
+        "the label is the column 'attack_cat'", "label also reveals the label",
         "benign is Normal", "numbers: duration, bytes, is_tls", "categories: proto",
         "src_ip (its name",
     ):  # fmt: skip
@@ -239,7 +239,7 @@ def test_a_row_with_a_word_among_numbers_is_set_aside_as_score_rejects_it(tmp_pa
     path = tmp_path / "bad.csv"
     path.write_text("\n".join(["pkts,label", *rows]) + "\n")
     table, told = load(path)
-    assert "rows set aside, as score rejects them: 1 of 20 (line 9)" in told
+    assert "rows rejected, as score rejects them: 1 of 20 (line 9)" in told
     assert "pkts: 1, first on line 9: 'many', expected a number" in told
     assert table.schema.column("pkts").kind == "numeric"
     assert (len(table), table.n_rejected) == (19, 1)
@@ -276,7 +276,7 @@ def test_a_parquet_file_cut_short_is_named(file, tmp_path):
     path = tmp_path / "cut.parquet"
     pl.read_csv(file).write_parquet(path)
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(DataError, match="cut short or damaged"):
+    with pytest.raises(DataError, match="truncated or damaged"):
         load(path)
 
 
@@ -295,7 +295,7 @@ def test_a_file_that_may_not_be_read_is_not_called_damaged(file, monkeypatch, su
 def test_a_gzip_file_cut_short_is_named(tmp_path):
     path = tmp_path / "cut.csv.gz"
     path.write_bytes(gzip.compress(CSV.encode())[:-9])
-    with pytest.raises(DataError, match="cut short"):
+    with pytest.raises(DataError, match="truncated"):
         load(path)
 
 
@@ -314,7 +314,7 @@ def test_nested_columns_are_refused(tmp_path):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(DataError, match="nothere.csv is not there"):
+    with pytest.raises(DataError, match="nothere.csv does not exist"):
         load(tmp_path / "nothere.csv")
 
 
@@ -437,7 +437,7 @@ def test_a_second_label_by_name_is_no_feature(tmp_path, name, given):
     labelled(90, **{name: lambda label, rng: rng.integers(0, 2, 90)}).write_csv(path)
     table, told = load(path, label=given)
     assert table.schema.names == ("dur", "bytes")
-    assert f"{name} also tells the label, so it is no feature" in told
+    assert f"{name} also reveals the label, so it is not used as a feature" in told
     assert name in table.extra.columns
 
 

@@ -46,7 +46,7 @@ def test_resume_with_another_recipe_is_refused_and_with_the_same_goes_on(
 
 def test_a_run_that_fails_before_it_learnt_anything_leaves_nothing(tmp_path):
     recipe = Recipe.load("nsl_kdd/random_forest-none")
-    with pytest.raises(DataError, match="not here"):
+    with pytest.raises(DataError, match="is missing"):
         run(recipe, folders=[], output=tmp_path / "b")
     assert list(tmp_path.iterdir()) == []
 
@@ -60,7 +60,7 @@ def test_what_is_no_bundle_is_never_replaced_and_said_before_training(
     def start(_event):
         pytest.fail("the run began")
 
-    with pytest.raises(StorageError, match="is no bundle"):
+    with pytest.raises(StorageError, match="is not a bundle"):
         run(recipe, folders=[], output=tmp_path, overwrite=overwrite, on_event=start)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 

@@ -96,7 +96,7 @@ def shared_rows(findings):
 def test_shared_rows_of_published_files_are_counted(parts, n, status):
     finding = shared_rows(check(parts[0], beside(*parts, n), OFFICIAL))
     assert finding["status"] == status
-    assert f"{n} of 100 judged rows ({n}.0%)" in finding["text"]
+    assert f"{n} of 100 test rows ({n}.0%)" in finding["text"]
 
 
 def test_shared_rows_of_a_file_of_one_s_own_are_warned_of_from_the_first_per_cent(
@@ -105,7 +105,7 @@ def test_shared_rows_of_a_file_of_one_s_own_are_warned_of_from_the_first_per_cen
     assert shared_rows(check(parts[0], beside(*parts, 0), OWN))["status"] == "pass"
     finding = shared_rows(check(parts[0], beside(*parts, 1), OWN))
     assert finding["status"] == "warn"
-    assert finding["text"].startswith("1 of 100 judged rows (1.0%)")
+    assert finding["text"].startswith("1 of 100 test rows (1.0%)")
 
 
 def test_a_file_of_one_s_own_made_of_training_rows_is_refused(parts):
@@ -402,7 +402,7 @@ def test_the_official_nsl_kdd_files_share_664_rows(data_folders):
 
     train, test = (datasets.load("nsl_kdd", s, folders=data_folders) for s in ("train", "test"))  # fmt: skip  # noqa: E501
     findings = {f["check"]: f for f in check(train, test, OFFICIAL)}
-    assert "664 of 22,544 judged rows" in findings["shared rows"]["text"]
+    assert "664 of 22,544 test rows" in findings["shared rows"]["text"]
     assert findings["identifiers"]["status"] == "pass"
     assert findings["single columns"]["status"] == "pass"
 

@@ -44,7 +44,7 @@ def test_focal_loss_is_the_papers():
 
 
 def test_a_model_without_a_loss_refuses_one():
-    with pytest.raises(RecipeError, match="'lightgbm' has no loss to choose; expected"):
+    with pytest.raises(RecipeError, match="'lightgbm' does not use a loss; expected"):
         Recipe.load("synthetic/lightgbm-none", loss="focal")
 
 

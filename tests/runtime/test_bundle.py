@@ -257,7 +257,7 @@ def test_a_folder_that_is_no_bundle_is_never_touched(
 ) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.txt").write_text("years of work")
-    with pytest.raises(StorageError, match="is no bundle"):
+    with pytest.raises(StorageError, match="is not a bundle"):
         bundles.save(tmp_path / "home", **parts, overwrite=True)
     assert (tmp_path / "home" / "thesis.txt").read_text() == "years of work"
     assert [p.name for p in tmp_path.iterdir()] == ["home"]
@@ -339,7 +339,7 @@ def test_a_link_is_refused(copy: Path, tmp_path: Path) -> None:
 def test_a_pipe_is_refused_without_waiting_for_it(copy: Path) -> None:
     (copy / "card.md").unlink()
     os.mkfifo(copy / "card.md")
-    with pytest.raises(BundleError, match="no plain file"):
+    with pytest.raises(BundleError, match="special file"):
         bundles.load(copy)
 
 
@@ -383,7 +383,7 @@ def test_golden_rows_that_are_decided_otherwise_are_refused(
 ) -> None:
     assert bundles.load(copy).golden_decided.any()
     change_json(copy / "decision.json", **change)
-    with pytest.raises(BundleError, match="golden rows score otherwise"):
+    with pytest.raises(BundleError, match="golden rows get other scores"):
         bundles.load(copy)
 
 
@@ -397,7 +397,7 @@ def test_changed_scaling_is_found_by_the_golden_rows(copy: Path) -> None:
     fill = json.loads((copy / "preprocessor.json").read_text())["scaler"]
     fill["center"] = [c + 0.5 for c in fill["center"]]
     change_json(copy / "preprocessor.json", scaler=fill)
-    with pytest.raises(BundleError, match="golden rows score otherwise"):
+    with pytest.raises(BundleError, match="golden rows get other scores"):
         bundles.load(copy)
 
 

@@ -85,7 +85,7 @@ def test_a_record_like_a_normal_one_says_so(bundle: Bundle) -> None:
     calm = int(np.flatnonzero(~bundle.decide(bundle.reference).is_attack)[0])
     found = explain(bundle, bundle.reference, calm)
     assert found.contributions == ()
-    assert "equals a normal record" in found.text
+    assert "equals a benign record" in found.text
 
 
 def test_columns_that_say_the_same_share_the_push(
@@ -138,7 +138,7 @@ def test_words_name_value_normal_value_and_direction(
     first = found.contributions[0]
     assert f"Called {found.verdict.label}" in found.text
     assert f"{first.column} is " in found.text
-    assert "where similar normal traffic has" in found.text
+    assert "where similar benign traffic has" in found.text
     assert ("towards attack" in found.text) == any(
         c.push > 0 for c in found.contributions
     )

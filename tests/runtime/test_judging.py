@@ -134,12 +134,12 @@ def test_a_model_that_answers_nan_calls_nothing_benign(
     nan_bundle: Bundle, small_table: Table, tmp_path: Path
 ) -> None:
     table = small_table.take(np.arange(8))
-    with pytest.raises(DataError, match="row 4: found values it has no finite score"):
+    with pytest.raises(DataError, match="row 4: found values without a finite score"):
         nan_bundle.decide(table)
     with pytest.raises(DataError, match="finite"):
         nan_bundle.decide_record(table.frame.row(3, named=True))
     table.frame.write_csv(tmp_path / "in.csv")
-    with pytest.raises(DataError, match="line 5: found values it has no finite score"):
+    with pytest.raises(DataError, match="line 5: found values without a finite score"):
         score_file(nan_bundle, tmp_path / "in.csv", tmp_path / "out.csv")
     summary = score_file(
         nan_bundle, tmp_path / "in.csv", tmp_path / "out.csv", on_bad_row="reject"

@@ -274,9 +274,9 @@ def test_one_name_for_two_files_is_refused(
     bundle: Bundle, source: Path, tmp_path: Path
 ) -> None:
     before = source.read_bytes()
-    with pytest.raises(StorageError, match="named twice"):
+    with pytest.raises(StorageError, match="given twice"):
         score_file(bundle, source, source)
-    with pytest.raises(StorageError, match="named twice"):
+    with pytest.raises(StorageError, match="given twice"):
         score_file(bundle, source, tmp_path / "o", rejects=tmp_path / "." / "o")
     assert source.read_bytes() == before
 

@@ -53,7 +53,7 @@ def test_a_wrong_password_is_told_in_one_sentence_and_the_address_is_kept(app, p
     ("data", "said"),
     [
         ({"email": "", "password": "x"}, "Type your e-mail address"),
-        ({"email": "nonsense", "password": "x"}, "This is no e-mail address"),
+        ({"email": "nonsense", "password": "x"}, "This is not a valid e-mail address"),
         ({"email": "a@example.org", "password": ""}, "Type a password"),
     ],
 )
@@ -100,7 +100,7 @@ def test_a_changed_password_is_the_only_one_that_works(app, people):
         ("wrong wrong wrong", GOOD, "This is not your password"),
         (None, "short", "12 or more are needed"),
         (None, "password123456", "first that are tried"),
-        (None, None, "the password you have now"),
+        (None, None, "your current password"),
     ],
 )
 def test_what_is_wrong_with_a_change_of_password_is_told(people, old, new, said):
@@ -166,7 +166,10 @@ def test_nobody_signs_up_where_it_is_not_open(build, settings, policy):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ({"email": "no address", "password": GOOD}, "This is no e-mail address"),
+        (
+            {"email": "no address", "password": GOOD},
+            "This is not a valid e-mail address",
+        ),
         ({"email": "a@example.org", "password": "short"}, "12 or more"),
         ({"email": "", "password": GOOD}, "Type your e-mail address"),
         ({"email": "lamp.gravel@x.org", "password": "lamp-gravel-2024"}, "are tried"),
@@ -221,10 +224,10 @@ class TestPeople:
     @pytest.mark.parametrize(
         ("email", "password", "role", "said"),
         [
-            ("nobody", GOOD, "viewer", "no e-mail address"),
+            ("nobody", GOOD, "viewer", "not a valid e-mail address"),
             ("a@example.org", "short", "viewer", "12 or more"),
             ("a@example.org", GOOD, "amin", "did you mean admin"),
-            ("a\r\nBcc: x@example.org", GOOD, "viewer", "no e-mail address"),
+            ("a\r\nBcc: x@example.org", GOOD, "viewer", "not a valid e-mail address"),
         ],
     )
     def test_what_is_wrong_is_told(self, app, email, password, role, said):

@@ -140,7 +140,10 @@ def test_an_account_is_deleted_with_its_sessions_and_its_lines_stay(app, people)
 def test_an_admin_changes_an_address_that_is_free(app, people):
     admin, viewer = people("admin"), people("viewer")
     path = f"/admin/users/{viewer.user_id}/email"
-    for wrong, said in (("nobody", "no e-mail address"), (admin.email, "already")):
+    for wrong, said in (
+        ("nobody", "not a valid e-mail address"),
+        (admin.email, "already"),
+    ):
         admin.send(path, {"email": wrong})
         assert said in admin.get("/admin/users").text
         assert stored(app, viewer).email == viewer.email

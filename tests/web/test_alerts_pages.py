@@ -91,7 +91,7 @@ def test_nobody_changes_what_is_not_theirs_to_see(people, kept, alert, app):
 def test_an_alert_shows_its_record_its_reasons_and_what_to_do(people, kept):
     viewer = people("viewer")
     page = viewer.get(f"/alerts/{kept(viewer)}")
-    for words in ("What pushed the verdict", "What to do next", "src_bytes",
+    for words in ("Contributions to the verdict", "What to do next", "src_bytes",
                   "made-up rows", "T1498"):  # fmt: skip
         assert words in page.text
     assert len(page.data) < 200_000
@@ -120,7 +120,7 @@ def test_an_alert_of_a_model_that_is_gone_says_so(people, kept, app):
     (home.bundles / "small").rename(home.bundles / ".gone")
     page = viewer.get(f"/alerts/{number}")
     assert page.status_code == 200
-    assert "not here any more" in page.text
+    assert "was deleted, so" in page.text
 
 
 @pytest.mark.databases
@@ -191,7 +191,7 @@ def test_the_second_of_two_tabs_is_told_and_loses_nothing(people, kept, alert, a
     page = viewer.send(f"/alerts/{number}", late)
     assert page.status_code == 409
     assert "Now (version 2)" in page.text
-    assert "What you sent (on version 1)" in page.text
+    assert "Your change (to version 1)" in page.text
     assert ">\nI saw a shell</textarea>" in page.text
     assert '<option value="r2l" selected>' in page.text
     assert 'name="version" value="2"' in page.text
@@ -226,7 +226,7 @@ def test_picked_alerts_change_together_but_for_those_that_changed(people, kept, 
     assert [alert(n).state for n in made] == ["closed", "closed", "open"]
     page = viewer.get(answer.location).text
     assert "2 alerts closed." in page
-    assert "1 changed while you looked" in page
+    assert "1 changed in the meantime" in page
     viewer.send(
         "/alerts/bulk",
         {"picked": [f"{n}-2" for n in made], "action": "wrong", "true_label": "benign"},
@@ -237,11 +237,11 @@ def test_picked_alerts_change_together_but_for_those_that_changed(people, kept, 
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ({"action": "close"}, "No alert was picked"),
-        ({"picked": "1-1"}, "Found no action"),
+        ({"action": "close"}, "No alert is selected"),
+        ({"picked": "1-1"}, "Choose an action"),
         ({"picked": "1-1", "action": "wrong"}, "Found no class"),
         ({"picked": "1-1", "action": "wrong", "true_label": "dos"}, "cannot be"),
-        ({"picked": "77-1", "action": "close"}, "None of the picked"),
+        ({"picked": "77-1", "action": "close"}, "The selected alerts do not exist"),
         ({"picked": ["x", "1", "-", "9" * 40 + "-1"], "action": "close"}, "No alert"),
         ({"picked": [f"{n}-1" for n in range(250)], "action": "close"}, "at most"),
     ],

@@ -213,7 +213,7 @@ def test_readyz_without_a_model_or_a_database(app, monkeypatch):
     monkeypatch.setattr(health.migrations, "check", away)
     answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json["lacking"] == ["the database does not answer"]
+    assert answer.json["lacking"] == ["the database is not responding"]
     assert int(answer.headers["Retry-After"]) > 0
 
 

@@ -95,7 +95,7 @@ def test_a_person_has_no_more_waiting_jobs_however_many_come_at_once(
     with database.session() as session:
         stopped = session.scalars(select(Job).where(Job.state == "stopped")).all()
         for job in stopped:
-            with pytest.raises(DataError, match="2 of your jobs wait or run"):
+            with pytest.raises(DataError, match="2 of your jobs are queued or running"):
                 queue.requeue(session, job, most_waiting=2)
         live = session.scalars(select(Job).where(Job.state == "queued")).first()
         assert not queue.requeue(session, live, most_waiting=2)
@@ -190,7 +190,7 @@ def test_a_link_to_set_a_password_works_once_however_often_it_is_sent_at_once(
     kept = [k for k, answer in enumerate(answers) if answer.status_code == 302]
     assert len(kept) == 1
     for k, answer in enumerate(answers):
-        assert (k in kept) != ("was used already" in answer.text)
+        assert (k in kept) != ("was already used" in answer.text)
     for k in range(N):
         throttled = app.test_client()
         answer = throttled.send(

@@ -46,7 +46,7 @@ def test_a_weak_password_or_a_taken_address_is_refused_in_a_line(run, ann):
     for email, password, said in [
         ("bob@example.org", "short", "12 or more are needed"),
         (ann, PASSWORD, "there is an account for ann@example.org already"),
-        ("nonsense", PASSWORD, "is no e-mail address"),
+        ("nonsense", PASSWORD, "is not a valid e-mail address"),
     ]:
         done = run("user", "add", email, "--password-stdin", input=password + "\n")
         assert done.exit_code == 2, done.output
@@ -120,7 +120,7 @@ def test_options_win_over_the_file_and_unknown_keys_are_named(run, home, tmp_pat
     with pytest.raises(DataError, match=r"other\.toml: unknown key 'thread'.*threads"):
         servers.load(home, other)
     other.write_text("threads = \n")
-    with pytest.raises(DataError, match="is no TOML"):
+    with pytest.raises(DataError, match="is not valid TOML"):
         servers.load(home, other)
     with pytest.raises(DataError, match="cannot be read"):
         servers.load(home, tmp_path / "missing.toml")
@@ -179,7 +179,7 @@ def test_a_secret_that_is_no_text_is_said_in_a_line(run, ann, home):
     os.mkfifo(path, 0o600)  # nobody writes to it: to read it would wait
     done = run("user", "list")
     assert done.exit_code == 2
-    assert "is no plain file" in done.output
+    assert "is not a regular file" in done.output
 
 
 def test_where_a_server_listens_is_written_for_its_owner_alone(home):

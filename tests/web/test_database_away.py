@@ -63,7 +63,7 @@ def test_no_page_needs_the_database_to_say_that_it_is_away(
         for path, wanted in ALIVE.items():
             assert status(client, path) == wanted
         answer = client.get("/login")
-        assert "Back in a moment" in answer.text
+        assert "Temporarily unavailable" in answer.text
         assert int(answer.headers["Retry-After"]) > 0
         assert client.get("/nowhere").status_code in (404, 503)
         sent = client.post("/login", data={"email": "a@example.org", "password": "x"})
@@ -166,7 +166,7 @@ def test_a_database_that_cannot_write_is_507_and_not_said_to_be_away(
     assert person.get("/login").status_code == 200
     answer = person.log_in()
     assert answer.status_code == 507
-    assert "No room left" in answer.text
+    assert "No space left" in answer.text
     assert key.ask("GET", "/me").status_code == 200
     done = key.ask("POST", "/uploads?name=a.csv", data=b"a,b\n1,2\n")
     assert (done.status_code, done.json["error"]["type"]) == (507, "StorageError")

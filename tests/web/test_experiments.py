@@ -128,7 +128,7 @@ WRONG = [
     ("learning_rate", "fast", "a valid number"),
     ("batch_size", "1.5", "a valid integer"),
     ("false_alarm_budget", "2", "less than 1"),
-    ("max_rows_per_class", "9", "takes no such number"),
+    ("max_rows_per_class", "9", "has no such parameter"),
     ("scaling", "best", "expected"),
     ("target", "all", "expected"),
     ("split", "mine", ""),
@@ -225,10 +225,10 @@ def test_the_same_recipe_is_not_trained_twice(app, analyst, here):
     analyst.send("/experiments/new", FIELDS)
     again = analyst.send("/experiments/new", FIELDS)
     assert again.status_code == 422
-    assert "in the list already" in again.text
+    assert "already in the list" in again.text
     name = only_job(app).payload["name"]
     (here.home.bundles / name).mkdir()
-    assert "this very recipe" in analyst.send("/experiments/new", FIELDS).text
+    assert "this recipe" in analyst.send("/experiments/new", FIELDS).text
 
 
 def test_without_the_training_parts_the_page_says_how_to_get_them(

@@ -72,7 +72,7 @@ def test_the_embedded_rows_are_explored_at_once_and_kept(people, settings):
 def test_each_view_shows_its_part(people):
     viewer = people("viewer")
     for view, holds in (
-        ("overview", "What to act on"),
+        ("overview", "Warnings"),
         ("columns", "src_bytes"),
         ("together", "Columns that go together (Pearson)"),
     ):
@@ -104,7 +104,7 @@ def test_files_that_are_not_here_are_named_with_what_to_do(people, settings):
     page = people("analyst").get("/explore/nsl_kdd").text
     assert "KDDTrain+" in page
     assert "evenflow data fetch nsl_kdd" in page
-    assert "Look at it" not in page
+    assert "Start exploration" not in page
     assert str(settings.home) not in page
 
 
@@ -137,7 +137,7 @@ def test_only_an_analyst_starts_a_look_and_it_is_audited(app, people, work):
     (job,) = jobs(app)
     assert (job.state, job.error) == ("done", "")
     done = analyst.get("/explore/synthetic/state")
-    assert "It has been looked at" in done.text
+    assert "Exploration finished" in done.text
     over = analyst.get(
         "/explore/synthetic/state", headers={"If-None-Match": done.headers["ETag"]}
     )
@@ -151,7 +151,7 @@ def test_a_published_data_set_is_looked_at_by_a_worker(
     settings = settings.model_copy(update={"data_folders": tuple(data_folders)})
     app = build(settings)
     analyst = people("analyst", app=app)
-    assert "Look at it" in analyst.get("/explore/nsl_kdd").text
+    assert "Start exploration" in analyst.get("/explore/nsl_kdd").text
     analyst.send("/explore/nsl_kdd/look")
     here = worker.Workplace.open(settings)
     assert worker.run_one(here, "train")
@@ -172,7 +172,7 @@ def test_a_failed_look_says_why_without_folders(app, people, settings, work):
     assert "KDDTrain+" in job.error
     assert str(settings.home) not in job.error
     assert (
-        "The last look at it failed"
+        "The last exploration failed"
         in people("viewer").get("/explore/nsl_kdd/state").text
     )
 

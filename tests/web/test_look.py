@@ -236,7 +236,7 @@ def test_a_question_is_asked_before_a_form_is_sent(visit, served):
     assert seen["posted"] == 0
     visit.get_by_role("button", name="Delete").click()
     with visit.expect_response("**/count"):
-        dialog.get_by_text("Yes, go on").click()
+        dialog.get_by_text("Yes, continue").click()
     assert seen["posted"] == 1
 
 

@@ -375,7 +375,7 @@ def test_a_wrong_value_in_a_line_is_named_with_its_column_and_place(
         ("hello", "found 1 field .* and no column's name"),
         ("0,tcp,http,SF," + "0," * 60 + "0", "found 65 fields"),
         ("{\"count\": 3}", "40 columns are missing: duration"),
-        ("{\"count\": ", "starts like JSON and is none"),
+        ("{\"count\": ", "starts like JSON but is invalid"),
         ("[1, 2]", "found a JSON list, expected one JSON object"),
         ("[" * 100_000, "found"),
         ("duration,count", "a header line and no lines of values"),

@@ -69,9 +69,9 @@ def test_an_example_of_each_class_fills_the_form_and_gets_its_verdict(
     assert "What to do next" in shown.text
     assert "made-up rows" in shown.text
     if label == "benign":  # the model keeps that very row to compare with
-        assert "no column differs from normal" in shown.text
+        assert "no column differs from benign traffic" in shown.text
     else:
-        assert "What pushed the verdict" in shown.text
+        assert "Contributions to the verdict" in shown.text
         assert "This speaks for an attack." in shown.text
     assert len(shown.data) < 200_000
 
@@ -261,7 +261,7 @@ def test_without_a_model_the_page_says_how_far_the_first_training_is(app, people
     with web.database.session() as session:
         session.delete(session.get(Setting, "active_bundle"))
     web.detectors._active = (-10.0, None)
-    assert "No training is under way" in viewer.get("/record").text
+    assert "No training is running" in viewer.get("/record").text
     progress = {"epochs": [{"number": 3, "epochs": 8}]}
     with web.database.session() as session:
         session.add(

@@ -63,7 +63,10 @@ def forget_active(here):
 
 def test_a_training_becomes_a_model(app, analyst, here):
     job_id = put(here, small(), analyst.user_id)
-    assert "It waits for the worker" in analyst.get(f"/experiments/{job_id}/state").text
+    assert (
+        "the worker starts it within seconds"
+        in analyst.get(f"/experiments/{job_id}/state").text
+    )
     assert worker.run_one(here, "train") == job_id
     job = job_of(here, job_id)
     assert (job.state, job.error) == ("done", "")
@@ -133,7 +136,7 @@ def test_a_stopped_training_keeps_its_checkpoint_and_goes_on(
     assert job.state == "stopped"
     partial = here.home.bundles / f"{job.payload['name']}.partial"
     assert (partial / "checkpoint.npz").exists()
-    assert "It was stopped" in analyst.get(f"/experiments/{job_id}").text
+    assert "Stopped" in analyst.get(f"/experiments/{job_id}").text
     assert analyst.send(f"/experiments/{job_id}/resume").status_code == 303
     assert analyst.send(f"/experiments/{job_id}/resume").status_code == 409
     assert worker.run_one(here, "train") == job_id

@@ -66,7 +66,7 @@ def test_after_the_password_a_code_is_asked_for(app, people):
     assert answer.headers["Location"].startswith("/tf-validate")
     assert browser.get("/account").status_code == 302, "the password is not enough"
     wrong = "000000" if code(secret) != "000000" else "111111"
-    assert "not the code" in browser.send("/tf-validate", {"code": wrong}).text
+    assert "code is wrong" in browser.send("/tf-validate", {"code": wrong}).text
     assert browser.get("/account").status_code == 302
     assert browser.send("/tf-validate", {"code": code(secret)}).status_code == 302
     assert browser.get("/account").status_code == 200

@@ -2,7 +2,7 @@
 
 Exit codes: 0 done, 2 something given was wrong (one line says what, what was
 expected and what to do), 130 stopped by Ctrl-C, 129 and 143 stopped by SIGHUP and
-SIGTERM, 141 the reader of a pipe left, 1 a bug of ours. Each command is one call of
+SIGTERM, 141 the reader of a pipe left, 1 a bug in evenflow. Each command is one call of
 the library; nothing heavy is imported before a command needs it.
 """
 
@@ -64,7 +64,7 @@ class Commands(Guarded):
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="evenflow", message="evenflow %(version)s")
 def main() -> None:
-    """Train, judge and run network intrusion detectors.
+    """Train, evaluate and run network intrusion detectors.
 
     Published files are looked for in the folders of EVENFLOW_DATA and in
     ~/.cache/evenflow/datasets. Every command takes --help.

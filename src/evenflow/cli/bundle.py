@@ -1,4 +1,4 @@
-"""``evenflow bundle``: what a bundle is, and whether it is whole."""
+"""``evenflow bundle``: show or verify a bundle."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from evenflow.cli.text import columns, pairs, plain_lines
 from evenflow.errors import BundleError
 
 
-@click.group(cls=Group, short_help="Show or verify a trained detector.")
+@click.group(cls=Group, short_help="Show or verify a trained model.")
 def bundle() -> None:
-    """Show or verify a bundle, the folder that holds a trained detector."""
+    """Show or verify a bundle, the folder that holds a trained model."""
 
 
-@bundle.command("show", short_help="Say what a detector reads and reaches.")
+@bundle.command("show", short_help="Show what a model reads and how well it performs.")
 @click.argument("folder", metavar="BUNDLE", type=options.PATH)
 @click.option("--card", is_flag=True, help="Print the model card.")
 @options.as_json
 def show(folder: Path, *, card: bool, as_json: bool) -> None:
-    """Say what the detector in BUNDLE reads, decides, and was judged to do."""
+    """Show what the model in BUNDLE reads and decides, and how well it performs."""
     from evenflow.runtime import bundle as bundles
 
     found = bundles.load(folder)
@@ -71,7 +71,7 @@ def show(folder: Path, *, card: bool, as_json: bool) -> None:
 @click.argument("folder", metavar="BUNDLE", type=options.PATH)
 @options.as_json
 def verify(folder: Path, *, as_json: bool) -> None:
-    """Check BUNDLE: every file's sum, the model, the golden rows scored again."""
+    """Verify BUNDLE: the checksum of every file, the model, and its golden rows."""
     from evenflow.runtime.verify import verify as passed_checks
 
     passed = passed_checks(folder)
@@ -87,8 +87,8 @@ def _report(folder: Path, report: Mapping[str, Any]) -> str:
         return summary(report)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise BundleError(
-            f"{folder / 'report.json'}: found a report whose parts do not fit together "
-            f"({type(error).__name__}: {error}), expected one as evenflow writes it. "
+            f"{folder / 'report.json'}: found an inconsistent report "
+            f"({type(error).__name__}: {error}), expected one written by evenflow. "
             "Train the model again"
         ) from error
 

@@ -44,7 +44,7 @@ def main(words: list[str]) -> int:
         logger.error("%s", error)
         return GIVEN_IS_WRONG
     except Exception:
-        logger.exception("a fault ended %s", " ".join(words))
+        logger.exception("%s ended with an error", " ".join(words))
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""``evenflow compare``: recipes side by side, over seeds, beside published figures."""
+"""``evenflow compare``: recipes side by side, over seeds, with published figures."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from evenflow.places import folders as data_folders
 @click.option(
     "--no-baselines",
     is_flag=True,
-    help="Leave out the unbalanced model and the trees that stand beside.",
+    help="Leave out the baselines: the unbalanced model and the trees.",
 )
 @click.option("--keep-bundles", is_flag=True, help="Save each cell's bundle too.")
 @options.device
@@ -62,12 +62,12 @@ def compare(
     data_dir: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    """Train every RECIPE with several seeds and set the results side by side.
+    """Train every RECIPE with several seeds and compare the results.
 
-    Finished cells are kept in DIR/cells and not run again, so a stopped comparison
-    goes on with the same command. Beside every balanced model stands the same model
-    without balancing, its threshold moved in the same way; beside every network a
-    forest and boosted trees. A cell that fails is reported and costs no other.
+    Finished cells are saved in DIR/cells and not run again, so the same command
+    continues a stopped comparison. Every balanced model is compared with the same
+    model without balancing, its threshold set in the same way; every network also with
+    a random forest and boosted trees. A cell that fails is reported; the others go on.
     """
     from evenflow import api
     from evenflow.judge.tables.comparison import measured
@@ -81,7 +81,7 @@ def compare(
     again += [] if device == "auto" else ["--device", device]
     again += ["--deterministic"] if deterministic else []
     again += [part for folder in data_dir for part in ("--data-dir", str(folder))]
-    hint = f"Finished cells are kept; go on with: {shlex.join(again)}"
+    hint = f"Finished cells are saved; continue with: {shlex.join(again)}"
     with resumable(hint), voice().events() as on_event:
         made = api.compare(
             chosen,
@@ -103,7 +103,7 @@ def compare(
             click.echo(f"{grid.title}\n")
             click.echo(columns(grid.head, grid.rows, right=right))
             click.echo(f"\n{grid.note}\n")
-        click.echo(f"tables, page and charts, published figures beside: {output}")
+        click.echo(f"tables, page and charts, with published figures: {output}")
     for failed in made.failed:
         click.echo(
             f"Error: {failed.name} with seed {failed.seed}: {failed.error}", err=True

@@ -1,4 +1,4 @@
-"""``evenflow data``: which data sets there are, getting them, looking at them."""
+"""``evenflow data``: list, fetch and inspect data sets."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ def data() -> None:
     """List, fetch and inspect data sets."""
 
 
-@data.command("list", short_help="List the data sets and what is here.")
+@data.command(
+    "list", short_help="List the data sets and whether their files are present."
+)
 @options.data_dir
 @options.as_json
 def list_datasets(data_dir: tuple[Path, ...], *, as_json: bool) -> None:
-    """List the data sets, their parts, and whether their files are here."""
+    """List the data sets, their parts, and whether their files are present."""
     from evenflow import datasets
 
     roots = folders(data_dir)
@@ -60,9 +62,9 @@ def list_datasets(data_dir: tuple[Path, ...], *, as_json: bool) -> None:
 )
 @options.as_json
 def fetch(name: str, output: Path | None, *, as_json: bool) -> None:
-    """Download the published files of NAME, over https, verified, whole or not at all.
+    """Download the published files of NAME over https and verify their checksums.
 
-    Where no address can be trusted, it says which file to get and where to put it.
+    If there is no trusted address, prints which file to get and where to put it.
     """
     from evenflow import datasets
 
@@ -76,9 +78,9 @@ def fetch(name: str, output: Path | None, *, as_json: bool) -> None:
         click.echo(path)
 
 
-@data.command("inspect", short_help="Say what is in a data set.")
+@data.command("inspect", short_help="Describe a data set.")
 @click.argument("name")
-@click.option("--split", help="Which part to look at  [default: the first]")
+@click.option("--split", help="Part to describe  [default: the first]")
 @click.option(
     "--html", metavar="FILE", type=options.PATH, help="Write a page with charts."
 )
@@ -101,10 +103,10 @@ def inspect(
     data_dir: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    """Say what is in a data set: rows, classes, gaps, copies, what tells them apart.
+    """Describe a data set: rows, classes, missing values, copies, informative columns.
 
-    The other parts of the data set, where their files are here, are compared with
-    the one looked at: shared rows, unseen attack types.
+    The other parts of the data set, if their files are present, are compared with the
+    one described: shared rows, unseen attack types.
     """
     from evenflow import datasets
     from evenflow.prepare.explore import explore

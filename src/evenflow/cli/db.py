@@ -1,4 +1,4 @@
-"""``evenflow db``: the server's database, brought up to date, saved and put back."""
+"""``evenflow db``: upgrade, back up and restore the server's database."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def db() -> None:
     """Upgrade, back up or restore the database of a server."""
 
 
-@db.command("upgrade", short_help="Bring the database to this version.")
+@db.command("upgrade", short_help="Upgrade the database to this version.")
 @servers.server
 def upgrade(home: Path | None, config: Path | None, **given: Any) -> None:
-    """Bring the database to this version of evenflow; `serve` does so at its start."""
+    """Upgrade the database to this version, as `serve` does when it starts."""
     settings = servers.load(home, config, given)
     from evenflow.web.store import migrations
 
@@ -40,14 +40,14 @@ def upgrade(home: Path | None, config: Path | None, **given: Any) -> None:
         click.echo(f"The database is at version {migrations.current(database)}")
 
 
-@db.command("backup", short_help="Save the database into FILE.")
+@db.command("backup", short_help="Back up the database to FILE.")
 @click.argument("file", type=options.PATH)
 @servers.server
-@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 def backup(
     home: Path | None, config: Path | None, *, file: Path, force: bool, **given: Any
 ) -> None:
-    """Save the database into FILE, checked, while servers go on.
+    """Back up the database to FILE and verify the copy; servers keep running.
 
     Bundles, uploads and results are folders beside it: copy the data folder for
     those. PostgreSQL needs its program pg_dump on PATH.
@@ -59,20 +59,20 @@ def backup(
         backups.backup(database, file, run=_run, force=force)
     is_mixed = is_stream(file)  # the words must not follow the bytes in standard output
     size = "" if is_mixed else f", {file.stat().st_size:,} bytes"
-    click.echo(f"The database is in {file}{size}", err=is_mixed)
+    click.echo(f"Saved the database to {file}{size}", err=is_mixed)
 
 
-@db.command("restore", short_help="Put the database of FILE back.")
+@db.command("restore", short_help="Restore the database from FILE.")
 @click.argument("file", type=options.PATH)
 @servers.server
 @click.option("--force", is_flag=True, help="Replace a database that is not empty.")
 def restore(
     home: Path | None, config: Path | None, *, file: Path, force: bool, **given: Any
 ) -> None:
-    """Put the database that FILE holds back, and bring it to this version.
+    """Restore the database from FILE and upgrade it to this version.
 
-    Refused while a server runs. Whoever was logged in at the time of the backup is
-    logged in again.
+    Refused while a server runs. People who were logged in at the time of the backup
+    are logged in again.
     """
     settings = servers.load(home, config, given)
     from evenflow.web.store import backup as backups
@@ -86,14 +86,14 @@ def restore(
         click.echo(left, err=True)
 
 
-@db.command("adopt", short_help="Use the data folder and this database together.")
+@db.command("adopt", short_help="Pair the data folder with this database.")
 @servers.server
 def adopt(home: Path | None, config: Path | None, **given: Any) -> None:
-    """Use the data folder and this database together from now on.
+    """Pair the data folder with this database.
 
-    A start is refused where they do not belong together. After this command it is
-    not; what either belonged to before is then refused. Uploads and results that the
-    database does not know are set aside, in the folder set-aside of the data folder.
+    A server does not start with a data folder and a database that are not paired.
+    Pairing them ends their earlier pairings. Uploads and results that the database does
+    not know are moved to the folder set-aside of the data folder.
     """
     settings = servers.load(home, config, given)
     from evenflow.web.store import migrations, pairing
@@ -101,7 +101,7 @@ def adopt(home: Path | None, config: Path | None, **given: Any) -> None:
     with _alone(settings) as (home_folder, database):
         migrations.upgrade(database)
         pairing.adopt(home_folder, database)
-    voice().say(f"{settings.home} and the database belong together now")
+    voice().say(f"{settings.home} is now paired with the database")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""``evenflow demo``: the main job from rows to verdicts, on one screen."""
+"""``evenflow demo``: the whole workflow, from rows to verdicts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ N_RECORDS = 500
 SHOWN = 8
 
 
-@click.command(cls=Command, short_help="Show the main job from end to end.")
+@click.command(cls=Command, short_help="Run the whole workflow on example data.")
 @click.option(
     "-o",
     "--output",
@@ -32,7 +32,7 @@ SHOWN = 8
     type=options.PATH,
     default="demo",
     show_default=True,
-    help="Folder for everything made.",
+    help="Folder for all output.",
 )
 @click.option(
     "--data",
@@ -41,11 +41,11 @@ SHOWN = 8
 )
 @options.data_dir
 def demo(output: Path, data: str | None, data_dir: tuple[Path, ...]) -> None:
-    """Show the main job: look, balance, train, compare, save, score, explain.
+    """Run the whole workflow: explore, balance, train, compare, save, score, explain.
 
-    Uses NSL-KDD where its files are found and otherwise an embedded, made-up data
-    set, and says which. Nothing is downloaded and nothing is asked. Stopped, it goes
-    on where it was.
+    Uses NSL-KDD if its files are found, otherwise an embedded synthetic data set, and
+    prints which one. Downloads nothing and asks nothing. A stopped run continues where
+    it stopped.
     """
     start = time.monotonic()
     roots = folders(data_dir)
@@ -56,7 +56,7 @@ def demo(output: Path, data: str | None, data_dir: tuple[Path, ...]) -> None:
     bundle = _compare(name, roots, output)
     _title("3. Score new records")
     records = _score(name, roots, output, bundle)
-    _title("4. Why one of them")
+    _title("4. Explain one verdict")
     _explain(records, output, bundle)
     _title(f"Done in {(time.monotonic() - start) / 60:.1f} minutes")
     click.echo(
@@ -91,13 +91,13 @@ def _look(name: str, roots: Sequence[Path], output: Path) -> None:
 
     if name == EMBEDDED:
         click.echo(
-            "NSL-KDD was not found, so this runs on the embedded SYNTHETIC data: a "
-            "program made\nevery row, and no figure below says anything of real "
-            "traffic. For the real thing put\nKDDTrain+.txt and KDDTest+.txt in a "
+            "NSL-KDD was not found, so this runs on the embedded SYNTHETIC data. A "
+            "program\ngenerated every row, and no figure below applies to real "
+            "traffic. For real data, put\nKDDTrain+.txt and KDDTest+.txt in a "
             "folder nsl_kdd and name its parent in EVENFLOW_DATA."
         )
     else:
-        click.echo("NSL-KDD, the published files, found and their sums checked.")
+        click.echo("NSL-KDD: the published files, with verified checksums.")
     with voice().events() as on_event:
         train = datasets.load(name, "train", folders=roots, on_event=on_event)
         test = datasets.load(name, "test", folders=roots, on_event=on_event)
@@ -122,7 +122,7 @@ def _compare(name: str, roots: Sequence[Path], output: Path) -> Path:
     epochs = EPOCHS[name]
     click.echo(
         f"CNN and CNN+LSTM on balanced rows, {epochs} epochs each so that this ends "
-        "soon; beside\nthem the same networks without balancing, a forest and "
+        "soon; beside\nthem the same networks without balancing, a random forest and "
         "LightGBM. The attack threshold\nof each is set on training rows, at 5 % "
         "false alarms."
     )
@@ -130,7 +130,7 @@ def _compare(name: str, roots: Sequence[Path], output: Path) -> Path:
         Recipe.load(f"{name}/{recipe}").with_(training__epochs=epochs)
         for recipe in RECIPES
     ]
-    hint = f"Finished cells are kept; go on with: evenflow demo -o {output}"
+    hint = f"Finished cells are saved; continue with: evenflow demo -o {output}"
     with resumable(hint), voice().events() as on_event:
         made = api.compare(
             recipes, output, bundles=True, folders=roots, on_event=on_event
@@ -147,7 +147,7 @@ def _compare(name: str, roots: Sequence[Path], output: Path) -> Path:
     head = [decided.head[k] for k in keep]
     click.echo(f"\n{columns(head, rows, right=range(1, len(head)))}\n")
     click.echo(f"{decided.note}\nProtocol: {made.rows[0].protocol_description}.")
-    click.echo("Published figures stand beside these in comparison.html.")
+    click.echo("comparison.html lists published figures as well.")
     return bundle
 
 
@@ -179,7 +179,7 @@ def _score(name: str, roots: Sequence[Path], output: Path, bundle: Path) -> Path
         (r["line"], r["verdict"], f"{r['attack_probability']:.3f}", truth[k])
         for k, r in enumerate(found.head(SHOWN).iter_rows(named=True))
     ]
-    head = ("line", "verdict", "probability of attack", "the label, unseen")
+    head = ("line", "verdict", "probability of attack", "label (not used)")
     click.echo(columns(head, rows, right=(0, 2)))
     return records
 
@@ -199,7 +199,7 @@ def _explain(records: Path, output: Path, bundle: Path) -> None:
     made = explanation(detector, records, line=line)
     text = explain_page.html(
         made,
-        source=f"{records.name}, line {line}; judged by {bundle.name}",
+        source=f"{records.name}, line {line}; scored by {bundle.name}",
         is_synthetic=detector.schema.is_synthetic,
     )
     files.write_text(output / "explanation.html", text)

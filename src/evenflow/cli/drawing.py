@@ -15,7 +15,7 @@ from evenflow.cli.text import plain
 from evenflow.progress import Epoch, Event, Note, Progress
 
 SILENCE_S = 10.0
-"""A log hears of one step no more often."""
+"""Minimum seconds between two log lines of one step."""
 OUTER = "cells"
 """Unit of the step whose bar stays while the steps inside it come and go."""
 
@@ -81,7 +81,7 @@ class Lines:
         self.spoke = 0.0
 
     def __call__(self, event: Event) -> None:
-        """Say one event, or keep it."""
+        """Write one event, or keep it for later."""
         facts = {"event": type(event).__name__.lower(), **asdict(event)}
         if isinstance(event, Note):
             self.say(note_line(event), **facts)

@@ -1,4 +1,4 @@
-"""``evenflow evaluate``: judge a bundle on labelled rows it was not trained on."""
+"""``evenflow evaluate``: evaluate a bundle on labelled rows that did not train it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from evenflow.cli.streams import STDOUT
 from evenflow.places import folders
 
 
-@click.command(cls=Command, short_help="Judge BUNDLE on labelled rows it never saw.")
+@click.command(
+    cls=Command, short_help="Evaluate BUNDLE on labelled rows that did not train it."
+)
 @click.argument("bundle", type=options.PATH)
-@click.option("--data", metavar="NAME", required=True, help="Data set to judge on.")
+@click.option("--data", metavar="NAME", required=True, help="Data set to evaluate on.")
 @click.option(
     "--split",
     default="test",
     show_default=True,
-    help="A published part of it, or held_out: what the bundle's recipe kept back.",
+    help="A published part of it, or held_out: the rows that the bundle's recipe held "
+    "out.",
 )
 @click.option(
     "--json",
@@ -34,20 +37,25 @@ from evenflow.places import folders
     "--html", metavar="FILE", type=options.PATH, help="Write a page with charts."
 )
 @click.option(
-    "--png", metavar="DIR", type=options.PATH, help="Write each chart as a picture."
+    "--png", metavar="DIR", type=options.PATH, help="Write each chart as an image."
 )
 @click.option(
-    "--markdown", metavar="FILE", type=options.PATH, help="Write it as Markdown."
+    "--markdown",
+    metavar="FILE",
+    type=options.PATH,
+    help="Write the report as Markdown.",
 )
-@click.option("--latex", metavar="FILE", type=options.PATH, help="Write it as LaTeX.")
+@click.option(
+    "--latex", metavar="FILE", type=options.PATH, help="Write the report as LaTeX."
+)
 @click.option(
     "-s",
     "--set",
     "settings",
     metavar="KEY=VALUE",
     multiple=True,
-    help="A parameter of the data set, as in --set path=new.csv; those of the "
-    "bundle's recipe stand where it is the same data set. Repeatable.",
+    help="A parameter of the data set, as in --set path=new.csv; those of the bundle's "
+    "recipe apply if the data set is the same. Repeatable.",
 )
 @options.data_dir
 def evaluate(
@@ -63,11 +71,11 @@ def evaluate(
     settings: tuple[str, ...],
     data_dir: tuple[Path, ...],
 ) -> None:
-    """Judge BUNDLE on rows of a data set, and write the report where asked.
+    """Evaluate BUNDLE on rows of a data set and write the report.
 
-    Rows that trained the bundle are counted: a warning from one in a hundred, an
-    error above one in five. The test rows of a published protocol are for judging,
-    never for choosing: pick models on held-out or hidden-attack training rows.
+    Rows that trained the bundle are counted: above 1 % they cause a warning, above 20 %
+    an error. Use the test rows of a published protocol to evaluate a model, never to
+    choose one: choose on held-out or hidden-attack training rows.
     """
     from evenflow import files
     from evenflow.cli.report import summary

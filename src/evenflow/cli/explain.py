@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 SHOWN = 5
 
 
-@click.command(cls=Command, short_help="Say why BUNDLE judges a record as it does.")
+@click.command(cls=Command, short_help="Explain the verdict of BUNDLE on one record.")
 @click.argument("bundle", type=options.PATH)
 @click.argument("file", type=options.READABLE)
 @click.option(
     "--row",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Which record, counted from 1.",
+    help="Number of the record, counted from 1.",
 )
 @click.option(
     "--line",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Which record, by the line that score gives it.",
+    help="Line of the record, as in the output of score.",
 )
 @click.option(
     "--method",
     type=click.Choice(["occlusion", "shap"]),
     default="occlusion",
     show_default=True,
-    help="occlusion: by the bundle alone, any model. shap: exact, for trees.",
+    help="occlusion: works with any model. shap: exact, for trees only.",
 )
 @click.option(
     "--html", metavar="FILE", type=options.PATH, help="Write a page with a chart."
@@ -55,13 +55,13 @@ def explain(
     html: Path | None,
     as_json: bool,
 ) -> None:
-    """Say why BUNDLE judges one record of FILE as it does; FILE may be -.
+    """Explain the verdict of BUNDLE on one record of FILE; FILE may be -.
 
-    The record is compared with the nearest normal one: which columns pushed the
-    verdict towards attack, which away from it, and by how much.
+    Compares the record with the nearest benign one and lists how much each column
+    contributes to the verdict.
     """
     if (row is None) == (line is None):
-        raise click.UsageError("say which record: either --row N or --line N")
+        raise click.UsageError("no record is chosen: add --row N or --line N")
     is_taken = streams.is_taken(html, STDOUT if as_json else None)
     from evenflow import files
     from evenflow.runtime import bundle as bundles
@@ -74,7 +74,7 @@ def explain(
         which = f"row {row:,}" if row is not None else f"line {line:,}"
         text = explain_page.html(
             made,
-            source=f"{file.name}, {which}; judged by {bundle.name}",
+            source=f"{file.name}, {which}; scored by {bundle.name}",
             is_synthetic=detector.schema.is_synthetic,
         )
         files.write_text(html, text)
@@ -103,7 +103,7 @@ def _occlusion(bundle: Bundle, record: Table) -> dict[str, Any]:
 
     found = explain(bundle, record, 0).to_dict()
     return found | {
-        "method": "occlusion against the nearest normal record",
+        "method": "occlusion against the nearest benign record",
         "quantity": "log odds of attack",
     }
 
@@ -140,14 +140,15 @@ def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
     lines = [
         f"Called {verdict.label}: probability of attack {verdict.probability:.3g}, "
         f"threshold {verdict.threshold:.3g}.",
-        f"The {found.quantity} is {found.value:.3g}; over normal traffic it is "
-        f"{found.base:.3g} on average.",
+        f"The {found.quantity} is {found.value:.3g}; its mean over benign records is "
+        f"{found.base:.3g}.",
     ]
     for c in contributions[:SHOWN]:
         towards = "attack" if c["push"] > 0 else "benign"
         lines.append(
-            f"{c['column']} is {_said(c['value'])} (typical of normal traffic: "
-            f"{_said(c['normal_value'])}): pushes towards {towards} ({c['push']:+.3f})."
+            f"{c['column']} is {_said(c['value'])} (typical of benign traffic: "
+            f"{_said(c['normal_value'])}): contributes {c['push']:+.3f} towards "
+            f"{towards}."
         )
     return {
         "verdict": verdict.to_dict(),
@@ -155,7 +156,7 @@ def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
         "base": found.base,
         "contributions": contributions,
         "text": "\n".join(lines),
-        "method": "exact Shapley values of the trees over the bundle's normal records",
+        "method": "exact Shapley values of the trees over the bundle's benign records",
         "quantity": found.quantity,
     }
 

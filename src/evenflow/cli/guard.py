@@ -1,7 +1,7 @@
-"""The edge of the program: our errors become one line, bugs become a report.
+"""The edge of the program: expected errors become one line, bugs become a report.
 
 Exit codes: 0 done, 2 something given was wrong, 130 stopped by Ctrl-C, 129 and 143
-stopped by SIGHUP and SIGTERM, 141 the reader of a pipe left, 1 a bug of ours.
+stopped by SIGHUP and SIGTERM, 141 the reader of a pipe left, 1 a bug in evenflow.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Failure(click.ClickException):
 
 
 class Stopped(KeyboardInterrupt):
-    """Ctrl-C, with a line that says how to go on."""
+    """Ctrl-C, with a line that says how to continue."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -151,9 +151,10 @@ def _failure(error: Exception, voice: Voice) -> Failure:
 
 
 def _no_memory(error: BaseException, voice: Voice) -> Failure:
-    why = str(error) or "no more was given"
+    why = str(error) or "the system refused an allocation"
     text = (
-        f"memory ran out ({why}), expected more of it. Free some, raise the limit of "
+        f"memory ran out ({why}), expected enough for this command. Free some, raise "
+        "the limit of "
         "this process (ulimit -v, ulimit -d), or give fewer rows"
     )
     return Failure(text, kind="MemoryError", voice=voice, code=GIVEN_IS_WRONG)
@@ -180,21 +181,21 @@ class Command(click.Command):
                 count=True,
                 expose_value=False,
                 callback=_set("verbose"),
-                help="Say more on stderr; -vv says all.",
+                help="Show more on stderr; -vv shows everything.",
             ),
             click.Option(
                 ["-q", "--quiet"],
                 is_flag=True,
                 expose_value=False,
                 callback=_set("quiet"),
-                help="Say nothing on stderr but errors.",
+                help="Show only errors on stderr.",
             ),
             click.Option(
                 ["--log-json"],
                 is_flag=True,
                 expose_value=False,
                 callback=_set("log_json"),
-                help="Write what goes to stderr as JSON lines.",
+                help="Write messages on stderr as JSON lines.",
             ),
         ]
 

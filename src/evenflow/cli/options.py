@@ -28,19 +28,20 @@ device = click.option(
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="Where networks train.",
+    help="Device that trains networks.",
 )
 deterministic = click.option(
     "--deterministic",
     is_flag=True,
-    help="Train in float32 with one thread: slower, and equal on equal processors.",
+    help="Train in float32 with one thread: slower, but reproducible on the same "
+    "processor.",
 )
 data_dir = click.option(
     "--data-dir",
     metavar="DIR",
     multiple=True,
     type=PATH,
-    help="Look for published files here first, before EVENFLOW_DATA. Repeatable.",
+    help="Search this folder for published files before EVENFLOW_DATA. Repeatable.",
 )
 settings = click.option(
     "-s",

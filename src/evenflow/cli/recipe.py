@@ -1,4 +1,4 @@
-"""``evenflow recipe``: which experiments come with evenflow, and what they say."""
+"""``evenflow recipe``: list and print the shipped recipes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def recipe() -> None:
 @recipe.command("list")
 @options.as_json
 def list_recipes(*, as_json: bool) -> None:
-    """List the shipped recipes and the parts any other can be made of.
+    """List the shipped recipes and the parts that other recipes can combine.
 
-    A recipe is named <dataset>/<model>-<balance>; every combination of the parts
-    listed works, a shipped one just says more.
+    A recipe is named <dataset>/<model>-<balance>. Every combination of the parts works;
+    a shipped recipe also sets parameters.
     """
     from evenflow import registry
     from evenflow.recipe import shipped, tables

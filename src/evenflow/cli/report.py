@@ -12,7 +12,7 @@ from evenflow.cli.text import columns, pairs, percent, plain
 BINARY = {
     "accuracy": "accuracy",
     "detection_rate": "attacks detected",
-    "unseen_detection_rate": "of types never trained on",
+    "unseen_detection_rate": "of types not in training",
     "false_alarm_rate": "false alarms",
     "precision": "precision",
     "f1": "F1",
@@ -27,7 +27,7 @@ MULTICLASS = {
 
 
 def summary(report: Mapping[str, Any]) -> str:
-    """Return what a report says, protocol first, as plain text."""
+    """Return the report as plain text, protocol first."""
     found = {
         status: [
             plain(leak["text"])
@@ -51,11 +51,12 @@ def _head(report: Mapping[str, Any]) -> str:
         + (" (SYNTHETIC)" if report["is_synthetic"] else ""),
         "protocol": protocol,
         "taxonomy": report["taxonomy"] or "not stated",
-        "rows judged": f"{report['n_rows']:,}",
+        "rows evaluated": f"{report['n_rows']:,}",
     }
     if report["is_optimistic"]:
         facts["OPTIMISTIC"] = (
-            "rows of one capture on both sides; this says little about new traffic"
+            "training and test rows come from one capture; this says little about new "
+            "traffic"
         )
     return pairs(facts)
 
@@ -75,7 +76,7 @@ def _figures(report: Mapping[str, Any]) -> str:
 
 
 def operating_points(report: Mapping[str, Any]) -> str:
-    """Return the accuracy at both operating points, and what tells them apart."""
+    """Return the accuracy at both operating points, and how they differ."""
     budget = report["binary"]["false_alarm_budget"]
     return (
         f"accuracy {percent(report['binary']['accuracy'])} % at the threshold, "
@@ -113,7 +114,7 @@ def _balancing(training: Mapping[str, Any]) -> str:
         (name, f"{before:,}", f"{counts['after'][name]:,}")
         for name, before in counts["before"].items()
     ]
-    head = ("rows that fitted", "before balancing", "after")
+    head = ("training rows", "before balancing", "after")
     return columns(head, rows, right=(1, 2))
 
 

@@ -23,34 +23,36 @@ FORMATS = click.Choice(["csv", "jsonl", "parquet"])
     metavar="FILE",
     type=options.READABLE,
     default=STDOUT,
-    help="Write verdicts here  [default: stdout]",
+    help="Write verdicts to this file  [default: stdout]",
 )
 @click.option(
     "--format",
     "form",
     type=FORMATS,
-    help="Of the verdicts  [default: by the output's suffix, else csv]",
+    help="Format of the verdicts  [default: by the output's suffix, else csv]",
 )
 @click.option(
     "--input-format",
     type=FORMATS,
-    help="Of the records  [default: found out from the first bytes]",
+    help="Format of the records  [default: detected from the first bytes]",
 )
 @click.option(
-    "--keep-columns", is_flag=True, help="Repeat the record's own columns after it."
+    "--keep-columns",
+    is_flag=True,
+    help="Add the columns of the record to each verdict.",
 )
 @click.option(
     "--on-bad-row",
     type=click.Choice(["stop", "reject"]),
     default="stop",
     show_default=True,
-    help="What a row that breaks the bundle's contract does.",
+    help="Action for a row that breaks the bundle's contract.",
 )
 @click.option(
     "--rejects",
     metavar="FILE",
     type=options.PATH,
-    help="Write rejected rows here, with line and reason, as JSON lines; "
+    help="Write rejected rows to this file, with line and reason, as JSON lines; "
     "implies --on-bad-row reject.",
 )
 @click.option(
@@ -71,8 +73,8 @@ def score(
     """Score every record of FILE with BUNDLE; FILE may be - for stdin.
 
     FILE is CSV, JSON lines or Parquet in the bundle's columns, plain or gzip. Each
-    verdict carries the line of its record. An output file is written whole or not at
-    all; stdout gets verdicts as they are made.
+    verdict carries the line of its record. An output file appears only when it is
+    complete; stdout gets verdicts as they are made.
     """
     from evenflow.runtime import bundle as bundles
     from evenflow.runtime.stream import score_file
@@ -81,7 +83,7 @@ def score(
     if as_json and to_stdout:
         raise click.UsageError("--json prints a summary on stdout; add -o for verdicts")
     if to_stdout and form == "parquet" and sys.stdout.isatty():
-        raise click.UsageError("Parquet is not for a terminal; add -o FILE")
+        raise click.UsageError("Parquet cannot be written to a terminal; add -o FILE")
     with voice().events() as on_event:
         summary = score_file(
             bundles.load(bundle),
@@ -104,5 +106,9 @@ def score(
     if summary.rejected:
         for bad in summary.first_bad[:5]:
             voice().say(f"rejected: {bad}")
-        where = f"; all of them: {rejects}" if rejects else "; name --rejects FILE"
+        where = (
+            f"; all of them: {rejects}"
+            if rejects
+            else "; add --rejects FILE to save them"
+        )
         voice().say(f"{summary.rejected:,} records rejected{where}")

@@ -44,20 +44,21 @@ FIGURES = "evenflow-figures-"
 @click.option(
     "--public-url",
     metavar="URL",
-    help="The https address that people type, where a proxy stands in front.",
+    help="Public https address, if a proxy is in front of the server.",
 )
 @click.option(
     "--trusted-proxies",
     metavar="N",
     type=int,
-    help="Proxies in front whose X-Forwarded headers are believed  [default: 0]",
+    help="Number of proxies in front whose X-Forwarded headers are trusted  [default: "
+    "0]",
 )
 @click.option("--workers", type=int, help="Web processes  [default: 2]")
-@click.option("--threads", type=int, help="Threads of each  [default: 8]")
+@click.option("--threads", type=int, help="Threads of each process  [default: 8]")
 @click.option(
     "--sign-up",
     type=click.Choice(["open", "invited", "off"]),
-    help="Who may make an account  [default: open]",
+    help="Who may create an account  [default: open]",
 )
 @click.option(
     "--add-bundle",
@@ -65,15 +66,15 @@ FIGURES = "evenflow-figures-"
     metavar="DIR",
     multiple=True,
     type=options.PATH,
-    help="Take this bundle, or the bundles in this folder. Repeatable.",
+    help="Import this bundle, or the bundles in this folder. Repeatable.",
 )
 def serve(
     home: Path | None, config: Path | None, *, added: tuple[Path, ...], **given: Any
 ) -> None:
     """Start the web application: pages, API, and the workers that score and train.
 
-    The data folder holds all of it and is made on the first start. Without a detector
-    one is trained on the embedded rows in the background. Stop it with Ctrl-C.
+    The data folder is created on the first start. If there is no model, one is trained
+    on the embedded rows in the background. Stop the server with Ctrl-C.
     """
     settings = servers.load(home, config, given)
     from evenflow.web.serve import supervisor
@@ -110,13 +111,13 @@ def serve(
     type=click.Choice(LANES),
     default="score",
     show_default=True,
-    help="Which jobs: scoring of uploads, or training.",
+    help="Jobs to run: scoring of uploads, or training.",
 )
 def worker(home: Path | None, config: Path | None, *, lane: str, **given: Any) -> None:
     """Run jobs beside the workers that `serve` starts, until Ctrl-C.
 
-    For another machine that reaches the same PostgreSQL database and the same data
-    folder, shared by network.
+    For another machine with access to the same PostgreSQL database and the same data
+    folder.
     """
     settings = servers.load(home, config, given)
     from evenflow.web.serve import supervisor
@@ -143,8 +144,8 @@ def _listener(settings: Settings) -> Any:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise DataError(
-                f"{where} is taken by another program, expected a free one. Stop "
-                f"that program or choose another: --port {settings.port + 1}"
+                f"{where} is in use by another program, expected a free port. Stop "
+                f"that program or choose another port: --port {settings.port + 1}"
             ) from error
         raise DataError(
             f"cannot listen on {where}: {error.strerror or error}. Expected an address "
@@ -154,7 +155,7 @@ def _listener(settings: Settings) -> Any:
 
 
 def _prepare(home: Home, database: Database, added: tuple[Path, ...]) -> list[str]:
-    """Take bundles, see to a first detector; return what there is to say."""
+    """Import bundles, make sure a model is available; return lines to print."""
     from evenflow.web.accounts import people
     from evenflow.web.models import importing
     from evenflow.web.models.detectors import ACTIVE
@@ -163,15 +164,15 @@ def _prepare(home: Home, database: Database, added: tuple[Path, ...]) -> list[st
     said = []
     if home.set_aside.is_dir():
         n = sum(1 for _ in home.set_aside.glob("*/*"))
-        said.append(f"{n} folders that no job knows are in {home.set_aside}")
+        said.append(f"{n} folders without a job were moved to {home.set_aside}")
     if names := importing.take(home, database, added):
-        said.append(f"Detectors taken: {', '.join(names)}")
+        said.append(f"Models imported: {', '.join(names)}")
     with database.session() as session:
         if session.get(Setting, ACTIVE) is None:
             said.append(_first(session))
         if people.is_empty(session):
             said.append(
-                "There is no account yet. Make the first administrator, in another "
+                "There is no account yet. Create the first administrator in another "
                 "terminal:\n  evenflow user add YOU@example.org --role admin"
                 f"{_same_home(home)}"
             )
@@ -179,7 +180,7 @@ def _prepare(home: Home, database: Database, added: tuple[Path, ...]) -> list[st
 
 
 def _first(session: Session) -> str:
-    """See to a first detector; say what becomes of it."""
+    """Make sure a model is available; return a line about it."""
     from evenflow.web.jobs import queue
     from evenflow.web.store.tables import Job
     from evenflow.web.trainings import job
@@ -189,12 +190,12 @@ def _first(session: Session) -> str:
     jobs = session.query(Job).filter(Job.kind == "train", Job.state.in_(queue.LIVE))
     if jobs.count():
         return (
-            "There is no detector yet: one is being trained on the embedded rows, "
-            "which takes about a minute. The page Experiments says how far it is."
+            "There is no model yet: one is being trained on the embedded rows, "
+            "which takes about a minute. The page Experiments shows its progress."
         )
     return (
-        "There is no detector. Take one: evenflow serve --add-bundle BUNDLE; or "
-        "install what trains and start again: pip install 'evenflow[train,web]'"
+        "There is no model. Import one: evenflow serve --add-bundle BUNDLE; or install "
+        "the training parts and start again: pip install 'evenflow[train,web]'"
     )
 
 
@@ -231,7 +232,7 @@ def _figures(settings: Settings) -> Iterator[str]:
 
 
 def _forget_figures(root: Path) -> None:
-    """Delete what servers that were killed left: folders of ours that none locks."""
+    """Delete folders that killed servers left behind: those that nobody locks."""
     for folder in root.glob(f"{FIGURES}*"):
         with suppress(OSError):
             if folder.lstat().st_uid == os.geteuid():

@@ -53,7 +53,7 @@ def server(command: Any) -> Any:
 
 
 def need_web() -> None:
-    """Refuse to go on where the web application's packages are not installed.
+    """Check that the packages of the web application are installed.
 
     Raises
     ------
@@ -169,7 +169,9 @@ def _read(path: Path) -> dict[str, Any]:
             "TOML; name another one with --config"
         ) from error
     except ValueError as error:
-        raise DataError(f"{path} is no TOML: {error}. Correct that line") from error
+        raise DataError(
+            f"{path} is not valid TOML: {error}. Correct that line"
+        ) from error
     has_secrets = {"secret_key", "database", "mail"} & value.keys()
     if has_secrets and path.stat().st_mode & 0o077:
         voice().say(

@@ -1,8 +1,8 @@
 """Standard streams as they are found: open, closed, or on a full disk.
 
-A descriptor that is closed is opened on /dev/null first, so that no file of ours gets
-its number and nobody's words end up in it. What is said on stderr never fails a
-command; a result that stdout does not take does.
+A descriptor that is closed is opened on /dev/null first, so that no file gets
+its number. A message that stderr does not take never fails a command; a result that
+stdout does not take does.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAMES = ("stdin", "stdout", "stderr")
 
 
 class Forgiving(io.FileIO):
-    """A descriptor to which words are lost that cannot be written."""
+    """A descriptor that drops text which it cannot write."""
 
     def write(self, data: Any, /) -> int:
         """Write the bytes, if they can be."""
@@ -68,8 +68,8 @@ def stdin() -> BinaryIO:
     """
     if sys.stdin is None:
         raise DataError(
-            "standard input is closed, expected records or words in it. Open it, or "
-            "name a file"
+            "standard input is closed, expected records or text. Open it, or name a "
+            "file"
         )
     return sys.stdin.buffer
 
@@ -122,7 +122,7 @@ def _is_stdout(path: Path) -> bool:
 
 
 def check() -> None:
-    """Refuse to call a command done whose result nobody could read.
+    """Check that no result went to a closed standard output.
 
     Raises
     ------
@@ -136,8 +136,8 @@ def check() -> None:
 def closed() -> StorageError:
     """Return the error to raise for a result that goes to a closed stdout."""
     return StorageError(
-        "standard output is closed, expected a place for the result. Open it, send it "
-        "to /dev/null if nobody reads it, or name a file"
+        "standard output is closed, expected it to be open for the result. Redirect it "
+        "to a file or to /dev/null, or name a file"
     )
 
 

@@ -22,13 +22,11 @@ from evenflow.places import folders
     metavar="BUNDLE",
     required=True,
     type=options.PATH,
-    help="Folder of the bundle to write.",
+    help="Folder to write the bundle to.",
 )
-@click.option("--seed", type=int, help="Another seed than the recipe's.")
-@click.option(
-    "--resume", is_flag=True, help="Go on from where an interrupted run stopped."
-)
-@click.option("--overwrite", is_flag=True, help="Replace a bundle that is there.")
+@click.option("--seed", type=int, help="Seed to use instead of the recipe's.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted run.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing bundle.")
 @options.device
 @options.deterministic
 @options.settings
@@ -47,10 +45,10 @@ def train(
     data_dir: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    """Train what RECIPE describes, judge it, and save it as a bundle.
+    """Train the model that RECIPE describes, evaluate it, and save it as a bundle.
 
     RECIPE is a TOML file or a name: <dataset>/<model>-<balance>, for example
-    nsl_kdd/cnn-smote. `evenflow recipe list` shows what there is.
+    nsl_kdd/cnn-smote. `evenflow recipe list` shows the names.
     """
     seeds = () if seed is None else (f"seed={seed}",)
     chosen = options.load(recipe, (*settings, *seeds))
@@ -61,12 +59,12 @@ def train(
     again += [] if device == "auto" else ["--device", device]
     again += ["--deterministic"] if deterministic else []
     again += [part for folder in data_dir for part in ("--data-dir", str(folder))]
-    hint = f"What was learnt is kept; go on with: {shlex.join(again)}"
+    hint = f"The checkpoint is saved; continue with: {shlex.join(again)}"
 
     from evenflow.experiment.run import is_done, run
 
     if resume and not overwrite and is_done(output, chosen):
-        voice().say(f"{output} is done; there is nothing to resume")
+        voice().say(f"{output} is complete; there is nothing to resume")
         from evenflow.runtime import bundle
 
         _show(bundle.load(output).report, output, as_json=as_json)

@@ -23,19 +23,23 @@ if TYPE_CHECKING:
 ROLES = click.Choice(["viewer", "analyst", "admin"])
 
 
-@click.group(cls=Group, short_help="Add people to a server and change their accounts.")
+@click.group(cls=Group, short_help="Create and change the accounts of a server.")
 def user() -> None:
-    """Add people to a server and change their accounts.
+    """Create and change the accounts of a server.
 
-    Roles: viewer (their own records), analyst (everybody's, and experiments), admin
-    (people, settings, the detector in use).
+    Roles: viewer (their own records), analyst (all records, and experiments), admin
+    (accounts, settings, the model in use).
     """
 
 
-@user.command("add", short_help="Make an account.")
+@user.command("add", short_help="Create an account.")
 @click.argument("email")
 @click.option(
-    "--role", type=ROLES, default="viewer", show_default=True, help="What they may do."
+    "--role",
+    type=ROLES,
+    default="viewer",
+    show_default=True,
+    help="Role of the account.",
 )
 @click.option(
     "--password-stdin",
@@ -52,7 +56,7 @@ def add(
     password_stdin: bool,
     **given: Any,
 ) -> None:
-    """Make an account for EMAIL; the password is asked for, twice, and not shown."""
+    """Create an account for EMAIL; asks for the password twice, without showing it."""
     with _people(home, config, given) as session:
         from evenflow.web.accounts import people
 
@@ -60,13 +64,13 @@ def add(
         click.echo(f"{made.email} can log in as {made.role}")
 
 
-@user.command("list", short_help="Say who has an account.")
+@user.command("list", short_help="List the accounts.")
 @as_json
 @servers.server
 def show(
     home: Path | None, config: Path | None, *, as_json: bool, **given: Any
 ) -> None:
-    """Say who has an account, as which role, and when they were last here."""
+    """List the accounts with role and date of last log-in."""
     with _people(home, config, given) as session:
         from evenflow.web.store.tables import User
 
@@ -95,17 +99,17 @@ def show(
         )
         for person in found
     ]
-    click.echo(columns(("email", "role", "", "second factor", "last here"), rows))
+    click.echo(columns(("email", "role", "", "second factor", "last seen"), rows))
 
 
-@user.command("role", short_help="Give a person another role.")
+@user.command("role", short_help="Change the role of an account.")
 @click.argument("email")
 @click.argument("role", type=ROLES)
 @servers.server
 def role(
     home: Path | None, config: Path | None, *, email: str, role: str, **given: Any
 ) -> None:
-    """Give EMAIL another ROLE; it counts from their next click on."""
+    """Change the role of EMAIL to ROLE; it applies from their next request."""
     with _people(home, config, given) as session:
         from evenflow.web.accounts import people
 
@@ -113,25 +117,25 @@ def role(
         click.echo(f"{person.email} is {role}")
 
 
-@user.command("disable", short_help="Let a person in no more.")
+@user.command("disable", short_help="Disable an account.")
 @click.argument("email")
 @servers.server
 def disable(
     home: Path | None, config: Path | None, *, email: str, **given: Any
 ) -> None:
-    """Let EMAIL in no more: sessions end, tokens stop; their records stay."""
+    """Disable the account of EMAIL: ends sessions and API keys, keeps the records."""
     with _people(home, config, given) as session:
         from evenflow.web.accounts import people
 
         people.disable(session, person := people.find(session, email))
-        click.echo(f"{person.email} cannot log in any more")
+        click.echo(f"{person.email} cannot log in any longer")
 
 
-@user.command("enable", short_help="Let a person in again.")
+@user.command("enable", short_help="Enable an account again.")
 @click.argument("email")
 @servers.server
 def enable(home: Path | None, config: Path | None, *, email: str, **given: Any) -> None:
-    """Let EMAIL in again."""
+    """Enable the account of EMAIL again."""
     with _people(home, config, given) as session:
         from evenflow.web.accounts import people
 
@@ -139,12 +143,12 @@ def enable(home: Path | None, config: Path | None, *, email: str, **given: Any) 
         click.echo(f"{person.email} can log in again")
 
 
-@user.command("reset", short_help="Print a link by which a person sets a password.")
+@user.command("reset", short_help="Print a link for setting a password.")
 @click.argument("email")
 @click.option(
     "--second-factor",
     is_flag=True,
-    help="Take their second factor away as well, for one who lost it.",
+    help="Also remove the second factor, for a person who lost it.",
 )
 @servers.server
 def reset(
@@ -155,9 +159,9 @@ def reset(
     second_factor: bool,
     **given: Any,
 ) -> None:
-    """Print a link by which EMAIL sets a new password; it holds for some hours.
+    """Print a link for setting a new password of EMAIL; it expires after some hours.
 
-    Hand it over where nobody else reads it.
+    Send it over a channel that nobody else reads.
     """
     with _people(home, config, given) as session:
         from evenflow.web.accounts import links, people
@@ -170,9 +174,9 @@ def reset(
         click.echo(links.reset_link(person))
 
 
-@user.command("token", short_help="Make a key to the API.")
+@user.command("token", short_help="Create an API key.")
 @click.argument("email")
-@click.option("--name", required=True, help="What it is for, to tell it from others.")
+@click.option("--name", required=True, help="Name of the key.")
 @click.option(
     "--scope",
     "scopes",
@@ -180,8 +184,8 @@ def reset(
     metavar="SCOPE",
     default=["score"],
     show_default=True,
-    help="What it may do: score, uploads, alerts:read and so on, as the page of keys "
-    "lists them. Repeatable.",
+    help="Permission of the key, as listed on the page of keys: score, uploads, "
+    "alerts:read and so on. Repeatable.",
 )
 @click.option("--days", type=int, default=90, show_default=True, help="How long.")
 @servers.server
@@ -195,7 +199,7 @@ def token(
     days: int,
     **given: Any,
 ) -> None:
-    """Make a key to the API that acts for EMAIL, and print it this once."""
+    """Create an API key that acts for EMAIL, and print it once."""
     with _people(home, config, given) as session:
         from evenflow.web.accounts import api_keys, people
 

@@ -1,4 +1,4 @@
-"""What the command line says on stderr: facts, progress, the library's log."""
+"""Messages on stderr: facts, progress, the library's log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 
 @dataclass(slots=True)
 class Voice:
-    """How much is said, and in which form."""
+    """The amount and the form of messages."""
 
     verbose: int = 0
     quiet: bool = False

@@ -25,7 +25,7 @@ __all__ = ["Dataset", "fetch_all", "get", "load", "names", "status"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dataset:
-    """What a data set is and how its rows are loaded."""
+    """A data set: its parts, and how their rows are loaded."""
 
     name: str
     title: str

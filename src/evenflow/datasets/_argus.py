@@ -1,4 +1,4 @@
-"""What the Argus files of BoT-IoT share: columns, classes, labels."""
+"""The common part of the Argus files of BoT-IoT: columns, classes, labels."""
 
 from __future__ import annotations
 

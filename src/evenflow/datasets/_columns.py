@@ -66,8 +66,8 @@ def refuse_marks(series: pl.Series, marks: Column, file: OwnFile) -> None:
         raise DataError(
             f"{file.where}, {file.at(odd[0])}, column {series.name}: found "
             f"{series[odd[0]]!r}, expected a number with {_said(marks)}. Name the "
-            f"marks ({'; '.join(ways.values())}), or say "
-            f'that these are no numbers: {series.name} = "category" under [columns]'
+            f"marks ({'; '.join(ways.values())}), or declare the column as words: "
+            f'{series.name} = "category" under [columns]'
         )
 
 

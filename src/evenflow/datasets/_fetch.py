@@ -102,9 +102,9 @@ def fetch(
     if file.url is None or file.sha256 is None:
         told = f" Its SHA-256 is {file.sha256}." if file.sha256 else ""
         raise DataError(
-            f"no address of {file.name} can be trusted: its publisher gives it out "
-            f"by hand only{f' ({page})' if page else ''}. Get it there and put it at "
-            f"{folder / file.folder / file.name}.{told}"
+            f"{file.name} has no trusted download address: its publisher hands it out "
+            f"on request only{f' ({page})' if page else ''}. Get it there and put it "
+            f"at {folder / file.folder / file.name}.{told}"
         )
     require_https(file.url)
     path = folder / file.folder / file.name
@@ -141,7 +141,8 @@ def _copy(answer: BinaryIO, part: Path, file: RemoteFile, on_event: OnEvent) -> 
             if done > limit:
                 raise DataError(
                     f"{file.url} sends more than the {limit:,} bytes of the published "
-                    f"{file.name}; stopped. It is another file: get it by hand"
+                    f"{file.name}, so the download was stopped. The address leads to "
+                    "another file: get the file by hand"
                 )
             stream.write(chunk)
             digest.update(chunk)

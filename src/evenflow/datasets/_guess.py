@@ -1,4 +1,4 @@
-"""What the columns of an unknown table are: guessed, and each guess said aloud."""
+"""Guesses of the columns of an unknown table, each with its reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evenflow.schema import Column
 from evenflow.text.numbers import SPACE, numbers
 
 FEW = 0.1
-"""Share of a column's values that may be no numbers."""
+"""Share of a column's values that may be something else than numbers."""
 BENIGN_WORDS = {
     "benign", "normal", "legitimate", "legit", "clean", "background", "harmless",
 }  # fmt: skip
@@ -32,7 +32,7 @@ BENIGN_FILLERS = {
 NOT_ATTACK = re.compile(
     r"(no|non|not|not an?) ?(attacks?|malicious|malware|anomal(y|ous)|intrusion|threat)"
 )
-"""Ways to say benign by denying an attack; words parted by one space."""
+"""Ways to say benign by denying an attack; words separated by one space."""
 NEGATIVES = {"0": "1", "false": "true", "no": "yes", "n": "y", "f": "t"}
 """Words for benign where the only other value is the word beside them."""
 MOST_CLASSES = 200
@@ -48,7 +48,7 @@ ADDRESS = re.compile(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Guess:
-    """What a column is taken for, and why."""
+    """The guessed kind of a column, and the reason."""
 
     kind: str
     """``numeric``, ``category`` or ``extra``."""
@@ -101,7 +101,7 @@ def is_benign(name: str) -> bool:
     """Return whether a label says that a row is benign, whatever stands around it.
 
     ``normal.``, ``BenignTraffic`` and ``Not an attack`` do; ``abnormal``,
-    ``non-benign`` and ``normal scan`` do not: a word that is not known to be harmless
+    ``non-benign`` and ``normal scan`` do not: an unknown word
     beside the word for benign may change its sense.
     """
     if re.search(r"[!~¬≠]", name):
@@ -195,7 +195,7 @@ def kind_of(series: pl.Series, marks: Column | None = None) -> Guess:
 
 
 def are_few(n_wrong: int, n_numbers: int) -> bool:
-    """Return whether a column is one of numbers, for all its values that are none."""
+    """Return whether a column is numeric, although some values are not numbers."""
     most = max(1, FEW * (n_wrong + n_numbers))
     return n_wrong <= most and n_numbers > 2 * n_wrong
 

@@ -53,8 +53,8 @@ def by_itself(
     if len(fields) < 2:
         raise DataError(
             f"{name}: the first line is one field ({shown(head)}); expected the names "
-            "of two columns or more, parted by comma, semicolon, tab or |. Write the "
-            "table as CSV"
+            "of two columns or more, separated by comma, semicolon, tab or |. Write "
+            "the table as CSV"
         )
     if header:
         names = unique_names(header)

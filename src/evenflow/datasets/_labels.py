@@ -18,14 +18,14 @@ from evenflow.registry import nearest
 from evenflow.schema import BENIGN, Schema, unseen_attacks
 
 SHORTEST_SINGULAR = 4
-"""Letters of a class name whose plural is the same class: dos is no plural of do."""
+"""Letters of a class name whose plural is the same class: dos is not a plural of do."""
 MOST_LISTED = 30
 """Values of a label that a message lists."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Labels:
-    """What the values of a label column mean."""
+    """The meaning of the values of a label column."""
 
     attack: pl.Series
     """Attack type of each row, ``benign`` for benign ones."""
@@ -76,18 +76,18 @@ def read(
     for value in named:
         if not any(_is_same(value, word) for word in benign):
             raise DataError(
-                f"{where}: no row has the label {value!r}, which benign names; "
+                f"{where}: no row has the label {value!r}, which benign lists; "
                 f"{nearest(str(value), sorted(present))}"
             )
     names = {w: _attack_name(w) for w in present if w not in benign}
     if usual := [w for w in names if _guess.is_benign(w)]:
         notes.append(
-            f"{_guess.listed(usual)}: taken for attacks, because benign does not name "
+            f"{_guess.listed(usual)}: treated as attacks, because benign does not list "
             "them"
         )
     one = _one_spelling(names.values())
     for name, other in one.items():
-        notes.append(f"the labels {name!r} and {other!r} are taken for one class")
+        notes.append(f"the labels {name!r} and {other!r} are treated as one class")
     names = {w: one.get(n, n) for w, n in names.items()} | dict.fromkeys(benign, BENIGN)
     family = {n: n for n in names.values()}
     for word, to in settings.families.items():
@@ -99,8 +99,8 @@ def read(
             )
         if set(found) & set(benign):
             raise DataError(
-                f"{where}: {word!r} means benign and stands under [families] too; "
-                "expected attacks only there. Take it out of one of the two"
+                f"{where}: {word!r} means benign and is listed under [families] too; "
+                "expected only attacks there. Remove it from one of the two"
             )
         family |= {names[w]: to.strip().lower() for w in found}
     _refuse_many(family.values(), values.name, where)
@@ -176,7 +176,7 @@ def read_later(
     if untyped := sorted(unknown.difference(unseen)):
         notes.append(
             f"labels without an attack type known to the model: "
-            f"{_guess.listed(untyped)}; read detection, not the figures of classes"
+            f"{_guess.listed(untyped)}; use the detection figures, not those of classes"
         )
     return Labels(
         attack=words.replace_strict(names).alias("attack"),
@@ -192,7 +192,8 @@ def _refuse_many(classes: Iterable[str], column: str, where: Path) -> None:
         raise DataError(
             f"{where}: found {len(found):,} classes in the label column {column!r} "
             f"({', '.join(found[:5])}, ...), expected {_guess.MOST_CLASSES} at most. "
-            "Name another column as label, or put values into classes under [families]"
+            "Name another column as label, or group values into classes under "
+            "[families]"
         )
 
 

@@ -1,4 +1,4 @@
-"""A user's own file as columns: CSV or Parquet, told apart by what it holds."""
+"""A user's own file as columns: CSV or Parquet, recognised by its content."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class OwnFile:
     layout: tuple[str, ...]
     """Names of the columns of a text without a header; empty with one."""
     notes: tuple[str, ...]
-    """What was skipped, or read otherwise than it is written."""
+    """Notes on skipped lines and on values that were converted."""
 
     def at(self, row: int) -> str:
         """Return where a row stands: ``line 7``, or ``row 6`` of Parquet."""
@@ -50,8 +50,8 @@ def read(where: Path, *, header: Sequence[str] = ()) -> OwnFile:
     Raises
     ------
     DataError
-        The file cannot be read, is empty or damaged, is no table, has a line with
-        too few or too many fields, or a column of values that are no plain ones.
+        The file cannot be read, is empty, damaged or not a table, has a line with too
+        few or too many fields, or a column of nested values.
     """
     try:
         with where.open("rb") as stream:
@@ -123,7 +123,7 @@ def _text(where: Path, parts: Iterator[bytes], header: Sequence[str]) -> OwnFile
     for name in dialect.names[dialect.least :]:
         if frame.height and (frame[name].fill_null("").str.strip_chars() == "").all():
             frame = frame.drop(name)
-            notes.append("each line ends in a separator; the empty column is left out")
+            notes.append("each line ends in a separator; the empty column is ignored")
     if layout is not None:
         frame = layout.clean(frame) if frame.height else frame
         notes.append(f"no header; the columns are those of {layout.title}")

@@ -1,4 +1,4 @@
-"""What each kind of made-up connection looks like: the numbers behind ``synthetic``.
+"""Profiles of the synthetic connections: the numbers behind ``synthetic``.
 
 Written by hand from what the attacks do (a SYN flood gets no answers, a scan asks
 many services, a guessed password fails first), not drawn from any published file.

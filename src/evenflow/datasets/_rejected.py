@@ -27,7 +27,7 @@ def checked(
     frame : DataFrame
         The schema's columns of the file.
     notes : list of str
-        Gets the rows set aside, and infinite values.
+        Gets the rejected rows and the infinite values.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def checked(
         _refuse_many(found, frame, file)
         notes.append(_told(found.bad, frame.height))
     infinite = {c.name: int(kept[c.name].is_infinite().sum()) for c in schema.numeric}
-    notes += [f"{name}: {n:,} infinite value(s)" for name, n in infinite.items() if n]
+    notes += [f"{name}: infinite values: {n:,}" for name, n in infinite.items() if n]
     return found
 
 
@@ -73,7 +73,7 @@ def _told(bad: Sequence[BadRow], n_rows: int) -> str:
         for name, rows in _by_column(bad).items()
     )
     return (
-        f"rows set aside, as score rejects them: {len(bad):,} of {n_rows:,} "
+        f"rows rejected, as score rejects them: {len(bad):,} of {n_rows:,} "
         f"({bad[0].unit} {numbers}{more}). {columns}"
     )
 

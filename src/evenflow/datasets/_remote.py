@@ -118,7 +118,7 @@ def missing(file: RemoteFile, folders: Sequence[Path], *, page: str = "") -> Dat
     run = f"Run: {fetch}, or get" if file.url else "Get"
     do = f"{source.replace('Get', run)} it at {wanted} in one of those folders"
     return DataError(
-        f"{file.name} is not here (looked for {wanted} in: {looked}). Expected the "
+        f"{file.name} is missing (looked for {wanted} in: {looked}). Expected the "
         f"published file{told}, {forms}{copy}. {do}; EVENFLOW_DATA names another folder"
     )
 
@@ -186,20 +186,20 @@ def unpack(path: Path, *, most: int | None = None) -> bytes:
             data = stream.read(limit + 1)
     except EOFError as error:
         raise DataError(
-            f"{path} is cut short: its gzip stream ends before its end mark. Expected "
+            f"{path} is truncated: its gzip stream ends before its end mark. Expected "
             "the whole file; copy or fetch it again"
         ) from error
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError(
-            f"{path} is no sound gzip file: {error}. Expected a whole .gz file; copy "
-            "or fetch it again"
+            f"{path} is not a valid gzip file: {error}. Expected a whole .gz file; "
+            "copy or fetch it again"
         ) from error
     except OSError as error:
         raise _unreadable(path, error) from error
     if len(data) > limit:
         raise ChecksumError(
-            f"{path} unpacks to more than {limit:,} bytes; expected the published "
-            "file, which is no longer. Delete it and fetch it again"
+            f"{path} unpacks to more than {limit:,} bytes; expected at most the size "
+            "of the published file. Delete it and fetch it again"
         )
     return data
 
@@ -224,6 +224,6 @@ def compare(path: Path | str, found: str, expected: str, file: RemoteFile) -> No
     if found != expected:
         raise ChecksumError(
             f"{path} is not the published {file.name}: its SHA-256 is {found}, "
-            f"expected {expected}. It may be cut short or changed: delete it and get "
+            f"expected {expected}. It may be truncated or changed: delete it and get "
             "it again"
         )

@@ -14,7 +14,9 @@ from evenflow.datasets._remote import RemoteFile
 from evenflow.progress import OnEvent, ignore
 from evenflow.schema import Schema, Table
 
-SAMPLE = "A sample, not the data set: no published figure compares with it."
+SAMPLE = (
+    "A sample, not the data set: published figures do not compare with figures on it."
+)
 
 
 def dataset(

@@ -28,7 +28,7 @@ Name = Annotated[str, BeforeValidator(_name)]
 
 
 class Config(BaseModel):
-    """What the small TOML file may say; whatever it leaves out is guessed."""
+    """The keys of the small TOML file; absent ones are guessed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,7 +37,7 @@ class Config(BaseModel):
     benign: Value | list[Value] | None = None
     """Values of the label that mean benign traffic: words, numbers, true or false."""
     drop: list[Name] = Field(default_factory=list)
-    """Columns to forget."""
+    """Columns to drop."""
     extra: list[Name] = Field(default_factory=list)
     """Columns to keep beside the rows, not as features: addresses, times, numbers."""
     header: list[Name] = Field(default_factory=list)
@@ -77,7 +77,7 @@ def read_config(config: str | None, folders: Sequence[Path], **given: Any) -> Co
     DataError
         The file is not there.
     RecipeError
-        It is no such TOML file, or the decimal mark is also the thousands mark.
+        The file is not valid, or the decimal mark is also the thousands mark.
     """
     found = Config() if config is None else _from_file(find(config, folders))
     changes = {key: value for key, value in given.items() if value is not None}
@@ -134,6 +134,6 @@ def find(path: str, folders: Sequence[Path]) -> Path:
         if candidate.is_file():
             return candidate
     raise DataError(
-        f"{path} is not there (looked at {', '.join(map(str, tried))}); expected a "
+        f"{path} does not exist (looked at {', '.join(map(str, tried))}); expected a "
         "CSV or Parquet file. Check the path"
     )

@@ -109,7 +109,7 @@ def damaged(where: Path, error: Exception) -> DataError:
         )
     return DataError(
         f"{where} cannot be read as a table: {first}. Expected a whole CSV or Parquet "
-        "file; it may be cut short or damaged. Get it again"
+        "file; it may be truncated or damaged. Get it again"
     )
 
 
@@ -162,7 +162,7 @@ def numbers(series: pl.Series, where: Path, first_line: int | None) -> pl.Series
     Raises
     ------
     DataError
-        A value is no number; the message names its line (or row) and the column.
+        A value is not a number; the message names its line (or row) and the column.
     """
     if series.dtype == pl.String:
         series = series.str.strip_chars()

@@ -83,7 +83,7 @@ def load(
             Note(
                 text="bot_iot: no checksum of the 5 % files is known, and their rows "
                 f"({_tables.tally(table.counts())}) are not the published ones "
-                f"({_tables.tally(PUBLISHED)}): name it as another extract"
+                f"({_tables.tally(PUBLISHED)}): report it as another extract"
             )
         )
     return table
@@ -103,8 +103,8 @@ DATASET = Dataset(
     caveats=(
         "477 benign and 79 theft rows among 3,668,522: accuracy and weighted F1 say "
         "nothing about them; read their recall with its interval.",
-        "DoS and DDoS share subcategory names and tools; seq and the addresses tell "
-        "them apart, traffic hardly does.",
+        "DoS and DDoS share subcategory names and tools; seq and the addresses "
+        "distinguish them, traffic hardly does.",
         "The columns from TnBPSrcIP on were computed over windows of 100 rows of the "
         "sorted, labelled files: they carry the class's neighbourhood.",
         "No checksum of these four files is known; their row counts are compared.",

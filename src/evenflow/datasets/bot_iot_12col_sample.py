@@ -25,7 +25,7 @@ DATASET = _samples.dataset(
     source="https://github.com/sakshi450/Real-Time-Anomaly-detection-in-bot-iot-dataset",
     needs=("category",),
     caveats=(
-        "No DDoS and no theft rows: a model trained here can name neither.",
+        "No DDoS and no theft rows: a model trained here can predict neither.",
         "Rows without ports (ARP) were dropped by the sample's author; up to 1,000 "
         "attack rows of each of the 74 files were kept, so proportions mean nothing.",
         "1,951 duplicated rows; no subcategory, so an attack type is its category.",

@@ -149,7 +149,7 @@ DATASET = Dataset(
     citation="M. Tavallaee, E. Bagheri, W. Lu, A. Ghorbani, 'A Detailed Analysis of "
     "the KDD CUP 99 Data Set', IEEE CISDA 2009. doi:10.1109/CISDA.2009.5356528",
     caveats=(
-        "Simulated traffic of 1998; no figure on it speaks for a network of today.",
+        "Simulated traffic of 1998; no figure on it applies to a network of today.",
         "17 attack types (3,750 rows) occur only in the test file: a high figure on a "
         "random split of the training file says nothing about them.",
         "664 test rows have features that also occur in training, 610 of them with "

@@ -39,10 +39,10 @@ def load(
     The label is found by name (``label``, ``class``, ``attack``, ...), benign by a
     value that says so (``benign``, ``normal.``, ``BenignTraffic``, 0 beside 1) and
     never by how frequent it is, kinds by the values. Identifiers,
-    addresses, ports, times and columns of very many words are no features. Each other
+    addresses, ports, times and columns of very many words are not features. Each other
     value of the label is a class of its own, in lower case, unless ``families`` puts
     several together. ``?``, ``-``, ``NA``, ``NaN``, ``null`` and nothing are missing.
-    A row with any other word in a column of numbers is set aside and counted, with a
+    A row with any other word in a column of numbers is rejected and counted, with a
     note of its line: ``score`` rejects it too.
 
     Parameters
@@ -147,8 +147,8 @@ DATASET = Dataset(
     terms="Yours.",
     citation="Yours.",
     caveats=(
-        "What is not named in the TOML file is guessed; read the notes.",
-        "Without a second file, test rows are drawn from the same capture: the figure "
-        "is optimistic for other networks.",
+        "Keys that the TOML file lacks are guessed; read the notes.",
+        "Without a second file, test rows are drawn from the same capture: figures are "
+        "optimistic for other networks.",
     ),
 )

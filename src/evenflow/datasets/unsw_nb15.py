@@ -1,4 +1,4 @@
-"""UNSW-NB15: the publisher's two partitions, told apart by size, not by name."""
+"""UNSW-NB15: the publisher's two partitions, recognised by size, not by name."""
 
 from __future__ import annotations
 
@@ -148,8 +148,8 @@ def load(split: str, *, folders: Sequence[Path], on_event: OnEvent = ignore) -> 
     raise DataError(
         f"unsw_nb15: none of the files here holds the official {split} partition of "
         f"{N_ROWS[split]:,} rows (looked for {' and '.join(_NAMES)}; their names are "
-        f"often exchanged, so the rows are counted). Get it from {PAGE} and put it "
-        f"into unsw-nb15/ in a data folder; or use the {other} partition alone: "
+        f"often swapped, so the rows are counted). Get it from {PAGE} and put it into "
+        f"unsw-nb15/ in a data folder; or use the {other} partition alone: "
         f'split = {{name = "stratified", source = "{other}"}}'
     )
 
@@ -207,8 +207,8 @@ DATASET = Dataset(
         "Name swap: the files circulate with their names exchanged. Here train is "
         "the partition of 175,341 rows and test that of 82,332, as its page says.",
         "26,387 of the 82,332 rows repeat another once id is left out.",
-        "sttl, dttl and ct_state_ttl come from how the testbed was wired; they tell "
-        "attacks apart here and hardly anywhere else.",
+        "sttl, dttl and ct_state_ttl come from how the testbed was wired; they "
+        "identify attacks here and hardly anywhere else.",
         "is_ftp_login takes values over 1.",
     ),
 )

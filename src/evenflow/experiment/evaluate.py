@@ -39,7 +39,7 @@ def evaluate(
     dataset : str
         Name of a data set with the bundle's columns.
     split : str
-        A published part of it, or ``held_out``: what the bundle's recipe kept back.
+        A published part of it, or ``held_out``: the rows its recipe held out.
     folders : sequence of Path
         Where data sets are looked for, in order.
     params : dict, optional
@@ -93,7 +93,7 @@ def evaluate(
     present = [] if table.attack is None else table.attack.unique().to_list()
     table, scores, bad = judge_labelled(bundle, table)
     if bad:
-        told = f"rows set aside, as score rejects them: {len(bad):,} ({bad[0]})"
+        told = f"rows rejected, as score rejects them: {len(bad):,} ({bad[0]})"
         heard(Note(text=told))
     report = judge(
         table,
@@ -131,7 +131,7 @@ def _rows(recipe: Recipe, dataset: str, split: str, load: Any) -> tuple[Table, A
     return load(split), Protocol(
         name=name,
         description=f"trained on {recipe.dataset.name} ({recipe.split.name} split), "
-        f"judged on {dataset} {split}",
+        f"tested on {dataset} {split}",
         may_share_rows=True,
         is_published=same and has_test,
     )

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from evenflow.learn.training import Trained
 
 STARTED = "recipe.json"
-"""File in the folder of an unfinished run that says what it was started with."""
+"""File in the folder of an unfinished run with the recipe of its start."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """What one recipe came to."""
+    """The outcome of one recipe."""
 
     trained: Trained
     """The model, its scores of the test rows, and the record of the training."""
@@ -48,7 +48,7 @@ class Experiment:
         Raises
         ------
         StorageError
-            Something is there already, or it cannot be written.
+            Something already exists, or it cannot be written.
         """
         from evenflow.judge.pages.card import model_card
         from evenflow.runtime import bundle
@@ -175,13 +175,13 @@ def _is_free(output: Path, *, overwrite: bool) -> None:
     if output.exists() and not is_empty and not (overwrite and is_bundle):
         do = "another or ask to overwrite it" if is_bundle else "another"
         raise StorageError(
-            f"{output} is there already{'' if is_bundle else ' and is no bundle'}; "
-            f"expected a path that is free. Choose {do}"
+            f"{output} already exists{'' if is_bundle else ' and is not a bundle'}; "
+            f"expected a new path. Choose {do}"
         )
 
 
 def _same_recipe(workdir: Path, recipe: Recipe) -> None:
-    """Refuse to go on with another recipe than the interrupted run had.
+    """Refuse to resume with another recipe than that of the interrupted run.
 
     Raises
     ------

@@ -73,7 +73,7 @@ def load(path: Path, *, fingerprint: str) -> State:
     Raises
     ------
     RecipeError
-        The file is no checkpoint, is damaged, or belongs to other rows or settings.
+        The file is not a checkpoint, is damaged, or belongs to other rows or settings.
     StorageError
         The file cannot be read.
     """

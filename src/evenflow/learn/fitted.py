@@ -1,4 +1,4 @@
-"""What every trained model can do, whatever it is made of."""
+"""The interface of every trained model."""
 
 from __future__ import annotations
 

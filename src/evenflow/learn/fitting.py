@@ -1,4 +1,4 @@
-"""What a model may see while it is fitted: training rows, and nothing else.
+"""The input of a fit: training rows, and nothing else.
 
 Test rows and the rows that set the threshold are in none of these objects. So a model
 cannot learn from them, whoever wrote it.

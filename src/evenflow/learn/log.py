@@ -51,8 +51,8 @@ class Log:
     def step(self, name: str, *, announce: bool = True) -> Iterator[None]:
         """Time what is done in the block; name classes in a DataError that leaves it.
 
-        Without ``announce`` the listener hears of the step when something happens in
-        it, and of a step within it first.
+        Without ``announce`` the listener gets the step when something happens in it,
+        and a step within it first.
         """
         self._pause()
         self._open.append(name)

@@ -3,8 +3,8 @@
 All that an epoch depends on is the state the last one left, the seed and the
 epoch's number. So a run that was killed and resumed ends with the same weights,
 bit for bit, as one that was left alone (on the same machine, with the same number
-of threads). What is minimised, and on which rows, is an :class:`Objective`: to tell
-classes apart, or to make rows anew.
+of threads). What is minimised, and on which rows, is an :class:`Objective`: to
+classify rows, or to reconstruct them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PROGRESS_EVERY_S = 0.5
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Objective:
-    """What a network is trained towards."""
+    """The objective of a training."""
 
     tensors: tuple[Tensor, ...]
     """The training rows, on the device: inputs first, then what belongs to them."""
@@ -46,7 +46,7 @@ class Objective:
 
 @dataclass(kw_only=True)
 class Run:
-    """What changes from epoch to epoch."""
+    """The state that changes from epoch to epoch."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer

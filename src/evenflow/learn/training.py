@@ -66,7 +66,7 @@ class Trained:
     fingerprint: NDArray[np.uint64]
     """Sketch of the training rows, by which later judging finds them again."""
     record: dict[str, Any]
-    """What happened, as JSON values: rows, class counts, epochs, seconds, notes."""
+    """The training as JSON values: rows, class counts, epochs, seconds, notes."""
 
     def __repr__(self) -> str:
         return f"<Trained {self.recipe.name}, seed {self.recipe.seed}>"
@@ -91,7 +91,7 @@ def train(
     load : callable
         Returns a published part of the recipe's data set by name.
     workdir : Path, optional
-        Folder for the checkpoint; without it a killed run starts anew.
+        Folder for the checkpoint; without it a killed run starts again.
     cache : Path, optional
         Folder that keeps balanced rows for the next run; ``workdir`` without it.
     resume : bool

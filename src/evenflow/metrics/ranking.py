@@ -1,4 +1,4 @@
-"""What scores are worth before a threshold is set: curves, areas, calibration.
+"""Quality of scores before a threshold is set: curves, areas, calibration.
 
 References
 ----------

@@ -24,12 +24,12 @@ from evenflow.onnx_guard.operators import (
 from evenflow.onnx_guard.protobuf import Message, RefusedError, read
 
 MAX_NODES = 1000
-"""Most nodes, and most weights, of a graph."""
+"""Maximum number of nodes, and of weights, of a graph."""
 MAX_RANK = 5
 MAX_WORK = 2**38
-"""Most multiply-adds for ROWS rows: some seconds of one core."""
+"""Maximum number of multiply-adds for ROWS rows: some seconds of one core."""
 MAX_ELEMENTS = 2**29
-"""Most numbers that all tensors computed for ROWS rows hold: 2 GiB."""
+"""Maximum number of values of all tensors computed for ROWS rows: 2 GiB."""
 ITEM_BYTES = {FLOAT: 4, INT32: 4, INT64: 8}
 KINDS = {
     "float": 1, "int": 2, "text": 3, "tensor": 4,
@@ -44,7 +44,7 @@ def check_model(data: bytes, *, source: str) -> None:
     Raises
     ------
     BundleError
-        The bytes are no ONNX model; it uses anything that is not in the table of
+        The bytes are not an ONNX model; it uses anything that is not in the table of
         operators; its indices or shapes do not fit; or it would take too much time
         or memory.
     """
@@ -52,15 +52,15 @@ def check_model(data: bytes, *, source: str) -> None:
         _check(read(memoryview(data)))
     except RefusedError as error:
         raise BundleError(
-            f"{source}: found {error}, expected a model of the operators and within "
-            "the bounds that evenflow serves. Do not use this bundle; get it again "
-            "from where it was trained, or train a smaller or another model"
+            f"{source}: found {error}, expected the operators and bounds that evenflow "
+            "serves. Do not use this bundle; get it again from where it was trained, "
+            "or train a smaller or another model"
         ) from None
 
 
 def _check(model: Message) -> None:
     if "graph" not in model:
-        raise RefusedError("bytes that are no ONNX model (no graph)")
+        raise RefusedError("bytes that are not an ONNX model (no graph)")
     if model.get("ir_version") not in IR_VERSIONS:
         raise RefusedError(f"ONNX of the version {model.get('ir_version')}")
     domains = [opset.get("domain", "") for opset in model["opset_import"]]
@@ -114,7 +114,7 @@ def _declared(value: Message) -> Tensor:
     tensor = value.get("type", {}).get("tensor_type", {})
     dims = tensor.get("shape", {}).get("dim", [])
     if tensor.get("elem_type") != FLOAT or len(dims) != 2 or "dim_value" in dims[0]:
-        raise RefusedError("an input or output that is no matrix of numbers")
+        raise RefusedError("an input or output that is not a matrix of numbers")
     width = dims[1].get("dim_value", 0)
     return Tensor(FLOAT, (None, width))
 
@@ -164,7 +164,7 @@ def _inputs(
         if (not name) != (place in operator.empty):
             raise RefusedError(f"{kind} with an empty input")
         if name and name not in known:
-            raise RefusedError(f"{kind} of {name[:80]!r}, which nothing computes")
+            raise RefusedError(f"{kind} of {name[:80]!r}, which no node computes")
         inputs.append(known.get(name))
     return inputs
 

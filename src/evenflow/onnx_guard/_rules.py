@@ -28,7 +28,7 @@ Attributes = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """What is known of a tensor before anything runs."""
+    """The type and shape of a tensor, known before anything runs."""
 
     kind: int
     """Data type, as ONNX numbers them."""
@@ -96,7 +96,7 @@ def identity(inputs: Sequence[Tensor], _: Attributes) -> Result:
 def clip(inputs: Sequence[Tensor], _: Attributes) -> Result:
     _is_float(*inputs)
     bounds = {t.shape for t in inputs[1:]}
-    _expect(bounds <= {(), (1,)}, "a Clip whose bounds are no numbers")
+    _expect(bounds <= {(), (1,)}, "a Clip whose bounds are not numbers")
     return _result(inputs[0])
 
 
@@ -108,14 +108,16 @@ def by_row(inputs: Sequence[Tensor], _: Attributes) -> Result:
 def matmul(inputs: Sequence[Tensor], _: Attributes) -> Result:
     _is_float(*inputs)
     a, b = (t.shape for t in inputs)
-    _expect(len(a) == len(b) == 2 and None not in b, "a product of no two matrices")
+    _expect(
+        len(a) == len(b) == 2 and None not in b, "a product of other than two matrices"
+    )
     _expect(a[1] == b[0], "a product of matrices that do not fit")
     return _result(Tensor(FLOAT, (a[0], b[1])), work=count(a) * count(b[1:]))
 
 
 def gemm(inputs: Sequence[Tensor], a: Attributes) -> Result:
     shape = inputs[1].shape
-    _expect(len(shape) == 2, "a product of no two matrices")
+    _expect(len(shape) == 2, "a product of other than two matrices")
     second = Tensor(inputs[1].kind, shape[::-1] if a.get("transB") else shape)
     out = matmul((inputs[0], second), a)
     added = broadcast((*out.outputs, inputs[2]), a)
@@ -186,7 +188,7 @@ def flatten(inputs: Sequence[Tensor], _: Attributes) -> Result:
 def unsqueeze(inputs: Sequence[Tensor], _: Attributes) -> Result:
     x, shape = inputs[0], list(inputs[0].shape)
     for axis in sorted(_ints(inputs[1])):
-        _expect(0 <= axis <= len(shape), "an axis that is not there")
+        _expect(0 <= axis <= len(shape), "an axis that does not exist")
         shape.insert(axis, 1)
     values = x.values if len(shape) == 1 else None
     return _result(Tensor(x.kind, tuple(shape), values))
@@ -196,7 +198,7 @@ def squeeze(inputs: Sequence[Tensor], _: Attributes) -> Result:
     axes, shape = set(_ints(inputs[1])), inputs[0].shape
     _expect(
         all(0 <= axis < len(shape) and shape[axis] == 1 for axis in axes),
-        "an axis of length 1 that is not there",
+        "an axis of length 1 that does not exist",
     )
     kept = tuple(size for axis, size in enumerate(shape) if axis not in axes)
     return _result(Tensor(inputs[0].kind, kept, inputs[0].values))
@@ -214,7 +216,7 @@ def reshape(inputs: Sequence[Tensor], _: Attributes) -> Result:
     has_rows = None in x
     _expect(
         wanted.count(-1) <= 1 and min(sizes, default=1) >= 1 and len(wanted) <= 4,
-        "a Reshape that is no plain shape",
+        "a Reshape to an unsupported shape",
     )
     whole, rest = math.prod(size for size in x if size is not None), math.prod(sizes)
     if has_rows:  # the rows stay what is not counted
@@ -303,7 +305,7 @@ def reduce(inputs: Sequence[Tensor], a: Attributes) -> Result:
     axes = a["axes"].tolist() if "axes" in a else list(_ints(inputs[1]))
     _expect(
         bool(axes) and all(0 <= x < len(shape) and shape[x] is not None for x in axes),
-        "a sum over axes that are not there",
+        "a sum over axes that do not exist",
     )
     kept = tuple(
         1 if axis in axes else size
@@ -358,7 +360,9 @@ def scaler(inputs: Sequence[Tensor], a: Attributes) -> Result:
 
 
 def _labels(labels: NDArray[Any]) -> int:
-    _expect(labels.tolist() == list(range(len(labels))), "labels that are no codes")
+    _expect(
+        labels.tolist() == list(range(len(labels))), "labels that are not class codes"
+    )
     return len(labels)
 
 

@@ -25,7 +25,7 @@ Rule = Callable[[Sequence[Any], Attributes], Result]
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """What a node of one kind may be."""
+    """The limits of a node of one kind."""
 
     inputs: tuple[int, ...]
     """Numbers of inputs allowed."""

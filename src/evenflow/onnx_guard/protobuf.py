@@ -83,7 +83,7 @@ HOSTILE = {
 }
 TEXT_BYTES = 1024
 MAX_FIELDS = 100_000
-"""Most fields of a model; a run counts as one. Each takes memory once it is read."""
+"""Maximum number of fields of a model; a run counts as one. Each takes memory."""
 BLOCK = 2**22
 """Bytes of a run decoded at once: what decoding takes is many times as much."""
 
@@ -149,7 +149,7 @@ def _value(
         try:
             return str(value, "utf-8")
         except UnicodeDecodeError:
-            raise RefusedError(f"a {what} that is no UTF-8") from None
+            raise RefusedError(f"a {what} that is not UTF-8") from None
     elif type_ in FIELDS:
         return _read(value, type_, n_read)
     raise RefusedError(f"a {what} of another type")
@@ -199,7 +199,9 @@ def _fields(
         key, at = _varint(message, at)
         field, wire = key >> 3, key & 7
         if not 0 < field < 1 << 29:  # protobuf's own bounds
-            raise RefusedError(f"bytes that are no ONNX model (field number {field})")
+            raise RefusedError(
+                f"bytes that are not an ONNX model (field number {field})"
+            )
         if wire == 0:
             number, at = _varint(message, at)
             yield field, number
@@ -209,9 +211,9 @@ def _fields(
         elif wire == 5:
             size = 4
         else:
-            raise RefusedError(f"bytes that are no ONNX model (wire type {wire})")
+            raise RefusedError(f"bytes that are not an ONNX model (wire type {wire})")
         if at + size > end:
-            raise RefusedError("bytes that are no ONNX model (cut short)")
+            raise RefusedError("bytes that are not an ONNX model (truncated)")
         value = message[at : at + size]
         yield field, bytes(value) if wire == 5 else value
         at += size
@@ -221,10 +223,10 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
         if at >= len(message):
-            raise RefusedError("bytes that are no ONNX model (cut short)")
+            raise RefusedError("bytes that are not an ONNX model (truncated)")
         byte = message[at]
         at += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value & (1 << 64) - 1, at
-    raise RefusedError("bytes that are no ONNX model (a number without end)")
+    raise RefusedError("bytes that are not an ONNX model (a number without end)")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from evenflow.onnx_guard.protobuf import RefusedError
 
 MAX_DEPTH = 1024
-"""Most questions from a root to a leaf; ONNX Runtime recurses over them."""
+"""Maximum depth of a tree; ONNX Runtime recurses over it."""
 NODES = (
     "nodes_treeids",
     "nodes_nodeids",

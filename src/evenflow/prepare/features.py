@@ -123,7 +123,7 @@ class Preprocessor:
 
     @property
     def expected(self) -> str:
-        """What a numeric value has to be, in words."""
+        """The range of a numeric value, in words."""
         return (
             f"a value that {self.scaler.kind} scaling, as learnt from the training "
             "rows, turns into a finite float32"
@@ -173,7 +173,7 @@ class Preprocessor:
 
     @cached_property
     def layout(self) -> Layout:
-        """What the columns of the prepared matrix mean."""
+        """The meaning of the columns of the prepared matrix."""
         names = [*self.numeric, *(f"{name} is missing" for name in self.indicator)]
         groups: dict[str, list[int]] = {}
         for j, column in enumerate((*self.numeric, *self.indicator)):

@@ -1,4 +1,4 @@
-"""What the columns of a prepared matrix mean."""
+"""The layout of a prepared matrix."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evenflow.prepare.scaling import Scaler
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """What the columns of a prepared matrix mean, so that a made row could be real.
+    """The layout of a prepared matrix, so that a synthetic row could be real.
 
     The matrix holds the scaled numeric columns, then one 0/1 indicator for each
     column that may be missing, then a one-hot block for each category.

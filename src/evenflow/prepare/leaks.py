@@ -24,7 +24,7 @@ from evenflow.schema import Table
 
 SKETCH_SIZE = 65_536
 MOSTLY_SEEN = 0.2
-"""Share of training rows among judged rows above which a figure is refused, unless
+"""Share of training rows among test rows above which a figure is refused, unless
 the rows are a published test file."""
 
 Hashes = NDArray[np.uint64]
@@ -32,7 +32,7 @@ Hashes = NDArray[np.uint64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shared:
-    """How many judged rows have exactly the features of a training row."""
+    """How many test rows have exactly the features of a training row."""
 
     rows: int
     """Judged rows."""
@@ -48,7 +48,7 @@ class Shared:
 
     @property
     def share(self) -> float:
-        """Share of training rows among the judged rows, [0, 1]."""
+        """Share of training rows among the test rows, [0, 1]."""
         return self.found / self.compared if self.compared else 0.0
 
     @property
@@ -60,7 +60,7 @@ class Shared:
     def __str__(self) -> str:
         n = round(self.share * self.rows)
         about = "" if self.is_exact else "about "
-        return f"{about}{n:,} of {self.rows:,} judged rows ({self.share:.1%})"
+        return f"{about}{n:,} of {self.rows:,} test rows ({self.share:.1%})"
 
 
 def row_hashes(table: Table) -> Hashes:
@@ -165,15 +165,16 @@ def check_shared(shared: Shared, protocol: Protocol) -> None:
     same = "have exactly the features of a training row"
     if shared.found and not protocol.may_share_rows:
         raise LeakError(
-            f"{shared.found} of {shared.compared} judged rows {same}; expected none "
-            f"under the protocol '{protocol.name}'. Keep equal rows on one side of "
-            "the split before you judge"
+            f"{shared.found} of {shared.compared} test rows {same}; expected none "
+            f"under the protocol '{protocol.name}'. Keep equal rows on one side of the "
+            "split"
         )
     is_known = protocol.is_published or protocol.compares_part
     if shared.least_share > MOSTLY_SEEN and not is_known:
         raise LeakError(
-            f"{shared} {same}; expected at most {MOSTLY_SEEN:.0%}, for a figure on "
-            "such rows says nothing. Remove them from the file, or judge other rows"
+            f"{shared} {same}; expected at most {MOSTLY_SEEN:.0%}, because a figure on "
+            "such rows is meaningless. Remove them from the file, or evaluate on "
+            "other rows"
         )
 
 
@@ -209,7 +210,7 @@ def count_shared(
             f"rows that its training held out: {shared} trained it. Expected the data "
             "as it was at the training; since then rows were added, removed, edited "
             "or put into another order. Bring the file back as it was, train the "
-            "bundle again, or judge it on rows that did not train it"
+            "bundle again, or evaluate it on rows that did not train it"
         )
     return shared
 

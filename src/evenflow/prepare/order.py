@@ -29,7 +29,7 @@ class Order:
     key: pl.Series
     """Numbers, null for a row without a value."""
     kind: str
-    """What the values were read as, in words."""
+    """Kind of the values, in words."""
 
 
 def _joined(dates: tuple[str, ...], times: tuple[str, ...]) -> tuple[str, ...]:
@@ -147,7 +147,7 @@ def _either(
     first, second = _day(day[row]), _day(month[row])
     raise DataError(
         f"[split] order: found {shown(words[row])} in the column {words.name!r}, row "
-        f"{row + 1}, which is {first} or {second}, and no other row tells which; "
+        f"{row + 1}, which is {first} or {second}, and no other row decides which; "
         "expected dates of one meaning. Write day_first = true (the day comes first) "
         "or day_first = false (the month comes first) under [split]"
     )

@@ -39,7 +39,7 @@ class Protocol:
     everybody who reports a figure on that file has them too."""
     compares_part: bool = False
     """Rows are compared by the columns that a selector chose: rows that are equal in
-    those may differ in others, so that many are no leak."""
+    those may differ in others, so that many are not leaks."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,7 +140,7 @@ def blocks(
     """Cut the rows, in file or time order, into blocks and judge on whole blocks.
 
     Rows close in time stay on one side, so a burst of near-equal attack rows cannot
-    be learnt by heart; copies of a test row are taken out of the training side.
+    be memorised; copies of a test row are removed from the training side.
 
     Parameters
     ----------

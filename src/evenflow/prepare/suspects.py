@@ -27,18 +27,19 @@ FEWEST = 8
 FEW = 100
 """Rows below which a pattern in a column may be chance."""
 MANY = 1_000
-"""Rows from which a column that matches the label is no chance."""
+"""Rows from which a column that matches the label is not a coincidence."""
 SOME = 50
-"""Rows from which a column that matches the label may be no chance."""
+"""Rows from which a column that matches the label may be more than chance."""
 SEVERAL = 3
 """Rows of each value that a column of fewer than ``MANY`` rows needs to be a copy."""
 BALANCED = (
     "The classes are equally large before the split, so the table was probably "
-    "balanced by hand. Copies and invented rows that are made before the split stand "
-    "on both sides of it, which flatters every figure, and precision and accuracy are "
-    "those of a made-up mix. Train on the rows as captured, and balance with [balance]."
+    "balanced by hand. Copies and synthetic rows that are made before the split are on "
+    "both sides of it, which makes every figure optimistic, and precision and accuracy "
+    "are those of an artificial mix. Train on the rows as captured, and balance with "
+    "[balance]."
 )
-"""What is wrong with a table whose classes are equally large."""
+"""Warning about a table whose classes are equally large."""
 STEADY = 0.99
 """Share of steps one way from which a column follows the order of the rows."""
 SIGMAS = 4.0
@@ -218,8 +219,8 @@ def _identifiers(table: Table) -> str:
         if columns
     ]
     return (
-        f"Features that say which capture a row is from: {'; '.join(why)}. A model may "
-        "learn the capture instead of the attack."
+        f"Features that reveal which capture a row is from: {'; '.join(why)}. A model "
+        "may learn the capture instead of the attack."
         if why
         else ""
     )

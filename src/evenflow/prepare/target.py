@@ -1,4 +1,4 @@
-"""Choose what is told apart: attack families, single attack types, attack or not."""
+"""The target: attack families, single attack types, or attack and benign."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a sensor needs: load a bundle, score rows, explain a verdict."""
+"""The runtime of a sensor: load a bundle, score rows, explain a verdict."""

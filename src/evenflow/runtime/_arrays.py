@@ -32,7 +32,7 @@ DAMAGED = (
     zipfile.BadZipFile, zipfile.LargeZipFile, OSError, EOFError, NotImplementedError,
     RuntimeError, ValueError, struct.error,
 )  # fmt: skip
-"""What ``zipfile`` raises at bytes that are no archive, or an encrypted one."""
+"""Errors of ``zipfile`` for bytes that are not an archive, or an encrypted one."""
 MAX_MEMBERS = 1024
 MAX_AXIS = 2**31
 """Longest axis of an array; an array without values may state any."""
@@ -58,7 +58,7 @@ def unpack(data: bytes, *, source: str) -> Arrays:
     Raises
     ------
     BundleError
-        The bytes are no such file: damaged, compressed, pickled, or a header claims
+        The bytes are not a valid file: damaged, compressed, pickled, or a header claims
         more than the file holds.
     """
     try:

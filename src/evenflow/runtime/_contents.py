@@ -28,11 +28,11 @@ from evenflow.schema import BENIGN, Table
 
 MAX_COLUMNS = 10_000
 MAX_CLASSES = 300
-"""Most classes: a report holds each pair of them, and a page shows the report."""
+"""Maximum number of classes: a report, and its page, hold each pair of them."""
 MAX_TYPES = 2_000
-"""Most attack types of the rows that train or judge; a report holds each."""
+"""Maximum number of attack types of the training or the test rows."""
 MAX_ROWS = 10_000
-"""Most golden rows, and most reference rows."""
+"""Maximum number of golden rows, and of reference rows."""
 
 
 def _one_line(text: str) -> str:
@@ -250,7 +250,7 @@ def check_table(table: Table, target: str) -> None:
     ----------
     table : Table
     target : {'family', 'attack', 'binary'}
-        What is told apart.
+        Target of the classification.
 
     Raises
     ------

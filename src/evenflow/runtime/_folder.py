@@ -44,9 +44,9 @@ CONTROL = re.compile(
 HALF = re.compile("[\\ud800-\\udfff]")
 """Halves of surrogate pairs, which no encoding can write."""
 MAX_LEVELS = 32
-"""Most lists and objects inside each other: what shows them calls itself for each."""
+"""Maximum nesting of lists and objects: a page that shows them recurses."""
 MAX_VALUES, MAX_VALUES_OF_RECORDS = 200_000, 2_000_000
-"""Most values in a JSON file; a page shows all those of a report."""
+"""Maximum number of values in a JSON file; a page shows all those of a report."""
 AGAIN = "Get the bundle again from where it was trained"
 
 
@@ -56,7 +56,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, overwrite: bool) -
     Raises
     ------
     StorageError
-        ``folder`` exists and is no bundle, or is one and ``overwrite`` is False;
+        ``folder`` exists and is not a bundle, or is one and ``overwrite`` is False;
         or the disk is full, or the place is not writable.
     """
     folder = followed(folder)
@@ -88,8 +88,8 @@ def _may_write(folder: Path, *, overwrite: bool) -> None:
     is_empty = folder.is_dir() and not any(folder.iterdir())
     if not (is_bundle or is_empty):
         raise StorageError(
-            f"{folder} exists and is no bundle; expected a new folder. "
-            "Choose another name"
+            f"{folder} exists and is not a bundle; expected a new folder. Choose "
+            "another name"
         )
     if is_bundle and not overwrite:
         raise StorageError(
@@ -191,7 +191,7 @@ def _read(folder: Path, name: str, limit: int) -> bytes:
     kind = path.lstat()
     if not stat.S_ISREG(kind.st_mode):
         raise BundleError(
-            f"{path}: found a link or no plain file, expected a plain file. {AGAIN}"
+            f"{path}: found a link or special file, expected a plain file. {AGAIN}"
         )
     data = b""
     if kind.st_size <= limit:
@@ -233,7 +233,7 @@ def from_json(data: bytes, *, source: str, of_records: bool = False) -> dict[str
     Raises
     ------
     BundleError
-        It is no JSON object, nests without end, holds a key twice, a number that is
+        It is not a JSON object, nests without end, holds a key twice, a number that is
         not finite, a control character or half a surrogate pair.
     """
     try:

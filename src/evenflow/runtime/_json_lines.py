@@ -72,7 +72,7 @@ def read(
     if not n_rows:
         raise DataError(
             f"{name} is empty; expected one JSON object a line with the columns of "
-            f"{schema.name}. Is it the right file?"
+            f"{schema.name}. Check that it is the right file"
         )
 
 
@@ -176,7 +176,7 @@ def _fast(
     """Return the rows of objects of the same keys, else None.
 
     None where the type of a value changes from line to line, and where the text is
-    no JSON.
+    not JSON.
     """
     try:
         names = match_columns(schema, list(first))
@@ -289,7 +289,7 @@ def _record(text: str) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        It holds no object, or one that is no text; says what was found.
+        It does not hold an object of valid text; the message says what was found.
     """
     depth = _depth(text)
     if depth > MAX_DEPTH:
@@ -299,7 +299,7 @@ def _record(text: str) -> dict[str, Any]:
         if isinstance(record, dict) and _has_more_texts(record, text):
             record = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        raise ValueError(f"no JSON ({error})") from None
+        raise ValueError(f"invalid JSON ({error})") from None
     if not isinstance(record, dict):
         raise ValueError(f"a {type(record).__name__}")
     if "\\" in text:

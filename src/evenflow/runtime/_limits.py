@@ -15,7 +15,7 @@ LINES_PER_ROW = 16
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """Most work that one source may cost; a source over a limit is refused.
+    """Limits of the work for one source; a source over a limit is refused.
 
     Rows and bytes are counted before a library parses them.
     """

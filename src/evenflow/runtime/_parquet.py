@@ -20,7 +20,7 @@ from evenflow.text.raw import Raw
 MAGIC = b"PAR1"
 SLICE_ROWS, SLICE_CELLS = 2**16, 2**24
 SLICE_BYTES = 2**28
-"""Of a slice of a stranger's file; 65,536 such rows have 4 KiB each."""
+"""Of a slice of an untrusted file; 65,536 such rows have 4 KiB each."""
 
 
 def read(
@@ -49,7 +49,7 @@ def read(
     if not n_rows:
         raise DataError(
             f"{name} has columns and no rows; expected at least one row of "
-            f"{schema.name}. Is it the right file?"
+            f"{schema.name}. Check that it is the right file"
         )
     step = min(SLICE_ROWS, SLICE_CELLS // len(columns))
     for start in range(0, n_rows, step):
@@ -97,5 +97,5 @@ def _damaged(name: str, error: BaseException) -> DataError:
     reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     return DataError(
         f"{name}: found a Parquet file that cannot be read ({reason}), expected a "
-        "whole one. It may have been cut short: get the file again"
+        "whole one. It may be truncated: get the file again"
     )

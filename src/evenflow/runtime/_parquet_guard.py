@@ -1,4 +1,4 @@
-"""Look at a stranger's Parquet file before anything unpacks it.
+"""Checks of an untrusted Parquet file before anything unpacks it.
 
 A file of a kilobyte can claim billions of rows, or pages that unpack to gigabytes.
 This reads the footer and the head of each page by itself, without unpacking any, and
@@ -64,7 +64,7 @@ def inspect(path: Path, limits: Limits | None, *, name: str) -> None:
             return  # its reader says what is wrong
         raise DataError(
             f"{name}: found a Parquet file that cannot be read ({error}), expected a "
-            "whole one. It may have been cut short: get the file again"
+            "whole one. It may be truncated: get the file again"
         ) from None
 
 
@@ -183,7 +183,7 @@ def _values(head: Mapping[int, Any], size: int, name: str) -> int:
     if _int(body, encoding) == DELTA_BYTE_ARRAY:
         raise DataError(
             f"{name}: found text packed as DELTA_BYTE_ARRAY, expected plain or "
-            f"dictionary encoding: its size cannot be told beforehand. {_AGAIN}"
+            f"dictionary encoding: its size is not known beforehand. {_AGAIN}"
         )
     n = _int(body, 1)
     if n < 0:
@@ -194,14 +194,14 @@ def _values(head: Mapping[int, Any], size: int, name: str) -> int:
 def _int(value: Mapping[int, Any], field: int) -> int:
     found = value.get(field, 0)
     if isinstance(found, bool) or not isinstance(found, int):
-        raise ThriftError(f"a field {field} that is no number")
+        raise ThriftError(f"a field {field} that is not a number")
     return found
 
 
 def _list(value: Mapping[int, Any], field: int) -> list[Mapping[int, Any]]:
     found = value.get(field, [])
     if not isinstance(found, list) or not all(isinstance(v, dict) for v in found):
-        raise ThriftError(f"a field {field} that is no list")
+        raise ThriftError(f"a field {field} that is not a list")
     return found
 
 

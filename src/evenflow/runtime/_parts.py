@@ -33,7 +33,7 @@ FORMAT = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What the files of a bundle hold, but its model."""
+    """The contents of a bundle's files, without its model."""
 
     schema: Schema
     preprocessor: Preprocessor
@@ -45,7 +45,7 @@ class Parts:
     golden: Table
     """Training rows with their classes."""
     golden_log_proba: NDArray[np.float64]
-    """What the model said of the golden rows where it was made."""
+    """Log-probabilities of the golden rows where the bundle was made."""
     golden_decided: NDArray[np.int64]
     """Class decided for each golden row where the bundle was made."""
     reference: Table

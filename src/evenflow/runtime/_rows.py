@@ -36,7 +36,7 @@ def pack_codes(table: Table) -> Arrays:
 def with_codes(table: Table, arrays: Arrays) -> Table:
     """Return the rows with their class codes, where the arrays hold them.
 
-    Golden rows without labels have none. ``ValueError`` if the codes are no classes.
+    Golden rows without labels have none. ``ValueError`` if the codes are not classes.
     """
     if CODE not in arrays:
         return table

@@ -16,7 +16,7 @@ TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range
 
 
 class ThriftError(ValueError):
-    """The bytes are no such struct; the text is for a message's bracket."""
+    """The bytes are not a valid struct; the text goes into a message."""
 
 
 class Buffer(Protocol):

@@ -17,10 +17,10 @@ from evenflow.files import followed, is_stream, opened, replacing, storage_error
 Write = Callable[[pl.DataFrame], None]
 OutputFormat = Literal["csv", "jsonl", "parquet"]
 PART_ROWS, PART_BYTES = 2**18, 2**28
-"""What is gathered before it is written: a source may have a thousand columns."""
+"""Cells buffered before a write: a source may have a thousand columns."""
 _WORDS = (pl.String, pl.Categorical, pl.Enum)
 GROUP_ROWS, GROUP_CELLS = 122_880, 2**23
-"""Most rows of a Parquet row group, and most cells."""
+"""Maximum number of rows, and of cells, of a Parquet row group."""
 
 # Signs that begin a formula, in every width, after what a spreadsheet drops or does
 # not show; a plain number such as -1 or +2.5e3 is no formula.

@@ -40,9 +40,9 @@ from evenflow.runtime.judging import judge, word
 from evenflow.schema import Column, Schema, Table
 
 TOLERANCE = 1e-4
-"""Most a golden log-probability may differ, absolutely and relatively; or ..."""
+"""Tolerance of a golden log-probability, absolute and relative; or ..."""
 TOLERANCE_PROBA = 1e-6
-"""... most its probability may differ (a forest's log of almost nothing is noise)."""
+"""... of its probability (a forest's log of almost nothing is noise)."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -191,7 +191,7 @@ class Bundle(Parts):
         Raises
         ------
         DataError
-            A column is missing, or a value is no number or impossible.
+            A column is missing, or a value is not a number or impossible.
         """
         schema, prepare = self.schema, self.preprocessor
         wanted, numeric, names, categories = self._plan
@@ -226,7 +226,7 @@ class Bundle(Parts):
     def _plan(
         self,
     ) -> tuple[frozenset[str], tuple[Column, ...], tuple[str, ...], tuple[str, ...]]:
-        """What of the schema each single record needs: worked out once."""
+        """The part of the schema that each single record needs, worked out once."""
         numeric = self.schema.numeric
         return (
             frozenset(self.schema.names),
@@ -376,7 +376,7 @@ def _rescore(bundle: Bundle) -> None:
     except Exception as error:  # whatever a hostile model does
         raise BundleError(
             f"{bundle.path}: the golden rows cannot be scored: {str(error)[:300]!r}. "
-            f"Expected them to score as where the bundle was made. {AGAIN}"
+            f"Expected the scores of the machine that made the bundle. {AGAIN}"
         ) from error
     expected = bundle.golden_log_proba
     if found.shape == expected.shape:
@@ -388,7 +388,7 @@ def _rescore(bundle: Bundle) -> None:
             return
     rows = int((~near).any(axis=1).sum()) if found.shape == expected.shape else "all"
     raise BundleError(
-        f"{bundle.path}: {rows} of {len(expected)} golden rows score otherwise than "
-        "where the bundle was made, expected the same. The bundle was changed or "
+        f"{bundle.path}: {rows} of {len(expected)} golden rows get other scores than "
+        "where the bundle was made, expected the same. The bundle was changed, or "
         f"this machine computes wrongly. {AGAIN}"
     )

@@ -16,7 +16,7 @@ from evenflow.schema import Schema
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """What was decided about one row."""
+    """The verdict on one row."""
 
     line: int
     """Line of the row in its source, or its number; counted from 1."""

@@ -151,7 +151,7 @@ def _odds(
     if not np.isfinite(odds).all():
         raise DataError(
             "found a record that has no finite score with some of its values replaced "
-            "by those of normal traffic, expected finite scores. The verdict stands, "
+            "by those of benign traffic, expected finite scores. The verdict stands, "
             "but cannot be explained"
         )
     return odds
@@ -185,7 +185,7 @@ def _turning(
     groups: dict[str, NDArray[np.int64]],
     contributions: tuple[Contribution, ...],
 ) -> tuple[str, ...]:
-    """Return the first columns towards attack that together turn the verdict."""
+    """Return the first columns towards attack that together change the verdict."""
     names = [c.column for c in contributions if c.push > 0]
     masks = np.ones((len(names), len(groups)), dtype=np.bool_)
     at = {name: j for j, name in enumerate(groups)}

@@ -8,35 +8,35 @@ from typing import Any
 from evenflow.runtime.detect import Verdict
 
 SHOWN = 5
-"""Columns the words tell of."""
+"""Columns that the text lists."""
 BARS = 12
 """Columns the chart shows."""
 SLIGHT = 0.05
-"""Pushes below this share of the strongest one are not worth a sentence."""
+"""Contributions below this share of the largest one get no sentence."""
 TOWARDS, AWAY = "towards attack", "towards benign"
 VEGA_LITE = "https://vega.github.io/schema/vega-lite/v6.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contribution:
-    """What one column of the record did to the verdict."""
+    """Contribution of one column to the verdict."""
 
     column: str
     value: float | str | None
-    """What the record has; None where it is missing."""
+    """Value of the record; None where it is missing."""
     normal_value: float | str | None
-    """What the nearest normal record has."""
+    """Value of the nearest benign record."""
     push: float
-    """Its share of the difference in log odds; above 0 pushes towards attack."""
+    """Its share of the difference in log odds; above 0 is towards attack."""
     alone: float
-    """Change of the log odds when this column alone becomes normal; near 0 where
+    """Change of the log odds when this column alone becomes benign; near 0 where
     other columns say the same."""
     unit: str
     description: str
 
     @property
     def direction(self) -> str:
-        """Where the column pushes, in words."""
+        """Direction of the contribution, in words."""
         return TOWARDS if self.push > 0 else AWAY
 
     def sentence(self) -> str:
@@ -44,8 +44,8 @@ class Contribution:
         has = _said(self.value, self.unit)
         normal = _said(self.normal_value, self.unit)
         return (
-            f"{self.column} is {has} where similar normal traffic has {normal}: "
-            f"pushes {self.direction} ({self.push:+.2f})."
+            f"{self.column} is {has} where similar benign traffic has {normal}: "
+            f"contributes {self.push:+.2f} {self.direction}."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,40 +59,41 @@ class Explanation:
 
     verdict: Verdict
     contributions: tuple[Contribution, ...]
-    """Columns that differ from normal, the strongest push first."""
+    """Columns that differ, the largest contribution first."""
     log_odds: float
-    """Of attack against benign, of the record: ``base`` plus all pushes."""
+    """Of attack against benign, of the record: ``base`` plus all contributions."""
     base: float
-    """Log odds of the nearest normal record."""
+    """Log odds of the nearest benign record."""
     is_base_normal: bool
     """Whether the bundle calls that record benign; False if it calls none so."""
     turning: tuple[str, ...]
-    """Fewest of the strongest columns that, made normal together, turn the verdict;
-    empty for a record that is not called an attack, or if nothing turns it."""
+    """Counterfactual columns: the fewest of the strongest that, made benign together,
+    change the verdict; empty for a benign verdict, or if nothing changes it."""
 
     @property
     def text(self) -> str:
-        """All of it in plain words, one sentence a line."""
+        """The explanation in words, one sentence a line."""
         verdict, parts = self.verdict, self.contributions
         lines = [
             f"Called {verdict.label}: probability of attack "
             f"{verdict.probability:.3g}, threshold {verdict.threshold:.3g}."
         ]
         if not parts:
-            lines.append("It equals a normal record of the training rows.")
+            lines.append("The record equals a benign record of the training rows.")
         if not self.is_base_normal:
             lines.append(
-                "No normal record at hand is called benign; compared with the least "
-                "suspicious one."
+                "The model calls no benign reference record benign; compared with the "
+                "least suspicious one."
             )
         least = SLIGHT * max((abs(c.push) for c in parts), default=0.0)
-        told = [c for c in parts if abs(c.push) > least][:SHOWN]
-        lines += [c.sentence() for c in told]
-        if rest := len(parts) - len(told):
-            lines.append(f"{rest} more columns differ from normal and push less.")
+        shown = [c for c in parts if abs(c.push) > least][:SHOWN]
+        lines += [c.sentence() for c in shown]
+        if rest := len(parts) - len(shown):
+            columns = "column differs" if rest == 1 else "columns differ"
+            lines.append(f"{rest} more {columns} and contribute{'s'[rest > 1 :]} less.")
         if self.turning:
             names = ", ".join(self.turning)
-            lines.append(f"With normal values in {names} it would be called benign.")
+            lines.append(f"With benign values in {names} it would be called benign.")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Rows that a model can judge, told apart from those it cannot.
+"""Rows that a model can score, separated from those it cannot.
 
 A value far from all training values can leave the range of float32 when it is
 scaled, and a model can answer NaN. NaN is over no threshold, so without this such a
@@ -63,7 +63,7 @@ def judge(
         return bundle.decision.apply(log_proba), rows, ()
     bad = []
     for row in np.flatnonzero(~is_finite).tolist():
-        name, found, expected = "", "values it has no finite score for", FINITE_SCORE
+        name, found, expected = "", "values without a finite score", FINITE_SCORE
         if column[row] >= 0:
             name = bundle.preprocessor.numeric[column[row]]
             found = shown(table.frame[name][row])

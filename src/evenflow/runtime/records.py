@@ -1,6 +1,6 @@
 """Read records of a schema from a file or a pipe, batch by batch, in constant memory.
 
-Understood, and told apart by content rather than by name: CSV with a header
+Understood, and recognised by content rather than by name: CSV with a header
 (comma, semicolon, tab or bar), a published file without one, JSON lines, each of
 those as gzip, and Parquet.
 """
@@ -76,7 +76,7 @@ def read_records(
     name : str, optional
         What messages call the source.
     limits : Limits, optional
-        Most records and unpacked bytes to read; for files of strangers.
+        Maximum records and unpacked bytes to read; for untrusted files.
     findings : Findings, optional
         Takes what was skipped or read in another encoding.
     all_columns : bool
@@ -86,8 +86,8 @@ def read_records(
     Raises
     ------
     DataError
-        The source is over a limit, or is no such file: missing, empty, damaged,
-        binary, without a column of the schema. A single bad row is no error here.
+        The source is over a limit, or the file is missing, empty, damaged,
+        binary or without a column of the schema. A single bad row is not an error.
     """
     name = name or (str(source) if isinstance(source, Path) else "standard input")
     with ExitStack() as stack:

@@ -44,11 +44,11 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """What a run over a file came to; ``read == scored + rejected``."""
+    """The counts of a run over a file; ``read == scored + rejected``."""
 
     source: str
     read: int
-    """Records found; blank lines are none."""
+    """Records found; blank lines do not count."""
     scored: int
     rejected: int
     counts: dict[str, int]
@@ -125,7 +125,7 @@ def score_file(
     name : str, optional
         What messages and the summary call the source; its path by default.
     limits : Limits, optional
-        Most records and unpacked bytes to read; for files of strangers.
+        Maximum records and unpacked bytes to read; for untrusted files.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def score_file(
             if batch.bad and on_bad_row == "stop":
                 raise DataError(
                     f"{name}, {batch.bad[0]}. Correct the row, or choose 'reject' for "
-                    "bad rows to set such rows aside"
+                    "bad rows"
                 )
             if len(batch.table):
                 out = verdict_columns(bundle, batch.lines, scores)
@@ -303,6 +303,6 @@ def _distinct(*places: Path | BinaryIO | None) -> None:
     for path in paths:
         if paths.count(path) > 1 and not path.is_char_device():
             raise StorageError(
-                f"{path} is named twice, expected different files for records, "
+                f"{path} is given twice, expected different files for records, "
                 "verdicts and rejects. Choose another name"
             )

@@ -83,8 +83,8 @@ def run(folder: Path) -> list[str]:
         raise _ended(folder, f"took over {WAITING * limits.cpu_s} s") from None
     except OSError as error:
         raise BundleError(
-            f"{folder}: found no room for a process to load it in "
-            f"({error.strerror}), expected one. Free memory and try again"
+            f"{folder}: cannot start a process to load it in ({error.strerror}), "
+            "expected one. Free memory and try again"
         ) from error
     try:
         answer: dict[str, Any] = json.loads(done.stdout)
@@ -127,7 +127,7 @@ def _how(code: int, limits: _Limits) -> str:
     if code == -signal.SIGXCPU:
         return f"took over {limits.cpu_s} s of processor time"
     if code == -signal.SIGKILL:
-        return "was killed (SIGKILL), mostly for want of memory"
+        return "was killed (SIGKILL), usually because memory ran out"
     if code < 0:
         return f"ended by {signal.Signals(-code).name}"
     return f"ended with code {code}"

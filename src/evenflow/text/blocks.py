@@ -133,8 +133,8 @@ def plain(
     Raises
     ------
     DataError
-        The gzip stream or the text is damaged or cut short, the stream is packed twice
-        or of too many members, or it is no text.
+        The gzip stream or the text is damaged or truncated, the stream is packed twice
+        or of too many members, or it is not text.
     """
     head, rest = _begun(parts)
     if head.startswith(GZIP):
@@ -254,7 +254,7 @@ def _gunzip(
                         if most_members is not None and n_members > most_members:
                             raise DataError(
                                 f"{name}: found more than {most_members:,} gzip "
-                                "members, expected at most so many. Pack it anew: "
+                                "members, expected at most so many. Compress it again: "
                                 "gzip -dc FILE | gzip"
                             )
             if text:
@@ -270,6 +270,6 @@ def _gunzip(
         ) from None
     if is_open:
         raise DataError(
-            f"{name}: the gzip data ends too early, expected a whole .gz file. It was "
-            "cut short: get the file again"
+            f"{name}: the gzip data ends too early, expected a whole .gz file. It is "
+            "truncated: get the file again"
         )

@@ -47,8 +47,8 @@ def read(
     first = start(blocks, name=name, findings=findings)
     if first is None:
         raise DataError(
-            f"{name} is empty; expected a header and rows of {schema.name}. Is it "
-            "the right file?"
+            f"{name} is empty; expected a header and rows of {schema.name}. Check "
+            "that it is the right file"
         )
     head = first.data.partition(b"\n")[0].decode()
     n_rows = 0
@@ -59,7 +59,7 @@ def read(
     if not n_rows:
         raise DataError(
             f"{name} has a header and no rows; expected at least one row of "
-            f"{schema.name}. Is it the right file?"
+            f"{schema.name}. Check that it is the right file"
         )
 
 
@@ -72,7 +72,7 @@ def start(blocks: Iterator[Block], *, name: str, findings: Findings) -> Block | 
     Raises
     ------
     DataError
-        The text is no table.
+        The text is not a table.
     """
     for block in blocks:
         blank = _BLANK.match(block.data)

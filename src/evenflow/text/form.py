@@ -23,9 +23,9 @@ MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"\xd0\xcf\x11\xe0", "a spreadsheet of Microsoft Office (.xls)",
      "Export it as CSV"),
     (b"%PDF-", "a PDF file", "Get the table as CSV"),
-    (b"\xff\xd8\xff", "a picture", "Give the table itself"),
-    (b"\x89PNG", "a picture", "Give the table itself"),
-    (b"GIF89a", "a picture", "Give the table itself"),
+    (b"\xff\xd8\xff", "an image", "Give the table itself"),
+    (b"\x89PNG", "an image", "Give the table itself"),
+    (b"GIF89a", "an image", "Give the table itself"),
     (b"\x7fELF", "a program", "Give the table itself"),
     (b"MZ\x90\0", "a program", "Give the table itself"),
     (b"SQLite format 3\0", "an SQLite database", "Export the table as CSV"),
@@ -39,7 +39,7 @@ MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"\xa1\xb2\x3c\x4d", "a packet capture", _CAPTURE),
     (b"\x0a\x0d\x0d\x0a", "a packet capture (pcapng)", _CAPTURE),
 )  # fmt: skip
-"""First bytes of files that are no text, what they are, and what to do."""
+"""First bytes of files that are not text, what they are, and what to do."""
 TEXTS: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
     (re.compile(rb"(%[^\n]*\n\s*)*@relation\b", re.IGNORECASE), "an ARFF file (Weka)",
      "Convert it to CSV"),
@@ -50,7 +50,7 @@ TEXTS: tuple[tuple[re.Pattern[bytes], str, str], ...] = (
     (re.compile(rb"#separator\b"), "a Zeek log with its comment lines",
      "Leave out the lines that begin with #, and put the names of #fields first"),
 )  # fmt: skip
-"""Starts of texts that are no table, what they are, and what to do."""
+"""Starts of texts that are not tables, what they are, and what to do."""
 TAR_AT = 257
 BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -61,7 +61,7 @@ BOMS = (
 
 
 def refuse(head: bytes, *, name: str) -> None:
-    """Refuse a file that its first bytes show to be no text.
+    """Refuse a file whose first bytes are not text.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def refuse(head: bytes, *, name: str) -> None:
 
 
 def refuse_text(start: bytes, *, name: str) -> None:
-    """Refuse a text that its first lines show to be no table.
+    """Refuse a text whose first lines are not a table.
 
     Raises
     ------
@@ -124,14 +124,15 @@ def decoded(parts: Iterator[bytes], encoding: str, *, name: str) -> Iterator[byt
     except UnicodeError as error:
         raise DataError(
             f"{name}: found damaged {encoding.upper()} text ({error}), expected whole "
-            "characters. Was it cut short? Get the file again, or convert it to UTF-8"
+            "characters. It may be truncated: get the file again, or convert it to "
+            "UTF-8"
         ) from None
 
 
 def repaired(data: bytes) -> tuple[bytes, int]:
     """Return lines as UTF-8, and how many of them were Windows-1252.
 
-    A line that is no UTF-8 is read as Windows-1252, whatever the lines around it
+    A line that is not UTF-8 is read as Windows-1252, whatever the lines around it
     are: so a text reads the same however its bytes arrive.
 
     Raises

@@ -28,7 +28,7 @@ class Dialect:
 
     @property
     def least(self) -> int:
-        """Fewest fields of a row: columns without a name at the end may be absent."""
+        """Minimum number of fields of a row: the last columns may lack a name."""
         n = len(self.names)
         while n > 1 and self.names[n - 1] == f"Unnamed: {n - 1}":
             n -= 1

@@ -13,7 +13,7 @@ MISSING = frozenset(
     | {"infinity", "-infinity", "+infinity"}
 )
 """Words for "no value" in a numeric column, in lower case. The preprocessor fills
-such a value with what training rows showed; it is no error."""
+such a value with what training rows showed; that is not an error."""
 
 SPACE = " \t\r\n\v\f\u00a0"
 """What is dropped around a value; Python and Polars differ in what a space is."""
@@ -23,11 +23,11 @@ TRUTHS = {"true": 1.0, "t": 1.0, "false": 0.0, "f": 0.0}
 
 
 def numbers(series: pl.Series, column: Column) -> tuple[pl.Series, pl.Series]:
-    """Return a column's values as ``Float64``, and which of them are no numbers.
+    """Return a column's values as ``Float64``, and which of them are not numbers.
 
     A text is read as the column says: with its decimal and thousands marks, and in a
     column of 0 and 1 also as ``true`` and ``false``. The words of :data:`MISSING`
-    are null, and so is what is no number.
+    are null, and so is any other word.
 
     Returns
     -------

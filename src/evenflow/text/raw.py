@@ -1,4 +1,4 @@
-"""What every format's reader yields: rows as they stood, before the contract."""
+"""Raw rows, which every format's reader yields: before the contract."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Raw:
     lines: NDArray[np.int64]
     """Line of each row, ``(n_rows,)``, counted from 1."""
     bad: tuple[BadRow, ...]
-    """Lines that are no row at all."""
+    """Lines that are not rows."""
     text: Callable[[int], str]
     """The source text of a row, by its number in the frame."""
     unit: str = "line"
@@ -33,12 +33,12 @@ class Raw:
 
 @dataclass(kw_only=True, slots=True)
 class Findings:
-    """What a reader counts while it reads, for the user to know."""
+    """Counts of a reader that the user should know."""
 
     encoding: str = ""
     """The encoding of a text of two or four bytes a character."""
     windows_1252: int = 0
-    """Lines that are no UTF-8 and were read as Windows-1252."""
+    """Lines that are not UTF-8 and were read as Windows-1252."""
     blank: int = 0
     """Blank lines and records without any value, which were skipped."""
     headers: int = 0
@@ -53,19 +53,18 @@ class Findings:
             notes.append(f"the text is {self.encoding.upper()}")
         if self.windows_1252:
             notes.append(
-                f"{self.windows_1252:,} line(s) are not UTF-8 and were read as "
-                "Windows-1252"
+                f"lines that are not UTF-8 and were read as Windows-1252: "
+                f"{self.windows_1252:,}"
             )
         if self.blank:
             notes.append(
-                f"{self.blank:,} blank line(s) or record(s) without a value were "
-                "skipped"
+                f"blank lines and records without a value, skipped: {self.blank:,}"
             )
         if self.headers:
-            notes.append(f"{self.headers:,} line(s) repeat the header and were skipped")
+            notes.append(f"lines that repeat the header, skipped: {self.headers:,}")
         if self.repeated:
             notes.append(
-                "a column name stands more than once in the header; the later ones "
-                f"are numbered: {', '.join(self.repeated)}"
+                "a column name occurs more than once in the header; the later ones are "
+                f"numbered: {', '.join(self.repeated)}"
             )
         return notes

@@ -31,11 +31,11 @@ class Mail(BaseModel):
     port: int = Field(587, ge=1, le=65535)
     """Its port."""
     security: Literal["starttls", "tls", "none"] = "starttls"
-    """How the connection is protected; ``none`` is for a server on this machine."""
+    """Protection of the connection; ``none`` is for a server on this machine."""
     user: str = ""
-    """Name to log in with there, if it asks for one."""
+    """User name on the mail server, if it needs one."""
     password: str = Field("", repr=False)
-    """Password to log in with there."""
+    """Password on the mail server."""
     sender: str
     """Address that mails come from."""
 
@@ -48,25 +48,25 @@ class Settings(BaseModel):
     home: Path
     """Folder of the secret, the database, bundles, uploads and results."""
     secret_key: str = Field(min_length=32, repr=False)
-    """Signs cookies; passwords and second factors are bound to it. Made and kept on
-    the first start: back it up with the database."""
+    """Signs cookies; passwords and second factors depend on it. Created on the first
+    start: back it up with the database."""
     database: str = Field("", repr=False)
-    """Address of a PostgreSQL database; SQLite under ``home`` without."""
+    """Address of a PostgreSQL database; SQLite under ``home`` if absent."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = Field(8000, ge=0, le=65535)
-    """Port to listen on; 0 takes a free one."""
+    """Port to listen on; 0 chooses a free one."""
     public_url: str = ""
-    """Address people type, with https, where a proxy stands before the server."""
+    """Public https address, if a proxy is in front of the server."""
     trusted_proxies: int = Field(0, ge=0, le=5)
-    """Proxies in front whose X-Forwarded headers are believed."""
+    """Number of proxies in front whose X-Forwarded headers are trusted."""
     workers: int = Field(2, ge=1, le=64)
     """Web processes."""
     threads: int = Field(8, ge=1, le=128)
     """Threads of each web process."""
     sign_up: Literal["open", "invited", "off"] = "open"
-    """Who may make an account: anybody who reaches the page, whom an admin invites,
-    or only whom a command adds."""
+    """Who may create an account: anybody who reaches the page (open), people whom an
+    admin invites (invited), or only people whom a command adds (off)."""
     mail: Mail | None = None
     """The server that sends mail."""
     session_idle_hours: float = Field(12, gt=0)
@@ -74,30 +74,32 @@ class Settings(BaseModel):
     session_days: float = Field(7, gt=0)
     """Days after which a person logs in again, whatever they do."""
     max_body_mb: float = Field(8, gt=0)
-    """Most megabytes of one request, but for uploads sent whole."""
+    """Maximum megabytes of one request, except for uploads."""
     max_upload_mb: float = Field(512, gt=0)
-    """Most megabytes of one uploaded file, as it is sent."""
+    """Maximum megabytes of one uploaded file, as it is sent."""
     max_unpacked_mb: float = Field(4096, gt=0)
-    """Most megabytes of an uploaded file when it is unpacked."""
+    """Maximum megabytes of an uploaded file when it is unpacked."""
     max_rows: int = Field(5_000_000, ge=1)
-    """Most records of one uploaded file."""
+    """Maximum number of records of one uploaded file."""
     max_waiting_jobs: int = Field(20, ge=1)
-    """Most jobs of one person that wait or run."""
+    """Maximum number of queued or running jobs of one person."""
     alerts_per_upload: int = Field(5_000, ge=0)
-    """Most alerts one upload opens, likeliest first; its result holds all verdicts."""
+    """Maximum number of alerts that one upload opens, likeliest first; its result holds
+    all verdicts."""
     lease_s: float = Field(60, gt=0)
-    """Seconds without a word from a worker after which its job is given to another."""
+    """Seconds without a heartbeat of a worker after which its job goes to another."""
     worker_memory_mb: int = Field(6144, ge=1024)
-    """Most megabytes of data a scoring worker may hold."""
+    """Maximum megabytes of memory of a scoring worker."""
     web_memory_mb: int = Field(4096, ge=1024)
-    """Most megabytes of data one web process may hold."""
+    """Maximum megabytes of memory of one web process."""
     train_memory_mb: int = Field(0, ge=0)
-    """Most megabytes of data a training may hold; 0 is three quarters of the
-    machine's memory."""
+    """Maximum megabytes of memory of a training; 0 is three quarters of the machine's
+    memory."""
     retention_days: int = Field(90, ge=1)
-    """Days that history, alerts and uploads are kept until an admin says otherwise."""
+    """Days that history, alerts and uploads are kept, unless an admin sets another
+    number."""
     data_folders: tuple[Path, ...] = ()
-    """Where published data sets are looked for, in order."""
+    """Folders to search for published data sets, in order."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -28,7 +28,7 @@ def log_out(page, email):
 
 def confirm(page):
     """Say yes to what a button asks."""
-    page.get_by_role("dialog").get_by_role("button", name="Yes, go on").click()
+    page.get_by_role("dialog").get_by_role("button", name="Yes, continue").click()
 
 
 def test_a_wrong_password_is_told_without_telling_who_has_an_account(visit, new_person):
@@ -76,14 +76,14 @@ def test_a_second_factor_is_set_up_and_asked_for(visit, new_person):
     app = TOTP(key=page.locator(".copyable code").inner_text().replace("-", ""))
     field = page.get_by_label(re.compile("code", re.IGNORECASE)).first
     field.fill("000000")
-    page.get_by_role("button", name="Turn it on").click()
+    page.get_by_role("button", name="Turn on").click()
     field = page.get_by_label(re.compile("code", re.IGNORECASE)).first
-    expect(field).to_have_accessible_description(re.compile("not the code"))
+    expect(field).to_have_accessible_description(re.compile("code is wrong"))
     field.fill(app.generate().token)
     field.press("Enter")
     expect(page.get_by_role("heading", level=1)).not_to_have_text("Your code")
     page.goto("/mf-recovery-codes")
-    page.get_by_role("button", name="Make new codes").click()
+    page.get_by_role("button", name="Create new codes").click()
     lost = page.locator("ul.rows li.code").first.inner_text()
     log_out(page, email)
 
@@ -100,13 +100,13 @@ def test_a_second_factor_is_set_up_and_asked_for(visit, new_person):
     password(page)
     later = app.generate(time=time.time() + 30).token  # a code is good once
     page.get_by_label(re.compile("code", re.IGNORECASE)).first.fill(later)
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     expect(page.locator("summary", has_text=email)).to_be_visible()
     log_out(page, email)
     password(page)
     page.get_by_role("link", name=re.compile("^Lost the phone")).click()
     page.get_by_label(re.compile("code", re.IGNORECASE)).first.fill(lost)
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     expect(page.locator("summary", has_text=email)).to_be_visible()
 
 
@@ -155,7 +155,7 @@ def test_a_key_to_the_api_is_shown_once_and_works_until_it_is_revoked(
 ):
     page = visit("/account", new_person())
     page.get_by_label(re.compile("^What the new key is for")).fill("a sensor")
-    page.get_by_role("button", name="Make the key").click()
+    page.get_by_role("button", name="Create key").click()
     key = page.locator(".copyable code").inner_text()
 
     def asked():
@@ -182,5 +182,5 @@ def test_a_key_to_the_api_is_shown_once_and_works_until_it_is_revoked(
     expect(page.get_by_text(key)).to_have_count(0)
     page.get_by_role("button", name="Revoke").click()
     confirm(page)
-    expect(page.get_by_text("The key is worth nothing any more")).to_be_visible()
+    expect(page.get_by_text("API key revoked")).to_be_visible()
     eventually(lambda: asked()[0] == 401, most_s=10)  # within two seconds

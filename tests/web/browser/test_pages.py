@@ -147,12 +147,12 @@ def instances(site, chromium, rows, tmp_path_factory, enter):
     page.get_by_role("button", name="Upload and score").click()
     page.wait_for_url(re.compile(r"/uploads/\w{24}"))
     found["upload"] = page.url.rsplit("/", 1)[1]
-    page.get_by_text("Rows set aside").wait_for(timeout=60_000)
+    page.get_by_text("Rejected rows").wait_for(timeout=60_000)
     why = page.get_by_role("link", name=re.compile(r"^why\?")).first
     found["line"] = why.get_attribute("href").rsplit("/", 1)[1]
     found["reset"] = site.command("user", "reset", "viewer@example.org").strip()
     page.goto(f"/experiments/{found['experiment']}")
-    page.get_by_role("link", name="See the model").wait_for(timeout=120_000)
+    page.get_by_role("link", name="Show the model").wait_for(timeout=120_000)
     context.close()
     found["invitation"] = _invitation(site, chromium, enter)
     site.add_person("viewer", "nobody-yet@example.org")
@@ -165,7 +165,7 @@ def _invitation(site, chromium, enter):
     enter(page, "admin@example.org")
     site.logged_in["admin"] = context.cookies()
     page.goto("/admin/invitations")
-    page.get_by_role("button", name="Make the link").click()
+    page.get_by_role("button", name="Create link").click()
     link = page.locator(".copyable code").inner_text()
     context.close()
     return link

@@ -95,7 +95,7 @@ def test_a_record_is_typed_in_and_what_is_wrong_stands_at_its_field(visit):
     src.fill("4,7x0")
     dst.fill("-3")
     form.get_by_role("button", name="Get the verdict").click()
-    expect(page.get_by_role("alert")).to_contain_text("cannot be judged yet")
+    expect(page.get_by_role("alert")).to_contain_text("cannot be scored yet")
     for place, typed in ((src, "4,7x0"), (dst, "-3")):
         expect(place).to_have_value(typed)
         expect(place).to_have_attribute("aria-invalid", "true")
@@ -106,14 +106,14 @@ def test_a_record_is_typed_in_and_what_is_wrong_stands_at_its_field(visit):
     dst.fill("0")
     form.get_by_role("button", name="Get the verdict").click()
     page.wait_for_url(re.compile(r"/records/\d+"))
-    page.get_by_role("link", name="Change and judge again").click()
+    page.get_by_role("link", name="Change and score again").click()
     expect(page.locator("[name=v-src_bytes]")).to_have_value("470")
 
 
 def test_a_pasted_line_is_judged_and_a_wrong_one_is_kept_and_explained(visit, rows):
     page = visit("/record", "viewer")
     page.get_by_label("Pasted line").fill("tcp,http,7")
-    page.get_by_role("button", name="Judge the line").click()
+    page.get_by_role("button", name="Score the line").click()
     expect(page.get_by_label("Pasted line")).to_have_value("tcp,http,7")
     expect(page.get_by_label("Pasted line")).to_have_accessible_description(EXPECTED)
     page.get_by_label("Pasted line").fill(a_line(rows))
@@ -130,7 +130,7 @@ def test_a_file_is_sent_watched_read_and_taken_home(visit, a_file):
     page.wait_for_url(re.compile(r"/uploads/\w{24}"))
     expect(page.get_by_role("heading", level=1)).to_have_text("monday's flows.csv")
     # it follows by itself: nothing is clicked until the results are there
-    expect(page.get_by_text("Rows set aside")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Rejected rows")).to_be_visible(timeout=60_000)
     chart_is_drawn(page)
 
     page.get_by_role("link", name="Attack probability").click()
@@ -157,8 +157,8 @@ def test_a_file_is_sent_watched_read_and_taken_home(visit, a_file):
     page.get_by_role("link", name=re.compile(r"^why\?")).first.click()
     expect(page.get_by_role("region", name="Verdict")).to_be_visible()
     page.get_by_role("link", name="Back to the results").click()
-    page.get_by_role("link", name="Show them and why").click()
-    table = page.get_by_role("table", name="Rows set aside")
+    page.get_by_role("link", name="Show rows and reasons").click()
+    table = page.get_by_role("table", name="Rejected rows")
     expect(table.get_by_role("row")).to_have_count(1 + 2)
     expect(table).to_contain_text("a number of 0 s or more")
 
@@ -191,25 +191,25 @@ def test_feedback_right_and_wrong_is_seen_in_history_alerts_and_dashboard(
     attack(page)
     page.get_by_label("wrong", exact=True).check()
     page.get_by_role("button", name="Save", exact=True).click()
-    field = page.get_by_label("If wrong: what it really is")
+    field = page.get_by_label("If wrong: the true class")
     expect(field).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_label("wrong", exact=True)).to_be_checked()
     field.select_option("benign")
     page.get_by_label("Note").fill("our backup runs at noon")
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_text("that is kept with the record")).to_be_visible()
+    expect(page.get_by_text("the feedback is stored with the record")).to_be_visible()
     expect(page.get_by_text("our backup runs at noon")).to_be_visible()
     attack(page)
     page.get_by_label("right", exact=True).check()
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_text("that is kept with the record")).to_be_visible()
+    expect(page.get_by_text("the feedback is stored with the record")).to_be_visible()
 
     page.goto("/alerts?status=any")
     table = page.get_by_role("table", name="Alerts")
     expect(table).to_contain_text("wrong")
     expect(table).to_contain_text("right")
     with page.expect_download() as caught:
-        page.get_by_role("link", name="Judged rows, CSV").click()
+        page.get_by_role("link", name="Rows with feedback, CSV").click()
     assert "benign" in Path(caught.value.path()).read_text()
     page.goto("/records")
     expect(page.get_by_role("table", name="Records")).to_contain_text("wrong")
@@ -253,7 +253,7 @@ def test_without_javascript_a_person_logs_in_enters_a_record_and_sends_a_file(
 
     def is_done():
         page.reload()
-        return page.get_by_text("Rows set aside").count()
+        return page.get_by_text("Rejected rows").count()
 
     eventually(is_done)
     expect(page.get_by_role("table", name="Rows", exact=True)).to_be_visible()
@@ -298,7 +298,7 @@ def test_the_keyboard_alone_is_enough_to_log_in_and_to_judge_a_record(
     page.wait_for_url(re.compile("/record$"))
     reach(page, lambda at: at["name"] == "line")
     page.keyboard.insert_text(a_line(rows))
-    reach(page, lambda at: at["text"] == "Judge the line")
+    reach(page, lambda at: at["text"] == "Score the line")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/records/\d+"))
     expect(page.get_by_role("region", name="Verdict")).to_be_visible()

@@ -29,7 +29,7 @@ SHORT = RECIPE.format(title="A small network", n_rows=2_000, epochs=2)
 
 def confirm(page):
     """Say yes to what a button asks."""
-    page.get_by_role("dialog").get_by_role("button", name="Yes, go on").click()
+    page.get_by_role("dialog").get_by_role("button", name="Yes, continue").click()
 
 
 def drawn(page):
@@ -44,7 +44,7 @@ def test_an_admin_invites_promotes_and_disables_and_it_is_all_written_down(
 ):
     admin = visit("/admin/invitations", new_person("admin"))
     admin.get_by_label("E-mail address").fill("iris@example.org")
-    admin.get_by_role("button", name="Make the link").click()
+    admin.get_by_role("button", name="Create link").click()
     link = admin.locator(".copyable code").inner_text()
 
     iris = visit(link)
@@ -126,7 +126,7 @@ def test_a_training_is_started_watched_stopped_resumed_and_given_up(visit, new_p
     stop = page.get_by_role("button", name="Stop", exact=True)
     stop.click()
     confirm(page)
-    expect(page.get_by_text("It was stopped")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Stopped")).to_be_visible(timeout=60_000)
     drawn(page)
     page.get_by_role("button", name="Resume").click()
     expect(learning).to_be_visible(timeout=90_000)
@@ -136,7 +136,7 @@ def test_a_training_is_started_watched_stopped_resumed_and_given_up(visit, new_p
     page.get_by_role("button", name="Discard").click(timeout=60_000)
     confirm(page)
     page.wait_for_url(re.compile("/experiments$"))
-    expect(page.get_by_text("its checkpoint are gone")).to_be_visible()
+    expect(page.get_by_text("its checkpoint were deleted")).to_be_visible()
     expect(page.get_by_role("link", name="A network to be stopped")).to_have_count(0)
 
 
@@ -144,7 +144,7 @@ def test_what_was_trained_is_found_under_models_and_compared(visit, new_person):
     page = visit("/experiments/new?as=toml", new_person("analyst"))
     page.get_by_role("textbox", name="Recipe").fill(SHORT)
     page.get_by_role("button", name="Start training").click()
-    done = page.get_by_role("link", name="See the model")
+    done = page.get_by_role("link", name="Show the model")
     expect(done).to_be_visible(timeout=120_000)
     drawn(page)
     done.click()
@@ -154,6 +154,6 @@ def test_what_was_trained_is_found_under_models_and_compared(visit, new_person):
     expect(page.get_by_role("table", name="Models")).to_contain_text(name)
     page.get_by_label("Compare small").check()
     page.get_by_label(f"Compare {name}").check()
-    page.get_by_role("button", name="Compare those ticked").click()
+    page.get_by_role("button", name="Compare selected").click()
     expect(page.get_by_role("table", name="What is compared")).to_contain_text(name)
     drawn(page)

@@ -41,7 +41,7 @@ def test_after_a_few_wrong_passwords_an_address_waits(app, ann):
     assert found == [200] * (free + 1) + [429] * 3
     answer = at(app, "192.0.2.1").log_in(ann.email, WRONG)
     assert int(answer.headers["Retry-After"]) >= 1
-    assert "Too many tries. Wait" in answer.text
+    assert "Too many attempts. Try again" in answer.text
     assert f'value="{ann.email}"' in answer.text
 
 
@@ -157,7 +157,7 @@ def test_sign_ups_of_one_address_are_bounded(app):
         for k in range(RULES["sign-up-address"].free + 2)
     ]
     assert found[-1].status_code == 429
-    assert "Too many tries" in found[-1].text
+    assert "Too many attempts" in found[-1].text
 
 
 def test_what_was_tried_is_in_the_log(app, ann):

@@ -81,5 +81,5 @@ def test_an_address_with_markup_is_no_address(app):
         data = {"email": email, "password": "gravel lampshade oboe fjord"}
         answer = app.test_client().send("/register", data)
         assert answer.status_code == 200
-        assert "This is no e-mail address" in answer.text
+        assert "This is not a valid e-mail address" in answer.text
         assert is_safe(answer.text)

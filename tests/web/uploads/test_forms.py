@@ -29,7 +29,7 @@ def test_every_row_is_scored_however_the_file_is_written(app, people, rows, desk
     job_id = desk.id_of(desk.send(client, FORMS[form](text), name="flows.csv"))
     desk.work_off(app)
     page = client.get(f"/uploads/{job_id}").text
-    assert "every row kept the contract" in page
+    assert "every row was scored" in page
     assert ">60<" in page.replace("\n", "").replace(" ", "")
     noted = {"utf16": "UTF-16", "blank": "skipped", "windows_1252": "Windows-1252"}
     assert noted.get(form, "") in page
@@ -42,5 +42,8 @@ def test_a_line_with_too_many_fields_is_set_aside_and_named(app, people, rows, d
     data = "\n".join(lines).encode()
     job_id = desk.id_of(desk.send(client, data, name="flows.csv"))
     desk.work_off(app)
-    assert "1 of 60 rows could not be read" in client.get(f"/uploads/{job_id}").text
+    assert (
+        "1 of 60 rows are invalid and were rejected"
+        in client.get(f"/uploads/{job_id}").text
+    )
     assert "10" in client.get(f"/uploads/{job_id}/rejected").text

@@ -192,7 +192,7 @@ def test_a_person_has_so_many_jobs_and_no_more(database):
         first, second = (person.id for person in people)
     for _ in range(2):
         put(database, owner_id=first, most_waiting=2)
-    with pytest.raises(DataError, match="2 of your jobs wait or run"):
+    with pytest.raises(DataError, match="2 of your jobs are queued or running"):
         put(database, owner_id=first, most_waiting=2)
     put(database, owner_id=second, most_waiting=2)
     take(database)

@@ -173,7 +173,7 @@ def test_a_model_or_file_that_is_gone_is_told(here, desk, bundle):
     job_id = desk.put(here, b"", bundle=bundle.path.name)
     (here.home.uploads / job_id / "data").unlink()
     worker.run_one(here, "score")
-    assert "not there any more" in desk.job_of(here, job_id).error
+    assert "does not exist any longer" in desk.job_of(here, job_id).error
 
 
 @databases

@@ -75,7 +75,7 @@ def test_pieces_make_the_file_whatever_was_lost_on_the_way(desk, app, pieces, sa
     stored = home_of(app).uploads / finished.json["id"] / "data"
     assert stored.read_bytes() == sample
     desk.work_off(app)
-    assert "What was found" in pieces.client.get(finished.json["url"]).text
+    assert "Results" in pieces.client.get(finished.json["url"]).text
 
 
 def test_an_end_that_is_asked_for_twice_at_once_loses_nothing(
@@ -222,7 +222,7 @@ def test_a_piece_beyond_the_size_announced_is_refused(app, pieces):
     begun = pieces.begin(10).json
     refused = pieces.put(begun, 0, b"x" * 11)
     assert refused.status_code == 422
-    assert "beyond the size" in refused.json["error"]["message"]
+    assert "exceeds the announced size" in refused.json["error"]["message"]
     assert pieces.client.get(begun["url"]).json == {"offset": 0}
 
 

@@ -46,11 +46,11 @@ def test_a_file_sent_by_the_form_is_scored_and_shown(desk, app, people, sample):
     assert "Nothing has been uploaded yet" in client.get("/uploads").text
     job_id = desk.id_of(desk.send(client, sample))
     waiting = client.get(f"/uploads/{job_id}").text
-    assert "It waits for the worker" in waiting
+    assert "updates automatically" in waiting
     assert f'data-poll="/uploads/{job_id}/state"' in waiting
     desk.work_off(app)
     page = client.get(f"/uploads/{job_id}").text
-    assert "What was found" in page
+    assert "Results" in page
     assert page.count(">why?<") == 50
     assert "flows.csv" in client.get("/uploads").text
     assert left(app) == []  # the file itself is not kept
@@ -168,7 +168,10 @@ def test_bad_rows_are_listed_with_line_column_and_reason(desk, app, people, rows
     client = people("viewer")
     job_id = desk.id_of(desk.send(client, "\n".join(lines).encode()))
     desk.work_off(app)
-    assert "3 of 60 rows could not be read" in client.get(f"/uploads/{job_id}").text
+    assert (
+        "3 of 60 rows are invalid and were rejected"
+        in client.get(f"/uploads/{job_id}").text
+    )
     page = client.get(f"/uploads/{job_id}/rejected").text
     assert page.count("lots") >= 4
     assert name in page
@@ -197,7 +200,7 @@ def test_a_file_that_cannot_be_read_fails_with_words(desk, app, people):
     job_id = desk.id_of(desk.send(client, b"name,colour\nx,red\n", "colours.csv"))
     desk.work_off(app)
     page = client.get(f"/uploads/{job_id}").text
-    assert "It could not be scored" in page
+    assert "Scoring failed" in page
     assert "colours.csv: the first line has 2 fields" in page
     assert "Run again" in page
     assert str(home_of(app).root) not in page
@@ -276,10 +279,10 @@ def test_a_waiting_upload_is_stopped_run_again_and_deleted(desk, app, people, sa
     client.send(f"/uploads/{job_id}/delete")
     assert client.get(f"/uploads/{job_id}").status_code == 200  # stop it first
     client.send(f"/uploads/{job_id}/stop")
-    assert "It was stopped" in client.get(f"/uploads/{job_id}").text
+    assert "Stopped" in client.get(f"/uploads/{job_id}").text
     client.send(f"/uploads/{job_id}/again")
     desk.work_off(app)
-    assert "What was found" in client.get(f"/uploads/{job_id}").text
+    assert "Results" in client.get(f"/uploads/{job_id}").text
     client.send(f"/uploads/{job_id}/again")  # is done: nothing happens
     desk.work_off(app)
     client.send(f"/uploads/{job_id}/delete")
@@ -296,7 +299,7 @@ def test_a_waiting_upload_is_stopped_run_again_and_deleted(desk, app, people, sa
 def test_results_that_are_gone_are_told(app, done):
     client, job_id = done
     shutil.rmtree(home_of(app).results / job_id)
-    assert "The results are gone" in client.get(f"/uploads/{job_id}").text
+    assert "The results were deleted" in client.get(f"/uploads/{job_id}").text
     assert client.get(f"/uploads/{job_id}/download/csv").status_code == 422
 
 
@@ -306,7 +309,7 @@ def test_the_example_file_is_scored_without_a_bad_row(desk, app, people):
     assert sent.mimetype == "text/csv"
     job_id = desk.id_of(desk.send(client, sent.data))
     desk.work_off(app)
-    assert "every row kept the contract" in client.get(f"/uploads/{job_id}").text
+    assert "every row was scored" in client.get(f"/uploads/{job_id}").text
 
 
 def test_without_a_model_nothing_is_taken(desk, app, people, sample):
@@ -317,7 +320,7 @@ def test_without_a_model_nothing_is_taken(desk, app, people, sample):
 
         session.delete(session.get(Setting, "active_bundle"))
     app.extensions[KEY].detectors._active = (-10.0, None)
-    assert "No model is in use yet" in client.get("/uploads").text
+    assert "No model is active yet" in client.get("/uploads").text
     assert desk.send(client, sample).status_code == 422
     assert client.get("/uploads/example.csv").status_code == 404
 

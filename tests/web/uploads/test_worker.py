@@ -190,8 +190,8 @@ def test_a_job_that_was_deleted_while_it_ran_stores_nothing(here, does):
         (DataError("line 3: found x"), "line 3: found x"),
         (StorageError("cannot write /a/secret/path"), "disk is full"),
         (MemoryError(), "more memory"),
-        (ZeroDivisionError("division by zero"), "A fault of ours"),
-        (pl.exceptions.PanicException("a panic"), "A fault of ours"),
+        (ZeroDivisionError("division by zero"), "An internal error"),
+        (pl.exceptions.PanicException("a panic"), "An internal error"),
     ],
 )
 def test_what_went_wrong_is_told_in_words(here, does, error, told, caplog):

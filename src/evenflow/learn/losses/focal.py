@@ -1,4 +1,4 @@
-"""Focal loss: rows that are told apart already count for little."""
+"""Focal loss: rows that are classified well already count for little."""
 
 from __future__ import annotations
 

@@ -29,11 +29,11 @@ class Config:
     stem_kernel_size: int = 5
     """Features that each filter of the first layer sees."""
     stem_stride: int = 2
-    """Features the first layer moves by: halves the work of all later ones."""
+    """Stride of the first layer in features; 2 halves the work of all later layers."""
     batch_norm: bool = True
     """Normalise after each convolution; folded into it when exported."""
     dropout: float = 0.2
-    """Share of the head's inputs silenced in training, [0, 1)."""
+    """Dropout rate of the head's inputs, [0, 1)."""
 
     def __post_init__(self) -> None:
         check_convolution(self)

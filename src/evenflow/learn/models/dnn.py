@@ -20,7 +20,7 @@ class Config:
     batch_norm: bool = True
     """Normalise before each activation; folded into the layer when served."""
     dropout: float = 0.2
-    """Share of each hidden layer silenced in training, [0, 1)."""
+    """Dropout rate of each hidden layer, [0, 1)."""
 
     def __post_init__(self) -> None:
         if any(units < 1 for units in self.hidden):

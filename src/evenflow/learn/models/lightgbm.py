@@ -23,13 +23,13 @@ class Config:
     """Hyper-parameters, as written under ``[model]`` in a recipe."""
 
     n_estimators: int = 200
-    """Most boosting rounds; each grows one tree per class."""
+    """Maximum number of boosting rounds; each grows one tree per class."""
     learning_rate: float = 0.05
-    """Share of each tree's answer that is added."""
+    """Learning rate: the share of each tree's output that is added."""
     num_leaves: int = 31
-    """Most leaves of a tree."""
+    """Maximum number of leaves of a tree."""
     min_child_samples: int = 20
-    """Fewest training rows in a leaf."""
+    """Minimum number of training rows in a leaf."""
     reg_lambda: float = 1.0
     """L2 penalty on leaf values: keeps rare classes' leaves from running away."""
     subsample: float = 1.0
@@ -39,7 +39,7 @@ class Config:
     early_stopping_rounds: int = 20
     """Rounds without a lower validation loss before boosting stops."""
     n_jobs: int = 2
-    """Threads in training at most; the result does not depend on it."""
+    """Maximum number of threads in training; the result does not depend on it."""
 
     def __post_init__(self) -> None:
         least = {

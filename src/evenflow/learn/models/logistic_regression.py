@@ -21,7 +21,7 @@ class Config:
     C: float = 1.0
     """Inverse strength of the L2 penalty on the weights."""
     max_iter: int = 300
-    """Most steps of the solver."""
+    """Maximum number of iterations of the solver."""
 
     def __post_init__(self) -> None:
         if self.C <= 0 or self.max_iter < 1:

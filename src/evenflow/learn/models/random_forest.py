@@ -18,14 +18,14 @@ class Config:
     n_estimators: int = 100
     """Trees."""
     max_depth: int | None = None
-    """Most questions from root to leaf; None for as many as it takes."""
+    """Maximum depth of a tree; None for unlimited."""
     min_samples_leaf: int = 1
-    """Fewest training rows in a leaf; larger leaves make a smaller file, and miss more
-    of the attack types hidden from training."""
+    """Minimum number of training rows in a leaf; larger leaves make a smaller file, and
+    miss more of the attack types hidden from training."""
     max_features: Literal["sqrt", "log2"] | float = "sqrt"
-    """Features looked at for each question: a rule, or a share in (0, 1]."""
+    """Features considered at each split: a rule, or a share in (0, 1]."""
     n_jobs: int = 2
-    """Threads in training at most; the result does not depend on it."""
+    """Maximum number of threads in training; the result does not depend on it."""
 
     def __post_init__(self) -> None:
         check_forest(self)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Scorer(Protocol):
-    """What a detector's ``build`` returns: fitted on benign rows."""
+    """The result of a detector's ``build``: fitted on benign rows."""
 
     @property
     def n_parameters(self) -> int:
@@ -103,7 +103,7 @@ class Novelty:
             center=float(middle),
             scale=scale,
             n_features=benign.X.shape[1],
-            notes=(f"fitted on {len(benign):,} benign rows alone",),
+            notes=(f"fitted on {len(benign):,} benign rows only",),
         )
 
 

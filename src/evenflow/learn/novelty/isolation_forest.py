@@ -27,7 +27,7 @@ class Config:
     max_samples: int = 256
     """Benign rows drawn for each tree; all of them where there are fewer."""
     n_jobs: int = 2
-    """Threads in training at most; the result does not depend on it."""
+    """Maximum number of threads in training; the result does not depend on it."""
 
     def __post_init__(self) -> None:
         least = {"n_estimators": 1, "max_samples": 2, "n_jobs": 1}

@@ -35,7 +35,7 @@ class System:
         Who balances training rows: the recipe's sampler, within the parts or by
         ``task.balance``; the system in a way of its own; nobody.
     names_classes : bool
-        Whether attacks are told apart, not from benign rows alone.
+        Whether the model names classes of attacks, not only attack and benign.
     takes_loss : bool
         Whether a recipe may choose the loss, which its networks then minimise.
     """

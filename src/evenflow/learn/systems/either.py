@@ -28,9 +28,9 @@ class Config:
     """Hyper-parameters, as written under ``[model]`` in a recipe."""
 
     classifier: Classifier = default("lightgbm")
-    """Model that tells the classes apart."""
+    """Model that classifies: benign and each class of attacks."""
     detector: Model = default("isolation_forest")
-    """Model that tells attacks from benign rows, such as a detector of novelty."""
+    """Model that separates attacks from benign rows, such as a novelty detector."""
 
 
 def fit(config: Config, task: Fitting) -> Either:

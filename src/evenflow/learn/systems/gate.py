@@ -27,7 +27,7 @@ class Config:
     gate: Model = default("lightgbm")
     """Model that is fitted on all rows, as attack or benign."""
     second: Classifier = default("random_forest")
-    """Model that is fitted on the attack rows, to tell the classes of attacks apart."""
+    """Model that is fitted on the attack rows, to classify the attacks."""
 
 
 def fit(config: Config, task: Fitting) -> Gated:

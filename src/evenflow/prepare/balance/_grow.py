@@ -1,4 +1,4 @@
-"""What the over-samplers share: grow class by class, keep every row possible."""
+"""The common part of over-samplers: grow class by class, keep every row possible."""
 
 from __future__ import annotations
 

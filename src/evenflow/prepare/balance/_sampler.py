@@ -1,4 +1,4 @@
-"""What every sampler is: one contract, checked once."""
+"""The contract of samplers, checked once."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ class Sampler(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         DataError
-            The rows hold NaN, infinity or values beyond 1e18, labels are no class
-            codes, only one class is there, or the counts asked for cannot be met.
+            The rows hold NaN, infinity or values beyond 1e18, labels are not class
+            codes, only one class has rows, or the counts wanted are impossible.
         """
         X, y = checked(X, y, layout, self.min_classes)
         self.notes_ = []
@@ -122,7 +122,8 @@ def checked(
         )
     if (n := len(np.unique(y))) < min_classes:
         raise DataError(
-            f"balancing: {n} class(es) in {len(y)} training rows; expected at least "
-            f"{min_classes}. Bring rows of another class, or balance with 'none'"
+            f"balancing: the {len(y)} training rows have {n} of the {min_classes} "
+            "classes expected at least. Bring rows of another class, or balance with "
+            "'none'"
         )
     return np.ascontiguousarray(X, dtype=np.float32), y.astype(np.int64)

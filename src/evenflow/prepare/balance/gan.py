@@ -13,7 +13,7 @@ from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent, Progress
 
 EVERY = 25
-"""Generator steps between two words about progress."""
+"""Generator steps between two progress events."""
 
 
 class GAN(Sampler):
@@ -24,7 +24,7 @@ class GAN(Sampler):
     penalty (weight 10, five critic steps for each generator step). One-hot blocks
     come from a Gumbel-softmax, numbers from a tanh over the range seen, and each
     new row is then moved to the nearest possible row. A class of few rows is
-    learnt nearly by heart: expect near copies of it, not new attacks.
+    nearly memorised: expect near copies of it, not new attacks.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ class Hybrid(Sampler):
     Notes
     -----
     Differences from DSSTE [1]_: its cluster *centres* replace the difficult
-    majority, here real rows do, since a mean of rows is no possible row; it zooms
+    majority, here real rows do, since a mean of rows is not a possible row; it zooms
     every difficult minority row and lets each class's size follow from that, here
     a class has a target, rows lie between neighbours first, and easy rows take
     part, so that a class of 50 rows does not become a class of borderline cases;

@@ -21,7 +21,7 @@ from evenflow.schema import Table
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exploration:
-    """What is in a table. Every part holds JSON values only: no NaN, no infinity.
+    """The contents of a table. Every part holds JSON values only: no NaN, no infinity.
 
     Attributes
     ----------

@@ -74,7 +74,7 @@ def _columns(found: dict[str, Any], width: int) -> Iterator[str]:
     )
     entropy = found["overview"]["label_entropy_bits"]
     told = f" (the label has {entropy:.2f} bits)" if entropy is not None else ""
-    yield f"Columns, those that tell most about the label first{told}"
+    yield f"Columns, most informative about the label first{told}"
     size = max(len(c["name"]) for c in columns)
     yield (
         f"  {'column':<{size}} {'bits':>5} {'miss':>6} {'inf':>5} {'distinct':>8} "
@@ -122,7 +122,7 @@ def _splits(found: dict[str, Any], width: int) -> Iterator[str]:
             n = sum(a["n"] for a in unseen)
             names = ", ".join(f"{a['name']} {a['n']:,}" for a in unseen)
             yield from textwrap.wrap(
-                f"attack types met there only ({n:,} rows): {names}",
+                f"attack types found there only ({n:,} rows): {names}",
                 width,
                 initial_indent="  ",
                 subsequent_indent="    ",
@@ -146,7 +146,7 @@ def _pairs(found: dict[str, Any], width: int) -> Iterator[str]:
 
 def _warnings(found: dict[str, Any], width: int) -> Iterator[str]:
     if found["warnings"]:
-        yield "To act on"
+        yield "Warnings"
     for w in found["warnings"]:
         yield from textwrap.wrap(
             w["text"], width, initial_indent="  ! ", subsequent_indent="    "

@@ -1,4 +1,4 @@
-"""What a user should act on before training."""
+"""Warnings to act on before training."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def _training(table: Table, found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if table.schema.label and other["shared_share"] > MOSTLY_SEEN:
             yield (
                 "shared_rows",
-                f"No training accepts {other['name']} as its other file: more than "
+                f"Training rejects {other['name']} as the other file: more than "
                 f"{MOSTLY_SEEN:.0%} of its rows occur here. Remove those rows.",
             )
     if aside := _aside(table):
         yield (
             "label_twins",
-            f"Further columns tell the label, so no model learns from them: "
+            f"More columns reveal the label, so no model reads them: "
             f"{_listed(aside)}. Name one under [columns] if it describes the traffic.",
         )
     try:
         suspects.check_features(table)
     except LeakError as error:
-        yield "label_as_feature", f"No training accepts these columns: {error}."
+        yield "label_as_feature", f"Training rejects these columns: {error}."
     for check, text in suspects.warnings(table).items():
         yield check.replace(" ", "_"), text
     if table.y is None:
@@ -86,19 +86,19 @@ def _labels(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if absent := [c["name"] for c in classes if not c["n"]]:
         yield (
             "absent_class",
-            f"No row of {_listed(absent)}: a model trained here can never name "
+            f"No row of {_listed(absent)}: a model trained here can never predict  "
             f"{'it' if len(absent) == 1 else 'them'}.",
         )
     if sum(1 for c in classes if c["n"]) < 2:
-        yield "one_class", "Only one class has rows: nothing can be told apart."
+        yield "one_class", "Only one class has rows: there is nothing to classify."
     for c in classes:
         distinct = found["duplicates"]["distinct_by_class"][c["name"]]
         if 0 < distinct < FEW_ROWS:
             only = f" ({distinct} of them distinct)" if distinct < c["n"] else ""
             yield (
                 "rare_class",
-                f"Only {c['n']:,} rows of {c['name']}{only}: its figures will have "
-                "wide intervals; read them, not the point values.",
+                f"Only {c['n']:,} rows of {c['name']}{only}: its figures have wide "
+                "intervals; read the intervals, not the point values.",
             )
 
 
@@ -135,7 +135,7 @@ def _columns(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield (
                 "many_values",
                 f"{c['name']}: {c['distinct']:,} different values; is it an identifier "
-                "or an address? Those are no features",
+                "or an address? Those are not features",
             )
     if constant := [c["name"] for c in columns if c["is_constant"]]:
         yield "constant", f"One value only, so no information: {_listed(constant)}"
@@ -173,8 +173,8 @@ def _splits(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield (
                 "shared_rows",
                 f"{other['shared_rows']:,} rows of {other['name']} "
-                f"({other['shared_share']:.1%}) also occur here: a model may know "
-                "them by heart.",
+                f"({other['shared_share']:.1%}) also occur here: a model may have "
+                "memorised them.",
             )
         if unseen := other["unseen_attacks"]:
             n = sum(a["n"] for a in unseen)
@@ -186,7 +186,8 @@ def _splits(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         for column, values in other["unseen_values"].items():
             yield (
                 "unseen_values",
-                f"{column}: values of {other['name']} not met here: {_listed(values)}",
+                f"{column}: values of {other['name']} not found here: "
+                f"{_listed(values)}",
             )
 
 
@@ -201,5 +202,5 @@ def _pairs(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if same:
         yield (
             "same_columns",
-            f"Columns that say the same (|r| > {SAME}): {_listed(same)}",
+            f"Redundant columns (|r| > {SAME}): {_listed(same)}",
         )

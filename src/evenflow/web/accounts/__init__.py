@@ -143,53 +143,55 @@ def _config(settings: Settings) -> dict[str, Any]:
     return {f"SECURITY_{name}": value for name, value in values.items()}
 
 
-SENT = "If there is an account for that address, a mail with a link is on its way"
+SENT = "If there is an account for that address, a link was sent to it"
 MESSAGES = {
     "GENERIC_AUTHN_FAILED": (forms.WRONG, "error"),
     "PASSWORD_RESET_REQUEST": (SENT, "info"),
     "CONFIRMATION_REQUEST": (SENT, "info"),
     "CHANGE_EMAIL_SENT": (
-        "A mail with a link is on its way to the new address; the address changes when "
-        "the link is opened",
+        "A link was sent to the new address; the address changes when you open it",
         "info",
     ),
     "INVALID_PASSWORD": ("This is not your password", "error"),
     "PASSWORD_NOT_PROVIDED": ("Type a password", "error"),
-    "PASSWORD_IS_THE_SAME": ("This is the password you have now", "error"),
+    "PASSWORD_IS_THE_SAME": ("This is your current password", "error"),
     "PASSWORD_CHANGE": (
-        "Your password is changed; everywhere else you are logged out",
+        "Your password was changed. You were logged out everywhere else",
         "success",
     ),
-    "PASSWORD_RESET_NO_LOGIN": ("The new password is kept: log in with it", "success"),
+    "PASSWORD_RESET_NO_LOGIN": (
+        "The new password was saved: log in with it",
+        "success",
+    ),
     "INVALID_RESET_PASSWORD_TOKEN": (forms.USED, "error"),
-    "PASSWORD_RESET_EXPIRED": ("This link is too old; ask for another one", "error"),
+    "PASSWORD_RESET_EXPIRED": ("This link has expired; request another one", "error"),
     "INVALID_CONFIRMATION_TOKEN": (
-        "This link is no longer good; ask for another one",
+        "This link is no longer valid; request another one",
         "error",
     ),
-    "EMAIL_CONFIRMED": ("Your e-mail address is confirmed: log in", "success"),
+    "EMAIL_CONFIRMED": ("Your e-mail address was confirmed: log in", "success"),
     "EMAIL_NOT_PROVIDED": ("Type your e-mail address", "error"),
     "INVALID_EMAIL_ADDRESS": (
-        "This is no e-mail address; it looks like name@example.org",
+        "This is not a valid e-mail address; expected name@example.org",
         "error",
     ),
     "TWO_FACTOR_INVALID_TOKEN": (
-        "This is not the code of this moment, or it was used already. Wait for the "
-        "next one, and check the clock of your phone",
+        "This code is wrong or was already used. Wait for the next one, and check the "
+        "clock of your phone",
         "error",
     ),
     "TWO_FACTOR_LOGIN_SUCCESSFUL": ("Welcome back", "success"),
     "TWO_FACTOR_CHANGE_METHOD_SUCCESSFUL": (
-        "Your second factor is set up; make recovery codes now",
+        "Your second factor is set up; create recovery codes now",
         "success",
     ),
-    "TWO_FACTOR_DISABLED": ("Your second factor is taken away", "success"),
+    "TWO_FACTOR_DISABLED": ("Your second factor was removed", "success"),
     "TWO_FACTOR_PERMISSION_DENIED": ("Log in first", "error"),
     "INVALID_RECOVERY_CODE": (
-        "This is none of the recovery codes that are left",
+        "Invalid or already used recovery code",
         "error",
     ),
-    "REAUTHENTICATION_SUCCESSFUL": ("Thank you; go on", "success"),
+    "REAUTHENTICATION_SUCCESSFUL": ("Thank you; continue", "success"),
 }
 
 

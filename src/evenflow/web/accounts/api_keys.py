@@ -21,13 +21,13 @@ from evenflow.web.store.tables import ROLES, ApiToken, User, now
 
 SCOPES = {
     "score": "Score records",
-    "uploads": "Send files, see and delete uploads and their results",
-    "alerts:read": "See alerts, download the judged ones",
-    "alerts:write": "Judge alerts, change their state, add notes",
+    "uploads": "Upload files, see and delete uploads and their results",
+    "alerts:read": "See alerts, download those with feedback",
+    "alerts:write": "Give feedback on alerts, change their state, add notes",
     "records:read": "See the history of records",
     "bundles:read": "See the models and what they expect",
-    "bundles:activate": "Put a model to use (administrators)",
-    "metrics": "Read the figures of the server's work (analysts)",
+    "bundles:activate": "Activate a model (administrators)",
+    "metrics": "Read the metrics of the server (analysts)",
 }
 """What a key may be good for, and that in words."""
 LEAST = {"bundles:activate": "admin", "metrics": "analyst"}
@@ -73,8 +73,8 @@ def make(
     name = name.replace("\0", "").strip()
     if not 1 <= len(name) <= MOST_NAME:
         raise DataError(
-            f"found a name of {len(name)} characters, expected 1 to {MOST_NAME}. Say "
-            "what the key is for"
+            f"found a name of {len(name)} characters, expected 1 to {MOST_NAME}. Name "
+            "the purpose of the key"
         )
     if not 1 <= days <= MOST_DAYS:
         raise DataError(f"found {days} days, expected 1 to {MOST_DAYS}")
@@ -88,8 +88,8 @@ def make(
     n = session.scalar(select(func.count()).select_from(ApiToken).where(*good)) or 0
     if n >= MOST_TOKENS:
         raise DataError(
-            f"found {n} keys that are good, expected fewer than {MOST_TOKENS} before "
-            "another one. Revoke those that are not needed"
+            f"found {n} active keys, expected fewer than {MOST_TOKENS}. Revoke those "
+            "that are not needed"
         )
     plain = PREFIX + secrets.token_urlsafe(32)
     session.add(
@@ -160,7 +160,9 @@ def allows(scope: str, role: str) -> bool:
 
 def _check_scopes(scopes: Sequence[str], user: User) -> None:
     if not scopes:
-        raise DataError("found no scope, expected at least one. Choose what it may do")
+        raise DataError(
+            "found no scope, expected at least one. Choose the permissions of the key"
+        )
     for scope in scopes:
         if scope not in SCOPES:
             raise DataError(
@@ -169,6 +171,5 @@ def _check_scopes(scopes: Sequence[str], user: User) -> None:
         if not allows(scope, user.role):
             raise DataError(
                 f"found the scope {scope!r}, which the role {user.role} does not "
-                f"include, expected others. Ask an administrator for the role "
-                f"{LEAST[scope]}"
+                f"include. Ask an administrator for the role {LEAST[scope]}"
             )

@@ -58,7 +58,7 @@ def words() -> str:
     """Return how long to wait, in words that say nothing about an account."""
     wait = int(g.get("retry_after", 0))
     span = f"{wait} s" if wait < 100 else f"{-(-wait // 60)} minutes"
-    return f"Too many tries. Wait {span}, then try again"
+    return f"Too many attempts. Try again in {span}"
 
 
 def here() -> str:

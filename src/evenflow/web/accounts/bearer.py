@@ -65,8 +65,8 @@ def caller(scope: str | None) -> Caller:
     if kind.lower() != "bearer" or not plain:
         _refuse(
             401,
-            "Found no key, expected the header 'Authorization: Bearer ef_...'. Make "
-            "a key under your account",
+            "Found no API key, expected the header 'Authorization: Bearer ef_...'. "
+            "Create a key under your account",
             kind="NoToken",
         )
     found = _known(plain.strip())
@@ -119,7 +119,7 @@ def _note_use(token: ApiToken) -> None:
         )
         .values(used_at=at)
     )
-    web.notes.write(used, "that a key was used")
+    web.notes.write(used, "the use of a key")
 
 
 def _failed() -> NoReturn:
@@ -130,14 +130,14 @@ def _failed() -> NoReturn:
     if wait:
         answer = errors.answer(
             429,
-            f"Too many keys that are none came from this address. Wait {wait} seconds",
+            f"Too many invalid API keys from this address. Try again in {wait} seconds",
             kind="TooManyTries",
             headers={"Retry-After": str(wait)},
         )
         abort(answer)
     _refuse(
         401,
-        "The key is none, or it is revoked or over. Make another one under your "
+        "The API key is invalid, revoked or expired. Create another one under your "
         "account",
         kind="InvalidToken",
     )
@@ -162,7 +162,7 @@ def _lacks(scope: str, found: Caller) -> str:
             "administrator"
         )
     return (
-        f"The key has the scopes {_listed(found.scopes)}, expected {scope!r}. Make a "
+        f"The key has the scopes {_listed(found.scopes)}, expected {scope!r}. Create a "
         "key with it under your account"
     )
 

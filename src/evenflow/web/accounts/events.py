@@ -115,9 +115,9 @@ def _second_factor_off(user: User, **_: Any) -> None:
     user.mf_recovery_codes = None
     people.log(web.db, "second_factor.off", user=user)
     send_mail(
-        "Your second factor was taken away",
+        "Your second factor was removed",
         user.email,
         "security/email/changed",
         user=user,
-        what="the second factor of your account was taken away",
+        what="the second factor of your account was removed",
     )

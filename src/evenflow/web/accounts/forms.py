@@ -28,10 +28,10 @@ EMAIL = "E-mail address"
 WRONG = "E-mail address or password is wrong"
 """The one answer to a log-in that fails, whatever was wrong."""
 
-USED = "This link was used already or is no longer good; ask for another one"
+USED = "This link was already used or is no longer valid; request another one"
 UNCONFIRMED = (
-    "Confirm your e-mail address first: open the link in the mail you were sent, or "
-    "ask for another one below"
+    "Confirm your e-mail address first: open the link in the mail you received, or "
+    "request another one below"
 )
 
 
@@ -103,7 +103,7 @@ class ChangePassword(ChangePasswordForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.password.label.text = "Password you have now"
+        self.password.label.text = "Current password"
         self.new_password.label.text = "New password"
 
     def validate(self, **kwargs: Any) -> bool:
@@ -186,7 +186,9 @@ def _may_send(form: Any) -> bool:
     try:
         email = people.normal_email(str(form.email.data or ""))
     except DataError:
-        form.form_errors = ["This is no e-mail address; it looks like name@example.org"]
+        form.form_errors = [
+            "This is not a valid e-mail address; expected name@example.org"
+        ]
         return False
     keys = (key("reset", email), key("reset-address", attempts.here()))
     if not attempts.allow(*keys):

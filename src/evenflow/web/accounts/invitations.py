@@ -36,7 +36,7 @@ def make(
     if role not in ROLES:
         raise DataError(f"there is no role {role[:40]!r}, expected {', '.join(ROLES)}")
     if not 1 <= days <= max(DAYS):
-        raise DataError(f"a link holds 1 to {max(DAYS)} days, found {days}")
+        raise DataError(f"a link is valid for 1 to {max(DAYS)} days, found {days}")
     address = people.normal_email(email) if email.strip() else ""
     token = secrets.token_urlsafe(32)
     invitation = Invitation(

@@ -65,7 +65,7 @@ class Post:
                 time.sleep(WAIT_S * 2**attempt if attempt < TRIES - 1 else 0)
             else:
                 return
-        logger.error("a mail was given up after %d tries", TRIES)
+        logger.error("a mail could not be sent in %d attempts", TRIES)
 
 
 class PostUtil(MailUtil):
@@ -104,7 +104,7 @@ class PostUtil(MailUtil):
             return people.normal_email(email)
         except DataError as error:
             raise EmailValidateException(
-                "This is no e-mail address; it looks like name@example.org"
+                "This is not a valid e-mail address; expected name@example.org"
             ) from error
 
     validate = normalize

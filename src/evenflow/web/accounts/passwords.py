@@ -73,16 +73,16 @@ def fault(password: str, *, email: str = "") -> str:
     if len(password) < SHORTEST:
         return (
             f"This has {len(password)} character{'' if len(password) == 1 else 's'}; "
-            f"{SHORTEST} or more are needed. Three or four words that do not belong "
-            "together are easy to keep in mind"
+            f"{SHORTEST} or more are needed. Three or four unrelated words are easy to "
+            "remember"
         )
     if len(password) > LONGEST:
         return f"This is longer than {LONGEST} characters; use {LONGEST} or fewer"
     if len(what_is_left(password, email=email)) < LEFT:
         return (
             "This is among the first that are tried: common words, runs of keys, years "
-            "or your own address make up nearly all of it. Use three or four words "
-            "that do not belong together"
+            "or your own address make up nearly all of it. Use three or four unrelated "
+            "words"
         )
     return ""
 

@@ -48,7 +48,8 @@ def normal_email(text: str) -> str:
         )
     except email_validator.EmailNotValidError as error:
         raise DataError(
-            f"{text[:80]!r} is no e-mail address: {error} Expected name@example.org"
+            f"{text[:80]!r} is not a valid e-mail address: {error} Expected "
+            "name@example.org"
         ) from None
     normal: str = found.normalized.lower()
     if len(normal) > MOST_EMAIL:  # lower case may be longer
@@ -278,7 +279,7 @@ def _change(
     )
     if changed.rowcount != 1:
         raise DataError(
-            f"{user.email} is the last active admin; make another one first"
+            f"{user.email} is the last active admin; make another person an admin first"
         )
     session.refresh(user)
 

@@ -85,7 +85,7 @@ def load(uniquifier: str) -> User | None:
         hours=settings.session_idle_hours
     ) or at - row.created_at > timedelta(days=settings.session_days):
         over = delete(WebSession).where(WebSession.id == row.id)
-        web.notes.write(over, "that a session is over")
+        web.notes.write(over, "the end of a session")
         return None
     if (at - row.seen_at).total_seconds() > SEEN_S:
         _mark_seen(row.id, at)

@@ -84,7 +84,7 @@ def change(
         .execution_options(synchronize_session=False)
     )
     if cast("CursorResult[Any]", done).rowcount != 1:
-        raise Stale(f"alert {alert.id} is not of version {version} any more")
+        raise Stale(f"alert {alert.id} is no longer of version {version}")
     session.refresh(alert)
     told = {k: values[k] for k in ("state", "judgement", "true_label") if k in values}
     audit("alert.change", alert.id, user=user, **told)

@@ -85,17 +85,17 @@ def sent(classes: list[str], *, label: str, has_state: bool) -> Judgement:
     if has_state and typed["state"] not in ALERT_STATES:
         errors["state"] = f"Expected one of {', '.join(ALERT_STATES)}. Choose one."
     if typed["judgement"] not in ("", *JUDGEMENTS):
-        errors["judgement"] = "Expected right, wrong or not judged yet. Choose one."
+        errors["judgement"] = "Expected right, wrong or no feedback yet. Choose one."
     if typed["judgement"] == "wrong":
         if not typed["true_label"]:
             errors["true_label"] = (
-                "Found nothing, expected what it really is. Choose a class, or say "
-                "that you do not know it."
+                "Found no class, expected the true class. Choose one, or “I do not "
+                "know”."
             )
         elif typed["true_label"] == label:
             errors["true_label"] = (
-                f"Found {label!r}, which is what the model says too, expected another "
-                "class. Choose it, or mark the verdict as right."
+                f"Found {label!r}, which is the model's class, expected another class. "
+                "Choose it, or mark the verdict as right."
             )
         elif typed["true_label"] not in (*classes, UNKNOWN):
             errors["true_label"] = "Expected one of the classes. Choose one."
@@ -159,8 +159,8 @@ def add_note(alert: Alert, text: str) -> None:
     mine = select(func.count()).where(AlertNote.alert_id == alert.id)
     if (web.db.scalar(mine) or 0) >= MOST_NOTES:
         raise DataError(
-            f"found {MOST_NOTES} notes, expected fewer before another one. Put what "
-            "is left to say into your own records"
+            f"found {MOST_NOTES} notes, expected fewer before another one. Continue in "
+            "your own records"
         )
     web.db.add(AlertNote(alert_id=alert.id, user_id=current_user.id, text=text))
 

@@ -28,7 +28,7 @@ from evenflow.web.pages.uploads import downloads
 from evenflow.web.store.database import serialize
 from evenflow.web.store.tables import Alert, AlertNote
 
-group = Group("Alerts", "Records judged as attacks, and what an analyst says of them.")
+group = Group("Alerts", "Records scored as attacks, and the feedback of analysts.")
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,9})"?')
 IN_MEMORY = 2**23
 READ_BYTES = 2**18
@@ -39,15 +39,17 @@ class FilterQuery(Query):
 
     state: Literal["new", "open", "closed"] | None = None
     label: str | None = Field(None, max_length=80, description="Class decided.")
-    judged: bool | None = Field(None, description="Whether an analyst has judged it.")
+    judged: bool | None = Field(
+        None, description="Whether an analyst has given feedback."
+    )
     since: datetime | None = Field(None, description="Not before this time.")
     until: datetime | None = Field(None, description="Before this time.")
     q: str | None = Field(
         None,
         min_length=1,
         max_length=100,
-        description="A text that service, source or values hold; searched for among "
-        f"the newest {searching.MOST_SEARCHED:,} alerts.",
+        description="A text in service, source or values; searched for among the "
+        f"newest {searching.MOST_SEARCHED:,} alerts.",
     )
 
 
@@ -62,8 +64,8 @@ class ExportQuery(FilterQuery):
     bundle: str = Field(
         "",
         max_length=200,
-        description="The model whose columns are wanted; the one in use. Alerts "
-        "without them are left out.",
+        description="The model whose columns are exported; by default the active one. "
+        "Alerts without these columns are left out.",
     )
 
 
@@ -99,7 +101,7 @@ def show_alert(call: Call[Query, None], number: int) -> Response:
     "PATCH",
     "/alerts/<int:number>",
     scope="alerts:write",
-    summary="Judge an alert",
+    summary="Give feedback on an alert",
     body=schemas.AlertChange,
     gives=schemas.Alert,
     errors=(404, 409),
@@ -121,9 +123,7 @@ def change_alert(call: Call[Query, schemas.AlertChange], number: int) -> Respons
     if judgement is None and "true_label" in sent:
         judgement = alert.judgement or ""
         if judgement != "wrong":
-            bodies.refuse(
-                {"true_label": "comes with `wrong`, expected that judgement too"}
-            )
+            bodies.refuse({"true_label": "needs the judgement `wrong`, expected both"})
     try:
         change.change(
             web.db(),
@@ -142,8 +142,8 @@ def change_alert(call: Call[Query, schemas.AlertChange], number: int) -> Respons
         abort(
             errors.answer(
                 409,
-                f"The alert is of version {now}, and you have seen {version}: somebody "
-                "else changed it. Read it again and repeat",
+                f"The alert is of version {now}, and the request is for version "
+                f"{version}: somebody else changed it. Read it again and repeat",
                 kind="Stale",
                 version=now,
             )
@@ -167,7 +167,7 @@ def add_note(call: Call[Query, schemas.NoteIn], number: int) -> dict[str, Any]:
     alert = _found(number, call.caller)
     text = call.body.text.strip()
     if not text:
-        bodies.refuse({"text": "found nothing but space, expected a note"})
+        bodies.refuse({"text": "found only white space, expected a note"})
     serialize(web.db, "notes", alert.id)
     mine = select(func.count()).where(AlertNote.alert_id == alert.id)
     if (web.db.scalar(mine) or 0) >= feedback.MOST_NOTES:
@@ -184,12 +184,12 @@ def add_note(call: Call[Query, schemas.NoteIn], number: int) -> dict[str, Any]:
     "GET",
     "/alerts/export",
     scope="alerts:read",
-    summary="Download judged alerts to train on",
+    summary="Download alerts with feedback, as training rows",
     query=ExportQuery,
     gives=Raw(
         kinds={"text/csv": None, "application/x-ndjson": None},
-        description="A model's columns, and the class an analyst says as `label`. The "
-        "header Records-Read says how many.",
+        description="The columns of a model, and the class from an analyst's feedback "
+        "as `label`. The header Records-Read has their number.",
     ),
     errors=(404, 503),
     is_write=True,
@@ -256,8 +256,10 @@ def _version(said: int | None) -> int:
         if said is None:
             bodies.refuse(
                 {
-                    "version": "found nothing, expected the version you have seen, "
-                    "here or in the header If-Match"
+                    "version": (
+                        "found nothing, expected the version of the alert, here or in "
+                        "the header If-Match"
+                    )
                 }
             )
         return said
@@ -280,7 +282,7 @@ def _check_label(alert: Alert, body: schemas.AlertChange) -> None:
     if body.judgement == "right" and label != alert.label:
         told = "expected none with the judgement `right`: the class is the model's"
     elif body.judgement != "right" and label == alert.label:
-        told = "is what the model says too, expected another class, or `right`"
+        told = "is the model's class, expected another class, or `right`"
     elif label not in feedback.classes_of(alert.bundle, alert.label):
         known = ", ".join(feedback.classes_of(alert.bundle, alert.label))
         told = f"found {label[:60]!r}, expected one of {known}"

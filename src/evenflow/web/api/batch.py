@@ -70,7 +70,7 @@ class Judged:
     "POST",
     "/score/batch",
     scope="score",
-    summary="Judge many records",
+    summary="Score many records",
     body=Raw(
         kinds={
             JSON: schemas.BatchIn,

@@ -70,7 +70,7 @@ def parse(data: bytes) -> Any:
     try:
         return from_json(data, allow_inf_nan=False)
     except ValueError as error:
-        message = f"The body is no JSON: {error}"
+        message = f"The body is not valid JSON: {error}"
         abort(errors.answer(400, message[:300], kind="BadJson"))
 
 
@@ -132,7 +132,7 @@ def _told(found: ErrorDetails) -> str:
     if kind == "missing":
         return "found nothing, expected a value"
     if kind == "extra_forbidden":
-        return "is not known here, expected no such field. Leave it out"
+        return "is an unknown field. Remove it"
     expected = message.removeprefix("Value error, ").replace(
         "Input should be", "expected"
     )

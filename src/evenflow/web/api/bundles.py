@@ -18,7 +18,7 @@ from evenflow.web.api.score import in_use
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import audit
 
-group = Group("Models", "The models (bundles) there are, and the one in use.")
+group = Group("Models", "The models (bundles), and the active one.")
 FIGURES = (
     "protocol",
     "protocol_description",
@@ -61,7 +61,7 @@ def list_bundles(call: Call[Paged, None]) -> dict[str, Any]:
     "GET",
     "/bundles/active",
     scope="bundles:read",
-    summary="Show the model in use",
+    summary="Show the active model",
     gives=schemas.Bundle,
     errors=(503,),
 )
@@ -92,7 +92,7 @@ def show_bundle(call: Call[Query, None], name: str) -> dict[str, Any]:
     "POST",
     "/bundles/<name>/activate",
     scope="bundles:activate",
-    summary="Put a model to use",
+    summary="Activate a model",
     gives=schemas.Bundle,
     errors=(404,),
     may_repeat=True,
@@ -117,8 +117,8 @@ def found_bundle(name: str) -> Bundle:
     except BundleError as error:
         # the message has paths of this machine
         raise DataError(
-            f"the model {name!r} is damaged, expected a whole one. Ask an "
-            "administrator to put it back"
+            f"the model {name!r} is damaged, expected an intact one. Ask an "
+            "administrator to restore it"
         ) from error
 
 

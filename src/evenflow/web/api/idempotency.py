@@ -162,7 +162,8 @@ def _found(user_id: int, kept: str, head: str) -> Reserved | Earlier:
 def _wait() -> NoReturn:
     answer = errors.answer(
         409,
-        f"The first request with this {HEADER} is still at work. Ask again in a moment",
+        f"The first request with this {HEADER} is still in progress. Try again in a "
+        "few seconds",
         kind="InProgress",
         headers={"Retry-After": "1"},
     )

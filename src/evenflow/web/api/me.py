@@ -8,7 +8,7 @@ from evenflow.web.api import schemas
 from evenflow.web.api.bodies import Query
 from evenflow.web.api.operations import Call, Group
 
-group = Group("You", "Who asks, and what the key is good for.")
+group = Group("You", "The caller, and the permissions of the key.")
 
 
 @group.add("GET", "/me", scope=None, summary="Show who you are", gives=schemas.Me)

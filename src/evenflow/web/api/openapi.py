@@ -22,17 +22,17 @@ from evenflow.web.settings import Settings
 REF = "#/components/schemas/{model}"
 Json = dict[str, Any]
 STATUSES = {
-    400: "The body is no JSON.",
-    401: "There is no key, or it is none, revoked or over.",
-    403: "The key lacks the scope, or its person's role does not include it.",
-    404: "It is not there, or not yours to see.",
-    409: "Somebody else was first, or it cannot be done in this state.",
-    413: "The body is larger than it may be.",
-    415: "The body is of a kind that is not understood.",
-    422: "A value is wrong; the field is named.",
-    429: "Too many tries; the header Retry-After says how many seconds to wait.",
-    500: "A fault of the server; it has been written to its log.",
-    503: "The database or a model is not there just now; see the header Retry-After.",
+    400: "The body is not valid JSON.",
+    401: "There is no API key, or it is invalid, revoked or expired.",
+    403: "The key lacks the scope, or the role of its owner does not include it.",
+    404: "It does not exist, or you may not see it.",
+    409: "Somebody else changed it first, or its state does not allow this.",
+    413: "The body is too large.",
+    415: "The media type of the body is not supported.",
+    422: "A value is invalid; the message names the field.",
+    429: "Too many attempts; the header Retry-After has the seconds to wait.",
+    500: "Something went wrong on the server. It has been logged.",
+    503: "The database or a model is temporarily unavailable; see Retry-After.",
     507: "The server's disk is full.",
 }
 ALWAYS = (401, 422, 429, 500, 503)
@@ -57,22 +57,22 @@ HEADERS: dict[str, Json] = {
         "example": "5f0c1f0e-6d1c-4c8e-9b1e-0a6a1f3b7c55",
     },
     "If-Match": {
-        "description": "The version of the alert you have seen: its ETag.",
+        "description": "The version of the alert that you read: its ETag.",
         "schema": {"type": "string", "pattern": '^"[0-9]{1,9}"$'},
         "example": '"1"',
     },
 }
-ABOUT = """Judge network connections, send whole files, work through alerts.
+ABOUT = """Score network connections, upload whole files, handle alerts.
 
-**Keys.** Make one under your account, with the scopes it needs and an end, and send it
-as `Authorization: Bearer ef_...`. It never may more than you may at that moment. A key
-that is revoked stops within two seconds. Cookies are not looked at.
+**Keys.** Create one under your account, with the scopes it needs and an expiry date,
+and send it as `Authorization: Bearer ef_...`. It never has more permissions than you
+have at that moment. A revoked key stops within two seconds. Cookies are ignored.
 
 **Errors** have one shape: `{{"error": {{"type", "message", "fields"}}}}`. The type is
-for programs, the message for people, the fields are there where one is wrong.
+for programs, the message for people; the fields name each invalid value.
 
-**Lists** come in parts: `limit`, and `cursor`, which is what the answer before gave as
-`next`. A walk meets each item once, also while new ones come.
+**Lists** come in parts: `limit`, and `cursor`, which is the `next` of the previous
+answer. Following the cursors lists each item once, also while new ones arrive.
 
 **Again.** A request that changes something takes the header `Idempotency-Key`.
 
@@ -111,7 +111,7 @@ def document(groups: Sequence[Group], settings: Settings) -> Json:
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "ef_ and 43 characters",
-                    "description": "A key made under your account. Scopes: "
+                    "description": "A key created under your account. Scopes: "
                     + "; ".join(f"`{name}`: {told}" for name, told in SCOPES.items()),
                 }
             },
@@ -228,10 +228,10 @@ def _own(operation: Operation) -> Iterator[int]:
 def _given(operation: Operation) -> str:
     gives = operation.gives
     if gives is None:
-        return "It is done."
+        return "Done."
     if isinstance(gives, Raw):
         return gives.description or "A download."
-    return " ".join((gives.__doc__ or "").split()) or "Some of them, and a cursor."
+    return " ".join((gives.__doc__ or "").split()) or "Some of the items, and a cursor."
 
 
 def _path_parameters(operation: Operation) -> Iterator[Json]:

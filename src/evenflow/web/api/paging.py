@@ -34,7 +34,7 @@ class Paged(Query):
     cursor: str | None = Field(
         None,
         max_length=MOST_CURSOR,
-        description="What the answer before gave as `next`.",
+        description="The `next` of the previous answer.",
     )
 
 
@@ -127,7 +127,9 @@ def _decode(cursor: str, *kinds: type) -> list[Any]:
 def _refuse(cursor: str) -> NoReturn:
     bodies.refuse(
         {
-            "cursor": f"found {shown(cursor)}, expected what an answer gave as "
-            "'next'. Begin again without it"
+            "cursor": (
+                f"found {shown(cursor)}, expected the 'next' of a previous answer. "
+                "Begin again without it"
+            )
         }
     )

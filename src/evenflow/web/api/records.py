@@ -18,14 +18,16 @@ from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import may_see, visible
 from evenflow.web.store.tables import Record
 
-group = Group("Records", "The history of records judged one by one.")
+group = Group("Records", "The history of records scored one by one.")
 
 
 class RecordsQuery(Paged):
     """Which records are wanted."""
 
     label: str | None = Field(None, max_length=80, description="Class decided.")
-    attacks: bool | None = Field(None, description="Attacks alone, or none.")
+    attacks: bool | None = Field(
+        None, description="Only attacks, or only benign records."
+    )
     source: Literal["form", "api"] | None = None
     since: datetime | None = Field(None, description="Not before this time.")
     until: datetime | None = Field(None, description="Before this time.")
@@ -33,8 +35,8 @@ class RecordsQuery(Paged):
         None,
         min_length=1,
         max_length=100,
-        description="A text that service or values hold; searched for among the "
-        f"newest {searching.MOST_SEARCHED:,} records.",
+        description="A text in service or values; searched for among the newest "
+        f"{searching.MOST_SEARCHED:,} records.",
     )
 
 

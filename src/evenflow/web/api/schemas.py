@@ -42,15 +42,15 @@ Value = Annotated[
     | None,
     GetPydanticSchema(_plain),
 ]
-"""What one column of a record may hold."""
+"""A value of one column of a record."""
 RecordIn = Annotated[
     dict[Annotated[str, Field(max_length=MOST_NAME)], Value],
     Field(
         min_length=1,
         max_length=MOST_COLUMNS,
         description="Raw values by column name: numbers in the column's unit, words "
-        "for categories, null where nothing is known. Columns that the model does not "
-        "use are ignored. See GET /bundles/active for what it expects.",
+        "for categories, null for missing values. Columns that the model does not use "
+        "are ignored. GET /bundles/active lists the columns.",
     ),
 ]
 
@@ -73,7 +73,8 @@ class BatchIn(Body):
     records: list[Any] = Field(
         min_length=1,
         max_length=MOST_RECORDS,
-        description="Objects as POST /score takes one. What is none is rejected alone.",
+        description="Records, each as in POST /score. An invalid one is rejected "
+        "alone.",
     )
 
 
@@ -87,24 +88,23 @@ class AlertChange(Body):
     )
 
     state: Literal["new", "open", "closed"] | None = Field(
-        None, description="Null leaves it as it is."
+        None, description="Null: no change."
     )
     judgement: Literal["right", "wrong"] | None = Field(
         None,
-        description="Whether the model's verdict is right; null takes that back.",
+        description="Whether the model's verdict is right; null removes the feedback.",
     )
     true_label: str | None = Field(
         None,
         max_length=80,
-        description="With `wrong`: the class it really is, another one than the "
-        "model's; null where nobody knows.",
+        description="With `wrong`: the true class, which is not the model's; null if "
+        "unknown.",
     )
     version: int | None = Field(
         None,
         ge=0,
         le=2**31 - 1,
-        description="Version of the alert that you have seen; the header If-Match "
-        "says the same.",
+        description="Version of the alert that you read, as in the header If-Match.",
     )
 
 
@@ -135,8 +135,8 @@ class Verdict(BaseModel):
     bundle: str = Field(description="The model that decided.")
     explanation: dict[str, Any] | None = Field(
         None,
-        description="With `explain`: the verdict in plain words, and how each column "
-        "pushed it against similar normal traffic.",
+        description="With `explain`: the verdict in words, and the contribution of "
+        "each column compared with similar benign traffic.",
     )
     record_id: Id | None = Field(None, description="With `keep`.")
     alert_id: Id | None = Field(None, description="With `keep`, of an attack.")
@@ -191,7 +191,7 @@ class Upload(BaseModel):
     """A file that was sent, and how far it is."""
 
     id: str = Field(pattern="^[0-9a-f]{24}$")
-    name: str = Field(description="What its sender calls it.")
+    name: str = Field(description="Name given by its sender.")
     state: Literal["queued", "running", "done", "failed", "stopped"]
     is_mine: bool
     stop_requested: bool
@@ -236,8 +236,8 @@ class Column(BaseModel):
     low: float | None = Field(description="Least possible value.")
     high: float | None = Field(description="Greatest possible value.")
     step: float | None
-    choices: list[str] = Field(description="Documented words; others are taken too.")
-    aliases: list[str] = Field(description="Other names that are taken for it.")
+    choices: list[str] = Field(description="Documented words; others are accepted too.")
+    aliases: list[str] = Field(description="Other accepted names of the column.")
     description: str
 
 
@@ -248,7 +248,7 @@ class BundleShort(BaseModel):
     is_active: bool
     data_set: str
     classes: list[str]
-    is_synthetic: bool = Field(description="Trained on made-up rows.")
+    is_synthetic: bool = Field(description="Trained on synthetic rows.")
 
 
 class Bundle(BundleShort):
@@ -258,8 +258,8 @@ class Bundle(BundleShort):
     taxonomy: str
     threshold: Share
     figures: dict[str, Any] = Field(
-        description="On rows it had not seen, with the protocol they were chosen by. "
-        "Where `is_optimistic`, real traffic will look worse."
+        description="Figures on test rows, with the protocol that chose them. If "
+        "`is_optimistic`, expect worse figures on real traffic."
     )
     recipe: dict[str, Any]
     card: str = Field(description="The model card, Markdown.")
@@ -271,7 +271,9 @@ class Note(BaseModel):
 
     id: Id
     at: datetime
-    by: str | None = Field(description="E-mail address; null once the account is gone.")
+    by: str | None = Field(
+        description="E-mail address; null if the account was deleted."
+    )
     text: str
 
 

@@ -18,19 +18,19 @@ from evenflow.web.store.tables import Alert
 from evenflow.web.verdicts import keep as keeping
 from evenflow.web.verdicts.view import VerdictView, explain_record
 
-group = Group("Score", "Judge records by the model in use.")
+group = Group("Score", "Score records with the active model.")
 
 
 class ScoreQuery(Query):
     """How a record is judged."""
 
     explain: bool = Field(
-        False, description="Say why as well. It takes some 10 times as long."
+        False, description="Add an explanation. It takes about 10 times as long."
     )
     keep: bool = Field(
         False,
         description="Store the record in your history, and as an alert if it is an "
-        "attack; both or none.",
+        "attack; both or neither.",
     )
 
 
@@ -38,7 +38,7 @@ class ScoreQuery(Query):
     "POST",
     "/score",
     scope="score",
-    summary="Judge one record",
+    summary="Score one record",
     query=ScoreQuery,
     body=schemas.ScoreIn,
     gives=schemas.Verdict,
@@ -95,7 +95,7 @@ def shown(view: VerdictView) -> dict[str, Any]:
 def _no_model() -> NoReturn:
     answer = errors.answer(
         503,
-        "No model is in use yet. Wait for the first training, or ask an administrator "
+        "No model is active yet. Wait for the first training, or ask an administrator "
         "to activate one",
         kind="NoModel",
         headers={"Retry-After": "30"},

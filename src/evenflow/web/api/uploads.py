@@ -24,7 +24,7 @@ from evenflow.web.uploads import receive, results
 from evenflow.web.uploads.delete import discard, may_discard
 from evenflow.web.uploads.results import FILE, REJECTS, Filter, Results, Sort
 
-group = Group("Uploads", "Judge whole files in the background.")
+group = Group("Uploads", "Score whole files in the background.")
 KIND = "score"
 FORM, OCTETS = "multipart/form-data", "application/octet-stream"
 FORM_SCHEMA = {
@@ -43,10 +43,12 @@ class SendQuery(Query):
     """What is said of a file that is sent."""
 
     name: str = Field(
-        "", max_length=200, description="What to call it; a form's file has a name."
+        "",
+        max_length=200,
+        description="Name of the upload; a form's file already has one.",
     )
     bundle: str = Field(
-        "", max_length=200, description="The model that judges it; the one in use."
+        "", max_length=200, description="The model to use; by default the active one."
     )
 
 
@@ -54,14 +56,14 @@ class UploadsQuery(Paged):
     """Which uploads are wanted."""
 
     state: str | None = Field(None, pattern=f"^({'|'.join(JOB_STATES)})$")
-    mine: bool = Field(False, description="Your own alone.")
+    mine: bool = Field(False, description="Only your own.")
 
 
 class FilterQuery(Query):
     """Which rows of a result are wanted."""
 
-    label: str | None = Field(None, max_length=80, description="One class alone.")
-    attacks: bool = Field(False, description="Attacks alone.")
+    label: str | None = Field(None, max_length=80, description="Only this class.")
+    attacks: bool = Field(False, description="Only attacks.")
 
 
 class ResultsQuery(Paged, FilterQuery):
@@ -76,7 +78,7 @@ class ResultsQuery(Paged, FilterQuery):
     "POST",
     "/uploads",
     scope="uploads",
-    summary="Send a file",
+    summary="Upload a file",
     query=SendQuery,
     body=Raw(
         kinds={OCTETS: None, "text/csv": None, FORM: FORM_SCHEMA},
@@ -157,7 +159,7 @@ def list_uploads(call: Call[UploadsQuery, None]) -> dict[str, Any]:
     "GET",
     "/uploads/<job_id>",
     scope="uploads",
-    summary="See how far an upload is",
+    summary="Show the progress of an upload",
     gives=schemas.Upload,
     errors=(404,),
 )
@@ -221,7 +223,7 @@ def download_results(call: Call[FilterQuery, None], job_id: str, kind: str) -> R
     "GET",
     "/uploads/<job_id>/rejected",
     scope="uploads",
-    summary="Read the rows that were set aside",
+    summary="Read the rejected rows",
     query=Paged,
     gives=Part[schemas.RejectedRow],
     errors=(404, 409),
@@ -276,7 +278,7 @@ def delete_upload(call: Call[Query, None], job_id: str) -> Response:
         abort(403, "The upload is somebody else's. Ask its owner or an administrator")
     if not discard(job, call.caller):
         abort(
-            409, "The upload waits or runs, expected one that has ended. Stop it first"
+            409, "The upload is in progress, expected one that has ended. Stop it first"
         )
     return Response(status=204)
 

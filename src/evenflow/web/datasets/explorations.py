@@ -162,7 +162,7 @@ def kept(home: Home, name: str) -> Kept | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
-        logger.error("%s is not whole and is left aside: %s", path, error)
+        logger.error("%s is incomplete and ignored: %s", path, error)
         return None
 
 

@@ -31,19 +31,25 @@ logger = logging.getLogger(__name__)
 
 AGAIN_S = 5
 WORDS = {
-    400: ("This request could not be read", "Go back, reload the page and try again."),
+    400: ("Bad request", "Go back, reload the page and try again."),
     401: ("Please log in", "This needs an account."),
     403: ("Not allowed", "Your role does not include this. Ask an administrator."),
-    404: ("Not found", "It is not here, or it is not yours to see."),
-    405: ("Not this way", "Open the page from the navigation."),
-    409: ("Somebody else was first", "Reload the page to see the change, then repeat."),
-    413: ("Too large", "It is more than one request may hold."),
-    415: ("Wrong kind of content", "See the API page for what is understood."),
-    422: ("Something given is wrong", "Correct it and send it again."),
-    429: ("Too many tries", "Wait a moment before the next one."),
-    500: ("A fault of ours", "It has been written to the log. Try again."),
-    503: ("Back in a moment", "The database does not answer. Try again shortly."),
-    507: ("No room left", "The disk is full; an administrator has to free some."),
+    404: ("Not found", "It does not exist, or you may not see it."),
+    405: ("Method not allowed", "Open the page from the navigation."),
+    409: (
+        "Conflict: somebody else changed this first",
+        "Reload the page to see the change, then repeat.",
+    ),
+    413: ("Too large", "The request is larger than the limit."),
+    415: ("Unsupported media type", "The API page lists the supported types."),
+    422: ("Invalid value", "Correct it and send it again."),
+    429: ("Too many attempts", "Wait before the next one."),
+    500: ("Something went wrong on our side", "It has been logged. Try again."),
+    503: (
+        "Temporarily unavailable",
+        "The database is not responding. Try again shortly.",
+    ),
+    507: ("No space left", "The disk is full; an administrator has to free space."),
 }
 
 
@@ -139,14 +145,14 @@ def _on_database(error: DBAPIError) -> Response:
     if isinstance(error, IntegrityError):
         # an account or an upload was deleted while something was stored for it
         logger.warning("in %s a row was gone or taken", request.path, exc_info=error)
-        told = "What this belongs to was changed or deleted at the same moment"
+        told = "The object was changed or deleted at the same moment"
         return answer(409, told, kind="Conflict")
     if cannot_write(error):
         logger.error("the database cannot write: %s", error.orig)
         return answer(507, "The server cannot write its files", kind="StorageError")
     if not is_away(error):
         return _on_bug(error)
-    logger.error("the database does not answer: %s", error.orig)
+    logger.error("the database is not responding: %s", error.orig)
     return answer(503, kind="DatabaseAway", headers={"Retry-After": str(AGAIN_S)})
 
 
@@ -159,7 +165,7 @@ def _on_memory(error: MemoryError) -> Response:
     logger.error("%s needs too much memory", request.path, exc_info=error)
     return answer(
         503,
-        "This needs more memory than a web process may hold. Send less at once",
+        "This needs more memory than a web process may use. Send less at once",
         kind="OutOfMemory",
         headers={"Retry-After": str(AGAIN_S)},
     )
@@ -170,7 +176,7 @@ def on_damaged_body(error: Exception) -> Response:
     logger.info("a body of %s cannot be read: %s", request.path, error)
     return answer(
         400,
-        "Found a body whose chunks are damaged, expected whole ones. Send it again",
+        "Found a body with damaged chunks, expected intact ones. Send it again",
         kind="BadBody",
         headers={"Connection": "close"},
     )

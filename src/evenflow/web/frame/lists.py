@@ -128,7 +128,7 @@ def criteria(
             clauses.append(getattr(table, name) == typed[name])
     since, until = (_day(typed, name, errors) for name in ("since", "until"))
     if since and until and since > until:
-        errors["until"] = "Found a day before the first one, expected a later day."
+        errors["until"] = "Found a day before the start, expected a later day."
         until = None
     if typed["service"]:
         clauses.append(table.service == typed["service"][:80])

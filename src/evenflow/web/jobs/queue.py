@@ -81,8 +81,8 @@ def refuse_more(session: Session, owner_id: int, most: int) -> None:
     )
     if (waiting or 0) >= most:
         raise DataError(
-            f"{waiting} of your jobs wait or run, expected fewer than {most}. Wait for "
-            "one to end, or stop one"
+            f"{waiting} of your jobs are queued or running, expected fewer than "
+            f"{most}. Wait until one ends, or stop one"
         )
 
 
@@ -286,12 +286,12 @@ def _mine(job: Job) -> tuple[Any, ...]:
 
 def _give_up(session: Session, lane: str) -> None:
     why = (
-        "It may need more memory than a training may hold; use fewer rows, or raise "
+        "It may need more memory than a training may use; use fewer rows, or raise "
         "train_memory_mb."
     )
     if lane == "score":
         why = (
-            "The file may need more memory than a worker may hold; split it, or raise "
+            "The file may need more memory than a worker may use; split it, or raise "
             "worker_memory_mb."
         )
     session.execute(
@@ -306,6 +306,6 @@ def _give_up(session: Session, lane: str) -> None:
             state="failed",
             ended_at=now(),
             lease_until=None,
-            error=f"The worker died {MOST_ATTEMPTS} times while it did this. {why}",
+            error=f"The worker died {MOST_ATTEMPTS} times during this job. {why}",
         )
     )

@@ -173,7 +173,7 @@ def _set_aside(home: Home, folder: Path) -> bool:
             target = target.with_name(f"{target.name}+")
         folder.rename(target)
     except OSError as error:
-        logger.error("cannot set aside %s, which no job knows: %s", folder, error)
+        logger.error("cannot move %s, which no job knows: %s", folder, error)
         return False
     logger.warning(
         "no job in the database knows %s, so it was moved to %s; the database may be "

@@ -49,17 +49,17 @@ BACKOFF_S = (0.5, 30.0)
 NICE = 5
 """So much a worker stands back behind the pages on a busy machine."""
 FAULT = (
-    "A fault of ours ended this; it has been written to the server's log. Run it "
-    "again, and tell an administrator if it happens again"
+    "An internal error stopped this job. Details are in the server log. Run it again, "
+    "and tell an administrator if it happens again"
 )
 FULL = (
-    "The server could not write the result: its disk is full or may not be written. "
-    "An administrator has to free some space; then run this again"
+    "The server could not write the result: its disk is full or not writable. An "
+    "administrator has to free space; then run this again"
 )
 MEMORY = {
-    "score": "This needs more memory than a worker may hold (worker_memory_mb). Split "
+    "score": "This needs more memory than a worker may use (worker_memory_mb). Split "
     "the file, or ask an administrator to raise it",
-    "train": "This needs more memory than a training may hold (train_memory_mb). Use "
+    "train": "This needs more memory than a training may use (train_memory_mb). Use "
     "fewer rows, or ask an administrator to raise it",
 }
 CGROUP = Path("/sys/fs/cgroup/memory.max")
@@ -124,7 +124,7 @@ def work(
             pause = BACKOFF_S[0]
         except (DBAPIError, PoolTimeout) as error:
             if _is_away(error):
-                logger.warning("the database does not answer: %s", error)
+                logger.warning("the database is not responding: %s", error)
             else:
                 logger.exception("the queue cannot be read")
             stop.wait(pause)
@@ -133,7 +133,7 @@ def work(
         if found is None:
             stop.wait(POLL_S)
     here.database.dispose()
-    logger.info("worker %s leaves", here.name)
+    logger.info("worker %s exits", here.name)
 
 
 def bound_memory(megabytes: int) -> None:
@@ -189,7 +189,7 @@ def run_one(
             outcome = _run(job.kind)(task)
             state = "done"
         except LeaseLost:
-            logger.warning("job %s is not ours any more", job.id)
+            logger.warning("job %s belongs to another worker", job.id)
             return job.id
         except Stopped:
             state = "stopped"
@@ -202,10 +202,12 @@ def run_one(
             error = hidden(str(problem), here.settings)
         except (DBAPIError, PoolTimeout) as problem:
             if _is_away(problem):
-                logger.warning("job %s goes back, no database: %s", job.id, problem)
+                logger.warning(
+                    "job %s goes back to the queue, no database: %s", job.id, problem
+                )
                 state = "queued"
             else:
-                logger.exception("job %s failed by a fault", job.id)
+                logger.exception("job %s failed with an internal error", job.id)
                 error = FAULT
         except (Exception, pl.exceptions.PanicException) as problem:
             logger.exception("job %s failed", job.id)
@@ -213,7 +215,7 @@ def run_one(
             error = MEMORY[lane] if is_full else FAULT
         _end(here, job, state, outcome, error, stop)
     if is_full:  # modules may be half imported: the next job gets a new process
-        logger.warning("worker %s ran out of memory and leaves", here.name)
+        logger.warning("worker %s ran out of memory and exits", here.name)
         stop.set()
     logger.info("job %s: %s, %.1f s", job.id, state, time.perf_counter() - started)
     return job.id
@@ -242,12 +244,12 @@ def _end(
     try:
         _insist(here.database, store, stop)
     except LeaseLost:
-        logger.warning("job %s is not ours any more; nothing stored", job.id)
+        logger.warning("job %s belongs to another worker; nothing was stored", job.id)
         return
     except Exception as problem:
         if _is_away(problem):
             return  # told to leave: the lease runs out and the job is taken again
-        logger.exception("job %s: what it made cannot be stored", job.id)
+        logger.exception("job %s: its result cannot be stored", job.id)
         if outcome:
             _end(here, job, "failed", None, FAULT, stop)
         return
@@ -271,7 +273,7 @@ def _insist(
         except (DBAPIError, PoolTimeout) as error:
             if not _is_away(error) or stop.wait(pause):
                 raise
-            logger.warning("a result waits, the database does not answer: %s", error)
+            logger.warning("a result waits, the database is not responding: %s", error)
             pause = min(BACKOFF_S[1], pause * 2)
 
 
@@ -291,8 +293,8 @@ def _run(kind: str) -> Callable[[Task], Outcome]:
     """
     if kind not in KINDS:
         raise DataError(
-            f"found a job of kind {kind!r}, expected {', '.join(sorted(KINDS))}. "
-            "It was put there by another version of evenflow"
+            f"found a job of kind {kind!r}, expected {', '.join(sorted(KINDS))}. It "
+            "was created by another version of evenflow"
         )
     module: Any = importlib.import_module(KINDS[kind])
     run: Callable[[Task], Outcome] = module.run

@@ -161,7 +161,8 @@ def _unknown(label: str) -> Knowledge:
         name=label,
         phrase=f"an attack of the kind \u201c{label}\u201d",
         meaning=f"The rows this model was trained on carry the label \u201c{label}"
-        "\u201d. evenflow knows no more of it: whoever labelled the rows does.",
+        "\u201d. evenflow has no more information about it; ask whoever labelled the "
+        "rows.",
         techniques=(),
         steps=("Ask whoever labelled the training rows what it means.", *general.steps),
         false_alarm=general.false_alarm,

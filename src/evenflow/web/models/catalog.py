@@ -185,9 +185,8 @@ def _read(path: Path, stamp: Stamp) -> Read | BundleError:
         return BundleError(f"{name}: report.json: {error}")
     except BROKEN as error:
         return BundleError(
-            f"{name}: found a report whose parts do not fit together "
-            f"({type(error).__name__}), expected one as evenflow writes it. Train the "
-            "model again"
+            f"{name}: found an inconsistent report ({type(error).__name__}), expected "
+            "one written by evenflow. Train the model again"
         )
     return Read(
         name=path.name,

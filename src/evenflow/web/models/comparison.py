@@ -166,14 +166,14 @@ def _warnings(reports: Sequence[Any]) -> list[str]:
         named = dict.fromkeys(str(getattr(r, attribute)) for r in reports)
         if len(named) > 1:
             found.append(
-                f"These models were judged {words}: {', '.join(named)}. Their figures "
-                "say nothing about which is better, so no difference is worked out."
+                f"These models were evaluated {words}: {', '.join(named)}. Their "
+                "figures do not compare, so no difference is shown."
             )
     first = reports[0]
     if not found and any(not is_comparable(first, r) for r in reports[1:]):
         found.append(
-            "These models were judged on other rows or other classes of the same data "
-            "set. Where they differ from the first one, no difference is worked out."
+            "These models were evaluated on different rows or classes of the same data "
+            "set. No difference to the first one is shown where these differ."
         )
     return found
 
@@ -244,8 +244,7 @@ def _pictures(sides: Sequence[Side]) -> dict[str, Picture]:
         f"hollow: as printed · † {IMPOSSIBLE}: accuracy outside recall and "
         "specificity",
     )
-    found = {"dots": one("dots", chart, "Dots of four figures for each model; the "
-                         "same figures stand in the tables.")}  # fmt: skip
+    found = {"dots": one("dots", chart, "Four figures of each model.")}  # fmt: skip
     dataset = sides[0].report.dataset
     if theirs := comparison_page.surveyed(dataset, published):
         mine = [side for side in sides if side.report.dataset == dataset]
@@ -277,7 +276,7 @@ def _pictures(sides: Sequence[Side]) -> dict[str, Picture]:
             and s.label in curves
         }
         roc = charts.roc(curves, here=here, subtitle="dots: at the threshold")
-        found["roc"] = one("roc", roc, "ROC curves; their areas stand in the table.")
+        found["roc"] = one("roc", roc, "ROC curves; their areas are in the table.")
     return found
 
 

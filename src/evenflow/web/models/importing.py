@@ -38,7 +38,7 @@ def found_in(folder: Path) -> list[Path]:
     if not inside:
         raise DataError(
             f"{folder} holds no bundle, expected the folder of one, or a folder of "
-            "such. Train one: evenflow train synthetic/cnn-hybrid -o my-bundle"
+            "bundles. Train one: evenflow train synthetic/cnn-hybrid -o my-bundle"
         )
     return inside
 
@@ -94,7 +94,7 @@ def _copy(source: Path, home: Home) -> str:
         raise storage_error(path, error) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    logger.info("took the bundle %s", name)
+    logger.info("imported the bundle %s", name)
     return name
 
 

@@ -37,20 +37,20 @@ class Figures:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "evenflow_requests",
-            "Requests answered.",
+            "Requests handled.",
             ("endpoint", "method", "status"),
             registry=self.registry,
         )
         self.seconds = Histogram(
             "evenflow_request_seconds",
-            "How long requests took.",
+            "Duration of requests.",
             ("endpoint",),
             buckets=BUCKETS,
             registry=self.registry,
         )
         self.verdicts = Counter(
             "evenflow_verdicts",
-            "Records judged through the API, kept or not.",
+            "Records scored through the API, stored or not.",
             ("verdict",),
             registry=self.registry,
         )

@@ -48,12 +48,12 @@ def lacking() -> Iterator[str]:
     try:
         migrations.check(web.database)
         if web.detectors.active() is None:
-            yield "no model is in use"
+            yield "no model is active"
     except StorageError:
         yield "the database is of another version"
     except (DBAPIError, PoolTimeout):
-        logger.warning("not ready: the database does not answer")
-        yield "the database does not answer"
+        logger.warning("not ready: the database is not responding")
+        yield "the database is not responding"
     try:
         if shutil.disk_usage(web.home.root).free < ROOM:
             yield f"less than {ROOM // 2**20} MiB are free on the disk"

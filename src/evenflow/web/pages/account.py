@@ -36,7 +36,7 @@ def end_session(number: int) -> Any:
     if number == sessions.current_id():
         logout_user()
         return redirect(url_for("security.login"), 303)
-    flash("That browser is logged out", "success")
+    flash("That browser was logged out", "success")
     return redirect(url_for(".index", _anchor="sessions"), 303)
 
 
@@ -48,7 +48,7 @@ def log_out_everywhere() -> Any:
     people.end_sessions(web.db, person)
     web.db.commit()
     logout_user()
-    flash("You are logged out everywhere", "success")
+    flash("You were logged out everywhere", "success")
     return redirect(url_for("security.login"), 303)
 
 
@@ -92,7 +92,7 @@ def revoke_token(number: int) -> Any:
         abort(404)
     people.log(web.db, "token.revoke", current_user.email, number=number)
     web.db.commit()
-    flash("The key is worth nothing any more", "success")
+    flash("API key revoked.", "success")
     return redirect(url_for(".index", _anchor="tokens"), 303)
 
 
@@ -116,7 +116,7 @@ def delete() -> Any:
         web.db.rollback()
         return _page(delete_error=str(error)), 422
     logout_user()
-    flash("Your account is deleted", "success")
+    flash("Your account was deleted", "success")
     return redirect(url_for("security.login"), 303)
 
 

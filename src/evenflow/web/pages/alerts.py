@@ -41,7 +41,7 @@ NAV = (Entry(label="Alerts", endpoint="alerts.index", icon="alerts", order=14),)
 
 KINDS = ("csv", "jsonl", "parquet")
 MOST_BULK = 200
-"""Alerts changed by one sending."""
+"""Maximum number of alerts changed by one request."""
 CHOICES = {
     "status": ("waiting", *ALERT_STATES, "any"),
     "judged": ("yes", "no", *JUDGEMENTS),
@@ -96,18 +96,18 @@ def bulk() -> Answer:
     action = request.form.get("action", "")
     label = request.form.get("true_label", "").replace("\0", "")
     if action not in ACTIONS:
-        flash("Found no action, expected one of the buttons. Press one.", "error")
+        flash("Choose an action.", "error")
     elif not picked:
-        flash("No alert was picked. Tick the boxes at the left first.", "warning")
+        flash("No alert is selected. Tick the boxes at the left first.", "warning")
     elif len(picked) > MOST_BULK:
         flash(
-            f"Found {len(picked)} alerts, expected {MOST_BULK} at most. Pick fewer.",
+            f"Found {len(picked)} alerts, expected {MOST_BULK} at most. Select fewer.",
             "error",
         )
     elif action == "wrong" and not label:
         flash(
-            "Found no class, expected what the picked alerts really are. Choose it "
-            "beside the button, or \u201cI do not know\u201d.",
+            "Found no class, expected the true class of the selected alerts. Choose "
+            "it beside the button, or \u201cI do not know\u201d.",
             "error",
         )
     else:
@@ -145,18 +145,18 @@ def _all(picked: dict[int, int], action: str, label: str) -> None:
         flash(f"{done} alert{'' if done == 1 else 's'} {words[action]}.", "success")
     if stale:
         flash(
-            f"{stale} changed while you looked and {'was' if stale == 1 else 'were'} "
-            "left as they are now. Look at them and repeat.",
+            f"{stale} changed in the meantime and {'was' if stale == 1 else 'were'} "
+            "skipped. Reload and repeat.",
             "warning",
         )
     if odd:
         flash(
-            f"{odd} cannot be {label!r}: it is what the model said, or no class of "
-            "the model that judged. They were left alone.",
+            f"{odd} cannot be {label!r}: it is the class that the model decided, or "
+            "not a class of that model. They were skipped.",
             "warning",
         )
     if not (done or stale or odd):
-        flash("None of the picked alerts is there any more.", "warning")
+        flash("The selected alerts do not exist any longer.", "warning")
 
 
 @bp.get("/<int:number>")
@@ -192,7 +192,7 @@ def export() -> Response:
     bundle = web.detectors.active()
     if bundle is None:
         raise DataError(
-            "found no model in use, expected one: its columns are the export's. "
+            "found no active model, expected one: the export has its columns. "
             "Activate one under Models"
         )
     with TemporaryDirectory() as folder:

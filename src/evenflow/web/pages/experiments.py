@@ -272,7 +272,7 @@ def stop(job_id: str) -> Answer:
     queue.request_stop(web.db(), job)
     audit("experiment.stop", job.id)
     web.db.commit()
-    flash("It stops after the step it is in; what it has learnt is kept.", "info")
+    flash("Stopping after the current step. The checkpoint is kept.", "info")
     return redirect(url_for("experiments.show", job_id=job.id), code=303)
 
 
@@ -298,7 +298,7 @@ def discard(job_id: str) -> Answer:
         abort(409)
     audit("experiment.discard", job_id, title=title)
     web.db.commit()
-    flash(f"{title or 'The training'} and its checkpoint are gone.", "success")
+    flash(f"{title or 'The training'} and its checkpoint were deleted.", "success")
     return redirect(url_for("experiments.index"), code=303)
 
 

@@ -129,8 +129,8 @@ def look(name: str) -> Answer:
     source = _source(name)
     if not source.can_be_looked_at or source.dataset.reads_own_file:
         raise DataError(
-            f"the files of {name} are not on this server, so there is nothing to look "
-            f"at. An administrator gets them with: evenflow data fetch {name}"
+            f"the files of {name} are not on this server. An administrator gets them "
+            f"with: evenflow data fetch {name}"
         )
     serialize(web.db, "exploration", name)
     job = _job(name)

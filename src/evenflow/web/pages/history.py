@@ -114,14 +114,19 @@ def feedback(number: int) -> Answer:
     if said.errors:
         return _page(record, said)
     if not said.judgement and not said.note:
-        flash("Nothing was said: choose right or wrong, or write a note.", "warning")
+        flash(
+            "No feedback was given: choose right or wrong, or write a note.", "warning"
+        )
         return redirect(url_for(".show", number=number), code=303)
     if record.label == BENIGN and said.judgement == "wrong" and record.alert is None:
         said = replace(said, state="new")  # a missed attack is for the queue
     alert = judgements.alert_of(record)
     if not judgements.take(alert, said):
         return _page(found_or_404(Record, number), said, is_stale=True)
-    flash("Thank you: that is kept with the record, for the next training.", "success")
+    flash(
+        "Thank you: the feedback is stored with the record, for the next training.",
+        "success",
+    )
     return redirect(url_for(".show", number=number) + "#feedback", code=303)
 
 

@@ -50,9 +50,9 @@ COLUMNS = (
     ("dataset", "Data set", ""),
     ("model", "Kind", ""),
     ("balance", "Balancing", ""),
-    ("protocol", "Protocol", "Which rows judged it"),
+    ("protocol", "Protocol", "Protocol of the test rows"),
     ("accuracy", "Accuracy", "Attack against benign, at the threshold"),
-    ("macro_f1", "Macro F1", "Over all classes, each weighing alike"),
+    ("macro_f1", "Macro F1", "Mean over all classes"),
     ("detection_rate", "Found", "Detection rate: recall of attacks"),
     ("false_alarm_rate", "False alarms", "Share of benign rows flagged"),
     ("unseen_detection_rate", "Unseen",
@@ -153,7 +153,7 @@ def show(name: str) -> str:
         logger.warning("the report of %r cannot be shown", name, exc_info=error)
         reason = (
             f"found a report that cannot be drawn ({type(error).__name__}), expected "
-            "one as evenflow writes it. Train the model again"
+            "one written by evenflow. Train the model again"
         )
         return render_template("models/damaged.html", reason=reason, **shared)
 
@@ -233,7 +233,7 @@ def download(name: str, file: str) -> Response:
     except BROKEN as error:
         raise BundleError(
             f"{shown_name(name)}: {file} cannot be made of this report "
-            f"({type(error).__name__}), expected one as evenflow writes it. Train the "
+            f"({type(error).__name__}), expected one written by evenflow. Train the "
             "model again"
         ) from error
     return as_file(text, f"{shown_name(name)}-{file}", media)
@@ -264,7 +264,7 @@ def compare() -> str:
     whole = {one.name for one in lines if not one.reason}
     chosen = [read(web.home, name) for name in asked if name in whole]
     told = [
-        f"{shown_name(name)[:80]} is no model that can be read; it was left out."
+        f"{shown_name(name)[:80]} cannot be read as a model; it was left out."
         for name in asked
         if name not in whole
     ]
@@ -280,8 +280,8 @@ def compare() -> str:
         except (*BROKEN, UndefinedError) as error:
             logger.warning("reports cannot be compared", exc_info=error)
             told.append(
-                "One of these reports has parts that do not fit together "
-                f"({type(error).__name__}); they cannot be compared."
+                f"One of these reports is inconsistent ({type(error).__name__}); they "
+                "cannot be compared."
             )
     return _compared(None, told, chosen, models)
 
@@ -318,5 +318,5 @@ def activate(name: str) -> Answer:
         return redirect(url_for("models.show", name=name), code=303)
     audit("bundle.activate", name, before=before)
     db.commit()
-    flash(f"{name} judges new records from now on.", "success")
+    flash(f"{name} now scores new records.", "success")
     return redirect(url_for("models.show", name=name), code=303)

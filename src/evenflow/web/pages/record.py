@@ -117,10 +117,10 @@ def _view(bundle: Bundle, form: RecordForm, parsed: Parsed) -> VerdictView:
         n = len(parsed.missing)
         notes.append(
             f"{n} column{'' if n == 1 else 's'} {'was' if n == 1 else 'were'} left "
-            "empty; the model took what training rows usually had."
+            "empty; the model used typical values of the training rows."
         )
     if parsed.label:
-        notes.append(f"The pasted line itself says \u201c{parsed.label[:80]}\u201d.")
+        notes.append(f"The pasted line has the label \u201c{parsed.label[:80]}\u201d.")
     return replace(view, notes=(*view.notes, *notes))
 
 

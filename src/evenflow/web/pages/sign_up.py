@@ -26,9 +26,9 @@ from evenflow.web.store.tables import Invitation, User
 
 bp = Blueprint("sign_up", __name__, url_prefix="/register")
 
-DONE = "If that address had no account it has one now: log in with it"
-SENT = "A mail is on its way to that address: open the link in it, then log in"
-CLOSED = "New accounts are made by invitation here; ask an administrator for a link"
+DONE = "If that address had no account, one was created: log in with it"
+SENT = "A link was sent to that address: open it, then log in"
+CLOSED = "New accounts need an invitation; ask an administrator for a link"
 
 
 class SignUp(FlaskForm):  # type: ignore[misc]
@@ -43,7 +43,7 @@ class SignUp(FlaskForm):  # type: ignore[misc]
             field.data = people.normal_email(field.data)
         except DataError as error:
             raise ValidationError(
-                "This is no e-mail address; it looks like name@example.org"
+                "This is not a valid e-mail address; expected name@example.org"
             ) from error
 
     def validate_password(self, field: Any) -> None:
@@ -74,7 +74,7 @@ def invited(token: str) -> Any:
     invitation = invitations.find(web.db, token)
     if invitation is None:
         return errors.answer(
-            404, "This invitation was used already or is too old; ask for another one"
+            404, "This invitation was already used or has expired; request another one"
         )
     return _form(invitation)
 

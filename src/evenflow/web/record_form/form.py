@@ -44,7 +44,7 @@ class Parsed:
     errors: Mapping[str, str]
     """Column -> what was found and expected; the key is empty for the whole form."""
     warnings: tuple[Remark, ...] = ()
-    """What is odd and still scored."""
+    """Warnings about values that are scored anyway."""
     missing: tuple[str, ...] = ()
     """Columns left empty; the model puts in what training rows usually had."""
     label: str = ""
@@ -114,7 +114,7 @@ class RecordForm:
         """
         kept = {name: values.get(name, "") for name in self.schema.names}
         if not any(text.strip(SPACE) for text in kept.values()):
-            text = "Found an empty form, expected a record. Fill it in, take an "
+            text = "Found an empty form, expected a record. Fill it in, choose an "
             errors = {"": f"{text}example, or paste a line of the data set."}
             return Parsed(values=kept, record=None, errors=errors)
         return self._checked(kept, kept)
@@ -166,7 +166,8 @@ class RecordForm:
             value = record.get(column.name)
             if column.step == 1 and isinstance(value, float) and value % 1:
                 text = (
-                    f"{typed(value)} is no whole number, and the data holds only such."
+                    f"{typed(value)} is not a whole number, and the training rows hold "
+                    "only whole numbers."
                 )
                 yield Remark(fields=(column.name,), text=text)
 

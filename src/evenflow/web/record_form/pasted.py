@@ -28,7 +28,7 @@ class Pasted:
     places: Mapping[str, str]
     """Column of the schema -> where it stood, in words."""
     label: str
-    """What the line itself says it is (``benign`` for normal), or empty."""
+    """Label in the line (``benign`` for normal), or empty."""
 
 
 def pasted(text: str, schema: Schema) -> Pasted:
@@ -59,7 +59,7 @@ def _json(text: str, schema: Schema) -> Pasted:
         json.dumps(record, ensure_ascii=False).encode()  # half a character is none
     except (ValueError, RecursionError) as error:
         raise _refusal(
-            f"text that starts like JSON and is none ({error})",
+            f"text that starts like JSON but is invalid ({error})",
             "one JSON object with a value for each column",
         ) from None
     if isinstance(record, list) and len(record) == 1:

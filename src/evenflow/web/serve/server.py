@@ -103,7 +103,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             accepted, client = listener.accept()
         except OSError as error:
             if error.errno in {errno.EMFILE, errno.ENFILE}:
-                self.log.error("no file descriptor is left for a connection")
+                self.log.error("no file descriptor is left for a new connection")
                 time.sleep(0.1)
             elif error.errno not in {errno.EAGAIN, errno.ECONNABORTED}:
                 raise

@@ -115,7 +115,7 @@ class Supervisor:
         Raises
         ------
         EvenflowError
-            The first child did not come to answer.
+            The first child did not become ready.
         """
         kept = {
             number: signal.signal(number, self._on_signal)
@@ -159,9 +159,8 @@ class Supervisor:
         while not self.signals and not is_ready():
             if time.monotonic() > end or first.deaths >= TRIES:
                 raise EvenflowError(
-                    f"{first.name} did not come to answer, expected an answer within "
-                    f"{READY_S:.0f} s. The lines above say why; correct that and start "
-                    "again"
+                    f"{first.name} did not become ready within {READY_S:.0f} s. See "
+                    "the log above, correct the cause and start again"
                 )
             self._look()
             time.sleep(LOOK_S)

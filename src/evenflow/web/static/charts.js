@@ -18,7 +18,7 @@
       const script = document.createElement("script");
       script.src = source;
       script.onload = resolve;
-      script.onerror = () => reject(new Error("the drawing library did not arrive"));
+      script.onerror = () => reject(new Error("the chart library could not be loaded"));
       document.head.append(script);
     }).then(() => document.fonts?.ready);
     library.catch(() => (library = null)); // the next chart tries again

@@ -76,13 +76,13 @@
         ask("PUT", `${begun.url}?offset=${offset}`, part, signal, "application/octet-stream"),
       );
       // 409 tells where to go on: a piece arrived though its answer was lost
-      if (!Number.isInteger(told.offset)) throw new Error("The server's answer was not understood.");
+      if (!Number.isInteger(told.offset)) throw new Error("The server's response is invalid.");
       offset = told.offset;
       bar.value = (100 * offset) / file.size;
       const rate = offset / ((performance.now() - start) / 1000);
       words.textContent = `${size(offset)} of ${size(file.size)} sent, ${size(rate)}/s`;
     }
-    words.textContent = "All is sent";
+    words.textContent = "Upload complete";
     const done = await again(signal, () => ask("POST", begun.finish, undefined, signal));
     running = null; // leaving the page is what is wanted now
     location.assign(done.url);
@@ -141,6 +141,6 @@
   drop.addEventListener("drop", (event) => {
     event.preventDefault();
     if (event.dataTransfer.files.length) input.files = event.dataTransfer.files;
-    fail(event.dataTransfer.files.length > 1 ? "Several files were dropped; the first one is sent if you go on." : "");
+    fail(event.dataTransfer.files.length > 1 ? "Several files were dropped; only the first one is uploaded." : "");
   });
 })();

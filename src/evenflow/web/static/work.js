@@ -7,7 +7,7 @@
   const head = table.querySelector("thead th");
   const all = document.createElement("input");
   all.type = "checkbox";
-  all.setAttribute("aria-label", "Pick all alerts of this page");
+  all.setAttribute("aria-label", "Select all alerts of this page");
   head.replaceChildren(all);
   let last = -1;
 
@@ -15,7 +15,7 @@
     const n = boxes.filter((box) => box.checked).length;
     all.checked = n === boxes.length;
     all.indeterminate = n > 0 && n < boxes.length;
-    bar.textContent = n ? `${n} picked:` : "Tick alerts, then:";
+    bar.textContent = n ? `${n} selected:` : "Select alerts, then:";
     for (const box of boxes) box.closest("tr").classList.toggle("is-selected", box.checked);
   }
 

@@ -50,8 +50,8 @@ def backup(database: Database, path: Path, *, run: Run, force: bool = False) -> 
     """
     if path.exists() and not force:
         raise DataError(
-            f"{path} is there already, expected a new name. Choose another, or "
-            "replace it with --force"
+            f"{path} already exists, expected a new name. Choose another, or replace "
+            "it with --force"
         )
     if (
         database.is_sqlite
@@ -59,8 +59,8 @@ def backup(database: Database, path: Path, *, run: Run, force: bool = False) -> 
         and path.samefile(str(database.url.database))
     ):
         raise DataError(
-            f"{path} is the database itself, expected another file. A server that runs "
-            "would go on with the one that was replaced"
+            f"{path} is the database itself, expected another file. A running server "
+            "would keep using the replaced one"
         )
     with replacing(path) as part:
         part.touch(mode=0o600)
@@ -91,7 +91,7 @@ def restore(database: Database, path: Path, *, run: Run, force: bool = False) ->
         The backup is of a newer evenflow, or the database cannot be written.
     """
     if not path.is_file():
-        raise DataError(f"{path} is no file, expected a backup. Check the path")
+        raise DataError(f"{path} is not a file, expected a backup. Check the path")
     if database.is_sqlite:
         _check(path, shown=path)
         _refuse_newer(_version(path))
@@ -137,7 +137,7 @@ def _check_sum(path: Path) -> None:
         expected = last[len(SUM) : -1].decode("ascii", "replace")
         why = f"its SHA-256 is {found}, the file says {expected}"
         if not last.startswith(SUM):
-            why = "its last line is no SHA-256"
+            why = "its last line is not a SHA-256"
         raise DataError(
             f"{path} is damaged ({why}), expected a file as evenflow db backup wrote "
             "it. Use another backup"
@@ -191,8 +191,8 @@ def _version(path: Path) -> str | None:
         ).fetchone()
         if not has:
             raise DataError(
-                f"{path} is a database, but none of evenflow's; expected a file that "
-                "evenflow db backup wrote"
+                f"{path} is not a database of evenflow; expected a file that evenflow "
+                "db backup wrote"
             )
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     return None if row is None else str(row[0])
@@ -239,7 +239,7 @@ def _contents(path: Path, run: Run, *, shown: Path) -> None:
     done = run(["pg_restore", "--list", str(path)], {})
     if done.returncode or " alembic_version " not in done.stdout:
         raise DataError(
-            f"{shown} is no backup of a PostgreSQL database of evenflow's, expected a "
+            f"{shown} is not a backup of a PostgreSQL database of evenflow, expected a "
             "file that evenflow db backup wrote"
         )
 
@@ -257,6 +257,6 @@ def _postgresql(database: Database, words: list[str], run: Run) -> None:
     if done.returncode:
         said = done.stderr.strip().splitlines() or ["it said nothing"]
         raise EvenflowError(
-            f"{program} failed: {said[0]}. Expected it to end well; the database is as "
-            "it was. Correct that and run the command again"
+            f"{program} failed: {said[0]}. Expected it to succeed; the database is "
+            "unchanged. Correct the cause and run the command again"
         )

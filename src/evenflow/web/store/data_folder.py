@@ -134,8 +134,8 @@ def secret(home: Home) -> str:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # to open a FIFO would wait
             raise StorageError(
-                f"{path} is no plain file, expected the secret that cookies are signed "
-                "with. Put it back from a backup"
+                f"{path} is not a regular file, expected the secret that signs "
+                "cookies. Restore it from a backup"
             )
         text = path.read_text(encoding="utf-8", errors="replace").strip()
     except StorageError:
@@ -151,9 +151,8 @@ def secret(home: Home) -> str:
     if len(text) < 32 or not text.isprintable() or "\ufffd" in text:
         raise StorageError(
             f"{path} holds {len(text)} characters, expected 32 or more, all of them "
-            "printable. Put it back "
-            "from a backup, or delete it: a new one is made at the next start, and "
-            "passwords and second factors are then set anew by links (evenflow user "
-            "reset EMAIL --second-factor)"
+            "printable. Restore it from a backup, or delete it: a new one is made at "
+            "the next start, and passwords and second factors are then set again by "
+            "links (evenflow user reset EMAIL --second-factor)"
         )
     return text

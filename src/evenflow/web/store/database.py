@@ -159,7 +159,7 @@ def reached(database: Database) -> Iterator[None]:
                 "their mode"
             ) from error
         raise DataError(
-            f"the database {where} does not answer: {why}. Expected one that is up "
+            f"the database {where} is not responding: {why}. Expected one that is up "
             "and lets this user in; start it or name another with --database"
         ) from error
 

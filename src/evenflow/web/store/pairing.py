@@ -81,7 +81,7 @@ def after_restore(home: Home, database: Database) -> str:
         return ""
     return (
         f"The restored database belongs to another data folder than {home.root}. To "
-        f"use them together: evenflow db adopt --home {home.root}"
+        f"pair them: evenflow db adopt --home {home.root}"
     )
 
 
@@ -97,10 +97,10 @@ def _mismatch(
     else:
         found += ": their ids differ"
     return StorageError(
-        f"{found}. Expected a folder and the database it was used with: another one "
-        "does not know its uploads and results. Name the right one with --home or "
-        "--database, or restore a backup (evenflow db restore FILE --force); to use "
-        f"these two together from now on: evenflow db adopt --home {home.root}"
+        f"{found}. Expected a folder and the database it was used with: another "
+        "database does not know its uploads and results. Choose the right one with "
+        "--home or --database, or restore a backup (evenflow db restore FILE "
+        f"--force); to pair these two: evenflow db adopt --home {home.root}"
     )
 
 

@@ -44,11 +44,11 @@ NAMES = {"dataset": "datasets", "model": "models", "balance": "balance"}
 """Field of the form -> the kind of plug-in it names."""
 LABELS = {
     "dataset": "Data set", "model": "Model", "balance": "Balancing", "title": "Title",
-    "target": "What is told apart", "split": "Which rows judge it", "seed": "Seed",
+    "target": "Target (what to classify)", "split": "Test split", "seed": "Seed",
     "epochs": "Epochs", "batch_size": "Batch size", "learning_rate": "Learning rate",
     "patience": "Patience", "scaling": "Scaling",
     "false_alarm_budget": "False-alarm budget",
-    "max_rows_per_class": "Most rows of a class", "toml": "Recipe",
+    "max_rows_per_class": "Maximum rows of a class", "toml": "Recipe",
 }  # fmt: skip
 CHOICES = {
     "target": ("family", "attack", "binary"),
@@ -160,8 +160,8 @@ def _unfit(name: str, known: Sequence[Source]) -> str:
     if datasets.get(name).reads_own_file:
         return (
             f"{name} can read any file of the server, which no page may ask for. "
-            "Train on it from the command line, and bring the model in with "
-            "evenflow serve --add-bundle."
+            "Train on it from the command line, and import the model with evenflow "
+            "serve --add-bundle."
         )
     if source is None or not source.can_be_read:
         missing = ", ".join(source.missing[:3]) if source else "its files"
@@ -212,7 +212,7 @@ def _at_fields(error: RecipeError) -> dict[str, str]:
             general = True
             continue
         if one["type"] == "extra_forbidden":
-            told = "This balancing takes no such number; leave it empty."
+            told = "This sampler has no such parameter; leave it empty."
         else:
             wanted = one["msg"].removeprefix("Input should be ").partition(", unable")
             told = f"Found {str(one['input'])[:60]!r}, expected {wanted[0]}."

@@ -109,10 +109,10 @@ def _train(task: Task, recipe: Recipe, output: Path) -> None:
         except BusyError as error:
             if time.monotonic() > until:
                 raise DataError(
-                    "another worker is still training this and does not stop; "
-                    "expected it to let go. Resume the experiment later"
+                    "another worker is still training this and does not stop; expected "
+                    "its lock to be released. Resume the experiment later"
                 ) from error
-            task.say(step="wait for the worker before", done=0)
+            task.say(step="wait for the previous worker", done=0)
             time.sleep(RETRY_S)
 
 

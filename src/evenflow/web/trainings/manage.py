@@ -38,14 +38,14 @@ def start(
     name = train_job.bundle_name(recipe)
     if (home.bundles / name).exists():
         raise DataError(
-            f"the model {name} came from this very recipe, and training it again "
-            "would make it again. Change the recipe, the seed for example"
+            f"the model {name} was trained from this recipe, and a second training "
+            "gives the same model. Change the recipe, for example its seed"
         )
     serialize(session, "training", name)
     if (other := _under_way(session, name)) is not None:
         raise DataError(
-            f"this very recipe is in the list already ({other.title}, {other.state}). "
-            "Resume that one, or change the recipe, the seed for example"
+            f"this recipe is already in the list ({other.title}, {other.state}). "
+            "Resume that training, or change the recipe, for example its seed"
         )
     return queue.put(
         session,

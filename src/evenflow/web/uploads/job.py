@@ -53,8 +53,8 @@ def run(task: Task) -> Outcome:
     source = task.uploaded / SENT
     if not source.is_file():
         raise DataError(
-            "the uploaded file is not there any more, expected it until it is scored. "
-            "Upload it again"
+            "the uploaded file does not exist any longer, expected it until it is "
+            "scored. Upload it again"
         )
     bundle_name = str(task.payload["bundle"])
     task.say(step="load the model", done=0)

@@ -41,7 +41,7 @@ IDLE_S = 3600.0
 """Seconds without a piece after which an upload under way counts no more."""
 FINISH_S = 2.0
 """Seconds that the end of an upload waits for another request that ends it."""
-BUSY = "Another piece is being received. Wait a moment, then try again"
+BUSY = "Another piece is being received. Try again in a few seconds"
 _ID = re.compile(r"[0-9a-f]{24}")
 _META = "about.json"
 
@@ -115,8 +115,8 @@ def begin(user: Any, name: str, size: int, *, bundle: str = "") -> str:
     serialize(web.db, "uploads", user.id)
     if len(_unfinished(user.id)) >= MOST_UNFINISHED:
         raise DataError(
-            f"{MOST_UNFINISHED} of your uploads are under way, expected fewer. Finish "
-            "one; without a new piece each is deleted after an hour"
+            f"{MOST_UNFINISHED} of your uploads are unfinished, expected fewer. Finish "
+            "one; an upload without a new piece is deleted after an hour"
         )
     upload_id = queue.new_id()
     part = _part(upload_id)
@@ -199,7 +199,7 @@ def finish(user: Any, upload_id: str) -> Job:
         found = (part / SENT).stat().st_size
         if found != about["size"]:
             raise DataError(
-                f"{found} of {about['size']} bytes of {about['name']} are here, "
+                f"{found} of {about['size']} bytes of {about['name']} were received, "
                 "expected all. Send the rest"
             )
         with _all_or_nothing(part):
@@ -270,7 +270,7 @@ class _Elsewhere(Conflict):
     """A piece that does not follow what is here."""
 
     def __init__(self, here: int) -> None:
-        super().__init__(f"{here} bytes are here, expected the piece that follows")
+        super().__init__(f"{here} bytes were received, expected the piece that follows")
         self.here = here
 
 
@@ -342,7 +342,7 @@ def _bundle(name: str) -> str:
     active = web.detectors.active_name()
     if active is None:
         raise DataError(
-            "no model is in use yet, expected one that scores the file. Wait for the "
+            "no model is active yet, expected one to score the file. Wait for the "
             "first training, or ask an administrator to activate a model"
         )
     return active
@@ -385,14 +385,14 @@ def _all_or_nothing(part: Path) -> Iterator[None]:
 
 def _beyond() -> NoReturn:
     raise DataError(
-        "a piece goes beyond the size that was announced, expected no more. Begin the "
-        "upload again"
+        "a piece exceeds the announced size, expected pieces of that size in all. "
+        "Begin the upload again"
     )
 
 
 def _too_large() -> NoReturn:
     abort(
         413,
-        f"The file is larger than {web.settings.max_upload_mb:,.0f} MiB, the most that "
-        "is taken. Split it, or send it packed as .gz",
+        f"The file is larger than {web.settings.max_upload_mb:,.0f} MiB, the maximum "
+        "size. Split it, or upload it compressed as .gz",
     )

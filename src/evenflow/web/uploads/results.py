@@ -87,8 +87,8 @@ class Results:
             self.names = self._scan.collect_schema().names()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise DataError(
-                "the results of this upload are not there any more, expected the file "
-                "that was made when it was scored. Upload the file again"
+                "the results of this upload do not exist any longer, expected the file "
+                "of its scoring. Upload the file again"
             ) from error
         self.classes = tuple(classes)
         self.given = tuple(self.names[len(VERDICT_COLUMNS) + len(classes) :])

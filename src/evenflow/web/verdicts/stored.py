@@ -118,8 +118,8 @@ def _explained(
 ) -> tuple[dict[str, Any] | None, str]:
     if bundle is None:
         return None, (
-            f"The model {row.bundle} that judged this record is not here any more, so "
-            "its verdict stands as it was but cannot be explained."
+            f"The model {row.bundle} that scored this record was deleted, so its "
+            "verdict cannot be explained."
         )
     try:
         return explain_record(bundle, row.values).to_dict(), ""

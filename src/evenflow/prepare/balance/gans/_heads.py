@@ -1,4 +1,4 @@
-"""What generators share: rows on a scale they can reach, and heads that speak it."""
+"""The common part of generators: rows scaled to their range, and heads for it."""
 
 from __future__ import annotations
 

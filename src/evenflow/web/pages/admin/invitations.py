@@ -56,8 +56,8 @@ def invite() -> Any:
     return render_template(
         "admin/link.html",
         title="Invitation",
-        lead=f"For {made.email or 'one person'} as {made.role}; good once, for "
-        f"{days} day{'' if days == 1 else 's'}.",
+        lead=f"For {made.email or 'one person'} as {made.role}; valid once, for {days} "
+        f"day{'' if days == 1 else 's'}.",
         address=links.link("sign_up.invited", token=token),
         back=url_for("admin.invitations"),
     )
@@ -70,7 +70,7 @@ def revoke(number: int) -> Any:
     if number >= 2**31 or not inviting.revoke(web.db, number):
         abort(404)
     web.db.commit()
-    flash("The link is worth nothing any more", "success")
+    flash("Invitation revoked.", "success")
     return redirect(url_for("admin.invitations"), 303)
 
 

@@ -37,7 +37,7 @@ def keep() -> Any:
     web.db.merge(Setting(name=retention.SETTING, value={"days": after}))
     people.log(web.db, "settings.retention", "retention", before=before, after=after)
     web.db.commit()
-    flash(f"History, alerts and uploads are kept for {after:,} days", "success")
+    flash(f"History, alerts and uploads are now kept for {after:,} days", "success")
     return redirect(url_for("admin.settings"), 303)
 
 

@@ -74,7 +74,9 @@ def set_role(number: int) -> Any:
     """Give a person another role."""
     role = request.form.get("role", "")
     return _do(
-        number, lambda p: people.set_role(web.db, p, role), f"The role is {role}"
+        number,
+        lambda p: people.set_role(web.db, p, role),
+        f"The role was changed to {role}",
     )
 
 
@@ -87,7 +89,7 @@ def set_email(number: int) -> Any:
     return _do(
         number,
         lambda p: people.set_email(web.db, p, email),
-        "The address is changed, and the person is logged out",
+        "The address was changed, and the person was logged out",
     )
 
 
@@ -95,14 +97,14 @@ def set_email(number: int) -> Any:
 @require("admin")
 def disable(number: int) -> Any:
     """Let a person in no more."""
-    return _do(number, lambda p: people.disable(web.db, p), "The account is disabled")
+    return _do(number, lambda p: people.disable(web.db, p), "The account was disabled")
 
 
 @bp.post("/users/<int:number>/enable")
 @require("admin")
 def enable(number: int) -> Any:
     """Let a person in again."""
-    return _do(number, lambda p: people.enable(web.db, p), "The account is enabled")
+    return _do(number, lambda p: people.enable(web.db, p), "The account was enabled")
 
 
 @bp.post("/users/<int:number>/sessions/end")
@@ -112,7 +114,7 @@ def end_sessions(number: int) -> Any:
     return _do(
         number,
         lambda p: people.end_sessions(web.db, p),
-        "The person is logged out everywhere",
+        "The person was logged out everywhere",
     )
 
 
@@ -124,7 +126,7 @@ def reset_second_factor(number: int) -> Any:
     return _do(
         number,
         lambda p: people.reset_second_factor(web.db, p),
-        "The second factor is taken away, and the person is logged out",
+        "The second factor was removed, and the person was logged out",
     )
 
 
@@ -140,7 +142,7 @@ def reset(number: int) -> Any:
         render_template(
             "admin/link.html",
             title="Link to set a password",
-            lead=f"For {person.email}; good once, for {links.RESET_HOURS} hours.",
+            lead=f"For {person.email}; valid once, for {links.RESET_HOURS} hours.",
             address=links.reset_link(person),
             back=url_for("admin.user", number=number),
         )
@@ -164,7 +166,7 @@ def delete(number: int) -> Any:
         web.db.rollback()
         flash(str(error), "error")
         return redirect(url_for("admin.user", number=number), 303)
-    flash(f"The account {email} is deleted", "success")
+    flash(f"The account {email} was deleted", "success")
     return redirect(url_for("admin.users"), 303)
 
 

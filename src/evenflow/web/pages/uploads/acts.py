@@ -63,7 +63,7 @@ def stop(job_id: str) -> Answer:
     queue.request_stop(web.db(), job)
     audit("upload.stop", job.id, name=job.title)
     web.db.commit()
-    flash("It stops as soon as the worker hears of it.", "success")
+    flash("Stopping. This can take a few seconds.", "success")
     return _to(job)
 
 
@@ -73,7 +73,7 @@ def again(job_id: str) -> Answer:
     """Queue a job that was stopped or failed again."""
     job = upload_or_404(job_id)
     if not (web.home.uploads / job.id / SENT).is_file():
-        flash("The file is not there any more. Upload it again.", "error")
+        flash("The file does not exist any longer. Upload it again.", "error")
         return _to(job)
     try:
         is_queued = queue.requeue(
@@ -85,11 +85,11 @@ def again(job_id: str) -> Answer:
         flash(f"{text[:1].upper()}{text[1:]}.", "error")
         return _to(job)
     if not is_queued:
-        flash("It was neither stopped nor did it fail, so it runs already.", "warning")
+        flash("This upload is already queued or running.", "warning")
         return _to(job)
     audit("upload.again", job.id, name=job.title)
     web.db.commit()
-    flash("It is queued again.", "success")
+    flash("The upload is queued again.", "success")
     return _to(job)
 
 
@@ -101,9 +101,11 @@ def delete(job_id: str) -> Answer:
     if not may_discard(job, current_user):
         abort(403)
     if not discard(job, current_user):
-        flash("It waits or runs. Stop it first, then delete it.", "warning")
+        flash(
+            "This upload is still in progress. Stop it before deleting it.", "warning"
+        )
         return _to(job)
-    flash(f"{job.title} and its results are deleted.", "success")
+    flash(f"{job.title} and its results were deleted.", "success")
     return redirect(url_for("uploads.index"), code=303)
 
 

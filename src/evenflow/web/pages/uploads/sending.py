@@ -150,7 +150,7 @@ def send() -> Answer:
         raise
     except EvenflowError as error:
         return make_response(_index(_sentence(str(error))), 422)
-    flash(f"{job.title} is here and will be scored in a moment.", "success")
+    flash(f"{job.title} was uploaded and will be scored shortly.", "success")
     return redirect(url_for("uploads.show", job_id=job.id), code=303)
 
 
@@ -190,7 +190,7 @@ def begin() -> Any:
     except ValueError:  # also what nests too deep, or an endless integer
         told = None
     if not isinstance(told, dict):
-        abort(400, "Found no JSON object, expected name and size")
+        abort(400, "Found no JSON object, expected the name and the size")
     name, size = told.get("name"), told.get("size")
     if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool):
         abort(400, "Found no name or no size, expected both")
@@ -247,7 +247,7 @@ def example() -> Answer:
     """Send a small file in the columns of the model in use: its examples of classes."""
     bundle = web.detectors.active()
     if bundle is None:
-        abort(404, "There is no model in use yet, so there is no example for it.")
+        abort(404, "There is no active model yet, so there is no example for it.")
     rows = [found.row for found in examples(bundle, per_class=8)]
     frame = inert(bundle.golden.frame[rows], is_input=True)
     response = make_response(frame.write_csv())

@@ -1,0 +1,253 @@
+"""Plain English in messages, pages, docs and docstrings."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import evenflow
+
+SRC = Path(evenflow.__file__).parent
+ROOT = Path(__file__).resolve().parents[1]
+
+# phrase -> the glossary's words for it; a space stands for any white space
+PHRASES = {
+    r"(?<!there )\b(?:is|are|was|were|be) (?-i:none)\b(?! of)": "is invalid",
+    r"(?<!there )\b(?:is|are|was|were|be) no (?!longer|other|more|less|fewer)[\w-]+": (
+        "is not a ..."
+    ),
+    r"\bno more(?: often)?(?=[.,;?!]|$)": "no longer, not again",
+    r"\bnot this way\b": "method not allowed",
+    r"\bmend(?:s|ed|ing)?\b": "fix, correct",
+    r"\bin a hurry\b": "fast path",
+    r"\bstrangers?\b": "untrusted",
+    r"\btold apart\b": "distinguished, classified",
+    r"\bfaults? of ours\b|\ba fault ended\b": "something went wrong, internal error",
+    r"\bsees? to (?!it)|\bseen to\b": "make sure, handle",
+    r"\bin a moment\b": "temporarily unavailable",
+    r"\bflatter(?:s|ed|ing)?\b": "optimistic",
+    r"\bhears? (?:of|about)\b": "notices, receives",
+    r"\bkept? back\b": "held out",
+    r"\bset(?:s|ting)? (?:[a-z]+ )?aside\b": "rejected",
+    r"\bgo(?:es)? on with\b": "continue with",
+    r"\bby heart\b": "memorised",
+    r"\bcalm\b": "benign",
+    r"(?<!`)\bharmless\b": "benign",
+    r"\bpush(?:es|ed)? (?:towards|most|less|the log odds|on the)\b|\ball pushes\b": (
+        "contributes, contribution"
+    ),
+    r"\bturn(?:s|ed)? the verdict\b|\bturning columns?\b": "changes, counterfactual",
+    r"\bworth nothing\b": "revoked, expired",
+    r"\bor (?:is )?over\b(?=[.,;])": "expired",
+    r"\b(?:is|are) (?:all )?gone\b": "deleted",
+    r"\bis taken by\b": "in use by",
+    r"\b(?:is|are) taken(?=[.,;:])|\bnot taken\b": "accepted",
+    r"\btaken away\b": "removed, revoked",
+    r"\blets? (?:a person|\S+@\S+|one|them|it|him|her) in\b": "enable, allow",
+    r"\bhow far it is\b": "shows its progress",
+    r"\blast here\b": "last seen",
+    r"\bparted by\b": "separated by",
+    r"\bnot met\b|\bmet (?:t?here)\b": "not found, not in training",
+    r"\bfor want of\b": "because there is not enough",
+    r"\bas (?:they|it) (?:is|are) as seen\b": "unchanged since the page was loaded",
+    r"\bnext that\b": "next open ...",
+    r"\bnobody is blamed\b": "grace period",
+    r"\b(?:come|came) to answer\b": "became ready",
+    r"\bwrote? anew\b|\banew\b": "again",
+    r"\bat hand\b": "available",
+    r"^(?:Most|Fewest) (?!of|likely|common)\w+": "Maximum, minimum number of",
+    r"\w\(e?s\)(?![\w(.])": "the plural in a branch of its own",
+    r"^(?:Say|Tell) (?:what|who|why|how|whether|more|nothing)\b": "Show, return, list",
+}
+NOUN_OR_VERB = "the noun (module, class) or the verb (function)"
+
+# rooms that still hold such phrases: shorten these lists
+NOT_YET = ("judge/", "web/")
+WHAT_YET = ("judge/", "web/")
+# the one quotes what it refuses, the other tells of the past
+PAST = ("CONTRIBUTING.md", "CHANGELOG.md")
+
+
+def compiled(phrase):
+    spaced = phrase.replace(r" ", r"\s+").replace(r"(?<!there\s+)", "(?<!there )")
+    return re.compile(spaced, re.IGNORECASE)
+
+
+RULES = {compiled(phrase): better for phrase, better in PHRASES.items()}
+
+
+def refused(text, *, start=1):
+    """Return (line, phrase, better words) of each refused phrase in a text."""
+    return [
+        (start + text.count("\n", 0, found.start()), " ".join(found[0].split()), better)
+        for rule, better in RULES.items()
+        for found in rule.finditer(text)
+    ]
+
+
+def literal(node):
+    """Return the text of a string or f-string; what it formats is a digit."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else ""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(literal, node.values))
+    return "0"
+
+
+def strings(tree):
+    """Yield (line, text) of each string of a module, docstrings among them."""
+    inside = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr)
+        for part in ast.walk(node)
+        if part is not node
+        and isinstance(part, ast.Constant)
+        and isinstance(part.value, str)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in inside:
+            text = literal(node)
+            if " " in text:
+                yield node.lineno, text
+
+
+def docstrings(tree):
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            continue
+        if text := ast.get_docstring(node):
+            yield getattr(node, "lineno", 1), text
+
+
+def parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+MODULES = sorted(SRC.rglob("*.py"))
+TEXTS = sorted(
+    [
+        *(SRC / "web").rglob("*.html"),
+        *(SRC / "web").rglob("*.js"),
+        *(SRC / "web").rglob("*.toml"),
+        *ROOT.glob("docs/**/*.md"),
+        *(page for page in ROOT.glob("*.md") if page.name not in PAST),
+    ]
+)
+
+
+def where(path):
+    return path.relative_to(SRC if SRC in path.parents else ROOT).as_posix()
+
+
+def findings(path):
+    """Return a line for each refused phrase of a file."""
+    if path.suffix == ".py":
+        found = [
+            hit for at, text in strings(parsed(path)) for hit in refused(text, start=at)
+        ]
+    else:
+        found = refused(path.read_text(encoding="utf-8"))
+    return [
+        f"{where(path)}:{n}: {words!r}; say: {better}" for n, words, better in found
+    ]
+
+
+def summaries(path):
+    """Return a line for each docstring of a module that begins with "What"."""
+    return [
+        f"{where(path)}:{line}: {text.splitlines()[0]!r}; begin with {NOUN_OR_VERB}"
+        for line, text in docstrings(parsed(path))
+        if text.startswith("What ")
+    ]
+
+
+def test_no_message_page_or_docstring_holds_a_refused_phrase():
+    files = [p for p in [*MODULES, *TEXTS] if not where(p).startswith(NOT_YET)]
+    found = [line for path in files for line in findings(path)]
+    assert not found, "\n" + "\n".join(found)
+
+
+def test_no_docstring_begins_with_what():
+    files = [p for p in MODULES if not where(p).startswith(WHAT_YET)]
+    found = [line for path in files for line in summaries(path)]
+    assert not found, "\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("room", NOT_YET)
+def test_a_room_is_excused_only_while_it_holds_such_a_phrase(room):
+    assert any(findings(p) for p in [*MODULES, *TEXTS] if where(p).startswith(room))
+
+
+@pytest.mark.parametrize("room", WHAT_YET)
+def test_a_room_is_excused_only_while_a_docstring_begins_with_what(room):
+    assert any(summaries(p) for p in MODULES if where(p).startswith(room))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Too many keys that are none came from this address.",
+        "The key is none, or it is revoked or over.",
+        "This is none of your business, the file is no TOML",
+        "Let x@y.org in no more?",
+        "Not this way",
+        "A fault of ours. It has been written to the log.",
+        "Back in a moment. The database does not answer.",
+        "What is told apart",
+        "What harmless looks like this:",
+        "the test rows are the same, which\n    flatters",
+        "Zip files are not taken.",
+        "The training and its checkpoint are gone.",
+        "Most questions from root to leaf",
+        "web did not come to answer",
+        "Mend that line",
+        "See to a first detector",
+        "A log hears of one step no more often.",
+        "for one record in a hurry",
+        "a column of a stranger's record",
+        "pushes towards attack",
+        "The link is worth nothing any more",
+        "as far as they are as seen",
+        "Seconds of waiting that nobody is blamed for.",
+        "Say what a detector reads.",
+        "3 column(s) are missing",
+    ],
+)
+def test_the_phrases_of_the_house_dialect_are_refused(text):
+    assert refused(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "There is no account yet.",
+        "None of the files was found; none is needed.",
+        "No more than 3 columns were found.",
+        "The job is no longer running.",
+        "The most frequent value",
+        "Address already in use",
+        "balance = none",
+    ],
+)
+def test_plain_sentences_are_accepted(text):
+    assert not refused(text)
+
+
+def test_a_finding_names_file_line_phrase_and_better_words(tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text("First line\nThe key is revoked\nor over.\n", encoding="utf-8")
+    assert findings(page) == ["page.md:3: 'or over'; say: expired"]
+
+
+def test_a_phrase_across_the_parts_of_a_string_is_found(tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    module = tmp_path / "module.py"
+    module.write_text(
+        'x = 1\nraise E(f"{x} is "\n  f"no number {x}")\n', encoding="utf-8"
+    )
+    assert findings(module) == ["module.py:2: 'is no number'; say: is not a ..."]
