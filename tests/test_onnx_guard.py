@@ -579,3 +579,9 @@ def test_no_changed_byte_makes_it_stumble(data: st.DataObject) -> None:
 def test_a_field_number_that_no_message_has_is_refused(key: bytes) -> None:
     with pytest.raises(BundleError, match="field number"):
         check_model(model().SerializeToString() + key, source="model.onnx")
+
+
+def test_a_float_in_place_of_whole_numbers_is_refused() -> None:
+    field = b"\x45" + b"\xff\xff\xff\xff"  # field 8, ints, with the bytes of a float
+    with pytest.raises(protobuf.RefusedError, match="ints of a attribute of another"):
+        protobuf._read(memoryview(field), "attribute", itertools.count())

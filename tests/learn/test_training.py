@@ -160,6 +160,7 @@ def test_deterministic_training_does_not_depend_on_threads(model):
     code = f"""
 import hashlib, json
 from evenflow import datasets
+from evenflow.learn.export import to_onnx
 from evenflow.learn.training import train
 from evenflow.recipe import Recipe
 r = Recipe.load("synthetic/{model}-smote").with_(
@@ -191,6 +192,7 @@ def test_two_processes_learn_the_same(tmp_path):
     code = """
 import hashlib, json
 from evenflow import datasets
+from evenflow.learn.export import to_onnx
 from evenflow.learn.training import train
 from evenflow.recipe import Recipe
 r = Recipe.load("synthetic/dnn-smote").with_(

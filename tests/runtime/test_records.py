@@ -472,6 +472,20 @@ def test_a_key_twice_in_a_line_is_told_with_the_line() -> None:
     assert (bad.line, bad.found) == (201, "the key 'bytes' twice")
 
 
+@pytest.mark.parametrize("all_columns", [False, True])
+@pytest.mark.parametrize(
+    "value", [rb'"\ud83d"', rb'{"y":["\ud83d"]}', rb'{"\udfff":1}']
+)
+def test_half_a_surrogate_pair_at_any_depth_is_a_bad_row(
+    value: bytes, all_columns: bool
+) -> None:
+    odd = LIKE.replace(b'"bytes":7', b'"bytes":7,"x":' + value)
+    found = read(LIKE + odd + LIKE, all_columns=all_columns)
+    (bad,) = [b for batch in found for b in batch.bad]
+    assert bad.line == 2
+    assert "half a surrogate pair" in bad.found
+
+
 @pytest.mark.parametrize("shuffled", [False, True])
 def test_unknown_keys_are_named_and_make_no_column(shuffled: bool) -> None:
     more = {f"k{i}": i for i in range(900)}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -132,15 +133,19 @@ def _read(message: memoryview, kind: str, n_read: Iterator[int]) -> Message:
 
 
 def _value(
-    value: int | bytes | memoryview, type_: str, what: str, n_read: Iterator[int]
+    value: int | float | bytes | memoryview,
+    type_: str,
+    what: str,
+    n_read: Iterator[int],
 ) -> Any:
     if isinstance(value, int):
         if type_ != "int":
             raise RefusedError(f"a number for the {what}")
         return value - (1 << 64) if value >> 63 else value
-    if isinstance(value, bytes):  # a run, or the four bytes of one float
-        if type_ == "float" and len(value) == 4:
-            return float(np.frombuffer(value, "<f4")[0])
+    if isinstance(value, float):
+        if type_ == "float":
+            return value
+    elif isinstance(value, bytes):
         if type_ == "run":
             return _run(value)
     elif type_ == "bytes":
@@ -186,7 +191,7 @@ def _ints(
 
 def _fields(
     message: memoryview, *, has_runs: bool
-) -> Iterator[tuple[int, int | bytes | memoryview]]:
+) -> Iterator[tuple[int, float | bytes | memoryview]]:
     """Yield field number and value of a message; a run is one value."""
     at, end = 0, len(message)
     while at < end:
@@ -215,7 +220,7 @@ def _fields(
         if at + size > end:
             raise RefusedError("bytes that are not an ONNX model (truncated)")
         value = message[at : at + size]
-        yield field, bytes(value) if wire == 5 else value
+        yield field, struct.unpack("<f", value)[0] if wire == 5 else value
         at += size
 
 

@@ -303,9 +303,11 @@ def _record(text: str) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise ValueError(f"a {type(record).__name__}")
     if "\\" in text:
-        for found in chain(record, record.values()):
-            if isinstance(found, str) and not _is_text(found):
-                raise ValueError(f"half a surrogate pair in {ascii(found)[:60]}")
+        try:  # at any depth: UTF-8 cannot hold it
+            json.dumps(record, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            found = ascii(error.object[error.start : error.end])
+            raise ValueError(f"half a surrogate pair, {found}") from None
     return record
 
 
@@ -338,15 +340,6 @@ def _nested(record: Mapping[str, Any], used: Collection[str], text: str) -> str:
     return next(
         (k for k in record if k in used and type(record[k]) in (dict, list)), ""
     )
-
-
-def _is_text(word: str) -> bool:
-    """Return whether UTF-8 can hold it."""
-    try:
-        word.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _depth(text: str) -> int:
