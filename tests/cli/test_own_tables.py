@@ -61,7 +61,7 @@ def test_a_spreadsheet_trains_scores_and_is_judged_as_it_is(run, tmp_path, monke
     summary = json.loads(scored.stdout)
     assert (summary["scored"], summary["rejected"]) == (N, 0)
     assert any("Windows-1252" in note for note in summary["notes"])
-    assert any("2 blank" in note for note in summary["notes"])
+    assert any("skipped: 2" in note for note in summary["notes"])
     verdicts = pl.read_csv("v.csv")
     assert set(verdicts["verdict"]) == {"benign", "angriff - groß"}
     judged = run("evaluate", "b", "--data", "table_file", "--split", "train",
