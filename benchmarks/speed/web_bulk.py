@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -38,7 +39,7 @@ def sent(server: Server, token: str, path: Path) -> dict[str, Any]:
     start = time.perf_counter()
     with path.open("rb") as stream:
         connection.request(
-            "POST", f"{UPLOADS}?name={path.name}", stream,
+            "PUT", f"{UPLOADS}/{secrets.token_hex(12)}?name={path.name}", stream,
             head
             | {
                 "Content-Length": str(path.stat().st_size),

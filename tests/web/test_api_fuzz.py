@@ -42,7 +42,7 @@ def there(program):
     """Objects that are there, by the name of the part of the path."""
     found = program.ask("POST", "/score?keep=true", json={"record": RECORD}).json
     upload = program.ask(
-        "POST", "/uploads", data=b"a,b\n1,2\n", content_type="text/csv"
+        "PUT", f"/uploads/{'a' * 24}", data=b"a,b\n1,2\n", content_type="text/csv"
     )
     return {
         "number": str(found["alert_id"]), "job_id": upload.json["id"], "name": "small",

@@ -165,7 +165,7 @@ def test_what_is_stored_for_an_account_that_just_went_is_refused(app, programs):
     assert answer.status_code == 409
     assert "deleted at the same moment" in answer.json["error"]["message"]
     data = {"data": b"a,b\n1,2\n", "content_type": "text/csv"}
-    assert program.ask("POST", "/uploads", **data).status_code == 409
+    assert program.ask("PUT", f"/uploads/{'a' * 24}", **data).status_code == 409
     assert list(app.extensions[KEY].home.uploads.iterdir()) == []
 
 

@@ -168,7 +168,7 @@ def test_a_database_that_cannot_write_is_507_and_not_said_to_be_away(
     assert answer.status_code == 507
     assert "No space left" in answer.text
     assert key.ask("GET", "/me").status_code == 200
-    done = key.ask("POST", "/uploads?name=a.csv", data=b"a,b\n1,2\n")
+    done = key.ask("PUT", f"/uploads/{'a' * 24}", data=b"a,b\n1,2\n")
     assert (done.status_code, done.json["error"]["type"]) == (507, "StorageError")
 
 

@@ -43,11 +43,11 @@ FIELDS = (
     "action", "true_label", "back", "note", "version", "state", "judgement", "label",
     "page", "sort", "since", "until", "service", "view", "range", "format", "whose",
     "example", "again", "offset", "down", "attacks", "as", "recipe", "actor", "object",
-    "limit", "cursor", "bundle", "mine", "values", "explain", "keep",
+    "limit", "cursor", "bundle", "mine", "values", "explain", "keep", "id",
 )  # fmt: skip
 HEADERS = (
     "Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Cache-Control",
-    "Content-Type", "Cookie", "Idempotency-Key", "If-Match", "If-Modified-Since",
+    "Content-Type", "Cookie", "If-Match", "If-Modified-Since",
     "If-None-Match", "Range", "Referer", "Transfer-Encoding", "User-Agent",
     "X-CSRFToken", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto",
 )  # fmt: skip

@@ -12,11 +12,13 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
-from evenflow.web.api import idempotency, paging, schemas
+from evenflow.web.api import paging, schemas
 from evenflow.web.api.examples import RECORD
 from evenflow.web.frame.context import KEY
-from evenflow.web.store.tables import Alert, AlertNote, Idempotency, Job, Record, now
+from evenflow.web.jobs import queue
+from evenflow.web.store.tables import Alert, AlertNote, Job, Record, Tally
 from evenflow.web.uploads import receive
+from evenflow.web.verdicts import keep as keeping
 
 
 @pytest.fixture
@@ -24,11 +26,17 @@ def program(programs):
     return programs("viewer", "uploads", "score", "alerts:write")
 
 
-def sent(program, data, path="/uploads?name=flows.csv", **headers):
-    return program.ask(
-        "POST", path, data=data, content_type="text/csv",
-        headers={k.replace("_", "-"): v for k, v in headers.items()},
-    )  # fmt: skip
+ONE = "/uploads/8f14e45fceea167a5a36dedd"
+
+
+def new():
+    """Return the address of an upload that is not there yet."""
+    return f"/uploads/{queue.new_id()}"
+
+
+def sent(program, data, path=None):
+    path = path or f"{new()}?name=flows.csv"
+    return program.ask("PUT", path, data=data, content_type="text/csv")
 
 
 def count(app, table):
@@ -81,15 +89,13 @@ def test_a_cursor_beyond_the_end_is_no_fault_of_ours(program, done, place):
 
 def test_a_form_is_taken_like_the_bytes(program, flows):
     data = {"file": (io.BytesIO(flows), "mine.csv")}
-    answer = program.ask("POST", "/uploads", data=data)
+    answer = program.ask("PUT", new(), data=data)
     assert answer.status_code == 202
     assert answer.json["name"] == "mine.csv"
     form = "multipart/form-data"
-    answer = program.ask("POST", "/uploads", data={"file": "x"}, content_type=form)
+    answer = program.ask("PUT", new(), data={"file": "x"}, content_type=form)
     assert "file" in answer.json["error"]["fields"]
-    answer = program.ask(
-        "POST", "/uploads", data={"other": (io.BytesIO(b"a"), "a.csv")}
-    )
+    answer = program.ask("PUT", new(), data={"other": (io.BytesIO(b"a"), "a.csv")})
     assert "file" in answer.json["error"]["fields"]
 
 
@@ -113,13 +119,13 @@ def test_a_file_over_the_limit_is_refused_and_one_over_a_usual_body_is_not(
         {"data": b"a" * 30_000, "content_type": "text/csv"},
         {"data": {"file": (io.BytesIO(b"a" * 200_000), "a.csv")}},
     ):
-        answer = program.ask("POST", "/uploads", **more)
+        answer = program.ask("PUT", new(), **more)
         assert answer.status_code == 413
         assert answer.json["error"]["type"] == "RequestEntityTooLarge"
 
 
 def test_an_unknown_model_is_named(program, flows):
-    answer = sent(program, flows, "/uploads?bundle=none")
+    answer = sent(program, flows, f"{new()}?bundle=none")
     assert answer.status_code == 422
     assert "bundle" in answer.json["error"]["fields"]
 
@@ -208,160 +214,184 @@ def test_uploads_are_listed_in_parts_while_more_come(program, flows, programs):
 
 
 @pytest.mark.databases
-def test_the_same_key_and_request_give_the_same_answer_and_one_record(app, program):
-    body, key = {"record": RECORD}, {"Idempotency-Key": "k1"}
-    first = program.ask("POST", "/score?keep=true", json=body, headers=key)
-    again = program.ask("POST", "/score?keep=true", json=body, headers=key)
+def test_a_record_sent_again_with_its_id_gives_the_same_answer_and_is_kept_once(
+    app, program
+):
+    path, body = "/score?keep=true&id=r1", {"record": RECORD}
+    first, again = (program.ask("POST", path, json=body) for _ in range(2))
     assert first.status_code == again.status_code == 200
     assert first.data == again.data
-    assert again.mimetype == "application/json"
-    assert "Idempotent-Replay" not in first.headers
-    assert again.headers["Idempotent-Replay"] == "true"
     assert count(app, Record) == count(app, Alert) == 1
+    assert counted(app) == 1
+    # without an id each one is another record
+    program.ask("POST", "/score?keep=true", json=body)
+    program.ask("POST", "/score?keep=true", json=body)
+    assert count(app, Record) == count(app, Alert) == counted(app) == 3
 
 
 @pytest.mark.databases
-def test_the_same_key_for_another_request_is_refused(app, program, programs):
-    body, key = {"record": RECORD}, {"Idempotency-Key": "k1"}
-    program.ask("POST", "/score?keep=true", json=body, headers=key)
-    for path, other in (
-        ("/score?keep=true", {"record": RECORD | {"hot": 1}}),
-        ("/score?keep=true&explain=true", body),
-    ):
-        answer = program.ask("POST", path, json=other, headers=key)
-        assert answer.status_code == 422
-        assert answer.json["error"]["type"] == "IdempotencyKeyReused"
-    # another person's key of that name is another key
-    other = programs("viewer").ask("POST", "/score?keep=true", json=body, headers=key)
-    assert other.status_code == 200
+def test_a_record_sent_twice_at_once_with_its_id_is_kept_once(
+    app, program, monkeypatch
+):
+    keep, both = keeping.keep, threading.Barrier(2)
+
+    def slow(*args, **kwargs):
+        both.wait(20)
+        return keep(*args, **kwargs)
+
+    monkeypatch.setattr(keeping, "keep", slow)
+    answers = at_once(
+        lambda: program.ask("POST", "/score?keep=true&id=r1", json={"record": RECORD})
+    )
+    assert answers[0].status_code == answers[1].status_code == 200
+    assert answers[0].data == answers[1].data
+    assert count(app, Record) == count(app, Alert) == counted(app) == 1
+
+
+def test_a_record_sent_again_is_judged_by_the_model_that_judged_it_first(
+    app, program, programs, monkeypatch
+):
+    path, body = "/score?keep=true&id=r1", {"record": RECORD}
+    first = program.ask("POST", path, json=body)
+    detectors = app.extensions[KEY].detectors
+    monkeypatch.setattr(detectors, "active", Mock(side_effect=AssertionError))
+    assert program.ask("POST", path, json=body).data == first.data
+    monkeypatch.setattr(detectors, "names", list)
+    answer = program.ask("POST", path, json=body)
+    assert answer.status_code == 409
+    assert "was deleted" in answer.json["error"]["message"]
+
+
+@pytest.mark.databases
+def test_the_same_id_for_another_record_is_refused(app, program, programs):
+    path, body = "/score?keep=true&id=r1", {"record": RECORD}
+    program.ask("POST", path, json=body)
+    answer = program.ask("POST", path, json={"record": RECORD | {"hot": 1}})
+    assert answer.status_code == 422
+    assert "id" in answer.json["error"]["fields"]
+    # another person's id of that name is another id
+    assert programs("viewer").ask("POST", path, json=body).status_code == 200
     assert count(app, Record) == 2
 
 
-def test_a_file_sent_again_is_one_upload_and_another_file_is_told_apart(
-    app, program, flows
-):
-    first = sent(program, flows, Idempotency_Key="u1")
-    again = sent(program, flows, Idempotency_Key="u1")
-    assert first.data == again.data
-    assert (again.status_code, again.headers["Location"]) == (
-        202, first.headers["Location"],
-    )  # fmt: skip
-    assert count(app, Job) == 1
-    answer = sent(program, flows[:-1] + b"9", Idempotency_Key="u1")
+@pytest.mark.parametrize("wrong", ["", "x" * 81, "a b", "%00", "\u00e9"])
+def test_an_id_that_is_none_is_named(program, wrong):
+    path = f"/score?keep=true&id={wrong}"
+    answer = program.ask("POST", path, json={"record": RECORD})
     assert answer.status_code == 422
-    assert count(app, Job) == 1
+    assert "id" in answer.json["error"]["fields"]
 
 
-def test_a_file_is_taken_with_its_answer_or_not_at_all(
-    app, program, flows, monkeypatch
+@pytest.mark.databases
+def test_a_file_sent_again_is_one_upload_and_another_file_is_told_apart(
+    app, program, programs, flows, desk
 ):
-    away = OperationalError("UPDATE", {}, Exception("gone"))
+    first, again = sent(program, flows, ONE), sent(program, flows, ONE)
+    assert first.data == again.data
+    assert (again.status_code, again.headers["Location"]) == (202, f"/api/v1{ONE}")
+    assert first.headers["Location"] == again.headers["Location"]
+    other = programs("viewer", "uploads")
+    for who, data in ((program, flows[:-1] + b"9"), (other, flows)):
+        answer = sent(who, data, ONE)
+        assert answer.status_code == 409
+        assert "Choose a new id" in answer.json["error"]["message"]
+    assert count(app, Job) == 1
+    assert len(list(app.extensions[KEY].home.uploads.iterdir())) == 1
+    desk.work_off(app)
+    alerts = count(app, Alert)
+    assert sent(program, flows, ONE).json["state"] == "done"
+    desk.work_off(app)
+    assert count(app, Alert) == alerts
+
+
+def test_a_file_is_sent_again_also_where_no_more_jobs_may_wait(
+    build, settings, programs, flows
+):
+    small = build(settings.model_copy(update={"max_waiting_jobs": 1}))
+    program = programs("viewer", app=small)
+    assert sent(program, flows, ONE).status_code == 202
+    assert sent(program, flows).status_code == 422
+    assert sent(program, flows, ONE).status_code == 202
+
+
+def test_a_file_is_taken_with_its_job_or_not_at_all(app, program, flows, monkeypatch):
+    away = OperationalError("INSERT", {}, Exception("gone"))
     with monkeypatch.context() as patch:
-        patch.setattr(idempotency.Reserved, "store", Mock(side_effect=away))
-        answer = sent(program, flows, Idempotency_Key="u1")
-    assert answer.status_code == 503
+        patch.setattr(receive, "audit", Mock(side_effect=away))
+        assert sent(program, flows, ONE).status_code == 503
     assert count(app, Job) == 0
     assert list(app.extensions[KEY].home.uploads.iterdir()) == []
-    assert sent(program, flows, Idempotency_Key="u1").status_code == 202
+    assert sent(program, flows, ONE).status_code == 202
     assert count(app, Job) == 1
 
 
-def test_of_two_that_hold_a_key_one_alone_does_the_work(
-    app, program, flows, monkeypatch
+def test_a_file_whose_server_was_killed_before_the_commit_is_taken_the_next_time(
+    app, program, flows, desk
 ):
-    monkeypatch.setattr(idempotency, "LOST_S", 0)
-    received, quicker = receive.receive, []
+    left = app.extensions[KEY].home.uploads / ONE.rpartition("/")[2]
+    left.mkdir()
+    (left / "data").write_bytes(b"half")
+    assert sent(program, flows, ONE).status_code == 202
+    desk.work_off(app)
+    assert program.ask("GET", ONE).json["result"]["scored"] == 59
+
+
+@pytest.mark.databases
+def test_a_file_sent_twice_at_once_is_one_upload(app, program, flows, monkeypatch):
+    copy, both = receive._copy, threading.Barrier(2)
 
     def slow(*args, **kwargs):
-        if not quicker:  # taken for lost while it is at work
-            quicker.append(None)
-            quicker[0] = sent(program, flows, Idempotency_Key="u1")
-        return received(*args, **kwargs)
+        copy(*args, **kwargs)
+        both.wait(20)
 
-    monkeypatch.setattr(receive, "receive", slow)
-    answer = sent(program, flows, Idempotency_Key="u1")
-    assert (quicker[0].status_code, answer.status_code) == (202, 409)
+    monkeypatch.setattr(receive, "_copy", slow)
+    answers = at_once(lambda: sent(program, flows, ONE))
+    assert [a.status_code for a in answers] == [202, 202]
+    assert answers[0].data == answers[1].data
     assert count(app, Job) == 1
-    again = sent(program, flows, Idempotency_Key="u1")
-    assert again.json["id"] == quicker[0].json["id"]
+    [folder] = app.extensions[KEY].home.uploads.iterdir()
+    assert (folder / "data").read_bytes() == flows
 
 
-def test_while_the_first_is_at_work_the_second_is_told_to_wait(
-    app, program, flows, monkeypatch
-):
-    entered, go = threading.Event(), threading.Event()
-    real = receive.receive
-
-    def slow(*args, **kwargs):
-        entered.set()
-        assert go.wait(20)
-        return real(*args, **kwargs)
-
-    monkeypatch.setattr(receive, "receive", slow)
-    answers = []
-    thread = threading.Thread(
-        target=lambda: answers.append(sent(program, flows, Idempotency_Key="u1"))
-    )
-    thread.start()
-    assert entered.wait(20)
-    answer = sent(program, flows, Idempotency_Key="u1")
-    go.set()
-    thread.join(20)
-    assert answer.status_code == 409
-    assert answer.json["error"]["type"] == "InProgress"
-    assert answer.headers["Retry-After"] == "1"
-    assert answers[0].status_code == 202
-    assert sent(program, flows, Idempotency_Key="u1").status_code == 202
-    assert count(app, Job) == 1
-
-
-def test_a_request_that_failed_frees_its_key(app, program, flows):
-    assert sent(program, b"", Idempotency_Key="u1").status_code == 422
-    assert count(app, Idempotency) == 0
-    assert sent(program, flows, Idempotency_Key="u1").status_code == 202
-
-
-def test_a_key_whose_worker_died_is_taken_over_in_the_end(app, program, monkeypatch):
-    _, number = kept_alert(program)
-    url, key = f"/alerts/{number}/notes", {"Idempotency-Key": "n1"}
-    program.ask("POST", url, json={"text": "a"}, headers=key)
-    with app.extensions[KEY].database.session() as session:
-        row = session.scalars(select(Idempotency)).one()
-        row.status = row.body = None
-    answer = program.ask("POST", url, json={"text": "a"}, headers=key)
-    assert answer.status_code == 409
-    monkeypatch.setattr(idempotency, "LOST_S", -1)
-    answer = program.ask("POST", url, json={"text": "a"}, headers=key)
-    assert answer.status_code == 201
-    assert count(app, AlertNote) == 2
-
-
-def kept_alert(program):
-    found = program.ask("POST", "/score?keep=true", json={"record": RECORD}).json
-    return found["record_id"], found["alert_id"]
-
-
-@pytest.mark.parametrize("key", ["", "x" * 201, "a\tb"])
-def test_a_key_that_is_none_is_named(program, key):
-    answer = program.ask(
-        "POST", "/score", json={"record": RECORD}, headers={"Idempotency-Key": key}
-    )
+@pytest.mark.parametrize("wrong", ["a", "A" * 24, "g" * 24, "0" * 25, "x" * 150])
+def test_an_id_of_a_file_that_is_none_is_named(app, program, flows, wrong):
+    answer = sent(program, flows, f"/uploads/{wrong}")
     assert answer.status_code == 422
-    assert "Idempotency-Key" in answer.json["error"]["fields"]
+    assert "job_id" in answer.json["error"]["fields"]
+    assert count(app, Job) == 0
 
 
-def test_answers_of_a_day_ago_are_swept(app, program, settings):
-    from datetime import timedelta
+def test_a_file_that_was_refused_leaves_its_id_free(app, program, flows):
+    assert sent(program, b"", ONE).status_code == 422
+    assert sent(program, flows, ONE).status_code == 202
 
-    from evenflow.web.jobs import retention
 
-    program.ask(
-        "POST", "/score", json={"record": RECORD}, headers={"Idempotency-Key": "k"}
-    )
-    web = app.extensions[KEY]
-    with web.database.session() as session:
-        session.scalars(select(Idempotency)).one().created_at = now() - timedelta(
-            hours=25
-        )
-    retention.run(web.database, web.home, settings)
-    assert count(app, Idempotency) == 0
+@pytest.mark.databases
+def test_a_note_sent_again_is_one_note(app, program, programs):
+    found = program.ask("POST", "/score?keep=true", json={"record": RECORD}).json
+    url = f"/alerts/{found['alert_id']}/notes"
+    first, again = (program.ask("POST", url, json={"text": "a"}) for _ in range(2))
+    assert first.status_code == again.status_code == 201
+    assert first.data == again.data
+    assert count(app, AlertNote) == 1
+    analyst = programs("analyst")
+    for who, text in ((program, "b"), (analyst, "a")):
+        assert who.ask("POST", url, json={"text": text}).status_code == 201
+    assert count(app, AlertNote) == 3
+
+
+def counted(app):
+    """Return how many verdicts the dashboard counts."""
+    with app.extensions[KEY].database.session() as session:
+        return session.scalar(select(func.sum(Tally.n)).where(Tally.facet == "all"))
+
+
+def at_once(ask):
+    """Return both answers to a request that is sent twice at the same moment."""
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(ask())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return answers

@@ -13,7 +13,6 @@ from evenflow.web.store.tables import (
     Alert,
     AlertNote,
     Audit,
-    Idempotency,
     Job,
     Record,
     Setting,
@@ -73,21 +72,18 @@ def fill(here, days):
         alert = Alert(**verdict(at), record_id=record.id, job_id=job.id, line=2)
         alert.notes.append(AlertNote(text="mine", user_id=user.id))
         tally = Tally(hour=at, source="form", bundle="b", label="dos", facet="all", n=1)
-        answer = Idempotency(
-            user_id=user.id, key=str(days), request_sha256="", created_at=at
-        )
         throttle = Throttle(key=str(days), failures=1, first_at=at)
         browser = WebSession(
             token_sha256=str(days), user_id=user.id, created_at=at, seen_at=at
         )
-        session.add_all([alert, tally, answer, throttle, browser])
+        session.add_all([alert, tally, throttle, browser])
     for folder in (here.home.results, here.home.uploads):
         (folder / job.id).mkdir()
         (folder / job.id / "data").write_bytes(b"x")
     return job.id
 
 
-ALL = (Record, Alert, AlertNote, Tally, Job, Idempotency, Throttle, WebSession)
+ALL = (Record, Alert, AlertNote, Tally, Job, Throttle, WebSession)
 
 
 def test_only_what_is_old_goes_and_the_log_says_how_much(here):
@@ -117,10 +113,10 @@ def test_an_admins_choice_goes_before_the_setting(here):
     assert run(here)["records"] == 1
 
 
-def test_sessions_and_answers_do_not_wait_for_the_retention(here):
+def test_sessions_do_not_wait_for_the_retention(here):
     fill(here, 8)
     gone = run(here)
-    assert gone == {"sessions": 1, "answers": 1, "throttles": 1}
+    assert gone == {"sessions": 1, "throttles": 1}
 
 
 def test_a_locked_account_stays_locked(here):

@@ -142,13 +142,15 @@ def take(alert: Alert, said: Judgement) -> bool:
         web.db.rollback()
         return False
     if said.note:
-        add_note(alert, said.note)
+        add_note(alert, said.note, current_user)
     web.db.commit()
     return True
 
 
-def add_note(alert: Alert, text: str) -> None:
-    """Add a note to an alert; the caller commits.
+def add_note(alert: Alert, text: str, user: Any) -> AlertNote:
+    """Return a new note of an alert, or the same note of that person if there is one.
+
+    The caller commits. A form or request that is sent again adds nothing.
 
     Raises
     ------
@@ -156,13 +158,23 @@ def add_note(alert: Alert, text: str) -> None:
         The alert has as many notes as it may have.
     """
     serialize(web.db, "notes", alert.id)
+    same = select(AlertNote).where(
+        AlertNote.alert_id == alert.id,
+        AlertNote.user_id == user.id,
+        AlertNote.text == text,
+    )
+    if (found := web.db.scalar(same)) is not None:
+        return found
     mine = select(func.count()).where(AlertNote.alert_id == alert.id)
     if (web.db.scalar(mine) or 0) >= MOST_NOTES:
         raise DataError(
             f"found {MOST_NOTES} notes, expected fewer before another one. Continue in "
             "your own records"
         )
-    web.db.add(AlertNote(alert_id=alert.id, user_id=current_user.id, text=text))
+    note = AlertNote(alert_id=alert.id, user_id=user.id, text=text)
+    web.db.add(note)
+    web.db.flush()
+    return note
 
 
 def alert_of(record: Record) -> Alert:

@@ -10,9 +10,10 @@ from typing import IO, Any, BinaryIO, Literal, cast
 
 from flask import Response, abort, request
 from pydantic import Field
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import joinedload, selectinload
 
+from evenflow.errors import DataError
 from evenflow.web.accounts.bearer import Caller
 from evenflow.web.alerts import change, feedback
 from evenflow.web.api import bodies, paging, schemas, searching
@@ -25,7 +26,6 @@ from evenflow.web.frame import errors
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import audit, may_see, visible
 from evenflow.web.pages.uploads import downloads
-from evenflow.web.store.database import serialize
 from evenflow.web.store.tables import Alert, AlertNote
 
 group = Group("Alerts", "Records scored as attacks, and the feedback of analysts.")
@@ -160,23 +160,20 @@ def change_alert(call: Call[Query, schemas.AlertChange], number: int) -> Respons
     gives=schemas.Note,
     status=201,
     errors=(404,),
-    may_repeat=True,
 )
 def add_note(call: Call[Query, schemas.NoteIn], number: int) -> dict[str, Any]:
-    """Add a note to an alert; notes are never changed."""
+    """Add a note to an alert; notes are never changed.
+
+    A note of yours with the same text is not added again.
+    """
     alert = _found(number, call.caller)
     text = call.body.text.strip()
     if not text:
         bodies.refuse({"text": "found only white space, expected a note"})
-    serialize(web.db, "notes", alert.id)
-    mine = select(func.count()).where(AlertNote.alert_id == alert.id)
-    if (web.db.scalar(mine) or 0) >= feedback.MOST_NOTES:
-        bodies.refuse(
-            {"text": f"found {feedback.MOST_NOTES} notes already, expected fewer"}
-        )
-    note = AlertNote(alert_id=alert.id, user_id=call.caller.id, text=text)
-    web.db.add(note)
-    web.db.flush()
+    try:
+        note = feedback.add_note(alert, text, call.caller)
+    except DataError as error:
+        bodies.refuse({"text": str(error)})
     return {"id": note.id, "at": note.at, "by": call.caller.email, "text": text}
 
 

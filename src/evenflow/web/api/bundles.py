@@ -95,7 +95,6 @@ def show_bundle(call: Call[Query, None], name: str) -> dict[str, Any]:
     summary="Activate a model",
     gives=schemas.Bundle,
     errors=(404,),
-    may_repeat=True,
 )
 def activate_bundle(call: Call[Query, None], name: str) -> dict[str, Any]:
     """Put a model to use for everybody; all processes do within seconds. Audited."""

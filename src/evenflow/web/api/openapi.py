@@ -15,7 +15,6 @@ from evenflow import __version__
 from evenflow.web.accounts.api_keys import SCOPES
 from evenflow.web.api import schemas
 from evenflow.web.api.bodies import JSON
-from evenflow.web.api.idempotency import HEADER
 from evenflow.web.api.operations import MOST_ID, Group, Operation, Raw
 from evenflow.web.settings import Settings
 
@@ -49,13 +48,6 @@ EXAMPLES: dict[str, Any] = {
     "kind": "csv",
 }
 HEADERS: dict[str, Json] = {
-    HEADER: {
-        "description": "A key of your own, a UUID say, for this request. Sent again "
-        "with the same key within a day, the request does nothing more and is answered "
-        "as the first time, with the header Idempotent-Replay.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 200},
-        "example": "5f0c1f0e-6d1c-4c8e-9b1e-0a6a1f3b7c55",
-    },
     "If-Match": {
         "description": "The version of the alert that you read: its ETag.",
         "schema": {"type": "string", "pattern": '^"[0-9]{1,9}"$'},
@@ -74,7 +66,11 @@ for programs, the message for people; the fields name each invalid value.
 **Lists** come in parts: `limit`, and `cursor`, which is the `next` of the previous
 answer. Following the cursors lists each item once, also while new ones arrive.
 
-**Again.** A request that changes something takes the header `Idempotency-Key`.
+**Again.** After a lost connection send the request again: nothing is doubled. You
+choose the id of a file (`PUT /uploads/...`), and of a record that is kept
+(`POST /score?keep=true&id=...`): the same id and content are one upload, one record,
+one alert, as long as it is stored. A note of yours that an alert has already is not
+added again. All other requests read, or set a state.
 
 **Limits.** {body:g} MiB a request, {upload:,.0f} MiB an uploaded file, {records:,}
 records a request, {rows:,} records a file. Times are in UTC, ISO 8601."""
@@ -219,7 +215,7 @@ def _own(operation: Operation) -> Iterator[int]:
     yield from operation.errors
     if operation.scope:
         yield 403
-    if operation.may_repeat:
+    if operation.is_write:
         yield 409
     if operation.body is not None:
         yield from (400, 413, 415)
@@ -266,6 +262,5 @@ def _query_parameters(operation: Operation) -> Iterator[Json]:
 
 
 def _header_parameters(operation: Operation) -> Iterator[Json]:
-    names = [HEADER] if operation.may_repeat else []
-    for name in (*names, *operation.takes):
+    for name in operation.takes:
         yield {"name": name, "in": "header", **HEADERS[name]}

@@ -1,26 +1,25 @@
 """What the API can do: each operation is declared once, for the server and the page.
 
 An operation says its address, its scope, what it takes and gives; from that come the
-check of the key, the reading of the request, the keeping of an answer that may be
-asked for again, and its part of the OpenAPI document. None is without a key.
+check of the key, the reading of the request and its part of the OpenAPI document.
+None is without a key.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, Generic, TypeVar
 
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, abort
 from pydantic import BaseModel
 
 from evenflow.web.accounts import bearer
 from evenflow.web.accounts.api_keys import LEAST
 from evenflow.web.accounts.bearer import Caller
-from evenflow.web.api import bodies, idempotency
+from evenflow.web.api import bodies
 from evenflow.web.api.bodies import Query
 from evenflow.web.frame.context import web
 from evenflow.web.store.tables import ROLES
@@ -51,14 +50,8 @@ class Call(Generic[Q, B]):
     caller: Caller
     query: Q
     body: B
-    content: str = ""
-    """SHA-256 of the body, where a key to send it again was named."""
     is_write: bool = False
     """Whether the answer is given after a commit."""
-    earlier: idempotency.Earlier | None = None
-    held: idempotency.Reserved | None = None
-    """The key that was named. A view that commits stores its answer under it first,
-    and says so by leaving None here."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,8 +72,6 @@ class Operation:
     status: int
     errors: Sequence[int]
     """Statuses it may answer beside those that all may."""
-    may_repeat: bool
-    """Whether it knows the header Idempotency-Key."""
     takes: Sequence[str]
     """Headers it knows beside those that all do."""
     is_write: bool
@@ -123,15 +114,13 @@ class Group:
         body: type[BaseModel] | Raw | None = None,
         status: int = 200,
         errors: Sequence[int] = (),
-        may_repeat: bool = False,
         takes: Sequence[str] = (),
         is_write: bool | None = None,
     ) -> Callable[[View], View]:
         """Declare the function below as an operation.
 
         It is called with a :class:`Call` and the parts of the path, and returns plain
-        values or a response. It commits nothing: that is done with its answer (but
-        see :attr:`Call.held`).
+        values or a response. It commits nothing: that is done with its answer.
         """
 
         def declare(view: View) -> View:
@@ -148,7 +137,6 @@ class Group:
                     gives=gives,
                     status=status,
                     errors=errors,
-                    may_repeat=may_repeat,
                     takes=takes,
                     is_write=method != "GET" if is_write is None else is_write,
                     group=self.name,
@@ -186,41 +174,12 @@ def _served(operation: Operation) -> View:
         call: Call[Any, Any] = Call(caller, asked, None, is_write=operation.is_write)
         if model is not None:
             call.body = bodies.read_json(model)
-        if operation.may_repeat and idempotency.HEADER in request.headers:
-            return _once(operation, call, parts)
         answer = _answer(view(call, **parts), operation.status)
         if call.is_write:
             web.db.commit()
         return answer
 
     return serve
-
-
-def _once(
-    operation: Operation, call: Call[Any, Any], parts: dict[str, Any]
-) -> Response:
-    """Do it and keep the answer, or give the answer that was kept."""
-    if isinstance(call.body, BaseModel):
-        content = call.body.model_dump_json().encode()
-        call.content = hashlib.sha256(content).hexdigest()
-    found = idempotency.begin(call.caller.id)
-    if isinstance(found, idempotency.Earlier):
-        if not isinstance(operation.body, Raw):
-            return found.again(call.content)
-        call.earlier = found  # the view reads the stream to its end, and compares
-        again: Response = operation.view(call, **parts)
-        return again
-    call.held = found
-    try:
-        answer = _answer(operation.view(call, **parts), operation.status)
-        if call.held is not None:
-            found.store(answer, call.content)
-        web.db.commit()
-    except BaseException:
-        web.db.rollback()
-        found.free()
-        raise
-    return answer
 
 
 def _answer(value: Any, status: int) -> Response:

@@ -8,17 +8,18 @@ from flask import abort
 from pydantic import Field
 
 from evenflow.runtime.bundle import Bundle
-from evenflow.web.api import schemas
+from evenflow.web.api import bodies, schemas
 from evenflow.web.api.bodies import Query
 from evenflow.web.api.operations import Call, Group
 from evenflow.web.frame import errors
 from evenflow.web.frame.context import web
 from evenflow.web.monitor import metrics
-from evenflow.web.store.tables import Alert
+from evenflow.web.store.tables import Alert, Record
 from evenflow.web.verdicts import keep as keeping
 from evenflow.web.verdicts.view import VerdictView, explain_record
 
 group = Group("Score", "Score records with the active model.")
+SOURCE = "api"
 
 
 class ScoreQuery(Query):
@@ -32,6 +33,12 @@ class ScoreQuery(Query):
         description="Store the record in your history, and as an alert if it is an "
         "attack; both or neither.",
     )
+    id: str | None = Field(
+        None,
+        pattern="^[A-Za-z0-9._:-]{1,80}$",
+        description="With `keep`: an id of your own for this record, such as a UUID. "
+        "The record is kept once, however often it is sent.",
+    )
 
 
 @group.add(
@@ -42,17 +49,18 @@ class ScoreQuery(Query):
     query=ScoreQuery,
     body=schemas.ScoreIn,
     gives=schemas.Verdict,
-    errors=(503,),
-    may_repeat=True,
+    errors=(409, 503),
     is_write=False,
 )
 def score_record(call: Call[ScoreQuery, schemas.ScoreIn]) -> dict[str, Any]:
     """Judge one record by the model in use.
 
     Stateless unless `keep` is given. A column that is missing or holds what it cannot
-    is answered with 422 and named.
+    is answered with 422 and named. A record that is sent again with its `id` is scored
+    by the model that scored it first.
     """
-    bundle, record, query = in_use(), call.body.record, call.query
+    record, query, before = call.body.record, call.query, _earlier(call)
+    bundle = in_use() if before is None else _by(before)
     verdict = bundle.decide_record(record)
     answer = verdict.to_dict() | {"bundle": bundle.path.name}
     del answer["line"]
@@ -63,20 +71,48 @@ def score_record(call: Call[ScoreQuery, schemas.ScoreIn]) -> dict[str, Any]:
         answer["explanation"] = view
     if query.keep:
         call.is_write = True
-        kept = keeping.keep(
+        kept = before or keeping.keep(
             web.db(),
             bundle,
             record,
             verdict,
             owner_id=call.caller.id,
-            source="api",
+            source=SOURCE,
             view=view,
+            client_id=query.id,
         )
+        if kept.values != keeping.bounded(record, bundle.schema.names):
+            bodies.refuse(
+                {"id": "was used for another record, expected one id for each record"}
+            )
+        if kept.bundle != bundle.path.name:
+            again: dict[str, Any] = score_record(call)  # two at once, by two models
+            return again
         web.db.flush()
         answer["record_id"] = kept.id
         alert_id = web.db.query(Alert.id).filter_by(record_id=kept.id).scalar()
         answer["alert_id"] = alert_id
     return answer
+
+
+def _earlier(call: Call[ScoreQuery, schemas.ScoreIn]) -> Record | None:
+    """Return what was kept when the same request came before."""
+    if not call.query.keep or call.query.id is None:
+        return None
+    return keeping.earlier(
+        web.db(), owner_id=call.caller.id, source=SOURCE, client_id=call.query.id
+    )
+
+
+def _by(record: Record) -> Bundle:
+    """Return the model that scored a record; 409 if it was deleted since."""
+    if record.bundle not in web.detectors.names():
+        abort(
+            409,
+            f"The model {record.bundle!r} that scored record {record.id} was deleted, "
+            "expected it for the same answer. Read the record instead",
+        )
+    return web.detectors.load(record.bundle)
 
 
 def in_use() -> Bundle:

@@ -12,10 +12,10 @@ from sqlalchemy import select
 from evenflow.web.accounts.bearer import Caller
 from evenflow.web.api import bodies, paging, schemas
 from evenflow.web.api.bodies import Query
-from evenflow.web.api.idempotency import Hashed
 from evenflow.web.api.operations import Call, Group, Raw
 from evenflow.web.api.paging import Paged, Part
 from evenflow.web.frame.context import web
+from evenflow.web.frame.large_bodies import Readable
 from evenflow.web.frame.permissions import audit, may_see, visible
 from evenflow.web.jobs import queue
 from evenflow.web.pages.uploads import downloads, sending
@@ -75,8 +75,8 @@ class ResultsQuery(Paged, FilterQuery):
 
 
 @group.add(
-    "POST",
-    "/uploads",
+    "PUT",
+    "/uploads/<job_id>",
     scope="uploads",
     summary="Upload a file",
     query=SendQuery,
@@ -87,41 +87,37 @@ class ResultsQuery(Paged, FilterQuery):
     ),
     gives=schemas.Upload,
     status=202,
-    errors=(413, 507),
-    may_repeat=True,
+    errors=(409, 413, 507),
 )
-def send_upload(call: Call[SendQuery, None]) -> Response:
-    """Send a file to be judged in the background.
+def send_upload(call: Call[SendQuery, None], job_id: str) -> Response:
+    """Send a file to be judged in the background, under an id of your own.
 
-    It may be far larger than other requests (the page of limits says how large). The
-    answer is given once the file is stored; the header Location says where to ask
-    how far it is. With an Idempotency-Key the file's content is compared as well.
+    The id is 24 hexadecimal digits that nobody can guess, such as those of
+    `openssl rand -hex 12`. The file may be far larger than other requests (the page of
+    limits says how large). The answer is given once the file is stored. Sent again,
+    the same file is the same upload, and another file is answered with 409.
     """
+    if not _ID.fullmatch(job_id):
+        bodies.refuse(
+            {
+                "job_id": f"found {job_id[:60]!r}, expected 24 hexadecimal digits in "
+                "lower case"
+            }
+        )
     sending.allow_large()
-    name, stream = call.query.name, Hashed(request.stream)
+    name: str = call.query.name
+    stream: Readable = request.stream
     if request.mimetype == FORM:
         file = request.files.get("file")
         if file is None:
             bodies.refuse({"file": "found nothing, expected a file in this field"})
-        name, stream = name or file.filename or "", Hashed(file.stream)
-    if call.earlier is not None:
-        stream.drain()
-        return call.earlier.again(stream.sha256.hexdigest())
+        name, stream = name or file.filename or "", file.stream
     _known(call.query.bundle)
-
-    def answer(job: Job) -> Response:
-        headers = {"Location": f"/api/v1/uploads/{job.id}"}
-        return bodies.answer(told(job, call.caller), 202, headers)
-
-    def keep(job: Job) -> None:  # with the job or not at all
-        if call.held is not None:
-            call.held.store(answer(job), stream.sha256.hexdigest())
-            call.held = None
-
     job = receive.receive(
-        call.caller, name, stream, bundle=call.query.bundle, on_accept=keep
+        call.caller, name, stream, bundle=call.query.bundle, upload_id=job_id
     )
-    return answer(job)
+    headers = {"Location": f"/api/v1/uploads/{job.id}"}
+    return bodies.answer(told(job, call.caller), 202, headers)
 
 
 @group.add(
@@ -247,7 +243,6 @@ def list_rejected(call: Call[Paged, None], job_id: str) -> dict[str, Any]:
     gives=schemas.Upload,
     status=202,
     errors=(404,),
-    may_repeat=True,
 )
 def stop_upload(call: Call[Query, None], job_id: str) -> dict[str, Any]:
     """Ask an upload that waits or runs to stop; one that has ended stays as it is."""

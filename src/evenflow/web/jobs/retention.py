@@ -26,7 +26,6 @@ from evenflow.web.store.database import Database
 from evenflow.web.store.tables import (
     Alert,
     Audit,
-    Idempotency,
     Job,
     Record,
     Setting,
@@ -49,8 +48,6 @@ DELETED = "upload.delete"
 """Action in the audit log by which somebody deleted an upload."""
 UNFINISHED = timedelta(days=1)
 """Age at which an upload that was never finished is swept."""
-ANSWERED = timedelta(days=1)
-"""How long an answer is kept for a request that may be sent again."""
 
 
 class Keeper:
@@ -90,7 +87,6 @@ def run(database: Database, home: Home, settings: Settings) -> dict[str, int]:
     idle = at - timedelta(hours=settings.session_idle_hours)
     begun = at - timedelta(days=settings.session_days)
     over = WebSession.seen_at < idle
-    over_answers = Idempotency.created_at < at - ANSWERED
     # by the last try and not the first: who goes on guessing is not forgotten
     last = func.coalesce(Throttle.until, Throttle.first_at)
     calm = last < at - timedelta(days=1)
@@ -102,7 +98,6 @@ def run(database: Database, home: Home, settings: Settings) -> dict[str, int]:
         "sessions": _rows(
             database, WebSession, or_(over, WebSession.created_at < begun)
         ),
-        "answers": _rows(database, Idempotency, over_answers),
         "throttles": _rows(database, Throttle, calm),
     }
     gone["unfinished"], aside = sweep(database, home, at - UNFINISHED)

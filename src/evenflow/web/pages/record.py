@@ -1,7 +1,7 @@
 """Enter one record and be told what it is: the form of the model in use.
 
 A form that is sent twice stores one record: each carries a token, and the token and
-what was typed are a key that the database takes once.
+what was typed are the record's id, which the database takes once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from flask import (
 )
 from flask_security import current_user
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError
@@ -42,7 +41,7 @@ from evenflow.web.record_form import (
     Value,
     examples,
 )
-from evenflow.web.store.tables import Idempotency, Job, Record
+from evenflow.web.store.tables import Job, Record
 from evenflow.web.verdicts import keep
 from evenflow.web.verdicts.stored import kept_view
 from evenflow.web.verdicts.view import VerdictView, explain_record
@@ -126,19 +125,6 @@ def _view(bundle: Bundle, form: RecordForm, parsed: Parsed) -> VerdictView:
 
 def _kept(bundle: Bundle, record: Mapping[str, Value], view: VerdictView) -> int:
     """Keep a verdict once, however often the form is sent; return its number."""
-    key = _key(bundle, record)
-    mine = select(Idempotency).where(
-        Idempotency.user_id == current_user.id, Idempotency.key == key
-    )
-    if (before := web.db.scalar(mine)) is not None:
-        return _number(before)
-    answer = Idempotency(user_id=current_user.id, key=key, request_sha256=key[5:69])
-    try:
-        web.db.add(answer)
-        web.db.flush()  # the second of two at once waits here, then is told
-    except IntegrityError:
-        web.db.rollback()
-        return _number(web.db.scalars(mine).one())
     verdict = Verdict(
         line=1,
         label=view.label,
@@ -155,24 +141,20 @@ def _kept(bundle: Bundle, record: Mapping[str, Value], view: VerdictView) -> int
         owner_id=current_user.id,
         source="form",
         view=kept_view(view),
+        client_id=_client_id(bundle, record),
     )
-    answer.status, answer.body = 303, json.dumps({"record": kept.id}).encode()
     number = int(kept.id)
     web.db.commit()
     return number
 
 
-def _key(bundle: Bundle, record: Mapping[str, Value]) -> str:
+def _client_id(bundle: Bundle, record: Mapping[str, Value]) -> str:
     """Return what two sendings of one form share, and no two forms do."""
     token = request.form.get("once", "")
     if not TOKEN.fullmatch(token):
         token = secrets.token_urlsafe(24)
     told = json.dumps([token, bundle.path.name, record], sort_keys=True)
-    return f"form:{hashlib.sha256(told.encode()).hexdigest()}"
-
-
-def _number(answer: Idempotency) -> int:
-    return int(json.loads(answer.body or b"{}")["record"])
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def name_of(column: str, number: int) -> str:

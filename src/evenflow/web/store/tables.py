@@ -17,7 +17,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    LargeBinary,
     String,
     Text,
     UniqueConstraint,
@@ -182,22 +181,6 @@ class ApiToken(Base):
     user: Mapped[User] = relationship()
 
 
-class Idempotency(Base):
-    """What was answered to a request that may be sent again."""
-
-    __tablename__ = "idempotency"
-    __table_args__ = (UniqueConstraint("user_id", "key"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("account.id", ondelete="CASCADE"))
-    key: Mapped[str] = mapped_column(String(80))
-    request_sha256: Mapped[str] = mapped_column(String(64))
-    status: Mapped[int | None]
-    """None while the first request is being worked on."""
-    body: Mapped[bytes | None] = mapped_column(LargeBinary)
-    created_at: Mapped[datetime] = mapped_column(default=now, index=True)
-
-
 class Setting(Base):
     """One thing an admin chose, as JSON: the active bundle, retention."""
 
@@ -257,6 +240,10 @@ class Record(Base):
     """
 
     __tablename__ = "record"
+    __table_args__ = (
+        # a request that is sent again keeps no second record
+        Index("record_client_id", "owner_id", "source", "client_id", unique=True),
+    )
 
     id: Mapped[int] = mapped_column(Number, primary_key=True)
     owner_id: Mapped[int | None] = mapped_column(
@@ -265,6 +252,8 @@ class Record(Base):
     at: Mapped[datetime] = mapped_column(default=now, index=True)
     source: Mapped[str] = mapped_column(String(12))
     """``form`` or ``api``."""
+    client_id: Mapped[str | None] = mapped_column(String(80))
+    """What its sender calls it; None where nothing was said."""
     bundle: Mapped[str] = mapped_column(String(120))
     label: Mapped[str] = mapped_column(String(80), index=True)
     is_attack: Mapped[bool]

@@ -1,18 +1,19 @@
 """Take files in: whole from a form or a program, or piece by piece from a browser.
 
-Whatever a file is called, it is stored as ``data`` in a folder named by random letters;
-its own name is only ever shown. While it arrives the folder ends in ``.part``; once all
-is there it gets the job's id, and the job scores it.
+Whatever a file is called, it is stored as ``data`` in a folder; its own name is only
+ever shown. While it arrives the folder ends in ``.part``; once all is there it gets the
+job's id, and the job scores it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -52,9 +53,11 @@ def receive(
     stream: Readable,
     *,
     bundle: str = "",
-    on_accept: Callable[[Job], None] = lambda _job: None,
+    upload_id: str | None = None,
 ) -> Job:
     """Take a whole file and queue the job that scores it.
+
+    With an id it is one upload, however often the file is sent, also at once.
 
     Parameters
     ----------
@@ -65,8 +68,8 @@ def receive(
     stream : file
     bundle : str
         The model that shall score it; the one in use without.
-    on_accept : callable
-        Is given the job before it is committed, and may add to that.
+    upload_id : str, optional
+        24 hexadecimal digits; new ones without.
 
     Returns
     -------
@@ -81,17 +84,30 @@ def receive(
         The disk is full; nothing is left behind.
     RequestEntityTooLarge
         It has more bytes than ``max_upload_mb``.
+    Conflict
+        Another file was sent under that id.
     """
     bundle = _bundle(bundle)
-    _room(user, 0)
+    upload_id = upload_id or queue.new_id()
+    if web.db.get(Job, upload_id) is None:
+        _room(user, 0)
     web.db.commit()  # no transaction stays open while the file arrives
-    upload_id = queue.new_id()
-    part = _part(upload_id)
+    part = _part(queue.new_id())  # one of its own for each request of the same id
     with _all_or_nothing(part):
         part.mkdir(mode=0o700)
-        with (part / SENT).open("xb", buffering=0) as out:
+        with (part / SENT).open("xb+", buffering=0) as out:
             _copy(stream, out, most_bytes(), _too_large)
-        return accept(user, part, upload_id, name, bundle, on_accept)
+            out.seek(0)
+            sha256 = hashlib.file_digest(out, "sha256").hexdigest()
+        serialize(web.db, "upload", upload_id)  # the same at once: one by one
+        job = web.db.get(Job, upload_id, populate_existing=True)
+        if job is None:
+            return accept(user, part, upload_id, name, bundle, sha256=sha256)
+        web.db.commit()
+        if job.owner_id != user.id or job.payload.get("sha256") != sha256:
+            abort(409, f"There is another upload {upload_id}. Choose a new id")
+        remove(part)
+        return job
 
 
 def begin(user: Any, name: str, size: int, *, bundle: str = "") -> str:
@@ -218,7 +234,8 @@ def accept(
     upload_id: str,
     name: str,
     bundle: str,
-    on_accept: Callable[[Job], None] = lambda _job: None,
+    *,
+    sha256: str = "",
 ) -> Job:
     """Queue the job that scores a file that is here; committed when this returns.
 
@@ -235,7 +252,13 @@ def accept(
             web.db(),
             kind.job,
             lane="score",
-            payload={"file": SENT, "bundle": bundle, "name": name, "kind": kind.name},
+            payload={
+                "file": SENT,
+                "bundle": bundle,
+                "name": name,
+                "kind": kind.name,
+                "sha256": sha256,
+            },
             title=name,
             owner_id=user.id,
             job_id=upload_id,
@@ -250,9 +273,8 @@ def accept(
             bundle=bundle,
         )
         (part / _META).unlink(missing_ok=True)
+        remove(folder)  # of a process that was killed before it could commit
         part.rename(folder)
-        web.db.flush()
-        on_accept(job)
         web.db.commit()
     except BaseException:
         web.db.rollback()

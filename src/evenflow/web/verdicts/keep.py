@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict
-from evenflow.web.store.database import add_tallies
+from evenflow.web.store.database import add_tallies, upsert
 from evenflow.web.store.tables import Alert, Record, now
 
 SERVICES = ("service", "proto_service", "l7_proto", "dst_port", "destination_port")
@@ -36,8 +37,12 @@ def keep(
     owner_id: int | None,
     source: str,
     view: Mapping[str, Any] | None = None,
+    client_id: str | None = None,
 ) -> Record:
     """Add a record to the history and, if it is an attack, to the alerts.
+
+    With an id of the client nothing is added a second time: of two calls, also at the
+    same moment, one adds the record and the other one returns it.
 
     Parameters
     ----------
@@ -53,6 +58,9 @@ def keep(
     source : {'form', 'api'}
     view : mapping, optional
         The explanation as it was shown.
+    client_id : str, optional
+        What the sender calls this record, unlike all others of the same owner and
+        source.
 
     Returns
     -------
@@ -73,9 +81,19 @@ def keep(
         "service": service,
         "values": kept,
     }
-    record = Record(**common, is_attack=verdict.is_attack, view=dict(view or {}))
-    session.add(record)
-    session.flush()
+    row = common | {
+        "is_attack": verdict.is_attack,
+        "view": dict(view or {}),
+        "client_id": client_id,
+    }
+    record: Record | None = session.scalar(
+        upsert(session, Record)
+        .values(row)
+        .on_conflict_do_nothing(index_elements=["owner_id", "source", "client_id"])
+        .returning(Record)
+    )
+    if record is None:
+        return session.scalars(_sent(owner_id, source, client_id)).one()
     if verdict.is_attack:
         session.add(Alert(**common, record_id=record.id, src=src[:64]))
     add_tallies(
@@ -89,6 +107,21 @@ def keep(
         ),
     )
     return record
+
+
+def earlier(
+    session: Session, *, owner_id: int | None, source: str, client_id: str
+) -> Record | None:
+    """Return the record that was kept under an id of the client."""
+    return session.scalar(_sent(owner_id, source, client_id))
+
+
+def _sent(owner_id: int | None, source: str, client_id: str | None) -> Select[Record]:
+    return select(Record).where(
+        Record.owner_id == owner_id,
+        Record.source == source,
+        Record.client_id == client_id,
+    )
 
 
 def bounded(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
