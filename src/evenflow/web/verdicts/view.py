@@ -61,7 +61,7 @@ class Push:
     normal: str
     """What the nearest normal record has, with its unit."""
     push: float
-    """Share of the difference in log odds; above 0 pushes towards attack."""
+    """Share of the difference in log odds; above 0 is towards attack."""
     description: str
 
     @property
