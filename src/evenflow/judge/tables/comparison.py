@@ -81,7 +81,7 @@ def _at_argmax(rows: Sequence[Row]) -> Grid:
     several = ("accuracy", "macro_f1", "weighted_f1")
     return Grid(
         title="The same at the plain argmax",
-        note="Per cent. Each row given its likeliest class, no threshold moved: what "
+        note="Per cent. Each row gets its likeliest class, without a threshold: what "
         "most publications report. " + _optimism(rows),
         columns=(
             *text("recipe", "protocol"),

@@ -143,7 +143,7 @@ def multiclass(report: Report) -> Grid:
     """Return the figures over all classes."""
     return Grid(
         title="All classes",
-        note=f"{_where(report)}. Macro: classes weigh alike; weighted: by their rows. "
+        note=f"{_where(report)}. Macro: mean over classes; weighted: by their rows. "
         "Intervals: bootstrap.",
         columns=(
             *text("figure"),

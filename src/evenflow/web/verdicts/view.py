@@ -278,7 +278,7 @@ def _plain(schema: Schema, record: Mapping[str, object]) -> dict[str, Value]:
     Raises
     ------
     DataError
-        A column is missing, or a value is no number or impossible.
+        A column is missing, or a value is not a number or impossible.
     """
     names = match_columns(schema, list(record))
     plain = {}
