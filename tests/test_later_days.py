@@ -78,7 +78,7 @@ def test_a_quiet_day_gives_false_alarms_and_no_detection(bundle, tmp_path):
     for name in ("detection_rate", "precision", "f1", "roc_auc", "pr_auc"):
         assert report.binary[name] is None
         assert report.argmax["binary"][name] is None
-    assert any("No attack row was judged" in note for note in report.notes)
+    assert any("There are no attack test rows" in note for note in report.notes)
     assert all("undefined" in text for text in in_every_form(report))
 
 
@@ -88,7 +88,7 @@ def test_a_day_of_attacks_gives_detection_and_no_false_alarms(bundle, tmp_path):
     assert report.binary["detection_rate"] > 0.9
     for name in ("false_alarm_rate", "specificity", "precision", "f1", "roc_auc"):
         assert report.binary[name] is None
-    assert any("No benign row was judged" in note for note in report.notes)
+    assert any("There are no benign test rows" in note for note in report.notes)
     assert {one["type"] for one in report.attacks} == {"ddos", "scan"}
     assert all("undefined" in text for text in in_every_form(report))
 

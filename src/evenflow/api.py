@@ -52,7 +52,7 @@ def train(
     recipe : Recipe, str or Path
         A recipe, its name (``nsl_kdd/cnn-smote``) or its TOML file.
     output : str or Path, optional
-        Folder of the bundle to write.
+        Folder to write the bundle to.
     data : DataFrame or Table, optional
         Labelled rows in memory (pandas, Polars, or a Table), for a recipe of the data
         set ``memory``, such as ``memory/lightgbm-none``. Its ``[dataset]`` table may
@@ -66,7 +66,7 @@ def train(
         Rows that judge instead of some drawn from ``data``; the split is then
         ``official``.
     seed : int, optional
-        Another seed than the recipe's.
+        Seed to use instead of the recipe's.
     resume : bool, default=False
         Go on from the checkpoint an interrupted run left beside ``output``.
     device : {'auto', 'cpu', 'cuda'}, default='auto'
@@ -74,7 +74,7 @@ def train(
     deterministic : bool, default=False
         Train in float32 with one thread: equal results on equal processors.
     overwrite : bool, default=False
-        Replace a bundle that is there.
+        Replace an existing bundle.
     folders : sequence of str or Path, optional
         Where data sets are looked for, in order.
     on_event : callable, optional

@@ -385,8 +385,8 @@ def test_published_accuracies_stand_under_what_judged_them(forest, reporter):
     charts = {name: chart for name, chart, _ in comparison_page.pictures(made)}
     chart = charts["compare_survey_nsl_kdd"].to_dict(validate=False)
     lines = [line["name"] for line in chart["layer"][0]["data"]["values"]]
-    official = lines.index("Published, judged on: KDDTest+")
-    unknown = lines.index("Published, judged on: not stated")
+    official = lines.index("Published, test rows: KDDTest+")
+    unknown = lines.index("Published, test rows: not stated")
     assert lines.index("Measured here: nsl_kdd, official") == 0
     assert official < lines.index("KDD images (Li), GoogLeNet") < unknown
     assert unknown < lines.index("IGAN-IDS (Huang)")

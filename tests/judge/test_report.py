@@ -260,7 +260,7 @@ def test_scores_of_other_rows_are_refused(small_table):
 def test_scores_that_are_no_numbers_are_refused(small_table):
     decision, scores = scored(small_table)
     broken = dataclasses.replace(scores, proba=np.full_like(scores.proba, np.nan))
-    with pytest.raises(DataError, match="no numbers"):
+    with pytest.raises(DataError, match="not numbers"):
         judge(small_table, broken, protocol=OFFICIAL, decision=decision)
 
 

@@ -254,8 +254,8 @@ def test_rows_of_one_side_are_reported_in_every_form(small_table, tmp_path, kept
 
 def test_a_report_without_a_training_is_drawn_too(small_table, tmp_path):
     report = make(small_table, training=None)
-    assert "A detector judged on small" in render.html(report)
-    assert "A detector judged on small" in render.text(report)
+    assert "A model evaluated on small" in render.html(report)
+    assert "A model evaluated on small" in render.text(report)
     assert "A detector" not in model_card(report).splitlines()[0]
 
 

@@ -205,7 +205,7 @@ def test_readyz_says_what_lacks(app, settings, monkeypatch):
 def test_readyz_without_a_model_or_a_database(app, monkeypatch):
     client, web = app.test_client(), app.extensions[KEY]
     monkeypatch.setattr(web.detectors, "active", lambda: None)
-    assert client.get("/readyz").json["lacking"] == ["no model is in use"]
+    assert client.get("/readyz").json["lacking"] == ["no model is active"]
 
     def away(*_args):
         raise OperationalError("SELECT", {}, Exception("gone"))

@@ -49,7 +49,7 @@ def test_every_data_set_is_listed_with_what_is_here(people):
     assert people("viewer").get("/explore/memory").status_code == 404
     assert "built in" in page
     assert "not here" in page
-    assert "made up" in page
+    assert "synthetic" in page
 
 
 def test_a_stranger_is_sent_to_log_in(app):

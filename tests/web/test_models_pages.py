@@ -425,9 +425,9 @@ def test_models_judged_on_one_side_or_on_a_new_type_are_shown_and_compared(
     pages = {name: viewer.get(f"/models/{name}") for name in names}
     assert [page.status_code for page in pages.values()] == [200] * 3
     assert "undefined here" in pages["quiet"].text
-    assert "No attack row was judged" in pages["quiet"].text
+    assert "There are no attack test rows" in pages["quiet"].text
     assert "undefined here" in pages["attacks"].text
-    assert "No benign row was judged" in pages["attacks"].text
+    assert "There are no benign test rows" in pages["attacks"].text
     assert "Attack types not in training: ransom" in pages["new"].text
     for name in names:
         for other in names:

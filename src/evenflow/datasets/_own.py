@@ -72,7 +72,7 @@ def typed(where: Path, frame: pl.DataFrame) -> OwnFile:
     Raises
     ------
     DataError
-        There are no rows, or a column holds values that are no plain ones.
+        There are no rows, or a column holds nested values.
     """
     for name, kind in frame.schema.items():
         if kind.is_nested() or kind in (pl.Binary, pl.Object):

@@ -24,6 +24,7 @@ def training(file: OwnFile, settings: Config, on_event: OnEvent) -> Table:
     table, notes = _read(file, settings)
     twins = [n for n in label_twins(table) if n not in settings.columns]
     if twins:
+        it = "it" if len(twins) == 1 else "them"
         told = f"{_guess.listed(twins)} alone {'tells' if len(twins) == 1 else 'tell'}"
         if len(twins) == len(table.schema.columns):
             raise DataError(
@@ -31,13 +32,12 @@ def training(file: OwnFile, settings: Config, on_event: OnEvent) -> Table:
                 "no other feature is left; expected columns that describe the traffic. "
                 "Name those to learn from under [columns]"
             )
-        # a row is not set aside for a value in a column that no model reads
+        # a row is not rejected for a value in a column that no model reads
         extra = [*settings.extra, *twins]
         table, notes = _read(file, settings.model_copy(update={"extra": extra}))
         notes.append(
             f"guessed: {told} attack from benign without an error, as a label does, so "
-            f"{'it is' if len(twins) == 1 else 'they are'} no feature; to learn from "
-            "it after all, name it under [columns]"
+            f"no model reads {it}; to learn from {it}, name {it} under [columns]"
         )
     for note in notes:
         on_event(Note(text=f"{file.where.name}: {note}"))
@@ -66,9 +66,9 @@ def _read(file: OwnFile, settings: Config) -> tuple[Table, list[str]]:
         notes.append(
             f"guessed: {_guess.listed(rivals)} also "
             + (
-                "tells the label, so it is no feature"
+                "reveals the label, so it is not used as a feature"
                 if len(rivals) == 1
-                else "tell the label, so they are no features"
+                else "reveal the label, so they are not used as features"
             )
         )
     values, frame = frame[label], _guess.without_missing(frame.drop(label))
@@ -114,8 +114,9 @@ def _read(file: OwnFile, settings: Config) -> tuple[Table, list[str]]:
         )
     if lone := sorted(c for c, n in n_rows.items() if n == 1):
         notes.append(
-            f"classes of one row: {_guess.listed(lone)}; such a class either trains or "
-            "is judged, never both. Put it into another one under [families]"
+            f"classes of one row: {_guess.listed(lone)}; such a class is either in the "
+            "training or in the test rows, never in both. Group it with another one "
+            "under [families]"
         )
     present = set(attack)
     families = {a: c for a, c in labels.families.items() if a != c and a in present}

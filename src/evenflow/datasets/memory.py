@@ -52,7 +52,7 @@ def load(
         :func:`digest` of the parts that trained and judged; other rows are refused.
     label, benign, drop, extra, columns, families
         As in the TOML file of ``table_file``: the label column, its values that mean
-        benign, columns to leave out, columns that are no features, kinds of columns,
+        benign, columns to leave out, columns that are not features, kinds of columns,
         and label -> class.
 
     Raises
@@ -227,7 +227,7 @@ DATASET = Dataset(
     caveats=(
         "The rows are in no file: keep them, or the model cannot be trained or its "
         "held-out rows judged again.",
-        "Without test rows of their own, test rows are drawn from the same rows: the "
-        "figure is optimistic for other networks.",
+        "Without test rows of their own, test rows are drawn from the same rows: "
+        "figures are optimistic for other networks.",
     ),
 )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from evenflow.runtime.bundle import Bundle
 
 HELD_OUT = "held_out"
-"""Name of the rows a bundle's own recipe kept for judging."""
+"""Name of the rows that a bundle's own recipe held out."""
 
 
 def evaluate(

@@ -93,7 +93,7 @@ def run(
     rows : mapping of str to DataFrame or Table, optional
         Part -> rows, for the data set ``memory``.
     output : Path, optional
-        Folder of the bundle to write. While it is made, its checkpoint lies in
+        Folder to write the bundle to. While it is made, its checkpoint lies in
         ``<output>.partial``.
     cache : Path, optional
         Folder that keeps balanced rows for runs that balance alike.

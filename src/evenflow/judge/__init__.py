@@ -1,1 +1,1 @@
-"""What a detector is worth: reports, comparisons, charts."""
+"""Evaluation of models: reports, comparisons, charts."""

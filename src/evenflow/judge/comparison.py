@@ -1,4 +1,4 @@
-"""What a comparison found: for each recipe its figures over the seeds.
+"""The results of a comparison: for each recipe its figures over the seeds.
 
 A mean never stands alone: with it go the number of seeds and folds, their spread, the
 protocol and the taxonomy, and the same figures at the plain argmax.

@@ -1,8 +1,8 @@
-"""What could make a figure look better than it is, said beside the figure.
+"""Findings that could make a figure optimistic, reported beside the figure.
 
-What cannot be right is refused (:class:`LeakError`): training rows among the judged
-ones under a protocol that promises none, a feature that is the label. What may be
-right but flatters is a finding in the report: shared rows of published files, an
+Impossible splits are refused (:class:`LeakError`): training rows among the test rows
+under a protocol that promises none, a feature that is the label. A possible but
+optimistic one is a finding in the report: shared rows of published files, an
 optimistic split, features that name the capture rather than the traffic, one column
 that tells nearly everything, rows that score rejects, a test set balanced by hand,
 copies.
@@ -32,7 +32,7 @@ from evenflow.schema import Table
 
 Status = Literal["pass", "note", "warn"]
 WORTH_A_WARNING = 0.01
-"""Share of training rows among judged rows from which a report warns."""
+"""Share of training rows among test rows from which a report warns."""
 
 
 def examine(
@@ -41,7 +41,7 @@ def examine(
     training: Mapping[str, Any] | None = None,
     shared: Shared | None = None,
 ) -> list[dict[str, str]]:
-    """Return the findings of judged rows.
+    """Return the findings of test rows.
 
     Parameters
     ----------
@@ -100,8 +100,8 @@ def _shared(protocol: Protocol, shared: Shared | None) -> Iterator[Finding]:
         yield (
             "shared rows",
             "note",
-            "Training rows among the judged rows were not counted: the training rows "
-            "are not at hand.",
+            "Training rows among the test rows were not counted: the training rows are "
+            "not available.",
         )
         return
     check_shared(shared, protocol)
@@ -120,8 +120,8 @@ def _shared(protocol: Protocol, shared: Shared | None) -> Iterator[Finding]:
         yield (
             "shared rows",
             "warn",
-            f"{text}. The model may know them by heart: remove them from the file and "
-            "judge again.",
+            f"{text}. The model may have memorised them: remove them from the file and "
+            "evaluate again.",
         )
     elif shared.found or not shared.is_exact:
         yield "shared rows", "note", f"{text}."
@@ -146,10 +146,10 @@ def _copies(table: Table) -> Iterator[Finding]:
     hashes = row_hashes(table)
     distinct = len(np.unique(hashes))
     if distinct == len(table):
-        yield "copies", "pass", "Every judged row is distinct."
+        yield "copies", "pass", "Every test row is distinct."
         return
     share = 1 - distinct / len(table)
-    text = f"{distinct:,} of {len(table):,} judged rows are distinct"
+    text = f"{distinct:,} of {len(table):,} test rows are distinct"
     if share > 0.01:
         text += "; intervals take rows as independent and are too narrow here"
     copied = _copied_classes(table, hashes)
@@ -193,8 +193,9 @@ def _balance(table: Table, training: Mapping[str, Any]) -> Iterator[Finding]:
         yield (
             "balanced test rows",
             "warn",
-            "The classes of the judged rows are equally large though those of the "
-            "training rows are not: precision and accuracy are those of a made-up mix.",
+            "The classes of the test rows are equally large though those of the "
+            "training rows are not: precision and accuracy are those of an artificial "
+            "mix.",
         )
     elif is_balanced(before) or is_balanced(training.get("attacks", {})):
         yield "balanced test rows", "warn", BALANCED
@@ -202,7 +203,7 @@ def _balance(table: Table, training: Mapping[str, Any]) -> Iterator[Finding]:
         yield (
             "balanced test rows",
             "pass",
-            "The judged rows were not balanced by hand.",
+            "The test rows were not balanced by hand.",
         )
 
 

@@ -38,7 +38,7 @@ MANY_DRAWS = 100_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a detector did on rows it had not seen, as JSON values."""
+    """The figures of a model on held-out rows, as JSON values."""
 
     evenflow_version: str
     dataset: str
@@ -70,7 +70,7 @@ class Report:
     alerts: dict[str, Any]
     calibration: dict[str, Any]
     leaks: list[dict[str, str]]
-    """``{check, status, text}``: what could make the figures flatter."""
+    """``{check, status, text}``: what could make the figures optimistic."""
     notes: list[str] = field(default_factory=list)
     training: dict[str, Any] | None = None
 
@@ -101,8 +101,8 @@ class Report:
         lacking = sorted(known - set(value) - {"notes", "training"})
         if lacking:
             raise DataError(
-                f"this is no report: it lacks {', '.join(lacking)}. Expected the JSON "
-                "that 'evenflow evaluate --json' writes; write it anew"
+                f"this is not a report: it lacks {', '.join(lacking)}. Expected the "
+                "JSON that 'evenflow evaluate --json' writes; write it again"
             )
         return cls(**{name: value[name] for name in known if name in value})
 
@@ -234,7 +234,7 @@ def _check(table: Table, scores: Scores) -> None:
         )
     if not (np.isfinite(scores.proba).all() and not np.isnan(scores.attack).any()):
         raise DataError(
-            "the model gave scores that are no numbers; expected probabilities. "
+            "the model gave scores that are not numbers; expected probabilities. "
             "Train it again, with a smaller learning rate"
         )
 
@@ -346,7 +346,9 @@ def _alerts(
         f"At {flows_per_day:,.0f} connections a day, {base_rate:.2%} of them attacks"
     )
     if day["alerts_per_day"] is None:
-        statement = f"{assumed}: not known, for want of benign or attack rows."
+        statement = (
+            f"{assumed}: not known, because there are no benign rows or no attack rows."
+        )
     else:
         share = day["precision"]
         statement = (
@@ -365,17 +367,17 @@ def _notes(table: Table, attacks: Sequence[Mapping[str, Any]]) -> list[str]:
         notes.append(synthetic_warning())
     if not counts[BENIGN]:
         notes.append(
-            "No benign row was judged: false alarms, specificity, precision, F1 and "
-            "the areas under curves are undefined."
+            "There are no benign test rows: false alarms, specificity, precision, F1 "
+            "and the areas under curves are undefined."
         )
     if counts[BENIGN] == len(table):
         notes.append(
-            "No attack row was judged: detection, precision, F1 and the areas under "
-            "curves are undefined."
+            "There are no attack test rows: detection, precision, F1 and the areas "
+            "under curves are undefined."
         )
     if absent := [name for name, n in counts.items() if not n and name != BENIGN]:
         notes.append(
-            f"No judged row is of class {', '.join(absent)}: its recall is undefined "
+            f"No test row is of class {', '.join(absent)}: its recall is undefined "
             "and left out of macro recall."
         )
     if few := [f"{name} ({n})" for name, n in counts.items() if 0 < n < 30]:

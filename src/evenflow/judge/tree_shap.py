@@ -54,11 +54,11 @@ class TreeShap:
     quantity: str
     """What is explained, in words."""
     value: float
-    """Of the record; ``base`` plus all pushes."""
+    """Of the record; ``base`` plus all contributions."""
     base: float
     """Mean over the background rows."""
     pushes: dict[str, float]
-    """Column -> exact Shapley value; above 0 pushes towards attack."""
+    """Column -> exact Shapley value; above 0 is towards attack."""
 
 
 def tree_shap(
@@ -159,7 +159,7 @@ def read_trees(
     is_vote = kinds - PLACING == VOTING
     if len(found) != 1 or not (is_vote or kinds - PLACING == BOOSTED):
         raise BundleError(
-            "the model of this bundle is no tree ensemble; expected a forest or "
+            "the model of this bundle is not a tree ensemble; expected a forest or "
             "boosted trees for exact values. Use --method occlusion"
         )
     value = {a.name: onnx.helper.get_attribute_value(a) for a in found[0].attribute}

@@ -131,8 +131,8 @@ class Bundle(Parts):
         Raises
         ------
         DataError
-            A name is no class or attack type of the bundle, or ``y`` has another
-            length.
+            A name is not a class or attack type of the bundle, or ``y`` has
+            another length.
         """
         names = np.asarray(y, dtype=object).tolist()
         known = {*self.schema.classes, *self.schema.families}

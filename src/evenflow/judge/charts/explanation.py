@@ -40,19 +40,19 @@ def pushes(
     )
     x = alt.X(
         "push:Q",
-        title=f"push, in {quantity}",
+        title=f"contribution to {quantity}",
         scale=alt.Scale(domain=[-reach, reach], nice=False),
         axis=alt.Axis(tickCount=5, format="+.2~f"),
     )
     towards = alt.Color(
         "towards:N",
         scale=alt.Scale(domain=["benign", "attack"]),
-        legend=alt.Legend(title="pushes towards"),
+        legend=alt.Legend(title="contributes towards"),
     )
     base = alt.Chart(rows(records)).encode(y=y)
     tooltip = [
         alt.Tooltip("name:N", title="this record"),
-        alt.Tooltip("normal:N", title="normal traffic"),
+        alt.Tooltip("normal:N", title="benign traffic"),
         alt.Tooltip("push:Q", format="+.3f"),
     ]
     layers = [base.mark_bar().encode(x=x, color=towards, tooltip=tooltip)]
@@ -72,6 +72,6 @@ def pushes(
     )
     return titled(
         chart,
-        title or "Which columns pushed the verdict",
+        title or "Contributions of the columns to the verdict",
         f"strongest {len(shown)} of {len(contributions)}" if left_out else "",
     )

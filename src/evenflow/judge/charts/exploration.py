@@ -138,7 +138,7 @@ def information(columns: Sequence[Mapping[str, Any]], *, subtitle: str = "") -> 
     records.sort(key=lambda r: (-r["value"], r["name"]))
     return bars(
         records,
-        title="What each column alone tells of the class",
+        title="Information of each column about the class",
         subtitle=f"{subtitle} · mutual information as a share of the label's entropy",
         axis="share of the label",
         limit=60,

@@ -35,7 +35,7 @@ def confusion_matrix(
     labels: Sequence[str],
     matrix: Sequence[Sequence[int]],
     *,
-    title: str = "What each class was taken for",
+    title: str = "Confusion matrix",
     subtitle: str = "",
 ) -> Chart:
     """Return counts as text on cells coloured by their share of the true class."""
@@ -135,7 +135,7 @@ def per_class(report: Report, figure: str = "recall") -> Chart:
         "precision": "Share of each class's verdicts that were right (precision)",
         "f1": "F1 of each class",
         "specificity": "Specificity of each class",
-        "false_alarm_rate": "Rows of other classes taken for each class",
+        "false_alarm_rate": "Rows of other classes classified as each class",
     }
     values, edges = report.multiclass[figure], report.intervals["multiclass"]
     support = report.multiclass["support"]
@@ -288,8 +288,8 @@ def reliability(report: Report) -> Chart:
     found = report.calibration
     scale = alt.Scale(domain=[0, 1], nice=False)
     axis = alt.Axis(format="%", tickCount=5)
-    x = alt.X("proba:Q", title="probability said", axis=axis, scale=scale)
-    y = alt.Y("share:Q", title="share that were attacks", axis=axis, scale=scale)
+    x = alt.X("proba:Q", title="predicted probability", axis=axis, scale=scale)
+    y = alt.Y("share:Q", title="observed share of attacks", axis=axis, scale=scale)
     ends = rows([{"proba": 0, "share": 0}, {"proba": 1, "share": 1}])
     diagonal = alt.Chart(ends).mark_line(style="chance").encode(x=x, y=y)
     base = alt.Chart(rows(found["bins"])).encode(x=x, y=y)
@@ -304,6 +304,6 @@ def reliability(report: Report) -> Chart:
     chart = alt.layer(diagonal, base.mark_line(), dots)
     return titled(
         chart.properties(width=WIDTH - 140, height=320),
-        "Can the probability be taken at its word?",
+        "Reliability of the probabilities",
         f"{said(report)} · larger dots: more rows",
     )

@@ -1,4 +1,4 @@
-"""One calm look for every chart: colours told apart by everybody, in light and dark.
+"""One look for every chart: colours that everybody can distinguish, in light and dark.
 
 Charts name roles (``range`` entries and mark ``style``), never colours, wherever a
 theme must be able to change them; a theme is a Vega-Lite ``config``.

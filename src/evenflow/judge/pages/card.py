@@ -55,7 +55,7 @@ def _source(recipe: Mapping[str, Any]) -> Dataset | None:
 
 def _title(report: Report, recipe: Mapping[str, Any]) -> str:
     if not recipe:
-        return f"Model card: a detector for {report.dataset}"
+        return f"Model card: a model for {report.dataset}"
     model, balance = recipe["model"]["name"], recipe["balance"]["name"]
     return f"Model card: {model} with balancing {balance}, {report.dataset}"
 
@@ -83,7 +83,7 @@ def _use(report: Report) -> str:
 
 - To rank and flag connections described by the columns of {report.dataset}, beside
   other sensors, with a person or a second check behind every alert.
-- To compare detectors under the protocol named below.
+- To compare models under the protocol named below.
 
 Not intended: blocking traffic on its own; records whose columns are computed in another
 way than those of {report.dataset}; judging people."""
@@ -120,7 +120,7 @@ def _figures(report: Report) -> str:
         for name in ("accuracy", "macro_f1", "weighted_f1")
     )
     level = f"{report.intervals['level']:.0%}"
-    return f"""On {report.n_rows:,} judged rows, at the threshold, {level} intervals.
+    return f"""On {report.n_rows:,} test rows, at the threshold, {level} intervals.
 
 | figure | value |
 | --- | --- |
@@ -151,7 +151,7 @@ def _limits(report: Report, training: Mapping[str, Any]) -> str:
         lines.append(f"Attack types of which fewer than half were found: {listed}.")
     lines.append(
         "The threshold was set on training rows; on other traffic the false alarm rate "
-        "drifts. Set it anew on benign rows of your own network."
+        "drifts. Set it again on benign rows of your own network."
     )
     lines += training.get("notes", ())
     return "## Limits\n\n" + "\n".join(f"- {line}" for line in lines)

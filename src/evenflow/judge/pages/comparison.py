@@ -69,8 +69,8 @@ def marks(rows: Sequence[Row]) -> list[str]:
     found = []
     if names := sorted({row.protocol for row in rows if row.is_optimistic}):
         found.append(
-            f"Optimistic: the protocol {', '.join(names)} puts rows of one capture on "
-            "both sides; its figures say little about new traffic"
+            f"Optimistic: the protocol {', '.join(names)} draws training and test rows "
+            "from one capture; its figures say little about new traffic"
         )
     if names := sorted({row.dataset for row in rows if row.is_synthetic}):
         found.append(synthetic_warning(f"those of {', '.join(names)}"))
@@ -125,7 +125,7 @@ def printed(published: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _survey(rows: Sequence[Row], published: Mapping[str, Any]) -> list[Picture]:
-    """Return accuracies published on the data set at hand, by what judged them."""
+    """Return accuracies published on the data set, by test rows."""
     found = []
     for dataset in dict.fromkeys(row.dataset for row in rows):
         theirs = surveyed(dataset, published)
@@ -162,7 +162,7 @@ def surveyed(
         figures, key=lambda pair: (pair[1]["test"] == NOT_STATED, -pair[1]["value"])
     ):
         test, _, which = figure["test"].partition(", ")
-        theirs.setdefault(f"Published, judged on: {test}", []).append(
+        theirs.setdefault(f"Published, test rows: {test}", []).append(
             {
                 "name": f"{name}, {which}" if which else name,
                 "is_published": True,
@@ -211,8 +211,8 @@ def _recalls(rows: Sequence[Row]) -> list[Picture]:
             },
             title="Share of each class's rows that were recognised (recall), in per "
             "cent",
-            subtitle=f"{first.dataset}, {protocol(first)}; mean over seeds; judged "
-            f"rows: {judged}; intervals in the table",
+            subtitle=f"{first.dataset}, {protocol(first)}; mean over seeds; test rows: "
+            f"{judged}; intervals in the table",
         )
         words = "Recall of each class for each recipe; also in a table."
         found.append((f"recall_{number}", chart, words))

@@ -28,7 +28,7 @@ def html(
     verdict = explanation["verdict"]
     likely = max(verdict["classes"].items(), key=lambda pair: pair[1])
     chart = pushes(explanation["contributions"], quantity=explanation["quantity"])
-    words = "Bars: how far each column pushed the verdict; also in the table."
+    words = "Bars: contribution of each column; also in the table."
     return page.render(
         "explanation.html",
         title=f"Why this record was called {verdict['verdict']}",

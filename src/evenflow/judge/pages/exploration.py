@@ -22,7 +22,7 @@ BAD = frozenset(
         "gives_away_label", "shared_rows", "one_class", "no_labels",
     }
 )  # fmt: skip
-"""Warnings that can make every figure worthless."""
+"""Warnings that can invalidate every figure."""
 
 
 def write(exploration: Exploration, path: Path) -> None:
@@ -55,7 +55,7 @@ def html(exploration: Exploration) -> str:
     )
     return page.render(
         "exploration.html",
-        title=f"What is in {overview['name']} ({overview['split']})",
+        title=f"Contents of {overview['name']} ({overview['split']})",
         marks=[synthetic_warning()] if overview["is_synthetic"] else [],
         found=found,
         tables=tables,
@@ -159,7 +159,8 @@ def association_pictures(found: Found) -> list[Picture]:
             (
                 "information",
                 explore_charts.information(found["columns"], subtitle=line),
-                "Bars: share of the label each column tells; also in the column table.",
+                "Bars: information of each column about the label; also in the column "
+                "table.",
             )
         )
     names = found["correlation"]["columns"]
@@ -186,7 +187,7 @@ def column_pictures(found: Found) -> list[Picture]:
         (
             f"column_{number:03d}",
             explore_charts.distribution(column),
-            f"How {column['name']} spreads in each class.",
+            f"Distribution of {column['name']} in each class.",
         )
         for number, column in enumerate(found["columns"], start=1)
         if any(any(counts) for counts in column["distribution"]["counts"].values())

@@ -42,7 +42,7 @@ def report(report: Report) -> str:
     )
     parts = [
         _element("h4", f"{report.dataset}, protocol {report.protocol}"),
-        _element("p", f"{report.n_rows:,} judged rows: {counts}."),
+        _element("p", f"{report.n_rows:,} test rows: {counts}."),
         *(
             _element("p", f"Warning: {mark}")
             for mark in report_tables.marks(report)[:10]

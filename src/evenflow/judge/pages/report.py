@@ -45,7 +45,7 @@ def markdown(report: Report) -> str:
     parts = [f"# {_heading(report)}", ""]
     parts += [f"> **{mark}**\n" for mark in tables.marks(report)]
     parts += [grids.markdown(grid) for grid in tables.grids(report)]
-    parts += ["## What to keep in mind", ""]
+    parts += ["## Limits", ""]
     parts += [f"- {line}" for line in tables.remarks(report)]
     return "\n".join(parts).replace("<", "&lt;") + "\n"
 
@@ -74,9 +74,9 @@ def html(report: Report) -> str:
 def _heading(report: Report) -> str:
     recipe = (report.training or {}).get("recipe")
     if not recipe:
-        return f"A detector judged on {report.dataset}"
+        return f"A model evaluated on {report.dataset}"
     name = f"{recipe['model']['name']}, balancing: {recipe['balance']['name']}"
-    return f"{name}, judged on {report.dataset}"
+    return f"{name}, evaluated on {report.dataset}"
 
 
 def pictures(report: Report) -> list[Picture]:
@@ -94,7 +94,7 @@ def _pictures(report: Report) -> list[Picture]:
             charts.confusion_matrix(
                 report.confusion["labels"], report.confusion["matrix"], subtitle=line
             ),
-            "Confusion matrix; the same counts stand in the table 'Confusion matrix'.",
+            "Confusion matrix; the same counts are in the table 'Confusion matrix'.",
         )
     ]
     if report.curves["roc"]["detection_rate"]:
@@ -126,7 +126,7 @@ def _pictures(report: Report) -> list[Picture]:
         (
             figure,
             charts.per_class(report, figure),
-            f"Bars: {figure} of each class; the same figures stand in a table.",
+            f"Bars: {figure} of each class; the same figures are in a table.",
         )
         for figure in ("recall", "precision", "f1")
     ]
@@ -144,8 +144,8 @@ def _pictures(report: Report) -> list[Picture]:
             (
                 "reliability",
                 charts.reliability(report),
-                "Probability said against share observed; expected calibration error "
-                f"{tables.plain(report.calibration['ece'])}.",
+                "Predicted probability against observed share; expected calibration "
+                f"error {tables.plain(report.calibration['ece'])}.",
             )
         )
     return found

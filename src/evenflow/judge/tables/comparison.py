@@ -81,7 +81,7 @@ def _at_argmax(rows: Sequence[Row]) -> Grid:
     several = ("accuracy", "macro_f1", "weighted_f1")
     return Grid(
         title="The same at the plain argmax",
-        note="Per cent. Each row given its likeliest class, no threshold moved: what "
+        note="Per cent. Each row gets its likeliest class, without a threshold: what "
         "most publications report. " + _optimism(rows),
         columns=(
             *text("recipe", "protocol"),
@@ -109,7 +109,7 @@ def _recalls(rows: Sequence[Row]) -> list[Grid]:
             Grid(
                 title=f"Recall of each class ({mine[0].dataset})",
                 note="Per cent at the threshold, with Wilson's 95 % interval of the "
-                f"mean on the judged rows. Taxonomy: {mine[0].taxonomy or NOT_STATED}.",
+                f"mean on the test rows. Taxonomy: {mine[0].taxonomy or NOT_STATED}.",
                 columns=(
                     *text("recipe", "protocol"),
                     *numbers(*(f"{c} ({counts[c]['rows']:,} rows)" for c in classes)),
@@ -261,7 +261,7 @@ def runs(row: Row) -> str:
 
 
 def protocol(row: Row) -> str:
-    """Return the protocol's name, marked where it flatters."""
+    """Return the protocol's name, marked if it is optimistic."""
     return f"{row.protocol}, {OPTIMISTIC}" if row.is_optimistic else row.protocol
 
 

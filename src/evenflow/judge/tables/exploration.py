@@ -64,7 +64,7 @@ def shared(found: Found) -> Grid:
         columns=(
             *text("split"),
             *numbers("rows", "shared rows", "share", "same class", "other class"),
-            *text("attack types not met here"),
+            *text("attack types not found here"),
         ),
         rows=tuple(
             (

@@ -30,10 +30,10 @@ NAMES = {
     "weighted_recall": "weighted recall",
 }
 PLAIN = {"mcc", "roc_auc", "pr_auc"}
-"""Figures that are no shares of rows: four decimals instead of per cent."""
+"""Figures that are not shares of rows: four decimals instead of per cent."""
 BASE_RATES = (0.1, 0.01, 0.001, 0.0001)
 UNDEFINED = "undefined"
-"""Shown for a figure whose denominator is zero on the judged rows."""
+"""Shown for a figure whose denominator is zero on the test rows."""
 
 
 def percent(value: float | None, digits: int = 2) -> str:
@@ -143,7 +143,7 @@ def multiclass(report: Report) -> Grid:
     """Return the figures over all classes."""
     return Grid(
         title="All classes",
-        note=f"{_where(report)}. Macro: classes weigh alike; weighted: by their rows. "
+        note=f"{_where(report)}. Macro: mean over classes; weighted: by their rows. "
         "Intervals: bootstrap.",
         columns=(
             *text("figure"),

@@ -125,7 +125,7 @@ def add(
 
 
 def set_role(session: AnySession, user: User, role: str) -> None:
-    """Give a person another role.
+    """Change the role of an account.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def disable(session: AnySession, user: User) -> None:
 
 
 def enable(session: AnySession, user: User) -> None:
-    """Let a person in again."""
+    """Enable an account again."""
     if user.active:
         return
     user.active = True

@@ -40,7 +40,7 @@ bp = Blueprint("explore", __name__, url_prefix="/explore")
 NAV = (Entry(label="Explore data", endpoint="explore.index", icon="explore", order=45),)
 
 KIND = "explore"
-VIEWS = {"overview": "Overview", "columns": "Columns", "together": "What goes together"}
+VIEWS = {"overview": "Overview", "columns": "Columns", "together": "Correlations"}
 
 
 @bp.get("")

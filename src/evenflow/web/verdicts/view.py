@@ -61,7 +61,7 @@ class Push:
     normal: str
     """What the nearest normal record has, with its unit."""
     push: float
-    """Share of the difference in log odds; above 0 pushes towards attack."""
+    """Share of the difference in log odds; above 0 is towards attack."""
     description: str
 
     @property
@@ -278,7 +278,7 @@ def _plain(schema: Schema, record: Mapping[str, object]) -> dict[str, Value]:
     Raises
     ------
     DataError
-        A column is missing, or a value is no number or impossible.
+        A column is missing, or a value is not a number or impossible.
     """
     names = match_columns(schema, list(record))
     plain = {}

@@ -71,7 +71,7 @@ def user(number: int) -> str:
 @require("admin")
 @recent
 def set_role(number: int) -> Any:
-    """Give a person another role."""
+    """Change the role of an account."""
     role = request.form.get("role", "")
     return _do(
         number,
@@ -96,14 +96,14 @@ def set_email(number: int) -> Any:
 @bp.post("/users/<int:number>/disable")
 @require("admin")
 def disable(number: int) -> Any:
-    """Let a person in no more."""
+    """Disable an account."""
     return _do(number, lambda p: people.disable(web.db, p), "The account was disabled")
 
 
 @bp.post("/users/<int:number>/enable")
 @require("admin")
 def enable(number: int) -> Any:
-    """Let a person in again."""
+    """Enable an account again."""
     return _do(number, lambda p: people.enable(web.db, p), "The account was enabled")
 
 
