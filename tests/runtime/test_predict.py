@@ -173,8 +173,11 @@ def test_score_refuses_labels_that_no_prediction_could_meet(
         bundle.score(rows, ["benign", "BENIGN"])
     with pytest.raises(DataError, match="y, row 1: found 0, expected"):
         bundle.score(rows, rows.labels * 0)
-    with pytest.raises(DataError, match="found 2 rows and 1 labels"):
-        bundle.score(rows, ["benign"])
+    for labels in (["benign"], "benign", [["benign"], ["benign"]], []):
+        with pytest.raises(DataError, match="found 2 rows and labels of shape"):
+            bundle.score(rows, labels)
+    with pytest.raises(DataError, match="at least one row"):
+        bundle.score(rows.take([]), [])
 
 
 def test_a_bundle_shows_itself_in_a_line(bundle: Bundle) -> None:

@@ -134,9 +134,14 @@ class Bundle(Parts):
             A name is not a class or attack type of the bundle, or ``y`` has
             another length.
         """
-        names = np.asarray(y, dtype=object).tolist()
+        predicted, names = self.predict(X), np.asarray(y, dtype=object)
+        if names.shape != predicted.shape or not names.size:
+            raise DataError(
+                f"found {len(predicted)} rows and labels of shape {names.shape}, "
+                "expected one label for each row, and at least one row"
+            )
         known = {*self.schema.classes, *self.schema.families}
-        for row, name in enumerate(names, 1):
+        for row, name in enumerate(names.tolist(), 1):
             if name not in known:
                 raise DataError(
                     f"y, row {row}: found {shown(name)}, expected one of "
@@ -144,12 +149,6 @@ class Bundle(Parts):
                     "does, or use evenflow.evaluate, which reads labels and judges "
                     "new attack types"
                 )
-        predicted = self.predict(X)
-        if not len(predicted) == len(names) > 0:
-            raise DataError(
-                f"found {len(predicted)} rows and {len(names)} labels, expected as "
-                "many labels as rows, and at least one"
-            )
         return float(np.mean([*map(self.schema.class_of, names)] == predicted))
 
     def decide(self, X: Any) -> Scores:
