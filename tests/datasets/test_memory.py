@@ -92,6 +92,9 @@ def test_a_digest_is_the_same_in_every_process_and_version() -> None:
     )
     assert memory.digest(frame) == DIGEST
     assert memory.digest(frame.fill_null("")) != DIGEST
+    time = pl.Series("t", ["2020-01-02 03:04:05"]).str.to_datetime(time_unit="ns")
+    frame, plain = time.to_frame(), pd.DataFrame({"t": pd.to_datetime(time.to_list())})
+    assert memory.digest(frame) == memory.digest(plain)
     moved = pl.DataFrame({"word": ["ab", "c"]}), pl.DataFrame({"word": ["a", "bc"]})
     assert len({*map(memory.digest, moved)}) == 2
 

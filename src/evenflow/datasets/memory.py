@@ -136,7 +136,11 @@ def digest(data: Any) -> str:
 
 
 def _bytes(column: pl.Series) -> bytes:
-    if column.dtype.is_temporal():
+    if column.dtype == pl.Datetime:
+        column = column.dt.epoch("us")
+    elif column.dtype == pl.Duration:
+        column = column.dt.total_microseconds()
+    elif column.dtype.is_temporal():
         column = column.to_physical()
     if column.dtype.is_numeric() or column.dtype == pl.Boolean:
         values = column.cast(pl.Float64).fill_null(float("nan")).to_numpy() + 0.0
