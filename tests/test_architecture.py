@@ -193,6 +193,45 @@ def test_an_import_inside_a_function_is_seen_and_one_for_types_is_not(tmp_path):
     assert "evenflow.api" not in [name for name, _ in imports(path)]
 
 
+def dotted(path):
+    """Return a file's name as an import writes it."""
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def is_private_elsewhere(mine, name):
+    """Return whether ``name`` holds an underscored module of a folder that is not
+    around the file ``mine``."""
+    parts = name.split(".")
+    for i, part in enumerate(parts):
+        if part.startswith("_") and not part.startswith("__"):
+            return not f"{mine}.".startswith(".".join(parts[:i]) + ".")
+    return False
+
+
+def test_a_module_with_an_underscore_is_imported_in_its_own_folder_alone():
+    assert not [
+        f"{where(path)} imports {name}"
+        for path in FILES
+        for name, _ in imports(path)
+        if name.startswith("evenflow.") and is_private_elsewhere(dotted(path), name)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mine", "name", "is_refused"),
+    [
+        ("evenflow.web.alerts.change", "evenflow.runtime._parquet.read", True),
+        ("evenflow.web.pages.alerts", "evenflow.web.pages.admin._blueprint", True),
+        ("evenflow.runtime.stream", "evenflow.runtime._parquet", False),
+        ("evenflow.prepare.balance", "evenflow.prepare.balance._sampler", False),
+        ("evenflow.cli", "evenflow.__version__", False),
+    ],
+)
+def test_a_private_import_is_found(mine, name, is_refused):
+    assert is_private_elsewhere(mine, name) == is_refused
+
+
 EAGER = {
     "torch": {
         "learn/checkpoint.py", "learn/devices.py", "learn/loop.py", "learn/network.py",

@@ -21,7 +21,7 @@ from flask_security import current_user
 from sqlalchemy import Select, String, cast, func, select
 
 from evenflow.errors import DataError
-from evenflow.runtime._writers import inert
+from evenflow.runtime.writers import inert
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import at_least, visible
 from evenflow.web.store.tables import Tally, now

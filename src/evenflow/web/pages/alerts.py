@@ -24,7 +24,7 @@ from sqlalchemy.orm import joinedload, selectinload
 from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError
-from evenflow.runtime._writers import OutputFormat
+from evenflow.runtime.writers import OutputFormat
 from evenflow.web.alerts import change as changes
 from evenflow.web.alerts import feedback
 from evenflow.web.charts import daily

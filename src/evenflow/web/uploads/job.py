@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from evenflow.errors import DataError, StorageError
 from evenflow.files import storage_error
 from evenflow.progress import Event, Progress
-from evenflow.runtime._limits import Limits
+from evenflow.runtime.limits import Limits
 from evenflow.runtime.stream import score_file
 from evenflow.web.jobs.retention import remove
 from evenflow.web.jobs.task import Outcome, Task

@@ -11,7 +11,7 @@ import polars as pl
 from flask import Response, render_template, url_for
 from sqlalchemy import Select, select
 
-from evenflow.runtime._writers import inert
+from evenflow.runtime.writers import inert
 from evenflow.web.accounts import people
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import require

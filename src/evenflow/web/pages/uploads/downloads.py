@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flask import Response, abort
 
-from evenflow.runtime._writers import inert
+from evenflow.runtime.writers import inert
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import require
 from evenflow.web.pages.uploads import bp

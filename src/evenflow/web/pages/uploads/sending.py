@@ -26,7 +26,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import EvenflowError, StorageError
-from evenflow.runtime._writers import inert
+from evenflow.runtime.writers import inert
 from evenflow.web.frame.context import web
 from evenflow.web.frame.large_bodies import spool
 from evenflow.web.frame.lists import Page
