@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
 from datetime import datetime
 from typing import IO, Any, BinaryIO, Literal, cast
 
@@ -23,15 +22,14 @@ from evenflow.web.api.paging import Paged, Part
 from evenflow.web.api.score import in_use
 from evenflow.web.frame import errors
 from evenflow.web.frame.context import web
+from evenflow.web.frame.download import attachment, pieces
 from evenflow.web.frame.permissions import audit, may_see, visible
-from evenflow.web.pages.uploads import downloads
 from evenflow.web.store.database import serialize
 from evenflow.web.store.tables import Alert, AlertNote
 
 group = Group("Alerts", "Records scored as attacks, and the feedback of analysts.")
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,9})"?')
 IN_MEMORY = 2**23
-READ_BYTES = 2**18
 
 
 class FilterQuery(Query):
@@ -208,18 +206,10 @@ def export_alerts(call: Call[ExportQuery, None]) -> Response:
         raise
     audit("alert.export", f"labelled.{kind}", user=call.caller, rows=n)
     sink.seek(0)
-    response = Response(_pieces(sink), mimetype=downloads.TYPES[kind])
+    response = attachment(pieces(cast("IO[bytes]", sink)), f"labelled.{kind}")
     response.call_on_close(sink.close)  # where nobody reads it
     response.headers["Records-Read"] = str(n)
-    name = f'attachment; filename="labelled.{kind}"'
-    response.headers["Content-Disposition"] = name
     return response
-
-
-def _pieces(sink: IO[bytes]) -> Iterator[bytes]:
-    with sink:
-        while data := sink.read(READ_BYTES):
-            yield data
 
 
 def _narrowed(caller: Caller, asked: FilterQuery) -> Select[Any]:

@@ -30,9 +30,9 @@ from evenflow.web.alerts import feedback
 from evenflow.web.charts import daily
 from evenflow.web.frame import lists
 from evenflow.web.frame.context import web
+from evenflow.web.frame.download import attachment
 from evenflow.web.frame.permissions import audit, found_or_404, require, visible
 from evenflow.web.pages import Entry
-from evenflow.web.pages.history import attachment, bounded
 from evenflow.web.store.tables import ALERT_STATES, JUDGEMENTS, Alert, AlertNote
 from evenflow.web.verdicts.stored import tell
 
@@ -163,7 +163,7 @@ def _all(picked: dict[int, int], action: str, label: str) -> None:
 @require("viewer")
 def show(number: int) -> Answer:
     """Show an alert: the record, why, and what was made of it."""
-    alert: Alert = found_or_404(Alert, bounded(number))
+    alert: Alert = found_or_404(Alert, number)
     return _page(alert, feedback.of_alert(alert))
 
 
@@ -171,9 +171,9 @@ def show(number: int) -> Answer:
 @require("viewer")
 def change(number: int) -> Answer:
     """Take a new state, a judgement, a note."""
-    alert: Alert = found_or_404(Alert, bounded(number))
+    alert: Alert = found_or_404(Alert, number)
     classes = feedback.classes_of(alert.bundle, alert.label)
-    said = feedback.sent(classes, label=alert.label, has_state=True)
+    said = feedback.sent(request.form, classes, label=alert.label, has_state=True)
     if said.errors:
         return _page(alert, said)
     if not feedback.take(alert, said):

@@ -25,6 +25,7 @@ from evenflow.schema import BENIGN
 from evenflow.web.alerts import feedback as judgements
 from evenflow.web.charts import daily
 from evenflow.web.frame import lists
+from evenflow.web.frame.download import attachment
 from evenflow.web.frame.permissions import at_least, found_or_404, require
 from evenflow.web.pages import Entry
 from evenflow.web.store.tables import Record
@@ -37,12 +38,6 @@ CHOICES = {
     "source": ("form", "api"),
     "kind": ("attack", "normal"),
     "whose": ("mine",),
-}
-KINDS = {
-    "csv": "text/csv",
-    "json": "application/json",
-    "jsonl": "application/jsonl",
-    "parquet": "application/vnd.apache.parquet",
 }
 LABELS = {
     "q": "Search in values",
@@ -100,7 +95,7 @@ def download() -> Response:
 @require("viewer")
 def show(number: int) -> Answer:
     """Show one verdict, why, and what to do."""
-    record: Record = found_or_404(Record, bounded(number))
+    record: Record = found_or_404(Record, number)
     return _page(record, judgements.of_alert(record.alert))
 
 
@@ -108,9 +103,9 @@ def show(number: int) -> Answer:
 @require("viewer")
 def feedback(number: int) -> Answer:
     """Take what a person says of a verdict."""
-    record: Record = found_or_404(Record, bounded(number))
+    record: Record = found_or_404(Record, number)
     classes = judgements.classes_of(record.bundle, record.label)
-    said = judgements.sent(classes, label=record.label, has_state=False)
+    said = judgements.sent(request.form, classes, label=record.label, has_state=False)
     if said.errors:
         return _page(record, said)
     if not said.judgement and not said.note:
@@ -189,17 +184,3 @@ def flat(facts: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return facts and values in one row; a column that is named as a fact is told."""
     named = {f"{k} (column)" if k in facts else str(k): v for k, v in values.items()}
     return {**facts, **named}
-
-
-def attachment(body: bytes, name: str) -> Response:
-    """Return a file to be saved, never shown."""
-    response = Response(body, mimetype=KINDS[name.rsplit(".", 1)[-1]])
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
-
-
-def bounded(number: int) -> int:
-    """Return a number that a database can hold, else answer 404."""
-    if number >= 2**63:
-        abort(404)
-    return number

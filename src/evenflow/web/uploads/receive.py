@@ -17,19 +17,17 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from flask import abort
-from werkzeug.exceptions import Conflict
-
 from evenflow.errors import DataError, StorageError
 from evenflow.files import storage_error
 from evenflow.web.frame.context import web
-from evenflow.web.frame.large_bodies import Readable, lock, spool
+from evenflow.web.frame.large_bodies import Readable, lock, most_bytes, spool
 from evenflow.web.frame.large_bodies import copy as _copy
 from evenflow.web.frame.permissions import audit
 from evenflow.web.jobs import queue
-from evenflow.web.jobs.retention import remove
+from evenflow.web.store.data_folder import remove
 from evenflow.web.store.database import serialize
 from evenflow.web.store.tables import Job
+from evenflow.web.uploads.errors import NoSuchUploadError, OffsetError, TooLargeError
 from evenflow.web.uploads.file_kinds import kind_of, shown_name
 from evenflow.web.uploads.job import SENT
 
@@ -79,7 +77,7 @@ def receive(
         It is no file of records, there is no model, or too many jobs wait.
     StorageError
         The disk is full; nothing is left behind.
-    RequestEntityTooLarge
+    TooLargeError
         It has more bytes than ``max_upload_mb``.
     """
     bundle = _bundle(bundle)
@@ -103,7 +101,7 @@ def begin(user: Any, name: str, size: int, *, bundle: str = "") -> str:
         There is no model, or too much of this person is under way.
     StorageError
         There is no room for a file of that size.
-    RequestEntityTooLarge
+    TooLargeError
         It has more bytes than ``max_upload_mb``.
     """
     bundle = _bundle(bundle)
@@ -148,7 +146,7 @@ def append(user: Any, upload_id: str, at: int, stream: Readable) -> int:
 
     Raises
     ------
-    Conflict
+    OffsetError
         The pieces before it are not here, or it is here already; the response says
         where to go on. Or another piece is being written at this moment.
     DataError
@@ -174,7 +172,7 @@ def append(user: Any, upload_id: str, at: int, stream: Readable) -> int:
                 raise
             now_here = out.tell()
     except FileNotFoundError:
-        abort(404)
+        raise NoSuchUploadError from None
     except StorageError:
         remove(part)
         raise
@@ -261,19 +259,6 @@ def accept(
     return job
 
 
-def most_bytes() -> int:
-    """Return the most bytes of one file."""
-    return int(web.settings.max_upload_mb * 2**20)
-
-
-class _Elsewhere(Conflict):
-    """A piece that does not follow what is here."""
-
-    def __init__(self, here: int) -> None:
-        super().__init__(f"{here} bytes were received, expected the piece that follows")
-        self.here = here
-
-
 @contextmanager
 def _locked(upload_id: str) -> Iterator[None]:
     """Hold an upload's file, wherever it stands by now, against another request."""
@@ -293,7 +278,7 @@ def _follows(at: int, out: IO[bytes]) -> int:
     """Return how many bytes are here if a piece at ``at`` follows them, else 409."""
     here = os.fstat(out.fileno()).st_size
     if at != here:
-        raise _Elsewhere(here)
+        raise OffsetError(here)
     return here
 
 
@@ -304,14 +289,14 @@ def _finished(user: Any, upload_id: str) -> Job | None:
 
 def _mine(user: Any, upload_id: str) -> tuple[Path, dict[str, Any]]:
     if not _ID.fullmatch(upload_id):
-        abort(404)
+        raise NoSuchUploadError
     part = _part(upload_id)
     try:
         about: dict[str, Any] = json.loads((part / _META).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        abort(404)
+        raise NoSuchUploadError from None
     if about["owner"] != user.id:
-        abort(404)
+        raise NoSuchUploadError
     return part, about
 
 
@@ -391,8 +376,7 @@ def _beyond() -> NoReturn:
 
 
 def _too_large() -> NoReturn:
-    abort(
-        413,
+    raise TooLargeError(
         f"The file is larger than {web.settings.max_upload_mb:,.0f} MiB, the maximum "
-        "size. Split it, or upload it compressed as .gz",
+        "size. Split it, or upload it compressed as .gz"
     )

@@ -17,7 +17,7 @@ from evenflow.web.frame.lists import Page
 from evenflow.web.frame.permissions import require
 from evenflow.web.jobs import retention
 from evenflow.web.jobs.queue import LIVE
-from evenflow.web.pages.uploads import bp
+from evenflow.web.pages.uploads._blueprint import bp
 from evenflow.web.pages.uploads.acts import results_of, row_or_404, upload_or_404
 from evenflow.web.pages.uploads.sending import number_of
 from evenflow.web.store.tables import Alert, Job, now

@@ -28,21 +28,20 @@ from werkzeug.wrappers import Response as Answer
 from evenflow.errors import EvenflowError, StorageError
 from evenflow.runtime.writers import inert
 from evenflow.web.frame.context import web
-from evenflow.web.frame.large_bodies import spool
+from evenflow.web.frame.large_bodies import OVERHEAD, allow_large, most_bytes
 from evenflow.web.frame.lists import Page
 from evenflow.web.frame.permissions import require, visible
 from evenflow.web.jobs import retention
 from evenflow.web.jobs.queue import LIVE
-from evenflow.web.pages.uploads import bp
+from evenflow.web.pages.uploads._blueprint import bp
 from evenflow.web.record_form import examples
 from evenflow.web.store.tables import Job
 from evenflow.web.uploads import file_kinds, receive
+from evenflow.web.uploads.errors import OffsetError
 
 logger = logging.getLogger(__name__)
 
 PER_PAGE = 25
-OVERHEAD = 2**16
-"""Bytes of a form around its file."""
 View = Callable[..., Any]
 
 
@@ -73,7 +72,7 @@ def _index(error: str = "") -> str:
         kept_days=retention.days(web.db(), web.settings),
         settings=web.settings,
         part_bytes=receive.PART_BYTES,
-        most_bytes=receive.most_bytes(),
+        most_bytes=most_bytes(),
     )
 
 
@@ -129,14 +128,6 @@ def _set_limit(endpoint: str | None, _values: dict[str, Any] | None) -> None:
         allow_large()
 
 
-def allow_large() -> None:
-    """Let the request at hand bring a whole file; a form's goes to uploads' disk."""
-    real: Any = request._get_current_object()  # type: ignore[attr-defined]
-    real.max_content_length = receive.most_bytes() + OVERHEAD
-    real.max_form_parts = 8
-    real._get_file_stream = lambda *_args, **_kwargs: spool(web.home.uploads)
-
-
 @bp.post("")
 @require("viewer")
 def send() -> Answer:
@@ -149,7 +140,8 @@ def send() -> Answer:
     except StorageError:
         raise
     except EvenflowError as error:
-        return make_response(_index(_sentence(str(error))), 422)
+        status = getattr(error, "status", 422)
+        return make_response(_index(_sentence(str(error))), status)
     flash(f"{job.title} was uploaded and will be scored shortly.", "success")
     return redirect(url_for("uploads.show", job_id=job.id), code=303)
 
@@ -168,13 +160,12 @@ def spoken(view: View) -> View:
         except StorageError as error:
             logger.error("an upload could not be stored: %s", error)
             message, status = "The server's disk is full. Ask an administrator.", 507
+        except OffsetError as error:
+            return jsonify(error={"message": str(error)}, offset=error.here), 409
         except EvenflowError as error:
-            message, status = _sentence(str(error)), 422
+            message, status = _sentence(str(error)), getattr(error, "status", 422)
         except HTTPException as error:
             message, status = str(error.description), error.code or 500
-            here = getattr(error, "here", None)
-            if here is not None:
-                return jsonify(error={"message": message}, offset=here), status
         return jsonify(error={"message": message}), status
 
     return answered
