@@ -23,13 +23,12 @@ from werkzeug.wrappers import Response as Answer
 
 from evenflow.schema import BENIGN
 from evenflow.web.alerts import feedback as judgements
-from evenflow.web.charts import daily
 from evenflow.web.frame import lists
 from evenflow.web.frame.download import attachment
 from evenflow.web.frame.permissions import at_least, found_or_404, require
 from evenflow.web.pages import Entry
 from evenflow.web.store.tables import Record
-from evenflow.web.verdicts.stored import tell
+from evenflow.web.verdicts import stored
 
 bp = Blueprint("history", __name__, url_prefix="/records")
 NAV = (Entry(label="History", endpoint="history.index", icon="history", order=13),)
@@ -128,16 +127,12 @@ def feedback(number: int) -> Answer:
 def _page(
     record: Record, said: judgements.Judgement, *, is_stale: bool = False
 ) -> Answer:
-    told = tell(record, record.view)
-    shares = [(c["name"], c["probability"]) for c in told.view.get("classes", ())]
+    found = stored.of_row(record, record.view)
     page = render_template(
         "history/show.html",
         record=record,
         alert=record.alert,
-        told=told,
-        classes_chart=daily.class_shares(shares, told.knowledge.name)
-        if shares
-        else None,
+        stored=found,
         said=said,
         is_stale=is_stale,
         classes=judgements.classes_of(record.bundle, record.label),

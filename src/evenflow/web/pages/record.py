@@ -29,7 +29,6 @@ from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError
 from evenflow.runtime.bundle import Bundle
-from evenflow.runtime.detect import Verdict
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import found_or_404, require
 from evenflow.web.pages import Entry
@@ -43,7 +42,6 @@ from evenflow.web.record_form import (
 from evenflow.web.store.tables import Idempotency, Record
 from evenflow.web.trainings import manage
 from evenflow.web.verdicts import keep
-from evenflow.web.verdicts.stored import kept_view
 from evenflow.web.verdicts.view import VerdictView, explain_record
 
 bp = Blueprint("record", __name__)
@@ -138,22 +136,14 @@ def _kept(bundle: Bundle, record: Mapping[str, Value], view: VerdictView) -> int
     except IntegrityError:
         web.db.rollback()
         return _number(web.db.scalars(mine).one())
-    verdict = Verdict(
-        line=1,
-        label=view.label,
-        is_attack=view.is_attack,
-        probability=view.probability,
-        threshold=view.threshold,
-        classes={share.label: share.probability for share in view.classes},
-    )
     kept = keep.keep(
         web.db(),
         bundle,
         record,
-        verdict,
+        view.verdict,
         owner_id=current_user.id,
         source="form",
-        view=kept_view(view),
+        view=view,
     )
     answer.status, answer.body = 303, json.dumps({"record": kept.id}).encode()
     number = int(kept.id)

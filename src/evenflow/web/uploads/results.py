@@ -20,6 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from evenflow.errors import DataError
+from evenflow.runtime.detect import Verdict
 from evenflow.runtime.stream import VERDICT_COLUMNS
 
 FILE, REJECTS = "results.parquet", "rejects.jsonl"
@@ -140,6 +141,17 @@ class Results:
         if place >= len(lines) or lines[place] != line:
             return None
         return self._scan.slice(place, 1).collect().row(0, named=True)
+
+    def verdict(self, row: dict[str, Any]) -> Verdict:
+        """Return the verdict that a row of all columns holds."""
+        return Verdict(
+            line=row["line"],
+            label=row["verdict"],
+            is_attack=row["is_attack"],
+            probability=row["attack_probability"],
+            threshold=row["threshold"],
+            classes={label: row[f"p_{label}"] for label in self.classes},
+        )
 
     def values(self, row: dict[str, Any]) -> dict[str, Any]:
         """Return the source's own columns of a row, under their own names."""

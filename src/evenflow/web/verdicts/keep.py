@@ -16,6 +16,7 @@ from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict
 from evenflow.web.store.database import add_tallies
 from evenflow.web.store.tables import Alert, Record, now
+from evenflow.web.verdicts.view import VerdictView
 
 SERVICES = ("service", "proto_service", "l7_proto", "dst_port", "destination_port")
 """Columns that say what service was spoken, the first one found is taken."""
@@ -35,7 +36,7 @@ def keep(
     *,
     owner_id: int | None,
     source: str,
-    view: Mapping[str, Any] | None = None,
+    view: VerdictView | None = None,
 ) -> Record:
     """Add a record to the history and, if it is an attack, to the alerts.
 
@@ -51,8 +52,8 @@ def keep(
     owner_id : int, optional
         Whose record it is.
     source : {'form', 'api'}
-    view : mapping, optional
-        The explanation as it was shown.
+    view : VerdictView, optional
+        The verdict as it was shown.
 
     Returns
     -------
@@ -73,7 +74,8 @@ def keep(
         "service": service,
         "values": kept,
     }
-    record = Record(**common, is_attack=verdict.is_attack, view=dict(view or {}))
+    stored = {} if view is None else view.to_dict()
+    record = Record(**common, is_attack=verdict.is_attack, view=stored)
     session.add(record)
     session.flush()
     if verdict.is_attack:

@@ -20,13 +20,13 @@ from evenflow.web.jobs.queue import LIVE
 from evenflow.web.pages.uploads._blueprint import bp
 from evenflow.web.pages.uploads.acts import results_of, row_or_404, upload_or_404
 from evenflow.web.pages.uploads.sending import number_of
-from evenflow.web.store.tables import Alert, Job, now
-from evenflow.web.uploads import alerts, results
+from evenflow.web.store.tables import Alert, Job
+from evenflow.web.uploads import results
 from evenflow.web.uploads.delete import may_discard
 from evenflow.web.uploads.job import SENT
 from evenflow.web.uploads.results import REJECTS, SORTS, Filter, Results, Sort
+from evenflow.web.verdicts import stored
 from evenflow.web.verdicts.keep import SERVICES, SOURCES
-from evenflow.web.verdicts.stored import tell
 
 PER_PAGE = 50
 MOST_SHOWN = 6
@@ -84,22 +84,12 @@ def row(job_id: str, line: int) -> str:
     """Show one row, its verdict, and why."""
     job = upload_or_404(job_id)
     found, values = row_or_404(job, line)
-    made = alerts.alert(
-        found, values, job=job, names=(), at=job.ended_at or now(), bundle=_bundle(job)
-    )
-    # all values here: the cut is for what the database keeps
-    made["values"] = {k: v for k, v in found.values(values).items() if v is not None}
-    told = tell(Alert(**made))
-    shares = [(c["name"], c["probability"]) for c in told.view.get("classes", ())]
+    given = {k: v for k, v in found.values(values).items() if v is not None}
     return render_template(
         "uploads/row.html",
         **_common(job),
         line=line,
-        told=told,
-        verdict=values,
-        classes_chart=daily.class_shares(shares, told.knowledge.name)
-        if shares
-        else None,
+        stored=stored.shown(str(job.result["bundle"]), given, found.verdict(values)),
         alert=web.db.scalar(
             select(Alert).where(Alert.job_id == job.id, Alert.line == line)
         ),
@@ -223,7 +213,3 @@ def _page(
         prev_url=url(number - 1) if number > 1 else "",
         next_url=url(number + 1) if number < pages else "",
     )
-
-
-def _bundle(job: Job) -> str:
-    return str(job.result["bundle"])
