@@ -14,7 +14,7 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from evenflow.web.accounts.bearer import Caller
 from evenflow.web.alerts import change, feedback
-from evenflow.web.api import bodies, paging, schemas, searching
+from evenflow.web.api import bodies, paging, schemas
 from evenflow.web.api.bodies import Query
 from evenflow.web.api.bundles import found_bundle
 from evenflow.web.api.operations import Call, Group, Raw
@@ -23,6 +23,7 @@ from evenflow.web.api.score import in_use
 from evenflow.web.frame import errors
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment, pieces
+from evenflow.web.frame.lists import MOST_SEARCHED, holds
 from evenflow.web.frame.permissions import audit, may_see, visible
 from evenflow.web.store.database import serialize
 from evenflow.web.store.tables import Alert, AlertNote
@@ -47,7 +48,7 @@ class FilterQuery(Query):
         min_length=1,
         max_length=100,
         description="A text in service, source or values; searched for among the "
-        f"newest {searching.MOST_SEARCHED:,} alerts.",
+        f"newest {MOST_SEARCHED:,} alerts.",
     )
 
 
@@ -221,9 +222,10 @@ def _narrowed(caller: Caller, asked: FilterQuery) -> Select[Any]:
     if asked.judged is not None:
         none = Alert.judgement.is_(None)
         query = query.where(~none if asked.judged else none)
-    query = searching.between(query, Alert, asked.since, asked.until)
+    query = paging.between(query, Alert, asked.since, asked.until)
     if asked.q:
-        query = query.where(searching.holds(Alert, asked.q, caller, Alert.src))
+        columns = (Alert.service, Alert.label, Alert.src)
+        query = query.where(holds(Alert, asked.q, *columns, user=caller))
     return query
 
 

@@ -24,7 +24,13 @@ from werkzeug.wrappers import Response as Answer
 from evenflow.schema import BENIGN
 from evenflow.web.alerts import feedback as judgements
 from evenflow.web.frame import lists
-from evenflow.web.frame.download import attachment
+from evenflow.web.frame.download import (
+    MOST_DOWNLOADED,
+    as_csv,
+    as_json,
+    attachment,
+    downloaded,
+)
 from evenflow.web.frame.permissions import at_least, found_or_404, require
 from evenflow.web.pages import Entry
 from evenflow.web.store.tables import Record
@@ -66,7 +72,7 @@ def index() -> str:
         services=lists.services(),
         listed=list(lists.errors_of(asked, LABELS)),
         is_empty=not page.total and not asked.is_narrow,
-        most=lists.MOST_DOWNLOADED,
+        most=MOST_DOWNLOADED,
         searched=lists.MOST_SEARCHED,
     )
 
@@ -82,11 +88,11 @@ def download() -> Response:
     query = lists.listed(Record, asked, *_more(asked))
     # explanations are large and not in it
     query = query.options(joinedload(Record.alert), defer(Record.view))
-    rows: Sequence[Record] = lists.downloaded(query)
+    rows: Sequence[Record] = downloaded(query)
     if kind == "csv":
-        body = lists.as_csv([flat(_facts(row), row.values) for row in rows])
+        body = as_csv([flat(_facts(row), row.values) for row in rows])
     else:
-        body = lists.as_json([{**_facts(r), "values": r.values} for r in rows])
+        body = as_json([{**_facts(r), "values": r.values} for r in rows])
     return attachment(body, f"records.{kind}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -20,16 +19,17 @@ from flask import (
 )
 from flask_security import current_user
 from pydantic_core import from_json
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import EvenflowError, StorageError
 from evenflow.runtime.writers import inert
+from evenflow.web.frame import lists
 from evenflow.web.frame.context import web
+from evenflow.web.frame.download import attachment
 from evenflow.web.frame.large_bodies import OVERHEAD, allow_large, most_bytes
-from evenflow.web.frame.lists import Page
 from evenflow.web.frame.permissions import require, visible
 from evenflow.web.jobs import retention
 from evenflow.web.jobs.queue import LIVE
@@ -81,36 +81,13 @@ def _found() -> dict[str, Any]:
     query = visible(select(Job), Job).where(Job.kind == "score")
     if whose == "mine":
         query = query.where(Job.owner_id == current_user.id)
-    total = int(web.db.scalar(query.with_only_columns(func.count())) or 0)
-    pages = max(1, math.ceil(total / PER_PAGE))
-    number = min(number_of("page", 1), pages)
-    jobs = web.db.scalars(
-        query.options(joinedload(Job.owner))
-        .order_by(Job.created_at.desc(), Job.id)
-        .limit(PER_PAGE)
-        .offset((number - 1) * PER_PAGE)
-    ).all()
-
-    def url(n: int) -> str:
-        return url_for("uploads.index", page=n, whose=whose or None)
-
-    page = Page(
-        number=number,
-        pages=pages,
-        total=total,
-        rows=jobs,
-        prev_url=url(number - 1) if number > 1 else "",
-        next_url=url(number + 1) if number < pages else "",
+    page = lists.page(
+        query.options(joinedload(Job.owner)).order_by(Job.created_at.desc(), Job.id),
+        per_page=PER_PAGE,
+        url=lambda n: url_for("uploads.index", page=n, whose=whose or None),
     )
-    is_live = any(job.state in LIVE for job in jobs)
+    is_live = any(job.state in LIVE for job in page.rows)
     return {"page": page, "whose": whose, "is_live": is_live, "live": LIVE}
-
-
-def number_of(name: str, usual: int) -> int:
-    """Return a whole number of the address, 1 or more."""
-    text = request.args.get(name, "")
-    is_number = text.isascii() and text.isdigit() and len(text) < 10
-    return max(1, int(text)) if is_number else usual
 
 
 @bp.url_value_preprocessor
@@ -241,7 +218,4 @@ def example() -> Answer:
         abort(404, "There is no active model yet, so there is no example for it.")
     rows = [found.row for found in examples(bundle, per_class=8)]
     frame = inert(bundle.golden.frame[rows], is_input=True)
-    response = make_response(frame.write_csv())
-    response.mimetype = "text/csv"
-    response.headers["Content-Disposition"] = 'attachment; filename="example.csv"'
-    return response
+    return attachment(frame.write_csv().encode(), "example.csv")
