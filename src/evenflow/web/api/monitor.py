@@ -16,7 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from evenflow.web.accounts import bearer
 from evenflow.web.frame.context import web
 from evenflow.web.monitor import metrics
-from evenflow.web.monitor.counters import Figures
+from evenflow.web.monitor.counters import Counters
 from evenflow.web.monitor.health import lacking
 from evenflow.web.settings import is_loopback
 
@@ -29,7 +29,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 def register(app: Flask) -> None:
     """Count an application's requests, and answer those who watch it."""
-    figures = app.extensions[metrics.KEY] = Figures()
+    counters = app.extensions[metrics.KEY] = Counters()
 
     @app.before_request
     def begin() -> None:
@@ -43,7 +43,7 @@ def register(app: Flask) -> None:
             took = time.perf_counter() - began
             # an address that is none has no endpoint: strangers make no new names
             endpoint = request.endpoint or "none"
-            figures.count(endpoint, method, response.status_code, took)
+            counters.count(endpoint, method, response.status_code, took)
         return response
 
     app.register_blueprint(bp)
@@ -54,8 +54,8 @@ def show() -> Response:
     """Answer with the figures of all processes, as Prometheus reads them."""
     if not is_local():
         bearer.caller(SCOPE)
-    figures: Figures = current_app.extensions[metrics.KEY]
-    text = metrics.exposition(figures, web.db())
+    counters: Counters = current_app.extensions[metrics.KEY]
+    text = metrics.exposition(counters, web.db())
     return Response(text, content_type=CONTENT_TYPE_LATEST)
 
 

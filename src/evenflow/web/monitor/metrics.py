@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from evenflow.web.monitor.counters import Figures
+from evenflow.web.monitor.counters import Counters
 from evenflow.web.store.tables import Audit, Job, Tally, now
 
 KEY = "evenflow.metrics"
@@ -32,17 +32,17 @@ FAILED = ("login.failed", "code.failed")
 def count_verdict(label: str, n: int = 1) -> None:
     """Count records judged."""
     if n:
-        figures: Figures = current_app.extensions[KEY]
-        figures.count_verdict(label, n)
+        counters: Counters = current_app.extensions[KEY]
+        counters.count_verdict(label, n)
 
 
-def exposition(figures: Figures, session: Session) -> bytes:
+def exposition(counters: Counters, session: Session) -> bytes:
     """Return the figures of all processes, as Prometheus reads them."""
     counted = CollectorRegistry()
     try:
         multiprocess.MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
     except (ValueError, TypeError):  # one process, in a test: it has all figures
-        counted = figures.registry
+        counted = counters.registry
     stored = CollectorRegistry()
     stored.register(Stored(session))
     return generate_latest(counted) + generate_latest(stored)
