@@ -193,6 +193,99 @@ def test_an_import_inside_a_function_is_seen_and_one_for_types_is_not(tmp_path):
     assert "evenflow.api" not in [name for name, _ in imports(path)]
 
 
+def dotted(path):
+    """Return a file's name as an import writes it."""
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def is_private_elsewhere(mine, name):
+    """Return whether ``name`` holds an underscored module of a folder that is not
+    around the file ``mine``."""
+    parts = name.split(".")
+    for i, part in enumerate(parts):
+        if part.startswith("_") and not part.startswith("__"):
+            return not f"{mine}.".startswith(".".join(parts[:i]) + ".")
+    return False
+
+
+def test_a_module_with_an_underscore_is_imported_in_its_own_folder_alone():
+    assert not [
+        f"{where(path)} imports {name}"
+        for path in FILES
+        for name, _ in imports(path)
+        if name.startswith("evenflow.") and is_private_elsewhere(dotted(path), name)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mine", "name", "is_refused"),
+    [
+        ("evenflow.web.alerts.change", "evenflow.runtime._parquet.read", True),
+        ("evenflow.web.pages.alerts", "evenflow.web.pages.admin._blueprint", True),
+        ("evenflow.runtime.stream", "evenflow.runtime._parquet", False),
+        ("evenflow.prepare.balance", "evenflow.prepare.balance._sampler", False),
+        ("evenflow.cli", "evenflow.__version__", False),
+    ],
+)
+def test_a_private_import_is_found(mine, name, is_refused):
+    assert is_private_elsewhere(mine, name) == is_refused
+
+
+ASKS = ("frame/", "accounts/", "pages/", "api/", "__init__.py")
+"""Files of the web that may read a request and end it; all others take arguments."""
+
+
+def breaks_a_rule_of_the_web(mine, name):
+    """Return whether a file of ``web/`` at the place ``mine`` may not import
+    ``name``."""
+    folder, web = mine.split("/")[0], "evenflow.web."
+    if name in ("flask.request", "flask.abort") and not mine.startswith(ASKS):
+        return True
+    is_job = folder == "jobs" or mine.endswith("/job.py")
+    if is_job and name.split(".")[0].startswith("flask"):
+        return True
+    other = {"api": "pages", "pages": "api"}.get(folder)
+    if other and f"{name}.".startswith(f"{web}{other}."):
+        return True
+    if folder == "pages" and name.startswith(f"{web}pages."):
+        own, theirs = mine.split("/")[1].removesuffix(".py"), name.split(".")[3]
+        is_page = theirs in {file.stem for file in (ROOT / "web/pages").iterdir()}
+        return own not in ("__init__", theirs) and is_page
+    return False
+
+
+def test_the_web_is_found_by_noun_and_its_parts_stay_apart():
+    web = ROOT / "web"
+    assert not [
+        f"{where(path)} imports {name}"
+        for path in FILES
+        if path.is_relative_to(web)
+        for name, _ in imports(path)
+        if breaks_a_rule_of_the_web(path.relative_to(web).as_posix(), name)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mine", "name", "is_refused"),
+    [
+        ("api/uploads.py", "evenflow.web.pages.uploads.downloads", True),
+        ("pages/api.py", "evenflow.web.api", True),
+        ("pages/dashboard/__init__.py", "evenflow.web.pages.record.bp", True),
+        ("alerts/feedback.py", "flask.request", True),
+        ("uploads/receive.py", "flask.abort", True),
+        ("jobs/worker.py", "flask.Flask", True),
+        ("uploads/job.py", "flask_security.current_user", True),
+        ("pages/uploads/acts.py", "evenflow.web.pages.uploads._blueprint.bp", False),
+        ("pages/record.py", "evenflow.web.pages.Entry", False),
+        ("pages/record.py", "flask.request", False),
+        ("alerts/feedback.py", "flask_security.current_user", False),
+    ],
+)
+def test_a_forbidden_import_in_the_web_is_found(mine, name, is_refused):
+    assert breaks_a_rule_of_the_web(mine, name) == is_refused
+
+
 EAGER = {
     "torch": {
         "learn/checkpoint.py", "learn/devices.py", "learn/loop.py", "learn/network.py",

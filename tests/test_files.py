@@ -16,7 +16,7 @@ import pytest
 
 from evenflow.errors import BusyError, StorageError
 from evenflow.files import is_stream, owned, replacing, write_json, write_text
-from evenflow.runtime._writers import binary, writer
+from evenflow.runtime.writers import binary, writer
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):

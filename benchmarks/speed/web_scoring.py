@@ -32,7 +32,7 @@ from typing import Any
 import _measure
 
 from evenflow.runtime import bundle as bundles
-from evenflow.web import api, create_app, open_database
+from evenflow.web import api, create_app
 from evenflow.web.accounts import api_keys
 from evenflow.web.api import operations, schemas, score
 from evenflow.web.models import importing
@@ -41,6 +41,7 @@ from evenflow.web.serve import server
 from evenflow.web.settings import Settings
 from evenflow.web.store import migrations
 from evenflow.web.store.data_folder import open_home
+from evenflow.web.store.database import open_database
 from evenflow.web.store.tables import User
 
 ROUTES = ("/api/v1/score", "/api/v1/constant")

@@ -203,7 +203,7 @@ def test_both_explanations_agree_on_the_side_and_name_the_class_called(
     for word, (row, label) in called.items():
         record = table.row(row - 1, named=True)
         view = explain_record(evenflow.load_bundle(tmp_path / "b"), record)
-        assert (view.label, view.told[0].column) == (label, f"x_{word}"), "on the web"
+        assert (view.label, view.top[0].column) == (label, f"x_{word}"), "on the web"
         row_words = ("explain", tmp_path / "b", tmp_path / "f.csv", "--row", row)
         for method in ("shap", "occlusion"):
             done = run(*row_words, "--method", method, "--json")

@@ -26,7 +26,7 @@ import json, resource, sys, time
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_DATA, (2 << 30, 2 << 30))
 from evenflow.errors import EvenflowError
-from evenflow.runtime._limits import Limits
+from evenflow.runtime.limits import Limits
 from evenflow.runtime.records import read_records
 from evenflow.schema import Column, Schema
 schema = Schema(

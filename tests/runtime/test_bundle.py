@@ -25,8 +25,8 @@ from evenflow.prepare.features import Preprocessor
 from evenflow.runtime import _model
 from evenflow.runtime import bundle as bundles
 from evenflow.runtime._arrays import pack, unpack
-from evenflow.runtime._folder import LIMITS, sha256
 from evenflow.runtime.bundle import Bundle
+from evenflow.runtime.folder import LIMITS, sha256
 from evenflow.runtime.verify import verify
 from evenflow.schema import Table
 

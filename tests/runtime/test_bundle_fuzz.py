@@ -18,7 +18,7 @@ resource.setrlimit(resource.RLIMIT_AS, (6 * 2**30, 6 * 2**30))
 resource.setrlimit(resource.RLIMIT_CPU, (120, 121))
 from evenflow.errors import BundleError
 from evenflow.runtime import bundle as bundles
-from evenflow.runtime._folder import read_folder, sha256
+from evenflow.runtime.folder import read_folder, sha256
 
 folder, seed, n_tries = Path(sys.argv[1]), *map(int, sys.argv[2:4])
 ODD = [0, 1, 127, 128, 255, *b'"-+e{}[],.:0123456789']

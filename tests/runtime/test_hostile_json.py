@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from evenflow.errors import BundleError
 from evenflow.runtime import bundle as bundles
-from evenflow.runtime._folder import sha256
+from evenflow.runtime.folder import sha256
 
 NAMES = ["manifest.json", "preprocessor.json", "decision.json"]
 JUNK: list[Any] = [

@@ -11,8 +11,8 @@ import pytest
 
 from evenflow.errors import DataError
 from evenflow.runtime import _parquet_guard
-from evenflow.runtime._limits import Limits
 from evenflow.runtime._thrift import ThriftError, struct
+from evenflow.runtime.limits import Limits
 from evenflow.runtime.records import read_records
 from evenflow.schema import Column, Schema
 from evenflow.text.raw import MAX_COLUMNS

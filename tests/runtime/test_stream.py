@@ -18,10 +18,10 @@ import pytest
 
 from evenflow.errors import DataError, StorageError
 from evenflow.progress import Event, Progress
-from evenflow.runtime._writers import inert
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import verdicts
 from evenflow.runtime.stream import score_file
+from evenflow.runtime.writers import inert
 from evenflow.schema import Table
 
 

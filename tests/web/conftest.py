@@ -36,14 +36,14 @@ from evenflow.recipe import Recipe
 from evenflow.runtime import bundle as bundles
 from evenflow.runtime.bundle import Bundle
 from evenflow.schema import Table
-from evenflow.web import create_app, open_database
+from evenflow.web import create_app
 from evenflow.web.accounts import api_keys, passwords
 from evenflow.web.frame.context import KEY
 from evenflow.web.models.detectors import Detectors
 from evenflow.web.settings import Settings
 from evenflow.web.store import migrations
 from evenflow.web.store.data_folder import open_home
-from evenflow.web.store.database import Database, sqlite_url
+from evenflow.web.store.database import Database, open_database, sqlite_url
 from evenflow.web.store.tables import User, now
 
 N_ROWS = 2_000

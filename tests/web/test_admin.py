@@ -199,7 +199,7 @@ def test_the_log_is_filtered(app, people):
     table = page[page.index("<tbody>") : page.index("</tbody>")]
     assert table.count("<tr>") == 1
     assert "No line matches" in admin.get("/admin/audit?since=2999-01-01").text
-    assert "type a day" in admin.get("/admin/audit?since=yesterday").text
+    assert "expected a day" in admin.get("/admin/audit?since=yesterday").text
     assert admin.get("/admin/audit?until=9999-12-31").status_code == 200
     assert admin.get("/admin/audit?page=99999999999").status_code == 200
 

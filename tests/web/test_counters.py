@@ -89,7 +89,7 @@ def test_figures_are_taken_over_in_files_that_never_grow(settings, tmp_path):
 def test_names_without_end_are_counted_as_other(monkeypatch):
     monkeypatch.setattr(counters, "MOST_SERIES", 3)
     monkeypatch.setattr(counters, "MOST_VERDICTS", 3)
-    found = counters.Figures()
+    found = counters.Counters()
     for number in range(50):
         found.count("page", "GET", number, 0.1)
         found.count_verdict(f"class {number}", 2)
@@ -101,7 +101,7 @@ def test_names_without_end_are_counted_as_other(monkeypatch):
 
 
 def test_what_goes_wrong_while_counting_stops_the_counting_alone(caplog):
-    found = counters.Figures()
+    found = counters.Counters()
 
     def fail(*_):
         raise OSError("the disk is gone")

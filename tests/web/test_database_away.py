@@ -10,11 +10,11 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError, PendingRollbackError
 
 from evenflow.errors import StorageError
-from evenflow.web import create_app, open_database
+from evenflow.web import create_app
 from evenflow.web.frame.context import KEY
 from evenflow.web.models import detectors
 from evenflow.web.store import migrations
-from evenflow.web.store.database import reached
+from evenflow.web.store.database import open_database, reached
 from evenflow.web.store.tables import Setting
 
 ALIVE = {"/healthz": 200, "/static/app.css": 200}

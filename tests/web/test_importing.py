@@ -11,12 +11,12 @@ import sys
 import pytest
 
 from evenflow.errors import BundleError, DataError
-from evenflow.web import open_database
 from evenflow.web.models import importing
 from evenflow.web.models.detectors import Detectors
 from evenflow.web.settings import Settings
 from evenflow.web.store import folder_lock, migrations
 from evenflow.web.store.data_folder import open_home
+from evenflow.web.store.database import open_database
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_a_bundle_that_ends_the_process_leaves_nothing_for_the_next_start(
     code = """
 import os, signal, sys
 from pathlib import Path
-from evenflow.web import open_database
+from evenflow.web.store.database import open_database
 from evenflow.web.models import importing
 from evenflow.web.store import migrations
 from evenflow.web.store.data_folder import open_home

@@ -166,7 +166,7 @@ def test_pushes_are_told_in_words_with_units_the_strongest_first(
     views: dict[str, VerdictView],
 ) -> None:
     attack = views["u2r"]
-    assert 1 <= len(attack.told) <= 5
+    assert 1 <= len(attack.top) <= 5
     strength = [abs(p.push) for p in attack.pushes]
     assert strength == sorted(strength, reverse=True)
     shell = next(p for p in attack.pushes if p.column == "root_shell")
@@ -203,7 +203,7 @@ def test_a_row_like_any_normal_one_has_nothing_to_explain(bundle: Bundle) -> Non
     calm = int(np.flatnonzero(~scores.is_attack)[0])
     view = explain_record(bundle, bundle.reference.frame.row(calm, named=True))
     assert view.is_explained
-    assert view.pushes == view.told == view.turning == ()
+    assert view.pushes == view.top == view.turning == ()
     assert view.chart is None
     assert view.chart_alt == ""
     assert any("equals a normal record" in note for note in view.notes)
@@ -312,5 +312,5 @@ def test_the_view_is_plain_json(views: dict[str, VerdictView]) -> None:
     for view in views.values():
         value = view.to_dict()
         assert json.loads(json.dumps(value, allow_nan=False)) == value
-        assert value["about"]["next_steps"]
+        assert VerdictView.from_dict(json.loads(json.dumps(value))) == view
         assert value["explanation"]["text"] == view.turning_text

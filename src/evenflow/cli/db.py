@@ -107,10 +107,9 @@ def adopt(home: Path | None, config: Path | None, **given: Any) -> None:
 @contextmanager
 def _alone(settings: Settings) -> Iterator[tuple[Home, Database]]:
     """Yield data folder and database while no server uses them."""
-    from evenflow.web import open_database
     from evenflow.web.store import data_folder as homes
     from evenflow.web.store import folder_lock
-    from evenflow.web.store.database import reached
+    from evenflow.web.store.database import open_database, reached
 
     with folder_lock.alone(settings.home):
         database, before = open_database(settings), os.umask(0o077)

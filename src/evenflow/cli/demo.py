@@ -158,8 +158,8 @@ def _score(name: str, roots: Sequence[Path], output: Path, bundle: Path) -> Path
     from evenflow import datasets
     from evenflow.files import replacing
     from evenflow.runtime import bundle as bundles
-    from evenflow.runtime._writers import inert
     from evenflow.runtime.stream import score_file
+    from evenflow.runtime.writers import inert
 
     test = datasets.load(name, "test", folders=roots)
     rng = np.random.default_rng(1)

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from evenflow.runtime.bundle import Bundle
     from evenflow.schema import Table
 
-SHOWN = 5
-
 
 @click.command(cls=Command, short_help="Explain the verdict of BUNDLE on one record.")
 @click.argument("bundle", type=options.PATH)
@@ -112,6 +110,7 @@ def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
     """Return exact values of a tree ensemble, in the form of an explanation."""
     from evenflow.judge.tree_shap import tree_shap
     from evenflow.runtime.detect import verdicts
+    from evenflow.runtime.explanation import n_mentioned
 
     schema, prepare = bundle.schema, bundle.preprocessor
     scores = bundle.decide(record)
@@ -143,7 +142,7 @@ def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
         f"The {found.quantity} is {found.value:.3g}; its mean over benign records is "
         f"{found.base:.3g}.",
     ]
-    for c in contributions[:SHOWN]:
+    for c in contributions[: n_mentioned([c["push"] for c in contributions])]:
         towards = "attack" if c["push"] > 0 else "benign"
         lines.append(
             f"{c['column']} is {_said(c['value'])} (typical of benign traffic: "

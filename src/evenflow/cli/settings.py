@@ -144,10 +144,9 @@ def opened(settings: Settings) -> Iterator[Database]:
     StorageError
         It does not belong to the data folder.
     """
-    from evenflow.web import open_database
     from evenflow.web.store import migrations, pairing
     from evenflow.web.store.data_folder import Home
-    from evenflow.web.store.database import reached
+    from evenflow.web.store.database import open_database, reached
 
     found, before = open_database(settings), os.umask(0o077)
     try:

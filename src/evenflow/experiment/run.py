@@ -217,7 +217,7 @@ def _experiment(
     from evenflow.judge.report import judge
     from evenflow.learn.training import train
     from evenflow.prepare.leaks import Shared
-    from evenflow.runtime._contents import check_recipe, check_table
+    from evenflow.runtime.contents import check_recipe, check_table
 
     check_recipe(recipe.to_dict())
     said: list[str] = []

@@ -13,8 +13,7 @@ from evenflow import registry
 from evenflow.errors import DataError
 from evenflow.learn.fitting import Rows
 from evenflow.learn.log import Log, named
-from evenflow.prepare import kept
-from evenflow.prepare.balance import _outside
+from evenflow.prepare import balance, kept
 from evenflow.progress import Event, Note
 from evenflow.recipe import Recipe
 
@@ -55,7 +54,7 @@ class Balancing:
 
     def _balanced(self, rows: Rows) -> Rows:
         part, seed = self.recipe.balance, self.recipe.seed
-        sampler = _outside.make(part.name, part.params, seed)
+        sampler = balance.make(part.name, part.params, seed)
 
         def on_event(event: Event) -> None:
             if isinstance(event, Note):

@@ -8,7 +8,7 @@ from evenflow.errors import BundleError, is_out_of_memory
 from evenflow.inference import open_session
 from evenflow.onnx_guard import check_model
 from evenflow.prepare.features import Preprocessor
-from evenflow.runtime._folder import AGAIN
+from evenflow.runtime.folder import AGAIN
 from evenflow.schema import Schema
 
 

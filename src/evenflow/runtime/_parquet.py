@@ -12,8 +12,8 @@ import polars as pl
 from evenflow.conform import match_columns, unique_names
 from evenflow.errors import DataError
 from evenflow.runtime import _parquet_guard
-from evenflow.runtime._limits import Limits
 from evenflow.runtime._printable import n_bytes, printable
+from evenflow.runtime.limits import Limits
 from evenflow.schema import Schema
 from evenflow.text.raw import Raw
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from evenflow.errors import DataError
-from evenflow.runtime._limits import Limits
 from evenflow.runtime._thrift import ThriftError, struct
+from evenflow.runtime.limits import Limits
 from evenflow.text.raw import MAX_COLUMNS
 
 MAGIC = b"PAR1"

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from evenflow.runtime._arrays import Arrays, unpack
-from evenflow.runtime._contents import MAX_ROWS
+from evenflow.runtime.contents import MAX_ROWS
 from evenflow.schema import Schema, Table
 
 NULL = "\0"

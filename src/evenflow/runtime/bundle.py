@@ -24,7 +24,10 @@ from evenflow.errors import BundleError, DataError
 from evenflow.frames import to_table
 from evenflow.prepare.features import Preprocessor
 from evenflow.runtime._arrays import pack
-from evenflow.runtime._folder import (
+from evenflow.runtime._model import open_model
+from evenflow.runtime._rows import pack_codes, pack_rows
+from evenflow.runtime.detect import Verdict, verdicts
+from evenflow.runtime.folder import (
     AGAIN,
     LIMITS,
     read_folder,
@@ -32,11 +35,8 @@ from evenflow.runtime._folder import (
     to_json,
     write_folder,
 )
-from evenflow.runtime._model import open_model
-from evenflow.runtime._parts import FORMAT, Parts, read_parts
-from evenflow.runtime._rows import pack_codes, pack_rows
-from evenflow.runtime.detect import Verdict, verdicts
 from evenflow.runtime.judging import judge, word
+from evenflow.runtime.parts import FORMAT, Parts, read_parts
 from evenflow.schema import Column, Schema, Table
 
 TOLERANCE = 1e-4

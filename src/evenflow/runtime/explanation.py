@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +42,8 @@ class Contribution:
 
     def sentence(self) -> str:
         """Return the contribution in plain words."""
-        has = _said(self.value, self.unit)
-        normal = _said(self.normal_value, self.unit)
+        has = said(self.value, self.unit)
+        normal = said(self.normal_value, self.unit)
         return (
             f"{self.column} is {has} where similar benign traffic has {normal}: "
             f"contributes {self.push:+.2f} {self.direction}."
@@ -85,8 +86,7 @@ class Explanation:
                 "The model calls no benign reference record benign; compared with the "
                 "least suspicious one."
             )
-        least = SLIGHT * max((abs(c.push) for c in parts), default=0.0)
-        shown = [c for c in parts if abs(c.push) > least][:SHOWN]
+        shown = parts[: n_mentioned([c.push for c in parts])]
         lines += [c.sentence() for c in shown]
         if rest := len(parts) - len(shown):
             columns = "column differs" if rest == 1 else "columns differ"
@@ -109,7 +109,14 @@ class Explanation:
         }
 
 
-def _said(value: float | str | None, unit: str) -> str:
+def n_mentioned(pushes: Sequence[float]) -> int:
+    """Return how many of the pushes, the strongest first, are worth a sentence."""
+    least = SLIGHT * max((abs(push) for push in pushes), default=0.0)
+    return sum(abs(push) > least for push in pushes[:SHOWN])
+
+
+def said(value: float | str | None, unit: str) -> str:
+    """Return a value with its unit, as a person writes it."""
     if value is None:
         return "missing"
     if isinstance(value, str):

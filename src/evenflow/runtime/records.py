@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from evenflow.conform import BadRow, check, with_text
 from evenflow.errors import DataError
 from evenflow.runtime import _json_lines, _parquet
-from evenflow.runtime._limits import Limits, bounded, counted
+from evenflow.runtime.limits import Limits, bounded, counted
 from evenflow.schema import Schema, Table
 from evenflow.text import delimited
 from evenflow.text.blocks import MAX_MEMBERS, chunks, lines, plain

@@ -20,12 +20,12 @@ from evenflow.conform import BadRow, with_text
 from evenflow.decision import Scores
 from evenflow.errors import DataError, StorageError
 from evenflow.progress import Note, OnEvent, Progress, ignore
-from evenflow.runtime._limits import Limits
-from evenflow.runtime._writers import OutputFormat, binary, writer
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import attack_probability, sigmoid
 from evenflow.runtime.judging import judge
+from evenflow.runtime.limits import Limits
 from evenflow.runtime.records import Batch, Format, read_records
+from evenflow.runtime.writers import OutputFormat, binary, writer
 from evenflow.text.raw import Findings
 
 OnBadRow = Literal["stop", "reject"]

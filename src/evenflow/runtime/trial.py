@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from evenflow.errors import BundleError
-from evenflow.runtime._folder import AGAIN, LIMITS, SUMS, sha256
+from evenflow.runtime.folder import AGAIN, LIMITS, SUMS, sha256
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from evenflow.runtime import trial
-from evenflow.runtime._folder import LIMITS
-from evenflow.runtime._parts import FORMAT
 from evenflow.runtime.bundle import load
+from evenflow.runtime.folder import LIMITS
+from evenflow.runtime.parts import FORMAT
 
 
 def verify(folder: Path) -> list[str]:

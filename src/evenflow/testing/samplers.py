@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from evenflow.errors import DataError
-from evenflow.prepare.balance._outside import Outside
-from evenflow.prepare.balance._sampler import Sampler
+from evenflow.prepare.balance import Outside, Sampler
 from evenflow.prepare.layout import Layout
 from evenflow.progress import Event, Progress
 from evenflow.testing.promises import SIZES, Checked, Labels, Matrix, made_up

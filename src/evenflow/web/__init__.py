@@ -25,7 +25,7 @@ from evenflow.web.models.detectors import Detectors
 from evenflow.web.settings import Settings
 from evenflow.web.store import migrations
 from evenflow.web.store.data_folder import open_home
-from evenflow.web.store.database import Database, is_away, sqlite_url
+from evenflow.web.store.database import Database, is_away, open_database
 
 __all__ = ["Settings", "create_app"]
 
@@ -83,12 +83,6 @@ def create_app(settings: Settings) -> Flask:
         n = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
     return app
-
-
-def open_database(settings: Settings) -> Database:
-    """Return the database that the settings name."""
-    url = settings.database or sqlite_url(open_home(settings.home).database)
-    return Database(url, pool_size=settings.threads + 2)
 
 
 def _check_version(app: Flask, database: Database) -> None:

@@ -12,10 +12,10 @@ from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
-from werkzeug.exceptions import Conflict
 
 from evenflow.web.frame.context import KEY
 from evenflow.web.uploads import receive
+from evenflow.web.uploads.errors import OffsetError
 from evenflow.web.uploads.job import SENT
 
 
@@ -153,7 +153,7 @@ def test_a_piece_that_came_first_wins_over_one_that_is_still_being_sent(
         if not pieces.client.get(begun["url"]).json["offset"]:
             assert pieces.put(begun, 0, sample[:100]).json == {"offset": 100}
 
-    with app.test_request_context(), pytest.raises(Conflict) as caught:
+    with app.test_request_context(), pytest.raises(OffsetError) as caught:
         receive.append(user, begun["id"], 0, Stream(sample, meanwhile))
     assert caught.value.here == 100
     assert pieces.client.get(begun["url"]).json == {"offset": 100}

@@ -10,17 +10,20 @@ shared parts.
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from evenflow.prepare.balance._outside import Outside, make
     from evenflow.prepare.balance._sampler import Sampler
 
-__all__ = ["Sampler"]
+__all__ = ["Outside", "Sampler", "make"]
+
+_PARTS = {"Outside": "_outside", "Sampler": "_sampler", "make": "_outside"}
 
 
 def __getattr__(name: str) -> Any:
-    if name != "Sampler":
+    if name not in _PARTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from evenflow.prepare.balance._sampler import Sampler  # scikit-learn is slow
-
-    return Sampler
+    # scikit-learn is slow to import
+    return getattr(importlib.import_module(f"{__name__}.{_PARTS[name]}"), name)

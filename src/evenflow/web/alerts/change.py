@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from evenflow.conform import conform, fold
 from evenflow.errors import DataError
-from evenflow.runtime._writers import OutputFormat, writer
+from evenflow.runtime.writers import OutputFormat, writer
 from evenflow.schema import Schema
 from evenflow.web.frame.permissions import audit
 from evenflow.web.store.tables import ALERT_STATES, JUDGEMENTS, Alert, User, now

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import request
 from flask_security import current_user
 from sqlalchemy import func, select
 
@@ -65,11 +64,15 @@ def of_alert(alert: Alert | None) -> Judgement:
     )
 
 
-def sent(classes: list[str], *, label: str, has_state: bool) -> Judgement:
+def sent(
+    form: Mapping[str, str], classes: list[str], *, label: str, has_state: bool
+) -> Judgement:
     """Return what was sent, with what is wrong about it.
 
     Parameters
     ----------
+    form : mapping of str to str
+        What was typed.
     classes : list of str
         Classes it may be.
     label : str
@@ -78,7 +81,7 @@ def sent(classes: list[str], *, label: str, has_state: bool) -> Judgement:
         Whether the form holds the alert's state.
     """
     typed = {
-        name: request.form.get(name, "").replace("\0", "").strip()
+        name: form.get(name, "").replace("\0", "").strip()
         for name in ("version", "state", "judgement", "true_label", "note")
     }
     errors: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, request
@@ -14,12 +15,13 @@ from evenflow.web.api import (
     batch,  # noqa: F401 (it adds to the group of score)
     bundles,
     me,
+    monitor,
     openapi,
     records,
     score,
     uploads,
 )
-from evenflow.web.monitor import health, metrics
+from evenflow.web.frame.context import KEY as WEB
 
 PREFIX = "/api/v1"
 GROUPS = (
@@ -31,6 +33,7 @@ GROUPS = (
     me.group,
 )
 KEY = "evenflow.openapi"
+"""Under which an application carries what makes its document; the page reads it."""
 
 
 def register(app: Flask) -> None:
@@ -44,20 +47,18 @@ def register(app: Flask) -> None:
     # no cookie counts here, so no other page can make a browser ask anything
     protect: CSRFProtect = app.extensions["csrf"]
     protect.exempt(blueprint)
+    settings = app.extensions[WEB].settings
+    # made at the first question: it takes a while
+    app.extensions[KEY] = cache(lambda: openapi.document(GROUPS, settings))
     bearer.register(app)
-    metrics.register(app)
+    monitor.register(app)
     app.register_blueprint(blueprint)
-    app.register_blueprint(health.bp)
 
 
 def document() -> dict[str, Any]:
     """Return the application's OpenAPI document."""
-    found: dict[str, Any] | None = current_app.extensions.get(KEY)
-    if found is None:
-        from evenflow.web.frame.context import web
-
-        found = current_app.extensions[KEY] = openapi.document(GROUPS, web.settings)
-    return found
+    made: dict[str, Any] = current_app.extensions[KEY]()
+    return made
 
 
 def serve_document() -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
 from datetime import datetime
 from typing import IO, Any, BinaryIO, Literal, cast
 
@@ -16,7 +15,7 @@ from sqlalchemy.orm import joinedload, selectinload
 from evenflow.errors import DataError
 from evenflow.web.accounts.bearer import Caller
 from evenflow.web.alerts import change, feedback
-from evenflow.web.api import bodies, paging, schemas, searching
+from evenflow.web.api import bodies, paging, schemas
 from evenflow.web.api.bodies import Query
 from evenflow.web.api.bundles import found_bundle
 from evenflow.web.api.operations import Call, Group, Raw
@@ -24,14 +23,14 @@ from evenflow.web.api.paging import Paged, Part
 from evenflow.web.api.score import in_use
 from evenflow.web.frame import errors
 from evenflow.web.frame.context import web
+from evenflow.web.frame.download import attachment, pieces
+from evenflow.web.frame.lists import MOST_SEARCHED, holds
 from evenflow.web.frame.permissions import audit, may_see, visible
-from evenflow.web.pages.uploads import downloads
 from evenflow.web.store.tables import Alert, AlertNote
 
 group = Group("Alerts", "Records scored as attacks, and the feedback of analysts.")
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,9})"?')
 IN_MEMORY = 2**23
-READ_BYTES = 2**18
 
 
 class FilterQuery(Query):
@@ -49,7 +48,7 @@ class FilterQuery(Query):
         min_length=1,
         max_length=100,
         description="A text in service, source or values; searched for among the "
-        f"newest {searching.MOST_SEARCHED:,} alerts.",
+        f"newest {MOST_SEARCHED:,} alerts.",
     )
 
 
@@ -205,18 +204,10 @@ def export_alerts(call: Call[ExportQuery, None]) -> Response:
         raise
     audit("alert.export", f"labelled.{kind}", user=call.caller, rows=n)
     sink.seek(0)
-    response = Response(_pieces(sink), mimetype=downloads.TYPES[kind])
+    response = attachment(pieces(cast("IO[bytes]", sink)), f"labelled.{kind}")
     response.call_on_close(sink.close)  # where nobody reads it
     response.headers["Records-Read"] = str(n)
-    name = f'attachment; filename="labelled.{kind}"'
-    response.headers["Content-Disposition"] = name
     return response
-
-
-def _pieces(sink: IO[bytes]) -> Iterator[bytes]:
-    with sink:
-        while data := sink.read(READ_BYTES):
-            yield data
 
 
 def _narrowed(caller: Caller, asked: FilterQuery) -> Select[Any]:
@@ -228,9 +219,10 @@ def _narrowed(caller: Caller, asked: FilterQuery) -> Select[Any]:
     if asked.judged is not None:
         none = Alert.judgement.is_(None)
         query = query.where(~none if asked.judged else none)
-    query = searching.between(query, Alert, asked.since, asked.until)
+    query = paging.between(query, Alert, asked.since, asked.until)
     if asked.q:
-        query = query.where(searching.holds(Alert, asked.q, caller, Alert.src))
+        columns = (Alert.service, Alert.label, Alert.src)
+        query = query.where(holds(Alert, asked.q, *columns, user=caller))
     return query
 
 

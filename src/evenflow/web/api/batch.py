@@ -14,11 +14,11 @@ from pydantic_core import to_json
 from evenflow.conform import BadRow
 from evenflow.errors import DataError
 from evenflow.runtime import stream
-from evenflow.runtime._limits import Limits
-from evenflow.runtime._writers import inert
 from evenflow.runtime.bundle import Bundle
+from evenflow.runtime.limits import Limits
 from evenflow.runtime.records import Format, read_records
 from evenflow.runtime.stream import no_verdicts, verdict_columns
+from evenflow.runtime.writers import inert
 from evenflow.web.api import bodies, schemas
 from evenflow.web.api.bodies import JSON, Query
 from evenflow.web.api.examples import RECORD

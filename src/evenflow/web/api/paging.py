@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, NoReturn, TypeVar
 
 from pydantic import BaseModel, Field
@@ -133,3 +133,21 @@ def _refuse(cursor: str) -> NoReturn:
             )
         }
     )
+
+
+def between(
+    query: Select[Any], table: Any, since: datetime | None, until: datetime | None
+) -> Select[Any]:
+    """Return the rows of a time; a time without a zone is of UTC."""
+    if since is not None:
+        query = query.where(table.at >= _utc(since, "since"))
+    if until is not None:
+        query = query.where(table.at < _utc(until, "until"))
+    return query
+
+
+def _utc(at: datetime, name: str) -> datetime:
+    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+    if not 1970 <= aware.year < 9999:
+        bodies.refuse({name: f"found the year {at.year}, expected 1970 to 9998"})
+    return aware.astimezone(UTC)

@@ -10,11 +10,12 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from evenflow.web.api import paging, schemas, searching
+from evenflow.web.api import paging, schemas
 from evenflow.web.api.bodies import Query
 from evenflow.web.api.operations import Call, Group
 from evenflow.web.api.paging import Paged, Part
 from evenflow.web.frame.context import web
+from evenflow.web.frame.lists import MOST_SEARCHED, holds
 from evenflow.web.frame.permissions import may_see, visible
 from evenflow.web.store.tables import Record
 
@@ -36,7 +37,7 @@ class RecordsQuery(Paged):
         min_length=1,
         max_length=100,
         description="A text in service or values; searched for among the newest "
-        f"{searching.MOST_SEARCHED:,} records.",
+        f"{MOST_SEARCHED:,} records.",
     )
 
 
@@ -58,9 +59,10 @@ def list_records(call: Call[RecordsQuery, None]) -> dict[str, Any]:
         query = query.where(Record.is_attack.is_(asked.attacks))
     if asked.source:
         query = query.where(Record.source == asked.source)
-    query = searching.between(query, Record, asked.since, asked.until)
+    query = paging.between(query, Record, asked.since, asked.until)
     if asked.q:
-        query = query.where(searching.holds(Record, asked.q, caller))
+        columns = (Record.service, Record.label)
+        query = query.where(holds(Record, asked.q, *columns, user=caller))
     return paging.newest(query, Record, asked, _short)
 
 

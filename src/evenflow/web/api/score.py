@@ -16,7 +16,7 @@ from evenflow.web.frame.context import web
 from evenflow.web.monitor import metrics
 from evenflow.web.store.tables import Alert, Record
 from evenflow.web.verdicts import keep as keeping
-from evenflow.web.verdicts.view import VerdictView, explain_record
+from evenflow.web.verdicts.view import explain_record
 
 group = Group("Score", "Score records with the active model.")
 SOURCE = "api"
@@ -65,10 +65,9 @@ def score_record(call: Call[ScoreQuery, schemas.ScoreIn]) -> dict[str, Any]:
     answer = verdict.to_dict() | {"bundle": bundle.path.name}
     del answer["line"]
     metrics.count_verdict(verdict.label)
-    view: dict[str, Any] = {}
-    if query.explain:
-        view = shown(explain_record(bundle, record))
-        answer["explanation"] = view
+    view = explain_record(bundle, record) if query.explain else None
+    if view is not None:
+        answer["explanation"] = view.to_dict()
     if query.keep:
         call.is_write = True
         kept = before or keeping.keep(
@@ -121,11 +120,6 @@ def in_use() -> Bundle:
     if bundle is None:
         _no_model()
     return bundle
-
-
-def shown(view: VerdictView) -> dict[str, Any]:
-    """Return what is kept and told of a verdict's view: what pages have is left out."""
-    return {k: v for k, v in view.to_dict().items() if k != "about"}
 
 
 def _no_model() -> NoReturn:

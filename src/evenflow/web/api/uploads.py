@@ -14,14 +14,16 @@ from evenflow.web.api import bodies, paging, schemas
 from evenflow.web.api.bodies import Query
 from evenflow.web.api.operations import Call, Group, Raw
 from evenflow.web.api.paging import Paged, Part
+from evenflow.web.frame import large_bodies
 from evenflow.web.frame.context import web
+from evenflow.web.frame.download import attachment
 from evenflow.web.frame.large_bodies import Readable
 from evenflow.web.frame.permissions import audit, may_see, visible
 from evenflow.web.jobs import queue
-from evenflow.web.pages.uploads import downloads, sending
 from evenflow.web.store.tables import JOB_STATES, Job
 from evenflow.web.uploads import receive, results
 from evenflow.web.uploads.delete import discard, may_discard
+from evenflow.web.uploads.download import rows, stem
 from evenflow.web.uploads.results import FILE, REJECTS, Filter, Results, Sort
 
 group = Group("Uploads", "Score whole files in the background.")
@@ -104,7 +106,7 @@ def send_upload(call: Call[SendQuery, None], job_id: str) -> Response:
                 "lower case"
             }
         )
-    sending.allow_large()
+    large_bodies.allow_large()
     name: str = call.query.name
     stream: Readable = request.stream
     if request.mimetype == FORM:
@@ -142,9 +144,9 @@ def list_uploads(call: Call[UploadsQuery, None]) -> dict[str, Any]:
         same = (Job.created_at == at) & (Job.id < job_id)
         query = query.where((Job.created_at < at) | same)
     query = query.order_by(Job.created_at.desc(), Job.id.desc())
-    rows = web.db.scalars(query.limit(asked.limit + 1)).all()
+    jobs = web.db.scalars(query.limit(asked.limit + 1)).all()
     return paging.part(
-        rows,
+        jobs,
         asked.limit,
         lambda job: told(job, call.caller),
         lambda job: [job.created_at.isoformat(), job.id],
@@ -209,10 +211,8 @@ def download_results(call: Call[FilterQuery, None], job_id: str, kind: str) -> R
     """
     job = _found(job_id, call.caller)
     found = _results(job)
-    body = downloads.rows(found, _filter(found, call.query), kind)
-    return downloads.sent(
-        body, downloads.TYPES[kind], f"{downloads.stem(job)}-verdicts.{kind}"
-    )
+    body = rows(found, _filter(found, call.query), kind)
+    return attachment(body, f"{stem(job)}-verdicts.{kind}")
 
 
 @group.add(
@@ -230,9 +230,9 @@ def list_rejected(call: Call[Paged, None], job_id: str) -> dict[str, Any]:
     _results(job)
     start = paging.number(asked.cursor) or 0
     path = web.home.results / job.id / REJECTS
-    rows = results.rejected(path, start=start, n_rows=asked.limit)
+    found = results.rejected(path, start=start, n_rows=asked.limit)
     stop, total = start + asked.limit, int(job.result["rejected"])
-    return {"items": rows, "next": paging.encode(stop) if total > stop else None}
+    return {"items": found, "next": paging.encode(stop) if total > stop else None}
 
 
 @group.add(

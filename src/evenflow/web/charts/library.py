@@ -12,12 +12,9 @@ import hashlib
 from functools import cache
 from importlib.metadata import version
 
-from flask import Flask, Response, abort, request
-
 from evenflow.judge.pages import page
 
 MAKERS = ("altair", "vl-convert-python")
-AGE_S = 31_536_000
 
 
 @cache
@@ -43,23 +40,6 @@ def library() -> bytes:
 
 
 @cache
-def _packed() -> bytes:
+def packed() -> bytes:
+    """Return the library, gzipped."""
     return gzip.compress(library(), 6, mtime=0)
-
-
-def register(app: Flask) -> None:
-    """Serve the library to the application's pages."""
-
-    @app.get("/vega/<wanted>", endpoint="vega.library")
-    def serve(wanted: str) -> Response:
-        if wanted != name():
-            abort(404)
-        is_packed = request.accept_encodings["gzip"] > 0
-        response = Response(
-            _packed() if is_packed else library(), mimetype="text/javascript"
-        )
-        if is_packed:
-            response.headers["Content-Encoding"] = "gzip"
-        response.headers["Vary"] = "Accept-Encoding"
-        response.headers["Cache-Control"] = f"public, max-age={AGE_S}, immutable"
-        return response

@@ -85,14 +85,3 @@ def pushes_alt(pushes: Sequence[tuple[str, float]]) -> str:
         if named:
             sides.append(f"{side}, most of all {', '.join(named)}")
     return f"Bars: how far each column pushes the verdict; {'; '.join(sides)}."
-
-
-def said(value: float | str | None, unit: str) -> str:
-    """Return a value with its unit, as a person writes it."""
-    if value is None:
-        return "missing"
-    if isinstance(value, str):
-        return value
-    is_whole = value.is_integer() and abs(value) < 1e15
-    number = f"{int(value):,}" if is_whole else f"{value:.4g}"
-    return f"{number} {unit}" if unit else number

@@ -138,7 +138,8 @@ def _on_ours(error: EvenflowError) -> Response:
     if isinstance(error, StorageError):
         logger.error("storage: %s", error)
         return answer(507, "The server cannot write its files", kind="StorageError")
-    return answer(422, str(error), kind=type(error).__name__)
+    status = getattr(error, "status", 422)
+    return answer(status, str(error), kind=getattr(error, "kind", type(error).__name__))
 
 
 def _on_database(error: DBAPIError) -> Response:

@@ -14,11 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, NoReturn, Protocol
 
-from flask import abort
+from flask import abort, request
 
 from evenflow.files import storage_error
+from evenflow.web.frame.context import web
 
 COPY_BYTES = 2**18
+OVERHEAD = 2**16
+"""Bytes of a form around its file."""
 LOOK_S = 0.02
 """Seconds between two tries of a lock."""
 
@@ -105,3 +108,16 @@ def lock(stream: IO[bytes], busy: str, wait_s: float = 0.0) -> None:
             time.sleep(LOOK_S)
         else:
             return
+
+
+def allow_large() -> None:
+    """Let the request at hand bring a whole file; a form's goes to uploads' disk."""
+    real: Any = request._get_current_object()  # type: ignore[attr-defined]
+    real.max_content_length = most_bytes() + OVERHEAD
+    real.max_form_parts = 8
+    real._get_file_stream = lambda *_args, **_kwargs: spool(web.home.uploads)
+
+
+def most_bytes() -> int:
+    """Return the most bytes of one file."""
+    return int(web.settings.max_upload_mb * 2**20)

@@ -1,4 +1,4 @@
-"""Long lists of records or alerts: searched, filtered, sorted, paged, within bounds.
+"""Long lists: searched, filtered, sorted, paged, within bounds.
 
 What stands in the address is checked here; a wrong value is an error at its field and
 filters nothing. A search through values reads the newest rows alone, so that no word
@@ -9,19 +9,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import polars as pl
 from flask import request, url_for
 from flask_security import current_user
-from sqlalchemy import Select, String, cast, func, select
+from sqlalchemy import Select, String, cast, func, or_, select
 
-from evenflow.errors import DataError
-from evenflow.runtime._writers import inert
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import at_least, visible
 from evenflow.web.store.tables import Tally, now
@@ -31,13 +27,9 @@ MOST_TEXT = 100
 """Characters of a search."""
 MOST_SEARCHED = 20_000
 """Newest rows whose values a search reads."""
-MOST_DOWNLOADED = 10_000
-"""Rows of one download, the first ones of the list."""
-MOST_CHARACTERS = 2**26
-"""Characters of the values in one download: it is made in memory."""
-MOST_COLUMNS = 1_000
-"""Columns of a CSV: records of strangers may each have hundreds of their own."""
 MOST_PAGES = 10_000
+NOT_KEPT = {"page", "endpoint"}
+"""Names in an address that are not handed on: ``url_for`` has its own of them."""
 MOST_WORDS = 60
 RECENT = timedelta(days=7)
 """How far back words to choose from are looked for."""
@@ -50,9 +42,71 @@ class Page:
     number: int
     pages: int
     total: int
+    start: int
+    """Place of its first row in the list, from 0."""
     prev_url: str
     next_url: str
     rows: Sequence[Any] = ()
+
+
+def text(name: str, most: int = 200) -> str:
+    """Return a filter of the address: no longer than that, and no NUL."""
+    # PostgreSQL takes no NUL in a text
+    return request.args.get(name, "").replace("\0", "").strip()[:most]
+
+
+def here(number: int) -> str:
+    """Return the address at hand with another number of the page."""
+    kept = {k: v for k, v in request.args.items() if v and k not in NOT_KEPT}
+    # only what the page's own filters are called: an address is built by nobody else
+    kept = {k: v for k, v in kept.items() if not k.startswith("_")}
+    kept |= request.view_args or {}
+    return url_for(str(request.endpoint), **kept, page=number)  # type: ignore[arg-type]
+
+
+def page_of(
+    total: int, *, per_page: int = PER_PAGE, url: Callable[[int], str] = here
+) -> Page:
+    """Return the page of a list that the address names, without its rows.
+
+    Parameters
+    ----------
+    total : int
+        Rows of the list.
+    per_page : int
+    url : callable
+        Returns the address of a page by its number.
+    """
+    pages = max(1, math.ceil(total / per_page))
+    last = min(pages, MOST_PAGES)
+    asked = request.args.get("page", "")
+    is_number = asked.isascii() and asked.isdigit() and len(asked) < 10
+    number = min(max(int(asked), 1), last) if is_number else 1
+    return Page(
+        number=number,
+        pages=pages,
+        total=total,
+        start=(number - 1) * per_page,
+        prev_url=url(number - 1) if number > 1 else "",
+        next_url=url(number + 1) if number < last else "",
+    )
+
+
+def page(
+    query: Select[Any], *, per_page: int = PER_PAGE, url: Callable[[int], str] = here
+) -> Page:
+    """Return the page of a query in order that the address names."""
+    found = page_of(count(query), per_page=per_page, url=url)
+    rows = web.db.scalars(query.limit(per_page).offset(found.start)).all()
+    return replace(found, rows=rows)
+
+
+def count(query: Select[Any]) -> int:
+    """Return how many rows a query has."""
+    counted = query.order_by(None).with_only_columns(
+        func.count(), maintain_column_froms=True
+    )
+    return int(web.db.scalar(counted) or 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,11 +166,9 @@ def criteria(
     """
     names = ("q", "service", "since", "until", "sort", *choices)
     typed = {
-        # PostgreSQL takes no NUL in a text
-        name: request.args.get(name, default.get(name, "")).replace("\0", "").strip()
+        name: text(name) if name in request.args else default.get(name, "")
         for name in names
     }
-    typed = {name: text[:200] for name, text in typed.items()}
     errors: dict[str, str] = {}
     clauses: list[Any] = []
     for name, words in choices.items():
@@ -126,7 +178,7 @@ def criteria(
             errors[name] = f"Found {typed[name][:60]!r}, expected one of the list."
         elif hasattr(table, name):
             clauses.append(getattr(table, name) == typed[name])
-    since, until = (_day(typed, name, errors) for name in ("since", "until"))
+    since, until = (day(typed, name, errors) for name in ("since", "until"))
     if since and until and since > until:
         errors["until"] = "Found a day before the start, expected a later day."
         until = None
@@ -135,7 +187,7 @@ def criteria(
     if len(typed["q"]) > MOST_TEXT:
         errors["q"] = f"Found more than {MOST_TEXT} characters, expected fewer."
     elif typed["q"]:
-        clauses.append(_holds(table, typed["q"]))
+        clauses.append(holds(table, typed["q"]))
     if since:
         clauses.append(table.at >= since)
     if until:
@@ -175,29 +227,13 @@ def paged(table: Any, query: Select[Any], asked: Criteria, *options: Any) -> Pag
     *options
         What else is loaded with the rows.
     """
-    counted = query.order_by(None).with_only_columns(
-        func.count(), maintain_column_froms=True
-    )
-    total = int(web.db.scalar(counted) or 0)
-    pages = max(1, math.ceil(total / PER_PAGE))
-    text = request.args.get("page", "1")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 1
-    number = min(max(number, 1), pages, MOST_PAGES)
+    page = page_of(count(query), per_page=PER_PAGE, url=lambda n: asked.url(page=n))
     # rows are wide: only their numbers are sorted
     sorted_ids = query.with_only_columns(table.id, maintain_column_froms=True)
-    ids = web.db.scalars(
-        sorted_ids.limit(PER_PAGE).offset((number - 1) * PER_PAGE)
-    ).all()
+    ids = web.db.scalars(sorted_ids.limit(PER_PAGE).offset(page.start)).all()
     found = web.db.scalars(select(table).where(table.id.in_(ids)).options(*options))
     rows = {row.id: row for row in found}
-    return Page(
-        number=number,
-        pages=pages,
-        total=total,
-        rows=[rows[i] for i in ids if i in rows],
-        prev_url=asked.url(page=number - 1) if number > 1 else "",
-        next_url=asked.url(page=number + 1) if number < min(pages, MOST_PAGES) else "",
-    )
+    return replace(page, rows=[rows[i] for i in ids if i in rows])
 
 
 def services() -> list[str]:
@@ -220,90 +256,29 @@ def _tallied(column: Any, clause: Any) -> list[str]:
     return sorted(web.db.scalars(query.limit(MOST_WORDS)))
 
 
-def downloaded(query: Select[Any]) -> list[Any]:
-    """Return the first rows of a list that holds values, for one download.
-
-    Raises
-    ------
-    DataError
-        Their values are larger than one download may be.
-    """
-    rows: list[Any] = []
-    size = 0
-    limited = query.limit(MOST_DOWNLOADED).execution_options(yield_per=500)
-    for row in web.db.scalars(limited):
-        size += sum(len(str(name)) + len(str(v)) for name, v in row.values.items())
-        if size > MOST_CHARACTERS:
-            raise DataError(
-                f"these rows hold more than {MOST_CHARACTERS:,} characters, expected "
-                "a download that fits in memory. Narrow the filters, by date for "
-                "instance"
-            )
-        rows.append(row)
-    return rows
-
-
-def as_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """Return rows as CSV that no spreadsheet runs anything of."""
-    frame = pl.DataFrame(
-        {name: _series(name, rows) for name in _names(rows)}, strict=False
-    )
-    return inert(frame).write_csv().encode()
-
-
-def as_json(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """Return rows as a JSON array."""
-    return json.dumps(list(rows), indent=1, ensure_ascii=False, default=str).encode()
-
-
-def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the columns of a table: of more than fit those that most rows have."""
-    counts = Counter(name for row in rows for name in row)
-    if len(counts) <= MOST_COLUMNS:
-        return list(counts)
-    kept = {name for name, _ in counts.most_common(MOST_COLUMNS)}
-    return [name for name in counts if name in kept]
-
-
-def _series(name: str, rows: Sequence[Mapping[str, Any]]) -> pl.Series:
-    cells = [_cell(row.get(name)) for row in rows]
-    is_number = all(c is None or isinstance(c, int | float) for c in cells)
-    if is_number:
-        return pl.Series(name, cells, strict=False)
-    return pl.Series(name, [None if c is None else str(c) for c in cells])
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if value is None or isinstance(value, int | float | str):
-        return value
-    return json.dumps(value, default=str)
-
-
-def _day(
-    typed: Mapping[str, str], name: str, errors: dict[str, str]
-) -> datetime | None:
+def day(typed: Mapping[str, str], name: str, errors: dict[str, str]) -> datetime | None:
+    """Return the start of a day that was typed; what is wrong goes into ``errors``."""
     text = typed[name]
     if not text:
         return None
     try:
-        day = date.fromisoformat(text)
-        if not 1970 <= day.year < 9999:
+        found = date.fromisoformat(text)
+        if not 1970 <= found.year < 9999:
             raise ValueError
     except ValueError:
         errors[name] = f"Found {text[:40]!r}, expected a day such as 2026-03-31."
         return None
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return datetime(found.year, found.month, found.day, tzinfo=UTC)
 
 
-def _holds(table: Any, text: str) -> Any:
-    """Return the clause for rows of the newest whose values hold a text."""
-    newest = visible(select(table.id), table).order_by(table.id.desc())
-    found = json.dumps(text)[1:-1]  # as JSON stores it
-    return table.id.in_(newest.limit(MOST_SEARCHED)) & cast(
-        table.values, String
-    ).icontains(found, autoescape=True)
+def holds(table: Any, text: str, *columns: Any, user: Any = None) -> Any:
+    """Return the clause for rows of the newest whose values or columns hold a text."""
+    newest = visible(select(table.id), table, user).order_by(table.id.desc())
+    in_values = json.dumps(text)[1:-1]  # as JSON stores it
+    return table.id.in_(newest.limit(MOST_SEARCHED)) & or_(
+        cast(table.values, String).icontains(in_values, autoescape=True),
+        *(column.icontains(text, autoescape=True) for column in columns),
+    )
 
 
 def errors_of(asked: Criteria, labels: Mapping[str, str]) -> Iterator[tuple[str, ...]]:

@@ -17,6 +17,8 @@ from sqlalchemy import Select
 from evenflow.web.frame.context import web
 from evenflow.web.store.tables import ROLES, Audit
 
+MOST_NUMBER = 2**63
+"""Above all numbers that a database holds."""
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -63,6 +65,8 @@ def may_see(owned: Any, user: Any = None) -> bool:
 
 def found_or_404(table: Any, key: Any) -> Any:
     """Return the object of that key if the current person may see it, else 404."""
+    if isinstance(key, int) and key >= MOST_NUMBER:
+        abort(404)
     found = web.db.get(table, key)
     if found is None or not may_see(found):
         abort(404)

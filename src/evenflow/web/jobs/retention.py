@@ -9,9 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -21,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from evenflow.web.jobs.queue import LIVE
 from evenflow.web.settings import Settings
-from evenflow.web.store.data_folder import Home
+from evenflow.web.store.data_folder import Home, remove
 from evenflow.web.store.database import Database
 from evenflow.web.store.tables import (
     Alert,
@@ -177,18 +175,6 @@ def _set_aside(home: Home, folder: Path) -> bool:
         target,
     )
     return True
-
-
-def remove(path: Path) -> None:
-    """Delete a file or folder; what cannot be deleted is told in the log."""
-
-    def told(_call: Callable[..., Any], name: str, error: Any) -> None:
-        logger.error("cannot delete %s: %s", name, error[1])
-
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, onerror=told)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _touched(folder: Path) -> float:

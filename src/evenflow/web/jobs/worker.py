@@ -25,14 +25,13 @@ from sqlalchemy.orm import Session
 
 from evenflow import inference
 from evenflow.errors import DataError, EvenflowError, StorageError, is_out_of_memory
-from evenflow.web import open_database
 from evenflow.web.jobs import queue, retention
 from evenflow.web.jobs.redact import hidden
 from evenflow.web.jobs.task import Lease, LeaseLost, Leaving, Outcome, Stopped, Task
 from evenflow.web.models.detectors import Detectors
 from evenflow.web.settings import Settings
 from evenflow.web.store.data_folder import Home, open_home
-from evenflow.web.store.database import Database, is_away
+from evenflow.web.store.database import Database, is_away, open_database
 from evenflow.web.store.tables import Job
 
 logger = logging.getLogger(__name__)

@@ -18,8 +18,8 @@ from typing import Any
 from evenflow.errors import BundleError, DataError
 from evenflow.judge.report import Report
 from evenflow.judge.tables import report as figures
-from evenflow.runtime._folder import read_folder
-from evenflow.runtime._parts import read_parts
+from evenflow.runtime.folder import read_folder
+from evenflow.runtime.parts import read_parts
 from evenflow.web.models.locks import Locks
 from evenflow.web.store.data_folder import Home
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from evenflow.errors import BundleError, DataError, StorageError
 from evenflow.files import storage_error
-from evenflow.runtime._folder import SUMS, read_folder, sums_of, write_folder
+from evenflow.runtime.folder import SUMS, read_folder, sums_of, write_folder
 from evenflow.runtime.verify import verify
 from evenflow.web.models.detectors import ACTIVE, Detectors
 from evenflow.web.store.data_folder import Home

@@ -29,7 +29,7 @@ MOST_VERDICTS = 200
 KINDS = ("counter", "histogram")
 
 
-class Figures:
+class Counters:
     """What one application counts."""
 
     def __init__(self) -> None:

@@ -24,17 +24,16 @@ from sqlalchemy.orm import joinedload, selectinload
 from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError
-from evenflow.runtime._writers import OutputFormat
+from evenflow.runtime.writers import OutputFormat
 from evenflow.web.alerts import change as changes
 from evenflow.web.alerts import feedback
-from evenflow.web.charts import daily
 from evenflow.web.frame import lists
 from evenflow.web.frame.context import web
+from evenflow.web.frame.download import attachment
 from evenflow.web.frame.permissions import audit, found_or_404, require, visible
 from evenflow.web.pages import Entry
-from evenflow.web.pages.history import attachment, bounded
 from evenflow.web.store.tables import ALERT_STATES, JUDGEMENTS, Alert, AlertNote
-from evenflow.web.verdicts.stored import tell
+from evenflow.web.verdicts import stored
 
 bp = Blueprint("alerts", __name__, url_prefix="/alerts")
 NAV = (Entry(label="Alerts", endpoint="alerts.index", icon="alerts", order=14),)
@@ -163,7 +162,7 @@ def _all(picked: dict[int, int], action: str, label: str) -> None:
 @require("viewer")
 def show(number: int) -> Answer:
     """Show an alert: the record, why, and what was made of it."""
-    alert: Alert = found_or_404(Alert, bounded(number))
+    alert: Alert = found_or_404(Alert, number)
     return _page(alert, feedback.of_alert(alert))
 
 
@@ -171,9 +170,9 @@ def show(number: int) -> Answer:
 @require("viewer")
 def change(number: int) -> Answer:
     """Take a new state, a judgement, a note."""
-    alert: Alert = found_or_404(Alert, bounded(number))
+    alert: Alert = found_or_404(Alert, number)
     classes = feedback.classes_of(alert.bundle, alert.label)
-    said = feedback.sent(classes, label=alert.label, has_state=True)
+    said = feedback.sent(request.form, classes, label=alert.label, has_state=True)
     if said.errors:
         return _page(alert, said)
     if not feedback.take(alert, said):
@@ -209,8 +208,7 @@ def export() -> Response:
 
 def _page(alert: Alert, said: feedback.Judgement, *, is_stale: bool = False) -> Answer:
     kept = alert.record.view if alert.record is not None else None
-    told = tell(alert, kept)
-    shares = [(c["name"], c["probability"]) for c in told.view.get("classes", ())]
+    found = stored.of_row(alert, kept)
     # the notes' writers in one query, not one each
     web.db.scalars(
         select(Alert)
@@ -221,10 +219,7 @@ def _page(alert: Alert, said: feedback.Judgement, *, is_stale: bool = False) -> 
     page = render_template(
         "alerts/show.html",
         alert=alert,
-        told=told,
-        classes_chart=daily.class_shares(shares, told.knowledge.name)
-        if shares
-        else None,
+        stored=found,
         said=said,
         is_stale=is_stale,
         classes=feedback.classes_of(alert.bundle, alert.label),

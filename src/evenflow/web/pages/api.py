@@ -8,17 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, current_app, render_template, request
 from markupsafe import Markup, escape
 
-from evenflow.web import api
 from evenflow.web.accounts.api_keys import LEAST, SCOPES
-from evenflow.web.api.bodies import JSON
 from evenflow.web.frame.context import web
 from evenflow.web.pages import Entry
 
 bp = Blueprint("api", __name__)
 NAV = (Entry(label="API", endpoint="api.index", icon="api", order=60),)
+KEY, PREFIX, JSON = "evenflow.openapi", "/api/v1", "application/json"
 WIDTH = 84
 """Characters of a line of an example."""
 
@@ -46,7 +45,7 @@ class Shown:
 @bp.get("/api")
 def index() -> str:
     """Show the API, to everybody."""
-    document = api.document()
+    document = current_app.extensions[KEY]()
     about = document["info"]["description"].split("\n\n")
     return render_template(
         "api/index.html",
@@ -62,7 +61,7 @@ def index() -> str:
 
 def address() -> str:
     """Return where programs find the API."""
-    return (web.settings.public_url or request.host_url).rstrip("/") + api.PREFIX
+    return (web.settings.public_url or request.host_url).rstrip("/") + PREFIX
 
 
 def operations(document: dict[str, Any], base: str) -> Iterator[Shown]:

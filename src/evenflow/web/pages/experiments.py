@@ -16,13 +16,14 @@ from flask import (
     url_for,
 )
 from flask_security import current_user
-from sqlalchemy import func, select
+from sqlalchemy import select
 from werkzeug.wrappers import Response as Answer
 
 from evenflow import recipe as recipes
 from evenflow import registry, toml
 from evenflow.errors import BundleError, DataError
 from evenflow.web.datasets import explorations
+from evenflow.web.frame import lists
 from evenflow.web.frame.context import web
 from evenflow.web.frame.lists import Page
 from evenflow.web.frame.permissions import audit, require
@@ -72,29 +73,10 @@ def rows() -> Answer:
 
 def _page() -> Page:
     query = select(Job).where(Job.kind == manage.KIND)
-    total = int(
-        web.db.scalar(
-            select(func.count()).select_from(Job).where(Job.kind == manage.KIND)
-        )
-        or 0
-    )
-    pages = max(1, -(-total // PER_PAGE))
-    text = request.args.get("page", "1")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 1
-    number = min(max(1, number), pages)
-    ordered = query.order_by(Job.created_at.desc(), Job.id)
-    found = web.db.scalars(ordered.limit(PER_PAGE).offset((number - 1) * PER_PAGE))
-
-    def url(n: int) -> str:
-        return url_for("experiments.index", page=n) if 1 <= n <= pages else ""
-
-    return Page(
-        number=number,
-        pages=pages,
-        total=total,
-        prev_url=url(number - 1),
-        next_url=url(number + 1),
-        rows=found.all(),
+    return lists.page(
+        query.order_by(Job.created_at.desc(), Job.id),
+        per_page=PER_PAGE,
+        url=lambda n: url_for("experiments.index", page=n),
     )
 
 

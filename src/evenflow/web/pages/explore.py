@@ -28,10 +28,10 @@ from evenflow.web.datasets import explorations
 from evenflow.web.datasets.explorations import Kept, Source
 from evenflow.web.datasets.job import LANE
 from evenflow.web.frame.context import web
+from evenflow.web.frame.download import as_file
 from evenflow.web.frame.permissions import audit, require
 from evenflow.web.jobs import queue
 from evenflow.web.pages import Entry
-from evenflow.web.pages.models import as_file
 from evenflow.web.store.database import serialize
 from evenflow.web.store.tables import Job
 from evenflow.web.trainings import manage

@@ -23,12 +23,18 @@ from werkzeug.wrappers import Response as Answer
 
 from evenflow.schema import BENIGN
 from evenflow.web.alerts import feedback as judgements
-from evenflow.web.charts import daily
 from evenflow.web.frame import lists
+from evenflow.web.frame.download import (
+    MOST_DOWNLOADED,
+    as_csv,
+    as_json,
+    attachment,
+    downloaded,
+)
 from evenflow.web.frame.permissions import at_least, found_or_404, require
 from evenflow.web.pages import Entry
 from evenflow.web.store.tables import Record
-from evenflow.web.verdicts.stored import tell
+from evenflow.web.verdicts import stored
 
 bp = Blueprint("history", __name__, url_prefix="/records")
 NAV = (Entry(label="History", endpoint="history.index", icon="history", order=13),)
@@ -37,12 +43,6 @@ CHOICES = {
     "source": ("form", "api"),
     "kind": ("attack", "normal"),
     "whose": ("mine",),
-}
-KINDS = {
-    "csv": "text/csv",
-    "json": "application/json",
-    "jsonl": "application/jsonl",
-    "parquet": "application/vnd.apache.parquet",
 }
 LABELS = {
     "q": "Search in values",
@@ -72,7 +72,7 @@ def index() -> str:
         services=lists.services(),
         listed=list(lists.errors_of(asked, LABELS)),
         is_empty=not page.total and not asked.is_narrow,
-        most=lists.MOST_DOWNLOADED,
+        most=MOST_DOWNLOADED,
         searched=lists.MOST_SEARCHED,
     )
 
@@ -88,11 +88,11 @@ def download() -> Response:
     query = lists.listed(Record, asked, *_more(asked))
     # explanations are large and not in it
     query = query.options(joinedload(Record.alert), defer(Record.view))
-    rows: Sequence[Record] = lists.downloaded(query)
+    rows: Sequence[Record] = downloaded(query)
     if kind == "csv":
-        body = lists.as_csv([flat(_facts(row), row.values) for row in rows])
+        body = as_csv([flat(_facts(row), row.values) for row in rows])
     else:
-        body = lists.as_json([{**_facts(r), "values": r.values} for r in rows])
+        body = as_json([{**_facts(r), "values": r.values} for r in rows])
     return attachment(body, f"records.{kind}")
 
 
@@ -100,7 +100,7 @@ def download() -> Response:
 @require("viewer")
 def show(number: int) -> Answer:
     """Show one verdict, why, and what to do."""
-    record: Record = found_or_404(Record, bounded(number))
+    record: Record = found_or_404(Record, number)
     return _page(record, judgements.of_alert(record.alert))
 
 
@@ -108,9 +108,9 @@ def show(number: int) -> Answer:
 @require("viewer")
 def feedback(number: int) -> Answer:
     """Take what a person says of a verdict."""
-    record: Record = found_or_404(Record, bounded(number))
+    record: Record = found_or_404(Record, number)
     classes = judgements.classes_of(record.bundle, record.label)
-    said = judgements.sent(classes, label=record.label, has_state=False)
+    said = judgements.sent(request.form, classes, label=record.label, has_state=False)
     if said.errors:
         return _page(record, said)
     if not said.judgement and not said.note:
@@ -133,16 +133,12 @@ def feedback(number: int) -> Answer:
 def _page(
     record: Record, said: judgements.Judgement, *, is_stale: bool = False
 ) -> Answer:
-    told = tell(record, record.view)
-    shares = [(c["name"], c["probability"]) for c in told.view.get("classes", ())]
+    found = stored.of_row(record, record.view)
     page = render_template(
         "history/show.html",
         record=record,
         alert=record.alert,
-        told=told,
-        classes_chart=daily.class_shares(shares, told.knowledge.name)
-        if shares
-        else None,
+        stored=found,
         said=said,
         is_stale=is_stale,
         classes=judgements.classes_of(record.bundle, record.label),
@@ -189,17 +185,3 @@ def flat(facts: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return facts and values in one row; a column that is named as a fact is told."""
     named = {f"{k} (column)" if k in facts else str(k): v for k, v in values.items()}
     return {**facts, **named}
-
-
-def attachment(body: bytes, name: str) -> Response:
-    """Return a file to be saved, never shown."""
-    response = Response(body, mimetype=KINDS[name.rsplit(".", 1)[-1]])
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
-
-
-def bounded(number: int) -> int:
-    """Return a number that a database can hold, else answer 404."""
-    if number >= 2**63:
-        abort(404)
-    return number

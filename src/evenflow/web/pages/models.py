@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -14,7 +13,6 @@ from flask import (
     Response,
     abort,
     flash,
-    make_response,
     redirect,
     render_template,
     request,
@@ -29,6 +27,7 @@ from evenflow.judge.pages import report as render
 from evenflow.judge.tables import report as figures
 from evenflow.web.charts.reports import Picture, drawn
 from evenflow.web.frame.context import web
+from evenflow.web.frame.download import as_file
 from evenflow.web.frame.permissions import audit, require
 from evenflow.web.models import comparison
 from evenflow.web.models.catalog import BROKEN, Listed, Read, listed, read, shown_name
@@ -237,16 +236,6 @@ def download(name: str, file: str) -> Response:
             "model again"
         ) from error
     return as_file(text, f"{shown_name(name)}-{file}", media)
-
-
-def as_file(text: str, name: str, media: str) -> Response:
-    """Return an answer that a browser saves and never opens as ours."""
-    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.")[:150]
-    response = make_response(text.encode("utf-8", "replace"))
-    response.headers["Content-Type"] = f"{media}; charset=utf-8"
-    response.headers["Content-Disposition"] = f'attachment; filename="{plain}"'
-    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    return response
 
 
 @bp.get("/compare")

@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from textwrap import shorten
-from typing import Any
 
 from flask import (
     Blueprint,
@@ -24,15 +23,12 @@ from flask import (
     url_for,
 )
 from flask_security import current_user
-from sqlalchemy import select
 from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError
 from evenflow.runtime.bundle import Bundle
-from evenflow.runtime.detect import Verdict
 from evenflow.web.frame.context import web
-from evenflow.web.frame.permissions import at_least, found_or_404, require
-from evenflow.web.jobs.queue import LIVE
+from evenflow.web.frame.permissions import found_or_404, require
 from evenflow.web.pages import Entry
 from evenflow.web.record_form import (
     Example,
@@ -41,9 +37,9 @@ from evenflow.web.record_form import (
     Value,
     examples,
 )
-from evenflow.web.store.tables import Job, Record
+from evenflow.web.store.tables import Record
+from evenflow.web.trainings import manage
 from evenflow.web.verdicts import keep
-from evenflow.web.verdicts.stored import kept_view
 from evenflow.web.verdicts.view import VerdictView, explain_record
 
 bp = Blueprint("record", __name__)
@@ -125,22 +121,14 @@ def _view(bundle: Bundle, form: RecordForm, parsed: Parsed) -> VerdictView:
 
 def _kept(bundle: Bundle, record: Mapping[str, Value], view: VerdictView) -> int:
     """Keep a verdict once, however often the form is sent; return its number."""
-    verdict = Verdict(
-        line=1,
-        label=view.label,
-        is_attack=view.is_attack,
-        probability=view.probability,
-        threshold=view.threshold,
-        classes={share.label: share.probability for share in view.classes},
-    )
     kept = keep.keep(
         web.db(),
         bundle,
         record,
-        verdict,
+        view.verdict,
         owner_id=current_user.id,
         source="form",
-        view=kept_view(view),
+        view=view,
         client_id=_client_id(bundle, record),
     )
     number = int(kept.id)
@@ -236,9 +224,8 @@ def _page(
 
 
 def _no_model() -> Answer:
-    return make_response(
-        render_template("record/no_model.html", job=first_training()), 200
-    )
+    job = manage.first(web.db(), current_user)
+    return make_response(render_template("record/no_model.html", job=job))
 
 
 @bp.get("/record/progress")
@@ -246,21 +233,9 @@ def _no_model() -> Answer:
 def progress() -> Answer:
     """Answer how far the first training is, or that there is a model now."""
     is_ready = web.detectors.active() is not None
-    job = None if is_ready else first_training()
+    job = None if is_ready else manage.first(web.db(), current_user)
     response = make_response(
         render_template("record/_training.html", job=job, is_ready=is_ready)
     )
     response.add_etag()
     return response.make_conditional(request)
-
-
-def first_training() -> Job | None:
-    """Return the training that makes the first model: without one, it is no secret."""
-    query = select(Job).where(Job.lane == "train")
-    if not at_least("analyst"):
-        query = query.where(Job.owner_id.is_(None) | (Job.owner_id == current_user.id))
-    live = query.where(Job.state.in_(LIVE)).order_by(Job.created_at)
-    last = query.order_by(Job.created_at.desc())
-    found: Any = web.db.scalar(live.limit(1)) or web.db.scalar(last.limit(1))
-    job: Job | None = found
-    return job

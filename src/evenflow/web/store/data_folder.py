@@ -9,9 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import shutil
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from evenflow.errors import StorageError
 from evenflow.files import storage_error
@@ -156,3 +159,15 @@ def secret(home: Home) -> str:
             "links (evenflow user reset EMAIL --second-factor)"
         )
     return text
+
+
+def remove(path: Path) -> None:
+    """Delete a file or folder; what cannot be deleted is told in the log."""
+
+    def told(_call: Callable[..., Any], name: str, error: Any) -> None:
+        logger.error("cannot delete %s: %s", name, error[1])
+
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, onerror=told)
+    else:
+        path.unlink(missing_ok=True)

@@ -32,6 +32,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from evenflow.errors import DataError, StorageError
+from evenflow.web.settings import Settings
+from evenflow.web.store.data_folder import open_home
 from evenflow.web.store.tables import Base, Setting, Tally
 
 logger = logging.getLogger(__name__)
@@ -83,6 +85,12 @@ class Database:
             except DBAPIError as error:
                 logger.warning("the log of %s stays beside it: %s", self.url, error)
             self.dispose()
+
+
+def open_database(settings: Settings) -> Database:
+    """Return the database that the settings name."""
+    url = settings.database or sqlite_url(open_home(settings.home).database)
+    return Database(url, pool_size=settings.threads + 2)
 
 
 def parse_url(url: str | URL) -> URL:

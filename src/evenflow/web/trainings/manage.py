@@ -14,9 +14,9 @@ from evenflow.errors import DataError
 from evenflow.judge.charts import report as charts
 from evenflow.recipe import Recipe
 from evenflow.web.charts.reports import Picture, drawn
+from evenflow.web.frame.permissions import at_least
 from evenflow.web.jobs import queue
-from evenflow.web.jobs.retention import remove
-from evenflow.web.store.data_folder import Home
+from evenflow.web.store.data_folder import Home, remove
 from evenflow.web.store.database import serialize
 from evenflow.web.store.tables import Job
 from evenflow.web.trainings import job as train_job
@@ -139,3 +139,15 @@ def state_word(job: Job, more: Any = "") -> str:
     return word(
         job.id, job.state, job.stop_requested, job.progress, job.error, job.result, more
     )
+
+
+def first(session: Session, user: Any) -> Job | None:
+    """Return the training that makes the first model: without one, it is no secret."""
+    query = select(Job).where(Job.lane == "train")
+    if not at_least("analyst", user):
+        query = query.where(Job.owner_id.is_(None) | (Job.owner_id == user.id))
+    live = query.where(Job.state.in_(queue.LIVE)).order_by(Job.created_at)
+    last = query.order_by(Job.created_at.desc())
+    found: Any = session.scalar(live.limit(1)) or session.scalar(last.limit(1))
+    job: Job | None = found
+    return job

@@ -9,7 +9,8 @@ from sqlalchemy import delete
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import at_least, audit
 from evenflow.web.jobs import queue
-from evenflow.web.jobs.retention import DELETED, remove
+from evenflow.web.jobs.retention import DELETED
+from evenflow.web.store.data_folder import remove
 from evenflow.web.store.tables import Job
 
 

@@ -19,10 +19,10 @@ from sqlalchemy.orm import Session
 from evenflow.errors import DataError, StorageError
 from evenflow.files import storage_error
 from evenflow.progress import Event, Progress
-from evenflow.runtime._limits import Limits
+from evenflow.runtime.limits import Limits
 from evenflow.runtime.stream import score_file
-from evenflow.web.jobs.retention import remove
 from evenflow.web.jobs.task import Outcome, Task
+from evenflow.web.store.data_folder import remove
 from evenflow.web.store.database import add_tallies
 from evenflow.web.store.tables import Alert, Job, now
 from evenflow.web.uploads.alerts import alerts, counted, likeliest

@@ -18,19 +18,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from flask import abort
-from werkzeug.exceptions import Conflict
-
 from evenflow.errors import DataError, StorageError
 from evenflow.files import storage_error
 from evenflow.web.frame.context import web
-from evenflow.web.frame.large_bodies import Readable, lock, spool
-from evenflow.web.frame.large_bodies import copy as _copy
+from evenflow.web.frame.large_bodies import Readable, copy, lock, most_bytes, spool
 from evenflow.web.frame.permissions import audit
 from evenflow.web.jobs import queue
-from evenflow.web.jobs.retention import remove
+from evenflow.web.store.data_folder import remove
 from evenflow.web.store.database import serialize
 from evenflow.web.store.tables import Job
+from evenflow.web.uploads import errors
 from evenflow.web.uploads.file_kinds import kind_of, shown_name
 from evenflow.web.uploads.job import SENT
 
@@ -82,9 +79,9 @@ def receive(
         It is no file of records, there is no model, or too many jobs wait.
     StorageError
         The disk is full; nothing is left behind.
-    RequestEntityTooLarge
+    TooLargeError
         It has more bytes than ``max_upload_mb``.
-    Conflict
+    TakenIdError
         Another file was sent under that id.
     """
     bundle = _bundle(bundle)
@@ -96,7 +93,7 @@ def receive(
     with _all_or_nothing(part):
         part.mkdir(mode=0o700)
         with (part / SENT).open("xb+", buffering=0) as out:
-            _copy(stream, out, most_bytes(), _too_large)
+            copy(stream, out, most_bytes(), _refuse_large)
             out.seek(0)
             sha256 = hashlib.file_digest(out, "sha256").hexdigest()
         serialize(web.db, "upload", upload_id)  # the same at once: one by one
@@ -105,7 +102,7 @@ def receive(
             return accept(user, part, upload_id, name, bundle, sha256=sha256)
         web.db.commit()
         if job.owner_id != user.id or job.payload.get("sha256") != sha256:
-            abort(409, f"There is another upload {upload_id}. Choose a new id")
+            raise errors.TakenIdError(upload_id)
         remove(part)
         return job
 
@@ -119,14 +116,14 @@ def begin(user: Any, name: str, size: int, *, bundle: str = "") -> str:
         There is no model, or too much of this person is under way.
     StorageError
         There is no room for a file of that size.
-    RequestEntityTooLarge
+    TooLargeError
         It has more bytes than ``max_upload_mb``.
     """
     bundle = _bundle(bundle)
     if size < 1:
         raise DataError(f"{shown_name(name)} is empty, expected a file of records")
     if size > most_bytes():
-        _too_large()
+        raise errors.TooLargeError(web.settings.max_upload_mb)
     _room(user, size)
     serialize(web.db, "uploads", user.id)
     if len(_unfinished(user.id)) >= MOST_UNFINISHED:
@@ -164,7 +161,7 @@ def append(user: Any, upload_id: str, at: int, stream: Readable) -> int:
 
     Raises
     ------
-    Conflict
+    OffsetError
         The pieces before it are not here, or it is here already; the response says
         where to go on. Or another piece is being written at this moment.
     DataError
@@ -178,19 +175,19 @@ def append(user: Any, upload_id: str, at: int, stream: Readable) -> int:
     try:
         with path.open("r+b", buffering=0) as out, spool(web.home.uploads) as piece:
             _follows(at, out)  # early: a piece in vain is not read
-            _copy(stream, piece, about["size"] - at, _beyond)
+            copy(stream, piece, about["size"] - at, _beyond)
             piece.seek(0)
             lock(out, BUSY)
             here = _follows(at, out)
             out.seek(here)
             try:
-                _copy(piece, out, about["size"] - here, _beyond)
+                copy(piece, out, about["size"] - here, _beyond)
             except BaseException:
                 out.truncate(here)
                 raise
             now_here = out.tell()
     except FileNotFoundError:
-        abort(404)
+        raise errors.NoSuchUploadError from None
     except StorageError:
         remove(part)
         raise
@@ -283,19 +280,6 @@ def accept(
     return job
 
 
-def most_bytes() -> int:
-    """Return the most bytes of one file."""
-    return int(web.settings.max_upload_mb * 2**20)
-
-
-class _Elsewhere(Conflict):
-    """A piece that does not follow what is here."""
-
-    def __init__(self, here: int) -> None:
-        super().__init__(f"{here} bytes were received, expected the piece that follows")
-        self.here = here
-
-
 @contextmanager
 def _locked(upload_id: str) -> Iterator[None]:
     """Hold an upload's file, wherever it stands by now, against another request."""
@@ -315,7 +299,7 @@ def _follows(at: int, out: IO[bytes]) -> int:
     """Return how many bytes are here if a piece at ``at`` follows them, else 409."""
     here = os.fstat(out.fileno()).st_size
     if at != here:
-        raise _Elsewhere(here)
+        raise errors.OffsetError(here)
     return here
 
 
@@ -326,14 +310,14 @@ def _finished(user: Any, upload_id: str) -> Job | None:
 
 def _mine(user: Any, upload_id: str) -> tuple[Path, dict[str, Any]]:
     if not _ID.fullmatch(upload_id):
-        abort(404)
+        raise errors.NoSuchUploadError
     part = _part(upload_id)
     try:
         about: dict[str, Any] = json.loads((part / _META).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        abort(404)
+        raise errors.NoSuchUploadError from None
     if about["owner"] != user.id:
-        abort(404)
+        raise errors.NoSuchUploadError
     return part, about
 
 
@@ -412,9 +396,5 @@ def _beyond() -> NoReturn:
     )
 
 
-def _too_large() -> NoReturn:
-    abort(
-        413,
-        f"The file is larger than {web.settings.max_upload_mb:,.0f} MiB, the maximum "
-        "size. Split it, or upload it compressed as .gz",
-    )
+def _refuse_large() -> NoReturn:
+    raise errors.TooLargeError(web.settings.max_upload_mb)

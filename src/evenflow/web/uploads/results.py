@@ -20,6 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from evenflow.errors import DataError
+from evenflow.runtime.detect import Verdict
 from evenflow.runtime.stream import VERDICT_COLUMNS
 
 FILE, REJECTS = "results.parquet", "rejects.jsonl"
@@ -57,7 +58,7 @@ class Filter:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Page:
+class Rows:
     """Some rows in order, and how many there are of their kind."""
 
     rows: list[dict[str, Any]]
@@ -108,7 +109,7 @@ class Results:
         start: int = 0,
         n_rows: int = 50,
         columns: Sequence[str] = (),
-    ) -> Page:
+    ) -> Rows:
         """Return some rows; equal ones come in the order of the source.
 
         Parameters
@@ -129,9 +130,9 @@ class Results:
         wanted = [*VERDICT_COLUMNS, *(c for c in columns if c in known)]
         if sort == "line" and not descending and kept.is_all:
             frame = self._scan.select(wanted).slice(start, n_rows).collect()
-            return Page(rows=frame.to_dicts(), total=self.height)
+            return Rows(rows=frame.to_dicts(), total=self.height)
         places, total = self._places(kept, sort, descending, start, n_rows)
-        return Page(rows=self._at(places, wanted), total=total)
+        return Rows(rows=self._at(places, wanted), total=total)
 
     def row(self, line: int) -> dict[str, Any] | None:
         """Return all columns of the row that stood on that line, or None."""
@@ -140,6 +141,17 @@ class Results:
         if place >= len(lines) or lines[place] != line:
             return None
         return self._scan.slice(place, 1).collect().row(0, named=True)
+
+    def verdict(self, row: dict[str, Any]) -> Verdict:
+        """Return the verdict that a row of all columns holds."""
+        return Verdict(
+            line=row["line"],
+            label=row["verdict"],
+            is_attack=row["is_attack"],
+            probability=row["attack_probability"],
+            threshold=row["threshold"],
+            classes={label: row[f"p_{label}"] for label in self.classes},
+        )
 
     def values(self, row: dict[str, Any]) -> dict[str, Any]:
         """Return the source's own columns of a row, under their own names."""

@@ -17,6 +17,7 @@ from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict
 from evenflow.web.store.database import add_tallies, upsert
 from evenflow.web.store.tables import Alert, Record, now
+from evenflow.web.verdicts.view import VerdictView
 
 SERVICES = ("service", "proto_service", "l7_proto", "dst_port", "destination_port")
 """Columns that say what service was spoken, the first one found is taken."""
@@ -36,7 +37,7 @@ def keep(
     *,
     owner_id: int | None,
     source: str,
-    view: Mapping[str, Any] | None = None,
+    view: VerdictView | None = None,
     client_id: str | None = None,
 ) -> Record:
     """Add a record to the history and, if it is an attack, to the alerts.
@@ -56,8 +57,8 @@ def keep(
     owner_id : int, optional
         Whose record it is.
     source : {'form', 'api'}
-    view : mapping, optional
-        The explanation as it was shown.
+    view : VerdictView, optional
+        The verdict as it was shown.
     client_id : str, optional
         What the sender calls this record, unlike all others of the same owner and
         source.
@@ -83,7 +84,7 @@ def keep(
     }
     row = common | {
         "is_attack": verdict.is_attack,
-        "view": dict(view or {}),
+        "view": {} if view is None else view.to_dict(),
         "client_id": client_id,
     }
     record: Record | None = session.scalar(

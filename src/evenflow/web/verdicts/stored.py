@@ -1,13 +1,12 @@
-"""What is shown of a record or an alert kept before: its verdict, why, what to do.
+"""Verdicts stored before, as pages show them: the verdict, why, the model, the record.
 
-The explanation is the one that was shown then, if it was kept; else it is computed
+The explanation is the one that was shown then, if it was stored; else it is computed
 now by the model that judged the record, if that is still there.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +14,11 @@ from typing import Any
 from evenflow.errors import BundleError, DataError
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict
-from evenflow.web.charts.verdict import pushes_alt, pushes_chart
+from evenflow.schema import BENIGN
 from evenflow.web.frame.context import web
-from evenflow.web.knowledge import Knowledge, about
 from evenflow.web.record_form import RecordForm
 from evenflow.web.store.tables import Alert, Record
-from evenflow.web.verdicts import wording
-from evenflow.web.verdicts.view import SHOWN, SLIGHT, VerdictView, explain_record
+from evenflow.web.verdicts.view import VerdictView, explain_record, of_verdict
 
 logger = logging.getLogger(__name__)
 
@@ -42,63 +39,70 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Told:
-    """All that a page shows of one kept record."""
+class StoredVerdict:
+    """All that a page shows of a verdict stored before."""
 
-    view: Mapping[str, Any]
-    """As :meth:`~evenflow.web.verdicts.view.VerdictView.to_dict` makes it."""
-    knowledge: Knowledge
+    view: VerdictView
     model: Model
-    pushes: Sequence[Mapping[str, Any]]
-    """Every column that differs from normal, the strongest first."""
-    n_told: int
-    """How many of them are worth a sentence."""
-    chart: Mapping[str, Any] | None
-    chart_alt: str
     groups: Sequence[tuple[str, Sequence[tuple[str, str, str]]]]
     """Groups of label, name and value: the record as it was given."""
     why_not: str
     """Why there is no explanation, or empty."""
 
-    @property
-    def told(self) -> Sequence[Mapping[str, Any]]:
-        """The pushes worth a sentence."""
-        return self.pushes[: self.n_told]
 
-
-def kept_view(view: VerdictView) -> dict[str, Any]:
-    """Return what is kept of a verdict's view; what is known of classes is not."""
-    return {k: v for k, v in view.to_dict().items() if k != "about"}
-
-
-def tell(row: Record | Alert, stored: Mapping[str, Any] | None = None) -> Told:
+def of_row(
+    row: Record | Alert, stored: Mapping[str, Any] | None = None
+) -> StoredVerdict:
     """Return what is shown of a record or alert.
 
     Parameters
     ----------
     row : Record or Alert
     stored : mapping, optional
-        The explanation that was kept with the record.
+        The view that was stored with the record.
     """
-    bundle = _bundle(row.bundle)
-    view: Mapping[str, Any] = stored or {}
-    why_not = ""
-    if "explanation" not in view:
-        found, why_not = _explained(row, bundle)
-        view = found or (view if "headline" in view else _bare(row))
-    explanation = view.get("explanation", {})
-    pushes = explanation.get("pushes", [])
-    least = SLIGHT * max((abs(p["push"]) for p in pushes), default=0.0)
-    bars = [(p["label"], p["value"], p["normal"], p["push"]) for p in pushes]
-    return Told(
+    verdict = Verdict(
+        line=1,
+        label=row.label,
+        is_attack=row.is_attack if isinstance(row, Record) else row.label != BENIGN,
+        probability=row.probability,
+        threshold=row.threshold,
+        classes={},
+    )
+    return shown(row.bundle, row.values, verdict, stored)
+
+
+def shown(
+    model: str,
+    values: Mapping[str, Any],
+    verdict: Verdict,
+    stored: Mapping[str, Any] | None = None,
+) -> StoredVerdict:
+    """Return what is shown of a verdict that a model gave before.
+
+    Parameters
+    ----------
+    model : str
+        Name of the bundle.
+    values : mapping
+        The record by column name.
+    verdict : Verdict
+        As it was given then.
+    stored : mapping, optional
+        The view that was stored with it.
+    """
+    bundle = _bundle(model)
+    view, why_not = None, ""
+    if stored and "headline" in stored:
+        view = VerdictView.from_dict(stored)
+    if view is None or not view.is_explained:
+        found, why_not = _explained(model, values, bundle)
+        schema = bundle.schema if bundle else None
+        view = found or view or of_verdict(schema, verdict)
+    return StoredVerdict(
         view=view,
-        knowledge=about(row.label),
-        model=_model(row.bundle, bundle),
-        pushes=pushes,
-        n_told=min(SHOWN, sum(abs(p["push"]) > least for p in pushes)),
-        chart=pushes_chart(bars),
-        chart_alt=pushes_alt([(label, push) for label, _, _, push in bars]),
-        groups=_groups(row.values, bundle),
+        model=_model(model, bundle),
+        groups=_groups(values, bundle),
         why_not=why_not,
     )
 
@@ -114,48 +118,17 @@ def _bundle(name: str) -> Bundle | None:
 
 
 def _explained(
-    row: Record | Alert, bundle: Bundle | None
-) -> tuple[dict[str, Any] | None, str]:
+    model: str, values: Mapping[str, Any], bundle: Bundle | None
+) -> tuple[VerdictView | None, str]:
     if bundle is None:
         return None, (
-            f"The model {row.bundle} that scored this record was deleted, so its "
-            "verdict cannot be explained."
+            f"The model {model} that scored this record was deleted, so its verdict "
+            "cannot be explained."
         )
     try:
-        return explain_record(bundle, row.values).to_dict(), ""
+        return explain_record(bundle, values), ""
     except DataError as error:
         return None, f"The record cannot be explained: {error}"
-
-
-def _bare(row: Record | Alert) -> dict[str, Any]:
-    """Return what can be said from the row alone."""
-    is_attack = row.is_attack if isinstance(row, Record) else row.label != "benign"
-    verdict = Verdict(
-        line=1,
-        label=row.label,
-        is_attack=is_attack,
-        probability=row.probability,
-        threshold=row.threshold,
-        classes={},
-    )
-    odds = (math.log(p / (1 - p)) for p in (_inside(row.probability),
-                                            _inside(row.threshold)))  # fmt: skip
-    times = math.exp(min(abs(next(odds) - next(odds)), math.log(1e6)))
-    return {
-        "verdict": row.label,
-        "is_attack": is_attack,
-        "tone": wording.tone(verdict, times),
-        "headline": wording.headline(verdict, about(row.label), times),
-        "attack_probability": row.probability,
-        "threshold": row.threshold,
-        "margin": wording.margin(verdict, times),
-        "classes": [],
-        "notes": [],
-    }
-
-
-def _inside(p: float) -> float:
-    return min(max(p, 1e-12), 1 - 1e-12)
 
 
 def _model(name: str, bundle: Bundle | None) -> Model:

@@ -1,11 +1,16 @@
-"""A verdict and why, as a page shows it and the API says it: in plain words first."""
+"""A verdict with its explanation in plain words: what is stored, shown and sent.
+
+It is made of the verdict and the explanation of the runtime, and read back from the
+JSON values that were stored.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, Self
 
 import polars as pl
 
@@ -14,18 +19,15 @@ from evenflow.errors import BundleError, DataError
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict
 from evenflow.runtime.explain import explain
-from evenflow.runtime.explanation import Contribution, Explanation
+from evenflow.runtime.explanation import Contribution, Explanation, n_mentioned, said
 from evenflow.schema import Column, Schema, Table
-from evenflow.web.charts.verdict import pushes_alt, pushes_chart, said
+from evenflow.web.charts.daily import class_shares
+from evenflow.web.charts.verdict import pushes_alt, pushes_chart
 from evenflow.web.knowledge import Knowledge, about
 from evenflow.web.record_form import groups, words
 from evenflow.web.record_form.fields import Value, is_yes_no, read
 from evenflow.web.verdicts.wording import Tone, headline, margin, tone
 
-SHOWN = 5
-"""Pushes told in sentences."""
-SLIGHT = 0.05
-"""Pushes below this share of the strongest are not worth a sentence."""
 NAMED = 4
 """Columns that are named as turning a verdict, if no more do."""
 
@@ -62,7 +64,6 @@ class Push:
     """What the nearest normal record has, with its unit."""
     push: float
     """Share of the difference in log odds; above 0 is towards attack."""
-    description: str
 
     @property
     def sentence(self) -> str:
@@ -85,47 +86,85 @@ class Push:
         }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class VerdictView:
     """All that is shown of one verdict."""
 
-    label: str
-    """Class decided."""
-    is_attack: bool
+    verdict: Verdict
     tone: Tone
     """``unsure`` within a factor of the threshold, on either side."""
     headline: str
-    probability: float
-    """Of an attack, [0, 1]."""
-    threshold: float
-    """Probability above which a record is called an attack."""
     margin: str
     """How far the verdict is from the threshold, in words."""
-    classes: tuple[ClassShare, ...]
-    """Every class, the likeliest first."""
-    kind: Literal["known", "unknown"] | None
+    kind: Literal["known", "unknown"] | None = None
     """Whether the attack is of a family seen in training; None where the bundle does
     not tell, and then nothing is shown."""
-    knowledge: Knowledge
     is_synthetic: bool
     notes: tuple[str, ...]
     """What a reader must know of this verdict: made-up rows, nothing to compare."""
     pushes: tuple[Push, ...] = ()
     """Every column that differs from normal, the strongest first; empty if the
     verdict is not explained."""
-    n_told: int = 0
-    """How many of the pushes, from the first, are worth a sentence."""
     turning: tuple[str, ...] = ()
     """Labels of the columns that, made normal together, turn the verdict."""
     is_explained: bool = False
-    chart: dict[str, Any] | None = None
-    """The pushes as a Vega-Lite specification without colours of its own."""
-    chart_alt: str = ""
 
     @property
-    def told(self) -> tuple[Push, ...]:
+    def label(self) -> str:
+        """Class decided."""
+        return self.verdict.label
+
+    @property
+    def is_attack(self) -> bool:
+        """Whether it is called an attack."""
+        return self.verdict.is_attack
+
+    @property
+    def probability(self) -> float:
+        """Of an attack, [0, 1]."""
+        return self.verdict.probability
+
+    @property
+    def threshold(self) -> float:
+        """Probability above which a record is called an attack."""
+        return self.verdict.threshold
+
+    @cached_property
+    def classes(self) -> tuple[ClassShare, ...]:
+        """Every class, the likeliest first."""
+        shares = sorted(self.verdict.classes.items(), key=lambda pair: -pair[1])
+        return tuple(
+            ClassShare(label=label, name=about(label).name, probability=p)
+            for label, p in shares
+        )
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What is known of the class decided."""
+        return about(self.label)
+
+    @property
+    def top(self) -> tuple[Push, ...]:
         """The pushes worth a sentence."""
-        return self.pushes[: self.n_told]
+        return self.pushes[: n_mentioned([p.push for p in self.pushes])]
+
+    @property
+    def chart(self) -> dict[str, Any] | None:
+        """The pushes as a Vega-Lite specification without colours of its own."""
+        return pushes_chart([(p.label, p.value, p.normal, p.push) for p in self.pushes])
+
+    @property
+    def chart_alt(self) -> str:
+        """What the chart shows, in words."""
+        return pushes_alt([(p.label, p.push) for p in self.pushes])
+
+    @property
+    def classes_chart(self) -> dict[str, Any] | None:
+        """How likely each class is, as a Vega-Lite specification."""
+        if not self.classes:
+            return None
+        shares = [(share.name, share.probability) for share in self.classes]
+        return class_shares(shares, self.knowledge.name)
 
     @property
     def turning_text(self) -> str:
@@ -151,7 +190,6 @@ class VerdictView:
             "classes": [share.to_dict() for share in self.classes],
             "is_synthetic": self.is_synthetic,
             "notes": list(self.notes),
-            "about": self.knowledge.to_dict(),
         }
         if self.kind is not None:
             value["kind"] = self.kind
@@ -162,6 +200,32 @@ class VerdictView:
                 "text": self.turning_text,
             }
         return value
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """Return the view that :meth:`to_dict` made these values of."""
+        why = value.get("explanation")
+        found = why or {"pushes": (), "turning": ()}
+        names = ("column", "label", "value", "normal", "push")
+        return cls(
+            verdict=Verdict(
+                line=1,
+                label=value["verdict"],
+                is_attack=value["is_attack"],
+                probability=value["attack_probability"],
+                threshold=value["threshold"],
+                classes={c["class"]: c["probability"] for c in value["classes"]},
+            ),
+            tone=value["tone"],
+            headline=value["headline"],
+            margin=value["margin"],
+            kind=value.get("kind"),
+            is_synthetic=value["is_synthetic"],
+            notes=tuple(value["notes"]),
+            pushes=tuple(Push(**{n: p[n] for n in names}) for p in found["pushes"]),
+            turning=tuple(found["turning"]),
+            is_explained=why is not None,
+        )
 
 
 def explain_record(bundle: Bundle, record: Mapping[str, object]) -> VerdictView:
@@ -190,61 +254,54 @@ def explain_record(bundle: Bundle, record: Mapping[str, object]) -> VerdictView:
 
 
 def of_verdict(
-    schema: Schema,
+    schema: Schema | None,
     verdict: Verdict,
     *,
     explanation: Explanation | None = None,
     notes: tuple[str, ...] = (),
 ) -> VerdictView:
-    """Return what is shown of a verdict made before, with its explanation if any."""
-    known = about(verdict.label)
-    shares = sorted(verdict.classes.items(), key=lambda pair: -pair[1])
+    """Return what is shown of a verdict, with its explanation if any.
+
+    Parameters
+    ----------
+    schema : Schema, optional
+        Of the bundle that decided; None where that is not there any more.
+    """
     odds = _odds(verdict.probability)
     if explanation is not None:  # exact where the probability is rounded to 1
         odds = explanation.log_odds
     times = math.exp(min(abs(odds - _odds(verdict.threshold)), math.log(1e6)))
-    said_first = (SYNTHETIC,) if schema.is_synthetic else ()
-    view: dict[str, Any] = {
-        "label": verdict.label,
-        "is_attack": verdict.is_attack,
-        "tone": tone(verdict, times),
-        "headline": headline(verdict, known, times),
-        "probability": verdict.probability,
-        "threshold": verdict.threshold,
-        "margin": margin(verdict, times),
-        "classes": tuple(
-            ClassShare(label=label, name=about(label).name, probability=p)
-            for label, p in shares
-        ),
-        "kind": None,
-        "knowledge": known,
-        "is_synthetic": schema.is_synthetic,
-        "notes": said_first + notes,
-    }
-    if explanation is None:
-        return VerdictView(**view)
+    is_synthetic = schema is not None and schema.is_synthetic
+    view = VerdictView(
+        verdict=verdict,
+        tone=tone(verdict, times),
+        headline=headline(verdict, about(verdict.label), times),
+        margin=margin(verdict, times),
+        is_synthetic=is_synthetic,
+        notes=((SYNTHETIC,) if is_synthetic else ()) + notes,
+    )
+    if explanation is None or schema is None:
+        return view
     is_kdd = groups.is_kdd(schema.columns)
     labels = words.labels(schema.columns, is_kdd=is_kdd)
     pushes = tuple(
         _push(c, schema.column(c.column), labels[c.column], is_kdd)
         for c in explanation.contributions
     )
-    least = SLIGHT * max((abs(p.push) for p in pushes), default=0.0)
+    more: tuple[str, ...] = ()
     if not pushes:
-        view["notes"] += ("It equals a normal record of the training rows.",)
+        more += ("It equals a normal record of the training rows.",)
     if not explanation.is_base_normal:
-        view["notes"] += (
+        more += (
             "The model calls no normal row at hand benign; this record is compared "
             "with the least suspicious one.",
         )
-    return VerdictView(
-        **view,
+    return replace(
+        view,
+        notes=view.notes + more,
         is_explained=True,
         pushes=pushes,
-        n_told=min(SHOWN, sum(abs(p.push) > least for p in pushes)),
         turning=tuple(labels[name] for name in explanation.turning),
-        chart=pushes_chart([(p.label, p.value, p.normal, p.push) for p in pushes]),
-        chart_alt=pushes_alt([(p.label, p.push) for p in pushes]),
     )
 
 
@@ -258,7 +315,6 @@ def _push(found: Contribution, column: Column, label: str, is_kdd: bool) -> Push
         value=value,
         normal=normal,
         push=found.push,
-        description=found.description,
     )
 
 

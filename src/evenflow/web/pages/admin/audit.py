@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
-from flask import Response, render_template, url_for
+from flask import render_template, url_for
 from sqlalchemy import Select, select
 
-from evenflow.runtime._writers import inert
+from evenflow.runtime.writers import inert
 from evenflow.web.accounts import people
+from evenflow.web.frame import lists
 from evenflow.web.frame.context import web
+from evenflow.web.frame.download import attachment
 from evenflow.web.frame.permissions import require
-from evenflow.web.pages.admin import _lists as lists
 from evenflow.web.pages.admin._blueprint import bp
 from evenflow.web.store.tables import Audit, now
 
@@ -63,11 +63,7 @@ def audit_csv() -> Any:
         schema=dict.fromkeys(COLUMNS, pl.String),
     )
     name = f"evenflow-audit-{now():%Y-%m-%d}.csv"
-    return Response(
-        inert(frame).write_csv(),
-        mimetype="text/csv",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return attachment(inert(frame).write_csv().encode(), name)
 
 
 def said(detail: dict[str, Any]) -> str:
@@ -89,23 +85,11 @@ def _asked() -> tuple[dict[str, str], dict[str, str], Select[Any]]:
         query = query.where(Audit.actor.icontains(typed["actor"], autoescape=True))
     if typed["action"]:
         query = query.where(Audit.action.startswith(typed["action"], autoescape=True))
-    for name, day in _days(typed, errors):
-        query = query.where(Audit.at >= day if name == "since" else Audit.at < day)
+    if since := lists.day(typed, "since", errors):
+        query = query.where(Audit.at >= since)
+    if until := lists.day(typed, "until", errors):
+        query = query.where(Audit.at < until + timedelta(days=1))
     return typed, errors, query
-
-
-def _days(
-    typed: dict[str, str], errors: dict[str, str]
-) -> Iterator[tuple[str, datetime]]:
-    for name in ("since", "until"):
-        if not typed[name]:
-            continue
-        try:
-            day = date.fromisoformat(typed[name])
-            start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-            yield name, start + timedelta(days=name == "until")
-        except (ValueError, OverflowError):
-            errors[name] = f"Found {typed[name][:20]!r}; type a day such as 2026-03-31"
 
 
 def _kept(typed: dict[str, str]) -> dict[str, str]:

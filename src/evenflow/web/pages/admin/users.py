@@ -20,9 +20,9 @@ from sqlalchemy import func, select
 from evenflow.errors import DataError
 from evenflow.web.accounts import links, people, sessions
 from evenflow.web.accounts.fresh_login import recent
+from evenflow.web.frame import lists
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import require
-from evenflow.web.pages.admin import _lists as lists
 from evenflow.web.pages.admin._blueprint import bp
 from evenflow.web.store.tables import ROLES, ApiToken, User, WebSession, now
 

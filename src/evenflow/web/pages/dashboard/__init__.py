@@ -26,7 +26,8 @@ from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import at_least, require
 from evenflow.web.pages import Entry
 from evenflow.web.pages.dashboard import queries
-from evenflow.web.pages.record import first_training
+from evenflow.web.store.tables import Job
+from evenflow.web.trainings import manage
 
 bp = Blueprint("dashboard", __name__)
 NAV = (
@@ -48,7 +49,7 @@ def index() -> str:
     if queries.is_new(session):
         return render_template(
             "dashboard/first.html",
-            job=None if web.detectors.active_name() else first_training(),
+            job=None if web.detectors.active_name() else _first(),
             **_links(),
         )
     return render_template(
@@ -139,3 +140,7 @@ def _links() -> dict[str, str]:
 def _url(endpoint: str, **values: Any) -> str:
     known = endpoint in current_app.view_functions
     return url_for(endpoint, **values) if known else ""
+
+
+def _first() -> Job | None:
+    return manage.first(web.db(), current_user)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Blueprint
-
 from evenflow.web.pages import Entry
+from evenflow.web.pages.uploads import acts, downloads, result, sending
+from evenflow.web.pages.uploads._blueprint import bp
 
-bp = Blueprint("uploads", __name__, url_prefix="/uploads")
+__all__ = ["NAV", "acts", "bp", "downloads", "result", "sending"]
+
 NAV = (Entry(label="Uploads", endpoint="uploads.index", icon="upload", order=15),)
-
-# each adds its routes to ``bp``
-from evenflow.web.pages.uploads import acts, downloads, result, sending  # noqa: E402, F401

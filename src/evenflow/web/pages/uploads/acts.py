@@ -15,7 +15,7 @@ from evenflow.errors import DataError, EvenflowError
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import audit, found_or_404, require
 from evenflow.web.jobs import queue
-from evenflow.web.pages.uploads import bp
+from evenflow.web.pages.uploads._blueprint import bp
 from evenflow.web.store.tables import Alert, Job, now
 from evenflow.web.uploads import alerts
 from evenflow.web.uploads.delete import discard, may_discard

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 from typing import Any
 
 from flask import make_response, render_template, request, url_for
@@ -12,21 +12,20 @@ from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError
 from evenflow.web.charts import daily
+from evenflow.web.frame import lists
 from evenflow.web.frame.context import web
-from evenflow.web.frame.lists import Page
 from evenflow.web.frame.permissions import require
 from evenflow.web.jobs import retention
 from evenflow.web.jobs.queue import LIVE
-from evenflow.web.pages.uploads import bp
+from evenflow.web.pages.uploads._blueprint import bp
 from evenflow.web.pages.uploads.acts import results_of, row_or_404, upload_or_404
-from evenflow.web.pages.uploads.sending import number_of
-from evenflow.web.store.tables import Alert, Job, now
-from evenflow.web.uploads import alerts, results
+from evenflow.web.store.tables import Alert, Job
+from evenflow.web.uploads import results
 from evenflow.web.uploads.delete import may_discard
 from evenflow.web.uploads.job import SENT
 from evenflow.web.uploads.results import REJECTS, SORTS, Filter, Results, Sort
+from evenflow.web.verdicts import stored
 from evenflow.web.verdicts.keep import SERVICES, SOURCES
-from evenflow.web.verdicts.stored import tell
 
 PER_PAGE = 50
 MOST_SHOWN = 6
@@ -68,14 +67,12 @@ def rejected(job_id: str) -> str:
     job = upload_or_404(job_id)
     results_of(job)
     total = int(job.result["rejected"])
-    number, pages = _page_number(total)
-    rows = results.rejected(
-        web.home.results / job.id / REJECTS,
-        start=(number - 1) * PER_PAGE,
-        n_rows=PER_PAGE,
+    page = lists.page_of(total, per_page=PER_PAGE)
+    path = web.home.results / job.id / REJECTS
+    rows = results.rejected(path, start=page.start, n_rows=PER_PAGE)
+    return render_template(
+        "uploads/rejected.html", **_common(job), page=replace(page, rows=rows)
     )
-    page = _page(rows, total, number, pages, "uploads.rejected", {"job_id": job.id})
-    return render_template("uploads/rejected.html", **_common(job), page=page)
 
 
 @bp.get("/<job_id>/rows/<int:line>")
@@ -84,22 +81,12 @@ def row(job_id: str, line: int) -> str:
     """Show one row, its verdict, and why."""
     job = upload_or_404(job_id)
     found, values = row_or_404(job, line)
-    made = alerts.alert(
-        found, values, job=job, names=(), at=job.ended_at or now(), bundle=_bundle(job)
-    )
-    # all values here: the cut is for what the database keeps
-    made["values"] = {k: v for k, v in found.values(values).items() if v is not None}
-    told = tell(Alert(**made))
-    shares = [(c["name"], c["probability"]) for c in told.view.get("classes", ())]
+    given = {k: v for k, v in found.values(values).items() if v is not None}
     return render_template(
         "uploads/row.html",
         **_common(job),
         line=line,
-        told=told,
-        verdict=values,
-        classes_chart=daily.class_shares(shares, told.knowledge.name)
-        if shares
-        else None,
+        stored=stored.shown(str(job.result["bundle"]), given, found.verdict(values)),
         alert=web.db.scalar(
             select(Alert).where(Alert.job_id == job.id, Alert.line == line)
         ),
@@ -134,22 +121,29 @@ def _table(job: Job, found: Results) -> dict[str, Any]:
     columns = _shown_columns(found)
     counts: dict[str, int] = job.result["counts"]
     total = _n_kept(counts, kept, job)
-    number, pages = _page_number(total)
-    page = found.page(
-        kept,
-        sort=sort,
-        descending=is_down,
-        start=(number - 1) * PER_PAGE,
-        n_rows=PER_PAGE,
-        columns=columns,
-    )
-    asked = {
+    asked: dict[str, Any] = {
         "job_id": job.id,
         "label": kept.label or None,
         "attacks": "1" if kept.attacks_only else None,
     }
-    order = {"sort": sort if sort != "line" else None, "down": "1" if is_down else None}
-    lines = [row["line"] for row in page.rows]
+    order: dict[str, Any] = {
+        "sort": sort if sort != "line" else None,
+        "down": "1" if is_down else None,
+    }
+    page = lists.page_of(
+        total,
+        per_page=PER_PAGE,
+        url=lambda n: url_for("uploads.show", **asked, **order, page=n),
+    )
+    part = found.page(
+        kept,
+        sort=sort,
+        descending=is_down,
+        start=page.start,
+        n_rows=PER_PAGE,
+        columns=columns,
+    )
+    lines = [row["line"] for row in part.rows]
     opened = web.db.execute(
         select(Alert.line, Alert.id).where(
             Alert.job_id == job.id, Alert.line.in_(lines)
@@ -166,7 +160,7 @@ def _table(job: Job, found: Results) -> dict[str, Any]:
         "order": order,
         "asked": asked,
         "heads": {name: _head(asked, name, sort, is_down) for name in SORTS},
-        "page": _page(page.rows, total, number, pages, "uploads.show", asked | order),
+        "page": replace(page, rows=part.rows),
         "alerts": {row.line: row.id for row in opened},
         "spec": daily.shares(rows, list(counts), title="records"),
     }
@@ -197,33 +191,3 @@ def _shown_columns(found: Results) -> list[str]:
     first = [folded[n] for n in (*SOURCES, *SERVICES) if n in folded]
     rest = [name for name in found.given if name not in first]
     return (first[:2] + rest)[:MOST_SHOWN]
-
-
-def _page_number(total: int) -> tuple[int, int]:
-    pages = max(1, math.ceil(total / PER_PAGE))
-    return min(number_of("page", 1), pages), pages
-
-
-def _page(
-    rows: list[dict[str, Any]],
-    total: int,
-    number: int,
-    pages: int,
-    endpoint: str,
-    asked: dict[str, Any],
-) -> Page:
-    def url(n: int) -> str:
-        return url_for(endpoint, **asked, page=n)
-
-    return Page(
-        number=number,
-        pages=pages,
-        total=total,
-        rows=rows,
-        prev_url=url(number - 1) if number > 1 else "",
-        next_url=url(number + 1) if number < pages else "",
-    )
-
-
-def _bundle(job: Job) -> str:
-    return str(job.result["bundle"])

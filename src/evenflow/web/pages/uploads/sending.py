@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -20,29 +19,29 @@ from flask import (
 )
 from flask_security import current_user
 from pydantic_core import from_json
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import EvenflowError, StorageError
-from evenflow.runtime._writers import inert
+from evenflow.runtime.writers import inert
+from evenflow.web.frame import lists
 from evenflow.web.frame.context import web
-from evenflow.web.frame.large_bodies import spool
-from evenflow.web.frame.lists import Page
+from evenflow.web.frame.download import attachment
+from evenflow.web.frame.large_bodies import OVERHEAD, allow_large, most_bytes
 from evenflow.web.frame.permissions import require, visible
 from evenflow.web.jobs import retention
 from evenflow.web.jobs.queue import LIVE
-from evenflow.web.pages.uploads import bp
+from evenflow.web.pages.uploads._blueprint import bp
 from evenflow.web.record_form import examples
 from evenflow.web.store.tables import Job
 from evenflow.web.uploads import file_kinds, receive
+from evenflow.web.uploads.errors import OffsetError
 
 logger = logging.getLogger(__name__)
 
 PER_PAGE = 25
-OVERHEAD = 2**16
-"""Bytes of a form around its file."""
 View = Callable[..., Any]
 
 
@@ -73,7 +72,7 @@ def _index(error: str = "") -> str:
         kept_days=retention.days(web.db(), web.settings),
         settings=web.settings,
         part_bytes=receive.PART_BYTES,
-        most_bytes=receive.most_bytes(),
+        most_bytes=most_bytes(),
     )
 
 
@@ -82,36 +81,13 @@ def _found() -> dict[str, Any]:
     query = visible(select(Job), Job).where(Job.kind == "score")
     if whose == "mine":
         query = query.where(Job.owner_id == current_user.id)
-    total = int(web.db.scalar(query.with_only_columns(func.count())) or 0)
-    pages = max(1, math.ceil(total / PER_PAGE))
-    number = min(number_of("page", 1), pages)
-    jobs = web.db.scalars(
-        query.options(joinedload(Job.owner))
-        .order_by(Job.created_at.desc(), Job.id)
-        .limit(PER_PAGE)
-        .offset((number - 1) * PER_PAGE)
-    ).all()
-
-    def url(n: int) -> str:
-        return url_for("uploads.index", page=n, whose=whose or None)
-
-    page = Page(
-        number=number,
-        pages=pages,
-        total=total,
-        rows=jobs,
-        prev_url=url(number - 1) if number > 1 else "",
-        next_url=url(number + 1) if number < pages else "",
+    page = lists.page(
+        query.options(joinedload(Job.owner)).order_by(Job.created_at.desc(), Job.id),
+        per_page=PER_PAGE,
+        url=lambda n: url_for("uploads.index", page=n, whose=whose or None),
     )
-    is_live = any(job.state in LIVE for job in jobs)
+    is_live = any(job.state in LIVE for job in page.rows)
     return {"page": page, "whose": whose, "is_live": is_live, "live": LIVE}
-
-
-def number_of(name: str, usual: int) -> int:
-    """Return a whole number of the address, 1 or more."""
-    text = request.args.get(name, "")
-    is_number = text.isascii() and text.isdigit() and len(text) < 10
-    return max(1, int(text)) if is_number else usual
 
 
 @bp.url_value_preprocessor
@@ -129,14 +105,6 @@ def _set_limit(endpoint: str | None, _values: dict[str, Any] | None) -> None:
         allow_large()
 
 
-def allow_large() -> None:
-    """Let the request at hand bring a whole file; a form's goes to uploads' disk."""
-    real: Any = request._get_current_object()  # type: ignore[attr-defined]
-    real.max_content_length = receive.most_bytes() + OVERHEAD
-    real.max_form_parts = 8
-    real._get_file_stream = lambda *_args, **_kwargs: spool(web.home.uploads)
-
-
 @bp.post("")
 @require("viewer")
 def send() -> Answer:
@@ -149,7 +117,8 @@ def send() -> Answer:
     except StorageError:
         raise
     except EvenflowError as error:
-        return make_response(_index(_sentence(str(error))), 422)
+        status = getattr(error, "status", 422)
+        return make_response(_index(_sentence(str(error))), status)
     flash(f"{job.title} was uploaded and will be scored shortly.", "success")
     return redirect(url_for("uploads.show", job_id=job.id), code=303)
 
@@ -168,13 +137,12 @@ def spoken(view: View) -> View:
         except StorageError as error:
             logger.error("an upload could not be stored: %s", error)
             message, status = "The server's disk is full. Ask an administrator.", 507
+        except OffsetError as error:
+            return jsonify(error={"message": str(error)}, offset=error.here), 409
         except EvenflowError as error:
-            message, status = _sentence(str(error)), 422
+            message, status = _sentence(str(error)), getattr(error, "status", 422)
         except HTTPException as error:
             message, status = str(error.description), error.code or 500
-            here = getattr(error, "here", None)
-            if here is not None:
-                return jsonify(error={"message": message}, offset=here), status
         return jsonify(error={"message": message}), status
 
     return answered
@@ -250,7 +218,4 @@ def example() -> Answer:
         abort(404, "There is no active model yet, so there is no example for it.")
     rows = [found.row for found in examples(bundle, per_class=8)]
     frame = inert(bundle.golden.frame[rows], is_input=True)
-    response = make_response(frame.write_csv())
-    response.mimetype = "text/csv"
-    response.headers["Content-Disposition"] = 'attachment; filename="example.csv"'
-    return response
+    return attachment(frame.write_csv().encode(), "example.csv")

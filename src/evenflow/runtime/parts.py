@@ -16,15 +16,15 @@ from evenflow.decision import Decision
 from evenflow.errors import BundleError
 from evenflow.prepare.features import Preprocessor
 from evenflow.runtime._arrays import Arrays, unpack
-from evenflow.runtime._contents import (
+from evenflow.runtime._rows import read_rows, with_codes
+from evenflow.runtime.contents import (
     DecisionContents,
     ManifestContents,
     PreprocessorContents,
     RecipeContents,
     check,
 )
-from evenflow.runtime._folder import AGAIN, from_json, sha256
-from evenflow.runtime._rows import read_rows, with_codes
+from evenflow.runtime.folder import AGAIN, from_json, sha256
 from evenflow.schema import Schema, Table
 
 FORMAT = 2

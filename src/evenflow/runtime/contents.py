@@ -23,7 +23,7 @@ from pydantic import (
 from evenflow.conform import shown
 from evenflow.errors import BundleError, DataError, RecipeError
 from evenflow.prepare.features import LONGEST_WORD, N_QUANTILES, UNSEEN, Scaling
-from evenflow.runtime._folder import AGAIN, check_plain
+from evenflow.runtime.folder import AGAIN, check_plain
 from evenflow.schema import BENIGN, Table
 
 MAX_COLUMNS = 10_000

@@ -1,0 +1,86 @@
+"""Answers to those who watch the server: ``/metrics``, ``/healthz`` and ``/readyz``.
+
+``/healthz`` says that the process answers, and asks nobody. ``/readyz`` says whether
+it can do its work: the database is there and of the right version, a model is in use,
+the disk has room. The figures of ``/metrics`` answer on this machine, to a request that
+came through no proxy, or to a key of the scope ``metrics``.
+"""
+
+from __future__ import annotations
+
+import time
+
+from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from evenflow.web.accounts import bearer
+from evenflow.web.frame.context import web
+from evenflow.web.monitor import metrics
+from evenflow.web.monitor.counters import Counters
+from evenflow.web.monitor.health import lacking
+from evenflow.web.settings import is_loopback
+
+bp = Blueprint("health", __name__)
+SCOPE = "metrics"
+PROXIES = ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via")
+"""Headers that say a request came through a proxy."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def register(app: Flask) -> None:
+    """Count an application's requests, and answer those who watch it."""
+    counters = app.extensions[metrics.KEY] = Counters()
+
+    @app.before_request
+    def begin() -> None:
+        g.began = time.perf_counter()
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        began = g.get("began")
+        if began is not None:
+            method = request.method if request.method in METHODS else "other"
+            took = time.perf_counter() - began
+            # an address that is none has no endpoint: strangers make no new names
+            endpoint = request.endpoint or "none"
+            counters.count(endpoint, method, response.status_code, took)
+        return response
+
+    app.register_blueprint(bp)
+    app.add_url_rule("/metrics", "metrics", show, provide_automatic_options=False)
+
+
+def show() -> Response:
+    """Answer with the figures of all processes, as Prometheus reads them."""
+    if not is_local():
+        bearer.caller(SCOPE)
+    counters: Counters = current_app.extensions[metrics.KEY]
+    text = metrics.exposition(counters, web.db())
+    return Response(text, content_type=CONTENT_TYPE_LATEST)
+
+
+def is_local() -> bool:
+    """Return whether a request came from this machine, and through no proxy."""
+    host = request.host.rsplit(":", 1)[0] if request.host[-1:] != "]" else request.host
+    return (
+        is_loopback(request.remote_addr or "-")
+        and is_loopback(host or "-")
+        and not any(name in request.headers for name in PROXIES)
+    )
+
+
+@bp.get("/healthz")
+def healthz() -> Response:
+    """Say that the process lives."""
+    return jsonify(status="ok")
+
+
+@bp.get("/readyz")
+def readyz() -> Response:
+    """Say whether all is there that the work needs; 503 and what lacks if not."""
+    lacks = list(lacking())
+    response = jsonify(status="not ready" if lacks else "ok", lacking=lacks)
+    if lacks:
+        response.status_code = 503
+        response.headers["Retry-After"] = "10"
+    return response
