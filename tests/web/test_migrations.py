@@ -23,7 +23,7 @@ from evenflow.web.store.database import Database
 
 def server():
     database = Database(sys.argv[1])
-    database.is_up()
+    database.engine.connect().close()
     all_are_ready.wait(60)
     migrations.upgrade(database)
 

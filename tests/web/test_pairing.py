@@ -113,7 +113,7 @@ from evenflow.web.store.data_folder import open_home
 def server():
     home = open_home(Path(sys.argv[1]))
     database = Database(sqlite_url(home.database))
-    database.is_up()
+    database.engine.connect().close()
     all_are_ready.wait(60)
     pairing.tie(home, database)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from evenflow.runtime.explanation import VEGA_LITE
+from evenflow.web.charts.spec import chart, filtered_bars, nominal, quantitative
 
 Bar = Mapping[str, Any]
 COUNTED = "format(datum.value, datum.value < 10000 ? ',' : '~s')"
@@ -44,52 +44,35 @@ def over_time(
     """
     is_day = end - start <= timedelta(days=1)
     label = "%H:%M" if is_day else "%d %b"
-    return {
-        "$schema": VEGA_LITE,
-        "width": "container",
-        "height": height,
-        "data": {"values": list(_stacked(bars))},
-        "mark": {"type": "rect"},
-        "encoding": {
-            "x": {
-                "field": "at",
-                "type": "temporal",
-                "title": None,
-                "scale": {
-                    "type": "utc",
-                    "domainMin": _ms(start),
-                    "domainMax": _ms(end),
-                },
-                "axis": {
-                    "grid": False,
-                    "tickCount": 8,
-                    "format": label,
-                    "labelOverlap": True,
-                },
-            },
-            "x2": {"field": "to"},
-            "y": {
-                "field": "low",
-                "type": "quantitative",
-                "title": title,
-                "scale": {"zero": True},
-                "axis": {"tickCount": 5, "labelExpr": COUNTED, "tickMinStep": 1},
-            },
-            "y2": {"field": "high"},
-            "color": {
-                "field": "class",
-                "type": "nominal",
-                "scale": {"domain": list(domain)},
-                "legend": {"title": None, "values": list(shown)},
-            },
-            "tooltip": [
-                {"field": "from", "type": "nominal", "title": "from (UTC)"},
-                {"field": "class", "type": "nominal", "title": "class"},
-                {"field": "n", "type": "quantitative", "title": "verdicts",
-                 "format": ","},
-            ],
-        },
-    }  # fmt: skip
+    x = {
+        "field": "at",
+        "type": "temporal",
+        "title": None,
+        "scale": {"type": "utc", "domainMin": _ms(start), "domainMax": _ms(end)},
+        "axis": {"grid": False, "tickCount": 8, "format": label, "labelOverlap": True},
+    }
+    axis = {"tickCount": 5, "labelExpr": COUNTED, "tickMinStep": 1}
+    color = nominal(
+        "class",
+        scale={"domain": list(domain)},
+        legend={"title": None, "values": list(shown)},
+    )
+    tooltip = [
+        nominal("from", title="from (UTC)"),
+        nominal("class", title="class"),
+        quantitative("n", title="verdicts", format=","),
+    ]
+    encoding = {
+        "x": x,
+        "x2": {"field": "to"},
+        "y": quantitative("low", title=title, scale={"zero": True}, axis=axis),
+        "y2": {"field": "high"},
+        "color": color,
+        "tooltip": tooltip,
+    }
+    return chart(
+        list(_stacked(bars)), height=height, encoding=encoding, mark={"type": "rect"}
+    )
 
 
 def _stacked(bars: Sequence[Bar]) -> Iterator[dict[str, Any]]:
@@ -121,51 +104,28 @@ def shares(
     title : str
         Of the axis of figures.
     """
-    return {
-        "$schema": VEGA_LITE,
-        "width": "container",
-        "height": 26 * len(rows),
-        "data": {"values": [{"class": label, "n": n} for label, n in rows]},
-        "encoding": {
-            "y": {
-                "field": "class",
-                "type": "nominal",
-                "sort": [label for label, _ in rows],
-                "title": None,
-            },
-            "x": {
-                "field": "n",
-                "type": "quantitative",
-                "title": title,
-                "axis": {"tickCount": 4, "labelExpr": COUNTED, "tickMinStep": 1},
-                "scale": {"domainMin": 0, "nice": True},
-            },
+    axis = {"tickCount": 4, "labelExpr": COUNTED, "tickMinStep": 1}
+    scale = {"domainMin": 0, "nice": True}
+    color = nominal("class", scale={"domain": list(domain)}, legend=None)
+    tooltip = [nominal("class"), quantitative("n", format=",", title="verdicts")]
+    return chart(
+        [{"class": label, "n": n} for label, n in rows],
+        height=26 * len(rows),
+        encoding={
+            "y": nominal("class", sort=[label for label, _ in rows], title=None),
+            "x": quantitative("n", title=title, axis=axis, scale=scale),
         },
-        "layer": [
+        layer=[
             {
                 "mark": {"type": "bar", "cornerRadiusEnd": 2},
-                "encoding": {
-                    "color": {
-                        "field": "class",
-                        "type": "nominal",
-                        "scale": {"domain": list(domain)},
-                        "legend": None,
-                    },
-                    "tooltip": [
-                        {"field": "class", "type": "nominal"},
-                        {"field": "n", "type": "quantitative", "format": ",",
-                         "title": "verdicts"},
-                    ],
-                },
+                "encoding": {"color": color, "tooltip": tooltip},
             },
             {
                 "mark": {"type": "text", "align": "left", "dx": 4, "style": "label"},
-                "encoding": {
-                    "text": {"field": "n", "type": "quantitative", "format": ","}
-                },
+                "encoding": {"text": quantitative("n", format=",")},
             },
         ],
-    }  # fmt: skip
+    )
 
 
 def class_shares(rows: Sequence[tuple[str, float]], decided: str) -> dict[str, Any]:
@@ -182,38 +142,22 @@ def class_shares(rows: Sequence[tuple[str, float]], decided: str) -> dict[str, A
         {"class": name, "p": p, "is": "decided" if name == decided else "other"}
         for name, p in rows
     ]
-    bar = {"type": "bar", "cornerRadiusEnd": 2}
-    layer = [
-        {
-            "transform": [{"filter": "datum.is != 'decided'"}],
-            "mark": {**bar, "opacity": 0.45},
-        },
-        {"transform": [{"filter": "datum.is == 'decided'"}], "mark": bar},
-    ]
-    return {
-        "$schema": VEGA_LITE,
-        "width": "container",
-        "height": 24 * len(rows),
-        "data": {"values": values},
-        "encoding": {
-            "y": {
-                "field": "class",
-                "type": "nominal",
-                "sort": [name for name, _ in rows],
-                "title": None,
-            },
-            "x": {
-                "field": "p",
-                "type": "quantitative",
-                "title": "probability",
-                "axis": {"format": "~%", "tickCount": 5},
-                "scale": {"domain": [0, 1]},
-            },
+    axis = {"format": "~%", "tickCount": 5}
+    return chart(
+        values,
+        height=24 * len(rows),
+        encoding={
+            "y": nominal("class", sort=[name for name, _ in rows], title=None),
+            "x": quantitative(
+                "p", title="probability", axis=axis, scale={"domain": [0, 1]}
+            ),
             "tooltip": [
-                {"field": "class", "type": "nominal"},
-                {"field": "p", "type": "quantitative", "format": ".2%",
-                 "title": "probability"},
+                nominal("class"),
+                quantitative("p", format=".2%", title="probability"),
             ],
         },
-        "layer": layer,
-    }  # fmt: skip
+        layer=[
+            filtered_bars("datum.is != 'decided'", cornerRadiusEnd=2, opacity=0.45),
+            filtered_bars("datum.is == 'decided'", cornerRadiusEnd=2),
+        ],
+    )

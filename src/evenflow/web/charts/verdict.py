@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from evenflow.runtime.explanation import BARS, VEGA_LITE
+from evenflow.runtime.explanation import BARS
+from evenflow.web.charts.spec import chart, filtered_bars, nominal, quantitative
 
 TOWARDS, AWAY = "towards attack", "towards normal"
 Bar = tuple[str, str, str, float]
@@ -33,46 +34,33 @@ def pushes_chart(pushes: Sequence[Bar]) -> dict[str, Any] | None:
     ]
     if not bars:
         return None
-    mark = {"type": "bar", "cornerRadius": 2}
-    layers: list[dict[str, Any]] = []
+    layer = []
     # a layer without a bar has no extent, which the browser's console is told
     if any(bar["push"] <= 0 for bar in bars):
-        away = {"filter": "datum.push <= 0"}
-        layers.append({"transform": [away], "mark": mark})
+        layer.append(filtered_bars("datum.push <= 0", cornerRadius=2))
     if any(bar["push"] > 0 for bar in bars):
-        towards = {"filter": "datum.push > 0"}
-        layers.append({"transform": [towards], "mark": {**mark, "style": "here"}})
-    return {
-        "$schema": VEGA_LITE,
-        "width": "container",
-        "height": 24 * len(bars),
-        "data": {"values": bars},
-        "encoding": {
-            "y": {
-                "field": "bar",
-                "type": "nominal",
-                "sort": [bar["bar"] for bar in bars],
-                "title": None,
-            },
-            "x": {
-                "field": "push",
-                "type": "quantitative",
-                # two lines: one is cut off on a phone
-                "title": [
-                    "\u2190 towards normal \u00b7 towards attack \u2192",
-                    "push on the log odds",
-                ],
-            },
+        layer.append(filtered_bars("datum.push > 0", cornerRadius=2, style="here"))
+    # two lines: one is cut off on a phone
+    title = [
+        "\u2190 towards normal \u00b7 towards attack \u2192",
+        "push on the log odds",
+    ]
+    return chart(
+        bars,
+        height=24 * len(bars),
+        encoding={
+            "y": nominal("bar", sort=[bar["bar"] for bar in bars], title=None),
+            "x": quantitative("push", title=title),
             "tooltip": [
-                {"field": "column", "type": "nominal", "title": "column"},
-                {"field": "value", "type": "nominal", "title": "this record"},
-                {"field": "normal", "type": "nominal", "title": "normal traffic"},
-                {"field": "push", "type": "quantitative", "format": "+.2f"},
-                {"field": "direction", "type": "nominal", "title": "pushes"},
+                nominal("column", title="column"),
+                nominal("value", title="this record"),
+                nominal("normal", title="normal traffic"),
+                quantitative("push", format="+.2f"),
+                nominal("direction", title="pushes"),
             ],
         },
-        "layer": layers,
-    }
+        layer=layer,
+    )
 
 
 def pushes_alt(pushes: Sequence[tuple[str, float]]) -> str:

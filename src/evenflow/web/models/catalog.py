@@ -94,10 +94,9 @@ def read(home: Home, name: str) -> Read:
         raise DataError(
             f"there is no model {name[:80]!r}, expected one of those under Models"
         )
-    with _reading.hold(
-        path
-    ):  # a large one is summed once, not by every thread that asks
-        found = _read(path, _stamp(path))
+    # a large one is summed once, not by every thread that asks
+    with _reading.hold(path):
+        found = _kept(path, _stamp(path))
     if isinstance(found, BundleError):
         raise BundleError(str(found))
     return found
@@ -135,7 +134,7 @@ def _made(stamp: Stamp) -> datetime:
 @lru_cache(maxsize=MOST_LISTED)
 def _line(path: Path, stamp: Stamp) -> Listed:
     with _reading.hold(path):
-        found = _read.__wrapped__(path, stamp)  # a line is small, a report is not
+        found = _read(path, stamp)
     if isinstance(found, BundleError):
         return Listed(
             name=path.name,
@@ -170,14 +169,19 @@ def _line(path: Path, stamp: Stamp) -> Listed:
     )
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=16)  # few: a report is large, a line is not
+def _kept(path: Path, stamp: Stamp) -> Read | BundleError:
+    return _read(path, stamp)
+
+
 def _read(path: Path, stamp: Stamp) -> Read | BundleError:
     """Return what a bundle says, or what is wrong with it: that is kept as well."""
     name = shown_name(path.name)
     try:
         parts = read_parts(path, read_folder(path))
         report = Report.from_dict(parts.report)
-        figures.headlines(report), figures.grids(report)
+        figures.headlines(report)
+        figures.grids(report)  # an inconsistent report fails here, and not on a page
     except BundleError as error:
         told = shown_name(str(error)).replace(shown_name(str(path)), name)
         return BundleError(told)

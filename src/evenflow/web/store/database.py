@@ -24,7 +24,6 @@ from sqlalchemy import (
     false,
     func,
     select,
-    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
@@ -62,15 +61,6 @@ class Database:
         """Yield a session; commit at the end, roll back at an error."""
         with self.make.begin() as session:
             yield session
-
-    def is_up(self) -> bool:
-        """Return whether the database answers."""
-        try:
-            with self.engine.connect() as connection:
-                connection.execute(text("SELECT 1"))
-        except DBAPIError:
-            return False
-        return True
 
     def dispose(self) -> None:
         """Close all connections (before a fork, say)."""
