@@ -338,13 +338,13 @@ def test_a_file_whose_server_was_killed_before_the_commit_is_taken_the_next_time
 
 @pytest.mark.databases
 def test_a_file_sent_twice_at_once_is_one_upload(app, program, flows, monkeypatch):
-    copy, both = receive._copy, threading.Barrier(2)
+    copy, both = receive.copy, threading.Barrier(2)
 
     def slow(*args, **kwargs):
         copy(*args, **kwargs)
         both.wait(20)
 
-    monkeypatch.setattr(receive, "_copy", slow)
+    monkeypatch.setattr(receive, "copy", slow)
     answers = at_once(lambda: sent(program, flows, ONE))
     assert [a.status_code for a in answers] == [202, 202]
     assert answers[0].data == answers[1].data

@@ -273,7 +273,7 @@ def test_only_a_few_unfinished_uploads_are_taken(pieces):
         assert pieces.begin(10).status_code == 201
     refused = pieces.begin(10)
     assert refused.status_code == 422
-    assert "under way" in refused.json["error"]["message"]
+    assert "are unfinished" in refused.json["error"]["message"]
 
 
 def test_uploads_that_were_left_keep_nobody_from_a_new_one(app, people, pieces):
@@ -295,8 +295,8 @@ def test_uploads_that_were_left_keep_nobody_from_a_new_one(app, people, pieces):
         (b"PK\x03\x04rest", "zip"),
         (b"\xd4\xc3\xb2\xa1rest", "packet capture"),
         (b"%PDF-1.7", "PDF"),
-        (b"\xff\xd8\xff\xe0", "picture"),
-        (b"\x89PNG\r\n", "picture"),
+        (b"\xff\xd8\xff\xe0", "image"),
+        (b"\x89PNG\r\n", "image"),
         (b"", "empty"),
     ],
 )
@@ -368,7 +368,7 @@ def test_a_full_disk_is_507_and_leaves_nothing(desk, app, people, sample, monkey
     def no_room(*_args, **_kwargs):
         raise StorageError("no room")
 
-    monkeypatch.setattr(receive, "_copy", no_room)
+    monkeypatch.setattr(receive, "copy", no_room)
     assert pieces.put(begun, 0, sample).status_code == 507
     assert desk.send(client, sample).status_code == 507
     assert left(app) == []
