@@ -17,6 +17,7 @@ from evenflow.web.accounts import api_keys, links, passwords, sessions, throttle
 from evenflow.web.alerts import feedback
 from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import queue
+from evenflow.web.jobs.kinds import SCORE
 from evenflow.web.store.tables import Alert, AlertNote, ApiToken, Job, User, now
 from evenflow.web.uploads import receive
 
@@ -80,7 +81,7 @@ def test_a_person_has_no_more_waiting_jobs_however_many_come_at_once(
     def put(_k):
         with database.session() as session:
             return queue.put(
-                session, "score", lane="score", payload={}, owner_id=owner,
+                session, SCORE, payload={}, owner_id=owner,
                 most_waiting=2,
             )  # fmt: skip
 

@@ -11,6 +11,7 @@ from evenflow.recipe import Recipe
 from evenflow.web.datasets import explorations
 from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import queue, worker
+from evenflow.web.jobs.kinds import SCORE
 from evenflow.web.store.tables import Audit, Job
 from evenflow.web.trainings import form, manage
 
@@ -79,7 +80,7 @@ def test_a_viewer_changes_no_training(app, people, here, do):
 
 def test_a_job_of_another_kind_is_no_training(analyst, here):
     with here.database.session() as session:
-        job = queue.put(session, "score", lane="score", payload={})
+        job = queue.put(session, SCORE, payload={})
     for url in (
         f"/experiments/{job.id}",
         "/experiments/x%00y",

@@ -12,6 +12,7 @@ from evenflow import datasets
 from evenflow.web.datasets import explorations
 from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import worker
+from evenflow.web.jobs.kinds import EXPLORE
 from evenflow.web.store.tables import Audit, Job
 
 
@@ -165,7 +166,7 @@ def test_a_failed_look_says_why_without_folders(app, people, settings, work):
     with app.extensions[KEY].database.session() as session:
         from evenflow.web.jobs import queue
 
-        queue.put(session, "explore", lane="train", payload={"dataset": "nsl_kdd"})
+        queue.put(session, EXPLORE, payload={"dataset": "nsl_kdd"})
     work()
     (job,) = jobs(app)
     assert job.state == "failed"

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from evenflow.recipe import Recipe
 from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import queue, worker
+from evenflow.web.jobs.kinds import TRAIN
 from evenflow.web.jobs.task import Lease, Stopped
 from evenflow.web.models.detectors import ACTIVE
 from evenflow.web.store.tables import Audit, Job, Setting
@@ -163,8 +164,7 @@ def test_a_training_that_fails_says_why_without_folders(analyst, here):
     with here.database.session() as session:
         job = queue.put(
             session,
-            "train",
-            lane="train",
+            TRAIN,
             payload={"recipe": "nsl_kdd/dnn-none"},
         )
     assert worker.run_one(here, "train") == job.id

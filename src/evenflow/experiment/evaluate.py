@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from evenflow.schema import Table, unseen_attacks
 
 if TYPE_CHECKING:
     from evenflow.judge.report import Report
+    from evenflow.prepare.split import Protocol
     from evenflow.runtime.bundle import Bundle
 
 HELD_OUT = "held_out"
@@ -104,12 +105,16 @@ def evaluate(
         training=record,
         shared=shared,
     )
-    report.notes[:0] = said  # what was guessed of the rows comes first
+    # what was guessed of the rows comes first
+    report = replace(report, notes=[*said, *report.notes])
     warn(report, on_event)
     return report
 
 
-def _rows(recipe: Recipe, dataset: str, split: str, load: Any) -> tuple[Table, Any]:
+def _rows(
+    recipe: Recipe, dataset: str, split: str, load: Callable[[str], Table]
+) -> tuple[Table, Protocol]:
+    """Return the rows that evaluate the bundle, and under which protocol."""
     from evenflow import registry
     from evenflow.prepare.split import Protocol
 

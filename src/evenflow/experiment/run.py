@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -236,7 +236,9 @@ def _experiment(
         return table
 
     trained = train(recipe, load=load, on_event=on_event, **how)
-    trained.record["notes"][:0] = said  # what was guessed of the rows comes first
+    # what was guessed of the rows comes first
+    notes = [*said, *trained.record["notes"]]
+    trained = replace(trained, record=trained.record | {"notes": notes})
     on_event(Progress(step="judge", done=0, unit="step"))
     report = judge(
         trained.test,

@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from evenflow.schema import Table
 from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import queue, worker
+from evenflow.web.jobs.kinds import SCORE
 from evenflow.web.settings import Settings
 from evenflow.web.store.tables import Alert, Job, Tally
 
@@ -68,8 +69,7 @@ def put(
     with here.database.session() as session:
         queue.put(
             session,
-            "score",
-            lane="score",
+            SCORE,
             payload={"file": "data", "bundle": bundle, "name": name},
             title=name,
             job_id=job_id,

@@ -14,13 +14,14 @@ from sqlalchemy import select, update
 
 from evenflow.errors import DataError
 from evenflow.web.jobs import queue
+from evenflow.web.jobs.kinds import SCORE, TRAIN
 from evenflow.web.store.database import Database
 from evenflow.web.store.tables import Job, User, now
 
 
 def put(database, **more):
     with database.session() as session:
-        job = queue.put(session, "score", lane="score", payload={}, **more)
+        job = queue.put(session, SCORE, payload={}, **more)
         return job.id
 
 
@@ -138,7 +139,7 @@ def test_a_released_job_is_queued_and_the_try_does_not_count(database):
 
 def test_a_training_that_kills_its_workers_is_told_of_no_file(database):
     with database.session() as session:
-        job_id = queue.put(session, "train", lane="train", payload={}).id
+        job_id = queue.put(session, TRAIN, payload={}).id
     for _ in range(queue.MOST_ATTEMPTS):
         assert take(database, lane="train") is not None
         expire(database, job_id)

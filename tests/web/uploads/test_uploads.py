@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 
 from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import queue
+from evenflow.web.jobs.kinds import TRAIN
 from evenflow.web.models.detectors import Detectors
 from evenflow.web.pages.uploads import sending
 from evenflow.web.store.tables import Alert, Audit, Job
@@ -233,7 +234,7 @@ def test_every_address_of_an_upload_is_404_for_others_and_open_to_the_team(
 def test_a_job_of_another_kind_is_no_upload(app, people):
     client = people("admin")
     with app.extensions[KEY].database.session() as session:
-        job = queue.put(session, "train", lane="train", payload={})
+        job = queue.put(session, TRAIN, payload={})
         job_id = job.id
     assert client.get(f"/uploads/{job_id}").status_code == 404
     assert client.send(f"/uploads/{job_id}/delete").status_code == 404

@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from evenflow.errors import DataError, StorageError
 from evenflow.progress import Epoch, Note, Progress
 from evenflow.web.jobs import queue, worker
+from evenflow.web.jobs.kinds import SCORE, JobKind
 from evenflow.web.jobs.task import Outcome
 from evenflow.web.store.tables import Job, Setting
 
@@ -41,7 +42,7 @@ def does(monkeypatch):
 
 def put(here):
     with here.database.session() as session:
-        return queue.put(session, "score", lane="score", payload={}).id
+        return queue.put(session, SCORE, payload={}).id
 
 
 def look(here, job_id):
@@ -228,7 +229,8 @@ def test_a_worker_that_ran_out_of_memory_leaves_for_a_new_process(
 
 def test_an_unknown_kind_of_job_fails_with_words(here):
     with here.database.session() as session:
-        job_id = queue.put(session, "../os", lane="score", payload={}).id
+        odd = JobKind(name="../os", lane="score", module="../os")
+        job_id = queue.put(session, odd, payload={}).id
     worker.run_one(here, "score")
     assert "found a job of kind '../os', expected" in look(here, job_id).error
     for kind in worker.KINDS:

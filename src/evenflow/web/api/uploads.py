@@ -20,6 +20,7 @@ from evenflow.web.frame.download import attachment
 from evenflow.web.frame.large_bodies import Readable
 from evenflow.web.frame.permissions import audit, may_see, visible
 from evenflow.web.jobs import queue
+from evenflow.web.jobs.kinds import UPLOADS
 from evenflow.web.store.tables import JOB_STATES, Job
 from evenflow.web.uploads import receive, results
 from evenflow.web.uploads.delete import discard, may_discard
@@ -27,7 +28,6 @@ from evenflow.web.uploads.download import rows, stem
 from evenflow.web.uploads.results import FILE, REJECTS, Filter, Results, Sort
 
 group = Group("Uploads", "Score whole files in the background.")
-KIND = "score"
 FORM, OCTETS = "multipart/form-data", "application/octet-stream"
 FORM_SCHEMA = {
     "type": "object",
@@ -133,7 +133,7 @@ def send_upload(call: Call[SendQuery, None], job_id: str) -> Response:
 def list_uploads(call: Call[UploadsQuery, None]) -> dict[str, Any]:
     """List the uploads you may see, the newest first."""
     asked = call.query
-    query = visible(select(Job), Job, call.caller).where(Job.kind == KIND)
+    query = visible(select(Job), Job, call.caller).where(Job.kind.in_(UPLOADS))
     if asked.mine:
         query = query.where(Job.owner_id == call.caller.id)
     if asked.state:
@@ -310,7 +310,7 @@ def told(job: Job, caller: Caller) -> dict[str, Any]:
 
 def _found(job_id: str, caller: Caller) -> Job:
     job = web.db.get(Job, job_id) if _ID.fullmatch(job_id) else None
-    if job is None or job.kind != KIND or not may_see(job, caller):
+    if job is None or job.kind not in UPLOADS or not may_see(job, caller):
         abort(404)
     return job
 

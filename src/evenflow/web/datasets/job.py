@@ -1,15 +1,9 @@
-"""Look at a data set and keep what was found.
-
-It runs in the lane of the trainings: reading millions of rows would keep uploads
-waiting, and needs memory that a scoring worker may not have.
-"""
+"""Look at a data set and keep what was found."""
 
 from __future__ import annotations
 
 from evenflow.web.datasets import explorations
 from evenflow.web.jobs.task import Outcome, Task
-
-LANE = "train"
 
 
 def run(task: Task) -> Outcome:

@@ -21,11 +21,10 @@ from sqlalchemy import ColumnElement, CursorResult, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from evenflow.errors import DataError
+from evenflow.web.jobs.kinds import JobKind
 from evenflow.web.store.database import serialize
 from evenflow.web.store.tables import Job, now
 
-LANES = ("score", "train")
-"""One worker process each: a long training keeps no upload waiting."""
 MOST_ATTEMPTS = 3
 """Times a job is tried whose worker died of it."""
 LIVE = ("queued", "running")
@@ -35,9 +34,8 @@ SKEW_S = 60.0
 
 def put(
     session: Session,
-    kind: str,
+    kind: JobKind,
     *,
-    lane: str,
     payload: Mapping[str, Any],
     title: str = "",
     owner_id: int | None = None,
@@ -56,8 +54,8 @@ def put(
         refuse_more(session, owner_id, most_waiting)
     job = Job(
         id=job_id or new_id(),
-        kind=kind,
-        lane=lane,
+        kind=kind.name,
+        lane=kind.lane,
         owner_id=owner_id,
         title=title[:200],
         payload=dict(payload),

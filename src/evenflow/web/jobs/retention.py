@@ -17,6 +17,7 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, CursorResult, delete, func, or_, select
 from sqlalchemy.orm import Session
 
+from evenflow.web.jobs.kinds import UPLOADS
 from evenflow.web.jobs.queue import LIVE
 from evenflow.web.settings import Settings
 from evenflow.web.store.data_folder import Home, remove
@@ -187,7 +188,7 @@ def _touched(folder: Path) -> float:
 
 
 def _uploads(database: Database, home: Home, before: datetime) -> int:
-    old = (Job.kind == "score") & Job.state.not_in(LIVE) & (Job.ended_at < before)
+    old = Job.kind.in_(UPLOADS) & Job.state.not_in(LIVE) & (Job.ended_at < before)
     n = 0
     while True:
         with database.session() as session:

@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 from evenflow import inference
 from evenflow.errors import DataError, EvenflowError, StorageError, is_out_of_memory
 from evenflow.web.jobs import queue, retention
+from evenflow.web.jobs.kinds import KINDS
 from evenflow.web.jobs.redact import hidden
 from evenflow.web.jobs.task import Lease, LeaseLost, Leaving, Outcome, Stopped, Task
 from evenflow.web.models.detectors import Detectors
@@ -36,12 +37,6 @@ from evenflow.web.store.tables import Job
 
 logger = logging.getLogger(__name__)
 
-KINDS = {
-    "score": "evenflow.web.uploads.job",
-    "train": "evenflow.web.trainings.job",
-    "explore": "evenflow.web.datasets.job",
-}
-"""Kinds of job, and the module whose ``run`` does one; imported when it is needed."""
 POLL_S = 0.5
 BACKOFF_S = (0.5, 30.0)
 """First and longest pause while the database is away."""
@@ -295,6 +290,6 @@ def _run(kind: str) -> Callable[[Task], Outcome]:
             f"found a job of kind {kind!r}, expected {', '.join(sorted(KINDS))}. It "
             "was created by another version of evenflow"
         )
-    module: Any = importlib.import_module(KINDS[kind])
+    module: Any = importlib.import_module(KINDS[kind].module)
     run: Callable[[Task], Outcome] = module.run
     return run

@@ -28,6 +28,7 @@ from evenflow.web.frame.context import web
 from evenflow.web.frame.lists import Page
 from evenflow.web.frame.permissions import audit, require
 from evenflow.web.jobs import queue
+from evenflow.web.jobs.kinds import TRAIN
 from evenflow.web.models.catalog import read
 from evenflow.web.pages import Entry
 from evenflow.web.store.tables import Job
@@ -72,7 +73,7 @@ def rows() -> Answer:
 
 
 def _page() -> Page:
-    query = select(Job).where(Job.kind == manage.KIND)
+    query = select(Job).where(Job.kind == TRAIN.name)
     return lists.page(
         query.order_by(Job.created_at.desc(), Job.id),
         per_page=PER_PAGE,
@@ -287,6 +288,6 @@ def discard(job_id: str) -> Answer:
 def _job(job_id: str) -> Job:
     is_id = job_id.isascii() and job_id.replace("-", "").isalnum() and len(job_id) < 33
     job = web.db.get(Job, job_id) if is_id else None
-    if job is None or job.kind != manage.KIND:
+    if job is None or job.kind != TRAIN.name:
         abort(404)
     return job

@@ -26,11 +26,11 @@ from evenflow.judge.tables import exploration as explore_grids
 from evenflow.web.charts.reports import Picture, drawn
 from evenflow.web.datasets import explorations
 from evenflow.web.datasets.explorations import Kept, Source
-from evenflow.web.datasets.job import LANE
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import as_file
 from evenflow.web.frame.permissions import audit, require
 from evenflow.web.jobs import queue
+from evenflow.web.jobs.kinds import EXPLORE
 from evenflow.web.pages import Entry
 from evenflow.web.store.database import serialize
 from evenflow.web.store.tables import Job
@@ -39,7 +39,6 @@ from evenflow.web.trainings import manage
 bp = Blueprint("explore", __name__, url_prefix="/explore")
 NAV = (Entry(label="Explore data", endpoint="explore.index", icon="explore", order=45),)
 
-KIND = "explore"
 VIEWS = {"overview": "Overview", "columns": "Columns", "together": "Correlations"}
 
 
@@ -137,8 +136,7 @@ def look(name: str) -> Answer:
     if job is None or job.state not in queue.LIVE:
         job = queue.put(
             web.db(),
-            KIND,
-            lane=LANE,
+            EXPLORE,
             payload={"dataset": name},
             title=f"Look at {name}",
             owner_id=current_user.id,
@@ -172,6 +170,6 @@ def _source(name: str) -> Source:
 
 def _job(name: str) -> Job | None:
     """Return the newest look at a data set, if it is not forgotten."""
-    query = select(Job).where(Job.kind == KIND).order_by(Job.created_at.desc())
+    query = select(Job).where(Job.kind == EXPLORE.name).order_by(Job.created_at.desc())
     jobs = web.db.scalars(query.limit(200))
     return next((job for job in jobs if job.payload.get("dataset") == name), None)

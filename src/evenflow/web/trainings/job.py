@@ -23,12 +23,12 @@ from evenflow.progress import Epoch, Event, Progress
 from evenflow.recipe import Recipe
 from evenflow.runtime.bundle import Bundle
 from evenflow.web.jobs import queue
+from evenflow.web.jobs.kinds import TRAIN
 from evenflow.web.jobs.task import Outcome, Task
 from evenflow.web.models.detectors import ACTIVE
 from evenflow.web.store.database import upsert
 from evenflow.web.store.tables import Audit, Job, Setting
 
-LANE = "train"
 FIRST = "first-training"
 """Id of the job that trains the embedded default on a new server."""
 FIRST_RECIPE = "synthetic/cnn-hybrid"
@@ -202,7 +202,7 @@ def first_training(session: Session) -> Job | None:
     if session.get(Setting, ACTIVE) is not None or not can_train():
         return None
     waiting = select(func.count()).select_from(Job)
-    waiting = waiting.where(Job.kind == "train", Job.state.in_(queue.LIVE))
+    waiting = waiting.where(Job.kind == TRAIN.name, Job.state.in_(queue.LIVE))
     if session.scalar(waiting):
         return None
     job = session.get(Job, FIRST)
@@ -211,8 +211,8 @@ def first_training(session: Session) -> Job | None:
         return job if again else None
     statement = upsert(session, Job).values(
         id=FIRST,
-        kind="train",
-        lane=LANE,
+        kind=TRAIN.name,
+        lane=TRAIN.lane,
         title="The first model, on synthetic rows",
         # a name: the server's own process loads nothing that trains
         payload={"recipe": FIRST_RECIPE},

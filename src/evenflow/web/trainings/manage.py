@@ -16,12 +16,11 @@ from evenflow.recipe import Recipe
 from evenflow.web.charts.reports import Picture, drawn
 from evenflow.web.frame.permissions import at_least
 from evenflow.web.jobs import queue
+from evenflow.web.jobs.kinds import TRAIN
 from evenflow.web.store.data_folder import Home, remove
 from evenflow.web.store.database import serialize
 from evenflow.web.store.tables import Job
 from evenflow.web.trainings import job as train_job
-
-KIND = "train"
 
 
 def start(
@@ -49,8 +48,7 @@ def start(
         )
     return queue.put(
         session,
-        KIND,
-        lane=train_job.LANE,
+        TRAIN,
         payload={"recipe": recipe.to_dict(), "name": name},
         title=recipe.title or recipe.name,
         owner_id=owner_id,
@@ -59,7 +57,9 @@ def start(
 
 
 def _under_way(session: Session, name: str) -> Job | None:
-    jobs = session.scalars(select(Job).where(Job.kind == KIND, Job.state != "done"))
+    jobs = session.scalars(
+        select(Job).where(Job.kind == TRAIN.name, Job.state != "done")
+    )
     return next((job for job in jobs if job.payload.get("name") == name), None)
 
 
@@ -143,7 +143,7 @@ def state_word(job: Job, more: Any = "") -> str:
 
 def first(session: Session, user: Any) -> Job | None:
     """Return the training that makes the first model: without one, it is no secret."""
-    query = select(Job).where(Job.lane == "train")
+    query = select(Job).where(Job.kind == TRAIN.name)
     if not at_least("analyst", user):
         query = query.where(Job.owner_id.is_(None) | (Job.owner_id == user.id))
     live = query.where(Job.state.in_(queue.LIVE)).order_by(Job.created_at)

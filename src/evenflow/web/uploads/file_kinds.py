@@ -11,6 +11,7 @@ from pathlib import Path
 
 from evenflow.errors import DataError
 from evenflow.text import form
+from evenflow.web.jobs.kinds import SCORE, JobKind
 
 MOST_NAME = 120
 
@@ -22,8 +23,8 @@ class SourceKind:
     name: str
     title: str
     suffixes: tuple[str, ...]
-    job: str
-    """Kind of the job that scores it."""
+    job: JobKind
+    """The job that scores it."""
 
 
 KINDS = (
@@ -31,7 +32,7 @@ KINDS = (
         name="records",
         title="Records in the columns of the model: CSV, JSON lines or Parquet",
         suffixes=(".csv", ".csv.gz", ".tsv", ".jsonl", ".jsonl.gz", ".parquet"),
-        job="score",
+        job=SCORE,
     ),
 )
 

@@ -248,7 +248,6 @@ def accept(
         job = queue.put(
             web.db(),
             kind.job,
-            lane="score",
             payload={
                 "file": SENT,
                 "bundle": bundle,

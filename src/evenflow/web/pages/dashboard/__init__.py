@@ -24,6 +24,7 @@ from werkzeug.wrappers import Response as Answer
 
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import at_least, require
+from evenflow.web.jobs.kinds import UPLOADS
 from evenflow.web.pages import Entry
 from evenflow.web.pages.dashboard import queries
 from evenflow.web.store.tables import Job
@@ -122,6 +123,7 @@ def _work() -> dict[str, Any]:
         "bundle": bundle,
         "report": {} if bundle is None else bundle.report,
         "is_team": at_least("analyst"),
+        "upload_kinds": UPLOADS,
         **_links(),
     }
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from evenflow.schema import BENIGN
 from evenflow.web.charts import daily
 from evenflow.web.frame.permissions import at_least, visible
+from evenflow.web.jobs.kinds import UPLOADS
 from evenflow.web.jobs.queue import LIVE
 from evenflow.web.knowledge import about
 from evenflow.web.store.tables import Alert, Audit, Job, Record, Tally, now
@@ -246,7 +247,9 @@ def _changes(session: Session) -> int | None:
 def is_new(session: Session) -> bool:
     """Return whether the current person has nothing yet: no record, no upload."""
     kept = session.scalar(_mine(select(Record.id), Record).limit(1))
-    put = session.scalar(_mine(select(Job.id), Job).where(Job.lane == "score").limit(1))
+    put = session.scalar(
+        _mine(select(Job.id), Job).where(Job.kind.in_(UPLOADS)).limit(1)
+    )
     return kept is None and put is None
 
 

@@ -15,6 +15,7 @@ from evenflow.errors import DataError, EvenflowError
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import audit, found_or_404, require
 from evenflow.web.jobs import queue
+from evenflow.web.jobs.kinds import UPLOADS
 from evenflow.web.pages.uploads._blueprint import bp
 from evenflow.web.store.tables import Alert, Job, now
 from evenflow.web.uploads import alerts
@@ -28,7 +29,7 @@ def upload_or_404(job_id: str) -> Job:
     if not re.fullmatch(r"[0-9a-f]{1,32}", job_id, re.ASCII):
         abort(404)
     job: Job = found_or_404(Job, job_id)
-    if job.kind != "score":
+    if job.kind not in UPLOADS:
         abort(404)
     return job
 

@@ -32,6 +32,7 @@ from evenflow.web.frame.download import attachment
 from evenflow.web.frame.large_bodies import OVERHEAD, allow_large, most_bytes
 from evenflow.web.frame.permissions import require, visible
 from evenflow.web.jobs import retention
+from evenflow.web.jobs.kinds import UPLOADS
 from evenflow.web.jobs.queue import LIVE
 from evenflow.web.pages.uploads._blueprint import bp
 from evenflow.web.record_form import examples
@@ -78,7 +79,7 @@ def _index(error: str = "") -> str:
 
 def _found() -> dict[str, Any]:
     whose = request.args.get("whose", "")
-    query = visible(select(Job), Job).where(Job.kind == "score")
+    query = visible(select(Job), Job).where(Job.kind.in_(UPLOADS))
     if whose == "mine":
         query = query.where(Job.owner_id == current_user.id)
     page = lists.page(

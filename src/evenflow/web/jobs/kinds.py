@@ -1,0 +1,32 @@
+"""Kinds of job: which worker runs one, and with what code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobKind:
+    """One kind of job."""
+
+    name: str
+    """As the row of a job names it."""
+    lane: Literal["score", "train"]
+    """The worker process that runs it: a long training keeps no upload waiting."""
+    module: str
+    """Holds ``run(task) -> Outcome``; imported when it is needed."""
+    is_upload: bool = False
+    """Whether the job scores a file that was sent, shown and deleted as an upload."""
+
+
+SCORE = JobKind(
+    name="score", lane="score", module="evenflow.web.uploads.job", is_upload=True
+)
+TRAIN = JobKind(name="train", lane="train", module="evenflow.web.trainings.job")
+# reading millions of rows takes memory that a scoring worker may not have
+EXPLORE = JobKind(name="explore", lane="train", module="evenflow.web.datasets.job")
+
+KINDS = {kind.name: kind for kind in (SCORE, TRAIN, EXPLORE)}
+UPLOADS = tuple(kind.name for kind in KINDS.values() if kind.is_upload)
+"""Names of the kinds that are uploads."""
