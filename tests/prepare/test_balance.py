@@ -99,7 +99,6 @@ def test_a_value_no_sampler_can_use_is_named(value):
         (np.zeros((4, 2)), np.array([0, 1, 0]), "labels of shape"),
         (np.zeros(4), np.array([0, 1, 0, 1]), "rows of shape"),
         (np.zeros((2, 2)), np.array([0.0, 1.0]), "labels of type float64 from 0.0"),
-        (np.zeros((2, 2)), np.array([-1, 1]), "from -1; expected class codes"),
         (np.array([["a"], ["b"]]), np.array([0, 1]), "rows of type"),
     ],
 )
