@@ -59,40 +59,78 @@ def test_a_recipe_cannot_be_changed(load):
         load(TOML).seed = 4
 
 
+BASE = "dataset = 'synthetic'\nmodel = 'dnn'\n"
+
+
 @pytest.mark.parametrize(
-    ("line", "message"),
+    ("text", "message"),
     [
-        ("[training]\nepoch = 3", r"'training.epoch'; did you mean epochs"),
-        ("seeds = 3", r"'seeds'; did you mean seed\?"),
         (
-            "[balance]\nname = 'smote'\nmax_rows = 5",
+            f"{BASE}[training]\nepoch = 3",
+            r"'training.epoch'; did you mean epochs",
+        ),
+        (
+            f"{BASE}seeds = 3",
+            r"'seeds'; did you mean seed\?",
+        ),
+        (
+            f"{BASE}[balance]\nname = 'smote'\nmax_rows = 5",
             r"'max_rows'; did you mean max_rows_per",
         ),
-        ("[model]\nname = 'cnn'\ndropuot = 0.5", r"'dropuot'; did you mean dropout"),
-        ("[split]\nname = 'kfold'\nfolds = 5", r"'folds'; did you mean fold"),
-        ("model = 'cnm'", r"no plug-in 'cnm' in models; did you mean cnn"),
-        ("balance = 'smoke'", r"'smoke' in balance; did you mean smote"),
-        ("dataset = 'nsl_kkd'", r"'nsl_kkd' in datasets; did you mean nsl_kdd"),
-        ("split = 'stratfied'", r"'stratfied' in splits; did you mean stratified"),
-        ("[training]\nepochs = 0", r"'training.epochs' is 0: .*greater than"),
-        ("[model]\nname = 'cnn'\ndropout = 'much'", r"'dropout' is 'much'"),
-        ("[prepare]\nscaling = 'robust'", r"'prepare.scaling' is 'robust'"),
-        ("[balance]\nname = 'smote'\nmax_rows_per_class = 'all'", r"is 'all'"),
         (
-            "[balance]\nname = 'smote'\nk_neighbors = 0",
+            "dataset = 'synthetic'\n[model]\nname = 'cnn'\ndropuot = 0.5",
+            r"'dropuot'; did you mean dropout",
+        ),
+        (
+            f"{BASE}[split]\nname = 'kfold'\nfolds = 5",
+            r"'folds'; did you mean fold",
+        ),
+        (
+            "dataset = 'synthetic'\nmodel = 'cnm'",
+            r"no plug-in 'cnm' in models; did you mean cnn",
+        ),
+        (
+            f"{BASE}balance = 'smoke'",
+            r"'smoke' in balance; did you mean smote",
+        ),
+        (
+            "model = 'dnn'\ndataset = 'nsl_kkd'",
+            r"'nsl_kkd' in datasets; did you mean nsl_kdd",
+        ),
+        (
+            f"{BASE}split = 'stratfied'",
+            r"'stratfied' in splits; did you mean stratified",
+        ),
+        (
+            f"{BASE}[training]\nepochs = 0",
+            r"'training.epochs' is 0: .*greater than",
+        ),
+        (
+            "dataset = 'synthetic'\n[model]\nname = 'cnn'\ndropout = 'much'",
+            r"'dropout' is 'much'",
+        ),
+        (
+            f"{BASE}[prepare]\nscaling = 'robust'",
+            r"'prepare.scaling' is 'robust'",
+        ),
+        (
+            f"{BASE}[balance]\nname = 'smote'\nmax_rows_per_class = 'all'",
+            r"is 'all'",
+        ),
+        (
+            f"{BASE}[balance]\nname = 'smote'\nk_neighbors = 0",
             r"'k_neighbors' is 0: .*greater",
         ),
-        ("[model]\nname = 'cnn'\nstem_stride = 9", r"stem_stride is 9; expected 1 to"),
-        ("seed = ", r"is not TOML"),
+        (
+            "dataset = 'synthetic'\n[model]\nname = 'cnn'\nstem_stride = 9",
+            r"stem_stride is 9; expected 1 to",
+        ),
+        (f"{BASE}seed = ", r"is not TOML"),
     ],
 )
-def test_what_is_wrong_is_named_with_the_nearest_right_thing(load, line, message):
-    base = {"dataset": "dataset = 'synthetic'", "model": "model = 'dnn'"}
-    text = "\n".join(v for k, v in base.items() if f"{k} =" not in line)
-    text = "\n".join(t for t in text.splitlines() if f"[{t.split(' ')[0]}]" not in line)
-    first, *tables = line.split("\n[") if not line.startswith("[") else ["", line[1:]]
+def test_what_is_wrong_is_named_with_the_nearest_right_thing(load, text, message):
     with pytest.raises(RecipeError, match=message):
-        load(f"{first}\n{text}\n" + "".join(f"[{table}\n" for table in tables))
+        load(text)
 
 
 def test_a_missing_key_is_named(load):

@@ -83,7 +83,8 @@ def test_the_budget_holds_on_the_calibration_rows():
 def test_a_class_without_calibration_rows_keeps_its_bias():
     log_proba, y = drawn()
     decision = fit_decision(log_proba[y < 2], y[y < 2], false_alarm_budget=0.05)
-    assert abs(decision.bias[2]) < 10
+    # it falls to -10, the optimiser's bound, where nothing holds it
+    assert -3.5 < decision.bias[2] < 0
     assert np.isfinite(decision.apply(log_proba).attack).all()
 
 

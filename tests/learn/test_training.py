@@ -13,7 +13,7 @@ import pytest
 
 from evenflow.errors import DataError
 from evenflow.learn.export import to_onnx
-from evenflow.learn.training import train
+from evenflow.learn.training import _parts, train
 from evenflow.prepare.leaks import row_hashes
 from evenflow.prepare.split import hold_out
 from evenflow.progress import Epoch, Note
@@ -72,12 +72,14 @@ def test_balancing_happens_behind_the_split_and_is_told(parts):
     )
 
 
-def test_the_budget_is_kept_on_fresh_benign_rows(trained):
+def test_the_budget_is_kept_on_fresh_benign_rows(trained, parts):
     benign = trained.test.y == 0
     flagged = trained.scores.is_attack[benign].mean()
     budget = trained.decision.false_alarm_budget
     # the threshold and the share both vary, each with its own number of rows
-    n_held = trained.record["rows"]["calibration"] * 0.55  # of which benign
+    _, _, held = _parts(parts["train"], trained.recipe)
+    assert len(held) == trained.record["rows"]["calibration"]
+    n_held = held.counts()["benign"]
     variance = budget * (1 - budget) * (1 / benign.sum() + 1 / n_held)
     assert abs(flagged - budget) < 4 * np.sqrt(variance)
 

@@ -99,7 +99,6 @@ def test_a_value_no_sampler_can_use_is_named(value):
         (np.zeros((4, 2)), np.array([0, 1, 0]), "labels of shape"),
         (np.zeros(4), np.array([0, 1, 0, 1]), "rows of shape"),
         (np.zeros((2, 2)), np.array([0.0, 1.0]), "labels of type float64 from 0.0"),
-        (np.zeros((2, 2)), np.array([-1, 1]), "from -1; expected class codes"),
         (np.array([["a"], ["b"]]), np.array([0, 1]), "rows of type"),
     ],
 )
@@ -169,6 +168,31 @@ def test_a_sampler_works_in_an_imbalanced_learn_pipeline(name, prepared):
     tree = DecisionTreeClassifier(max_depth=3, random_state=0)
     model = make_pipeline(capped(name), tree).fit(X[:600], y[:600])
     assert (model.predict(X) == y).mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("at", "n_new"), [(50.0, 30), (0.0, 4)], ids=["no foreign neighbour", "rounded"]
+)
+def test_adasyn_grows_by_smote_what_it_makes_no_row_of(at, n_new):
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(60, 2)), rng.normal(at, 1, size=(20, 2))])
+    y = np.repeat([0, 1], [60, 20])
+    sampler = made("adasyn", sampling_strategy={1: 20 + n_new})
+    _, y_new = sampler.fit_resample(X.astype(np.float32), y)
+    assert (y_new == 1).sum() == 20 + n_new
+    assert "class 1: ADASYN has nothing to generate" in sampler.notes_[0]
+
+
+def test_an_error_of_adasyn_that_is_another_is_not_swallowed(prepared, monkeypatch):
+    from evenflow.prepare.balance import adasyn
+
+    def fails(*_):
+        raise ValueError("No samples will be generated, it says")
+
+    monkeypatch.setattr(adasyn, "made_by", fails)
+    X, y, layout = prepared
+    with pytest.raises(ValueError, match="it says"):
+        capped("adasyn").fit_resample(X, y, layout=layout)
 
 
 def test_smotenc_without_a_layout_says_what_to_pass(prepared):

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from evenflow import registry
 from evenflow.errors import DataError
 from evenflow.learn.fitting import Rows
-from evenflow.learn.log import Log, named
+from evenflow.learn.log import Log
 from evenflow.prepare import balance, kept
+from evenflow.prepare.names import named
 from evenflow.progress import Event, Note
 from evenflow.recipe import Recipe
 

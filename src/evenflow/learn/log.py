@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from evenflow.errors import DataError
+from evenflow.prepare.names import named
 from evenflow.progress import Note, Progress
 
 
@@ -81,13 +81,3 @@ class Log:
             name = self._open[-1]
             self.seconds[name] = self.seconds.get(name, 0.0) + now - self._began
         self._began = now
-
-
-def named(text: str, classes: Sequence[str]) -> str:
-    """Return the text with ``class 'dos'`` for ``class 1``."""
-
-    def name(found: re.Match[str]) -> str:
-        code = int(found[1])
-        return f"class {classes[code]!r}" if code < len(classes) else found[0]
-
-    return re.sub(r"\bclass (\d+)\b", name, text)

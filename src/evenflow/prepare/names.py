@@ -1,12 +1,13 @@
-"""Column names that tell the label or the capture instead of the traffic.
+"""Column names that tell the label or the capture, and classes named in a text.
 
-The one list of them: it guesses the columns of a user's table, and it warns of the
-features of a model.
+The one list of such columns: it guesses the columns of a user's table, and it warns of
+the features of a model.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 LABELS = (
     "attacktype", "attack", "attackcat", "attackcategory", "label", "labels", "class",
@@ -135,3 +136,13 @@ def _words(name: str) -> list[str]:
     """Return a name's words in lower case: ``tcp.srcPort`` is tcp, src, port."""
     split = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return re.findall(r"[a-z0-9]+", split.lower())
+
+
+def named(text: str, classes: Sequence[str]) -> str:
+    """Return the text with ``class 'dos'`` for ``class 1``."""
+
+    def name(found: re.Match[str]) -> str:
+        code = int(found[1])
+        return f"class {classes[code]!r}" if code < len(classes) else found[0]
+
+    return re.sub(r"\bclass (\d+)\b", name, text)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 
 from evenflow.errors import DataError
+from evenflow.prepare.balance._forms import Forms, Plain
 from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent, ignore
 
@@ -21,11 +22,20 @@ LARGEST = 1e18
 """Squared distances between larger values leave the range of float32."""
 
 
-class Sampler(BaseEstimator):  # type: ignore[misc]
+class Sampler(OneToOneFeatureMixin, BaseEstimator):  # type: ignore[misc]
     """Parent of all samplers; a child stores its parameters and makes rows.
 
     It works inside an imbalanced-learn pipeline, too: parameters are stored as
-    given, and the work is in :meth:`fit_resample`.
+    given, and the work is in :meth:`fit_resample`. It takes the rows and labels that
+    imbalanced-learn takes and gives them back in the same form: arrays, lists, data
+    frames of pandas and Polars, labels that are words. ``sampling_strategy`` may be
+    ``'minority'``, ``'not minority'``, ``'not majority'`` or ``'all'`` (``'majority'``
+    of a sampler that only removes rows), a ratio of two classes, or a function of the
+    labels, beside what a recipe may hold.
+
+    All of imbalanced-learn's checks for samplers hold but ``check_samplers_fit`` of
+    samplers without a ``sampling_strategy``, and those of ``smotenc`` that balance,
+    which it does not without a layout.
 
     Attributes
     ----------
@@ -42,25 +52,27 @@ class Sampler(BaseEstimator):  # type: ignore[misc]
     kind: ClassVar[Kind]
     min_classes: ClassVar[int] = 2
     notes_: list[str]
+    sampling_strategy_: Plain
+    """Rows wanted by class code, where there is a ``sampling_strategy``."""
     class_weight_: NDArray[np.float64]
     """Shape ``(n_classes,)``; set by samplers of kind ``weight`` only."""
 
     def fit_resample(
         self,
-        X: Matrix,
-        y: Labels,
+        X: Any,
+        y: Any,
         *,
         layout: Layout | None = None,
         on_event: OnEvent = ignore,
-    ) -> tuple[Matrix, Labels]:
+    ) -> tuple[Any, Any]:
         """Return balanced training rows.
 
         Parameters
         ----------
-        X : ndarray of shape (n_samples, n_features), float32
-            Prepared training rows. Never pass validation or test rows.
-        y : ndarray of shape (n_samples,), int64
-            Class codes, ``0 .. n_classes - 1``.
+        X : array-like of shape (n_samples, n_features)
+            Prepared training rows, float32. Never pass validation or test rows.
+        y : array-like of shape (n_samples,)
+            Class codes ``0 .. n_classes - 1``, or labels that are words.
         layout : Layout, optional
             What the columns mean. With it every new row is a possible row: counts
             are whole, values within what training rows showed, and each one-hot
@@ -70,8 +82,8 @@ class Sampler(BaseEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        X_new : ndarray of shape (n_samples_new, n_features), float32
-        y_new : ndarray of shape (n_samples_new,), int64
+        X_new : array-like of shape (n_samples_new, n_features), float32
+        y_new : array-like of shape (n_samples_new,)
 
         Raises
         ------
@@ -79,10 +91,56 @@ class Sampler(BaseEstimator):  # type: ignore[misc]
             The rows hold NaN, infinity or values beyond 1e18, labels are not class
             codes, only one class has rows, or the counts wanted are impossible.
         """
-        X, y = checked(X, y, layout, self.min_classes)
+        forms, X, y = self._begun(X, y, layout)
+        try:
+            X_new, y_new = self._resample(X, y, layout, on_event)
+        except DataError as error:
+            error.args = (forms.named(str(error)),)
+            raise
+        self.notes_ = [forms.named(text) for text in self.notes_]
+        X_new = np.ascontiguousarray(X_new, dtype=np.float32)
+        return forms.back(X_new, y_new.astype(np.int64))
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Check rows and labels, and how many rows are wanted; make none.
+
+        Raises
+        ------
+        DataError
+            As :meth:`fit_resample`.
+        """
+        self._begun(X, y, None)
+        return self
+
+    def _begun(
+        self, X: Any, y: Any, layout: Layout | None
+    ) -> tuple[Forms, Matrix, Labels]:
+        """Return the forms of the rows, and the rows and codes, checked."""
+        forms = Forms.of(X, y)
+        self._keep_names(X)
+        X, y = checked(forms.X, forms.y, layout, self.min_classes)
+        self.n_features_in_ = X.shape[1]
         self.notes_ = []
-        X_new, y_new = self._resample(X, y, layout, on_event)
-        return np.ascontiguousarray(X_new, dtype=np.float32), y_new.astype(np.int64)
+        if hasattr(self, "sampling_strategy"):
+            kind = "under" if self.kind == "under" else "over"
+            self.sampling_strategy_ = forms.strategy(self.sampling_strategy, kind)
+        return forms, X, y
+
+    def _keep_names(self, X: Any) -> None:
+        """Keep the names of columns, as scikit-learn does."""
+        names = getattr(X, "columns", ())
+        if len(names) and all(isinstance(name, str) for name in names):
+            self.feature_names_in_ = np.asarray(names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+
+    def __sklearn_tags__(self) -> Any:
+        """Return what imbalanced-learn's own samplers say of themselves."""
+        from imblearn.base import BaseSampler
+
+        tags = BaseSampler.__sklearn_tags__(self)
+        tags.input_tags.sparse = False
+        return tags
 
     def _resample(
         self, X: Matrix, y: Labels, layout: Layout | None, on_event: OnEvent
@@ -105,11 +163,11 @@ def checked(
             f"balancing: rows have {X.shape[1]} columns but the layout names "
             f"{layout.n_features}; pass the layout of the same preprocessor"
         )
-    if y.dtype.kind not in "iu" or (len(y) and y.min() < 0):
+    if y.dtype.kind not in "iu":
         raise DataError(
             f"balancing: labels of type {y.dtype}"
-            + (f" from {y.min()}" if y.dtype.kind in "iuf" and len(y) else "")
-            + "; expected class codes 0, 1, 2 and so on"
+            + (f" from {y.min()}" if y.dtype.kind == "f" and len(y) else "")
+            + "; expected class codes 0, 1, 2 and so on, or words"
         )
     if X.dtype.kind not in "fiub":
         raise DataError(f"balancing: rows of type {X.dtype}; expected float32")

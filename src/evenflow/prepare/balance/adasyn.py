@@ -25,7 +25,7 @@ class ADASYN(Sampler):
     imbalanced-learn makes the rows. Its counts per row are rounded, so that it
     makes somewhat more or fewer rows than asked for; here a surplus is thinned
     evenly and a shortfall filled by SMOTE, so the class has the size asked for.
-    Where no row has a foreign neighbour ("No samples will be generated"), the class
+    Where no row has a foreign neighbour, or each share is rounded to none, the class
     falls back to SMOTE. Notes say how many rows that were.
 
     Parameters
@@ -68,7 +68,7 @@ class ADASYN(Sampler):
         from imblearn import over_sampling
 
         wanted = rows_to_add(
-            self.sampling_strategy, y, max_rows_per_class=self.max_rows_per_class
+            self.sampling_strategy_, y, max_rows_per_class=self.max_rows_per_class
         )
         blocks = () if layout is None else layout.blocks
 
@@ -81,8 +81,8 @@ class ADASYN(Sampler):
             )
             try:
                 new = made_by(sampler, X, y)
-            except (RuntimeError, ValueError) as error:
-                if not any(known in str(error) for known in NOTHING_TO_MAKE):
+            except (RuntimeError, ValueError):
+                if self._n_made(X, y, label, rows, n_new, sampler.n_neighbors):
                     raise
                 new = X[:0]
                 self.notes_.append(
@@ -109,7 +109,16 @@ class ADASYN(Sampler):
             X, y, wanted, make, layout=layout, notes=self.notes_, on_event=on_event
         )
 
+    @staticmethod
+    def _n_made(
+        X: Matrix, y: Labels, label: int, rows: Rows, n_new: int, near: Neighbors
+    ) -> int:
+        """Return how many rows ADASYN makes, each row's share rounded."""
+        found = near.fit(X).kneighbors(X[rows], None, False)[:, 1:]
+        foreign = (y[found] != label).sum(axis=1)
+        if not foreign.any():
+            return 0
+        return int(np.rint(foreign / foreign.sum() * n_new).sum())
 
-NOTHING_TO_MAKE = ("No samples will be generated", "Not any neigbours belong")
 
 SAMPLER = ADASYN

@@ -68,7 +68,7 @@ class BorderlineSMOTE(Sampler):
         from imblearn import over_sampling
 
         wanted = rows_to_add(
-            self.sampling_strategy, y, max_rows_per_class=self.max_rows_per_class
+            self.sampling_strategy_, y, max_rows_per_class=self.max_rows_per_class
         )
         blocks = () if layout is None else layout.blocks
         m = min(self.m_neighbors, len(y) - 1)

@@ -79,7 +79,7 @@ class GAN(Sampler):
         from evenflow.prepare.balance.gans import wgan_gp  # torch is slow to import
 
         wanted = rows_to_add(
-            self.sampling_strategy, y, max_rows_per_class=self.max_rows_per_class
+            self.sampling_strategy_, y, max_rows_per_class=self.max_rows_per_class
         )
         learnt = [label for label in wanted if (y == label).sum() > 1]
         if not learnt:  # nothing to grow, or single rows to copy

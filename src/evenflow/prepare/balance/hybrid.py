@@ -115,7 +115,7 @@ class Hybrid(Sampler):
             if not 0 <= (share := getattr(self, name)) <= 1:
                 raise DataError(f"hybrid: {name} is {share}; expected 0 to 1")
         wanted = targets(
-            self.sampling_strategy, y, max_rows_per_class=self.max_rows_per_class
+            self.sampling_strategy_, y, max_rows_per_class=self.max_rows_per_class
         )
         found = counts(y)
         rng = np.random.default_rng(self.random_state)

@@ -56,7 +56,7 @@ class RandomOverSampler(Sampler):
         self, X: Matrix, y: Labels, layout: Layout | None, on_event: OnEvent
     ) -> tuple[Matrix, Labels]:
         wanted = rows_to_add(
-            self.sampling_strategy, y, max_rows_per_class=self.max_rows_per_class
+            self.sampling_strategy_, y, max_rows_per_class=self.max_rows_per_class
         )
         rng = np.random.default_rng(self.random_state)
         picked = [np.arange(len(y))]

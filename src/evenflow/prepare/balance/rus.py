@@ -57,7 +57,7 @@ class RandomUnderSampler(Sampler):
         self, X: Matrix, y: Labels, layout: Layout | None, on_event: OnEvent
     ) -> tuple[Matrix, Labels]:
         keep = rows_to_keep(
-            self.sampling_strategy, y, max_rows_per_class=self.max_rows_per_class
+            self.sampling_strategy_, y, max_rows_per_class=self.max_rows_per_class
         )
         rng = np.random.default_rng(self.random_state)
         rows = np.sort(

@@ -55,7 +55,7 @@ class SMOTE(Sampler):
         self, X: Matrix, y: Labels, layout: Layout | None, on_event: OnEvent
     ) -> tuple[Matrix, Labels]:
         wanted = rows_to_add(
-            self.sampling_strategy, y, max_rows_per_class=self.max_rows_per_class
+            self.sampling_strategy_, y, max_rows_per_class=self.max_rows_per_class
         )
 
         def make(label: int, rows: Rows, n_new: int) -> Matrix:

@@ -58,7 +58,7 @@ class SMOTETomek(Sampler):
         self, X: Matrix, y: Labels, layout: Layout | None, on_event: OnEvent
     ) -> tuple[Matrix, Labels]:
         smote = SMOTE(
-            sampling_strategy=self.sampling_strategy,
+            sampling_strategy=self.sampling_strategy_,
             max_rows_per_class=self.max_rows_per_class,
             k_neighbors=self.k_neighbors,
             random_state=self.random_state,

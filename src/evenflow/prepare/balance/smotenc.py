@@ -75,7 +75,7 @@ class SMOTENC(Sampler):
                 "layout=preprocessor.layout, or balance with 'smote'"
             )
         wanted = rows_to_add(
-            self.sampling_strategy, y, max_rows_per_class=self.max_rows_per_class
+            self.sampling_strategy_, y, max_rows_per_class=self.max_rows_per_class
         )
         table = decoded(X, layout)
         categorical = list(range(layout.n_numeric, table.shape[1]))
