@@ -60,7 +60,7 @@ def pushes_chart(pushes: Sequence[Bar]) -> dict[str, Any] | None:
                 # two lines: one is cut off on a phone
                 "title": [
                     "\u2190 towards normal \u00b7 towards attack \u2192",
-                    "push on the log odds",
+                    "contribution to the log odds",
                 ],
             },
             "tooltip": [

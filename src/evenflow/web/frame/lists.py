@@ -111,7 +111,7 @@ def count(query: Select[Any]) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Criteria:
-    """What a list is narrowed to, as it stands in the address."""
+    """The filters of a list, as in the address."""
 
     typed: Mapping[str, str]
     """Every filter as it was typed, to be shown again."""

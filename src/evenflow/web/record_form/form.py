@@ -35,7 +35,7 @@ YES_NO = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parsed:
-    """What a filled-in form came to: a record, or what is wrong at which field."""
+    """The result of a form: a record, or the errors of its fields."""
 
     values: Mapping[str, str]
     """Every field as it was typed, to be shown again."""
@@ -129,7 +129,7 @@ class RecordForm:
         Raises
         ------
         DataError
-            The text is no record: empty, several lines, too few fields, a column
+            The text is not a record: empty, several lines, too few fields, a column
             missing. A wrong value is an error at its field in what is returned.
         """
         found = pasted(text, self.schema)

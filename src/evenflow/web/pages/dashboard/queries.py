@@ -1,4 +1,4 @@
-"""What the dashboard shows, from the hourly counts: a few queries however many rows."""
+"""Queries of the dashboard on the hourly counts: few, however many rows."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Verdicts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Feedback:
-    """What people said of the verdicts of one class."""
+    """Feedback on the verdicts of one class."""
 
     label: str
     name: str
@@ -92,7 +92,7 @@ class Feedback:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
-    """What waits and what runs."""
+    """Queued and running work."""
 
     states: Mapping[str, int]
     """State of alerts -> count."""
