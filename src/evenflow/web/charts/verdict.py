@@ -11,7 +11,7 @@ from typing import Any
 
 from evenflow.runtime.explanation import BARS, VEGA_LITE
 
-TOWARDS, AWAY = "towards attack", "towards normal"
+TOWARDS, AWAY = "towards attack", "towards benign"
 Bar = tuple[str, str, str, float]
 """Label, value of the record, value of normal traffic, push."""
 NAMED = 3
@@ -59,14 +59,14 @@ def pushes_chart(pushes: Sequence[Bar]) -> dict[str, Any] | None:
                 "type": "quantitative",
                 # two lines: one is cut off on a phone
                 "title": [
-                    "\u2190 towards normal \u00b7 towards attack \u2192",
+                    "\u2190 towards benign \u00b7 towards attack \u2192",
                     "contribution to the log odds",
                 ],
             },
             "tooltip": [
                 {"field": "column", "type": "nominal", "title": "column"},
                 {"field": "value", "type": "nominal", "title": "this record"},
-                {"field": "normal", "type": "nominal", "title": "normal traffic"},
+                {"field": "normal", "type": "nominal", "title": "benign traffic"},
                 {"field": "push", "type": "quantitative", "format": "+.2f"},
                 {"field": "direction", "type": "nominal", "title": "pushes"},
             ],
@@ -84,4 +84,4 @@ def pushes_alt(pushes: Sequence[tuple[str, float]]) -> str:
         named = [label for label, push in pushes if (push > 0) == is_side][:NAMED]
         if named:
             sides.append(f"{side}, most of all {', '.join(named)}")
-    return f"Bars: how far each column pushes the verdict; {'; '.join(sides)}."
+    return f"Bars: the contribution of each column; {'; '.join(sides)}."

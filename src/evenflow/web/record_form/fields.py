@@ -36,7 +36,7 @@ class Field:
     """Of a choice, documented or seen in training; others are accepted as unseen. Of
     yes or no, both and "not known"."""
     default: str = ""
-    """What normal traffic usually has: a hint, or what to start from."""
+    """Typical value of benign traffic: a hint, or a start."""
     is_used: bool = True
     """False where the model does not read the column: it was constant in training."""
 

@@ -98,7 +98,7 @@ class RecordForm:
         return {name: typed(record.get(name)) for name in self.schema.names}
 
     def defaults(self) -> dict[str, str]:
-        """Return what normal traffic usually has, to fill the form."""
+        """Return typical values of benign traffic, to fill the form."""
         return {field.name: field.default for field in self.fields}
 
     def parse(self, values: Mapping[str, str]) -> Parsed:
