@@ -95,7 +95,7 @@ def test_the_margin_says_where_the_threshold_is() -> None:
     calm = of_verdict(NSL, verdict("benign", -4.0, threshold=-2.0)).margin
     assert "7 times lower than the threshold's: fairly clear." in calm
     close = of_verdict(NSL, verdict("benign", -2.2, threshold=-2.0)).margin
-    assert "close call" in close
+    assert "close to the threshold" in close
     low = of_verdict(NSL, verdict("dos", -1.0, threshold=-5.0)).margin
     assert low.endswith("The threshold is low, so that fewer attacks are missed.")
 
