@@ -32,8 +32,8 @@ LISTS = (*NAMED, "Returns", "Yields")
 PYTHON: list[tuple[str, str, tuple[str, ...]]] = [
     ("evenflow", "evenflow", ()),
     ("A trained model", "evenflow.runtime.bundle", ("Bundle",)),
-    ("What a model says of rows", "evenflow.decision", ("Scores",)),
-    ("What one training gives", "evenflow.experiment.run", ("Experiment",)),
+    ("Scores and decisions", "evenflow.decision", ("Scores",)),
+    ("Results of a training", "evenflow.experiment.run", ("Experiment",)),
     ("A report", "evenflow.judge.report", ("Report",)),
     ("A comparison", "evenflow.judge.comparison", ("Comparison",)),
     ("For scikit-learn", "evenflow.prepare.transformer", ("TablePreprocessor",)),
@@ -66,10 +66,10 @@ def command_line() -> str:
     """Return the help of every command."""
     parts = [
         HEAD + "# Command line\n",
-        "Results go to stdout, everything else to stderr. Exit codes: 0 done; 2 what "
-        "was given is wrong, said in one line; 130 stopped by Ctrl-C; 129 and 143 "
-        "stopped by SIGHUP and SIGTERM; 141 the reader of a pipe left; 1 a bug of "
-        "evenflow's.\n",
+        "Results go to stdout, everything else to stderr. Exit codes: 0 done; "
+        "2 invalid input, with a message of one line; 130 stopped by Ctrl-C; 129 and "
+        "143 stopped by SIGHUP and SIGTERM; 141 the reader of a pipe left; 1 a bug in "
+        "evenflow.\n",
         "| variable | meaning |\n| --- | --- |\n"
         "| `EVENFLOW_DATA` | folders with published data sets, separated as in `PATH` "
         "|\n| `XDG_CACHE_HOME` | folder of `evenflow/datasets`; `~/.cache` without |\n"
@@ -103,16 +103,15 @@ def recipes() -> str:
     parts = [
         HEAD + "# Recipes\n",
         "A recipe is one TOML file, or a name `<dataset>/<model>-<balance>` of parts "
-        "that evenflow has. A key nobody knows is refused with the nearest known "
-        "one.\n",
+        "that evenflow has. An unknown key is refused, with the nearest known one.\n",
         "## Keys\n",
         "| key | default |\n| --- | --- |",
     ]
     parts += [f"| `{key}` | {_default(value)} |" for key, value in _keys()]
     parts.append(
-        "\n## Defaults of data sets\n\nA recipe, by name or as a file, takes these "
-        "where it says nothing, then those above. Under `balance`, for samplers that "
-        "take the key.\n\n| data set | defaults |\n| --- | --- |"
+        "\n## Defaults of data sets\n\nKeys that a recipe lacks have these defaults, "
+        "then those above; the keys of `balance` apply to samplers that have "
+        "them.\n\n| data set | defaults |\n| --- | --- |"
     )
     for name in registry.names("datasets"):
         said = ", ".join(
@@ -154,8 +153,8 @@ def settings() -> str:
     parts = [
         HEAD + "# Settings of the server\n",
         "`settings.toml` in the data folder, or a file named with `--config`; the "
-        "options of `evenflow serve` win over it. A key nobody knows is refused with "
-        "the nearest known one. Only `home` and `secret_key` are never needed: the "
+        "options of `evenflow serve` override it. An unknown key is refused, with the "
+        "nearest known one. Only `home` and `secret_key` are never needed: the "
         "data folder is where the file is, and the secret is made on the first "
         "start.\n",
         *_setting_rows(Settings),
@@ -171,7 +170,11 @@ def _setting_rows(model: type[BaseModel]) -> list[str]:
     rows = ["| key | default | meaning |", "| --- | --- | --- |"]
     for name, field in model.model_fields.items():
         text = told[name]
-        default = "made and kept" if name == "secret_key" else _default(field.default)
+        default = (
+            "created at first start"
+            if name == "secret_key"
+            else _default(field.default)
+        )
         rows.append(f"| `{name}` | {default} | {text} |")
     return rows
 

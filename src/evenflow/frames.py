@@ -35,7 +35,7 @@ def to_polars(data: Any, *, names: Sequence[str] = ()) -> pl.DataFrame:
     Raises
     ------
     DataError
-        An array has another number of columns, or values that are no plain ones.
+        An array has another number of columns, or nested values.
     TypeError
         The rows are none of these.
     """

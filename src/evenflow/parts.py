@@ -126,7 +126,7 @@ def configure(kind: str, name: str, params: Mapping[str, Any]) -> Any:
 
 
 def part_mark(hint: Any) -> PlugIn | None:
-    """Return the mark of a parameter of that type, or None where it is no part."""
+    """Return the mark of a parameter of that type, or None where it is not a part."""
     for one in (hint, *typing.get_args(hint)):
         for mark in getattr(one, "__metadata__", ()):
             if isinstance(mark, PlugIn):

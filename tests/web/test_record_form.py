@@ -439,12 +439,12 @@ def test_a_class_the_model_misses_is_said_to_be_missed(bundle: Bundle) -> None:
         bundle, decision=dataclasses.replace(bundle.decision, threshold=1e9)
     )
     found = examples(deaf)
-    assert found[0].text == "The model calls it normal traffic, and it is."
+    assert found[0].text == "The model calls it benign traffic, and it is."
     attacks = [e for e in found if e.label != "benign"]
     assert attacks
     for e in attacks:
         assert e.is_right is False
-        assert e.text == "The model misses this class: it says normal traffic."
+        assert e.text == "The model misses this class: it says benign traffic."
 
 
 def test_a_bundle_without_classes_of_its_rows_makes_none_up(bundle: Bundle) -> None:

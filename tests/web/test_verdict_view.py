@@ -64,15 +64,15 @@ def views(bundle: Bundle) -> dict[str, VerdictView]:
         (verdict("dos", 5), "attack", "This looks like a denial-of-service attack"),
         (verdict("probe", 5), "attack", "This looks like a scan or probe"),
         (verdict("benign", -5), "benign",
-         "Nothing suspicious: looks like normal traffic"),
+         "Nothing suspicious: looks like benign traffic"),
         (verdict("benign", -0.5), "unsure",
-         "Probably normal traffic, but close to the alarm threshold"),
+         "Probably benign traffic, but close to the alert threshold"),
         (verdict("dos", 0.5), "unsure",
-         "Perhaps a denial-of-service attack: just over the alarm threshold"),
+         "Perhaps a denial-of-service attack: just above the alert threshold"),
         (verdict("dos", -2, threshold=-5), "attack",
          "Suspicious: may be a denial-of-service attack"),
         (verdict("benign", 2, threshold=5), "unsure",
-         "No alarm, though an attack is likelier than not"),
+         "No alert, though an attack is likelier than not"),
         (verdict("dos", 5, probe=0.4), "attack",
          "This looks like a denial-of-service attack, or a scan or probe"),
         (verdict("dos", 5, probe=0.3), "attack",
@@ -89,15 +89,15 @@ def test_the_headline_is_as_sure_as_the_verdict(
 def test_the_margin_says_where_the_threshold_is() -> None:
     clear = of_verdict(NSL, verdict("dos", 3.0, threshold=-2.0)).margin
     assert clear == (
-        "The probability of an attack is 95.3 %; the alarm is raised above 11.9 %. "
+        "The probability of an attack is 95.3 %; an alert opens above 11.9 %. "
         "Its odds are 148 times higher than the threshold's: clear."
     )
     calm = of_verdict(NSL, verdict("benign", -4.0, threshold=-2.0)).margin
     assert "7 times lower than the threshold's: fairly clear." in calm
     close = of_verdict(NSL, verdict("benign", -2.2, threshold=-2.0)).margin
-    assert "close call" in close
+    assert "close to the threshold" in close
     low = of_verdict(NSL, verdict("dos", -1.0, threshold=-5.0)).margin
-    assert low.endswith("The alarm is set low, so that fewer attacks are missed.")
+    assert low.endswith("The threshold is low, so that fewer attacks are missed.")
 
 
 @pytest.mark.parametrize("odds", [-1e9, -745.0, -37.0, 37.0, 745.0, 1e9])
@@ -171,13 +171,13 @@ def test_pushes_are_told_in_words_with_units_the_strongest_first(
     assert strength == sorted(strength, reverse=True)
     shell = next(p for p in attack.pushes if p.column == "root_shell")
     assert shell.sentence == (
-        "Root shell obtained: yes, where similar normal traffic has no. "
+        "Root shell obtained: yes, where similar benign traffic has no. "
         "This speaks for an attack."
     )
     size = next(p for p in attack.pushes if p.column == "src_bytes")
     assert size.value.endswith(" bytes")
-    assert attack.turning_text.startswith("With normal values in ")
-    assert attack.turning_text.endswith(" it would pass as normal traffic.")
+    assert attack.turning_text.startswith("With benign values in ")
+    assert attack.turning_text.endswith(" it would be called benign.")
 
 
 def test_values_of_a_category_are_told_with_what_they_mean(
@@ -192,7 +192,7 @@ def test_of_many_turning_columns_a_few_are_named(bundle: Bundle) -> None:
     view = of_verdict(NSL, verdict("dos", 5))
     assert view.turning_text == ""
     one = dataclasses.replace(view, turning=("A",))
-    assert one.turning_text.startswith("With normal values in \u201cA\u201d it would")
+    assert one.turning_text.startswith("With benign values in \u201cA\u201d it would")
     many = dataclasses.replace(view, turning=tuple("ABCDEFG"))
     assert "7 columns together, among them \u201cA\u201d" in many.turning_text
     assert "\u201cE\u201d" not in many.turning_text
@@ -206,7 +206,7 @@ def test_a_row_like_any_normal_one_has_nothing_to_explain(bundle: Bundle) -> Non
     assert view.pushes == view.top == view.turning == ()
     assert view.chart is None
     assert view.chart_alt == ""
-    assert any("equals a normal record" in note for note in view.notes)
+    assert any("equals a benign record" in note for note in view.notes)
 
 
 def test_without_normal_rows_the_verdict_stands_alone(bundle: Bundle) -> None:

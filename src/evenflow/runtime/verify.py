@@ -1,4 +1,4 @@
-"""What a bundle's folder is checked for, in words, before it is trusted."""
+"""Checks of a bundle's folder, in words, before it is trusted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all checks share: made-up rows, and an error that says what was promised."""
+"""The common part of all checks: synthetic rows, and an error with the promise."""
 
 from __future__ import annotations
 

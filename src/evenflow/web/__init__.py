@@ -53,7 +53,7 @@ def create_app(settings: Settings) -> Flask:
         The data folder cannot be made or written, or the database is of another
         version.
     DataError
-        The database's address is none.
+        The database's address is invalid.
     """
     home = open_home(settings.home)
     database = open_database(settings)

@@ -1,4 +1,4 @@
-"""What the server needs to know; no setting has an unsafe default."""
+"""The settings of the server; no setting has an unsafe default."""
 
 from __future__ import annotations
 

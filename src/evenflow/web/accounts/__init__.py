@@ -30,7 +30,7 @@ from evenflow.web.store.tables import Role, User
 RECENT = timedelta(minutes=15)
 """How long after a password its owner may change what matters most."""
 FORM_BYTES = 2**16
-"""Most bytes of a form about accounts: none has more than a few short fields."""
+"""Maximum bytes of a form about accounts: all have only a few short fields."""
 SMALL_FORMS = frozenset({"security", "sign_up", "account", "admin"})
 """Blueprints of those forms."""
 

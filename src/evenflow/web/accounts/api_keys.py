@@ -115,7 +115,7 @@ def of(session: AnySession, user_id: int) -> list[ApiToken]:
 
 
 def revoke(session: AnySession, user_id: int, number: int) -> bool:
-    """Make one of a person's keys worthless; False if it is none. The caller commits.
+    """Revoke one of a person's keys; False if there is no such key. The caller commits.
 
     Each web process may still take it for :data:`~evenflow.web.accounts.bearer.FRESH_S`
     seconds.

@@ -1,4 +1,4 @@
-"""What a person may try, and how often: the throttle at the forms."""
+"""The throttle at the forms: limits of attempts."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """Who asks: the key in ``Authorization: Bearer``, looked up or remembered.
 
-A process believes for :data:`FRESH_S` seconds what it has looked up, so a key that
-is revoked, or a role that is taken away, may still count for so long. Only keys that
-are good are remembered. Nothing but a key is taken: no cookie, so no page elsewhere
-can make a browser ask anything here.
+A process caches for :data:`FRESH_S` seconds what it has looked up, so a revoked key
+or role may still count for so long. Only valid keys are cached. Only keys are accepted,
+no cookies, so no page elsewhere can make a browser send a request here.
 """
 
 from __future__ import annotations
@@ -123,7 +122,7 @@ def _note_use(token: ApiToken) -> None:
 
 
 def _failed() -> NoReturn:
-    """Refuse a key that is none, and count it: guessing gets slower and slower."""
+    """Refuse an invalid key, and count it: guessing gets slower and slower."""
     key = throttle.key("token-address", throttle.network(request.remote_addr))
     wait = throttle.check(web.db, key) or throttle.attempt(web.db, key)
     web.db.commit()

@@ -1,4 +1,4 @@
-"""What happens to accounts, written to the audit log as Flask-Security tells it."""
+"""Events of accounts from Flask-Security, written to the audit log."""
 
 from __future__ import annotations
 

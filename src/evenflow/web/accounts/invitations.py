@@ -31,7 +31,7 @@ def make(
     Raises
     ------
     DataError
-        The role or the address is none, or the days are out of bounds.
+        Unknown role, invalid address, or lifetime out of range.
     """
     if role not in ROLES:
         raise DataError(f"there is no role {role[:40]!r}, expected {', '.join(ROLES)}")

@@ -31,7 +31,7 @@ KEY = "evenflow-post"
 TIMEOUT_S = 15.0
 TRIES, WAIT_S = 4, 5.0
 WAITING = 500
-"""Most mails that wait; more are dropped and logged."""
+"""Maximum number of queued mails; more are dropped and logged."""
 
 
 class Post:

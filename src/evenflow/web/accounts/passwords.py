@@ -1,4 +1,4 @@
-"""Which passwords are taken, and how they are kept.
+"""Which passwords are accepted, and how they are hashed.
 
 Length is what counts, with no rule on kinds of characters. What is refused is a
 password of which little is left without common words, runs of keys, years and the

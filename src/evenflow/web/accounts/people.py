@@ -24,7 +24,7 @@ from evenflow.web.store.database import AnySession, upsert
 from evenflow.web.store.tables import ROLES, Audit, Invitation, User, now
 
 MOST_EMAIL = 254
-"""Most characters of an e-mail address (RFC 5321, erratum 1690)."""
+"""Maximum characters of an e-mail address (RFC 5321, erratum 1690)."""
 
 
 def normal_email(text: str) -> str:
@@ -88,7 +88,7 @@ def add(
     Raises
     ------
     DataError
-        The address is none or taken, the password is too weak, the role unknown.
+        The address is invalid or in use, the password too weak, or the role unknown.
     """
     address = normal_email(email)
     _check_role(role)
@@ -147,7 +147,7 @@ def set_email(session: AnySession, user: User, email: str) -> None:
     Raises
     ------
     DataError
-        The address is none, or taken; roll back then.
+        The address is invalid or in use; roll back then.
     """
     address, before = normal_email(email), user.email
     if address == before:
@@ -164,7 +164,7 @@ def set_email(session: AnySession, user: User, email: str) -> None:
 
 
 def disable(session: AnySession, user: User) -> None:
-    """Let a person in no more, and end their sessions.
+    """Disable an account, and end its sessions.
 
     Raises
     ------

@@ -67,7 +67,7 @@ class HashedCodes(MfRecoveryCodesUtil):
         self.key = account_secrets.derive(str(app.secret_key), "recovery codes")
 
     def create_recovery_codes(self, user: Any) -> list[str]:
-        """Return new codes; those before are worth nothing any more."""
+        """Return new codes; earlier ones become invalid."""
         codes = [_new_code() for _ in range(N_CODES)]
         hashed = [self._hash(user, code) for code in codes]
         self._datastore.mf_set_recovery_codes(user, hashed)
@@ -81,7 +81,7 @@ class HashedCodes(MfRecoveryCodesUtil):
     def check_recovery_code(self, user: Any, code: str) -> bool:
         """Return whether a code is right, and take it: the same one sent twice is not.
 
-        Two requests at the same moment are told apart by the database.
+        The database decides which of two simultaneous requests is first.
         """
         hashed = self._hash(user, code)
         kept = self._datastore.mf_get_recovery_codes(user)
@@ -116,7 +116,7 @@ class _Choice(StringField):  # type: ignore[misc]
 
 
 class SetUpForm(TwoFactorSetupForm):
-    """What to do: set the app up, or take the second factor away."""
+    """The action: set the app up, or remove the second factor."""
 
     setup = _Choice()
 

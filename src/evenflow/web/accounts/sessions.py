@@ -207,7 +207,7 @@ def _on_log_in(sender: Any, user: User, **_: Any) -> None:
 
 
 def _on_log_out(sender: Any, user: User | None, **_: Any) -> None:
-    """End the session for good: a copy of the cookie is worth nothing."""
+    """End the session for good: a copy of the cookie is invalid."""
     del sender, user
     if session.get(KEY):
         web.db.execute(

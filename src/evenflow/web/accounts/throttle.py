@@ -36,7 +36,7 @@ class Rule:
     most_s: float
     """Longest wait."""
     forget_s: float = 86_400.0
-    """Seconds without a try after which the count starts anew."""
+    """Seconds without an attempt after which the count starts again."""
 
     def wait_s(self, n: int) -> float:
         """Return the seconds after the ``n``-th try in which there is no next one."""

@@ -1,4 +1,4 @@
-"""What becomes of alerts: their state, an analyst's verdict, rows to train on.
+"""Changes of alerts: their state, an analyst's feedback, rows to train on.
 
 The pages and the API change alerts through :func:`change` alone, so that two people
 (or two tabs) cannot overwrite each other: a change names the version it was made of.
@@ -66,7 +66,7 @@ def change(
     Stale
         Another change came first.
     DataError
-        The state or the judgement is none.
+        The state or the judgement is unknown.
     """
     values: dict[str, Any] = {}
     if state is not None:

@@ -1,4 +1,4 @@
-"""What a person says of a verdict: right, wrong and what it is, the state, a note.
+"""Feedback on a verdict: right or wrong, the true class, the state, a note.
 
 Records judged normal have no alert until somebody says something of them: a missed
 attack is worth as much to the next training as a false alarm.

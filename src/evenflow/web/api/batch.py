@@ -40,7 +40,7 @@ _ROW = ",".join(str(v) for v in RECORD.values())
 
 @dataclass
 class Judged:
-    """What became of the records of one request."""
+    """The results of the records of one request."""
 
     bundle: Bundle
     frames: list[pl.DataFrame] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What a request carries, read within bounds; what is wrong with it, field by field.
+"""Bodies of requests, read within bounds, with errors field by field.
 
 Strings with a NUL are refused before a database sees them, and numbers that JSON
 does not know (NaN, Infinity) are neither read nor written.
@@ -64,7 +64,7 @@ def read_json(model: type[Model]) -> Model:
 
 
 def parse(data: bytes) -> Any:
-    """Return JSON as plain values; 400 if it is none, 422 with a NUL in a text."""
+    """Return JSON as plain values; 400 if it is invalid, 422 with a NUL in a text."""
     if _NUL.search(data):
         refuse({"": "found a NUL character in the body, expected none"})
     try:
@@ -122,7 +122,7 @@ def refuse_kind(*kinds: str) -> NoReturn:
 def answer(
     value: Any, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
-    """Return a value as JSON; a number that is none is null."""
+    """Return a value as JSON; NaN and infinity are null."""
     body = to_json(value, inf_nan_mode="null")
     return Response(body, status, headers, mimetype=JSON)
 

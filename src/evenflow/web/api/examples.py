@@ -1,4 +1,4 @@
-"""What the document shows: one record in the columns of NSL-KDD, and its verdict."""
+"""Examples in the document: one record in the columns of NSL-KDD, and its verdict."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def healthz() -> Response:
 
 @bp.get("/readyz")
 def readyz() -> Response:
-    """Say whether all is there that the work needs; 503 and what lacks if not."""
+    """Return 200 if the server is ready; 503 and what is missing if not."""
     lacks = list(lacking())
     response = jsonify(status="not ready" if lacks else "ok", lacking=lacks)
     if lacks:

@@ -1,4 +1,4 @@
-"""What the API can do: each operation is declared once, for the server and the page.
+"""The operations of the API, each declared once, for the server and the page.
 
 An operation says its address, its scope, what it takes and gives; from that come the
 check of the key, the reading of the request and its part of the OpenAPI document.
@@ -36,7 +36,7 @@ _PART = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?(\w+)>")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Raw:
-    """A body or an answer that is no JSON, in the document's words."""
+    """A body or an answer that is not JSON, in the document's words."""
 
     kinds: Mapping[str, Any]
     """Media type -> an example, or None."""

@@ -30,7 +30,9 @@ Item = TypeVar("Item")
 class Paged(Query):
     """Parent of the queries of lists."""
 
-    limit: int = Field(LIMIT, ge=1, le=MOST, description="Most items of one answer.")
+    limit: int = Field(
+        LIMIT, ge=1, le=MOST, description="Maximum number of items in one answer."
+    )
     cursor: str | None = Field(
         None,
         max_length=MOST_CURSOR,

@@ -1,4 +1,4 @@
-"""What the API takes and gives, as models: they check, and they are the document."""
+"""The requests and answers of the API as models, which validate and document them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class BatchIn(Body):
 
 
 class AlertChange(Body):
-    """What changes of an alert; what is left out stays."""
+    """Changes of an alert; absent fields stay as they are."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -119,7 +119,7 @@ class NoteIn(Body):
 
 
 class Verdict(BaseModel):
-    """What a model decided."""
+    """The verdict of a model."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [VERDICT]})
 
@@ -152,7 +152,7 @@ class Rejected(BaseModel):
 
 
 class RejectedRow(Rejected):
-    """A row of a file that was set aside."""
+    """A rejected row of a file."""
 
     text: str = Field(description="The row as it stands in the file, cut if long.")
 
@@ -188,7 +188,7 @@ class BatchOut(BaseModel):
 
 
 class Upload(BaseModel):
-    """A file that was sent, and how far it is."""
+    """An uploaded file, and its progress."""
 
     id: str = Field(pattern="^[0-9a-f]{24}$")
     name: str = Field(description="Name given by its sender.")
@@ -206,7 +206,7 @@ class Upload(BaseModel):
 
 
 class UploadResult(BaseModel):
-    """What was found in a file."""
+    """The results of a file."""
 
     bundle: str
     read: int
@@ -267,7 +267,7 @@ class Bundle(BundleShort):
 
 
 class Note(BaseModel):
-    """What somebody wrote beside an alert."""
+    """A note on an alert."""
 
     id: Id
     at: datetime
@@ -349,7 +349,7 @@ class Me(BaseModel):
 
 
 class Error(BaseModel):
-    """What went wrong."""
+    """An error."""
 
     type: str = Field(description="A word for programs, such as `ValidationError`.")
     message: str = Field(description="A sentence for people.")

@@ -1,4 +1,4 @@
-"""Files: send one, see how far it is, read its verdicts, stop it, delete it."""
+"""Files: upload one, see its progress, read its verdicts, stop it, delete it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _ID = re.compile(r"[0-9a-f]{24}")
 
 
 class SendQuery(Query):
-    """What is said of a file that is sent."""
+    """The parameters of an upload."""
 
     name: str = Field(
         "",
@@ -162,7 +162,7 @@ def list_uploads(call: Call[UploadsQuery, None]) -> dict[str, Any]:
     errors=(404,),
 )
 def show_upload(call: Call[Query, None], job_id: str) -> dict[str, Any]:
-    """Say how far an upload is, and what was found once it is done."""
+    """Return the progress of an upload, and its results once it is done."""
     return told(_found(job_id, call.caller), call.caller)
 
 

@@ -11,7 +11,7 @@ from evenflow.judge.charts.base import Chart, apart
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
-    """What the macro ``chart`` is given."""
+    """The arguments of the macro ``chart``."""
 
     name: str
     title: str

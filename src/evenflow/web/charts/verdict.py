@@ -12,7 +12,7 @@ from typing import Any
 from evenflow.runtime.explanation import BARS
 from evenflow.web.charts.spec import chart, filtered_bars, nominal, quantitative
 
-TOWARDS, AWAY = "towards attack", "towards normal"
+TOWARDS, AWAY = "towards attack", "towards benign"
 Bar = tuple[str, str, str, float]
 """Label, value of the record, value of normal traffic, push."""
 NAMED = 3
@@ -42,8 +42,8 @@ def pushes_chart(pushes: Sequence[Bar]) -> dict[str, Any] | None:
         layer.append(filtered_bars("datum.push > 0", cornerRadius=2, style="here"))
     # two lines: one is cut off on a phone
     title = [
-        "\u2190 towards normal \u00b7 towards attack \u2192",
-        "push on the log odds",
+        "\u2190 towards benign \u00b7 towards attack \u2192",
+        "contribution to the log odds",
     ]
     return chart(
         bars,
@@ -54,7 +54,7 @@ def pushes_chart(pushes: Sequence[Bar]) -> dict[str, Any] | None:
             "tooltip": [
                 nominal("column", title="column"),
                 nominal("value", title="this record"),
-                nominal("normal", title="normal traffic"),
+                nominal("normal", title="benign traffic"),
                 quantitative("push", format="+.2f"),
                 nominal("direction", title="pushes"),
             ],
@@ -72,4 +72,4 @@ def pushes_alt(pushes: Sequence[tuple[str, float]]) -> str:
         named = [label for label, push in pushes if (push > 0) == is_side][:NAMED]
         if named:
             sides.append(f"{side}, most of all {', '.join(named)}")
-    return f"Bars: how far each column pushes the verdict; {'; '.join(sides)}."
+    return f"Bars: the contribution of each column; {'; '.join(sides)}."

@@ -1,4 +1,4 @@
-"""What is known of the data sets: whether they are here, and what was found in them.
+"""The data sets of the server: whether their files are present, and explorations.
 
 An exploration is looked up where it was kept; looking at a large data set takes a
 worker, at the embedded one a moment.
@@ -27,7 +27,7 @@ from evenflow.web.store.tables import now
 logger = logging.getLogger(__name__)
 
 QUICK = "synthetic"
-"""Made in a moment, so looked at without a worker."""
+"""Made quickly, so explored without a worker."""
 OWN = "own file"
 
 

@@ -1,7 +1,7 @@
 """Style, scripts and icons sent packed, so that a page arrives sooner.
 
-Pages themselves are not: what is secret in a page and what a stranger can put into it
-would be packed together, and its length would tell of the secret (BREACH).
+Pages themselves are not: a secret in a page and untrusted text in it would be
+compressed together, and the length would reveal the secret (BREACH).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a request handler needs, by one name: ``web``."""
+"""The context of a request handler, by one name: ``web``."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ MOST_DOWNLOADED = 10_000
 MOST_CHARACTERS = 2**26
 """Characters of the values in one download: it is made in memory."""
 MOST_COLUMNS = 1_000
-"""Columns of a CSV: records of strangers may each have hundreds of their own."""
+"""Columns of a CSV: untrusted records may each have hundreds of their own."""
 
 
 def attachment(body: bytes | Iterator[bytes], name: str) -> Response:

@@ -1,4 +1,4 @@
-"""What every answer says about how a browser may treat it."""
+"""The security headers of every answer."""
 
 from __future__ import annotations
 

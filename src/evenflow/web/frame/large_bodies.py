@@ -111,7 +111,7 @@ def lock(stream: IO[bytes], busy: str, wait_s: float = 0.0) -> None:
 
 
 def allow_large() -> None:
-    """Let the request at hand bring a whole file; a form's goes to uploads' disk."""
+    """Let this request upload a whole file; a form's goes to uploads' disk."""
     real: Any = request._get_current_object()  # type: ignore[attr-defined]
     real.max_content_length = most_bytes() + OVERHEAD
     real.max_form_parts = 8

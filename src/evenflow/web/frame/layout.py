@@ -1,4 +1,4 @@
-"""What every page's frame shows, and the names its templates may use."""
+"""The frame of every page, and the names its templates may use."""
 
 from __future__ import annotations
 

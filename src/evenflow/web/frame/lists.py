@@ -56,7 +56,7 @@ def text(name: str, most: int = 200) -> str:
 
 
 def here(number: int) -> str:
-    """Return the address at hand with another number of the page."""
+    """Return the address of this request with another page number."""
     kept = {k: v for k, v in request.args.items() if v and k not in NOT_KEPT}
     # only what the page's own filters are called: an address is built by nobody else
     kept = {k: v for k, v in kept.items() if not k.startswith("_")}
@@ -111,7 +111,7 @@ def count(query: Select[Any]) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Criteria:
-    """What a list is narrowed to, as it stands in the address."""
+    """The filters of a list, as in the address."""
 
     typed: Mapping[str, str]
     """Every filter as it was typed, to be shown again."""

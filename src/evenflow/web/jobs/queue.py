@@ -3,7 +3,7 @@
 A worker holds a job by a lease that it renews. A worker that dies renews nothing,
 and the job is given to the next one; each change names the worker and its attempt,
 so what a slow, forgotten worker says later changes nothing. A worker that starts takes
-over from those of its machine that are gone, without waiting for their leases; a try
+over from the dead ones of its machine, without waiting for their leases; a try
 counts only where the job may have ended its worker.
 """
 
@@ -95,7 +95,7 @@ def worker_name() -> str:
 
 
 def take_over(session: Session, lane: str, fault: int | None = None) -> int:
-    """Free the jobs of this machine's workers that are gone; return how many.
+    """Free the jobs of dead workers of this machine; return how many.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def take(session: Session, lane: str, worker: str, lease_s: float) -> Job | None
     """Return the next job of a lane, leased, or None if there is none.
 
     A job that was tried :data:`MOST_ATTEMPTS` times and killed its worker each time
-    is not taken again: it fails, and says so.
+    is not tried again: it fails, with this reason.
     """
     _give_up(session, lane)
     at = now()

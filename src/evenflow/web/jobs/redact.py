@@ -1,4 +1,4 @@
-"""What people read names no folder of the server."""
+"""Redaction of the server's folders from messages."""
 
 from __future__ import annotations
 

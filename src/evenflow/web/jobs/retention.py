@@ -1,7 +1,7 @@
 """Delete what is older than an admin wants it kept.
 
 A folder that no job knows is not understood, so it is never deleted: the database may
-be an old backup, or another one. It is set aside, and the log says where.
+be an old backup, or another one. It is moved, and the log says where.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def run(database: Database, home: Home, settings: Settings) -> dict[str, int]:
     Returns
     -------
     dict of str to int
-        How many of each kind were deleted, and how many folders were set aside;
+        How many of each kind were deleted, and how many folders were moved;
         written to the audit log unless none.
     """
     with database.session() as session:
@@ -116,7 +116,7 @@ def _log(database: Database, action: str, detail: dict[str, Any]) -> None:
 
 
 def sweep(database: Database, home: Home, before: datetime) -> tuple[int, list[str]]:
-    """Delete what is left of uploads; set aside what no job knows.
+    """Delete what is left of uploads; move folders that no job knows.
 
     Deleted are uploads that were never finished, files of uploads that are scored,
     and folders of uploads that somebody deleted.

@@ -1,4 +1,4 @@
-"""What a job is given to run with, and how it tells how far it is.
+"""The environment of a running job, and how it reports its progress.
 
 A kind of job is one file here that holds ``run(task)``. It tells what happens through
 ``task.on_event``, which ends it at once when somebody asked to stop it, when the
@@ -53,7 +53,7 @@ class LeaseLost(Exception):  # noqa: N818
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a job came to; the worker stores it."""
+    """The outcome of a job; the worker stores it."""
 
     result: dict[str, Any]
     """JSON values for ``job.result``."""
@@ -169,7 +169,7 @@ class Task:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """What the job is about."""
+        """The payload of the job."""
         return self.job.payload
 
     @property

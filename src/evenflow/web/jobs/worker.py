@@ -63,7 +63,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, kw_only=True)
 class Workplace:
-    """What a worker process has."""
+    """The resources of a worker process."""
 
     settings: Settings
     home: Home
@@ -131,7 +131,7 @@ def work(
 
 
 def bound_memory(megabytes: int) -> None:
-    """Let this process hold so much data and no more."""
+    """Limit the memory of this process."""
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     most = megabytes * 2**20
     if hard != resource.RLIM_INFINITY:

@@ -1,7 +1,7 @@
-"""What is known of every class and attack type, for a person who is no expert.
+"""Knowledge about every class and attack type, for a person without expertise.
 
 A verdict is a word of a data set (``r2l``, ``neptune``); a page says what it means,
-what an analyst does next, and which harmless thing usually looks like it. The ids
+what an analyst does next, and which benign traffic usually looks like it. The ids
 are those of MITRE ATT&CK; which id fits a data set's label is our reading.
 
 References
@@ -45,7 +45,7 @@ class Technique:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Knowledge:
-    """What a person should know who reads a verdict."""
+    """Knowledge for a person who reads a verdict."""
 
     label: str
     """The data set's own word."""
@@ -54,13 +54,13 @@ class Knowledge:
     phrase: str
     """The same within a sentence: ``a denial-of-service attack``."""
     meaning: str
-    """One or two sentences for a person who is no expert."""
+    """One or two sentences for a person without expertise."""
     techniques: tuple[Technique, ...]
     """Techniques of MITRE ATT&CK; empty where none surely fits."""
     steps: tuple[str, ...]
     """What to do next, in order."""
     false_alarm: str
-    """What harmless thing usually looks like this."""
+    """Benign traffic that usually looks like this."""
     is_known: bool
     """False for a label of a user's own data, of which nothing is known."""
 

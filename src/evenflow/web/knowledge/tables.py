@@ -22,7 +22,7 @@ E = TypeVar("E", bound="Entry")
 
 
 class Entry(BaseModel):
-    """What one heading of a file says."""
+    """The table below one heading of a file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

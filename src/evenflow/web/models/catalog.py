@@ -61,7 +61,7 @@ class Listed:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Read:
-    """What a bundle says of itself; the same object while its files stay the same."""
+    """The metadata of a bundle; the same object while its files stay the same."""
 
     name: str
     report: Report
@@ -103,7 +103,7 @@ def read(home: Home, name: str) -> Read:
 
 
 def shown_name(name: str) -> str:
-    """Return a name as text, also one that is none in any encoding."""
+    """Return a name as text, also one without a valid encoding."""
     return name.encode("utf-8", "replace").decode()
 
 

@@ -66,7 +66,7 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparing:
-    """What the page shows."""
+    """The content of the page."""
 
     sides: tuple[Side, ...]
     warnings: tuple[str, ...]

@@ -21,8 +21,8 @@ RULES = (
 )  # fmt: skip
 MAX_CHARACTERS = 50_000
 MAX_BARS = 10_000
-"""Most characters, and most bars between cells, of a card that are shown: half a second
-of work for the worst of cards."""
+"""Maximum characters, and bars between cells, of a card that is shown: half a second
+of work for the worst card."""
 MAX_NAME = 100
 CUT = Markup(
     "<p><strong>The card goes on.</strong> It is too long to be shown here: download "

@@ -23,14 +23,14 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 BYTES = 2**20
 """Size of one file; 121 endpoints take 0.3 MB of the larger one."""
 MOST_SERIES = 2000
-"""Most combinations of endpoint, method and status that are counted apart."""
+"""Maximum number of series by endpoint, method and status."""
 MOST_VERDICTS = 200
-"""Most verdicts that are counted apart."""
+"""Maximum number of verdicts with a series of their own."""
 KINDS = ("counter", "histogram")
 
 
 class Counters:
-    """What one application counts."""
+    """The counters of one application."""
 
     def __init__(self) -> None:
         self.is_counting = _reserve()

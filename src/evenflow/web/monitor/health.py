@@ -20,7 +20,7 @@ ROOM = 256 * 2**20
 
 
 def lacking() -> Iterator[str]:
-    """Yield what lacks, in words that tell a stranger nothing of this machine."""
+    """Yield what is missing, in words that reveal nothing of this machine."""
     try:
         migrations.check(web.database)
         if web.detectors.active() is None:

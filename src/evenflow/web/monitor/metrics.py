@@ -49,7 +49,7 @@ def exposition(counters: Counters, session: Session) -> bytes:
 
 
 class Stored(Collector):
-    """What the database knows."""
+    """The metrics from the database."""
 
     def __init__(self, session: Session) -> None:
         self.session = session

@@ -89,7 +89,7 @@ def index() -> str:
 @bp.post("/bulk")
 @require("viewer")
 def bulk() -> Answer:
-    """Do one thing to the alerts that were picked, as far as they are as seen."""
+    """Apply a bulk action, skipping alerts changed since the page was loaded."""
     back = url_for(".index") + _query(request.form.get("back", ""))
     picked = dict(_picked(request.form.getlist("picked")))
     action = request.form.get("action", "")

@@ -173,7 +173,7 @@ def _python(method: str, url: str, body: Any, kinds: list[str]) -> str:
 
 
 def _wrapped(value: Any, *, python: bool = False) -> str:
-    """Return a value on lines that are no wider than the page."""
+    """Return a value on lines that fit the page."""
     text = repr(value) if python else json.dumps(value)
     text = text.replace("'", '"') if python else text
     lines, line = [], ""

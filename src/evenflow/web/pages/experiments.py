@@ -65,7 +65,7 @@ def index() -> str:
 @bp.get("/list")
 @require("analyst")
 def rows() -> Answer:
-    """Answer the list anew, 304 if nothing has changed."""
+    """Return the list, 304 if nothing has changed."""
     page = _page()
     return _fresh(
         _list_word(page), "experiments/_list.html", page=page, trainings=manage

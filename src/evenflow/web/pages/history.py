@@ -1,4 +1,4 @@
-"""What was asked before and what the answer was: search, download, look again."""
+"""The history of records and verdicts: search, download, show."""
 
 from __future__ import annotations
 

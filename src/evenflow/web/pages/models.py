@@ -76,7 +76,7 @@ FILES: dict[str, tuple[str, Callable[[Read], str]]] = {
         lambda r: json.dumps(r.recipe, indent=2, ensure_ascii=False) + "\n",
     ),
 }
-"""What can be taken away: name -> media type and how it is made. Never shown."""
+"""The downloads: name -> media type and how it is made. Never shown."""
 
 
 @bp.get("")

@@ -49,7 +49,7 @@ MOST_CHOICES = 12
 """Choices shown as a list; of more, a person types the first letters."""
 TOKEN = re.compile(r"[A-Za-z0-9_-]{20,40}")
 USUAL = "usual"
-"""Name of the example that is what normal traffic usually has."""
+"""Name of the example with typical values of benign traffic."""
 
 
 @bp.get("/record")

@@ -39,7 +39,7 @@ class Example:
 
     @property
     def text(self) -> str:
-        """What to expect of it, honestly."""
+        """The verdict to expect of it."""
         says = about(self.verdict.label).name.lower()
         if self.is_right is None:
             return f"A training row; the model calls it {says}."

@@ -26,7 +26,7 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Field:
-    """What a form shows of one column; values are raw, never scaled."""
+    """A field of the form for one column; values are raw, never scaled."""
 
     column: Column
     label: str
@@ -36,7 +36,7 @@ class Field:
     """Of a choice, documented or seen in training; others are accepted as unseen. Of
     yes or no, both and "not known"."""
     default: str = ""
-    """What normal traffic usually has: a hint, or what to start from."""
+    """Typical value of benign traffic: a hint, or a start."""
     is_used: bool = True
     """False where the model does not read the column: it was constant in training."""
 
@@ -129,8 +129,8 @@ def read(column: Column, value: object) -> Value:
     Raises
     ------
     DataError
-        It is no number, impossible, or no plain value; the message says what was
-        expected, to stand beside the field.
+        The value is not a number, impossible, or not plain; the message, for the field,
+        says what was expected.
     """
     if column.kind == "numeric":
         try:

@@ -35,7 +35,7 @@ YES_NO = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parsed:
-    """What a filled-in form came to: a record, or what is wrong at which field."""
+    """The result of a form: a record, or the errors of its fields."""
 
     values: Mapping[str, str]
     """Every field as it was typed, to be shown again."""
@@ -98,7 +98,7 @@ class RecordForm:
         return {name: typed(record.get(name)) for name in self.schema.names}
 
     def defaults(self) -> dict[str, str]:
-        """Return what normal traffic usually has, to fill the form."""
+        """Return typical values of benign traffic, to fill the form."""
         return {field.name: field.default for field in self.fields}
 
     def parse(self, values: Mapping[str, str]) -> Parsed:
@@ -129,7 +129,7 @@ class RecordForm:
         Raises
         ------
         DataError
-            The text is no record: empty, several lines, too few fields, a column
+            The text is not a record: empty, several lines, too few fields, a column
             missing. A wrong value is an error at its field in what is returned.
         """
         found = pasted(text, self.schema)

@@ -37,7 +37,7 @@ def pasted(text: str, schema: Schema) -> Pasted:
     Raises
     ------
     DataError
-        It is no such text; the message says what was found and expected.
+        The text is invalid; the message says what was found and expected.
     """
     text = text.lstrip("\ufeff").strip(" \r\n\v\f")
     if not text.strip():

@@ -1,4 +1,4 @@
-"""What cannot be together in one KDD record: a warning, never an error.
+"""Values that exclude each other in a KDD record: a warning, never an error.
 
 Each rule was counted on NSL-KDD's files and holds for over 99 % of the rows of both.
 ``srv_count`` over ``count`` is not among them: it is so in 22 % of the rows, since

@@ -37,7 +37,7 @@ from evenflow.web.serve.slow_clients import LINGER_S, Arrival, Bounded, refusal
 from evenflow.web.settings import Settings
 
 CONNECTIONS = 1024
-"""Most connections of one web process; at most half of them idle."""
+"""Maximum number of connections of one web process; at most half of them idle."""
 KEEP_S = 65
 """Seconds an idle connection is kept: longer than proxies keep theirs, mostly a minute,
 so that none sends a request into one that closes."""
@@ -323,7 +323,7 @@ def listen(host: str, port: int) -> socket.socket:
     Raises
     ------
     OSError
-        The port is taken, or the address is none of this machine.
+        The port is in use, or the address is not one of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)

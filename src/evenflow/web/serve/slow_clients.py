@@ -14,7 +14,7 @@ import time
 HEAD_S = 10.0
 """Seconds within which the head of a request has to be here."""
 GRACE_S = 10.0
-"""Seconds of waiting that nobody is blamed for."""
+"""Grace period before the minimum rate applies."""
 STALL_S = 10.0
 """Seconds a client may stand still in the middle."""
 RATE = 4096
@@ -22,9 +22,9 @@ RATE = 4096
 LINGER_S = 2.0
 """Seconds in which a client reads the last answer before its connection is closed."""
 HEAD_BYTES = 64 * 1024
-"""Most bytes of a request's head."""
+"""Maximum bytes of a request's head."""
 GATHERED_BYTES = 64 * 1024
-"""Most bytes of a body kept for a client that is still sending it."""
+"""Maximum bytes of a body buffered for a client that is still sending it."""
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.IGNORECASE)
 _STREAMED = re.compile(rb"\r\n(transfer-encoding|expect):", re.IGNORECASE)

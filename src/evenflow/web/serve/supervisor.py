@@ -103,7 +103,7 @@ class Supervisor:
     _oom_at: float = -math.inf
 
     def run(self, is_ready: Callable[[], bool], ready: Callable[[], None]) -> None:
-        """Run until SIGTERM or SIGINT; all children are gone afterwards.
+        """Run until SIGTERM or SIGINT; all children have ended afterwards.
 
         Parameters
         ----------
@@ -227,7 +227,7 @@ def _told(code: int) -> str:
 
 
 def die_with(parent: int) -> bool:
-    """Let this process be told to stop when its parent is gone.
+    """Let this process get SIGTERM when its parent dies.
 
     Returns
     -------

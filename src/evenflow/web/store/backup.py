@@ -85,7 +85,7 @@ def restore(database: Database, path: Path, *, run: Run, force: bool = False) ->
     BusyError
         A server on another machine is connected to the PostgreSQL database.
     DataError
-        The file is no backup of this kind of database or is damaged, or the database
+        The file is not a backup of this kind of database or is damaged, or the database
         is not empty and ``force`` is not given.
     StorageError
         The backup is of a newer evenflow, or the database cannot be written.
@@ -173,7 +173,7 @@ def _put_back(database: Database, path: Path) -> None:
 
 
 def _check(path: Path, *, shown: Path) -> None:
-    """Refuse a file that is no whole SQLite database."""
+    """Refuse a file that is not an intact SQLite database."""
     with _reading(shown), closing(_opened(path)) as connection:
         found = [row[0] for row in connection.execute("PRAGMA integrity_check(3)")]
         broken = connection.execute("PRAGMA foreign_key_check").fetchone()
@@ -235,7 +235,7 @@ def _refuse_connected(database: Database) -> None:
 
 
 def _contents(path: Path, run: Run, *, shown: Path) -> None:
-    """Refuse a file that is no backup of PostgreSQL with our tables."""
+    """Refuse a file that is not a PostgreSQL backup with our tables."""
     done = run(["pg_restore", "--list", str(path)], {})
     if done.returncode or " alembic_version " not in done.stdout:
         raise DataError(

@@ -59,7 +59,7 @@ class Home:
 
     @property
     def explore(self) -> Path:
-        """What was found out about data sets."""
+        """Explorations of data sets."""
         return self.root / "explore"
 
 

@@ -89,7 +89,7 @@ def parse_url(url: str | URL) -> URL:
     Raises
     ------
     DataError
-        It is no address, or of another kind of database.
+        The address is invalid, or of another kind of database.
     """
     wanted = "expected postgresql+psycopg://user@host/name, or sqlite:///PATH"
     try:

@@ -1,6 +1,6 @@
 """Who uses a data folder: any number of servers, or one restore alone.
 
-The lock belongs to the process and is gone with it, however it dies. Whoever comes
+The lock belongs to the process and ends with it, however it dies. Whoever comes
 first deletes the half-written files of processes that were killed.
 """
 

@@ -320,7 +320,7 @@ class Alert(Base):
 
 
 class AlertNote(Base):
-    """What an analyst wrote beside an alert."""
+    """A note of an analyst on an alert."""
 
     __tablename__ = "alert_note"
 

@@ -58,7 +58,7 @@ CHOICES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Filled:
-    """What was typed, what is wrong with it, and the recipe if nothing is."""
+    """The typed values, their errors, and the recipe if there are no errors."""
 
     values: Mapping[str, str]
     errors: Mapping[str, str] = field(default_factory=dict)

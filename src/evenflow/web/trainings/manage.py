@@ -142,7 +142,7 @@ def state_word(job: Job, more: Any = "") -> str:
 
 
 def first(session: Session, user: Any) -> Job | None:
-    """Return the training that makes the first model: without one, it is no secret."""
+    """Return the training of the first model, which everybody may see."""
     query = select(Job).where(Job.kind == TRAIN.name)
     if not at_least("analyst", user):
         query = query.where(Job.owner_id.is_(None) | (Job.owner_id == user.id))

@@ -1,4 +1,4 @@
-"""The kinds of file that are taken.
+"""The kinds of file that are accepted.
 
 Flow logs and captures become another entry of :data:`KINDS` and another kind of job.
 """
@@ -18,7 +18,7 @@ MOST_NAME = 120
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceKind:
-    """A kind of file that is taken: another kind of traffic is another entry."""
+    """An accepted kind of file: another kind of traffic is another entry."""
 
     name: str
     title: str

@@ -45,7 +45,7 @@ def run(task: Task) -> Outcome:
     Raises
     ------
     DataError
-        The file is no file of records of the bundle, or over a limit.
+        The file does not hold records of the bundle, or is over a limit.
     StorageError
         The disk is full.
     """
@@ -145,7 +145,7 @@ def _scaled(tell: Callable[[Event], None]) -> Callable[[Event], None]:
 
 
 def _emptied(folder: Path) -> None:
-    """Make the folder anew: a worker that died may have left parts in it.
+    """Empty the folder: a worker that died may have left parts in it.
 
     Raises
     ------

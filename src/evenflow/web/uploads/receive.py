@@ -36,7 +36,7 @@ PART_BYTES = 4 * 2**20
 MOST_UNFINISHED = 5
 """Uploads of one person that may be under way."""
 IDLE_S = 3600.0
-"""Seconds without a piece after which an upload under way counts no more."""
+"""Seconds without a piece after which an unfinished upload no longer counts."""
 FINISH_S = 2.0
 """Seconds that the end of an upload waits for another request that ends it."""
 BUSY = "Another piece is being received. Try again in a few seconds"
@@ -76,7 +76,7 @@ def receive(
     Raises
     ------
     DataError
-        It is no file of records, there is no model, or too many jobs wait.
+        The file does not hold records, there is no model, or too many jobs are queued.
     StorageError
         The disk is full; nothing is left behind.
     TooLargeError
@@ -239,7 +239,7 @@ def accept(
     Raises
     ------
     DataError
-        It is no file of records, or too many jobs of this person wait.
+        The file does not hold records, or too many jobs of this person are queued.
     """
     path, name = part / SENT, shown_name(name)
     kind = kind_of(path, name)

@@ -224,7 +224,7 @@ def _ranked(keys: NDArray[np.float64], start: int, stop: int) -> NDArray[np.int6
 
 
 def rejected(path: Path, *, start: int, n_rows: int) -> list[dict[str, Any]]:
-    """Return some of the rows that were set aside, in order.
+    """Return some of the rejected rows, in order.
 
     Each has ``line``, ``column``, ``found``, ``expected`` and ``text``, the last cut
     to :data:`CUT` characters.

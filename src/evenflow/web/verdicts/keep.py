@@ -20,13 +20,13 @@ from evenflow.web.store.tables import Alert, Record, now
 from evenflow.web.verdicts.view import VerdictView
 
 SERVICES = ("service", "proto_service", "l7_proto", "dst_port", "destination_port")
-"""Columns that say what service was spoken, the first one found is taken."""
+"""Columns that say what service was spoken, the first one found is used."""
 SOURCES = ("src_ip", "srcip", "saddr", "ipv4_src_addr", "source_ip")
 """Columns that say where a connection came from."""
 LONGEST = 80
 MOST_OTHERS, MOST_TEXT = 100, 500
-"""Columns kept beside the bundle's own, and characters of a text: rows of strangers
-have any number."""
+"""Columns stored beside the bundle's own, and characters of a text: untrusted rows have
+any number."""
 
 
 def keep(

@@ -29,17 +29,17 @@ from evenflow.web.record_form.fields import Value, is_yes_no, read
 from evenflow.web.verdicts.wording import Tone, headline, margin, tone
 
 NAMED = 4
-"""Columns that are named as turning a verdict, if no more do."""
+"""Maximum number of counterfactual columns that are named."""
 
 SYNTHETIC = (
-    "This model was trained on made-up rows: its verdicts show how evenflow works and "
-    "say nothing about real traffic."
+    "This model was trained on synthetic rows: its verdicts show how evenflow works "
+    "and do not apply to real traffic."
 )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClassShare:
-    """How likely one class is."""
+    """The probability of one class."""
 
     label: str
     name: str
@@ -53,29 +53,29 @@ class ClassShare:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Push:
-    """What one column did to the verdict, against similar normal traffic."""
+    """The contribution of one column, compared with similar benign traffic."""
 
     column: str
     label: str
     """The column in plain words."""
     value: str
-    """What the record has, with its unit."""
+    """Value of the record, with its unit."""
     normal: str
-    """What the nearest normal record has, with its unit."""
+    """Value of the nearest benign record, with its unit."""
     push: float
     """Share of the difference in log odds; above 0 is towards attack."""
 
     @property
     def sentence(self) -> str:
-        """The push in plain words."""
-        side = "an attack" if self.push > 0 else "normal traffic"
+        """The contribution in plain words."""
+        side = "an attack" if self.push > 0 else "benign traffic"
         return (
-            f"{self.label}: {self.value}, where similar normal traffic has "
+            f"{self.label}: {self.value}, where similar benign traffic has "
             f"{self.normal}. This speaks for {side}."
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the push as plain JSON values."""
+        """Return the contribution as plain JSON values."""
         return {
             "column": self.column,
             "label": self.label,
@@ -101,12 +101,12 @@ class VerdictView:
     not tell, and then nothing is shown."""
     is_synthetic: bool
     notes: tuple[str, ...]
-    """What a reader must know of this verdict: made-up rows, nothing to compare."""
+    """Warnings about this verdict: synthetic rows, nothing to compare."""
     pushes: tuple[Push, ...] = ()
-    """Every column that differs from normal, the strongest first; empty if the
+    """Every column that differs from benign traffic, the strongest first; empty if the
     verdict is not explained."""
     turning: tuple[str, ...] = ()
-    """Labels of the columns that, made normal together, turn the verdict."""
+    """Labels of the counterfactual columns: with benign values the verdict changes."""
     is_explained: bool = False
 
     @property
@@ -140,27 +140,27 @@ class VerdictView:
 
     @property
     def knowledge(self) -> Knowledge:
-        """What is known of the class decided."""
+        """Knowledge about the class decided."""
         return about(self.label)
 
     @property
     def top(self) -> tuple[Push, ...]:
-        """The pushes worth a sentence."""
+        """The contributions worth a sentence."""
         return self.pushes[: n_mentioned([p.push for p in self.pushes])]
 
     @property
     def chart(self) -> dict[str, Any] | None:
-        """The pushes as a Vega-Lite specification without colours of its own."""
+        """The contributions as a Vega-Lite specification without colours of its own."""
         return pushes_chart([(p.label, p.value, p.normal, p.push) for p in self.pushes])
 
     @property
     def chart_alt(self) -> str:
-        """What the chart shows, in words."""
+        """The text alternative of the chart."""
         return pushes_alt([(p.label, p.push) for p in self.pushes])
 
     @property
     def classes_chart(self) -> dict[str, Any] | None:
-        """How likely each class is, as a Vega-Lite specification."""
+        """The probability of each class, as a Vega-Lite specification."""
         if not self.classes:
             return None
         shares = [(share.name, share.probability) for share in self.classes]
@@ -168,14 +168,14 @@ class VerdictView:
 
     @property
     def turning_text(self) -> str:
-        """What would have turned the verdict, or empty."""
+        """The counterfactual in words, or empty."""
         if not self.turning:
             return ""
         n = len(self.turning)
         names = _joined([f"\u201c{name}\u201d" for name in self.turning[:NAMED]])
         if n > NAMED:
             names = f"{n} columns together, among them {names},"
-        return f"With normal values in {names} it would pass as normal traffic."
+        return f"With benign values in {names} it would be called benign."
 
     def to_dict(self) -> dict[str, Any]:
         """Return the view as plain JSON values."""
@@ -240,7 +240,7 @@ def explain_record(bundle: Bundle, record: Mapping[str, object]) -> VerdictView:
     Raises
     ------
     DataError
-        A column is missing, a value is no number or impossible, or the record has
+        A column is missing, a value is not a number or impossible, or the record has
         no finite score.
     """
     plain = _plain(bundle.schema, record)
@@ -248,7 +248,10 @@ def explain_record(bundle: Bundle, record: Mapping[str, object]) -> VerdictView:
     try:
         found = explain(bundle, _table(bundle.schema, plain), 0)
     except BundleError:  # no reference rows to compare with: the verdict stands
-        note = "This model keeps no normal rows, so the verdict cannot be explained."
+        note = (
+            "This model has no benign reference rows, so the verdict cannot be "
+            "explained."
+        )
         return of_verdict(bundle.schema, verdict, notes=(note,))
     return of_verdict(bundle.schema, found.verdict, explanation=found)
 
@@ -265,7 +268,7 @@ def of_verdict(
     Parameters
     ----------
     schema : Schema, optional
-        Of the bundle that decided; None where that is not there any more.
+        Of the bundle that decided; None if it was deleted.
     """
     odds = _odds(verdict.probability)
     if explanation is not None:  # exact where the probability is rounded to 1
@@ -290,10 +293,10 @@ def of_verdict(
     )
     more: tuple[str, ...] = ()
     if not pushes:
-        more += ("It equals a normal record of the training rows.",)
+        more += ("The record equals a benign record of the training rows.",)
     if not explanation.is_base_normal:
         more += (
-            "The model calls no normal row at hand benign; this record is compared "
+            "The model calls no benign reference row benign; this record is compared "
             "with the least suspicious one.",
         )
     return replace(

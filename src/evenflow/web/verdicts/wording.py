@@ -49,10 +49,10 @@ def headline(verdict: Verdict, known: Knowledge, times: float) -> str:
     is_close = times < CLOSE
     if not verdict.is_attack:
         if verdict.probability >= LIKELY:
-            return "No alarm, though an attack is likelier than not"
+            return "No alert, though an attack is likelier than not"
         if is_close:
-            return "Probably normal traffic, but close to the alarm threshold"
-        return "Nothing suspicious: looks like normal traffic"
+            return "Probably benign traffic, but close to the alert threshold"
+        return "Nothing suspicious: looks like benign traffic"
     attacks = {c: p for c, p in verdict.classes.items() if c != BENIGN}
     own = attacks.pop(verdict.label, 0.0)
     rival = max(attacks, key=lambda label: attacks[label], default="")
@@ -60,7 +60,7 @@ def headline(verdict: Verdict, known: Knowledge, times: float) -> str:
     if rival and attacks[rival] >= RIVAL * own:
         others = f", or {about(rival).phrase}"
     if is_close:
-        return f"Perhaps {known.phrase}{others}: just over the alarm threshold"
+        return f"Perhaps {known.phrase}{others}: just above the alert threshold"
     if verdict.probability < LIKELY:
         return f"Suspicious: may be {known.phrase}{others}"
     return f"This looks like {known.phrase}{others}"
@@ -76,15 +76,15 @@ def margin(verdict: Verdict, times: float) -> str:
         How many times higher or lower than the threshold's the record's odds are.
     """
     said_of = (
-        f"The probability of an attack is {percent(verdict.probability)}; the alarm "
-        f"is raised above {percent(verdict.threshold)}."
+        f"The probability of an attack is {percent(verdict.probability)}; an alert "
+        f"opens above {percent(verdict.threshold)}."
     )
     if times < CLOSE:
-        return f"{said_of} That is a close call: a second look is worth it."
+        return f"{said_of} That is close to the threshold: check the record."
     much = "more than a million" if times >= 0.999e6 else f"{times:,.0f}"
     side = "higher" if verdict.is_attack else "lower"
     clear = "fairly clear" if times < FAIR else "clear"
     text = f"{said_of} Its odds are {much} times {side} than the threshold's: {clear}."
     if verdict.is_attack and verdict.probability < LIKELY:
-        text += " The alarm is set low, so that fewer attacks are missed."
+        text += " The threshold is low, so that fewer attacks are missed."
     return text

@@ -1,4 +1,4 @@
-"""What an admin chooses while the server runs; the rest stands in its settings file."""
+"""Settings that an admin changes at run time; the rest is in the settings file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evenflow.web.pages.admin._blueprint import bp
 from evenflow.web.store.tables import Setting
 
 LONGEST = 3650
-"""Most days that may be chosen."""
+"""Maximum number of days."""
 
 
 @bp.get("/settings")

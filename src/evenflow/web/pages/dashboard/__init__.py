@@ -1,7 +1,7 @@
 """The first page: what was judged, what waits, what runs; kept fresh cheaply.
 
-The parts ask again with the word they were made from; nothing is counted anew, and
-no chart is drawn again, until that word has changed.
+The parts poll with the tag they were made from; nothing is counted and no chart is
+drawn again until that tag has changed.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def index() -> str:
 @bp.get("/dashboard/live")
 @require("viewer")
 def live() -> Answer:
-    """Answer the charts anew, 304 if nothing has changed."""
+    """Return the charts, 304 if nothing has changed."""
     range_name = request.args.get("range", USUAL)
     if range_name not in queries.RANGES:
         abort(404)
@@ -81,7 +81,7 @@ def live() -> Answer:
 @bp.get("/dashboard/work")
 @require("viewer")
 def work() -> Answer:
-    """Answer what waits and what runs anew, 304 if nothing has changed."""
+    """Return queued and running work, 304 if nothing has changed."""
     return _fresh(_work_etag(), "dashboard/_work.html", _work)
 
 

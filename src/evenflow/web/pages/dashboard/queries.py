@@ -1,4 +1,4 @@
-"""What the dashboard shows, from the hourly counts: a few queries however many rows."""
+"""Queries of the dashboard on the hourly counts: few, however many rows."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from evenflow.web.store.tables import Alert, Audit, Job, Record, Tally, now
 RANGES = {"24h": (24, 1), "7d": (7 * 24, 6), "30d": (30 * 24, 24)}
 """Name of a range -> its hours, and the hours of one bar."""
 BARS = {1: "hour", 6: "six hours", 24: "day"}
-SIDES = ("normal", "", " ", "attack")
-"""The colours of normal and attack: blue, and the vermilion of a problem."""
+SIDES = ("benign", "", " ", "attack")
+"""The colours of benign and attack: blue, and the vermilion of a problem."""
 TOP = 8
 """Services and sources that are named."""
 LOOKED_AT = 20_000
@@ -53,7 +53,7 @@ class Verdicts:
     """The verdicts of a range."""
 
     by_class: tuple[tuple[str, int], ...]
-    """Class and count, normal first, then the most common attack."""
+    """Class and count, benign first, then the most common attack."""
     traffic: Mapping[str, Any]
     """Chart of all verdicts."""
     attacks: Mapping[str, Any] | None
@@ -78,7 +78,7 @@ class Verdicts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Feedback:
-    """What people said of the verdicts of one class."""
+    """Feedback on the verdicts of one class."""
 
     label: str
     name: str
@@ -93,7 +93,7 @@ class Feedback:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
-    """What waits and what runs."""
+    """Queued and running work."""
 
     states: Mapping[str, int]
     """State of alerts -> count."""
@@ -138,7 +138,7 @@ def verdicts(session: Session, range_name: str, classes: Sequence[str]) -> Verdi
         traffic=daily.over_time(
             list(_sides(counts, step)),
             SIDES,
-            shown=("normal", "attack"),
+            shown=("benign", "attack"),
             title="verdicts",
             **axis,
         ),
@@ -185,7 +185,7 @@ def work(session: Session) -> Work:
 
 
 def _feedback(session: Session) -> tuple[Feedback, ...]:
-    """Return what was said by class, the most judged first, normal last."""
+    """Return the feedback by class, most feedback first, benign last."""
     newest = _mine(select(Alert.id), Alert).order_by(Alert.id.desc()).limit(LOOKED_AT)
     judged = session.execute(
         _mine(select(Alert.label, Alert.judgement, func.count()), Alert)
@@ -289,7 +289,7 @@ def _sides(
         key = (at, label != BENIGN)
         summed[key] = summed.get(key, 0) + n
     for (at, is_attack), n in sorted(summed.items()):
-        side = "attack" if is_attack else "normal"
+        side = "attack" if is_attack else "benign"
         yield _when(at, step) | {"class": side, "n": n, "rank": int(is_attack)}
 
 

@@ -1,4 +1,4 @@
-"""What can be done with an upload: stop, run again, delete, open a row as an alert."""
+"""Actions on an upload: stop, run again, delete, open a row as an alert."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def download(job_id: str, kind: str) -> Response:
 @bp.get("/<job_id>/download/rejected.jsonl")
 @require("viewer")
 def download_rejected(job_id: str) -> Response:
-    """Send the rows that were set aside."""
+    """Send the rejected rows."""
     job = upload_or_404(job_id)
     results_of(job)
     path = web.home.results / job.id / REJECTS

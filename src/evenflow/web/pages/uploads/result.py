@@ -1,4 +1,4 @@
-"""One upload: how far it is, what was found, every row, and why."""
+"""One upload: its progress, its results, every row, and the explanations."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def fragment(job_id: str) -> Answer:
 @bp.get("/<job_id>/rejected")
 @require("viewer")
 def rejected(job_id: str) -> str:
-    """Show the rows that were set aside, and what is wrong with them."""
+    """Show the rejected rows, and what is wrong with them."""
     job = upload_or_404(job_id)
     results_of(job)
     total = int(job.result["rejected"])
