@@ -34,7 +34,7 @@ class Forms:
     given: tuple[Any, Any]
     X: NDArray[Any]
     y: NDArray[Any]
-    """Class codes, or what was given where it is no form of labels."""
+    """Class codes, or what was given where it cannot be read as labels."""
     classes: NDArray[Any] | None = None
     """Label of each code; None where labels are codes."""
     is_one_hot: bool = False
@@ -90,7 +90,7 @@ class Forms:
         Raises
         ------
         DataError
-            It is no strategy for that kind, or for so many classes.
+            That kind, or so many classes, cannot have this strategy.
         """
         if callable(given):
             given = given(self.labels(self.y))

@@ -24,6 +24,15 @@ from evenflow.progress import OnEvent
 def make(name: str, params: Mapping[str, Any], seed: int) -> Sampler:
     """Return the sampler of that name, ours or another distribution's.
 
+    Parameters
+    ----------
+    name : str
+        A plug-in of ``balance``.
+    params : mapping
+        Its parameters, as a recipe has them.
+    seed : int
+        Of its random draws.
+
     Raises
     ------
     RecipeError

@@ -104,6 +104,13 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any) -> Self:
         """Check rows and labels, and how many rows are wanted; make none.
 
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Training rows.
+        y : array of shape (n_samples,)
+            Their labels.
+
         Raises
         ------
         DataError
