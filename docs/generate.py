@@ -41,11 +41,13 @@ PYTHON: list[tuple[str, str, tuple[str, ...]]] = [
     ("To add a sampler", "evenflow.prepare.balance", ()),
     ("To add a selector of columns", "evenflow.prepare.select", ()),
     ("To add a model or a loss", "evenflow.learn", ()),
+    ("To check what you added", "evenflow.testing", ()),
 ]
 """Sections of the reference of Python: title, module, names (else all it exports)."""
 BUILT = (
     "evenflow.train", "evenflow.evaluate", "evenflow.compare", "evenflow.load",
     "evenflow.Table", "evenflow.datasets.", "evenflow.prepare.", "evenflow.learn.",
+    "evenflow.testing.",
 )  # fmt: skip
 """Names whose signature is shown: what a program calls; it is given the others."""
 HERE = Path(__file__).parent / "reference"

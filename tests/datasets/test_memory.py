@@ -15,6 +15,7 @@ from evenflow import datasets
 from evenflow.datasets import memory
 from evenflow.errors import DataError, LeakError, RecipeError
 from evenflow.schema import Column, Schema, Table
+from evenflow.testing import check_dataset
 
 MODEL = {"name": "random_forest", "n_estimators": 5}
 
@@ -225,6 +226,10 @@ def test_recipes_are_compared_on_rows_in_memory(
     alone = evenflow.train(recipe(), data=plain, label="Label")
     rate = found.rows[0].binary["detection_rate"]["mean"]
     assert rate == alone.report.binary["detection_rate"]
+
+
+def test_it_keeps_the_promises_of_every_data_set(frame: pl.DataFrame) -> None:
+    check_dataset(memory.DATASET, rows={"train": frame, "test": frame}, label="Label")
 
 
 def test_a_recipe_of_one_set_of_rows_refuses_another(frame: pl.DataFrame) -> None:

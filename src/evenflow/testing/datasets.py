@@ -19,8 +19,10 @@ def check_dataset(dataset: Dataset, **params: Any) -> None:
     Parameters
     ----------
     dataset : Dataset
+        The ``DATASET`` to be checked.
     **params
-        Parameters to load it with, as under ``[dataset]`` in a recipe.
+        Parameters to load it with, as under ``[dataset]`` in a recipe, and ``rows``
+        of a data set that takes them.
 
     Raises
     ------
@@ -42,7 +44,8 @@ def check_dataset(dataset: Dataset, **params: Any) -> None:
         do="Write load(split, *, folders=(), on_event=ignore, ...)",
     )
     needs_file = dataset.files or needed - params.keys() - {"split", "folders"}
-    for split in () if needs_file else dataset.splits:
+    needs_rows = dataset.takes_rows and "rows" not in params
+    for split in () if needs_file or needs_rows else dataset.splits:
         _check_rows(who, dataset, split, params)
 
 

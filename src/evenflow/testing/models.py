@@ -34,6 +34,7 @@ def check_model(
     Parameters
     ----------
     plug_in : Network, Estimator, Novelty or System
+        The ``MODEL`` to be checked.
     config : optional
         Hyper-parameters to be checked; those of ``Config()`` without. Small ones make
         the check quick.
