@@ -38,14 +38,16 @@ PYTHON: list[tuple[str, str, tuple[str, ...]]] = [
     ("A comparison", "evenflow.judge.comparison", ("Comparison",)),
     ("For scikit-learn", "evenflow.prepare.transformer", ("TablePreprocessor",)),
     ("To add a data set", "evenflow.datasets", ("Dataset",)),
-    ("To add a sampler", "evenflow.prepare.balance", ()),
+    ("To add a sampler", "evenflow.prepare.balance", ("Sampler",)),
     ("To add a selector of columns", "evenflow.prepare.select", ()),
     ("To add a model or a loss", "evenflow.learn", ()),
+    ("To check what was added", "evenflow.testing", ()),
 ]
 """Sections of the reference of Python: title, module, names (else all it exports)."""
 BUILT = (
     "evenflow.train", "evenflow.evaluate", "evenflow.compare", "evenflow.load",
     "evenflow.Table", "evenflow.datasets.", "evenflow.prepare.", "evenflow.learn.",
+    "evenflow.testing.",
 )  # fmt: skip
 """Names whose signature is shown: what a program calls; it is given the others."""
 HERE = Path(__file__).parent / "reference"

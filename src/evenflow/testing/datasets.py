@@ -19,6 +19,7 @@ def check_dataset(dataset: Dataset, **params: Any) -> None:
     Parameters
     ----------
     dataset : Dataset
+        The data set to be checked.
     **params
         Parameters to load it with, as under ``[dataset]`` in a recipe.
 

@@ -21,6 +21,7 @@ def check_loss(plug_in: Loss, config: Any = None) -> None:
     Parameters
     ----------
     plug_in : Loss
+        The plug-in to be checked.
     config : optional
         Parameters to be checked; those of ``Config()`` without.
 

@@ -34,6 +34,7 @@ def check_model(
     Parameters
     ----------
     plug_in : Network, Estimator, Novelty or System
+        The plug-in to be checked.
     config : optional
         Hyper-parameters to be checked; those of ``Config()`` without. Small ones make
         the check quick.

@@ -18,6 +18,7 @@ def check_selector(plug_in: Selector, config: Any = None) -> None:
     Parameters
     ----------
     plug_in : Selector
+        The plug-in to be checked.
     config : optional
         Parameters to be checked; those of ``Config()`` without.
 

@@ -104,6 +104,13 @@ class Sampler(OneToOneFeatureMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any) -> Self:
         """Check rows and labels, and how many rows are wanted; make none.
 
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Prepared training rows.
+        y : array-like of shape (n_samples,)
+            Class codes or labels.
+
         Raises
         ------
         DataError
