@@ -38,7 +38,7 @@ PYTHON: list[tuple[str, str, tuple[str, ...]]] = [
     ("A comparison", "evenflow.judge.comparison", ("Comparison",)),
     ("For scikit-learn", "evenflow.prepare.transformer", ("TablePreprocessor",)),
     ("To add a data set", "evenflow.datasets", ("Dataset",)),
-    ("To add a sampler", "evenflow.prepare.balance", ()),
+    ("To add a sampler", "evenflow.prepare.balance", ("Sampler",)),
     ("To add a selector of columns", "evenflow.prepare.select", ()),
     ("To add a model or a loss", "evenflow.learn", ()),
     ("To check what you added", "evenflow.testing", ()),

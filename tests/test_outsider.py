@@ -102,7 +102,7 @@ def test_it_scores_records_and_explains_one(bundle, tmp_path):
     run("score", bundle, tmp_path / "rows.csv", "-o", tmp_path / "verdicts.csv")
     verdicts = pl.read_csv(tmp_path / "verdicts.csv")
     loaded = evenflow.load_bundle(bundle)
-    said = [loaded.score_record(row).label for row in rows[:50].rows(named=True)]
+    said = [loaded.decide_record(row).label for row in rows[:50].rows(named=True)]
     assert verdicts["verdict"][:50].to_list() == said
     assert len(verdicts) == len(rows)
     attack = 1 + (verdicts["verdict"] != "benign").arg_max()
