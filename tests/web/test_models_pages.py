@@ -53,7 +53,7 @@ def test_the_list_shows_figures_with_their_protocol_and_what_is_made_up(viewer):
     page = viewer.get("/models").text
     assert "small" in page
     assert "official" in page
-    assert "made up" in page
+    assert "synthetic" in page
     assert "in use" in page
 
 
