@@ -342,9 +342,9 @@ def test_trees_on_the_same_rows_are_set_beside_as_a_baseline(viewer, settings):
         lambda t: t.replace("logistic_regression", "random_forest"),
     )
     page = viewer.get("/models/compare?a=small&b=twin").text
-    assert "baseline, set beside" in page
+    assert ">baseline<" in page
     asked = viewer.get("/models/compare?a=small&b=forest").text
-    assert "baseline, set beside" not in asked
+    assert ">baseline<" not in asked
 
 
 def test_at_most_six_are_compared_and_strangers_are_left_out(viewer, settings):
@@ -353,7 +353,7 @@ def test_at_most_six_are_compared_and_strangers_are_left_out(viewer, settings):
     asked = "&".join(f"more=m{k}" for k in range(7))
     page = viewer.get(f"/models/compare?{asked}&a=nonsense").text
     assert "Only the first 6" in page
-    assert "nonsense is no model" in page
+    assert "nonsense cannot be read" in page
 
 
 def test_only_an_administrator_puts_a_model_to_use(app, people, settings):
