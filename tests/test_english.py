@@ -54,6 +54,7 @@ PHRASES = {
     r"\bparted by\b": "separated by",
     r"\bnot met\b|\bmet (?:t?here)\b": "not found, not in training",
     r"\bfor want of\b": "because there is not enough",
+    r"\bjudged (?:on|by|rows?)\b|\brows judged\b": "evaluated on, test rows",
     r"\bas (?:they|it) (?:is|are) as seen\b": "unchanged since the page was loaded",
     r"\bnext that\b": "next open ...",
     r"\bnobody is blamed\b": "grace period",
@@ -129,9 +130,9 @@ def parsed(path):
 MODULES = sorted(SRC.rglob("*.py"))
 TEXTS = sorted(
     [
-        *(SRC / "web").rglob("*.html"),
+        *SRC.rglob("*.html"),
         *(SRC / "web").rglob("*.js"),
-        *(SRC / "web").rglob("*.toml"),
+        *SRC.rglob("*.toml"),
         *ROOT.glob("docs/**/*.md"),
         *(page for page in ROOT.glob("*.md") if page.name not in PAST),
     ]

@@ -45,7 +45,7 @@ def train(
     folders: Folders = None,
     on_event: OnEvent = ignore,
 ) -> Experiment:
-    """Train what a recipe describes, judge it once, and save it where asked.
+    """Train the model of a recipe, evaluate it once, and optionally save it.
 
     Parameters
     ----------

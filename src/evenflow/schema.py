@@ -192,7 +192,7 @@ class Schema:
 
 
 def unseen_attacks(judged: Iterable[str], trained: Iterable[str]) -> tuple[str, ...]:
-    """Return the attack types of judged rows that no training row has, sorted.
+    """Return the attack types of test rows that no training row has, sorted.
 
     A label of :data:`UNTYPED` is not a type: rows labelled by it, or a training on such
     rows alone, leave open which types were seen. Among types that are codes, 1 is one.

@@ -92,7 +92,7 @@ def test_an_alert_shows_its_record_its_reasons_and_what_to_do(people, kept):
     viewer = people("viewer")
     page = viewer.get(f"/alerts/{kept(viewer)}")
     for words in ("Contributions to the verdict", "What to do next", "src_bytes",
-                  "made-up rows", "T1498"):  # fmt: skip
+                  "synthetic rows", "T1498"):  # fmt: skip
         assert words in page.text
     assert len(page.data) < 200_000
 

@@ -217,7 +217,7 @@ def test_a_damaged_database_is_said_at_the_start_and_a_restore_mends_it(
         (newer, "version 9999"),
         (foreign, "not a database of evenflow"),
         (lambda path: path.write_bytes(b"hello" * 999), "cannot be read as a SQLite"),
-        (lambda path: path.unlink(), "is no file"),
+        (lambda path: path.unlink(), "is not a file"),
     ],
     ids=["damaged", "newer", "foreign", "text", "gone"],
 )

@@ -67,7 +67,7 @@ def test_an_example_of_each_class_fills_the_form_and_gets_its_verdict(
     said = example.verdict.label
     assert f"The model says {said}." in shown.text
     assert "What to do next" in shown.text
-    assert "made-up rows" in shown.text
+    assert "synthetic rows" in shown.text
     if label == "benign":  # the model keeps that very row to compare with
         assert "no column differs from benign traffic" in shown.text
     else:

@@ -47,7 +47,7 @@ def list_datasets(data_dir: tuple[Path, ...], *, as_json: bool) -> None:
         )
         for one in found
     ]
-    click.echo(columns(("data set", "title", "parts", "judged on", "files"), rows))
+    click.echo(columns(("data set", "title", "parts", "test rows", "files"), rows))
     click.echo(f"\nlooked in: {', '.join(map(str, roots))}")
 
 

@@ -169,8 +169,8 @@ def _part(rows: Rows | None, split: str, sha256: str) -> Any:
     if sha256 and (found := digest(data)) != sha256:
         raise DataError(
             f"the {split} rows in memory have the SHA-256 {found}, expected {sha256}: "
-            "the rows that trained the model, in the same order. Give those; or judge "
-            "the model on other rows with evenflow.evaluate(bundle, rows)"
+            "the rows that trained the model, in the same order. Give those; or "
+            "evaluate the model on other rows with evenflow.evaluate(bundle, rows)"
         )
     return data
 
@@ -229,8 +229,8 @@ DATASET = Dataset(
     terms="Yours.",
     citation="Yours.",
     caveats=(
-        "The rows are in no file: keep them, or the model cannot be trained or its "
-        "held-out rows judged again.",
+        "The rows are not in a file: keep them, or the model cannot be trained or "
+        "evaluated on its held-out rows again.",
         "Without test rows of their own, test rows are drawn from the same rows: "
         "figures are optimistic for other networks.",
     ),

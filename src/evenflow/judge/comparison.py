@@ -57,7 +57,7 @@ class Row:
     is_optimistic: bool
     taxonomy: str
     n_rows: int
-    """Rows judged with one seed, in all folds."""
+    """Test rows with one seed, in all folds."""
     seeds: tuple[int, ...]
     folds: int
     """Folds judged with each seed; 1 where the figures are of one split."""

@@ -46,7 +46,7 @@ def examine(
     Parameters
     ----------
     table : Table
-        The rows judged, with labels.
+        The test rows, with labels.
     protocol : Protocol
     training : mapping, optional
         Record of the training; ``class_counts``, ``attacks`` and ``suspects``

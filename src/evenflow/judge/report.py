@@ -222,15 +222,15 @@ def judge(
 def _check(table: Table, scores: Scores) -> None:
     if table.y is None:
         raise DataError(
-            "these rows carry no labels, so nothing can be judged; expected a label "
+            "these rows carry no labels, so nothing can be evaluated; expected a label "
             "column. Score them instead"
         )
     if not len(table):
-        raise DataError("there are no rows to judge; expected one or more")
+        raise DataError("there are no rows to evaluate; expected one or more")
     if len(scores) != len(table):
         raise DataError(
             f"{len(scores)} scores for {len(table)} rows; expected one for each row. "
-            "Score the same table that is judged"
+            "Score the same table that is evaluated"
         )
     if not (np.isfinite(scores.proba).all() and not np.isnan(scores.attack).any()):
         raise DataError(
@@ -306,8 +306,10 @@ def _intervals(
         "n_resamples": n_resamples,
         "methods": {
             "wilson": "Wilson's score interval of a share of rows",
-            "bootstrap": f"percentiles of {n_resamples:,} resamples of the judged "
-            "rows, drawn within each class"
+            "bootstrap": (
+                f"percentiles of {n_resamples:,} resamples of the test rows, drawn "
+                "within each class"
+            )
             + (
                 ""
                 if n_areas == n_resamples
@@ -390,5 +392,5 @@ def _notes(table: Table, attacks: Sequence[Mapping[str, Any]]) -> list[str]:
         more = f" and {len(listed) - 20} more" if len(listed) > 20 else ""
         notes.append(f"Attack types not in training: {', '.join(listed[:20])}{more}.")
     elif attacks:
-        notes.append("No judged attack type was unseen in training.")
+        notes.append("All attack types of the test rows are in training.")
     return notes

@@ -1,8 +1,8 @@
-"""Find rows that would let a detector be judged on what it learnt from.
+"""Find training rows among the test rows.
 
 A row is known again by a hash of its raw features that is the same in every process,
 on every machine and with every version of the libraries, so a bundle can carry a
-sketch of its training rows and refuse to be judged on them years later.
+sketch of its training rows and refuse to be tested on them years later.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ class Shared:
     """How many test rows have exactly the features of a training row."""
 
     rows: int
-    """Judged rows."""
+    """Number of test rows."""
     compared: int
-    """Judged rows that could be compared with the training rows."""
+    """Test rows that could be compared with the training rows."""
     found: int
     """Rows of those compared that have the features of a training row."""
 
     @property
     def is_exact(self) -> bool:
-        """Whether every judged row was compared."""
+        """Whether every test row was compared."""
         return self.compared == self.rows
 
     @property
@@ -154,7 +154,7 @@ def check_split(split: Split) -> int:
 
 
 def check_shared(shared: Shared, protocol: Protocol) -> None:
-    """Refuse more training rows among the judged ones than the protocol allows.
+    """Refuse more training rows among the test rows than the protocol allows.
 
     Raises
     ------

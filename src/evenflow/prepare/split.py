@@ -67,7 +67,7 @@ class Split:
 
 
 def official(load: Load, seed: int, *, test: str = "test") -> Split:
-    """Train on the publisher's training file, judge on its test file.
+    """Train on the publisher's training file, test on its test file.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def blocks(
     day_first: bool | None = None,
     source: str = "train",
 ) -> Split:
-    """Cut the rows, in file or time order, into blocks and judge on whole blocks.
+    """Cut the rows, in file or time order, into blocks and test on whole blocks.
 
     Rows close in time stay on one side, so a burst of near-equal attack rows cannot
     be memorised; copies of a test row are removed from the training side.
@@ -187,7 +187,7 @@ def blocks(
         protocol=Protocol(
             name="blocks",
             description=f"{n_test} of {n_blocks} blocks of the {source} file in "
-            f"{described} judge; their copies do not train",
+            f"{described} are test rows; their copies do not train",
         ),
     )
 
@@ -201,7 +201,7 @@ def hidden_attacks(
     fraction: float = 0.2,
     source: str = "train",
 ) -> Split:
-    """Hide whole attack types from training and judge on them: the selection tool.
+    """Hide whole attack types from training and test on them: the selection tool.
 
     The attack types are dealt into ``k`` folds, largest first. The types of fold
     number ``fold`` are judged alone with held-out rows of all others, so the figure
@@ -235,7 +235,7 @@ def hidden_attacks(
         test=table.take(judged),
         protocol=Protocol(
             name=f"hidden attacks {fold + 1}/{k}",
-            description=f"{', '.join(hidden)} hidden from training; judged on them "
+            description=f"{', '.join(hidden)} hidden from training; tested on them "
             f"and on {fraction:.0%} of the other rows of the {source} file",
         ),
     )

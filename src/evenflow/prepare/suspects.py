@@ -234,7 +234,7 @@ def _single(table: Table) -> str:
     text = f"One column alone tells attack from benign: {listed} balanced accuracy. "
     if twins := [name for name in likely_twins(table) if name in alone]:
         return f"{text}{too_few(twins, len(table))}"
-    return f"{text}Make sure it is known when traffic is judged."
+    return f"{text}Make sure it is known when traffic is scored."
 
 
 def too_few(twins: Sequence[str], n_rows: int) -> str:

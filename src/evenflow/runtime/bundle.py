@@ -146,8 +146,8 @@ class Bundle(Parts):
                 raise DataError(
                     f"y, row {row}: found {shown(name)}, expected one of "
                     f"{', '.join(self.schema.classes)}. Name the classes as predict "
-                    "does, or use evenflow.evaluate, which reads labels and judges "
-                    "new attack types"
+                    "does, or use evenflow.evaluate, which reads labels and scores new "
+                    "attack types"
                 )
         return float(np.mean([*map(self.schema.class_of, names)] == predicted))
 

@@ -183,7 +183,7 @@ def systems(published: dict[str, Any], datasets: Collection[str] = ()) -> Grid:
         note=f"Per cent, as published, each under its own protocol. {tags}. Figures "
         "under different protocols cannot be compared.",
         columns=(
-            *text("system", "protocol", "judged on", "figure"),
+            *text("system", "protocol", "test rows", "figure"),
             *numbers("value"),
             *text("tag", "doi", "note"),
         ),

@@ -62,8 +62,8 @@ def marks(report: Report) -> list[str]:
         found.append(synthetic_warning())
     if report.is_optimistic:
         found.append(
-            f"Optimistic protocol: {report.protocol_description}. Rows of one capture "
-            "stand on both sides; expect less on new traffic."
+            f"Optimistic protocol: {report.protocol_description}. Training and test "
+            "rows come from one capture; expect worse figures on new traffic."
         )
     found += [
         f"{leak['check'].capitalize()}: {leak['text']}"
@@ -102,12 +102,11 @@ def headlines(report: Report) -> list[tuple[str, str, str]]:
 def operating_points(report: Report) -> str:
     """Return what the two operating points of a report are."""
     return (
-        "The threshold lets at most "
-        f"{percent(report.binary['false_alarm_budget'])} of the benign calibration "
-        "rows raise an alarm (decide.false_alarm_budget) to detect more attacks, and "
-        "spends this budget even where fewer false alarms would do. Argmax takes the "
-        "likeliest class of each row. Below each figure at the threshold stands its "
-        f"{report.intervals['level']:.0%} interval."
+        f"The threshold lets at most {percent(report.binary['false_alarm_budget'])} of "
+        "the benign calibration rows raise an alarm (decide.false_alarm_budget) to "
+        "detect more attacks, and spends this budget even where fewer false alarms "
+        "would do. Argmax takes the likeliest class of each row. Below each figure at "
+        f"the threshold is its {report.intervals['level']:.0%} interval."
     )
 
 

@@ -110,7 +110,7 @@ def _columns(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield (
                 "gives_away_label",
                 f"{c['name']} alone tells {share:.0%} of the label: is it known when "
-                "traffic is judged, or does it follow from the label?",
+                "traffic is scored, or derived from the label?",
             )
     for c in columns:
         if c["missing"]:

@@ -1,4 +1,4 @@
-"""Alerts: find them, judge them, note beside them, download what was judged."""
+"""Alerts: list them, give feedback, add notes, download those with feedback."""
 
 from __future__ import annotations
 

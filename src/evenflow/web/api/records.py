@@ -1,4 +1,4 @@
-"""The history: records that were judged one by one and kept."""
+"""The history: records that were scored one by one and stored."""
 
 from __future__ import annotations
 

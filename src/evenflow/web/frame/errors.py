@@ -166,7 +166,7 @@ def _on_memory(error: MemoryError) -> Response:
     logger.error("%s needs too much memory", request.path, exc_info=error)
     return answer(
         503,
-        "This needs more memory than a web process may use. Send less at once",
+        "This needs more memory than a web process may use. Send less data",
         kind="OutOfMemory",
         headers={"Retry-After": str(AGAIN_S)},
     )

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 TICK_S = 1.0
 """Progress is stored so often at most."""
 RENEW_S = 5.0
-"""Longest time without a word to the database; a wish to stop is heard then."""
+"""Heartbeat interval; stop requests are noticed at each heartbeat."""
 GRACE_S = 5.0
 """Seconds a job has to end by itself when the worker leaves."""
 MOST_NOTES = 50

@@ -81,7 +81,7 @@ class Comparing:
 
 
 def baseline(chosen: Sequence[Read], found: Sequence[Listed]) -> str | None:
-    """Return the trees to set beside, judged on the same rows; None if there are."""
+    """Return the tree baseline with the same test rows; None if there is one."""
     first = chosen[0].report
     if any(part(r.recipe, "model") in TREES for r in chosen):
         return None
@@ -310,7 +310,7 @@ def _ours(
 
 
 def _published(sides: Sequence[Side]) -> list[Grid]:
-    """Return what others published, less the systems judged on other data."""
+    """Return published figures, without the systems tested on other data."""
     theirs = Comparison(rows=()).published
     datasets = {side.report.dataset for side in sides}
     found = [systems(theirs, datasets), printed_comparison(theirs)]

@@ -46,9 +46,9 @@ class Parsed:
     warnings: tuple[Remark, ...] = ()
     """Warnings about values that are scored anyway."""
     missing: tuple[str, ...] = ()
-    """Columns left empty; the model puts in what training rows usually had."""
+    """Columns left empty; the model uses typical values of the training rows."""
     label: str = ""
-    """What a pasted line itself said it is."""
+    """Label of a pasted line."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -87,7 +87,7 @@ class Feedback:
 
     @property
     def share(self) -> float:
-        """Share of the judged ones that were wrong, [0, 1]."""
+        """Share of wrong verdicts among those with feedback, [0, 1]."""
         return self.wrong / self.judged
 
 
