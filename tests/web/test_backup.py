@@ -255,7 +255,7 @@ def test_what_a_killed_restore_left_is_deleted_by_the_next_who_uses_the_folder(
     code = """
 import os, signal, sys
 from evenflow.cli import main
-from evenflow.web import backup
+from evenflow.web.store import backup
 copy = backup._copy
 def killed(*args, **kwargs):
     copy(*args, **kwargs)

@@ -25,7 +25,7 @@ def process(settings, slow_s=0.0, limit=None):
     code = f"""
 import signal, threading, time, resource
 from evenflow.web.settings import Settings
-from evenflow.web.jobs import worker, score
+from evenflow.web.jobs import worker
 from evenflow.runtime import stream
 settings = Settings.model_validate_json({settings.model_dump_json()!r})
 stop = threading.Event()
