@@ -99,7 +99,7 @@ class Judged:
     is_write=False,
 )
 def score_batch(call: Call[Query, None]) -> Response:
-    """Judge many records by the model in use; nothing is stored.
+    """Score many records with the active model; nothing is stored.
 
     A record that does not keep the contract is told with its line, column, what was
     found and what was expected, and the others are judged. A column that all of them

@@ -66,7 +66,7 @@ def list_bundles(call: Call[Paged, None]) -> dict[str, Any]:
     errors=(503,),
 )
 def show_active_bundle(call: Call[Query, None]) -> dict[str, Any]:
-    """Show the model in use: the columns a record must have, its classes, figures."""
+    """Show the active model: the columns a record must have, its classes, figures."""
     del call
     return _told(in_use())
 

@@ -71,7 +71,7 @@ def is_local() -> bool:
 
 @bp.get("/healthz")
 def healthz() -> Response:
-    """Say that the process lives."""
+    """Return that the process is running."""
     return jsonify(status="ok")
 
 

@@ -53,7 +53,7 @@ class ScoreQuery(Query):
     is_write=False,
 )
 def score_record(call: Call[ScoreQuery, schemas.ScoreIn]) -> dict[str, Any]:
-    """Judge one record by the model in use.
+    """Score one record with the active model.
 
     Stateless unless `keep` is given. A column that is missing or holds what it cannot
     is answered with 422 and named. A record that is sent again with its `id` is scored
@@ -115,7 +115,7 @@ def _by(record: Record) -> Bundle:
 
 
 def in_use() -> Bundle:
-    """Return the model in use; 503 before there is one."""
+    """Return the active model; 503 before there is one."""
     bundle = web.detectors.active()
     if bundle is None:
         _no_model()

@@ -1,4 +1,4 @@
-"""The health of a server: its database, a model in use, room on the disk."""
+"""The health of a server: its database, an active model, space on the disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Enter one record and be told what it is: the form of the model in use.
+"""Enter one record and get its verdict: the form of the active model.
 
 A form that is sent twice stores one record: each carries a token, and the token and
 what was typed are the record's id, which the database takes once.
