@@ -149,7 +149,7 @@ MESSAGES = {
     "PASSWORD_RESET_REQUEST": (SENT, "info"),
     "CONFIRMATION_REQUEST": (SENT, "info"),
     "CHANGE_EMAIL_SENT": (
-        "A link was sent to the new address; the address changes when you open it",
+        "A link is being sent to the new address; the address changes when you open it",
         "info",
     ),
     "INVALID_PASSWORD": ("This is not your password", "error"),
