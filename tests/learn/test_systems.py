@@ -123,9 +123,7 @@ def test_either_names_the_class_that_its_classifier_names(rows):
     ],
 )  # fmt: skip
 def test_a_part_that_names_no_class_is_refused_where_classes_are_named(model):
-    with pytest.raises(
-        RecipeError, match="'isolation_forest' only separates attacks"
-    ):
+    with pytest.raises(RecipeError, match="'isolation_forest' only separates attacks"):
         recipe(model=model)
     recipe(model=model, target="binary")
 

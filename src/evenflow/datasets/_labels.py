@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ SHORTEST_SINGULAR = 4
 """Letters of a class name whose plural is the same class: dos is not a plural of do."""
 MOST_LISTED = 30
 """Values of a label that a message lists."""
+Key = tuple[str, str | bool | float]
+"""One reading of a value: as a word, as true or false, or as a number."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,8 +92,9 @@ def read(
         notes.append(f"the labels {name!r} and {other!r} are treated as one class")
     names = {w: one.get(n, n) for w, n in names.items()} | dict.fromkeys(benign, BENIGN)
     family = {n: n for n in names.values()}
+    same = _index(present)
     for word, to in settings.families.items():
-        found = [w for w in present if _is_same(word, w)]
+        found = same(word)
         if not found:
             raise DataError(
                 f"{where}: no row has the label {word!r} of [families]; "
@@ -167,8 +170,9 @@ def read_later(
     names |= {w: known[w] for w in attacks if w in known}
     names |= dict.fromkeys(benign, BENIGN)
     family = {names[w]: schema.class_of(names[w]) for w in attacks}
+    same = _index(new)
     for word, to in settings.families.items():
-        family |= {names[w]: to.strip().lower() for w in new if _is_same(word, w)}
+        family |= {names[w]: to.strip().lower() for w in same(word)}
     unknown = {names[w] for w in new}
     _refuse_many(unknown, values.name, where)
     if unseen := unseen_attacks(unknown, types):
@@ -222,17 +226,53 @@ def _is_same(value: Value, word: str) -> bool:
     A number is the same however it is written (0, 0.0, 0e0), a word in whatever case;
     true and false are also 1 and 0, as many tables have them.
     """
+    return not _meanings(value).isdisjoint(_readings(word))
+
+
+def _index(words: Collection[str]) -> Callable[[Value], list[str]]:
+    """Return a function of a value: the words that are the same, in their order.
+
+    One pass over the words, where :func:`_is_same` takes one for each value.
+    """
+    found: dict[Key, list[str]] = {}
+    for word in words:
+        for key in _readings(word):
+            found.setdefault(key, []).append(word)
+    place = {word: k for k, word in enumerate(words)}
+
+    def same(value: Value) -> list[str]:
+        hits = {w for key in _meanings(value) for w in found.get(key, ())}
+        return sorted(hits, key=place.__getitem__)
+
+    return same
+
+
+def _meanings(value: Value) -> set[Key]:
+    """Return what a value that was named stands for."""
     if isinstance(value, str):
-        if _guess.label_name(value) == _guess.label_name(word):
-            return True
+        keys: set[Key] = {("word", _guess.label_name(value))} | _number(value)
         if value.lower() in ("true", "false"):
-            return _is_same(value.lower() == "true", word)
-    elif isinstance(value, bool) and word.lower() in ("true", "false"):
-        return (word.lower() == "true") == value
+            keys |= _meanings(value.lower() == "true")
+        return keys
+    if isinstance(value, bool):
+        return {("bool", value)} | _number(value)
+    return _number(value)
+
+
+def _readings(word: str) -> set[Key]:
+    """Return what a label of a file may be read as."""
+    keys: set[Key] = {("word", _guess.label_name(word))} | _number(word)
+    if word.lower() in ("true", "false"):
+        keys.add(("bool", word.lower() == "true"))
+    return keys
+
+
+def _number(value: Value) -> set[Key]:
     try:
-        return float(word) == float(value)
+        number = float(value)
     except ValueError:
-        return False
+        return set()
+    return set() if number != number else {("number", number)}
 
 
 def _refuse_missing(
