@@ -238,7 +238,7 @@ def test_a_taken_port_is_one_line(server, tmp_path):
     assert done.returncode == 2
     assert done.stdout == ""
     [line] = done.stderr.splitlines()
-    assert f"port {server.port} is taken" in line
+    assert f"port {server.port} is in use by another program" in line
     assert f"--port {server.port + 1}" in line
 
 

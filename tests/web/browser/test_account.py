@@ -154,7 +154,7 @@ def test_a_key_to_the_api_is_shown_once_and_works_until_it_is_revoked(
     visit, new_person, site, rows, eventually
 ):
     page = visit("/account", new_person())
-    page.get_by_label(re.compile("^What the new key is for")).fill("a sensor")
+    page.get_by_label(re.compile("^Name of the new key")).fill("a sensor")
     page.get_by_role("button", name="Create key").click()
     key = page.locator(".copyable code").inner_text()
 

@@ -126,7 +126,9 @@ def test_a_training_is_started_watched_stopped_resumed_and_given_up(visit, new_p
     stop = page.get_by_role("button", name="Stop", exact=True)
     stop.click()
     confirm(page)
-    expect(page.get_by_text("Stopped")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("The checkpoint of the last epoch is kept")).to_be_visible(
+        timeout=60_000
+    )
     drawn(page)
     page.get_by_role("button", name="Resume").click()
     expect(learning).to_be_visible(timeout=90_000)
