@@ -187,7 +187,13 @@ def reset(
     help="Permission of the key, as listed on the page of keys: score, uploads, "
     "alerts:read and so on. Repeatable.",
 )
-@click.option("--days", type=int, default=90, show_default=True, help="How long.")
+@click.option(
+    "--days",
+    type=int,
+    default=90,
+    show_default=True,
+    help="Days until the key expires.",
+)
 @servers.server
 def token(
     home: Path | None,

@@ -62,13 +62,13 @@ def _check(model: Message) -> None:
     if "graph" not in model:
         raise RefusedError("bytes that are not an ONNX model (no graph)")
     if model.get("ir_version") not in IR_VERSIONS:
-        raise RefusedError(f"ONNX of the version {model.get('ir_version')}")
+        raise RefusedError(f"ONNX format version {model.get('ir_version')}")
     domains = [opset.get("domain", "") for opset in model["opset_import"]]
     for opset, domain in zip(model["opset_import"], domains, strict=True):
         if domain not in OPSETS:
             raise RefusedError(f"operators of the domain {domain[:80]!r}")
         if opset.get("version") not in OPSETS[domain]:
-            raise RefusedError(f"operators of the version {opset.get('version')}")
+            raise RefusedError(f"operator set version {opset.get('version')}")
     if len(set(domains)) < len(domains):
         raise RefusedError("two versions of the operators")
     graph = model["graph"]

@@ -228,10 +228,10 @@ def _identifiers(table: Table) -> str:
 
 def _single(table: Table) -> str:
     alone = {} if table.y is None else gives_away(table)
-    listed = ", ".join(f"{name} ({share:.1%})" for name, share in alone.items())
+    listed = ", ".join(f"{name} {share:.1%}" for name, share in alone.items())
     if not alone:
         return ""
-    text = f"One column alone tells attack from benign: {listed} balanced accuracy. "
+    text = f"One column alone separates attacks (balanced accuracy): {listed}. "
     if twins := [name for name in likely_twins(table) if name in alone]:
         return f"{text}{too_few(twins, len(table))}"
     return f"{text}Make sure it is known when traffic is scored."

@@ -98,7 +98,7 @@ def _inspect(data: mmap.mmap, limits: Limits | None, name: str) -> None:
 
 def _footer(data: mmap.mmap) -> Mapping[int, Any]:
     if len(data) < 12 or data[:4] != MAGIC or data[-4:] != MAGIC:
-        raise ThriftError("it does not end as it began")
+        raise ThriftError("the PAR1 mark is missing at its start or end")
     length = int.from_bytes(data[-8:-4], "little")
     start = len(data) - 8 - length
     if length > MAX_FOOTER or start < 4:
@@ -187,7 +187,7 @@ def _values(head: Mapping[int, Any], size: int, name: str) -> int:
         )
     n = _int(body, 1)
     if n < 0:
-        raise ThriftError("a page with less than no values")
+        raise ThriftError("a page with a negative number of values")
     return n
 
 

@@ -87,8 +87,8 @@ class Limits:
         """
         if self.is_late:
             raise DataError(
-                f"{name}: not scored after {self.seconds:g} s, expected records that "
-                "take less time. Send fewer at once, or upload them as a file"
+                f"{name}: not scored after {self.seconds:g} s, the limit of a request. "
+                "Send fewer records at once, or upload them as a file"
             )
 
 

@@ -1,7 +1,8 @@
 """Long lists in parts: ``limit``, ``cursor`` and ``next``, the same everywhere.
 
-A cursor says after which row the next part begins, never how many were given: a walk
-meets each row once, however many are added meanwhile.
+A cursor says after which row the next part begins: a walk meets each row once, however
+many are added meanwhile. Bundles and the rows of a result have no number that orders
+them; there a cursor says how many were given.
 """
 
 from __future__ import annotations

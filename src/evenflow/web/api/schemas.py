@@ -64,7 +64,7 @@ class ScoreIn(Body):
 
 
 class BatchIn(Body):
-    """Records to be judged together; each is judged, or told wrong, by itself."""
+    """Records to be scored together; each is scored, or rejected, by itself."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"records": [RECORD, RECORD]}]}

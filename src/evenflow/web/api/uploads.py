@@ -92,7 +92,7 @@ class ResultsQuery(Paged, FilterQuery):
     errors=(409, 413, 507),
 )
 def send_upload(call: Call[SendQuery, None], job_id: str) -> Response:
-    """Send a file to be judged in the background, under an id of your own.
+    """Send a file to be scored in the background, under an id of your own.
 
     The id is 24 hexadecimal digits that nobody can guess, such as those of
     `openssl rand -hex 12`. The file may be far larger than other requests (the page of

@@ -22,9 +22,9 @@ from evenflow.recipe import Recipe, tables
 from evenflow.web.datasets.explorations import Source
 
 MOST_TOML = 20_000
-MOST_POINTS = 2_000
-"""Points of a recipe: to read a key of many parts takes quadratic time."""
 """Characters of a recipe."""
+MOST_POINTS = 2_000
+"""Dots of a recipe: to read a key of many parts takes quadratic time."""
 SOURCE = "the recipe"
 PATHS = {
     "title": ("title",),
@@ -105,7 +105,7 @@ def from_toml(text: str, known: Sequence[Source]) -> Filled:
     """Return what a recipe typed as TOML describes; its errors stand at ``toml``."""
     values = {"toml": text}
     if text.count(".") > MOST_POINTS:
-        told = f"Found more than {MOST_POINTS:,} points, expected fewer."
+        told = f"Found more than {MOST_POINTS:,} dots, expected fewer."
         return Filled(values=values, errors={"toml": told})
     if len(text) > MOST_TOML:
         told = f"Found {len(text):,} characters, expected {MOST_TOML:,} at most."
