@@ -55,7 +55,7 @@ SOME = {"benign": 300, "ddos": 80, "scan": 20}
 TABLES = {
     "shuffled row numbers": (SOME, shuffled_numbers, "odd (numbers the rows)"),
     "times with ties": (SOME, times, "odd (rises or falls from row to row)"),
-    "a binary copy of the label": (SOME, binary_copy, "odd (100.0%)"),
+    "a binary copy of the label": (SOME, binary_copy, "odd 100.0%"),
     "equal classes": (dict.fromkeys(SOME, 130), lambda f: f, "equally large before"),
     "half attacks": ({"benign": 200, "ddos": 130, "scan": 70}, lambda f: f,
                      "equally large before"),

@@ -183,7 +183,7 @@ def test_what_a_training_would_refuse_is_named():
     attack = np.repeat(["benign", "syn"], [800, 400])
     copy = flows(name="vibe", values=np.repeat([3, 1], [800, 400]), attack=attack)
     assert 'drop = ["vibe"]' in texts(copy, "label_as_feature")[0]
-    assert "vibe (100.0%)" in texts(copy, "single_columns")[0]
+    assert "vibe 100.0%" in texts(copy, "single_columns")[0]
 
 
 def test_what_a_training_would_warn_of_is_named():
