@@ -39,8 +39,8 @@ test: export OMP_NUM_THREADS := 1
 # compiled once, not by each worker and each process that a test starts
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(READY) browser database
-	$(BIN)/pytest -q -n 2 -m "not slow"
-	$(BIN)/pytest -q -n 2 -m slow
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow"
+	$(BIN)/pytest -q -n 2 --dist loadfile -m slow
 
 # pages are tested in a real browser; root installs Debian's, others are told
 browser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import warnings
 from collections.abc import Callable
@@ -13,6 +14,13 @@ import pytest
 from numpy.typing import NDArray
 
 from evenflow.schema import Column, Schema, Table
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what lives to the end: modules and thousands of tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _roots() -> list[Path]:

@@ -18,7 +18,7 @@ SAMPLES = {
 @pytest.mark.parametrize(("name", "protocol"), SAMPLES.items())
 def test_each_argus_sample_trains_a_balanced_network(name, protocol, data_folders):
     recipe = Recipe.load(f"{name}/cnn-smote").with_(
-        training__epochs=4, training__batch_size=128
+        training__epochs=3, training__batch_size=128
     )
     report = run(recipe, folders=data_folders).report
     assert report.protocol == protocol

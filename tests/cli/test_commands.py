@@ -633,7 +633,7 @@ def test_a_reader_that_leaves_gets_no_traceback(bundle, records, tmp_path):
 def test_ctrl_c_says_how_to_go_on_and_going_on_works(tmp_path):
     words = [
         sys.executable, "-m", "evenflow", "train", "synthetic/dnn-none", "-o",
-        str(tmp_path / "b"), "-s", "training.epochs=40", "-s", "training.patience=40",
+        str(tmp_path / "b"), "-s", "training.epochs=20", "-s", "dataset.n_rows=4000",
     ]  # fmt: skip
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as started:
         assert started.stderr is not None
@@ -645,7 +645,7 @@ def test_ctrl_c_says_how_to_go_on_and_going_on_works(tmp_path):
         assert started.wait(60) == 130
     assert said.endswith(
         f"evenflow train synthetic/dnn-none -o {tmp_path}/b --resume "
-        "--set training.epochs=40 --set training.patience=40"
+        "--set training.epochs=20 --set dataset.n_rows=4000"
     )
     assert not (tmp_path / "b").exists()
     done = subprocess.run(

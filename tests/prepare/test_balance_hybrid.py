@@ -86,7 +86,7 @@ def test_the_generator_learns_what_tells_the_classes_apart(prepared):
     X, y, layout = prepared
     keep = np.isin(y, [0, 1, 2])
     X, y = X[keep], y[keep]
-    sampler = GAN(sampling_strategy={1: 900, 2: 900}, steps=300, random_state=1)
+    sampler = GAN(sampling_strategy={1: 900, 2: 900}, steps=150, random_state=1)
     X_new, y_new = sampler.fit_resample(X, y, layout=layout)
     made = slice(len(X), None)
     judge = RandomForestClassifier(30, random_state=0).fit(X, y)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from evenflow.web.frame.context import KEY
-from evenflow.web.store.tables import User
+from evenflow.web.store.tables import Throttle, User
 
 pytestmark = pytest.mark.databases
 
@@ -16,6 +18,11 @@ EVIL = [
     "../../../../etc/passwd", "..%2f..%2fsecret", "\ud7ff\U0001f600", "x" * 5000,
     "9" * 40, "-1", "NaN", "1e999", "[]", "{}", "0x10",
 ]  # fmt: skip
+ODD_IN_POSTGRESQL = {
+    "'; DROP TABLE account; --", "%' ESCAPE '\\", "\0", "a\0b", "\ud7ff\U0001f600",
+    "9" * 40, "-1", "NaN", "1e999",
+}  # fmt: skip
+"""What PostgreSQL refuses where SQLite does not; the rest is sent on SQLite alone."""
 NAMES = (
     "q", "page", "role", "actor", "action", "since", "until", "sort", "label", "status",
     "source", "service", "email", "name", "days", "scopes", "password", "code",
@@ -27,37 +34,43 @@ def n_accounts(app):
         return session.scalar(select(func.count(User.id)))
 
 
+@pytest.fixture
+def evils(settings):
+    """Return what is sent on this database."""
+    return [e for e in EVIL if not settings.database or e in ODD_IN_POSTGRESQL]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
-def test_no_page_breaks_on_what_is_in_its_address(app, people, pages, evil):
+def test_no_page_breaks_on_what_is_in_its_address(app, people, pages, evils):
     admin = people("admin")
-    for route in pages:
-        if "GET" in route.methods and route.endpoint != "static":
-            answer = admin.get(route.url, query_string=dict.fromkeys(NAMES, evil))
-            assert answer.status_code < 500, route.url
-            assert "X-Evil" not in answer.headers
-            assert "49" not in answer.headers.get("Location", "")
-            answer.close()
+    read = [r for r in pages if "GET" in r.methods and r.endpoint != "static"]
+    for route, evil in itertools.product(read, evils):
+        answer = admin.get(route.url, query_string=dict.fromkeys(NAMES, evil))
+        assert answer.status_code < 500, (route.url, evil)
+        assert "X-Evil" not in answer.headers
+        assert "49" not in answer.headers.get("Location", "")
+        answer.close()
     assert n_accounts(app) == 1
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("evil", EVIL, ids=range(len(EVIL)))
-def test_no_form_of_accounts_breaks_on_what_is_typed(app, people, pages, evil):
+def test_no_form_of_accounts_breaks_on_what_is_typed(app, people, pages, evils):
     admin = people("admin")
     keep = {"security.logout", "account.log_out_everywhere", "account.end_session"}
     ours = ("account.", "admin.", "security.", "sign_up.")
-    for route in pages:
-        if "POST" not in route.methods or not route.endpoint.startswith(ours):
-            continue
-        if route.endpoint in keep:
-            continue
-        answer = admin.send(route.url, dict.fromkeys(NAMES, evil))
-        assert answer.status_code < 500, route.url
+    sent = [r for r in pages if "POST" in r.methods and r.endpoint not in keep]
+    forms = [r for r in sent if r.endpoint.startswith(ours)]
     browser = app.test_client()
-    for path in ("/login", "/register", "/reset", "/tf-validate", "/mf-recovery"):
-        answer = browser.send(path, dict.fromkeys(NAMES, evil))
-        assert answer.status_code < 500, path
+    for evil in evils:
+        for route in forms:
+            answer = admin.send(route.url, dict.fromkeys(NAMES, evil))
+            assert answer.status_code < 500, (route.url, evil)
+        for path in ("/login", "/register", "/reset", "/tf-validate", "/mf-recovery"):
+            answer = browser.send(path, dict.fromkeys(NAMES, evil))
+            assert answer.status_code < 500, (path, evil)
+            assert answer.status_code != 429, "it was counted, not read"
+        with app.extensions[KEY].database.session() as session:
+            session.execute(delete(Throttle))
 
 
 @pytest.mark.parametrize("evil", EVIL[:3])
