@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import functools
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -232,7 +234,7 @@ def test_a_private_import_is_found(mine, name, is_refused):
     assert is_private_elsewhere(mine, name) == is_refused
 
 
-ASKS = ("frame/", "accounts/", "pages/", "api/", "__init__.py")
+ASKS = ("frame/", "accounts/", "pages/", "api/", "app.py")
 """Files of the web that may read a request and end it; all others take arguments."""
 
 
@@ -284,6 +286,28 @@ def test_the_web_is_found_by_noun_and_its_parts_stay_apart():
 )
 def test_a_forbidden_import_in_the_web_is_found(mine, name, is_refused):
     assert breaks_a_rule_of_the_web(mine, name) == is_refused
+
+
+WORKER = """
+import importlib, sys
+import evenflow.web.jobs.worker
+from evenflow.web.jobs.kinds import KINDS
+
+for kind in KINDS.values():
+    importlib.import_module(kind.module)
+print(*sys.modules)
+"""
+
+
+def test_a_worker_loads_no_page_no_api_and_no_web_server():
+    pytest.importorskip("flask")
+    done = subprocess.run(
+        [sys.executable, "-c", WORKER], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert "evenflow.web.uploads.job" in loaded
+    served = {f"evenflow.web.{name}" for name in ("app", "api", "pages", "frame")}
+    assert not loaded & {*served, "evenflow.web.accounts", "gunicorn", "alembic"}
 
 
 EAGER = {

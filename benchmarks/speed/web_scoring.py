@@ -32,9 +32,10 @@ from typing import Any
 import _measure
 
 from evenflow.runtime import bundle as bundles
-from evenflow.web import api, create_app
+from evenflow.web import api
 from evenflow.web.accounts import api_keys
 from evenflow.web.api import operations, schemas, score
+from evenflow.web.app import create_app
 from evenflow.web.models import importing
 from evenflow.web.models.detectors import Detectors
 from evenflow.web.serve import server

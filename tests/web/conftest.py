@@ -36,8 +36,8 @@ from evenflow.recipe import Recipe
 from evenflow.runtime import bundle as bundles
 from evenflow.runtime.bundle import Bundle
 from evenflow.schema import Table
-from evenflow.web import create_app
 from evenflow.web.accounts import api_keys, passwords
+from evenflow.web.app import create_app
 from evenflow.web.frame.context import KEY
 from evenflow.web.models.detectors import Detectors
 from evenflow.web.settings import Settings

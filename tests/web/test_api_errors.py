@@ -272,7 +272,7 @@ def test_the_figures_are_for_this_machine_or_a_key(app, programs, change, is_let
 
 COUNTED = """
 import sys
-from evenflow.web import create_app
+from evenflow.web.app import create_app
 from evenflow.web.settings import Settings
 
 key, home, n = sys.argv[1:]

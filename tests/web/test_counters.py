@@ -21,7 +21,7 @@ from evenflow.web.settings import Settings
 
 ASK = """
 import sys
-from evenflow.web import create_app
+from evenflow.web.app import create_app
 from evenflow.web.monitor import counters
 from evenflow.web.settings import Settings
 counters.BYTES = int(sys.argv[2])

@@ -10,7 +10,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError, PendingRollbackError
 
 from evenflow.errors import StorageError
-from evenflow.web import create_app
+from evenflow.web.app import create_app
 from evenflow.web.frame.context import KEY
 from evenflow.web.models import detectors
 from evenflow.web.store import migrations

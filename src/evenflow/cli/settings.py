@@ -60,7 +60,7 @@ def need_web() -> None:
     MissingExtraError
     """
     try:
-        import evenflow.web  # noqa: F401
+        import evenflow.web.app  # noqa: F401
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("evenflow"):
             raise

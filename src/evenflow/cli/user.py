@@ -223,7 +223,7 @@ def _people(
 ) -> Iterator[Session]:
     """Yield a session inside the application; what was done is kept at the end."""
     settings = servers.running(servers.load(home, config, given))
-    from evenflow.web import create_app
+    from evenflow.web.app import create_app
     from evenflow.web.frame.context import web
     from evenflow.web.store.database import reached
 

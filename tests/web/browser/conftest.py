@@ -25,8 +25,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from evenflow.web import create_app
 from evenflow.web.accounts import people
+from evenflow.web.app import create_app
 from evenflow.web.frame.context import KEY
 from evenflow.web.settings import Settings
 from evenflow.web.store.data_folder import open_home, secret

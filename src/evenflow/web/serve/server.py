@@ -31,7 +31,7 @@ from gunicorn.glogging import Logger
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from evenflow.web import create_app
+from evenflow.web.app import create_app
 from evenflow.web.frame import errors
 from evenflow.web.serve.slow_clients import LINGER_S, Arrival, Bounded, refusal
 from evenflow.web.settings import Settings
