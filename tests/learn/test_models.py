@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib.util
 import inspect
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from evenflow import registry
 from evenflow.decision import FLOOR
 from evenflow.errors import DataError, RecipeError
+from evenflow.learn.models import TREES
 from evenflow.learn.network import Network
 from evenflow.learn.systems import System
 from evenflow.testing import check_model
@@ -26,10 +29,20 @@ WITH_CONFIG = [
 ]  # fmt: skip
 
 
+def source(module):
+    return Path(importlib.util.find_spec(module).origin).read_text("utf-8")
+
+
 @pytest.fixture(scope="module")
 def plain(rows):
     """Return a function of a name: what the model, fitted once, says of the rows."""
     return functools.cache(lambda name: rows.fit(name).log_proba(rows.X_valid))
+
+
+def test_every_model_of_trees_is_listed_as_one():
+    graphs = "from evenflow.learn.trees import"
+    found = {n for n, m in registry.modules("models").items() if graphs in source(m)}
+    assert found - {"isolation_forest"} == set(TREES)
 
 
 PLUG_INS = [(kind, n) for kind in WITH_CONFIG for n in registry.names(kind)]

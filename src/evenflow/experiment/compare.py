@@ -18,6 +18,7 @@ from evenflow import __version__, files, registry
 from evenflow.errors import RecipeError, StorageError
 from evenflow.judge.comparison import Cell, Comparison, Failed, collect
 from evenflow.judge.pages import comparison as comparison_page
+from evenflow.learn.models import BASELINES
 from evenflow.progress import Note, OnEvent, Progress, ignore
 from evenflow.recipe import Recipe
 
@@ -25,8 +26,6 @@ logger = logging.getLogger(__name__)
 
 FORMAT = 1
 UNBALANCED = "none"
-TREES = ("random_forest", "lightgbm")
-"""Stand, unbalanced, beside every network."""
 
 RunCell = Callable[[Recipe], Mapping[str, Any]]
 """Trains and judges one recipe; returns its report as JSON values."""
@@ -156,7 +155,7 @@ def with_baselines(recipes: Sequence[Recipe]) -> list[Entry]:
                     ),
                     why="trees on the same rows",
                 )
-                for tree in TREES
+                for tree in BASELINES
             ]
     return _first_of_each(entries)
 

@@ -1,1 +1,8 @@
 """One file a model: its ``Config`` and the network, or the estimator's builder."""
+
+from __future__ import annotations
+
+BASELINES = ("random_forest", "lightgbm")
+"""Models that a comparison runs beside every network, without balancing."""
+TREES = (*BASELINES, "extra_trees")
+"""Models of trees, each a baseline for the models that are not."""

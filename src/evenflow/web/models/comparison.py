@@ -20,13 +20,12 @@ from evenflow.judge.report import BINARY
 from evenflow.judge.tables import report as figures
 from evenflow.judge.tables.comparison import printed_comparison, systems
 from evenflow.judge.tables.grid import DASH, Grid
+from evenflow.learn.models import TREES
 from evenflow.web.charts.reports import Picture, one
 from evenflow.web.models.catalog import Listed, Read, part
 
 MOST = 6
 """Models that stand side by side at most."""
-TREES = ("random_forest", "lightgbm", "extra_trees")
-"""Models that every other one is set beside, the first that is there."""
 MULTICLASS = (
     "accuracy", "macro_f1", "weighted_f1", "macro_recall", "macro_precision",
 )  # fmt: skip
