@@ -23,6 +23,7 @@ from evenflow.cli.guard import Command, voice
 from evenflow.errors import DataError
 from evenflow.files import storage_error
 from evenflow.places import environment
+from evenflow.web.jobs.kinds import LANES
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from evenflow.web.store.data_folder import Home
     from evenflow.web.store.database import Database
 
-LANES = ("score", "train")
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (the folder in it is made by mkdtemp)
 FIGURES = "evenflow-figures-"
 

@@ -28,5 +28,7 @@ TRAIN = JobKind(name="train", lane="train", module="evenflow.web.trainings.job")
 EXPLORE = JobKind(name="explore", lane="train", module="evenflow.web.datasets.job")
 
 KINDS = {kind.name: kind for kind in (SCORE, TRAIN, EXPLORE)}
+LANES = tuple(dict.fromkeys(kind.lane for kind in KINDS.values()))
+"""Lanes of these kinds; each has a worker process of its own."""
 UPLOADS = tuple(kind.name for kind in KINDS.values() if kind.is_upload)
 """Names of the kinds that are uploads."""
