@@ -18,7 +18,8 @@ from werkzeug.serving import make_server  # noqa: E402
 
 from evenflow.judge.charts import theme  # noqa: E402
 from evenflow.web.charts import library as charts_library  # noqa: E402
-from evenflow.web.frame import headers, layout  # noqa: E402
+from evenflow.web.frame import headers  # noqa: E402
+from evenflow.web.pages import vega  # noqa: E402
 
 PAGE = """
 {% extends "layout_signed_out.html" %}
@@ -64,7 +65,7 @@ def test_the_library_is_named_after_the_versions_it_is_made_from(monkeypatch):
 
 def test_a_browser_gets_the_library_packed_and_may_keep_it():
     app = flask.Flask(__name__)
-    layout.register(app)
+    app.register_blueprint(vega.bp)
     client = app.test_client()
     packed = client.get(
         f"/vega/{charts_library.name()}", headers={"Accept-Encoding": "gzip"}

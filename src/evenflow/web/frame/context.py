@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import current_app
 from sqlalchemy.exc import DBAPIError
@@ -12,10 +12,12 @@ from sqlalchemy.orm import Session, scoped_session
 from werkzeug.local import LocalProxy
 
 from evenflow.web.frame.later import Later
-from evenflow.web.models.detectors import Detectors
 from evenflow.web.settings import Settings
 from evenflow.web.store.data_folder import Home
 from evenflow.web.store.database import Database
+
+if TYPE_CHECKING:
+    from evenflow.web.models.detectors import Detectors
 
 logger = logging.getLogger(__name__)
 
