@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from evenflow.prepare.balance._edit import cleaned, enn_mask
-from evenflow.prepare.balance._sampler import Kind, Labels, Matrix, Sampler
+from evenflow.prepare.balance._sampler import Kind, Labels, Matrix
 from evenflow.prepare.balance._targets import Count, Strategy
 from evenflow.prepare.balance.smote import SMOTE
 from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent
 
 
-class SMOTEENN(Sampler):
+class SMOTEENN(SMOTE):
     """Grow minority classes by SMOTE, then remove rows that sit among others.
 
     The neighbours are exact (see :mod:`._neighbors`) and looked for after the new
@@ -53,24 +53,19 @@ class SMOTEENN(Sampler):
         kind_sel: Literal["all", "mode"] = "all",
         random_state: int | None = None,
     ) -> None:
-        self.sampling_strategy = sampling_strategy
-        self.max_rows_per_class = max_rows_per_class
-        self.k_neighbors = k_neighbors
+        super().__init__(
+            sampling_strategy=sampling_strategy,
+            max_rows_per_class=max_rows_per_class,
+            k_neighbors=k_neighbors,
+            random_state=random_state,
+        )
         self.n_neighbors = n_neighbors
         self.kind_sel = kind_sel
-        self.random_state = random_state
 
     def _resample(
         self, X: Matrix, y: Labels, layout: Layout | None, on_event: OnEvent
     ) -> tuple[Matrix, Labels]:
-        smote = SMOTE(
-            sampling_strategy=self.sampling_strategy_,
-            max_rows_per_class=self.max_rows_per_class,
-            k_neighbors=self.k_neighbors,
-            random_state=self.random_state,
-        )
-        X, y = smote.fit_resample(X, y, layout=layout, on_event=on_event)
-        self.notes_ += smote.notes_
+        X, y = super()._resample(X, y, layout, on_event)
         remove = enn_mask(X, y, self.n_neighbors, kind=self.kind_sel, layout=layout)
         rows = cleaned(y, remove, self.notes_, "edited nearest neighbours")
         return X[rows], y[rows]

@@ -6,14 +6,13 @@ from typing import ClassVar
 
 from evenflow.prepare.balance._edit import cleaned, tomek_links
 from evenflow.prepare.balance._neighbors import nearest_others
-from evenflow.prepare.balance._sampler import Kind, Labels, Matrix, Sampler
-from evenflow.prepare.balance._targets import Count, Strategy
+from evenflow.prepare.balance._sampler import Kind, Labels, Matrix
 from evenflow.prepare.balance.smote import SMOTE
 from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent
 
 
-class SMOTETomek(Sampler):
+class SMOTETomek(SMOTE):
     """Grow minority classes by SMOTE, then remove both rows of each Tomek link.
 
     The neighbours are exact (see :mod:`._neighbors`) and looked for after the new
@@ -41,30 +40,10 @@ class SMOTETomek(Sampler):
 
     kind: ClassVar[Kind] = "both"
 
-    def __init__(
-        self,
-        *,
-        sampling_strategy: Strategy = "auto",
-        max_rows_per_class: int | None = None,
-        k_neighbors: Count = 5,
-        random_state: int | None = None,
-    ) -> None:
-        self.sampling_strategy = sampling_strategy
-        self.max_rows_per_class = max_rows_per_class
-        self.k_neighbors = k_neighbors
-        self.random_state = random_state
-
     def _resample(
         self, X: Matrix, y: Labels, layout: Layout | None, on_event: OnEvent
     ) -> tuple[Matrix, Labels]:
-        smote = SMOTE(
-            sampling_strategy=self.sampling_strategy_,
-            max_rows_per_class=self.max_rows_per_class,
-            k_neighbors=self.k_neighbors,
-            random_state=self.random_state,
-        )
-        X, y = smote.fit_resample(X, y, layout=layout, on_event=on_event)
-        self.notes_ += smote.notes_
+        X, y = super()._resample(X, y, layout, on_event)
         nearest = nearest_others(X, 1, layout=layout)[:, 0]
         rows = cleaned(y, tomek_links(y, nearest), self.notes_, "Tomek links")
         return X[rows], y[rows]

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 from numpy.typing import NDArray
 
 from evenflow.errors import DataError
 from evenflow.prepare.balance._grow import fit_neighbors, grow, made_by
-from evenflow.prepare.balance._sampler import Kind, Labels, Matrix, Rows, Sampler
-from evenflow.prepare.balance._targets import Count, Strategy, rows_to_add
+from evenflow.prepare.balance._sampler import Labels, Matrix, Rows
+from evenflow.prepare.balance._targets import rows_to_add
+from evenflow.prepare.balance.smote import SMOTE
 from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent
 
 
-class SMOTENC(Sampler):
+class SMOTENC(SMOTE):
     """Interpolate the numbers; take each category from most of the neighbours.
 
     One-hot blocks are decoded to category codes, imbalanced-learn's SMOTE-NC makes
@@ -41,21 +40,6 @@ class SMOTENC(Sampler):
        synthetic minority over-sampling technique", JAIR 16, 2002, section 6.1.
        doi:10.1613/jair.953
     """
-
-    kind: ClassVar[Kind] = "over"
-
-    def __init__(
-        self,
-        *,
-        sampling_strategy: Strategy = "auto",
-        max_rows_per_class: int | None = None,
-        k_neighbors: Count = 5,
-        random_state: int | None = None,
-    ) -> None:
-        self.sampling_strategy = sampling_strategy
-        self.max_rows_per_class = max_rows_per_class
-        self.k_neighbors = k_neighbors
-        self.random_state = random_state
 
     def _resample(
         self, X: Matrix, y: Labels, layout: Layout | None, on_event: OnEvent
