@@ -33,8 +33,7 @@ def check_loss(plug_in: Loss, config: Any = None) -> None:
     import torch
 
     who = Checked(f"loss {plug_in.build.__module__}")
-    who.has_config(plug_in.Config)
-    config = plug_in.Config() if config is None else config
+    config = who.config(plug_in, config)
     y = torch.tensor([0, 2, 1, 0])
     rows = [[2.0, -1.0, 0.5], [0.1, 0.2, 0.3], [-4.0, 4.0, 0.0], [-90.0, 90.0, 0.0]]
 

@@ -53,8 +53,7 @@ def check_model(
 
     source = getattr(plug_in, "build", None) or plug_in.fit
     who = Checked(f"model {source.__module__}")
-    who.has_config(plug_in.Config)
-    config = plug_in.Config() if config is None else config
+    config = who.config(plug_in, config)
     how = training or Training(
         epochs=EPOCHS, patience=EPOCHS, batch_size=128, learning_rate=3e-3
     )

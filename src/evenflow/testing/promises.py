@@ -61,8 +61,9 @@ class Checked:
             ) from error
         self.promises(promise, False, found="no error", do=do)
 
-    def has_config(self, config: Any) -> None:
-        """Check the ``Config`` of a plug-in."""
+    def config(self, plug_in: Any, given: Any) -> Any:
+        """Check the ``Config`` of a plug-in; return one, that given if there is one."""
+        config = plug_in.Config
         self.promises(
             "Config is a frozen dataclass with keyword arguments alone",
             isinstance(config, type)
@@ -71,4 +72,15 @@ class Checked:
             and all(field.kw_only for field in dataclasses.fields(config)),
             found=config,
             do="Write @dataclass(frozen=True, kw_only=True)",
+        )
+        return config() if given is None else given
+
+    def leaves(self, rows: Matrix, labels: Labels) -> None:
+        """Check that copies of the made-up rows are as they were."""
+        X, y, _ = made_up()
+        self.promises(
+            "the rows given are not changed",
+            np.array_equal(X, rows) and np.array_equal(y, labels),
+            found="changed rows",
+            do="Work on a copy",
         )

@@ -114,12 +114,7 @@ def _check_rows(who: Checked, made: Callable[..., Sampler]) -> tuple[Matrix, Lab
     X_new, y_new = made(max_rows_per_class=CAP).fit_resample(
         own_X, own_y, layout=layout
     )
-    who.promises(
-        "the rows given are not changed",
-        np.array_equal(X, own_X) and np.array_equal(y, own_y),
-        found="changed rows",
-        do="Work on a copy",
-    )
+    who.leaves(own_X, own_y)
     who.promises(
         "rows are contiguous, finite float32 and labels int64",
         X_new.dtype == np.float32
