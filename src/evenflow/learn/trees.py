@@ -38,11 +38,8 @@ class Trees:
     """What a leaf adds to each output, ``(n_nodes, n_outputs)``."""
 
 
-def sklearn_trees(forest: Any) -> Trees:
-    """Return the trees of a fitted scikit-learn forest; outputs are probabilities."""
-    parts = [tree.tree_ for tree in forest.estimators_]
-    proba = [part.value[:, 0, :] for part in parts]
-    shares = [p / p.sum(axis=1, keepdims=True) / len(parts) for p in proba]
+def sklearn_trees(parts: list[Any], values: list[NDArray[np.float64]]) -> Trees:
+    """Return trees of scikit-learn with what each node adds to the outputs."""
     return Trees(
         tree=np.repeat(np.arange(len(parts)), [p.node_count for p in parts]),
         node=np.concatenate([np.arange(p.node_count) for p in parts]),
@@ -50,7 +47,7 @@ def sklearn_trees(forest: Any) -> Trees:
         threshold=np.concatenate([p.threshold for p in parts]),
         left=np.concatenate([p.children_left for p in parts]),
         right=np.concatenate([p.children_right for p in parts]),
-        value=np.concatenate(shares),
+        value=np.concatenate(values),
     )
 
 
@@ -111,8 +108,11 @@ def forest_graph(forest: Any) -> Graph:
     """Return a graph of a scikit-learn forest, up to ``known``."""
     from evenflow.learn.graphs import Graph
 
+    parts = [tree.tree_ for tree in forest.estimators_]
+    proba = [part.value[:, 0, :] for part in parts]
+    shares = [p / p.sum(axis=1, keepdims=True) / len(parts) for p in proba]
     graph = Graph()
-    graph.nodes.append(tree_node(sklearn_trees(forest), "proba"))
+    graph.nodes.append(tree_node(sklearn_trees(parts, shares), "proba"))
     graph.log("proba")
     return graph
 

@@ -72,15 +72,7 @@ def check_convolution(config: Any) -> None:
         )
 
 
-def convolutions(
-    n_features: int,
-    channels: tuple[int, ...],
-    *,
-    kernel_size: int,
-    stem_kernel_size: int,
-    stem_stride: int,
-    batch_norm: bool,
-) -> tuple[nn.Sequential, int]:
+def convolutions(n_features: int, config: Any) -> tuple[nn.Sequential, int]:
     """Return convolutions from ``(B, 1, 1, n_features)`` and their output's width.
 
     Each is followed by ReLU and a max-pool that halves the width. The first is
@@ -88,8 +80,8 @@ def convolutions(
     than its input: padded borders are slow paths, and cost a quarter of the speed.
     """
     layers: list[nn.Module] = []
-    width, stride, kernel = n_features, stem_stride, stem_kernel_size
-    for n_in, n_out in pairwise((1, *channels)):
+    width, stride, kernel = n_features, config.stem_stride, config.stem_kernel_size
+    for n_in, n_out in pairwise((1, *config.channels)):
         is_padded = not layers or width < kernel
         padding = kernel // 2 if is_padded else 0
         width = (width + 2 * padding - kernel) // stride + 1
@@ -100,13 +92,13 @@ def convolutions(
                 (1, kernel),
                 stride=(1, stride),
                 padding=(0, padding),
-                bias=not batch_norm,
+                bias=not config.batch_norm,
             ),
-            *([nn.BatchNorm2d(n_out)] if batch_norm else []),
+            *([nn.BatchNorm2d(n_out)] if config.batch_norm else []),
             nn.ReLU(inplace=True),
             nn.MaxPool2d((1, 2), ceil_mode=True),
         ]
-        width, stride, kernel = math.ceil(width / 2), 1, kernel_size
+        width, stride, kernel = math.ceil(width / 2), 1, config.kernel_size
     return nn.Sequential(*layers), width
 
 
@@ -128,19 +120,11 @@ class CNN(nn.Module):  # type: ignore[misc]
 
     def __init__(self, n_features: int, n_classes: int, config: Config) -> None:
         super().__init__()
-        channels = tuple(config.channels)
-        self.front, width = convolutions(
-            n_features,
-            channels,
-            kernel_size=config.kernel_size,
-            stem_kernel_size=config.stem_kernel_size,
-            stem_stride=config.stem_stride,
-            batch_norm=config.batch_norm,
-        )
+        self.front, width = convolutions(n_features, config)
         self.head = nn.Sequential(
             nn.Flatten(),
             nn.Dropout(config.dropout),
-            nn.Linear(channels[-1] * width, n_classes),
+            nn.Linear(config.channels[-1] * width, n_classes),
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -55,16 +55,8 @@ class CNNLSTM(nn.Module):  # type: ignore[misc]
 
     def __init__(self, n_features: int, n_classes: int, config: Config) -> None:
         super().__init__()
-        channels = tuple(config.channels)
-        self.front, width = convolutions(
-            n_features,
-            channels,
-            kernel_size=config.kernel_size,
-            stem_kernel_size=config.stem_kernel_size,
-            stem_stride=config.stem_stride,
-            batch_norm=config.batch_norm,
-        )
-        self.lstm = nn.LSTM(channels[-1], config.hidden, batch_first=True)
+        self.front, width = convolutions(n_features, config)
+        self.lstm = nn.LSTM(config.channels[-1], config.hidden, batch_first=True)
         self.head = nn.Sequential(
             nn.Flatten(),
             nn.Dropout(config.dropout),

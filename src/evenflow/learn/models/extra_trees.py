@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from evenflow.learn.estimator import Estimator
-from evenflow.learn.models.random_forest import check_forest
-from evenflow.learn.threads import threads
+from evenflow.learn.models.random_forest import check_forest, forest
 from evenflow.learn.trees import forest_graph, n_nodes
 
 
@@ -43,15 +42,7 @@ def build(
     from sklearn.ensemble import ExtraTreesClassifier
 
     del n_classes  # scikit-learn counts them
-    return ExtraTreesClassifier(
-        n_estimators=config.n_estimators,
-        max_depth=config.max_depth,
-        min_samples_leaf=config.min_samples_leaf,
-        max_features=config.max_features,
-        n_jobs=threads(config.n_jobs),
-        class_weight=class_weight,
-        random_state=seed,
-    )
+    return forest(ExtraTreesClassifier, config, class_weight, seed)
 
 
 MODEL = Estimator(build, Config, graph=forest_graph, n_parameters=n_nodes)

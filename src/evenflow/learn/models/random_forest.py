@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -53,6 +54,24 @@ def check_forest(config: Any) -> None:
         )
 
 
+def forest(
+    kind: Callable[..., Any],
+    config: Any,
+    class_weight: dict[int, float] | None,
+    seed: int,
+) -> Any:
+    """Return an unfitted forest of scikit-learn's class ``kind``."""
+    return kind(
+        n_estimators=config.n_estimators,
+        max_depth=config.max_depth,
+        min_samples_leaf=config.min_samples_leaf,
+        max_features=config.max_features,
+        n_jobs=threads(config.n_jobs),
+        class_weight=class_weight,
+        random_state=seed,
+    )
+
+
 def build(
     config: Config, *, n_classes: int, class_weight: dict[int, float] | None, seed: int
 ) -> Any:
@@ -66,15 +85,7 @@ def build(
     from sklearn.ensemble import RandomForestClassifier
 
     del n_classes  # scikit-learn counts them
-    return RandomForestClassifier(
-        n_estimators=config.n_estimators,
-        max_depth=config.max_depth,
-        min_samples_leaf=config.min_samples_leaf,
-        max_features=config.max_features,
-        n_jobs=threads(config.n_jobs),
-        class_weight=class_weight,
-        random_state=seed,
-    )
+    return forest(RandomForestClassifier, config, class_weight, seed)
 
 
 MODEL = Estimator(build, Config, graph=forest_graph, n_parameters=n_nodes)

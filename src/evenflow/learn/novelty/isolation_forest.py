@@ -12,7 +12,7 @@ from evenflow.errors import RecipeError
 from evenflow.learn.fitting import Fitting, Rows
 from evenflow.learn.novelty import Novelty
 from evenflow.learn.threads import threads
-from evenflow.learn.trees import Trees, n_nodes, tree_node
+from evenflow.learn.trees import Trees, n_nodes, sklearn_trees, tree_node
 
 if TYPE_CHECKING:
     from evenflow.learn.graphs import Graph
@@ -89,16 +89,11 @@ class IsolationScorer:
         """Return the trees, each leaf with its share of the score."""
         parts = [tree.tree_ for tree in self.forest.estimators_]
         share = len(parts) * _path_length(np.array([self.forest.max_samples_]))[0]
-        values = [-(_depths(p) + _path_length(p.n_node_samples)) / share for p in parts]
-        return Trees(
-            tree=np.repeat(np.arange(len(parts)), [p.node_count for p in parts]),
-            node=np.concatenate([np.arange(p.node_count) for p in parts]),
-            feature=np.maximum(np.concatenate([p.feature for p in parts]), 0),
-            threshold=np.concatenate([p.threshold for p in parts]),
-            left=np.concatenate([p.children_left for p in parts]),
-            right=np.concatenate([p.children_right for p in parts]),
-            value=np.concatenate(values)[:, None],
-        )
+        values = [
+            -(_depths(p) + _path_length(p.n_node_samples))[:, None] / share
+            for p in parts
+        ]
+        return sklearn_trees(parts, values)
 
 
 def _depths(tree: Any) -> NDArray[np.int64]:
