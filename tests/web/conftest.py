@@ -39,6 +39,7 @@ from evenflow.schema import Table
 from evenflow.web.accounts import api_keys, passwords
 from evenflow.web.app import create_app
 from evenflow.web.frame.context import KEY
+from evenflow.web.jobs.worker import Workplace
 from evenflow.web.models.detectors import Detectors
 from evenflow.web.settings import Settings
 from evenflow.web.store import migrations
@@ -419,3 +420,17 @@ def users(home):
         return found
 
     return users
+
+
+@pytest.fixture
+def here(settings: Settings) -> Iterator[Workplace]:
+    """The resources of a worker of the server."""
+    found = Workplace.open(settings)
+    yield found
+    found.database.dispose()
+
+
+@pytest.fixture
+def analyst(people: Callable[..., Person]) -> Person:
+    """A browser logged in as an analyst."""
+    return people("analyst")

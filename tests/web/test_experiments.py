@@ -10,7 +10,7 @@ from evenflow.datasets import Dataset
 from evenflow.recipe import Recipe
 from evenflow.web.datasets import explorations
 from evenflow.web.frame.context import KEY
-from evenflow.web.jobs import queue, worker
+from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import SCORE
 from evenflow.web.store.tables import Audit, Job
 from evenflow.web.trainings import form, manage
@@ -26,18 +26,6 @@ def small(**changes):
 
 def toml_of(recipe):
     return toml.dumps(recipe.to_dict())
-
-
-@pytest.fixture
-def here(settings):
-    found = worker.Workplace.open(settings)
-    yield found
-    found.database.dispose()
-
-
-@pytest.fixture
-def analyst(people):
-    return people("analyst")
 
 
 def put(here, recipe, owner_id=None):

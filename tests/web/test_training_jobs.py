@@ -29,18 +29,6 @@ def small(**changes):
     return Recipe.load("synthetic/dnn-none", **{**SMALL, **changes})
 
 
-@pytest.fixture
-def here(settings):
-    found = worker.Workplace.open(settings)
-    yield found
-    found.database.dispose()
-
-
-@pytest.fixture
-def analyst(people):
-    return people("analyst")
-
-
 def put(here, recipe, owner_id=None):
     with here.database.session() as session:
         job = manage.start(
