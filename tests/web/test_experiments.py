@@ -124,6 +124,8 @@ def test_the_fields_of_a_system_are_its_parts(app, analyst, name):
     for field in registry.parameters("models", name):
         start = answer.text.index(f'id="f-part_{field}"')
         assert '<option value="lightgbm"' in answer.text[start : start + 3000]
+        doc = registry.field_docs(registry.load("models", name).Config)[field]
+        assert doc.split(",")[0] in answer.text[start : start + 6000]
     with app.extensions[KEY].database.session() as session:
         assert session.scalar(select(Job)) is None
 

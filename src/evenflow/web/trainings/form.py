@@ -84,23 +84,33 @@ class OfModel:
     """The fields of the form that one model has."""
 
     takes_loss: bool = True
-    parts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Field -> the kind of plug-in it names, and the name that is its default."""
+    parts: Mapping[str, PartField] = field(default_factory=dict)
+    """Name of the field -> what it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartField:
+    """A field that names a part of a model."""
+
+    kind: str
+    """Kind of plug-in."""
+    hint: str
 
 
 def of_model(name: str) -> OfModel:
     """Return the fields of a model; those of any where there is no such model."""
     try:
         accepted = registry.parameters("models", name)
-        takes_loss = registry.load("models", name).takes_loss
+        model = registry.load("models", name)
     except EvenflowError:  # starting the training says what is wrong
         return OfModel()
-    parts = {
-        PART + key: (mark.kind, default.name if isinstance(default, Part) else "")
-        for key, (hint, default) in accepted.items()
-        if (mark := part_mark(hint))
-    }
-    return OfModel(takes_loss=takes_loss, parts=parts)
+    docs, parts = registry.field_docs(model.Config), {}
+    for key, (kind, default) in accepted.items():
+        if mark := part_mark(kind):
+            usual = default.name if isinstance(default, Part) else "none"
+            hint = f"{docs.get(key, '')} Default: {usual}.".strip()
+            parts[PART + key] = PartField(kind=mark.kind, hint=" ".join(hint.split()))
+    return OfModel(takes_loss=model.takes_loss, parts=parts)
 
 
 def part_label(name: str) -> str:
@@ -122,7 +132,7 @@ def from_fields(typed: Mapping[str, str], known: Sequence[Source]) -> Filled:
     values = typed_values(typed)
     parts = of_model(values["model"]).parts
     kinds = {**NAMES, **{key: PLUG_INS[key] for key in OPTIONAL if values[key]}}
-    kinds |= {name: kind for name, (kind, _) in parts.items() if values.get(name)}
+    kinds |= {name: part.kind for name, part in parts.items() if values.get(name)}
     errors = {
         name: f"Found {values[name][:60]!r}, expected one of the list."
         for name, kind in kinds.items()
@@ -296,7 +306,7 @@ def grouped(kind: str) -> dict[str, list[str]]:
             if registry.modules(kind).get(name, "").rpartition(".")[0] == package:
                 doc = importlib.import_module(package).__doc__ if package else ""
                 title = (doc or "").partition(":")[0]
-                found.setdefault(title or "Of other packages", []).append(name)
+                found.setdefault(title or "From other packages", []).append(name)
     return found
 
 
