@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import pytest
 from sqlalchemy import select
 
@@ -302,10 +304,12 @@ def test_the_data_set_of_own_files_alone_reads_them():
     assert [s.name for s in KNOWN if s.dataset.reads_own_file] == ["table_file"]
 
 
-def test_the_form_becomes_toml_that_describes_the_same(analyst):
-    answer = analyst.send("/experiments/new", FIELDS | {"epochs": "2", "do": "edit"})
-    assert "epochs = 2" in answer.text
-    filled = form.from_fields(FIELDS | {"epochs": "2"}, KNOWN)
+@pytest.mark.parametrize("what", ["plain", *CHOSEN])
+def test_the_form_becomes_toml_that_describes_the_same(analyst, what):
+    typed = FIELDS | {"epochs": "2"} | (CHOSEN[what][0] if what in CHOSEN else {})
+    answer = analyst.send("/experiments/new", typed | {"do": "edit"})
+    filled = form.from_fields(typed, KNOWN)
+    assert toml_of(filled.recipe) in html.unescape(answer.text)
     again = form.from_toml(toml_of(filled.recipe), KNOWN)
     assert again.recipe == filled.recipe
 
