@@ -5,15 +5,12 @@ Run: python docs/generate.py
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import importlib
 import inspect
 import json
 import re
-import textwrap
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -168,10 +165,10 @@ def settings() -> str:
 
 def _setting_rows(model: type[BaseModel]) -> list[str]:
     """Return a table of a model's keys, from its fields and their docstrings."""
-    told = _field_docs(model)
+    told = registry.field_docs(model)
     rows = ["| key | default | meaning |", "| --- | --- | --- |"]
     for name, field in model.model_fields.items():
-        text = told[name]
+        text = _plain(told[name])
         default = (
             "created at first start"
             if name == "secret_key"
@@ -219,13 +216,13 @@ def _thing(path: str, thing: Any) -> str:
 def _fields(cls: type) -> list[str]:
     """Return the public fields of a class that its docstring does not list."""
     listed = {entry.name for _, entries in _sections(cls) for entry in entries}
-    told = _field_docs(cls)
+    told = registry.field_docs(cls)
     kinds: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         if base.__module__.startswith("evenflow"):
             kinds |= inspect.get_annotations(base)
     return [
-        f"- `{name}` (`{kind}`)" + (f": {told[name]}" if name in told else "")
+        f"- `{name}` (`{kind}`)" + (f": {_plain(told[name])}" if name in told else "")
         for name, kind in kinds.items()
         if not name.startswith("_") and name not in listed
     ]
@@ -336,24 +333,6 @@ def _plain(text: str) -> str:
     text = " ".join(text.split())
     text = re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", text)
     return text.replace("``", "`")
-
-
-def _field_docs(cls: type) -> dict[str, str]:
-    """Return field -> docstring of a class and its parents, where one stands below."""
-    told = {}
-    for base in reversed(cls.__mro__):
-        if base.__module__.startswith("evenflow"):
-            [tree] = ast.parse(textwrap.dedent(inspect.getsource(base))).body
-            assert isinstance(tree, ast.ClassDef)  # noqa: S101
-            told |= {
-                field.target.id: _plain(str(doc.value.value))
-                for field, doc in pairwise(tree.body)
-                if isinstance(field, ast.AnnAssign)
-                and isinstance(field.target, ast.Name)
-                and isinstance(doc, ast.Expr)
-                and isinstance(doc.value, ast.Constant)
-            }
-    return told
 
 
 def _keys() -> list[tuple[str, Any]]:

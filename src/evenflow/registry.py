@@ -7,6 +7,7 @@ before it is asked for.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import difflib
 import importlib
@@ -19,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -172,6 +174,24 @@ def parameters(kind: str, name: str) -> dict[str, tuple[Any, Any]]:
         name: (hint | None if default is None and hint is not Any else hint, default)
         for name, (hint, default) in found.items()
     }
+
+
+def field_docs(cls: type) -> dict[str, str]:
+    """Return field -> docstring of a class and its parents, where one stands below."""
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        if base.__module__.partition(".")[0] == "evenflow":
+            [tree] = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+            assert isinstance(tree, ast.ClassDef)  # noqa: S101
+            found |= {
+                field.target.id: str(doc.value.value)
+                for field, doc in pairwise(tree.body)
+                if isinstance(field, ast.AnnAssign)
+                and isinstance(field.target, ast.Name)
+                and isinstance(doc, ast.Expr)
+                and isinstance(doc.value, ast.Constant)
+            }
+    return found
 
 
 def is_added(kind: str, name: str) -> bool:

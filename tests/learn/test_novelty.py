@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from evenflow import registry
 from evenflow.errors import DataError
+from evenflow.learn import loop
 from evenflow.learn.export import to_onnx
+from evenflow.learn.graphs import of_scorer
+from evenflow.learn.network import logits_of
 from evenflow.learn.novelty import Novelty
+from evenflow.recipe import Training
 
 DETECTORS = [
     name
@@ -95,6 +104,65 @@ def test_a_detector_is_shown_benign_rows_alone(rows):
     Novelty(build, forest.Config).fit(forest.Config(), rows.binary().task(n_classes=2))
     [parts] = shown
     assert [np.unique(part.y).tolist() for part in parts] == [[0]] * 3
+
+
+class Reconstruction(nn.Module):
+    """Squared distance of a row to what a narrow network makes of it."""
+
+    def __init__(self, n_features):
+        super().__init__()
+        self.n_features = n_features
+        self.net = nn.Sequential(
+            nn.Linear(n_features, 4), nn.ReLU(), nn.Linear(4, n_features)
+        )
+
+    def forward(self, x):
+        squares = (self.net(x) - x) ** 2
+        return squares.sum(dim=1, keepdim=True) / self.n_features
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A scorer that is a network, as another distribution writes one."""
+
+    network: nn.Module
+    n_features: int
+    history: tuple
+    notes: tuple
+    n_parameters: int = 9
+
+    def score(self, X):
+        return logits_of(self.network, torch.tensor(X)).numpy()[:, 0]
+
+    def graph(self):
+        return of_scorer(self.network, self.n_features)
+
+
+def build_reconstruction(config, given, task):
+    X, X_valid = torch.tensor(given.X), torch.tensor(task.valid.X)
+    objective = loop.Objective(
+        tensors=(X,),
+        loss=lambda errors: errors.mean(),
+        judge=lambda net: (float(logits_of(net, X_valid).mean()), math.nan),
+    )
+    n = X.shape[1]
+    make = functools.partial(Reconstruction, n)
+    run = loop.run(make, objective, task, arrays={}, settings={})
+    return Trained(run.model, n, run.history, loop.notes(run, task))
+
+
+def test_a_network_that_answers_a_score_is_a_detector_with_its_epochs(rows):
+    task = rows.binary().task(n_classes=2, training=Training(epochs=3), device="cpu")
+    fitted = Novelty(build_reconstruction, object).fit(None, task)
+    assert [epoch.number for epoch in fitted.history] == [1, 2, 3]
+    assert fitted.history[-1].loss < fitted.history[0].loss
+    assert "fitted on" in fitted.notes[0]
+    assert "trained on cpu" in fitted.notes[1]
+    assert to_onnx(fitted)
+
+
+def test_a_detector_that_is_no_network_has_no_epochs(fitted):
+    assert fitted["isolation_forest"].history == ()
 
 
 @pytest.mark.parametrize(

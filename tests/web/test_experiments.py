@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
+
 import pytest
 from sqlalchemy import select
 
-from evenflow import toml
+from evenflow import registry, toml
 from evenflow.datasets import Dataset
 from evenflow.recipe import Recipe
 from evenflow.web.datasets import explorations
@@ -91,6 +93,70 @@ def test_the_form_offers_what_there_is(analyst):
     assert 'value="nsl_kdd"' not in page  # its files are not here
 
 
+def test_the_form_offers_every_plug_in_of_each_kind(analyst):
+    page = analyst.get("/experiments/new").text
+    for field, kind in (("model", "models"), ("select", "select"), ("loss", "losses")):
+        start = page.index(f'id="f-{field}"')
+        offered = page[start : page.index("</select>", start)]
+        for name in registry.names(kind):
+            assert f'<option value="{name}"' in offered
+    for group in ("Networks and estimators", "Detectors of novelty", "Systems"):
+        assert f'<optgroup label="{group}">' in page
+
+
+@pytest.mark.parametrize("name", ["gate", "either"])
+def test_the_fields_of_a_system_are_its_parts(app, analyst, name):
+    typed = FIELDS | {"model": name, "do": "fields", "title": "kept words"}
+    answer = analyst.send("/experiments/new", typed)
+    assert answer.status_code == 200
+    assert "kept words" in answer.text
+    assert f"Parts of {name}" in answer.text
+    for field in registry.parameters("models", name):
+        start = answer.text.index(f'id="f-part_{field}"')
+        assert '<option value="lightgbm"' in answer.text[start : start + 3000]
+        doc = registry.field_docs(registry.load("models", name).Config)[field]
+        assert doc.split(",")[0] in answer.text[start : start + 6000]
+    with app.extensions[KEY].database.session() as session:
+        assert session.scalar(select(Job)) is None
+
+
+def test_a_model_without_a_loss_has_no_field_for_one(analyst):
+    for model, has_field in (("lightgbm", False), ("dnn", True), ("nonsense", True)):
+        typed = FIELDS | {"model": model, "do": "fields"}
+        page = analyst.send("/experiments/new", typed).text
+        assert ('id="f-loss"' in page) == has_field
+
+
+CHOSEN = {
+    "loss": (
+        {"loss": "focal", "epochs": "1"},
+        {"loss": {"name": "focal", "gamma": 2.0}},
+    ),
+    "selector": (
+        {"select": "mutual_information", "n_columns": "4", "epochs": "1"},
+        {"select": {"name": "mutual_information", "n_columns": 4}},
+    ),
+    "novelty": ({"model": "isolation_forest"}, {"target": "binary"}),
+    "system": (
+        {"model": "gate", "part_second": "logistic_regression"},
+        {"model": Recipe.load(
+            "synthetic/gate-none", model__second={"name": "logistic_regression"}
+        ).model.flat()},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", CHOSEN)
+def test_what_was_chosen_is_trained(app, analyst, here, what):
+    typed, expected = CHOSEN[what]
+    assert analyst.send("/experiments/new", FIELDS | typed).status_code == 303
+    job = only_job(app)
+    found = Recipe.from_dict(job.payload["recipe"]).to_dict()
+    assert {key: found[key] for key in expected} == expected
+    assert worker.run_one(here, "train") == job.id
+    assert job_of(here, job.id).state == "done"
+
+
 def test_a_form_starts_a_training_with_what_was_typed(app, analyst):
     typed = FIELDS | {"epochs": "3", "seed": "11", "title": "<b>mine</b>"}
     answer = analyst.send("/experiments/new", typed)
@@ -118,6 +184,9 @@ WRONG = [
     ("batch_size", "1.5", "a valid integer"),
     ("false_alarm_budget", "2", "less than 1"),
     ("max_rows_per_class", "9", "has no such parameter"),
+    ("n_columns", "3", "Choose one"),
+    ("loss", "mine", "one of the list"),
+    ("select", "mine", "one of the list"),
     ("scaling", "best", "expected"),
     ("target", "all", "expected"),
     ("split", "mine", ""),
@@ -130,6 +199,33 @@ WRONG = [
 ]
 
 
+UNFIT = [
+    ({"model": "lightgbm", "loss": "focal"}, "loss", "does not use a loss"),
+    ({"model": "isolation_forest", "balance": "smote"}, "balance", "balances no rows"),
+    ({"model": "isolation_forest", "target": "family"}, "target", "only separates"),
+    ({"model": "gate", "part_second": "isolation_forest"}, "target", "only separates"),
+    ({"model": "gate", "part_gate": "resnet"}, "part_gate", "one of the list"),
+    ({"select": "mutual_information", "n_columns": "0"}, "n_columns", "1 or more"),
+    ({"select": "mutual_information", "n_columns": "x"}, "n_columns", "valid integer"),
+]
+
+
+def error_at(page, field):
+    start = page.index(f'id="f-{field}-error"')
+    return page[start : start + 700]
+
+
+@pytest.mark.parametrize(("typed", "field", "told"), UNFIT)
+def test_parts_that_do_not_fit_the_model_are_refused_at_their_field(
+    app, analyst, typed, field, told
+):
+    answer = analyst.send("/experiments/new", FIELDS | typed)
+    assert answer.status_code == 422
+    assert told in error_at(answer.text, field)
+    with app.extensions[KEY].database.session() as session:
+        assert session.scalar(select(Job)) is None
+
+
 def test_an_error_stands_at_its_field_and_keeps_what_was_typed(app, analyst):
     for field, value, told in WRONG:
         typed = FIELDS | {"title": "kept words", field: value}
@@ -137,8 +233,8 @@ def test_an_error_stands_at_its_field_and_keeps_what_was_typed(app, analyst):
         assert answer.status_code == 422, (field, value)
         assert "kept words" in answer.text
         if field != "split":
-            start = answer.text.index(f'id="f-{field}-error"')
-            assert told in answer.text[start : start + 700]
+            at = "select" if field == "n_columns" else field
+            assert told in error_at(answer.text, at), (field, value)
     with app.extensions[KEY].database.session() as session:
         assert session.scalar(select(Job)) is None
 
@@ -196,10 +292,12 @@ def test_the_data_set_of_own_files_alone_reads_them():
     assert [s.name for s in KNOWN if s.dataset.reads_own_file] == ["table_file"]
 
 
-def test_the_form_becomes_toml_that_describes_the_same(analyst):
-    answer = analyst.send("/experiments/new", FIELDS | {"epochs": "2", "do": "edit"})
-    assert "epochs = 2" in answer.text
-    filled = form.from_fields(FIELDS | {"epochs": "2"}, KNOWN)
+@pytest.mark.parametrize("what", ["plain", *CHOSEN])
+def test_the_form_becomes_toml_that_describes_the_same(analyst, what):
+    typed = FIELDS | {"epochs": "2"} | (CHOSEN[what][0] if what in CHOSEN else {})
+    answer = analyst.send("/experiments/new", typed | {"do": "edit"})
+    filled = form.from_fields(typed, KNOWN)
+    assert toml_of(filled.recipe) in html.unescape(answer.text)
     again = form.from_toml(toml_of(filled.recipe), KNOWN)
     assert again.recipe == filled.recipe
 

@@ -115,12 +115,7 @@ class Graph:
 
 
 def of_network(module: nn.Module, n_features: int) -> ModelProto:
-    """Return a network that answers logits as a model that answers ``log_proba``.
-
-    PyTorch's tracing exporter writes it: 0.1 s and one ``LSTM`` node where the
-    newer exporter takes 7 s and needs another package. It is deprecated, not gone,
-    and evenflow pins the release of PyTorch; the export gate judges what it writes.
-    """
+    """Return a network that answers logits as a model that answers ``log_proba``."""
     import torch
     from torch import Tensor, nn
 
@@ -132,16 +127,40 @@ def of_network(module: nn.Module, n_features: int) -> ModelProto:
         def forward(self, x: Tensor) -> Tensor:
             return torch.log_softmax(self.model(x), dim=1)
 
+    return _traced(LogProba(), n_features, "log_proba")
+
+
+def of_scorer(module: nn.Module, n_features: int) -> Graph:
+    """Return a network that answers ``(B, 1)`` as a graph up to ``score``.
+
+    It is the graph of a detector of novelty. Write a mean over the columns as a sum
+    and a division by a number of Python: a bundle holds no ``ReduceMean``.
+    """
+    graph = Graph()
+    inner = graph.include("network", _traced(module, n_features, "score"))
+    graph.node("Identity", [inner], "score")
+    return graph
+
+
+def _traced(module: nn.Module, n_features: int, output: str) -> ModelProto:
+    """Return a network as ONNX: ``x`` to the output of that name.
+
+    PyTorch's tracing exporter writes it: 0.1 s and one ``LSTM`` node where the
+    newer exporter takes 7 s and needs another package. It is deprecated, not gone,
+    and evenflow pins the release of PyTorch; the export gate judges what it writes.
+    """
+    import torch
+
     stream = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            LogProba().eval(),
+            module.eval(),
             (torch.zeros(2, n_features),),
             stream,
             input_names=["x"],
-            output_names=["log_proba"],
-            dynamic_axes={"x": {0: "N"}, "log_proba": {0: "N"}},
+            output_names=[output],
+            dynamic_axes={"x": {0: "N"}, output: {0: "N"}},
             opset_version=OPSET,
             do_constant_folding=True,
             dynamo=False,

@@ -24,6 +24,7 @@ from evenflow.errors import RecipeError
 from evenflow.learn import checkpoint as checkpoints
 from evenflow.learn import devices
 from evenflow.learn.fitting import Fitting
+from evenflow.learn.losses import at_epoch
 from evenflow.progress import Epoch, OnEvent, Progress
 from evenflow.recipe import Training
 
@@ -38,7 +39,8 @@ class Objective:
     """The training rows, on the device: inputs first, then what belongs to them."""
     loss: Callable[..., Tensor]
     """``loss(outputs, *batch)`` returns the mean loss of a batch, where ``batch`` has
-    the tensors after the first and ``outputs`` is what the network makes of that."""
+    the tensors after the first and ``outputs`` is what the network makes of that; it is
+    also given ``epoch``, from 0, and ``epochs`` if it names them."""
     judge: Callable[[nn.Module], tuple[float, float]]
     """``judge(network)`` returns the loss and the macro F1 of the validation rows; NaN
     for what there is not."""
@@ -213,6 +215,7 @@ def _pass(
     No step waits for the device: losses are summed where they arise and read once.
     """
     inputs = objective.tensors[0]
+    batch_loss = at_epoch(objective.loss, number - 1, training.epochs)
     n = len(inputs)
     order = torch.randperm(n).to(inputs.device)
     bounds = _bounds(n, training.batch_size)
@@ -228,7 +231,7 @@ def _pass(
         x, *batch = (part.index_select(0, rows) for part in objective.tensors)
         with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
             outputs = state.model(x)
-        loss = objective.loss(outputs.float(), *batch)
+        loss = batch_loss(outputs.float(), *batch)
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         state.optimizer.step()

@@ -280,9 +280,10 @@ def _loss(recipe: Recipe) -> tuple[Any, Any] | None:
         with registry.blamed("losses", name):
             loss = plug_in.build(*args, **how)
 
-        def called(*batch: Any) -> Any:
+        @functools.wraps(loss, updated=())
+        def called(*batch: Any, **now: Any) -> Any:
             with registry.blamed("losses", name):
-                value = loss(*batch)
+                value = loss(*batch, **now)
                 if value.shape != ():
                     raise ValueError(f"it returned shape {tuple(value.shape)}, not ()")
                 return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 N_ROWS = np.array([90, 9, 1])
 """Training rows of each class."""
+N_EPOCHS = 100
 
 
 def check_loss(plug_in: Loss, config: Any = None) -> None:
@@ -32,13 +34,17 @@ def check_loss(plug_in: Loss, config: Any = None) -> None:
     """
     import torch
 
+    from evenflow.learn.losses import at_epoch
+
     who = Checked(f"loss {plug_in.build.__module__}")
     config = who.config(plug_in, config)
     y = torch.tensor([0, 2, 1, 0])
     rows = [[2.0, -1.0, 0.5], [0.1, 0.2, 0.3], [-4.0, 4.0, 0.0], [-90.0, 90.0, 0.0]]
 
-    for weight in (None, torch.tensor([1.0, 2.0, 5.0])):
+    weights = (None, torch.tensor([1.0, 2.0, 5.0]))
+    for weight, epoch in itertools.product(weights, (0, N_EPOCHS - 1)):
         loss = plug_in.build(config, n_rows=N_ROWS.copy(), class_weight=weight)
+        loss = at_epoch(loss, epoch, N_EPOCHS)
         logits = torch.tensor(rows, requires_grad=True)
         value = loss(logits, y)
         who.promises(

@@ -142,6 +142,30 @@ def test_a_training_is_started_watched_stopped_resumed_and_given_up(visit, new_p
     expect(page.get_by_role("link", name="A network to be stopped")).to_have_count(0)
 
 
+def test_a_system_is_put_together_on_a_phone_without_scripts(visit, new_person):
+    page = visit(
+        "/experiments/new", new_person("analyst"), width=390, has_scripts=False
+    )
+    page.get_by_role("combobox", name="Model", exact=True).select_option("gate")
+    page.get_by_role("combobox", name="Balancing", exact=True).select_option("none")
+    page.get_by_label("Columns to select").fill("4")
+    page.get_by_role("button", name="Update fields").click()
+    expect(page.get_by_role("group", name="Parts of gate")).to_be_visible()
+    page.get_by_role("combobox", name="Second", exact=True).select_option(
+        "logistic_regression"
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("button", name="Start training").click()
+    selector = page.get_by_role("combobox", name="Feature selector", exact=True)
+    expect(selector).to_have_accessible_description(re.compile("Choose one, or leave"))
+    selector.select_option("mutual_information")
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_url(re.compile(r"/experiments/\w{24}"))
+    recipe = page.get_by_role("region", name="Recipe as TOML")
+    expect(recipe).to_contain_text('[model.second]\nname = "logistic_regression"')
+    expect(recipe).to_contain_text("n_columns = 4")
+
+
 def test_what_was_trained_is_found_under_models_and_compared(visit, new_person):
     page = visit("/experiments/new?as=toml", new_person("analyst"))
     page.get_by_role("textbox", name="Recipe").fill(SHORT)

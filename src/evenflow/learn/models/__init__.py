@@ -1,4 +1,4 @@
-"""One file a model: its ``Config`` and the network, or the estimator's builder."""
+"""Networks and estimators: one file each, with its ``Config`` and its builder."""
 
 from __future__ import annotations
 

@@ -49,7 +49,8 @@ class Novelty:
     ----------
     build : callable
         ``build(config, rows, task)`` returns a ``Scorer`` fitted on the benign
-        ``rows``; ``task`` gives seed, device, progress and benign rows to stop by.
+        ``rows``; ``task`` gives seed, device, progress and benign rows to stop by. A
+        scorer may have ``history`` and ``notes``, those of a network's training.
     Config : dataclass
         The hyper-parameters that a recipe may set.
     """
@@ -103,7 +104,11 @@ class Novelty:
             center=float(middle),
             scale=scale,
             n_features=benign.X.shape[1],
-            notes=(f"fitted on {len(benign):,} benign rows only",),
+            notes=(
+                f"fitted on {len(benign):,} benign rows only",
+                *getattr(scorer, "notes", ()),
+            ),
+            history=getattr(scorer, "history", ()),
         )
 
 
@@ -122,6 +127,7 @@ class FittedNovelty:
     n_features: int
     notes: tuple[str, ...] = ()
     history: tuple[Epoch, ...] = ()
+    """One entry per epoch of a detector that is a network; empty for others."""
     n_classes: ClassVar[int] = 2
 
     @property

@@ -119,6 +119,8 @@ def start() -> Answer:
     as_toml = request.form.get("form") == "toml"
     if as_toml:
         filled = form.from_toml(request.form.get("toml", ""), known)
+    elif request.form.get("do") == "fields":
+        return _form(form.Filled(values=form.typed_values(request.form)), as_toml=False)
     else:
         filled = form.from_fields(request.form, known)
     if filled.recipe is None:
@@ -146,6 +148,9 @@ def start() -> Answer:
 
 def _form(filled: form.Filled, *, as_toml: bool) -> Answer:
     known = explorations.sources(web.settings.data_folders)
+    # PyTorch is slow to import: not for the form that nobody has filled in
+    is_chosen = request.method == "POST" or "recipe" in request.args
+    name = filled.values.get("model", "")
     page = render_template(
         "experiments/new.html",
         filled=filled,
@@ -160,11 +165,9 @@ def _form(filled: form.Filled, *, as_toml: bool) -> Answer:
             if s.can_be_read and not s.dataset.reads_own_file
         ],
         absent=[s for s in known if not s.can_be_read and s.missing],
-        models=form.described("models"),
-        balances=form.described("balance"),
-        splits=registry.names("splits"),
-        choices=form.CHOICES,
-        labels=form.LABELS,
+        form=form,
+        registry=registry,
+        of_model=form.of_model(name) if is_chosen else form.OfModel(),
         shipped=recipes.shipped(),
     )
     response = make_response(page)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,7 +19,8 @@ from pydantic import ValidationError
 
 from evenflow import datasets, registry, toml
 from evenflow.errors import EvenflowError, RecipeError
-from evenflow.recipe import Recipe, tables
+from evenflow.parts import Part, part_mark
+from evenflow.recipe import OPTIONAL, PLUG_INS, Recipe, tables
 from evenflow.web.datasets.explorations import Source
 
 MOST_TOML = 20_000
@@ -38,10 +40,15 @@ PATHS = {
     "scaling": ("prepare", "scaling"),
     "false_alarm_budget": ("decide", "false_alarm_budget"),
     "max_rows_per_class": ("balance", "max_rows_per_class"),
+    "n_columns": ("select", "n_columns"),
 }
 """Field of the form -> where it stands in a recipe."""
 NAMES = {"dataset": "datasets", "model": "models", "balance": "balance"}
 """Field of the form -> the kind of plug-in it names."""
+PARAMETERS = {"max_rows_per_class": "sampler", "n_columns": "selector"}
+"""Field of the form -> what it is a parameter of."""
+PART = "part_"
+"""Begins the name of a field that names a part of a model."""
 LABELS = {
     "dataset": "Data set", "model": "Model", "balance": "Balancing", "title": "Title",
     "target": "Target (what to classify)", "split": "Test split", "seed": "Seed",
@@ -49,6 +56,7 @@ LABELS = {
     "patience": "Patience", "scaling": "Scaling",
     "false_alarm_budget": "False-alarm budget",
     "max_rows_per_class": "Maximum rows of a class", "toml": "Recipe",
+    "select": "Feature selector", "n_columns": "Columns to select", "loss": "Loss",
 }  # fmt: skip
 CHOICES = {
     "target": ("family", "attack", "binary"),
@@ -68,18 +76,66 @@ class Filled:
     def listed(self) -> Iterator[tuple[str, str, str]]:
         """Yield name, label and message of each error, for ``raw_errors``."""
         for name, message in self.errors.items():
-            yield name, LABELS.get(name, ""), message
+            yield name, LABELS.get(name, part_label(name)), message
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfModel:
+    """The fields of the form that one model has."""
+
+    takes_loss: bool = True
+    parts: Mapping[str, PartField] = field(default_factory=dict)
+    """Name of the field -> what it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartField:
+    """A field that names a part of a model."""
+
+    kind: str
+    """Kind of plug-in."""
+    hint: str
+
+
+def of_model(name: str) -> OfModel:
+    """Return the fields of a model; those of any where there is no such model."""
+    try:
+        accepted = registry.parameters("models", name)
+        model = registry.load("models", name)
+    except EvenflowError:  # starting the training says what is wrong
+        return OfModel()
+    docs, parts = registry.field_docs(model.Config), {}
+    for key, (kind, default) in accepted.items():
+        if mark := part_mark(kind):
+            usual = default.name if isinstance(default, Part) else "none"
+            hint = f"{docs.get(key, '')} Default: {usual}.".strip()
+            parts[PART + key] = PartField(kind=mark.kind, hint=" ".join(hint.split()))
+    return OfModel(takes_loss=model.takes_loss, parts=parts)
+
+
+def part_label(name: str) -> str:
+    """Return the label of the field of a part."""
+    return name.removeprefix(PART).replace("_", " ").capitalize()
+
+
+def typed_values(typed: Mapping[str, str]) -> dict[str, str]:
+    """Return what was typed in each field."""
+    parts = [name for name in typed if name.startswith(PART)]
+    return {
+        name: typed.get(name, "").replace("\0", "").strip()[:200]
+        for name in (*NAMES, *OPTIONAL, *PATHS, *parts[:99])
+    }
 
 
 def from_fields(typed: Mapping[str, str], known: Sequence[Source]) -> Filled:
     """Return what the form's fields describe."""
-    values = {
-        name: typed.get(name, "").replace("\0", "").strip()[:200]
-        for name in (*NAMES, *PATHS)
-    }
+    values = typed_values(typed)
+    parts = of_model(values["model"]).parts
+    kinds = {**NAMES, **{key: PLUG_INS[key] for key in OPTIONAL if values[key]}}
+    kinds |= {name: part.kind for name, part in parts.items() if values.get(name)}
     errors = {
         name: f"Found {values[name][:60]!r}, expected one of the list."
-        for name, kind in NAMES.items()
+        for name, kind in kinds.items()
         if values[name] not in registry.names(kind)
     }
     if not errors and (told := _unfit(values["dataset"], known)):
@@ -91,6 +147,10 @@ def from_fields(typed: Mapping[str, str], known: Sequence[Source]) -> Filled:
         value = tables(name)
     except EvenflowError as error:
         return Filled(values=values, errors={"": str(error)})
+    for key in kinds.keys() - NAMES.keys():
+        is_part = key in parts
+        table = value["model"] if is_part else value
+        _name(table, key.removeprefix(PART) if is_part else key, values[key])
     for key, path in PATHS.items():
         if values[key]:
             table = value
@@ -99,6 +159,13 @@ def from_fields(typed: Mapping[str, str], known: Sequence[Source]) -> Filled:
             table[path[-1]] = values[key]
     value["title"] = values["title"]
     return _checked(value, values, known)
+
+
+def _name(table: dict[str, Any], key: str, name: str) -> None:
+    """Put a plug-in's name into a table; its parameters stay if it is the same."""
+    old = table.get(key)
+    if name != (old.get("name") if isinstance(old, Mapping) else old):
+        table[key] = {"name": name}
 
 
 def from_toml(text: str, known: Sequence[Source]) -> Filled:
@@ -197,12 +264,13 @@ def _forbidden(said: Mapping[str, Any], path: str = "") -> str:
 
 def _at_fields(error: RecipeError) -> dict[str, str]:
     """Return what is wrong at each field; the whole message where none is named."""
-    cause = error.__cause__
+    cause, text = error.__cause__, _sentence(str(error))
     if not isinstance(cause, ValidationError):
-        return {"": _sentence(str(error))}
+        named = re.match(r"(\w+) is ", str(error).removeprefix(f"{SOURCE}: "))
+        return {named[1] if named and named[1] in LABELS else "": text}
     by_path: dict[tuple[str, ...], str] = {p: name for name, p in PATHS.items()}
-    by_path[("max_rows_per_class",)] = "max_rows_per_class"
-    by_path |= {(name,): name for name in (*NAMES, "split")}
+    by_path |= {(name,): name for name in (*NAMES, *PARAMETERS, "split")}
+    by_path |= {(name, "name"): name for name in OPTIONAL}
     found: dict[str, list[str]] = {}
     general = False
     for one in cause.errors():
@@ -212,19 +280,34 @@ def _at_fields(error: RecipeError) -> dict[str, str]:
             general = True
             continue
         if one["type"] == "extra_forbidden":
-            told = "This sampler has no such parameter; leave it empty."
+            told = f"This {PARAMETERS[name]} has no such parameter; leave it empty."
+        elif one["type"] == "missing":
+            told = "Choose one, or leave its parameters empty."
         else:
             wanted = one["msg"].removeprefix("Input should be ").partition(", unable")
             told = f"Found {str(one['input'])[:60]!r}, expected {wanted[0]}."
         found.setdefault(name, []).append(told)
     if general:
-        return {"": _sentence(str(error))}
+        return {"": text}
     return {name: " ".join(told) for name, told in found.items()}
 
 
 def _sentence(text: str) -> str:
     text = text.removeprefix(f"{SOURCE}: ")
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+
+
+@cache
+def grouped(kind: str) -> dict[str, list[str]]:
+    """Return the plug-ins of a kind in groups: by folder, named as its docstring is."""
+    found: dict[str, list[str]] = {}
+    for package in (*registry.KINDS[kind].packages, ""):
+        for name in registry.names(kind):
+            if registry.modules(kind).get(name, "").rpartition(".")[0] == package:
+                doc = importlib.import_module(package).__doc__ if package else ""
+                title = (doc or "").partition(":")[0]
+                found.setdefault(title or "From other packages", []).append(name)
+    return found
 
 
 @cache
