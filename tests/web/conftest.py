@@ -39,6 +39,7 @@ from evenflow.schema import Table
 from evenflow.web import create_app
 from evenflow.web.accounts import api_keys, passwords
 from evenflow.web.frame.context import KEY
+from evenflow.web.jobs import worker
 from evenflow.web.models.detectors import Detectors
 from evenflow.web.settings import Settings
 from evenflow.web.store import migrations
@@ -336,6 +337,20 @@ def people(app: Flask) -> Callable[..., Person]:
         return client
 
     return make
+
+
+@pytest.fixture
+def analyst(people: Callable[..., Person]) -> Person:
+    """Somebody who is logged in and may train models."""
+    return people("analyst")
+
+
+@pytest.fixture
+def here(settings: Settings) -> Iterator[worker.Workplace]:
+    """The workplace of a worker in this process."""
+    found = worker.Workplace.open(settings)
+    yield found
+    found.database.dispose()
 
 
 class Program(FlaskClient):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from sqlalchemy import select
 
 from evenflow import toml
@@ -10,47 +9,15 @@ from evenflow.datasets import Dataset
 from evenflow.recipe import Recipe
 from evenflow.web.datasets import explorations
 from evenflow.web.frame.context import KEY
-from evenflow.web.jobs import queue, worker
-from evenflow.web.jobs.kinds import SCORE
 from evenflow.web.store.tables import Audit, Job
-from evenflow.web.trainings import form, manage
+from evenflow.web.trainings import form
 
-SMALL = {"dataset__n_rows": 600, "training__epochs": 1, "training__batch_size": 128}
 FIELDS = {"form": "fields", "dataset": "synthetic", "model": "dnn", "balance": "none"}
 KNOWN = explorations.sources(())
 
 
-def small(**changes):
-    return Recipe.load("synthetic/dnn-none", **{**SMALL, **changes})
-
-
 def toml_of(recipe):
     return toml.dumps(recipe.to_dict())
-
-
-@pytest.fixture
-def here(settings):
-    found = worker.Workplace.open(settings)
-    yield found
-    found.database.dispose()
-
-
-@pytest.fixture
-def analyst(people):
-    return people("analyst")
-
-
-def put(here, recipe, owner_id=None):
-    with here.database.session() as session:
-        job = manage.start(
-            session, here.home, recipe, owner_id=owner_id, most_waiting=20
-        )
-        return job.id
-
-
-def job_of(here, job_id):
-    with here.database.session() as session:
-        return session.get(Job, job_id)
 
 
 def only_job(app):
@@ -69,25 +36,6 @@ def test_trainings_are_for_analysts(app, people):
         assert app.test_client().get(url).status_code == 302
     assert viewer.send("/experiments/new", FIELDS).status_code == 403
     assert people("admin").get("/experiments").status_code == 200
-
-
-@pytest.mark.parametrize("do", ["stop", "resume", "discard"])
-def test_a_viewer_changes_no_training(app, people, here, do):
-    job_id = put(here, small())
-    assert people("viewer").send(f"/experiments/{job_id}/{do}").status_code == 403
-    assert job_of(here, job_id).state == "queued"
-
-
-def test_a_job_of_another_kind_is_no_training(analyst, here):
-    with here.database.session() as session:
-        job = queue.put(session, SCORE, payload={})
-    for url in (
-        f"/experiments/{job.id}",
-        "/experiments/x%00y",
-        "/experiments/" + "a" * 99,
-    ):
-        assert analyst.get(url).status_code == 404
-    assert analyst.send(f"/experiments/{job.id}/stop").status_code == 404
 
 
 # ---------------------------------------------------------------- the form
@@ -222,13 +170,13 @@ def test_a_model_s_recipe_can_be_varied(analyst):
     assert analyst.get("/experiments/new?model=nonsense").status_code == 404
 
 
-def test_the_same_recipe_is_not_trained_twice(app, analyst, here):
+def test_the_same_recipe_is_not_trained_twice(app, analyst, settings):
     analyst.send("/experiments/new", FIELDS)
     again = analyst.send("/experiments/new", FIELDS)
     assert again.status_code == 422
     assert "already in the list" in again.text
     name = only_job(app).payload["name"]
-    (here.home.bundles / name).mkdir()
+    (settings.home / "bundles" / name).mkdir()
     assert "this recipe" in analyst.send("/experiments/new", FIELDS).text
 
 
