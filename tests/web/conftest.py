@@ -10,13 +10,15 @@ import secrets
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import Element, TreeBuilder
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from flask import Flask
+from flask import Flask, Response
 from flask.testing import FlaskClient
 from flask_security import hash_password
 from itsdangerous import URLSafeTimedSerializer
@@ -161,12 +163,51 @@ def bundle(saved_bundle: Path) -> Bundle:
 SECRET = "a secret of the tests, long enough to be taken"
 
 
+class Markup(HTMLParser):
+    """Reads a page into a tree; fails where an element is not closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.builder = TreeBuilder()
+        self.builder.start("page", {})
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Open an element, and close it where it cannot hold anything."""
+        self.builder.start(tag, {name: value or "" for name, value in attrs})
+        if tag in ("br", "hr", "img", "input", "link", "meta"):
+            self.builder.end(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close the element opened last."""
+        assert self.builder.end(tag).tag == tag
+
+    def handle_data(self, data: str) -> None:
+        """Take text."""
+        self.builder.data(data)
+
+
+class Answer(Response):
+    """What a browser is sent."""
+
+    @property
+    def tree(self) -> Element:
+        """The elements of the page."""
+        builder = Markup(self.text).builder
+        assert builder.end("page").tag == "page"
+        return builder.close()
+
+
 class Person(FlaskClient):
     """A browser; after ``people(role)`` one that is logged in."""
 
     user_id: int
     email: str
     password: str
+
+    def __init__(self, app: Flask, _response: Any, **kwargs: Any) -> None:
+        super().__init__(app, Answer, **kwargs)
 
     def csrf(self) -> str:
         """Return a token that forms of this browser's session are taken with."""

@@ -33,15 +33,11 @@ def kept(app, bundle, monkeypatch):
 
 
 def tile(page, name):
-    found = re.search(
-        rf'<dt>{name}</dt>\s*<dd class="tile-value">([^<]*)</dd>', page.text
-    )
-    return found[1]
+    return page.tree.findtext(f".//dt[.='{name}']/../dd")
 
 
 def specs(page):
-    found = re.findall(r'class="spec">(.*?)</script>', page.text, re.DOTALL)
-    return [json.loads(text) for text in found]
+    return [json.loads(e.text) for e in page.tree.iterfind(".//script[@class='spec']")]
 
 
 def test_a_new_person_is_told_three_things_to_do(people):
@@ -98,9 +94,9 @@ def test_nothing_is_counted_anew_until_something_was_judged(people, kept, app):
     viewer, other = people("viewer"), people("viewer")
     kept(viewer)
     page = viewer.get("/")
-    etag = re.search(
-        r"data-poll=\"/dashboard/live\?range=7d\"[^>]*data-etag='([^']+)'", page.text
-    )[1]
+    etag = page.tree.find(".//*[@data-poll='/dashboard/live?range=7d']").get(
+        "data-etag"
+    )
     asked = []
     engine = app.extensions[KEY].database.engine
     event.listen(engine, "before_cursor_execute", lambda *a: asked.append(a[2]))
@@ -151,8 +147,11 @@ def test_waiting_alerts_jobs_and_feedback_are_fresh(people, kept, app):
     assert "1 new, 0 open" in then.text
     assert "25 of 100" in then.text
     assert "&lt;b&gt;friday&lt;/b&gt;.csv" in then.text
-    row = re.search(r"judged=wrong.*?</tr>", then.text, re.DOTALL)[0]
-    assert re.findall(r'class="n">([^<]+)<', row) == ["3", "3", "100 %"]
+    row = next(
+        row for row in then.tree.iter("tr")
+        if any("judged=wrong" in a.get("href") for a in row.iter("a"))
+    )  # fmt: skip
+    assert [e.text for e in row.iterfind("td[@class='n']")] == ["3", "3", "100 %"]
     assert "friday" not in people("viewer").get("/dashboard/work").text
 
 
