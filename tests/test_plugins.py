@@ -197,10 +197,7 @@ ENTRIES = {
         "held_bare_net": "heldplug.network:Net",
     },
     "losses": {"held_loss": "heldplug.losses"},
-    "datasets": {
-        "held_data": "heldplug.data",
-        "held_no_data": "heldplug.models:MODEL",
-    },
+    "datasets": {"held_data": "heldplug.data", "held_no_data": "heldplug.models:MODEL"},
 }
 
 

@@ -174,8 +174,7 @@ def four_attacks(path, n_rows=1200, families=("ant", "bee", "cat", "dog")):
     ("model", "setting"),
     [
         *product(
-            ["random_forest", "lightgbm"],
-            ["split=hidden_attacks", "target=binary", ""],
+            ["random_forest", "lightgbm"], ["split=hidden_attacks", "target=binary", ""]
         ),
         ("extra_trees", ""),
     ],

@@ -293,9 +293,7 @@ KDD_LINE = ["0", "tcp", "http", "SF", *["0"] * 37, "normal", "21"]
 def kdd_file(folder, monkeypatch, lines: list[list[str]]) -> None:
     data = "".join(",".join(line) + "\n" for line in lines).encode()
     file = replace(
-        nsl_kdd.FILES["train"],
-        sha256=hashlib.sha256(data).hexdigest(),
-        size=len(data),
+        nsl_kdd.FILES["train"], sha256=hashlib.sha256(data).hexdigest(), size=len(data)
     )
     monkeypatch.setitem(nsl_kdd.FILES, "train", file)
     (folder / file.name).write_bytes(data)

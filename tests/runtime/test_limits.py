@@ -19,10 +19,7 @@ from evenflow.text.raw import MAX_COLUMNS
 
 SCHEMA = Schema(
     name="two",
-    columns=(
-        Column(name="a", kind="numeric"),
-        Column(name="b", kind="category"),
-    ),
+    columns=(Column(name="a", kind="numeric"), Column(name="b", kind="category")),
     classes=("benign", "attack"),
 )
 LIMITS = Limits(rows=1000, unpacked_bytes=2**20)

@@ -115,9 +115,7 @@ def test_one_query_finds_the_person_of_a_request(app, people):
 
     viewer, asked = people("viewer"), []
     event.listen(
-        database(app).engine,
-        "before_cursor_execute",
-        lambda *a: asked.append(a[2]),
+        database(app).engine, "before_cursor_execute", lambda *a: asked.append(a[2])
     )
     viewer.get("/logout")  # 405: nothing but the person is looked up
     assert len([sql for sql in asked if "web_session" in sql]) <= 1

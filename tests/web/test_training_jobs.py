@@ -148,11 +148,7 @@ def test_a_training_that_waits_is_stopped_at_once_and_discarded(app, analyst, he
 
 def test_a_training_that_fails_says_why_without_folders(analyst, here):
     with here.database.session() as session:
-        job = queue.put(
-            session,
-            TRAIN,
-            payload={"recipe": "nsl_kdd/dnn-none"},
-        )
+        job = queue.put(session, TRAIN, payload={"recipe": "nsl_kdd/dnn-none"})
     assert worker.run_one(here, "train") == job.id
     found = job_of(here, job.id)
     assert found.state == "failed"

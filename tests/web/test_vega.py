@@ -30,9 +30,7 @@ PAGE = """
 """
 HOSTILE = "Rows </script><script>document.title='run'</script>"
 SPEC = {
-    "data": {
-        "values": [{"name": HOSTILE, "n": 90}, {"name": "satan", "n": 40}],
-    },
+    "data": {"values": [{"name": HOSTILE, "n": 90}, {"name": "satan", "n": 40}]},
     "height": 120,
     "mark": {"type": "bar", "tooltip": True},
     "encoding": {
