@@ -10,6 +10,7 @@ import secrets
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from flask.testing import FlaskClient
 from flask_security import hash_password
 from itsdangerous import URLSafeTimedSerializer
 from jinja2.bccache import Bucket, BytecodeCache
+from sqlalchemy import event
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
@@ -43,11 +45,13 @@ from evenflow.web.accounts import api_keys, passwords
 from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import worker
 from evenflow.web.models.detectors import Detectors
+from evenflow.web.record_form import examples
 from evenflow.web.settings import Settings
 from evenflow.web.store import migrations
 from evenflow.web.store.data_folder import open_home
 from evenflow.web.store.database import Database, open_database, sqlite_url
 from evenflow.web.store.tables import User, now
+from evenflow.web.verdicts import keep
 
 N_ROWS = 2_000
 
@@ -392,6 +396,38 @@ def here(settings: Settings) -> Iterator[worker.Workplace]:
     found = worker.Workplace.open(settings)
     yield found
     found.database.dispose()
+
+
+@pytest.fixture
+def kept(
+    app: Flask, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., int]:
+    """Return a maker of kept records: owner, class, hours ago, changed values."""
+
+    def kept(
+        owner: Person, label: str = "dos", *, hours: float = 0, source: str = "form",
+        **changes: Any,
+    ) -> int:  # fmt: skip
+        example = next(e for e in examples(bundle) if e.label == label)
+        at = now() - timedelta(hours=hours)
+        with monkeypatch.context() as patch:
+            patch.setattr(keep, "now", lambda: at)
+            with app.extensions[KEY].database.session() as session:
+                return keep.keep(
+                    session, bundle, {**example.record, **changes}, example.verdict,
+                    owner_id=owner.user_id, source=source,
+                ).id  # fmt: skip
+
+    return kept
+
+
+@pytest.fixture
+def statements(app: Flask) -> list[str]:
+    """The statements sent to the database, as a list that grows."""
+    asked: list[str] = []
+    engine = app.extensions[KEY].database.engine
+    event.listen(engine, "before_cursor_execute", lambda *a: asked.append(a[2]))
+    return asked
 
 
 class Program(FlaskClient):

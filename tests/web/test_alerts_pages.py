@@ -13,7 +13,6 @@ from evenflow import datasets
 from evenflow.runtime.detect import verdicts as decided
 from evenflow.web.frame import lists
 from evenflow.web.frame.context import KEY
-from evenflow.web.record_form import examples
 from evenflow.web.store.tables import Alert, AlertNote, Audit, Job
 from evenflow.web.verdicts import keep
 
@@ -21,26 +20,15 @@ EVIL = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def kept(app, bundle):
+def kept(app, kept):
     """Return a maker of alerts: owner, class, changed values; returns the number."""
 
-    def kept(owner, label="dos", **changes):
-        example = next(
-            e for e in examples(bundle) if e.label == label and e.verdict.is_attack
-        )
+    def alert(*args, **changes):
+        record_id = kept(*args, **changes)
         with app.extensions[KEY].database.session() as session:
-            record = keep.keep(
-                session,
-                bundle,
-                {**example.record, **changes},
-                example.verdict,
-                owner_id=owner.user_id,
-                source="form",
-            )
-            session.flush()
-            return session.scalar(select(Alert.id).where(Alert.record_id == record.id))
+            return session.scalar(select(Alert.id).where(Alert.record_id == record_id))
 
-    return kept
+    return alert
 
 
 @pytest.fixture
