@@ -8,8 +8,10 @@ import hashlib
 import importlib.util
 import secrets
 import shutil
+import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -26,6 +28,7 @@ from itsdangerous import URLSafeTimedSerializer
 from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import event
 from werkzeug.routing import Rule
+from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from evenflow import datasets
@@ -54,6 +57,15 @@ from evenflow.web.store.tables import User, now
 from evenflow.web.verdicts import keep
 
 N_ROWS = 2_000
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 def _postgres() -> Any:
@@ -428,6 +440,37 @@ def statements(app: Flask) -> list[str]:
     engine = app.extensions[KEY].database.engine
     event.listen(engine, "before_cursor_execute", lambda *a: asked.append(a[2]))
     return asked
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[[Flask], AbstractContextManager[str]]:
+    """Return what serves an application in this process; it gives the address."""
+
+    @contextmanager
+    def serving(app: Flask) -> Iterator[str]:
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+    return serving
+
+
+# not of the session: other tests of one process may need an event loop of their own
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """The system's Chromium, without a window."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no Chromium is installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=found, args=list(FLAGS))
+        yield browser
+        browser.close()
 
 
 class Program(FlaskClient):
