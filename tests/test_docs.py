@@ -32,13 +32,7 @@ def generator():
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "command-line.md",
-        "python.md",
-        "recipes.md",
-        "settings.md",
-    ],
+    "name", ["command-line.md", "python.md", "recipes.md", "settings.md"]
 )
 def test_the_generated_reference_is_as_committed(name):
     committed = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")

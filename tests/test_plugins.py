@@ -197,10 +197,7 @@ ENTRIES = {
         "held_bare_net": "heldplug.network:Net",
     },
     "losses": {"held_loss": "heldplug.losses"},
-    "datasets": {
-        "held_data": "heldplug.data",
-        "held_no_data": "heldplug.models:MODEL",
-    },
+    "datasets": {"held_data": "heldplug.data", "held_no_data": "heldplug.models:MODEL"},
 }
 
 
@@ -257,35 +254,24 @@ def test_a_sampler_by_the_letter_of_the_contract_works(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("what", "told"),
+    ("name", "what", "told"),
     [
-        ("none", "returned NoneType; expected .X, y."),
-        ("narrow", r"X of shape \(\d+, 2\)"),
-        ("nan", "NaN or infinity"),
-        ("short", "one label for each row"),
-        ("class", "expected two or more of the codes"),
-        ("text", "X of shape"),
-        ("raises", "ZeroDivisionError: division by zero"),
+        ("held_returns", "none", "returned NoneType; expected .X, y."),
+        ("held_returns", "narrow", r"X of shape \(\d+, 2\)"),
+        ("held_returns", "nan", "NaN or infinity"),
+        ("held_returns", "short", "one label for each row"),
+        ("held_returns", "class", "expected two or more of the codes"),
+        ("held_returns", "text", "X of shape"),
+        ("held_returns", "raises", "ZeroDivisionError: division by zero"),
+        # of our base class
+        ("held_odd", "nan", "NaN or infinity"),
+        ("held_odd", "raises", "ZeroDivisionError: division by zero"),
+        ("held_odd", "weights", r"_ \[1.0, -1.0\]; expected 5 positive numbers"),
     ],
 )
-def test_what_a_sampler_returns_is_checked(what, told, tmp_path):
-    balance = {"name": "held_returns", "what": what}
-    with pytest.raises(RecipeError, match=f"held_returns.*{told}"):
-        trained("random_forest-none", tmp_path, balance=balance)
-
-
-@pytest.mark.parametrize(
-    ("what", "told"),
-    [
-        ("nan", "NaN or infinity"),
-        ("raises", "ZeroDivisionError: division by zero"),
-        ("weights", r"class_weight_ \[1.0, -1.0\]; expected 5 positive numbers"),
-    ],
-)
-def test_what_a_sampler_by_our_base_class_returns_is_checked_too(what, told, tmp_path):
-    balance = {"name": "held_odd", "what": what}
-    with pytest.raises(RecipeError, match=f"held_odd.*{told}"):
-        trained("random_forest-none", tmp_path, balance=balance)
+def test_what_a_sampler_returns_is_checked(name, what, told, tmp_path):
+    with pytest.raises(RecipeError, match=f"{name}.*{told}"):
+        trained("random_forest-none", tmp_path, balance={"name": name, "what": what})
 
 
 @pytest.mark.parametrize(

@@ -65,14 +65,8 @@ BASE = "dataset = 'synthetic'\nmodel = 'dnn'\n"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (
-            f"{BASE}[training]\nepoch = 3",
-            r"'training.epoch'; did you mean epochs",
-        ),
-        (
-            f"{BASE}seeds = 3",
-            r"'seeds'; did you mean seed\?",
-        ),
+        (f"{BASE}[training]\nepoch = 3", r"'training.epoch'; did you mean epochs"),
+        (f"{BASE}seeds = 3", r"'seeds'; did you mean seed\?"),
         (
             f"{BASE}[balance]\nname = 'smote'\nmax_rows = 5",
             r"'max_rows'; did you mean max_rows_per",
@@ -81,18 +75,12 @@ BASE = "dataset = 'synthetic'\nmodel = 'dnn'\n"
             "dataset = 'synthetic'\n[model]\nname = 'cnn'\ndropuot = 0.5",
             r"'dropuot'; did you mean dropout",
         ),
-        (
-            f"{BASE}[split]\nname = 'kfold'\nfolds = 5",
-            r"'folds'; did you mean fold",
-        ),
+        (f"{BASE}[split]\nname = 'kfold'\nfolds = 5", r"'folds'; did you mean fold"),
         (
             "dataset = 'synthetic'\nmodel = 'cnm'",
             r"no plug-in 'cnm' in models; did you mean cnn",
         ),
-        (
-            f"{BASE}balance = 'smoke'",
-            r"'smoke' in balance; did you mean smote",
-        ),
+        (f"{BASE}balance = 'smoke'", r"'smoke' in balance; did you mean smote"),
         (
             "model = 'dnn'\ndataset = 'nsl_kkd'",
             r"'nsl_kkd' in datasets; did you mean nsl_kdd",
@@ -101,22 +89,13 @@ BASE = "dataset = 'synthetic'\nmodel = 'dnn'\n"
             f"{BASE}split = 'stratfied'",
             r"'stratfied' in splits; did you mean stratified",
         ),
-        (
-            f"{BASE}[training]\nepochs = 0",
-            r"'training.epochs' is 0: .*greater than",
-        ),
+        (f"{BASE}[training]\nepochs = 0", r"'training.epochs' is 0: .*greater than"),
         (
             "dataset = 'synthetic'\n[model]\nname = 'cnn'\ndropout = 'much'",
             r"'dropout' is 'much'",
         ),
-        (
-            f"{BASE}[prepare]\nscaling = 'robust'",
-            r"'prepare.scaling' is 'robust'",
-        ),
-        (
-            f"{BASE}[balance]\nname = 'smote'\nmax_rows_per_class = 'all'",
-            r"is 'all'",
-        ),
+        (f"{BASE}[prepare]\nscaling = 'robust'", r"'prepare.scaling' is 'robust'"),
+        (f"{BASE}[balance]\nname = 'smote'\nmax_rows_per_class = 'all'", r"is 'all'"),
         (
             f"{BASE}[balance]\nname = 'smote'\nk_neighbors = 0",
             r"'k_neighbors' is 0: .*greater",

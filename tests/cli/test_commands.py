@@ -174,8 +174,7 @@ def four_attacks(path, n_rows=1200, families=("ant", "bee", "cat", "dog")):
     ("model", "setting"),
     [
         *product(
-            ["random_forest", "lightgbm"],
-            ["split=hidden_attacks", "target=binary", ""],
+            ["random_forest", "lightgbm"], ["split=hidden_attacks", "target=binary", ""]
         ),
         ("extra_trees", ""),
     ],
@@ -687,17 +686,16 @@ def test_a_name_from_a_file_cannot_move_the_cursor(run, bundle, records, tmp_pat
     ],
     ids=lambda words: words[0],
 )
-def test_a_page_on_standard_output_is_alone_there(words, bundle, records):
+def test_a_page_on_standard_output_is_alone_there(run, words, bundle, records):
     places = {"BUNDLE": str(bundle), "RECORDS": str(records)}
-    command = [sys.executable, "-m", "evenflow", *(places.get(w, w) for w in words)]
-    command += ["--html", "/dev/stdout"]
+    words = [*(places.get(w, w) for w in words), "--html", "/dev/stdout"]
+    command = [sys.executable, "-m", "evenflow", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("<!doctype html>")
     assert done.stdout.rstrip().endswith("</html>")
     assert "wrote /dev/stdout" in done.stderr
-    both = [*command, "--json", *(["-"] if words[0] == "evaluate" else [])]
-    done = subprocess.run(both, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 2
+    done = run(*words, "--json", *(["-"] if words[0] == "evaluate" else []))
+    assert done.exit_code == 2
     assert done.stdout == ""
     assert "two results would be mixed on standard output" in done.stderr

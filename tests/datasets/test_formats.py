@@ -111,6 +111,15 @@ def test_bot_iots_published_counts_are_those_of_3_668_522_rows():
     assert sum(bot_iot.PUBLISHED.values()) == 3_668_522
 
 
+def publish(text, module, part, folder, monkeypatch) -> None:
+    """Write a file in place of the one that is published, with its checksum."""
+    data = text.encode()
+    digest = hashlib.sha256(data).hexdigest()
+    file = replace(module.FILES[part], sha256=digest, size=len(data))
+    monkeypatch.setitem(module.FILES, part, file)
+    (folder / file.name).write_bytes(data)
+
+
 @pytest.mark.parametrize("separator", [",", ";"])
 def test_the_ten_best_are_read_with_comma_or_semicolon(
     tmp_path, monkeypatch, separator
@@ -122,14 +131,7 @@ def test_the_ten_best_are_read_with_comma_or_semicolon(
         "1,tcp,10.0.0.1,80,10.0.0.2,0x50,7,0.1,100,0,4,0.2,3,0,1e-05,0.4,1,DDoS,TCP\n"
         "2,arp,10.0.0.1,-1,10.0.0.2,-1,8,0.1,1,0,1,0.2,3,0,0.5,0.4,0,Normal,Normal\n"
     ).replace(",", separator)
-    data = text.encode()
-    file = replace(
-        bot_iot_10best.FILES["test"],
-        sha256=hashlib.sha256(data).hexdigest(),
-        size=len(data),
-    )
-    monkeypatch.setitem(bot_iot_10best.FILES, "test", file)
-    (tmp_path / file.name).write_bytes(data)
+    publish(text, bot_iot_10best, "test", tmp_path, monkeypatch)
     table = datasets.load("bot_iot_10best", "test", folders=[tmp_path])
     assert table.attack.to_list() == ["ddos_tcp", "benign"]
     assert table.frame["state_number"].to_list() == ["4", "1"]
@@ -291,14 +293,8 @@ KDD_LINE = ["0", "tcp", "http", "SF", *["0"] * 37, "normal", "21"]
 
 
 def kdd_file(folder, monkeypatch, lines: list[list[str]]) -> None:
-    data = "".join(",".join(line) + "\n" for line in lines).encode()
-    file = replace(
-        nsl_kdd.FILES["train"],
-        sha256=hashlib.sha256(data).hexdigest(),
-        size=len(data),
-    )
-    monkeypatch.setitem(nsl_kdd.FILES, "train", file)
-    (folder / file.name).write_bytes(data)
+    text = "".join(",".join(line) + "\n" for line in lines)
+    publish(text, nsl_kdd, "train", folder, monkeypatch)
 
 
 def test_kdd_lines_without_a_header_are_read_by_position(tmp_path, monkeypatch):

@@ -150,8 +150,7 @@ def test_classes_without_training_rows_need_no_weight(parts):
     table = parts["train"]
     some = parts | {"train": table.take(np.flatnonzero(table.y < 3))}
     weighed = train(
-        recipe("synthetic/dnn-class_weights", training__epochs=1),
-        load=some.__getitem__,
+        recipe("synthetic/dnn-class_weights", training__epochs=1), load=some.__getitem__
     )
     assert weighed.scores.proba.shape == (len(parts["test"]), 5)
 

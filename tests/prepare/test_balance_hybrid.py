@@ -20,11 +20,16 @@ def prepared(small_table):
     return preprocessor.transform(small_table), small_table.labels, preprocessor.layout
 
 
-def test_easy_rows_of_large_classes_all_stay(prepared):
+@pytest.fixture(scope="module")
+def grown(prepared):
     X, y, layout = prepared
-    X_new, y_new = Hybrid(max_rows_per_class=150, random_state=1).fit_resample(
-        X, y, layout=layout
-    )
+    sampler = Hybrid(max_rows_per_class=150, random_state=1)
+    return sampler.fit_resample(X, y, layout=layout)
+
+
+def test_easy_rows_of_large_classes_all_stay(prepared, grown):
+    X, y, layout = prepared
+    X_new, y_new = grown
     difficult = enn_mask(X, y, 5, kind="all", layout=layout)
     for label in (0, 1, 2):
         mine = y == label
@@ -46,11 +51,9 @@ def test_a_target_below_the_rows_there_are_is_met(prepared):
     assert all(row.tobytes() in real for row in X_new[y_new == 0])
 
 
-def test_no_new_row_lies_where_another_class_is_at_home(prepared):
+def test_no_new_row_lies_where_another_class_is_at_home(prepared, grown):
     X, y, layout = prepared
-    X_new, y_new = Hybrid(max_rows_per_class=150, random_state=1).fit_resample(
-        X, y, layout=layout
-    )
+    X_new, y_new = grown
     real = {row.tobytes() for row in X}
     new = np.array([row.tobytes() not in real for row in X_new])
     assert new.sum() > 100
@@ -58,11 +61,9 @@ def test_no_new_row_lies_where_another_class_is_at_home(prepared):
     np.testing.assert_array_equal(y[home[:, 0]], y_new[new])
 
 
-def test_new_rows_keep_their_categories_and_their_classs_bounds(prepared):
+def test_new_rows_keep_their_categories_and_their_classs_bounds(prepared, grown):
     X, y, layout = prepared
-    X_new, y_new = Hybrid(max_rows_per_class=150, random_state=1).fit_resample(
-        X, y, layout=layout
-    )
+    X_new, y_new = grown
     group, continuous = categories(np.concatenate([X, X_new]), layout)
     before, after = group[: len(X)], group[len(X) :]
     for label in (3, 4):

@@ -49,9 +49,7 @@ def test_an_attack_type_nobody_knows_gets_a_class_of_its_own_at_the_end(small_ta
 def test_an_unknown_attack_type_goes_to_the_family_its_own_data_names(small_table):
     own = replace(small_table.schema, families={"wormhole": "u2r"} | small_table.schema.families)  # fmt: skip  # noqa: E501
     odd = replace(
-        small_table,
-        schema=own,
-        attack=small_table.attack.replace("perl", "wormhole"),
+        small_table, schema=own, attack=small_table.attack.replace("perl", "wormhole")
     )
     rows = label(odd, small_table.schema)
     assert rows.schema.classes == small_table.schema.classes

@@ -19,10 +19,7 @@ from evenflow.text.raw import MAX_COLUMNS
 
 SCHEMA = Schema(
     name="two",
-    columns=(
-        Column(name="a", kind="numeric"),
-        Column(name="b", kind="category"),
-    ),
+    columns=(Column(name="a", kind="numeric"), Column(name="b", kind="category")),
     classes=("benign", "attack"),
 )
 LIMITS = Limits(rows=1000, unpacked_bytes=2**20)
@@ -146,13 +143,19 @@ def test_a_file_cut_short_is_damaged(tmp_path):
     assert "cannot be read" in refused(path)
 
 
-def test_a_column_in_another_file_is_refused(tmp_path, monkeypatch):
+def test_a_column_in_another_file_is_refused(tmp_path):
     path = tmp_path / "x.parquet"
     frame(10).write_parquet(path)
     data = path.read_bytes()
-    footer, _ = struct(data, len(data) - 8 - int.from_bytes(data[-8:-4], "little"))
-    footer[4][0][1][0][1] = b"/etc/passwd"  # ColumnChunk.file_path
-    monkeypatch.setattr(_parquet_guard, "_footer", lambda _data: footer)
+    n = int.from_bytes(data[-8:-4], "little")
+    # a list of two columns: before field 2 of the first, give field 1, file_path
+    footer = data[-8 - n : -8].replace(
+        b"\x19\x2c\x26", b"\x19\x2c\x18\x0b/etc/passwd\x16"
+    )
+    assert len(footer) == n + 13
+    path.write_bytes(
+        data[: -8 - n] + footer + len(footer).to_bytes(4, "little") + data[-4:]
+    )
     assert "other files" in refused(path)
 
 

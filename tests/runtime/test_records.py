@@ -314,8 +314,7 @@ def test_any_csv_reads_as_pythons_own_reader_says(
     out = io.StringIO(newline="")
     csv.writer(out, quoting=quoting, lineterminator="\n").writerows(given_)  # type: ignore[arg-type]
     words = replace(
-        SCHEMA,
-        columns=tuple(Column(name=n, kind="category") for n in SCHEMA.names),
+        SCHEMA, columns=tuple(Column(name=n, kind="category") for n in SCHEMA.names)
     )
     good, n_bad = reference(out.getvalue())
     data = b"proto,bytes,rate\n" + out.getvalue().encode()

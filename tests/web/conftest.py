@@ -8,20 +8,27 @@ import hashlib
 import importlib.util
 import secrets
 import shutil
+import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import Element, TreeBuilder
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from flask import Flask
+from flask import Flask, Response
 from flask.testing import FlaskClient
 from flask_security import hash_password
 from itsdangerous import URLSafeTimedSerializer
 from jinja2.bccache import Bucket, BytecodeCache
+from sqlalchemy import event
 from werkzeug.routing import Rule
+from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from evenflow import datasets
@@ -39,15 +46,26 @@ from evenflow.schema import Table
 from evenflow.web.accounts import api_keys, passwords
 from evenflow.web.app import create_app
 from evenflow.web.frame.context import KEY
-from evenflow.web.jobs.worker import Workplace
+from evenflow.web.jobs import worker
 from evenflow.web.models.detectors import Detectors
+from evenflow.web.record_form import examples
 from evenflow.web.settings import Settings
 from evenflow.web.store import migrations
 from evenflow.web.store.data_folder import open_home
 from evenflow.web.store.database import Database, open_database, sqlite_url
 from evenflow.web.store.tables import User, now
+from evenflow.web.verdicts import keep
 
 N_ROWS = 2_000
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 def _postgres() -> Any:
@@ -161,12 +179,51 @@ def bundle(saved_bundle: Path) -> Bundle:
 SECRET = "a secret of the tests, long enough to be taken"
 
 
+class Markup(HTMLParser):
+    """Reads a page into a tree; fails where an element is not closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.builder = TreeBuilder()
+        self.builder.start("page", {})
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Open an element, and close it where it cannot hold anything."""
+        self.builder.start(tag, {name: value or "" for name, value in attrs})
+        if tag in ("br", "hr", "img", "input", "link", "meta"):
+            self.builder.end(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close the element opened last."""
+        assert self.builder.end(tag).tag == tag
+
+    def handle_data(self, data: str) -> None:
+        """Take text."""
+        self.builder.data(data)
+
+
+class Answer(Response):
+    """What a browser is sent."""
+
+    @property
+    def tree(self) -> Element:
+        """The elements of the page."""
+        builder = Markup(self.text).builder
+        assert builder.end("page").tag == "page"
+        return builder.close()
+
+
 class Person(FlaskClient):
     """A browser; after ``people(role)`` one that is logged in."""
 
     user_id: int
     email: str
     password: str
+
+    def __init__(self, app: Flask, _response: Any, **kwargs: Any) -> None:
+        super().__init__(app, Answer, **kwargs)
 
     def csrf(self) -> str:
         """Return a token that forms of this browser's session are taken with."""
@@ -339,6 +396,83 @@ def people(app: Flask) -> Callable[..., Person]:
     return make
 
 
+@pytest.fixture
+def analyst(people: Callable[..., Person]) -> Person:
+    """Somebody who is logged in and may train models."""
+    return people("analyst")
+
+
+@pytest.fixture
+def here(settings: Settings) -> Iterator[worker.Workplace]:
+    """The workplace of a worker in this process."""
+    found = worker.Workplace.open(settings)
+    yield found
+    found.database.dispose()
+
+
+@pytest.fixture
+def kept(
+    app: Flask, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., int]:
+    """Return a maker of kept records: owner, class, hours ago, changed values."""
+
+    def kept(
+        owner: Person, label: str = "dos", *, hours: float = 0, source: str = "form",
+        **changes: Any,
+    ) -> int:  # fmt: skip
+        example = next(e for e in examples(bundle) if e.label == label)
+        at = now() - timedelta(hours=hours)
+        with monkeypatch.context() as patch:
+            patch.setattr(keep, "now", lambda: at)
+            with app.extensions[KEY].database.session() as session:
+                return keep.keep(
+                    session, bundle, {**example.record, **changes}, example.verdict,
+                    owner_id=owner.user_id, source=source,
+                ).id  # fmt: skip
+
+    return kept
+
+
+@pytest.fixture
+def statements(app: Flask) -> list[str]:
+    """The statements sent to the database, as a list that grows."""
+    asked: list[str] = []
+    engine = app.extensions[KEY].database.engine
+    event.listen(engine, "before_cursor_execute", lambda *a: asked.append(a[2]))
+    return asked
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[[Flask], AbstractContextManager[str]]:
+    """Return what serves an application in this process; it gives the address."""
+
+    @contextmanager
+    def serving(app: Flask) -> Iterator[str]:
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+    return serving
+
+
+# not of the session: other tests of one process may need an event loop of their own
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """The system's Chromium, without a window."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no Chromium is installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=found, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
 class Program(FlaskClient):
     """A program that asks the API with a key; below ``/api/v1``."""
 
@@ -420,17 +554,3 @@ def users(home):
         return found
 
     return users
-
-
-@pytest.fixture
-def here(settings: Settings) -> Iterator[Workplace]:
-    """The resources of a worker of the server."""
-    found = Workplace.open(settings)
-    yield found
-    found.database.dispose()
-
-
-@pytest.fixture
-def analyst(people: Callable[..., Person]) -> Person:
-    """A browser logged in as an analyst."""
-    return people("analyst")

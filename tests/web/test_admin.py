@@ -191,13 +191,11 @@ def test_a_wrong_number_of_days_is_told_at_the_field_and_kept(app, people, days)
 def test_the_log_is_filtered(app, people):
     admin, viewer = people("admin"), people("viewer")
     viewer.send("/logout")
-    page = admin.get("/admin/audit", query_string={"actor": viewer.email}).text
-    assert page.count(viewer.email) >= 2
-    table = page[page.index("<tbody>") : page.index("</tbody>")]
-    assert admin.email not in table
-    page = admin.get("/admin/audit?action=logout").text
-    table = page[page.index("<tbody>") : page.index("</tbody>")]
-    assert table.count("<tr>") == 1
+    page = admin.get("/admin/audit", query_string={"actor": viewer.email})
+    assert page.text.count(viewer.email) >= 2
+    assert admin.email not in "".join(page.tree.find(".//tbody").itertext())
+    page = admin.get("/admin/audit?action=logout")
+    assert len(page.tree.findall(".//tbody/tr")) == 1
     assert "No line matches" in admin.get("/admin/audit?since=2999-01-01").text
     assert "expected a day" in admin.get("/admin/audit?since=yesterday").text
     assert admin.get("/admin/audit?until=9999-12-31").status_code == 200

@@ -4,44 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
 
 from evenflow.web.frame.context import KEY
-from evenflow.web.record_form import examples
-from evenflow.web.store.tables import Job, now
-from evenflow.web.verdicts import keep
-
-
-@pytest.fixture
-def kept(app, bundle, monkeypatch):
-    """Return a maker of kept records: owner, class, hours ago, more values."""
-
-    def kept(owner, label="dos", *, hours=0.0, **more):
-        example = next(e for e in examples(bundle) if e.label == label)
-        at = now() - timedelta(hours=hours)
-        with monkeypatch.context() as patch:
-            patch.setattr(keep, "now", lambda: at)
-            with app.extensions[KEY].database.session() as session:
-                keep.keep(session, bundle, {**example.record, **more},
-                              example.verdict, owner_id=owner.user_id,
-                              source="form")  # fmt: skip
-
-    return kept
+from evenflow.web.store.tables import Job
 
 
 def tile(page, name):
-    found = re.search(
-        rf'<dt>{name}</dt>\s*<dd class="tile-value">([^<]*)</dd>', page.text
-    )
-    return found[1]
+    return page.tree.findtext(f".//dt[.='{name}']/../dd")
 
 
 def specs(page):
-    found = re.findall(r'class="spec">(.*?)</script>', page.text, re.DOTALL)
-    return [json.loads(text) for text in found]
+    return [json.loads(e.text) for e in page.tree.iterfind(".//script[@class='spec']")]
 
 
 def test_a_new_person_is_told_three_things_to_do(people):
@@ -94,20 +69,18 @@ def test_the_charts_hold_every_verdict_once_and_name_no_colour(people, kept):
 
 
 @pytest.mark.databases
-def test_nothing_is_counted_anew_until_something_was_judged(people, kept, app):
+def test_nothing_is_counted_anew_until_something_was_judged(people, kept, statements):
     viewer, other = people("viewer"), people("viewer")
     kept(viewer)
     page = viewer.get("/")
-    etag = re.search(
-        r"data-poll=\"/dashboard/live\?range=7d\"[^>]*data-etag='([^']+)'", page.text
-    )[1]
-    asked = []
-    engine = app.extensions[KEY].database.engine
-    event.listen(engine, "before_cursor_execute", lambda *a: asked.append(a[2]))
+    etag = page.tree.find(".//*[@data-poll='/dashboard/live?range=7d']").get(
+        "data-etag"
+    )
+    statements.clear()
     again = viewer.get("/dashboard/live?range=7d", headers={"If-None-Match": etag})
     assert again.status_code == 304
     assert not again.data
-    assert sum("tally" in statement for statement in asked) == 1
+    assert sum("tally" in statement for statement in statements) == 1
     kept(other)  # not for this person's eyes
     again = viewer.get("/dashboard/live?range=7d", headers={"If-None-Match": etag})
     assert again.status_code == 304
@@ -151,8 +124,11 @@ def test_waiting_alerts_jobs_and_feedback_are_fresh(people, kept, app):
     assert "1 new, 0 open" in then.text
     assert "25 of 100" in then.text
     assert "&lt;b&gt;friday&lt;/b&gt;.csv" in then.text
-    row = re.search(r"judged=wrong.*?</tr>", then.text, re.DOTALL)[0]
-    assert re.findall(r'class="n">([^<]+)<', row) == ["3", "3", "100 %"]
+    row = next(
+        row for row in then.tree.iter("tr")
+        if any("judged=wrong" in a.get("href") for a in row.iter("a"))
+    )  # fmt: skip
+    assert [e.text for e in row.iterfind("td[@class='n']")] == ["3", "3", "100 %"]
     assert "friday" not in people("viewer").get("/dashboard/work").text
 
 
@@ -167,18 +143,17 @@ def test_sources_and_services_are_shown_where_rows_carry_them(people, kept):
 
 
 @pytest.mark.databases
-def test_the_dashboard_asks_the_same_number_of_times_for_any_rows(people, kept, app):
+def test_the_dashboard_asks_the_same_number_of_times_for_any_rows(
+    people, kept, statements
+):
     viewer = people("analyst")
     kept(viewer)
     viewer.get("/")
-    engine, n = app.extensions[KEY].database.engine, []
+    n = []
     for _ in range(2):
-        asked = []
-        event.listen(
-            engine, "before_cursor_execute", lambda *a, into=asked: into.append(a[2])
-        )
+        statements.clear()
         assert len(viewer.get("/").data) < 200_000
-        n.append(len(asked))
+        n.append(len(statements))
         for hours in range(20):
             kept(people("viewer"), "u2r", hours=hours, service=f"s{hours}")
     # give or take what is looked up again every few seconds, as the model in use

@@ -12,35 +12,16 @@ from evenflow.datasets import Dataset
 from evenflow.recipe import Recipe
 from evenflow.web.datasets import explorations
 from evenflow.web.frame.context import KEY
-from evenflow.web.jobs import queue
-from evenflow.web.jobs.kinds import SCORE
+from evenflow.web.jobs import worker
 from evenflow.web.store.tables import Audit, Job
-from evenflow.web.trainings import form, manage
+from evenflow.web.trainings import form
 
-SMALL = {"dataset__n_rows": 600, "training__epochs": 1, "training__batch_size": 128}
 FIELDS = {"form": "fields", "dataset": "synthetic", "model": "dnn", "balance": "none"}
 KNOWN = explorations.sources(())
 
 
-def small(**changes):
-    return Recipe.load("synthetic/dnn-none", **{**SMALL, **changes})
-
-
 def toml_of(recipe):
     return toml.dumps(recipe.to_dict())
-
-
-def put(here, recipe, owner_id=None):
-    with here.database.session() as session:
-        job = manage.start(
-            session, here.home, recipe, owner_id=owner_id, most_waiting=20
-        )
-        return job.id
-
-
-def job_of(here, job_id):
-    with here.database.session() as session:
-        return session.get(Job, job_id)
 
 
 def only_job(app):
@@ -59,25 +40,6 @@ def test_trainings_are_for_analysts(app, people):
         assert app.test_client().get(url).status_code == 302
     assert viewer.send("/experiments/new", FIELDS).status_code == 403
     assert people("admin").get("/experiments").status_code == 200
-
-
-@pytest.mark.parametrize("do", ["stop", "resume", "discard"])
-def test_a_viewer_changes_no_training(app, people, here, do):
-    job_id = put(here, small())
-    assert people("viewer").send(f"/experiments/{job_id}/{do}").status_code == 403
-    assert job_of(here, job_id).state == "queued"
-
-
-def test_a_job_of_another_kind_is_no_training(analyst, here):
-    with here.database.session() as session:
-        job = queue.put(session, SCORE, payload={})
-    for url in (
-        f"/experiments/{job.id}",
-        "/experiments/x%00y",
-        "/experiments/" + "a" * 99,
-    ):
-        assert analyst.get(url).status_code == 404
-    assert analyst.send(f"/experiments/{job.id}/stop").status_code == 404
 
 
 # ---------------------------------------------------------------- the form
@@ -154,7 +116,8 @@ def test_what_was_chosen_is_trained(app, analyst, here, what):
     found = Recipe.from_dict(job.payload["recipe"]).to_dict()
     assert {key: found[key] for key in expected} == expected
     assert worker.run_one(here, "train") == job.id
-    assert job_of(here, job.id).state == "done"
+    with here.database.session() as session:
+        assert session.get(Job, job.id).state == "done"
 
 
 def test_a_form_starts_a_training_with_what_was_typed(app, analyst):
@@ -308,13 +271,13 @@ def test_a_model_s_recipe_can_be_varied(analyst):
     assert analyst.get("/experiments/new?model=nonsense").status_code == 404
 
 
-def test_the_same_recipe_is_not_trained_twice(app, analyst, here):
+def test_the_same_recipe_is_not_trained_twice(app, analyst, settings):
     analyst.send("/experiments/new", FIELDS)
     again = analyst.send("/experiments/new", FIELDS)
     assert again.status_code == 422
     assert "already in the list" in again.text
     name = only_job(app).payload["name"]
-    (here.home.bundles / name).mkdir()
+    (settings.home / "bundles" / name).mkdir()
     assert "this recipe" in analyst.send("/experiments/new", FIELDS).text
 
 

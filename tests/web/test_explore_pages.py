@@ -25,16 +25,14 @@ def looked_once():
 
 
 @pytest.fixture
-def work(settings):
+def work(here):
     """Run the jobs that wait, as a worker would."""
-    here = worker.Workplace.open(settings)
 
     def run():
         while worker.run_one(here, "train"):
             pass
 
-    yield run
-    here.database.dispose()
+    return run
 
 
 def jobs(app):

@@ -110,20 +110,14 @@ def test_a_request_is_written_down_once_a_minute_at_most(app, people):
     assert now() - seen() < timedelta(seconds=30)
 
 
-def test_one_query_finds_the_person_of_a_request(app, people):
-    from sqlalchemy import event
-
-    viewer, asked = people("viewer"), []
-    event.listen(
-        database(app).engine,
-        "before_cursor_execute",
-        lambda *a: asked.append(a[2]),
-    )
+def test_one_query_finds_the_person_of_a_request(people, statements):
+    viewer = people("viewer")
+    statements.clear()
     viewer.get("/logout")  # 405: nothing but the person is looked up
-    assert len([sql for sql in asked if "web_session" in sql]) <= 1
-    asked.clear()
+    assert len([sql for sql in statements if "web_session" in sql]) <= 1
+    statements.clear()
     viewer.get("/static/app.css").close()
-    assert asked == [], "a file of the style needs no person"
+    assert statements == [], "a file of the style needs no person"
 
 
 @pytest.mark.databases

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import re
-import shutil
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +12,6 @@ import pytest
 flask = pytest.importorskip("flask")
 
 from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader  # noqa: E402
-from werkzeug.serving import make_server  # noqa: E402
 
 from evenflow.judge.charts import theme  # noqa: E402
 from evenflow.web.charts import library as charts_library  # noqa: E402
@@ -31,9 +28,7 @@ PAGE = """
 """
 HOSTILE = "Rows </script><script>document.title='run'</script>"
 SPEC = {
-    "data": {
-        "values": [{"name": HOSTILE, "n": 90}, {"name": "satan", "n": 40}],
-    },
+    "data": {"values": [{"name": HOSTILE, "n": 90}, {"name": "satan", "n": 40}]},
     "height": 120,
     "mark": {"type": "bar", "tooltip": True},
     "encoding": {
@@ -78,7 +73,7 @@ def test_a_browser_gets_the_library_packed_and_may_keep_it():
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def address(serving: Any) -> Iterator[str]:
     """Where one page with a good and a broken chart is served."""
     app = flask.Flask("evenflow.web")
     app.secret_key = "x" * 32
@@ -107,32 +102,15 @@ def address() -> Iterator[str]:
         response.headers["Content-Security-Policy"] = headers.POLICY
         return response
 
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        pytest.skip("no Chromium is installed")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+    with serving(app) as found:
+        yield found
 
 
 @pytest.fixture
-def visit(browser: Any, address: str) -> Iterator[Any]:
+def visit(chromium: Any, address: str) -> Iterator[Any]:
     """The page, loaded, with what the browser complained about in ``complaints``."""
     size = {"width": 900, "height": 900}
-    context = browser.new_context(color_scheme="light", viewport=size)
+    context = chromium.new_context(color_scheme="light", viewport=size)
     page = context.new_page()
     page.complaints = []
     page.on("pageerror", lambda error: page.complaints.append(str(error)))

@@ -33,19 +33,10 @@ from evenflow.web.store.data_folder import open_home, secret
 
 playwright = pytest.importorskip("playwright.sync_api")
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 PASSWORD = "seven quiet lamps at noon"
 ROLES = ("viewer", "analyst", "admin")
 WAIT_MS = 20_000
+playwright.expect.set_options(timeout=WAIT_MS)
 TWIN = "twin"
 """The second detector: the first one under another name."""
 
@@ -141,19 +132,6 @@ def _follow(server: subprocess.Popen[str], site: Site) -> None:
             return
         time.sleep(0.1)
     pytest.fail("the server did not start:\n" + "".join(site.words))
-
-
-# not of the session: other tests of one process may need an event loop of their own
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """The system's Chromium, without a window."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium is installed")
-    playwright.expect.set_options(timeout=WAIT_MS)
-    with playwright.sync_playwright() as tool:
-        browser = tool.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield browser
-        browser.close()
 
 
 WATCH = """

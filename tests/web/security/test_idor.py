@@ -38,10 +38,7 @@ def numbers(app, owner):
 @pytest.mark.parametrize("role", ["viewer", "analyst", "admin"])
 @pytest.mark.parametrize(
     ("kind", "path"),
-    [
-        ("session", "/account/sessions/{}/end"),
-        ("token", "/account/tokens/{}/revoke"),
-    ],
+    [("session", "/account/sessions/{}/end"), ("token", "/account/tokens/{}/revoke")],
 )
 def test_nobody_ends_what_is_anothers(app, people, owner, role, kind, path):
     number = numbers(app, owner)[kind]

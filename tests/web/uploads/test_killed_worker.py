@@ -109,8 +109,8 @@ def test_a_killed_worker_loses_and_doubles_nothing(
 
 
 @pytest.mark.slow
-def test_kills_from_outside_never_fail_a_job(settings, desk, bundle, rows):
-    here = desk.workplace(settings)  # a lease of a minute: nobody waits for its end
+def test_kills_from_outside_never_fail_a_job(here, settings, desk, bundle, rows):
+    # a lease of a minute: nobody waits for its end
     data = large(rows).write_csv().encode()
     job_id = desk.put(here, data, bundle=bundle.path.name)
     for _ in range(queue.MOST_ATTEMPTS + 1):
@@ -129,7 +129,6 @@ def test_kills_from_outside_never_fail_a_job(settings, desk, bundle, rows):
         assert last.wait(30) == 0
     assert desk.job_of(here, job_id).state == "done"
     assert sum(desk.tallied(here).values()) == len(large(rows))
-    here.database.dispose()
 
 
 @pytest.mark.slow
@@ -219,9 +218,8 @@ def test_the_memory_of_this_machine_or_its_container_is_known(tmp_path, monkeypa
     ids=["python", "torch"],
 )
 def test_a_job_without_memory_fails_with_words(
-    settings, desk, bundle, monkeypatch, error, lane
+    here, desk, bundle, monkeypatch, error, lane
 ):
-    here = desk.workplace(settings)
     job_id = desk.put(here, b"a,b\n1,2\n", bundle=bundle.path.name)
     with here.database.session() as session:
         session.get(Job, job_id).lane = lane
@@ -234,4 +232,3 @@ def test_a_job_without_memory_fails_with_words(
     job = desk.job_of(here, job_id)
     assert job.state == "failed"
     assert {"score": "worker_memory_mb", "train": "train_memory_mb"}[lane] in job.error
-    here.database.dispose()

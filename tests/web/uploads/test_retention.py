@@ -26,13 +26,6 @@ from evenflow.web.store.tables import (
 pytestmark = pytest.mark.databases
 
 
-@pytest.fixture
-def here(settings, desk):
-    found = desk.workplace(settings)
-    yield found
-    found.database.dispose()
-
-
 def count(here, table):
     with here.database.session() as session:
         return session.scalar(select(func.count()).select_from(table))

@@ -26,10 +26,8 @@ databases = pytest.mark.databases
 
 
 @pytest.fixture
-def here(settings, desk):
-    found = desk.workplace(settings.model_copy(update={"alerts_per_upload": 40}))
-    yield found
-    found.database.dispose()
+def settings(settings):
+    return settings.model_copy(update={"alerts_per_upload": 40})
 
 
 def broken(table):
