@@ -27,11 +27,11 @@ BATCH_BYTES = 2**22
 """Captured bytes after which a batch is given on."""
 BATCH_FRAMES = 2**16
 LARGEST_FRAME = 2**18
-"""Most bytes of one frame: libpcap's own limit."""
+"""Maximum number of bytes of one frame: libpcap's own limit."""
 LARGEST_BLOCK = 2**24
 MOST_INTERFACES = 2**12
 MOST_S = 2**33
-"""Most seconds since 1970 of a time that is believed: the year 2242."""
+"""Maximum number of seconds since 1970 of a valid time: the year 2242."""
 READ_BYTES = 2**20
 NANO = 10**9
 
@@ -75,7 +75,7 @@ class Frames:
         return len(self.start)
 
 
-class Damage(Exception):
+class DamageError(Exception):
     """The file cannot be read beyond this place."""
 
 
@@ -129,7 +129,7 @@ class _Bytes:
         """Return the next ``n`` bytes, all of them."""
         found = self.take(n)
         if len(found) < n:
-            raise Damage(f"{what} ends after {len(found):,} of {n:,} bytes")
+            raise DamageError(f"{what} ends after {len(found):,} of {n:,} bytes")
         return found
 
 
@@ -150,7 +150,7 @@ def read_frames(
     Raises
     ------
     DataError
-        It is no capture.
+        It is not a capture.
     """
     head = stream.read(4)
     bytes_of = _Bytes(stream, head)
@@ -168,7 +168,7 @@ def read_frames(
             if batch.is_full:
                 yield batch.frames()
                 batch = _Batch()
-    except Damage as damage:
+    except DamageError as damage:
         text = f"{source} was read to packet {n:,}, byte {bytes_of.n_read:,}: {damage}"
         on_event(Note(text=text, is_warning=True))
     if batch.rows:
@@ -195,10 +195,10 @@ def _pcap(file: _Bytes, order: str, tick_ns: int) -> Iterator[Frame]:
     unpack = struct.Struct(order + "IIII").unpack
     while record := file.take(16):
         if len(record) < 16:
-            raise Damage(f"a packet header ends after {len(record)} of 16 bytes")
+            raise DamageError(f"a packet header ends after {len(record)} of 16 bytes")
         seconds, ticks, length, wire = unpack(record)
         if length > LARGEST_FRAME:
-            raise Damage(
+            raise DamageError(
                 f"the next packet claims {length:,} bytes, expected at most "
                 f"{LARGEST_FRAME:,}"
             )
@@ -217,7 +217,7 @@ class _Interface:
         seconds, rest = divmod(ticks, self.ticks_per_s)
         seconds += self.offset_s
         if not 0 <= seconds < MOST_S:
-            raise Damage(f"a time stamp is {seconds:,} s after 1970")
+            raise DamageError(f"a time stamp is {seconds:,} s after 1970")
         return seconds * NANO + rest * NANO // self.ticks_per_s
 
 
@@ -227,12 +227,12 @@ def _pcapng(file: _Bytes) -> Iterator[Frame]:
     last_ns = 0
     while head := file.take(8):
         if len(head) < 8:
-            raise Damage(f"a block header ends after {len(head)} of 8 bytes")
+            raise DamageError(f"a block header ends after {len(head)} of 8 bytes")
         if head[:4] == PCAPNG:
             magic = file.whole(4, "a section header")
             orders = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
             if magic not in orders:
-                raise Damage(f"a section's byte order is {magic.hex(' ')}")
+                raise DamageError(f"a section's byte order is {magic.hex(' ')}")
             order, interfaces = orders[magic], []
             _body(file, order, head, taken=12)
             continue
@@ -240,7 +240,9 @@ def _pcapng(file: _Bytes) -> Iterator[Frame]:
         body = _body(file, order, head, taken=8)
         if kind == INTERFACE:
             if len(interfaces) >= MOST_INTERFACES:
-                raise Damage(f"a section has more than {MOST_INTERFACES:,} interfaces")
+                raise DamageError(
+                    f"a section has more than {MOST_INTERFACES:,} interfaces"
+                )
             interfaces.append(_interface(body, order))
         elif kind in (PACKET, OLD_PACKET, SIMPLE_PACKET):
             data, wire, ticks, number = _packet(kind, body, order, interfaces)
@@ -254,10 +256,10 @@ def _body(file: _Bytes, order: str, head: bytes, taken: int) -> bytes:
     """Return what stands between a block's header and its trailing length."""
     length = struct.unpack(order + "I", head[4:8])[0]
     if length % 4 or not taken + 4 <= length <= LARGEST_BLOCK:
-        raise Damage(f"a block claims {length:,} bytes")
+        raise DamageError(f"a block claims {length:,} bytes")
     body = file.whole(length - taken, "a block")
     if body[-4:] != head[4:8]:
-        raise Damage("the two lengths of a block differ")
+        raise DamageError("the two lengths of a block differ")
     return body[:-4]
 
 
@@ -267,7 +269,9 @@ def _packet(
     """Return bytes, length on the wire, ticks (None: no clock) and interface number."""
     size = {PACKET: 20, OLD_PACKET: 20, SIMPLE_PACKET: 4}[kind]
     if len(body) < size:
-        raise Damage(f"a packet block has {len(body)} bytes, expected {size} and more")
+        raise DamageError(
+            f"a packet block has {len(body)} bytes, expected {size} and more"
+        )
     ticks: int | None = None
     number = 0
     if kind == SIMPLE_PACKET:
@@ -280,15 +284,17 @@ def _packet(
         number, *_, high, low, length, wire = struct.unpack_from(form, body)
         ticks = high << 32 | low
     if number >= len(interfaces):
-        raise Damage(f"a packet names interface {number} of {len(interfaces)}")
+        raise DamageError(f"a packet names interface {number} of {len(interfaces)}")
     if length > min(LARGEST_FRAME, len(body) - size):
-        raise Damage(f"a packet claims {length:,} bytes in {len(body) - size:,}")
+        raise DamageError(f"a packet claims {length:,} bytes in {len(body) - size:,}")
     return body[size : size + length], wire, ticks, number
 
 
 def _interface(body: bytes, order: str) -> _Interface:
     if len(body) < 8:
-        raise Damage(f"an interface block has {len(body)} bytes, expected 8 and more")
+        raise DamageError(
+            f"an interface block has {len(body)} bytes, expected 8 and more"
+        )
     link, _, snap_length = struct.unpack_from(order + "HHI", body)
     ticks_per_s, offset_s = 10**6, 0
     for code, value in _options(body[8:], order):
