@@ -33,7 +33,7 @@ LEVELS = [
         "toml",
     },
     {"recipe", "parts", "registry"},
-    {"datasets", "prepare"},
+    {"datasets", "prepare", "traffic"},
     {"learn", "runtime"},
     {"judge"},
     {"experiment", "testing"},
@@ -49,6 +49,7 @@ NEVER = [
     ("judge", {"runtime"}),
     ("prepare", {"datasets", "learn", "runtime", "judge"}),
     ("datasets", {"learn", "runtime", "judge"}),
+    ("traffic", {"datasets", "prepare", "recipe", "parts", "registry"}),
 ]
 # of a room that others may not enter whole, the files they may
 ONLY = {("runtime", "prepare"): "evenflow.prepare.features."}

@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "evenflow.cli.train:train",
     "evaluate": "evenflow.cli.evaluate:evaluate",
     "compare": "evenflow.cli.compare:compare",
+    "flows": "evenflow.cli.flows:flows",
     "score": "evenflow.cli.score:score",
     "explain": "evenflow.cli.explain:explain",
     "bundle": "evenflow.cli.bundle:bundle",

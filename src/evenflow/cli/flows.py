@@ -1,0 +1,93 @@
+"""``evenflow flows``: a capture in, connections out."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from evenflow.cli import options, streams
+from evenflow.cli.guard import Command, voice
+from evenflow.cli.streams import STDIN, STDOUT
+from evenflow.errors import DataError
+
+
+@click.command(cls=Command, short_help="List the connections of a capture.")
+@click.option(
+    "-r", "--read", "file", metavar="FILE", type=options.READABLE, required=True,
+    help="Read packets from this capture, pcap or pcapng; - is stdin.",
+)  # fmt: skip
+@click.option(
+    "-o", "--output", metavar="FILE", type=options.READABLE, default=STDOUT,
+    help="Write connections to this file  [default: stdout]",
+)  # fmt: skip
+@click.option(
+    "--format", "form", type=click.Choice(["zeek", "csv", "jsonl", "parquet"]),
+    help="Format of the connections  [default: by the output's suffix, else zeek]",
+)  # fmt: skip
+@click.option(
+    "-C", "--ignore-checksums", is_flag=True,
+    help="Count packets whose checksum is wrong: a machine that captures its own "
+    "traffic sees such packets.",
+)  # fmt: skip
+def flows(
+    file: Path, *, output: Path, form: str | None, ignore_checksums: bool
+) -> None:
+    """List the connections of a capture as Zeek's conn.log does.
+
+    Ethernet, VLAN, MPLS, PPPoE, Linux cooked, loopback, raw and 802.11 captures are
+    read; GRE, IP in IP, VXLAN and Geneve are opened. In CSV, JSON lines and Parquet the
+    duration is that from the first to the last packet; Zeek's leaves out what comes
+    after both sides have closed.
+    """
+    from evenflow.runtime.writers import binary, writer
+    from evenflow.traffic import conn_log
+    from evenflow.traffic.flows import read_connections
+
+    suffixes = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
+    form = form or suffixes.get(output.suffix, "zeek")
+    to_stdout = output == STDOUT
+    if to_stdout and form == "parquet" and sys.stdout.isatty():
+        raise click.UsageError("Parquet cannot be written to a terminal; add -o FILE")
+    sink = streams.stdout() if to_stdout else output
+    name = "stdin" if file == STDIN else file.name
+    n = 0
+    with voice().events() as on_event, _source(file) as stream:
+        found = read_connections(
+            stream, source=name, checksums=not ignore_checksums, on_event=on_event
+        )
+        # nothing is written before the first packets were read
+        found = itertools.chain([next(found)], found)
+        if form == "zeek":
+            with binary(sink) as out:
+                out.write(conn_log.header().encode())
+                for frame in found:
+                    out.write(conn_log.lines(frame).encode())
+                    n += frame.height
+        else:
+            with writer(sink, form) as write:  # type: ignore[arg-type]
+                for frame in found:
+                    write(conn_log.table(frame))
+                    n += frame.height
+    voice().say(f"{n:,} connections in {name}", connections=n)
+
+
+@contextmanager
+def _source(file: Path) -> Iterator[BinaryIO]:
+    """Yield a capture to read from."""
+    if file == STDIN:
+        yield streams.stdin()
+        return
+    try:
+        stream = file.open("rb")
+    except OSError as error:
+        raise DataError(
+            f"cannot read {file}: {error.strerror}; expected a capture, pcap or pcapng"
+        ) from error
+    with stream:
+        yield stream

@@ -1,0 +1,1 @@
+"""Packets, connections and logs to the columns that models are trained on."""

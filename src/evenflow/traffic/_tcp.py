@@ -1,0 +1,230 @@
+"""A TCP packet to the state of its connection, as Zeek keeps it.
+
+The states, the letters of the history and their meaning are those of Zeek's conn.log,
+whose expected logs are the tests.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evenflow.traffic._endpoints import (
+    ACK,
+    ACK_WRAPS,
+    ACKED,
+    ATTEMPT,
+    BEFORE,
+    CLOSED,
+    CLOSES_LATER,
+    DID_CLOSE,
+    END,
+    END_WRAPS,
+    ESTABLISHED,
+    FIN,
+    FIN_AT,
+    INACTIVE,
+    IS_PARTIAL,
+    LARGE,
+    LAST,
+    LAST_FIN,
+    LAST_RST,
+    LAST_SYN,
+    N_FIN,
+    N_RESENT,
+    N_ZERO,
+    PARTIAL,
+    RESET,
+    RST,
+    SEEN,
+    START,
+    STATE,
+    SYN,
+    SYN_ACK_SENT,
+    SYN_SENT,
+    acknowledge,
+    arrive,
+    begin_at,
+    close,
+    delta,
+    note,
+    note_once,
+    note_scaled,
+    relative,
+    set_state,
+    turn,
+)
+
+
+def remember_flags(
+    C: Any, E: Any, H: Any, c: int, e: int, flags: int, at: int, length: int
+) -> None:
+    """Add a packet's letters to the history."""
+    n_set = (flags & SYN > 0) + (flags & FIN > 0) + (flags & RST > 0)
+    if n_set > 1:
+        if flags & FIN and flags & RST:
+            note_once(C, H, c, e, 0, ord("I"))
+        else:
+            note_once(C, H, c, e, 1, ord("Q"))
+    elif flags & SYN:
+        letter = ord("H") if flags & ACK else ord("S")
+        if note_once(C, H, c, e, 2, letter) and at != E[e, LAST_SYN]:
+            note(C, H, c, e, letter)
+        E[e, LAST_SYN] = at
+    elif flags & FIN:
+        if note_once(C, H, c, e, 3, ord("F")) and at + length != E[e, LAST_FIN]:
+            note(C, H, c, e, ord("F"))
+        E[e, LAST_FIN] = at + length
+    elif flags & RST:
+        if note_once(C, H, c, e, 4, ord("R")) and at != E[e, LAST_RST]:
+            note(C, H, c, e, ord("R"))
+        E[e, LAST_RST] = at
+    elif length:
+        note_once(C, H, c, e, 5, ord("D"))
+    elif flags & ACK:
+        note_once(C, H, c, e, 6, ord("A"))
+
+
+def tcp_packet(
+    C: Any, E: Any, H: Any, W: Any, c: int, e: int, time_ns: int, flags: int,
+    sequence: int, acked: int, window: int, length: int, captured: int,
+) -> int:  # fmt: skip
+    """Take one TCP packet of endpoint ``e``; return the endpoint's row afterwards."""
+    peer = e ^ 1
+    is_orig = e % 2 == 0
+    bit = 1 if is_orig else 2
+    if not C[c, SEEN] & bit:
+        if is_orig:
+            C[c, IS_PARTIAL] = not flags & SYN or flags & ACK > 0
+        elif not C[c, IS_PARTIAL]:
+            C[c, IS_PARTIAL] = not flags & SYN
+    in_stream = 0 if flags & RST else length
+    end = (sequence + in_stream + (flags & SYN > 0) + (flags & FIN > 0)) & 0xFFFFFFFF
+
+    state = E[e, STATE]
+    if state == INACTIVE:
+        if flags & SYN:
+            begin_at(E, e, sequence, end)
+        else:
+            begin_at(E, e, (sequence - 1) & 0xFFFFFFFF, sequence)
+    elif flags & SYN and (
+        (state in (SYN_SENT, SYN_ACK_SENT) and sequence != E[e, START])
+        or state in (ESTABLISHED, PARTIAL)
+        or (state == RESET and E[e, BEFORE] == INACTIVE)
+    ):
+        begin_at(E, e, sequence, end)
+
+    at = relative(E, e, sequence, E[e, END], E[e, END_WRAPS])
+    is_before = at < 0 and E[e, END_WRAPS] == 0
+    remember_flags(C, E, H, c, e, flags, at, length)
+    if (
+        window == 0
+        and not flags & RST
+        and E[peer, STATE] != CLOSED
+        and E[e, STATE] != RESET
+    ):
+        note_scaled(C, H, E, c, e, N_ZERO, ord("W"))
+    if not (E[e, DID_CLOSE] and E[peer, DID_CLOSE]):
+        C[c, LAST] = max(C[c, LAST], time_ns)
+    if flags & FIN:
+        E[e, N_FIN] += 1
+        E[e, FIN_AT] = at + in_stream + (flags & SYN > 0) + 1
+
+    upto = 0
+    if flags & ACK:
+        if E[peer, STATE] == INACTIVE:
+            upto = 1
+            before = (acked - 1) & 0xFFFFFFFF
+            begin_at(E, peer, before, before)
+        else:
+            upto = relative(E, peer, acked, E[peer, ACKED], E[peer, ACK_WRAPS])
+            if upto < 0:
+                upto = 0
+            elif not flags & RST:
+                step = delta(acked, E[peer, ACKED])
+                if step > 0 and not (acked == 0 and step > LARGE):
+                    E[peer, ACK_WRAPS] += acked < E[peer, ACKED]
+                    E[peer, ACKED] = acked
+
+    ahead = delta(end, E[e, END])
+    if flags & (SYN | RST) and abs(ahead) > LARGE:
+        pass
+    elif flags & FIN and E[e, END] == (E[e, START] + 1) & 0xFFFFFFFF:
+        E[e, END_WRAPS] += end < E[e, END]
+        E[e, END] = end
+    elif E[e, STATE] == RESET:
+        pass
+    elif ahead > 0:
+        E[e, END_WRAPS] += end < E[e, END]
+        E[e, END] = end
+    elif length > 0:
+        note_scaled(C, H, E, c, e, N_RESENT, ord("T"))
+
+    did_close = False
+    state, other = E[e, STATE], E[peer, STATE]
+    if state == INACTIVE:
+        if flags & SYN:
+            if is_orig:
+                set_state(E, e, SYN_ACK_SENT if flags & ACK else SYN_SENT)
+                C[c, ATTEMPT] = max(time_ns, 1)
+            else:
+                is_reversed = (
+                    not flags & ACK
+                    and other == SYN_ACK_SENT
+                    and sequence == E[e, START]
+                )
+                if is_reversed:
+                    turn(C, E, H, c)
+                    e, peer = peer, e
+                    is_orig = True
+                    bit = 1
+                    set_state(E, peer, ESTABLISHED)
+                elif other == SYN_SENT:
+                    set_state(E, peer, ESTABLISHED)
+                set_state(E, e, ESTABLISHED)
+        if flags & FIN:
+            set_state(E, e, CLOSED)
+            did_close = True
+        if flags & RST:
+            set_state(E, e, RESET)
+            did_close = True
+        if E[e, STATE] == INACTIVE:
+            if not is_orig and length == 0 and other == SYN_SENT:
+                pass
+            elif flags & ACK and other == ESTABLISHED:
+                set_state(E, e, ESTABLISHED)
+                C[c, IS_PARTIAL] = 0
+            else:
+                set_state(E, e, PARTIAL)
+    elif state in (SYN_SENT, SYN_ACK_SENT):
+        if flags & FIN:
+            set_state(E, e, CLOSED)
+            did_close = True
+        if flags & RST:
+            set_state(E, e, RESET)
+            did_close = True
+    elif state in (ESTABLISHED, PARTIAL):
+        if flags & SYN and state == PARTIAL and other == INACTIVE and not flags & ACK:
+            set_state(E, e, SYN_SENT)
+        if flags & FIN and not flags & RST:
+            set_state(E, e, CLOSED)
+            if other == RESET and E[peer, BEFORE] == CLOSED:
+                set_state(E, peer, CLOSED)
+            did_close = True
+        if flags & RST:
+            set_state(E, e, RESET)
+            did_close = True
+    elif state == CLOSED and flags & RST and other != CLOSED:
+        set_state(E, e, RESET)
+        did_close = not E[e, DID_CLOSE]
+
+    if flags & ACK:
+        acknowledge(C, E, H, W, c, peer, upto)
+        if E[peer, CLOSES_LATER]:
+            close(C, E, c, peer)
+    C[c, SEEN] |= bit
+    if length > 0 and captured >= length and not flags & RST and not is_before:
+        begins = at + (flags & SYN > 0)
+        arrive(E, W, e, begins, begins + length)
+    if did_close or E[e, CLOSES_LATER]:
+        close(C, E, c, e)
+    return e

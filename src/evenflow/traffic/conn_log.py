@@ -1,0 +1,68 @@
+"""Connections in the form of Zeek's conn.log: text with tabs, or a table."""
+
+from __future__ import annotations
+
+import polars as pl
+
+ZEEK_TYPES = {
+    "ts": "time", "uid": "string", "id.orig_h": "addr", "id.orig_p": "port",
+    "id.resp_h": "addr", "id.resp_p": "port", "proto": "enum", "duration": "interval",
+    "orig_bytes": "count", "resp_bytes": "count", "conn_state": "string",
+    "missed_bytes": "count", "history": "string", "orig_pkts": "count",
+    "orig_ip_bytes": "count", "resp_pkts": "count", "resp_ip_bytes": "count",
+    "ip_proto": "count",
+}  # fmt: skip
+"""The columns that are written, in Zeek's order and with its types."""
+
+
+def header() -> str:
+    """Return the lines before the first connection."""
+    return "\n".join(
+        [
+            "#separator \\x09", "#set_separator\t,", "#empty_field\t(empty)",
+            "#unset_field\t-", "#path\tconn",
+            "\t".join(["#fields", *ZEEK_TYPES]),
+            "\t".join(["#types", *ZEEK_TYPES.values()]), "",
+        ]
+    )  # fmt: skip
+
+
+def lines(connections: pl.DataFrame) -> str:
+    """Return connections as Zeek writes them, a line each.
+
+    As with Zeek, the duration leaves out what came after both sides had closed, and a
+    connection of one packet has neither duration nor byte counts.
+    """
+    lasted = pl.col("duration") > 0
+    frame = connections.with_columns(
+        _seconds("ts"),
+        pl.when(lasted).then(_seconds("duration")),
+        *(
+            pl.when(lasted).then(pl.col(n)).alias(n)
+            for n in ("orig_bytes", "resp_bytes")
+        ),
+        pl.col("history").replace("", None),
+    ).select(*ZEEK_TYPES)
+    return frame.write_csv(
+        separator="\t", include_header=False, null_value="-", quote_style="never"
+    )
+
+
+def _seconds(name: str) -> pl.Expr:
+    """Return nanoseconds as seconds with six digits."""
+    value = pl.col(name)
+    whole = (value // 10**9).cast(pl.String)
+    rest = (value % 10**9 // 1000).cast(pl.String).str.zfill(6)
+    return (whole + "." + rest).alias(name)
+
+
+def table(connections: pl.DataFrame) -> pl.DataFrame:
+    """Return connections with times as numbers of seconds.
+
+    Here the duration is that from the first to the last packet.
+    """
+    return connections.with_columns(
+        pl.col("ts") / 1e9,
+        (pl.col("last_packet") - pl.col("ts")).clip(lower_bound=0).alias("duration")
+        / 1e9,
+    ).drop("last_packet")

@@ -1,0 +1,113 @@
+"""Frames to packets: addresses, ports, lengths and flags, as columns.
+
+Headers are peeled off round by round: each round takes every packet that stands at the
+same kind of header and decodes that header for all of them at once, until all packets
+have arrived at a transport protocol or at a reason why not. Tunnels are opened; what is
+reported is the innermost packet, and the tunnel's number is a part of its key.
+
+Lengths are those of the IP header, not of what was captured: padding, a short snap
+length and offload would change them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenflow.traffic._cursor import At, Rows
+from evenflow.traffic._internet import Internet
+from evenflow.traffic._link_layers import LinkLayers
+from evenflow.traffic.captures import Frames
+from evenflow.traffic.packets import End, Packets
+
+MOST_ROUNDS = 64
+
+
+def decode(frames: Frames, *, checksums: bool = True) -> Packets:
+    """Return what the headers of frames say; no frame is refused.
+
+    Parameters
+    ----------
+    frames : Frames
+    checksums : bool
+        Whether those of TCP and UDP are verified. A machine that captures its own
+        traffic sees wrong ones where its network card writes them.
+    """
+    decoder = Decoder(frames)
+    packets = decoder.run()
+    if checksums:
+        decoder.check(packets)
+    return packets
+
+
+def _is_zero(total: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return where sums of words, their checksum included, are as they should be."""
+    for _ in range(3):
+        total = (total & 0xFFFF) + (total >> 16)
+    is_zero: NDArray[np.bool_] = total == 0xFFFF
+    return is_zero
+
+
+class Decoder(LinkLayers, Internet):
+    """All the steps, and the checksums at their end."""
+
+    def run(self) -> Packets:
+        """Take the steps until every packet has come to its end."""
+        handlers: dict[int, Callable[[Rows], None]] = {
+            kind: getattr(self, f"_{kind.name.lower()}")
+            for kind in At
+            if kind != At.DONE
+        }
+        for _ in range(MOST_ROUNDS):
+            kinds = np.unique(self.kind)
+            if not kinds.any():
+                break
+            for kind in kinds[kinds > 0]:
+                handlers[int(kind)](np.flatnonzero(self.kind == kind))
+        else:
+            self._finish(np.flatnonzero(self.kind), End.TOO_DEEP)
+        return Packets(frames=self.frames, **self.columns)
+
+    def check(self, packets: Packets) -> None:
+        """Mark what has a wrong checksum, of IP or of TCP and UDP."""
+        sums = self._word_sums()
+        whole = packets.end <= End.FRAGMENT
+        rows = np.flatnonzero(whole & (packets.version == 4))
+        start, size = self.header[rows], self.header_size[rows]
+        is_wrong = ~_is_zero(self._sum(sums, start, start + size))
+        packets.end[rows[is_wrong]] = End.DAMAGED
+
+        start, stop = self.segment, packets.payload_start + packets.payload_bytes
+        has_sum = np.isin(packets.protocol, (6, 17)) & packets.is_whole
+        has_sum &= packets.end == End.TRANSPORT
+        has_sum &= packets.payload_captured >= packets.payload_bytes
+        rows = np.flatnonzero(has_sum)
+        written = self.data[start[rows] + 6].astype(int) | self.data[start[rows] + 7]
+        may_lack = (packets.protocol[rows] == 17) & (packets.version[rows] == 4)
+        rows = rows[~(may_lack & (written == 0))]
+        start, stop = start[rows], stop[rows]
+        total = self._sum(sums, start, stop) + packets.protocol[rows] + stop - start
+        for address in (packets.source[rows], packets.destination[rows]):
+            words = np.ascontiguousarray(address).view(np.uint16)
+            total += words.sum(axis=1, dtype=np.int64)
+        packets.is_bad[rows] = ~_is_zero(total)
+
+    def _word_sums(self) -> list[NDArray[np.int64]]:
+        """Return sums of 16-bit words up to each place, for even and odd beginnings."""
+        byte = self.data.astype(np.int64)
+        is_odd = (np.arange(len(byte)) & 1).astype(bool)
+        return [
+            np.concatenate([[0], np.cumsum(np.where(is_odd == odd, byte << 8, byte))])
+            for odd in (False, True)
+        ]
+
+    @staticmethod
+    def _sum(
+        sums: list[NDArray[np.int64]], start: Rows, stop: Rows
+    ) -> NDArray[np.int64]:
+        even, odd = sums
+        return np.where(
+            start & 1 == 0, even[stop] - even[start], odd[stop] - odd[start]
+        )

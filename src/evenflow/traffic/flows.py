@@ -1,0 +1,75 @@
+"""A capture to its connections, batch after batch, and what was left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+import polars as pl
+
+from evenflow.progress import Note, OnEvent, ignore
+from evenflow.traffic.captures import read_frames
+from evenflow.traffic.connections import Connections
+from evenflow.traffic.decoding import decode
+from evenflow.traffic.packets import End, Packets
+
+REASONS = {
+    End.FRAGMENT: "are fragments, which are not put together",
+    End.NOT_IP: "are not IP",
+    End.CUT: "were captured too short for their headers",
+    End.DAMAGED: "have a damaged IP header",
+    End.TOO_DEEP: "are in too many tunnels or headers",
+    End.ENCRYPTED: "are encrypted by their radio",
+    End.UNKNOWN_LINK: "come from a link type that is not known",
+}
+
+
+def read_connections(
+    stream: BinaryIO,
+    *,
+    source: str,
+    checksums: bool = True,
+    on_event: OnEvent = ignore,
+) -> Iterator[pl.DataFrame]:
+    """Yield the connections of a capture as they end, then those still open.
+
+    Parameters
+    ----------
+    stream : binary file
+    source : str
+        Name for messages.
+    checksums : bool
+        Whether packets with a wrong checksum are left out.
+    on_event : callable, optional
+        Gets a note for each reason that packets were left out, at the end.
+
+    Raises
+    ------
+    DataError
+        It is not a capture.
+    """
+    open_ones = Connections()
+    seen = Counter[str]()
+    for frames in read_frames(stream, source=source, on_event=on_event):
+        packets = decode(frames, checksums=checksums)
+        _count(seen, packets)
+        yield open_ones.add(packets)
+    yield open_ones.finish()
+    if n := open_ones.n_evicted:
+        text = f"{n:,} connections of {source} were split: too many were open at once"
+        on_event(Note(text=text, is_warning=True))
+    for text, n in seen.items():
+        on_event(Note(text=f"{n:,} packets of {source} {text}"))
+
+
+def _count(seen: Counter[str], packets: Packets) -> None:
+    """Count what a reader of the connections should know."""
+    for end, n in zip(*np.unique(packets.end, return_counts=True), strict=True):
+        if end in REASONS:
+            seen[REASONS[End(end)]] += int(n)
+    if n := int(packets.is_bad.sum()):
+        seen["have a wrong checksum and were left out (see --ignore-checksums)"] += n
+    if n := int((packets.n_tunnels > 0).sum()):
+        seen["were in tunnels, which were opened"] += n

@@ -1,0 +1,262 @@
+"""Captures to connections: Zeek's own traces, and captures that others misread."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evenflow.cli import main
+from evenflow.errors import DataError
+from evenflow.progress import Note
+from evenflow.traffic import conn_log
+from evenflow.traffic.captures import read_frames
+from evenflow.traffic.connections import SERVER_PORTS, Connections
+from evenflow.traffic.decoding import decode
+from evenflow.traffic.flows import read_connections
+from evenflow.traffic.packets import End
+
+CAPTURES = Path(__file__).with_name("captures")
+SAME = (
+    "five_clocks.pcapng", "ns_be.pcap", "null_bsd.pcap", "raw.pcap", "sll.pcap",
+    "sll2.pcap", "us_le.pcap", "gre.pcap", "ipip.pcap", "qinq.pcap", "vlan.pcap",
+    "vxlan.pcap",
+)  # fmt: skip
+"""One connection of ten packets, as different machines capture it."""
+
+
+def connections(path, **how):
+    """Return the connections of a capture, and what was said of it."""
+    notes: list[Note] = []
+    with path.open("rb") as stream:
+        found = read_connections(stream, source=path.name, on_event=notes.append, **how)
+        frame = pl.concat(list(found))
+    return conn_log.table(frame), [note.text for note in notes]
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_a_connection_is_the_same_however_it_was_captured(name):
+    frame, _ = connections(CAPTURES / name)
+    [row] = frame.to_dicts()
+    assert row["id.orig_h"], row["id.resp_h"] == ("192.0.2.10", "198.51.100.20")
+    assert row["id.resp_p"] == 80
+    assert row["conn_state"] == "SF"
+    assert row["orig_pkts"] + row["resp_pkts"] == 10
+    assert (row["orig_bytes"], row["resp_bytes"]) == (35, 40)
+    assert row["duration"] == pytest.approx(0.09, abs=1e-6)
+    assert row["ts"] == 1767225600.0
+
+
+def test_a_tunnel_s_number_is_a_part_of_the_key():
+    frame, notes = connections(CAPTURES / "vxlan_two_tenants.pcap")
+    assert frame["conn_state"].to_list() == ["SF", "SF"]
+    assert (frame["orig_pkts"] + frame["resp_pkts"]).to_list() == [10, 10]
+    assert "20 packets of vxlan_two_tenants.pcap were in tunnels" in notes[0]
+
+
+def test_forty_tunnels_in_one_another_are_counted_and_not_opened():
+    frame, notes = connections(CAPTURES / "gre_40_deep.pcap")
+    assert frame.height == 0
+    assert any("1 packets" in n and "too many tunnels" in n for n in notes)
+
+
+def test_a_capture_without_packets_has_no_connections():
+    assert connections(CAPTURES / "empty.pcap")[0].height == 0
+
+
+def test_a_capture_that_was_cut_is_read_to_its_last_whole_packet():
+    frame, notes = connections(CAPTURES / "cut.pcap")
+    assert (frame["orig_pkts"] + frame["resp_pkts"]).to_list() == [9]
+    [note] = notes
+    assert "cut.pcap was read to packet 9, byte 792" in note
+
+
+def test_a_time_that_runs_backwards_ends_nothing_and_is_never_negative():
+    frame, _ = connections(CAPTURES / "backwards.pcap")
+    assert frame.height == 3
+    whole = frame.filter(pl.col("conn_state") == "SF")
+    assert (whole["orig_pkts"] + whole["resp_pkts"]).to_list() == [10]
+    assert frame["duration"].min() >= 0
+
+
+def test_what_is_no_capture_is_one_line_that_says_what_it_is(tmp_path):
+    out = tmp_path / "flows.log"
+    for output in ((), ("-o", str(out))):
+        words = ["flows", "-r", str(CAPTURES / "not_a_capture.pcap"), *output]
+        done = CliRunner().invoke(main, words)
+        assert done.exit_code == 2
+        assert done.stdout == ""
+        assert "is a web page or XML; expected a capture" in done.stderr
+    assert not out.exists()
+
+
+def test_zeek_s_form_has_its_header_and_unset_fields():
+    done = CliRunner().invoke(main, ["flows", "-r", str(CAPTURES / "us_le.pcap")])
+    *head, line = done.stdout.splitlines()
+    names = next(h for h in head if h.startswith("#fields")).split("\t")[1:]
+    row = dict(zip(names, line.split("\t"), strict=True))
+    assert row["ts"] == "1767225600.000000"
+    assert re.fullmatch(r"C\w{16}", row["uid"])
+    assert row["history"] == "ShADadFf"
+    # what came after both sides had closed is not counted, as with Zeek
+    assert row["duration"] == "0.080000"
+    assert done.stderr == "1 connections in us_le.pcap\n"
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_a_table_of_connections_is_the_same_in_every_form(form, tmp_path):
+    path = tmp_path / f"flows.{form}"
+    words = ["flows", "-r", str(CAPTURES / "vxlan_two_tenants.pcap"), "-o", str(path)]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet}
+    frame = read[form](path)
+    expected = connections(CAPTURES / "vxlan_two_tenants.pcap")[0]
+    assert frame.to_dicts() == expected.to_dicts()
+
+
+def test_a_capture_is_read_from_a_pipe():
+    data = (CAPTURES / "five_clocks.pcapng").read_bytes()
+    words = ["flows", "-r", "-", "--format", "jsonl"]
+    done = CliRunner().invoke(main, words, input=data)
+    assert json.loads(done.stdout)["conn_state"] == "SF"
+
+
+def test_of_too_many_connections_those_end_that_were_silent_longest():
+    few = Connections(most_open=1)
+    with (CAPTURES / "backwards.pcap").open("rb") as stream:
+        [frames] = read_frames(stream, source="a capture")
+    ended = few.add(decode(frames))
+    assert few.n_evicted == 1
+    assert ended.height + few.finish().height == 3
+    assert len(few.finish()) == 0
+
+
+def test_pieces_of_a_capture_give_the_connections_of_the_whole(monkeypatch):
+    whole = connections(CAPTURES / "vxlan_two_tenants.pcap")[0]
+    monkeypatch.setattr("evenflow.traffic.captures.BATCH_FRAMES", 3)
+    pieces = connections(CAPTURES / "vxlan_two_tenants.pcap")[0]
+    assert pieces.sort("uid").equals(whole.sort("uid"))
+
+
+# -- what Zeek itself expects
+
+FIELDS = (
+    "conn_state", "history", "duration", "orig_bytes", "resp_bytes", "orig_pkts",
+    "resp_pkts", "orig_ip_bytes", "resp_ip_bytes", "missed_bytes", "id.orig_h",
+    "id.orig_p", "id.resp_h", "id.resp_p", "proto",
+)  # fmt: skip
+PORTS = {
+    "http": {6: (80, 81, 631, 1080, 3128, 8000, 8080, 8888)}, "ftp": {6: (21, 2811)},
+    "ssl": {6: (443, 563, 585, 614, 636, 989, 990, 992, 993, 995, 5223)},
+    "dns": {6: (53,), 17: (53, 137, 5353, 5355)}, "dhcp": {17: (67, 4011)},
+    "smtp": {6: (25, 587)}, "imap": {6: (143,)}, "irc": {6: (6666, 6667, 6668, 6669)},
+    "mysql": {6: (1434, 3306)}, "ntp": {17: (123,)}, "redis": {6: (6379,)},
+    "rdp": {6: (3389,), 17: (3389,)},
+}  # fmt: skip
+"""Ports that Zeek's scripts register, for runs that load a few of them."""
+DIFFERENT = {
+    # Zeek's FTP analyzer gave up on a line that was too long and noted an X
+    "scripts.base.protocols.ftp.ftp-max-command-length",
+    # Zeek's NTP analyzer turned the roles by the mode within the message
+    "scripts.base.protocols.ntp.misordered-ntp",
+}
+
+
+def runs(folder):
+    """Return flags and server ports of each trace's run of Zeek."""
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) > 10 and (folder / f"{cells[1]}.conn.tsv").exists():
+            ports = {6: set(), 17: {2123, 2152, 3544, 4754, 4789, 5072, 6081}}
+            for name in cells[8].partition(":")[2].split(","):
+                for protocol, numbers in PORTS.get(name.strip(), {}).items():
+                    ports[protocol] |= set(numbers)
+            is_default = cells[8].startswith("default")
+            yield cells[1], cells[7], SERVER_PORTS if is_default else ports
+
+
+def followed(path, flag, ports):
+    """Return connections as Zeek would write them, sorted."""
+    open_ones = Connections(server_ports=ports)
+    with path.open("rb") as stream:
+        found = [
+            open_ones.add(decode(frames, checksums=flag != "-C"))
+            for frames in read_frames(stream, source=path.name)
+        ]
+    found.append(open_ones.finish())
+    text = conn_log.header() + "".join(map(conn_log.lines, found))
+    names, *lines = [x for x in text.splitlines() if x.startswith("#f") or x[0] != "#"]
+    return [dict(zip(names.split("\t")[1:], x.split("\t"), strict=True)) for x in lines]
+
+
+@pytest.mark.data
+def test_connections_are_those_that_zeek_expects_of_its_own_traces(data_folders):
+    folder = next(r / "zeek-conn" for r in data_folders if (r / "zeek-conn").is_dir())
+    different = set()
+    n = 0
+    for name, flag, ports in runs(folder):
+        [path] = [p for p in folder.glob(f"{name}.pcap*") if p.suffix != ".tsv"]
+        with (folder / f"{name}.conn.tsv").open(encoding="utf-8") as stream:
+            expected = list(csv.DictReader(stream, delimiter="\t"))
+        given = [f for f in FIELDS if f in expected[0]]
+        found = [tuple(row[f] for f in given) for row in followed(path, flag, ports)]
+        if sorted(found) != sorted(tuple(row[f] for f in given) for row in expected):
+            different.add(name)
+        n += 1
+    assert n == 40
+    assert different == DIFFERENT
+
+
+# -- whatever the bytes are
+
+WHOLE = {path.name: path.read_bytes() for path in CAPTURES.iterdir()}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    name=st.sampled_from(sorted(set(WHOLE) - {"empty.pcap", "not_a_capture.pcap"})),
+    changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=30),
+    cut=st.floats(0.2, 1),
+)
+def test_no_changed_or_missing_byte_crashes(name, changes, cut):
+    data = bytearray(WHOLE[name])
+    for where, value in changes:
+        at = 4 + int(where * (len(data) - 5))
+        data[at] = value
+    stream = io.BytesIO(bytes(data[: int(cut * len(data))]))
+    try:
+        frames = list(read_connections(stream, source=name))
+    except DataError:
+        return
+    table = conn_log.table(pl.concat(frames))
+    assert (table["duration"] >= 0).all()
+    assert (table["orig_bytes"] >= 0).all()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    link=st.sampled_from([0, 1, 9, 12, 50, 51, 101, 104, 105, 108, 113, 119, 127, 163,
+                          219, 228, 229, 276, 999]),
+    packets=st.lists(st.binary(max_size=200), min_size=1, max_size=20),
+)  # fmt: skip
+def test_random_bytes_of_any_link_type_are_decoded_or_left_out(link, packets):
+    text = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, link)
+    for k, data in enumerate(packets):
+        text += struct.pack("<IIII", k, 0, len(data), len(data)) + data
+    frames = list(read_frames(io.BytesIO(text), source="random"))
+    decoded = [decode(f) for f in frames]
+    assert sum(map(len, decoded)) == len(packets)
+    ends = np.concatenate([p.end for p in decoded])
+    assert set(ends.tolist()) <= {int(e) for e in End}
+    sum(f.height for f in read_connections(io.BytesIO(text), source="random"))
