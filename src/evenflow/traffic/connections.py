@@ -62,7 +62,7 @@ class Connections:
     Attributes
     ----------
     n_evicted : int
-        Connections that ended for want of room.
+        Connections that ended because there was not enough room.
     """
 
     server_ports: dict[int, tuple[int, ...]] = field(
