@@ -26,6 +26,7 @@ from evenflow.prepare.features import Preprocessor
 from evenflow.runtime._arrays import pack
 from evenflow.runtime._model import open_model
 from evenflow.runtime._rows import pack_codes, pack_rows
+from evenflow.runtime.bundle_files import FORMAT, BundleFiles, read_bundle_files
 from evenflow.runtime.detect import Verdict, verdicts
 from evenflow.runtime.folder import (
     AGAIN,
@@ -36,7 +37,6 @@ from evenflow.runtime.folder import (
     write_folder,
 )
 from evenflow.runtime.judging import judge, word
-from evenflow.runtime.parts import FORMAT, Parts, read_parts
 from evenflow.schema import Column, Schema, Table
 
 TOLERANCE = 1e-4
@@ -46,7 +46,7 @@ TOLERANCE_PROBA = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Bundle(Parts):
+class Bundle(BundleFiles):
     """A model that is ready to decide rows, by the conventions of scikit-learn.
 
     Made by :func:`evenflow.load_bundle`.
@@ -325,7 +325,7 @@ def save(
                 f"{source}: {name} would have {len(data)} bytes, expected at most "
                 f"{LIMITS[name]}. Train a smaller model"
             )
-    read_parts(Path(folder), files)  # nothing is written that would not load
+    read_bundle_files(Path(folder), files)  # nothing is written that would not load
     write_folder(Path(folder), files, overwrite=overwrite)
 
 
@@ -352,15 +352,15 @@ def load(folder: Path, *, threads: int | None = None) -> Bundle:
 
 
 def _open(folder: Path, files: Mapping[str, bytes], *, threads: int | None) -> Bundle:
-    parts = read_parts(folder, files)
+    content = read_bundle_files(folder, files)
     return Bundle(
         path=folder,
-        **{part.name: getattr(parts, part.name) for part in fields(parts)},
+        **{f.name: getattr(content, f.name) for f in fields(content)},
         model=files["model.onnx"],
         session=open_model(
             files["model.onnx"],
-            parts.preprocessor,
-            parts.schema,
+            content.preprocessor,
+            content.schema,
             threads=threads or inference.cores(),
             source=str(folder / "model.onnx"),
         ),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from evenflow.runtime import trial
 from evenflow.runtime.bundle import load
+from evenflow.runtime.bundle_files import FORMAT
 from evenflow.runtime.folder import LIMITS
-from evenflow.runtime.parts import FORMAT
 
 
 def verify(folder: Path) -> list[str]:

@@ -9,7 +9,7 @@ from flask import abort
 
 from evenflow.errors import BundleError, DataError
 from evenflow.runtime.bundle import Bundle
-from evenflow.runtime.parts import read_manifest
+from evenflow.runtime.bundle_files import read_manifest
 from evenflow.web.api import schemas
 from evenflow.web.api.bodies import Query
 from evenflow.web.api.operations import Call, Group

@@ -18,8 +18,8 @@ from typing import Any
 from evenflow.errors import BundleError, DataError
 from evenflow.judge.report import Report
 from evenflow.judge.tables import report as figures
+from evenflow.runtime.bundle_files import read_bundle_files
 from evenflow.runtime.folder import read_folder
-from evenflow.runtime.parts import read_parts
 from evenflow.web.models.locks import Locks
 from evenflow.web.store.data_folder import Home
 
@@ -178,8 +178,8 @@ def _read(path: Path, stamp: Stamp) -> Read | BundleError:
     """Return what a bundle says, or what is wrong with it: that is kept as well."""
     name = shown_name(path.name)
     try:
-        parts = read_parts(path, read_folder(path))
-        report = Report.from_dict(parts.report)
+        found = read_bundle_files(path, read_folder(path))
+        report = Report.from_dict(found.report)
         figures.headlines(report)
         figures.grids(report)  # an inconsistent report fails here, and not on a page
     except BundleError as error:
@@ -195,9 +195,9 @@ def _read(path: Path, stamp: Stamp) -> Read | BundleError:
     return Read(
         name=path.name,
         report=report,
-        recipe=parts.recipe,
-        manifest=parts.manifest,
-        card=parts.card,
+        recipe=found.recipe,
+        manifest=found.manifest,
+        card=found.card,
         made_at=_made(stamp),
         size=sum(size for _, size, _ in stamp),
     )

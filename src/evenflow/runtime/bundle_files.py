@@ -1,4 +1,4 @@
-"""The parts of a bundle but its model: read from the files, checked to fit together."""
+"""The files of a bundle but its model: read, checked to fit together."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FORMAT = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
+class BundleFiles:
     """The contents of a bundle's files, without its model."""
 
     schema: Schema
@@ -54,13 +54,13 @@ class Parts:
     """Hashes of the training rows, ``(n_rows,)``; tells a row trained on."""
 
 
-def read_parts(folder: Path, files: Mapping[str, bytes]) -> Parts:
-    """Return the parts that the files of a bundle hold.
+def read_bundle_files(folder: Path, files: Mapping[str, bytes]) -> BundleFiles:
+    """Return the content of the files of a bundle, but the model.
 
     Raises
     ------
     BundleError
-        A part is damaged, or parts do not fit together.
+        A file is damaged, or files do not fit together.
     """
 
     def read(name: str) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def read_parts(folder: Path, files: Mapping[str, bytes]) -> Parts:
             f"{folder}: found parts that do not fit together "
             f"({type(error).__name__}: {error}), expected a whole bundle. {AGAIN}"
         ) from error
-    return Parts(
+    return BundleFiles(
         schema=schema,
         preprocessor=preprocessor,
         decision=decision,
