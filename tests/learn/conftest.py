@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from evenflow import registry
+from evenflow.learn.fit_model import fit_model
 from evenflow.learn.fitted import Fitted
 from evenflow.learn.fitting import Fitting, of_arrays
-from evenflow.learn.parts import fit_model
 from evenflow.parts import Part
 from evenflow.prepare.features import Preprocessor
 from evenflow.prepare.split import hold_out

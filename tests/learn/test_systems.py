@@ -11,7 +11,7 @@ import evenflow
 from evenflow.errors import RecipeError
 from evenflow.learn import System
 from evenflow.learn.export import to_onnx
-from evenflow.learn.parts import fit_plug_in
+from evenflow.learn.fit_model import fit_plug_in
 from evenflow.learn.systems.either import log_odds
 from evenflow.parts import Part
 from evenflow.recipe import Training

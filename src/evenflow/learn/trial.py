@@ -11,9 +11,9 @@ import textwrap
 import numpy as np
 
 from evenflow.errors import BundleError, RecipeError
+from evenflow.learn.fit_model import added_models, fit_model
 from evenflow.learn.fitted import Fitted
 from evenflow.learn.fitting import of_arrays
-from evenflow.learn.parts import added_models, fit_model
 from evenflow.recipe import Recipe
 
 

@@ -47,8 +47,8 @@ def check_model(
         The message says what was promised, what was found and what to do.
     """
     from evenflow.learn import Network, Novelty, System
+    from evenflow.learn.fit_model import fit_plug_in
     from evenflow.learn.fitting import of_arrays
-    from evenflow.learn.parts import fit_plug_in
     from evenflow.recipe import Training
 
     source = getattr(plug_in, "build", None) or plug_in.fit
