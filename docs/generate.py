@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from evenflow import registry
 from evenflow.cli import main
-from evenflow.parts import Part
+from evenflow.plugins import Part
 from evenflow.recipe import Decide, Prepare, Recipe, Training, defaults, shipped
 from evenflow.web.settings import Mail, Settings
 

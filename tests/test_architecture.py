@@ -32,7 +32,7 @@ LEVELS = [
         "text",
         "toml",
     },
-    {"recipe", "parts", "registry"},
+    {"recipe", "plugins", "registry"},
     {"datasets", "prepare", "traffic"},
     {"learn", "runtime"},
     {"judge"},
@@ -49,7 +49,7 @@ NEVER = [
     ("judge", {"runtime"}),
     ("prepare", {"datasets", "learn", "runtime", "judge"}),
     ("datasets", {"learn", "runtime", "judge"}),
-    ("traffic", {"datasets", "prepare", "recipe", "parts", "registry"}),
+    ("traffic", {"datasets", "prepare", "recipe", "plugins", "registry"}),
 ]
 # of a room that others may not enter whole, the files they may
 ONLY = {("runtime", "prepare"): "evenflow.prepare.features."}

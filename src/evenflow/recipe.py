@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 
 from evenflow import registry, toml
 from evenflow.errors import RecipeError
-from evenflow.parts import STRICT, Part, complete, validate, within
+from evenflow.plugins import STRICT, Part, complete, validate, within
 
 PLUG_INS = {
     "dataset": "datasets",

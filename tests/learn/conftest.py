@@ -14,7 +14,7 @@ from evenflow import registry
 from evenflow.learn.fit_model import fit_model
 from evenflow.learn.fitted import Fitted
 from evenflow.learn.fitting import Fitting, of_arrays
-from evenflow.parts import Part
+from evenflow.plugins import Part
 from evenflow.prepare.features import Preprocessor
 from evenflow.prepare.split import hold_out
 from evenflow.recipe import Training

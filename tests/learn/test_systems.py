@@ -13,7 +13,7 @@ from evenflow.learn import System
 from evenflow.learn.export import to_onnx
 from evenflow.learn.fit_model import fit_plug_in
 from evenflow.learn.systems.either import log_odds
-from evenflow.parts import Part
+from evenflow.plugins import Part
 from evenflow.recipe import Training
 
 

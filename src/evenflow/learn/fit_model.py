@@ -12,7 +12,7 @@ from evenflow import registry
 from evenflow.learn.balancing import Balancing
 from evenflow.learn.fitted import Fitted
 from evenflow.learn.fitting import Fitting, Rows
-from evenflow.parts import Part, configure, within
+from evenflow.plugins import Part, configure, within
 
 
 def fit_model(part: Part, task: Fitting) -> Fitted:

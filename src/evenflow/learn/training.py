@@ -29,7 +29,7 @@ from evenflow.learn.fitting import Fitting, Rows
 from evenflow.learn.log import Log
 from evenflow.learn.machine import machine, repeatable
 from evenflow.learn.trial import try_export
-from evenflow.parts import configure
+from evenflow.plugins import configure
 from evenflow.prepare.features import Preprocessor
 from evenflow.prepare.layout import Layout
 from evenflow.prepare.leaks import digest, examine, fingerprint

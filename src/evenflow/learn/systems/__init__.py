@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from evenflow.learn.fitted import Fitted
 from evenflow.learn.fitting import Fitting
-from evenflow.parts import Part, PlugIn
+from evenflow.plugins import Part, PlugIn
 
 Model = Annotated[Part, PlugIn("models")]
 """A part that is any model."""

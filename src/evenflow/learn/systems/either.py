@@ -12,7 +12,7 @@ from evenflow.decision import FLOOR, logsumexp
 from evenflow.learn.fitted import Fitted
 from evenflow.learn.fitting import Fitting
 from evenflow.learn.systems import Classifier, Model, System
-from evenflow.parts import default
+from evenflow.plugins import default
 from evenflow.progress import Epoch
 
 if TYPE_CHECKING:

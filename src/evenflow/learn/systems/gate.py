@@ -13,7 +13,7 @@ from evenflow.errors import DataError
 from evenflow.learn.fitted import Fitted
 from evenflow.learn.fitting import Fitting
 from evenflow.learn.systems import Classifier, Model, System
-from evenflow.parts import default
+from evenflow.plugins import default
 from evenflow.progress import Epoch
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from evenflow import datasets, registry, toml
 from evenflow.errors import EvenflowError, RecipeError
-from evenflow.parts import Part, part_mark
+from evenflow.plugins import Part, part_mark
 from evenflow.recipe import OPTIONAL, PLUG_INS, Recipe, tables
 from evenflow.web.datasets.explorations import Source
 
