@@ -13,7 +13,7 @@ import evenflow
 from evenflow import registry
 from evenflow.cli import main
 from evenflow.errors import EvenflowError, MissingExtraError, RecipeError
-from evenflow.learn import trial
+from evenflow.learn import export_check
 from evenflow.recipe import Recipe
 
 MODULES = {
@@ -354,7 +354,7 @@ def test_a_model_that_can_be_saved_passes_the_trial(kind, tmp_path):
     if kind != "GaussianNB":
         model["more"] = {"n_estimators": 3}
     recipe = Recipe.load("synthetic/held_model-none").with_(model=model)
-    trial.try_export(recipe, n_features=9, n_classes=3)
+    export_check.try_export(recipe, n_features=9, n_classes=3)
 
 
 def test_a_part_that_cannot_be_saved_is_refused_before_the_system_trains(

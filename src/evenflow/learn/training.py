@@ -23,12 +23,12 @@ from evenflow.errors import DataError
 from evenflow.learn.balancing import Balancing
 from evenflow.learn.calibration import MARGIN, fit_decision
 from evenflow.learn.export import to_onnx
+from evenflow.learn.export_check import try_export
 from evenflow.learn.fit_model import blamed, fit_model
 from evenflow.learn.fitted import Fitted
 from evenflow.learn.fitting import Fitting, Rows
 from evenflow.learn.log import Log
 from evenflow.learn.machine import machine, repeatable
-from evenflow.learn.trial import try_export
 from evenflow.plugins import configure
 from evenflow.prepare.features import Preprocessor
 from evenflow.prepare.layout import Layout

@@ -1,4 +1,4 @@
-"""A trial of another distribution's model, before its long training.
+"""A check that another distribution's model can be exported, before its training.
 
 A bundle holds a model as ONNX, and not every estimator can be written so. Whether it
 can is found out on a few made-up rows.
