@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evenflow.runtime import trial
+from evenflow.runtime import load_check
 from evenflow.runtime.bundle import load
 from evenflow.runtime.bundle_files import FORMAT
 from evenflow.runtime.folder import LIMITS
@@ -20,7 +20,7 @@ def verify(folder: Path) -> list[str]:
     BundleError
         A check failed; the message says which. Or the load crashed, or passed a limit.
     """
-    return trial.run(Path(folder))
+    return load_check.run(Path(folder))
 
 
 def checks(folder: Path, *, threads: int | None = None) -> list[str]:

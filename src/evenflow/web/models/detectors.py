@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from evenflow.errors import BundleError, DataError
 from evenflow.runtime import bundle as bundles
-from evenflow.runtime import trial
+from evenflow.runtime import load_check
 from evenflow.runtime.bundle import Bundle
 from evenflow.web.models.locks import Locks
 from evenflow.web.store.data_folder import Home
@@ -81,7 +81,7 @@ class Detectors:
         with self._loading.hold(key):  # of one bundle only: the others do not wait
             if (bundle := self._known(key)) is not None:
                 return bundle
-            trial.once(path)
+            load_check.once(path)
             bundle = bundles.load(path, threads=self.threads)
             with self._lock:
                 self._loaded[key] = bundle

@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 
 from evenflow.errors import BundleError
-from evenflow.runtime import trial
+from evenflow.runtime import load_check
 from evenflow.runtime.verify import checks, verify
 
 PYTHON = sys.executable
 HOSTILE = """#!{python}
 import sys
 from pathlib import Path
-from evenflow.runtime import trial, verify
+from evenflow.runtime import load_check, verify
 
 def checks(folder, threads):
     {body}
 
 verify.checks = checks
-trial.main(Path(sys.argv[-3]), int(sys.argv[-2]), int(sys.argv[-1]))
+load_check.main(Path(sys.argv[-3]), int(sys.argv[-2]), int(sys.argv[-1]))
 """
 
 
@@ -36,7 +36,7 @@ def loads_as(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         script = tmp_path / "python"
         script.write_text(HOSTILE.format(python=PYTHON, body=body))
         script.chmod(0o755)
-        monkeypatch.setattr(trial.sys, "executable", str(script))
+        monkeypatch.setattr(load_check.sys, "executable", str(script))
 
     return let
 
@@ -67,11 +67,11 @@ def test_a_load_has_its_own_limit_and_not_what_its_web_process_has_left(
     web = """
 import resource, sys
 from pathlib import Path
-from evenflow.runtime import trial
+from evenflow.runtime import load_check
 hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
 resource.setrlimit(resource.RLIMIT_DATA, (2**30, hard))
 sys.executable = sys.argv[1]
-print(*trial.run(Path(sys.argv[2])))
+print(*load_check.run(Path(sys.argv[2])))
 """
     words = [PYTHON, "-c", web, str(tmp_path / "python"), str(saved)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
@@ -81,12 +81,12 @@ print(*trial.run(Path(sys.argv[2])))
 def test_a_load_without_end_is_ended(
     saved: Path, loads_as, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trial, "BASE_S", 1)
-    monkeypatch.setattr(trial, "WAITING", 100)
+    monkeypatch.setattr(load_check, "BASE_S", 1)
+    monkeypatch.setattr(load_check, "WAITING", 100)
     loads_as("while True: pass")
     with pytest.raises(BundleError, match="took over 1 s of processor time"):
         verify(saved)
-    monkeypatch.setattr(trial, "WAITING", 1)
+    monkeypatch.setattr(load_check, "WAITING", 1)
     loads_as("import time; time.sleep(99)")
     with pytest.raises(BundleError, match="took over 1 s, expected"):
         verify(saved)
@@ -96,32 +96,32 @@ def test_a_bundle_is_tried_once_and_again_when_it_changed(
     saved: Path, tmp_path: Path, loads_as
 ) -> None:
     copy = Path(shutil.copytree(saved, tmp_path / "copy"))
-    trial._tried.clear()
-    trial.once(copy)
+    load_check._tried.clear()
+    load_check.once(copy)
     loads_as("raise SystemExit(3)")
-    trial.once(copy)
-    trial.once(saved)  # the same content
+    load_check.once(copy)
+    load_check.once(saved)  # the same content
     sums = copy / "SHA256SUMS"
     sums.write_text(sums.read_text().replace("a", "b", 1))
     for _ in range(2):
         with pytest.raises(BundleError, match="ended with code 3"):
-            trial.once(copy)
+            load_check.once(copy)
 
 
 def test_a_bundle_that_was_refused_is_not_tried_at_every_request(
     saved: Path, tmp_path: Path, loads_as, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trial._tried.clear()
+    load_check._tried.clear()
     loads_as("raise SystemExit(3)")
     with pytest.raises(BundleError):
-        trial.once(saved)
+        load_check.once(saved)
     started = time.monotonic()
     with pytest.raises(BundleError, match="code 3"):
-        trial.once(saved)
+        load_check.once(saved)
     assert time.monotonic() - started < 0.1
     monkeypatch.undo()
-    monkeypatch.setattr(trial, "REFUSED_S", 0)
-    trial.once(saved)
+    monkeypatch.setattr(load_check, "REFUSED_S", 0)
+    load_check.once(saved)
 
 
 def test_what_a_load_refuses_is_the_message_of_the_trial(
