@@ -425,7 +425,7 @@ def kept(
         with monkeypatch.context() as patch:
             patch.setattr(keep, "now", lambda: at)
             with app.extensions[KEY].database.session() as session:
-                return keep.keep(
+                return keep.keep_record(
                     session, bundle, {**example.record, **changes}, example.verdict,
                     owner_id=owner.user_id, source=source,
                 ).id  # fmt: skip

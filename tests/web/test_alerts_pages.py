@@ -312,7 +312,7 @@ def test_judged_alerts_train_the_next_model(people, app, bundle, rows, tmp_path)
     with app.extensions[KEY].database.session() as session:
         for i in np.flatnonzero([v.is_attack for v in found])[:60].tolist():
             record = test.frame.row(i, named=True)
-            kept = keep.keep(session, bundle, record, found[i],
+            kept = keep.keep_record(session, bundle, record, found[i],
                                  owner_id=viewer.user_id, source="api")  # fmt: skip
             session.flush()
             alert = session.scalars(

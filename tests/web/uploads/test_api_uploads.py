@@ -18,7 +18,7 @@ from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import queue
 from evenflow.web.store.tables import Alert, AlertNote, Job, Record, Tally
 from evenflow.web.uploads import receive
-from evenflow.web.verdicts import keep as keeping
+from evenflow.web.verdicts import keep
 
 
 @pytest.fixture
@@ -233,13 +233,13 @@ def test_a_record_sent_again_with_its_id_gives_the_same_answer_and_is_kept_once(
 def test_a_record_sent_twice_at_once_with_its_id_is_kept_once(
     app, program, monkeypatch
 ):
-    keep, both = keeping.keep, threading.Barrier(2)
+    keep_record, both = keep.keep_record, threading.Barrier(2)
 
     def slow(*args, **kwargs):
         both.wait(20)
-        return keep(*args, **kwargs)
+        return keep_record(*args, **kwargs)
 
-    monkeypatch.setattr(keeping, "keep", slow)
+    monkeypatch.setattr(keep, "keep_record", slow)
     answers = at_once(
         lambda: program.ask("POST", "/score?keep=true&id=r1", json={"record": RECORD})
     )

@@ -15,7 +15,7 @@ from evenflow.web.frame import errors
 from evenflow.web.frame.context import web
 from evenflow.web.monitor import metrics
 from evenflow.web.store.tables import Alert, Record
-from evenflow.web.verdicts import keep as keeping
+from evenflow.web.verdicts import keep
 from evenflow.web.verdicts.view import explain_record
 
 group = Group("Score", "Score records with the active model.")
@@ -70,7 +70,7 @@ def score_record(call: Call[ScoreQuery, schemas.ScoreIn]) -> dict[str, Any]:
         answer["explanation"] = view.to_dict()
     if query.keep:
         call.is_write = True
-        kept = before or keeping.keep(
+        kept = before or keep.keep_record(
             web.db(),
             bundle,
             record,
@@ -80,7 +80,7 @@ def score_record(call: Call[ScoreQuery, schemas.ScoreIn]) -> dict[str, Any]:
             view=view,
             client_id=query.id,
         )
-        if kept.values != keeping.bounded(record, bundle.schema.names):
+        if kept.values != keep.bounded(record, bundle.schema.names):
             bodies.refuse(
                 {"id": "was used for another record, expected one id for each record"}
             )
@@ -98,7 +98,7 @@ def _earlier(call: Call[ScoreQuery, schemas.ScoreIn]) -> Record | None:
     """Return what was kept when the same request came before."""
     if not call.query.keep or call.query.id is None:
         return None
-    return keeping.earlier(
+    return keep.earlier(
         web.db(), owner_id=call.caller.id, source=SOURCE, client_id=call.query.id
     )
 

@@ -121,7 +121,7 @@ def _view(bundle: Bundle, form: RecordForm, parsed: Parsed) -> VerdictView:
 
 def _kept(bundle: Bundle, record: Mapping[str, Value], view: VerdictView) -> int:
     """Keep a verdict once, however often the form is sent; return its number."""
-    kept = keep.keep(
+    kept = keep.keep_record(
         web.db(),
         bundle,
         record,

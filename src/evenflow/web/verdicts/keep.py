@@ -29,7 +29,7 @@ MOST_OTHERS, MOST_TEXT = 100, 500
 any number."""
 
 
-def keep(
+def keep_record(
     session: Session,
     bundle: Bundle,
     values: Mapping[str, Any],
