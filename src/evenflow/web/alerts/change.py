@@ -31,7 +31,7 @@ class Stale(DataError):  # noqa: N818 (a state of things, not a fault)
     """Somebody else changed the alert since it was read."""
 
 
-def change(
+def change_alert(
     session: Session,
     alert: Alert,
     user: User,

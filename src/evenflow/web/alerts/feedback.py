@@ -120,7 +120,7 @@ def sent(
 
 
 def change_of(said: Judgement, alert: Alert) -> dict[str, Any]:
-    """Return what of an alert the form changes, for :func:`alerts.change`."""
+    """Return what of an alert the form changes, for :func:`.change_alert`."""
     wanted: dict[str, Any] = {}
     if said.state and said.state != alert.state:
         wanted["state"] = said.state
@@ -140,7 +140,9 @@ def take(alert: Alert, said: Judgement) -> bool:
     wanted = change_of(said, alert)
     try:
         if wanted:
-            change.change(web.db(), alert, current_user, version=said.version, **wanted)
+            change.change_alert(
+                web.db(), alert, current_user, version=said.version, **wanted
+            )
     except change.Stale:
         web.db.rollback()
         return False

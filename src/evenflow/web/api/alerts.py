@@ -124,7 +124,7 @@ def change_alert(call: Call[Query, schemas.AlertChange], number: int) -> Respons
         if judgement != "wrong":
             bodies.refuse({"true_label": "needs the judgement `wrong`, expected both"})
     try:
-        change.change(
+        change.change_alert(
             web.db(),
             alert,
             cast("Any", call.caller),

@@ -131,7 +131,7 @@ def _all(picked: dict[int, int], action: str, label: str) -> None:
                 continue
             wanted["true_label"] = None if label == feedback.UNKNOWN else label
         try:
-            changes.change(
+            changes.change_alert(
                 web.db(), alert, current_user, version=picked[alert.id], **wanted
             )
             done += 1
