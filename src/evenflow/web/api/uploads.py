@@ -115,7 +115,7 @@ def send_upload(call: Call[SendQuery, None], job_id: str) -> Response:
             bodies.refuse({"file": "found nothing, expected a file in this field"})
         name, stream = name or file.filename or "", file.stream
     _known(call.query.bundle)
-    job = receive.receive(
+    job = receive.receive_upload(
         call.caller, name, stream, bundle=call.query.bundle, upload_id=job_id
     )
     headers = {"Location": f"/api/v1/uploads/{job.id}"}

@@ -44,7 +44,7 @@ _ID = re.compile(r"[0-9a-f]{24}")
 _META = "about.json"
 
 
-def receive(
+def receive_upload(
     user: Any,
     name: str,
     stream: Readable,

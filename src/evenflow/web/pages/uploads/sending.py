@@ -114,7 +114,7 @@ def send() -> Answer:
     if file is None or not file.filename:
         return make_response(_index("No file was chosen. Choose one to upload."), 422)
     try:
-        job = receive.receive(current_user, file.filename, file.stream)
+        job = receive.receive_upload(current_user, file.filename, file.stream)
     except StorageError:
         raise
     except EvenflowError as error:
