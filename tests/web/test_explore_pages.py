@@ -202,7 +202,7 @@ def test_an_exploration_is_kept_whole_or_not_at_all(settings):
 
     home = open_home(settings.home)
     found = explorations.look("synthetic", ())
-    explorations.keep(home, "synthetic", found)
-    kept = explorations.kept(home, "synthetic")
+    explorations.write(home, "synthetic", found)
+    kept = explorations.read(home, "synthetic")
     assert kept.exploration.overview["n_rows"] == 20_000
     assert [p.name for p in home.explore.iterdir()] == ["synthetic.json"]

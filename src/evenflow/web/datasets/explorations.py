@@ -61,7 +61,7 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Kept:
+class StoredExploration:
     """An exploration and when it was made."""
 
     found: Mapping[str, Any]
@@ -137,8 +137,8 @@ def look(
     )
 
 
-def keep(home: Home, name: str, exploration: Exploration) -> None:
-    """Write down what was found, whole or not at all.
+def write(home: Home, name: str, exploration: Exploration) -> None:
+    """Write an exploration, whole or not at all.
 
     Raises
     ------
@@ -153,12 +153,12 @@ def keep(home: Home, name: str, exploration: Exploration) -> None:
     files.write_json(_path(home, name), value)
 
 
-def kept(home: Home, name: str) -> Kept | None:
-    """Return what was found in a data set; None before anybody looked."""
+def read(home: Home, name: str) -> StoredExploration | None:
+    """Return the exploration of a data set; None if there is none."""
     path = _path(home, name)
     try:
         stamp = path.stat()
-        return _read(path, stamp.st_mtime_ns, stamp.st_size)
+        return _read_file(path, stamp.st_mtime_ns, stamp.st_size)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -167,10 +167,10 @@ def kept(home: Home, name: str) -> Kept | None:
 
 
 @lru_cache(maxsize=16)
-def _read(path: Path, changed_ns: int, size: int) -> Kept:
+def _read_file(path: Path, changed_ns: int, size: int) -> StoredExploration:
     del changed_ns, size
     value = json.loads(path.read_text(encoding="utf-8"))
-    made = Kept(
+    made = StoredExploration(
         found=value["exploration"],
         made_at=datetime.fromisoformat(value["made_at"]),
         evenflow=str(value["evenflow"]),

@@ -25,5 +25,5 @@ def run(task: Task) -> Outcome:
     task.say(step="read the files", done=0)
     found = explorations.look(name, task.settings.data_folders, on_event=task.on_event)
     task.check()
-    explorations.keep(task.home, name, found)
+    explorations.write(task.home, name, found)
     return Outcome(result={"dataset": name, "n_rows": found.overview["n_rows"]})

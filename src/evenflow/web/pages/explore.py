@@ -25,7 +25,7 @@ from evenflow.judge.pages import exploration as explore_page
 from evenflow.judge.tables import exploration as explore_grids
 from evenflow.web.charts.reports import Picture, drawn
 from evenflow.web.datasets import explorations
-from evenflow.web.datasets.explorations import Kept, Source
+from evenflow.web.datasets.explorations import Source, StoredExploration
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import as_file
 from evenflow.web.frame.permissions import audit, require
@@ -50,7 +50,7 @@ def index() -> str:
     return render_template(
         "explore/index.html",
         sources=found,
-        kept={one.name: explorations.kept(web.home, one.name) for one in found},
+        kept={one.name: explorations.read(web.home, one.name) for one in found},
     )
 
 
@@ -62,11 +62,11 @@ def show(name: str) -> str:
     if view not in VIEWS:
         abort(404)
     source = _source(name)
-    kept = explorations.kept(web.home, name)
+    kept = explorations.read(web.home, name)
     if kept is None and name == explorations.QUICK:
         exploration = explorations.look(name, web.settings.data_folders)
-        explorations.keep(web.home, name, exploration)
-        kept = explorations.kept(web.home, name)
+        explorations.write(web.home, name, exploration)
+        kept = explorations.read(web.home, name)
     job = _job(name)
     shown: dict[str, Any] = {
         "source": source,
@@ -92,7 +92,7 @@ def show(name: str) -> str:
 
 
 @lru_cache(maxsize=24)
-def _pictures(kept: Kept, view: str) -> dict[str, Picture]:
+def _pictures(kept: StoredExploration, view: str) -> dict[str, Picture]:
     make = {
         "overview": explore_page.class_pictures,
         "columns": explore_page.column_pictures,
@@ -152,7 +152,7 @@ def look(name: str) -> Answer:
 def download(name: str) -> Response:
     """Send the page in one file, to be kept."""
     _source(name)
-    kept = explorations.kept(web.home, name)
+    kept = explorations.read(web.home, name)
     if kept is None:
         abort(404)
     text = explore_page.html(kept.exploration)
