@@ -35,7 +35,7 @@ UNKNOWN = "?"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
+class FeedbackForm:
     """A form about one verdict, as it is shown or was sent."""
 
     version: int
@@ -49,14 +49,14 @@ class Judgement:
     """Somebody else changed the alert since the person saw it."""
 
 
-def of_alert(alert: Alert | None) -> Judgement:
+def of_alert(alert: Alert | None) -> FeedbackForm:
     """Return the form as it is shown first."""
     if alert is None:
-        return Judgement(version=0)
+        return FeedbackForm(version=0)
     label = alert.true_label or ""
     if alert.judgement == "wrong" and not label:
         label = UNKNOWN
-    return Judgement(
+    return FeedbackForm(
         version=alert.version,
         state=alert.state,
         judgement=alert.judgement or "",
@@ -66,7 +66,7 @@ def of_alert(alert: Alert | None) -> Judgement:
 
 def sent(
     form: Mapping[str, str], classes: list[str], *, label: str, has_state: bool
-) -> Judgement:
+) -> FeedbackForm:
     """Return what was sent, with what is wrong about it.
 
     Parameters
@@ -109,7 +109,7 @@ def sent(
         )
     number = typed["version"]
     is_number = number.isascii() and number.isdigit() and len(number) < 10
-    return Judgement(
+    return FeedbackForm(
         version=int(number) if is_number else 0,
         state=typed["state"] if has_state else "",
         judgement=typed["judgement"],
@@ -119,35 +119,35 @@ def sent(
     )
 
 
-def change_of(said: Judgement, alert: Alert) -> dict[str, Any]:
+def change_of(form: FeedbackForm, alert: Alert) -> dict[str, Any]:
     """Return what of an alert the form changes, for :func:`.change_alert`."""
     wanted: dict[str, Any] = {}
-    if said.state and said.state != alert.state:
-        wanted["state"] = said.state
+    if form.state and form.state != alert.state:
+        wanted["state"] = form.state
     before = of_alert(alert)
-    if (said.judgement, _class(said)) != (before.judgement, _class(before)):
-        wanted["judgement"] = said.judgement
-        if said.judgement == "wrong" and said.true_label != UNKNOWN:
-            wanted["true_label"] = said.true_label
+    if (form.judgement, _class(form)) != (before.judgement, _class(before)):
+        wanted["judgement"] = form.judgement
+        if form.judgement == "wrong" and form.true_label != UNKNOWN:
+            wanted["true_label"] = form.true_label
     return wanted
 
 
-def take(alert: Alert, said: Judgement) -> bool:
+def take(alert: Alert, form: FeedbackForm) -> bool:
     """Do what a form says and commit it; False if it was about an older version.
 
     A note alone is always taken: notes do not overwrite each other.
     """
-    wanted = change_of(said, alert)
+    wanted = change_of(form, alert)
     try:
         if wanted:
             change.change_alert(
-                web.db(), alert, current_user, version=said.version, **wanted
+                web.db(), alert, current_user, version=form.version, **wanted
             )
     except change.Stale:
         web.db.rollback()
         return False
-    if said.note:
-        add_note(alert, said.note, current_user)
+    if form.note:
+        add_note(alert, form.note, current_user)
     web.db.commit()
     return True
 
@@ -219,5 +219,5 @@ def classes_of(bundle: str, label: str) -> list[str]:
         return list(dict.fromkeys((BENIGN, label)))
 
 
-def _class(said: Judgement) -> str:
-    return said.true_label if said.judgement == "wrong" else ""
+def _class(form: FeedbackForm) -> str:
+    return form.true_label if form.judgement == "wrong" else ""

@@ -172,11 +172,11 @@ def change(number: int) -> Answer:
     """Take a new state, a judgement, a note."""
     alert: Alert = found_or_404(Alert, number)
     classes = feedback.classes_of(alert.bundle, alert.label)
-    said = feedback.sent(request.form, classes, label=alert.label, has_state=True)
-    if said.errors:
-        return _page(alert, said)
-    if not feedback.take(alert, said):
-        return _page(found_or_404(Alert, number), said, is_stale=True)
+    form = feedback.sent(request.form, classes, label=alert.label, has_state=True)
+    if form.errors:
+        return _page(alert, form)
+    if not feedback.take(alert, form):
+        return _page(found_or_404(Alert, number), form, is_stale=True)
     flash("Saved.", "success")
     return redirect(url_for(".show", number=number), code=303)
 
@@ -206,7 +206,9 @@ def export() -> Response:
     return attachment(body, f"labelled.{kind}")
 
 
-def _page(alert: Alert, said: feedback.Judgement, *, is_stale: bool = False) -> Answer:
+def _page(
+    alert: Alert, form: feedback.FeedbackForm, *, is_stale: bool = False
+) -> Answer:
     kept = alert.record.view if alert.record is not None else None
     found = stored.of_row(alert, kept)
     # the notes' writers in one query, not one each
@@ -220,14 +222,14 @@ def _page(alert: Alert, said: feedback.Judgement, *, is_stale: bool = False) -> 
         "alerts/show.html",
         alert=alert,
         stored=found,
-        said=said,
+        form=form,
         is_stale=is_stale,
         classes=feedback.classes_of(alert.bundle, alert.label),
         unknown=feedback.UNKNOWN,
         following=_following(alert),
     )
     response = make_response(page)
-    if is_stale or said.errors:
+    if is_stale or form.errors:
         response.status_code = 409 if is_stale else 422
     return response
 

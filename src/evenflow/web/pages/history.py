@@ -22,7 +22,7 @@ from sqlalchemy.orm import defer, joinedload
 from werkzeug.wrappers import Response as Answer
 
 from evenflow.schema import BENIGN
-from evenflow.web.alerts import feedback as judgements
+from evenflow.web.alerts import feedback as alert_feedback
 from evenflow.web.frame import lists
 from evenflow.web.frame.download import (
     MOST_DOWNLOADED,
@@ -101,7 +101,7 @@ def download() -> Response:
 def show(number: int) -> Answer:
     """Show one verdict, why, and what to do."""
     record: Record = found_or_404(Record, number)
-    return _page(record, judgements.of_alert(record.alert))
+    return _page(record, alert_feedback.of_alert(record.alert))
 
 
 @bp.post("/<int:number>/feedback")
@@ -109,20 +109,22 @@ def show(number: int) -> Answer:
 def feedback(number: int) -> Answer:
     """Take what a person says of a verdict."""
     record: Record = found_or_404(Record, number)
-    classes = judgements.classes_of(record.bundle, record.label)
-    said = judgements.sent(request.form, classes, label=record.label, has_state=False)
-    if said.errors:
-        return _page(record, said)
-    if not said.judgement and not said.note:
+    classes = alert_feedback.classes_of(record.bundle, record.label)
+    form = alert_feedback.sent(
+        request.form, classes, label=record.label, has_state=False
+    )
+    if form.errors:
+        return _page(record, form)
+    if not form.judgement and not form.note:
         flash(
             "No feedback was given: choose right or wrong, or write a note.", "warning"
         )
         return redirect(url_for(".show", number=number), code=303)
-    if record.label == BENIGN and said.judgement == "wrong" and record.alert is None:
-        said = replace(said, state="new")  # a missed attack is for the queue
-    alert = judgements.alert_of(record)
-    if not judgements.take(alert, said):
-        return _page(found_or_404(Record, number), said, is_stale=True)
+    if record.label == BENIGN and form.judgement == "wrong" and record.alert is None:
+        form = replace(form, state="new")  # a missed attack is for the queue
+    alert = alert_feedback.alert_of(record)
+    if not alert_feedback.take(alert, form):
+        return _page(found_or_404(Record, number), form, is_stale=True)
     flash(
         "Thank you: the feedback is stored with the record, for the next training.",
         "success",
@@ -131,7 +133,7 @@ def feedback(number: int) -> Answer:
 
 
 def _page(
-    record: Record, said: judgements.Judgement, *, is_stale: bool = False
+    record: Record, form: alert_feedback.FeedbackForm, *, is_stale: bool = False
 ) -> Answer:
     found = stored.of_row(record, record.view)
     page = render_template(
@@ -139,14 +141,14 @@ def _page(
         record=record,
         alert=record.alert,
         stored=found,
-        said=said,
+        form=form,
         is_stale=is_stale,
-        classes=judgements.classes_of(record.bundle, record.label),
-        unknown=judgements.UNKNOWN,
+        classes=alert_feedback.classes_of(record.bundle, record.label),
+        unknown=alert_feedback.UNKNOWN,
         is_mine=record.owner_id == current_user.id,
     )
     response = make_response(page)
-    if is_stale or said.errors:
+    if is_stale or form.errors:
         response.status_code = 409 if is_stale else 422
     return response
 
