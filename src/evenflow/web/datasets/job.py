@@ -22,7 +22,7 @@ def run(task: Task) -> Outcome:
         What was found cannot be kept.
     """
     name = str(task.payload["dataset"])
-    task.say(step="read the files", done=0)
+    task.set_progress(step="read the files", done=0)
     found = explorations.look(name, task.settings.data_folders, on_event=task.on_event)
     task.check()
     explorations.write(task.home, name, found)

@@ -106,11 +106,11 @@ class Lease:
 
     def is_ours(self) -> bool:
         """Return whether the job is still this worker's, asked of the database now."""
-        said = self._try(lambda s: queue.renew(s, self._job, self._lease_s, None))
-        return isinstance(said, bool)
+        answer = self._try(lambda s: queue.renew(s, self._job, self._lease_s, None))
+        return isinstance(answer, bool)
 
-    def say(self, progress: dict[str, Any]) -> None:
-        """Keep that for the next renewal."""
+    def set_progress(self, progress: dict[str, Any]) -> None:
+        """Set the progress that the next renewal stores."""
         self._progress, self._is_new = progress, True
 
     def _keep(self) -> None:
@@ -128,15 +128,15 @@ class Lease:
             if not self._is_new and at - renewed < min(RENEW_S, self._lease_s / 4):
                 continue
             progress, self._is_new = (self._progress if self._is_new else None), False
-            said = self._try(
+            answer = self._try(
                 lambda s, p=progress: queue.renew(s, self._job, self._lease_s, p)  # type: ignore[misc]
             )
-            if isinstance(said, _Away):
+            if isinstance(answer, _Away):
                 self._is_new = self._is_new or progress is not None
                 continue
             renewed = at
-            self._is_stopped = self._is_stopped or bool(said)
-            if said is None:
+            self._is_stopped = self._is_stopped or bool(answer)
+            if answer is None:
                 self._is_lost = True
                 return
 
@@ -164,8 +164,8 @@ class Task:
     database: Database
     detectors: Detectors
     lease: Lease
-    said: dict[str, Any] = field(default_factory=dict)
-    """The progress as it is shown."""
+    progress: dict[str, Any] = field(default_factory=dict)
+    """As pages show it."""
 
     @property
     def payload(self) -> dict[str, Any]:
@@ -191,16 +191,16 @@ class Task:
             Let them pass: the worker knows what to do.
         """
         if isinstance(event, Progress):
-            self.say(**asdict(event))
+            self.set_progress(**asdict(event))
         elif isinstance(event, Epoch):
             # an epoch without validation rows has NaN there, which no JSON knows
-            told = {k: None if v != v else v for k, v in asdict(event).items()}
-            self.say(epochs=[*self.said.get("epochs", ()), told])
+            values = {k: None if v != v else v for k, v in asdict(event).items()}
+            self.set_progress(epochs=[*self.progress.get("epochs", ()), values])
         elif isinstance(event, Note):
-            notes = [*self.said.get("notes", ()), event.text]
-            self.say(notes=notes[-MOST_NOTES:])
+            notes = [*self.progress.get("notes", ()), event.text]
+            self.set_progress(notes=notes[-MOST_NOTES:])
 
-    def say(self, **values: Any) -> None:
+    def set_progress(self, **values: Any) -> None:
         """Set some of the progress, any JSON values; end the job if it must.
 
         Raises
@@ -208,8 +208,8 @@ class Task:
         Stopped, Leaving, LeaseLost
             Let them pass.
         """
-        self.said.update(values)
-        self.lease.say(dict(self.said))
+        self.progress.update(values)
+        self.lease.set_progress(dict(self.progress))
         self.lease.check()
 
     def check(self) -> None:

@@ -223,7 +223,7 @@ def _state(job: Job) -> dict[str, Any]:
     ahead = manage.before(web.db(), job) if job.state == "queued" else 0
     return {
         "job": job,
-        "said": job.progress or {},
+        "job_progress": job.progress or {},
         "epochs": manage.epochs(job),
         "ahead": ahead,
         "trainings": manage,

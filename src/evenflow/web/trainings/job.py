@@ -61,7 +61,7 @@ def run(task: Task) -> Outcome:
     output = task.home.bundles / name
     if not experiment.is_done(output, recipe):  # a worker may have died after that
         _train(task, recipe, output)
-    task.say(step="check the model", done=0)
+    task.set_progress(step="check the model", done=0)
     bundle = task.detectors.load(name)
 
     def store(session: Session) -> None:
@@ -77,7 +77,7 @@ def run(task: Task) -> Outcome:
                 )
             )
 
-    return Outcome(result=_result(name, recipe, bundle, task.said), store=store)
+    return Outcome(result=_result(name, recipe, bundle, task.progress), store=store)
 
 
 def _recipe(said: Any) -> Recipe:
@@ -112,7 +112,7 @@ def _train(task: Task, recipe: Recipe, output: Path) -> None:
                     "another worker is still training this and does not stop; expected "
                     "its lock to be released. Resume the experiment later"
                 ) from error
-            task.say(step="wait for the previous worker", done=0)
+            task.set_progress(step="wait for the previous worker", done=0)
             time.sleep(RETRY_S)
 
 
@@ -132,7 +132,7 @@ def listener(task: Task) -> Callable[[Event], None]:
             value = {k: _finite(v) for k, v in asdict(event).items()}
             kept = [e for e in epochs if e["number"] < event.number]
             epochs[:] = thinned([*kept, value])
-            task.say(epochs=list(epochs))
+            task.set_progress(epochs=list(epochs))
             return
         if isinstance(event, Progress) and event.unit == "step":
             if event.total is None:
@@ -140,11 +140,11 @@ def listener(task: Task) -> Callable[[Event], None]:
                 steps.append({"name": event.step, "seconds": None})
             elif steps and steps[-1]["name"] == event.step:
                 steps[-1]["seconds"] = round(time.monotonic() - began, 2)
-            task.said["steps"] = [dict(step) for step in steps]
+            task.progress["steps"] = [dict(step) for step in steps]
         task.on_event(event)
 
     if epochs:
-        task.said["epochs"] = list(epochs)
+        task.progress["epochs"] = list(epochs)
     return heard
 
 

@@ -57,7 +57,7 @@ def run(task: Task) -> Outcome:
             "scored. Upload it again"
         )
     bundle_name = str(task.payload["bundle"])
-    task.say(step="load the model", done=0)
+    task.set_progress(step="load the model", done=0)
     bundle = task.detectors.load(bundle_name)
     task.check()
     _emptied(task.results)
@@ -73,7 +73,7 @@ def run(task: Task) -> Outcome:
             limits=limits(task.settings.max_rows, task.settings.max_unpacked_mb),
             on_event=_scaled(task.on_event),
         )
-        task.say(step="store", done=summary.read, total=summary.read)
+        task.set_progress(step="store", done=summary.read, total=summary.read)
         path = task.results / FILE
         results = Results(path, bundle.schema.classes)
         lines = likeliest(path, task.settings.alerts_per_upload)
