@@ -54,7 +54,7 @@ def single(n):
 def test_pushes_add_up_to_what_the_model_says(model, rows):
     X, _ = rows
     found = tree_shap(to_onnx(model), X[0], X[300:340], single(5), CLASSES)
-    assert found.base + sum(found.pushes.values()) == pytest.approx(found.value)
+    assert found.base + sum(found.contributions.values()) == pytest.approx(found.value)
     proba = np.exp(model.log_proba(X[:1]))[0]
     if "votes" in found.quantity:
         assert found.value == pytest.approx(1 - proba[0], abs=1e-5)
@@ -93,7 +93,9 @@ def test_values_are_of_the_bundles_classes_whichever_had_training_rows(
     explained = set()
     for x, log_p in zip(X[:20], log_proba, strict=True):
         found = tree_shap(data, x, background, single(5), classes)
-        assert found.base + sum(found.pushes.values()) == pytest.approx(found.value)
+        assert found.base + sum(found.contributions.values()) == pytest.approx(
+            found.value
+        )
         if name == "lightgbm":
             called = 1 + int(log_p[1:].argmax())
             explained.add(called)
@@ -122,7 +124,7 @@ def test_boosted_trees_are_explained_as_the_decision_reads_them(rows):
             )  # fmt: skip
             assert found.quantity == f"log odds of {CLASSES[attack]} against benign"
             assert found.value == pytest.approx(z[attack] - z[0], abs=1e-4)
-            total = found.base + sum(found.pushes.values())
+            total = found.base + sum(found.contributions.values())
             assert total == pytest.approx(found.value)
         likeliest = tree_shap(
             data, x, background, single(5), CLASSES, decision=decision
@@ -151,7 +153,7 @@ def test_they_are_the_average_over_every_order_of_columns(model, rows):
         # the record's own row picks the class that is explained
         return tree_shap(data, x, mixed, groups, CLASSES).base
 
-    found = tree_shap(data, x, z, groups, CLASSES).pushes
+    found = tree_shap(data, x, z, groups, CLASSES).contributions
     for name in groups:
         steps = [
             value(frozenset(order[: k + 1])) - value(frozenset(order[:k]))
@@ -174,7 +176,9 @@ def test_they_agree_with_the_shap_package(rows):
     )
     each = np.asarray(explainer.shap_values(X[7:8])).reshape(5, 3)
     theirs = each[:, 1:].sum(axis=1)
-    assert list(found.pushes.values()) == pytest.approx(theirs.tolist(), abs=1e-5)
+    assert list(found.contributions.values()) == pytest.approx(
+        theirs.tolist(), abs=1e-5
+    )
 
 
 def test_a_model_without_trees_is_refused_with_the_way_out():

@@ -153,12 +153,16 @@ def test_the_explanation_is_the_runtimes(
     for e in examples(bundle, per_class=1):
         expected = explain(bundle, bundle.golden, e.row)
         view = views[e.label]
-        assert [p.column for p in view.pushes] == [
+        assert [p.column for p in view.contributions] == [
             c.column for c in expected.contributions
         ]
-        assert [p.push for p in view.pushes] == [c.push for c in expected.contributions]
-        assert list(view.turning) == [form.label(name) for name in expected.turning]
-        assert all(p.label == form.label(p.column) for p in view.pushes)
+        assert [p.push for p in view.contributions] == [
+            c.push for c in expected.contributions
+        ]
+        assert list(view.counterfactual) == [
+            form.label(name) for name in expected.turning
+        ]
+        assert all(p.label == form.label(p.column) for p in view.contributions)
         assert math.isclose(view.probability, e.verdict.probability, rel_tol=1e-4)
 
 
@@ -167,35 +171,37 @@ def test_pushes_are_told_in_words_with_units_the_strongest_first(
 ) -> None:
     attack = views["u2r"]
     assert 1 <= len(attack.top) <= 5
-    strength = [abs(p.push) for p in attack.pushes]
+    strength = [abs(p.push) for p in attack.contributions]
     assert strength == sorted(strength, reverse=True)
-    shell = next(p for p in attack.pushes if p.column == "root_shell")
+    shell = next(p for p in attack.contributions if p.column == "root_shell")
     assert shell.sentence == (
         "Root shell obtained: yes, where similar benign traffic has no. "
         "This speaks for an attack."
     )
-    size = next(p for p in attack.pushes if p.column == "src_bytes")
+    size = next(p for p in attack.contributions if p.column == "src_bytes")
     assert size.value.endswith(" bytes")
-    assert attack.turning_text.startswith("With benign values in ")
-    assert attack.turning_text.endswith(" it would be called benign.")
+    assert attack.counterfactual_text.startswith("With benign values in ")
+    assert attack.counterfactual_text.endswith(" it would be called benign.")
 
 
 def test_values_of_a_category_are_told_with_what_they_mean(
     views: dict[str, VerdictView],
 ) -> None:
-    flags = [p for v in views.values() for p in v.pushes if p.column == "flag"]
+    flags = [p for v in views.values() for p in v.contributions if p.column == "flag"]
     assert flags
     assert all("(" in p.value and "(" in p.normal for p in flags)
 
 
 def test_of_many_turning_columns_a_few_are_named(bundle: Bundle) -> None:
     view = of_verdict(NSL, verdict("dos", 5))
-    assert view.turning_text == ""
-    one = dataclasses.replace(view, turning=("A",))
-    assert one.turning_text.startswith("With benign values in \u201cA\u201d it would")
-    many = dataclasses.replace(view, turning=tuple("ABCDEFG"))
-    assert "7 columns together, among them \u201cA\u201d" in many.turning_text
-    assert "\u201cE\u201d" not in many.turning_text
+    assert view.counterfactual_text == ""
+    one = dataclasses.replace(view, counterfactual=("A",))
+    assert one.counterfactual_text.startswith(
+        "With benign values in \u201cA\u201d it would"
+    )
+    many = dataclasses.replace(view, counterfactual=tuple("ABCDEFG"))
+    assert "7 columns together, among them \u201cA\u201d" in many.counterfactual_text
+    assert "\u201cE\u201d" not in many.counterfactual_text
 
 
 def test_a_row_like_any_normal_one_has_nothing_to_explain(bundle: Bundle) -> None:
@@ -203,7 +209,7 @@ def test_a_row_like_any_normal_one_has_nothing_to_explain(bundle: Bundle) -> Non
     calm = int(np.flatnonzero(~scores.is_attack)[0])
     view = explain_record(bundle, bundle.reference.frame.row(calm, named=True))
     assert view.is_explained
-    assert view.pushes == view.top == view.turning == ()
+    assert view.contributions == view.top == view.counterfactual == ()
     assert view.chart is None
     assert view.chart_alt == ""
     assert any("equals a benign record" in note for note in view.notes)
@@ -241,7 +247,7 @@ def test_the_chart_has_no_colours_of_its_own_and_is_drawn(
     assert chart["width"] == "container"
     assert "title" not in chart, "the page's own heading names it"
     bars = chart["data"]["values"]
-    assert [b["push"] for b in bars] == [p.push for p in view.pushes[:12]]
+    assert [b["push"] for b in bars] == [p.push for p in view.contributions[:12]]
     assert len({b["bar"] for b in bars}) == len(bars)
     drawn = {**chart, "width": 400, "config": theme.config()}
     svg = vl_convert.vegalite_to_svg(json.dumps(drawn))
@@ -253,7 +259,7 @@ def test_the_chart_has_no_colours_of_its_own_and_is_drawn(
 
 def test_the_chart_is_told_to_who_cannot_see_it(views: dict[str, VerdictView]) -> None:
     view = views["dos"]
-    first = next(p for p in view.pushes if p.push > 0)
+    first = next(p for p in view.contributions if p.push > 0)
     assert "towards attack, most of all " + first.label in view.chart_alt
 
 
@@ -279,12 +285,13 @@ def test_a_record_may_be_text_and_lack_values(bundle: Bundle) -> None:
     record = examples(bundle, per_class=1)[2].record
     as_text = {n: str(v) for n, v in record.items()} | {"more": "x"}
     assert (
-        explain_record(bundle, as_text).pushes == explain_record(bundle, record).pushes
+        explain_record(bundle, as_text).contributions
+        == explain_record(bundle, record).contributions
     )
     gap = {**record, "count": None, "service": ""}
     view = explain_record(bundle, gap)
     assert view.label == bundle.decide_record(gap).label
-    missing = [p for p in view.pushes if p.column in ("count", "service")]
+    missing = [p for p in view.contributions if p.column in ("count", "service")]
     assert all(p.value == "missing" for p in missing)
 
 
@@ -313,4 +320,4 @@ def test_the_view_is_plain_json(views: dict[str, VerdictView]) -> None:
         value = view.to_dict()
         assert json.loads(json.dumps(value, allow_nan=False)) == value
         assert VerdictView.from_dict(json.loads(json.dumps(value))) == view
-        assert value["explanation"]["text"] == view.turning_text
+        assert value["explanation"]["text"] == view.counterfactual_text

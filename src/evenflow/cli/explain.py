@@ -129,12 +129,14 @@ def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
             "column": name,
             "value": _plain(record.frame[name][0]),
             "normal_value": _typical(bundle.reference.frame[name]),
-            "push": push,
+            "push": contribution,
             "unit": schema.column(name).unit,
             "description": schema.column(name).description,
         }
-        for name, push in sorted(found.pushes.items(), key=lambda p: -abs(p[1]))
-        if push
+        for name, contribution in sorted(
+            found.contributions.items(), key=lambda p: -abs(p[1])
+        )
+        if contribution
     ]
     lines = [
         f"Called {verdict.label}: probability of attack {verdict.probability:.3g}, "

@@ -57,7 +57,7 @@ class TreeShap:
     """Of the record; ``base`` plus all contributions."""
     base: float
     """Mean over the background rows."""
-    pushes: dict[str, float]
+    contributions: dict[str, float]
     """Column -> exact Shapley value; above 0 is towards attack."""
 
 
@@ -124,15 +124,17 @@ def tree_shap(
     column = np.full(x.shape[0], -1, dtype=np.int64)
     for k, name in enumerate(names):
         column[np.asarray(groups[name], dtype=np.int64)] = k
-    pushes = np.zeros(len(names))
+    contributions = np.zeros(len(names))
     for tree in trees:
-        _walk(tree, tree.value @ weights, x, background, column, pushes)
+        _walk(tree, tree.value @ weights, x, background, column, contributions)
     values = totals @ weights + constant
     return TreeShap(
         quantity=quantity,
         value=float(values[0]),
         base=float(values[1:].mean()),
-        pushes=dict(zip(names, (pushes / len(background)).tolist(), strict=True)),
+        contributions=dict(
+            zip(names, (contributions / len(background)).tolist(), strict=True)
+        ),
     )
 
 
@@ -238,9 +240,9 @@ def _walk(
     x: NDArray[np.float32],
     background: NDArray[np.float32],
     column: NDArray[np.int64],
-    pushes: NDArray[np.float64],
+    contributions: NDArray[np.float64],
 ) -> None:
-    """Add one tree's Shapley values, summed over the background rows, to ``pushes``.
+    """Add one tree's Shapley values, summed over background rows, to ``contributions``.
 
     A leaf is reached when the columns in ``ours`` are the record's and those in
     ``theirs`` a background row's; rows that agree so far walk together.
@@ -256,9 +258,9 @@ def _walk(
             a, b, total = len(ours), len(theirs), value[node] * len(rows)
             if total:
                 for k in ours:
-                    pushes[k] += total * _weight(a - 1, b)
+                    contributions[k] += total * _weight(a - 1, b)
                 for k in theirs:
-                    pushes[k] -= total * _weight(a, b - 1)
+                    contributions[k] -= total * _weight(a, b - 1)
             continue
         k, edge = int(column[feature]), tree.threshold[node]
         low, high = int(tree.low[node]), int(tree.high[node])

@@ -2,7 +2,7 @@
 
 Each column of the record is replaced by the value of the nearest normal record, and
 the change of the model's log odds of attack is measured; in every order of columns,
-by sampling, so that columns that say the same share what they push and the pushes
+by sampling, so that columns that say the same share a contribution, and contributions
 sum to the whole difference. It needs the bundle alone: no gradient, no training row
 beyond the reference rows, whatever the model is.
 
@@ -45,7 +45,7 @@ def explain(bundle: Bundle, table: Table, row: int, *, seed: int = 0) -> Explana
     row : int
         Number of the row, counted from 0.
     seed : int
-        Seed of the orders sampled: the same seed gives the same pushes.
+        Seed of the orders sampled: the same seed gives the same contributions.
 
     Raises
     ------

@@ -109,10 +109,10 @@ class Explanation:
         }
 
 
-def n_mentioned(pushes: Sequence[float]) -> int:
-    """Return how many of the pushes, the strongest first, are worth a sentence."""
-    least = SLIGHT * max((abs(push) for push in pushes), default=0.0)
-    return sum(abs(push) > least for push in pushes[:SHOWN])
+def n_mentioned(contributions: Sequence[float]) -> int:
+    """Return how many of the contributions, the largest first, are worth a sentence."""
+    least = SLIGHT * max((abs(c) for c in contributions), default=0.0)
+    return sum(abs(c) > least for c in contributions[:SHOWN])
 
 
 def said(value: float | str | None, unit: str) -> str:

@@ -84,7 +84,7 @@ def test_an_example_of_each_class_is_judged_with_reasons_and_a_drawing(visit):
         expect(page.get_by_role("region", name="Verdict")).to_be_visible()
         expect(page.get_by_role("heading", name="What to do next")).to_be_visible()
         if number:  # what normal traffic differs in from itself may be nothing
-            assert page.locator(".pushes li").count() >= 1
+            assert page.locator(".contributions li").count() >= 1
             chart_is_drawn(page)
 
 

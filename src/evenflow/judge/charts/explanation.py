@@ -1,4 +1,4 @@
-"""Chart of an explanation: how far each column pushed the verdict."""
+"""Chart of an explanation: how far each column moved the verdict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHOWN = 12
 """Columns in the chart; the table holds all of them."""
 
 
-def pushes(
+def contribution_bars(
     contributions: Sequence[Mapping[str, Any]], *, quantity: str, title: str = ""
 ) -> Chart:
     """Return bars to the right for attack, to the left for benign."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evenflow.judge.charts.explanation import pushes
+from evenflow.judge.charts.explanation import contribution_bars
 from evenflow.judge.pages import page
 from evenflow.judge.tables.explanation import contributions
 from evenflow.schema import synthetic_warning
@@ -27,7 +27,9 @@ def html(
     """
     verdict = explanation["verdict"]
     likely = max(verdict["classes"].items(), key=lambda pair: pair[1])
-    chart = pushes(explanation["contributions"], quantity=explanation["quantity"])
+    chart = contribution_bars(
+        explanation["contributions"], quantity=explanation["quantity"]
+    )
     words = "Bars: contribution of each column; also in the table."
     return page.render(
         "explanation.html",
@@ -46,6 +48,6 @@ def html(
             ("likeliest class", likely[0], f"{likely[1]:.1%}"),
         ],
         text=explanation["text"],
-        chart=page.figures([("pushes", chart, words)])["pushes"],
+        chart=page.figures([("contributions", chart, words)])["contributions"],
         contributions=contributions(explanation),
     )

@@ -1,4 +1,4 @@
-"""Table of an explanation: every column that differs from normal traffic."""
+"""Table of an explanation: every column that differs from benign traffic."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from evenflow.judge.tables.grid import Grid, numbers, text
 
 
 def contributions(explanation: Mapping[str, Any]) -> Grid:
-    """Return each column's value, that of normal traffic, and its contribution."""
+    """Return each column's value, that of benign traffic, and its contribution."""
     return Grid(
-        title="Every column that differs from normal traffic",
-        note=f"{explanation['method']}; pushes in {explanation['quantity']}",
+        title="Every column that differs from benign traffic",
+        note=f"{explanation['method']}; contributions in {explanation['quantity']}",
         columns=(
-            *text("column", "this record", "normal traffic"),
-            *numbers("push"),
+            *text("column", "this record", "benign traffic"),
+            *numbers("contribution"),
             *text("meaning"),
         ),
         rows=tuple(

@@ -1,4 +1,4 @@
-"""The pushes of an explanation as a Vega-Lite specification for a page.
+"""The contributions of an explanation as a Vega-Lite specification for a page.
 
 Colours are the theme's: bars take its first colour, those towards attack the style
 ``here``. The side of the axis tells them apart too, so colour carries nothing alone.
@@ -14,23 +14,23 @@ from evenflow.web.charts.spec import chart, filtered_bars, nominal, quantitative
 
 TOWARDS, AWAY = "towards attack", "towards benign"
 Bar = tuple[str, str, str, float]
-"""Label, value of the record, value of normal traffic, push."""
+"""Label, value of the record, value of benign traffic, contribution."""
 NAMED = 3
 """Columns the text alternative names."""
 
 
-def pushes_chart(pushes: Sequence[Bar]) -> dict[str, Any] | None:
-    """Return bars of the strongest pushes; None if there are none."""
+def contributions_chart(contributions: Sequence[Bar]) -> dict[str, Any] | None:
+    """Return bars of the largest contributions; None if there are none."""
     bars: list[dict[str, Any]] = [
         {
             "bar": f"{label}: {value.split(' (')[0]}",  # short: the tooltip has all
             "column": label,
             "value": value,
             "normal": normal,
-            "push": push,
-            "direction": TOWARDS if push > 0 else AWAY,
+            "push": contribution,
+            "direction": TOWARDS if contribution > 0 else AWAY,
         }
-        for label, value, normal, push in pushes[:BARS]
+        for label, value, normal, contribution in contributions[:BARS]
     ]
     if not bars:
         return None
@@ -56,20 +56,20 @@ def pushes_chart(pushes: Sequence[Bar]) -> dict[str, Any] | None:
                 nominal("value", title="this record"),
                 nominal("normal", title="benign traffic"),
                 quantitative("push", format="+.2f"),
-                nominal("direction", title="pushes"),
+                nominal("direction", title="direction"),
             ],
         },
         layer=layer,
     )
 
 
-def pushes_alt(pushes: Sequence[tuple[str, float]]) -> str:
+def contributions_alt(contributions: Sequence[tuple[str, float]]) -> str:
     """Return what the chart shows, for who cannot see it."""
-    if not pushes:
+    if not contributions:
         return ""
     sides = []
     for side, is_side in ((TOWARDS, True), (AWAY, False)):
-        named = [label for label, push in pushes if (push > 0) == is_side][:NAMED]
+        named = [label for label, c in contributions if (c > 0) == is_side][:NAMED]
         if named:
             sides.append(f"{side}, most of all {', '.join(named)}")
     return f"Bars: the contribution of each column; {'; '.join(sides)}."

@@ -22,7 +22,7 @@ from evenflow.runtime.explain import explain
 from evenflow.runtime.explanation import Contribution, Explanation, n_mentioned, said
 from evenflow.schema import Column, Schema, Table
 from evenflow.web.charts.daily import class_shares
-from evenflow.web.charts.verdict import pushes_alt, pushes_chart
+from evenflow.web.charts.verdict import contributions_alt, contributions_chart
 from evenflow.web.knowledge import Knowledge, about
 from evenflow.web.record_form import groups, words
 from evenflow.web.record_form.fields import Value, is_yes_no, read
@@ -52,7 +52,7 @@ class ClassShare:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Push:
+class ShownContribution:
     """The contribution of one column, compared with similar benign traffic."""
 
     column: str
@@ -102,10 +102,10 @@ class VerdictView:
     is_synthetic: bool
     notes: tuple[str, ...]
     """Warnings about this verdict: synthetic rows, nothing to compare."""
-    pushes: tuple[Push, ...] = ()
+    contributions: tuple[ShownContribution, ...] = ()
     """Every column that differs from benign traffic, the strongest first; empty if the
     verdict is not explained."""
-    turning: tuple[str, ...] = ()
+    counterfactual: tuple[str, ...] = ()
     """Labels of the counterfactual columns: with benign values the verdict changes."""
     is_explained: bool = False
 
@@ -144,19 +144,21 @@ class VerdictView:
         return about(self.label)
 
     @property
-    def top(self) -> tuple[Push, ...]:
+    def top(self) -> tuple[ShownContribution, ...]:
         """The contributions worth a sentence."""
-        return self.pushes[: n_mentioned([p.push for p in self.pushes])]
+        return self.contributions[: n_mentioned([c.push for c in self.contributions])]
 
     @property
     def chart(self) -> dict[str, Any] | None:
         """The contributions as a Vega-Lite specification without colours of its own."""
-        return pushes_chart([(p.label, p.value, p.normal, p.push) for p in self.pushes])
+        return contributions_chart(
+            [(c.label, c.value, c.normal, c.push) for c in self.contributions]
+        )
 
     @property
     def chart_alt(self) -> str:
         """The text alternative of the chart."""
-        return pushes_alt([(p.label, p.push) for p in self.pushes])
+        return contributions_alt([(c.label, c.push) for c in self.contributions])
 
     @property
     def classes_chart(self) -> dict[str, Any] | None:
@@ -167,12 +169,12 @@ class VerdictView:
         return class_shares(shares, self.knowledge.name)
 
     @property
-    def turning_text(self) -> str:
+    def counterfactual_text(self) -> str:
         """The counterfactual in words, or empty."""
-        if not self.turning:
+        if not self.counterfactual:
             return ""
-        n = len(self.turning)
-        names = _joined([f"\u201c{name}\u201d" for name in self.turning[:NAMED]])
+        n = len(self.counterfactual)
+        names = _joined([f"\u201c{name}\u201d" for name in self.counterfactual[:NAMED]])
         if n > NAMED:
             names = f"{n} columns together, among them {names},"
         return f"With benign values in {names} it would be called benign."
@@ -195,9 +197,9 @@ class VerdictView:
             value["kind"] = self.kind
         if self.is_explained:
             value["explanation"] = {
-                "pushes": [push.to_dict() for push in self.pushes],
-                "turning": list(self.turning),
-                "text": self.turning_text,
+                "pushes": [c.to_dict() for c in self.contributions],
+                "turning": list(self.counterfactual),
+                "text": self.counterfactual_text,
             }
         return value
 
@@ -222,8 +224,10 @@ class VerdictView:
             kind=value.get("kind"),
             is_synthetic=value["is_synthetic"],
             notes=tuple(value["notes"]),
-            pushes=tuple(Push(**{n: p[n] for n in names}) for p in found["pushes"]),
-            turning=tuple(found["turning"]),
+            contributions=tuple(
+                ShownContribution(**{n: p[n] for n in names}) for p in found["pushes"]
+            ),
+            counterfactual=tuple(found["turning"]),
             is_explained=why is not None,
         )
 
@@ -287,12 +291,12 @@ def of_verdict(
         return view
     is_kdd = groups.is_kdd(schema.columns)
     labels = words.labels(schema.columns, is_kdd=is_kdd)
-    pushes = tuple(
-        _push(c, schema.column(c.column), labels[c.column], is_kdd)
+    contributions = tuple(
+        _shown_contribution(c, schema.column(c.column), labels[c.column], is_kdd)
         for c in explanation.contributions
     )
     more: tuple[str, ...] = ()
-    if not pushes:
+    if not contributions:
         more += ("The record equals a benign record of the training rows.",)
     if not explanation.is_base_normal:
         more += (
@@ -303,16 +307,18 @@ def of_verdict(
         view,
         notes=view.notes + more,
         is_explained=True,
-        pushes=pushes,
-        turning=tuple(labels[name] for name in explanation.turning),
+        contributions=contributions,
+        counterfactual=tuple(labels[name] for name in explanation.turning),
     )
 
 
-def _push(found: Contribution, column: Column, label: str, is_kdd: bool) -> Push:
+def _shown_contribution(
+    found: Contribution, column: Column, label: str, is_kdd: bool
+) -> ShownContribution:
     value, normal = (
         _said(column, v, is_kdd) for v in (found.value, found.normal_value)
     )
-    return Push(
+    return ShownContribution(
         column=found.column,
         label=label,
         value=value,
