@@ -78,7 +78,7 @@ class Lines:
     def __init__(self, say: Callable[..., None]) -> None:
         self.say = say
         self.step = ""
-        self.spoke = 0.0
+        self.reported_at = 0.0
 
     def __call__(self, event: Event) -> None:
         """Write one event, or keep it for later."""
@@ -93,9 +93,9 @@ class Lines:
         if event.unit == "step" and event.done:
             return
         now = time.monotonic()
-        if event.step != self.step or now - self.spoke > SILENCE_S:
+        if event.step != self.step or now - self.reported_at > SILENCE_S:
             self.say(f"{event.step} {amount(event)}".rstrip(), **facts)
-            self.step, self.spoke = event.step, now
+            self.step, self.reported_at = event.step, now
 
 
 def note_line(event: Note) -> str:

@@ -147,8 +147,8 @@ def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
     for c in contributions[: n_mentioned([c["push"] for c in contributions])]:
         towards = "attack" if c["push"] > 0 else "benign"
         lines.append(
-            f"{c['column']} is {_said(c['value'])} (typical of benign traffic: "
-            f"{_said(c['normal_value'])}): contributes {c['push']:+.3f} towards "
+            f"{c['column']} is {_value_text(c['value'])} (typical of benign traffic: "
+            f"{_value_text(c['normal_value'])}): contributes {c['push']:+.3f} towards "
             f"{towards}."
         )
     return {
@@ -174,7 +174,7 @@ def _typical(values: Any) -> float | str | None:
     return str(known.mode().sort()[0]) if len(known) else None
 
 
-def _said(value: float | str | None) -> str:
+def _value_text(value: float | str | None) -> str:
     if value is None:
         return "missing"
     return value if isinstance(value, str) else f"{value + 0.0:,.6g}"

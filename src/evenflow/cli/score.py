@@ -99,8 +99,10 @@ def score(
     if as_json:
         print_json(summary.to_dict() | {"output": str(output)})
     counts = ", ".join(f"{name} {n:,}" for name, n in summary.counts.items() if n)
-    said = f"{summary.scored:,} records scored in {summary.seconds:.1f} s"
-    voice().say(f"{said}: {counts}" if counts else said, **summary.to_dict())
+    summary_line = f"{summary.scored:,} records scored in {summary.seconds:.1f} s"
+    voice().say(
+        f"{summary_line}: {counts}" if counts else summary_line, **summary.to_dict()
+    )
     if summary.extra:
         voice().say(f"columns not used: {', '.join(summary.extra)}")
     if summary.rejected:

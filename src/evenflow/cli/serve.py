@@ -91,14 +91,14 @@ def serve(
         with servers.opened(settings) as database:
             check_whole(database)
             pairing.tie(here, database)
-            said = _prepare(here, database, added)
+            lines = _prepare(here, database, added)
         figures = stack.enter_context(_figures(settings))
         children = _children(settings, listener.fileno(), figures)
         stack.enter_context(servers.announced(settings))
         reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
         supervisor.Supervisor(children, voice().say).run(
             lambda: supervisor.answers(reached, port),
-            lambda: _greet(settings, host, port, said),
+            lambda: _greet(settings, host, port, lines),
         )
         database.fold()
     voice().say("Stopped.")
@@ -161,22 +161,22 @@ def _prepare(home: Home, database: Database, added: tuple[Path, ...]) -> list[st
     from evenflow.web.models.detectors import ACTIVE
     from evenflow.web.store.tables import Setting
 
-    said = []
+    lines = []
     if home.set_aside.is_dir():
         n = sum(1 for _ in home.set_aside.glob("*/*"))
-        said.append(f"{n} folders without a job were moved to {home.set_aside}")
+        lines.append(f"{n} folders without a job were moved to {home.set_aside}")
     if names := importing.take(home, database, added):
-        said.append(f"Models imported: {', '.join(names)}")
+        lines.append(f"Models imported: {', '.join(names)}")
     with database.session() as session:
         if session.get(Setting, ACTIVE) is None:
-            said.append(_first(session))
+            lines.append(_first(session))
         if people.is_empty(session):
-            said.append(
+            lines.append(
                 "There is no account yet. Create the first administrator in another "
                 "terminal:\n  evenflow user add YOU@example.org --role admin"
                 f"{_same_home(home)}"
             )
-    return said
+    return lines
 
 
 def _first(session: Session) -> str:
@@ -293,12 +293,12 @@ def _given(settings: Settings) -> bytes:
     return json.dumps(value).encode()
 
 
-def _greet(settings: Settings, host: str, port: int, said: list[str]) -> None:
+def _greet(settings: Settings, host: str, port: int, lines: list[str]) -> None:
     shown = f"[{host}]" if ":" in host else host
     lines = [
         f"evenflow is at {settings.public_url or f'http://{shown}:{port}'}",
         f"Its data folder is {settings.home}",
-        *said,
+        *lines,
     ]
     free = shutil.disk_usage(settings.home).free
     if free < 2**30:

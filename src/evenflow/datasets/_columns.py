@@ -60,18 +60,18 @@ def refuse_marks(series: pl.Series, marks: Column, file: OwnFile) -> None:
         n_wrong, value = int(wrong.sum()), values[odd[0]]
         fits = _guess.are_few(n_wrong, int(values.is_not_null().sum()))
         if fits and n_wrong < len(odd) and value is not None:
-            said = f'{key} = "{decimal if key == "decimal" else thousands}"'
-            ways.setdefault(said, f"{said} makes it {value:g}")
+            setting = f'{key} = "{decimal if key == "decimal" else thousands}"'
+            ways.setdefault(setting, f"{setting} makes it {value:g}")
     if ways:
         raise DataError(
             f"{file.where}, {file.at(odd[0])}, column {series.name}: found "
-            f"{series[odd[0]]!r}, expected a number with {_said(marks)}. Name the "
-            f"marks ({'; '.join(ways.values())}), or declare the column as words: "
+            f"{series[odd[0]]!r}, expected a number with {_number_style(marks)}. Name "
+            f"the marks ({'; '.join(ways.values())}), or declare the column as words: "
             f'{series.name} = "category" under [columns]'
         )
 
 
-def _said(marks: Column) -> str:
+def _number_style(marks: Column) -> str:
     """Return how numbers are written, in words."""
     point = (
         f"the decimal mark {marks.decimal!r}" if marks.decimal else "a decimal point"

@@ -100,11 +100,11 @@ def fetch(
         content(file, [folder])
         return place.path
     if file.url is None or file.sha256 is None:
-        told = f" Its SHA-256 is {file.sha256}." if file.sha256 else ""
+        sum_note = f" Its SHA-256 is {file.sha256}." if file.sha256 else ""
         raise DataError(
             f"{file.name} has no trusted download address: its publisher hands it out "
             f"on request only{f' ({page})' if page else ''}. Get it there and put it "
-            f"at {folder / file.folder / file.name}.{told}"
+            f"at {folder / file.folder / file.name}.{sum_note}"
         )
     require_https(file.url)
     path = folder / file.folder / file.name

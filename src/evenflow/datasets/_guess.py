@@ -110,9 +110,9 @@ def is_benign(name: str) -> bool:
     words = re.findall(r"[^\W\d_]+", apart.lower())
     if NOT_ATTACK.fullmatch(" ".join(w for w in words if w not in BENIGN_FILLERS)):
         return True
-    said = [w for word in words for w in _parted(word)]
-    return any(w in BENIGN_WORDS for w in said) and all(
-        w in BENIGN_WORDS or w in BENIGN_FILLERS for w in said
+    parts = [w for word in words for w in _parted(word)]
+    return any(w in BENIGN_WORDS for w in parts) and all(
+        w in BENIGN_WORDS or w in BENIGN_FILLERS for w in parts
     )
 
 

@@ -25,10 +25,10 @@ def training(file: OwnFile, settings: Config, on_event: OnEvent) -> Table:
     twins = [n for n in label_twins(table) if n not in settings.columns]
     if twins:
         it = "it" if len(twins) == 1 else "them"
-        told = f"{_guess.listed(twins)} alone {'tells' if len(twins) == 1 else 'tell'}"
+        leak = f"{_guess.listed(twins)} alone {'tells' if len(twins) == 1 else 'tell'}"
         if len(twins) == len(table.schema.columns):
             raise DataError(
-                f"{table.schema.name}: {told} attack from benign, as a label does, and "
+                f"{table.schema.name}: {leak} attack from benign, as a label does, and "
                 "no other feature is left; expected columns that describe the traffic. "
                 "Name those to learn from under [columns]"
             )
@@ -36,7 +36,7 @@ def training(file: OwnFile, settings: Config, on_event: OnEvent) -> Table:
         extra = [*settings.extra, *twins]
         table, notes = _read(file, settings.model_copy(update={"extra": extra}))
         notes.append(
-            f"guessed: {told} attack from benign without an error, as a label does, so "
+            f"guessed: {leak} attack from benign without an error, as a label does, so "
             f"no model reads {it}; to learn from {it}, name {it} under [columns]"
         )
     for note in notes:

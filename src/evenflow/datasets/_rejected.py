@@ -40,7 +40,7 @@ def checked(
     kept = found.table.frame
     if found.bad:
         _refuse_many(found, frame, file)
-        notes.append(_told(found.bad, frame.height))
+        notes.append(_message(found.bad, frame.height))
     infinite = {c.name: int(kept[c.name].is_infinite().sum()) for c in schema.numeric}
     notes += [f"{name}: infinite values: {n:,}" for name, n in infinite.items() if n]
     return found
@@ -65,7 +65,7 @@ def _refuse_many(found: Conformed, frame: pl.DataFrame, file: OwnFile) -> None:
         )
 
 
-def _told(bad: Sequence[BadRow], n_rows: int) -> str:
+def _message(bad: Sequence[BadRow], n_rows: int) -> str:
     numbers = ", ".join(f"{row.line:,}" for row in bad[:MOST_LISTED])
     more = f" and {len(bad) - MOST_LISTED:,} more" if len(bad) > MOST_LISTED else ""
     columns = "; ".join(

@@ -110,7 +110,7 @@ def missing(file: RemoteFile, folders: Sequence[Path], *, page: str = "") -> Dat
     """Return the error to raise when a file is in none of the folders."""
     wanted = f"{file.folder}/{file.name}"
     looked = ", ".join(str(f) for f in folders) or "no folder was given"
-    told = f" with SHA-256 {file.sha256}" if file.sha256 else ""
+    sha256 = f" with SHA-256 {file.sha256}" if file.sha256 else ""
     forms = "as text or .gz" if file.name != file.parquet else "as it is"
     copy = f" or as {file.parquet}" if file.parquet and forms != "as it is" else ""
     source = f"Get it from {page} and put" if page else "Put"
@@ -119,7 +119,8 @@ def missing(file: RemoteFile, folders: Sequence[Path], *, page: str = "") -> Dat
     do = f"{source.replace('Get', run)} it at {wanted} in one of those folders"
     return DataError(
         f"{file.name} is missing (looked for {wanted} in: {looked}). Expected the "
-        f"published file{told}, {forms}{copy}. {do}; EVENFLOW_DATA names another folder"
+        f"published file{sha256}, {forms}{copy}. {do}; EVENFLOW_DATA names "
+        "another folder"
     )
 
 

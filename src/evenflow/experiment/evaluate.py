@@ -69,15 +69,15 @@ def evaluate(
     recipe = Recipe.from_dict(bundle.recipe, source=f"{bundle.path}: recipe")
     own = recipe.dataset.params if dataset == recipe.dataset.name else {}
     params = own | (params or {})
-    said: list[str] = []
-    heard = once(on_event, said)
+    found_notes: list[str] = []
+    on_new = once(on_event, found_notes)
     # held-out rows are drawn from the training file, which is read as in training
     like = None if split == HELD_OUT else bundle.schema
 
     def load(part: str) -> Table:
         on_event(Progress(step=f"load {dataset} {part}", done=0, unit="step"))
         return datasets.load(
-            dataset, part, folders=folders, like=like, on_event=heard, **params
+            dataset, part, folders=folders, like=like, on_event=on_new, **params
         )
 
     table, protocol = _rows(recipe, dataset, split, load)
@@ -94,8 +94,8 @@ def evaluate(
     present = [] if table.attack is None else table.attack.unique().to_list()
     table, scores, bad = judge_labelled(bundle, table)
     if bad:
-        told = f"rows rejected, as score rejects them: {len(bad):,} ({bad[0]})"
-        heard(Note(text=told))
+        text = f"rows rejected, as score rejects them: {len(bad):,} ({bad[0]})"
+        on_new(Note(text=text))
     report = judge(
         table,
         scores,
@@ -106,7 +106,7 @@ def evaluate(
         shared=shared,
     )
     # what was guessed of the rows comes first
-    report = replace(report, notes=[*said, *report.notes])
+    report = replace(report, notes=[*found_notes, *report.notes])
     warn(report, on_event)
     return report
 

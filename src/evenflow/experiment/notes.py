@@ -17,14 +17,14 @@ def warn(report: Report, on_event: OnEvent) -> None:
             on_event(Note(text=f"warning: {leak['text']}"))
 
 
-def once(on_event: OnEvent, said: list[str]) -> OnEvent:
-    """Pass events on, each note the first time only; ``said`` collects the notes."""
+def once(on_event: OnEvent, notes: list[str]) -> OnEvent:
+    """Pass events on, each note the first time only; ``notes`` collects the notes."""
 
-    def heard(event: Event) -> None:
+    def listener(event: Event) -> None:
         if isinstance(event, Note):
-            if event.text in said:
+            if event.text in notes:
                 return
-            said.append(event.text)
+            notes.append(event.text)
         on_event(event)
 
-    return heard
+    return listener

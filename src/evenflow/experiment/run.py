@@ -220,8 +220,8 @@ def _experiment(
     from evenflow.runtime.contents import check_recipe, check_table
 
     check_recipe(recipe.to_dict())
-    said: list[str] = []
-    heard = once(on_event, said)
+    found_notes: list[str] = []
+    on_new = once(on_event, found_notes)
 
     def load(split: str) -> Table:
         table = datasets.load(
@@ -229,7 +229,7 @@ def _experiment(
             split,
             folders=folders,
             rows=rows,
-            on_event=heard,
+            on_event=on_new,
             **recipe.dataset.params,
         )
         check_table(table, recipe.target)
@@ -237,7 +237,7 @@ def _experiment(
 
     trained = train(recipe, load=load, on_event=on_event, **how)
     # what was guessed of the rows comes first
-    notes = [*said, *trained.record["notes"]]
+    notes = [*found_notes, *trained.record["notes"]]
     trained = replace(trained, record=trained.record | {"notes": notes})
     on_event(Progress(step="judge", done=0, unit="step"))
     report = judge(

@@ -221,7 +221,7 @@ def _pass(
     bounds = _bounds(n, training.batch_size)
     steps, total = len(bounds) - 1, torch.zeros((), device=inputs.device)
     state.model.train()
-    told = time.monotonic()
+    reported = time.monotonic()
     for k in range(steps):
         done = (number - 1) * steps + k
         rate = 0.5 * (1 + math.cos(math.pi * done / (training.epochs * steps)))
@@ -236,8 +236,8 @@ def _pass(
         loss.backward()
         state.optimizer.step()
         total += loss.detach() * len(rows)
-        if time.monotonic() - told > PROGRESS_EVERY_S:
-            told = time.monotonic()
+        if time.monotonic() - reported > PROGRESS_EVERY_S:
+            reported = time.monotonic()
             on_event(
                 Progress(
                     step="train",

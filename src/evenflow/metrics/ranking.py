@@ -147,13 +147,13 @@ def calibration(
         return {"ece": None, "brier": None, "bins": []}
     place = np.minimum((p * n_bins).astype(np.int64), n_bins - 1)
     n = np.bincount(place, minlength=n_bins)
-    said = ratio(np.bincount(place, p, n_bins), n)
+    claimed = ratio(np.bincount(place, p, n_bins), n)
     was = ratio(np.bincount(place, truth, n_bins), n)
     return {
-        "ece": float(np.nansum(n * np.abs(said - was)) / len(p)),
+        "ece": float(np.nansum(n * np.abs(claimed - was)) / len(p)),
         "brier": float(np.mean((p - truth) ** 2)),
         "bins": [
-            {"proba": float(said[b]), "share": float(was[b]), "n": int(n[b])}
+            {"proba": float(claimed[b]), "share": float(was[b]), "n": int(n[b])}
             for b in np.flatnonzero(n)
         ],
     }

@@ -42,8 +42,8 @@ class Contribution:
 
     def sentence(self) -> str:
         """Return the contribution in plain words."""
-        has = said(self.value, self.unit)
-        normal = said(self.normal_value, self.unit)
+        has = with_unit(self.value, self.unit)
+        normal = with_unit(self.normal_value, self.unit)
         return (
             f"{self.column} is {has} where similar benign traffic has {normal}: "
             f"contributes {self.push:+.2f} {self.direction}."
@@ -115,7 +115,7 @@ def n_mentioned(contributions: Sequence[float]) -> int:
     return sum(abs(c) > least for c in contributions[:SHOWN])
 
 
-def said(value: float | str | None, unit: str) -> str:
+def with_unit(value: float | str | None, unit: str) -> str:
     """Return a value with its unit, as a person writes it."""
     if value is None:
         return "missing"

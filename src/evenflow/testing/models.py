@@ -81,17 +81,17 @@ def check_model(
     _check_learns(who, fitted, X[:N_VALID], y[:N_VALID])
     _check_export(who, fitted, X[:N_VALID])
     _check_answers(who, fitted, X, n_classes)
-    said = fitted.log_proba(X)
+    log_proba = fitted.log_proba(X)
     who.promises(
         "the same rows and the same seed give the same model",
-        np.array_equal(fit(task(X, y)).log_proba(X), said),
+        np.array_equal(fit(task(X, y)).log_proba(X), log_proba),
         found="another",
         do="Draw from generators seeded with task.seed alone",
     )
     none = replace(task(X, y), valid=task(X, y).valid.take(np.arange(0)))
     who.promises(
         "a model trains without rows to stop by",
-        fit(none).log_proba(X).shape == said.shape,
+        fit(none).log_proba(X).shape == log_proba.shape,
         found="another shape",
         do="Expect task.valid to be empty",
     )
@@ -117,15 +117,15 @@ def check_model(
 
 def _check_answers(who: Checked, fitted: Fitted, X: Matrix, n_classes: int) -> None:
     """Check the form of what a model answers."""
-    said = fitted.log_proba(X)
+    log_proba = fitted.log_proba(X)
     who.promises(
         f"log_proba returns float64 log-probabilities (n_samples, {n_classes}) whose "
         "probabilities sum to 1",
-        said.shape == (len(X), n_classes)
-        and said.dtype == np.float64
-        and np.allclose(np.exp(said).sum(axis=1), 1, atol=1e-6),
-        found=f"{said.shape} of {said.dtype}, "
-        f"sums from {np.exp(said).sum(axis=1).min():g}",
+        log_proba.shape == (len(X), n_classes)
+        and log_proba.dtype == np.float64
+        and np.allclose(np.exp(log_proba).sum(axis=1), 1, atol=1e-6),
+        found=f"{log_proba.shape} of {log_proba.dtype}, "
+        f"sums from {np.exp(log_proba).sum(axis=1).min():g}",
         do="Return the logarithm of normalised probabilities",
     )
     who.promises(
@@ -150,8 +150,8 @@ def _check_answers(who: Checked, fitted: Fitted, X: Matrix, n_classes: int) -> N
 
 
 def _check_learns(who: Checked, fitted: Fitted, X: Matrix, y: Labels) -> None:
-    said = fitted.log_proba(X)
-    odds = said[:, 1:].max(axis=1) - said[:, 0]
+    log_proba = fitted.log_proba(X)
+    odds = log_proba[:, 1:].max(axis=1) - log_proba[:, 0]
     area, _ = Ranking.of(y > 0, odds).areas()
     who.promises(
         "it ranks attacks above benign rows it was not fitted on: an area under the "
@@ -160,7 +160,7 @@ def _check_learns(who: Checked, fitted: Fitted, X: Matrix, y: Labels) -> None:
         found=f"{area:.2f}",
         do="Compare it with logistic_regression, which learns these rows",
     )
-    found = said.argmax(axis=1)
+    found = log_proba.argmax(axis=1)
     recalls = [(found[y == code] == code).mean() for code in np.unique(y)]
     if fitted.n_classes > 2:
         who.promises(
@@ -280,8 +280,8 @@ def _check_novelty(
         found="another model without the attacks",
         do="Use the rows that build is given, and task for seed and device alone",
     )
-    said, score = fitted.log_proba(X), fitted.scorer.score(X)
-    odds = (said[:, 1] - said[:, 0])[np.argsort(score, kind="stable")]
+    log_proba, score = fitted.log_proba(X), fitted.scorer.score(X)
+    odds = (log_proba[:, 1] - log_proba[:, 0])[np.argsort(score, kind="stable")]
     who.promises(
         "the log odds rank rows as the score does",
         (np.diff(odds) >= 0).all(),

@@ -179,12 +179,12 @@ def _check_progress(who: Checked, made: Callable[..., Sampler]) -> None:
     events: list[Event] = []
     sampler = made(max_rows_per_class=CAP)
     sampler.fit_resample(X, y, layout=layout, on_event=events.append)
-    told = [e for e in events if isinstance(e, Progress) and e.step == "balance"]
+    progress = [e for e in events if isinstance(e, Progress) and e.step == "balance"]
     if sampler.kind not in ("none", "weight"):
         who.promises(
             "progress ends where it said",
-            told and told[-1].done == told[-1].total,
-            found=told[-1:] or "no progress",
+            progress and progress[-1].done == progress[-1].total,
+            found=progress[-1:] or "no progress",
             do="Send Progress(step='balance', done=n, total=n) to on_event at the end",
         )
 

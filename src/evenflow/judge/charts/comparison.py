@@ -104,9 +104,13 @@ def _lines(
     points: list[dict[str, Any]] = []
 
     def write(name: str, cells: Sequence[str], is_heading: bool) -> int:
-        told = {f"cell_{k}": "".join(cells[k : k + 1]) for k in range(len(columns))}
+        cell_texts = {
+            f"cell_{k}": "".join(cells[k : k + 1]) for k in range(len(columns))
+        }
         line = len(lines)
-        lines.append({"line": line, "name": name, "is_heading": is_heading} | told)
+        lines.append(
+            {"line": line, "name": name, "is_heading": is_heading} | cell_texts
+        )
         return line
 
     for heading, systems in groups.items():

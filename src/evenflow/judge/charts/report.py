@@ -21,7 +21,7 @@ from evenflow.judge.charts.base import curves as square
 from evenflow.judge.report import Report
 
 
-def said(report: Report) -> str:
+def subtitle(report: Report) -> str:
     """Return the line that stands under every title: data, protocol, warnings."""
     marks = [
         *(["OPTIMISTIC"] if report.is_optimistic else []),
@@ -128,6 +128,10 @@ def precision_recall(
     )
 
 
+def _with_level(report: Report) -> str:
+    return f"{subtitle(report)} · lines: {report.intervals['level']:.0%} intervals"
+
+
 def per_class(report: Report, figure: str = "recall") -> Chart:
     """Return a figure of each class with its interval, the class's rows beside it."""
     asked = {
@@ -155,7 +159,7 @@ def per_class(report: Report, figure: str = "recall") -> Chart:
     return bars(
         records,
         title=asked[figure],
-        subtitle=f"{said(report)} · lines: {report.intervals['level']:.0%} intervals",
+        subtitle=_with_level(report),
         axis="F1" if figure == "f1" else figure.replace("_", " "),
     )
 
@@ -178,7 +182,7 @@ def attack_detection(report: Report) -> Chart:
     return bars(
         records,
         title="Attacks found, by type",
-        subtitle=f"{said(report)} · lines: {report.intervals['level']:.0%} intervals",
+        subtitle=_with_level(report),
         axis="share of rows flagged as attack",
         group="attack type",
         limit=60,
@@ -305,5 +309,5 @@ def reliability(report: Report) -> Chart:
     return titled(
         chart.properties(width=WIDTH - 140, height=320),
         "Reliability of the probabilities",
-        f"{said(report)} · larger dots: more rows",
+        f"{subtitle(report)} · larger dots: more rows",
     )

@@ -98,12 +98,12 @@ def _data(report: Report, training: Mapping[str, Any], source: Dataset | None) -
         f"- Classes: {report.taxonomy or 'taxonomy not stated'}",
     ]
     if source:
-        said = {
+        facts = {
             "Source": source.url,
             "Terms of use": source.terms,
             "Citation": source.citation,
         }
-        lines += [f"- {name}: {text}" for name, text in said.items() if text]
+        lines += [f"- {name}: {text}" for name, text in facts.items() if text]
         lines += [f"- Known fault: {caveat}" for caveat in source.caveats]
     if training.get("class_counts"):
         lines += ["", grids.markdown(figures.training(training)[0]).strip()]

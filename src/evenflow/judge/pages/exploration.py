@@ -67,7 +67,7 @@ def html(exploration: Exploration) -> str:
     )
 
 
-def _said(found: Found) -> str:
+def _subtitle(found: Found) -> str:
     overview = found["overview"]
     mark = "SYNTHETIC ROWS · " if overview["is_synthetic"] else ""
     return f"{mark}{overview['name']}, {overview['split']}, {overview['n_rows']:,} rows"
@@ -112,7 +112,7 @@ def class_pictures(found: Found) -> list[Picture]:
     """Return the charts of classes and attack types."""
     if not found["classes"]:
         return []
-    line = _said(found)
+    line = _subtitle(found)
     counts = {c["name"]: c["n"] for c in found["classes"]}
     name = found["overview"]["split"]
     drawn: list[Picture] = [
@@ -153,7 +153,7 @@ def class_pictures(found: Found) -> list[Picture]:
 
 def association_pictures(found: Found) -> list[Picture]:
     """Return the charts of what goes together."""
-    line, drawn = _said(found), []
+    line, drawn = _subtitle(found), []
     if any(c["mutual_information_share"] is not None for c in found["columns"]):
         drawn.append(
             (

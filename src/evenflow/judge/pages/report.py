@@ -85,7 +85,7 @@ def pictures(report: Report) -> list[Picture]:
 
 
 def _pictures(report: Report) -> list[Picture]:
-    line, binary = charts.said(report), report.binary
+    line, binary = charts.subtitle(report), report.binary
     dr, far = binary["detection_rate"], binary["false_alarm_rate"]
     precision = binary["precision"]
     found: list[Picture] = [

@@ -93,7 +93,7 @@ def columns(found: Found) -> Grid:
         value = None if column["numeric"] is None else column["numeric"][name]
         return _number(value)
 
-    def told(column: Found) -> str:
+    def share_of_entropy(column: Found) -> str:
         share = column["mutual_information_share"]
         return "–" if share is None else f"{share:.1%}"
 
@@ -114,7 +114,7 @@ def columns(found: Found) -> Grid:
         "min": [figure(c, "min") for c in found["columns"]],
         "median": [_median(c) for c in found["columns"]],
         "max": [figure(c, "max") for c in found["columns"]],
-        "tells of label": [told(c) for c in found["columns"]],
+        "tells of label": [share_of_entropy(c) for c in found["columns"]],
     }
     none = [
         words

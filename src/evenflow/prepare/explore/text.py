@@ -73,8 +73,8 @@ def _columns(found: dict[str, Any], width: int) -> Iterator[str]:
         found["columns"], key=lambda c: -(c["mutual_information_bits"] or 0)
     )
     entropy = found["overview"]["label_entropy_bits"]
-    told = f" (the label has {entropy:.2f} bits)" if entropy is not None else ""
-    yield f"Columns, most informative about the label first{told}"
+    more = f" (the label has {entropy:.2f} bits)" if entropy is not None else ""
+    yield f"Columns, most informative about the label first{more}"
     size = max(len(c["name"]) for c in columns)
     yield (
         f"  {'column':<{size}} {'bits':>5} {'miss':>6} {'inf':>5} {'distinct':>8} "
@@ -113,10 +113,10 @@ def _splits(found: dict[str, Any], width: int) -> Iterator[str]:
     for other in found["splits"]:
         yield f"Beside {other['name']} ({other['n_rows']:,} rows)"
         same = other["shared_same_class"]
-        told = "" if same is None else f", {same:,} of them with the same class"
+        more = "" if same is None else f", {same:,} of them with the same class"
         yield (
             f"  {other['shared_rows']:,} of its rows occur here too "
-            f"({other['shared_share']:.2%}){told}"
+            f"({other['shared_share']:.2%}){more}"
         )
         if unseen := other["unseen_attacks"]:
             n = sum(a["n"] for a in unseen)

@@ -19,7 +19,12 @@ from evenflow.errors import BundleError, DataError
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict
 from evenflow.runtime.explain import explain
-from evenflow.runtime.explanation import Contribution, Explanation, n_mentioned, said
+from evenflow.runtime.explanation import (
+    Contribution,
+    Explanation,
+    n_mentioned,
+    with_unit,
+)
 from evenflow.schema import Column, Schema, Table
 from evenflow.web.charts.daily import class_shares
 from evenflow.web.charts.verdict import contributions_alt, contributions_chart
@@ -316,7 +321,7 @@ def _shown_contribution(
     found: Contribution, column: Column, label: str, is_kdd: bool
 ) -> ShownContribution:
     value, normal = (
-        _said(column, v, is_kdd) for v in (found.value, found.normal_value)
+        _with_meaning(column, v, is_kdd) for v in (found.value, found.normal_value)
     )
     return ShownContribution(
         column=found.column,
@@ -327,14 +332,14 @@ def _shown_contribution(
     )
 
 
-def _said(column: Column, value: Value, is_kdd: bool) -> str:
+def _with_meaning(column: Column, value: Value, is_kdd: bool) -> str:
     """Return a value as a person writes it, with its unit or what it means."""
     if is_yes_no(column) and value in (0, 1):
         return "yes" if value else "no"
     if isinstance(value, str):
         meaning = words.value(column.name, value, is_kdd=is_kdd)
         return f"{value} ({meaning})" if meaning else value
-    return said(value, column.unit)
+    return with_unit(value, column.unit)
 
 
 def _plain(schema: Schema, record: Mapping[str, object]) -> dict[str, Value]:
