@@ -144,8 +144,8 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(value)
         except ValidationError as error:
-            told = "; ".join(_told(e) for e in error.errors())
-            raise DataError(f"{source}: {told}") from None
+            problems = "; ".join(_problem(e) for e in error.errors())
+            raise DataError(f"{source}: {problems}") from None
 
 
 def is_loopback(host: str) -> bool:
@@ -158,7 +158,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _told(error: Any) -> str:
+def _problem(error: Any) -> str:
     path = [str(step) for step in error["loc"]]
     key = ".".join(path)
     if error["type"] == "extra_forbidden":

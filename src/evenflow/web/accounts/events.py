@@ -17,7 +17,7 @@ from evenflow.web.store.tables import User, now
 
 def register(app: Flask) -> None:
     """Listen to an application's accounts."""
-    heard: dict[Any, Callable[..., None]] = {
+    listeners: dict[Any, Callable[..., None]] = {
         signals.user_authenticated: _log_in,
         user_logged_out: _log_out,
         signals.user_failed_authn: _failed,
@@ -29,7 +29,7 @@ def register(app: Flask) -> None:
         signals.tf_profile_changed: _second_factor_on,
         signals.tf_disabled: _second_factor_off,
     }
-    for signal, listener in heard.items():
+    for signal, listener in listeners.items():
         signal.connect(_own(listener), app, weak=False)
 
 

@@ -18,9 +18,9 @@ def recent(view: View) -> View:
     """
 
     @wraps(view)
-    def asked(*args: Any, **kwargs: Any) -> Any:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         if not is_recent():
             return to_verify()
         return view(*args, **kwargs)
 
-    return asked  # type: ignore[return-value]
+    return wrapper  # type: ignore[return-value]

@@ -191,7 +191,7 @@ def add_note(call: Call[Query, schemas.NoteIn], number: int) -> dict[str, Any]:
     is_write=True,
 )
 def export_alerts(call: Call[ExportQuery, None]) -> Response:
-    """Download the alerts whose class an analyst has said, as labelled rows."""
+    """Download the alerts whose class an analyst gave, as labelled rows."""
     asked = call.query
     bundle = found_bundle(asked.bundle) if asked.bundle else in_use()
     query, kind = _narrowed(call.caller, asked), asked.format
@@ -238,11 +238,11 @@ def _found(number: int, caller: Caller) -> Alert:
     return alert
 
 
-def _version(said: int | None) -> int:
+def _version(in_body: int | None) -> int:
     """Return the version that a request names, in its body or header; 422 if none."""
     header = request.headers.get("If-Match")
     if header is None:
-        if said is None:
+        if in_body is None:
             bodies.refuse(
                 {
                     "version": (
@@ -251,13 +251,13 @@ def _version(said: int | None) -> int:
                     )
                 }
             )
-        return said
+        return in_body
     found = _ETAG.fullmatch(header.strip())
     if found is None:
         bodies.refuse(
             {"If-Match": 'expected the version of the alert, such as "3" (its ETag)'}
         )
-    if said is not None and said != int(found[1]):
+    if in_body is not None and in_body != int(found[1]):
         bodies.refuse(
             {"version": "differs from the header If-Match, expected the same"}
         )
@@ -269,15 +269,15 @@ def _check_label(alert: Alert, body: schemas.AlertChange) -> None:
     if label is None:
         return
     if body.judgement == "right" and label != alert.label:
-        told = "expected none with the judgement `right`: the class is the model's"
+        problem = "expected none with the judgement `right`: the class is the model's"
     elif body.judgement != "right" and label == alert.label:
-        told = "is the model's class, expected another class, or `right`"
+        problem = "is the model's class, expected another class, or `right`"
     elif label not in feedback.classes_of(alert.bundle, alert.label):
         known = ", ".join(feedback.classes_of(alert.bundle, alert.label))
-        told = f"found {label[:60]!r}, expected one of {known}"
+        problem = f"found {label[:60]!r}, expected one of {known}"
     else:
         return
-    bodies.refuse({"true_label": told})
+    bodies.refuse({"true_label": problem})
 
 
 def _answer(alert: Alert) -> Response:

@@ -101,7 +101,7 @@ class Judged:
 def score_batch(call: Call[Query, None]) -> Response:
     """Score many records with the active model; nothing is stored.
 
-    A record that does not keep the contract is told with its line, column, what was
+    A record that does not keep the contract is listed with its line, column, what was
     found and what was expected, and the others are judged. A column that all of them
     lack is an error of the whole request.
     """
@@ -169,7 +169,7 @@ def _as_json(judged: Judged) -> Response:
             "bundle": judged.bundle.path.name,
             "counts": judged.counts(),
             "verdicts": list(_verdicts(judged)),
-            "rejected": [{"line": bad.line, **_told(bad)} for bad in judged.bad],
+            "rejected": [{"line": bad.line, **_error(bad)} for bad in judged.bad],
         }
     )
 
@@ -185,7 +185,7 @@ def _csv(judged: Judged) -> str:
     frame = judged.frame()
     errors = pl.DataFrame(
         [
-            {"line": bad.line, **{f"error_{k}": v for k, v in _told(bad).items()}}
+            {"line": bad.line, **{f"error_{k}": v for k, v in _error(bad).items()}}
             for bad in judged.bad
         ],
         schema={
@@ -207,9 +207,9 @@ def _numbered(judged: Judged) -> Iterator[tuple[int, str]]:
     for row in _verdicts(judged):
         yield row["line"], to_json(row, inf_nan_mode="null").decode() + "\n"
     for bad in judged.bad:
-        told = {"line": bad.line, "error": _told(bad)}
-        yield bad.line, to_json(told).decode() + "\n"
+        line = {"line": bad.line, "error": _error(bad)}
+        yield bad.line, to_json(line).decode() + "\n"
 
 
-def _told(bad: BadRow) -> dict[str, str]:
+def _error(bad: BadRow) -> dict[str, str]:
     return {"column": bad.column, "found": bad.found, "expected": bad.expected}

@@ -79,8 +79,8 @@ def _check_keys(value: Any, name: str) -> None:
     if not isinstance(value, dict):
         return
     if len(value) > MOST_KEYS:
-        told = f"found an object of {len(value)} keys, expected {MOST_KEYS} at most"
-        refuse({name: told})
+        problem = f"found an object of {len(value)} keys, expected {MOST_KEYS} at most"
+        refuse({name: problem})
     if not name:
         for key, inner in value.items():
             _check_keys(inner, key[:200] or "body")
@@ -94,16 +94,16 @@ def check(model: type[Model], value: Any) -> Model:
         fields: dict[str, str] = {}
         for found in error.errors(include_url=False, include_context=False):
             name = ".".join(str(step) for step in found["loc"])[:200]
-            fields.setdefault(name, _told(found))
+            fields.setdefault(name, _problem(found))
         refuse(dict(list(fields.items())[:MOST_FIELDS]))
 
 
 def refuse(fields: dict[str, str], *, kind: str = "ValidationError") -> NoReturn:
     """Answer 422 and say what is wrong in which field."""
-    name, told = next(iter(fields.items()))
+    name, problem = next(iter(fields.items()))
     more = f" (and {len(fields) - 1} more)" if len(fields) > 1 else ""
-    message = (f"{name}: {told}" if name else told) + more
-    named = {name or "body": told for name, told in fields.items()}
+    message = (f"{name}: {problem}" if name else problem) + more
+    named = {name or "body": problem for name, problem in fields.items()}
     abort(errors.answer(422, message, kind=kind, fields=named))
 
 
@@ -127,7 +127,7 @@ def answer(
     return Response(body, status, headers, mimetype=JSON)
 
 
-def _told(found: ErrorDetails) -> str:
+def _problem(found: ErrorDetails) -> str:
     kind, message = found["type"], found["msg"]
     if kind == "missing":
         return "found nothing, expected a value"

@@ -68,7 +68,7 @@ def list_bundles(call: Call[Paged, None]) -> dict[str, Any]:
 def show_active_bundle(call: Call[Query, None]) -> dict[str, Any]:
     """Show the active model: the columns a record must have, its classes, figures."""
     del call
-    return _told(in_use())
+    return _bundle_json(in_use())
 
 
 @group.add(
@@ -85,7 +85,7 @@ def show_bundle(call: Call[Query, None], name: str) -> dict[str, Any]:
     A model that is named `active` is hidden by the one in use.
     """
     del call
-    return _told(found_bundle(name))
+    return _bundle_json(found_bundle(name))
 
 
 @group.add(
@@ -100,11 +100,11 @@ def activate_bundle(call: Call[Query, None], name: str) -> dict[str, Any]:
     """Put a model to use for everybody; all processes do within seconds. Audited."""
     bundle = found_bundle(name)
     before = web.detectors.active_name()
-    told = _told(bundle) | {"is_active": True}
+    answer = _bundle_json(bundle) | {"is_active": True}
     audit("bundle.activate", name, user=call.caller, before=before)
     # last: whoever asks for the name before the commit remembers the old one
     web.detectors.activate(web.db(), name)
-    return told
+    return answer
 
 
 def found_bundle(name: str) -> Bundle:
@@ -137,7 +137,7 @@ def _short(name: str, *, is_active: bool) -> dict[str, Any] | None:
     }
 
 
-def _told(bundle: Bundle) -> dict[str, Any]:
+def _bundle_json(bundle: Bundle) -> dict[str, Any]:
     schema, report = bundle.schema, bundle.report
     return {
         "name": bundle.path.name,

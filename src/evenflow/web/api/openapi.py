@@ -108,7 +108,9 @@ def document(groups: Sequence[Group], settings: Settings) -> Json:
                     "scheme": "bearer",
                     "bearerFormat": "ef_ and 43 characters",
                     "description": "A key created under your account. Scopes: "
-                    + "; ".join(f"`{name}`: {told}" for name, told in SCOPES.items()),
+                    + "; ".join(
+                        f"`{name}`: {meaning}" for name, meaning in SCOPES.items()
+                    ),
                 }
             },
             "schemas": components,
@@ -145,7 +147,7 @@ def _models(value: type[BaseModel] | Raw | None) -> Iterator[type[BaseModel]]:
 def _operation(
     operation: Operation, names: Mapping[tuple[type[BaseModel], str], Json]
 ) -> Json:
-    told: Json = {
+    spec: Json = {
         "operationId": operation.name,
         "tags": [operation.group],
         "summary": operation.summary,
@@ -159,14 +161,14 @@ def _operation(
         "responses": _responses(operation, names),
     }
     if operation.scope:
-        told["x-role"] = operation.role
+        spec["x-role"] = operation.role
     if operation.body is not None:
         about = operation.body.description if isinstance(operation.body, Raw) else ""
-        told["requestBody"] = {
+        spec["requestBody"] = {
             "required": True,
             "content": _content(operation.body, "validation", names),
         } | ({"description": about} if about else {})
-    return told
+    return spec
 
 
 def _content(
@@ -193,7 +195,7 @@ def _responses(
     operation: Operation, names: Mapping[tuple[type[BaseModel], str], Json]
 ) -> Json:
     gives = operation.gives
-    good: Json = {"description": _given(operation)}
+    good: Json = {"description": _response_text(operation)}
     if gives is not None:
         good["content"] = _content(gives, "serialization", names)
     found = {str(operation.status): good}
@@ -221,7 +223,7 @@ def _own(operation: Operation) -> Iterator[int]:
         yield from (400, 413, 415)
 
 
-def _given(operation: Operation) -> str:
+def _response_text(operation: Operation) -> str:
     gives = operation.gives
     if gives is None:
         return "Done."

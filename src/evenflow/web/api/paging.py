@@ -51,35 +51,38 @@ class Part(BaseModel, Generic[Item]):
 def part(
     rows: Sequence[Any],
     limit: int,
-    told: Callable[[Any], dict[str, Any]],
+    item_json: Callable[[Any], dict[str, Any]],
     key: Callable[[Any], list[Any]],
 ) -> dict[str, Any]:
     """Return a part of a list of which one row more than ``limit`` was asked for.
 
     Parameters
     ----------
-    told : callable
-        What is answered of a row.
+    item_json : callable
+        Returns the JSON of a row.
     key : callable
         What the next part is found by, JSON values.
     """
     shown = rows[:limit]
     more = len(rows) > limit
     return {
-        "items": [told(row) for row in shown],
+        "items": [item_json(row) for row in shown],
         "next": encode(*key(shown[-1])) if more else None,
     }
 
 
 def newest(
-    query: Select[Any], table: Any, asked: Paged, told: Callable[[Any], dict[str, Any]]
+    query: Select[Any],
+    table: Any,
+    asked: Paged,
+    item_json: Callable[[Any], dict[str, Any]],
 ) -> dict[str, Any]:
     """Return a part of a list by number, the newest first, as :func:`part` does."""
     before = number(asked.cursor)
     if before is not None:
         query = query.where(table.id < before)
     rows = web.db.scalars(query.order_by(table.id.desc()).limit(asked.limit + 1)).all()
-    return part(rows, asked.limit, told, lambda row: [row.id])
+    return part(rows, asked.limit, item_json, lambda row: [row.id])
 
 
 def encode(*key: Any) -> str:

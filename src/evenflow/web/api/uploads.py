@@ -119,7 +119,7 @@ def send_upload(call: Call[SendQuery, None], job_id: str) -> Response:
         call.caller, name, stream, bundle=call.query.bundle, upload_id=job_id
     )
     headers = {"Location": f"/api/v1/uploads/{job.id}"}
-    return bodies.answer(told(job, call.caller), 202, headers)
+    return bodies.answer(upload_json(job, call.caller), 202, headers)
 
 
 @group.add(
@@ -148,7 +148,7 @@ def list_uploads(call: Call[UploadsQuery, None]) -> dict[str, Any]:
     return paging.part(
         jobs,
         asked.limit,
-        lambda job: told(job, call.caller),
+        lambda job: upload_json(job, call.caller),
         lambda job: [job.created_at.isoformat(), job.id],
     )
 
@@ -163,7 +163,7 @@ def list_uploads(call: Call[UploadsQuery, None]) -> dict[str, Any]:
 )
 def show_upload(call: Call[Query, None], job_id: str) -> dict[str, Any]:
     """Return the progress of an upload, and its results once it is done."""
-    return told(_found(job_id, call.caller), call.caller)
+    return upload_json(_found(job_id, call.caller), call.caller)
 
 
 @group.add(
@@ -251,7 +251,7 @@ def stop_upload(call: Call[Query, None], job_id: str) -> dict[str, Any]:
     audit("upload.stop", job.id, user=call.caller, name=job.title)
     web.db.flush()
     web.db.refresh(job)
-    return told(job, call.caller)
+    return upload_json(job, call.caller)
 
 
 @group.add(
@@ -278,7 +278,7 @@ def delete_upload(call: Call[Query, None], job_id: str) -> Response:
     return Response(status=204)
 
 
-def told(job: Job, caller: Caller) -> dict[str, Any]:
+def upload_json(job: Job, caller: Caller) -> dict[str, Any]:
     """Return an upload as it is answered."""
     result = job.result or {}
     return {
@@ -346,10 +346,10 @@ def _classes(found: Results) -> list[str]:
 def _row(found: Results, row: dict[str, Any], *, with_values: bool) -> dict[str, Any]:
     shares = {label: row.pop(f"p_{label}") for label in found.classes}
     given = {name: row.pop(name) for name in found.given if name in row}
-    told: dict[str, Any] = row | {"classes": shares}
+    answer: dict[str, Any] = row | {"classes": shares}
     if with_values:
-        told["values"] = {name: _cell(value) for name, value in given.items()}
-    return told
+        answer["values"] = {name: _cell(value) for name, value in given.items()}
+    return answer
 
 
 def _cell(value: Any) -> Any:

@@ -94,24 +94,24 @@ def answer(
         error = {"type": kind or title.replace(" ", ""), "message": message or title}
         response = jsonify(error=error | more)
     else:
-        told = {"code": status, "title": title, "message": message, "advice": do}
-        response = make_response(_page(status, told))
+        values = {"code": status, "title": title, "message": message, "advice": do}
+        response = make_response(_page(status, values))
     response.status_code = status
     response.headers.extend(headers or {})
     return response
 
 
-def _page(status: int, told: dict[str, Any]) -> str:
+def _page(status: int, values: dict[str, Any]) -> str:
     """Return an error's page; a fault of the server's gets one that needs nothing."""
     if status < 500:
         try:
-            return render_template("error.html", **told)
+            return render_template("error.html", **values)
         except (SQLAlchemyError, EvenflowError) as error:
             logger.warning("an error page without its frame: %s", error)
     # who asks and what is in use are in the database, and that may be away
     g.is_bare = True
     g._login_user = current_app.login_manager.anonymous_user()  # type: ignore[attr-defined]
-    return render_template("error.html", **told)
+    return render_template("error.html", **values)
 
 
 def _on_http(error: HTTPException) -> Response:
@@ -146,8 +146,8 @@ def _on_database(error: DBAPIError) -> Response:
     if isinstance(error, IntegrityError):
         # an account or an upload was deleted while something was stored for it
         logger.warning("in %s a row was gone or taken", request.path, exc_info=error)
-        told = "The object was changed or deleted at the same moment"
-        return answer(409, told, kind="Conflict")
+        message = "The object was changed or deleted at the same moment"
+        return answer(409, message, kind="Conflict")
     if cannot_write(error):
         logger.error("the database cannot write: %s", error.orig)
         return answer(507, "The server cannot write its files", kind="StorageError")

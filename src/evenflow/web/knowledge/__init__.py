@@ -150,8 +150,8 @@ def _of_type(key: str) -> Knowledge:
 
 
 def _techniques(ids: tuple[str, ...] | None) -> tuple[Technique, ...]:
-    said = tables.techniques()
-    return tuple(Technique(id=i, **said[i].model_dump()) for i in ids or ())
+    known = tables.techniques()
+    return tuple(Technique(id=i, **known[i].model_dump()) for i in ids or ())
 
 
 def _unknown(label: str) -> Knowledge:

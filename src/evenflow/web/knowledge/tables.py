@@ -78,9 +78,9 @@ def classes() -> Mapping[str, ClassEntry]:
                 f"{file}: the base of [{key}] is {entry.base!r}, which has a base "
                 "itself, expected a class without one. Name that one"
             )
-        said = {} if base is None else base.model_dump(exclude={"base"})
+        inherited = {} if base is None else base.model_dump(exclude={"base"})
         merged = entry.model_copy(
-            update={k: v for k, v in said.items() if getattr(entry, k) is None}
+            update={k: v for k, v in inherited.items() if getattr(entry, k) is None}
         )
         for field in ("steps", "false_alarm"):
             if not getattr(merged, field):

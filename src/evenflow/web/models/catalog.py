@@ -183,8 +183,8 @@ def _read(path: Path, stamp: Stamp) -> Read | BundleError:
         figures.headlines(report)
         figures.grids(report)  # an inconsistent report fails here, and not on a page
     except BundleError as error:
-        told = shown_name(str(error)).replace(shown_name(str(path)), name)
-        return BundleError(told)
+        reason = shown_name(str(error)).replace(shown_name(str(path)), name)
+        return BundleError(reason)
     except DataError as error:
         return BundleError(f"{name}: report.json: {error}")
     except BROKEN as error:

@@ -53,7 +53,7 @@ def index() -> str:
         about=[marked(" ".join(text.split("\n"))) for text in about[1:]],
         tags=document["tags"],
         operations=list(operations(document, address())),
-        scopes=[(n, told, LEAST.get(n, "viewer")) for n, told in SCOPES.items()],
+        scopes=[(n, text, LEAST.get(n, "viewer")) for n, text in SCOPES.items()],
         address=address(),
         marked=marked,
     )
@@ -67,23 +67,25 @@ def address() -> str:
 def operations(document: dict[str, Any], base: str) -> Iterator[Shown]:
     """Yield what the document holds, as the page shows it."""
     for path, item in document["paths"].items():
-        for method, told in item.items():
-            (need,) = told["security"]
-            content = told.get("requestBody", {}).get("content", {})
+        for method, operation in item.items():
+            (need,) = operation["security"]
+            content = operation.get("requestBody", {}).get("content", {})
             body = _example(document, content)
-            url = base + _filled(path, told["parameters"])
+            url = base + _filled(path, operation["parameters"])
             yield Shown(
-                id=told["operationId"],
+                id=operation["operationId"],
                 method=method.upper(),
                 path=path,
-                tag=told["tags"][0],
-                summary=told["summary"],
-                description=told["description"],
+                tag=operation["tags"][0],
+                summary=operation["summary"],
+                description=operation["description"],
                 scope=" ".join(need["key"]),
-                role=told.get("x-role", "viewer"),
-                parameters=[_parameter(p) for p in told["parameters"]],
+                role=operation.get("x-role", "viewer"),
+                parameters=[_parameter(p) for p in operation["parameters"]],
                 kinds=list(content),
-                statuses=[(s, r["description"]) for s, r in told["responses"].items()],
+                statuses=[
+                    (s, r["description"]) for s, r in operation["responses"].items()
+                ],
                 curl=_curl(method.upper(), url, body, list(content)),
                 python=_python(method, url, body, list(content)),
             )
@@ -102,8 +104,8 @@ def marked(text: str) -> Markup:
     return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", strong))  # noqa: S704 (escaped)
 
 
-def _parameter(told: dict[str, Any]) -> dict[str, Any]:
-    schema = told["schema"]
+def _parameter(parameter: dict[str, Any]) -> dict[str, Any]:
+    schema = parameter["schema"]
     kind = schema.get("format", schema.get("type", ""))
     if "enum" in schema:
         kind = " or ".join(schema["enum"])
@@ -113,12 +115,12 @@ def _parameter(told: dict[str, Any]) -> dict[str, Any]:
     elif "maxLength" in schema:
         kind += f" of at most {schema['maxLength']} characters"
     return {
-        "name": told["name"],
-        "where": told["in"],
+        "name": parameter["name"],
+        "where": parameter["in"],
         "kind": kind,
         "usual": _plain(schema["default"]) if "default" in schema else "",
-        "is_required": told.get("required", False),
-        "description": told.get("description", ""),
+        "is_required": parameter.get("required", False),
+        "description": parameter.get("description", ""),
     }
 
 
@@ -136,9 +138,9 @@ def _example(document: dict[str, Any], content: dict[str, Any]) -> Any:
 
 
 def _filled(path: str, parameters: list[dict[str, Any]]) -> str:
-    for told in parameters:
-        if told["in"] == "path":
-            path = path.replace(f"{{{told['name']}}}", str(told["example"]))
+    for parameter in parameters:
+        if parameter["in"] == "path":
+            path = path.replace(f"{{{parameter['name']}}}", str(parameter["example"]))
     return path
 
 

@@ -139,8 +139,8 @@ def start() -> Answer:
     except DataError as error:
         text = str(error)
         at = "toml" if as_toml else ""
-        told = {at: f"{text[:1].upper()}{text[1:]}."}
-        return _form(form.Filled(values=filled.values, errors=told), as_toml=as_toml)
+        errors = {at: f"{text[:1].upper()}{text[1:]}."}
+        return _form(form.Filled(values=filled.values, errors=errors), as_toml=as_toml)
     audit("experiment.start", job.id, recipe=filled.recipe.name)
     web.db.commit()
     return redirect(url_for("experiments.show", job_id=job.id), code=303)

@@ -252,39 +252,39 @@ def compare() -> str:
     lines = listed(web.home)
     whole = {one.name for one in lines if not one.reason}
     chosen = [read(web.home, name) for name in asked if name in whole]
-    told = [
+    warnings = [
         f"{shown_name(name)[:80]} cannot be read as a model; it was left out."
         for name in asked
         if name not in whole
     ]
     if len(chosen) > comparison.MOST:
-        told.append(f"Only the first {comparison.MOST} models are compared.")
+        warnings.append(f"Only the first {comparison.MOST} models are compared.")
         chosen = chosen[: comparison.MOST]
     models = [one for one in lines if not one.reason and one.has_address]
     if len(chosen) > 1:
         name = comparison.baseline(chosen, lines)
         try:
             found = comparison.compare(chosen, read(web.home, name) if name else None)
-            return _compared(found, told, chosen, models)
+            return _compared(found, warnings, chosen, models)
         except (*BROKEN, UndefinedError) as error:
             logger.warning("reports cannot be compared", exc_info=error)
-            told.append(
+            warnings.append(
                 f"One of these reports is inconsistent ({type(error).__name__}); they "
                 "cannot be compared."
             )
-    return _compared(None, told, chosen, models)
+    return _compared(None, warnings, chosen, models)
 
 
 def _compared(
     found: comparison.Comparing | None,
-    told: list[str],
+    warnings: list[str],
     chosen: list[Read],
     models: list[Listed],
 ) -> str:
     return render_template(
         "models/compare.html",
         found=found,
-        told=told,
+        warnings=warnings,
         chosen=[one.name for one in chosen],
         models=models,
         most=comparison.MOST,
@@ -302,8 +302,8 @@ def activate(name: str) -> Answer:
         web.detectors.activate(db, name)
     except BundleError as error:
         path = str(web.home.bundles / name)
-        told = shown_name(str(error)).replace(path, name)
-        flash(f"{shown_name(name)} cannot be used: {told}", "error")
+        reason = shown_name(str(error)).replace(path, name)
+        flash(f"{shown_name(name)} cannot be used: {reason}", "error")
         return redirect(url_for("models.show", name=name), code=303)
     audit("bundle.activate", name, before=before)
     db.commit()

@@ -87,9 +87,9 @@ def judge() -> Answer:
         try:
             parsed = form.from_line(line)
         except DataError as error:
-            told = str(error)
-            told = told[:1].upper() + told[1:]
-            return _page(bundle, form, _typed(form), line=line, line_error=told)
+            message = str(error)
+            message = message[:1].upper() + message[1:]
+            return _page(bundle, form, _typed(form), line=line, line_error=message)
     else:
         parsed = form.parse(_typed(form))
     if parsed.record is None or do == "fill":
@@ -141,8 +141,8 @@ def _client_id(bundle: Bundle, record: Mapping[str, Value]) -> str:
     token = request.form.get("once", "")
     if not TOKEN.fullmatch(token):
         token = secrets.token_urlsafe(24)
-    told = json.dumps([token, bundle.path.name, record], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()
+    text = json.dumps([token, bundle.path.name, record], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def name_of(column: str, number: int) -> str:

@@ -80,7 +80,7 @@ def examples(bundle: Bundle, *, per_class: int = PER_CLASS) -> tuple[Example, ..
     """
     golden, schema = bundle.golden, bundle.schema
     scores = bundle.decide(golden)
-    said = list(verdicts(scores, schema, bundle.decision))
+    decided = list(verdicts(scores, schema, bundle.decision))
     code = scores.code if golden.y is None else golden.y
     found = []
     for k, label in enumerate(schema.classes):
@@ -94,7 +94,7 @@ def examples(bundle: Bundle, *, per_class: int = PER_CLASS) -> tuple[Example, ..
                     row=i,
                     label="" if golden.y is None else label,
                     name=about(label).name if golden.y is not None else "Training row",
-                    verdict=said[i],
+                    verdict=decided[i],
                     is_right=None if golden.y is None else bool(scores.code[i] == k),
                     n_right=int(right.sum()),
                     n_rows=len(rows),

@@ -184,7 +184,7 @@ class Supervisor:
                 kept = {k: v for k, v in child.environment.items() if k != FAULT}
                 is_fault = was_at_fault(code, oom=now - self._oom_at < OOM_S)
                 child.environment = kept | ({FAULT: str(pid)} if is_fault else {})
-                how = _told(code)
+                how = _end_text(code)
                 self.say(f"{child.name} {how}; starting it again in {wait:g} s")
             elif now >= child.again_at:
                 child.again_at = 0.0
@@ -220,7 +220,7 @@ def oom_kills() -> int:
     return next((int(words[1]) for words in found if words[0] == "oom_kill"), 0)
 
 
-def _told(code: int) -> str:
+def _end_text(code: int) -> str:
     if code >= 0:
         return f"ended with code {code}"
     return f"was killed by {signal.Signals(-code).name}"

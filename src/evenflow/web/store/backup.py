@@ -255,8 +255,8 @@ def _postgresql(database: Database, words: list[str], run: Run) -> None:
     database.dispose()
     done = run([program, f"--dbname={where}", *rest], secret)
     if done.returncode:
-        said = done.stderr.strip().splitlines() or ["it said nothing"]
+        lines = done.stderr.strip().splitlines() or ["it said nothing"]
         raise EvenflowError(
-            f"{program} failed: {said[0]}. Expected it to succeed; the database is "
+            f"{program} failed: {lines[0]}. Expected it to succeed; the database is "
             "unchanged. Correct the cause and run the command again"
         )

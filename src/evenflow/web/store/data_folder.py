@@ -162,12 +162,12 @@ def secret(home: Home) -> str:
 
 
 def remove(path: Path) -> None:
-    """Delete a file or folder; what cannot be deleted is told in the log."""
+    """Delete a file or folder; what cannot be deleted is logged."""
 
-    def told(_call: Callable[..., Any], name: str, error: Any) -> None:
+    def on_error(_call: Callable[..., Any], name: str, error: Any) -> None:
         logger.error("cannot delete %s: %s", name, error[1])
 
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, onerror=told)
+        shutil.rmtree(path, onerror=on_error)
     else:
         path.unlink(missing_ok=True)

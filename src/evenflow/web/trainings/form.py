@@ -138,8 +138,8 @@ def from_fields(typed: Mapping[str, str], known: Sequence[Source]) -> Filled:
         for name, kind in kinds.items()
         if values[name] not in registry.names(kind)
     }
-    if not errors and (told := _unfit(values["dataset"], known)):
-        errors["dataset"] = told
+    if not errors and (problem := _unfit(values["dataset"], known)):
+        errors["dataset"] = problem
     if errors:
         return Filled(values=values, errors=errors)
     try:
@@ -172,19 +172,19 @@ def from_toml(text: str, known: Sequence[Source]) -> Filled:
     """Return what a recipe typed as TOML describes; its errors stand at ``toml``."""
     values = {"toml": text}
     if text.count(".") > MOST_POINTS:
-        told = f"Found more than {MOST_POINTS:,} dots, expected fewer."
-        return Filled(values=values, errors={"toml": told})
+        problem = f"Found more than {MOST_POINTS:,} dots, expected fewer."
+        return Filled(values=values, errors={"toml": problem})
     if len(text) > MOST_TOML:
-        told = f"Found {len(text):,} characters, expected {MOST_TOML:,} at most."
-        return Filled(values=values, errors={"toml": told})
+        problem = f"Found {len(text):,} characters, expected {MOST_TOML:,} at most."
+        return Filled(values=values, errors={"toml": problem})
     try:
         value = toml.loads(text.replace("\r\n", "\n"))
     except ValueError as error:
         return Filled(values=values, errors={"toml": f"This is not TOML: {error}."})
     filled = _checked(value, values, known)
     if filled.errors:
-        told = " ".join(filled.errors.values())
-        return Filled(values=values, errors={"toml": told})
+        problem = " ".join(filled.errors.values())
+        return Filled(values=values, errors={"toml": problem})
     return filled
 
 
@@ -194,23 +194,22 @@ def _checked(
     try:
         part = value.get("dataset")
         name = part.get("name") if isinstance(part, Mapping) else part
-        if isinstance(name, str) and (told := _unfit(name, known)):
-            return Filled(values=values, errors={"dataset": told})
+        if isinstance(name, str) and (problem := _unfit(name, known)):
+            return Filled(values=values, errors={"dataset": problem})
         recipe = Recipe.from_dict(value, source=SOURCE)
     except RecipeError as error:
         return Filled(values=values, errors=_at_fields(error))
     except (EvenflowError, RecursionError, OverflowError) as error:
         return Filled(values=values, errors={"": str(error)})
-    said = recipe.to_dict()
-    if told := _forbidden(said):
-        return Filled(values=values, errors={"": told})
+    if problem := _forbidden(recipe.to_dict()):
+        return Filled(values=values, errors={"": problem})
     dataset = datasets.get(recipe.dataset.name)
     if recipe.split.name == "official" and not dataset.has_official_test:
-        told = (
+        problem = (
             f"{dataset.name} has no official test part; expected a split that draws "
             "test rows: stratified, kfold or blocks."
         )
-        return Filled(values=values, errors={"split": told})
+        return Filled(values=values, errors={"split": problem})
     return Filled(values=values, recipe=recipe)
 
 
@@ -239,17 +238,17 @@ def _unfit(name: str, known: Sequence[Source]) -> str:
     return ""
 
 
-def _forbidden(said: Mapping[str, Any], path: str = "") -> str:
+def _forbidden(table: Mapping[str, Any], path: str = "") -> str:
     """Return what a recipe from the web may not hold: paths, endless numbers."""
-    for key, value in said.items():
+    for key, value in table.items():
         here = f"{path}.{key}" if path else str(key)
         if isinstance(value, str) and "\0" in value:
             return f"{here}: found a NUL character, expected none."
         if here in ("title", "reference"):
             continue
         if isinstance(value, Mapping):
-            if told := _forbidden(value, here):
-                return told
+            if problem := _forbidden(value, here):
+                return problem
             continue
         for one in value if isinstance(value, list | tuple) else [value]:
             if isinstance(one, float) and not math.isfinite(one):
@@ -280,16 +279,16 @@ def _at_fields(error: RecipeError) -> dict[str, str]:
             general = True
             continue
         if one["type"] == "extra_forbidden":
-            told = f"This {PARAMETERS[name]} has no such parameter; leave it empty."
+            problem = f"This {PARAMETERS[name]} has no such parameter; leave it empty."
         elif one["type"] == "missing":
-            told = "Choose one, or leave its parameters empty."
+            problem = "Choose one, or leave its parameters empty."
         else:
             wanted = one["msg"].removeprefix("Input should be ").partition(", unable")
-            told = f"Found {str(one['input'])[:60]!r}, expected {wanted[0]}."
-        found.setdefault(name, []).append(told)
+            problem = f"Found {str(one['input'])[:60]!r}, expected {wanted[0]}."
+        found.setdefault(name, []).append(problem)
     if general:
         return {"": text}
-    return {name: " ".join(told) for name, told in found.items()}
+    return {name: " ".join(problems) for name, problems in found.items()}
 
 
 def _sentence(text: str) -> str:

@@ -80,10 +80,10 @@ def run(task: Task) -> Outcome:
     return Outcome(result=_result(name, recipe, bundle, task.progress), store=store)
 
 
-def _recipe(said: Any) -> Recipe:
-    if isinstance(said, str):
-        return Recipe.load(said)
-    return Recipe.from_dict(said, source="the recipe")
+def _recipe(value: Any) -> Recipe:
+    if isinstance(value, str):
+        return Recipe.load(value)
+    return Recipe.from_dict(value, source="the recipe")
 
 
 def bundle_name(recipe: Recipe) -> str:
@@ -119,14 +119,14 @@ def _train(task: Task, recipe: Recipe, output: Path) -> None:
 def listener(task: Task) -> Callable[[Event], None]:
     """Return what keeps steps, epochs and notes as the job's progress.
 
-    What an earlier worker said of its epochs stays: it is the same training.
+    The epochs of an earlier worker stay: it is the same training.
     """
     before = task.job.progress or {}
     epochs: list[dict[str, Any]] = list(before.get("epochs", ()))
     steps: list[dict[str, Any]] = []
     began = time.monotonic()
 
-    def heard(event: Event) -> None:
+    def listener(event: Event) -> None:
         nonlocal began
         if isinstance(event, Epoch):
             value = {k: _finite(v) for k, v in asdict(event).items()}
@@ -145,7 +145,7 @@ def listener(task: Task) -> Callable[[Event], None]:
 
     if epochs:
         task.progress["epochs"] = list(epochs)
-    return heard
+    return listener
 
 
 def thinned(epochs: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -162,7 +162,7 @@ def _finite(value: Any) -> Any:
 
 
 def _result(
-    name: str, recipe: Recipe, bundle: Bundle, said: Mapping[str, Any]
+    name: str, recipe: Recipe, bundle: Bundle, progress: Mapping[str, Any]
 ) -> dict[str, Any]:
     binary, several = bundle.report["binary"], bundle.report["multiclass"]
     return {
@@ -177,7 +177,7 @@ def _result(
         "history": bundle.report["training"]["history"],
         "notes": bundle.report["training"]["notes"],
         "recipe": recipe.to_dict(),
-        "steps": said.get("steps", []),
+        "steps": progress.get("steps", []),
     }
 
 

@@ -82,16 +82,16 @@ def discard(session: Session, home: Home, job: Job) -> bool:
 
 def recipe_of(job: Job) -> Mapping[str, Any]:
     """Return the recipe of a job; empty for one by name that is not done."""
-    said = (job.result or {}).get("recipe") or job.payload.get("recipe")
-    return said if isinstance(said, Mapping) else {}
+    recipe = (job.result or {}).get("recipe") or job.payload.get("recipe")
+    return recipe if isinstance(recipe, Mapping) else {}
 
 
 def name_of(job: Job) -> str:
     """Return what is trained, in a few words: data set, model, balancing."""
-    said = job.payload.get("recipe")
-    if isinstance(said, str):
-        return said
-    parts = [(said or {}).get(key) for key in ("dataset", "model", "balance")]
+    recipe = job.payload.get("recipe")
+    if isinstance(recipe, str):
+        return recipe
+    parts = [(recipe or {}).get(key) for key in ("dataset", "model", "balance")]
     dataset, model, balance = (
         str(part.get("name", "")) if isinstance(part, Mapping) else "" for part in parts
     )
@@ -130,8 +130,8 @@ def before(session: Session, job: Job) -> int:
 
 def word(*parts: Any) -> str:
     """Return a short word that changes whenever one of the parts does."""
-    told = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(told.encode()).hexdigest()[:20]
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def state_word(job: Job, more: Any = "") -> str:

@@ -130,18 +130,18 @@ def limits(rows: int, unpacked_mb: float) -> Limits:
     return Limits(rows=rows, unpacked_bytes=int(unpacked_mb * 2**20))
 
 
-def _scaled(tell: Callable[[Event], None]) -> Callable[[Event], None]:
+def _scaled(on_event: Callable[[Event], None]) -> Callable[[Event], None]:
     """Return the listener with an end that never lies before what is done."""
 
-    def told(event: Event) -> None:
+    def scaled(event: Event) -> None:
         if isinstance(event, Progress) and event.total is not None:
             total = max(event.total, event.done)
             event = Progress(
                 step="score", done=event.done, total=total, unit=event.unit
             )
-        tell(event)
+        on_event(event)
 
-    return told
+    return scaled
 
 
 def _emptied(folder: Path) -> None:

@@ -39,7 +39,7 @@ def audit() -> str:
         errors=errors,
         actions=actions,
         csv_url=url_for("admin.audit_csv", **filled),
-        said=said,
+        detail_text=detail_text,
     )
 
 
@@ -66,12 +66,12 @@ def audit_csv() -> Any:
     return attachment(inert(frame).write_csv().encode(), name)
 
 
-def said(detail: dict[str, Any]) -> str:
+def detail_text(detail: dict[str, Any]) -> str:
     """Return a line's detail in one row of words.
 
     Examples
     --------
-    >>> said({"before": "viewer", "after": "admin", "how": ""})
+    >>> detail_text({"before": "viewer", "after": "admin", "how": ""})
     'before viewer, after admin'
     """
     return ", ".join(f"{k} {v}" for k, v in detail.items() if v not in ("", None, []))

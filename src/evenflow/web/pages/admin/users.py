@@ -170,7 +170,7 @@ def delete(number: int) -> Any:
     return redirect(url_for("admin.users"), 303)
 
 
-def _do(number: int, what: Callable[[User], object], said: str) -> Any:
+def _do(number: int, what: Callable[[User], object], message: str) -> Any:
     person = _found(number)
     try:
         what(person)
@@ -179,7 +179,7 @@ def _do(number: int, what: Callable[[User], object], said: str) -> Any:
         web.db.rollback()
         flash(str(error), "error")
     else:
-        flash(said, "success")
+        flash(message, "success")
     if person.id == current_user.id and not sessions_stand(person):
         return redirect(url_for("security.login"), 303)
     return redirect(url_for("admin.user", number=number), 303)

@@ -192,9 +192,9 @@ def _feedback(session: Session) -> tuple[Feedback, ...]:
         .where(Alert.judgement.is_not(None), Alert.id.in_(newest))
         .group_by(Alert.label, Alert.judgement)
     ).all()
-    said: dict[str, dict[str, int]] = {}
+    counts: dict[str, dict[str, int]] = {}
     for label, judgement, n in judged:
-        said.setdefault(label, {})[str(judgement)] = int(n)
+        counts.setdefault(label, {})[str(judgement)] = int(n)
     feedback = (
         Feedback(
             label=label,
@@ -202,7 +202,7 @@ def _feedback(session: Session) -> tuple[Feedback, ...]:
             judged=sum(found.values()),
             wrong=found.get("wrong", 0),
         )
-        for label, found in said.items()
+        for label, found in counts.items()
     )
     return tuple(sorted(feedback, key=lambda f: (f.label == BENIGN, -f.judged)))
 
@@ -308,7 +308,7 @@ def _attacks(
 def _when(at: datetime, step: int) -> dict[str, Any]:
     """Return where a bar begins and ends; a gap tells it from the next one."""
     end = at + timedelta(hours=step) - timedelta(minutes=6 * step)
-    return {"at": at.isoformat(), "to": end.isoformat(), "from": _said(at, step)}
+    return {"at": at.isoformat(), "to": end.isoformat(), "from": _time_text(at, step)}
 
 
 def _peak(counts: Mapping[tuple[datetime, str], int], step: int) -> str:
@@ -319,10 +319,10 @@ def _peak(counts: Mapping[tuple[datetime, str], int], step: int) -> str:
     if not summed:
         return ""
     at = max(summed, key=lambda moment: (summed[moment], moment))
-    return f"{summed[at]:,} on {_said(at, step)}"
+    return f"{summed[at]:,} on {_time_text(at, step)}"
 
 
-def _said(at: datetime, step: int) -> str:
+def _time_text(at: datetime, step: int) -> str:
     return at.strftime("%d %B" if step == 24 else "%d %B, %H:%M UTC")
 
 

@@ -128,7 +128,7 @@ def _sentence(text: str) -> str:
     return f"{text}." if text and text[-1] not in ".!?" else text
 
 
-def spoken(view: View) -> View:
+def answers_json(view: View) -> View:
     """Answer what goes wrong as JSON with a message, for the script that sends."""
 
     @wraps(view)
@@ -151,16 +151,16 @@ def spoken(view: View) -> View:
 
 @bp.post("/parts")
 @require("viewer")
-@spoken
+@answers_json
 def begin() -> Any:
     """Begin an upload in pieces."""
     try:
-        told = from_json(request.get_data())
+        body = from_json(request.get_data())
     except ValueError:  # also what nests too deep, or an endless integer
-        told = None
-    if not isinstance(told, dict):
+        body = None
+    if not isinstance(body, dict):
         abort(400, "Found no JSON object, expected the name and the size")
-    name, size = told.get("name"), told.get("size")
+    name, size = body.get("name"), body.get("size")
     if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool):
         abort(400, "Found no name or no size, expected both")
     upload_id = receive.begin(current_user, name, size)
@@ -174,7 +174,7 @@ def begin() -> Any:
 
 @bp.get("/parts/<upload_id>")
 @require("viewer")
-@spoken
+@answers_json
 def state(upload_id: str) -> Any:
     """Answer how much of an upload is here."""
     return jsonify(offset=receive.offset(current_user, upload_id))
@@ -182,7 +182,7 @@ def state(upload_id: str) -> Any:
 
 @bp.put("/parts/<upload_id>")
 @require("viewer")
-@spoken
+@answers_json
 def append(upload_id: str) -> Any:
     """Add a piece."""
     text = request.args.get("offset", "")
@@ -194,7 +194,7 @@ def append(upload_id: str) -> Any:
 
 @bp.post("/parts/<upload_id>/finish")
 @require("viewer")
-@spoken
+@answers_json
 def finish(upload_id: str) -> Any:
     """Queue an upload whose pieces are all here."""
     job = receive.finish(current_user, upload_id)
@@ -203,7 +203,7 @@ def finish(upload_id: str) -> Any:
 
 @bp.delete("/parts/<upload_id>")
 @require("viewer")
-@spoken
+@answers_json
 def discard(upload_id: str) -> Any:
     """Delete an upload that was given up."""
     receive.discard(current_user, upload_id)
