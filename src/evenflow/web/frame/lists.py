@@ -204,18 +204,18 @@ def criteria(
     )
 
 
-def listed(table: Any, asked: Criteria, *more: Any) -> Select[Any]:
-    """Return the rows asked for that the person may see, in order."""
-    query = visible(select(table), table).where(*asked.clauses, *more)
-    column = getattr(table, asked.sort.removeprefix("-"))
-    is_down = asked.sort.startswith("-")
+def listed(table: Any, criteria: Criteria, *more: Any) -> Select[Any]:
+    """Return the rows that match and that the person may see, in order."""
+    query = visible(select(table), table).where(*criteria.clauses, *more)
+    column = getattr(table, criteria.sort.removeprefix("-"))
+    is_down = criteria.sort.startswith("-")
     return query.order_by(
         column.desc() if is_down else column,
         table.id.desc() if is_down else table.id,
     )
 
 
-def paged(table: Any, query: Select[Any], asked: Criteria, *options: Any) -> Page:
+def paged(table: Any, query: Select[Any], criteria: Criteria, *options: Any) -> Page:
     """Return the page of the list that the address names.
 
     Parameters
@@ -223,11 +223,11 @@ def paged(table: Any, query: Select[Any], asked: Criteria, *options: Any) -> Pag
     table : mapped class
     query : Select
         Of :func:`listed`.
-    asked : Criteria
+    criteria : Criteria
     *options
         What else is loaded with the rows.
     """
-    page = page_of(count(query), per_page=PER_PAGE, url=lambda n: asked.url(page=n))
+    page = page_of(count(query), per_page=PER_PAGE, url=lambda n: criteria.url(page=n))
     # rows are wide: only their numbers are sorted
     sorted_ids = query.with_only_columns(table.id, maintain_column_froms=True)
     ids = web.db.scalars(sorted_ids.limit(PER_PAGE).offset(page.start)).all()
@@ -281,7 +281,9 @@ def holds(table: Any, text: str, *columns: Any, user: Any = None) -> Any:
     )
 
 
-def errors_of(asked: Criteria, labels: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
+def errors_of(
+    criteria: Criteria, labels: Mapping[str, str]
+) -> Iterator[tuple[str, ...]]:
     """Yield name, label and message of each wrong filter, for ``raw_errors``."""
-    for name, message in asked.errors.items():
+    for name, message in criteria.errors.items():
         yield name, labels.get(name, name), message

@@ -68,17 +68,17 @@ LABELS = {
 @require("viewer")
 def index() -> str:
     """Show a page of the alerts the person may see; those that wait, first."""
-    asked, labels = _asked()
-    query = lists.listed(Alert, asked, *_more(asked))
-    page = lists.paged(Alert, query, asked, joinedload(Alert.owner))
+    criteria, labels = _criteria()
+    query = lists.listed(Alert, criteria, *_more(criteria))
+    page = lists.paged(Alert, query, criteria, joinedload(Alert.owner))
     return render_template(
         "alerts/index.html",
-        asked=asked,
+        criteria=criteria,
         page=page,
         labels=labels,
         classes=_classes(labels),
         services=lists.services(),
-        listed=list(lists.errors_of(asked, LABELS)),
+        listed=list(lists.errors_of(criteria, LABELS)),
         is_empty=not page.total and _has_none(),
         most_bulk=MOST_BULK,
         back=request.query_string.decode("utf-8", "replace"),
@@ -246,18 +246,18 @@ def _following(alert: Alert) -> int | None:
     return None if number is None else int(number)
 
 
-def _asked() -> tuple[lists.Criteria, list[str]]:
+def _criteria() -> tuple[lists.Criteria, list[str]]:
     labels = lists.labels()
     typed = request.args.get("label", "")
     known = [*labels, typed] if len(typed) <= 80 else labels
-    asked = lists.criteria(
+    criteria = lists.criteria(
         Alert, choices={"label": known, **CHOICES}, default={"status": "waiting"}
     )
-    return asked, labels
+    return criteria, labels
 
 
-def _more(asked: lists.Criteria) -> Iterator[Any]:
-    status, judged = asked.typed["status"], asked.typed["judged"]
+def _more(criteria: lists.Criteria) -> Iterator[Any]:
+    status, judged = criteria.typed["status"], criteria.typed["judged"]
     if status == "waiting":
         yield Alert.state != "closed"
     elif status in ALERT_STATES:

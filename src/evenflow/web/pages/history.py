@@ -60,18 +60,18 @@ LABELS = {
 @require("viewer")
 def index() -> str:
     """Show a page of the records the person may see."""
-    asked, labels = _asked()
-    query = lists.listed(Record, asked, *_more(asked))
+    criteria, labels = _criteria()
+    query = lists.listed(Record, criteria, *_more(criteria))
     also = (joinedload(Record.alert), joinedload(Record.owner))
-    page = lists.paged(Record, query, asked, *also)
+    page = lists.paged(Record, query, criteria, *also)
     return render_template(
         "history/index.html",
-        asked=asked,
+        criteria=criteria,
         page=page,
         labels=labels,
         services=lists.services(),
-        listed=list(lists.errors_of(asked, LABELS)),
-        is_empty=not page.total and not asked.is_narrow,
+        listed=list(lists.errors_of(criteria, LABELS)),
+        is_empty=not page.total and not criteria.is_narrow,
         most=MOST_DOWNLOADED,
         searched=lists.MOST_SEARCHED,
     )
@@ -84,8 +84,8 @@ def download() -> Response:
     kind = request.args.get("format", "csv")
     if kind not in ("csv", "json"):
         abort(404, "There is no such download; expected csv or json.")
-    asked, _ = _asked()
-    query = lists.listed(Record, asked, *_more(asked))
+    criteria, _ = _criteria()
+    query = lists.listed(Record, criteria, *_more(criteria))
     # explanations are large and not in it
     query = query.options(joinedload(Record.alert), defer(Record.view))
     rows: Sequence[Record] = downloaded(query)
@@ -153,7 +153,7 @@ def _page(
     return response
 
 
-def _asked() -> tuple[lists.Criteria, list[str]]:
+def _criteria() -> tuple[lists.Criteria, list[str]]:
     labels = lists.labels()
     typed = request.args.get("label", "")
     # a class without records is an empty list, not an error
@@ -161,10 +161,10 @@ def _asked() -> tuple[lists.Criteria, list[str]]:
     return lists.criteria(Record, choices={"label": known, **CHOICES}), labels
 
 
-def _more(asked: lists.Criteria) -> Iterator[Any]:
-    if asked.typed["kind"] in CHOICES["kind"]:
-        yield Record.is_attack.is_(asked.typed["kind"] == "attack")
-    if asked.typed["whose"] == "mine" and at_least("analyst"):
+def _more(criteria: lists.Criteria) -> Iterator[Any]:
+    if criteria.typed["kind"] in CHOICES["kind"]:
+        yield Record.is_attack.is_(criteria.typed["kind"] == "attack")
+    if criteria.typed["whose"] == "mine" and at_least("analyst"):
         yield Record.owner_id == current_user.id
 
 

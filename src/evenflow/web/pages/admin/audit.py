@@ -29,7 +29,7 @@ COLUMNS = ("at", "actor", "action", "object", "address", "detail")
 @require("admin")
 def audit() -> str:
     """Show the log, the newest line first."""
-    typed, errors, query = _asked()
+    typed, errors, query = _filters()
     filled: dict[str, Any] = {name: value for name, value in typed.items() if value}
     actions = sorted(web.db.scalars(select(Audit.action).distinct().limit(200)))
     return render_template(
@@ -47,7 +47,7 @@ def audit() -> str:
 @require("admin")
 def audit_csv() -> Any:
     """Download the log as it is filtered; no spreadsheet runs anything of it."""
-    typed, _, query = _asked()
+    typed, _, query = _filters()
     rows = web.db.scalars(query.limit(MOST)).all()
     people.log(web.db, "audit.download", rows=len(rows), **_kept(typed))
     web.db.commit()
@@ -77,7 +77,7 @@ def detail_text(detail: dict[str, Any]) -> str:
     return ", ".join(f"{k} {v}" for k, v in detail.items() if v not in ("", None, []))
 
 
-def _asked() -> tuple[dict[str, str], dict[str, str], Select[Any]]:
+def _filters() -> tuple[dict[str, str], dict[str, str], Select[Any]]:
     typed = {name: lists.text(name) for name in NAMES}
     errors: dict[str, str] = {}
     query = select(Audit).order_by(Audit.id.desc())

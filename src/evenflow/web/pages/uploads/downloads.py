@@ -9,7 +9,7 @@ from evenflow.web.frame.download import attachment, pieces
 from evenflow.web.frame.permissions import require
 from evenflow.web.pages.uploads._blueprint import bp
 from evenflow.web.pages.uploads.acts import results_of, upload_or_404
-from evenflow.web.pages.uploads.result import asked_filter
+from evenflow.web.pages.uploads.result import result_filter
 from evenflow.web.uploads.download import rows, stem
 from evenflow.web.uploads.results import REJECTS
 
@@ -20,7 +20,7 @@ def download(job_id: str, kind: str) -> Response:
     """Send the rows that the address asks for."""
     job = upload_or_404(job_id)
     found = results_of(job)
-    kept = asked_filter(found.classes)
+    kept = result_filter(found.classes)
     what = kept.label or ("attacks" if kept.attacks_only else "verdicts")
     return attachment(rows(found, kept, kind), f"{stem(job)}-{what}.{kind}")
 

@@ -105,7 +105,7 @@ def _common(job: Job) -> dict[str, Any]:
     }
 
 
-def asked_filter(classes: tuple[str, ...]) -> Filter:
+def result_filter(classes: tuple[str, ...]) -> Filter:
     """Return which rows the address asks for; what is unknown filters nothing."""
     label = request.args.get("label", "")
     return Filter(
@@ -115,13 +115,13 @@ def asked_filter(classes: tuple[str, ...]) -> Filter:
 
 
 def _table(job: Job, found: Results) -> dict[str, Any]:
-    kept = asked_filter(found.classes)
+    kept = result_filter(found.classes)
     sort: Sort = next((s for s in SORTS if s == request.args.get("sort")), "line")
     is_down = request.args.get("down", "") == "1"
     columns = _shown_columns(found)
     counts: dict[str, int] = job.result["counts"]
     total = _n_kept(counts, kept, job)
-    asked: dict[str, Any] = {
+    url_args: dict[str, Any] = {
         "job_id": job.id,
         "label": kept.label or None,
         "attacks": "1" if kept.attacks_only else None,
@@ -133,7 +133,7 @@ def _table(job: Job, found: Results) -> dict[str, Any]:
     page = lists.page_of(
         total,
         per_page=PER_PAGE,
-        url=lambda n: url_for("uploads.show", **asked, **order, page=n),
+        url=lambda n: url_for("uploads.show", **url_args, **order, page=n),
     )
     part = found.page(
         kept,
@@ -158,8 +158,8 @@ def _table(job: Job, found: Results) -> dict[str, Any]:
         "sort": sort,
         "down": is_down,
         "order": order,
-        "asked": asked,
-        "heads": {name: _head(asked, name, sort, is_down) for name in SORTS},
+        "url_args": url_args,
+        "heads": {name: _head(url_args, name, sort, is_down) for name in SORTS},
         "page": replace(page, rows=part.rows),
         "alerts": {row.line: row.id for row in opened},
         "spec": daily.shares(rows, list(counts), title="records"),
@@ -175,12 +175,14 @@ def _n_kept(counts: dict[str, int], kept: Filter, job: Job) -> int:
     return int(job.result["attacks"] if kept.attacks_only else job.result["scored"])
 
 
-def _head(asked: dict[str, Any], name: str, sort: str, is_down: bool) -> dict[str, str]:
+def _head(
+    url_args: dict[str, Any], name: str, sort: str, is_down: bool
+) -> dict[str, str]:
     """Return where a column's head leads, and how it is sorted now."""
     is_mine = sort == name
     # what is clicked first is what is looked for: the likeliest attack, the first line
     down = not is_down if is_mine else name == "probability"
-    url = url_for("uploads.show", **asked, sort=name, down="1" if down else None)
+    url = url_for("uploads.show", **url_args, sort=name, down="1" if down else None)
     ends = "descending" if is_down else "ascending"
     return {"url": url, "sorted": ends if is_mine else ""}
 
