@@ -13,7 +13,7 @@ from evenflow import registry
 from evenflow.errors import DataError
 from evenflow.learn.fitting import Rows
 from evenflow.learn.log import Log
-from evenflow.prepare import balance, kept
+from evenflow.prepare import balance, balanced_cache
 from evenflow.prepare.names import named
 from evenflow.progress import Event, Note
 from evenflow.recipe import Recipe
@@ -72,8 +72,12 @@ class Balancing:
         copies = sampler.kind in {"none", "weight"}
         copies |= registry.is_added("balance", part.name)
         cache = None if copies else self.cache
-        name = kept.key(rows.X, rows.y, part.flat() | {"s": seed}) if cache else ""
-        X, y, notes = kept.rows(cache, name, resample)
+        name = (
+            balanced_cache.key(rows.X, rows.y, part.flat() | {"s": seed})
+            if cache
+            else ""
+        )
+        X, y, notes = balanced_cache.rows(cache, name, resample)
         self.log.notes(self._named(text, rows) for text in notes)
         weight = getattr(sampler, "class_weight_", None)
         if weight is not None:  # classes without a training row are not weighed
