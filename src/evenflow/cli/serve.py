@@ -255,14 +255,14 @@ def _children(settings: Settings, listener: int, figures: str) -> list[Child]:
 
     web = Child(
         name="The web server",
-        words=_words("web", str(listener)),
+        command=_command("web", str(listener)),
         # one record is scored faster by one thread than by all
         environment=environment(
             PROMETHEUS_MULTIPROC_DIR=figures,
             OMP_NUM_THREADS="1",
             POLARS_MAX_THREADS="2",
         ),
-        given=_given(settings),
+        stdin=_child_input(settings),
         descriptors=(listener,),
     )
     return [web, *(_worker(settings, lane) for lane in LANES)]
@@ -273,18 +273,18 @@ def _worker(settings: Settings, lane: str) -> Child:
 
     return Child(
         name=f"The worker that {'scores' if lane == 'score' else 'trains'}",
-        words=_words("worker", lane),
+        command=_command("worker", lane),
         environment=environment(),
-        given=_given(settings),
+        stdin=_child_input(settings),
     )
 
 
-def _words(*words: str) -> list[str]:
+def _command(*words: str) -> list[str]:
     # -P: what lies in the folder it is started from is not imported
     return [sys.executable, "-P", "-m", "evenflow.cli.child", *words]
 
 
-def _given(settings: Settings) -> bytes:
+def _child_input(settings: Settings) -> bytes:
     value = {
         "settings": settings.model_dump(mode="json"),
         "voice": asdict(voice()),
@@ -293,12 +293,12 @@ def _given(settings: Settings) -> bytes:
     return json.dumps(value).encode()
 
 
-def _greet(settings: Settings, host: str, port: int, lines: list[str]) -> None:
+def _greet(settings: Settings, host: str, port: int, notes: list[str]) -> None:
     shown = f"[{host}]" if ":" in host else host
     lines = [
         f"evenflow is at {settings.public_url or f'http://{shown}:{port}'}",
         f"Its data folder is {settings.home}",
-        *lines,
+        *notes,
     ]
     free = shutil.disk_usage(settings.home).free
     if free < 2**30:

@@ -359,9 +359,9 @@ def test_a_server_that_never_answers_is_given_up_and_nothing_is_left(tmp_path):
     said = []
     child = Child(
         name="The web server",
-        words=[sys.executable, "-c", "raise SystemExit(3)"],
+        command=[sys.executable, "-c", "raise SystemExit(3)"],
         environment=dict(os.environ),
-        given=b"",
+        stdin=b"",
     )
     with pytest.raises(Exception, match="did not become ready"):
         Supervisor([child], said.append).run(lambda: False, lambda: None)
@@ -375,13 +375,13 @@ def test_a_child_that_does_not_stop_is_killed(tmp_path):
     said = []
     child = Child(
         name="A stubborn one",
-        words=[
+        command=[
             sys.executable, "-c",
             "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
             "time.sleep(99)",
         ],
         environment=dict(os.environ),
-        given=b"",
+        stdin=b"",
     )  # fmt: skip
     supervisor = Supervisor([child], said.append, stop_s=1.0)
     supervisor.run(lambda: True, lambda: supervisor.signals.append(signal.SIGTERM))
@@ -437,9 +437,9 @@ time.sleep(99)
     told = tmp_path / "told"
     child = Child(
         name="A child",
-        words=[sys.executable, "-c", code, str(told)],
+        command=[sys.executable, "-c", code, str(told)],
         environment=dict(os.environ),
-        given=b"",
+        stdin=b"",
     )
     supervisor = Supervisor([child], [].append, stop_s=1.0)
 

@@ -50,9 +50,9 @@ class Child:
     """One process to keep running."""
 
     name: str
-    words: Sequence[str]
+    command: Sequence[str]
     environment: Mapping[str, str]
-    given: bytes
+    stdin: bytes
     """Written to its standard input: secrets stand in no argument and no variable."""
     descriptors: Sequence[int] = ()
     process: subprocess.Popen[bytes] | None = None
@@ -64,7 +64,7 @@ class Child:
         """Start the process, in its own session: Ctrl-C reaches the parent only."""
         self.started = time.monotonic()
         self.process = subprocess.Popen(  # noqa: S603 (our own program)
-            self.words,
+            self.command,
             stdin=subprocess.PIPE,
             env=dict(self.environment),
             pass_fds=tuple(self.descriptors),
@@ -72,7 +72,7 @@ class Child:
         )
         assert self.process.stdin is not None  # noqa: S101 (a pipe was asked for)
         with suppress(BrokenPipeError), self.process.stdin as stream:
-            stream.write(self.given)
+            stream.write(self.stdin)
 
     def signal(self, number: int, *, group: bool = False) -> None:
         """Send a signal to the process, or to it and all it has started."""
