@@ -148,10 +148,10 @@ def test_explain_names_the_columns_that_pushed(run, bundle, records, method):
     by_row = run(*words, "--row", attack, "--json").stdout
     assert by_row == run(*words, "--line", attack + 1, "--json").stdout
     value = json.loads(by_row)
-    pushes = [abs(c["push"]) for c in value["contributions"]]
-    assert pushes == sorted(pushes, reverse=True)
-    assert pushes[0] > 0
-    total = value["base"] + sum(c["push"] for c in value["contributions"])
+    contributions = [abs(c["contribution"]) for c in value["contributions"]]
+    assert contributions == sorted(contributions, reverse=True)
+    assert contributions[0] > 0
+    total = value["base"] + sum(c["contribution"] for c in value["contributions"])
     whole = value["value"] if method == "shap" else value["log_odds"]
     assert total == pytest.approx(whole, abs=1e-5)
 
@@ -211,8 +211,8 @@ def test_both_explanations_agree_on_the_side_and_name_the_class_called(
             assert found["text"].startswith(f"Called {label}:")
             first = found["contributions"][0]
             assert first["column"] == f"x_{word}"
-            assert first["push"] > 0
-            total = sum(c["push"] for c in found["contributions"])
+            assert first["contribution"] > 0
+            total = sum(c["contribution"] for c in found["contributions"])
             assert total > 0
             if method == "shap":
                 assert found["base"] + total == pytest.approx(found["value"])

@@ -134,7 +134,7 @@ def test_recall_has_a_number_for_every_recipe_and_class():
 
 def test_a_push_is_named_above_its_bar_and_leaves_the_bar_the_width():
     told = {"column": "dst_host_srv_diff_host_rate", "value": 0.125, "unit": "",
-            "normal_value": 0.0, "push": -1.25}  # fmt: skip
+            "normal_value": 0.0, "contribution": -1.25}  # fmt: skip
     svg = text_of(contribution_bars([told], quantity="log odds"))
     assert ">dst_host_srv_diff_host_rate = 0.125<" in svg
     assert ">-1.25<" in svg

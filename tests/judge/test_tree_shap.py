@@ -51,7 +51,7 @@ def single(n):
     return {f"c{j}": [j] for j in range(n)}
 
 
-def test_pushes_add_up_to_what_the_model_says(model, rows):
+def test_contributions_add_up_to_what_the_model_says(model, rows):
     X, _ = rows
     found = tree_shap(to_onnx(model), X[0], X[300:340], single(5), CLASSES)
     assert found.base + sum(found.contributions.values()) == pytest.approx(found.value)

@@ -21,10 +21,12 @@ def rows_called(bundle: Bundle, table: Table, *, is_attack: bool) -> list[int]:
     return np.flatnonzero(bundle.decide(table).is_attack == is_attack)[:12].tolist()
 
 
-def test_pushes_add_up_to_the_verdict(bundle: Bundle, small_table: Table) -> None:
+def test_contributions_add_up_to_the_verdict(
+    bundle: Bundle, small_table: Table
+) -> None:
     for row in rows_called(bundle, small_table, is_attack=True):
         found = explain(bundle, small_table, row)
-        total = found.base + sum(c.push for c in found.contributions)
+        total = found.base + sum(c.contribution for c in found.contributions)
         assert total == pytest.approx(found.log_odds, abs=1e-4)
         odds = bundle.decide(small_table.take([row])).attack[0]
         assert found.log_odds == odds
@@ -50,14 +52,16 @@ def test_the_columns_that_turn_the_verdict_do_turn_it(
     for row in rows_called(bundle, small_table, is_attack=True):
         found = explain(bundle, small_table, row)
         normal = {c.column: c.normal_value for c in found.contributions}
-        for n in range(1, len(found.turning) + 1):
-            change = {name: normal[name] for name in found.turning[:n]}
+        for n in range(1, len(found.counterfactual) + 1):
+            change = {name: normal[name] for name in found.counterfactual[:n]}
             record = small_table.frame.row(row, named=True) | change
             frame = pl.DataFrame([record], schema=small_table.frame.schema)
             table = Table(schema=small_table.schema, frame=frame)
             is_attack = bundle.decide(table).is_attack[0]
-            assert is_attack == (n < len(found.turning)), "the fewest, and enough"
-        turned += bool(found.turning)
+            assert is_attack == (n < len(found.counterfactual)), (
+                "the fewest, and enough"
+            )
+        turned += bool(found.counterfactual)
     assert turned > 5
 
 
@@ -68,7 +72,7 @@ def test_the_normal_record_is_one_the_bundle_calls_benign(
         found = explain(bundle, small_table, row)
         assert found.is_base_normal
         assert found.base <= bundle.decision.threshold
-        assert found.turning == ()
+        assert found.counterfactual == ()
 
 
 def test_a_planted_cause_is_found(bundle: Bundle, small_table: Table) -> None:
@@ -119,8 +123,8 @@ def test_columns_that_say_the_same_share_the_push(
     found = explain(either, Table(schema=small_table.schema, frame=frame), 0)
     first = {c.column: c for c in found.contributions[:2]}
     assert set(first) == {"error_rate", "count"}
-    assert all(abs(c.alone) < 1e-6 and c.push > 0.5 for c in first.values())
-    assert set(found.turning) == {"error_rate", "count"}
+    assert all(abs(c.alone) < 1e-6 and c.contribution > 0.5 for c in first.values())
+    assert set(found.counterfactual) == {"error_rate", "count"}
 
 
 def test_the_same_seed_explains_the_same(bundle: Bundle, small_table: Table) -> None:
@@ -140,7 +144,7 @@ def test_words_name_value_normal_value_and_direction(
     assert f"{first.column} is " in found.text
     assert "where similar benign traffic has" in found.text
     assert ("towards attack" in found.text) == any(
-        c.push > 0 for c in found.contributions
+        c.contribution > 0 for c in found.contributions
     )
 
 

@@ -129,7 +129,7 @@ def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
             "column": name,
             "value": _plain(record.frame[name][0]),
             "normal_value": _typical(bundle.reference.frame[name]),
-            "push": contribution,
+            "contribution": contribution,
             "unit": schema.column(name).unit,
             "description": schema.column(name).description,
         }
@@ -144,12 +144,12 @@ def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
         f"The {found.quantity} is {found.value:.3g}; its mean over benign records is "
         f"{found.base:.3g}.",
     ]
-    for c in contributions[: n_mentioned([c["push"] for c in contributions])]:
-        towards = "attack" if c["push"] > 0 else "benign"
+    for c in contributions[: n_mentioned([c["contribution"] for c in contributions])]:
+        towards = "attack" if c["contribution"] > 0 else "benign"
         lines.append(
             f"{c['column']} is {_value_text(c['value'])} (typical of benign traffic: "
-            f"{_value_text(c['normal_value'])}): contributes {c['push']:+.3f} towards "
-            f"{towards}."
+            f"{_value_text(c['normal_value'])}): contributes "
+            f"{c['contribution']:+.3f} towards {towards}."
         )
     return {
         "verdict": verdict.to_dict(),

@@ -68,15 +68,15 @@ def explain(bundle: Bundle, table: Table, row: int, *, seed: int = 0) -> Explana
         if (X[where] != normal[where]).any()
     }
     names = list(groups)
-    push, alone = _pushes(bundle, X, normal, list(groups.values()), seed)
-    order = sorted(range(len(names)), key=lambda j: (-abs(push[j]), names[j]))
+    contribution, alone = _contributions(bundle, X, normal, list(groups.values()), seed)
+    order = sorted(range(len(names)), key=lambda j: (-abs(contribution[j]), names[j]))
     schema = bundle.schema
     contributions = tuple(
         Contribution(
             column=names[j],
             value=_plain(record, names[j], 0),
             normal_value=_plain(bundle.reference, names[j], reference),
-            push=float(push[j]),
+            contribution=float(contribution[j]),
             alone=float(alone[j]),
             unit=schema.column(names[j]).unit,
             description=schema.column(names[j]).description,
@@ -85,9 +85,9 @@ def explain(bundle: Bundle, table: Table, row: int, *, seed: int = 0) -> Explana
     )
     lines = np.array([row + 1])
     verdict = next(verdicts(scores, schema, bundle.decision, lines=lines))
-    turning: tuple[str, ...] = ()
+    counterfactual: tuple[str, ...] = ()
     if verdict.is_attack:
-        turning = _turning(bundle, X, normal, groups, contributions)
+        counterfactual = _counterfactual(bundle, X, normal, groups, contributions)
     base = float(bundle.decision.log_odds(bundle.log_proba(normal[None]))[0])
     return Explanation(
         verdict=verdict,
@@ -95,7 +95,7 @@ def explain(bundle: Bundle, table: Table, row: int, *, seed: int = 0) -> Explana
         log_odds=float(scores.attack[0]),
         base=base,
         is_base_normal=base <= bundle.decision.threshold,
-        turning=turning,
+        counterfactual=counterfactual,
     )
 
 
@@ -157,7 +157,7 @@ def _odds(
     return odds
 
 
-def _pushes(
+def _contributions(
     bundle: Bundle,
     X: NDArray[np.float32],
     normal: NDArray[np.float32],
@@ -178,7 +178,7 @@ def _pushes(
     return gains.mean(axis=0), paths[0, -1] - odds[-n:]
 
 
-def _turning(
+def _counterfactual(
     bundle: Bundle,
     X: NDArray[np.float32],
     normal: NDArray[np.float32],
@@ -186,7 +186,7 @@ def _turning(
     contributions: tuple[Contribution, ...],
 ) -> tuple[str, ...]:
     """Return the first columns towards attack that together change the verdict."""
-    names = [c.column for c in contributions if c.push > 0]
+    names = [c.column for c in contributions if c.contribution > 0]
     masks = np.ones((len(names), len(groups)), dtype=np.bool_)
     at = {name: j for j, name in enumerate(groups)}
     for i, name in enumerate(names):

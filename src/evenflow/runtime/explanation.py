@@ -27,7 +27,7 @@ class Contribution:
     """Value of the record; None where it is missing."""
     normal_value: float | str | None
     """Value of the nearest benign record."""
-    push: float
+    contribution: float
     """Its share of the difference in log odds; above 0 is towards attack."""
     alone: float
     """Change of the log odds when this column alone becomes benign; near 0 where
@@ -38,7 +38,7 @@ class Contribution:
     @property
     def direction(self) -> str:
         """Direction of the contribution, in words."""
-        return TOWARDS if self.push > 0 else AWAY
+        return TOWARDS if self.contribution > 0 else AWAY
 
     def sentence(self) -> str:
         """Return the contribution in plain words."""
@@ -46,7 +46,7 @@ class Contribution:
         normal = with_unit(self.normal_value, self.unit)
         return (
             f"{self.column} is {has} where similar benign traffic has {normal}: "
-            f"contributes {self.push:+.2f} {self.direction}."
+            f"contributes {self.contribution:+.2f} {self.direction}."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class Explanation:
     """Log odds of the nearest benign record."""
     is_base_normal: bool
     """Whether the bundle calls that record benign; False if it calls none so."""
-    turning: tuple[str, ...]
+    counterfactual: tuple[str, ...]
     """Counterfactual columns: the fewest of the strongest that, made benign together,
     change the verdict; empty for a benign verdict, or if nothing changes it."""
 
@@ -86,13 +86,13 @@ class Explanation:
                 "The model calls no benign reference record benign; compared with the "
                 "least suspicious one."
             )
-        shown = parts[: n_mentioned([c.push for c in parts])]
+        shown = parts[: n_mentioned([c.contribution for c in parts])]
         lines += [c.sentence() for c in shown]
         if rest := len(parts) - len(shown):
             columns = "column differs" if rest == 1 else "columns differ"
             lines.append(f"{rest} more {columns} and contribute{'s'[rest > 1 :]} less.")
-        if self.turning:
-            names = ", ".join(self.turning)
+        if self.counterfactual:
+            names = ", ".join(self.counterfactual)
             lines.append(f"With benign values in {names} it would be called benign.")
         return "\n".join(lines)
 
@@ -103,7 +103,7 @@ class Explanation:
             "log_odds": self.log_odds,
             "base": self.base,
             "is_base_normal": self.is_base_normal,
-            "turning": list(self.turning),
+            "counterfactual": list(self.counterfactual),
             "contributions": [c.to_dict() for c in self.contributions],
             "text": self.text,
         }

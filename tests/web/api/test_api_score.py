@@ -58,7 +58,7 @@ def test_a_record_that_is_kept_is_in_the_history_and_an_attack_is_an_alert(
         "POST", "/score?keep=true&explain=true", json={"record": RECORD}
     ).json
     assert found["is_attack"]
-    assert found["explanation"]["explanation"]["pushes"]
+    assert found["explanation"]["explanation"]["contributions"]
     with app.extensions[KEY].database.session() as session:
         record = session.get_one(Record, found["record_id"])
         alert = session.get_one(Alert, found["alert_id"])

@@ -156,22 +156,22 @@ def test_the_explanation_is_the_runtimes(
         assert [p.column for p in view.contributions] == [
             c.column for c in expected.contributions
         ]
-        assert [p.push for p in view.contributions] == [
-            c.push for c in expected.contributions
+        assert [p.contribution for p in view.contributions] == [
+            c.contribution for c in expected.contributions
         ]
         assert list(view.counterfactual) == [
-            form.label(name) for name in expected.turning
+            form.label(name) for name in expected.counterfactual
         ]
         assert all(p.label == form.label(p.column) for p in view.contributions)
         assert math.isclose(view.probability, e.verdict.probability, rel_tol=1e-4)
 
 
-def test_pushes_are_told_in_words_with_units_the_strongest_first(
+def test_contributions_are_told_in_words_with_units_the_strongest_first(
     views: dict[str, VerdictView],
 ) -> None:
     attack = views["u2r"]
     assert 1 <= len(attack.top) <= 5
-    strength = [abs(p.push) for p in attack.contributions]
+    strength = [abs(p.contribution) for p in attack.contributions]
     assert strength == sorted(strength, reverse=True)
     shell = next(p for p in attack.contributions if p.column == "root_shell")
     assert shell.sentence == (
@@ -247,7 +247,9 @@ def test_the_chart_has_no_colours_of_its_own_and_is_drawn(
     assert chart["width"] == "container"
     assert "title" not in chart, "the page's own heading names it"
     bars = chart["data"]["values"]
-    assert [b["push"] for b in bars] == [p.push for p in view.contributions[:12]]
+    assert [b["contribution"] for b in bars] == [
+        p.contribution for p in view.contributions[:12]
+    ]
     assert len({b["bar"] for b in bars}) == len(bars)
     drawn = {**chart, "width": 400, "config": theme.config()}
     svg = vl_convert.vegalite_to_svg(json.dumps(drawn))
@@ -259,7 +261,7 @@ def test_the_chart_has_no_colours_of_its_own_and_is_drawn(
 
 def test_the_chart_is_told_to_who_cannot_see_it(views: dict[str, VerdictView]) -> None:
     view = views["dos"]
-    first = next(p for p in view.contributions if p.push > 0)
+    first = next(p for p in view.contributions if p.contribution > 0)
     assert "towards attack, most of all " + first.label in view.chart_alt
 
 

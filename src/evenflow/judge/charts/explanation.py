@@ -23,14 +23,14 @@ def contribution_bars(
     records = [
         {
             "name": f"{c['column']} = {with_unit(c['value'], c['unit'])}",
-            "push": c["push"],
-            "towards": "attack" if c["push"] > 0 else "benign",
+            "contribution": c["contribution"],
+            "towards": "attack" if c["contribution"] > 0 else "benign",
             "normal": with_unit(c["normal_value"], c["unit"]),
-            "words": f"{c['push']:+.2f}",
+            "words": f"{c['contribution']:+.2f}",
         }
         for c in shown
     ]
-    reach = 1.3 * max((abs(r["push"]) for r in records), default=1.0) or 1.0
+    reach = 1.3 * max((abs(r["contribution"]) for r in records), default=1.0) or 1.0
     y = alt.Y(
         "name:N",
         sort=None,
@@ -39,7 +39,7 @@ def contribution_bars(
         axis=None,
     )
     x = alt.X(
-        "push:Q",
+        "contribution:Q",
         title=f"contribution to {quantity}",
         scale=alt.Scale(domain=[-reach, reach], nice=False),
         axis=alt.Axis(tickCount=5, format="+.2~f"),
@@ -53,7 +53,7 @@ def contribution_bars(
     tooltip = [
         alt.Tooltip("name:N", title="this record"),
         alt.Tooltip("normal:N", title="benign traffic"),
-        alt.Tooltip("push:Q", format="+.3f"),
+        alt.Tooltip("contribution:Q", format="+.3f"),
     ]
     layers = [base.mark_bar().encode(x=x, color=towards, tooltip=tooltip)]
     for side, align, dx in (("attack", "left", 6), ("benign", "right", -6)):

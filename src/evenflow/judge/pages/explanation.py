@@ -20,7 +20,8 @@ def html(
     ----------
     explanation : mapping
         ``verdict {verdict, is_attack, attack_probability, threshold, classes}``,
-        ``contributions [{column, value, normal_value, push, unit, description}]``,
+        ``contributions [{column, value, normal_value, contribution, unit,
+        description}]``,
         ``text``, ``method`` and ``quantity``.
     source : str
         Where the record came from.

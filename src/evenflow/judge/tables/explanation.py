@@ -23,7 +23,7 @@ def contributions(explanation: Mapping[str, Any]) -> Grid:
                 c["column"],
                 with_unit(c["value"], c["unit"]),
                 with_unit(c["normal_value"], c["unit"]),
-                f"{c['push']:+.3f}",
+                f"{c['contribution']:+.3f}",
                 c["description"],
             )
             for c in explanation["contributions"]

@@ -27,7 +27,7 @@ def contributions_chart(contributions: Sequence[Bar]) -> dict[str, Any] | None:
             "column": label,
             "value": value,
             "normal": normal,
-            "push": contribution,
+            "contribution": contribution,
             "direction": TOWARDS if contribution > 0 else AWAY,
         }
         for label, value, normal, contribution in contributions[:BARS]
@@ -36,10 +36,12 @@ def contributions_chart(contributions: Sequence[Bar]) -> dict[str, Any] | None:
         return None
     layer = []
     # a layer without a bar has no extent, which the browser's console is told
-    if any(bar["push"] <= 0 for bar in bars):
-        layer.append(filtered_bars("datum.push <= 0", cornerRadius=2))
-    if any(bar["push"] > 0 for bar in bars):
-        layer.append(filtered_bars("datum.push > 0", cornerRadius=2, style="here"))
+    if any(bar["contribution"] <= 0 for bar in bars):
+        layer.append(filtered_bars("datum.contribution <= 0", cornerRadius=2))
+    if any(bar["contribution"] > 0 for bar in bars):
+        layer.append(
+            filtered_bars("datum.contribution > 0", cornerRadius=2, style="here")
+        )
     # two lines: one is cut off on a phone
     title = [
         "\u2190 towards benign \u00b7 towards attack \u2192",
@@ -50,12 +52,12 @@ def contributions_chart(contributions: Sequence[Bar]) -> dict[str, Any] | None:
         height=24 * len(bars),
         encoding={
             "y": nominal("bar", sort=[bar["bar"] for bar in bars], title=None),
-            "x": quantitative("push", title=title),
+            "x": quantitative("contribution", title=title),
             "tooltip": [
                 nominal("column", title="column"),
                 nominal("value", title="this record"),
                 nominal("normal", title="benign traffic"),
-                quantitative("push", format="+.2f"),
+                quantitative("contribution", format="+.2f"),
                 nominal("direction", title="direction"),
             ],
         },

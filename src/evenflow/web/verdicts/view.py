@@ -67,13 +67,13 @@ class ShownContribution:
     """Value of the record, with its unit."""
     normal: str
     """Value of the nearest benign record, with its unit."""
-    push: float
+    contribution: float
     """Share of the difference in log odds; above 0 is towards attack."""
 
     @property
     def sentence(self) -> str:
         """The contribution in plain words."""
-        side = "an attack" if self.push > 0 else "benign traffic"
+        side = "an attack" if self.contribution > 0 else "benign traffic"
         return (
             f"{self.label}: {self.value}, where similar benign traffic has "
             f"{self.normal}. This speaks for {side}."
@@ -86,7 +86,7 @@ class ShownContribution:
             "label": self.label,
             "value": self.value,
             "normal": self.normal,
-            "push": self.push,
+            "contribution": self.contribution,
             "sentence": self.sentence,
         }
 
@@ -151,19 +151,23 @@ class VerdictView:
     @property
     def top(self) -> tuple[ShownContribution, ...]:
         """The contributions worth a sentence."""
-        return self.contributions[: n_mentioned([c.push for c in self.contributions])]
+        return self.contributions[
+            : n_mentioned([c.contribution for c in self.contributions])
+        ]
 
     @property
     def chart(self) -> dict[str, Any] | None:
         """The contributions as a Vega-Lite specification without colours of its own."""
         return contributions_chart(
-            [(c.label, c.value, c.normal, c.push) for c in self.contributions]
+            [(c.label, c.value, c.normal, c.contribution) for c in self.contributions]
         )
 
     @property
     def chart_alt(self) -> str:
         """The text alternative of the chart."""
-        return contributions_alt([(c.label, c.push) for c in self.contributions])
+        return contributions_alt(
+            [(c.label, c.contribution) for c in self.contributions]
+        )
 
     @property
     def classes_chart(self) -> dict[str, Any] | None:
@@ -202,8 +206,8 @@ class VerdictView:
             value["kind"] = self.kind
         if self.is_explained:
             value["explanation"] = {
-                "pushes": [c.to_dict() for c in self.contributions],
-                "turning": list(self.counterfactual),
+                "contributions": [c.to_dict() for c in self.contributions],
+                "counterfactual": list(self.counterfactual),
                 "text": self.counterfactual_text,
             }
         return value
@@ -212,8 +216,8 @@ class VerdictView:
     def from_dict(cls, value: Mapping[str, Any]) -> Self:
         """Return the view that :meth:`to_dict` made these values of."""
         why = value.get("explanation")
-        found = why or {"pushes": (), "turning": ()}
-        names = ("column", "label", "value", "normal", "push")
+        found = why or {"contributions": (), "counterfactual": ()}
+        names = ("column", "label", "value", "normal", "contribution")
         return cls(
             verdict=Verdict(
                 line=1,
@@ -230,9 +234,10 @@ class VerdictView:
             is_synthetic=value["is_synthetic"],
             notes=tuple(value["notes"]),
             contributions=tuple(
-                ShownContribution(**{n: p[n] for n in names}) for p in found["pushes"]
+                ShownContribution(**{n: p[n] for n in names})
+                for p in found["contributions"]
             ),
-            counterfactual=tuple(found["turning"]),
+            counterfactual=tuple(found["counterfactual"]),
             is_explained=why is not None,
         )
 
@@ -313,7 +318,7 @@ def of_verdict(
         notes=view.notes + more,
         is_explained=True,
         contributions=contributions,
-        counterfactual=tuple(labels[name] for name in explanation.turning),
+        counterfactual=tuple(labels[name] for name in explanation.counterfactual),
     )
 
 
@@ -328,7 +333,7 @@ def _shown_contribution(
         label=label,
         value=value,
         normal=normal,
-        push=found.push,
+        contribution=found.contribution,
     )
 
 
