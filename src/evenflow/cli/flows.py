@@ -14,7 +14,7 @@ import click
 from evenflow.cli import options, streams
 from evenflow.cli.guard import Command, voice
 from evenflow.cli.streams import STDIN, STDOUT
-from evenflow.errors import DataError
+from evenflow.traffic.captures import unreadable
 
 
 @click.command(cls=Command, short_help="List the connections of a capture.")
@@ -50,8 +50,12 @@ def flows(
     from evenflow.traffic.flows import read_connections
 
     suffixes = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
-    form = form or suffixes.get(output.suffix, "zeek")
+    form = form or suffixes.get(output.suffix.lower(), "zeek")
     to_stdout = output == STDOUT
+    if file.exists() and output.exists() and file.samefile(output):
+        raise click.UsageError(
+            f"{output} is the capture itself; expected another file for the connections"
+        )
     if to_stdout and form == "parquet" and sys.stdout.isatty():
         raise click.UsageError("Parquet cannot be written to a terminal; add -o FILE")
     sink = streams.stdout() if to_stdout else output
@@ -74,7 +78,7 @@ def flows(
                 for frame in found:
                     write(conn_log.table(frame))
                     n += frame.height
-    voice().say(f"{n:,} connections in {name}", connections=n)
+    voice().say(f"connections in {name}: {n:,}", connections=n)
 
 
 @contextmanager
@@ -86,8 +90,6 @@ def _source(file: Path) -> Iterator[BinaryIO]:
     try:
         stream = file.open("rb")
     except OSError as error:
-        raise DataError(
-            f"cannot read {file}: {error.strerror}; expected a capture, pcap or pcapng"
-        ) from error
+        raise unreadable(str(file), error) from error
     with stream:
         yield stream

@@ -64,18 +64,21 @@ ETHERTYPES = {
 class Cursor:
     """The state of one batch, a row for each packet."""
 
-    def __init__(self, frames: Frames) -> None:
+    def __init__(self, frames: Frames, *, opens_tunnels: bool = True) -> None:
         n = len(frames)
         self.frames = frames
         # reads of a few bytes beyond the last frame stay inside
         self.data = np.concatenate([frames.data, np.zeros(64, np.uint8)])
         self.at = frames.start.copy()
         self.stop = frames.start + frames.length  # of what was captured
-        self.ip_stop = frames.start + frames.wire  # of what was sent, by the header
+        # of what was sent, by the header; no packet of IP is longer than 2**24
+        self.ip_stop = frames.start + np.minimum(frames.wire, 2**24)
         self.kind = np.zeros(n, np.int8)
         self.next = np.zeros(n, np.int64)  # an ethertype or IP protocol number
         self.end = np.full(n, End.UNKNOWN_LINK, np.uint8)
+        self.opens_tunnels = opens_tunnels
         self.in_ip = np.zeros(n, bool)
+        self.is_routed = np.zeros(n, bool)  # by a header of IPv6, to another address
         self.segment = np.zeros(n, np.int64)  # where TCP or UDP begins
         self.header = np.zeros(n, np.int64)  # where IPv4 begins, and how long it is
         self.header_size = np.zeros(n, np.int64)

@@ -12,7 +12,7 @@ from typing import Any
 
 # columns of C
 (FIRST, LAST, PROTOCOL, IS_PARTIAL, SEEN, MARKS, N_HISTORY, CLOSING, ATTEMPT, MISSED,
- TIMEOUT, IS_OPEN, LOW_BEGAN, LAST_PACKET, N_C) = range(15)  # fmt: skip
+ TIMEOUT, IS_OPEN, LOW_BEGAN, LAST_PACKET, NUMBER, N_C) = range(16)  # fmt: skip
 # columns of E
 (STATE, BEFORE, START, END, END_WRAPS, ACKED, ACK_WRAPS, PACKETS, IP_BYTES, PAYLOAD,
  N_FIN, FIN_AT, DID_CLOSE, LAST_SYN, LAST_FIN, LAST_RST, IN_ORDER, N_WAITING,
@@ -165,7 +165,13 @@ def arrive(E: Any, W: Any, e: int, start: int, stop: int) -> None:
     if start <= E[e, IN_ORDER]:
         E[e, IN_ORDER] = max(E[e, IN_ORDER], stop)
         join(E, W, e)
-    elif E[e, N_WAITING] < MOST_WAITING:
+        return
+    for k in range(E[e, N_WAITING]):  # one that touches another becomes part of it
+        if W[e, k, 0] <= stop and start <= W[e, k, 1]:
+            W[e, k, 0] = min(W[e, k, 0], start)
+            W[e, k, 1] = max(W[e, k, 1], stop)
+            return
+    if E[e, N_WAITING] < MOST_WAITING:
         n = E[e, N_WAITING]
         W[e, n, 0] = start
         W[e, n, 1] = stop

@@ -31,6 +31,7 @@ from evenflow.traffic._endpoints import (
     NEXT_GAP,
     NEXT_RESENT,
     NEXT_ZERO,
+    NUMBER,
     PACKETS,
     PAYLOAD,
     PROTOCOL,
@@ -148,7 +149,9 @@ def follow(
             turns = may_turn[i]
             if kind == TCP and flags[i] & SYN:
                 turns = flags[i] & ACK > 0
+            number = C[c, NUMBER] + 1 if C[c, FIRST] == now else 0
             open_connection(C, E, H, c, kind, now, turns)
+            C[c, NUMBER] = number  # of those that began at the same time
             C[c, LOW_BEGAN] = is_low[i] != turns
         e = 2 * c + (C[c, LOW_BEGAN] != is_low[i])
         if is_bad[i]:

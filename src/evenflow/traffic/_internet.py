@@ -15,6 +15,7 @@ IP_PROTOCOLS = {
     1: At.ICMP, 4: At.IP4, 6: At.TCP, 17: At.UDP, 41: At.IP6, 47: At.GRE,
     58: At.ICMP,
 }  # fmt: skip
+TUNNELS = (At.IP4, At.IP6, At.GRE)
 EXTENSIONS = (0, 43, 51, 60, 135, 139, 140)
 """Headers between IPv6 and its transport protocol; 51 also follows IPv4."""
 
@@ -116,7 +117,8 @@ class Internet(Cursor):
         self.columns["protocol"][rows] = number
         new = np.zeros(len(rows), np.int8)
         for key, kind in IP_PROTOCOLS.items():
-            new[number == key] = kind
+            if self.opens_tunnels or kind not in TUNNELS:
+                new[number == key] = kind
         self.kind[rows] = new
         rows = rows[new == 0]
         self._payload(rows, self.at[rows])
@@ -125,6 +127,8 @@ class Internet(Cursor):
 
     def _extension(self, rows: Rows) -> None:
         rows = self._having(rows, 2)
+        is_routing = self.next[rows] == 43
+        self.is_routed[rows] |= is_routing & (self.data[self.at[rows] + 3] > 0)
         size = self._bytes(rows, 1)
         size = np.where(self.next[rows] == 51, (size + 2) * 4, (size + 1) * 8)
         self.next[rows] = self._bytes(rows, 0)
@@ -175,10 +179,19 @@ class Internet(Cursor):
 
     def _erspan(self, rows: Rows) -> None:
         size = np.where(self.next[rows] == 0x22EB, 12, 8)
+        size += 8 * self._has_more_of_erspan(rows)
         has = self.at[rows] + size <= self.stop[rows]
         self._finish(rows[~has], End.CUT)
         self.at[rows[has]] += size[has]
         self.kind[rows[has]] = At.ETHERNET
+
+    def _has_more_of_erspan(self, rows: Rows) -> NDArray[np.bool_]:
+        """Return whether a header of type III has eight more bytes."""
+        is_three = self.next[rows] == 0x22EB
+        is_here = self.at[rows] + 12 <= self.stop[rows]
+        has_more: NDArray[np.bool_] = is_three & is_here
+        has_more[is_here] &= self._bytes(rows[is_here], 11) & 1 == 1
+        return has_more
 
     def _payload(self, rows: Rows, start: NDArray[np.int64]) -> None:
         columns = self.columns
@@ -202,8 +215,8 @@ class Internet(Cursor):
         self.columns["destination_port"][rows] = self._bytes(rows, 2, 2)
 
     def _tcp(self, rows: Rows) -> None:
-        has_ports = self.at[rows] + 4 <= self.stop[rows]
-        self._ports(rows[has_ports])
+        rows = self._having(rows, 4)
+        self._ports(rows)
         rows = self._part(rows, 20)
         size = (self._bytes(rows, 12) >> 4) * 4
         is_right = (size >= 20) & (self.at[rows] + size <= self.ip_stop[rows])
@@ -218,14 +231,16 @@ class Internet(Cursor):
         self._finish(rows, End.TRANSPORT)
 
     def _udp(self, rows: Rows) -> None:
-        has_ports = self.at[rows] + 4 <= self.stop[rows]
-        self._ports(rows[has_ports])
+        rows = self._having(rows, 4)
+        self._ports(rows)
         rows = self._part(rows, 8)
         length = self._bytes(rows, 4, 2)
         stop = self.at[rows] + np.where(length >= 8, length, 2**17)
         self._limit(rows, np.minimum(self.ip_stop[rows], stop))
         self._payload(rows, self.at[rows] + 8)
         self._finish(rows, End.TRANSPORT)
+        if not self.opens_tunnels:
+            return
         port = self._bytes(rows, 2, 2)
         self._vxlan(rows[np.isin(port, VXLAN_PORTS)])
         self._geneve(rows[port == GENEVE_PORT])
@@ -251,10 +266,9 @@ class Internet(Cursor):
         self._to(rows, number, ETHERTYPES, End.NOT_IP)
 
     def _icmp(self, rows: Rows) -> None:
-        has_type = self.at[rows] + 2 <= self.stop[rows]
-        some = rows[has_type]
-        self.columns["source_port"][some] = self._bytes(some, 0)
-        self.columns["destination_port"][some] = self._bytes(some, 1)
+        rows = self._having(rows, 2)
+        self.columns["source_port"][rows] = self._bytes(rows, 0)
+        self.columns["destination_port"][rows] = self._bytes(rows, 1)
         rows = self._part(rows, 8)
         self._payload(rows, self.at[rows] + 8)
         self._finish(rows, End.TRANSPORT)

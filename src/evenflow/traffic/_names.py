@@ -17,12 +17,13 @@ def address(version: Any, high: Any, low: Any) -> str:
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
-def uid(key: bytes, first_ns: int) -> str:
+def uid(key: bytes, first_ns: int, number: int) -> str:
     """Return a name for a connection, in Zeek's form and the same in every run."""
-    digest = hashlib.blake2b(key + first_ns.to_bytes(8, "big", signed=True))
-    number = int.from_bytes(digest.digest()[:12], "big")
+    numbers = first_ns.to_bytes(8, "big", signed=True) + number.to_bytes(8, "big")
+    digest = hashlib.blake2b(key + numbers)
+    rest = int.from_bytes(digest.digest()[:12], "big")
     text = ""
     for _ in range(16):
-        number, digit = divmod(number, 62)
+        rest, digit = divmod(rest, 62)
         text += DIGITS[digit]
     return f"C{text}"

@@ -31,7 +31,7 @@ LARGEST_FRAME = 2**18
 LARGEST_BLOCK = 2**24
 MOST_INTERFACES = 2**12
 MOST_S = 2**33
-"""Maximum number of seconds since 1970 of a valid time: the year 2242."""
+"""Maximum number of seconds since 1970, in the year 2242; later times become this."""
 READ_BYTES = 2**20
 NANO = 10**9
 
@@ -74,6 +74,24 @@ class Frames:
     def __len__(self) -> int:
         return len(self.start)
 
+    def take(self, rows: NDArray[np.int64]) -> Frames:
+        """Return some of the frames, on the same data."""
+        return Frames(
+            data=self.data,
+            start=self.start[rows],
+            length=self.length[rows],
+            wire=self.wire[rows],
+            time_ns=self.time_ns[rows],
+            link=self.link[rows],
+        )
+
+
+def unreadable(source: str, error: OSError) -> DataError:
+    """Return the error to raise for a capture that cannot be read."""
+    return DataError(
+        f"cannot read {source}: {error.strerror}; expected a capture, pcap or pcapng"
+    )
+
 
 class DamageError(Exception):
     """The file cannot be read beyond this place."""
@@ -108,14 +126,23 @@ class _Batch:
 class _Bytes:
     """A stream by exact counts of bytes."""
 
-    def __init__(self, stream: BinaryIO, head: bytes) -> None:
-        self.stream, self.buffer, self.at = stream, head, 0
+    def __init__(self, stream: BinaryIO, source: str) -> None:
+        self.stream, self.source = stream, source
+        self.buffer, self.at = b"", 0
         self.n_read = 0
+
+    def give_back(self, data: bytes) -> None:
+        """Take bytes back, to be read again."""
+        self.buffer, self.at = data + self.buffer[self.at :], 0
+        self.n_read -= len(data)
 
     def take(self, n: int) -> bytes:
         """Return the next ``n`` bytes; fewer where the file ends."""
         while len(self.buffer) - self.at < n:
-            more = self.stream.read(max(READ_BYTES, n))
+            try:
+                more = self.stream.read(max(READ_BYTES, n))
+            except OSError as error:
+                raise unreadable(self.source, error) from error
             if not more:
                 break
             self.buffer = self.buffer[self.at :] + more
@@ -152,8 +179,9 @@ def read_frames(
     DataError
         It is not a capture.
     """
-    head = stream.read(4)
-    bytes_of = _Bytes(stream, head)
+    bytes_of = _Bytes(stream, source)
+    head = bytes_of.take(4)
+    bytes_of.give_back(head)
     if head in PCAP:
         found = _pcap(bytes_of, *PCAP[head])
     elif head == PCAPNG:
@@ -177,7 +205,7 @@ def read_frames(
 
 def _is(head: bytes) -> str:
     if not head:
-        return "is empty"
+        return "has no bytes"
     if head.lstrip()[:1] == b"<":
         return "is a web page or XML"
     if head[:2] == b"\x1f\x8b":
@@ -216,8 +244,7 @@ class _Interface:
     def time_ns(self, ticks: int) -> int:
         seconds, rest = divmod(ticks, self.ticks_per_s)
         seconds += self.offset_s
-        if not 0 <= seconds < MOST_S:
-            raise DamageError(f"a time stamp is {seconds:,} s after 1970")
+        seconds = min(max(seconds, 0), MOST_S)
         return seconds * NANO + rest * NANO // self.ticks_per_s
 
 
@@ -239,13 +266,14 @@ def _pcapng(file: _Bytes) -> Iterator[Frame]:
         kind = struct.unpack(order + "I", head[:4])[0]
         body = _body(file, order, head, taken=8)
         if kind == INTERFACE:
-            if len(interfaces) >= MOST_INTERFACES:
-                raise DamageError(
-                    f"a section has more than {MOST_INTERFACES:,} interfaces"
-                )
-            interfaces.append(_interface(body, order))
+            if len(interfaces) < MOST_INTERFACES:
+                interfaces.append(_interface(body, order))
         elif kind in (PACKET, OLD_PACKET, SIMPLE_PACKET):
             data, wire, ticks, number = _packet(kind, body, order, interfaces)
+            if number >= len(interfaces):
+                raise DamageError(
+                    f"a packet names interface {number} of {len(interfaces)}"
+                )
             interface = interfaces[number]
             if ticks is not None:
                 last_ns = interface.time_ns(ticks)
@@ -283,8 +311,6 @@ def _packet(
         form = order + ("IIIII" if kind == PACKET else "HHIIII")
         number, *_, high, low, length, wire = struct.unpack_from(form, body)
         ticks = high << 32 | low
-    if number >= len(interfaces):
-        raise DamageError(f"a packet names interface {number} of {len(interfaces)}")
     if length > min(LARGEST_FRAME, len(body) - size):
         raise DamageError(f"a packet claims {length:,} bytes in {len(body) - size:,}")
     return body[size : size + length], wire, ticks, number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 ZEEK_TYPES = {
@@ -61,8 +62,15 @@ def table(connections: pl.DataFrame) -> pl.DataFrame:
 
     Here the duration is that from the first to the last packet.
     """
+    lasted = (pl.col("last_packet") - pl.col("ts")).clip(lower_bound=0)
     return connections.with_columns(
-        pl.col("ts") / 1e9,
-        (pl.col("last_packet") - pl.col("ts")).clip(lower_bound=0).alias("duration")
-        / 1e9,
+        _number(pl.col("ts")), _number(lasted).alias("duration")
     ).drop("last_packet")
+
+
+def _number(ns: pl.Expr) -> pl.Expr:
+    """Return nanoseconds as seconds, the nearest number that there is."""
+    # the division of Polars may be off by the last digit
+    return ns.map_batches(
+        lambda s: pl.Series(s.to_numpy() / np.float64(1e9)), return_dtype=pl.Float64
+    )

@@ -242,8 +242,8 @@ class Connections:
             {
                 "ts": C[:, k.FIRST],
                 "uid": [
-                    uid(key.tobytes(), int(at))
-                    for key, at in zip(keys, C[:, k.FIRST], strict=True)
+                    uid(key.tobytes(), int(row[k.FIRST]), int(row[k.NUMBER]))
+                    for key, row in zip(keys, C, strict=True)
                 ],
                 "id.orig_h": first,
                 "id.orig_p": np.where(low_began, low_port, high_port),

@@ -12,6 +12,7 @@ length and offload would change them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +33,24 @@ def decode(frames: Frames, *, checksums: bool = True) -> Packets:
     ----------
     frames : Frames
     checksums : bool
-        Whether those of TCP and UDP are verified. A machine that captures its own
+        Whether those of IPv4, TCP and UDP are verified. A machine that captures its own
         traffic sees wrong ones where its network card writes them.
     """
-    decoder = Decoder(frames)
+    packets = _decoded(frames, checksums=checksums, opens_tunnels=True)
+    is_lost = (packets.tunnel != 0) | (packets.n_tunnels > 0)
+    is_lost &= packets.end > End.FRAGMENT
+    rows = np.flatnonzero(is_lost)
+    if len(rows):  # what cannot be opened is traffic of the two outer hosts
+        outer = _decoded(frames.take(rows), checksums=checksums, opens_tunnels=False)
+        for column in fields(Packets):
+            if column.name != "frames":
+                getattr(packets, column.name)[rows] = getattr(outer, column.name)
+        packets.is_closed[rows] = True
+    return packets
+
+
+def _decoded(frames: Frames, *, checksums: bool, opens_tunnels: bool) -> Packets:
+    decoder = Decoder(frames, opens_tunnels=opens_tunnels)
     packets = decoder.run()
     if checksums:
         decoder.check(packets)
@@ -77,12 +92,13 @@ class Decoder(LinkLayers, Internet):
         rows = np.flatnonzero(whole & (packets.version == 4))
         start, size = self.header[rows], self.header_size[rows]
         is_wrong = ~_is_zero(self._sum(sums, start, start + size))
-        packets.end[rows[is_wrong]] = End.DAMAGED
+        packets.end[rows[is_wrong]] = End.WRONG_CHECKSUM
 
         start, stop = self.segment, packets.payload_start + packets.payload_bytes
         has_sum = np.isin(packets.protocol, (6, 17)) & packets.is_whole
         has_sum &= packets.end == End.TRANSPORT
         has_sum &= packets.payload_captured >= packets.payload_bytes
+        has_sum &= ~self.is_routed  # the sum is over an address that is not here
         rows = np.flatnonzero(has_sum)
         written = self.data[start[rows] + 6].astype(int) | self.data[start[rows] + 7]
         may_lack = (packets.protocol[rows] == 17) & (packets.version[rows] == 4)

@@ -22,6 +22,7 @@ REASONS = {
     End.DAMAGED: "have a damaged IP header",
     End.TOO_DEEP: "are in too many tunnels or headers",
     End.ENCRYPTED: "are encrypted by their radio",
+    End.WRONG_CHECKSUM: "have a wrong IP checksum (see --ignore-checksums)",
     End.UNKNOWN_LINK: "come from a link type that is not known",
 }
 
@@ -58,10 +59,10 @@ def read_connections(
         yield open_ones.add(packets)
     yield open_ones.finish()
     if n := open_ones.n_evicted:
-        text = f"{n:,} connections of {source} were split: too many were open at once"
+        text = f"connections of {source} that were split, too many being open: {n:,}"
         on_event(Note(text=text, is_warning=True))
     for text, n in seen.items():
-        on_event(Note(text=f"{n:,} packets of {source} {text}"))
+        on_event(Note(text=f"packets of {source} that {text}: {n:,}"))
 
 
 def _count(seen: Counter[str], packets: Packets) -> None:
@@ -71,5 +72,10 @@ def _count(seen: Counter[str], packets: Packets) -> None:
             seen[REASONS[End(end)]] += int(n)
     if n := int(packets.is_bad.sum()):
         seen["have a wrong checksum and were left out (see --ignore-checksums)"] += n
-    if n := int((packets.n_tunnels > 0).sum()):
+    is_here = packets.end == End.TRANSPORT
+    if n := int((is_here & ~packets.is_whole).sum()):
+        seen["were captured without a whole transport header, and are not counted"] += n
+    if n := int((is_here & (packets.tunnel != 0) | (packets.n_tunnels > 0)).sum()):
         seen["were in tunnels, which were opened"] += n
+    if n := int(packets.is_closed.sum()):
+        seen["are in tunnels that could not be opened"] += n

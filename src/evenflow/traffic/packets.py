@@ -26,7 +26,9 @@ class End(IntEnum):
     TOO_DEEP = 5
     """More headers or tunnels than are opened."""
     ENCRYPTED = 6
-    UNKNOWN_LINK = 7
+    WRONG_CHECKSUM = 7
+    """The checksum of the IPv4 header is wrong."""
+    UNKNOWN_LINK = 8
     """The link type is not one that is known here."""
 
 
@@ -58,7 +60,7 @@ class Packets:
     is_whole : bool
         The transport header was captured.
     is_bad : bool
-        A checksum of IP, TCP or UDP is wrong.
+        The checksum of TCP or UDP is wrong.
     flags, sequence, acknowledged, window
         Of TCP.
     fragment_id, fragment_offset, has_more
@@ -67,6 +69,9 @@ class Packets:
     tunnel : ndarray of shape (n,), uint64
         0 outside of tunnels; equal for packets in the same tunnels.
     n_tunnels : uint8
+    is_closed : bool
+        It is in a tunnel that could not be opened; the columns are those of the outer
+        packet.
     """
 
     frames: Frames
@@ -93,6 +98,7 @@ class Packets:
     ttl: NDArray[np.uint8]
     tunnel: NDArray[np.uint64]
     n_tunnels: NDArray[np.uint8]
+    is_closed: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.end)
