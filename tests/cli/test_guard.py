@@ -67,7 +67,7 @@ def test_a_full_disk_met_by_a_plain_write_is_one_line_and_exit_2():
 def test_memory_that_ran_out_is_no_bug(error):
     result = outcome(raiser(error))
     assert result.exit_code == 2
-    assert result.stderr.startswith("Error: memory ran out")
+    assert result.stderr.startswith("Error: out of memory")
 
 
 class PanicException(BaseException):
@@ -76,7 +76,7 @@ class PanicException(BaseException):
 
 def test_a_panic_is_a_line_too():
     result = outcome(raiser(PanicException("could not spawn threads: 11")))
-    assert (result.exit_code, "memory ran out" in result.stderr) == (2, True)
+    assert (result.exit_code, "out of memory" in result.stderr) == (2, True)
     result = outcome(raiser(PanicException("index out of bounds")))
     assert (result.exit_code, "has a bug" in result.stderr) == (1, True)
 

@@ -269,7 +269,7 @@ def test_codes_are_not_taken_for_benign_by_later_rows_either(load):
         load([0, 1, 2], like=trained.schema)
     two, told = load([0, 1, 1], like=trained.schema)
     assert benign(two) == [True, False, False]
-    assert "labels without an attack type known to the model: 1" in told
+    assert "the model does not know these labels: 1" in told
 
 
 def test_a_model_that_does_not_say_what_benign_is_called_asks(load):

@@ -291,7 +291,7 @@ def test_parts_that_do_not_fit_are_refused_before_writing(
     parts: dict[str, Any], small_table: Table, tmp_path: Path
 ) -> None:
     other = Preprocessor.fit(small_table, min_category_rows=500)
-    with pytest.raises(BundleError, match="another contract"):
+    with pytest.raises(BundleError, match="by the columns and classes in manifest"):
         bundles.save(tmp_path / "b", **parts | {"preprocessor": other})
     assert list(tmp_path.iterdir()) == []
 
@@ -373,7 +373,7 @@ def test_a_foreign_format_is_refused(copy: Path, what: Any) -> None:
 
 def test_another_threshold_passes_only_if_the_rest_fits(copy: Path) -> None:
     change_json(copy / "decision.json", bias=[0.0, 0.0])
-    with pytest.raises(BundleError, match="another contract"):
+    with pytest.raises(BundleError, match="does not match the columns and classes"):
         bundles.load(copy)
 
 
@@ -643,7 +643,7 @@ def test_classes_in_another_order_than_the_model_learnt_are_refused(
     first, *attacks = content["schema"]["classes"]
     content["schema"]["classes"] = [first, *reversed(attacks)]
     change_json(tmp_path / "b" / MANIFEST, schema=content["schema"])
-    with pytest.raises(BundleError, match=r"report\.json belongs to another contract"):
+    with pytest.raises(BundleError, match=r"report\.json does not match the columns"):
         bundles.load(tmp_path / "b")
 
 

@@ -62,7 +62,7 @@ def test_a_tunnel_s_number_is_a_part_of_the_key():
     assert frame["conn_state"].to_list() == ["SF", "SF"]
     assert (frame["orig_pkts"] + frame["resp_pkts"]).to_list() == [10, 10]
     assert notes == [
-        "packets of vxlan_two_tenants.pcap that were in tunnels, which were opened: 20"
+        "packets of vxlan_two_tenants.pcap that were decapsulated from tunnels: 20"
     ]
 
 
@@ -80,7 +80,7 @@ def test_a_capture_that_was_cut_is_read_to_its_last_whole_packet():
     frame, notes = connections(CAPTURES / "cut.pcap")
     assert (frame["orig_pkts"] + frame["resp_pkts"]).to_list() == [9]
     [note] = notes
-    assert "cut.pcap was read to packet 9, byte 792" in note
+    assert "cut.pcap is damaged after packet 9, byte 792" in note
 
 
 def test_a_time_that_runs_backwards_ends_nothing_and_is_never_negative():

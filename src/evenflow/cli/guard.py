@@ -153,9 +153,8 @@ def _failure(error: Exception, voice: Voice) -> Failure:
 def _no_memory(error: BaseException, voice: Voice) -> Failure:
     why = str(error) or "the system refused an allocation"
     text = (
-        f"memory ran out ({why}), expected enough for this command. Free some, raise "
-        "the limit of "
-        "this process (ulimit -v, ulimit -d), or give fewer rows"
+        f"out of memory ({why}). Free memory, raise the limit of this process "
+        "(ulimit -v, ulimit -d), or use fewer rows"
     )
     return Failure(text, kind="MemoryError", voice=voice, code=GIVEN_IS_WRONG)
 

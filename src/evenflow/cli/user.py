@@ -242,8 +242,8 @@ def _password(from_stdin: bool) -> str:
     if not from_stdin:
         if sys.stdin is None or not sys.stdin.isatty():
             raise DataError(
-                "there is no terminal to ask for a password, expected one. Pass the "
-                "password on standard input and say --password-stdin"
+                "cannot prompt for a password without a terminal. Pass it on standard "
+                "input with --password-stdin"
             )
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     streams.stdin()  # refused where it is closed

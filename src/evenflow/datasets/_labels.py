@@ -179,8 +179,8 @@ def read_later(
         notes.append(f"attack types not in training: {_guess.listed(unseen)}")
     if untyped := sorted(unknown.difference(unseen)):
         notes.append(
-            f"labels without an attack type known to the model: "
-            f"{_guess.listed(untyped)}; use the detection figures, not those of classes"
+            f"the model does not know these labels: {_guess.listed(untyped)}; use the "
+            "detection figures, not those of classes"
         )
     return Labels(
         attack=words.replace_strict(names).alias("attack"),

@@ -48,7 +48,7 @@ def open_model(
     ]
     if found != expected:
         raise BundleError(
-            f"{source}: found a model {found}, expected {expected}: it belongs to "
-            f"another contract. {AGAIN}"
+            f"{source}: found a model {found}, expected {expected} by the columns and "
+            f"classes in manifest.json. {AGAIN}"
         )
     return session

@@ -55,7 +55,7 @@ def read_rows(
     arrays = unpack(files[name], source=name)
     numeric = arrays["numeric"]
     if numeric.shape[1:] != (len(schema.numeric),) or numeric.dtype != np.float64:
-        raise ValueError(f"{name} of another contract")
+        raise ValueError(f"{name} does not fit this schema")
     if len(numeric) > MAX_ROWS:
         raise ValueError(f"{name} of more than {MAX_ROWS} rows")
     parts = {c.name: pl.Series(numeric[:, j]) for j, c in enumerate(schema.numeric)}

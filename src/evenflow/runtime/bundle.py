@@ -389,5 +389,5 @@ def _rescore(bundle: Bundle) -> None:
     raise BundleError(
         f"{bundle.path}: {rows} of {len(expected)} golden rows get other scores than "
         "where the bundle was made, expected the same. The bundle was changed, or "
-        f"this machine computes wrongly. {AGAIN}"
+        f"this machine computes different results. {AGAIN}"
     )

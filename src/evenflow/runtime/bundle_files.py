@@ -190,8 +190,8 @@ def _check_contract(
     for name, fit in fits.items():
         if not fit:
             raise BundleError(
-                f"{folder / name} belongs to another contract; expected one for the "
-                f"columns and classes of {schema.name!r} in manifest.json. {AGAIN}"
+                f"{folder / name} does not match the columns and classes of "
+                f"{schema.name!r} in manifest.json. {AGAIN}"
             )
 
 

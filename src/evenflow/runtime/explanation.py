@@ -83,8 +83,8 @@ class Explanation:
             lines.append("The record equals a benign record of the training rows.")
         if not self.is_base_normal:
             lines.append(
-                "The model calls no benign reference record benign; compared with the "
-                "least suspicious one."
+                "The model classifies none of the benign reference records as benign; "
+                "the record is compared with the least suspicious one."
             )
         shown = parts[: n_mentioned([c.contribution for c in parts])]
         lines += [c.sentence() for c in shown]

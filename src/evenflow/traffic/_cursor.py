@@ -46,13 +46,6 @@ class At(IntEnum):
     ERSPAN = 26
 
 
-LINKS = {
-    0: At.LOOPBACK, 1: At.ETHERNET, 9: At.PPP, 12: At.RAW, 14: At.RAW,
-    50: At.PPP, 51: At.PPPOE, 101: At.RAW, 104: At.CISCO_HDLC, 105: At.WLAN,
-    108: At.LOOPBACK, 113: At.SLL, 119: At.PRISM, 127: At.RADIOTAP, 163: At.AVS,
-    219: At.MPLS, 228: At.IP4, 229: At.IP6, 276: At.SLL2,
-}  # fmt: skip
-"""By link type."""
 ETHERTYPES = {
     0x0800: At.IP4, 0x86DD: At.IP6, 0x8100: At.VLAN, 0x88A8: At.VLAN,
     0x9100: At.VLAN, 0x9200: At.VLAN, 0x8847: At.MPLS, 0x8848: At.MPLS,
@@ -82,8 +75,6 @@ class Cursor:
         self.segment = np.zeros(n, np.int64)  # where TCP or UDP begins
         self.header = np.zeros(n, np.int64)  # where IPv4 begins, and how long it is
         self.header_size = np.zeros(n, np.int64)
-        for link, kind in LINKS.items():
-            self.kind[frames.link == link] = kind
         zeros: dict[str, Any] = {"end": self.end}
         for name, kind in Packets.__annotations__.items():
             if name not in ("frames", "end"):

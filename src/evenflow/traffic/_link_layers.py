@@ -8,6 +8,13 @@ from numpy.typing import NDArray
 from evenflow.traffic._cursor import ETHERTYPES, At, Cursor, Rows
 from evenflow.traffic.packets import End
 
+LINKS = {
+    0: At.LOOPBACK, 1: At.ETHERNET, 9: At.PPP, 12: At.RAW, 14: At.RAW,
+    50: At.PPP, 51: At.PPPOE, 101: At.RAW, 104: At.CISCO_HDLC, 105: At.WLAN,
+    108: At.LOOPBACK, 113: At.SLL, 119: At.PRISM, 127: At.RADIOTAP, 163: At.AVS,
+    219: At.MPLS, 228: At.IP4, 229: At.IP6, 276: At.SLL2,
+}  # fmt: skip
+"""By link type."""
 PPP_PROTOCOLS = {
     0x0021: At.IP4, 0x0057: At.IP6, 0x0281: At.MPLS, 0x0283: At.MPLS
 }  # fmt: skip
@@ -17,6 +24,11 @@ FAMILIES = {2: At.IP4, 10: At.IP6, 24: At.IP6, 28: At.IP6, 30: At.IP6}
 
 class LinkLayers(Cursor):
     """Steps over the headers below IP."""
+
+    def _begin(self) -> None:
+        """Set the first header of every packet, by the link type of its capture."""
+        for link, kind in LINKS.items():
+            self.kind[self.frames.link == link] = kind
 
     def _ethernet(self, rows: Rows) -> None:
         rows = self._having(rows, 14)

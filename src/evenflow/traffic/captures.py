@@ -197,7 +197,10 @@ def read_frames(
                 yield batch.frames()
                 batch = _Batch()
     except DamageError as damage:
-        text = f"{source} was read to packet {n:,}, byte {bytes_of.n_read:,}: {damage}"
+        text = (
+            f"{source} is damaged after packet {n:,}, byte {bytes_of.n_read:,}: "
+            f"{damage}. The rest was not read"
+        )
         on_event(Note(text=text, is_warning=True))
     if batch.rows:
         yield batch.frames()
@@ -312,7 +315,9 @@ def _packet(
         number, *_, high, low, length, wire = struct.unpack_from(form, body)
         ticks = high << 32 | low
     if length > min(LARGEST_FRAME, len(body) - size):
-        raise DamageError(f"a packet claims {length:,} bytes in {len(body) - size:,}")
+        raise DamageError(
+            f"the packet length is {length:,}, but only {len(body) - size:,} bytes follow"
+        )
     return body[size : size + length], wire, ticks, number
 
 

@@ -75,6 +75,7 @@ class Decoder(LinkLayers, Internet):
             for kind in At
             if kind != At.DONE
         }
+        self._begin()
         for _ in range(MOST_ROUNDS):
             kinds = np.unique(self.kind)
             if not kinds.any():

@@ -59,7 +59,7 @@ def read_connections(
         yield open_ones.add(packets)
     yield open_ones.finish()
     if n := open_ones.n_evicted:
-        text = f"connections of {source} that were split, too many being open: {n:,}"
+        text = f"connections split because too many were open at once: {n:,} of {source}"
         on_event(Note(text=text, is_warning=True))
     for text, n in seen.items():
         on_event(Note(text=f"packets of {source} that {text}: {n:,}"))
@@ -76,6 +76,6 @@ def _count(seen: Counter[str], packets: Packets) -> None:
     if n := int((is_here & ~packets.is_whole).sum()):
         seen["were captured without a whole transport header, and are not counted"] += n
     if n := int((is_here & (packets.tunnel != 0) | (packets.n_tunnels > 0)).sum()):
-        seen["were in tunnels, which were opened"] += n
+        seen["were decapsulated from tunnels"] += n
     if n := int(packets.is_closed.sum()):
         seen["are in tunnels that could not be opened"] += n

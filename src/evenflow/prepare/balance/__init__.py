@@ -4,8 +4,13 @@ A file holds ``SAMPLER = Class``; its name is what a recipe writes under
 ``[balance]``. A sampler sees the prepared matrix of *training* rows and nothing
 else: it runs after the split and after the preprocessor was fitted, so that no test
 row can help to make a training row. The contract stands in :class:`Sampler`, which
-other distributions may extend, too; files whose names begin with an underscore are
-shared parts.
+other distributions may extend, too.
+
+Files whose names begin with an underscore are shared parts: ``_grow`` of over-samplers,
+``_zoom`` new rows within a class, ``_compress`` the rows nearest to a class's cluster
+centres, ``_edit`` rows among rows of another class, ``_neighbors`` exact nearest
+neighbours, ``_targets`` rows wanted for each class, ``_forms`` what imbalanced-learn
+accepts.
 """
 
 from __future__ import annotations

@@ -80,9 +80,8 @@ def fault(password: str, *, email: str = "") -> str:
         return f"This is longer than {LONGEST} characters; use {LONGEST} or fewer"
     if len(what_is_left(password, email=email)) < LEFT:
         return (
-            "This is among the first that are tried: common words, runs of keys, years "
-            "or your own address make up nearly all of it. Use three or four unrelated "
-            "words"
+            "This password is too common: common words, runs of keys, years or your "
+            "own address make up nearly all of it. Use three or four unrelated words"
         )
     return ""
 

@@ -173,8 +173,8 @@ def add_note(alert: Alert, text: str, user: Any) -> AlertNote:
     mine = select(func.count()).where(AlertNote.alert_id == alert.id)
     if (web.db.scalar(mine) or 0) >= MOST_NOTES:
         raise DataError(
-            f"found {MOST_NOTES} notes, expected fewer before another one. Continue in "
-            "your own records"
+            f"this alert has {MOST_NOTES} notes, the maximum. Keep further notes "
+            "elsewhere"
         )
     note = AlertNote(alert_id=alert.id, user_id=user.id, text=text)
     web.db.add(note)

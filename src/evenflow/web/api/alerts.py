@@ -122,7 +122,7 @@ def change_alert(call: Call[Query, schemas.AlertChange], number: int) -> Respons
     if judgement is None and "true_label" in sent:
         judgement = alert.judgement or ""
         if judgement != "wrong":
-            bodies.refuse({"true_label": "needs the judgement `wrong`, expected both"})
+            bodies.refuse({"true_label": "is only allowed with the judgement `wrong`"})
     try:
         change.change_alert(
             web.db(),

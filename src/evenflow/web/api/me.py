@@ -13,7 +13,7 @@ group = Group("You", "The caller, and the permissions of the key.")
 
 @group.add("GET", "/me", scope=None, summary="Show who you are", gives=schemas.Me)
 def show_me(call: Call[Query, None]) -> dict[str, Any]:
-    """Show the person a key acts for, and what it is good for; any key may ask."""
+    """Show the person a key acts for, and its scopes; no scope is required."""
     caller = call.caller
     return {
         "id": caller.id,

@@ -66,8 +66,8 @@ for programs, the message for people; the fields name each invalid value.
 **Lists** come in parts: `limit`, and `cursor`, which is the `next` of the previous
 answer. Following the cursors lists each item once, also while new ones arrive.
 
-**Again.** After a lost connection send the request again: nothing is doubled. You
-choose the id of a file (`PUT /uploads/...`), and of a record that is kept
+**Retries.** After a lost connection send the request again: requests are idempotent.
+You choose the id of a file (`PUT /uploads/...`), and of a record that is kept
 (`POST /score?keep=true&id=...`): the same id and content are one upload, one record,
 one alert, as long as it is stored. A note of yours that an alert has already is not
 added again. All other requests read, or set a state.

@@ -390,8 +390,7 @@ def _all_or_nothing(part: Path) -> Iterator[None]:
 
 def _beyond() -> NoReturn:
     raise DataError(
-        "a piece exceeds the announced size, expected pieces of that size in all. "
-        "Begin the upload again"
+        "the pieces add up to more than the declared file size. Start the upload again"
     )
 
 

@@ -310,8 +310,8 @@ def of_verdict(
         more += ("The record equals a benign record of the training rows.",)
     if not explanation.is_base_normal:
         more += (
-            "The model calls no benign reference row benign; this record is compared "
-            "with the least suspicious one.",
+            "The model classifies none of the benign reference records as benign; this "
+            "record is compared with the least suspicious one.",
         )
     return replace(
         view,
