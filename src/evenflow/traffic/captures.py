@@ -316,7 +316,7 @@ def _packet(
         ticks = high << 32 | low
     if length > min(LARGEST_FRAME, len(body) - size):
         raise DamageError(
-            f"the packet length is {length:,}, but only {len(body) - size:,} bytes follow"
+            f"the packet length is {length:,}, but {len(body) - size:,} bytes follow"
         )
     return body[size : size + length], wire, ticks, number
 

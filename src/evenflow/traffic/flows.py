@@ -59,7 +59,7 @@ def read_connections(
         yield open_ones.add(packets)
     yield open_ones.finish()
     if n := open_ones.n_evicted:
-        text = f"connections split because too many were open at once: {n:,} of {source}"
+        text = f"connections of {source} split because too many were open: {n:,}"
         on_event(Note(text=text, is_warning=True))
     for text, n in seen.items():
         on_event(Note(text=f"packets of {source} that {text}: {n:,}"))

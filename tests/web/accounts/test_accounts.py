@@ -97,7 +97,7 @@ def test_a_changed_password_is_the_only_one_that_works(app, people):
         ("", GOOD, "Type a password"),
         ("wrong wrong wrong", GOOD, "This is not your password"),
         (None, "short", "12 or more are needed"),
-        (None, "password123456", "first that are tried"),
+        (None, "password123456", "too common"),
         (None, None, "your current password"),
     ],
 )

@@ -222,7 +222,8 @@ def test_a_piece_beyond_the_size_announced_is_refused(app, pieces):
     begun = pieces.begin(10).json
     refused = pieces.put(begun, 0, b"x" * 11)
     assert refused.status_code == 422
-    assert "add up to more than the declared file size" in refused.json["error"]["message"]
+    message = refused.json["error"]["message"]
+    assert "add up to more than the declared file size" in message
     assert pieces.client.get(begun["url"]).json == {"offset": 0}
 
 
