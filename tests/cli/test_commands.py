@@ -479,7 +479,7 @@ def test_a_closed_stdin_is_exit_2(bundle):
 @pytest.mark.parametrize("from_stdin", [True, False])
 def test_a_password_is_not_read_from_a_closed_stdin(monkeypatch, from_stdin):
     monkeypatch.setattr(sys, "stdin", None)
-    with pytest.raises(DataError, match="is closed|no terminal"):
+    with pytest.raises(DataError, match="is closed|without a terminal"):
         user._password(from_stdin)
 
 

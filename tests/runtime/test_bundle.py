@@ -389,7 +389,7 @@ def test_golden_rows_that_are_decided_otherwise_are_refused(
 
 def test_a_preprocessor_of_another_contract_is_refused(copy: Path) -> None:
     change_json(copy / "preprocessor.json", schema="other")
-    with pytest.raises(BundleError, match=r"preprocessor\.json belongs to another"):
+    with pytest.raises(BundleError, match=r"preprocessor\.json does not match"):
         bundles.load(copy)
 
 

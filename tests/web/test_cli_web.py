@@ -39,7 +39,7 @@ def test_a_password_is_never_shown_nor_taken_from_the_command_line(run):
     assert "--password " not in help_text
     done = run("user", "add", "a@example.org", input="")
     assert done.exit_code == 2
-    assert "say --password-stdin" in done.output
+    assert "with --password-stdin" in done.output
 
 
 def test_a_weak_password_or_a_taken_address_is_refused_in_a_line(run, ann):

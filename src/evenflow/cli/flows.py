@@ -14,7 +14,6 @@ import click
 from evenflow.cli import options, streams
 from evenflow.cli.guard import Command, voice
 from evenflow.cli.streams import STDIN, STDOUT
-from evenflow.traffic.captures import unreadable
 
 
 @click.command(cls=Command, short_help="List the connections of a capture.")
@@ -87,6 +86,8 @@ def _source(file: Path) -> Iterator[BinaryIO]:
     if file == STDIN:
         yield streams.stdin()
         return
+    from evenflow.traffic.captures import unreadable
+
     try:
         stream = file.open("rb")
     except OSError as error:
