@@ -75,7 +75,7 @@ def _count(seen: Counter[str], packets: Packets) -> None:
     is_here = packets.end == End.TRANSPORT
     if n := int((is_here & ~packets.is_whole).sum()):
         seen["were captured without a whole transport header, and are not counted"] += n
-    if n := int((is_here & (packets.tunnel != 0) | (packets.n_tunnels > 0)).sum()):
+    if n := int((is_here & ((packets.tunnel != 0) | (packets.n_tunnels > 0))).sum()):
         seen["were decapsulated from tunnels"] += n
     if n := int(packets.is_closed.sum()):
         seen["are in tunnels that could not be opened"] += n
