@@ -134,7 +134,7 @@ def test_a_capture_is_read_from_a_pipe():
 
 
 def test_of_too_many_connections_those_end_that_were_silent_longest():
-    few = Connections(most_open=1)
+    few = Connections(max_open=1)
     with (CAPTURES / "backwards.pcap").open("rb") as stream:
         [frames] = read_frames(stream, source="a capture")
     ended = few.add(decode(frames))

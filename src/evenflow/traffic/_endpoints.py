@@ -2,8 +2,10 @@
 
 A connection is a row of ``C``; its endpoints are rows ``2 * c`` (the originator's) and
 ``2 * c + 1`` of ``E``; turning the roles swaps the two. ``H`` holds the letters of the
-history and ``W`` the segments beyond a gap. Sequence numbers are unwrapped by counting
-how often they passed 2**32.
+history. ``W`` holds the segments beyond a gap, a row for each endpoint that has some:
+few have. Sequence numbers are unwrapped by counting how often they passed 2**32.
+
+The functions are plain Python on integers and arrays, which Numba compiles unchanged.
 """
 
 from __future__ import annotations
@@ -12,18 +14,20 @@ from typing import Any
 
 # columns of C
 (FIRST, LAST, PROTOCOL, IS_PARTIAL, SEEN, MARKS, N_HISTORY, CLOSING, ATTEMPT, MISSED,
- TIMEOUT, IS_OPEN, LOW_BEGAN, LAST_PACKET, NUMBER, N_C) = range(16)  # fmt: skip
+ TIMEOUT, IS_OPEN, LOW_BEGAN, LAST_PACKET, SERIAL, LOOK, CLOSE_ROW, SERVICE, URGENT,
+ WRONG_FRAGMENTS, N_C) = range(21)  # fmt: skip
 # columns of E
 (STATE, BEFORE, START, END, END_WRAPS, ACKED, ACK_WRAPS, PACKETS, IP_BYTES, PAYLOAD,
  N_FIN, FIN_AT, DID_CLOSE, LAST_SYN, LAST_FIN, LAST_RST, IN_ORDER, N_WAITING,
  N_RESENT, NEXT_RESENT, N_ZERO, NEXT_ZERO, N_BAD, NEXT_BAD, N_GAPS, NEXT_GAP,
- CLOSES_LATER, N_E) = range(28)  # fmt: skip
+ CLOSES_LATER, WAITS, BEGAN_AT, LAST_AT, N_DATA, N_PUSH, SIZE_MIN, SIZE_MAX,
+ SIZE_SQUARES, GAP_MAX, GAP_SQUARES, N_E) = range(38)  # fmt: skip
 # states of an endpoint
 INACTIVE, SYN_SENT, SYN_ACK_SENT, PARTIAL, ESTABLISHED, CLOSED, RESET = range(7)
 ACTIVE = 1
 """Of UDP."""
 
-FIN, SYN, RST, ACK = 1, 2, 4, 16
+FIN, SYN, RST, PUSH, ACK, URG = 1, 2, 4, 8, 16, 32
 TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
 MOST_HISTORY = 64
 MOST_WAITING = 16
@@ -33,7 +37,13 @@ LARGE = 1_048_576
 S = 1_000_000_000
 ATTEMPT_NS, CLOSE_NS, LINGER_NS = 5 * S, 5 * S, 5 * S
 IDLE_TCP_NS, IDLE_OTHER_NS = 300 * S, 60 * S
+NEVER = 2**62
+LOOK_NS = (1 * S, 10 * S, 60 * S, 600 * S)
+"""Ages at which a connection that goes on has a row."""
 UPPER = ord("a") - ord("A")
+MOST_GAP = 2**30
+"""Of microseconds: the square of a longer gap would fill the sum of squares."""
+MOST_SQUARES = 2**62
 
 
 def delta(a: int, b: int) -> int:
@@ -81,27 +91,6 @@ def note_scaled(
         note(C, H, c, e, letter)
 
 
-def size(E: Any, e: int) -> int:
-    """Return the payload bytes of a TCP endpoint, by its sequence numbers."""
-    peer = e ^ 1
-    none_acked = E[e, ACKED] == E[e, START] or E[e, ACKED] == E[e, START] + 1
-    if (
-        E[e, BEFORE] == SYN_SENT
-        and E[e, STATE] == RESET
-        and E[peer, STATE] == INACTIVE
-        and not none_acked
-    ):
-        return 0
-    end = (E[e, END_WRAPS] << 32) + E[e, END]
-    acked = (E[e, ACK_WRAPS] << 32) + E[e, ACKED]
-    n = int(max(end, acked) - E[e, START])
-    if n > 0:
-        n -= 1
-    if E[e, N_FIN] > 0 and n > 0:
-        n -= 1
-    return max(n, 0)
-
-
 def set_state(E: Any, e: int, state: int) -> None:
     """Change the state of an endpoint and remember the one before."""
     if E[e, STATE] != state:
@@ -144,20 +133,33 @@ def tell_gap(C: Any, E: Any, H: Any, c: int, e: int, n_bytes: int) -> None:
         C[c, MISSED] += n_bytes
 
 
+def release_row(E: Any, W: Any, e: int) -> None:
+    """Give the row of ``W`` back; the free ones are linked, from row 0 on."""
+    row = E[e, WAITS]
+    if row:
+        W[row, 0, 0] = W[0, 0, 0]
+        W[0, 0, 0] = row
+        E[e, WAITS] = 0
+        E[e, N_WAITING] = 0
+
+
 def join(E: Any, W: Any, e: int) -> None:
     """Move on over the segments that wait and now follow."""
-    moved = True
+    row = E[e, WAITS]
+    moved = row > 0
     while moved:
         moved = False
         for k in range(E[e, N_WAITING]):
-            if W[e, k, 0] <= E[e, IN_ORDER]:
-                E[e, IN_ORDER] = max(E[e, IN_ORDER], W[e, k, 1])
+            if W[row, k, 0] <= E[e, IN_ORDER]:
+                E[e, IN_ORDER] = max(E[e, IN_ORDER], W[row, k, 1])
                 last = E[e, N_WAITING] - 1
-                W[e, k, 0] = W[e, last, 0]
-                W[e, k, 1] = W[e, last, 1]
+                W[row, k, 0] = W[row, last, 0]
+                W[row, k, 1] = W[row, last, 1]
                 E[e, N_WAITING] = last
                 moved = True
                 break
+    if E[e, N_WAITING] == 0:
+        release_row(E, W, e)
 
 
 def arrive(E: Any, W: Any, e: int, start: int, stop: int) -> None:
@@ -166,15 +168,22 @@ def arrive(E: Any, W: Any, e: int, start: int, stop: int) -> None:
         E[e, IN_ORDER] = max(E[e, IN_ORDER], stop)
         join(E, W, e)
         return
+    if E[e, WAITS] == 0:
+        free = W[0, 0, 0]
+        if free == 0:  # too many connections have gaps: this segment counts as missing
+            return
+        W[0, 0, 0] = W[free, 0, 0]
+        E[e, WAITS] = free
+    row = E[e, WAITS]
     for k in range(E[e, N_WAITING]):  # one that touches another becomes part of it
-        if W[e, k, 0] <= stop and start <= W[e, k, 1]:
-            W[e, k, 0] = min(W[e, k, 0], start)
-            W[e, k, 1] = max(W[e, k, 1], stop)
+        if W[row, k, 0] <= stop and start <= W[row, k, 1]:
+            W[row, k, 0] = min(W[row, k, 0], start)
+            W[row, k, 1] = max(W[row, k, 1], stop)
             return
     if E[e, N_WAITING] < MOST_WAITING:
         n = E[e, N_WAITING]
-        W[e, n, 0] = start
-        W[e, n, 1] = stop
+        W[row, n, 0] = start
+        W[row, n, 1] = stop
         E[e, N_WAITING] = n + 1
 
 
@@ -188,19 +197,42 @@ def acknowledge(C: Any, E: Any, H: Any, W: Any, c: int, e: int, upto: int) -> No
         return
     while True:
         nearest = -1
+        row = E[e, WAITS]
         for k in range(E[e, N_WAITING]):
-            if W[e, k, 0] < upto and (nearest < 0 or W[e, k, 0] < W[e, nearest, 0]):
+            if W[row, k, 0] < upto and (
+                nearest < 0 or W[row, k, 0] < W[row, nearest, 0]
+            ):
                 nearest = k
         if nearest < 0:
             break
-        gap = W[e, nearest, 0] - E[e, IN_ORDER]
+        gap = W[row, nearest, 0] - E[e, IN_ORDER]
         if gap > 0:
             tell_gap(C, E, H, c, e, gap)
-        E[e, IN_ORDER] = max(E[e, IN_ORDER], W[e, nearest, 0])
+        E[e, IN_ORDER] = max(E[e, IN_ORDER], W[row, nearest, 0])
         join(E, W, e)
     if upto > E[e, IN_ORDER]:
         tell_gap(C, E, H, c, e, upto - E[e, IN_ORDER])
         E[e, IN_ORDER] = upto
+
+
+def measure(E: Any, e: int, now: int, ip_bytes: int, payload: int, flags: int) -> None:
+    """Take the size of a packet, and the time since the one before."""
+    if E[e, PACKETS] == 0:
+        E[e, SIZE_MIN] = ip_bytes
+        E[e, BEGAN_AT] = now
+    else:
+        E[e, SIZE_MIN] = min(E[e, SIZE_MIN], ip_bytes)
+        gap = max(now - E[e, LAST_AT], 0)
+        E[e, GAP_MAX] = max(E[e, GAP_MAX], gap)
+        micro = min(gap // 1000, MOST_GAP)
+        E[e, GAP_SQUARES] = min(E[e, GAP_SQUARES] + micro * micro, MOST_SQUARES)
+    E[e, SIZE_MAX] = max(E[e, SIZE_MAX], ip_bytes)
+    E[e, SIZE_SQUARES] = min(E[e, SIZE_SQUARES] + ip_bytes * ip_bytes, MOST_SQUARES)
+    E[e, LAST_AT] = max(E[e, LAST_AT], now)
+    E[e, PACKETS] += 1
+    E[e, IP_BYTES] += ip_bytes
+    E[e, N_DATA] += payload > 0
+    E[e, N_PUSH] += flags & PUSH > 0
 
 
 def close(C: Any, E: Any, c: int, e: int) -> None:

@@ -1,4 +1,10 @@
-"""One packet after another to connections: when they begin, continue and end."""
+"""One packet after another to connections: when they begin, continue and end.
+
+Time is that of the packets. It is believed once two packets in a row have come that
+far: one packet with a wrong clock would otherwise end all that is open. Whenever it
+passes a quarter of a second, connections that are silent end and those that go on
+may have a row. So the rows and their order do not depend on how packets were batched.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +16,7 @@ from evenflow.traffic._endpoints import (
     ATTEMPT,
     ATTEMPT_NS,
     CLOSE_NS,
+    CLOSE_ROW,
     CLOSING,
     DID_CLOSE,
     FIRST,
@@ -19,23 +26,25 @@ from evenflow.traffic._endpoints import (
     IDLE_TCP_NS,
     IN_ORDER,
     INACTIVE,
-    IP_BYTES,
     IS_OPEN,
     LAST,
     LAST_PACKET,
     LINGER_NS,
+    LOOK,
+    LOOK_NS,
     LOW_BEGAN,
     N_BAD,
     N_HISTORY,
+    NEVER,
     NEXT_BAD,
     NEXT_GAP,
     NEXT_RESENT,
     NEXT_ZERO,
-    NUMBER,
-    PACKETS,
     PAYLOAD,
     PROTOCOL,
     RESET,
+    SERIAL,
+    SERVICE,
     START,
     STATE,
     SYN,
@@ -44,10 +53,20 @@ from evenflow.traffic._endpoints import (
     TCP,
     TIMEOUT,
     UDP,
+    URG,
+    URGENT,
+    WRONG_FRAGMENTS,
+    measure,
     note_once,
     note_scaled,
+    release_row,
 )
 from evenflow.traffic._tcp import tcp_packet
+
+TICK_NS = 250_000_000
+# what is known of all connections, in G
+(CLOCK, LAST_TIME, TICKED, NEXT_DUE, N_OPEN, N_BEGAN, LOOKS, MAX_OPEN, IS_FULL,
+ N_G) = range(10)  # fmt: skip
 
 
 def open_connection(
@@ -57,6 +76,7 @@ def open_connection(
     C[c] = 0
     E[2 * c] = 0
     E[2 * c + 1] = 0
+    H[c] = 0
     C[c, FIRST] = C[c, LAST] = C[c, LAST_PACKET] = time_ns
     C[c, PROTOCOL] = protocol
     C[c, IS_OPEN] = 1
@@ -69,28 +89,25 @@ def open_connection(
         C[c, N_HISTORY] = 1
 
 
-def is_over(C: Any, E: Any, c: int, now: int) -> bool:
-    """Return whether a connection has ended by time, before a packet of now."""
-    idle = now - C[c, LAST]
-    if idle > C[c, TIMEOUT]:
-        return True
+def due(C: Any, E: Any, c: int) -> int:
+    """Return when a connection is over if no packet of it comes before."""
+    silent = C[c, LAST]
+    at = silent + C[c, TIMEOUT] + 1
     if C[c, PROTOCOL] != TCP:
-        return False
+        return int(at)
     o, r = 2 * c, 2 * c + 1
-    if C[c, CLOSING] and now >= C[c, CLOSING] + CLOSE_NS:
-        return True
+    if C[c, CLOSING]:
+        at = min(at, C[c, CLOSING] + CLOSE_NS)
     waits = E[o, STATE] in (SYN_SENT, SYN_ACK_SENT) and E[r, STATE] == INACTIVE
-    if waits and C[c, ATTEMPT] and now >= C[c, ATTEMPT] + ATTEMPT_NS:
-        return True
-    if idle <= LINGER_NS:
-        return False
-    if E[o, STATE] == INACTIVE and E[r, STATE] == INACTIVE:
-        return True
-    if not (E[o, DID_CLOSE] or E[r, DID_CLOSE]):
-        return False
+    if waits and C[c, ATTEMPT]:
+        at = min(at, C[c, ATTEMPT] + ATTEMPT_NS)
     both = E[o, DID_CLOSE] and E[r, DID_CLOSE]
-    ended = (RESET, INACTIVE)
-    return bool(both or E[o, STATE] in ended or E[r, STATE] in ended)
+    one = E[o, DID_CLOSE] or E[r, DID_CLOSE]
+    ended = E[o, STATE] in (RESET, INACTIVE) or E[r, STATE] in (RESET, INACTIVE)
+    never_began = E[o, STATE] == INACTIVE and E[r, STATE] == INACTIVE
+    if never_began or both or (one and ended):
+        at = min(at, silent + LINGER_NS + 1)
+    return int(at)
 
 
 def is_reused(C: Any, E: Any, c: int, flags: int, sequence: int) -> bool:
@@ -116,62 +133,152 @@ def is_reused(C: Any, E: Any, c: int, flags: int, sequence: int) -> bool:
     return True
 
 
-def follow(
-    C: Any, E: Any, H: Any, W: Any, row: Any, is_low: Any, may_turn: Any, protocol: Any,
-    time_ns: Any, flags: Any, sequence: Any, acked: Any, window: Any, payload: Any,
-    captured: Any, ip_bytes: Any, is_bad: Any, is_whole: Any,
-    ended: Any, ended_C: Any, ended_E: Any, ended_H: Any,
+def write(
+    C: Any, E: Any, H: Any, c: int, known: int, is_over: int,
+    n: int, at: Any, out_C: Any, out_E: Any, out_H: Any,
 ) -> int:  # fmt: skip
-    """Take packets in their order; return how many connections ended meanwhile.
+    """Copy a connection as the ``n``-th row that is known; return the next one."""
+    at[n, 0] = c
+    at[n, 1] = known
+    at[n, 2] = is_over
+    out_C[n] = C[c]
+    out_E[2 * n] = E[2 * c]
+    out_E[2 * n + 1] = E[2 * c + 1]
+    out_H[n] = H[c]
+    return n + 1
 
-    Those are copied to the rows of ``ended``, ``ended_C``, ``ended_E`` and
-    ``ended_H``: a packet ends at most one.
+
+def end(C: Any, E: Any, W: Any, D: Any, G: Any, c: int) -> None:
+    """End a connection; its row is free at the end of the batch."""
+    release_row(E, W, 2 * c)
+    release_row(E, W, 2 * c + 1)
+    C[c, IS_OPEN] = 0
+    D[c] = NEVER
+    G[N_OPEN] -= 1
+
+
+def plan(C: Any, E: Any, D: Any, G: Any, c: int) -> None:
+    """Note when a connection has to be looked at next."""
+    D[c] = min(due(C, E, c), C[c, LOOK])
+    G[NEXT_DUE] = min(G[NEXT_DUE], D[c])
+
+
+def settle(
+    C: Any, E: Any, H: Any, W: Any, D: Any, G: Any, rows: Any, start: int,
+    at: Any, out_C: Any, out_E: Any, out_H: Any,
+) -> tuple[int, int]:  # fmt: skip
+    """Write what is over or has to have a row by the last tick.
+
+    Returns
+    -------
+    tuple of (int, int)
+        How many of ``rows`` were settled, and how many rows were written: fewer than
+        all where there is no room for more.
     """
-    n_ended = 0
-    for i in range(len(row)):
+    n, now = 0, G[TICKED]
+    for i in range(start, len(rows)):
+        if n == len(at):
+            return i, n
+        c = rows[i]
+        over = due(C, E, c)
+        if over <= now:
+            n = write(C, E, H, c, over, 1, n, at, out_C, out_E, out_H)
+            end(C, E, W, D, G, c)
+            continue
+        if C[c, LOOK] <= now:
+            n = write(C, E, H, c, C[c, LOOK], 0, n, at, out_C, out_E, out_H)
+            later = NEVER
+            for age in LOOK_NS:
+                if C[c, FIRST] + age > now and not C[c, CLOSE_ROW]:
+                    later = min(later, C[c, FIRST] + age)
+            C[c, LOOK] = later
+        plan(C, E, D, G, c)
+    return len(rows), n
+
+
+def follow(
+    C: Any, E: Any, H: Any, W: Any, D: Any, G: Any, start: int,
+    row: Any, is_low: Any, may_turn: Any, protocol: Any, time_ns: Any, flags: Any,
+    sequence: Any, acked: Any, window: Any, payload: Any, captured: Any, ip_bytes: Any,
+    is_bad: Any, is_whole: Any, service: Any, wrong: Any,
+    at: Any, out_C: Any, out_E: Any, out_H: Any,
+) -> tuple[int, int]:  # fmt: skip
+    """Take packets in their order, until something else has to be done.
+
+    Returns
+    -------
+    tuple of (int, int)
+        How many packets were taken, and how many rows were written. There are packets
+        left where a tick passed, where there is no room for more rows, and where there
+        are ``MAX_OPEN`` connections.
+    """
+    n = 0
+    for i in range(start, len(row)):
         c, kind, now = row[i], protocol[i], time_ns[i]
-        if C[c, IS_OPEN] and (
-            is_over(C, E, c, now)
-            or (
+        believed = min(G[LAST_TIME], now)
+        if believed > G[CLOCK]:
+            G[CLOCK] = believed
+            tick = believed // TICK_NS * TICK_NS
+            if tick > G[TICKED]:
+                G[TICKED] = tick
+                return i, n
+        if n == len(at):
+            return i, n
+        if C[c, IS_OPEN]:
+            over = due(C, E, c)
+            if now >= over or (
                 kind == TCP
                 and is_whole[i]
                 and is_reused(C, E, c, flags[i], sequence[i])
-            )
-        ):
-            ended[n_ended] = c
-            ended_C[n_ended] = C[c]
-            ended_E[2 * n_ended] = E[2 * c]
-            ended_E[2 * n_ended + 1] = E[2 * c + 1]
-            ended_H[n_ended] = H[c]
-            n_ended += 1
-            C[c, IS_OPEN] = 0
-        if not C[c, IS_OPEN]:
+            ):
+                n = write(C, E, H, c, min(now, over), 1, n, at, out_C, out_E, out_H)
+                end(C, E, W, D, G, c)
+        is_new = not C[c, IS_OPEN]
+        if is_new:
+            if G[N_OPEN] >= G[MAX_OPEN]:
+                G[IS_FULL] = 1
+                return i, n
             turns = may_turn[i]
             if kind == TCP and flags[i] & SYN:
                 turns = flags[i] & ACK > 0
-            number = C[c, NUMBER] + 1 if C[c, FIRST] == now else 0
             open_connection(C, E, H, c, kind, now, turns)
-            C[c, NUMBER] = number  # of those that began at the same time
             C[c, LOW_BEGAN] = is_low[i] != turns
+            C[c, SERIAL] = G[N_BEGAN]
+            C[c, LOOK] = now + LOOK_NS[0] if G[LOOKS] else NEVER
+            G[N_BEGAN] += 1
+            G[N_OPEN] += 1
+        G[LAST_TIME] = now
         e = 2 * c + (C[c, LOW_BEGAN] != is_low[i])
-        if is_bad[i]:
-            note_scaled(C, H, E, c, e, N_BAD, ord("C"))
-            continue
-        if not is_whole[i]:
+        if is_bad[i] or not is_whole[i]:
+            if is_bad[i]:
+                note_scaled(C, H, E, c, e, N_BAD, ord("C"))
+            if is_new:
+                plan(C, E, D, G, c)
             continue
         if kind == TCP:
             e = tcp_packet(
                 C, E, H, W, c, e, now, flags[i], sequence[i], acked[i], window[i],
                 payload[i], captured[i],
             )  # fmt: skip
+            if flags[i] & URG:
+                C[c, URGENT] += 1
+            if G[LOOKS] and C[c, CLOSING] and not C[c, CLOSE_ROW]:
+                C[c, CLOSE_ROW] = 1
+                C[c, LOOK] = now
+            if is_new or E[2 * c, DID_CLOSE] or E[2 * c + 1, DID_CLOSE]:
+                plan(C, E, D, G, c)
         else:
             C[c, LAST] = max(C[c, LAST], now)
             E[e, STATE] = ACTIVE
             if kind == UDP:
                 note_once(C, H, c, e, 5, ord("D"))
+            if is_new:
+                plan(C, E, D, G, c)
         C[c, LAST_PACKET] = max(C[c, LAST_PACKET], now)
-        E[e, PACKETS] += 1
-        E[e, IP_BYTES] += ip_bytes[i]
+        C[c, WRONG_FRAGMENTS] += wrong[i]
+        if service[i] and not C[c, SERVICE]:
+            C[c, SERVICE] = service[i]
+        measure(E, e, now, ip_bytes[i], payload[i], flags[i])
         if kind in (TCP, UDP, ICMP, ICMP6):
             E[e, PAYLOAD] += payload[i]
-    return n_ended
+    return len(row), n

@@ -59,8 +59,8 @@ def remember_flags(
     C: Any, E: Any, H: Any, c: int, e: int, flags: int, at: int, length: int
 ) -> None:
     """Add a packet's letters to the history."""
-    n_set = (flags & SYN > 0) + (flags & FIN > 0) + (flags & RST > 0)
-    if n_set > 1:
+    set_flags = flags & (SYN | FIN | RST)
+    if set_flags & (set_flags - 1):  # more than one
         if flags & FIN and flags & RST:
             note_once(C, H, c, e, 0, ord("I"))
         else:

@@ -14,6 +14,7 @@ ZEEK_TYPES = {
     "ip_proto": "count",
 }  # fmt: skip
 """The columns that are written, in Zeek's order and with its types."""
+SIDES = ("orig", "resp")
 
 
 def header() -> str:
@@ -63,9 +64,11 @@ def table(connections: pl.DataFrame) -> pl.DataFrame:
     Here the duration is that from the first to the last packet.
     """
     lasted = (pl.col("last_packet") - pl.col("ts")).clip(lower_bound=0)
-    return connections.with_columns(
-        _number(pl.col("ts")), _number(lasted).alias("duration")
-    ).drop("last_packet")
+    times = [pl.col("ts"), lasted.alias("duration")]
+    times += [pl.col(f"{side}_gap_{n}") for side in SIDES for n in ("max", "std")]
+    return connections.with_columns(map(_number, times)).drop(
+        "last_packet", "known", "is_over"
+    )
 
 
 def _number(ns: pl.Expr) -> pl.Expr:

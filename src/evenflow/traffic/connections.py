@@ -8,19 +8,28 @@ a file in pieces and live traffic give the same connections.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from secrets import token_bytes
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from evenflow.traffic import _endpoints as k
-from evenflow.traffic._follow import follow, is_over
-from evenflow.traffic._names import address, uid
+from evenflow.traffic import _follow as f
+from evenflow.traffic._compiled import PYTHON, can_compile, compiled
+from evenflow.traffic._table import mix, table
 from evenflow.traffic.packets import End, Packets
 
 Matrix = NDArray[np.int64]
 N_KEY = 7
+COMPILE_AFTER = 200_000
+"""Packets that Python follows in about the time that compiling takes."""
+MAX_WITH_GAPS = 2**14
+"""Maximum number of endpoints of which segments beyond a gap are remembered."""
+ROWS_AT_ONCE = 2**12
+FREE = k.NEVER + 1
+"""When a row is due that holds no connection."""
 
 SERVER_PORTS = {
     6: (
@@ -38,26 +47,60 @@ SERVER_PORTS = {
     ),
 }  # fmt: skip
 """Ports where servers listen: a first packet from one of them is an answer."""
-TEXTS = dict.fromkeys(
-    ("uid", "id.orig_h", "id.resp_h", "proto", "conn_state", "history"), pl.String
-)
 ANSWERS = {0: 8, 8: 0, 13: 14, 14: 13, 15: 16, 16: 15, 17: 18, 18: 17, 10: 9, 9: 10}
 """ICMP types that belong together."""
 ANSWERS6 = {128: 129, 129: 128, 130: 131, 131: 130, 133: 134, 134: 133, 135: 136,
             136: 135, 139: 140, 140: 139, 144: 145, 145: 144}  # fmt: skip
 
 
+class _Rows(NamedTuple):
+    """Rows of connections as the kernel writes them, and their keys."""
+
+    at: Matrix
+    C: Matrix
+    E: Matrix
+    H: NDArray[np.uint8]
+    keys: NDArray[np.uint64]
+
+    @classmethod
+    def empty(cls, n: int) -> _Rows:
+        return cls(
+            np.zeros((n, 3), np.int64),
+            np.zeros((n, k.N_C), np.int64),
+            np.zeros((2 * n, k.N_E), np.int64),
+            np.zeros((n, k.MOST_HISTORY), np.uint8),
+            np.zeros((n, N_KEY), np.uint64),
+        )
+
+    @classmethod
+    def joined(cls, parts: list[_Rows]) -> _Rows:
+        return cls(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def take(self, rows: Matrix) -> _Rows:
+        both = np.stack([2 * rows, 2 * rows + 1], axis=1).ravel()
+        return _Rows(
+            self.at[rows], self.C[rows], self.E[both], self.H[rows], self.keys[rows]
+        )
+
+
 @dataclass
 class Connections:
-    """The connections that are open, and what ended.
+    """The connections that are open, and what is known of those that ended.
 
     Parameters
     ----------
     server_ports : dict of {int: tuple of int}
         By IP protocol.
-    most_open : int
-        Maximum number of connections that are open after a batch; beyond it those
-        that were silent longest end.
+    max_open : int
+        Maximum number of connections that are open at once; for another one the
+        32nd part of them that was silent longest ends.
+    early : bool
+        Whether a connection that goes on has a row at the ages of
+        :data:`evenflow.traffic._endpoints.LOOK_NS`, and one as soon as both sides
+        closed it: else the row comes when no packet of it can come any more.
+    is_compiled : bool, optional
+        Whether packets are followed by compiled code; by default after
+        ``COMPILE_AFTER`` packets, where Numba is installed.
 
     Attributes
     ----------
@@ -68,19 +111,33 @@ class Connections:
     server_ports: dict[int, tuple[int, ...]] = field(
         default_factory=lambda: SERVER_PORTS
     )
-    most_open: int = 2**20
+    max_open: int = 2**18
+    early: bool = False
+    is_compiled: bool | None = None
     n_evicted: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self._rows: dict[bytes, int] = {}
         self._free: list[int] = []
         self._n = 0
+        self._seed = np.frombuffer(token_bytes(8), np.uint64)
+        self._n_packets = 0
+        self._kernel = compiled() if self.is_compiled else PYTHON
         self._keys = np.zeros((0, N_KEY), np.uint64)
         self._C = np.zeros((0, k.N_C), np.int64)
         self._E = np.zeros((0, k.N_E), np.int64)
         self._H = np.zeros((0, k.MOST_HISTORY), np.uint8)
-        self._W = np.zeros((0, k.MOST_WAITING, 2), np.int64)
+        self._D = np.zeros(0, np.int64)
         self._grow(256)
+        self._W = np.zeros((MAX_WITH_GAPS + 1, k.MOST_WAITING, 2), np.int64)
+        self._W[:-1, 0, 0] = np.arange(1, MAX_WITH_GAPS + 1)
+        self._G = np.zeros(f.N_G, np.int64)
+        self._G[[f.CLOCK, f.LAST_TIME, f.TICKED]] = -k.NEVER
+        self._G[f.NEXT_DUE] = k.NEVER
+        self._G[f.LOOKS], self._G[f.MAX_OPEN] = self.early, self.max_open
+        self._out = _Rows.empty(ROWS_AT_ONCE)
+        self._waiting: list[_Rows] = []
+        self._known: list[_Rows] = []
         self._is_server = {}
         for protocol, ports in self.server_ports.items():
             self._is_server[protocol] = np.zeros(65536, bool)
@@ -88,89 +145,137 @@ class Connections:
 
     def _grow(self, n: int) -> None:
         """Make room for ``n`` connections."""
-        self._keys = _longer(self._keys, n)
+        self._keys, self._D = _longer(self._keys, n), _longer(self._D, n)
         self._C, self._H = _longer(self._C, n), _longer(self._H, n)
-        self._E, self._W = _longer(self._E, 2 * n), _longer(self._W, 2 * n)
+        self._E = _longer(self._E, 2 * n)
+
+    @property
+    def _state(self) -> tuple[Any, ...]:
+        return self._C, self._E, self._H, self._W, self._D, self._G
 
     def add(self, packets: Packets) -> pl.DataFrame:
-        """Take packets in their order; return the connections that ended."""
+        """Take packets in their order; return the rows that are known by now."""
         kept = np.flatnonzero(packets.end == End.TRANSPORT)
-        if not len(kept):
-            return self._frame(*self._nothing())
         keys, is_low = _keys(packets, kept)
-        row = self._find(keys)
-        protocol = packets.protocol[kept].astype(np.int64)
-        n = len(kept)
-        ended = np.zeros(n, np.int64)
-        C, E = np.zeros((n, k.N_C), np.int64), np.zeros((2 * n, k.N_E), np.int64)
-        H = np.zeros((n, k.MOST_HISTORY), np.uint8)
-        whole = packets.is_whole[kept]
-        n_ended = follow(
-            self._C, self._E, self._H, self._W, row, is_low,
-            self._may_turn(packets, kept), protocol, packets.frames.time_ns[kept],
+        columns = (
+            self._find(keys), is_low, self._may_turn(packets, kept),
+            packets.protocol[kept].astype(np.int64), packets.frames.time_ns[kept],
             packets.flags[kept].astype(np.int64),
             packets.sequence[kept].astype(np.int64),
             packets.acknowledged[kept].astype(np.int64),
             packets.window[kept].astype(np.int64),
             packets.payload_bytes[kept], packets.payload_captured[kept],
-            packets.ip_bytes[kept], packets.is_bad[kept], whole,
-            ended, C, E, H,
+            packets.ip_bytes[kept], packets.is_bad[kept], packets.is_whole[kept],
+            np.zeros(len(kept), np.int64), np.zeros(len(kept), np.int64),
         )  # fmt: skip
-        frame = self._frame(
-            self._keys[ended[:n_ended]], C[:n_ended], E[: 2 * n_ended], H[:n_ended]
-        )
-        # not the last time: one packet with a wrong clock would end all that is open
-        now = int(np.median(packets.frames.time_ns[kept]))
-        silent = self._end(self._silent(now))
-        return pl.concat([frame, silent, self._end(self._too_many())])
+        self._n_packets += len(kept)
+        if self.is_compiled is None and self._n_packets > COMPILE_AFTER:
+            self.is_compiled = can_compile()
+            self._kernel = compiled() if self.is_compiled else PYTHON
+        i, ticked = 0, int(self._G[f.TICKED])
+        while i < len(kept):
+            i, n = self._kernel.follow(*self._state, i, *columns, *self._out[:4])
+            self._keep(n)
+            if self._G[f.TICKED] > ticked:
+                self._tick(ticked)
+                ticked = int(self._G[f.TICKED])
+            elif self._G[f.IS_FULL]:
+                self._make_room()
+        return self._table()
 
-    def _too_many(self) -> Matrix:
-        """Return the rows that were silent longest, beyond what may be open."""
-        rows = np.flatnonzero(self._C[: self._n, k.IS_OPEN])
-        n = len(rows) - self.most_open
-        if n <= 0:
-            return rows[:0]
-        self.n_evicted += n
-        return rows[np.argsort(self._C[rows, k.LAST], kind="stable")[:n]]
-
-    def _silent(self, now: int) -> Matrix:
-        """Return the rows of connections that have ended by time."""
-        waiting = now - self._C[: self._n, k.LAST]
-        some = self._C[: self._n, k.IS_OPEN].astype(bool) & (waiting > k.LINGER_NS)
-        found = [
-            c for c in np.flatnonzero(some) if is_over(self._C, self._E, int(c), now)
-        ]
-        return np.array(found, np.int64)
-
-    def _end(self, rows: Matrix) -> pl.DataFrame:
-        """Return connections as a table, and free their rows."""
-        both = np.stack([2 * rows, 2 * rows + 1], axis=1).ravel()
-        frame = self._frame(
-            self._keys[rows], self._C[rows], self._E[both], self._H[rows]
-        )
-        self._C[rows] = 0
-        for row in rows:
-            del self._rows[self._keys[row].tobytes()]
-        self._free.extend(rows.tolist())
-        return frame
+    def advance(self, now_ns: int) -> pl.DataFrame:
+        """Take that no packet comes before a time; return the rows that are known."""
+        ticked, tick = int(self._G[f.TICKED]), now_ns // f.TICK_NS * f.TICK_NS
+        if tick > ticked:
+            self._G[f.CLOCK] = self._G[f.LAST_TIME] = now_ns
+            self._G[f.TICKED] = tick
+            self._tick(ticked)
+        return self._table()
 
     def finish(self) -> pl.DataFrame:
         """Return the connections that are still open, and forget them."""
-        return self._end(np.flatnonzero(self._C[: self._n, k.IS_OPEN]))
+        rows = np.flatnonzero(self._C[: self._n, k.IS_OPEN])
+        self._end(rows)
+        self._release(int(self._G[f.TICKED]), k.NEVER)
+        return self._table()
 
-    def _nothing(self) -> tuple[NDArray[np.uint64], Matrix, Matrix, NDArray[np.uint8]]:
-        return self._keys[:0], self._C[:0], self._E[:0], self._H[:0]
+    def _tick(self, before: int) -> None:
+        """Settle what is due, and let all rows go that are known by now."""
+        ticked = int(self._G[f.TICKED])
+        if self._G[f.NEXT_DUE] <= ticked:
+            self._G[f.NEXT_DUE] = k.NEVER
+            rows, i = np.flatnonzero(self._D[: self._n] <= ticked), 0
+            while i < len(rows):
+                i, n = self._kernel.settle(*self._state, rows, i, *self._out[:4])
+                self._keep(n)
+            if self._n:
+                self._G[f.NEXT_DUE] = self._D[: self._n].min()
+        self._release(before, ticked)
+
+    def _make_room(self) -> None:
+        """End the 32nd part of the connections, those that were silent longest."""
+        rows = np.flatnonzero(self._C[: self._n, k.IS_OPEN])
+        order = np.lexsort((self._C[rows, k.SERIAL], self._C[rows, k.LAST]))
+        rows = rows[order[: max(len(rows) // 32, 1)]]
+        self.n_evicted += len(rows)
+        self._G[f.IS_FULL] = 0
+        self._end(rows)
+
+    def _end(self, rows: Matrix) -> None:
+        """End connections now."""
+        at = np.zeros((len(self._C), 3), np.int64)
+        at[:, 1], at[:, 2] = max(self._G[f.CLOCK], self._G[f.LAST_TIME]), 1
+        all_rows = _Rows(at, self._C, self._E, self._H, self._keys)
+        self._waiting.append(all_rows.take(rows))
+        for row in rows.tolist():
+            f.end(self._C, self._E, self._W, self._D, self._G, row)
+
+    def _keep(self, n: int) -> None:
+        """Keep the rows that the kernel wrote until the next tick."""
+        if n:
+            rows = self._out.take(np.arange(n))
+            self._waiting.append(rows._replace(keys=self._keys[rows.at[:, 0]]))
+
+    def _release(self, before: int, until: int) -> None:
+        """Let the rows go that wait, in the order in which they were known."""
+        if not self._waiting:
+            return
+        rows = _Rows.joined(self._waiting)
+        self._waiting = []
+        rows.at[:, 1] = rows.at[:, 1].clip(before, until)
+        order = np.lexsort((rows.at[:, 2], rows.C[:, k.SERIAL], rows.at[:, 1]))
+        self._known.append(rows.take(order))
+
+    def _table(self) -> pl.DataFrame:
+        """Return the rows that were let go, and free those of what has ended."""
+        for row in np.flatnonzero(self._C[: self._n, k.IS_OPEN] == 0).tolist():
+            if self._D[row] == k.NEVER:
+                self._D[row] = FREE
+                del self._rows[self._keys[row].tobytes()]
+                self._free.append(row)
+        known, self._known = self._known, []
+        rows = _Rows.joined(known) if known else _Rows.empty(0)
+        return table(rows.keys, rows.C, rows.E, rows.H, rows.at)
 
     def _find(self, keys: NDArray[np.uint64]) -> Matrix:
         """Return the row of each packet's connection."""
-        names = keys.tobytes()
-        width = keys.shape[1] * keys.itemsize
-        rows = np.zeros(len(keys), np.int64)
-        for i in range(len(keys)):
+        # with a seed, so that nobody can choose addresses that share a number
+        short = np.repeat(self._seed, len(keys))
+        for word in keys.T:
+            short = mix(short ^ word)
+        _, first, place = np.unique(short, return_index=True, return_inverse=True)
+        if (keys != keys[first[place]]).any():
+            _, first, place = np.unique(
+                keys, axis=0, return_index=True, return_inverse=True
+            )
+        names, width = keys[first].tobytes(), N_KEY * keys.itemsize
+        rows = np.empty(len(first), np.int64)
+        for i in range(len(first)):
             name = names[i * width : (i + 1) * width]
-            found = self._rows.get(name)
-            rows[i] = self._place(name) if found is None else found
-        return rows
+            row = self._rows.get(name)
+            rows[i] = self._place(name) if row is None else row
+        found: Matrix = rows[place]
+        return found
 
     def _place(self, name: bytes) -> int:
         """Return a free row for a connection that is new."""
@@ -183,6 +288,7 @@ class Connections:
             self._n += 1
         self._rows[name] = row
         self._keys[row] = np.frombuffer(name, np.uint64)
+        self._D[row] = k.NEVER
         return row
 
     def _may_turn(self, packets: Packets, kept: Matrix) -> NDArray[np.bool_]:
@@ -204,108 +310,11 @@ class Connections:
         turned: NDArray[np.bool_] = answer & ~is_many
         return turned
 
-    def _frame(
-        self, keys: NDArray[np.uint64], C: Matrix, E: Matrix, H: NDArray[np.uint8]
-    ) -> pl.DataFrame:
-        """Return connections as a table in the columns of Zeek's conn.log."""
-        low_began = C[:, k.LOW_BEGAN] == 1
-        o, r = E[0::2], E[1::2]
-        protocol = C[:, k.PROTOCOL]
-        version = keys[:, 6] & np.uint64(0xFF)
-        low, high = (
-            [address(v, *pair) for v, pair in zip(version, half, strict=True)]
-            for half in (keys[:, 0:2], keys[:, 2:4])
-        )
-        first = [a if w else b for w, a, b in zip(low_began, low, high, strict=True)]
-        second = [b if w else a for w, a, b in zip(low_began, low, high, strict=True)]
-        low_port = (keys[:, 4] >> np.uint64(16)).astype(np.int64)
-        high_port = (keys[:, 4] & np.uint64(0xFFFF)).astype(np.int64)
-        history = [
-            bytes(h[:n]).decode("ascii")
-            for h, n in zip(H, C[:, k.N_HISTORY], strict=True)
-        ]
-        is_tcp = protocol == k.TCP
-        sizes = [
-            np.array(
-                [
-                    k.size(E, 2 * i + j) if is_tcp[i] else E[2 * i + j, k.PAYLOAD]
-                    for i in range(len(C))
-                ],
-                np.int64,
-            )
-            for j in (0, 1)
-        ]
-        names = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmp"}
-        # in whole microseconds, as Zeek reads captures
-        lasted = np.maximum(C[:, k.LAST] // 1000 - C[:, k.FIRST] // 1000, 0) * 1000
-        return pl.DataFrame(
-            {
-                "ts": C[:, k.FIRST],
-                "uid": [
-                    uid(key.tobytes(), int(row[k.FIRST]), int(row[k.NUMBER]))
-                    for key, row in zip(keys, C, strict=True)
-                ],
-                "id.orig_h": first,
-                "id.orig_p": np.where(low_began, low_port, high_port),
-                "id.resp_h": second,
-                "id.resp_p": np.where(low_began, high_port, low_port),
-                "proto": [names.get(int(p), "unknown_transport") for p in protocol],
-                "duration": lasted,
-                "orig_bytes": sizes[0],
-                "resp_bytes": sizes[1],
-                "conn_state": [
-                    state(int(p), o[i], r[i], sizes[0][i] + sizes[1][i], history[i])
-                    for i, p in enumerate(protocol)
-                ],
-                "history": history,
-                "orig_pkts": o[:, k.PACKETS],
-                "resp_pkts": r[:, k.PACKETS],
-                "orig_ip_bytes": o[:, k.IP_BYTES],
-                "resp_ip_bytes": r[:, k.IP_BYTES],
-                "missed_bytes": C[:, k.MISSED],
-                "ip_proto": protocol,
-                "last_packet": C[:, k.LAST_PACKET],
-            },
-            schema_overrides=TEXTS,
-        )
-
 
 def _longer(array: NDArray[Any], n: int) -> NDArray[Any]:
     new = np.zeros((n, *array.shape[1:]), array.dtype)
     new[: len(array)] = array
     return new
-
-
-def state(protocol: int, o: Matrix, r: Matrix, n_bytes: int, history: str) -> str:
-    """Return Zeek's conn_state."""
-    a, b = o[k.STATE], r[k.STATE]
-    if protocol == k.UDP:
-        return {(1, 1): "SF", (1, 0): "S0", (0, 1): "SHR"}.get((int(a), int(b)), "OTH")
-    if protocol != k.TCP:
-        return "OTH"
-    silent = (k.INACTIVE, k.PARTIAL)
-    if b == k.RESET:
-        if a in (k.SYN_SENT, k.SYN_ACK_SENT) or (a == k.RESET and n_bytes == 0):
-            return "REJ"
-        return "RSTRH" if a in silent else "RSTR"
-    if a == k.RESET:
-        if b not in silent:
-            return "RSTO"
-        begins = history.removeprefix("^")
-        before = begins.partition("R")[0]
-        is_lone = (
-            "R" in begins and before[:1] == "S" and not set(before) & set("HAFGIQ")
-        )
-        return "RSTOS0" if is_lone else "OTH"
-    if a == b == k.CLOSED:
-        return "SF"
-    if a == k.CLOSED:
-        return "SH" if b in silent else "S2"
-    if b == k.CLOSED:
-        return "SHR" if a in silent else "S3"
-    if a == k.SYN_SENT and b == k.INACTIVE:
-        return "S0"
-    return "S1" if a == b == k.ESTABLISHED else "OTH"
 
 
 def _keys(
