@@ -134,13 +134,12 @@ def test_a_capture_is_read_from_a_pipe():
 
 
 def test_of_too_many_connections_those_end_that_were_silent_longest():
-    few = Connections(max_open=1)
-    with (CAPTURES / "backwards.pcap").open("rb") as stream:
-        [frames] = read_frames(stream, source="a capture")
-    ended = few.add(decode(frames))
+    few = Connections(max_open=2)
+    packets = made(*(ip(17, udp(), source, 9) for source in (1, 2, 1, 3, 3, 3)))
+    found = pl.concat([few.add(packets), few.finish()])
     assert few.n_evicted == 1
-    assert ended.height + few.finish().height == 3
-    assert len(few.finish()) == 0
+    assert found["id.orig_h"].to_list() == ["0.0.0.2", "0.0.0.1", "0.0.0.3"]
+    assert found["orig_pkts"].to_list() == [1, 2, 3]
 
 
 def test_pieces_of_a_capture_give_the_connections_of_the_whole(monkeypatch):
@@ -172,6 +171,18 @@ def tcp(flags, sequence, n=0, acked=0):
     ports = (80, 4000) if acked else (4000, 80)
     head = struct.pack(">HHIIBBHHH", *ports, sequence, acked, 0x50, flags, 999, 0, 0)
     return head + b"x" * n
+
+
+def udp(n=1):
+    """Return a UDP datagram."""
+    return struct.pack(">HHHH", 4000, 9000, 8 + n, 0) + b"x" * n
+
+
+def made(*packets):
+    """Return packets as they are decoded."""
+    stream = io.BytesIO(capture(*packets, link=101))
+    [frames] = read_frames(stream, source="made")
+    return decode(frames, checksums=False)
 
 
 def flows(tmp_path, *packets, link=101):

@@ -72,7 +72,7 @@ class Cursor:
         self.opens_tunnels = opens_tunnels
         self.in_ip = np.zeros(n, bool)
         self.is_routed = np.zeros(n, bool)  # by a header of IPv6, to another address
-        self.segment = np.zeros(n, np.int64)  # where TCP or UDP begins
+        self.segment = np.zeros(n, np.int64)  # where TCP, UDP or ICMP begins
         self.header = np.zeros(n, np.int64)  # where IPv4 begins, and how long it is
         self.header_size = np.zeros(n, np.int64)
         zeros: dict[str, Any] = {"end": self.end}

@@ -250,7 +250,7 @@ def follow(
         G[LAST_TIME] = now
         e = 2 * c + (C[c, LOW_BEGAN] != is_low[i])
         if is_bad[i] or not is_whole[i]:
-            if is_bad[i]:
+            if is_bad[i] and kind in (TCP, UDP):
                 note_scaled(C, H, E, c, e, N_BAD, ord("C"))
             if is_new:
                 plan(C, E, D, G, c)

@@ -267,6 +267,7 @@ class Internet(Cursor):
 
     def _icmp(self, rows: Rows) -> None:
         rows = self._having(rows, 2)
+        self.segment[rows] = self.at[rows]
         self.columns["source_port"][rows] = self._bytes(rows, 0)
         self.columns["destination_port"][rows] = self._bytes(rows, 1)
         rows = self._part(rows, 8)

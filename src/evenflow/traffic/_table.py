@@ -54,9 +54,7 @@ def table(keys: Words, C: Matrix, E: Matrix, H: Any, at: Matrix) -> pl.DataFrame
                 "id.resp_p": ports,
                 "proto": _protocols(protocol),
                 # in whole microseconds, as Zeek reads captures
-                "duration": np.maximum(
-                    C[:, k.LAST] // 1000 - C[:, k.FIRST] // 1000, 0
-                )
+                "duration": np.maximum(C[:, k.LAST] // 1000 - C[:, k.FIRST] // 1000, 0)
                 * 1000,
                 "orig_bytes": sizes[0],
                 "resp_bytes": sizes[1],

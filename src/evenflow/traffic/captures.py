@@ -23,16 +23,15 @@ from numpy.typing import NDArray
 from evenflow.errors import DataError
 from evenflow.progress import Note, OnEvent, ignore
 
-BATCH_BYTES = 2**22
-"""Captured bytes after which a batch is given on."""
 BATCH_FRAMES = 2**16
+"""Maximum number of frames of a batch."""
 LARGEST_FRAME = 2**18
 """Maximum number of bytes of one frame: libpcap's own limit."""
 LARGEST_BLOCK = 2**24
 MOST_INTERFACES = 2**12
 MOST_S = 2**33
 """Maximum number of seconds since 1970, in the year 2242; later times become this."""
-READ_BYTES = 2**20
+READ_BYTES = 2**22
 NANO = 10**9
 
 PCAP = {
@@ -41,7 +40,8 @@ PCAP = {
 }  # fmt: skip
 """Byte order and nanoseconds of a tick, by the first four bytes."""
 PCAPNG = b"\x0a\x0d\x0d\x0a"
-SECTION, INTERFACE, OLD_PACKET, SIMPLE_PACKET, PACKET = 0x0A0D0D0A, 1, 2, 3, 6
+ORDERS = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
+INTERFACE, OLD_PACKET, SIMPLE_PACKET, PACKET = 1, 2, 3, 6
 IF_TSRESOL, IF_TSOFFSET = 9, 14
 
 
@@ -93,71 +93,47 @@ def unreadable(source: str, error: OSError) -> DataError:
     )
 
 
+Row = tuple[int, int, int, int, int]
+"""Where a frame begins, bytes captured and on the wire, time in ns, link type."""
+
+
 class DamageError(Exception):
     """The file cannot be read beyond this place."""
 
 
-@dataclass
-class _Batch:
-    """Frames as they are gathered."""
-
-    chunks: list[bytes] = field(default_factory=list)
-    rows: list[tuple[int, int, int, int, int]] = field(default_factory=list)
-    n_bytes: int = 0
-
-    def add(self, data: bytes, wire: int, time_ns: int, link: int) -> None:
-        self.rows.append((self.n_bytes, len(data), wire, time_ns, link))
-        self.chunks.append(data)
-        self.n_bytes += len(data)
-
-    @property
-    def is_full(self) -> bool:
-        return self.n_bytes >= BATCH_BYTES or len(self.rows) >= BATCH_FRAMES
-
-    def frames(self) -> Frames:
-        data = np.frombuffer(b"".join(self.chunks), np.uint8)
-        columns = np.array(self.rows, np.int64).reshape(-1, 5).T
-        start, length, wire, time_ns, link = (c.copy() for c in columns)
-        return Frames(
-            data=data, start=start, length=length, wire=wire, time_ns=time_ns, link=link
-        )
-
-
-class _Bytes:
-    """A stream by exact counts of bytes."""
+class _Input:
+    """A stream, and the part of it that is in memory."""
 
     def __init__(self, stream: BinaryIO, source: str) -> None:
-        self.stream, self.source = stream, source
-        self.buffer, self.at = b"", 0
-        self.n_read = 0
+        self.source = source
+        # of a pipe what is there, without waiting for more
+        self.read = getattr(stream, "read1", stream.read)
+        self.data, self.at = b"", 0
+        self.n_before = 0
 
-    def give_back(self, data: bytes) -> None:
-        """Take bytes back, to be read again."""
-        self.buffer, self.at = data + self.buffer[self.at :], 0
-        self.n_read -= len(data)
+    def more(self) -> bool:
+        """Read on, and let go of what was taken; return whether there was more."""
+        try:
+            chunk = self.read(READ_BYTES)
+        except OSError as error:
+            raise unreadable(self.source, error) from error
+        self.n_before += self.at
+        self.data = self.data[self.at :] + chunk
+        self.at = 0
+        return bool(chunk)
 
-    def take(self, n: int) -> bytes:
-        """Return the next ``n`` bytes; fewer where the file ends."""
-        while len(self.buffer) - self.at < n:
-            try:
-                more = self.stream.read(max(READ_BYTES, n))
-            except OSError as error:
-                raise unreadable(self.source, error) from error
-            if not more:
-                break
-            self.buffer = self.buffer[self.at :] + more
-            self.at = 0
-        found = self.buffer[self.at : self.at + n]
-        self.at += len(found)
-        self.n_read += len(found)
-        return found
+    def has(self, n: int) -> bool:
+        """Return whether the next ``n`` bytes are there; read on if need be."""
+        while len(self.data) - self.at < n:
+            if not self.more():
+                return False
+        return True
 
-    def whole(self, n: int, what: str) -> bytes:
-        """Return the next ``n`` bytes, all of them."""
-        found = self.take(n)
-        if len(found) < n:
-            raise DamageError(f"{what} ends after {len(found):,} of {n:,} bytes")
-        return found
+    def ends(self, what: str, n: int) -> DamageError:
+        """Return the error to raise where the stream ends within ``n`` bytes."""
+        found = len(self.data) - self.at
+        self.at = len(self.data)
+        return DamageError(f"{what} ends after {found:,} of {n:,} bytes")
 
 
 def read_frames(
@@ -179,31 +155,26 @@ def read_frames(
     DataError
         It is not a capture.
     """
-    bytes_of = _Bytes(stream, source)
-    head = bytes_of.take(4)
-    bytes_of.give_back(head)
+    file = _Input(stream, source)
+    file.has(4)
+    head = file.data[:4]
     if head in PCAP:
-        found = _pcap(bytes_of, *PCAP[head])
+        found = _pcap(file, *PCAP[head])
     elif head == PCAPNG:
-        found = _pcapng(bytes_of)
+        found = _pcapng(file)
     else:
         raise DataError(f"{source} {_is(head)}; expected a capture, pcap or pcapng")
-    batch, n = _Batch(), 0
+    n = 0
     try:
-        for frame in found:
-            batch.add(*frame)
-            n += 1
-            if batch.is_full:
-                yield batch.frames()
-                batch = _Batch()
+        for frames in found:
+            n += len(frames)
+            yield frames
     except DamageError as damage:
         text = (
-            f"{source} is damaged after packet {n:,}, byte {bytes_of.n_read:,}: "
-            f"{damage}. The rest was not read"
+            f"{source} is damaged after packet {n:,}, byte {file.n_before + file.at:,}"
+            f": {damage}. The rest was not read"
         )
         on_event(Note(text=text, is_warning=True))
-    if batch.rows:
-        yield batch.frames()
 
 
 def _is(head: bytes) -> str:
@@ -216,25 +187,56 @@ def _is(head: bytes) -> str:
     return f"begins with the bytes {head.hex(' ')}"
 
 
-Frame = tuple[bytes, int, int, int]
-"""Captured bytes, bytes on the wire, time in ns, link type."""
-
-
-def _pcap(file: _Bytes, order: str, tick_ns: int) -> Iterator[Frame]:
-    header = file.whole(24, "the file header")
-    link = struct.unpack(order + "I", header[20:24])[0] & 0xFFFF
-    unpack = struct.Struct(order + "IIII").unpack
-    while record := file.take(16):
-        if len(record) < 16:
-            raise DamageError(f"a packet header ends after {len(record)} of 16 bytes")
-        seconds, ticks, length, wire = unpack(record)
-        if length > LARGEST_FRAME:
+def _pcap(file: _Input, order: str, tick_ns: int) -> Iterator[Frames]:
+    if not file.has(24):
+        raise file.ends("the file header", 24)
+    link = struct.unpack_from(order + "I", file.data, 20)[0] & 0xFFFF
+    file.at = 24
+    length_at = struct.Struct(order + "I").unpack_from
+    while True:
+        data, at, length = file.data, file.at, 0
+        starts: list[int] = []
+        while at + 16 <= len(data) and len(starts) < BATCH_FRAMES:
+            (length,) = length_at(data, at + 8)
+            if length > LARGEST_FRAME or at + 16 + length > len(data):
+                break
+            starts.append(at)
+            at += 16 + length
+        file.at = at
+        if starts:
+            yield _pcap_frames(data, starts, order, tick_ns, link)
+        n_left = len(data) - at
+        if n_left >= 16 and length > LARGEST_FRAME:
+            file.at += 16
             raise DamageError(
                 f"the next packet claims {length:,} bytes, expected at most "
                 f"{LARGEST_FRAME:,}"
             )
-        data = file.whole(length, "the next packet")
-        yield data, max(wire, length), seconds * NANO + ticks * tick_ns, link
+        if len(starts) < BATCH_FRAMES and not file.more():
+            if n_left >= 16:
+                file.at = 16
+                raise file.ends("the next packet", length)
+            if n_left:
+                raise file.ends("a packet header", 16)
+            return
+
+
+def _pcap_frames(
+    data: bytes, starts: list[int], order: str, tick_ns: int, link: int
+) -> Frames:
+    """Return the frames of records that begin at ``starts``."""
+    start = np.array(starts, np.int64)
+    buffer = np.frombuffer(data, np.uint8)
+    headers = buffer[start[:, None] + np.arange(16)].view(order + "u4")
+    seconds, ticks, length, wire = headers.astype(np.int64).T
+    return Frames(
+        data=buffer,
+        start=start + 16,
+        length=length.copy(),
+        wire=np.maximum(wire, length),
+        time_ns=seconds * NANO + ticks * tick_ns,
+        link=np.full(len(start), link, np.int64),
+    )
 
 
 @dataclass(frozen=True)
@@ -251,74 +253,114 @@ class _Interface:
         return seconds * NANO + rest * NANO // self.ticks_per_s
 
 
-def _pcapng(file: _Bytes) -> Iterator[Frame]:
-    order = ""
-    interfaces: list[_Interface] = []
-    last_ns = 0
-    while head := file.take(8):
-        if len(head) < 8:
-            raise DamageError(f"a block header ends after {len(head)} of 8 bytes")
+def _pcapng(file: _Input) -> Iterator[Frames]:
+    section = _Section()
+    damage = None
+    while not damage:
+        rows: list[Row] = []
+        try:
+            is_more = _blocks(file, section, rows)
+        except DamageError as error:
+            damage, is_more = error, True
+        if rows:
+            yield _frames(file.data, rows)
+        if not is_more:
+            return
+    raise damage
+
+
+def _blocks(file: _Input, section: _Section, rows: list[Row]) -> bool:
+    """Add the frames of blocks to ``rows``; return whether there may be more.
+
+    It stops before the data have to be read on that the rows are places in.
+    """
+    while len(rows) < BATCH_FRAMES:
+        n_left = len(file.data) - file.at
+        head = file.data[file.at : file.at + 12]
+        length = section.length(head) if len(head) == 12 else 12
+        if n_left < length:
+            if rows or file.more():
+                return True
+            if n_left:
+                what, n = ("a block header", 8) if n_left < 8 else ("a block", length)
+                raise file.ends(what, n)
+            return False
+        start, stop = file.at + 8, file.at + length - 4
+        file.at += length
+        if file.data[stop : stop + 4] != head[4:8]:
+            raise DamageError("the two lengths of a block differ")
+        row = section.take(file.data, start, stop)
+        if row:
+            rows.append(row)
+    return True
+
+
+def _frames(data: bytes, rows: list[Row]) -> Frames:
+    start, length, wire, time_ns, link = (
+        column.copy() for column in np.array(rows, np.int64).T
+    )
+    buffer = np.frombuffer(data, np.uint8)
+    return Frames(
+        data=buffer, start=start, length=length, wire=wire, time_ns=time_ns, link=link
+    )
+
+
+@dataclass
+class _Section:
+    """What the blocks so far say of the packets to come."""
+
+    order: str = ""
+    interfaces: list[_Interface] = field(default_factory=list)
+    last_ns: int = 0
+
+    def length(self, head: bytes) -> int:
+        """Return the length of a block, by its first twelve bytes."""
         if head[:4] == PCAPNG:
-            magic = file.whole(4, "a section header")
-            orders = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
-            if magic not in orders:
-                raise DamageError(f"a section's byte order is {magic.hex(' ')}")
-            order, interfaces = orders[magic], []
-            _body(file, order, head, taken=12)
-            continue
-        kind = struct.unpack(order + "I", head[:4])[0]
-        body = _body(file, order, head, taken=8)
-        if kind == INTERFACE:
-            if len(interfaces) < MOST_INTERFACES:
-                interfaces.append(_interface(body, order))
-        elif kind in (PACKET, OLD_PACKET, SIMPLE_PACKET):
-            data, wire, ticks, number = _packet(kind, body, order, interfaces)
-            if number >= len(interfaces):
-                raise DamageError(
-                    f"a packet names interface {number} of {len(interfaces)}"
-                )
-            interface = interfaces[number]
-            if ticks is not None:
-                last_ns = interface.time_ns(ticks)
-            yield data, max(wire, len(data)), last_ns, interface.link
+            if head[8:] not in ORDERS:
+                raise DamageError(f"a section's byte order is {head[8:].hex(' ')}")
+            self.order, self.interfaces = ORDERS[head[8:]], []
+        length: int = struct.unpack(self.order + "I", head[4:8])[0]
+        if length % 4 or not 12 <= length <= LARGEST_BLOCK:
+            raise DamageError(f"a block claims {length:,} bytes")
+        return length
 
+    def take(self, data: bytes, start: int, stop: int) -> Row | None:
+        """Take a block whose body is at ``start``; return the frame it holds."""
+        (kind,) = struct.unpack_from(self.order + "I", data, start - 8)
+        if kind in (PACKET, OLD_PACKET, SIMPLE_PACKET):
+            return self._packet(kind, data, start, stop)
+        if kind == INTERFACE and len(self.interfaces) < MOST_INTERFACES:
+            self.interfaces.append(_interface(data[start:stop], self.order))
+        return None
 
-def _body(file: _Bytes, order: str, head: bytes, taken: int) -> bytes:
-    """Return what stands between a block's header and its trailing length."""
-    length = struct.unpack(order + "I", head[4:8])[0]
-    if length % 4 or not taken + 4 <= length <= LARGEST_BLOCK:
-        raise DamageError(f"a block claims {length:,} bytes")
-    body = file.whole(length - taken, "a block")
-    if body[-4:] != head[4:8]:
-        raise DamageError("the two lengths of a block differ")
-    return body[:-4]
-
-
-def _packet(
-    kind: int, body: bytes, order: str, interfaces: list[_Interface]
-) -> tuple[bytes, int, int | None, int]:
-    """Return bytes, length on the wire, ticks (None: no clock) and interface number."""
-    size = {PACKET: 20, OLD_PACKET: 20, SIMPLE_PACKET: 4}[kind]
-    if len(body) < size:
-        raise DamageError(
-            f"a packet block has {len(body)} bytes, expected {size} and more"
-        )
-    ticks: int | None = None
-    number = 0
-    if kind == SIMPLE_PACKET:
-        (wire,) = struct.unpack_from(order + "I", body)
-        length = min(wire, len(body) - size)
-        if interfaces and interfaces[0].snap_length:
-            length = min(length, interfaces[0].snap_length)
-    else:
-        form = order + ("IIIII" if kind == PACKET else "HHIIII")
-        number, *_, high, low, length, wire = struct.unpack_from(form, body)
-        ticks = high << 32 | low
-    if length > min(LARGEST_FRAME, len(body) - size):
-        raise DamageError(
-            f"the packet length is {length:,}, but {len(body) - size:,} bytes follow"
-        )
-    return body[size : size + length], wire, ticks, number
+    def _packet(self, kind: int, data: bytes, start: int, stop: int) -> Row:
+        size = {PACKET: 20, OLD_PACKET: 20, SIMPLE_PACKET: 4}[kind]
+        room = stop - start - size
+        if room < 0:
+            raise DamageError(
+                f"a packet block has {stop - start} bytes, expected {size} and more"
+            )
+        number = 0
+        if kind == SIMPLE_PACKET:
+            (wire,) = struct.unpack_from(self.order + "I", data, start)
+            length = min(wire, room)
+            if self.interfaces and self.interfaces[0].snap_length:
+                length = min(length, self.interfaces[0].snap_length)
+        else:
+            form = self.order + ("IIIII" if kind == PACKET else "HHIIII")
+            number, *_, high, low, length, wire = struct.unpack_from(form, data, start)
+        if length > min(LARGEST_FRAME, room):
+            raise DamageError(
+                f"the packet length is {length:,}, but {room:,} bytes follow"
+            )
+        if number >= len(self.interfaces):
+            raise DamageError(
+                f"a packet names interface {number} of {len(self.interfaces)}"
+            )
+        interface = self.interfaces[number]
+        if kind != SIMPLE_PACKET:  # it has no clock
+            self.last_ns = interface.time_ns(high << 32 | low)
+        return start + size, length, max(wire, length), self.last_ns, interface.link
 
 
 def _interface(body: bytes, order: str) -> _Interface:

@@ -57,12 +57,11 @@ def _decoded(frames: Frames, *, checksums: bool, opens_tunnels: bool) -> Packets
     return packets
 
 
-def _is_zero(total: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return where sums of words, their checksum included, are as they should be."""
+def _folded(total: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return sums of words as sums in ones' complement of 16 bits."""
     for _ in range(3):
         total = (total & 0xFFFF) + (total >> 16)
-    is_zero: NDArray[np.bool_] = total == 0xFFFF
-    return is_zero
+    return total
 
 
 class Decoder(LinkLayers, Internet):
@@ -87,16 +86,15 @@ class Decoder(LinkLayers, Internet):
         return Packets(frames=self.frames, **self.columns)
 
     def check(self, packets: Packets) -> None:
-        """Mark what has a wrong checksum, of IP or of TCP and UDP."""
-        sums = self._word_sums()
+        """Mark what has a wrong checksum, of IP or of TCP, UDP and ICMP."""
         whole = packets.end <= End.FRAGMENT
         rows = np.flatnonzero(whole & (packets.version == 4))
         start, size = self.header[rows], self.header_size[rows]
-        is_wrong = ~_is_zero(self._sum(sums, start, start + size))
+        is_wrong = self._sum(start, start + size) != 0xFFFF
         packets.end[rows[is_wrong]] = End.WRONG_CHECKSUM
 
         start, stop = self.segment, packets.payload_start + packets.payload_bytes
-        has_sum = np.isin(packets.protocol, (6, 17)) & packets.is_whole
+        has_sum = np.isin(packets.protocol, (1, 6, 17, 58)) & packets.is_whole
         has_sum &= packets.end == End.TRANSPORT
         has_sum &= packets.payload_captured >= packets.payload_bytes
         has_sum &= ~self.is_routed  # the sum is over an address that is not here
@@ -105,26 +103,27 @@ class Decoder(LinkLayers, Internet):
         may_lack = (packets.protocol[rows] == 17) & (packets.version[rows] == 4)
         rows = rows[~(may_lack & (written == 0))]
         start, stop = start[rows], stop[rows]
-        total = self._sum(sums, start, stop) + packets.protocol[rows] + stop - start
+        pseudo = packets.protocol[rows] + stop - start
         for address in (packets.source[rows], packets.destination[rows]):
             words = np.ascontiguousarray(address).view(np.uint16)
-            total += words.sum(axis=1, dtype=np.int64)
-        packets.is_bad[rows] = ~_is_zero(total)
+            pseudo += words.sum(axis=1, dtype=np.int64)
+        pseudo[packets.protocol[rows] == 1] = 0  # ICMP of IPv4 has no pseudo-header
+        packets.is_bad[rows] = _folded(self._sum(start, stop) + pseudo) != 0xFFFF
 
-    def _word_sums(self) -> list[NDArray[np.int64]]:
-        """Return sums of 16-bit words up to each place, for even and odd beginnings."""
-        byte = self.data.astype(np.int64)
-        is_odd = (np.arange(len(byte)) & 1).astype(bool)
-        return [
-            np.concatenate([[0], np.cumsum(np.where(is_odd == odd, byte << 8, byte))])
-            for odd in (False, True)
-        ]
-
-    @staticmethod
-    def _sum(
-        sums: list[NDArray[np.int64]], start: Rows, stop: Rows
-    ) -> NDArray[np.int64]:
-        even, odd = sums
-        return np.where(
-            start & 1 == 0, even[stop] - even[start], odd[stop] - odd[start]
-        )
+    def _sum(self, start: Rows, stop: Rows) -> NDArray[np.int64]:
+        """Return the sums of 16-bit words from ``start`` to ``stop``, not empty."""
+        total = np.zeros(len(start), np.int64)
+        for odd in (0, 1):
+            rows = np.flatnonzero(start & 1 == odd)
+            # the last word is there for an end at the end of the data
+            data = np.concatenate([self.data[odd:], np.zeros(3, np.uint8)])
+            words = data[: len(data) & ~1].view("<u2")
+            first = (start[rows] - odd) >> 1
+            last = first + ((stop[rows] - start[rows]) >> 1)
+            pairs = np.column_stack([first, last]).ravel()
+            if len(pairs):
+                total[rows] = np.add.reduceat(words, pairs, dtype=np.int64)[::2]
+        is_odd = (stop - start) & 1 == 1
+        total[is_odd] += self.data[stop[is_odd] - 1]
+        total = _folded(total)
+        return (total & 0xFF) << 8 | total >> 8  # the bytes stood in order
