@@ -92,5 +92,5 @@ $(READY): pyproject.toml $(LOCKS)
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version); about 2 GB, one to three minutes"
 	$(PYTHON) -m venv $(VENV)
 	sed -n 's/^\([^ #]*==[^ ]*\).*/\1/p' $(LOCKS) | sort -u > $(VENV)/locked.txt
-	$(BIN)/python -m pip install --quiet -c $(VENV)/locked.txt -e '.[train,web,dev]'
+	$(BIN)/python -m pip install --quiet -c $(VENV)/locked.txt -e '.[train,web,traffic,dev]'
 	touch $@

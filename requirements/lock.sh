@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Write base.lock, web.lock and train.lock: what is installed in .venv, with hashes.
+# Write a lock for each part: what is installed in .venv, with hashes.
 # Needs uv. Run it after the packages of .venv were changed and the tests pass.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,7 +13,7 @@ for found in distributions():
     if name.lower() not in ("evenflow", "pip", "setuptools"):
         print(f"{name}=={found.version}")
 PYTHON
-for part in base web train; do
+for part in base web traffic train; do
     lock="requirements/$part.lock"
     extra=$([ "$part" = base ] || echo "--extra=$part")
     {

@@ -63,6 +63,7 @@ FENCES = {
     "onnx": ("learn/", "judge/tree_shap.py"),
     "skl2onnx": ("learn/graphs.py",),
     "onnxruntime": ("inference.py",),
+    "numba": ("traffic/_compiled.py",),
     "shap": (),
     "pandas": (),
     "pyarrow": (),

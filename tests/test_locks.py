@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("base", "web", "train")
+PARTS = ("base", "web", "traffic", "train")
 UNLOCKED = {"torch", "setuptools"}
 """Of torch each user takes the build for their processor or GPU."""
 PIN = re.compile(
@@ -80,10 +80,11 @@ def test_what_is_locked_is_what_is_installed_here_and_tested(part):
 
 
 def test_the_locks_agree():
-    base, web, train = map(locked, PARTS)
-    assert base.items() <= web.items()
-    assert base.items() <= train.items()
-    assert all(web[name] == train[name] for name in web.keys() & train.keys())
+    base, *others = map(locked, PARTS)
+    both = {}
+    for pins in others:
+        assert base.items() <= pins.items()
+        assert all(both.setdefault(name, pins[name]) == pins[name] for name in pins)
 
 
 @pytest.mark.parametrize("part", PARTS)

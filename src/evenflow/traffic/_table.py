@@ -37,10 +37,7 @@ def table(keys: Words, C: Matrix, E: Matrix, H: Any, at: Matrix) -> pl.DataFrame
     low_port = (keys[:, 4] >> np.uint64(16)).astype(np.int64)
     high_port = (keys[:, 4] & np.uint64(0xFFFF)).astype(np.int64)
     sizes = [_sizes(protocol, one, other) for one, other in ((o, r), (r, o))]
-    history = pl.Series(
-        np.ascontiguousarray(H).view(f"S{k.MOST_HISTORY}").ravel().astype("U"),
-        dtype=pl.String,
-    )
+    history = _texts(H)
     began = pl.Series(low_began)
     ports = np.where(low_began, high_port, low_port)
     return conform(
@@ -206,7 +203,13 @@ def uids(keys: Words, first_ns: Matrix, serial: Matrix) -> pl.Series:
         for i in range(8):
             text[:, 1 + 8 * half + i] = DIGITS[rest % np.uint64(62)]
             rest //= np.uint64(62)
-    return pl.Series(text.view("S17").ravel().astype("U"), dtype=pl.String)
+    return _texts(text)
+
+
+def _texts(letters: NDArray[np.uint8]) -> pl.Series:
+    """Return rows of letters, with zeros after the last one, as texts."""
+    rows = np.ascontiguousarray(letters).view(f"S{letters.shape[1]}").ravel()
+    return pl.Series(rows.tolist(), dtype=pl.Binary).cast(pl.String)
 
 
 def mix(words: Words) -> Words:

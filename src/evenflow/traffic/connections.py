@@ -23,7 +23,7 @@ from evenflow.traffic.packets import End, Packets
 
 Matrix = NDArray[np.int64]
 N_KEY = 7
-COMPILE_AFTER = 200_000
+COMPILE_AFTER = 400_000
 """Packets that Python follows in about the time that compiling takes."""
 MAX_WITH_GAPS = 2**14
 """Maximum number of endpoints of which segments beyond a gap are remembered."""
@@ -111,7 +111,7 @@ class Connections:
     server_ports: dict[int, tuple[int, ...]] = field(
         default_factory=lambda: SERVER_PORTS
     )
-    max_open: int = 2**18
+    max_open: int = 2**17
     early: bool = False
     is_compiled: bool | None = None
     n_evicted: int = field(default=0, init=False)
@@ -194,10 +194,16 @@ class Connections:
 
     def finish(self) -> pl.DataFrame:
         """Return the connections that are still open, and forget them."""
+        until = int(self._G[[f.TICKED, f.CLOCK, f.LAST_TIME]].max())
+        self._release(int(self._G[f.TICKED]), until)
+        frames = [self._table()]
         rows = np.flatnonzero(self._C[: self._n, k.IS_OPEN])
-        self._end(rows)
-        self._release(int(self._G[f.TICKED]), k.NEVER)
-        return self._table()
+        rows = rows[np.argsort(self._C[rows, k.SERIAL])]
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            self._end(rows[start : start + ROWS_AT_ONCE])
+            self._release(until, until)
+            frames.append(self._table())
+        return pl.concat(frames)
 
     def _tick(self, before: int) -> None:
         """Settle what is due, and let all rows go that are known by now."""
@@ -223,10 +229,12 @@ class Connections:
 
     def _end(self, rows: Matrix) -> None:
         """End connections now."""
-        at = np.zeros((len(self._C), 3), np.int64)
-        at[:, 1], at[:, 2] = max(self._G[f.CLOCK], self._G[f.LAST_TIME]), 1
-        all_rows = _Rows(at, self._C, self._E, self._H, self._keys)
-        self._waiting.append(all_rows.take(rows))
+        both = np.stack([2 * rows, 2 * rows + 1], axis=1).ravel()
+        at = np.ones((len(rows), 3), np.int64)
+        at[:, 0], at[:, 1] = rows, max(self._G[f.CLOCK], self._G[f.LAST_TIME])
+        self._waiting.append(
+            _Rows(at, self._C[rows], self._E[both], self._H[rows], self._keys[rows])
+        )
         for row in rows.tolist():
             f.end(self._C, self._E, self._W, self._D, self._G, row)
 
@@ -248,14 +256,16 @@ class Connections:
 
     def _table(self) -> pl.DataFrame:
         """Return the rows that were let go, and free those of what has ended."""
-        for row in np.flatnonzero(self._C[: self._n, k.IS_OPEN] == 0).tolist():
-            if self._D[row] == k.NEVER:
-                self._D[row] = FREE
-                del self._rows[self._keys[row].tobytes()]
-                self._free.append(row)
+        is_free = self._C[: self._n, k.IS_OPEN] == 0
+        is_free &= self._D[: self._n] == k.NEVER
+        rows = np.flatnonzero(is_free)
+        self._D[rows] = FREE
+        for name in _names(self._keys[rows]):
+            del self._rows[name]
+        self._free += rows.tolist()
         known, self._known = self._known, []
-        rows = _Rows.joined(known) if known else _Rows.empty(0)
-        return table(rows.keys, rows.C, rows.E, rows.H, rows.at)
+        found = _Rows.joined(known) if known else _Rows.empty(0)
+        return table(found.keys, found.C, found.E, found.H, found.at)
 
     def _find(self, keys: NDArray[np.uint64]) -> Matrix:
         """Return the row of each packet's connection."""
@@ -268,10 +278,8 @@ class Connections:
             _, first, place = np.unique(
                 keys, axis=0, return_index=True, return_inverse=True
             )
-        names, width = keys[first].tobytes(), N_KEY * keys.itemsize
         rows = np.empty(len(first), np.int64)
-        for i in range(len(first)):
-            name = names[i * width : (i + 1) * width]
+        for i, name in enumerate(_names(keys[first])):
             row = self._rows.get(name)
             rows[i] = self._place(name) if row is None else row
         found: Matrix = rows[place]
@@ -309,6 +317,12 @@ class Connections:
         )
         turned: NDArray[np.bool_] = answer & ~is_many
         return turned
+
+
+def _names(keys: NDArray[np.uint64]) -> list[bytes]:
+    """Return the bytes of each key."""
+    data, width = keys.tobytes(), N_KEY * keys.itemsize
+    return [data[i : i + width] for i in range(0, len(data), width)]
 
 
 def _longer(array: NDArray[Any], n: int) -> NDArray[Any]:
