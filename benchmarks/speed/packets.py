@@ -1,0 +1,182 @@
+"""How fast a capture becomes connections, beside Argus and NFStream in the same run.
+
+Usage::
+
+    python benchmarks/speed/packets.py FOLDER [--nfstream PYTHON] [--json FILE]
+
+FOLDER holds Ethernet captures, whose packets are mixed and repeated, each time between
+other hosts and with right checksums, into one capture of ``--packets``. All read that
+file: evenflow in this process (compiled before the clock starts; the time that takes is
+given), ``argus`` piped into ``ra`` where they are installed, and NFStream, without its
+detection of applications and with it, by the Python that has it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import _measure
+
+from evenflow.traffic._compiled import compiled
+from evenflow.traffic.captures import read_frames
+from evenflow.traffic.connections import Connections
+from evenflow.traffic.decoding import decode
+
+S = 10**9
+PERIOD_NS = 61 * S
+"""Time between two repetitions of the captures, each of which is cut at a minute."""
+NFSTREAM = """
+import sys, time
+from nfstream import NFStreamer
+start = time.perf_counter()
+n = 0
+for _ in NFStreamer(sys.argv[1], n_dissections=int(sys.argv[2]), n_meters=1):
+    n += 1
+print(n, time.perf_counter() - start)
+"""
+
+
+def main() -> None:
+    parser = _measure.parser(__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--packets", type=int, default=1_000_000)
+    parser.add_argument("--nfstream", help="a Python that has NFStream")
+    parser.add_argument("--repeats", type=int, default=3)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mixed.pcap"
+        write(path, packets(given.folder), given.packets)
+        _measure.report(
+            measure(path, given.packets, given.nfstream, given.repeats), given.json
+        )
+
+
+def measure(path: Path, n: int, python: str | None, repeats: int) -> dict[str, Any]:
+    """Return packets a second of each, the best of its runs, and the ratios."""
+    start = time.perf_counter()
+    for size in (2, 3):  # compiles on the first packets
+        evenflow(path, most=size)
+    compile_s = time.perf_counter() - start
+    steps = {
+        "read": lambda: sum(map(len, frames(path))),
+        "read_and_decode": lambda: sum(len(decode(f)) for f in frames(path)),
+        "connections": lambda: evenflow(path),
+    }
+    speeds: dict[str, float] = {}
+    for _ in range(repeats):  # in turn, so that a busy minute meets all of them
+        for name, work in steps.items():
+            note(speeds, name, n / _measure.best_s(work, repeats=1, warm=0))
+        if shutil.which("argus") and shutil.which("ra"):
+            note(speeds, "argus", n / argus(path))
+        for dissections in (0, 20) if python else ():
+            words = [python, "-c", NFSTREAM, str(path), str(dissections)]
+            done = subprocess.run(words, capture_output=True, text=True, check=True)
+            note(speeds, f"nfstream_{dissections}", n / float(done.stdout.split()[1]))
+    return {
+        "machine": _measure.machine(),
+        "packets": n,
+        "bytes": path.stat().st_size,
+        "connections": evenflow(path),
+        "compile_s": round(compile_s, 1),
+        "packets_per_s": {name: round(speed) for name, speed in speeds.items()},
+        "ratio": {
+            name: round(speeds["connections"] / speeds[name], 2)
+            for name in speeds
+            if name not in steps
+        },
+    }
+
+
+def note(speeds: dict[str, float], name: str, speed: float) -> None:
+    speeds[name] = max(speeds.get(name, 0), speed)
+
+
+def frames(path: Path) -> Iterator[Any]:
+    with path.open("rb") as stream:
+        yield from read_frames(stream, source=path.name)
+
+
+def evenflow(path: Path, most: int | None = None) -> int:
+    """Return how many connections are in a capture, or in its first batches."""
+    compiled()
+    rows, n = Connections(is_compiled=True), 0
+    for i, batch in enumerate(frames(path)):
+        if i == most:
+            break
+        n += rows.add(decode(batch)).height
+    return n + rows.finish().height
+
+
+def argus(path: Path) -> float:
+    """Return the seconds that Argus and its reader take."""
+    start = time.perf_counter()
+    subprocess.run(
+        f"argus -r '{path}' -w - | ra -r - -c , -n > /dev/null",
+        shell=True, check=True, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    return time.perf_counter() - start
+
+
+def packets(folder: Path) -> list[tuple[int, bytes, int]]:
+    """Return time, bytes and length of the Ethernet packets of all captures."""
+    found = []
+    for path in sorted(folder.glob("*.*cap*")):
+        first = None
+        for batch in frames(path):
+            data = batch.data.tobytes()
+            for at, n, wire, ns, link in zip(
+                batch.start, batch.length, batch.wire, batch.time_ns, batch.link,
+                strict=True,
+            ):  # fmt: skip
+                first = ns if first is None else first
+                if link == 1:
+                    past = min(max(int(ns - first), 0), PERIOD_NS - S)
+                    found.append((past, data[at : at + n], int(wire)))
+    return sorted(found, key=lambda packet: packet[0])
+
+
+def write(path: Path, mixed: list[tuple[int, bytes, int]], n: int) -> None:
+    """Write ``n`` packets, the mixed ones again and again between other hosts."""
+    with path.open("wb") as out:
+        out.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, 1))
+        for i in range(n):
+            turn, k = divmod(i, len(mixed))
+            past, data, wire = mixed[k]
+            ns = 1_700_000_000 * S + turn * PERIOD_NS + past
+            data = moved(data, turn % 256)
+            out.write(struct.pack("<IIII", ns // S, ns % S, len(data), wire) + data)
+
+
+def moved(data: bytes, step: int) -> bytes:
+    """Return an IPv4 packet between other hosts, its checksums as right as before."""
+    if len(data) < 54 or data[12:14] != b"\x08\x00" or not step:
+        return data
+    new = bytearray(data)
+    for at in (27, 31):  # the second byte of source and destination
+        new[at] = (new[at] + step) & 255
+    changed = [(data[at : at + 2], new[at : at + 2]) for at in (26, 30)]
+    transport = 14 + (data[14] & 15) * 4
+    places = {6: [24, transport + 16], 17: [24, transport + 6]}.get(data[23], [24])
+    for at in places:
+        if data[23] == 17 and at > 24 and data[at : at + 2] == b"\0\0":
+            continue
+        if at + 2 <= len(new) and (at == 24 or not data[20] & 0x1F):
+            # RFC 1624: HC' = ~(~HC + ~m + m')
+            total = ~int.from_bytes(data[at : at + 2]) & 0xFFFF
+            for before, after in changed:
+                total += (~int.from_bytes(before) & 0xFFFF) + int.from_bytes(after)
+            while total >> 16:
+                total = (total & 0xFFFF) + (total >> 16)
+            new[at : at + 2] = (~total & 0xFFFF).to_bytes(2)
+    return bytes(new)
+
+
+if __name__ == "__main__":
+    main()
