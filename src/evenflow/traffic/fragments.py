@@ -74,6 +74,7 @@ class Fragments:
         self._waiting: dict[tuple[int, ...], Datagram] = {}
         self._timers: list[tuple[int, int, Datagram]] = []
         self._n_begun = 0
+        self._last_time = 0
         self._n_bytes = 0
         self._later: list[tuple[int, Datagram]] = []
         self._parts: list[tuple[int, Packets]] = []
@@ -82,23 +83,29 @@ class Fragments:
         """Return packets with whole datagrams in place of fragments.
 
         The frame of a datagram is of link type 101: the datagram itself. Its checksum
-        is not verified where a part of it was not captured or never came.
+        is not verified where a part of it was not captured, never came, or
+        contradicts another one.
         """
         rows = np.flatnonzero(packets.end == End.FRAGMENT)
-        times = packets.frames.time_ns
-        is_late = bool(self._timers) and len(times) > 0
-        if not len(rows) and not (is_late and times.max() > self._timers[0][0]):
+        times = np.append(self._last_time, packets.frames.time_ns)
+        self._last_time = int(times[-1])
+        if not len(rows) and not self._waiting:
+            self._timers.clear()
+            return packets
+        # a time is believed once two packets in a row have come that far
+        clock = np.minimum(times[1:], times[:-1])
+        begin = np.append(0, rows + 1)  # of what lies up to the next fragment
+        peaks = np.maximum.reduceat(np.append(clock, 0), begin).tolist()
+        if not len(rows) and not self._timers[0][0] < peaks[0]:
             return packets
         values = _values(packets, rows)
-        begin = np.append(0, rows + 1)  # of what lies up to the next fragment
-        peaks = np.maximum.reduceat(np.append(times, 0), begin).tolist()
         at = 0
         for row, value, peak in zip(rows.tolist(), values, peaks[:-1], strict=True):
             if self._timers and peak > self._timers[0][0]:
-                self._expire(times, at, row + 1)
-            self._take(packets.frames, value, int(times[row]), 2 * row + 1)
+                self._expire(clock, at, row + 1)
+            self._take(packets.frames, value, int(times[row + 1]), 2 * row + 1)
             at = row + 1
-        self._expire(times, at, len(packets))
+        self._expire(clock, at, len(packets))
         return self._join(packets, np.flatnonzero(packets.end != End.FRAGMENT))
 
     def finish(self) -> Packets:
@@ -170,14 +177,14 @@ class Fragments:
             self.n_lost += datagram.n_fragments
             datagram.pieces.clear()
 
-    def _expire(self, times: NDArray[np.int64], start: int, stop: int) -> None:
+    def _expire(self, clock: NDArray[np.int64], start: int, stop: int) -> None:
         """Give up what is too old, before the first packet that is late for it."""
         while self._timers:
-            late = np.flatnonzero(times[start:stop] > self._timers[0][0])
+            late = np.flatnonzero(clock[start:stop] > self._timers[0][0])
             if not len(late):
                 return
             start += int(late[0])
-            now = int(times[start])
+            now = int(clock[start])
             while self._timers and self._timers[0][0] < now:
                 datagram = heappop(self._timers)[2]
                 if datagram.is_waiting:
@@ -214,7 +221,9 @@ class Fragments:
             n_tunnels=np.array([d.n_tunnels for d in datagrams], np.uint8),
         )
         found.wrong_fragments[:] = [d.n_wrong for d in datagrams]
-        found.is_bad[:] &= np.array([d.is_whole for d in datagrams])
+        # of bytes that contradict one another systems keep different ones
+        is_sure = np.array([d.is_whole and not d.n_wrong for d in datagrams])
+        found.is_bad[:] &= is_sure
         for datagram in datagrams:  # a timer may still know it
             datagram.pieces.clear()
         return found
