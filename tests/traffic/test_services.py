@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evenflow.traffic._cursor import Cursor
+from evenflow.traffic._heads import WIDTH
 from evenflow.traffic._signatures import SIGNATURES
 from evenflow.traffic._signatures_text import prefixes
 from evenflow.traffic.captures import Frames
@@ -210,6 +211,14 @@ def test_each_service_has_an_example_and_each_signature_a_name():
     shown = {name for name, _, _ in EXAMPLES}
     assert {name for name, _ in signed} == shown == set(NAMES) - {""}
     assert len(NAMES) == len(set(NAMES)) < 255
+
+
+def test_no_fixed_beginning_goes_on_as_that_of_another_service():
+    for name, transport, text in prefixes():
+        assert 4 <= len(text) <= WIDTH
+        for other, kind, longer in prefixes():
+            is_same = name == other or transport != kind
+            assert is_same or not longer.startswith(text), (name, other, longer)
 
 
 def test_ids_are_kept():

@@ -172,7 +172,7 @@ def http_connect(h: Heads) -> Mask:
 
 
 LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-IMAP_WORDS = (b"CAPABI", b"LOGIN ", b"AUTHEN", b"STARTT", b"SELECT", b"LOGOUT")
+IMAP_WORDS = (b"capability", b"login ", b"authenticate ", b"starttls", b"select ")
 
 
 @signature("imap", TCP, first=b"0123456789" + LETTERS + LETTERS.lower())
@@ -180,8 +180,10 @@ def imap_client(h: Heads) -> Mask:
     """Match a command behind a tag of one to eight letters and digits."""
     found = np.zeros(len(h.size), bool)
     for k in range(1, 9):
-        rows = np.flatnonzero(h.u(k) == 32)
-        part = h.take(rows)
+        rows = np.flatnonzero(h.head[:, k] == 32)
+        lower = h.head[rows, k + 1 : k + 14] | 32  # of letters, and of a space
         for word in IMAP_WORDS:
-            found[rows] |= part.starts(word, k + 1) | part.starts(word.lower(), k + 1)
+            rest = np.flatnonzero(lower[:, 0] == word[0])
+            part = lower[rest, : len(word)] == np.frombuffer(word, np.uint8)
+            found[rows[rest[part.all(axis=1)]]] = True
     return found

@@ -14,7 +14,7 @@ from evenflow.traffic import (  # noqa: F401
     _signatures_tcp,
     _signatures_udp,
 )
-from evenflow.traffic._heads import WIDTH, Heads
+from evenflow.traffic._heads import Heads
 from evenflow.traffic._ports import port_service
 from evenflow.traffic._signatures import ANY, SIGNATURES, TCP, UDP, Signature
 from evenflow.traffic._signatures_text import prefixes
@@ -141,9 +141,12 @@ def _find_prefixes(heads: Heads, tables: _Tables, found: NDArray[np.uint8]) -> N
     rows, place = rows[is_one], place[is_one]
     for number in np.unique(place):
         same = rows[place == number]
-        part = heads.take(same)
         for text, kind in tables.prefixes[number]:
-            _mark(found, same[part.starts(text[:WIDTH])], kind)
+            is_one = heads.take(same).starts(text)
+            _mark(found, same[is_one], kind)
+            same = same[~is_one]
+            if not len(same):
+                break
 
 
 def _mark(found: NDArray[np.uint8], rows: NDArray[np.int64], kind: int) -> None:
