@@ -140,6 +140,8 @@ class Internet(Cursor):
         number, field = self._bytes(rows, 0), self._bytes(rows, 2, 2)
         self.columns["fragment_id"][rows] = self._bytes(rows, 4, 4)
         size = np.full(len(rows), 8)
+        # of a whole datagram Zeek does not count this header
+        self.columns["ip_bytes"][rows[field & 0xFFF9 == 0]] -= 8
         self._transport(rows, number, size, field & 0xFFF8, field & 1 == 1)
 
     def _mix(self, rows: Rows, kind: int, number: NDArray[np.int64]) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,13 @@ from evenflow.traffic.packets import End, Packets
 MOST_ROUNDS = 64
 
 
-def decode(frames: Frames, *, checksums: bool = True) -> Packets:
+def decode(
+    frames: Frames,
+    *,
+    checksums: bool = True,
+    tunnel: NDArray[np.uint64] | None = None,
+    n_tunnels: NDArray[np.uint8] | None = None,
+) -> Packets:
     """Return what the headers of frames say; no frame is refused.
 
     Parameters
@@ -35,13 +42,19 @@ def decode(frames: Frames, *, checksums: bool = True) -> Packets:
     checksums : bool
         Whether those of IPv4, TCP and UDP are verified. A machine that captures its own
         traffic sees wrong ones where its network card writes them.
+    tunnel, n_tunnels : ndarray of shape (n,), optional
+        The columns of packets that these frames were taken from.
     """
-    packets = _decoded(frames, checksums=checksums, opens_tunnels=True)
+    known = {"tunnel": tunnel, "n_tunnels": n_tunnels}
+    packets = _decoded(frames, known, checksums=checksums, opens_tunnels=True)
     is_lost = (packets.tunnel != 0) | (packets.n_tunnels > 0)
     is_lost &= packets.end > End.FRAGMENT
     rows = np.flatnonzero(is_lost)
     if len(rows):  # what cannot be opened is traffic of the two outer hosts
-        outer = _decoded(frames.take(rows), checksums=checksums, opens_tunnels=False)
+        known = {name: v if v is None else v[rows] for name, v in known.items()}
+        outer = _decoded(
+            frames.take(rows), known, checksums=checksums, opens_tunnels=False
+        )
         for column in fields(Packets):
             if column.name != "frames":
                 getattr(packets, column.name)[rows] = getattr(outer, column.name)
@@ -49,8 +62,17 @@ def decode(frames: Frames, *, checksums: bool = True) -> Packets:
     return packets
 
 
-def _decoded(frames: Frames, *, checksums: bool, opens_tunnels: bool) -> Packets:
+def _decoded(
+    frames: Frames,
+    known: dict[str, NDArray[Any] | None],
+    *,
+    checksums: bool,
+    opens_tunnels: bool,
+) -> Packets:
     decoder = Decoder(frames, opens_tunnels=opens_tunnels)
+    for name, value in known.items():
+        if value is not None:
+            decoder.columns[name][:] = value
     packets = decoder.run()
     if checksums:
         decoder.check(packets)

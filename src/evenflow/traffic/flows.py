@@ -13,10 +13,10 @@ from evenflow.progress import Note, OnEvent, ignore
 from evenflow.traffic.captures import read_frames
 from evenflow.traffic.connections import Connections
 from evenflow.traffic.decoding import decode
+from evenflow.traffic.fragments import Fragments
 from evenflow.traffic.packets import End, Packets
 
 REASONS = {
-    End.FRAGMENT: "are fragments, which are not put together",
     End.NOT_IP: "are not IP",
     End.CUT: "were captured too short for their headers",
     End.DAMAGED: "have a damaged IP header",
@@ -52,15 +52,20 @@ def read_connections(
         It is not a capture.
     """
     open_ones = Connections()
+    fragments = Fragments(checksums=checksums)
     seen = Counter[str]()
     for frames in read_frames(stream, source=source, on_event=on_event):
-        packets = decode(frames, checksums=checksums)
+        packets = fragments.add(decode(frames, checksums=checksums))
         _count(seen, packets)
         yield open_ones.add(packets)
+    packets = fragments.finish()
+    _count(seen, packets)
+    yield open_ones.add(packets)
     yield open_ones.finish()
     if n := open_ones.n_evicted:
         text = f"connections of {source} split because too many were open: {n:,}"
         on_event(Note(text=text, is_warning=True))
+    _count_fragments(seen, fragments)
     for text, n in seen.items():
         on_event(Note(text=f"packets of {source} that {text}: {n:,}"))
 
@@ -77,5 +82,17 @@ def _count(seen: Counter[str], packets: Packets) -> None:
         seen["were captured without a whole transport header, and are not counted"] += n
     if n := int((is_here & ((packets.tunnel != 0) | (packets.n_tunnels > 0))).sum()):
         seen["were decapsulated from tunnels"] += n
+    if n := int((is_here & (packets.wrong_fragments > 0)).sum()):
+        seen["have fragments that contradict one another"] += n
     if n := int(packets.is_closed.sum()):
         seen["are in tunnels that could not be opened"] += n
+
+
+def _count_fragments(seen: Counter[str], fragments: Fragments) -> None:
+    """Count what became of datagrams that came in parts."""
+    if n := fragments.n_whole:
+        seen["were put together from fragments"] += n
+    if n := fragments.n_partial:
+        seen["lack fragments, and are counted by those that came"] += n
+    if n := fragments.n_lost:
+        seen["are fragments of which the first one never came"] += n

@@ -17,7 +17,7 @@ class End(IntEnum):
     TRANSPORT = 0
     """At TCP, UDP, ICMP or another protocol over IP: it belongs to a connection."""
     FRAGMENT = 1
-    """At a fragment of a datagram."""
+    """At a fragment of a datagram: :mod:`fragments` puts them together."""
     NOT_IP = 2
     CUT = 3
     """The capture holds too little of a header below the transport protocol."""
@@ -65,6 +65,9 @@ class Packets:
         Of TCP.
     fragment_id, fragment_offset, has_more
         Of a fragment; the offset in bytes.
+    wrong_fragments : uint16
+        Of a datagram that was put together: fragments that contradict others or the
+        largest size of a datagram.
     ttl : uint8
     tunnel : ndarray of shape (n,), uint64
         0 outside of tunnels; equal for packets in the same tunnels.
@@ -95,6 +98,7 @@ class Packets:
     fragment_id: NDArray[np.uint32]
     fragment_offset: NDArray[np.int64]
     has_more: NDArray[np.bool_]
+    wrong_fragments: NDArray[np.uint16]
     ttl: NDArray[np.uint8]
     tunnel: NDArray[np.uint64]
     n_tunnels: NDArray[np.uint8]
