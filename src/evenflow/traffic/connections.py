@@ -166,7 +166,8 @@ class Connections:
             packets.window[kept].astype(np.int64),
             packets.payload_bytes[kept], packets.payload_captured[kept],
             packets.ip_bytes[kept], packets.is_bad[kept], packets.is_whole[kept],
-            np.zeros(len(kept), np.int64), np.zeros(len(kept), np.int64),
+            np.zeros(len(kept), np.int64),
+            packets.wrong_fragments[kept].astype(np.int64),
         )  # fmt: skip
         self._n_packets += len(kept)
         if self.is_compiled is None and self._n_packets > COMPILE_AFTER:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
 
 from evenflow.progress import Note, OnEvent, ignore
-from evenflow.traffic.captures import read_frames
+from evenflow.traffic.captures import Frames, read_frames
 from evenflow.traffic.connections import Connections
 from evenflow.traffic.decoding import decode
 from evenflow.traffic.fragments import Fragments
@@ -25,6 +25,52 @@ REASONS = {
     End.WRONG_CHECKSUM: "have a wrong IP checksum (see --ignore-checksums)",
     End.UNKNOWN_LINK: "come from a link type that is not known",
 }
+
+
+class Follower:
+    """Frames to the rows of connections, and counts of what was left out.
+
+    Parameters
+    ----------
+    checksums : bool
+        Whether packets with a wrong checksum are left out.
+    **how
+        Passed to :class:`~evenflow.traffic.connections.Connections`.
+    """
+
+    def __init__(self, *, checksums: bool = True, **how: Any) -> None:
+        self.checksums = checksums
+        self.connections = Connections(**how)
+        self.fragments = Fragments(checksums=checksums)
+        self.seen = Counter[str]()
+
+    def add(self, frames: Frames) -> pl.DataFrame:
+        """Take frames in their order; return the rows that are known by now."""
+        decoded = decode(frames, checksums=self.checksums)
+        return self._follow(self.fragments.add(decoded))
+
+    def advance(self, now_ns: int) -> pl.DataFrame:
+        """Take that no packet comes before a time; return the rows that are known."""
+        return self.connections.advance(now_ns)
+
+    def finish(self) -> pl.DataFrame:
+        """Return the rows of all that is left."""
+        return pl.concat(
+            [self._follow(self.fragments.finish()), self.connections.finish()]
+        )
+
+    def _follow(self, packets: Packets) -> pl.DataFrame:
+        _count(self.seen, packets)
+        return self.connections.add(packets)
+
+    def report(self, source: str, on_event: OnEvent) -> None:
+        """Tell what a reader of the connections should know."""
+        if n := self.connections.n_evicted:
+            text = f"connections of {source} split because too many were open: {n:,}"
+            on_event(Note(text=text, is_warning=True))
+        _count_fragments(self.seen, self.fragments)
+        for text, n in self.seen.items():
+            on_event(Note(text=f"packets of {source} that {text}: {n:,}"))
 
 
 def read_connections(
@@ -51,23 +97,11 @@ def read_connections(
     DataError
         It is not a capture.
     """
-    open_ones = Connections()
-    fragments = Fragments(checksums=checksums)
-    seen = Counter[str]()
+    follower = Follower(checksums=checksums)
     for frames in read_frames(stream, source=source, on_event=on_event):
-        packets = fragments.add(decode(frames, checksums=checksums))
-        _count(seen, packets)
-        yield open_ones.add(packets)
-    packets = fragments.finish()
-    _count(seen, packets)
-    yield open_ones.add(packets)
-    yield open_ones.finish()
-    if n := open_ones.n_evicted:
-        text = f"connections of {source} split because too many were open: {n:,}"
-        on_event(Note(text=text, is_warning=True))
-    _count_fragments(seen, fragments)
-    for text, n in seen.items():
-        on_event(Note(text=f"packets of {source} that {text}: {n:,}"))
+        yield follower.add(frames)
+    yield follower.finish()
+    follower.report(source, on_event)
 
 
 def _count(seen: Counter[str], packets: Packets) -> None:

@@ -2,12 +2,12 @@
 
 Usage::
 
-    python tests/traffic/fuzz.py FOLDER... [--packets N] [--seed K]
+    python benchmarks/fuzz_captures.py FOLDER... [--packets N] [--seed K]
 
-Each batch takes packets of the captures in the folders, gives them to random link types,
-and flips, cuts, swaps, repeats or replaces bytes, mostly within the headers. They
-are decoded, put together and followed as ``evenflow flows`` does. A run ends with what it
-saw; an exception stops it and names the seed of its batch.
+Each batch takes packets of the captures in the folders, gives some of them another link
+type, and flips, cuts, repeats or replaces bytes, mostly within the headers. They are
+decoded, put together and followed as ``evenflow flows`` does. An exception stops the run
+and names the seed of its batch.
 """
 
 from __future__ import annotations
