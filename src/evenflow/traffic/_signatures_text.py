@@ -157,7 +157,14 @@ def xmpp(h: Heads) -> Mask:
 @signature("stratum", TCP, first=b"{")
 def stratum(h: Heads) -> Mask:
     """Match a request of a cryptocurrency miner."""
-    return _where(h, lambda t: b'"mining.' in t or b'"method":"login"' in t)
+    rows = np.flatnonzero(
+        h.starts(b'{"id"') | h.starts(b'{"meth') | h.starts(b'{"json')
+    )
+    found = np.zeros(len(h.size), bool)
+    found[rows] = _where(
+        h.take(rows), lambda t: b'"mining.' in t or b'"method":"login"' in t
+    )
+    return found
 
 
 @signature("http", TCP, first=b"C")
