@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evenflow.traffic._heads import Heads, Mask, Numbers
+from evenflow.traffic._heads import WIDTH, Heads, Mask, Numbers
 from evenflow.traffic._signatures import TCP, UDP, is_one_of, signature
 
 LDAP_TAGS = (
@@ -34,10 +34,11 @@ def _dns(h: Heads, at: int) -> Mask:
         is_pointer = is_answer & (n_questions == 0) & (size >= 0xC0)
         found &= (size < 64) | is_pointer
         place = np.where((size > 0) & (size < 64), place + 1 + size, place)
-    # the root: behind it the type and class are seen
-    is_root = (h.u(at + 12) == 0) & (n_questions > 0)
-    kind, of = h.u(at + 13, 2), h.u(at + 15, 2)
-    found &= ~is_root | ((kind >= 1) & (kind <= 260) & (of >= 1) & (of <= 255))
+    # behind a short name the type and class are seen
+    is_seen = (h.at(place) == 0) & (place <= WIDTH - 5) & (place + 5 <= h.size)
+    of = h.at(place + 3, 2) & 0x7FFF  # a bit is used by mDNS
+    is_right = (h.at(place + 1, 2) >= 1) & (of >= 1) & (of <= 255)
+    found &= ~is_seen | is_right
     return found & (h.size >= at + 12 + 5 * (n_questions > 0))
 
 

@@ -39,10 +39,10 @@ def ssl2(h: Heads) -> Mask:
 def telnet(h: Heads) -> Mask:
     """Match negotiation of options."""
     does, option, behind = h.u(1), h.u(2), h.u(3)
-    found = (does >= 0xFA) & (does != 0xFF) & ((option <= 50) | (option >= 138))
+    found = (does >= 0xFB) & (does != 0xFF) & ((option <= 50) | (option >= 138))
     found &= (option <= 141) | (option == 255)
-    found &= (h.size == 3) | (does == 0xFA) | (behind == 0xFF) | (behind < 0x80)
-    return found & (h.size >= 3) & ((does != 0xFA) | (h.size >= 6))
+    is_text = is_one_of(behind, (10, 13, 27, *range(32, 127)))
+    return found & (h.size >= 3) & ((h.size == 3) | (behind == 0xFF) | is_text)
 
 
 @signature("mqtt", TCP, first=(0x10,))
@@ -139,6 +139,7 @@ def modbus(h: Heads) -> Mask:
 def dce_rpc(h: Heads) -> Mask:
     """Match a header of version 5: kind, format of numbers, length."""
     found = (h.u(1) <= 1) & (h.u(2) <= 19) & is_one_of(h.u(4), (0, 0x10))
+    found &= h.u(3) & 3 > 0  # the first part of a message, or the last one
     found &= (h.u(5) <= 1) & (h.u(6, 2) == 0)
     size = np.where(h.u(4) == 0x10, h.little(8, 2), h.u(8, 2))
     return found & (size >= 16) & (h.size >= 16)
@@ -208,6 +209,14 @@ def diameter(h: Heads) -> Mask:
 def pptp(h: Heads) -> Mask:
     found: Mask = h.u(4, 4) == 0x1A2B3C4D
     return found & (h.u(0, 2) == h.length) & (h.u(2, 2) == 1)
+
+
+@signature("bgp", TCP, first=(0xFF,))
+def bgp(h: Heads) -> Mask:
+    """Match a marker of sixteen bytes, then a length and a kind."""
+    size = h.u(16, 2)
+    found = h.starts(b"\xff" * 16) & (size >= 19) & (size <= 4096)
+    return found & is_one_of(h.u(18), (1, 2, 3, 4, 5))
 
 
 @signature("git", TCP, first=b"0")

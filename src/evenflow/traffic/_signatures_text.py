@@ -26,9 +26,9 @@ RTSP_METHODS = (
 )  # fmt: skip
 SMTP_COMMANDS = ("EHLO ", "HELO ", "MAIL FROM:", "RCPT TO:")
 FTP_COMMANDS = (
-    "USER anonymous\r", "USER ftp\r", "AUTH TLS\r", "FEAT\r\n", "SYST\r\n", "PASV\r\n",
-    "EPSV", "PORT 1", "PORT 2", "EPRT |", "TYPE A", "TYPE I", "CWD ", "SIZE ", "MDTM ",
-    "STOR ", "MLSD", "PBSZ ", "PROT P", "SITE ",
+    "USER anonymous\r", "USER ftp\r", "AUTH TLS\r", "FEAT\r\n", "SYST\r\n",
+    "PASV\r\n", "EPSV\r\n", "PORT 1", "PORT 2", "EPRT |", "TYPE A\r", "TYPE A N",
+    "TYPE I\r", "CWD ", "SIZE ", "MDTM ", "STOR ", "MLSD", "PBSZ ", "PROT P", "SITE ",
 )  # fmt: skip
 FTP_ANSWERS = (
     "331 ", "331-", "230 ", "230-", "227 Entering", "229 Entering", "530 Login",
@@ -73,7 +73,7 @@ def _prefixes() -> Iterator[tuple[str, int, tuple[str | bytes, ...]]]:
         torrent = peer if transport == UDP else ("\x13BitTorrent protocol",)
         yield "bittorrent", transport, torrent
     yield "ssh", TCP, ("SSH-1.", "SSH-2.")
-    yield "ftp", TCP, (*_lower(FTP_COMMANDS), *FTP_ANSWERS)
+    yield "ftp", TCP, (*FTP_COMMANDS, *FTP_ANSWERS)
     yield "smtp", TCP, (*_lower(SMTP_COMMANDS), "Mail From:", "MAIL From:", "354 ")
     yield "pop3", TCP, ("+OK ", *_lower(POP3))
     yield "imap", TCP, IMAP
@@ -91,7 +91,6 @@ def _prefixes() -> Iterator[tuple[str, int, tuple[str | bytes, ...]]]:
     yield "opcua", TCP, TEXT_BEHIND_SIZE
     yield "adb", TCP, (b"CNXN\0\0\0\1", b"CNXN\1\0\0\1")
     yield "x11", TCP, (b"l\0\x0b\0\0\0", b"B\0\0\x0b\0\0")
-    yield "bgp", TCP, (b"\xff" * 16,)
     yield "bitcoin", TCP, (b"\xf9\xbe\xb4\xd9",)
     yield "jdwp", TCP, ("JDWP-Handshake",)
     yield "rmi", TCP, (b"JRMI\0",)
@@ -158,7 +157,14 @@ def xmpp(h: Heads) -> Mask:
 @signature("stratum", TCP, first=b"{")
 def stratum(h: Heads) -> Mask:
     """Match a request of a cryptocurrency miner."""
-    return _where(h, lambda t: b'"mining.' in t or b'"method":"login"' in t)
+    rows = np.flatnonzero(
+        h.starts(b'{"id"') | h.starts(b'{"meth') | h.starts(b'{"json')
+    )
+    found = np.zeros(len(h.size), bool)
+    found[rows] = _where(
+        h.take(rows), lambda t: b'"mining.' in t or b'"method":"login"' in t
+    )
+    return found
 
 
 @signature("http", TCP, first=b"C")
@@ -172,18 +178,23 @@ def http_connect(h: Heads) -> Mask:
 
 
 LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-IMAP_WORDS = (b"capability", b"login ", b"authenticate ", b"starttls", b"select ")
+IMAP_WORDS = tuple(
+    word
+    for text in (b"CAPABILITY", b"LOGIN ", b"AUTHENTICATE ", b"STARTTLS")
+    for word in (text, text.lower())
+)
 
 
 @signature("imap", TCP, first=b"0123456789" + LETTERS + LETTERS.lower())
 def imap_client(h: Heads) -> Mask:
-    """Match a command behind a tag of one to eight letters and digits."""
+    """Match a command behind a tag of up to eight characters that ends in a digit."""
     found = np.zeros(len(h.size), bool)
     for k in range(1, 9):
         rows = np.flatnonzero(h.head[:, k] == 32)
-        lower = h.head[rows, k + 1 : k + 14] | 32  # of letters, and of a space
+        rows = rows[h.head[rows, k - 1] - np.uint8(48) < 10]
+        text = h.head[rows, k + 1 : k + 14]
         for word in IMAP_WORDS:
-            rest = np.flatnonzero(lower[:, 0] == word[0])
-            part = lower[rest, : len(word)] == np.frombuffer(word, np.uint8)
+            rest = np.flatnonzero(text[:, 0] == word[0])
+            part = text[rest, : len(word)] == np.frombuffer(word, np.uint8)
             found[rows[rest[part.all(axis=1)]]] = True
     return found

@@ -26,7 +26,9 @@ def quic(h: Heads) -> Mask:
     facebook = (version >= 0xFACEB000) & (version <= 0xFACEB00F)
     digit = ((h.u(3) >= 48) & (h.u(3) <= 57)) & ((h.u(4) >= 48) & (h.u(4) <= 57))
     google = digit & ((h.u(1, 2) == 0x5130) | (h.u(1, 2) == 0x5430))
-    found = (published | draft | facebook) & (size <= 20)
+    other = h.at(6 + size)  # the number of bytes of the second identifier
+    found = (published | draft | facebook) & (size <= 20) & (other <= 20)
+    found &= size + other > 0
     return (found | google) & (h.length >= 20)
 
 
@@ -46,7 +48,9 @@ def ntp(h: Heads) -> Mask:
     found &= (precision == 0) | (precision >= 0xE0)
     found &= (h.u(4, 2) < 16) & (h.u(8, 2) < 32)
     found &= (h.length >= 48) & (h.length <= 1024) & (h.length % 4 == 0)
-    return found & (h.size >= 12)
+    # sent after 1968, but a client may send anything
+    is_client = is_one_of(h.u(0) & 7, (1, 3)) & (h.length == 48)
+    return found & (is_client | (h.far(40, 4) >= 2**31)) & (h.size >= 12)
 
 
 @signature("ntp", UDP, first=[w | v << 3 | 6 for w in (0, 0xC0) for v in (2, 3, 4)])
@@ -186,7 +190,9 @@ def l2tp(h: Heads) -> Mask:
 @signature("rip", UDP, first=(1, 2), zero=(2, 3))
 def rip(h: Heads) -> Mask:
     found = is_one_of(h.u(1), (1, 2)) & ((h.length - 4) % 20 == 0)
-    return found & np.isin(h.u(4, 2), (0, 2, 0xFFFF)) & (h.size >= 24)
+    has_metric = (h.u(20, 4) >= 1) & (h.u(20, 4) <= 16)
+    found &= (h.u(4, 2) == 0xFFFF) | (is_one_of(h.u(4, 2) & 255, (0, 2)) & has_metric)
+    return found & (h.u(4, 2) != 0x00FF) & (h.size >= 24)
 
 
 @signature("bacnet", UDP, first=(0x81,))
