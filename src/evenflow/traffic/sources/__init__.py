@@ -6,9 +6,9 @@ with ``follow``; what it does not have is null in the columns of a connection.
 
 from __future__ import annotations
 
-from evenflow.traffic.sources import eve, zeek
+from evenflow.traffic.sources import argus, eve, nfdump, zeek
 from evenflow.traffic.sources._source import Source
 
 SOURCES: dict[str, Source] = {
-    source.name: source for source in (zeek.SOURCE, eve.SOURCE)
+    source.name: source for source in (zeek.SOURCE, eve.SOURCE, argus.SOURCE, nfdump.SOURCE)
 }

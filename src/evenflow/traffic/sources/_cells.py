@@ -137,11 +137,14 @@ class Cell:
         Text to values; null where it is not what is expected.
     is_required : bool
         Whether a line without it cannot be read.
+    hint : str
+        How to have the program that wrote the log write what is expected.
     """
 
     column: str
     parse: Callable[[pl.Series], pl.Series]
     is_required: bool = False
+    hint: str = ""
 
 
 NOTHING = pl.DataFrame(schema=CONNECTION)
@@ -194,7 +197,7 @@ def typed(
         found = bad.to_numpy()
         for row in np.flatnonzero(found & ~is_bad)[:3].tolist():
             what = "nothing" if given[row] is None else repr(shown(given[row]))
-            expected = EXPECTED[cell.parse]
+            expected = EXPECTED[cell.parse] + cell.hint
             wrong[row] = f"column {cell.column} is {what}; expected {expected}"
         is_bad |= found
     frame = pl.DataFrame(values) if values else text.select()
