@@ -10,5 +10,5 @@ from evenflow.traffic.sources import argus, eve, nfdump, zeek
 from evenflow.traffic.sources._source import Source
 
 SOURCES: dict[str, Source] = {
-    source.name: source for source in (zeek.SOURCE, eve.SOURCE, argus.SOURCE, nfdump.SOURCE)
+    module.SOURCE.name: module.SOURCE for module in (zeek, eve, argus, nfdump)
 }

@@ -21,7 +21,10 @@ MILLISECONDS_FROM = 10**11
 """Numbers from which a time is one of milliseconds, as some logs have them."""
 MOST_COUNT = 2**62
 NO_ZONE = "times without a zone in {source} were read as UTC"
-STATES = "S0 S1 SF REJ S2 S3 RSTO RSTR RSTOS0 RSTRH SH SHR OTH".split()
+STATES = (
+    "S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR",
+    "OTH",
+)  # fmt: skip
 TIMES = (
     "%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M:%S%.f", "%Y/%m/%dT%H:%M:%S%.f",
     "%Y/%m/%d.%H:%M:%S%.f",
@@ -61,22 +64,21 @@ def time(text: pl.Series) -> pl.Series:
     rest = text.filter(found.is_null()).unique().drop_nulls().to_frame("x")
     ms = x.cast(pl.Float64, strict=False)
     is_ms = (ms >= MILLISECONDS_FROM) & (ms < MOST_S * 1000)
-    plain = x.str.strip_chars().str.replace(" ", "T").str.replace("[Zz]$", "+0000")
+    micros = (ms * 1000).round().cast(pl.Int64, strict=False)
+    date = x.str.strip_chars().str.replace(" ", "T").str.replace("[Zz]$", "+0000")
     forms = [
-        plain.str.to_datetime(
+        date.str.to_datetime(
             form, time_unit="ns", time_zone="UTC" if "%z" in form else None,
             strict=False,
         ).dt.epoch("ns")
         for form in TIMES
     ]  # fmt: skip
     times = rest.select(
-        "x",
-        y=pl.coalesce(
-            pl.when(is_ms).then((ms * 1000).round().cast(pl.Int64, strict=False) * 1000),
-            *forms,
-        ),
+        "x", y=pl.coalesce(pl.when(is_ms).then(micros * 1000), *forms)
     ).filter(pl.col("y").is_between(0, MOST_S * NANO))
-    named = text.replace_strict(times["x"], times["y"], default=None, return_dtype=pl.Int64)
+    named = text.replace_strict(
+        times["x"], times["y"], default=None, return_dtype=pl.Int64
+    )
     return found.fill_null(named)
 
 
@@ -113,11 +115,13 @@ def address(text: pl.Series) -> pl.Series:
 
 def conn_state(text: pl.Series) -> pl.Series:
     """Return states of a connection as Zeek names them."""
-    return _where(text, text.is_in(STATES))
+    return _where(text, text.is_in(list(STATES)))
 
 
 def _where(text: pl.Series, is_one: pl.Series) -> pl.Series:
-    return text.zip_with(is_one.fill_null(value=False), pl.Series([None], dtype=pl.String))
+    return text.zip_with(
+        is_one.fill_null(value=False), pl.Series([None], dtype=pl.String)
+    )
 
 
 def words(text: pl.Series) -> pl.Series:
@@ -232,10 +236,16 @@ def protocol(name: pl.Series) -> tuple[pl.Series, pl.Series]:
 def finish(frame: pl.DataFrame) -> pl.DataFrame:
     """Return connections in the columns of ``columns.py``, with what follows.
 
+    ``duration`` is the time from ``ts`` to ``end``, where the frame has that instead.
     ``last_packet`` is ``ts`` and ``duration``. ``known`` is the time at which the log
     had the row, where it has one and that is not before the last packet; else that of
     the last packet, else ``ts``.
     """
+    if "end" in frame.columns:
+        lasted = pl.col("end") - pl.col("ts")
+        lasted = pl.when(lasted >= 0).then(lasted)
+        given = [pl.col("duration")] if "duration" in frame.columns else []
+        frame = frame.with_columns(duration=pl.coalesce(*given, lasted))
     frame = conform(frame)
     last = pl.col("ts") + pl.col("duration")
     derived = (

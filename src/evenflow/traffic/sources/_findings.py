@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from evenflow.errors import DataError
 from evenflow.progress import Note, OnEvent
 
 MOST_NAMED = 3
@@ -23,11 +24,13 @@ class Findings:
     on_event : callable
         Gets a note for each of the first lines that cannot be read, and the counts
         when the log ends.
+    patience : int
+        Lines of another kind after which the file is refused.
     """
 
-    def __init__(self, source: str, on_event: OnEvent) -> None:
-        self.source, self.on_event = source, on_event
-        self.n_unreadable = 0
+    def __init__(self, source: str, on_event: OnEvent, *, patience: int = 0) -> None:
+        self.source, self.on_event, self.patience = source, on_event, patience
+        self.n_unreadable = self._n_other = 0
         self.skipped: Counter[str] = Counter()
         self._remarks: set[str] = set()
 
@@ -41,9 +44,7 @@ class Findings:
         """
         self.many_unreadable([line], lambda _: what)
 
-    def many_unreadable(
-        self, lines: Sequence[int], what: Callable[[int], str]
-    ) -> None:
+    def many_unreadable(self, lines: Sequence[int], what: Callable[[int], str]) -> None:
         """Count lines that cannot be read.
 
         Parameters
@@ -56,6 +57,24 @@ class Findings:
         for k, line in enumerate(lines[:n_named]):
             text = f"{self.source}, line {line}: {what(k)}. The line was not read"
             self.on_event(Note(text=text, is_warning=True))
+
+    def refuse(self, lines: Sequence[int], what: str) -> None:
+        """Count lines of a file that may not be such a log.
+
+        Parameters
+        ----------
+        what : str
+            What was found and what was expected.
+
+        Raises
+        ------
+        DataError
+            There were too many of them.
+        """
+        self._n_other += len(lines)
+        if self._n_other > self.patience:
+            raise DataError(f"{self.source} {what}")
+        self.many_unreadable(lines, lambda _: what)
 
     def incomplete(self, line: int) -> None:
         """Count a last line without its end."""

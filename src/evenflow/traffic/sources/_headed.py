@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from evenflow.errors import DataError
 from evenflow.traffic.sources import _cells as cells
 from evenflow.traffic.sources._delimited import read_fields, split_quoted
 from evenflow.traffic.sources._findings import Findings, shown
@@ -114,10 +113,9 @@ class HeadedReader:
             return cells.NOTHING
         if not self._names:
             first = lines.part(0, 1).texts()[0]
-            raise DataError(
-                f"{self.findings.source} begins with {shown(first)!r}; expected "
-                f"{self._expected}"
-            )
+            what = f"begins with {shown(first)!r}; expected {self._expected}"
+            self.findings.refuse(lines.numbers.tolist(), what)
+            return cells.NOTHING
         text, numbers = read_fields(
             lines, self._names, self._separator, self.findings, has_quotes=True
         )
@@ -144,4 +142,3 @@ def seen(column: pl.Series, *, has_seen: bool) -> tuple[pl.Series, bool]:
     return column.zip_with(is_later, pl.Series([None], dtype=pl.Int64)), bool(
         is_later.any()
     )
-

@@ -101,11 +101,6 @@ class _Reader(HeadedReader):
             pl.when(~is_icmp).then(pl.col("id.orig_p", "id.resp_p")),
             *self._payload(frame),
         )
-        if "duration" not in frame.columns and "end" in frame.columns:
-            lasted = pl.col("end") - pl.col("ts")
-            frame = frame.with_columns(pl.when(lasted >= 0).then(lasted).alias("duration"))
-        if "end" in frame.columns:
-            frame = frame.with_columns(known="end")
         return cells.finish(frame.with_columns(_conn_state(frame)))
 
     def _payload(self, frame: pl.DataFrame) -> list[pl.Series]:
@@ -173,9 +168,7 @@ def of_flags(orig: pl.Expr, resp: pl.Expr) -> pl.Expr:
         (both & ~rst & fin_r, "S3"), (both & ~rst, "S1"),
         (both & ~fin & rst_o & ~rst_r, "RSTO"), (both & ~fin & rst_r & ~rst_o, "RSTR"),
     ]  # fmt: skip
-    return pl.coalesce(
-        [pl.when(rule).then(pl.lit(state)) for rule, state in rules]
-    )
+    return pl.coalesce([pl.when(rule).then(pl.lit(state)) for rule, state in rules])
 
 
 def _is_header(names: list[str]) -> bool:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import polars as pl
 
-from evenflow.errors import DataError
 from evenflow.traffic.sources import _cells as cells
 from evenflow.traffic.sources._cells import Cell
 from evenflow.traffic.sources._findings import Findings
@@ -47,6 +46,11 @@ SERVICES = {"tls": "ssl", "dcerpc": "dce_rpc", "krb5": "krb", "failed": None,
             "unknown": None}  # fmt: skip
 """Zeek's names for what Suricata names otherwise."""
 
+EXPECTED = (
+    "has no JSON objects with an event_type in its first lines; expected Suricata's "
+    "EVE log"
+)
+
 
 class _Reader:
     """Reads records of flows."""
@@ -63,23 +67,20 @@ class _Reader:
         kinds = text["event_type"]
         if not self._has_read:
             if kinds.null_count() == len(kinds):
-                raise DataError(
-                    f"{self.findings.source} has no JSON objects with an event_type in "
-                    "its first lines; expected Suricata's EVE log"
-                )
+                self.findings.refuse(numbers.tolist() or [0], EXPECTED)
+                return cells.NOTHING
             self._has_read = True
         is_flow = (kinds == "flow").fill_null(value=False)
         for kind, n in kinds.filter(~is_flow).value_counts(sort=True).iter_rows():
-            self.findings.skip("no event_type" if kind is None else f"event_type {kind}", n)
+            what = "no event_type" if kind is None else f"event_type {kind}"
+            self.findings.skip(what, n)
         text = text.filter(is_flow).unnest("flow")
         frame = cells.typed(text, CELLS, numbers[is_flow.to_numpy()], self.findings)
-        lasted = pl.col("end") - pl.col("ts")
         proto, number = cells.protocol(frame["proto"])
         return cells.finish(
             frame.with_columns(
                 proto,
                 number,
-                pl.when(lasted >= 0).then(lasted).alias("duration"),
                 pl.col("service").replace(SERVICES),
             )
         )

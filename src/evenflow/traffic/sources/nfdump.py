@@ -48,8 +48,8 @@ CELLS = {
     "resp_ip_bytes": Cell("obyt", cells.count),
 }
 ONE_WAY = (
-    "packets that answer are all zero so far in {source}, and not known: write flows of "
-    "both directions with nfdump -B"
+    "packets that answer are all zero so far in {source}, and not known: write flows "
+    "of both directions with nfdump -B"
 )
 DAYS = r"^(?:(\d+)d )?(\d+):(\d\d):(\d\d(?:\.\d+)?)$"
 
@@ -84,18 +84,13 @@ class _Reader(HeadedReader):
         frame = cells.typed(text, CELLS, numbers, self.findings)
         proto, number = cells.protocol(frame["proto"])
         frame = frame.with_columns(proto, number)
-        if "duration" not in frame.columns and "end" in frame.columns:
-            lasted = pl.col("end") - pl.col("ts")
-            frame = frame.with_columns(pl.when(lasted >= 0).then(lasted).alias("duration"))
         return cells.finish(self._answers(frame.with_columns(_ports(frame))))
 
     def _answers(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return flows without the zeros of those of one direction."""
         if "resp_pkts" not in frame.columns:
             return frame
-        known, self._has_answers = seen(
-            frame["resp_pkts"], has_seen=self._has_answers
-        )
+        known, self._has_answers = seen(frame["resp_pkts"], has_seen=self._has_answers)
         if len(frame) and not self._has_answers:
             text = ONE_WAY.format(source=self.findings.source)
             self.findings.remark(text, is_warning=True)
@@ -131,16 +126,17 @@ def _ports(frame: pl.DataFrame) -> list[pl.Expr]:
         return []
     to = pl.col("id.resp_p")
     is_icmp = pl.col("proto") == "icmp"
-    kind = pl.coalesce("type", to // 256)
-    answer = (
-        pl.when(pl.col("ip_proto") == 1)
-        .then(kind.replace_strict(ANSWERS[1], default=None, return_dtype=pl.Int64))
-        .otherwise(kind.replace_strict(ANSWERS[58], default=None, return_dtype=pl.Int64))
-    )
-    code = pl.coalesce("code", to % 256)
+    kind = pl.coalesce("type", to // 256)  # NetFlow has both in one number
+    answers = {
+        number: kind.replace_strict(types, default=None, return_dtype=pl.Int64)
+        for number, types in ANSWERS.items()
+    }
+    is_four = pl.col("ip_proto") == 1
+    answer = pl.when(is_four).then(answers[1]).otherwise(answers[58])
+    code = pl.coalesce(answer, "code", to % 256)
     return [
         pl.when(is_icmp).then(kind).otherwise("id.orig_p").alias("id.orig_p"),
-        pl.when(is_icmp).then(pl.coalesce(answer, code)).otherwise(to).alias("id.resp_p"),
+        pl.when(is_icmp).then(code).otherwise(to).alias("id.resp_p"),
     ]
 
 

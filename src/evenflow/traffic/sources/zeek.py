@@ -98,7 +98,7 @@ class _Reader:
         ends = lines.ends()
         first = text[np.concatenate([[0], ends[:-1] + 1])]
         is_comment, is_object = first == ord("#"), first == ord("{")
-        if not self._names and not (is_comment | is_object).any():
+        if not self._has_read and not (is_comment | is_object).any():
             lines = self._named(lines)
             is_comment, is_object = is_comment[-len(lines) :], is_object[-len(lines) :]
         kinds = is_comment + 2 * is_object.astype(np.int8)
@@ -120,14 +120,12 @@ class _Reader:
     def _named(self, lines: Lines) -> Lines:
         """Take a first line of bare names, as zeek-cut writes it."""
         line = lines.part(0, 1).texts()[0]
-        names = line.split("\t")
-        is_header = all(map(_NAME.fullmatch, names)) and len({*names} & {*CONNECTION}) > 1
-        if not is_header:
-            raise DataError(
-                f"{self.findings.source} begins with {shown(line)!r}; {EXPECTED}"
-            )
-        self._name(line)
-        return lines.part(1, len(lines))
+        if _are_names(line):
+            self._name(line)
+            return lines.part(1, len(lines))
+        what = f"begins with {shown(line)!r}; {EXPECTED}"
+        self.findings.refuse(lines.numbers.tolist(), what)
+        return lines.part(0, 0)
 
     def _name(self, line: str) -> None:
         self._lines = {"": line}
@@ -144,8 +142,8 @@ class _Reader:
         if word not in DIRECTIVES:
             return
         if word == "#fields" and "#fields" in self._lines:
-            kept = {k: v for k, v in self._lines.items() if k not in ("#types", "#fields")}
-            self._lines = kept
+            for old in ("#types", "#fields"):
+                self._lines.pop(old, None)
         self._lines[word] = line
         if word == "#fields":
             self._names = [_canonical(name) for name in values]
@@ -205,7 +203,9 @@ class _Reader:
         text, numbers = read_objects(lines, OBJECT, self.findings)
         columns = [
             pl.coalesce(
-                f"id.{name}", f"id_{name}", pl.col("id").str.json_path_match(f"$.{name}")
+                f"id.{name}",
+                f"id_{name}",
+                pl.col("id").str.json_path_match(f"$.{name}"),
             ).alias(f"id.{name}")
             for name in ENDPOINTS
         ]
@@ -228,10 +228,9 @@ class _Reader:
         ).to_series()
         if not is_conn.all():
             others = text.filter(~is_conn)["_path"]
-            if not self._has_read and others.null_count() == len(text):
-                raise DataError(
-                    f"{self.findings.source} has JSON objects of another kind; {EXPECTED}"
-                )
+            if not self._has_read and others.null_count() == len(lines):
+                self.findings.refuse(numbers.tolist(), f"has other objects; {EXPECTED}")
+                return cells.NOTHING
             for kind, n in others.value_counts().iter_rows():
                 self.findings.skip(
                     "Zeek's other logs" if kind is None else f"Zeek's {kind} log", n
@@ -253,7 +252,7 @@ def _canonical(name: str) -> str:
 
 
 def _unescaped(text: str) -> str:
-    """Return text with its bytes such as ``\\x09`` for what they are."""
+    """Return text with escaped bytes for what they are."""
     if "\\x" not in text:
         return text
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
@@ -264,10 +263,16 @@ def _is_it(lines: list[str]) -> bool:
     if first.startswith(("#separator", "#fields")):
         return True
     if first.startswith("{"):
-        is_address = '"id.orig_h"' in first or '"id_orig_h"' in first or '"orig_h"' in first
+        names = ('"id.orig_h"', '"id_orig_h"', '"orig_h"')
+        is_address = any(name in first for name in names)
         return is_address and '"event_type"' not in first
-    names = first.split("\t")
-    return len(names) > 1 and len({*names} & {*CONNECTION}) > 1
+    return _are_names(first)
+
+
+def _are_names(line: str) -> bool:
+    names = line.split("\t")
+    is_each = all(map(_NAME.fullmatch, names))
+    return is_each and len({*map(_canonical, names)} & {*CONNECTION}) > 1
 
 
 SOURCE = Source(
