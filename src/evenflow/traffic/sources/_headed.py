@@ -37,7 +37,7 @@ class HeadedReader:
     marks : tuple of bytes
         Of which one is in each line that is not a row, in lower case.
     connections : callable
-        Text of columns and numbers of lines to connections.
+        Text of all known columns and numbers of lines to connections.
     end : str
         First word of what follows the rows.
     """
@@ -119,8 +119,12 @@ class HeadedReader:
         text, numbers = read_fields(
             lines, self._names, self._separator, self.findings, has_quotes=True
         )
-        text = text.with_columns(
-            pl.all().str.strip_chars().replace("", None)  # Argus fills up with spaces
+        text = text.select(
+            # Argus fills up with spaces
+            pl.col(name).str.strip_chars().replace("", None)
+            if name in text.columns
+            else pl.lit(None, pl.String).alias(name)
+            for name in dict.fromkeys(self._known.values())
         )
         return self._connections(text, numbers)
 

@@ -67,6 +67,8 @@ class Source:
     ) -> Iterator[pl.DataFrame]:
         """Yield the connections of a finished log, plain or gzip, in its order.
 
+        There is at least one frame, of no rows where there are no connections.
+
         Parameters
         ----------
         stream : binary file
@@ -84,6 +86,7 @@ class Source:
         """
         findings = Findings(source, on_event)
         reader = self.reader(findings)
+        yield pl.DataFrame(schema=CONNECTION)
         for lines in read_lines(stream, findings):
             if len(lines):
                 yield reader.read(lines)

@@ -101,12 +101,10 @@ class _Reader(HeadedReader):
             pl.when(~is_icmp).then(pl.col("id.orig_p", "id.resp_p")),
             *self._payload(frame),
         )
-        return cells.finish(frame.with_columns(_conn_state(frame)))
+        return cells.finish(frame.with_columns(_conn_state()))
 
     def _payload(self, frame: pl.DataFrame) -> list[pl.Series]:
         """Return bytes of payload, null before the first that is not zero."""
-        if "orig_bytes" not in frame.columns or "resp_bytes" not in frame.columns:
-            return []
         had = self._has_payload
         both = (frame["orig_bytes"] + frame["resp_bytes"]).alias("both")
         known, self._has_payload = seen(both, has_seen=had)
@@ -120,13 +118,10 @@ class _Reader(HeadedReader):
         ]
 
 
-def _conn_state(frame: pl.DataFrame) -> pl.Expr:
+def _conn_state() -> pl.Expr:
     """Return Zeek's state where Argus says as much."""
     nothing = pl.lit(None, pl.String)
-    given = pl.col("state") if "state" in frame.columns else nothing
-    none = pl.lit(None, pl.Int64)
-    sent = pl.col("orig_pkts") if "orig_pkts" in frame.columns else none
-    answered = pl.col("resp_pkts") if "resp_pkts" in frame.columns else none
+    given, sent, answered = pl.col("state"), pl.col("orig_pkts"), pl.col("resp_pkts")
     udp = (
         pl.when((sent > 0) & (answered > 0)).then(pl.lit("SF"))
         .when((sent > 0) & (answered == 0)).then(pl.lit("S0"))

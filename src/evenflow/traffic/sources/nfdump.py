@@ -84,46 +84,39 @@ class _Reader(HeadedReader):
         frame = cells.typed(text, CELLS, numbers, self.findings)
         proto, number = cells.protocol(frame["proto"])
         frame = frame.with_columns(proto, number)
-        return cells.finish(self._answers(frame.with_columns(_ports(frame))))
+        return cells.finish(self._answers(frame.with_columns(_ports())))
 
     def _answers(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return flows without the zeros of those of one direction."""
-        if "resp_pkts" not in frame.columns:
-            return frame
         known, self._has_answers = seen(frame["resp_pkts"], has_seen=self._has_answers)
         if len(frame) and not self._has_answers:
             text = ONE_WAY.format(source=self.findings.source)
             self.findings.remark(text, is_warning=True)
         is_known = known.is_not_null()
-        names = [n for n in ("resp_pkts", "resp_ip_bytes") if n in frame.columns]
-        return frame.with_columns(pl.when(is_known).then(pl.col(names)))
+        answers = pl.col("resp_pkts", "resp_ip_bytes")
+        return frame.with_columns(pl.when(is_known).then(answers))
 
 
 def _plain(text: pl.DataFrame) -> pl.DataFrame:
-    """Return durations in seconds, times of 0 as missing, and types of ICMP apart."""
-    changes = []
-    if "dp" in text.columns:
-        parts = pl.col("dp").str.extract_groups(r"^(?<type>\d{1,3})\.(?<code>\d{1,3})$")
-        is_pair = pl.col("dp").str.contains(".", literal=True)
-        changes += [
-            parts.struct.field("type"), parts.struct.field("code"),
-            pl.when(~is_pair | parts.struct.field("type").is_null())
-            .then(pl.col("dp")).alias("dp"),
-        ]  # fmt: skip
-    if "td" in text.columns:
-        td = pl.col("td")
-        days, hours, minutes, seconds = (
-            td.str.extract(DAYS, k).cast(pl.Float64, strict=False) for k in range(1, 5)
-        )
-        total = days.fill_null(0) * 86400 + hours * 3600 + minutes * 60 + seconds
-        changes.append(pl.coalesce(total.round(3).cast(pl.String), td).alias("td"))
-    return text.with_columns(changes)
+    """Return durations in seconds, and types and codes of ICMP beside ports."""
+    pair = (
+        pl.col("dp").str.extract_groups(r"^(?<type>\d{1,3})\.(?<code>\d{1,3})$").struct
+    )
+    kind, td = pair.field("type"), pl.col("td")
+    days, hours, minutes, seconds = (
+        td.str.extract(DAYS, k).cast(pl.Float64, strict=False) for k in range(1, 5)
+    )
+    total = days.fill_null(0) * 86400 + hours * 3600 + minutes * 60 + seconds
+    return text.with_columns(
+        kind,
+        pair.field("code"),
+        pl.when(kind.is_null()).then(pl.col("dp")).alias("dp"),
+        pl.coalesce(total.round(3).cast(pl.String), td).alias("td"),
+    )
 
 
-def _ports(frame: pl.DataFrame) -> list[pl.Expr]:
+def _ports() -> list[pl.Expr]:
     """Return ports; of ICMP the type, and that of the answer or else the code."""
-    if "id.resp_p" not in frame.columns:
-        return []
     to = pl.col("id.resp_p")
     is_icmp = pl.col("proto") == "icmp"
     kind = pl.coalesce("type", to // 256)  # NetFlow has both in one number
@@ -131,8 +124,7 @@ def _ports(frame: pl.DataFrame) -> list[pl.Expr]:
         number: kind.replace_strict(types, default=None, return_dtype=pl.Int64)
         for number, types in ANSWERS.items()
     }
-    is_four = pl.col("ip_proto") == 1
-    answer = pl.when(is_four).then(answers[1]).otherwise(answers[58])
+    answer = pl.when(pl.col("ip_proto") == 1).then(answers[1]).otherwise(answers[58])
     code = pl.coalesce(answer, "code", to % 256)
     return [
         pl.when(is_icmp).then(kind).otherwise("id.orig_p").alias("id.orig_p"),

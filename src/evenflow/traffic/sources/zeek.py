@@ -259,14 +259,13 @@ def _unescaped(text: str) -> str:
 
 
 def _is_it(lines: list[str]) -> bool:
-    first = lines[0]
-    if first.startswith(("#separator", "#fields")):
+    if lines[0].startswith(("#separator", "#fields")):
         return True
-    if first.startswith("{"):
-        names = ('"id.orig_h"', '"id_orig_h"', '"orig_h"')
-        is_address = any(name in first for name in names)
-        return is_address and '"event_type"' not in first
-    return _are_names(first)
+    names = ('"id.orig_h"', '"id_orig_h"', '"orig_h"')
+    has_objects = any(
+        line.startswith("{") and any(name in line for name in names) for line in lines
+    )
+    return has_objects or _are_names(lines[0])
 
 
 def _are_names(line: str) -> bool:
