@@ -23,8 +23,8 @@ from evenflow.traffic.sources._findings import Findings
 from evenflow.traffic.sources._lines import Cutter, Lines
 from evenflow.traffic.sources._source import Source
 
-MARK_BYTES = 256
-"""Bytes before a position by which its file is known again."""
+MARK_BYTES = 2**12
+"""Bytes before a position by which its file is known again: more than a line has."""
 POLL_S = 0.25
 PATIENCE_LINES = 100
 """Lines that may be unreadable before a growing file is refused."""
@@ -279,6 +279,12 @@ class Tail:
                 return
             if copy is not None:
                 copy.close()
+        if file.path == self.path:
+            self.findings.remark(
+                f"{self.path.name} was truncated, and no copy of it is beside it: "
+                "lines before that may be missing",
+                is_warning=True,
+            )
         self._end()
         file.offset, file.mark = 0, _mark(file.descriptor, 0)
 
