@@ -58,28 +58,26 @@ def duration(text: pl.Series) -> pl.Series:
 def time(text: pl.Series) -> pl.Series:
     """Return times as nanoseconds since 1970: of numbers, or of dates and times."""
     x = pl.col("x")
-    found = text.to_frame("x").select(_nanoseconds(x, MOST_S))["x"]
-    if found.null_count() == text.null_count():
-        return found
-    rest = text.filter(found.is_null()).unique().drop_nulls().to_frame("x")
     ms = x.cast(pl.Float64, strict=False)
     is_ms = (ms >= MILLISECONDS_FROM) & (ms < MOST_S * 1000)
     micros = (ms * 1000).round().cast(pl.Int64, strict=False)
-    date = x.str.strip_chars().str.replace(" ", "T").str.replace("[Zz]$", "+0000")
-    forms = [
-        date.str.to_datetime(
-            form, time_unit="ns", time_zone="UTC" if "%z" in form else None,
-            strict=False,
-        ).dt.epoch("ns")
-        for form in TIMES
-    ]  # fmt: skip
-    times = rest.select(
-        "x", y=pl.coalesce(pl.when(is_ms).then(micros * 1000), *forms)
-    ).filter(pl.col("y").is_between(0, MOST_S * NANO))
-    named = text.replace_strict(
-        times["x"], times["y"], default=None, return_dtype=pl.Int64
-    )
-    return found.fill_null(named)
+    numbers = [_nanoseconds(x, MOST_S), pl.when(is_ms).then(micros * 1000)]
+    dates = list(map(_date, TIMES))
+    first = text.drop_nulls().head(1).str.contains(":", literal=True)
+    found = pl.Series([None], dtype=pl.Int64).new_from_index(0, len(text))
+    for form in dates + numbers if first.any() else numbers + dates:
+        if found.null_count() > text.null_count():
+            found = found.fill_null(text.to_frame("x").select(form.alias("x"))["x"])
+    return _below(found, MOST_S * NANO)
+
+
+def _date(form: str) -> pl.Expr:
+    """Return dates and times of a form as nanoseconds since 1970."""
+    text = pl.col("x").str.strip_chars().str.replace(" ", "T", literal=True)
+    if zone := "UTC" if "%z" in form else None:
+        text = text.str.replace("[Zz]$", "+0000")
+    found = text.str.to_datetime(form, time_unit="ns", time_zone=zone, strict=False)
+    return found.dt.epoch("ns")
 
 
 def has_no_zone(text: pl.Series) -> bool:

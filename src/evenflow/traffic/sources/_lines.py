@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from types import NoneType
 from typing import BinaryIO
 
 import numpy as np
@@ -175,15 +176,25 @@ def _wrong(line: bytes) -> str:
     return ""
 
 
-def is_object(line: bytes) -> bool:
-    """Return whether a line is a whole JSON object."""
+def is_object(line: bytes, objects: Collection[str] = ()) -> bool:
+    """Return whether a line is a whole JSON object.
+
+    Parameters
+    ----------
+    objects : collection of str
+        Names of values that have to be objects or null themselves.
+    """
     if not line.lstrip().startswith(b"{"):
         return False
     try:
-        json.loads(line)
+        found = json.loads(line, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return False
-    return True
+    return all(isinstance(found.get(name), dict | NoneType) for name in objects)
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is not JSON")
 
 
 def _joined(parts: Iterator[bytes]) -> Iterator[bytes]:

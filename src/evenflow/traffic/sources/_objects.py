@@ -29,7 +29,10 @@ def read_objects(
         return _parsed(lines, schema), lines.numbers
     except pl.exceptions.PolarsError:
         pass
-    is_one = np.array([is_object(x) for x in lines.data.split(b"\n")[:-1]], bool)
+    objects = [name for name, inner in fields.items() if inner is not None]
+    is_one = np.array(
+        [is_object(x, objects) for x in lines.data.split(b"\n")[:-1]], bool
+    )
     good = lines.keep(is_one)
     parts = _halves(good, schema)
     frames = [_parsed(part, schema) for part in parts]
