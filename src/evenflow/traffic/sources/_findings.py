@@ -15,7 +15,7 @@ MOST_SHOWN = 60
 
 
 class Findings:
-    """What a reader of a log's connections should know.
+    """Facts that a reader of a log's connections should know.
 
     Parameters
     ----------
