@@ -6,7 +6,7 @@ Usage::
 
 Each batch takes packets of the captures in the folders, gives some of them another link
 type, and flips, cuts, repeats or replaces bytes, mostly within the headers. They are
-decoded, put together and followed as ``evenflow flows`` does. An exception stops the run
+decoded and followed as ``evenflow flows`` does. An exception stops the run
 and names the seed of its batch.
 """
 

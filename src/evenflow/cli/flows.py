@@ -1,4 +1,4 @@
-"""``evenflow flows``: a capture in, connections out."""
+"""``evenflow flows``: a capture or a log in, connections out."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from evenflow.cli.guard import Command, voice
 from evenflow.cli.streams import STDIN, STDOUT
 
 
-@click.command(cls=Command, short_help="List the connections of a capture.")
+@click.command(cls=Command, short_help="List the connections of a capture or a log.")
 @click.option(
     "-r", "--read", "file", metavar="FILE", type=options.READABLE, required=True,
-    help="Read packets from this capture, pcap or pcapng; - is stdin.",
+    help="Read this capture, pcap or pcapng, or this log; - is stdin.",
 )  # fmt: skip
 @click.option(
     "-o", "--output", metavar="FILE", type=options.READABLE, default=STDOUT,
@@ -37,7 +37,11 @@ from evenflow.cli.streams import STDIN, STDOUT
 def flows(
     file: Path, *, output: Path, form: str | None, ignore_checksums: bool
 ) -> None:
-    """List the connections of a capture as Zeek's conn.log does.
+    """List the connections of a capture or a log as Zeek's conn.log does.
+
+    A log is one of Zeek (conn.log, text or JSON), Suricata (EVE), Argus (ra -c , -n -u)
+    or nfdump (-o csv), plain or gzip; it is recognised by its content. What it does not
+    have is missing in the result: EVE, for instance, does not count payload.
 
     Ethernet, VLAN, MPLS, PPPoE, Linux cooked, loopback, raw and 802.11 captures are
     read; GRE, IP in IP, VXLAN and Geneve are opened. In CSV, JSON lines and Parquet the
@@ -46,14 +50,16 @@ def flows(
     """
     from evenflow.runtime.writers import binary, writer
     from evenflow.traffic import conn_log
+    from evenflow.traffic.captures import unreadable
     from evenflow.traffic.flows import read_connections
+    from evenflow.traffic.sources import recognised
 
     suffixes = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
     form = form or suffixes.get(output.suffix.lower(), "zeek")
     to_stdout = output == STDOUT
     if file.exists() and output.exists() and file.samefile(output):
         raise click.UsageError(
-            f"{output} is the capture itself; expected another file for the connections"
+            f"{output} is the input itself; expected another file for the connections"
         )
     if to_stdout and form == "parquet" and sys.stdout.isatty():
         raise click.UsageError("Parquet cannot be written to a terminal; add -o FILE")
@@ -61,9 +67,16 @@ def flows(
     name = "stdin" if file == STDIN else file.name
     n = 0
     with voice().events() as on_event, _source(file) as stream:
-        found = read_connections(
-            stream, source=name, checksums=not ignore_checksums, on_event=on_event
-        )
+        try:
+            log, begun = recognised(stream, source=name)
+        except OSError as error:
+            raise unreadable(name, error) from error
+        if log:
+            found = log.read(begun, source=name, on_event=on_event)
+        else:
+            found = read_connections(
+                begun, source=name, checksums=not ignore_checksums, on_event=on_event
+            )
         # nothing is written before the first packets were read
         found = itertools.chain([next(found)], found)
         if form == "zeek":

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import polars as pl
 
 ZEEK_TYPES = {
     "ts": "time", "uid": "string", "id.orig_h": "addr", "id.orig_p": "port",
-    "id.resp_h": "addr", "id.resp_p": "port", "proto": "enum", "duration": "interval",
-    "orig_bytes": "count", "resp_bytes": "count", "conn_state": "string",
-    "missed_bytes": "count", "history": "string", "orig_pkts": "count",
-    "orig_ip_bytes": "count", "resp_pkts": "count", "resp_ip_bytes": "count",
-    "ip_proto": "count",
+    "id.resp_h": "addr", "id.resp_p": "port", "proto": "enum", "service": "string",
+    "duration": "interval", "orig_bytes": "count", "resp_bytes": "count",
+    "conn_state": "string", "missed_bytes": "count", "history": "string",
+    "orig_pkts": "count", "orig_ip_bytes": "count", "resp_pkts": "count",
+    "resp_ip_bytes": "count", "ip_proto": "count",
 }  # fmt: skip
 """The columns that are written, in Zeek's order and with its types."""
+WORDS = ("uid", "service", "history")
+"""Columns that hold what the sender of a log wrote."""
+_CONTROL = r"[\x00-\x1f\x7f]"
 SIDES = ("orig", "resp")
 
 
@@ -44,10 +49,19 @@ def lines(connections: pl.DataFrame) -> str:
             for n in ("orig_bytes", "resp_bytes")
         ),
         pl.col("history").replace("", None),
+        pl.col("service").replace("", "(empty)"),
     ).select(*ZEEK_TYPES)
+    words = [name for name in WORDS if frame[name].str.contains(_CONTROL).any()]
+    frame = frame.with_columns(
+        pl.col(words).map_elements(_escaped, return_dtype=pl.String)
+    )
     return frame.write_csv(
         separator="\t", include_header=False, null_value="-", quote_style="never"
     )
+
+
+def _escaped(text: str) -> str:
+    return re.sub(_CONTROL, lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def _seconds(name: str) -> pl.Expr:
@@ -75,5 +89,6 @@ def _number(ns: pl.Expr) -> pl.Expr:
     """Return nanoseconds as seconds, the nearest number that there is."""
     # the division of Polars may be off by the last digit
     return ns.map_batches(
-        lambda s: pl.Series(s.to_numpy() / np.float64(1e9)), return_dtype=pl.Float64
+        lambda s: pl.Series(s.to_numpy() / np.float64(1e9), nan_to_null=True),
+        return_dtype=pl.Float64,
     )

@@ -1,0 +1,260 @@
+"""Text of cells to the values of a connection's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from evenflow.traffic.columns import CONNECTION, conform
+from evenflow.traffic.sources._findings import Findings, shown
+from evenflow.traffic.sources._protocols import NUMBERS
+
+NANO = 10**9
+MOST_S = 2**33
+"""Seconds since 1970 from which a time is not believed, in the year 2242."""
+MOST_LASTED_S = 2**29
+MILLISECONDS_FROM = 10**11
+"""Numbers from which a time is one of milliseconds, as some logs have them."""
+MOST_COUNT = 2**62
+NO_ZONE = "times without a zone in {source} were read as UTC"
+STATES = (
+    "S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR",
+    "OTH",
+)  # fmt: skip
+TIMES = (
+    "%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M:%S%.f", "%Y/%m/%dT%H:%M:%S%.f",
+    "%Y/%m/%d.%H:%M:%S%.f",
+)  # fmt: skip
+"""Forms of a date and a time; only the first has a zone."""
+ADDRESS = (
+    r"^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)$"
+    r"|^[0-9a-fA-F:]{0,37}::[0-9a-fA-F:.]{0,38}(?:%\w+)?$"
+    r"|^(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}(?:%\w+)?$"
+    r"|^(?:[0-9a-fA-F]{1,4}:){6}(?:\d{1,3}\.){3}\d{1,3}$"
+)
+
+
+def _nanoseconds(text: pl.Expr, most_s: int) -> pl.Expr:
+    """Return seconds from 0 as nanoseconds, to the ninth digit; else null."""
+    number = text.cast(pl.Float64, strict=False)
+    point = text.str.find(".", literal=True)
+    whole = text.str.slice(0, point).cast(pl.Int64, strict=False)
+    digits = text.str.slice(point + 1, 9).str.pad_end(9, "0")
+    exact = whole * NANO + digits.cast(pl.Int64, strict=False)
+    near = (number * 1e6).round().cast(pl.Int64, strict=False) * 1000
+    is_one = (number >= 0) & (number < most_s)
+    return pl.when(is_one).then(pl.coalesce(exact, near))
+
+
+def duration(text: pl.Series) -> pl.Series:
+    """Return seconds as nanoseconds."""
+    return text.to_frame("x").select(_nanoseconds(pl.col("x"), MOST_LASTED_S))["x"]
+
+
+def time(text: pl.Series) -> pl.Series:
+    """Return times as nanoseconds since 1970: of numbers, or of dates and times."""
+    x = pl.col("x")
+    ms = x.cast(pl.Float64, strict=False)
+    is_ms = (ms >= MILLISECONDS_FROM) & (ms < MOST_S * 1000)
+    micros = (ms * 1000).round().cast(pl.Int64, strict=False)
+    numbers = [_nanoseconds(x, MOST_S), pl.when(is_ms).then(micros * 1000)]
+    dates = list(map(_date, TIMES))
+    first = text.drop_nulls().head(1).str.contains(":", literal=True)
+    found = pl.Series([None], dtype=pl.Int64).new_from_index(0, len(text))
+    for form in dates + numbers if first.any() else numbers + dates:
+        if found.null_count() > text.null_count():
+            found = found.fill_null(text.to_frame("x").select(form.alias("x"))["x"])
+    return _below(found, MOST_S * NANO)
+
+
+def _date(form: str) -> pl.Expr:
+    """Return dates and times of a form as nanoseconds since 1970."""
+    text = pl.col("x").str.strip_chars().str.replace(" ", "T", literal=True)
+    if zone := "UTC" if "%z" in form else None:
+        text = text.str.replace("[Zz]$", "+0000")
+    found = text.str.to_datetime(form, time_unit="ns", time_zone=zone, strict=False)
+    return found.dt.epoch("ns")
+
+
+def has_no_zone(text: pl.Series) -> bool:
+    """Return whether a time is a date without a zone."""
+    pattern = r"^\d{4}[-/]\d\d[-/]\d\d[T .]\d\d:\d\d:\d\d(?:\.\d*)?$"
+    return bool(text.str.contains(pattern).any())
+
+
+def count(text: pl.Series) -> pl.Series:
+    """Return whole numbers from 0."""
+    return _below(text.cast(pl.Int64, strict=False), MOST_COUNT)
+
+
+def port(text: pl.Series) -> pl.Series:
+    """Return numbers of ports, decimal or hexadecimal."""
+    found = text.cast(pl.Int64, strict=False)
+    if found.null_count() > text.null_count():
+        digits = text.str.extract(r"^0[xX]([0-9a-fA-F]{1,4})$")
+        found = found.fill_null(digits.str.to_integer(base=16, strict=False))
+    return _below(found, 65536)
+
+
+def _below(numbers: pl.Series, most: int) -> pl.Series:
+    x = pl.col("x")
+    kept = pl.when(x.is_between(0, most, closed="left")).then(x)
+    return numbers.to_frame("x").select(kept.alias("x"))["x"]
+
+
+def address(text: pl.Series) -> pl.Series:
+    """Return addresses of IPv4 and IPv6."""
+    return _where(text, text.str.contains(ADDRESS))
+
+
+def conn_state(text: pl.Series) -> pl.Series:
+    """Return states of a connection as Zeek names them."""
+    return _where(text, text.is_in(list(STATES)))
+
+
+def _where(text: pl.Series, is_one: pl.Series) -> pl.Series:
+    return text.zip_with(
+        is_one.fill_null(value=False), pl.Series([None], dtype=pl.String)
+    )
+
+
+def words(text: pl.Series) -> pl.Series:
+    """Return text as it is."""
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A column of a log, and how its text becomes values.
+
+    Attributes
+    ----------
+    column : str
+        Its name in the log.
+    parse : callable
+        Text to values; null where it is not what is expected.
+    is_required : bool
+        Whether a line without it cannot be read.
+    hint : str
+        How to have the program that wrote the log write what is expected.
+    """
+
+    column: str
+    parse: Callable[[pl.Series], pl.Series]
+    is_required: bool = False
+    hint: str = ""
+
+
+NOTHING = pl.DataFrame(schema=CONNECTION)
+"""No connections."""
+
+EXPECTED: dict[Callable[[pl.Series], pl.Series], str] = {
+    time: "seconds since 1970, or a date and a time",
+    duration: "seconds from 0",
+    count: "a whole number from 0",
+    port: "a port from 0 to 65535",
+    address: "an IPv4 or IPv6 address",
+    conn_state: "a state such as S0, SF or REJ",
+    words: "text",
+}
+
+
+def typed(
+    text: pl.DataFrame,
+    cells: Mapping[str, Cell],
+    numbers: NDArray[np.int64],
+    findings: Findings,
+) -> pl.DataFrame:
+    """Return the values of those lines that can be read; count the others.
+
+    Parameters
+    ----------
+    text : DataFrame
+        Text of the log's columns, null where it has no value, a row a line.
+    cells : mapping of {str: Cell}
+        The columns wanted, by the name they get; those not in ``text`` are left out.
+    numbers : ndarray of shape (n_lines,), int64
+        Number of each line.
+    """
+    values: dict[str, pl.Series] = {}
+    is_bad = np.zeros(len(text), bool)
+    wrong: dict[int, str] = {}
+    for name, cell in cells.items():
+        if cell.column not in text.columns:
+            continue
+        given = text[cell.column]
+        value = values[name] = cell.parse(given)
+        if cell.parse is time and has_no_zone(given):
+            findings.remark(NO_ZONE.format(source=findings.source), is_warning=True)
+        n_missing = given.null_count()
+        if value.null_count() == n_missing and not (cell.is_required and n_missing):
+            continue
+        bad = value.is_null()
+        if not cell.is_required:
+            bad &= given.is_not_null()
+        found = bad.to_numpy()
+        for row in np.flatnonzero(found & ~is_bad)[:3].tolist():
+            what = "nothing" if given[row] is None else repr(shown(given[row]))
+            expected = EXPECTED[cell.parse] + cell.hint
+            wrong[row] = f"column {cell.column} is {what}; expected {expected}"
+        is_bad |= found
+    frame = pl.DataFrame(values) if values else text.select()
+    if not is_bad.any():
+        return frame
+    rows = np.flatnonzero(is_bad)
+    findings.many_unreadable(
+        numbers[rows].tolist(), lambda k: wrong.get(int(rows[k]), "a wrong value")
+    )
+    return frame.filter(pl.Series(~is_bad))
+
+
+def protocol(name: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Return names of protocols as Zeek has them, and their numbers.
+
+    Parameters
+    ----------
+    name : Series of String
+        A name in any case, or a number.
+    """
+    plain = name.str.strip_chars().str.to_lowercase()
+    number = plain.replace_strict(
+        NUMBERS, default=plain.cast(pl.Int64, strict=False), return_dtype=pl.Int64
+    )
+    zeek = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmp"}
+    named = number.replace_strict(
+        zeek, default="unknown_transport", return_dtype=pl.String
+    )
+    return _where(named, name.is_not_null()).alias("proto"), number.alias("ip_proto")
+
+
+def finish(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return connections in the columns of ``columns.py``, with what follows.
+
+    ``duration`` is the time from ``ts`` to ``end``, where the frame has that instead.
+    ``last_packet`` is ``ts`` and ``duration``. ``known`` is the time at which the log
+    had the row, where it has one and that is not before the last packet; else that of
+    the last packet, else ``ts``.
+    """
+    if "end" in frame.columns:
+        lasted = pl.col("end") - pl.col("ts")
+        lasted = pl.when(lasted >= 0).then(lasted)
+        given = [pl.col("duration")] if "duration" in frame.columns else []
+        frame = frame.with_columns(duration=pl.coalesce(*given, lasted))
+    frame = conform(frame)
+    last = pl.col("ts") + pl.col("duration")
+    derived = (
+        pl.when(pl.col("proto") == "tcp").then(6)
+        .when(pl.col("proto") == "udp").then(17)
+        .when(pl.col("proto") == "icmp")
+        .then(pl.when(pl.col("id.orig_h").str.contains(":")).then(58).otherwise(1))
+    )  # fmt: skip
+    return frame.with_columns(
+        last_packet=last,
+        known=pl.coalesce(pl.max_horizontal("known", last), "ts"),
+        ip_proto=pl.coalesce("ip_proto", derived.cast(pl.Int64)),
+        is_over=pl.lit(value=True),
+    ).select(*CONNECTION)

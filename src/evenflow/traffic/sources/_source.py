@@ -1,0 +1,144 @@
+"""``Source``: a kind of log, which columns of a connection it has, and its reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+import polars as pl
+
+from evenflow.errors import DataError
+from evenflow.progress import OnEvent, ignore
+from evenflow.traffic.columns import CONNECTION
+from evenflow.traffic.sources._findings import Findings
+from evenflow.traffic.sources._lines import Lines, read_lines
+
+ALWAYS = ("last_packet", "known", "is_over")
+"""Columns that follow from the others."""
+
+
+class Reader(Protocol):
+    """Turns the lines of one log into connections; it remembers the header."""
+
+    header: tuple[str, ...]
+    """Lines that say how those after them are read. May be set, to resume."""
+
+    def read(self, lines: Lines) -> pl.DataFrame:
+        """Return the connections of some lines, in their order.
+
+        Raises
+        ------
+        DataError
+            It is not such a log.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A kind of log.
+
+    Attributes
+    ----------
+    name : str
+        That of its file.
+    title : str
+        What it is, for messages: ``Zeek's conn.log``.
+    columns : tuple of str
+        Columns of a connection that it can have.
+    reasons : mapping of {str: str}
+        Why it has not some of the others.
+    reader : callable
+        Makes a :class:`Reader` that tells its findings.
+    is_it : callable
+        Whether the first lines of a file, as text, are those of such a log.
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    reasons: Mapping[str, str]
+    reader: Callable[[Findings], Reader]
+    is_it: Callable[[list[str]], bool]
+
+    def read(
+        self, stream: BinaryIO, *, source: str, on_event: OnEvent = ignore
+    ) -> Iterator[pl.DataFrame]:
+        """Yield the connections of a finished log, plain or gzip, in its order.
+
+        There is at least one frame, of no rows where there are no connections.
+
+        Parameters
+        ----------
+        stream : binary file
+            Read once, from where it stands; it may be a pipe.
+        source : str
+            Name for messages.
+        on_event : callable, optional
+            Gets notes of lines that were not read, and of records that are not
+            connections.
+
+        Raises
+        ------
+        DataError
+            It is not such a log.
+        """
+        findings = Findings(source, on_event)
+        reader = self.reader(findings)
+        yield pl.DataFrame(schema=CONNECTION)
+        for lines in read_lines(stream, findings):
+            if len(lines):
+                yield reader.read(lines)
+        findings.close()
+
+    def missing(self, needed: Iterable[str]) -> dict[str, str]:
+        """Return the columns that the log never has, each with the reason.
+
+        Parameters
+        ----------
+        needed : iterable of str
+            Columns of a connection that a contract reads.
+        """
+        general = f"{self.title} does not have it"
+        return {
+            name: self.reasons.get(name, general)
+            for name in needed
+            if name not in self.columns and name not in ALWAYS
+        }
+
+    def check(self, needed: Iterable[str], *, contract: str) -> None:
+        """Check that the log can have all that a contract needs.
+
+        Raises
+        ------
+        DataError
+            It lacks a column; the message says why.
+        """
+        by_reason: dict[str, list[str]] = {}
+        for name, reason in self.missing(needed).items():
+            by_reason.setdefault(reason, []).append(name)
+        if by_reason:
+            reasons = "; ".join(
+                f"{reason}: {', '.join(names)} is not known"
+                if len(names) == 1
+                else f"{reason}: {', '.join(names)} are not known"
+                for reason, names in by_reason.items()
+            )
+            raise DataError(
+                f"{contract} cannot be computed from {self.title}: {reasons}. Read the "
+                "packets instead, or choose another contract"
+            )
+
+
+MEASURES = tuple(
+    name
+    for name in CONNECTION
+    if name.endswith(
+        ("_data_pkts", "_push_pkts", "_resent_pkts", "_min", "_max", "_std")
+    )
+)
+"""Columns that are measured packet by packet; no log has them."""
+PER_PACKET = dict.fromkeys(
+    (*MEASURES, "urgent", "wrong_fragments"), "it is measured packet by packet"
+)
