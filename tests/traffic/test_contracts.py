@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import evenflow
 from evenflow import registry
+from evenflow.cli import main
 from evenflow.conform import conform as conform_rows
 from evenflow.errors import DataError
 from evenflow.schema import Schema
 from evenflow.traffic.columns import conform
 from evenflow.traffic.contracts import CONTRACTS, contract, flow, for_columns
 from evenflow.traffic.contracts.flow import FLOW
+from evenflow.traffic.contracts.netflow_v2 import NETFLOW_V2
 from evenflow.traffic.contracts.nsl_kdd import LIVE, NSL_KDD_LIVE
 from evenflow.traffic.memory import Clock, GoingOn
 from evenflow.traffic.windows import in_order
@@ -324,6 +328,26 @@ def test_basic_columns_are_whole_seconds_payload_and_packets():
     assert unknown["urgent"] is unknown["wrong_fragment"] is None  # and not 0
 
 
+@pytest.mark.parametrize(
+    ("proto", "host", "ip_bytes", "expected"),
+    [("udp", "192.0.2.1", 100, 72), ("udp", "2001:db8::1", 100, 52),
+     ("icmp", "192.0.2.1", 84, 56), ("tcp", "192.0.2.1", 60, 0)],
+)  # fmt: skip
+def test_payload_that_zeek_leaves_out_follows_from_the_headers(
+    proto, host, ip_bytes, expected
+):
+    row = flag_and_service(
+        proto=proto, id__orig_h=host, duration=None, orig_bytes=None, resp_bytes=None,
+        orig_pkts=1, orig_ip_bytes=ip_bytes, resp_pkts=0, resp_ip_bytes=0,
+    )  # fmt: skip
+    assert (row["src_bytes"], row["dst_bytes"], row["duration"]) == (expected, 0, 0)
+
+
+def test_ftp_s_data_comes_from_port_20():
+    row = flag_and_service(proto="tcp", id__orig_p=20, id__resp_p=40000)
+    assert row["service"] == "ftp_data"
+
+
 def test_a_connection_that_goes_on_enters_the_windows_once():
     rows = [("a", False), ("b", True), ("a", False), ("a", True), ("a", True)]
     frame = pl.concat([made(1, 0)] * len(rows)).with_columns(
@@ -503,3 +527,72 @@ def test_numbers_too_large_for_one_are_sorted_the_same():
     assert np.array_equal(order, wide)
     assert np.array_equal(again, wide_again)
     assert np.array_equal(order, np.lexsort(columns[::-1]))
+
+
+def test_netflow_s_columns_are_those_of_the_data_set():
+    schema = registry.load("datasets", "nf_bot_iot_v2").schema
+    assert set(NETFLOW_V2.columns) | set(NETFLOW_V2.absent) >= set(schema.names)
+    assert NETFLOW_V2.columns == tuple(
+        n for n in schema.names if n in NETFLOW_V2.columns
+    )
+    rows = NETFLOW_V2.start().add(made(500, 1))
+    _, bad = conform_rows(schema.keeping(NETFLOW_V2.columns), rows)
+    assert not bad
+
+
+@pytest.mark.parametrize(
+    ("proto", "state", "history", "pushed", "client", "server"),
+    [
+        ("tcp", "S0", "S", 0, 0x02, 0),
+        ("tcp", "REJ", "Sr", 0, 0x02, 0x14),
+        ("tcp", "RSTOS0", "SR", 0, 0x06, 0),
+        ("tcp", "SF", "ShADadFf", 1, 0x02 | 0x10 | 0x08 | 0x01, 0x12 | 0x08 | 0x01),
+        ("udp", "SF", "Dd", 0, 0, 0),
+    ],
+)
+def test_netflow_s_tcp_flags_are_those_of_the_history(
+    proto, state, history, pushed, client, server
+):
+    frame = made(1, 0).with_columns(
+        proto=pl.lit(proto), history=pl.lit(history), conn_state=pl.lit(state),
+        orig_push_pkts=pushed,
+        resp_push_pkts=pushed, orig_pkts=2, orig_size_min=40, orig_size_max=90,
+        resp_pkts=0, resp_size_min=0, resp_size_max=0,
+    )  # fmt: skip
+    row = NETFLOW_V2.start().add(frame).row(0, named=True)
+    assert row["CLIENT_TCP_FLAGS"] == client
+    assert row["SERVER_TCP_FLAGS"] == server
+    assert row["TCP_FLAGS"] == client | server
+    # a side that sent nothing has no shortest packet
+    assert (row["SHORTEST_FLOW_PKT"], row["LONGEST_FLOW_PKT"]) == (40, 90)
+
+
+CAPTURE = Path(__file__).with_name("captures") / "us_le.pcap"
+
+
+def flows(*words):
+    return CliRunner().invoke(main, ["flows", "-r", str(CAPTURE), *words])
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_the_command_line_writes_a_contract_s_rows(name, tmp_path):
+    done = flows("--contract", name)
+    header, *rows = done.stdout.splitlines()
+    assert tuple(header.split(",")) == contract(name).columns
+    assert len(rows) == 1
+    assert done.stderr == "connections in us_le.pcap: 1\n"
+    out = tmp_path / "rows.parquet"
+    assert flows("--contract", name, "-o", str(out)).exit_code == 0
+    assert tuple(pl.read_parquet(out).columns) == contract(name).columns
+
+
+def test_a_contract_has_no_zeek_form_and_an_unknown_one_is_refused(tmp_path):
+    out = tmp_path / "conn.log"
+    for words, text in (
+        (("--contract", "flow", "--format", "zeek"), "expected --format csv"),
+        (("--contract", "flou"), "no contract 'flou'; expected flow"),
+    ):
+        done = flows(*words, "-o", str(out))
+        assert done.exit_code == 2
+        assert text in done.stderr
+        assert not out.exists()

@@ -101,7 +101,7 @@ class Started:
         DataError
             The source does not know a column that the contract needs.
         """
-        frame = conform(connections)
+        frame = _payload(conform(connections))
         self._check(frame)
         return self.rows.add(frame)
 
@@ -123,6 +123,30 @@ class Started:
                     f"expected a value, as the contract {self.contract.name} needs it "
                     f"for {what_for}. Use a source that has it, such as a capture"
                 )
+
+
+def _payload(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return connections with payload bytes where Zeek's conn.log leaves them out.
+
+    It does so where no time passed, as in a connection of one packet. Then UDP and ICMP
+    have what the least headers leave, TCP has none.
+    """
+    if not frame["orig_bytes"].null_count() + frame["resp_bytes"].null_count():
+        return frame
+    headers = pl.when(pl.col("id.orig_h").str.contains(":", literal=True))
+    is_tcp = pl.col("proto") == "tcp"
+    is_at_once = pl.col("duration").is_null()
+    columns = []
+    for side in ("orig", "resp"):
+        n = pl.col(f"{side}_pkts")
+        left = pl.col(f"{side}_ip_bytes") - n * headers.then(48).otherwise(28)
+        found = pl.when(is_tcp & n.is_not_null()).then(0).otherwise(left.clip(0))
+        columns.append(
+            pl.coalesce(f"{side}_bytes", pl.when(is_at_once).then(found))
+            .cast(pl.Int64)
+            .alias(f"{side}_bytes")
+        )
+    return frame.with_columns(columns)
 
 
 def _can_be_known(name: str) -> pl.Expr:

@@ -74,7 +74,13 @@ def service() -> pl.Expr:
     proto, port = pl.col("proto"), pl.col("id.resp_p")
     found = pl.col("service").str.to_lowercase().str.split(",").list.last()
     unnamed = pl.when(port < 1024).then(pl.lit("private")).otherwise(pl.lit("other"))
-    tcp = pl.coalesce(_named(port, TCP), _named(found, BY_SERVICE), unnamed)
+    is_data = pl.col("id.orig_p") == 20  # of FTP: the server connects to the client
+    tcp = pl.coalesce(
+        _named(port, TCP),
+        pl.when(is_data).then(pl.lit("ftp_data")),
+        _named(found, BY_SERVICE),
+        unnamed,
+    )
     udp = pl.coalesce(
         _named(port, UDP), pl.when(found == "dns").then(pl.lit("domain_u")), unnamed
     )

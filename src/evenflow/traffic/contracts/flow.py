@@ -132,7 +132,7 @@ def _basic() -> list[pl.Expr]:
     """Return the columns about the connection alone."""
     port, proto = pl.col("id.resp_p"), pl.col("proto")
     has_ports = proto.is_in(["tcp", "udp"]) & port.is_not_null()
-    ms = pl.col("duration").fill_null(0).clip(0) / 1e6
+    ms = _ms(pl.col("duration").fill_null(0).clip(0))
     seconds = ms.clip(lower_bound=1) / 1e3
     packets = pl.col("orig_pkts") + pl.col("resp_pkts")
     payload = pl.col("orig_bytes") + pl.col("resp_bytes")
@@ -172,15 +172,18 @@ def _basic() -> list[pl.Expr]:
                 for of in ("min", "max", "std")
             ),
             *(
-                (pl.col(f"{old}_gap_{of}").fill_null(0) / 1e6).alias(
-                    f"{side}_gap_{of}_ms"
-                )
+                _ms(pl.col(f"{old}_gap_{of}").fill_null(0)).alias(f"{side}_gap_{of}_ms")
                 for of in ("max", "std")
             ),
             _share(pl.col(f"{old}_data_pkts"), n).alias(f"{side}_data_share"),
             pl.col(f"{old}_resent_pkts").alias(f"{side}_resent_packets"),
         ]
     return found
+
+
+def _ms(ns: pl.Expr) -> pl.Expr:
+    # the division of Polars may be off by the last digit
+    return (ns / 1e6).round(6)
 
 
 def _share(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
