@@ -21,6 +21,9 @@ from evenflow import registry
 from evenflow.cli import main
 from evenflow.plugins import Part
 from evenflow.recipe import Decide, Prepare, Recipe, Training, defaults, shipped
+from evenflow.schema import Column
+from evenflow.traffic.contracts import CONTRACTS
+from evenflow.traffic.contracts.flow import COLUMNS
 from evenflow.web.settings import Mail, Settings
 
 NAMED = ("Parameters", "Attributes", "Raises")
@@ -58,6 +61,7 @@ def pages() -> dict[str, str]:
         "recipes.md": recipes(),
         "settings.md": settings(),
         "python.md": python(),
+        "contracts.md": contracts(),
     }
 
 
@@ -176,6 +180,43 @@ def _setting_rows(model: type[BaseModel]) -> list[str]:
         )
         rows.append(f"| `{name}` | {default} | {text} |")
     return rows
+
+
+def contracts() -> str:
+    """Return every contract's columns, and what cannot be had."""
+    parts = [
+        HEAD + "# Contracts\n",
+        "A contract makes a row of the columns that a model is trained on from each "
+        "connection: `evenflow flows -r FILE --contract NAME`. The rows are the same "
+        "for a file in one piece, in many batches, and live. A source that lacks what "
+        "a contract needs is refused.\n",
+    ]
+    known = {c.name: c for c in COLUMNS}
+    for data_set in ("nsl_kdd", "nf_bot_iot_v2"):
+        known |= {c.name: c for c in registry.load("datasets", data_set).schema.columns}
+    for name, each in CONTRACTS.items():
+        module = inspect.getmodule(each.make)
+        about = inspect.cleandoc(getattr(module, "__doc__", "")).replace("``", "`")
+        parts.append(f"## `{name}`\n\n{each.title}.\n\n{about}\n")
+        parts.append("| needs | for |\n| --- | --- |")
+        parts += [f"| `{key}` | {text} |" for key, text in each.needs.items()]
+        parts.append("\n| column | unit | range | meaning |\n| --- | --- | --- | --- |")
+        parts += [_column(known[column]) for column in each.had]
+        if each.absent:
+            parts.append("\n| cannot be had | why |\n| --- | --- |")
+            parts += [f"| `{key}` | {text} |" for key, text in each.absent.items()]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _column(column: Column) -> str:
+    """Return a row of the table of columns."""
+    ends = ["" if end is None else f"{end:,g}" for end in (column.low, column.high)]
+    values = " to ".join(end or "..." for end in ends) if any(ends) else ""
+    if column.kind == "category":
+        few = column.choices[:13]
+        values = ", ".join(few) + (", ..." if len(column.choices) > len(few) else "")
+    return f"| `{column.name}` | {column.unit} | {values} | {column.description} |"
 
 
 def python() -> str:

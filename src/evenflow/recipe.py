@@ -258,24 +258,24 @@ def _named(name: str) -> dict[str, Any]:
             f"{name!r} is not a recipe. Expected a TOML file or "
             "<dataset>/<model>-<balance>, for example nsl_kdd/cnn-smote"
         )
-    for kind, wanted in (
-        ("datasets", dataset),
-        ("models", model),
-        ("balance", balance),
+    value: dict[str, Any] = {}
+    if name in shipped():  # a name of its own is one whose file names the parts
+        file = resources.files("evenflow") / "recipes" / f"{name}.toml"
+        value = _parse(file.read_text(encoding="utf-8"), name)
+    for key, kind, wanted in (
+        ("dataset", "datasets", dataset),
+        ("model", "models", model),
+        ("balance", "balance", balance),
     ):
+        part = value.get(key)
+        if isinstance(part, str) or (isinstance(part, Mapping) and "name" in part):
+            continue
         if wanted not in (known := registry.names(kind)):
             raise RecipeError(
                 f"{name}: no plug-in {wanted!r} in {kind}; "
                 f"{registry.nearest(wanted, known)}"
             )
-    value: dict[str, Any] = {
-        "dataset": dataset,
-        "model": {"name": model},
-        "balance": {"name": balance},
-    }
-    file = resources.files("evenflow") / "recipes" / dataset / f"{rest}.toml"
-    if file.is_file():
-        value = _merge(value, _parse(file.read_text(encoding="utf-8"), name))
+        value[key] = {"name": wanted, **(part or {})}
     return value
 
 

@@ -9,12 +9,14 @@ from sklearn.metrics import mutual_info_score
 
 import evenflow
 from evenflow import registry
-from evenflow.errors import DataError
+from evenflow.errors import DataError, RecipeError
 from evenflow.prepare.features import Preprocessor
 from evenflow.prepare.select import Selector
 from evenflow.prepare.select.mutual_information import mutual_information
 from evenflow.schema import Column, Schema, Table
 from evenflow.testing import check_selector
+from evenflow.traffic.contracts import for_columns
+from evenflow.traffic.contracts.nsl_kdd import NSL_KDD_LIVE
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +106,31 @@ def test_the_column_that_gives_the_class_away_comes_first():
         preprocessor.transform(table), y, preprocessor.layout, seed=0,
     )  # fmt: skip
     assert found == ("telling",)
+
+
+def test_named_columns_are_kept_and_all_where_none_is_named(small_table):
+    preprocessor = Preprocessor.fit(small_table)
+    plug_in = registry.load("select", "columns")
+
+    def kept(*names):
+        return plug_in.columns(
+            plug_in.Config(names=names),
+            preprocessor.transform(small_table),
+            small_table.labels,
+            preprocessor.layout,
+            seed=0,
+        )
+
+    assert set(kept("fwd_bytes", "service")) == {"service", "fwd_bytes"}
+    assert kept() == tuple(preprocessor.layout.groups)
+    with pytest.raises(RecipeError, match=r"names 'fwd_bites'; .* such as fwd_bytes"):
+        kept("service", "fwd_bites")
+
+
+def test_the_recipe_for_live_traffic_names_a_contract_s_columns():
+    names = evenflow.Recipe.load("nsl_kdd/lightgbm-live").select.params["names"]
+    assert for_columns(names) is NSL_KDD_LIVE
+    assert sorted(names) == sorted(NSL_KDD_LIVE.had)
 
 
 @pytest.mark.parametrize("chosen", [[], ["nothing of the kind"]])

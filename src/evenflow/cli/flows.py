@@ -30,12 +30,22 @@ from evenflow.cli.streams import STDIN, STDOUT
     help="Format of the connections  [default: by the output's suffix, else zeek]",
 )  # fmt: skip
 @click.option(
+    "--contract", metavar="NAME",
+    help="Write the columns that models are trained on instead: flow, nsl_kdd_live, "
+    "nsl_kdd or netflow_v2  [format by default: csv]",
+)  # fmt: skip
+@click.option(
     "-C", "--ignore-checksums", is_flag=True,
     help="Count packets whose checksum is wrong: a machine that captures its own "
     "traffic sees such packets.",
 )  # fmt: skip
 def flows(
-    file: Path, *, output: Path, form: str | None, ignore_checksums: bool
+    file: Path,
+    *,
+    output: Path,
+    form: str | None,
+    contract: str | None,
+    ignore_checksums: bool,
 ) -> None:
     """List the connections of a capture or a log as Zeek's conn.log does.
 
@@ -49,13 +59,17 @@ def flows(
     after both sides have closed.
     """
     from evenflow.runtime.writers import binary, writer
-    from evenflow.traffic import conn_log
+    from evenflow.traffic import conn_log, contracts
     from evenflow.traffic.captures import unreadable
     from evenflow.traffic.flows import read_connections
     from evenflow.traffic.sources import recognised
 
     suffixes = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
-    form = form or suffixes.get(output.suffix.lower(), "zeek")
+    form = form or suffixes.get(output.suffix.lower(), "csv" if contract else "zeek")
+    if contract and form == "zeek":
+        raise click.UsageError(
+            "--contract has columns of its own; expected --format csv, jsonl or parquet"
+        )
     to_stdout = output == STDOUT
     if file.exists() and output.exists() and file.samefile(output):
         raise click.UsageError(
@@ -65,6 +79,7 @@ def flows(
         raise click.UsageError("Parquet cannot be written to a terminal; add -o FILE")
     sink = streams.stdout() if to_stdout else output
     name = "stdin" if file == STDIN else file.name
+    made = contracts.contract(contract).start(source=name).add if contract else None
     n = 0
     with voice().events() as on_event, _source(file) as stream:
         try:
@@ -88,7 +103,7 @@ def flows(
         else:
             with writer(sink, form) as write:  # type: ignore[arg-type]
                 for frame in found:
-                    write(conn_log.table(frame))
+                    write((made or conn_log.table)(frame))
                     n += frame.height
     voice().say(f"connections in {name}: {n:,}", connections=n)
 

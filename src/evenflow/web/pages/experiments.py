@@ -100,6 +100,9 @@ def new() -> Answer:
     if (named := request.args.get("recipe", "")) in recipes.shipped():
         dataset, _, rest = named.partition("/")
         model, _, balance = rest.partition("-")
+        if balance not in registry.names("balance"):  # the file names the parts
+            text = toml.dumps(recipes.tables(named))
+            return _form(form.Filled(values={"toml": text}), as_toml=True)
         values = {"dataset": dataset, "model": model, "balance": balance}
     elif (dataset := request.args.get("dataset", "")) in registry.names("datasets"):
         values["dataset"] = dataset

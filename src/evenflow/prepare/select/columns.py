@@ -1,0 +1,54 @@
+"""The columns that a recipe names."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenflow.errors import RecipeError
+from evenflow.prepare.layout import Layout
+from evenflow.prepare.select import Selector
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Parameters, as written under ``[select]`` in a recipe."""
+
+    names: tuple[str, ...] = ()
+    """Columns to keep; all of them where none is named."""
+
+
+def choose(
+    config: Config,
+    X: NDArray[np.float32],
+    y: NDArray[np.int64],
+    layout: Layout,
+    rng: np.random.Generator,
+) -> list[str]:
+    """Return the columns named.
+
+    A model that is to score live traffic is trained on the columns that connections
+    give: a contract of ``evenflow flows`` lists them.
+
+    Raises
+    ------
+    RecipeError
+        A name is not that of a column, or the column has one value in all training
+        rows.
+    """
+    del X, y, rng
+    for name in config.names:
+        if name not in layout.groups:
+            near = difflib.get_close_matches(name, layout.groups) or list(layout.groups)
+            raise RecipeError(
+                f"[select] names {name!r}; expected a column whose value varies in the "
+                f"training rows, such as {' or '.join(near[:3])}. Correct or remove it"
+            )
+    return list(config.names or layout.groups)
+
+
+SELECTOR = Selector(choose, Config)
+NOT_MEASURED = "part of the recipes for live traffic"
