@@ -23,7 +23,7 @@ from evenflow.web.accounts import passwords, sessions
 from evenflow.web.store.database import AnySession, upsert
 from evenflow.web.store.tables import ROLES, Audit, Invitation, User, now
 
-MOST_EMAIL = 254
+MAX_EMAIL = 254
 """Maximum characters of an e-mail address (RFC 5321, erratum 1690)."""
 
 
@@ -33,13 +33,13 @@ def normal_email(text: str) -> str:
     Raises
     ------
     DataError
-        It is not an e-mail address, or longer than :data:`MOST_EMAIL` characters.
+        It is not an e-mail address, or longer than :data:`MAX_EMAIL` characters.
     """
     text = text.strip()
-    if len(text) > MOST_EMAIL:  # first: normalization takes quadratic time
+    if len(text) > MAX_EMAIL:  # first: normalization takes quadratic time
         raise DataError(
             f"{text[:40]!r}... has {len(text):,} characters, expected an e-mail "
-            f"address of at most {MOST_EMAIL}. Use a shorter one"
+            f"address of at most {MAX_EMAIL}. Use a shorter one"
         )
     try:
         # names of an inner network (name@host.lan) are fine; nothing is looked up
@@ -52,10 +52,10 @@ def normal_email(text: str) -> str:
             "name@example.org"
         ) from None
     normal: str = found.normalized.lower()
-    if len(normal) > MOST_EMAIL:  # lower case may be longer
+    if len(normal) > MAX_EMAIL:  # lower case may be longer
         raise DataError(
             f"{text[:40]!r}... has {len(normal):,} characters in lower case, expected "
-            f"at most {MOST_EMAIL}. Use a shorter e-mail address"
+            f"at most {MAX_EMAIL}. Use a shorter e-mail address"
         )
     return normal
 

@@ -26,9 +26,9 @@ from evenflow.web.store.tables import (
     Record,
 )
 
-MOST_NOTE = 4_000
+MAX_NOTE = 4_000
 """Characters of a note."""
-MOST_NOTES = 200
+MAX_NOTES = 200
 """Notes of one alert."""
 UNKNOWN = "?"
 """Choice of a class for who does not know it."""
@@ -102,9 +102,9 @@ def sent(
             )
         elif typed["true_label"] not in (*classes, UNKNOWN):
             errors["true_label"] = "Expected one of the classes. Choose one."
-    if len(typed["note"]) > MOST_NOTE:
+    if len(typed["note"]) > MAX_NOTE:
         errors["note"] = (
-            f"Found {len(typed['note']):,} characters, expected {MOST_NOTE:,} at most. "
+            f"Found {len(typed['note']):,} characters, expected {MAX_NOTE:,} at most. "
             "Shorten it."
         )
     number = typed["version"]
@@ -171,9 +171,9 @@ def add_note(alert: Alert, text: str, user: Any) -> AlertNote:
     if (found := web.db.scalar(same)) is not None:
         return found
     mine = select(func.count()).where(AlertNote.alert_id == alert.id)
-    if (web.db.scalar(mine) or 0) >= MOST_NOTES:
+    if (web.db.scalar(mine) or 0) >= MAX_NOTES:
         raise DataError(
-            f"this alert has {MOST_NOTES} notes, the maximum. Keep further notes "
+            f"this alert has {MAX_NOTES} notes, the maximum. Keep further notes "
             "elsewhere"
         )
     note = AlertNote(alert_id=alert.id, user_id=user.id, text=text)

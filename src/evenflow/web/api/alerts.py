@@ -24,7 +24,7 @@ from evenflow.web.api.score import in_use
 from evenflow.web.frame import errors
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment, pieces
-from evenflow.web.frame.lists import MOST_SEARCHED, holds
+from evenflow.web.frame.lists import MAX_SEARCHED, holds
 from evenflow.web.frame.permissions import audit, may_see, visible
 from evenflow.web.store.tables import Alert, AlertNote
 
@@ -48,7 +48,7 @@ class FilterQuery(Query):
         min_length=1,
         max_length=100,
         description="A text in service, source or values; searched for among the "
-        f"newest {MOST_SEARCHED:,} alerts.",
+        f"newest {MAX_SEARCHED:,} alerts.",
     )
 
 

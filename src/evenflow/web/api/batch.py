@@ -135,7 +135,7 @@ def _lines() -> bytes:
 def _judged(bundle: Bundle, data: bytes, wanted: Format) -> Judged:
     judged = Judged(bundle)
     most = int(web.settings.max_body_mb * 2**20) * UNPACKED
-    limits = Limits(rows=schemas.MOST_RECORDS, unpacked_bytes=most, seconds=SECONDS)
+    limits = Limits(rows=schemas.MAX_RECORDS, unpacked_bytes=most, seconds=SECONDS)
     batches = read_records(
         io.BytesIO(data),
         bundle.schema,

@@ -15,7 +15,7 @@ from evenflow import __version__
 from evenflow.web.accounts.api_keys import SCOPES
 from evenflow.web.api import schemas
 from evenflow.web.api.bodies import JSON
-from evenflow.web.api.operations import MOST_ID, Group, Operation, Raw
+from evenflow.web.api.operations import MAX_ID, Group, Operation, Raw
 from evenflow.web.settings import Settings
 
 REF = "#/components/schemas/{model}"
@@ -36,7 +36,7 @@ STATUSES = {
 }
 ALWAYS = (401, 422, 429, 500, 503)
 PARTS: dict[str, Json] = {
-    "number": {"type": "integer", "minimum": 1, "maximum": MOST_ID},
+    "number": {"type": "integer", "minimum": 1, "maximum": MAX_ID},
     "job_id": {"type": "string", "pattern": "^[0-9a-f]{24}$"},
     "name": {"type": "string", "minLength": 1, "maxLength": 200},
     "kind": {"type": "string", "enum": ["csv", "jsonl"]},
@@ -92,7 +92,7 @@ def document(groups: Sequence[Group], settings: Settings) -> Json:
             "description": ABOUT.format(
                 body=settings.max_body_mb,
                 upload=settings.max_upload_mb,
-                records=schemas.MOST_RECORDS,
+                records=schemas.MAX_RECORDS,
                 rows=settings.max_rows,
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},

@@ -27,9 +27,9 @@ from evenflow.web.store.tables import ROLES
 View = Callable[..., Any]
 Q = TypeVar("Q")
 B = TypeVar("B")
-MOST_ID = 2**63 - 1
+MAX_ID = 2**63 - 1
 """Greatest number of an object: what a database's 64 bits hold."""
-MOST_TEXT = 200
+MAX_TEXT = 200
 """Characters of a name in an address."""
 _PART = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?(\w+)>")
 
@@ -189,9 +189,9 @@ def _answer(value: Any, status: int) -> Response:
 def _check_parts(parts: dict[str, Any]) -> None:
     for value in parts.values():
         if isinstance(value, int):
-            if not 1 <= value <= MOST_ID:
+            if not 1 <= value <= MAX_ID:
                 abort(404)
-        elif "\0" in value or len(value) > MOST_TEXT:
+        elif "\0" in value or len(value) > MAX_TEXT:
             abort(404)
 
 

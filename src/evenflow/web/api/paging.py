@@ -21,9 +21,9 @@ from evenflow.web.api import bodies
 from evenflow.web.api.bodies import Query
 from evenflow.web.frame.context import web
 
-LIMIT, MOST = 50, 200
-MOST_CURSOR = 200
-MOST_NUMBER = 2**62
+LIMIT, MAX_LIMIT = 50, 200
+MAX_CURSOR = 200
+MAX_NUMBER = 2**62
 """Above all numbers of rows; twice it still fits in 64 bits, with what is added."""
 Item = TypeVar("Item")
 
@@ -32,11 +32,11 @@ class Paged(Query):
     """Parent of the queries of lists."""
 
     limit: int = Field(
-        LIMIT, ge=1, le=MOST, description="Maximum number of items in one answer."
+        LIMIT, ge=1, le=MAX_LIMIT, description="Maximum number of items in one answer."
     )
     cursor: str | None = Field(
         None,
-        max_length=MOST_CURSOR,
+        max_length=MAX_CURSOR,
         description="The `next` of the previous answer.",
     )
 
@@ -96,7 +96,7 @@ def number(cursor: str | None) -> int | None:
     if cursor is None:
         return None
     (found,) = _decode(cursor, int)
-    if not 0 <= found < MOST_NUMBER:
+    if not 0 <= found < MAX_NUMBER:
         _refuse(cursor)
     return int(found)
 

@@ -15,7 +15,7 @@ from evenflow.web.api.bodies import Query
 from evenflow.web.api.operations import Call, Group
 from evenflow.web.api.paging import Paged, Part
 from evenflow.web.frame.context import web
-from evenflow.web.frame.lists import MOST_SEARCHED, holds
+from evenflow.web.frame.lists import MAX_SEARCHED, holds
 from evenflow.web.frame.permissions import may_see, visible
 from evenflow.web.store.tables import Record
 
@@ -37,7 +37,7 @@ class RecordsQuery(Paged):
         min_length=1,
         max_length=100,
         description="A text in service or values; searched for among the newest "
-        f"{MOST_SEARCHED:,} records.",
+        f"{MAX_SEARCHED:,} records.",
     )
 
 

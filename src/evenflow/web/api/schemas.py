@@ -11,11 +11,11 @@ from pydantic_core import core_schema
 from evenflow.web.api.bodies import Body
 from evenflow.web.api.examples import ALERT, RECORD, VERDICT
 
-MOST_COLUMNS, MOST_NAME, MOST_TEXT = 500, 200, 500
+MAX_COLUMNS, MAX_NAME, MAX_TEXT = 500, 200, 500
 """Columns of a record, and characters of a column's name and of a value."""
-MOST_RECORDS = 10_000
+MAX_RECORDS = 10_000
 """Records of one request; a file takes millions."""
-MOST_NOTE = 4_000
+MAX_NOTE = 4_000
 INT64 = 2**63 - 1
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -29,7 +29,7 @@ def _plain(kind: Any, handler: Any) -> core_schema.CoreSchema:
         custom_error_type="plain_value",
         custom_error_message=(
             "Input should be a number, a text of at most "
-            f"{MOST_TEXT} characters, true, false or null"
+            f"{MAX_TEXT} characters, true, false or null"
         ),
     )
 
@@ -38,16 +38,16 @@ Value = Annotated[
     bool
     | Annotated[int, Field(ge=-INT64 - 1, le=INT64)]
     | FiniteFloat
-    | Annotated[str, Field(max_length=MOST_TEXT)]
+    | Annotated[str, Field(max_length=MAX_TEXT)]
     | None,
     GetPydanticSchema(_plain),
 ]
 """A value of one column of a record."""
 RecordIn = Annotated[
-    dict[Annotated[str, Field(max_length=MOST_NAME)], Value],
+    dict[Annotated[str, Field(max_length=MAX_NAME)], Value],
     Field(
         min_length=1,
-        max_length=MOST_COLUMNS,
+        max_length=MAX_COLUMNS,
         description="Raw values by column name: numbers in the column's unit, words "
         "for categories, null for missing values. Columns that the model does not use "
         "are ignored. GET /bundles/active lists the columns.",
@@ -72,7 +72,7 @@ class BatchIn(Body):
 
     records: list[Any] = Field(
         min_length=1,
-        max_length=MOST_RECORDS,
+        max_length=MAX_RECORDS,
         description="Records, each as in POST /score. An invalid one is rejected "
         "alone.",
     )
@@ -115,7 +115,7 @@ class NoteIn(Body):
         json_schema_extra={"examples": [{"text": "A scan of our own, announced."}]}
     )
 
-    text: str = Field(min_length=1, max_length=MOST_NOTE)
+    text: str = Field(min_length=1, max_length=MAX_NOTE)
 
 
 class Verdict(BaseModel):

@@ -34,8 +34,8 @@ FORM_SCHEMA = {
     "properties": {"file": {"type": "string", "format": "binary"}},
     "required": ["file"],
 }
-MOST_CELL = 500
-MOST_CELLS = 200
+MAX_CELL = 500
+MAX_CELLS = 200
 """Characters of a value and columns of a row that a page of results repeats; the
 downloads hold all."""
 _ID = re.compile(r"[0-9a-f]{24}")
@@ -186,7 +186,7 @@ def list_results(call: Call[ResultsQuery, None], job_id: str) -> dict[str, Any]:
         descending=asked.descending,
         start=start,
         n_rows=asked.limit,
-        columns=[*_classes(found), *(found.given[:MOST_CELLS] if asked.values else ())],
+        columns=[*_classes(found), *(found.given[:MAX_CELLS] if asked.values else ())],
     )
     stop = start + asked.limit
     return {
@@ -355,4 +355,4 @@ def _row(found: Results, row: dict[str, Any], *, with_values: bool) -> dict[str,
 def _cell(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
-    return str(value)[:MOST_CELL]
+    return str(value)[:MAX_CELL]

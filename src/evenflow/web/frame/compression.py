@@ -12,7 +12,7 @@ from functools import lru_cache
 from flask import Flask, Response, request
 
 KINDS = frozenset({"text/css", "text/javascript", "image/svg+xml"})
-LEAST_BYTES = 1_000
+MIN_BYTES = 1_000
 
 
 def register(app: Flask) -> None:
@@ -32,7 +32,7 @@ def register(app: Flask) -> None:
             return response
         response.direct_passthrough = False
         plain = response.get_data()
-        if len(plain) < LEAST_BYTES:
+        if len(plain) < MIN_BYTES:
             return response
         response.set_data(_packed(plain))
         response.headers["Content-Encoding"] = "gzip"

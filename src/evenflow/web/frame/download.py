@@ -24,11 +24,11 @@ TYPES = {
 }
 """Media types by the ending of a name."""
 READ_BYTES = 2**18
-MOST_DOWNLOADED = 10_000
+MAX_DOWNLOADED = 10_000
 """Rows of one download, the first ones of the list."""
-MOST_CHARACTERS = 2**26
+MAX_CHARACTERS = 2**26
 """Characters of the values in one download: it is made in memory."""
-MOST_COLUMNS = 1_000
+MAX_COLUMNS = 1_000
 """Columns of a CSV: untrusted records may each have hundreds of their own."""
 
 
@@ -66,12 +66,12 @@ def downloaded(query: Select[Any]) -> list[Any]:
     """
     rows: list[Any] = []
     size = 0
-    limited = query.limit(MOST_DOWNLOADED).execution_options(yield_per=500)
+    limited = query.limit(MAX_DOWNLOADED).execution_options(yield_per=500)
     for row in web.db.scalars(limited):
         size += sum(len(str(name)) + len(str(v)) for name, v in row.values.items())
-        if size > MOST_CHARACTERS:
+        if size > MAX_CHARACTERS:
             raise DataError(
-                f"these rows hold more than {MOST_CHARACTERS:,} characters, expected "
+                f"these rows hold more than {MAX_CHARACTERS:,} characters, expected "
                 "a download that fits in memory. Narrow the filters, by date for "
                 "instance"
             )
@@ -95,9 +95,9 @@ def as_json(rows: Sequence[Mapping[str, Any]]) -> bytes:
 def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the columns of a table: of more than fit those that most rows have."""
     counts = Counter(name for row in rows for name in row)
-    if len(counts) <= MOST_COLUMNS:
+    if len(counts) <= MAX_COLUMNS:
         return list(counts)
-    kept = {name for name, _ in counts.most_common(MOST_COLUMNS)}
+    kept = {name for name, _ in counts.most_common(MAX_COLUMNS)}
     return [name for name in counts if name in kept]
 
 

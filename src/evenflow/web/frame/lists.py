@@ -23,14 +23,14 @@ from evenflow.web.frame.permissions import at_least, visible
 from evenflow.web.store.tables import Tally, now
 
 PER_PAGE = 50
-MOST_TEXT = 100
+MAX_TEXT = 100
 """Characters of a search."""
-MOST_SEARCHED = 20_000
+MAX_SEARCHED = 20_000
 """Newest rows whose values a search reads."""
-MOST_PAGES = 10_000
+MAX_PAGES = 10_000
 NOT_KEPT = {"page", "endpoint"}
 """Names in an address that are not handed on: ``url_for`` has its own of them."""
-MOST_WORDS = 60
+MAX_WORDS = 60
 RECENT = timedelta(days=7)
 """How far back words to choose from are looked for."""
 
@@ -78,7 +78,7 @@ def page_of(
         Returns the address of a page by its number.
     """
     pages = max(1, math.ceil(total / per_page))
-    last = min(pages, MOST_PAGES)
+    last = min(pages, MAX_PAGES)
     asked = request.args.get("page", "")
     is_number = asked.isascii() and asked.isdigit() and len(asked) < 10
     number = min(max(int(asked), 1), last) if is_number else 1
@@ -184,8 +184,8 @@ def criteria(
         until = None
     if typed["service"]:
         clauses.append(table.service == typed["service"][:80])
-    if len(typed["q"]) > MOST_TEXT:
-        errors["q"] = f"Found more than {MOST_TEXT} characters, expected fewer."
+    if len(typed["q"]) > MAX_TEXT:
+        errors["q"] = f"Found more than {MAX_TEXT} characters, expected fewer."
     elif typed["q"]:
         clauses.append(holds(table, typed["q"]))
     if since:
@@ -253,7 +253,7 @@ def _tallied(column: Any, clause: Any) -> list[str]:
     query: Any = select(column).distinct().where(clause, Tally.hour >= now() - RECENT)
     if not at_least("analyst"):
         query = query.where(Tally.owner_id == current_user.id)
-    return sorted(web.db.scalars(query.limit(MOST_WORDS)))
+    return sorted(web.db.scalars(query.limit(MAX_WORDS)))
 
 
 def day(typed: Mapping[str, str], name: str, errors: dict[str, str]) -> datetime | None:
@@ -275,7 +275,7 @@ def holds(table: Any, text: str, *columns: Any, user: Any = None) -> Any:
     """Return the clause for rows of the newest whose values or columns hold a text."""
     newest = visible(select(table.id), table, user).order_by(table.id.desc())
     in_values = json.dumps(text)[1:-1]  # as JSON stores it
-    return table.id.in_(newest.limit(MOST_SEARCHED)) & or_(
+    return table.id.in_(newest.limit(MAX_SEARCHED)) & or_(
         cast(table.values, String).icontains(in_values, autoescape=True),
         *(column.icontains(text, autoescape=True) for column in columns),
     )

@@ -17,7 +17,7 @@ from sqlalchemy import Select
 from evenflow.web.frame.context import web
 from evenflow.web.store.tables import ROLES, Audit
 
-MOST_NUMBER = 2**63
+MAX_NUMBER = 2**63
 """Above all numbers that a database holds."""
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -65,7 +65,7 @@ def may_see(owned: Any, user: Any = None) -> bool:
 
 def found_or_404(table: Any, key: Any) -> Any:
     """Return the object of that key if the current person may see it, else 404."""
-    if isinstance(key, int) and key >= MOST_NUMBER:
+    if isinstance(key, int) and key >= MAX_NUMBER:
         abort(404)
     found = web.db.get(table, key)
     if found is None or not may_see(found):

@@ -25,7 +25,7 @@ from evenflow.web.jobs.kinds import JobKind
 from evenflow.web.store.database import serialize
 from evenflow.web.store.tables import Job, now
 
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 """Times a job is tried whose worker died of it."""
 LIVE = ("queued", "running")
 SKEW_S = 60.0
@@ -127,7 +127,7 @@ def _host() -> str:
 def take(session: Session, lane: str, worker: str, lease_s: float) -> Job | None:
     """Return the next job of a lane, leased, or None if there is none.
 
-    A job that was tried :data:`MOST_ATTEMPTS` times and killed its worker each time
+    A job that was tried :data:`MAX_ATTEMPTS` times and killed its worker each time
     is not tried again: it fails, with this reason.
     """
     _give_up(session, lane)
@@ -298,12 +298,12 @@ def _give_up(session: Session, lane: str) -> None:
             Job.lane == lane,
             Job.state == "running",
             Job.lease_until < now(),
-            Job.attempts >= MOST_ATTEMPTS,
+            Job.attempts >= MAX_ATTEMPTS,
         )
         .values(
             state="failed",
             ended_at=now(),
             lease_until=None,
-            error=f"The worker died {MOST_ATTEMPTS} times during this job. {why}",
+            error=f"The worker died {MAX_ATTEMPTS} times during this job. {why}",
         )
     )

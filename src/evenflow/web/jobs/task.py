@@ -36,7 +36,7 @@ RENEW_S = 5.0
 """Heartbeat interval; stop requests are noticed at each heartbeat."""
 GRACE_S = 5.0
 """Seconds a job has to end by itself when the worker leaves."""
-MOST_NOTES = 50
+MAX_NOTES = 50
 
 
 class Stopped(Exception):  # noqa: N818 (an outcome, not an error)
@@ -198,7 +198,7 @@ class Task:
             self.set_progress(epochs=[*self.progress.get("epochs", ()), values])
         elif isinstance(event, Note):
             notes = [*self.progress.get("notes", ()), event.text]
-            self.set_progress(notes=notes[-MOST_NOTES:])
+            self.set_progress(notes=notes[-MAX_NOTES:])
 
     def set_progress(self, **values: Any) -> None:
         """Set some of the progress, any JSON values; end the job if it must.

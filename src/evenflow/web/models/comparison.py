@@ -24,7 +24,7 @@ from evenflow.learn.models import TREES
 from evenflow.web.charts.reports import Picture, one
 from evenflow.web.models.catalog import Listed, Read, part
 
-MOST = 6
+MAX_MODELS = 6
 """Models that stand side by side at most."""
 MULTICLASS = (
     "accuracy", "macro_f1", "weighted_f1", "macro_recall", "macro_precision",

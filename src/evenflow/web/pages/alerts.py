@@ -39,7 +39,7 @@ bp = Blueprint("alerts", __name__, url_prefix="/alerts")
 NAV = (Entry(label="Alerts", endpoint="alerts.index", icon="alerts", order=14),)
 
 KINDS = ("csv", "jsonl", "parquet")
-MOST_BULK = 200
+MAX_BULK = 200
 """Maximum number of alerts changed by one request."""
 CHOICES = {
     "status": ("waiting", *ALERT_STATES, "any"),
@@ -80,7 +80,7 @@ def index() -> str:
         services=lists.services(),
         listed=list(lists.errors_of(criteria, LABELS)),
         is_empty=not page.total and _has_none(),
-        most_bulk=MOST_BULK,
+        most_bulk=MAX_BULK,
         back=request.query_string.decode("utf-8", "replace"),
         unknown=feedback.UNKNOWN,
     )
@@ -98,9 +98,9 @@ def bulk() -> Answer:
         flash("Choose an action.", "error")
     elif not picked:
         flash("No alert is selected. Tick the boxes at the left first.", "warning")
-    elif len(picked) > MOST_BULK:
+    elif len(picked) > MAX_BULK:
         flash(
-            f"Found {len(picked)} alerts, expected {MOST_BULK} at most. Select fewer.",
+            f"Found {len(picked)} alerts, expected {MAX_BULK} at most. Select fewer.",
             "error",
         )
     elif action == "wrong" and not label:
@@ -282,7 +282,7 @@ def _classes(labels: list[str]) -> list[str]:
 
 def _picked(texts: list[str]) -> Iterator[tuple[int, int]]:
     """Yield number and version of each alert that was picked."""
-    for text in texts[: MOST_BULK + 1]:
+    for text in texts[: MAX_BULK + 1]:
         number, _, version = text.partition("-")
         parts = (number, version)
         if all(p.isascii() and p.isdigit() and len(p) < 18 for p in parts):

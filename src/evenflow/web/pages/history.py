@@ -25,7 +25,7 @@ from evenflow.schema import BENIGN
 from evenflow.web.alerts import feedback as alert_feedback
 from evenflow.web.frame import lists
 from evenflow.web.frame.download import (
-    MOST_DOWNLOADED,
+    MAX_DOWNLOADED,
     as_csv,
     as_json,
     attachment,
@@ -72,8 +72,8 @@ def index() -> str:
         services=lists.services(),
         listed=list(lists.errors_of(criteria, LABELS)),
         is_empty=not page.total and not criteria.is_narrow,
-        most=MOST_DOWNLOADED,
-        searched=lists.MOST_SEARCHED,
+        most=MAX_DOWNLOADED,
+        searched=lists.MAX_SEARCHED,
     )
 
 

@@ -96,7 +96,7 @@ def index() -> str:
         damaged=[one for one in found if one.reason],
         heads=[_head("name", "Model", "", sort), *(_head(*c, sort) for c in COLUMNS)],
         figure_names=[key for key, *_ in FIGURES],
-        most=comparison.MOST,
+        most=comparison.MAX_MODELS,
         shown_name=shown_name,
         is_any_optimistic=any(one.is_optimistic for one in whole),
     )
@@ -257,9 +257,9 @@ def compare() -> str:
         for name in asked
         if name not in whole
     ]
-    if len(chosen) > comparison.MOST:
-        warnings.append(f"Only the first {comparison.MOST} models are compared.")
-        chosen = chosen[: comparison.MOST]
+    if len(chosen) > comparison.MAX_MODELS:
+        warnings.append(f"Only the first {comparison.MAX_MODELS} models are compared.")
+        chosen = chosen[: comparison.MAX_MODELS]
     models = [one for one in lines if not one.reason and one.has_address]
     if len(chosen) > 1:
         name = comparison.baseline(chosen, lines)
@@ -287,7 +287,7 @@ def _compared(
         warnings=warnings,
         chosen=[one.name for one in chosen],
         models=models,
-        most=comparison.MOST,
+        most=comparison.MAX_MODELS,
     )
 
 

@@ -45,7 +45,7 @@ from evenflow.web.verdicts.view import VerdictView, explain_record
 bp = Blueprint("record", __name__)
 NAV = (Entry(label="Enter a record", endpoint="record.enter", icon="record", order=11),)
 
-MOST_CHOICES = 12
+MAX_CHOICES = 12
 """Choices shown as a list; of more, a person types the first letters."""
 TOKEN = re.compile(r"[A-Za-z0-9_-]{20,40}")
 USUAL = "usual"
@@ -212,7 +212,7 @@ def _page(
         is_usual=asked == USUAL,
         is_filled=parsed is not None and not errors,
         once=secrets.token_urlsafe(24),
-        most_choices=MOST_CHOICES,
+        most_choices=MAX_CHOICES,
     )
     response = make_response(page)
     if errors or line_error:

@@ -15,9 +15,9 @@ from evenflow.schema import Column
 Heading = tuple[str, str]
 """Title and explanation of a group."""
 
-LEAST_SHARE = 0.9
+MIN_SHARE = 0.9
 """Share of the columns a table must place for it to be the schema's."""
-LEAST_SIZE, MOST_GROUPS = 3, 8
+MIN_SIZE, MAX_GROUPS = 3, 8
 
 _KDD = (
     ("The connection", "What the connection itself was: kind, length, size and end.",
@@ -107,7 +107,7 @@ def _table(columns: Sequence[Column]) -> tuple[tuple[str, str, str], ...] | None
         for table in _TABLES
     }
     best = max(placed, key=lambda table: placed[table])
-    return best if placed[best] >= LEAST_SHARE * len(columns) else None
+    return best if placed[best] >= MIN_SHARE * len(columns) else None
 
 
 def _place(name: str, table: tuple[tuple[str, str, str], ...]) -> Heading | None:
@@ -132,10 +132,8 @@ def _by_name(columns: Sequence[Column]) -> dict[str, Heading]:
         if column.kind == "numeric":
             head = heads[column.name]
             sizes[head] = sizes.get(head, 0) + 1
-    large = sorted(
-        (h for h in sizes if sizes[h] >= LEAST_SIZE), key=lambda h: -sizes[h]
-    )
-    shared = set(large[:MOST_GROUPS])
+    large = sorted((h for h in sizes if sizes[h] >= MIN_SIZE), key=lambda h: -sizes[h])
+    shared = set(large[:MAX_GROUPS])
     for column in columns:
         head = heads[column.name]
         if column.kind == "category":

@@ -23,9 +23,9 @@ from evenflow.plugins import Part, part_mark
 from evenflow.recipe import OPTIONAL, PLUG_INS, Recipe, tables
 from evenflow.web.datasets.explorations import Source
 
-MOST_TOML = 20_000
+MAX_TOML = 20_000
 """Characters of a recipe."""
-MOST_POINTS = 2_000
+MAX_POINTS = 2_000
 """Dots of a recipe: to read a key of many parts takes quadratic time."""
 SOURCE = "the recipe"
 PATHS = {
@@ -171,11 +171,11 @@ def _name(table: dict[str, Any], key: str, name: str) -> None:
 def from_toml(text: str, known: Sequence[Source]) -> Filled:
     """Return what a recipe typed as TOML describes; its errors stand at ``toml``."""
     values = {"toml": text}
-    if text.count(".") > MOST_POINTS:
-        problem = f"Found more than {MOST_POINTS:,} dots, expected fewer."
+    if text.count(".") > MAX_POINTS:
+        problem = f"Found more than {MAX_POINTS:,} dots, expected fewer."
         return Filled(values=values, errors={"toml": problem})
-    if len(text) > MOST_TOML:
-        problem = f"Found {len(text):,} characters, expected {MOST_TOML:,} at most."
+    if len(text) > MAX_TOML:
+        problem = f"Found {len(text):,} characters, expected {MAX_TOML:,} at most."
         return Filled(values=values, errors={"toml": problem})
     try:
         value = toml.loads(text.replace("\r\n", "\n"))

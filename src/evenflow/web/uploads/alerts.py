@@ -21,7 +21,7 @@ from evenflow.web.verdicts.keep import (
 )
 
 SOURCE = "upload"
-MOST_VALUES = 200
+MAX_VALUES = 200
 """Services or sources of a class that are counted each; the most frequent ones."""
 FAIR = 4
 """A class gets at least 1/FAIR of an even share of the alerts, if it has so many."""
@@ -63,7 +63,7 @@ def counted(
             .len()
             .sort(["verdict", "len", "value"], descending=[False, True, False])
             .group_by("verdict", maintain_order=True)
-            .head(MOST_VALUES)
+            .head(MAX_VALUES)
             .collect()
         )
         rows += [

@@ -33,7 +33,7 @@ from evenflow.web.uploads.job import SENT
 
 PART_BYTES = 4 * 2**20
 """Size of the pieces a browser sends."""
-MOST_UNFINISHED = 5
+MAX_UNFINISHED = 5
 """Uploads of one person that may be under way."""
 IDLE_S = 3600.0
 """Seconds without a piece after which an unfinished upload no longer counts."""
@@ -126,9 +126,9 @@ def begin(user: Any, name: str, size: int, *, bundle: str = "") -> str:
         raise errors.TooLargeError(web.settings.max_upload_mb)
     _room(user, size)
     serialize(web.db, "uploads", user.id)
-    if len(_unfinished(user.id)) >= MOST_UNFINISHED:
+    if len(_unfinished(user.id)) >= MAX_UNFINISHED:
         raise DataError(
-            f"{MOST_UNFINISHED} of your uploads are unfinished, expected fewer. Finish "
+            f"{MAX_UNFINISHED} of your uploads are unfinished, expected fewer. Finish "
             "one; an upload without a new piece is deleted after an hour"
         )
     upload_id = queue.new_id()

@@ -24,7 +24,7 @@ SERVICES = ("service", "proto_service", "l7_proto", "dst_port", "destination_por
 SOURCES = ("src_ip", "srcip", "saddr", "ipv4_src_addr", "source_ip")
 """Columns that say where a connection came from."""
 LONGEST = 80
-MOST_OTHERS, MOST_TEXT = 100, 500
+MAX_OTHERS, MAX_TEXT = 100, 500
 """Columns stored beside the bundle's own, and characters of a text: untrusted rows have
 any number."""
 
@@ -143,7 +143,7 @@ def bounded(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
         place = first.get(name.strip().casefold())
         if place is not None:
             ours.append((place, key, kept))
-        elif len(others) < MOST_OTHERS:
+        elif len(others) < MAX_OTHERS:
             others[key] = kept
     ours.sort(key=lambda each: each[0])
     return {key: kept for _, key, kept in ours} | others
@@ -158,7 +158,7 @@ def _plain(value: Any) -> Any:
 
 
 def _text(value: object) -> str:
-    return str(value).replace("\0", "")[:MOST_TEXT]
+    return str(value).replace("\0", "")[:MAX_TEXT]
 
 
 def tallies(

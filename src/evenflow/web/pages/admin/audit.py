@@ -20,7 +20,7 @@ from evenflow.web.pages.admin._blueprint import bp
 from evenflow.web.store.tables import Audit, now
 
 NAMES = ("actor", "action", "since", "until")
-MOST = 100_000
+MAX_LINES = 100_000
 """Lines of one download, the newest."""
 COLUMNS = ("at", "actor", "action", "object", "address", "detail")
 
@@ -48,7 +48,7 @@ def audit() -> str:
 def audit_csv() -> Any:
     """Download the log as it is filtered; no spreadsheet runs anything of it."""
     typed, _, query = _filters()
-    rows = web.db.scalars(query.limit(MOST)).all()
+    rows = web.db.scalars(query.limit(MAX_LINES)).all()
     people.log(web.db, "audit.download", rows=len(rows), **_kept(typed))
     web.db.commit()
     frame = pl.DataFrame(

@@ -29,7 +29,7 @@ TOP = 8
 """Services and sources that are named."""
 LOOKED_AT = 20_000
 """Newest alerts whose judgements are counted."""
-MOST_JOBS = 6
+MAX_JOBS = 6
 STILL_COUNTED = timedelta(hours=2)
 """Age of the hours whose counts may still grow."""
 
@@ -175,7 +175,7 @@ def work(session: Session) -> Work:
         _mine(select(Job), Job)
         .where(Job.state.in_(LIVE))
         .order_by(Job.created_at)
-        .limit(MOST_JOBS)
+        .limit(MAX_JOBS)
     ).all()
     return Work(
         states={state: int(n) for state, n in states},
@@ -233,7 +233,7 @@ def work_revision(session: Session, *more: object) -> str:
         _mine(select(Job.id, Job.state, Job.progress), Job)
         .where(Job.state.in_(LIVE))
         .order_by(Job.created_at)
-        .limit(MOST_JOBS)
+        .limit(MAX_JOBS)
     ).all()
     return _word(*ends, _changes(session), *map(tuple, jobs), *more)
 

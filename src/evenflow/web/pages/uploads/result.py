@@ -28,7 +28,7 @@ from evenflow.web.verdicts import stored
 from evenflow.web.verdicts.keep import SERVICES, SOURCES
 
 PER_PAGE = 50
-MOST_SHOWN = 6
+MAX_SHOWN = 6
 """Columns of the file that the table shows; a row's own page has all."""
 
 
@@ -192,4 +192,4 @@ def _shown_columns(found: Results) -> list[str]:
     folded = {name.strip().casefold(): name for name in found.given}
     first = [folded[n] for n in (*SOURCES, *SERVICES) if n in folded]
     rest = [name for name in found.given if name not in first]
-    return (first[:2] + rest)[:MOST_SHOWN]
+    return (first[:2] + rest)[:MAX_SHOWN]
