@@ -1,4 +1,4 @@
-"""The first page: what was judged, what waits, what runs; kept fresh cheaply.
+"""The first page: what was scored, what waits, what runs; kept fresh cheaply.
 
 The parts poll with the tag they were made from; nothing is counted and no chart is
 drawn again until that tag has changed.
@@ -13,7 +13,6 @@ from flask import (
     Blueprint,
     Response,
     abort,
-    current_app,
     make_response,
     render_template,
     request,
@@ -24,7 +23,7 @@ from werkzeug.wrappers import Response as Answer
 
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import at_least, require
-from evenflow.web.jobs.kinds import UPLOADS
+from evenflow.web.jobs.kinds import KINDS
 from evenflow.web.pages import Entry
 from evenflow.web.pages.dashboard import queries
 from evenflow.web.store.tables import Job
@@ -50,8 +49,9 @@ def index() -> str:
     if queries.is_new(session):
         return render_template(
             "dashboard/first.html",
-            job=None if web.detectors.active_name() else _first(),
-            **_links(),
+            job=None
+            if web.detectors.active_name()
+            else manage.first(web.db(), current_user),
         )
     return render_template(
         "dashboard/index.html",
@@ -123,26 +123,15 @@ def _work() -> dict[str, Any]:
         "bundle": bundle,
         "report": {} if bundle is None else bundle.report,
         "is_team": at_least("analyst"),
-        "upload_kinds": UPLOADS,
-        **_links(),
+        "job_url": _job_url,
     }
 
 
-def _links() -> dict[str, str]:
-    """Return the addresses of pages of other groups, empty where there are none."""
-    name = web.detectors.active_name()
-    return {
-        "upload_url": _url("uploads.index"),
-        "explore_url": _url("explore.index"),
-        "experiments_url": _url("experiments.index"),
-        "model_url": _url("models.show", name=name) if name else "",
-    }
-
-
-def _url(endpoint: str, **values: Any) -> str:
-    known = endpoint in current_app.view_functions
-    return url_for(endpoint, **values) if known else ""
-
-
-def _first() -> Job | None:
-    return manage.first(web.db(), current_user)
+def _job_url(job: Job) -> str:
+    """Return the address of the page of a job, empty where the role is too low."""
+    kind = KINDS.get(job.kind)
+    if kind is None or not at_least(kind.role):
+        return ""
+    if kind.page_of:
+        return url_for(kind.page, name=job.payload[kind.page_of])
+    return url_for(kind.page, job_id=job.id)
