@@ -42,7 +42,7 @@ def only_own() -> None:
 
 def to_log_in(*_: Any, **__: Any) -> Any:
     """Send a person to the log-in page and back here after; a program gets 401."""
-    if errors.is_api():
+    if errors.is_program():
         return errors.answer(401)
     return redirect(url_for("security.login", **_back()))
 

@@ -50,8 +50,8 @@ def change_alert(
     state : {'new', 'open', 'closed'}, optional
         Left as it is without.
     judgement : {'right', 'wrong', ''}, optional
-        Whether the model's verdict is right; ``''`` takes a judgement back. Left as
-        it is without.
+        Whether the model's verdict is right; ``''`` removes the feedback. Left as it
+        is without.
     true_label : str, optional
         Class it really is, with ``wrong``; None where nobody knows. With ``right`` it
         is the model's class.
@@ -66,7 +66,7 @@ def change_alert(
     Stale
         Another change came first.
     DataError
-        The state or the judgement is unknown.
+        The state or the feedback is unknown.
     """
     values: dict[str, Any] = {}
     if state is not None:
@@ -103,7 +103,7 @@ def export(
     sink: Path | BinaryIO,
     format: OutputFormat,  # noqa: A002
 ) -> int:
-    """Write judged alerts as labelled rows to train on; return how many.
+    """Write alerts with feedback as labelled rows to train on; return how many.
 
     Parameters
     ----------

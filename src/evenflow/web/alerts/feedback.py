@@ -1,6 +1,6 @@
 """Feedback on a verdict: right or wrong, the true class, the state, a note.
 
-Records judged normal have no alert until somebody says something of them: a missed
+Benign records have no alert until somebody gives feedback on them: a missed
 attack is worth as much to the next training as a false alarm.
 """
 

@@ -57,7 +57,7 @@ class AlertsQuery(Paged, FilterQuery):
 
 
 class ExportQuery(FilterQuery):
-    """Which judged alerts are wanted, and how."""
+    """Which alerts with feedback are wanted, and how."""
 
     format: Literal["csv", "jsonl"] = "csv"
     bundle: str = Field(

@@ -56,7 +56,7 @@ RecordIn = Annotated[
 
 
 class ScoreIn(Body):
-    """One record to be judged."""
+    """One record to be scored."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"record": RECORD}]})
 
@@ -278,7 +278,7 @@ class Note(BaseModel):
 
 
 class AlertShort(BaseModel):
-    """A record judged to be an attack."""
+    """A record scored as an attack."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [ALERT]})
 

@@ -1,4 +1,4 @@
-"""Judge one record now: nothing is stored unless it is asked for."""
+"""Score one record now: nothing is stored unless it is asked for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SOURCE = "api"
 
 
 class ScoreQuery(Query):
-    """How a record is judged."""
+    """How a record is scored."""
 
     explain: bool = Field(
         False, description="Add an explanation. It takes about 10 times as long."

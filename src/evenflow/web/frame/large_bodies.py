@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, NoReturn, Protocol
 
-from flask import abort, request
+from flask import abort, g, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from evenflow.files import storage_error
 from evenflow.web.frame.context import web
@@ -115,7 +116,16 @@ def allow_large() -> None:
     real: Any = request._get_current_object()  # type: ignore[attr-defined]
     real.max_content_length = most_bytes() + OVERHEAD
     real.max_form_parts = 8
+    g.too_large = too_large().description
     real._get_file_stream = lambda *_args, **_kwargs: spool(web.home.uploads)
+
+
+def too_large() -> RequestEntityTooLarge:
+    """Return the error over a file that has more bytes than one may have."""
+    return RequestEntityTooLarge(
+        f"The file is larger than {web.settings.max_upload_mb:,.0f} MiB, the maximum "
+        "size. Split it, or upload it compressed as .gz"
+    )
 
 
 def most_bytes() -> int:

@@ -149,7 +149,7 @@ def _labels(reads: Sequence[Read]) -> list[str]:
 
 
 def is_comparable(one: Any, other: Any) -> bool:
-    """Return whether two reports judge the same rows, classes and protocol alike."""
+    """Return whether two reports evaluate the same rows and classes by one protocol."""
     return all(
         getattr(one, name) == getattr(other, name)
         for name in ("dataset", "protocol", "taxonomy", "n_rows", "class_counts")

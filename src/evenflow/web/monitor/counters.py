@@ -76,7 +76,7 @@ class Counters:
             self._stop()
 
     def count_verdict(self, label: str, n: int) -> None:
-        """Count records judged; never raises."""
+        """Count scored records; never raises."""
         if not self.is_counting:
             return
         try:

@@ -1,4 +1,4 @@
-"""The queue of alerts: find, open, judge, close, and take the labels home."""
+"""The queue of alerts: find, open, give feedback, close, and download the labels."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ LABELS = {
     "q": "Search in values",
     "status": "State",
     "label": "Class",
-    "judged": "Judged",
+    "judged": "Feedback",
     "source": "Source",
     "service": "Service",
     "since": "From",
@@ -169,7 +169,7 @@ def show(number: int) -> Answer:
 @bp.post("/<int:number>")
 @require("viewer")
 def change(number: int) -> Answer:
-    """Take a new state, a judgement, a note."""
+    """Take a new state, feedback, a note."""
     alert: Alert = found_or_404(Alert, number)
     classes = feedback.classes_of(alert.bundle, alert.label)
     form = feedback.sent(request.form, classes, label=alert.label, has_state=True)
@@ -184,7 +184,7 @@ def change(number: int) -> Answer:
 @bp.get("/export")
 @require("viewer")
 def export() -> Response:
-    """Send what was judged as labelled rows, to train on."""
+    """Send the alerts with feedback as labelled rows, to train on."""
     kind = request.args.get("format", "csv")
     if kind not in KINDS:
         abort(404, f"There is no such export; expected {', '.join(KINDS)}.")

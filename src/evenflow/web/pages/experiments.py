@@ -25,6 +25,7 @@ from evenflow.errors import BundleError, DataError
 from evenflow.web.datasets import explorations
 from evenflow.web.frame import lists
 from evenflow.web.frame.context import web
+from evenflow.web.frame.errors import sentence
 from evenflow.web.frame.lists import Page
 from evenflow.web.frame.permissions import audit, require
 from evenflow.web.jobs import queue
@@ -137,9 +138,7 @@ def start() -> Answer:
             most_waiting=web.settings.max_waiting_jobs,
         )
     except DataError as error:
-        text = str(error)
-        at = "toml" if as_toml else ""
-        errors = {at: f"{text[:1].upper()}{text[1:]}."}
+        errors = {"toml" if as_toml else "": sentence(error)}
         return _form(form.Filled(values=filled.values, errors=errors), as_toml=as_toml)
     audit("experiment.start", job.id, recipe=filled.recipe.name)
     web.db.commit()

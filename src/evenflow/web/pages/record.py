@@ -28,6 +28,7 @@ from werkzeug.wrappers import Response as Answer
 from evenflow.errors import DataError
 from evenflow.runtime.bundle import Bundle
 from evenflow.web.frame.context import web
+from evenflow.web.frame.errors import sentence
 from evenflow.web.frame.permissions import found_or_404, require
 from evenflow.web.pages import Entry
 from evenflow.web.record_form import (
@@ -75,8 +76,8 @@ def enter() -> Answer:
 
 @bp.post("/record")
 @require("viewer")
-def judge() -> Answer:
-    """Judge what was filled in or pasted, keep it, and show it at its own address."""
+def score() -> Answer:
+    """Score what was filled in or pasted, keep it, and show it at its own address."""
     bundle = web.detectors.active()
     if bundle is None:
         return _no_model()
@@ -87,9 +88,8 @@ def judge() -> Answer:
         try:
             parsed = form.from_line(line)
         except DataError as error:
-            message = str(error)
-            message = message[:1].upper() + message[1:]
-            return _page(bundle, form, _typed(form), line=line, line_error=message)
+            text = sentence(error)
+            return _page(bundle, form, _typed(form), line=line, line_error=text)
     else:
         parsed = form.parse(_typed(form))
     if parsed.record is None or do == "fill":
@@ -97,8 +97,7 @@ def judge() -> Answer:
     try:
         view = _view(bundle, form, parsed)
     except DataError as error:  # it has no finite score
-        text = str(error)
-        refused = replace(parsed, errors={"": text[:1].upper() + text[1:]})
+        refused = replace(parsed, errors={"": sentence(error)})
         return _page(bundle, form, parsed.values, parsed=refused, line=line)
     number = _kept(bundle, parsed.record, view)
     return redirect(url_for("history.show", number=number), code=303)
@@ -164,7 +163,7 @@ def _typed(form: RecordForm) -> dict[str, str]:
 
 
 def _of_record(form: RecordForm) -> Mapping[str, str]:
-    """Return the values of a kept record, to be changed and judged again."""
+    """Return the values of a kept record, to be changed and scored again."""
     text = request.args.get("again", "")
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0
     return form.values(found_or_404(Record, number).values)

@@ -22,6 +22,7 @@ from evenflow.errors import EvenflowError, RecipeError
 from evenflow.plugins import Part, part_mark
 from evenflow.recipe import OPTIONAL, PLUG_INS, Recipe, tables
 from evenflow.web.datasets.explorations import Source
+from evenflow.web.frame.errors import sentence
 
 MAX_TOML = 20_000
 """Characters of a recipe."""
@@ -263,7 +264,7 @@ def _forbidden(table: Mapping[str, Any], path: str = "") -> str:
 
 def _at_fields(error: RecipeError) -> dict[str, str]:
     """Return what is wrong at each field; the whole message where none is named."""
-    cause, text = error.__cause__, _sentence(str(error))
+    cause, text = error.__cause__, sentence(str(error).removeprefix(f"{SOURCE}: "))
     if not isinstance(cause, ValidationError):
         named = re.match(r"(\w+) is ", str(error).removeprefix(f"{SOURCE}: "))
         return {named[1] if named and named[1] in LABELS else "": text}
@@ -289,11 +290,6 @@ def _at_fields(error: RecipeError) -> dict[str, str]:
     if general:
         return {"": text}
     return {name: " ".join(problems) for name, problems in found.items()}
-
-
-def _sentence(text: str) -> str:
-    text = text.removeprefix(f"{SOURCE}: ")
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 
 @cache

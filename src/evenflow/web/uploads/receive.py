@@ -18,16 +18,24 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+from werkzeug.exceptions import Conflict, NotFound
+
 from evenflow.errors import DataError, StorageError
 from evenflow.files import storage_error
 from evenflow.web.frame.context import web
-from evenflow.web.frame.large_bodies import Readable, copy, lock, most_bytes, spool
+from evenflow.web.frame.large_bodies import (
+    Readable,
+    copy,
+    lock,
+    most_bytes,
+    spool,
+    too_large,
+)
 from evenflow.web.frame.permissions import audit
 from evenflow.web.jobs import queue
 from evenflow.web.store.data_folder import remove
 from evenflow.web.store.database import serialize
 from evenflow.web.store.tables import Job
-from evenflow.web.uploads import errors
 from evenflow.web.uploads.file_kinds import kind_of, shown_name
 from evenflow.web.uploads.job import SENT
 
@@ -42,6 +50,14 @@ FINISH_S = 2.0
 BUSY = "Another piece is being received. Try again in a few seconds"
 _ID = re.compile(r"[0-9a-f]{24}")
 _META = "about.json"
+
+
+class OffsetError(Conflict):
+    """A piece does not follow what is here."""
+
+    def __init__(self, here: int) -> None:
+        super().__init__(f"{here} bytes were received, expected the piece that follows")
+        self.more = {"offset": here}
 
 
 def receive_upload(
@@ -79,9 +95,9 @@ def receive_upload(
         The file does not hold records, there is no model, or too many jobs are queued.
     StorageError
         The disk is full; nothing is left behind.
-    TooLargeError
+    RequestEntityTooLarge
         It has more bytes than ``max_upload_mb``.
-    TakenIdError
+    Conflict
         Another file was sent under that id.
     """
     bundle = _bundle(bundle)
@@ -102,7 +118,7 @@ def receive_upload(
             return accept(user, part, upload_id, name, bundle, sha256=sha256)
         web.db.commit()
         if job.owner_id != user.id or job.payload.get("sha256") != sha256:
-            raise errors.TakenIdError(upload_id)
+            raise Conflict(f"There is another upload {upload_id}. Choose a new id")
         remove(part)
         return job
 
@@ -116,14 +132,14 @@ def begin(user: Any, name: str, size: int, *, bundle: str = "") -> str:
         There is no model, or too much of this person is under way.
     StorageError
         There is no room for a file of that size.
-    TooLargeError
+    RequestEntityTooLarge
         It has more bytes than ``max_upload_mb``.
     """
     bundle = _bundle(bundle)
     if size < 1:
         raise DataError(f"{shown_name(name)} is empty, expected a file of records")
     if size > most_bytes():
-        raise errors.TooLargeError(web.settings.max_upload_mb)
+        raise too_large()
     _room(user, size)
     serialize(web.db, "uploads", user.id)
     if len(_unfinished(user.id)) >= MAX_UNFINISHED:
@@ -187,7 +203,7 @@ def append(user: Any, upload_id: str, at: int, stream: Readable) -> int:
                 raise
             now_here = out.tell()
     except FileNotFoundError:
-        raise errors.NoSuchUploadError from None
+        raise _no_such_upload() from None
     except StorageError:
         remove(part)
         raise
@@ -298,7 +314,7 @@ def _follows(at: int, out: IO[bytes]) -> int:
     """Return how many bytes are here if a piece at ``at`` follows them, else 409."""
     here = os.fstat(out.fileno()).st_size
     if at != here:
-        raise errors.OffsetError(here)
+        raise OffsetError(here)
     return here
 
 
@@ -309,15 +325,19 @@ def _finished(user: Any, upload_id: str) -> Job | None:
 
 def _mine(user: Any, upload_id: str) -> tuple[Path, dict[str, Any]]:
     if not _ID.fullmatch(upload_id):
-        raise errors.NoSuchUploadError
+        raise _no_such_upload()
     part = _part(upload_id)
     try:
         about: dict[str, Any] = json.loads((part / _META).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise errors.NoSuchUploadError from None
+        raise _no_such_upload() from None
     if about["owner"] != user.id:
-        raise errors.NoSuchUploadError
+        raise _no_such_upload()
     return part, about
+
+
+def _no_such_upload() -> NotFound:
+    return NotFound("No such upload is under way. Begin it again")
 
 
 def _unfinished(owner_id: int) -> list[Path]:
@@ -395,4 +415,4 @@ def _beyond() -> NoReturn:
 
 
 def _refuse_large() -> NoReturn:
-    raise errors.TooLargeError(web.settings.max_upload_mb)
+    raise too_large()

@@ -1,7 +1,7 @@
 """Verdicts stored before, as pages show them: the verdict, why, the model, the record.
 
 The explanation is the one that was shown then, if it was stored; else it is computed
-now by the model that judged the record, if that is still there.
+now by the model that scored the record, if that is still there.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Model:
-    """The model that judged a record, as far as it is still there."""
+    """The model that scored a record, as far as it is still there."""
 
     name: str
     is_there: bool
     is_synthetic: bool = False
     protocol: str = ""
-    """How it was judged: ``official``."""
+    """How it was evaluated: ``official``."""
     protocol_text: str = ""
     is_optimistic: bool = False
     figures: tuple[tuple[str, float], ...] = ()

@@ -28,7 +28,7 @@ SIDES = ("benign", "", " ", "attack")
 TOP = 8
 """Services and sources that are named."""
 LOOKED_AT = 20_000
-"""Newest alerts whose judgements are counted."""
+"""Newest alerts whose feedback is counted."""
 MAX_JOBS = 6
 STILL_COUNTED = timedelta(hours=2)
 """Age of the hours whose counts may still grow."""

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError, EvenflowError
 from evenflow.web.frame.context import web
+from evenflow.web.frame.errors import sentence
 from evenflow.web.frame.permissions import audit, found_or_404, require
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import UPLOADS
@@ -82,8 +83,7 @@ def again(job_id: str) -> Answer:
         )
     except DataError as error:
         web.db.rollback()
-        text = str(error)
-        flash(f"{text[:1].upper()}{text[1:]}.", "error")
+        flash(sentence(error), "error")
         return _to(job)
     if not is_queued:
         flash("This upload is already queued or running.", "warning")

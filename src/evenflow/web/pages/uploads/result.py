@@ -14,6 +14,7 @@ from evenflow.errors import DataError
 from evenflow.web.charts import daily
 from evenflow.web.frame import lists
 from evenflow.web.frame.context import web
+from evenflow.web.frame.errors import sentence
 from evenflow.web.frame.permissions import require
 from evenflow.web.jobs import retention
 from evenflow.web.jobs.queue import LIVE
@@ -43,7 +44,7 @@ def show(job_id: str) -> Answer:
     try:
         found = results_of(job)
     except DataError as error:
-        shown["gone"] = f"{str(error)[:1].upper()}{str(error)[1:]}."
+        shown["gone"] = sentence(error)
         return make_response(render_template("uploads/state.html", **shown))
     return make_response(
         render_template("uploads/show.html", **shown, **_table(job, found))
