@@ -10,13 +10,12 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import joinedload
 
 from evenflow.errors import DataError
-from evenflow.web.store.database import AnySession, serialize
+from evenflow.web.store.database import AnySession, n_changed, serialize
 from evenflow.web.store.tables import ROLES, ApiToken, User, now
 
 SCOPES = {
@@ -120,16 +119,9 @@ def revoke(session: AnySession, user_id: int, number: int) -> bool:
     Each web process may still take it for :data:`~evenflow.web.accounts.bearer.FRESH_S`
     seconds.
     """
-    done: Any = session.execute(
-        update(ApiToken)
-        .where(
-            ApiToken.id == number,
-            ApiToken.user_id == user_id,
-            ApiToken.revoked_at.is_(None),
-        )
-        .values(revoked_at=now())
-    )
-    return bool(done.rowcount)
+    mine = (ApiToken.id == number, ApiToken.user_id == user_id)
+    revoked = update(ApiToken).where(*mine, ApiToken.revoked_at.is_(None))
+    return n_changed(session, revoked.values(revoked_at=now())) == 1
 
 
 def find(session: AnySession, plain: str) -> ApiToken | None:

@@ -22,6 +22,7 @@ from evenflow.errors import DataError
 from evenflow.web.accounts import attempts, people, sessions
 from evenflow.web.accounts.throttle import key
 from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import audit
 from evenflow.web.store.tables import User
 
 EMAIL = "E-mail address"
@@ -67,7 +68,7 @@ class LogIn(LoginForm):
             self.kept = {"": [UNCONFIRMED]}
         else:
             self.kept = {"": [WRONG]}
-        people.log(web.db, "login.failed", email, user=self.user)
+        audit("login.failed", email, user=self.user)
         web.db.commit()
         return False
 

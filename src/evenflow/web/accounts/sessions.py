@@ -18,7 +18,7 @@ from flask_login import user_logged_in, user_logged_out  # type: ignore[import-u
 from sqlalchemy import delete, select, update
 
 from evenflow.web.frame.context import web
-from evenflow.web.store.database import AnySession
+from evenflow.web.store.database import AnySession, n_changed
 from evenflow.web.store.tables import User, WebSession, now
 
 KEY = "sid"
@@ -99,10 +99,7 @@ def load(uniquifier: str) -> User | None:
 def end(session: AnySession, user_id: int, id: int | None = None) -> int:  # noqa: A002
     """End one session of a person, or all; return how many. The caller commits."""
     query = delete(WebSession).where(WebSession.user_id == user_id)
-    gone: Any = session.execute(
-        query if id is None else query.where(WebSession.id == id)
-    )
-    return int(gone.rowcount)
+    return n_changed(session, query if id is None else query.where(WebSession.id == id))
 
 
 def end_everywhere(session: AnySession, user: User) -> int:
@@ -116,23 +113,19 @@ def use_links(session: AnySession, user: User) -> bool:
 
     One statement: of requests with the same link at the same moment one is the first.
     """
-    used: Any = session.execute(
+    used = (
         update(User)
         .where(User.id == user.id, User.fs_uniquifier == user.fs_uniquifier)
         .values(fs_uniquifier=uuid.uuid4().hex)
         .execution_options(synchronize_session=False)
     )
-    return int(used.rowcount) == 1
+    return n_changed(session, used) == 1
 
 
 def end_others(session: AnySession, user: User) -> int:
     """End all sessions of a person but the one of this request."""
-    gone: Any = session.execute(
-        delete(WebSession).where(
-            WebSession.user_id == user.id, WebSession.id != current_id()
-        )
-    )
-    return int(gone.rowcount)
+    others = (WebSession.user_id == user.id, WebSession.id != current_id())
+    return n_changed(session, delete(WebSession).where(*others))
 
 
 def current_id() -> int:

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import abort, current_app, request
+from flask import abort, current_app, has_request_context, request
 from flask_security import current_user
 from sqlalchemy import Select
 
 from evenflow.web.frame.context import web
+from evenflow.web.store.database import AnySession
 from evenflow.web.store.tables import ROLES, Audit
 
 MAX_NUMBER = 2**63
@@ -73,8 +74,15 @@ def found_or_404(table: Any, key: Any) -> Any:
     return found
 
 
-def audit(action: str, object: object = "", *, user: Any = None, **detail: Any) -> None:  # noqa: A002
-    """Write down who did what; kept when the caller commits, with what was done.
+def audit(
+    action: str,
+    object: object = "",  # noqa: A002
+    *,
+    user: Any = None,
+    session: AnySession | None = None,
+    **detail: Any,
+) -> None:
+    """Write down who did what; stored when the caller commits, with what was done.
 
     Parameters
     ----------
@@ -83,18 +91,21 @@ def audit(action: str, object: object = "", *, user: Any = None, **detail: Any) 
     object : object
         What it was done to.
     user : User, optional
-        Who did it; the current person without.
+        Who did it; without, the current person, or the command line.
+    session : Session, optional
+        That of the request without.
     **detail
         JSON values; never a password or a token.
     """
-    person = current_user if user is None else user
-    web.db.add(
+    is_web = has_request_context()
+    person = user if user is not None else (current_user if is_web else None)
+    (web.db if session is None else session).add(
         Audit(
             user_id=getattr(person, "id", None),
-            actor=getattr(person, "email", "") or "",
+            actor=getattr(person, "email", "") or ("" if is_web else "command line"),
             action=action,
             object=str(object)[:200],
             detail=detail,
-            address=(request.remote_addr or "")[:64] if request else "",
+            address=(request.remote_addr or "")[:64] if is_web else "",
         )
     )

@@ -12,7 +12,7 @@ from evenflow.web.accounts import api_keys, attempts, passwords, people, session
 from evenflow.web.accounts.fresh_login import recent
 from evenflow.web.accounts.throttle import key
 from evenflow.web.frame.context import web
-from evenflow.web.frame.permissions import require
+from evenflow.web.frame.permissions import audit, require
 from evenflow.web.store.tables import User
 
 bp = Blueprint("account", __name__, url_prefix="/account")
@@ -31,7 +31,7 @@ def end_session(number: int) -> Any:
     """End one of the person's own sessions."""
     if number >= 2**31 or not sessions.end(web.db, current_user.id, number):
         abort(404)
-    people.log(web.db, "session.end", current_user.email)
+    audit("session.end", current_user.email)
     web.db.commit()
     if number == sessions.current_id():
         logout_user()
@@ -73,10 +73,8 @@ def make_token() -> Any:
             if days.isascii() and days.isdigit() and len(days) < 6
             else 0,
         )
-        people.log(
-            web.db, "token.add", current_user.email, name=typed["name"],
-            scopes=typed["scopes"],
-        )  # fmt: skip
+        email, scopes = current_user.email, typed["scopes"]
+        audit("token.add", email, name=typed["name"], scopes=scopes)
         web.db.commit()
     except DataError as error:
         web.db.rollback()
@@ -90,7 +88,7 @@ def revoke_token(number: int) -> Any:
     """Make one of the person's own keys worthless."""
     if number >= 2**31 or not api_keys.revoke(web.db, current_user.id, number):
         abort(404)
-    people.log(web.db, "token.revoke", current_user.email, number=number)
+    audit("token.revoke", current_user.email, number=number)
     web.db.commit()
     flash("API key revoked.", "success")
     return redirect(url_for(".index", _anchor="tokens"), 303)

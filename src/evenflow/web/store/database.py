@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    Delete,
     Engine,
+    Update,
     create_engine,
     delete,
     event,
@@ -175,6 +177,12 @@ def serialize(session: AnySession, *key: object) -> None:
     digest = hashlib.sha256("\0".join(map(str, key)).encode()).digest()
     number = int.from_bytes(digest[:8], "big", signed=True)
     session.execute(select(func.pg_advisory_xact_lock(number)))
+
+
+def n_changed(session: AnySession, statement: Update | Delete) -> int:
+    """Execute a change, and return how many rows it met."""
+    done: Any = session.execute(statement)
+    return int(done.rowcount)
 
 
 def upsert(session: AnySession, table: type[Base]) -> postgresql.Insert | sqlite.Insert:

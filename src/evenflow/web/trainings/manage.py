@@ -18,7 +18,7 @@ from evenflow.web.frame.permissions import at_least
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import TRAIN
 from evenflow.web.store.data_folder import Home, remove
-from evenflow.web.store.database import serialize
+from evenflow.web.store.database import n_changed, serialize
 from evenflow.web.store.tables import Job
 from evenflow.web.trainings import job as train_job
 
@@ -72,7 +72,7 @@ def discard(session: Session, home: Home, job: Job) -> bool:
         False, and nothing is changed, where it goes on or has ended well.
     """
     gone = delete(Job).where(Job.id == job.id, Job.state.in_(("stopped", "failed")))
-    if getattr(session.execute(gone), "rowcount", 0) != 1:
+    if n_changed(session, gone) != 1:
         return False
     name = str(job.payload.get("name", ""))
     if name and name.replace("-", "").replace("_", "").isalnum():

@@ -11,8 +11,7 @@ from flask import render_template, url_for
 from sqlalchemy import Select, select
 
 from evenflow.runtime.writers import inert
-from evenflow.web.accounts import people
-from evenflow.web.frame import lists
+from evenflow.web.frame import lists, permissions
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
 from evenflow.web.frame.permissions import require
@@ -49,7 +48,7 @@ def audit_csv() -> Any:
     """Download the log as it is filtered; no spreadsheet runs anything of it."""
     typed, _, query = _filters()
     rows = web.db.scalars(query.limit(MAX_LINES)).all()
-    people.log(web.db, "audit.download", rows=len(rows), **_kept(typed))
+    permissions.audit("audit.download", rows=len(rows), **_kept(typed))
     web.db.commit()
     frame = pl.DataFrame(
         {

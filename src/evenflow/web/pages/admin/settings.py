@@ -6,9 +6,8 @@ from typing import Any
 
 from flask import flash, make_response, redirect, render_template, request, url_for
 
-from evenflow.web.accounts import people
 from evenflow.web.frame.context import web
-from evenflow.web.frame.permissions import require
+from evenflow.web.frame.permissions import audit, require
 from evenflow.web.jobs import retention
 from evenflow.web.pages.admin._blueprint import bp
 from evenflow.web.store.tables import Setting
@@ -35,7 +34,7 @@ def keep() -> Any:
         return make_response(_page(typed=typed, error=error), 422)
     before, after = retention.days(web.db(), web.settings), int(typed)
     web.db.merge(Setting(name=retention.SETTING, value={"days": after}))
-    people.log(web.db, "settings.retention", "retention", before=before, after=after)
+    audit("settings.retention", "retention", before=before, after=after)
     web.db.commit()
     flash(f"History, alerts and uploads are now kept for {after:,} days", "success")
     return redirect(url_for("admin.settings"), 303)

@@ -22,7 +22,7 @@ from evenflow.web.accounts import links, people, sessions
 from evenflow.web.accounts.fresh_login import recent
 from evenflow.web.frame import lists
 from evenflow.web.frame.context import web
-from evenflow.web.frame.permissions import require
+from evenflow.web.frame.permissions import audit, require
 from evenflow.web.pages.admin._blueprint import bp
 from evenflow.web.store.tables import ROLES, ApiToken, User, WebSession, now
 
@@ -136,7 +136,7 @@ def reset_second_factor(number: int) -> Any:
 def reset(number: int) -> Any:
     """Show a link, once, by which a person sets a new password."""
     person = _found(number)
-    people.log(web.db, "user.reset_link", person.email)
+    audit("user.reset_link", person.email)
     web.db.commit()
     return make_response(
         render_template(
