@@ -15,11 +15,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from flask import request, url_for
-from flask_security import current_user
 from sqlalchemy import Select, String, cast, func, or_, select
 
 from evenflow.web.frame.context import web
-from evenflow.web.frame.permissions import at_least, visible
+from evenflow.web.frame.permissions import visible
 from evenflow.web.store.tables import Tally, now
 
 PER_PAGE = 50
@@ -250,9 +249,8 @@ def labels() -> list[str]:
 
 def _tallied(column: Any, clause: Any) -> list[str]:
     # from the counts: a list of records would be read as a whole
-    query: Any = select(column).distinct().where(clause, Tally.hour >= now() - RECENT)
-    if not at_least("analyst"):
-        query = query.where(Tally.owner_id == current_user.id)
+    recent = select(column).distinct().where(clause, Tally.hour >= now() - RECENT)
+    query = visible(recent, Tally)
     return sorted(web.db.scalars(query.limit(MAX_WORDS)))
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from flask import (
     Blueprint,
-    Response,
     abort,
     flash,
     make_response,
@@ -23,7 +22,7 @@ from evenflow import recipe as recipes
 from evenflow import registry, toml
 from evenflow.errors import BundleError, DataError
 from evenflow.web.datasets import explorations
-from evenflow.web.frame import lists
+from evenflow.web.frame import lists, polling
 from evenflow.web.frame.context import web
 from evenflow.web.frame.errors import sentence
 from evenflow.web.frame.lists import Page
@@ -68,9 +67,8 @@ def index() -> str:
 def rows() -> Answer:
     """Return the list, 304 if nothing has changed."""
     page = _page()
-    return _fresh(
-        _list_word(page), "experiments/_list.html", page=page, trainings=manage
-    )
+    shown = {"page": page, "trainings": manage}
+    return polling.fresh("experiments/_list.html", shown, _list_word(page))
 
 
 def _page() -> Page:
@@ -83,7 +81,7 @@ def _page() -> Page:
 
 
 def _list_word(page: Page) -> str:
-    return manage.word(page.number, [manage.state_word(job) for job in page.rows])
+    return polling.word(page.number, [manage.state_word(job) for job in page.rows])
 
 
 @bp.get("/new")
@@ -196,11 +194,8 @@ def show(job_id: str) -> str:
 def state(job_id: str) -> Answer:
     """Answer how far a training is, 304 if nothing has changed, 204 at its end."""
     shown = _state(_job(job_id))
-    return _fresh(
-        shown["etag"],
-        "experiments/_state.html",
-        is_over=shown["job"].state not in queue.LIVE,
-        **shown,
+    return polling.fresh(
+        "experiments/_state.html", shown, shown["etag"], is_over=not shown["is_live"]
     )
 
 
@@ -209,12 +204,11 @@ def state(job_id: str) -> Answer:
 def curves(job_id: str) -> Answer:
     """Answer the learning curves, 304 without a new epoch, 204 at the end."""
     job = _job(job_id)
-    return _fresh(
-        _curves_word(job),
+    return polling.fresh(
         "experiments/_curves.html",
+        lambda: {"job": job, "curves": manage.curves(job)},
+        _curves_word(job),
         is_over=job.state not in queue.LIVE,
-        job=job,
-        curves=manage.curves(job),
     )
 
 
@@ -233,20 +227,7 @@ def _state(job: Job) -> dict[str, Any]:
 
 def _curves_word(job: Job) -> str:
     epochs = manage.epochs(job)
-    return manage.word(job.id, len(epochs), epochs[-1] if epochs else None)
-
-
-def _fresh(
-    word: str, template: str, *, is_over: bool = False, **shown: Any
-) -> Response:
-    """Answer a part of a page unless the browser has it; ``word`` names its state."""
-    is_known = request.if_none_match.contains(word)
-    if is_known:
-        response = Response(status=204 if is_over else 304)
-    else:
-        response = make_response(render_template(template, is_over=is_over, **shown))
-    response.set_etag(word)
-    return response
+    return polling.word(job.id, len(epochs), epochs[-1] if epochs else None)
 
 
 @bp.post("/<job_id>/stop")

@@ -9,7 +9,6 @@ from flask import (
     Blueprint,
     Response,
     abort,
-    make_response,
     redirect,
     render_template,
     request,
@@ -26,6 +25,7 @@ from evenflow.judge.tables import exploration as explore_grids
 from evenflow.web.charts.reports import Picture, drawn
 from evenflow.web.datasets import explorations
 from evenflow.web.datasets.explorations import Source, StoredExploration
+from evenflow.web.frame import polling
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import as_file
 from evenflow.web.frame.permissions import audit, require
@@ -109,16 +109,12 @@ def state(name: str) -> Answer:
     job = _job(name)
     if job is None:
         return Response(status=204)
-    etag = manage.state_word(job)
-    is_over = job.state not in queue.LIVE
-    if request.if_none_match.contains(etag):
-        response = Response(status=204 if is_over else 304)
-    else:
-        response = make_response(
-            render_template("explore/_state.html", job=job, name=name)
-        )
-    response.set_etag(etag)
-    return response
+    return polling.fresh(
+        "explore/_state.html",
+        {"job": job, "name": name},
+        manage.state_word(job),
+        is_over=job.state not in queue.LIVE,
+    )
 
 
 @bp.post("/<name>/look")

@@ -27,6 +27,7 @@ from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError
 from evenflow.runtime.bundle import Bundle
+from evenflow.web.frame import polling
 from evenflow.web.frame.context import web
 from evenflow.web.frame.errors import sentence
 from evenflow.web.frame.permissions import found_or_404, require
@@ -233,8 +234,4 @@ def progress() -> Answer:
     """Answer how far the first training is, or that there is a model now."""
     is_ready = web.detectors.active() is not None
     job = None if is_ready else manage.first(web.db(), current_user)
-    response = make_response(
-        render_template("record/_training.html", job=job, is_ready=is_ready)
-    )
-    response.add_etag()
-    return response.make_conditional(request)
+    return polling.fresh("record/_training.html", {"job": job, "is_ready": is_ready})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +13,7 @@ from evenflow.judge.charts import report as charts
 from evenflow.recipe import Recipe
 from evenflow.web.charts.reports import Picture, drawn
 from evenflow.web.frame.permissions import at_least
+from evenflow.web.frame.polling import word
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import TRAIN
 from evenflow.web.store.data_folder import Home, remove
@@ -126,12 +125,6 @@ def before(session: Session, job: Job) -> int:
         Job.created_at < job.created_at,
     )
     return int(session.scalar(query) or 0)
-
-
-def word(*parts: Any) -> str:
-    """Return a short word that changes whenever one of the parts does."""
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def state_word(job: Job, more: Any = "") -> str:

@@ -6,21 +6,19 @@ drawn again until that tag has changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from flask import (
     Blueprint,
     Response,
     abort,
-    make_response,
     render_template,
     request,
     url_for,
 )
 from flask_security import current_user
-from werkzeug.wrappers import Response as Answer
 
+from evenflow.web.frame import polling
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import at_least, require
 from evenflow.web.jobs.kinds import KINDS
@@ -66,32 +64,23 @@ def index() -> str:
 
 @bp.get("/dashboard/live")
 @require("viewer")
-def live() -> Answer:
+def live() -> Response:
     """Return the charts, 304 if nothing has changed."""
     range_name = request.args.get("range", USUAL)
     if range_name not in queries.RANGES:
         abort(404)
-    return _fresh(
-        _verdicts_etag(range_name),
+    return polling.fresh(
         "dashboard/_verdicts.html",
         lambda: _verdicts(range_name),
+        _verdicts_etag(range_name),
     )
 
 
 @bp.get("/dashboard/work")
 @require("viewer")
-def work() -> Answer:
+def work() -> Response:
     """Return queued and running work, 304 if nothing has changed."""
-    return _fresh(_work_etag(), "dashboard/_work.html", _work)
-
-
-def _fresh(etag: str, template: str, made: Callable[[], dict[str, Any]]) -> Answer:
-    if request.if_none_match.contains(etag):
-        response = Response(status=304)
-    else:
-        response = make_response(render_template(template, **made()))
-    response.set_etag(etag)
-    return response
+    return polling.fresh("dashboard/_work.html", _work, _work_etag())
 
 
 def _verdicts_etag(range_name: str) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from flask import make_response, render_template, request, url_for
+from flask import Response, render_template, request, url_for
 from flask_security import current_user
 from sqlalchemy import select
-from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError
 from evenflow.web.charts import daily
-from evenflow.web.frame import lists
+from evenflow.web.frame import lists, polling
 from evenflow.web.frame.context import web
 from evenflow.web.frame.errors import sentence
 from evenflow.web.frame.permissions import require
@@ -35,30 +34,25 @@ MAX_SHOWN = 6
 
 @bp.get("/<job_id>")
 @require("viewer")
-def show(job_id: str) -> Answer:
+def show(job_id: str) -> str:
     """Show an upload: its progress, or what was found."""
     job = upload_or_404(job_id)
     shown = _common(job)
     if job.state != "done":
-        return make_response(render_template("uploads/state.html", **shown))
+        return render_template("uploads/state.html", **shown)
     try:
         found = results_of(job)
     except DataError as error:
         shown["gone"] = sentence(error)
-        return make_response(render_template("uploads/state.html", **shown))
-    return make_response(
-        render_template("uploads/show.html", **shown, **_table(job, found))
-    )
+        return render_template("uploads/state.html", **shown)
+    return render_template("uploads/show.html", **shown, **_table(job, found))
 
 
 @bp.get("/<job_id>/state")
 @require("viewer")
-def fragment(job_id: str) -> Answer:
+def fragment(job_id: str) -> Response:
     """Answer how far a job is, for the page that is open."""
-    job = upload_or_404(job_id)
-    response = make_response(render_template("uploads/_state.html", **_common(job)))
-    response.add_etag()
-    return response.make_conditional(request)
+    return polling.fresh("uploads/_state.html", _common(upload_or_404(job_id)))
 
 
 @bp.get("/<job_id>/rejected")

@@ -23,7 +23,7 @@ from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError
 from evenflow.runtime.writers import inert
-from evenflow.web.frame import lists
+from evenflow.web.frame import lists, polling
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
 from evenflow.web.frame.errors import sentence
@@ -56,9 +56,7 @@ def index() -> str:
 @require("viewer")
 def listed() -> Answer:
     """Answer the list alone, for the page that is open."""
-    response = make_response(render_template("uploads/_list.html", **_found()))
-    response.add_etag()
-    return response.make_conditional(request)
+    return polling.fresh("uploads/_list.html", _found())
 
 
 def _index(error: str = "") -> str:
