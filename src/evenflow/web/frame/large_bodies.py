@@ -10,9 +10,8 @@ import fcntl
 import io
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, NoReturn, Protocol
+from typing import IO, Any, Protocol
 
 from flask import abort, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -70,8 +69,8 @@ def spool(folder: Path) -> Spool:
     return Spool(handle, "r+b")
 
 
-def copy(stream: Readable, out: Any, most: int, refuse: Callable[[], NoReturn]) -> None:
-    """Copy a stream to its end; ``refuse`` is called once it has more bytes.
+def copy(stream: Readable, out: Any, most: int, over: Exception) -> None:
+    """Copy a stream to its end; ``over`` is raised once it has more bytes.
 
     Raises
     ------
@@ -82,7 +81,7 @@ def copy(stream: Readable, out: Any, most: int, refuse: Callable[[], NoReturn]) 
     while data := stream.read(COPY_BYTES):
         left -= len(data)
         if left < 0:
-            refuse()
+            raise over
         rest = memoryview(data)
         try:
             while rest:

@@ -14,23 +14,17 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 from werkzeug.exceptions import Conflict, NotFound
 
 from evenflow.errors import DataError, StorageError
 from evenflow.files import storage_error
+from evenflow.web.frame import large_bodies
 from evenflow.web.frame.context import web
-from evenflow.web.frame.large_bodies import (
-    Readable,
-    copy,
-    lock,
-    most_bytes,
-    spool,
-    too_large,
-)
+from evenflow.web.frame.large_bodies import Readable, copy, lock, spool
 from evenflow.web.frame.permissions import audit
 from evenflow.web.jobs import queue
 from evenflow.web.store.data_folder import remove
@@ -109,7 +103,7 @@ def receive_upload(
     with _all_or_nothing(part):
         part.mkdir(mode=0o700)
         with (part / SENT).open("xb+", buffering=0) as out:
-            copy(stream, out, most_bytes(), _refuse_large)
+            copy(stream, out, large_bodies.most_bytes(), large_bodies.too_large())
             out.seek(0)
             sha256 = hashlib.file_digest(out, "sha256").hexdigest()
         serialize(web.db, "upload", upload_id)  # the same at once: one by one
@@ -138,8 +132,8 @@ def begin(user: Any, name: str, size: int, *, bundle: str = "") -> str:
     bundle = _bundle(bundle)
     if size < 1:
         raise DataError(f"{shown_name(name)} is empty, expected a file of records")
-    if size > most_bytes():
-        raise too_large()
+    if size > large_bodies.most_bytes():
+        raise large_bodies.too_large()
     _room(user, size)
     serialize(web.db, "uploads", user.id)
     if len(_unfinished(user.id)) >= MAX_UNFINISHED:
@@ -148,13 +142,8 @@ def begin(user: Any, name: str, size: int, *, bundle: str = "") -> str:
             "one; an upload without a new piece is deleted after an hour"
         )
     upload_id = queue.new_id()
-    part = _part(upload_id)
-    about = {
-        "owner": user.id,
-        "name": shown_name(name),
-        "size": size,
-        "bundle": bundle,
-    }
+    part, name = _part(upload_id), shown_name(name)
+    about = {"owner": user.id, "name": name, "size": size, "bundle": bundle}
     with _all_or_nothing(part):
         part.mkdir(mode=0o700)
         (part / SENT).touch(mode=0o600)
@@ -191,13 +180,13 @@ def append(user: Any, upload_id: str, at: int, stream: Readable) -> int:
     try:
         with path.open("r+b", buffering=0) as out, spool(web.home.uploads) as piece:
             _follows(at, out)  # early: a piece in vain is not read
-            copy(stream, piece, about["size"] - at, _beyond)
+            copy(stream, piece, about["size"] - at, _beyond())
             piece.seek(0)
             lock(out, BUSY)
             here = _follows(at, out)
             out.seek(here)
             try:
-                copy(piece, out, about["size"] - here, _beyond)
+                copy(piece, out, about["size"] - here, _beyond())
             except BaseException:
                 out.truncate(here)
                 raise
@@ -264,26 +253,14 @@ def accept(
         job = queue.put(
             web.db(),
             kind.job,
-            payload={
-                "file": SENT,
-                "bundle": bundle,
-                "name": name,
-                "kind": kind.name,
-                "sha256": sha256,
-            },
+            payload={"bundle": bundle, "name": name, "sha256": sha256},
             title=name,
             owner_id=user.id,
             job_id=upload_id,
             most_waiting=web.settings.max_waiting_jobs,
         )
-        audit(
-            "upload.accept",
-            upload_id,
-            user=user,
-            name=name,
-            bytes=path.stat().st_size,
-            bundle=bundle,
-        )
+        told = {"name": name, "bytes": path.stat().st_size, "bundle": bundle}
+        audit("upload.accept", upload_id, user=user, **told)
         (part / _META).unlink(missing_ok=True)
         remove(folder)  # of a process that was killed before it could commit
         part.rename(folder)
@@ -327,13 +304,19 @@ def _mine(user: Any, upload_id: str) -> tuple[Path, dict[str, Any]]:
     if not _ID.fullmatch(upload_id):
         raise _no_such_upload()
     part = _part(upload_id)
-    try:
-        about: dict[str, Any] = json.loads((part / _META).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise _no_such_upload() from None
+    about = _about(part)
     if about["owner"] != user.id:
         raise _no_such_upload()
     return part, about
+
+
+def _about(part: Path) -> dict[str, Any]:
+    """Return what was said at the beginning; without an owner where nothing was."""
+    try:
+        about: dict[str, Any] = json.loads((part / _META).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {"owner": None}
+    return about
 
 
 def _no_such_upload() -> NotFound:
@@ -344,15 +327,13 @@ def _unfinished(owner_id: int) -> list[Path]:
     """Return a person's uploads that are under way; delete those that got no piece."""
     found = []
     for part in web.home.uploads.glob("*.part"):
-        try:
-            about = json.loads((part / _META).read_text(encoding="utf-8"))
-            is_idle = time.time() - (part / SENT).stat().st_mtime > IDLE_S
-        except (OSError, ValueError):
+        if _about(part)["owner"] != owner_id:
             continue
-        if about["owner"] == owner_id and is_idle:
-            remove(part)
-        elif about["owner"] == owner_id:
-            found.append(part)
+        with suppress(FileNotFoundError):
+            if time.time() - (part / SENT).stat().st_mtime > IDLE_S:
+                remove(part)
+            else:
+                found.append(part)
     return found
 
 
@@ -408,11 +389,7 @@ def _all_or_nothing(part: Path) -> Iterator[None]:
         raise
 
 
-def _beyond() -> NoReturn:
-    raise DataError(
+def _beyond() -> DataError:
+    return DataError(
         "the pieces add up to more than the declared file size. Start the upload again"
     )
-
-
-def _refuse_large() -> NoReturn:
-    raise too_large()
