@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AliasPath,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     FiniteFloat,
     GetPydanticSchema,
     WithJsonSchema,
-    field_validator,
 )
 from pydantic_core import core_schema
 
@@ -349,13 +349,10 @@ class Record(RecordShort):
     """A kept record with its values."""
 
     values: dict[str, Any]
-    explanation: dict[str, Any] | None = Field(validation_alias="view")
+    explanation: Annotated[
+        dict[str, Any] | None, BeforeValidator(lambda view: view or None)
+    ] = Field(validation_alias="view")
     alert_id: Id | None = Field(None, validation_alias=AliasPath("alert", "id"))
-
-    @field_validator("explanation")
-    @classmethod
-    def _or_null(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        return value or None
 
 
 class Token(Answer):
@@ -391,14 +388,7 @@ class ErrorAnswer(BaseModel):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [
-                {
-                    "error": {
-                        "type": "NotFound",
-                        "message": "Not found",
-                    }
-                }
-            ]
+            "examples": [{"error": {"type": "NotFound", "message": "Not found"}}]
         }
     )
 

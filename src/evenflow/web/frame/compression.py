@@ -11,6 +11,8 @@ from functools import lru_cache
 
 from flask import Flask, Response, request
 
+PACKED = frozenset({"static", "vega.library"})
+"""Endpoints of what is packed."""
 KINDS = frozenset({"text/css", "text/javascript", "image/svg+xml"})
 MIN_BYTES = 1_000
 
@@ -21,7 +23,7 @@ def register(app: Flask) -> None:
     @app.after_request
     def pack(response: Response) -> Response:
         if (
-            request.endpoint != "static"
+            request.endpoint not in PACKED
             or response.status_code != 200
             or response.mimetype not in KINDS
             or "Range" in request.headers

@@ -108,6 +108,26 @@ def count(query: Select[Any]) -> int:
     return int(web.db.scalar(counted) or 0)
 
 
+def head(
+    name: str, sort: str, url: Callable[[str], str], *, is_down_first: bool = True
+) -> dict[str, str]:
+    """Return where a column's head leads that sorts by it, and how it is sorted now.
+
+    Parameters
+    ----------
+    sort : str
+        The order of the list: a name, after a ``-`` the greatest first.
+    url : callable
+        Returns the address of the list in an order.
+    is_down_first : bool
+        Whether the first click puts the greatest first; the next one turns it.
+    """
+    orders = (f"-{name}", name) if is_down_first else (name, f"-{name}")
+    words = {f"-{name}": "descending", name: "ascending"}
+    following = orders[1] if sort == orders[0] else orders[0]
+    return {"url": url(following), "sorted": words.get(sort, "")}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Criteria:
     """The filters of a list, as in the address."""
@@ -134,13 +154,8 @@ class Criteria:
 
     def head(self, label: str, name: str, *, number: bool = False) -> dict[str, Any]:
         """Return a column's head that sorts by it, for the macro ``table``."""
-        is_down, is_up = self.sort == f"-{name}", self.sort == name
-        return {
-            "label": label,
-            "number": number,
-            "url": self.url(sort=name if is_down else f"-{name}"),
-            "sorted": "descending" if is_down else "ascending" if is_up else "",
-        }
+        link = head(name, self.sort, lambda sort: self.url(sort=sort))
+        return {"label": label, "number": number, **link}
 
 
 def criteria(

@@ -27,7 +27,7 @@ from evenflow.web.datasets import explorations
 from evenflow.web.datasets.explorations import Source, StoredExploration
 from evenflow.web.frame import polling
 from evenflow.web.frame.context import web
-from evenflow.web.frame.download import as_file
+from evenflow.web.frame.download import attachment
 from evenflow.web.frame.permissions import audit, require
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import EXPLORE
@@ -152,7 +152,7 @@ def download(name: str) -> Response:
     if kept is None:
         abort(404)
     text = explore_page.html(kept.exploration)
-    return as_file(text, f"{name}-exploration.html", "text/html")
+    return attachment(text, f"{name}-exploration.html")
 
 
 def _source(name: str) -> Source:

@@ -154,7 +154,7 @@ def _table(job: Job, found: Results) -> dict[str, Any]:
         "down": is_down,
         "order": order,
         "url_args": url_args,
-        "heads": {name: _head(url_args, name, sort, is_down) for name in SORTS},
+        "heads": {name: _head(url_args, name, "-" * is_down + sort) for name in SORTS},
         "page": replace(page, rows=part.rows),
         "alerts": {row.line: row.id for row in opened},
         "spec": daily.shares(rows, list(counts), title="records"),
@@ -170,16 +170,15 @@ def _n_kept(counts: dict[str, int], kept: Filter, job: Job) -> int:
     return int(job.result["attacks"] if kept.attacks_only else job.result["scored"])
 
 
-def _head(
-    url_args: dict[str, Any], name: str, sort: str, is_down: bool
-) -> dict[str, str]:
+def _head(url_args: dict[str, Any], name: str, sort: str) -> dict[str, str]:
     """Return where a column's head leads, and how it is sorted now."""
-    is_mine = sort == name
+
+    def url(order: str) -> str:
+        down = "1" if order.startswith("-") else None
+        return url_for("uploads.show", **url_args, sort=order.lstrip("-"), down=down)
+
     # what is clicked first is what is looked for: the likeliest attack, the first line
-    down = not is_down if is_mine else name == "probability"
-    url = url_for("uploads.show", **url_args, sort=name, down="1" if down else None)
-    ends = "descending" if is_down else "ascending"
-    return {"url": url, "sorted": ends if is_mine else ""}
+    return lists.head(name, sort, url, is_down_first=name == "probability")
 
 
 def _shown_columns(found: Results) -> list[str]:
