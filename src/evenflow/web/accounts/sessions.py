@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 import uuid
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,18 +36,6 @@ WITHOUT = {"static", "vega.library"}
 """Endpoints that ask for no person, so that none is looked up."""
 WATCHED = {"/healthz", "/readyz", "/metrics"}
 """Addresses that machines ask, the same."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Shown:
-    """A session as its owner sees it."""
-
-    id: int
-    address: str
-    browser: str
-    created_at: datetime
-    seen_at: datetime
-    is_this: bool
 
 
 def register(app: Flask) -> None:
@@ -133,24 +120,11 @@ def current_id() -> int:
     return int(g.get("web_session_id", 0))
 
 
-def of(user: User) -> list[Shown]:
+def of(user: User) -> list[WebSession]:
     """Return a person's sessions, the last used first."""
-    rows = web.db.scalars(
-        select(WebSession)
-        .where(WebSession.user_id == user.id)
-        .order_by(WebSession.seen_at.desc(), WebSession.id.desc())
-    )
-    return [
-        Shown(
-            id=row.id,
-            address=row.address or "unknown",
-            browser=browser(row.agent),
-            created_at=row.created_at,
-            seen_at=row.seen_at,
-            is_this=row.id == current_id(),
-        )
-        for row in rows
-    ]
+    mine = select(WebSession).where(WebSession.user_id == user.id)
+    last = mine.order_by(WebSession.seen_at.desc(), WebSession.id.desc())
+    return list(web.db.scalars(last))
 
 
 def browser(agent: str) -> str:

@@ -48,6 +48,11 @@ class FeedbackForm:
     is_stale: bool = False
     """Somebody else changed the alert since the person saw it."""
 
+    @property
+    def status(self) -> int:
+        """Status of the page with this form."""
+        return 409 if self.is_stale else 422 if self.errors else 200
+
 
 def of_alert(alert: Alert | None) -> FeedbackForm:
     """Return the form as it is shown first."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -140,7 +140,9 @@ class Criteria:
     """Not included."""
     sort: str = "-at"
     """Name of a column; the greatest first after a ``-``."""
-    clauses: tuple[Any, ...] = field(default=())
+    clauses: tuple[Any, ...] = ()
+    labels: Sequence[str] = ()
+    """Classes to choose from."""
 
     @property
     def is_narrow(self) -> bool:
@@ -172,12 +174,16 @@ def criteria(
     table : mapped class
         ``Record`` or ``Alert``.
     choices : mapping
-        Filters by one of a few words: name of the column -> the words.
+        Filters by one of a few words beside that by the class: name of the column ->
+        the words.
     sorts : sequence of str
         Columns it can be sorted by.
     default : mapping
         Filters as they are where the address does not name them.
     """
+    known, asked = labels(), text("label")
+    # a class without records is an empty list, not an error
+    choices = {"label": [*known, asked[:80]], **choices}
     names = ("q", "service", "since", "until", "sort", *choices)
     typed = {
         name: text(name) if name in request.args else default.get(name, "")
@@ -215,6 +221,7 @@ def criteria(
         until=until,
         sort=sort,
         clauses=tuple(clauses),
+        labels=known,
     )
 
 

@@ -124,6 +124,8 @@ def _page(
     return render_template(
         "account/index.html",
         sessions=sessions.of(_me()),
+        session_id=sessions.current_id(),
+        browser=sessions.browser,
         tokens=api_keys.of(web.db, current_user.id),
         scopes={
             scope: words

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -68,15 +69,14 @@ LABELS = {
 @require("viewer")
 def index() -> str:
     """Show a page of the alerts the person may see; those that wait, first."""
-    criteria, labels = _criteria()
+    criteria = lists.criteria(Alert, choices=CHOICES, default={"status": "waiting"})
     query = lists.listed(Alert, criteria, *_more(criteria))
     page = lists.paged(Alert, query, criteria, joinedload(Alert.owner))
     return render_template(
         "alerts/index.html",
         criteria=criteria,
         page=page,
-        labels=labels,
-        classes=_classes(labels),
+        classes=_classes(criteria.labels),
         services=lists.services(),
         listed=list(lists.errors_of(criteria, LABELS)),
         is_empty=not page.total and _has_none(),
@@ -176,7 +176,7 @@ def change(number: int) -> Answer:
     if form.errors:
         return _page(alert, form)
     if not feedback.take(alert, form):
-        return _page(found_or_404(Alert, number), form, is_stale=True)
+        return _page(found_or_404(Alert, number), replace(form, is_stale=True))
     flash("Saved.", "success")
     return redirect(url_for(".show", number=number), code=303)
 
@@ -206,9 +206,7 @@ def export() -> Response:
     return attachment(body, f"labelled.{kind}")
 
 
-def _page(
-    alert: Alert, form: feedback.FeedbackForm, *, is_stale: bool = False
-) -> Answer:
+def _page(alert: Alert, form: feedback.FeedbackForm) -> Answer:
     kept = alert.record.view if alert.record is not None else None
     found = stored.of_row(alert, kept)
     # the notes' writers in one query, not one each
@@ -223,15 +221,11 @@ def _page(
         alert=alert,
         stored=found,
         form=form,
-        is_stale=is_stale,
         classes=feedback.classes_of(alert.bundle, alert.label),
         unknown=feedback.UNKNOWN,
         following=_following(alert),
     )
-    response = make_response(page)
-    if is_stale or form.errors:
-        response.status_code = 409 if is_stale else 422
-    return response
+    return make_response(page, form.status)
 
 
 def _following(alert: Alert) -> int | None:
@@ -244,16 +238,6 @@ def _following(alert: Alert) -> int | None:
     if number is None:
         number = web.db.scalar(waits.order_by(Alert.id.desc()).limit(1))
     return None if number is None else int(number)
-
-
-def _criteria() -> tuple[lists.Criteria, list[str]]:
-    labels = lists.labels()
-    typed = request.args.get("label", "")
-    known = [*labels, typed] if len(typed) <= 80 else labels
-    criteria = lists.criteria(
-        Alert, choices={"label": known, **CHOICES}, default={"status": "waiting"}
-    )
-    return criteria, labels
 
 
 def _more(criteria: lists.Criteria) -> Iterator[Any]:
@@ -273,7 +257,7 @@ def _has_none() -> bool:
     return web.db.scalar(visible(select(Alert.id), Alert).limit(1)) is None
 
 
-def _classes(labels: list[str]) -> list[str]:
+def _classes(labels: Sequence[str]) -> list[str]:
     """Return the classes that picked alerts may really be."""
     bundle = web.detectors.active_name()
     found = feedback.classes_of(bundle, "benign") if bundle else ["benign"]

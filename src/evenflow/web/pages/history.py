@@ -60,7 +60,7 @@ LABELS = {
 @require("viewer")
 def index() -> str:
     """Show a page of the records the person may see."""
-    criteria, labels = _criteria()
+    criteria = lists.criteria(Record, choices=CHOICES)
     query = lists.listed(Record, criteria, *_more(criteria))
     also = (joinedload(Record.alert), joinedload(Record.owner))
     page = lists.paged(Record, query, criteria, *also)
@@ -68,7 +68,6 @@ def index() -> str:
         "history/index.html",
         criteria=criteria,
         page=page,
-        labels=labels,
         services=lists.services(),
         listed=list(lists.errors_of(criteria, LABELS)),
         is_empty=not page.total and not criteria.is_narrow,
@@ -84,7 +83,7 @@ def download() -> Response:
     kind = request.args.get("format", "csv")
     if kind not in ("csv", "json"):
         abort(404, "There is no such download; expected csv or json.")
-    criteria, _ = _criteria()
+    criteria = lists.criteria(Record, choices=CHOICES)
     query = lists.listed(Record, criteria, *_more(criteria))
     # explanations are large and not in it
     query = query.options(joinedload(Record.alert), defer(Record.view))
@@ -124,7 +123,7 @@ def feedback(number: int) -> Answer:
         form = replace(form, state="new")  # a missed attack is for the queue
     alert = alert_feedback.alert_of(record)
     if not alert_feedback.take(alert, form):
-        return _page(found_or_404(Record, number), form, is_stale=True)
+        return _page(found_or_404(Record, number), replace(form, is_stale=True))
     flash(
         "Thank you: the feedback is stored with the record, for the next training.",
         "success",
@@ -132,9 +131,7 @@ def feedback(number: int) -> Answer:
     return redirect(url_for(".show", number=number) + "#feedback", code=303)
 
 
-def _page(
-    record: Record, form: alert_feedback.FeedbackForm, *, is_stale: bool = False
-) -> Answer:
+def _page(record: Record, form: alert_feedback.FeedbackForm) -> Answer:
     found = stored.of_row(record, record.view)
     page = render_template(
         "history/show.html",
@@ -142,23 +139,11 @@ def _page(
         alert=record.alert,
         stored=found,
         form=form,
-        is_stale=is_stale,
         classes=alert_feedback.classes_of(record.bundle, record.label),
         unknown=alert_feedback.UNKNOWN,
         is_mine=record.owner_id == current_user.id,
     )
-    response = make_response(page)
-    if is_stale or form.errors:
-        response.status_code = 409 if is_stale else 422
-    return response
-
-
-def _criteria() -> tuple[lists.Criteria, list[str]]:
-    labels = lists.labels()
-    typed = request.args.get("label", "")
-    # a class without records is an empty list, not an error
-    known = [*labels, typed] if len(typed) <= 80 else labels
-    return lists.criteria(Record, choices={"label": known, **CHOICES}), labels
+    return make_response(page, form.status)
 
 
 def _more(criteria: lists.Criteria) -> Iterator[Any]:
