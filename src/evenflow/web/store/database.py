@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from evenflow.errors import DataError, StorageError
@@ -42,6 +43,8 @@ logger = logging.getLogger(__name__)
 AnySession = Session | scoped_session[Session]
 BUSY_S = 10.0
 """Seconds a writer waits for another one in SQLite."""
+Failed = (DBAPIError, PoolTimeout)
+"""Errors of a database that does not answer, or not as it should."""
 CANNOT_WRITE = {
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
     "53100", "25006",  # PostgreSQL's disk_full and read_only_sql_transaction
@@ -112,8 +115,10 @@ def sqlite_url(path: Path) -> URL:
     return URL.create("sqlite", database=str(path))
 
 
-def is_away(error: DBAPIError) -> bool:
+def is_away(error: Exception) -> bool:
     """Return whether the database was not there or busy, rather than the SQL wrong."""
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, PoolTimeout)
     return (
         isinstance(error, OperationalError)
         or error.connection_invalidated
