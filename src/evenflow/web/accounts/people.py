@@ -27,6 +27,10 @@ MAX_EMAIL = 254
 """Maximum characters of an e-mail address (RFC 5321, erratum 1690)."""
 
 
+NOT_AN_EMAIL = "This is not a valid e-mail address; expected name@example.org"
+"""What a form says of a wrong address."""
+
+
 def normal_email(text: str) -> str:
     """Return the one form of an e-mail address: lower case, so that it is unique.
 

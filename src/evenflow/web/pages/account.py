@@ -9,7 +9,7 @@ from flask_security import current_user, logout_user, verify_password
 
 from evenflow.errors import DataError
 from evenflow.web.accounts import api_keys, attempts, passwords, people, sessions
-from evenflow.web.accounts.fresh_login import recent
+from evenflow.web.accounts.redirects import recent
 from evenflow.web.accounts.throttle import key
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import audit, require

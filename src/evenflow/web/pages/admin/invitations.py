@@ -18,7 +18,7 @@ from flask_security import current_user
 from evenflow.errors import DataError
 from evenflow.web.accounts import invitations as inviting
 from evenflow.web.accounts import links
-from evenflow.web.accounts.fresh_login import recent
+from evenflow.web.accounts.redirects import recent
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import require
 from evenflow.web.pages.admin._blueprint import bp

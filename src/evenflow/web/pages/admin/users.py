@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 
 from evenflow.errors import DataError
 from evenflow.web.accounts import links, people, sessions
-from evenflow.web.accounts.fresh_login import recent
+from evenflow.web.accounts.redirects import recent
 from evenflow.web.frame import lists
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import audit, require
