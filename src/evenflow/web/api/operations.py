@@ -179,13 +179,14 @@ def _served(operation: Operation) -> View:
         call: Call[Any, Any] = Call(caller, asked, None, is_write=operation.is_write)
         if model is not None:
             call.body = bodies.read_json(model)
-        answer = view(call, **parts)
+        answer: Any = view(call, **parts)
         if gives is not None and not isinstance(answer, Response):
             made = gives.model_validate(answer)
             answer = bodies.answer(made, operation.status, call.headers)
         if call.is_write:
             web.db.commit()
-        return answer
+        served: Response = answer
+        return served
 
     return serve
 

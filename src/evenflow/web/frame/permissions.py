@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 from flask import abort, current_app, has_request_context, request
 from flask_security import current_user
@@ -20,6 +20,7 @@ from evenflow.web.store.tables import ROLES, Audit
 
 MAX_NUMBER = 2**63
 """Above all numbers that a database holds."""
+Columns = TypeVarTuple("Columns")
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -48,7 +49,7 @@ def require(role: str = "viewer") -> Callable[[View], View]:
     return decorate
 
 
-def visible(query: Select[Any], table: Any, user: Any = None) -> Select[Any]:
+def visible(query: Select[*Columns], table: Any, user: Any = None) -> Select[*Columns]:
     """Return the query less what the person (the current one) may not see."""
     person = current_user if user is None else user
     if at_least("analyst", person):

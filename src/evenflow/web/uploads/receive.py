@@ -259,7 +259,11 @@ def accept(
             job_id=upload_id,
             most_waiting=web.settings.max_waiting_jobs,
         )
-        told = {"name": name, "bytes": path.stat().st_size, "bundle": bundle}
+        told: dict[str, Any] = {
+            "name": name,
+            "bytes": path.stat().st_size,
+            "bundle": bundle,
+        }
         audit("upload.accept", upload_id, user=user, **told)
         (part / _META).unlink(missing_ok=True)
         remove(folder)  # of a process that was killed before it could commit

@@ -91,5 +91,5 @@ def _filters() -> tuple[dict[str, str], dict[str, str], Select[Any]]:
     return typed, errors, query
 
 
-def _kept(typed: dict[str, str]) -> dict[str, str]:
+def _kept(typed: dict[str, str]) -> dict[str, Any]:
     return {f"filter_{name}": value for name, value in typed.items() if value}
