@@ -17,6 +17,7 @@ from evenflow.errors import BundleError, DataError
 from evenflow.schema import BENIGN
 from evenflow.web.alerts import change
 from evenflow.web.frame.context import web
+from evenflow.web.frame.lists import whole
 from evenflow.web.store.database import serialize, upsert
 from evenflow.web.store.tables import (
     ALERT_STATES,
@@ -112,10 +113,8 @@ def sent(
             f"Found {len(typed['note']):,} characters, expected {MAX_NOTE:,} at most. "
             "Shorten it."
         )
-    number = typed["version"]
-    is_number = number.isascii() and number.isdigit() and len(number) < 10
     return FeedbackForm(
-        version=int(number) if is_number else 0,
+        version=whole(typed["version"]) or 0,
         state=typed["state"] if has_state else "",
         judgement=typed["judgement"],
         true_label=typed["true_label"],

@@ -22,16 +22,15 @@ from evenflow.web.accounts.bearer import Caller
 from evenflow.web.api import bodies
 from evenflow.web.api.bodies import Body, Query
 from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import MAX_NUMBER
 from evenflow.web.store.tables import ROLES
 
 View = Callable[..., Any]
 Q = TypeVar("Q")
 B = TypeVar("B")
-MAX_ID = 2**63 - 1
-"""Greatest number of an object: what a database's 64 bits hold."""
 MAX_TEXT = 200
 """Characters of a name in an address."""
-_PART = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?(\w+)>")
+_PART = re.compile(r"<(?:\w+(?:\([^)]*\))?:)?(\w+)>")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,12 +88,12 @@ class Operation:
     @property
     def address(self) -> str:
         """The path as OpenAPI writes it."""
-        return _PART.sub(r"{\2}", self.path)
+        return _PART.sub(r"{\1}", self.path)
 
     @property
-    def names(self) -> list[tuple[str, str]]:
-        """Kind and name of each part of the path that varies."""
-        return [(kind or "string", name) for kind, name in _PART.findall(self.path)]
+    def names(self) -> list[str]:
+        """Name of each part of the path that varies."""
+        return _PART.findall(self.path)
 
 
 class Group:
@@ -194,7 +193,7 @@ def _served(operation: Operation) -> View:
 def _check_parts(parts: dict[str, Any]) -> None:
     for value in parts.values():
         if isinstance(value, int):
-            if not 1 <= value <= MAX_ID:
+            if not 1 <= value <= MAX_NUMBER:
                 abort(404)
         elif "\0" in value or len(value) > MAX_TEXT:
             abort(404)

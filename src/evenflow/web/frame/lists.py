@@ -54,6 +54,18 @@ def text(name: str, most: int = 200) -> str:
     return request.args.get(name, "").replace("\0", "").strip()[:most]
 
 
+def whole(text: str, most: int = 2**31 - 1) -> int | None:
+    """Return a whole number that was typed in plain digits, None for anything else.
+
+    Examples
+    --------
+    >>> whole("12"), whole("-1"), whole("1e3"), whole("99", most=50)
+    (12, None, None, None)
+    """
+    is_number = text.isascii() and text.isdigit() and len(text) < 20
+    return int(text) if is_number and int(text) <= most else None
+
+
 def here(number: int) -> str:
     """Return the address of this request with another page number."""
     kept = {k: v for k, v in request.args.items() if v and k not in NOT_KEPT}
@@ -78,9 +90,7 @@ def page_of(
     """
     pages = max(1, math.ceil(total / per_page))
     last = min(pages, MAX_PAGES)
-    asked = request.args.get("page", "")
-    is_number = asked.isascii() and asked.isdigit() and len(asked) < 10
-    number = min(max(int(asked), 1), last) if is_number else 1
+    number = min(max(whole(request.args.get("page", "")) or 1, 1), last)
     return Page(
         number=number,
         pages=pages,

@@ -18,8 +18,8 @@ from evenflow.web.frame.context import web
 from evenflow.web.store.database import AnySession
 from evenflow.web.store.tables import ROLES, Audit
 
-MAX_NUMBER = 2**63
-"""Above all numbers that a database holds."""
+MAX_NUMBER = 2**63 - 1
+"""Greatest number of an object: what a database's 64 bits hold."""
 Columns = TypeVarTuple("Columns")
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -67,7 +67,7 @@ def may_see(owned: Any, user: Any = None) -> bool:
 
 def found_or_404(table: Any, key: Any) -> Any:
     """Return the object of that key if the current person may see it, else 404."""
-    if isinstance(key, int) and key >= MAX_NUMBER:
+    if isinstance(key, int) and key > MAX_NUMBER:
         abort(404)
     found = web.db.get(table, key)
     if found is None or not may_see(found):

@@ -12,6 +12,7 @@ from evenflow.web.accounts import api_keys, attempts, passwords, people, session
 from evenflow.web.accounts.redirects import recent
 from evenflow.web.accounts.throttle import key
 from evenflow.web.frame.context import web
+from evenflow.web.frame.lists import whole
 from evenflow.web.frame.permissions import audit, require
 from evenflow.web.store.tables import User
 
@@ -69,9 +70,7 @@ def make_token() -> Any:
             _me(),
             name=typed["name"],
             scopes=tuple(typed["scopes"]),
-            days=int(days)
-            if days.isascii() and days.isdigit() and len(days) < 6
-            else 0,
+            days=whole(days) or 0,
         )
         email, scopes = current_user.email, typed["scopes"]
         audit("token.add", email, name=typed["name"], scopes=scopes)

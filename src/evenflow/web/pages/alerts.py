@@ -31,7 +31,13 @@ from evenflow.web.alerts import feedback
 from evenflow.web.frame import lists
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
-from evenflow.web.frame.permissions import audit, found_or_404, require, visible
+from evenflow.web.frame.permissions import (
+    MAX_NUMBER,
+    audit,
+    found_or_404,
+    require,
+    visible,
+)
 from evenflow.web.pages import Entry
 from evenflow.web.store.tables import ALERT_STATES, JUDGEMENTS, Alert, AlertNote
 from evenflow.web.verdicts import stored
@@ -267,10 +273,11 @@ def _classes(labels: Sequence[str]) -> list[str]:
 def _picked(texts: list[str]) -> Iterator[tuple[int, int]]:
     """Yield number and version of each alert that was picked."""
     for text in texts[: MAX_BULK + 1]:
-        number, _, version = text.partition("-")
-        parts = (number, version)
-        if all(p.isascii() and p.isdigit() and len(p) < 18 for p in parts):
-            yield int(number), int(version)
+        number, version = (
+            lists.whole(part, most=MAX_NUMBER) for part in text.partition("-")[::2]
+        )
+        if number is not None and version is not None:
+            yield number, version
 
 
 def _query(text: str) -> str:

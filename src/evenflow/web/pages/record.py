@@ -27,10 +27,10 @@ from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError
 from evenflow.runtime.bundle import Bundle
-from evenflow.web.frame import polling
+from evenflow.web.frame import lists, polling
 from evenflow.web.frame.context import web
 from evenflow.web.frame.errors import sentence
-from evenflow.web.frame.permissions import found_or_404, require
+from evenflow.web.frame.permissions import MAX_NUMBER, found_or_404, require
 from evenflow.web.pages import Entry
 from evenflow.web.record_form import (
     Example,
@@ -165,9 +165,8 @@ def _typed(form: RecordForm) -> dict[str, str]:
 
 def _of_record(form: RecordForm) -> Mapping[str, str]:
     """Return the values of a kept record, to be changed and scored again."""
-    text = request.args.get("again", "")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0
-    return form.values(found_or_404(Record, number).values)
+    number = lists.whole(request.args.get("again", ""), most=MAX_NUMBER)
+    return form.values(found_or_404(Record, number or 0).values)
 
 
 def _page(

@@ -20,6 +20,7 @@ from evenflow.web.accounts import invitations as inviting
 from evenflow.web.accounts import links
 from evenflow.web.accounts.redirects import recent
 from evenflow.web.frame.context import web
+from evenflow.web.frame.lists import whole
 from evenflow.web.frame.permissions import require
 from evenflow.web.pages.admin._blueprint import bp
 from evenflow.web.store.tables import ROLES
@@ -41,7 +42,7 @@ def invite() -> Any:
         name: request.form.get(name, "")[:300] for name in ("email", "role", "days")
     }
     try:
-        days = int(typed["days"]) if typed["days"].isdecimal() else 0
+        days = whole(typed["days"]) or 0
         made, token = inviting.make(
             web.db,
             role=typed["role"],

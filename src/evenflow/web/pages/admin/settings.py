@@ -7,6 +7,7 @@ from typing import Any
 from flask import flash, make_response, redirect, render_template, request, url_for
 
 from evenflow.web.frame.context import web
+from evenflow.web.frame.lists import whole
 from evenflow.web.frame.permissions import audit, require
 from evenflow.web.jobs import retention
 from evenflow.web.pages.admin._blueprint import bp
@@ -28,11 +29,10 @@ def settings() -> str:
 def keep() -> Any:
     """Set for how long history, alerts and uploads are kept."""
     typed = request.form.get("days", "").strip()
-    is_number = typed.isascii() and typed.isdigit() and len(typed) < 6
-    if not is_number or not 1 <= int(typed) <= LONGEST:
+    if not (after := whole(typed, most=LONGEST)):
         error = f"Found {typed[:20]!r}; type a whole number of days, 1 to {LONGEST:,}"
         return make_response(_page(typed=typed, error=error), 422)
-    before, after = retention.days(web.db(), web.settings), int(typed)
+    before = retention.days(web.db(), web.settings)
     web.db.merge(Setting(name=retention.SETTING, value={"days": after}))
     audit("settings.retention", "retention", before=before, after=after)
     web.db.commit()

@@ -154,10 +154,10 @@ def state(upload_id: str) -> Any:
 @require("viewer")
 def append(upload_id: str) -> Any:
     """Add a piece."""
-    text = request.args.get("offset", "")
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
+    at = lists.whole(request.args.get("offset", ""), most=2**53)
+    if at is None:
         abort(400, "Found no offset, expected where the piece begins")
-    here = receive.append(current_user, upload_id, int(text), request.stream)
+    here = receive.append(current_user, upload_id, at, request.stream)
     return jsonify(offset=here)
 
 
