@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, render_template, request
 from flask_security import current_user, logout_user, verify_password
 
 from evenflow.errors import DataError
 from evenflow.web.accounts import api_keys, attempts, passwords, people, sessions
 from evenflow.web.accounts.redirects import recent
 from evenflow.web.accounts.throttle import key
+from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.lists import whole
 from evenflow.web.frame.permissions import audit, require
@@ -36,9 +37,8 @@ def end_session(number: int) -> Any:
     web.db.commit()
     if number == sessions.current_id():
         logout_user()
-        return redirect(url_for("security.login"), 303)
-    flash("That browser was logged out", "success")
-    return redirect(url_for(".index", _anchor="sessions"), 303)
+        return see_other("security.login")
+    return see_other(".index", "That browser was logged out", _anchor="sessions")
 
 
 @bp.post("/sessions/end")
@@ -49,8 +49,7 @@ def log_out_everywhere() -> Any:
     people.end_sessions(web.db, person)
     web.db.commit()
     logout_user()
-    flash("You were logged out everywhere", "success")
-    return redirect(url_for("security.login"), 303)
+    return see_other("security.login", "You were logged out everywhere")
 
 
 @bp.post("/tokens")
@@ -89,8 +88,7 @@ def revoke_token(number: int) -> Any:
         abort(404)
     audit("token.revoke", current_user.email, number=number)
     web.db.commit()
-    flash("API key revoked.", "success")
-    return redirect(url_for(".index", _anchor="tokens"), 303)
+    return see_other(".index", "API key revoked.", _anchor="tokens")
 
 
 @bp.post("/delete")
@@ -113,8 +111,7 @@ def delete() -> Any:
         web.db.rollback()
         return _page(delete_error=str(error)), 422
     logout_user()
-    flash("Your account was deleted", "success")
-    return redirect(url_for("security.login"), 303)
+    return see_other("security.login", "Your account was deleted")
 
 
 def _page(

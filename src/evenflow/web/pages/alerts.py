@@ -22,13 +22,13 @@ from flask import (
 from flask_security import current_user
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
-from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError
 from evenflow.runtime.writers import OutputFormat
 from evenflow.web.alerts import change as changes
 from evenflow.web.alerts import feedback
 from evenflow.web.frame import lists
+from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
 from evenflow.web.frame.permissions import (
@@ -94,7 +94,7 @@ def index() -> str:
 
 @bp.post("/bulk")
 @require("viewer")
-def bulk() -> Answer:
+def bulk() -> Any:
     """Apply a bulk action, skipping alerts changed since the page was loaded."""
     back = url_for(".index") + _query(request.form.get("back", ""))
     picked = dict(_picked(request.form.getlist("picked")))
@@ -166,7 +166,7 @@ def _all(picked: dict[int, int], action: str, label: str) -> None:
 
 @bp.get("/<int:number>")
 @require("viewer")
-def show(number: int) -> Answer:
+def show(number: int) -> Response:
     """Show an alert: the record, why, and what was made of it."""
     alert: Alert = found_or_404(Alert, number)
     return _page(alert, feedback.of_alert(alert))
@@ -174,7 +174,7 @@ def show(number: int) -> Answer:
 
 @bp.post("/<int:number>")
 @require("viewer")
-def change(number: int) -> Answer:
+def change(number: int) -> Response:
     """Take a new state, feedback, a note."""
     alert: Alert = found_or_404(Alert, number)
     classes = feedback.classes_of(alert.bundle, alert.label)
@@ -183,8 +183,7 @@ def change(number: int) -> Answer:
         return _page(alert, form)
     if not feedback.take(alert, form):
         return _page(found_or_404(Alert, number), replace(form, is_stale=True))
-    flash("Saved.", "success")
-    return redirect(url_for(".show", number=number), code=303)
+    return see_other(".show", "Saved.", number=number)
 
 
 @bp.get("/export")
@@ -212,7 +211,7 @@ def export() -> Response:
     return attachment(body, f"labelled.{kind}")
 
 
-def _page(alert: Alert, form: feedback.FeedbackForm) -> Answer:
+def _page(alert: Alert, form: feedback.FeedbackForm) -> Response:
     kept = alert.record.view if alert.record is not None else None
     found = stored.of_row(alert, kept)
     # the notes' writers in one query, not one each

@@ -6,23 +6,22 @@ from typing import Any
 
 from flask import (
     Blueprint,
+    Response,
     abort,
-    flash,
     make_response,
-    redirect,
     render_template,
     request,
     url_for,
 )
 from flask_security import current_user
 from sqlalchemy import select
-from werkzeug.wrappers import Response as Answer
 
 from evenflow import recipe as recipes
 from evenflow import registry, toml
 from evenflow.errors import BundleError, DataError
 from evenflow.web.datasets import explorations
 from evenflow.web.frame import lists, polling
+from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.errors import sentence
 from evenflow.web.frame.lists import Page
@@ -64,7 +63,7 @@ def index() -> str:
 
 @bp.get("/list")
 @require("analyst")
-def rows() -> Answer:
+def rows() -> Response:
     """Return the list, 304 if nothing has changed."""
     page = _page()
     shown = {"page": page, "trainings": manage}
@@ -86,7 +85,7 @@ def _list_word(page: Page) -> str:
 
 @bp.get("/new")
 @require("analyst")
-def new() -> Answer:
+def new() -> Response:
     """Show the form of a new training, empty or filled from a recipe."""
     if name := request.args.get("model", ""):
         try:
@@ -110,10 +109,10 @@ def new() -> Answer:
 
 @bp.post("/new")
 @require("analyst")
-def start() -> Answer:
+def start() -> Response:
     """Start the training that was described, or show it as TOML to be changed."""
     if not can_train():
-        return redirect(url_for("experiments.index"), code=303)
+        return see_other("experiments.index")
     known = explorations.sources(web.settings.data_folders)
     as_toml = request.form.get("form") == "toml"
     if as_toml:
@@ -140,10 +139,10 @@ def start() -> Answer:
         return _form(form.Filled(values=filled.values, errors=errors), as_toml=as_toml)
     audit("experiment.start", job.id, recipe=filled.recipe.name)
     web.db.commit()
-    return redirect(url_for("experiments.show", job_id=job.id), code=303)
+    return see_other("experiments.show", job_id=job.id)
 
 
-def _form(filled: form.Filled, *, as_toml: bool) -> Answer:
+def _form(filled: form.Filled, *, as_toml: bool) -> Response:
     known = explorations.sources(web.settings.data_folders)
     # PyTorch is slow to import: not for the form that nobody has filled in
     is_chosen = request.method == "POST" or "recipe" in request.args
@@ -191,7 +190,7 @@ def show(job_id: str) -> str:
 
 @bp.get("/<job_id>/state")
 @require("analyst")
-def state(job_id: str) -> Answer:
+def state(job_id: str) -> Response:
     """Answer how far a training is, 304 if nothing has changed, 204 at its end."""
     shown = _state(_job(job_id))
     return polling.fresh(
@@ -201,7 +200,7 @@ def state(job_id: str) -> Answer:
 
 @bp.get("/<job_id>/curves")
 @require("analyst")
-def curves(job_id: str) -> Answer:
+def curves(job_id: str) -> Response:
     """Answer the learning curves, 304 without a new epoch, 204 at the end."""
     job = _job(job_id)
     return polling.fresh(
@@ -232,31 +231,35 @@ def _curves_word(job: Job) -> str:
 
 @bp.post("/<job_id>/stop")
 @require("analyst")
-def stop(job_id: str) -> Answer:
+def stop(job_id: str) -> Response:
     """Ask a training to stop; its checkpoint is kept."""
     job = _job(job_id)
     queue.request_stop(web.db(), job)
     audit("experiment.stop", job.id)
     web.db.commit()
-    flash("Stopping after the current step. The checkpoint is kept.", "info")
-    return redirect(url_for("experiments.show", job_id=job.id), code=303)
+    return see_other(
+        "experiments.show",
+        "Stopping after the current step. The checkpoint is kept.",
+        "info",
+        job_id=job.id,
+    )
 
 
 @bp.post("/<job_id>/resume")
 @require("analyst")
-def resume(job_id: str) -> Answer:
+def resume(job_id: str) -> Response:
     """Queue a training that was stopped or failed again."""
     job = _job(job_id)
     if not queue.requeue(web.db(), job, most_waiting=web.settings.max_waiting_jobs):
         abort(409)
     audit("experiment.resume", job.id)
     web.db.commit()
-    return redirect(url_for("experiments.show", job_id=job.id), code=303)
+    return see_other("experiments.show", job_id=job.id)
 
 
 @bp.post("/<job_id>/discard")
 @require("analyst")
-def discard(job_id: str) -> Answer:
+def discard(job_id: str) -> Response:
     """Forget a training that came to nothing, and its checkpoint."""
     job = _job(job_id)
     title = job.title
@@ -264,8 +267,10 @@ def discard(job_id: str) -> Answer:
         abort(409)
     audit("experiment.discard", job_id, title=title)
     web.db.commit()
-    flash(f"{title or 'The training'} and its checkpoint were deleted.", "success")
-    return redirect(url_for("experiments.index"), code=303)
+    return see_other(
+        "experiments.index",
+        f"{title or 'The training'} and its checkpoint were deleted.",
+    )
 
 
 def _job(job_id: str) -> Job:

@@ -6,24 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from flask import (
-    Blueprint,
-    Response,
-    abort,
-    flash,
-    make_response,
-    redirect,
-    render_template,
-    request,
-    url_for,
-)
+from flask import Blueprint, Response, abort, make_response, render_template, request
 from flask_security import current_user
 from sqlalchemy.orm import defer, joinedload
-from werkzeug.wrappers import Response as Answer
 
 from evenflow.schema import BENIGN
 from evenflow.web.alerts import feedback as alert_feedback
 from evenflow.web.frame import lists
+from evenflow.web.frame.after import see_other
 from evenflow.web.frame.download import (
     MAX_DOWNLOADED,
     as_csv,
@@ -97,7 +87,7 @@ def download() -> Response:
 
 @bp.get("/<int:number>")
 @require("viewer")
-def show(number: int) -> Answer:
+def show(number: int) -> Response:
     """Show one verdict, why, and what to do."""
     record: Record = found_or_404(Record, number)
     return _page(record, alert_feedback.of_alert(record.alert))
@@ -105,7 +95,7 @@ def show(number: int) -> Answer:
 
 @bp.post("/<int:number>/feedback")
 @require("viewer")
-def feedback(number: int) -> Answer:
+def feedback(number: int) -> Response:
     """Take what a person says of a verdict."""
     record: Record = found_or_404(Record, number)
     classes = alert_feedback.classes_of(record.bundle, record.label)
@@ -115,23 +105,22 @@ def feedback(number: int) -> Answer:
     if form.errors:
         return _page(record, form)
     if not form.judgement and not form.note:
-        flash(
-            "No feedback was given: choose right or wrong, or write a note.", "warning"
+        return see_other(
+            ".show",
+            "No feedback was given: choose right or wrong, or write a note.",
+            "warning",
+            number=number,
         )
-        return redirect(url_for(".show", number=number), code=303)
     if record.label == BENIGN and form.judgement == "wrong" and record.alert is None:
         form = replace(form, state="new")  # a missed attack is for the queue
     alert = alert_feedback.alert_of(record)
     if not alert_feedback.take(alert, form):
         return _page(found_or_404(Record, number), replace(form, is_stale=True))
-    flash(
-        "Thank you: the feedback is stored with the record, for the next training.",
-        "success",
-    )
-    return redirect(url_for(".show", number=number) + "#feedback", code=303)
+    thanks = "Thank you: the feedback is stored with the record, for the next training."
+    return see_other(".show", thanks, number=number, _anchor="feedback")
 
 
-def _page(record: Record, form: alert_feedback.FeedbackForm) -> Answer:
+def _page(record: Record, form: alert_feedback.FeedbackForm) -> Response:
     found = stored.of_row(record, record.view)
     page = render_template(
         "history/show.html",

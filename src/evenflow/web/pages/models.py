@@ -8,18 +8,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from flask import (
-    Blueprint,
-    Response,
-    abort,
-    flash,
-    redirect,
-    render_template,
-    request,
-    url_for,
-)
+from flask import Blueprint, Response, abort, render_template, request, url_for
 from jinja2 import UndefinedError
-from werkzeug.wrappers import Response as Answer
 
 from evenflow import toml
 from evenflow.errors import BundleError, DataError
@@ -27,6 +17,7 @@ from evenflow.judge.pages import report as render
 from evenflow.judge.tables import report as figures
 from evenflow.web.charts.reports import Picture, drawn
 from evenflow.web.frame import lists
+from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
 from evenflow.web.frame.permissions import audit, require
@@ -278,7 +269,7 @@ def _compared(
 
 @bp.post("/<name>/activate")
 @require("admin")
-def activate(name: str) -> Answer:
+def activate(name: str) -> Response:
     """Put a bundle to use, once it has been loaded whole."""
     _read(name)
     before = web.detectors.active_name()
@@ -288,9 +279,12 @@ def activate(name: str) -> Answer:
     except BundleError as error:
         path = str(web.home.bundles / name)
         reason = shown_name(str(error)).replace(path, name)
-        flash(f"{shown_name(name)} cannot be used: {reason}", "error")
-        return redirect(url_for("models.show", name=name), code=303)
+        return see_other(
+            "models.show",
+            f"{shown_name(name)} cannot be used: {reason}",
+            "error",
+            name=name,
+        )
     audit("bundle.activate", name, before=before)
     db.commit()
-    flash(f"{name} now scores new records.", "success")
-    return redirect(url_for("models.show", name=name), code=303)
+    return see_other("models.show", f"{name} now scores new records.", name=name)

@@ -14,20 +14,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from textwrap import shorten
 
-from flask import (
-    Blueprint,
-    make_response,
-    redirect,
-    render_template,
-    request,
-    url_for,
-)
+from flask import Blueprint, Response, make_response, render_template, request
 from flask_security import current_user
-from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError
 from evenflow.runtime.bundle import Bundle
 from evenflow.web.frame import lists, polling
+from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.errors import sentence
 from evenflow.web.frame.permissions import MAX_NUMBER, found_or_404, require
@@ -56,7 +49,7 @@ USUAL = "usual"
 
 @bp.get("/record")
 @require("viewer")
-def enter() -> Answer:
+def enter() -> Response:
     """Show the form, empty or filled with an example."""
     bundle = web.detectors.active()
     if bundle is None:
@@ -77,7 +70,7 @@ def enter() -> Answer:
 
 @bp.post("/record")
 @require("viewer")
-def score() -> Answer:
+def score() -> Response:
     """Score what was filled in or pasted, keep it, and show it at its own address."""
     bundle = web.detectors.active()
     if bundle is None:
@@ -101,7 +94,7 @@ def score() -> Answer:
         refused = replace(parsed, errors={"": sentence(error)})
         return _page(bundle, form, parsed.values, parsed=refused, line=line)
     number = _kept(bundle, parsed.record, view)
-    return redirect(url_for("history.show", number=number), code=303)
+    return see_other("history.show", number=number)
 
 
 def _view(bundle: Bundle, form: RecordForm, parsed: Parsed) -> VerdictView:
@@ -180,7 +173,7 @@ def _page(
     found: tuple[Example, ...] | None = None,
     chosen: Example | None = None,
     asked: str = "",
-) -> Answer:
+) -> Response:
     names = _names(form)
     errors = {} if parsed is None else dict(parsed.errors)
     listed = [(names.get(c, ""), form.label(c) if c else "", text)
@@ -222,14 +215,14 @@ def _page(
     return response
 
 
-def _no_model() -> Answer:
+def _no_model() -> Response:
     job = manage.first(web.db(), current_user)
     return make_response(render_template("record/no_model.html", job=job))
 
 
 @bp.get("/record/progress")
 @require("viewer")
-def progress() -> Answer:
+def progress() -> Response:
     """Answer how far the first training is, or that there is a model now."""
     is_ready = web.detectors.active() is not None
     job = None if is_ready else manage.first(web.db(), current_user)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import flash, make_response, redirect, render_template, request, url_for
+from flask import make_response, render_template, request
 
+from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.lists import whole
 from evenflow.web.frame.permissions import audit, require
@@ -36,8 +37,9 @@ def keep() -> Any:
     web.db.merge(Setting(name=retention.SETTING, value={"days": after}))
     audit("settings.retention", "retention", before=before, after=after)
     web.db.commit()
-    flash(f"History, alerts and uploads are now kept for {after:,} days", "success")
-    return redirect(url_for("admin.settings"), 303)
+    return see_other(
+        "admin.settings", f"History, alerts and uploads are now kept for {after:,} days"
+    )
 
 
 def _page(*, typed: str | None = None, error: str = "") -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from flask import (
+    Response,
     abort,
-    flash,
     jsonify,
     make_response,
-    redirect,
     render_template,
     request,
     url_for,
@@ -19,11 +18,11 @@ from pydantic_core import from_json
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError
 from evenflow.runtime.writers import inert
 from evenflow.web.frame import lists, polling
+from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
 from evenflow.web.frame.errors import sentence
@@ -54,7 +53,7 @@ def index() -> str:
 
 @bp.get("/list")
 @require("viewer")
-def listed() -> Answer:
+def listed() -> Response:
     """Answer the list alone, for the page that is open."""
     return polling.fresh("uploads/_list.html", _found())
 
@@ -106,7 +105,7 @@ def _set_limit(endpoint: str | None, _values: dict[str, Any] | None) -> None:
 
 @bp.post("")
 @require("viewer")
-def send() -> Answer:
+def send() -> Response:
     """Take a file that was sent by the plain form."""
     file = request.files.get("file")
     if file is None or not file.filename:
@@ -117,8 +116,11 @@ def send() -> Answer:
         return make_response(_index(sentence(error.description)), 413)
     except DataError as error:
         return make_response(_index(sentence(error)), 422)
-    flash(f"{job.title} was uploaded and will be scored shortly.", "success")
-    return redirect(url_for("uploads.show", job_id=job.id), code=303)
+    return see_other(
+        "uploads.show",
+        f"{job.title} was uploaded and will be scored shortly.",
+        job_id=job.id,
+    )
 
 
 @bp.post("/parts")
@@ -179,7 +181,7 @@ def discard(upload_id: str) -> Any:
 
 @bp.get("/example.csv")
 @require("viewer")
-def example() -> Answer:
+def example() -> Response:
     """Send a small file in the columns of the model in use: its examples of classes."""
     bundle = web.detectors.active()
     if bundle is None:
