@@ -1,4 +1,4 @@
-"""Detectors of novelty see benign rows alone, and rank as their library does."""
+"""Novelty detectors see benign rows alone, and rank as their library does."""
 
 from __future__ import annotations
 

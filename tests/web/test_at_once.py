@@ -103,7 +103,7 @@ def test_a_person_has_no_more_waiting_jobs_however_many_come_at_once(
 
 
 def test_a_person_has_no_more_keys_however_many_are_made_at_once(database, monkeypatch):
-    monkeypatch.setattr(api_keys, "MOST_TOKENS", 3)
+    monkeypatch.setattr(api_keys, "MAX_TOKENS", 3)
     monkeypatch.setattr(api_keys, "_check_scopes", lambda *_: None)
     owner, made = a_user(database), api_keys.secrets.token_urlsafe
     monkeypatch.setattr(api_keys.secrets, "token_urlsafe", slowly(made))
@@ -126,23 +126,23 @@ def test_a_person_begins_no_more_uploads_however_many_at_once(app, people, monke
     person = people("viewer")
     headers = {"X-CSRFToken": person.csrf()}
     make = browsers(app, person)
-    n = receive.MOST_UNFINISHED + 3
+    n = receive.MAX_UNFINISHED + 3
 
     def begin(_k):
         about = {"name": "x.csv", "size": 10}
         return make().post("/uploads/parts", json=about, headers=headers).status_code
 
     answers = at_once(begin, n)
-    assert sorted(answers) == [201] * receive.MOST_UNFINISHED + [422] * 3
+    assert sorted(answers) == [201] * receive.MAX_UNFINISHED + [422] * 3
     parts = list(app.extensions[KEY].home.uploads.glob("*.part"))
-    assert len(parts) == receive.MOST_UNFINISHED
+    assert len(parts) == receive.MAX_UNFINISHED
 
 
 @pytest.mark.databases
 def test_an_alert_has_no_more_notes_however_many_come_at_once(
     app, programs, monkeypatch
 ):
-    monkeypatch.setattr(feedback, "MOST_NOTES", 2)
+    monkeypatch.setattr(feedback, "MAX_NOTES", 2)
     program = programs("analyst")
     database = app.extensions[KEY].database
     with database.session() as session:

@@ -130,7 +130,7 @@ def worker(home: Path | None, config: Path | None, *, lane: str, **given: Any) -
         child = _worker(settings, lane)
         child_s = 25.0
         supervisor.Supervisor([child], voice().say, stop_s=child_s).run(
-            lambda: True, lambda: voice().say(f"Running jobs of lane {lane}")
+            lambda: True, lambda: voice().say(f"{child.name} is ready")
         )
     voice().say("Stopped.")
 

@@ -165,11 +165,12 @@ def reset(
     """
     with _people(home, config, given) as session:
         from evenflow.web.accounts import links, people
+        from evenflow.web.frame.permissions import audit
 
         person = people.find(session, email)
         if second_factor:
             people.reset_second_factor(session, person)
-        people.log(session, "user.reset_link", person.email)
+        audit("user.reset_link", person.email, session=session)
         session.flush()
         click.echo(links.reset_link(person))
 
@@ -208,11 +209,12 @@ def token(
     """Create an API key that acts for EMAIL, and print it once."""
     with _people(home, config, given) as session:
         from evenflow.web.accounts import api_keys, people
+        from evenflow.web.frame.permissions import audit
 
         person = people.find(session, email)
         scopes = scopes or ("score",)
         made = api_keys.make(session, person, name=name, scopes=scopes, days=days)
-        people.log(session, "token.add", person.email, name=name, scopes=[*scopes])
+        audit("token.add", person.email, name=name, scopes=[*scopes], session=session)
         session.flush()
         click.echo(made)
 

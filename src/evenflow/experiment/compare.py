@@ -132,7 +132,7 @@ def with_baselines(recipes: Sequence[Recipe]) -> list[Entry]:
 
     A model that balances is followed by the same model without balancing, its
     threshold set in the same way, or one could not tell what balancing brought. A
-    network, a system and a detector of novelty are followed by a forest and boosted
+    network, a system and a novelty detector are followed by a forest and boosted
     trees on the same rows.
     """
     entries = [Entry(recipe=recipe) for recipe in recipes]

@@ -133,7 +133,7 @@ def of_network(module: nn.Module, n_features: int) -> ModelProto:
 def of_scorer(module: nn.Module, n_features: int) -> Graph:
     """Return a network that answers ``(B, 1)`` as a graph up to ``score``.
 
-    It is the graph of a detector of novelty. Write a mean over the columns as a sum
+    It is the graph of a novelty detector. Write a mean over the columns as a sum
     and a division by a number of Python: a bundle holds no ``ReduceMean``.
     """
     graph = Graph()

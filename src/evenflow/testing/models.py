@@ -1,4 +1,4 @@
-"""Check models: networks, estimators, detectors of novelty and systems."""
+"""Check models: networks, estimators, novelty detectors and systems."""
 
 from __future__ import annotations
 
@@ -275,7 +275,7 @@ def _check_novelty(
     whole = task(X, y)
     alone = fit(replace(whole, fit=whole.fit.benign(), valid=whole.valid.benign()))
     who.promises(
-        "a detector of novelty is fitted on benign rows alone",
+        "a novelty detector is fitted on benign rows alone",
         np.array_equal(alone.log_proba(X), fitted.log_proba(X)),
         found="another model without the attacks",
         do="Use the rows that build is given, and task for seed and device alone",

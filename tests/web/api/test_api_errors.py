@@ -302,7 +302,7 @@ def test_a_request_without_memory_is_answered_with_503(programs, monkeypatch):
     def fail(*_words):
         raise MemoryError
 
-    monkeypatch.setattr("evenflow.web.api.batch._judged", fail)
+    monkeypatch.setattr("evenflow.web.api.batch._scored", fail)
     answer = programs("viewer", "score").ask(
         "POST", "/score/batch", data="a\n1\n", content_type="text/csv"
     )

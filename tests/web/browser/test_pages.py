@@ -83,7 +83,7 @@ DARK = (
 )  # fmt: skip
 """Pages that together hold every part there is, whose colours are looked at twice."""
 WIDTHS = (390, 1440)
-MOST_BYTES = 200_000
+MAX_BYTES = 200_000
 """Of a first visit to a page, less the drawing library."""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 ALL = {**PAGES, **MORE}
@@ -251,7 +251,7 @@ def test_a_page_is_sound(visit, instances, picture, name):
         assert found["beyond"] <= 0, f"{found['beyond']} pixels beyond {width}"
         assert found["h1"] == 1
         assert re.fullmatch(r"\S.* · evenflow", found["title"]), found["title"]
-        assert found["bytes"] < MOST_BYTES, f"{found['bytes']:,} bytes"
+        assert found["bytes"] < MAX_BYTES, f"{found['bytes']:,} bytes"
         assert not found["ids"], f"ids stand twice: {found['ids']}"
         assert not (wrong := violations(page)), "\n".join(wrong)
 

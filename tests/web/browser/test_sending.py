@@ -112,6 +112,6 @@ def test_who_was_logged_out_meanwhile_is_told_what_to_do(desk, a_file):
     page = desk()
     page.context.clear_cookies()
     send(page, a_file)
-    expect(page.get_by_role("alert")).to_contain_text("Reload the page and try again")
+    expect(page.get_by_role("alert")).to_contain_text("Reload the page and send")
     page.reload()
     expect(page.get_by_role("button", name="Log in")).to_be_visible()

@@ -15,7 +15,7 @@ from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader  # noqa: E402
 
 from evenflow.judge.charts import theme  # noqa: E402
 from evenflow.web.charts import library as charts_library  # noqa: E402
-from evenflow.web.frame import headers  # noqa: E402
+from evenflow.web.frame import compression, headers  # noqa: E402
 from evenflow.web.pages import vega  # noqa: E402
 
 PAGE = """
@@ -61,6 +61,7 @@ def test_the_library_is_named_after_the_versions_it_is_made_from(monkeypatch):
 def test_a_browser_gets_the_library_packed_and_may_keep_it():
     app = flask.Flask(__name__)
     app.register_blueprint(vega.bp)
+    compression.register(app)
     client = app.test_client()
     packed = client.get(
         f"/vega/{charts_library.name()}", headers={"Accept-Encoding": "gzip"}

@@ -87,8 +87,8 @@ def test_figures_are_taken_over_in_files_that_never_grow(settings, tmp_path):
 
 
 def test_names_without_end_are_counted_as_other(monkeypatch):
-    monkeypatch.setattr(counters, "MOST_SERIES", 3)
-    monkeypatch.setattr(counters, "MOST_VERDICTS", 3)
+    monkeypatch.setattr(counters, "MAX_SERIES", 3)
+    monkeypatch.setattr(counters, "MAX_VERDICTS", 3)
     found = counters.Counters()
     for number in range(50):
         found.count("page", "GET", number, 0.1)

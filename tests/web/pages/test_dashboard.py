@@ -8,6 +8,7 @@ import re
 import pytest
 
 from evenflow.web.frame.context import KEY
+from evenflow.web.jobs.kinds import KINDS
 from evenflow.web.store.tables import Job
 
 
@@ -130,6 +131,22 @@ def test_waiting_alerts_jobs_and_feedback_are_fresh(people, kept, app):
     )  # fmt: skip
     assert [e.text for e in row.iterfind("td[@class='n']")] == ["3", "3", "100 %"]
     assert "friday" not in people("viewer").get("/dashboard/work").text
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_a_job_of_each_kind_links_to_its_page(people, app, kind):
+    payload = {"dataset": "synthetic", "recipe": "synthetic/cnn-hybrid"}
+    with app.extensions[KEY].database.session() as session:
+        session.add(
+            Job(id="0" * 24, kind=kind.name, lane=kind.lane, title="the job",
+                payload=payload)
+        )  # fmt: skip
+    analyst = people("analyst")
+    (link,) = analyst.get("/dashboard/work").tree.iterfind(".//ul//a")
+    assert link.text == "the job"
+    page = analyst.get(link.get("href"))
+    assert page.status_code == 200
+    assert kind.name == "explore" or "the job" in page.text
 
 
 def test_sources_and_services_are_shown_where_rows_carry_them(people, kept):

@@ -62,7 +62,7 @@ def test_the_form_offers_every_plug_in_of_each_kind(analyst):
         offered = page[start : page.index("</select>", start)]
         for name in registry.names(kind):
             assert f'<option value="{name}"' in offered
-    for group in ("Networks and estimators", "Detectors of novelty", "Systems"):
+    for group in ("Networks and estimators", "Novelty detectors", "Systems"):
         assert f'<optgroup label="{group}">' in page
 
 

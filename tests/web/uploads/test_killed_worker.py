@@ -113,7 +113,7 @@ def test_kills_from_outside_never_fail_a_job(here, settings, desk, bundle, rows)
     # a lease of a minute: nobody waits for its end
     data = large(rows).write_csv().encode()
     job_id = desk.put(here, data, bundle=bundle.path.name)
-    for _ in range(queue.MOST_ATTEMPTS + 1):
+    for _ in range(queue.MAX_ATTEMPTS + 1):
         running = process(settings, slow_s=0.5)
         try:
             pid = f":{running.pid}:"

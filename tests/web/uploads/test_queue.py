@@ -129,7 +129,7 @@ def test_a_lease_is_renewed_with_the_progress_and_brings_the_wish_to_stop(databa
 
 def test_a_released_job_is_queued_and_the_try_does_not_count(database):
     job_id = put(database)
-    for _ in range(queue.MOST_ATTEMPTS + 2):
+    for _ in range(queue.MAX_ATTEMPTS + 2):
         job = take(database)
         assert job.attempts == 1
         with database.session() as session:
@@ -140,7 +140,7 @@ def test_a_released_job_is_queued_and_the_try_does_not_count(database):
 def test_a_training_that_kills_its_workers_is_told_of_no_file(database):
     with database.session() as session:
         job_id = queue.put(session, TRAIN, payload={}).id
-    for _ in range(queue.MOST_ATTEMPTS):
+    for _ in range(queue.MAX_ATTEMPTS):
         assert take(database, lane="train") is not None
         expire(database, job_id)
     assert take(database, lane="train") is None
@@ -150,7 +150,7 @@ def test_a_training_that_kills_its_workers_is_told_of_no_file(database):
 
 def test_a_job_that_kills_its_workers_fails_with_words(database):
     job_id = put(database)
-    for _ in range(queue.MOST_ATTEMPTS):
+    for _ in range(queue.MAX_ATTEMPTS):
         assert take(database) is not None
         expire(database, job_id)
     with database.session() as session:
@@ -238,7 +238,7 @@ def take_over(database, fault=None, lane="score"):
 
 def test_tries_whose_worker_was_ended_from_outside_do_not_count(database):
     job_id = put(database)
-    for _ in range(2 * queue.MOST_ATTEMPTS):
+    for _ in range(2 * queue.MAX_ATTEMPTS):
         assert take(database, name(gone_process())).id == job_id
         assert take_over(database) == 1
     assert (look(database, job_id).state, look(database, job_id).attempts) == (
@@ -249,7 +249,7 @@ def test_tries_whose_worker_was_ended_from_outside_do_not_count(database):
 
 def test_tries_whose_worker_was_at_fault_count(database):
     job_id = put(database)
-    for _ in range(queue.MOST_ATTEMPTS):
+    for _ in range(queue.MAX_ATTEMPTS):
         pid = gone_process()
         assert take(database, name(pid)).id == job_id
         assert take_over(database, fault=pid) == 1

@@ -11,7 +11,7 @@ import pytest
 
 from evenflow.errors import DataError
 from evenflow.runtime.stream import VERDICT_COLUMNS, score_file
-from evenflow.web.uploads.results import MOST_ROWS, Filter, Results, rejected
+from evenflow.web.uploads.results import MAX_ROWS, Filter, Results, rejected
 
 CLASSES = ("benign", "dos", "probe", "r2l", "u2r")
 
@@ -68,9 +68,9 @@ def test_pages_in_a_row_are_the_whole_in_order(small, kept, sort, descending):
     frame, results = small
     whole = expected(frame, kept, sort, descending)
     found = []
-    for start in range(0, len(whole) + MOST_ROWS, MOST_ROWS):
+    for start in range(0, len(whole) + MAX_ROWS, MAX_ROWS):
         page = results.page(
-            kept, sort=sort, descending=descending, start=start, n_rows=MOST_ROWS
+            kept, sort=sort, descending=descending, start=start, n_rows=MAX_ROWS
         )
         assert page.total == len(whole)
         found += [row["line"] for row in page.rows]
@@ -92,7 +92,7 @@ def test_a_page_before_the_first_and_after_the_last_is_no_error(small):
     for sort in ("line", "probability"):
         page = results.page(Filter(attacks_only=True), sort=sort, start=10**9)
         assert page.rows == []
-    assert len(results.page(Filter(), n_rows=10**9).rows) == MOST_ROWS
+    assert len(results.page(Filter(), n_rows=10**9).rows) == MAX_ROWS
 
 
 def test_a_row_is_found_by_its_line_and_has_its_own_names(small):

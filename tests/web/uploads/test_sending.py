@@ -15,7 +15,6 @@ import pytest
 
 from evenflow.web.frame.context import KEY
 from evenflow.web.uploads import receive
-from evenflow.web.uploads.errors import OffsetError
 from evenflow.web.uploads.job import SENT
 
 
@@ -62,7 +61,7 @@ def test_pieces_make_the_file_whatever_was_lost_on_the_way(desk, app, pieces, sa
     for offset in (0, 2 * third):
         wrong = pieces.put(begun, offset, sample[offset : offset + third])
         assert wrong.status_code == 409
-        assert wrong.json["offset"] == third
+        assert wrong.json["error"]["offset"] == third
     assert pieces.client.get(begun["url"]).json == {"offset": third}
     early = pieces.call("POST", begun["finish"])
     assert early.status_code == 422
@@ -153,9 +152,9 @@ def test_a_piece_that_came_first_wins_over_one_that_is_still_being_sent(
         if not pieces.client.get(begun["url"]).json["offset"]:
             assert pieces.put(begun, 0, sample[:100]).json == {"offset": 100}
 
-    with app.test_request_context(), pytest.raises(OffsetError) as caught:
+    with app.test_request_context(), pytest.raises(receive.OffsetError) as caught:
         receive.append(user, begun["id"], 0, Stream(sample, meanwhile))
-    assert caught.value.here == 100
+    assert caught.value.more == {"offset": 100}
     assert pieces.client.get(begun["url"]).json == {"offset": 100}
 
 
@@ -174,7 +173,7 @@ def test_a_locked_upload_is_answered_409_and_holds_no_thread(
         ):
             assert answer.status_code == 409
             assert "is being received" in answer.json["error"]["message"]
-            assert "offset" not in answer.json
+            assert "offset" not in answer.json["error"]
         assert time.monotonic() - start < 5
     assert pieces.put(begun, 0, sample).json == {"offset": len(sample)}
     assert pieces.call("POST", begun["finish"]).status_code == 200
@@ -325,9 +324,11 @@ def test_a_file_over_the_limit_is_413_and_leaves_nothing(
     for size in (30_000, 200_000):
         answer = desk.send(client, b"x" * size)
         assert answer.status_code == 413
+        assert "larger than 0 MiB, the maximum size. Split it" in answer.text
     assert left(small) == []
-    assert client.get("/uploads").status_code == 200
-    assert Pieces(client).begin(30_000).status_code == 413
+    page, begun = client.get("/uploads"), Pieces(client).begin(30_000)
+    assert begun.status_code == 413
+    assert f'data-too-large="{begun.json["error"]["message"]}."' in page.text
 
 
 def test_a_large_form_is_read_for_nobody_who_is_not_logged_in(

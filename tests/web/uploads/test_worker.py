@@ -224,7 +224,7 @@ def test_a_worker_that_ran_out_of_memory_leaves_for_a_new_process(
 
 def test_an_unknown_kind_of_job_fails_with_words(here):
     with here.database.session() as session:
-        odd = JobKind(name="../os", lane="score", module="../os")
+        odd = JobKind(name="../os", lane="score", module="../os", page="")
         job_id = queue.put(session, odd, payload={}).id
     worker.run_one(here, "score")
     assert "found a job of kind '../os', expected" in look(here, job_id).error

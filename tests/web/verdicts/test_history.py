@@ -172,7 +172,7 @@ def test_columns_of_strangers_spoil_no_download(people, kept, monkeypatch):
     kept(viewer, **{"=a": "one", "'=a": "two", "''=a": "three"})
     table = csv.DictReader(io.StringIO(analyst.get("/records/download").text))
     assert set(next(table).values()) >= {"one", "two", "three"}
-    monkeypatch.setattr(download, "MOST_COLUMNS", 60)
+    monkeypatch.setattr(download, "MAX_COLUMNS", 60)
     kept(viewer, **{f"mine{k}": k for k in range(100)})
     table = csv.DictReader(io.StringIO(analyst.get("/records/download").text))
     assert len(table.fieldnames) == 60
@@ -182,7 +182,7 @@ def test_columns_of_strangers_spoil_no_download(people, kept, monkeypatch):
 def test_a_download_too_large_for_memory_says_what_to_do(people, kept, monkeypatch):
     viewer = people("viewer")
     kept(viewer, "dos")
-    monkeypatch.setattr(download, "MOST_CHARACTERS", 100)
+    monkeypatch.setattr(download, "MAX_CHARACTERS", 100)
     for kind in ("csv", "json"):
         answer = viewer.get(f"/records/download?format={kind}")
         assert answer.status_code == 422
@@ -190,7 +190,7 @@ def test_a_download_too_large_for_memory_says_what_to_do(people, kept, monkeypat
 
 
 def test_a_download_follows_the_filters_and_its_limit(people, kept, monkeypatch):
-    monkeypatch.setattr(download, "MOST_DOWNLOADED", 2)
+    monkeypatch.setattr(download, "MAX_DOWNLOADED", 2)
     viewer = people("viewer")
     for label in ("dos", "probe", "probe", "probe"):
         kept(viewer, label)

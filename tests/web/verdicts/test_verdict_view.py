@@ -122,16 +122,8 @@ def test_the_classes_stand_likeliest_first(views: dict[str, VerdictView]) -> Non
         assert shares == sorted(shares, reverse=True)
         assert math.isclose(sum(shares), 1.0, rel_tol=1e-9)
         assert {share.label for share in view.classes} == set(NSL.classes)
-        assert view.label == label
+        assert view.verdict.label == label
         assert view.knowledge.label == label
-
-
-def test_known_or_unknown_is_not_shown_where_no_bundle_tells(
-    views: dict[str, VerdictView],
-) -> None:
-    for view in views.values():
-        assert view.kind is None
-        assert "kind" not in view.to_dict()
 
 
 def test_a_model_of_made_up_rows_says_so_first(views: dict[str, VerdictView]) -> None:
@@ -163,7 +155,9 @@ def test_the_explanation_is_the_runtimes(
             form.label(name) for name in expected.counterfactual
         ]
         assert all(p.label == form.label(p.column) for p in view.contributions)
-        assert math.isclose(view.probability, e.verdict.probability, rel_tol=1e-4)
+        assert math.isclose(
+            view.verdict.probability, e.verdict.probability, rel_tol=1e-4
+        )
 
 
 def test_contributions_are_told_in_words_with_units_the_strongest_first(
@@ -219,7 +213,7 @@ def test_without_normal_rows_the_verdict_stands_alone(bundle: Bundle) -> None:
     none = dataclasses.replace(bundle, reference=bundle.reference.take([]))
     example = examples(bundle, per_class=1)[1]
     view = explain_record(none, example.record)
-    assert view.label == example.verdict.label
+    assert view.verdict.label == example.verdict.label
     assert not view.is_explained
     assert "explanation" not in view.to_dict()
     assert any("cannot be explained" in note for note in view.notes)
@@ -276,9 +270,11 @@ def test_fast_and_explained_say_the_same(
         record = frame.row(i, named=True)
         verdict, full = bundle.decide_record(record), explain_record(bundle, record)
         fast = of_verdict(bundle.schema, verdict)
-        assert fast.label == full.label
+        assert fast.verdict.label == full.verdict.label
         assert fast.headline == full.headline
-        assert math.isclose(fast.probability, full.probability, rel_tol=1e-4)
+        assert math.isclose(
+            fast.verdict.probability, full.verdict.probability, rel_tol=1e-4
+        )
         assert not fast.is_explained
         assert fast.chart is None
 
@@ -292,7 +288,7 @@ def test_a_record_may_be_text_and_lack_values(bundle: Bundle) -> None:
     )
     gap = {**record, "count": None, "service": ""}
     view = explain_record(bundle, gap)
-    assert view.label == bundle.decide_record(gap).label
+    assert view.verdict.label == bundle.decide_record(gap).label
     missing = [p for p in view.contributions if p.column in ("count", "service")]
     assert all(p.value == "missing" for p in missing)
 

@@ -1,4 +1,4 @@
-"""Detectors of novelty: fitted on benign rows alone; one file each.
+"""Novelty detectors: fitted on benign rows alone; one file each.
 
 A file holds ``MODEL = Novelty(build, Config)``; its name is what a recipe writes under
 ``[model]``. A detector scores how unlike the benign rows a row is. It names no attack,
@@ -43,7 +43,7 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class Novelty:
-    """A plug-in of ``models``: how to fit a detector of novelty.
+    """A plug-in of ``models``: how to fit a novelty detector.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class Novelty:
 
 @dataclass(frozen=True, kw_only=True)
 class FittedNovelty:
-    """A detector of novelty as a model of two classes.
+    """A novelty detector as a model of two classes.
 
     The log odds of attack are ``z = (score - center) / scale``, with the median and the
     interquartile range over benign validation rows. They rise with the score, so rank,

@@ -1,4 +1,4 @@
-"""A classifier and a detector of novelty: a row that either calls an attack is one."""
+"""A classifier and a novelty detector: a row that either calls an attack is one."""
 
 from __future__ import annotations
 

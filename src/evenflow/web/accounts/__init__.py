@@ -171,10 +171,7 @@ MESSAGES = {
     ),
     "EMAIL_CONFIRMED": ("Your e-mail address was confirmed: log in", "success"),
     "EMAIL_NOT_PROVIDED": ("Type your e-mail address", "error"),
-    "INVALID_EMAIL_ADDRESS": (
-        "This is not a valid e-mail address; expected name@example.org",
-        "error",
-    ),
+    "INVALID_EMAIL_ADDRESS": (people.NOT_AN_EMAIL, "error"),
     "TWO_FACTOR_INVALID_TOKEN": (
         "This code is wrong or was already used. Wait for the next one, and check the "
         "clock of your phone",
@@ -187,10 +184,7 @@ MESSAGES = {
     ),
     "TWO_FACTOR_DISABLED": ("Your second factor was removed", "success"),
     "TWO_FACTOR_PERMISSION_DENIED": ("Log in first", "error"),
-    "INVALID_RECOVERY_CODE": (
-        "Invalid or already used recovery code",
-        "error",
-    ),
+    "INVALID_RECOVERY_CODE": ("Invalid or already used recovery code", "error"),
     "REAUTHENTICATION_SUCCESSFUL": ("Thank you; continue", "success"),
 }
 

@@ -10,13 +10,12 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import joinedload
 
 from evenflow.errors import DataError
-from evenflow.web.store.database import AnySession, serialize
+from evenflow.web.store.database import AnySession, n_changed, serialize
 from evenflow.web.store.tables import ROLES, ApiToken, User, now
 
 SCOPES = {
@@ -37,9 +36,9 @@ LENGTH = len(PREFIX) + 43
 """Characters of a key: 32 bytes in base64."""
 SHOWN = 9
 """First characters that are kept, by which a person tells keys apart."""
-MOST_DAYS = 730
-MOST_NAME = 80
-MOST_TOKENS = 50
+MAX_DAYS = 730
+MAX_NAME = 80
+MAX_TOKENS = 50
 """Keys of one person that are good at the same time."""
 
 
@@ -62,7 +61,7 @@ def make(
     scopes : sequence of str
         One or more of :data:`SCOPES`.
     days : int
-        How long it is good, up to :data:`MOST_DAYS`.
+        How long it is good, up to :data:`MAX_DAYS`.
 
     Raises
     ------
@@ -71,13 +70,13 @@ def make(
         of bounds, or there are too many keys.
     """
     name = name.replace("\0", "").strip()
-    if not 1 <= len(name) <= MOST_NAME:
+    if not 1 <= len(name) <= MAX_NAME:
         raise DataError(
-            f"found a name of {len(name)} characters, expected 1 to {MOST_NAME}. Name "
+            f"found a name of {len(name)} characters, expected 1 to {MAX_NAME}. Name "
             "the purpose of the key"
         )
-    if not 1 <= days <= MOST_DAYS:
-        raise DataError(f"found {days} days, expected 1 to {MOST_DAYS}")
+    if not 1 <= days <= MAX_DAYS:
+        raise DataError(f"found {days} days, expected 1 to {MAX_DAYS}")
     _check_scopes(scopes, user)
     serialize(session, "keys", user.id)
     good = (
@@ -86,9 +85,9 @@ def make(
         ApiToken.expires_at > now(),
     )
     n = session.scalar(select(func.count()).select_from(ApiToken).where(*good)) or 0
-    if n >= MOST_TOKENS:
+    if n >= MAX_TOKENS:
         raise DataError(
-            f"found {n} active keys, expected fewer than {MOST_TOKENS}. Revoke those "
+            f"found {n} active keys, expected fewer than {MAX_TOKENS}. Revoke those "
             "that are not needed"
         )
     plain = PREFIX + secrets.token_urlsafe(32)
@@ -120,16 +119,9 @@ def revoke(session: AnySession, user_id: int, number: int) -> bool:
     Each web process may still take it for :data:`~evenflow.web.accounts.bearer.FRESH_S`
     seconds.
     """
-    done: Any = session.execute(
-        update(ApiToken)
-        .where(
-            ApiToken.id == number,
-            ApiToken.user_id == user_id,
-            ApiToken.revoked_at.is_(None),
-        )
-        .values(revoked_at=now())
-    )
-    return bool(done.rowcount)
+    mine = (ApiToken.id == number, ApiToken.user_id == user_id)
+    revoked = update(ApiToken).where(*mine, ApiToken.revoked_at.is_(None))
+    return n_changed(session, revoked.values(revoked_at=now())) == 1
 
 
 def find(session: AnySession, plain: str) -> ApiToken | None:

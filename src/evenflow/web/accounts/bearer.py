@@ -25,7 +25,7 @@ FRESH_S = 2.0
 """Seconds for which a process believes what it has looked up of a key."""
 USED_S = 60.0
 """Seconds between two notes of when a key was used."""
-MOST_KNOWN = 10_000
+MAX_KNOWN = 10_000
 KEY = "evenflow.bearer"
 
 
@@ -98,7 +98,7 @@ def _known(plain: str) -> Caller:
     )
     web.db.commit()  # no transaction stays open while the body arrives
     _note_use(token)
-    if len(known) >= MOST_KNOWN:
+    if len(known) >= MAX_KNOWN:
         known.clear()
     known[key] = (at, found)
     return found

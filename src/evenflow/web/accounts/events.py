@@ -10,8 +10,9 @@ from flask_login import user_logged_out  # type: ignore[import-untyped]
 from flask_security import signals
 from flask_security.utils import send_mail
 
-from evenflow.web.accounts import people, sessions, throttle
+from evenflow.web.accounts import sessions, throttle
 from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import audit
 from evenflow.web.store.tables import User, now
 
 
@@ -48,25 +49,25 @@ def _log_in(user: User, authn_via: list[str] | None = None, **_: Any) -> None:
     if authn_via == ["change"]:
         return
     user.last_login_at = now()
-    people.log(web.db, "login", user=user, via=", ".join(authn_via or ["code"]))
+    audit("login", user=user, via=", ".join(authn_via or ["code"]))
     web.db.commit()
 
 
 def _log_out(user: User, **_: Any) -> None:
-    people.log(web.db, "logout", user=user)
+    audit("logout", user=user)
     web.db.commit()
 
 
 def _failed(user: User, auth_type: str, tfa: bool = False, **_: Any) -> None:
     # the log-in form writes its own line, for addresses without an account too
     if tfa or request.endpoint != "security.login":
-        people.log(web.db, f"{auth_type}.failed", user.email, user=user)
+        audit(f"{auth_type}.failed", user.email, user=user)
         web.db.commit()
 
 
 def _password_changed(user: User, **_: Any) -> None:
     sessions.end_others(web.db, user)
-    people.log(web.db, "password.change", user=user)
+    audit("password.change", user=user)
 
 
 def _password_reset(user: User, **_: Any) -> None:
@@ -75,17 +76,17 @@ def _password_reset(user: User, **_: Any) -> None:
         user.confirmed_at = now()  # the link came to the address, or from an admin
     for kind, part in (("login-account", user.email), ("code", user.id)):
         throttle.clear(web.db, throttle.key(kind, part))
-    people.log(web.db, "password.reset", user=user)
+    audit("password.reset", user=user)
 
 
 def _reset_asked(user: User, **_: Any) -> None:
-    people.log(web.db, "password.reset_asked", user.email)
+    audit("password.reset_asked", user.email)
     web.db.commit()
 
 
 def _email_changed(user: User, old_email: str, **_: Any) -> None:
     sessions.end_others(web.db, user)
-    people.log(web.db, "email.change", user=user, before=old_email)
+    audit("email.change", user=user, before=old_email)
     send_mail(
         "Your e-mail address was changed",
         old_email,
@@ -96,12 +97,12 @@ def _email_changed(user: User, old_email: str, **_: Any) -> None:
 
 
 def _confirmed(user: User, **_: Any) -> None:
-    people.log(web.db, "email.confirm", user=user)
+    audit("email.confirm", user=user)
 
 
 def _second_factor_on(user: User, **_: Any) -> None:
     sessions.end_others(web.db, user)
-    people.log(web.db, "second_factor.on", user=user)
+    audit("second_factor.on", user=user)
     send_mail(
         "Your second factor was set up",
         user.email,
@@ -113,7 +114,7 @@ def _second_factor_on(user: User, **_: Any) -> None:
 
 def _second_factor_off(user: User, **_: Any) -> None:
     user.mf_recovery_codes = None
-    people.log(web.db, "second_factor.off", user=user)
+    audit("second_factor.off", user=user)
     send_mail(
         "Your second factor was removed",
         user.email,

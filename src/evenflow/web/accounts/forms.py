@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from flask import g
 from flask_security import (
@@ -22,6 +22,7 @@ from evenflow.errors import DataError
 from evenflow.web.accounts import attempts, people, sessions
 from evenflow.web.accounts.throttle import key
 from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import audit
 from evenflow.web.store.tables import User
 
 EMAIL = "E-mail address"
@@ -35,7 +36,37 @@ UNCONFIRMED = (
 )
 
 
-class LogIn(LoginForm):
+class Labelled:
+    """A form of Flask-Security whose fields have labels of ours."""
+
+    labels: ClassVar[dict[str, str]] = {"email": EMAIL}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, text in self.labels.items():
+            self[name].label.text = text  # type: ignore[index]
+
+
+class Guessed(Labelled):
+    """A form with a secret, guessed at no more often than the throttle allows."""
+
+    def tries(self) -> tuple[str, ...]:
+        """Return the throttle's keys of the secret."""
+        raise NotImplementedError
+
+    def validate(self, **kwargs: Any) -> bool:
+        """Return whether the secret is right."""
+        tries = self.tries()
+        if not attempts.allow(*tries):
+            self.form_errors = [attempts.words()]
+            return False
+        if not super().validate(**kwargs):  # type: ignore[misc]
+            return False
+        attempts.was_right(*tries)
+        return True
+
+
+class LogIn(Labelled, LoginForm):
     """The log-in form."""
 
     remember = None
@@ -44,7 +75,6 @@ class LogIn(LoginForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.password.description = ""
-        self.email.label.text = EMAIL
 
     def validate(self, **kwargs: Any) -> bool:
         """Return whether this person may come in."""
@@ -67,7 +97,7 @@ class LogIn(LoginForm):
             self.kept = {"": [UNCONFIRMED]}
         else:
             self.kept = {"": [WRONG]}
-        people.log(web.db, "login.failed", email, user=self.user)
+        audit("login.failed", email, user=self.user)
         web.db.commit()
         return False
 
@@ -81,30 +111,21 @@ class LogIn(LoginForm):
                 field.errors = self.kept[field.name]
 
 
-class Verify(VerifyForm):
+class Verify(Guessed, VerifyForm):
     """The password again, before something of weight."""
 
-    def validate(self, **kwargs: Any) -> bool:
-        """Return whether it is the password."""
-        tries = key("password", self.user.id)
-        if not attempts.allow(tries):
-            self.form_errors = [attempts.words()]
-            return False
-        if not super().validate(**kwargs):
-            return False
-        attempts.was_right(tries)
-        return True
+    labels: ClassVar[dict[str, str]] = {}
+
+    def tries(self) -> tuple[str, ...]:
+        """Return the throttle's key of the password."""
+        return (key("password", self.user.id),)
 
 
-class ChangePassword(ChangePasswordForm):
+class ChangePassword(Labelled, ChangePasswordForm):
     """The old password and a new one; typed once, it can be shown."""
 
     new_password_confirm = None
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.password.label.text = "Current password"
-        self.new_password.label.text = "New password"
+    labels: ClassVar = {"password": "Current password", "new_password": "New password"}
 
     def validate(self, **kwargs: Any) -> bool:
         """Return whether the password is changed."""
@@ -118,14 +139,11 @@ class ChangePassword(ChangePasswordForm):
         return is_valid
 
 
-class SetPassword(ResetPasswordForm):
+class SetPassword(Labelled, ResetPasswordForm):
     """A new password, by a link; typed once, it can be shown."""
 
     password_confirm = None
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.password.label.text = "New password"
+    labels: ClassVar = {"password": "New password"}
 
     def validate(self, **kwargs: Any) -> bool:
         """Return whether the password is set: of requests at once for one only."""
@@ -138,12 +156,8 @@ class SetPassword(ResetPasswordForm):
         return is_first
 
 
-class ForgotPassword(ForgotPasswordForm):
+class ForgotPassword(Labelled, ForgotPasswordForm):
     """An address that a link is sent to, if it has an account."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.email.label.text = EMAIL
 
     def validate(self, **kwargs: Any) -> bool:
         """Return whether a link is sent."""
@@ -155,24 +169,18 @@ class ForgotPassword(ForgotPasswordForm):
         return True
 
 
-class SendConfirmation(SendConfirmationForm):
+class SendConfirmation(Labelled, SendConfirmationForm):
     """An address that another link to confirm it is sent to."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.email.label.text = EMAIL
 
     def validate(self, **kwargs: Any) -> bool:
         """Return whether a link is sent."""
         return _may_send(self) and bool(super().validate(**kwargs))
 
 
-class ChangeEmail(ChangeEmailForm):
+class ChangeEmail(Labelled, ChangeEmailForm):
     """Another address, which is sent a link."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.email.label.text = "New e-mail address"
+    labels: ClassVar = {"email": "New e-mail address"}
 
     def validate(self, **kwargs: Any) -> bool:
         """Return whether a link is sent."""
@@ -186,9 +194,7 @@ def _may_send(form: Any) -> bool:
     try:
         email = people.normal_email(str(form.email.data or ""))
     except DataError:
-        form.form_errors = [
-            "This is not a valid e-mail address; expected name@example.org"
-        ]
+        form.form_errors = [people.NOT_AN_EMAIL]
         return False
     keys = (key("reset", email), key("reset-address", attempts.here()))
     if not attempts.allow(*keys):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import delete, or_, select, update
 
 from evenflow.errors import DataError
 from evenflow.web.accounts import people
-from evenflow.web.store.database import AnySession
+from evenflow.web.frame.permissions import audit
+from evenflow.web.store.database import AnySession, n_changed
 from evenflow.web.store.tables import ROLES, Invitation, now
 
 DAYS = (1, 3, 7, 30)
@@ -48,7 +48,9 @@ def make(
     )
     session.add(invitation)
     session.flush()
-    people.log(session, "invitation.make", address or "anybody", role=role, days=days)
+    audit(
+        "invitation.make", address or "anybody", role=role, days=days, session=session
+    )
     return invitation, token
 
 
@@ -66,7 +68,7 @@ def find(session: AnySession, token: str) -> Invitation | None:
 def use(session: AnySession, invitation: Invitation) -> bool:
     """Use an invitation up; False if somebody was first. The caller commits."""
     at = now()
-    used: Any = session.execute(
+    used = (
         update(Invitation)
         .where(
             Invitation.id == invitation.id,
@@ -76,20 +78,19 @@ def use(session: AnySession, invitation: Invitation) -> bool:
         .values(used_at=at)
         .execution_options(synchronize_session=False)
     )
-    return int(used.rowcount) == 1
+    return n_changed(session, used) == 1
 
 
 def revoke(session: AnySession, id: int) -> bool:  # noqa: A002
     """Make a link worthless; False if it was used or is not there."""
     found = session.get(Invitation, id)
-    gone: Any = session.execute(
-        delete(Invitation)
-        .where(Invitation.id == id, Invitation.used_at.is_(None))
-        .execution_options(synchronize_session=False)
-    )
-    if gone.rowcount != 1 or found is None:
+    unused = delete(Invitation).where(Invitation.id == id, Invitation.used_at.is_(None))
+    unused = unused.execution_options(synchronize_session=False)
+    if n_changed(session, unused) != 1 or found is None:
         return False
-    people.log(session, "invitation.revoke", found.email or "anybody", role=found.role)
+    audit(
+        "invitation.revoke", found.email or "anybody", role=found.role, session=session
+    )
     return True
 
 

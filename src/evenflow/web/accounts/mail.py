@@ -103,9 +103,7 @@ class PostUtil(MailUtil):
         try:
             return people.normal_email(email)
         except DataError as error:
-            raise EmailValidateException(
-                "This is not a valid e-mail address; expected name@example.org"
-            ) from error
+            raise EmailValidateException(people.NOT_AN_EMAIL) from error
 
     validate = normalize
 

@@ -16,7 +16,7 @@ from typing import Any
 from flask_security import PasswordUtil
 
 SHORTEST, LONGEST = 12, 128
-MOST_EMAIL = 254
+MAX_EMAIL = 254
 """Characters of an address that are looked for in a password; each word of it costs."""
 LEFT = 5
 """Characters that must be left of a password without what everybody tries."""
@@ -95,7 +95,7 @@ def what_is_left(password: str, *, email: str = "") -> str:
     ''
     """
     text = password.casefold()
-    address = email[:MOST_EMAIL].casefold()
+    address = email[:MAX_EMAIL].casefold()
     own = [part for part in re.split(r"[^a-z0-9]+", address) if len(part) > 2]
     words = sorted({*own, *CONTEXT, *_common()}, key=lambda word: -len(word))
     found = re.compile("|".join(map(re.escape, words)))

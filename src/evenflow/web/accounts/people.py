@@ -10,8 +10,7 @@ import uuid
 from typing import Any
 
 import email_validator
-from flask import has_request_context, request
-from flask_security import current_user, hash_password
+from flask_security import hash_password
 from sqlalchemy import delete as delete_rows
 from sqlalchemy import exists, select, update
 from sqlalchemy.exc import IntegrityError
@@ -20,11 +19,16 @@ from sqlalchemy.orm import aliased
 from evenflow.errors import DataError
 from evenflow.registry import nearest
 from evenflow.web.accounts import passwords, sessions
-from evenflow.web.store.database import AnySession, upsert
-from evenflow.web.store.tables import ROLES, Audit, Invitation, User, now
+from evenflow.web.frame.permissions import audit
+from evenflow.web.store.database import AnySession, n_changed, upsert
+from evenflow.web.store.tables import ROLES, Invitation, User, now
 
-MOST_EMAIL = 254
+MAX_EMAIL = 254
 """Maximum characters of an e-mail address (RFC 5321, erratum 1690)."""
+
+
+NOT_AN_EMAIL = "This is not a valid e-mail address; expected name@example.org"
+"""What a form says of a wrong address."""
 
 
 def normal_email(text: str) -> str:
@@ -33,13 +37,13 @@ def normal_email(text: str) -> str:
     Raises
     ------
     DataError
-        It is not an e-mail address, or longer than :data:`MOST_EMAIL` characters.
+        It is not an e-mail address, or longer than :data:`MAX_EMAIL` characters.
     """
     text = text.strip()
-    if len(text) > MOST_EMAIL:  # first: normalization takes quadratic time
+    if len(text) > MAX_EMAIL:  # first: normalization takes quadratic time
         raise DataError(
             f"{text[:40]!r}... has {len(text):,} characters, expected an e-mail "
-            f"address of at most {MOST_EMAIL}. Use a shorter one"
+            f"address of at most {MAX_EMAIL}. Use a shorter one"
         )
     try:
         # names of an inner network (name@host.lan) are fine; nothing is looked up
@@ -52,10 +56,10 @@ def normal_email(text: str) -> str:
             "name@example.org"
         ) from None
     normal: str = found.normalized.lower()
-    if len(normal) > MOST_EMAIL:  # lower case may be longer
+    if len(normal) > MAX_EMAIL:  # lower case may be longer
         raise DataError(
             f"{text[:40]!r}... has {len(normal):,} characters in lower case, expected "
-            f"at most {MOST_EMAIL}. Use a shorter e-mail address"
+            f"at most {MAX_EMAIL}. Use a shorter e-mail address"
         )
     return normal
 
@@ -120,7 +124,7 @@ def add(
             f"there is an account for {address} already; use another address, or "
             "change that account"
         )
-    log(session, "user.add", address, role=role, how=how or "by hand")
+    audit("user.add", address, role=role, how=how or "by hand", session=session)
     return user
 
 
@@ -138,7 +142,7 @@ def set_role(session: AnySession, user: User, role: str) -> None:
         return
     _change(session, user, is_leaving=role != "admin", role=role)
     _end_invitations(session, user)
-    log(session, "user.role", user.email, before=before, after=role)
+    audit("user.role", user.email, before=before, after=role, session=session)
 
 
 def set_email(session: AnySession, user: User, email: str) -> None:
@@ -160,7 +164,7 @@ def set_email(session: AnySession, user: User, email: str) -> None:
             f"there is an account for {address} already; use another address"
         ) from None
     sessions.end_everywhere(session, user)
-    log(session, "user.email", address, before=before)
+    audit("user.email", address, before=before, session=session)
 
 
 def disable(session: AnySession, user: User) -> None:
@@ -176,7 +180,7 @@ def disable(session: AnySession, user: User) -> None:
     _change(session, user, is_leaving=True, active=False)
     _end_invitations(session, user)
     sessions.end_everywhere(session, user)
-    log(session, "user.disable", user.email)
+    audit("user.disable", user.email, session=session)
 
 
 def enable(session: AnySession, user: User) -> None:
@@ -184,7 +188,7 @@ def enable(session: AnySession, user: User) -> None:
     if user.active:
         return
     user.active = True
-    log(session, "user.enable", user.email)
+    audit("user.enable", user.email, session=session)
 
 
 def delete(session: AnySession, user: User) -> None:
@@ -197,7 +201,7 @@ def delete(session: AnySession, user: User) -> None:
     """
     _change(session, user, is_leaving=True, active=False)
     _end_invitations(session, user)
-    log(session, "user.delete", user.email, role=user.role)
+    audit("user.delete", user.email, role=user.role, session=session)
     session.flush()
     session.expunge(user)
     session.execute(delete_rows(User).where(User.id == user.id))
@@ -206,7 +210,7 @@ def delete(session: AnySession, user: User) -> None:
 def end_sessions(session: AnySession, user: User) -> int:
     """Log a person out everywhere; return how many sessions ended."""
     n = sessions.end_everywhere(session, user)
-    log(session, "user.log_out_everywhere", user.email, sessions=n)
+    audit("user.log_out_everywhere", user.email, sessions=n, session=session)
     return n
 
 
@@ -215,35 +219,12 @@ def reset_second_factor(session: AnySession, user: User) -> None:
     user.tf_primary_method = user.tf_totp_secret = None
     user.mf_recovery_codes = None
     sessions.end_everywhere(session, user)
-    log(session, "user.second_factor_reset", user.email)
+    audit("user.second_factor_reset", user.email, session=session)
 
 
 def is_empty(session: AnySession) -> bool:
     """Return whether there is no account at all."""
     return not session.scalar(select(exists(select(User.id))))
-
-
-def log(
-    session: AnySession,
-    action: str,
-    object: str = "",  # noqa: A002
-    *,
-    user: Any = None,
-    **detail: Any,
-) -> None:
-    """Write an action down, also when it is done by a command."""
-    is_web = has_request_context()
-    actor = user if user is not None else (current_user if is_web else None)
-    session.add(
-        Audit(
-            user_id=getattr(actor, "id", None),
-            actor=getattr(actor, "email", "") or ("" if is_web else "command line"),
-            action=action,
-            object=object[:200],
-            detail=detail,
-            address=(request.remote_addr or "")[:64] if is_web else "",
-        )
-    )
 
 
 def _check_role(role: str) -> None:
@@ -274,10 +255,8 @@ def _change(
                 )
             )
         )
-    changed: Any = session.execute(
-        query.values(**values).execution_options(synchronize_session=False)
-    )
-    if changed.rowcount != 1:
+    query = query.values(**values).execution_options(synchronize_session=False)
+    if n_changed(session, query) != 1:
         raise DataError(
             f"{user.email} is the last active admin; make another person an admin first"
         )
@@ -286,10 +265,7 @@ def _change(
 
 def _end_invitations(session: AnySession, user: User) -> None:
     """Make links worthless by which somebody who left could come in again."""
-    gone: Any = session.execute(
-        delete_rows(Invitation)
-        .where(Invitation.made_by == user.id, Invitation.used_at.is_(None))
-        .execution_options(synchronize_session=False)
-    )
-    if gone.rowcount:
-        log(session, "invitation.revoke", user.email, links=int(gone.rowcount))
+    unused = (Invitation.made_by == user.id, Invitation.used_at.is_(None))
+    gone = delete_rows(Invitation).where(*unused)
+    if n := n_changed(session, gone.execution_options(synchronize_session=False)):
+        audit("invitation.revoke", user.email, links=n, session=session)

@@ -1,9 +1,11 @@
-"""Where a person goes next: own pages only, whatever a link says."""
+"""Where a person goes next: to log in, to the password again, to own pages only."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from flask import abort, current_app, redirect, request, url_for
@@ -13,6 +15,7 @@ from werkzeug.datastructures import ImmutableMultiDict
 
 from evenflow.web.frame import errors
 
+View = TypeVar("View", bound=Callable[..., Any])
 OWN = re.compile(r"/(?:[A-Za-z0-9_?#.~%-][^\\\x00-\x20\x7f]*)?")
 
 
@@ -42,7 +45,7 @@ def only_own() -> None:
 
 def to_log_in(*_: Any, **__: Any) -> Any:
     """Send a person to the log-in page and back here after; a program gets 401."""
-    if errors.is_api():
+    if errors.is_program():
         return errors.answer(401)
     return redirect(url_for("security.login", **_back()))
 
@@ -60,6 +63,19 @@ def is_recent() -> bool:
         config["SECURITY_FRESHNESS_GRACE_PERIOD"],
         "session",
     )
+
+
+def recent(view: View) -> View:
+    """Let only people in who gave their password within the last minutes.
+
+    Stands under :func:`evenflow.web.frame.permissions.require`.
+    """
+
+    @wraps(view)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return view(*args, **kwargs) if is_recent() else to_verify()
+
+    return wrapper  # type: ignore[return-value]
 
 
 def _back() -> dict[str, Any]:

@@ -6,7 +6,7 @@ import base64
 import hmac
 import io
 import secrets
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Flask, current_app
 from flask_security import (
@@ -22,6 +22,7 @@ from wtforms import StringField
 
 from evenflow.web.accounts import attempts, throttle
 from evenflow.web.accounts import secrets as account_secrets
+from evenflow.web.accounts.forms import Guessed
 from evenflow.web.frame.context import web
 
 N_CODES = 10
@@ -127,37 +128,24 @@ class RescueForm(TwoFactorRescueForm):
     help_setup = _Choice()
 
 
-class _Counted:
-    """A form with a code that is guessed at no more often than the throttle allows."""
+class _Code(Guessed):
+    """A form with a code."""
 
-    label = ""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.code.label.text = self.label  # type: ignore[attr-defined]
-
-    def validate(self, **kwargs: Any) -> bool:
-        """Return whether it is the right code."""
-        tries = attempts.code_keys(self.user)  # type: ignore[attr-defined]
-        if not attempts.allow(*tries):
-            self.form_errors = [attempts.words()]
-            return False
-        if not super().validate(**kwargs):  # type: ignore[misc]
-            return False
-        attempts.was_right(*tries)
-        return True
+    def tries(self) -> tuple[str, ...]:
+        """Return the throttle's keys of the codes of a person."""
+        return attempts.code_keys(self.user)  # type: ignore[attr-defined]
 
 
-class CodeForm(_Counted, TwoFactorVerifyCodeForm):
+class CodeForm(_Code, TwoFactorVerifyCodeForm):
     """A code of the app: when logging in, or to set the app up."""
 
-    label = "Code"
+    labels: ClassVar = {"code": "Code"}
 
 
-class RecoveryForm(_Counted, MfRecoveryForm):
+class RecoveryForm(_Code, MfRecoveryForm):
     """A recovery code instead of one of the app."""
 
-    label = "Recovery code"
+    labels: ClassVar = {"code": "Recovery code"}
 
 
 def _new_code() -> str:

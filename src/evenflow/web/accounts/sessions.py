@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 import uuid
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +17,7 @@ from flask_login import user_logged_in, user_logged_out  # type: ignore[import-u
 from sqlalchemy import delete, select, update
 
 from evenflow.web.frame.context import web
-from evenflow.web.store.database import AnySession
+from evenflow.web.store.database import AnySession, n_changed
 from evenflow.web.store.tables import User, WebSession, now
 
 KEY = "sid"
@@ -37,18 +36,6 @@ WITHOUT = {"static", "vega.library"}
 """Endpoints that ask for no person, so that none is looked up."""
 WATCHED = {"/healthz", "/readyz", "/metrics"}
 """Addresses that machines ask, the same."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Shown:
-    """A session as its owner sees it."""
-
-    id: int
-    address: str
-    browser: str
-    created_at: datetime
-    seen_at: datetime
-    is_this: bool
 
 
 def register(app: Flask) -> None:
@@ -99,10 +86,7 @@ def load(uniquifier: str) -> User | None:
 def end(session: AnySession, user_id: int, id: int | None = None) -> int:  # noqa: A002
     """End one session of a person, or all; return how many. The caller commits."""
     query = delete(WebSession).where(WebSession.user_id == user_id)
-    gone: Any = session.execute(
-        query if id is None else query.where(WebSession.id == id)
-    )
-    return int(gone.rowcount)
+    return n_changed(session, query if id is None else query.where(WebSession.id == id))
 
 
 def end_everywhere(session: AnySession, user: User) -> int:
@@ -116,23 +100,19 @@ def use_links(session: AnySession, user: User) -> bool:
 
     One statement: of requests with the same link at the same moment one is the first.
     """
-    used: Any = session.execute(
+    used = (
         update(User)
         .where(User.id == user.id, User.fs_uniquifier == user.fs_uniquifier)
         .values(fs_uniquifier=uuid.uuid4().hex)
         .execution_options(synchronize_session=False)
     )
-    return int(used.rowcount) == 1
+    return n_changed(session, used) == 1
 
 
 def end_others(session: AnySession, user: User) -> int:
     """End all sessions of a person but the one of this request."""
-    gone: Any = session.execute(
-        delete(WebSession).where(
-            WebSession.user_id == user.id, WebSession.id != current_id()
-        )
-    )
-    return int(gone.rowcount)
+    others = (WebSession.user_id == user.id, WebSession.id != current_id())
+    return n_changed(session, delete(WebSession).where(*others))
 
 
 def current_id() -> int:
@@ -140,24 +120,11 @@ def current_id() -> int:
     return int(g.get("web_session_id", 0))
 
 
-def of(user: User) -> list[Shown]:
+def of(user: User) -> list[WebSession]:
     """Return a person's sessions, the last used first."""
-    rows = web.db.scalars(
-        select(WebSession)
-        .where(WebSession.user_id == user.id)
-        .order_by(WebSession.seen_at.desc(), WebSession.id.desc())
-    )
-    return [
-        Shown(
-            id=row.id,
-            address=row.address or "unknown",
-            browser=browser(row.agent),
-            created_at=row.created_at,
-            seen_at=row.seen_at,
-            is_this=row.id == current_id(),
-        )
-        for row in rows
-    ]
+    mine = select(WebSession).where(WebSession.user_id == user.id)
+    last = mine.order_by(WebSession.seen_at.desc(), WebSession.id.desc())
+    return list(web.db.scalars(last))
 
 
 def browser(agent: str) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import polars as pl
-from sqlalchemy import CursorResult, Select, update
+from sqlalchemy import Select, update
 from sqlalchemy.orm import Session
 
 from evenflow.conform import conform, fold
@@ -20,6 +20,7 @@ from evenflow.errors import DataError
 from evenflow.runtime.writers import OutputFormat, writer
 from evenflow.schema import Schema
 from evenflow.web.frame.permissions import audit
+from evenflow.web.store.database import n_changed
 from evenflow.web.store.tables import ALERT_STATES, JUDGEMENTS, Alert, User, now
 
 LABEL = "label"
@@ -50,8 +51,8 @@ def change_alert(
     state : {'new', 'open', 'closed'}, optional
         Left as it is without.
     judgement : {'right', 'wrong', ''}, optional
-        Whether the model's verdict is right; ``''`` takes a judgement back. Left as
-        it is without.
+        Whether the model's verdict is right; ``''`` removes the feedback. Left as it
+        is without.
     true_label : str, optional
         Class it really is, with ``wrong``; None where nobody knows. With ``right`` it
         is the model's class.
@@ -66,7 +67,7 @@ def change_alert(
     Stale
         Another change came first.
     DataError
-        The state or the judgement is unknown.
+        The state or the feedback is unknown.
     """
     values: dict[str, Any] = {}
     if state is not None:
@@ -77,13 +78,13 @@ def change_alert(
         values |= {"judged_by": user.id, "judged_at": now()}
     elif judgement is not None:
         values |= dict.fromkeys(("judgement", "true_label", "judged_by", "judged_at"))
-    done = session.execute(
+    changed = (
         update(Alert)
         .where(Alert.id == alert.id, Alert.version == version)
         .values(version=Alert.version + 1, **values)
         .execution_options(synchronize_session=False)
     )
-    if cast("CursorResult[Any]", done).rowcount != 1:
+    if n_changed(session, changed) != 1:
         raise Stale(f"alert {alert.id} is no longer of version {version}")
     session.refresh(alert)
     told = {k: values[k] for k in ("state", "judgement", "true_label") if k in values}
@@ -103,7 +104,7 @@ def export(
     sink: Path | BinaryIO,
     format: OutputFormat,  # noqa: A002
 ) -> int:
-    """Write judged alerts as labelled rows to train on; return how many.
+    """Write alerts with feedback as labelled rows to train on; return how many.
 
     Parameters
     ----------

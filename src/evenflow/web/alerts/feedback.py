@@ -1,6 +1,6 @@
 """Feedback on a verdict: right or wrong, the true class, the state, a note.
 
-Records judged normal have no alert until somebody says something of them: a missed
+Benign records have no alert until somebody gives feedback on them: a missed
 attack is worth as much to the next training as a false alarm.
 """
 
@@ -17,6 +17,7 @@ from evenflow.errors import BundleError, DataError
 from evenflow.schema import BENIGN
 from evenflow.web.alerts import change
 from evenflow.web.frame.context import web
+from evenflow.web.frame.lists import whole
 from evenflow.web.store.database import serialize, upsert
 from evenflow.web.store.tables import (
     ALERT_STATES,
@@ -26,9 +27,9 @@ from evenflow.web.store.tables import (
     Record,
 )
 
-MOST_NOTE = 4_000
+MAX_NOTE = 4_000
 """Characters of a note."""
-MOST_NOTES = 200
+MAX_NOTES = 200
 """Notes of one alert."""
 UNKNOWN = "?"
 """Choice of a class for who does not know it."""
@@ -47,6 +48,11 @@ class FeedbackForm:
     errors: Mapping[str, str] = field(default_factory=dict)
     is_stale: bool = False
     """Somebody else changed the alert since the person saw it."""
+
+    @property
+    def status(self) -> int:
+        """Status of the page with this form."""
+        return 409 if self.is_stale else 422 if self.errors else 200
 
 
 def of_alert(alert: Alert | None) -> FeedbackForm:
@@ -102,15 +108,13 @@ def sent(
             )
         elif typed["true_label"] not in (*classes, UNKNOWN):
             errors["true_label"] = "Expected one of the classes. Choose one."
-    if len(typed["note"]) > MOST_NOTE:
+    if len(typed["note"]) > MAX_NOTE:
         errors["note"] = (
-            f"Found {len(typed['note']):,} characters, expected {MOST_NOTE:,} at most. "
+            f"Found {len(typed['note']):,} characters, expected {MAX_NOTE:,} at most. "
             "Shorten it."
         )
-    number = typed["version"]
-    is_number = number.isascii() and number.isdigit() and len(number) < 10
     return FeedbackForm(
-        version=int(number) if is_number else 0,
+        version=whole(typed["version"]) or 0,
         state=typed["state"] if has_state else "",
         judgement=typed["judgement"],
         true_label=typed["true_label"],
@@ -171,9 +175,9 @@ def add_note(alert: Alert, text: str, user: Any) -> AlertNote:
     if (found := web.db.scalar(same)) is not None:
         return found
     mine = select(func.count()).where(AlertNote.alert_id == alert.id)
-    if (web.db.scalar(mine) or 0) >= MOST_NOTES:
+    if (web.db.scalar(mine) or 0) >= MAX_NOTES:
         raise DataError(
-            f"this alert has {MOST_NOTES} notes, the maximum. Keep further notes "
+            f"this alert has {MAX_NOTES} notes, the maximum. Keep further notes "
             "elsewhere"
         )
     note = AlertNote(alert_id=alert.id, user_id=user.id, text=text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tempfile
-from datetime import datetime
 from typing import IO, Any, BinaryIO, Literal, cast
 
 from flask import Response, abort, request
@@ -19,13 +18,12 @@ from evenflow.web.api import bodies, paging, schemas
 from evenflow.web.api.bodies import Query
 from evenflow.web.api.bundles import found_bundle
 from evenflow.web.api.operations import Call, Group, Raw
-from evenflow.web.api.paging import Paged, Part
+from evenflow.web.api.paging import Paged, Part, Search
 from evenflow.web.api.score import in_use
 from evenflow.web.frame import errors
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment, pieces
-from evenflow.web.frame.lists import MOST_SEARCHED, holds
-from evenflow.web.frame.permissions import audit, may_see, visible
+from evenflow.web.frame.permissions import audit, may_see
 from evenflow.web.store.tables import Alert, AlertNote
 
 group = Group("Alerts", "Records scored as attacks, and the feedback of analysts.")
@@ -33,22 +31,12 @@ _ETAG = re.compile(r'(?:W/)?"?(\d{1,9})"?')
 IN_MEMORY = 2**23
 
 
-class FilterQuery(Query):
+class FilterQuery(Search):
     """Which alerts are wanted."""
 
     state: Literal["new", "open", "closed"] | None = None
-    label: str | None = Field(None, max_length=80, description="Class decided.")
     judged: bool | None = Field(
         None, description="Whether an analyst has given feedback."
-    )
-    since: datetime | None = Field(None, description="Not before this time.")
-    until: datetime | None = Field(None, description="Before this time.")
-    q: str | None = Field(
-        None,
-        min_length=1,
-        max_length=100,
-        description="A text in service, source or values; searched for among the "
-        f"newest {MOST_SEARCHED:,} alerts.",
     )
 
 
@@ -57,7 +45,7 @@ class AlertsQuery(Paged, FilterQuery):
 
 
 class ExportQuery(FilterQuery):
-    """Which judged alerts are wanted, and how."""
+    """Which alerts with feedback are wanted, and how."""
 
     format: Literal["csv", "jsonl"] = "csv"
     bundle: str = Field(
@@ -73,14 +61,11 @@ class ExportQuery(FilterQuery):
     "/alerts",
     scope="alerts:read",
     summary="List alerts",
-    query=AlertsQuery,
     gives=Part[schemas.AlertShort],
 )
 def list_alerts(call: Call[AlertsQuery, None]) -> dict[str, Any]:
     """List the alerts you may see, the newest first."""
-    asked = call.query
-    query = _narrowed(call.caller, asked)
-    return paging.newest(query, Alert, asked, _short)
+    return paging.newest(_narrowed(call.caller, call.query), Alert, call.query)
 
 
 @group.add(
@@ -91,9 +76,11 @@ def list_alerts(call: Call[AlertsQuery, None]) -> dict[str, Any]:
     gives=schemas.Alert,
     errors=(404,),
 )
-def show_alert(call: Call[Query, None], number: int) -> Response:
+def show_alert(call: Call[Query, None], number: int) -> Alert:
     """Show an alert with its record and notes; the header ETag is its version."""
-    return _answer(_found(number, call.caller))
+    alert = _found(number, call.caller)
+    call.headers["ETag"] = f'"{alert.version}"'
+    return alert
 
 
 @group.add(
@@ -101,12 +88,11 @@ def show_alert(call: Call[Query, None], number: int) -> Response:
     "/alerts/<int:number>",
     scope="alerts:write",
     summary="Give feedback on an alert",
-    body=schemas.AlertChange,
     gives=schemas.Alert,
     errors=(404, 409),
     takes=("If-Match",),
 )
-def change_alert(call: Call[Query, schemas.AlertChange], number: int) -> Response:
+def change_alert(call: Call[Query, schemas.AlertChange], number: int) -> Alert:
     """Change the state of an alert, or say whether the verdict is right.
 
     Name the version you have seen, in the header If-Match or as `version`: where
@@ -147,7 +133,9 @@ def change_alert(call: Call[Query, schemas.AlertChange], number: int) -> Respons
                 version=now,
             )
         )
-    return _answer(_found(number, call.caller))
+    alert = _found(number, call.caller)
+    call.headers["ETag"] = f'"{alert.version}"'
+    return alert
 
 
 @group.add(
@@ -155,12 +143,11 @@ def change_alert(call: Call[Query, schemas.AlertChange], number: int) -> Respons
     "/alerts/<int:number>/notes",
     scope="alerts:write",
     summary="Add a note to an alert",
-    body=schemas.NoteIn,
     gives=schemas.Note,
     status=201,
     errors=(404,),
 )
-def add_note(call: Call[Query, schemas.NoteIn], number: int) -> dict[str, Any]:
+def add_note(call: Call[Query, schemas.NoteIn], number: int) -> AlertNote:
     """Add a note to an alert; notes are never changed.
 
     A note of yours with the same text is not added again.
@@ -170,10 +157,9 @@ def add_note(call: Call[Query, schemas.NoteIn], number: int) -> dict[str, Any]:
     if not text:
         bodies.refuse({"text": "found only white space, expected a note"})
     try:
-        note = feedback.add_note(alert, text, call.caller)
+        return feedback.add_note(alert, text, call.caller)
     except DataError as error:
         bodies.refuse({"text": str(error)})
-    return {"id": note.id, "at": note.at, "by": call.caller.email, "text": text}
 
 
 @group.add(
@@ -181,7 +167,6 @@ def add_note(call: Call[Query, schemas.NoteIn], number: int) -> dict[str, Any]:
     "/alerts/export",
     scope="alerts:read",
     summary="Download alerts with feedback, as training rows",
-    query=ExportQuery,
     gives=Raw(
         kinds={"text/csv": None, "application/x-ndjson": None},
         description="The columns of a model, and the class from an analyst's feedback "
@@ -211,18 +196,12 @@ def export_alerts(call: Call[ExportQuery, None]) -> Response:
 
 
 def _narrowed(caller: Caller, asked: FilterQuery) -> Select[Any]:
-    query = visible(select(Alert), Alert, caller)
+    query = asked.select(Alert, Alert.service, Alert.label, Alert.src, user=caller)
     if asked.state:
         query = query.where(Alert.state == asked.state)
-    if asked.label:
-        query = query.where(Alert.label == asked.label)
     if asked.judged is not None:
         none = Alert.judgement.is_(None)
         query = query.where(~none if asked.judged else none)
-    query = paging.between(query, Alert, asked.since, asked.until)
-    if asked.q:
-        columns = (Alert.service, Alert.label, Alert.src)
-        query = query.where(holds(Alert, asked.q, *columns, user=caller))
     return query
 
 
@@ -278,39 +257,3 @@ def _check_label(alert: Alert, body: schemas.AlertChange) -> None:
     else:
         return
     bodies.refuse({"true_label": problem})
-
-
-def _answer(alert: Alert) -> Response:
-    notes = [
-        {
-            "id": note.id,
-            "at": note.at,
-            "by": note.user.email if note.user else None,
-            "text": note.text,
-        }
-        for note in alert.notes
-    ]
-    value = _short(alert) | {"values": alert.values, "notes": notes}
-    return bodies.answer(value, headers={"ETag": f'"{alert.version}"'})
-
-
-def _short(alert: Alert) -> dict[str, Any]:
-    return {
-        "id": alert.id,
-        "at": alert.at,
-        "version": alert.version,
-        "state": alert.state,
-        "verdict": alert.label,
-        "attack_probability": alert.probability,
-        "threshold": alert.threshold,
-        "bundle": alert.bundle,
-        "source": alert.source,
-        "service": alert.service,
-        "src": alert.src,
-        "record_id": alert.record_id,
-        "upload_id": alert.job_id,
-        "line": alert.line,
-        "judgement": alert.judgement,
-        "true_label": alert.true_label,
-        "judged_at": alert.judged_at,
-    }

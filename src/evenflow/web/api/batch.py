@@ -1,4 +1,4 @@
-"""Judge many records in one request: JSON, CSV or JSON lines, answered in kind."""
+"""Score many records in one request: JSON, CSV or JSON lines, answered in kind."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _ROW = ",".join(str(v) for v in RECORD.values())
 
 
 @dataclass
-class Judged:
+class Scored:
     """The results of the records of one request."""
 
     bundle: Bundle
@@ -102,21 +102,21 @@ def score_batch(call: Call[Query, None]) -> Response:
     """Score many records with the active model; nothing is stored.
 
     A record that does not keep the contract is listed with its line, column, what was
-    found and what was expected, and the others are judged. A column that all of them
+    found and what was expected, and the others are scored. A column that all of them
     lack is an error of the whole request.
     """
     del call
     bundle, kind = in_use(), request.mimetype
     if kind == JSON:
-        return _as_json(_judged(bundle, _lines(), "jsonl"))
+        return _as_json(_scored(bundle, _lines(), "jsonl"))
     if kind not in FORMATS:
         bodies.refuse_kind(JSON, CSV, NDJSON)
     data = request.get_data(cache=False)
     if not data.strip():
         bodies.refuse({"": "found nothing, expected records"})
-    judged = _judged(bundle, data, FORMATS[kind])
-    text = _csv(judged) if kind == CSV else _json_lines(judged)
-    counts = judged.counts()
+    scored = _scored(bundle, data, FORMATS[kind])
+    text = _csv(scored) if kind == CSV else _json_lines(scored)
+    counts = scored.counts()
     headers = {
         f"Records-{name.title()}": str(counts[name])
         for name in ("read", "scored", "rejected", "attacks")
@@ -132,10 +132,10 @@ def _lines() -> bytes:
     )
 
 
-def _judged(bundle: Bundle, data: bytes, wanted: Format) -> Judged:
-    judged = Judged(bundle)
+def _scored(bundle: Bundle, data: bytes, wanted: Format) -> Scored:
+    scored = Scored(bundle)
     most = int(web.settings.max_body_mb * 2**20) * UNPACKED
-    limits = Limits(rows=schemas.MOST_RECORDS, unpacked_bytes=most, seconds=SECONDS)
+    limits = Limits(rows=schemas.MAX_RECORDS, unpacked_bytes=most, seconds=SECONDS)
     batches = read_records(
         io.BytesIO(data),
         bundle.schema,
@@ -147,46 +147,46 @@ def _judged(bundle: Bundle, data: bytes, wanted: Format) -> Judged:
     try:
         for batch in batches:
             batch, scores = stream.judged(bundle, batch)
-            judged.bad += batch.bad
+            scored.bad += batch.bad
             if len(batch.table):
-                judged.frames.append(
+                scored.frames.append(
                     pl.DataFrame(verdict_columns(bundle, batch.lines, scores))
                 )
     except DataError as error:
         if limits.is_late:
             abort(errors.answer(413, str(error), kind="TooMuchWork"))
         raise
-    if not judged.frames and not judged.bad:
+    if not scored.frames and not scored.bad:
         raise DataError("the body holds no record, expected at least one")
-    for label, n in judged.counts()["classes"].items():
+    for label, n in scored.counts()["classes"].items():
         metrics.count_verdict(label, n)
-    return judged
+    return scored
 
 
-def _as_json(judged: Judged) -> Response:
+def _as_json(scored: Scored) -> Response:
     return bodies.answer(
         {
-            "bundle": judged.bundle.path.name,
-            "counts": judged.counts(),
-            "verdicts": list(_verdicts(judged)),
-            "rejected": [{"line": bad.line, **_error(bad)} for bad in judged.bad],
+            "bundle": scored.bundle.path.name,
+            "counts": scored.counts(),
+            "verdicts": list(_verdicts(scored)),
+            "rejected": [{"line": bad.line, **_error(bad)} for bad in scored.bad],
         }
     )
 
 
-def _verdicts(judged: Judged) -> Iterator[dict[str, Any]]:
-    classes = judged.bundle.schema.classes
-    for row in judged.frame().iter_rows(named=True):
+def _verdicts(scored: Scored) -> Iterator[dict[str, Any]]:
+    classes = scored.bundle.schema.classes
+    for row in scored.frame().iter_rows(named=True):
         shares = {label: row.pop(f"p_{label}") for label in classes}
         yield row | {"classes": shares}
 
 
-def _csv(judged: Judged) -> str:
-    frame = judged.frame()
+def _csv(scored: Scored) -> str:
+    frame = scored.frame()
     errors = pl.DataFrame(
         [
             {"line": bad.line, **{f"error_{k}": v for k, v in _error(bad).items()}}
-            for bad in judged.bad
+            for bad in scored.bad
         ],
         schema={
             "line": pl.Int64,
@@ -199,14 +199,14 @@ def _csv(judged: Judged) -> str:
     return inert(both).write_csv()
 
 
-def _json_lines(judged: Judged) -> str:
-    return "".join(line for _, line in sorted(_numbered(judged)))
+def _json_lines(scored: Scored) -> str:
+    return "".join(line for _, line in sorted(_numbered(scored)))
 
 
-def _numbered(judged: Judged) -> Iterator[tuple[int, str]]:
-    for row in _verdicts(judged):
+def _numbered(scored: Scored) -> Iterator[tuple[int, str]]:
+    for row in _verdicts(scored):
         yield row["line"], to_json(row, inf_nan_mode="null").decode() + "\n"
-    for bad in judged.bad:
+    for bad in scored.bad:
         line = {"line": bad.line, "error": _error(bad)}
         yield bad.line, to_json(line).decode() + "\n"
 

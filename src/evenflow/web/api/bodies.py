@@ -17,9 +17,9 @@ from evenflow.conform import shown
 from evenflow.web.frame import errors
 
 JSON = "application/json"
-MOST_FIELDS = 20
+MAX_FIELDS = 20
 """Wrong fields that one answer names."""
-MOST_KEYS = 2_000
+MAX_KEYS = 2_000
 """Keys of an object that are looked at."""
 _NUL = re.compile(rb"\\u0000")
 Model = TypeVar("Model", bound=BaseModel)
@@ -78,8 +78,8 @@ def _check_keys(value: Any, name: str) -> None:
     """Refuse an object of very many keys, each of which would be an error to tell."""
     if not isinstance(value, dict):
         return
-    if len(value) > MOST_KEYS:
-        problem = f"found an object of {len(value)} keys, expected {MOST_KEYS} at most"
+    if len(value) > MAX_KEYS:
+        problem = f"found an object of {len(value)} keys, expected {MAX_KEYS} at most"
         refuse({name: problem})
     if not name:
         for key, inner in value.items():
@@ -95,7 +95,7 @@ def check(model: type[Model], value: Any) -> Model:
         for found in error.errors(include_url=False, include_context=False):
             name = ".".join(str(step) for step in found["loc"])[:200]
             fields.setdefault(name, _problem(found))
-        refuse(dict(list(fields.items())[:MOST_FIELDS]))
+        refuse(dict(list(fields.items())[:MAX_FIELDS]))
 
 
 def refuse(fields: dict[str, str], *, kind: str = "ValidationError") -> NoReturn:

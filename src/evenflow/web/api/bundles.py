@@ -13,7 +13,7 @@ from evenflow.runtime.bundle_files import read_manifest
 from evenflow.web.api import schemas
 from evenflow.web.api.bodies import Query
 from evenflow.web.api.operations import Call, Group
-from evenflow.web.api.paging import Paged, Part, encode, number
+from evenflow.web.api.paging import Paged, Part, by_place
 from evenflow.web.api.score import in_use
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import audit
@@ -41,20 +41,16 @@ FIGURES = (
     "/bundles",
     scope="bundles:read",
     summary="List the models",
-    query=Paged,
     gives=Part[schemas.BundleShort],
 )
-def list_bundles(call: Call[Paged, None]) -> dict[str, Any]:
+def list_bundles(call: Call[Paged, None]) -> Any:
     """List the models by name; damaged ones are left out."""
-    names = sorted(web.detectors.names())
-    start = number(call.query.cursor) or 0
-    stop = start + call.query.limit
-    active = web.detectors.active_name()
-    found = (_short(name, is_active=name == active) for name in names[start:stop])
-    return {
-        "items": [item for item in found if item is not None],
-        "next": encode(stop) if len(names) > stop else None,
-    }
+    names, n = sorted(web.detectors.names()), call.query.limit
+    return by_place(
+        call.query,
+        len(names),
+        lambda at: [*filter(None, map(_short, names[at : at + n]))],
+    )
 
 
 @group.add(
@@ -121,7 +117,7 @@ def found_bundle(name: str) -> Bundle:
         ) from error
 
 
-def _short(name: str, *, is_active: bool) -> dict[str, Any] | None:
+def _short(name: str) -> dict[str, Any] | None:
     """Return what the manifest alone says: a list loads no model."""
     try:
         path = web.detectors.path(name) / "manifest.json"
@@ -130,7 +126,7 @@ def _short(name: str, *, is_active: bool) -> dict[str, Any] | None:
         return None
     return {
         "name": name,
-        "is_active": is_active,
+        "is_active": name == web.detectors.active_name(),
         "data_set": schema["name"],
         "classes": schema["classes"],
         "is_synthetic": schema["is_synthetic"],
@@ -145,20 +141,7 @@ def _bundle_json(bundle: Bundle) -> dict[str, Any]:
         "data_set": schema.name,
         "classes": list(schema.classes),
         "is_synthetic": schema.is_synthetic,
-        "columns": [
-            {
-                "name": c.name,
-                "kind": c.kind,
-                "unit": c.unit,
-                "low": c.low,
-                "high": c.high,
-                "step": c.step,
-                "choices": list(c.choices),
-                "aliases": list(c.aliases),
-                "description": c.description,
-            }
-            for c in schema.columns
-        ],
+        "columns": schema.columns,
         "taxonomy": schema.taxonomy,
         "threshold": float(bundle.decision.to_dict()["threshold_probability"]),
         "figures": _figures(report),

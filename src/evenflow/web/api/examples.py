@@ -2,83 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from importlib import resources
 from typing import Any
 
-RECORD: dict[str, Any] = {
-    "duration": 0,
-    "protocol_type": "tcp",
-    "service": "private",
-    "flag": "S0",
-    "src_bytes": 0,
-    "dst_bytes": 0,
-    "land": 0,
-    "wrong_fragment": 0,
-    "urgent": 0,
-    "hot": 0,
-    "num_failed_logins": 0,
-    "logged_in": 0,
-    "num_compromised": 0,
-    "root_shell": 0,
-    "su_attempted": 0,
-    "num_root": 0,
-    "num_file_creations": 0,
-    "num_shells": 0,
-    "num_access_files": 0,
-    "num_outbound_cmds": 0,
-    "is_host_login": 0,
-    "is_guest_login": 0,
-    "count": 175,
-    "srv_count": 28,
-    "serror_rate": 0.96,
-    "srv_serror_rate": 0.96,
-    "rerror_rate": 0.14,
-    "srv_rerror_rate": 0.12,
-    "same_srv_rate": 0.16,
-    "diff_srv_rate": 0.08,
-    "srv_diff_host_rate": 0.0,
-    "dst_host_count": 255,
-    "dst_host_srv_count": 3,
-    "dst_host_same_srv_rate": 0.01,
-    "dst_host_diff_srv_rate": 0.04,
-    "dst_host_same_src_port_rate": 0.0,
-    "dst_host_srv_diff_host_rate": 0.0,
-    "dst_host_serror_rate": 1.0,
-    "dst_host_srv_serror_rate": 1.0,
-    "dst_host_rerror_rate": 0.11,
-    "dst_host_srv_rerror_rate": 0.08,
-}
-VERDICT: dict[str, Any] = {
-    "verdict": "dos",
-    "is_attack": True,
-    "attack_probability": 0.9991,
-    "threshold": 0.42,
-    "classes": {
-        "benign": 0.0009,
-        "dos": 0.9962,
-        "probe": 0.0027,
-        "r2l": 0.0001,
-        "u2r": 0.0001,
-    },
-    "bundle": "small",
-}
-ALERT: dict[str, Any] = {
-    "id": 17,
-    "at": "2026-03-31T09:12:44.103000Z",
-    "version": 1,
-    "state": "new",
-    "verdict": "dos",
-    "attack_probability": 0.9991,
-    "threshold": 0.42,
-    "bundle": "small",
-    "source": "api",
-    "service": "private",
-    "src": "",
-    "record_id": 40,
-    "upload_id": None,
-    "line": None,
-    "judgement": None,
-    "true_label": None,
-    "judged_at": None,
-}
-TEXT_COLUMNS = ("duration", "protocol_type", "service", "flag", "src_bytes")
-"""A text body is shown with these columns alone, and dots for the others."""
+_FILE = resources.files(__package__).joinpath("examples.json")
+_EXAMPLES: dict[str, dict[str, Any]] = json.loads(_FILE.read_text(encoding="utf-8"))
+RECORD, VERDICT, ALERT = (_EXAMPLES[name] for name in ("record", "verdict", "alert"))

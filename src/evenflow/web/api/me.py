@@ -14,15 +14,10 @@ group = Group("You", "The caller, and the permissions of the key.")
 @group.add("GET", "/me", scope=None, summary="Show who you are", gives=schemas.Me)
 def show_me(call: Call[Query, None]) -> dict[str, Any]:
     """Show the person a key acts for, and its scopes; no scope is required."""
-    caller = call.caller
+    person = call.caller
     return {
-        "id": caller.id,
-        "email": caller.email,
-        "role": caller.role,
-        "token": {
-            "name": caller.token_name,
-            "prefix": caller.prefix,
-            "scopes": list(caller.scopes),
-            "expires_at": caller.expires_at,
-        },
+        "id": person.id,
+        "email": person.email,
+        "role": person.role,
+        "token": person,
     }

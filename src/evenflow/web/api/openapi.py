@@ -15,7 +15,8 @@ from evenflow import __version__
 from evenflow.web.accounts.api_keys import SCOPES
 from evenflow.web.api import schemas
 from evenflow.web.api.bodies import JSON
-from evenflow.web.api.operations import MOST_ID, Group, Operation, Raw
+from evenflow.web.api.operations import Group, Operation, Raw
+from evenflow.web.frame.permissions import MAX_NUMBER
 from evenflow.web.settings import Settings
 
 REF = "#/components/schemas/{model}"
@@ -36,16 +37,19 @@ STATUSES = {
 }
 ALWAYS = (401, 422, 429, 500, 503)
 PARTS: dict[str, Json] = {
-    "number": {"type": "integer", "minimum": 1, "maximum": MOST_ID},
-    "job_id": {"type": "string", "pattern": "^[0-9a-f]{24}$"},
-    "name": {"type": "string", "minLength": 1, "maxLength": 200},
-    "kind": {"type": "string", "enum": ["csv", "jsonl"]},
-}
-EXAMPLES: dict[str, Any] = {
-    "number": 17,
-    "job_id": "8f14e45fceea167a5a36dedd",
-    "name": "small",
-    "kind": "csv",
+    "number": {
+        "schema": {"type": "integer", "minimum": 1, "maximum": MAX_NUMBER},
+        "example": 17,
+    },
+    "job_id": {
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{24}$"},
+        "example": "8f14e45fceea167a5a36dedd",
+    },
+    "name": {
+        "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+        "example": "small",
+    },
+    "kind": {"schema": {"type": "string", "enum": ["csv", "jsonl"]}, "example": "csv"},
 }
 HEADERS: dict[str, Json] = {
     "If-Match": {
@@ -92,7 +96,7 @@ def document(groups: Sequence[Group], settings: Settings) -> Json:
             "description": ABOUT.format(
                 body=settings.max_body_mb,
                 upload=settings.max_upload_mb,
-                records=schemas.MOST_RECORDS,
+                records=schemas.MAX_RECORDS,
                 rows=settings.max_rows,
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
@@ -233,14 +237,8 @@ def _response_text(operation: Operation) -> str:
 
 
 def _path_parameters(operation: Operation) -> Iterator[Json]:
-    for _, name in operation.names:
-        yield {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "schema": PARTS[name],
-            "example": EXAMPLES[name],
-        }
+    for name in operation.names:
+        yield {"name": name, "in": "path", "required": True, **PARTS[name]}
 
 
 def _query_parameters(operation: Operation) -> Iterator[Json]:

@@ -1,8 +1,8 @@
 """The operations of the API, each declared once, for the server and the page.
 
 An operation says its address, its scope, what it takes and gives; from that come the
-check of the key, the reading of the request and its part of the OpenAPI document.
-None is without a key.
+check of the key, the reading of the request, the answer and its part of the OpenAPI
+document. None is without a key.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 from flask import Blueprint, Response, abort
 from pydantic import BaseModel
@@ -20,18 +20,17 @@ from evenflow.web.accounts import bearer
 from evenflow.web.accounts.api_keys import LEAST
 from evenflow.web.accounts.bearer import Caller
 from evenflow.web.api import bodies
-from evenflow.web.api.bodies import Query
+from evenflow.web.api.bodies import Body, Query
 from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import MAX_NUMBER
 from evenflow.web.store.tables import ROLES
 
 View = Callable[..., Any]
 Q = TypeVar("Q")
 B = TypeVar("B")
-MOST_ID = 2**63 - 1
-"""Greatest number of an object: what a database's 64 bits hold."""
-MOST_TEXT = 200
+MAX_TEXT = 200
 """Characters of a name in an address."""
-_PART = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?(\w+)>")
+_PART = re.compile(r"<(?:\w+(?:\([^)]*\))?:)?(\w+)>")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +51,8 @@ class Call(Generic[Q, B]):
     body: B
     is_write: bool = False
     """Whether the answer is given after a commit."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Headers of the answer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,12 +88,12 @@ class Operation:
     @property
     def address(self) -> str:
         """The path as OpenAPI writes it."""
-        return _PART.sub(r"{\2}", self.path)
+        return _PART.sub(r"{\1}", self.path)
 
     @property
-    def names(self) -> list[tuple[str, str]]:
-        """Kind and name of each part of the path that varies."""
-        return [(kind or "string", name) for kind, name in _PART.findall(self.path)]
+    def names(self) -> list[str]:
+        """Name of each part of the path that varies."""
+        return _PART.findall(self.path)
 
 
 class Group:
@@ -110,8 +111,7 @@ class Group:
         scope: str | None,
         summary: str,
         gives: type[BaseModel] | Raw | None,
-        query: type[Query] = Query,
-        body: type[BaseModel] | Raw | None = None,
+        body: Raw | None = None,
         status: int = 200,
         errors: Sequence[int] = (),
         takes: Sequence[str] = (),
@@ -119,11 +119,14 @@ class Group:
     ) -> Callable[[View], View]:
         """Declare the function below as an operation.
 
-        It is called with a :class:`Call` and the parts of the path, and returns plain
-        values or a response. It commits nothing: that is done with its answer.
+        It is called with a :class:`Call`, whose annotation names the models of the
+        query and of a JSON body, and the parts of the path. It returns a response, or
+        values from which ``gives`` is made: a mapping or any object that has them. It
+        commits nothing: that is done with its answer.
         """
 
         def declare(view: View) -> View:
+            query, model = get_args(get_type_hints(view)["call"])
             self.operations.append(
                 Operation(
                     name=view.__name__,
@@ -133,7 +136,7 @@ class Group:
                     summary=summary,
                     description=" ".join((view.__doc__ or "").split()),
                     query=query,
-                    body=body,
+                    body=model if body is None and issubclass(model, Body) else body,
                     gives=gives,
                     status=status,
                     errors=errors,
@@ -164,6 +167,7 @@ def _served(operation: Operation) -> View:
     scope, query, view = operation.scope, operation.query, operation.view
     nothing = _nothing(query)
     model = operation.body if isinstance(operation.body, type) else None
+    gives = operation.gives if isinstance(operation.gives, type) else None
 
     @wraps(view)
     def serve(**parts: Any) -> Response:
@@ -174,24 +178,24 @@ def _served(operation: Operation) -> View:
         call: Call[Any, Any] = Call(caller, asked, None, is_write=operation.is_write)
         if model is not None:
             call.body = bodies.read_json(model)
-        answer = _answer(view(call, **parts), operation.status)
+        answer: Any = view(call, **parts)
+        if gives is not None and not isinstance(answer, Response):
+            made = gives.model_validate(answer)
+            answer = bodies.answer(made, operation.status, call.headers)
         if call.is_write:
             web.db.commit()
-        return answer
+        served: Response = answer
+        return served
 
     return serve
-
-
-def _answer(value: Any, status: int) -> Response:
-    return value if isinstance(value, Response) else bodies.answer(value, status)
 
 
 def _check_parts(parts: dict[str, Any]) -> None:
     for value in parts.values():
         if isinstance(value, int):
-            if not 1 <= value <= MOST_ID:
+            if not 1 <= value <= MAX_NUMBER:
                 abort(404)
-        elif "\0" in value or len(value) > MOST_TEXT:
+        elif "\0" in value or len(value) > MAX_TEXT:
             abort(404)
 
 

@@ -14,16 +14,18 @@ from datetime import UTC, datetime
 from typing import Any, Generic, NoReturn, TypeVar
 
 from pydantic import BaseModel, Field
-from sqlalchemy import Select
+from sqlalchemy import Select, select
 
 from evenflow.conform import shown
 from evenflow.web.api import bodies
 from evenflow.web.api.bodies import Query
 from evenflow.web.frame.context import web
+from evenflow.web.frame.lists import MAX_SEARCHED, holds
+from evenflow.web.frame.permissions import visible
 
-LIMIT, MOST = 50, 200
-MOST_CURSOR = 200
-MOST_NUMBER = 2**62
+LIMIT, MAX_LIMIT = 50, 200
+MAX_CURSOR = 200
+MAX_NUMBER = 2**62
 """Above all numbers of rows; twice it still fits in 64 bits, with what is added."""
 Item = TypeVar("Item")
 
@@ -32,11 +34,11 @@ class Paged(Query):
     """Parent of the queries of lists."""
 
     limit: int = Field(
-        LIMIT, ge=1, le=MOST, description="Maximum number of items in one answer."
+        LIMIT, ge=1, le=MAX_LIMIT, description="Maximum number of items in one answer."
     )
     cursor: str | None = Field(
         None,
-        max_length=MOST_CURSOR,
+        max_length=MAX_CURSOR,
         description="The `next` of the previous answer.",
     )
 
@@ -49,40 +51,40 @@ class Part(BaseModel, Generic[Item]):
 
 
 def part(
-    rows: Sequence[Any],
-    limit: int,
-    item_json: Callable[[Any], dict[str, Any]],
-    key: Callable[[Any], list[Any]],
+    rows: Sequence[Any], limit: int, key: Callable[[Any], list[Any]]
 ) -> dict[str, Any]:
     """Return a part of a list of which one row more than ``limit`` was asked for.
 
     Parameters
     ----------
-    item_json : callable
-        Returns the JSON of a row.
     key : callable
         What the next part is found by, JSON values.
     """
     shown = rows[:limit]
     more = len(rows) > limit
-    return {
-        "items": [item_json(row) for row in shown],
-        "next": encode(*key(shown[-1])) if more else None,
-    }
+    return {"items": shown, "next": encode(*key(shown[-1])) if more else None}
 
 
-def newest(
-    query: Select[Any],
-    table: Any,
-    asked: Paged,
-    item_json: Callable[[Any], dict[str, Any]],
-) -> dict[str, Any]:
+def by_place(asked: Paged, total: int, rows: Callable[[int], Sequence[Any]]) -> Any:
+    """Return a part of a list whose cursor says how many rows were given.
+
+    Parameters
+    ----------
+    rows : callable
+        Returns the rows of the part by the place of its first.
+    """
+    start = number(asked.cursor) or 0
+    stop = start + asked.limit
+    return {"items": rows(start), "next": encode(stop) if total > stop else None}
+
+
+def newest(query: Select[Any], table: Any, asked: Paged) -> dict[str, Any]:
     """Return a part of a list by number, the newest first, as :func:`part` does."""
     before = number(asked.cursor)
     if before is not None:
         query = query.where(table.id < before)
     rows = web.db.scalars(query.order_by(table.id.desc()).limit(asked.limit + 1)).all()
-    return part(rows, asked.limit, item_json, lambda row: [row.id])
+    return part(rows, asked.limit, lambda row: [row.id])
 
 
 def encode(*key: Any) -> str:
@@ -96,7 +98,7 @@ def number(cursor: str | None) -> int | None:
     if cursor is None:
         return None
     (found,) = _decode(cursor, int)
-    if not 0 <= found < MOST_NUMBER:
+    if not 0 <= found < MAX_NUMBER:
         _refuse(cursor)
     return int(found)
 
@@ -141,15 +143,40 @@ def _refuse(cursor: str) -> NoReturn:
     )
 
 
-def between(
-    query: Select[Any], table: Any, since: datetime | None, until: datetime | None
-) -> Select[Any]:
-    """Return the rows of a time; a time without a zone is of UTC."""
-    if since is not None:
-        query = query.where(table.at >= _utc(since, "since"))
-    if until is not None:
-        query = query.where(table.at < _utc(until, "until"))
-    return query
+class Search(Query):
+    """Parent of the queries that filter alerts and records."""
+
+    label: str | None = Field(None, max_length=80, description="Class decided.")
+    since: datetime | None = Field(None, description="Not before this time.")
+    until: datetime | None = Field(None, description="Before this time.")
+    q: str | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="A text in the values, the service or the source; searched for "
+        f"among the newest {MAX_SEARCHED:,} of them.",
+    )
+
+    def select(self, table: Any, *columns: Any, user: Any) -> Select[Any]:
+        """Return the rows that match and that a person may see.
+
+        Parameters
+        ----------
+        table : mapped class
+            ``Alert`` or ``Record``.
+        *columns
+            Columns in which a text is looked for beside the values.
+        """
+        query = visible(select(table), table, user)
+        if self.label:
+            query = query.where(table.label == self.label)
+        if self.since is not None:  # a time without a zone is of UTC
+            query = query.where(table.at >= _utc(self.since, "since"))
+        if self.until is not None:
+            query = query.where(table.at < _utc(self.until, "until"))
+        if self.q:
+            query = query.where(holds(table, self.q, *columns, user=user))
+        return query
 
 
 def _utc(at: datetime, name: str) -> datetime:

@@ -5,20 +5,30 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, GetPydanticSchema
+from pydantic import (
+    AliasPath,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    GetPydanticSchema,
+    WithJsonSchema,
+)
 from pydantic_core import core_schema
 
 from evenflow.web.api.bodies import Body
 from evenflow.web.api.examples import ALERT, RECORD, VERDICT
 
-MOST_COLUMNS, MOST_NAME, MOST_TEXT = 500, 200, 500
+MAX_COLUMNS, MAX_NAME, MAX_TEXT = 500, 200, 500
 """Columns of a record, and characters of a column's name and of a value."""
-MOST_RECORDS = 10_000
+MAX_RECORDS = 10_000
 """Records of one request; a file takes millions."""
-MOST_NOTE = 4_000
+MAX_NOTE = 4_000
 INT64 = 2**63 - 1
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
+"""A probability of an answer: described, and sent as it was computed."""
 Id = Annotated[int, Field(ge=1, le=INT64)]
 
 
@@ -29,7 +39,7 @@ def _plain(kind: Any, handler: Any) -> core_schema.CoreSchema:
         custom_error_type="plain_value",
         custom_error_message=(
             "Input should be a number, a text of at most "
-            f"{MOST_TEXT} characters, true, false or null"
+            f"{MAX_TEXT} characters, true, false or null"
         ),
     )
 
@@ -38,16 +48,16 @@ Value = Annotated[
     bool
     | Annotated[int, Field(ge=-INT64 - 1, le=INT64)]
     | FiniteFloat
-    | Annotated[str, Field(max_length=MOST_TEXT)]
+    | Annotated[str, Field(max_length=MAX_TEXT)]
     | None,
     GetPydanticSchema(_plain),
 ]
 """A value of one column of a record."""
 RecordIn = Annotated[
-    dict[Annotated[str, Field(max_length=MOST_NAME)], Value],
+    dict[Annotated[str, Field(max_length=MAX_NAME)], Value],
     Field(
         min_length=1,
-        max_length=MOST_COLUMNS,
+        max_length=MAX_COLUMNS,
         description="Raw values by column name: numbers in the column's unit, words "
         "for categories, null for missing values. Columns that the model does not use "
         "are ignored. GET /bundles/active lists the columns.",
@@ -56,7 +66,7 @@ RecordIn = Annotated[
 
 
 class ScoreIn(Body):
-    """One record to be judged."""
+    """One record to be scored."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"record": RECORD}]})
 
@@ -72,7 +82,7 @@ class BatchIn(Body):
 
     records: list[Any] = Field(
         min_length=1,
-        max_length=MOST_RECORDS,
+        max_length=MAX_RECORDS,
         description="Records, each as in POST /score. An invalid one is rejected "
         "alone.",
     )
@@ -115,7 +125,18 @@ class NoteIn(Body):
         json_schema_extra={"examples": [{"text": "A scan of our own, announced."}]}
     )
 
-    text: str = Field(min_length=1, max_length=MOST_NOTE)
+    text: str = Field(min_length=1, max_length=MAX_NOTE)
+
+
+class Answer(BaseModel):
+    """Parent of what is made from an object of the server, by its attributes."""
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        validate_by_name=True,
+        validate_by_alias=True,
+        json_schema_serialization_defaults_required=True,
+    )
 
 
 class Verdict(BaseModel):
@@ -187,11 +208,11 @@ class BatchOut(BaseModel):
     rejected: list[Rejected]
 
 
-class Upload(BaseModel):
+class Upload(Answer):
     """An uploaded file, and its progress."""
 
     id: str = Field(pattern="^[0-9a-f]{24}$")
-    name: str = Field(description="Name given by its sender.")
+    name: str = Field(validation_alias="title", description="Name given by its sender.")
     state: Literal["queued", "running", "done", "failed", "stopped"]
     is_mine: bool
     stop_requested: bool
@@ -205,7 +226,7 @@ class Upload(BaseModel):
     result: UploadResult | None = Field(description="Once it is done.")
 
 
-class UploadResult(BaseModel):
+class UploadResult(Answer):
     """The results of a file."""
 
     bundle: str
@@ -214,7 +235,7 @@ class UploadResult(BaseModel):
     rejected: int
     attacks: int
     counts: dict[str, int] = Field(description="Records decided for each class.")
-    alerts_opened: int
+    alerts_opened: int = Field(validation_alias=AliasPath("alerts", "opened"))
     unit: Literal["line", "row"] = Field(description="What `line` counts in results.")
     seconds: float
 
@@ -227,7 +248,7 @@ class ResultRow(BatchVerdict):
     )
 
 
-class Column(BaseModel):
+class Column(Answer):
     """One column that a model expects."""
 
     name: str
@@ -241,7 +262,7 @@ class Column(BaseModel):
     description: str
 
 
-class BundleShort(BaseModel):
+class BundleShort(Answer):
     """A model by name."""
 
     name: str
@@ -266,19 +287,21 @@ class Bundle(BundleShort):
     evenflow: str = Field(description="Version that made it.")
 
 
-class Note(BaseModel):
+class Note(Answer):
     """A note on an alert."""
 
     id: Id
     at: datetime
     by: str | None = Field(
-        description="E-mail address; null if the account was deleted."
+        None,
+        validation_alias=AliasPath("user", "email"),
+        description="E-mail address; null if the account was deleted.",
     )
     text: str
 
 
-class AlertShort(BaseModel):
-    """A record judged to be an attack."""
+class AlertShort(Answer):
+    """A record scored as an attack."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [ALERT]})
 
@@ -286,15 +309,15 @@ class AlertShort(BaseModel):
     at: datetime
     version: int = Field(description="Counted up by every change.")
     state: Literal["new", "open", "closed"]
-    verdict: str
-    attack_probability: Share
+    verdict: str = Field(validation_alias="label")
+    attack_probability: Share = Field(validation_alias="probability")
     threshold: Share
     bundle: str
     source: Literal["form", "api", "upload"]
     service: str
     src: str = Field(description="Address it came from, where records carry one.")
     record_id: Id | None
-    upload_id: str | None
+    upload_id: str | None = Field(validation_alias="job_id")
     line: int | None = Field(description="Where it stood in the upload.")
     judgement: Literal["right", "wrong"] | None
     true_label: str | None
@@ -308,16 +331,16 @@ class Alert(AlertShort):
     notes: list[Note]
 
 
-class RecordShort(BaseModel):
+class RecordShort(Answer):
     """A record that was kept."""
 
     id: Id
     at: datetime
     source: Literal["form", "api"]
     bundle: str
-    verdict: str
+    verdict: str = Field(validation_alias="label")
     is_attack: bool
-    attack_probability: Share
+    attack_probability: Share = Field(validation_alias="probability")
     threshold: Share
     service: str
 
@@ -326,20 +349,22 @@ class Record(RecordShort):
     """A kept record with its values."""
 
     values: dict[str, Any]
-    explanation: dict[str, Any] | None
-    alert_id: Id | None
+    explanation: Annotated[
+        dict[str, Any] | None, BeforeValidator(lambda view: view or None)
+    ] = Field(validation_alias="view")
+    alert_id: Id | None = Field(None, validation_alias=AliasPath("alert", "id"))
 
 
-class Token(BaseModel):
+class Token(Answer):
     """A key, without what makes it one."""
 
-    name: str
+    name: str = Field(validation_alias="token_name")
     prefix: str
     scopes: list[str]
     expires_at: datetime
 
 
-class Me(BaseModel):
+class Me(Answer):
     """Who asks, and by which key."""
 
     id: Id
@@ -363,14 +388,7 @@ class ErrorAnswer(BaseModel):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [
-                {
-                    "error": {
-                        "type": "NotFound",
-                        "message": "Not found",
-                    }
-                }
-            ]
+            "examples": [{"error": {"type": "NotFound", "message": "Not found"}}]
         }
     )
 

@@ -1,10 +1,10 @@
-"""Judge one record now: nothing is stored unless it is asked for."""
+"""Score one record now: nothing is stored unless it is asked for."""
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from flask import abort
+from flask import Response, abort
 from pydantic import Field
 
 from evenflow.runtime.bundle import Bundle
@@ -23,7 +23,7 @@ SOURCE = "api"
 
 
 class ScoreQuery(Query):
-    """How a record is judged."""
+    """How a record is scored."""
 
     explain: bool = Field(
         False, description="Add an explanation. It takes about 10 times as long."
@@ -46,13 +46,11 @@ class ScoreQuery(Query):
     "/score",
     scope="score",
     summary="Score one record",
-    query=ScoreQuery,
-    body=schemas.ScoreIn,
     gives=schemas.Verdict,
     errors=(409, 503),
     is_write=False,
 )
-def score_record(call: Call[ScoreQuery, schemas.ScoreIn]) -> dict[str, Any]:
+def score_record(call: Call[ScoreQuery, schemas.ScoreIn]) -> Response:
     """Score one record with the active model.
 
     Stateless unless `keep` is given. A column that is missing or holds what it cannot
@@ -85,13 +83,13 @@ def score_record(call: Call[ScoreQuery, schemas.ScoreIn]) -> dict[str, Any]:
                 {"id": "was used for another record, expected one id for each record"}
             )
         if kept.bundle != bundle.path.name:
-            again: dict[str, Any] = score_record(call)  # two at once, by two models
+            again: Response = score_record(call)  # two at once, by two models
             return again
         web.db.flush()
         answer["record_id"] = kept.id
         alert_id = web.db.query(Alert.id).filter_by(record_id=kept.id).scalar()
         answer["alert_id"] = alert_id
-    return answer
+    return bodies.answer(answer)
 
 
 def _earlier(call: Call[ScoreQuery, schemas.ScoreIn]) -> Record | None:

@@ -34,8 +34,8 @@ FORM_SCHEMA = {
     "properties": {"file": {"type": "string", "format": "binary"}},
     "required": ["file"],
 }
-MOST_CELL = 500
-MOST_CELLS = 200
+MAX_CELL = 500
+MAX_CELLS = 200
 """Characters of a value and columns of a row that a page of results repeats; the
 downloads hold all."""
 _ID = re.compile(r"[0-9a-f]{24}")
@@ -81,7 +81,6 @@ class ResultsQuery(Paged, FilterQuery):
     "/uploads/<job_id>",
     scope="uploads",
     summary="Upload a file",
-    query=SendQuery,
     body=Raw(
         kinds={OCTETS: None, "text/csv": None, FORM: FORM_SCHEMA},
         description="The bytes of one file, or a form with the field `file`: CSV with "
@@ -91,7 +90,7 @@ class ResultsQuery(Paged, FilterQuery):
     status=202,
     errors=(409, 413, 507),
 )
-def send_upload(call: Call[SendQuery, None], job_id: str) -> Response:
+def send_upload(call: Call[SendQuery, None], job_id: str) -> dict[str, Any]:
     """Send a file to be scored in the background, under an id of your own.
 
     The id is 24 hexadecimal digits that nobody can guess, such as those of
@@ -118,8 +117,8 @@ def send_upload(call: Call[SendQuery, None], job_id: str) -> Response:
     job = receive.receive_upload(
         call.caller, name, stream, bundle=call.query.bundle, upload_id=job_id
     )
-    headers = {"Location": f"/api/v1/uploads/{job.id}"}
-    return bodies.answer(upload_json(job, call.caller), 202, headers)
+    call.headers["Location"] = f"/api/v1/uploads/{job.id}"
+    return upload_json(job, call.caller)
 
 
 @group.add(
@@ -127,7 +126,6 @@ def send_upload(call: Call[SendQuery, None], job_id: str) -> Response:
     "/uploads",
     scope="uploads",
     summary="List uploads",
-    query=UploadsQuery,
     gives=Part[schemas.Upload],
 )
 def list_uploads(call: Call[UploadsQuery, None]) -> dict[str, Any]:
@@ -145,12 +143,10 @@ def list_uploads(call: Call[UploadsQuery, None]) -> dict[str, Any]:
         query = query.where((Job.created_at < at) | same)
     query = query.order_by(Job.created_at.desc(), Job.id.desc())
     jobs = web.db.scalars(query.limit(asked.limit + 1)).all()
-    return paging.part(
-        jobs,
-        asked.limit,
-        lambda job: upload_json(job, call.caller),
-        lambda job: [job.created_at.isoformat(), job.id],
+    part = paging.part(
+        jobs, asked.limit, lambda job: [job.created_at.isoformat(), job.id]
     )
+    return part | {"items": [upload_json(job, call.caller) for job in part["items"]]}
 
 
 @group.add(
@@ -171,11 +167,10 @@ def show_upload(call: Call[Query, None], job_id: str) -> dict[str, Any]:
     "/uploads/<job_id>/results",
     scope="uploads",
     summary="Read the verdicts on a file",
-    query=ResultsQuery,
     gives=Part[schemas.ResultRow],
     errors=(404, 409),
 )
-def list_results(call: Call[ResultsQuery, None], job_id: str) -> dict[str, Any]:
+def list_results(call: Call[ResultsQuery, None], job_id: str) -> Response:
     """Read the verdicts on a file, in parts. 409 until the upload is done."""
     asked = call.query
     found = _results(_found(job_id, call.caller))
@@ -186,13 +181,10 @@ def list_results(call: Call[ResultsQuery, None], job_id: str) -> dict[str, Any]:
         descending=asked.descending,
         start=start,
         n_rows=asked.limit,
-        columns=[*_classes(found), *(found.given[:MOST_CELLS] if asked.values else ())],
+        columns=[*_classes(found), *(found.given[:MAX_CELLS] if asked.values else ())],
     )
-    stop = start + asked.limit
-    return {
-        "items": [_row(found, row, with_values=asked.values) for row in page.rows],
-        "next": paging.encode(stop) if page.total > stop else None,
-    }
+    rows = [_row(found, row, with_values=asked.values) for row in page.rows]
+    return bodies.answer(paging.by_place(asked, page.total, lambda _start: rows))
 
 
 @group.add(
@@ -200,7 +192,6 @@ def list_results(call: Call[ResultsQuery, None], job_id: str) -> dict[str, Any]:
     "/uploads/<job_id>/results.<any(csv, jsonl):kind>",
     scope="uploads",
     summary="Download the verdicts on a file",
-    query=FilterQuery,
     gives=Raw(kinds={"text/csv": None, "application/x-ndjson": None}),
     errors=(404, 409),
 )
@@ -220,19 +211,19 @@ def download_results(call: Call[FilterQuery, None], job_id: str, kind: str) -> R
     "/uploads/<job_id>/rejected",
     scope="uploads",
     summary="Read the rejected rows",
-    query=Paged,
     gives=Part[schemas.RejectedRow],
     errors=(404, 409),
 )
-def list_rejected(call: Call[Paged, None], job_id: str) -> dict[str, Any]:
+def list_rejected(call: Call[Paged, None], job_id: str) -> Any:
     """Read the rows that do not keep the model's contract, and what is wrong."""
     job, asked = _found(job_id, call.caller), call.query
     _results(job)
-    start = paging.number(asked.cursor) or 0
-    path = web.home.results / job.id / REJECTS
-    found = results.rejected(path, start=start, n_rows=asked.limit)
-    stop, total = start + asked.limit, int(job.result["rejected"])
-    return {"items": found, "next": paging.encode(stop) if total > stop else None}
+    path, n = web.home.results / job.id / REJECTS, asked.limit
+    return paging.by_place(
+        asked,
+        int(job.result["rejected"]),
+        lambda start: results.rejected(path, start=start, n_rows=n),
+    )
 
 
 @group.add(
@@ -280,10 +271,9 @@ def delete_upload(call: Call[Query, None], job_id: str) -> Response:
 
 def upload_json(job: Job, caller: Caller) -> dict[str, Any]:
     """Return an upload as it is answered."""
-    result = job.result or {}
     return {
         "id": job.id,
-        "name": job.title,
+        "title": job.title,
         "state": job.state,
         "is_mine": job.owner_id == caller.id,
         "stop_requested": job.stop_requested,
@@ -292,19 +282,7 @@ def upload_json(job: Job, caller: Caller) -> dict[str, Any]:
         "ended_at": job.ended_at,
         "progress": job.progress or {},
         "error": job.error or None,
-        "result": {
-            "bundle": result["bundle"],
-            "read": result["read"],
-            "scored": result["scored"],
-            "rejected": result["rejected"],
-            "attacks": result["attacks"],
-            "counts": result["counts"],
-            "alerts_opened": result["alerts"]["opened"],
-            "unit": result["unit"],
-            "seconds": result["seconds"],
-        }
-        if job.state == "done"
-        else None,
+        "result": job.result if job.state == "done" else None,
     }
 
 
@@ -355,4 +333,4 @@ def _row(found: Results, row: dict[str, Any], *, with_values: bool) -> dict[str,
 def _cell(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
-    return str(value)[:MOST_CELL]
+    return str(value)[:MAX_CELL]

@@ -7,7 +7,6 @@ version is fetched at once.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 from functools import cache
 from importlib.metadata import version
@@ -37,9 +36,3 @@ def library() -> bytes:
     """
     text, _ = page.program()
     return text.encode()
-
-
-@cache
-def packed() -> bytes:
-    """Return the library, gzipped."""
-    return gzip.compress(library(), 6, mtime=0)

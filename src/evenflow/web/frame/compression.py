@@ -11,8 +11,10 @@ from functools import lru_cache
 
 from flask import Flask, Response, request
 
+PACKED = frozenset({"static", "vega.library"})
+"""Endpoints of what is packed."""
 KINDS = frozenset({"text/css", "text/javascript", "image/svg+xml"})
-LEAST_BYTES = 1_000
+MIN_BYTES = 1_000
 
 
 def register(app: Flask) -> None:
@@ -21,7 +23,7 @@ def register(app: Flask) -> None:
     @app.after_request
     def pack(response: Response) -> Response:
         if (
-            request.endpoint != "static"
+            request.endpoint not in PACKED
             or response.status_code != 200
             or response.mimetype not in KINDS
             or "Range" in request.headers
@@ -32,7 +34,7 @@ def register(app: Flask) -> None:
             return response
         response.direct_passthrough = False
         plain = response.get_data()
-        if len(plain) < LEAST_BYTES:
+        if len(plain) < MIN_BYTES:
             return response
         response.set_data(_packed(plain))
         response.headers["Content-Encoding"] = "gzip"

@@ -9,33 +9,48 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
 
 import polars as pl
-from flask import Response, make_response
+from flask import Response
 from sqlalchemy import Select
 
 from evenflow.errors import DataError
 from evenflow.runtime.writers import inert
 from evenflow.web.frame.context import web
+from evenflow.web.frame.headers import POLICY
 
 TYPES = {
     "csv": "text/csv",
+    "html": "text/html",
     "json": "application/json",
     "jsonl": "application/x-ndjson",
+    "md": "text/markdown",
     "parquet": "application/vnd.apache.parquet",
+    "tex": "application/x-tex",
+    "toml": "application/toml",
 }
 """Media types by the ending of a name."""
 READ_BYTES = 2**18
-MOST_DOWNLOADED = 10_000
+MAX_DOWNLOADED = 10_000
 """Rows of one download, the first ones of the list."""
-MOST_CHARACTERS = 2**26
+MAX_CHARACTERS = 2**26
 """Characters of the values in one download: it is made in memory."""
-MOST_COLUMNS = 1_000
+MAX_COLUMNS = 1_000
 """Columns of a CSV: untrusted records may each have hundreds of their own."""
 
 
-def attachment(body: bytes | Iterator[bytes], name: str) -> Response:
-    """Return a file to be saved under that name, whose ending tells its type."""
+def attachment(body: str | bytes | Iterator[bytes], name: str) -> Response:
+    """Return a file that a browser saves, and never opens as a page of ours.
+
+    Parameters
+    ----------
+    name : str
+        Its ending tells its type; only plain characters of it are kept.
+    """
+    if isinstance(body, str):
+        body = body.encode("utf-8", "replace")
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.")[-150:]
     response = Response(body, mimetype=TYPES[name.rsplit(".", 1)[-1]])
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["Content-Disposition"] = f'attachment; filename="{plain}"'
+    response.headers["Content-Security-Policy"] = f"sandbox; {POLICY}"
     return response
 
 
@@ -44,16 +59,6 @@ def pieces(stream: IO[bytes]) -> Iterator[bytes]:
     with stream:
         while data := stream.read(READ_BYTES):
             yield data
-
-
-def as_file(text: str, name: str, media: str) -> Response:
-    """Return a text that a browser saves and never opens as ours."""
-    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.")[:150]
-    response = make_response(text.encode("utf-8", "replace"))
-    response.headers["Content-Type"] = f"{media}; charset=utf-8"
-    response.headers["Content-Disposition"] = f'attachment; filename="{plain}"'
-    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    return response
 
 
 def downloaded(query: Select[Any]) -> list[Any]:
@@ -66,12 +71,12 @@ def downloaded(query: Select[Any]) -> list[Any]:
     """
     rows: list[Any] = []
     size = 0
-    limited = query.limit(MOST_DOWNLOADED).execution_options(yield_per=500)
+    limited = query.limit(MAX_DOWNLOADED).execution_options(yield_per=500)
     for row in web.db.scalars(limited):
         size += sum(len(str(name)) + len(str(v)) for name, v in row.values.items())
-        if size > MOST_CHARACTERS:
+        if size > MAX_CHARACTERS:
             raise DataError(
-                f"these rows hold more than {MOST_CHARACTERS:,} characters, expected "
+                f"these rows hold more than {MAX_CHARACTERS:,} characters, expected "
                 "a download that fits in memory. Narrow the filters, by date for "
                 "instance"
             )
@@ -95,9 +100,9 @@ def as_json(rows: Sequence[Mapping[str, Any]]) -> bytes:
 def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the columns of a table: of more than fit those that most rows have."""
     counts = Counter(name for row in rows for name in row)
-    if len(counts) <= MOST_COLUMNS:
+    if len(counts) <= MAX_COLUMNS:
         return list(counts)
-    kept = {name for name, _ in counts.most_common(MOST_COLUMNS)}
+    kept = {name for name, _ in counts.most_common(MAX_COLUMNS)}
     return [name for name in counts if name in kept]
 
 

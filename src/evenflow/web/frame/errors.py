@@ -1,4 +1,4 @@
-"""One place turns what goes wrong into an answer: a page, or JSON under /api.
+"""One place turns what goes wrong into an answer: a page, or JSON for a program.
 
 Never a traceback to a person, always one in the log. A database that is away is 503
 with the time to try again, not an error of ours.
@@ -30,6 +30,8 @@ from evenflow.web.store.database import cannot_write, is_away
 logger = logging.getLogger(__name__)
 
 AGAIN_S = 5
+PROGRAMS = ("/api/", "/uploads/parts")
+"""Addresses that a program or a script asks: it reads JSON."""
 WORDS = {
     400: ("Bad request", "Go back, reload the page and try again."),
     401: ("Please log in", "This needs an account."),
@@ -64,9 +66,21 @@ def register(app: Flask) -> None:
     app.register_error_handler(Exception, _on_bug)
 
 
-def is_api() -> bool:
+def is_program() -> bool:
     """Return whether the request came from a program."""
-    return request.path.startswith("/api/")
+    return request.path.startswith(PROGRAMS)
+
+
+def sentence(error: object) -> str:
+    """Return a message as a sentence of a page: a capital first, a point last.
+
+    Examples
+    --------
+    >>> sentence("found no number, expected one")
+    'Found no number, expected one.'
+    """
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}{'' if text[-1:] in '.!?' else '.'}"
 
 
 def answer(
@@ -77,7 +91,7 @@ def answer(
     headers: dict[str, str] | None = None,
     **more: Any,
 ) -> Response:
-    """Return an error as a page, or in the API's one shape.
+    """Return an error as a page, or as JSON in the one shape of the API.
 
     Parameters
     ----------
@@ -90,7 +104,7 @@ def answer(
         What else the API's ``error`` object holds.
     """
     title, do = WORDS.get(status, ("Something went wrong", "Try again."))
-    if is_api():
+    if is_program():
         error = {"type": kind or title.replace(" ", ""), "message": message or title}
         response = jsonify(error=error | more)
     else:
@@ -119,9 +133,12 @@ def _on_http(error: HTTPException) -> Response:
         return error.get_response()  # type: ignore[return-value]
     usual = type(error).description
     message = "" if error.description == usual else str(error.description or "")
+    if error.code == 413 and not message:
+        message = g.get("too_large", "")
     headers = dict(error.get_headers())
     headers.pop("Content-Type", None)
-    return answer(error.code, message, kind=type(error).__name__, headers=headers)
+    kind, more = type(error).__name__, getattr(error, "more", {})
+    return answer(error.code, message, kind=kind, headers=headers, **more)
 
 
 def _on_csrf(error: CSRFError) -> Response:
@@ -138,8 +155,7 @@ def _on_ours(error: EvenflowError) -> Response:
     if isinstance(error, StorageError):
         logger.error("storage: %s", error)
         return answer(507, "The server cannot write its files", kind="StorageError")
-    status = getattr(error, "status", 422)
-    return answer(status, str(error), kind=getattr(error, "kind", type(error).__name__))
+    return answer(422, str(error), kind=type(error).__name__)
 
 
 def _on_database(error: DBAPIError) -> Response:

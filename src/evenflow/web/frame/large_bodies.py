@@ -10,11 +10,11 @@ import fcntl
 import io
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, NoReturn, Protocol
+from typing import IO, Any, Protocol
 
-from flask import abort, request
+from flask import abort, g, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from evenflow.files import storage_error
 from evenflow.web.frame.context import web
@@ -69,8 +69,8 @@ def spool(folder: Path) -> Spool:
     return Spool(handle, "r+b")
 
 
-def copy(stream: Readable, out: Any, most: int, refuse: Callable[[], NoReturn]) -> None:
-    """Copy a stream to its end; ``refuse`` is called once it has more bytes.
+def copy(stream: Readable, out: Any, most: int, over: Exception) -> None:
+    """Copy a stream to its end; ``over`` is raised once it has more bytes.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def copy(stream: Readable, out: Any, most: int, refuse: Callable[[], NoReturn]) 
     while data := stream.read(COPY_BYTES):
         left -= len(data)
         if left < 0:
-            refuse()
+            raise over
         rest = memoryview(data)
         try:
             while rest:
@@ -115,7 +115,16 @@ def allow_large() -> None:
     real: Any = request._get_current_object()  # type: ignore[attr-defined]
     real.max_content_length = most_bytes() + OVERHEAD
     real.max_form_parts = 8
+    g.too_large = too_large().description
     real._get_file_stream = lambda *_args, **_kwargs: spool(web.home.uploads)
+
+
+def too_large() -> RequestEntityTooLarge:
+    """Return the error over a file that has more bytes than one may have."""
+    return RequestEntityTooLarge(
+        f"The file is larger than {web.settings.max_upload_mb:,.0f} MiB, the maximum "
+        "size. Split it, or upload it compressed as .gz"
+    )
 
 
 def most_bytes() -> int:

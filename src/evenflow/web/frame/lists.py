@@ -10,27 +10,26 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from flask import request, url_for
-from flask_security import current_user
 from sqlalchemy import Select, String, cast, func, or_, select
 
 from evenflow.web.frame.context import web
-from evenflow.web.frame.permissions import at_least, visible
+from evenflow.web.frame.permissions import visible
 from evenflow.web.store.tables import Tally, now
 
 PER_PAGE = 50
-MOST_TEXT = 100
+MAX_TEXT = 100
 """Characters of a search."""
-MOST_SEARCHED = 20_000
+MAX_SEARCHED = 20_000
 """Newest rows whose values a search reads."""
-MOST_PAGES = 10_000
+MAX_PAGES = 10_000
 NOT_KEPT = {"page", "endpoint"}
 """Names in an address that are not handed on: ``url_for`` has its own of them."""
-MOST_WORDS = 60
+MAX_WORDS = 60
 RECENT = timedelta(days=7)
 """How far back words to choose from are looked for."""
 
@@ -53,6 +52,18 @@ def text(name: str, most: int = 200) -> str:
     """Return a filter of the address: no longer than that, and no NUL."""
     # PostgreSQL takes no NUL in a text
     return request.args.get(name, "").replace("\0", "").strip()[:most]
+
+
+def whole(text: str, most: int = 2**31 - 1) -> int | None:
+    """Return a whole number that was typed in plain digits, None for anything else.
+
+    Examples
+    --------
+    >>> whole("12"), whole("-1"), whole("1e3"), whole("99", most=50)
+    (12, None, None, None)
+    """
+    is_number = text.isascii() and text.isdigit() and len(text) < 20
+    return int(text) if is_number and int(text) <= most else None
 
 
 def here(number: int) -> str:
@@ -78,10 +89,8 @@ def page_of(
         Returns the address of a page by its number.
     """
     pages = max(1, math.ceil(total / per_page))
-    last = min(pages, MOST_PAGES)
-    asked = request.args.get("page", "")
-    is_number = asked.isascii() and asked.isdigit() and len(asked) < 10
-    number = min(max(int(asked), 1), last) if is_number else 1
+    last = min(pages, MAX_PAGES)
+    number = min(max(whole(request.args.get("page", "")) or 1, 1), last)
     return Page(
         number=number,
         pages=pages,
@@ -109,6 +118,26 @@ def count(query: Select[Any]) -> int:
     return int(web.db.scalar(counted) or 0)
 
 
+def head(
+    name: str, sort: str, url: Callable[[str], str], *, is_down_first: bool = True
+) -> dict[str, str]:
+    """Return where a column's head leads that sorts by it, and how it is sorted now.
+
+    Parameters
+    ----------
+    sort : str
+        The order of the list: a name, after a ``-`` the greatest first.
+    url : callable
+        Returns the address of the list in an order.
+    is_down_first : bool
+        Whether the first click puts the greatest first; the next one turns it.
+    """
+    orders = (f"-{name}", name) if is_down_first else (name, f"-{name}")
+    words = {f"-{name}": "descending", name: "ascending"}
+    following = orders[1] if sort == orders[0] else orders[0]
+    return {"url": url(following), "sorted": words.get(sort, "")}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Criteria:
     """The filters of a list, as in the address."""
@@ -121,7 +150,9 @@ class Criteria:
     """Not included."""
     sort: str = "-at"
     """Name of a column; the greatest first after a ``-``."""
-    clauses: tuple[Any, ...] = field(default=())
+    clauses: tuple[Any, ...] = ()
+    labels: Sequence[str] = ()
+    """Classes to choose from."""
 
     @property
     def is_narrow(self) -> bool:
@@ -135,13 +166,8 @@ class Criteria:
 
     def head(self, label: str, name: str, *, number: bool = False) -> dict[str, Any]:
         """Return a column's head that sorts by it, for the macro ``table``."""
-        is_down, is_up = self.sort == f"-{name}", self.sort == name
-        return {
-            "label": label,
-            "number": number,
-            "url": self.url(sort=name if is_down else f"-{name}"),
-            "sorted": "descending" if is_down else "ascending" if is_up else "",
-        }
+        link = head(name, self.sort, lambda sort: self.url(sort=sort))
+        return {"label": label, "number": number, **link}
 
 
 def criteria(
@@ -158,12 +184,16 @@ def criteria(
     table : mapped class
         ``Record`` or ``Alert``.
     choices : mapping
-        Filters by one of a few words: name of the column -> the words.
+        Filters by one of a few words beside that by the class: name of the column ->
+        the words.
     sorts : sequence of str
         Columns it can be sorted by.
     default : mapping
         Filters as they are where the address does not name them.
     """
+    known, asked = labels(), text("label")
+    # a class without records is an empty list, not an error
+    choices = {"label": [*known, asked[:80]], **choices}
     names = ("q", "service", "since", "until", "sort", *choices)
     typed = {
         name: text(name) if name in request.args else default.get(name, "")
@@ -184,8 +214,8 @@ def criteria(
         until = None
     if typed["service"]:
         clauses.append(table.service == typed["service"][:80])
-    if len(typed["q"]) > MOST_TEXT:
-        errors["q"] = f"Found more than {MOST_TEXT} characters, expected fewer."
+    if len(typed["q"]) > MAX_TEXT:
+        errors["q"] = f"Found more than {MAX_TEXT} characters, expected fewer."
     elif typed["q"]:
         clauses.append(holds(table, typed["q"]))
     if since:
@@ -201,6 +231,7 @@ def criteria(
         until=until,
         sort=sort,
         clauses=tuple(clauses),
+        labels=known,
     )
 
 
@@ -250,10 +281,9 @@ def labels() -> list[str]:
 
 def _tallied(column: Any, clause: Any) -> list[str]:
     # from the counts: a list of records would be read as a whole
-    query: Any = select(column).distinct().where(clause, Tally.hour >= now() - RECENT)
-    if not at_least("analyst"):
-        query = query.where(Tally.owner_id == current_user.id)
-    return sorted(web.db.scalars(query.limit(MOST_WORDS)))
+    recent = select(column).distinct().where(clause, Tally.hour >= now() - RECENT)
+    query = visible(recent, Tally)
+    return sorted(web.db.scalars(query.limit(MAX_WORDS)))
 
 
 def day(typed: Mapping[str, str], name: str, errors: dict[str, str]) -> datetime | None:
@@ -275,7 +305,7 @@ def holds(table: Any, text: str, *columns: Any, user: Any = None) -> Any:
     """Return the clause for rows of the newest whose values or columns hold a text."""
     newest = visible(select(table.id), table, user).order_by(table.id.desc())
     in_values = json.dumps(text)[1:-1]  # as JSON stores it
-    return table.id.in_(newest.limit(MOST_SEARCHED)) & or_(
+    return table.id.in_(newest.limit(MAX_SEARCHED)) & or_(
         cast(table.values, String).icontains(in_values, autoescape=True),
         *(column.icontains(text, autoescape=True) for column in columns),
     )

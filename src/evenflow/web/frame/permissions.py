@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
-from flask import abort, current_app, request
+from flask import abort, current_app, has_request_context, request
 from flask_security import current_user
 from sqlalchemy import Select
 
 from evenflow.web.frame.context import web
+from evenflow.web.store.database import AnySession
 from evenflow.web.store.tables import ROLES, Audit
 
-MOST_NUMBER = 2**63
-"""Above all numbers that a database holds."""
+MAX_NUMBER = 2**63 - 1
+"""Greatest number of an object: what a database's 64 bits hold."""
+Columns = TypeVarTuple("Columns")
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -47,7 +49,7 @@ def require(role: str = "viewer") -> Callable[[View], View]:
     return decorate
 
 
-def visible(query: Select[Any], table: Any, user: Any = None) -> Select[Any]:
+def visible(query: Select[*Columns], table: Any, user: Any = None) -> Select[*Columns]:
     """Return the query less what the person (the current one) may not see."""
     person = current_user if user is None else user
     if at_least("analyst", person):
@@ -65,7 +67,7 @@ def may_see(owned: Any, user: Any = None) -> bool:
 
 def found_or_404(table: Any, key: Any) -> Any:
     """Return the object of that key if the current person may see it, else 404."""
-    if isinstance(key, int) and key >= MOST_NUMBER:
+    if isinstance(key, int) and key > MAX_NUMBER:
         abort(404)
     found = web.db.get(table, key)
     if found is None or not may_see(found):
@@ -73,8 +75,15 @@ def found_or_404(table: Any, key: Any) -> Any:
     return found
 
 
-def audit(action: str, object: object = "", *, user: Any = None, **detail: Any) -> None:  # noqa: A002
-    """Write down who did what; kept when the caller commits, with what was done.
+def audit(
+    action: str,
+    object: object = "",  # noqa: A002
+    *,
+    user: Any = None,
+    session: AnySession | None = None,
+    **detail: Any,
+) -> None:
+    """Write down who did what; stored when the caller commits, with what was done.
 
     Parameters
     ----------
@@ -83,18 +92,21 @@ def audit(action: str, object: object = "", *, user: Any = None, **detail: Any) 
     object : object
         What it was done to.
     user : User, optional
-        Who did it; the current person without.
+        Who did it; without, the current person, or the command line.
+    session : Session, optional
+        That of the request without.
     **detail
         JSON values; never a password or a token.
     """
-    person = current_user if user is None else user
-    web.db.add(
+    is_web = has_request_context()
+    person = user if user is not None else (current_user if is_web else None)
+    (web.db if session is None else session).add(
         Audit(
             user_id=getattr(person, "id", None),
-            actor=getattr(person, "email", "") or "",
+            actor=getattr(person, "email", "") or ("" if is_web else "command line"),
             action=action,
             object=str(object)[:200],
             detail=detail,
-            address=(request.remote_addr or "")[:64] if request else "",
+            address=(request.remote_addr or "")[:64] if is_web else "",
         )
     )

@@ -16,16 +16,38 @@ class JobKind:
     """The worker process that runs it: a long training keeps no upload waiting."""
     module: str
     """Holds ``run(task) -> Outcome``; imported when it is needed."""
+    page: str
+    """Endpoint of the page that shows one job of the kind."""
+    page_of: str = ""
+    """Key of the payload with the page's ``name``; without, its ``job_id`` is asked."""
+    role: str = "viewer"
+    """Least role that may open the page."""
     is_upload: bool = False
     """Whether the job scores a file that was sent, shown and deleted as an upload."""
 
 
 SCORE = JobKind(
-    name="score", lane="score", module="evenflow.web.uploads.job", is_upload=True
+    name="score",
+    lane="score",
+    module="evenflow.web.uploads.job",
+    page="uploads.show",
+    is_upload=True,
 )
-TRAIN = JobKind(name="train", lane="train", module="evenflow.web.trainings.job")
-# reading millions of rows takes memory that a scoring worker may not have
-EXPLORE = JobKind(name="explore", lane="train", module="evenflow.web.datasets.job")
+TRAIN = JobKind(
+    name="train",
+    lane="train",
+    module="evenflow.web.trainings.job",
+    page="experiments.show",
+    role="analyst",
+)
+EXPLORE = JobKind(
+    name="explore",
+    # reading millions of rows takes memory that a scoring worker may not have
+    lane="train",
+    module="evenflow.web.datasets.job",
+    page="explore.show",
+    page_of="dataset",
+)
 
 KINDS = {kind.name: kind for kind in (SCORE, TRAIN, EXPLORE)}
 LANES = tuple(dict.fromkeys(kind.lane for kind in KINDS.values()))

@@ -15,17 +15,17 @@ import socket
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from evenflow.errors import DataError
 from evenflow.web.jobs.kinds import JobKind
-from evenflow.web.store.database import serialize
+from evenflow.web.store.database import n_changed, serialize
 from evenflow.web.store.tables import Job, now
 
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 """Times a job is tried whose worker died of it."""
 LIVE = ("queued", "running")
 SKEW_S = 60.0
@@ -113,7 +113,7 @@ def take_over(session: Session, lane: str, fault: int | None = None) -> int:
             continue
         if pid == str(fault):
             gone = update(Job).where(*_mine(job)).values(lease_until=now())
-            done = cast("CursorResult[Any]", session.execute(gone)).rowcount == 1
+            done = n_changed(session, gone) == 1
         else:
             done = release(session, job)
         n += done
@@ -127,7 +127,7 @@ def _host() -> str:
 def take(session: Session, lane: str, worker: str, lease_s: float) -> Job | None:
     """Return the next job of a lane, leased, or None if there is none.
 
-    A job that was tried :data:`MOST_ATTEMPTS` times and killed its worker each time
+    A job that was tried :data:`MAX_ATTEMPTS` times and killed its worker each time
     is not tried again: it fails, with this reason.
     """
     _give_up(session, lane)
@@ -196,29 +196,23 @@ def end(
     Call it first in the transaction that stores what the job made, and roll back on
     False: then what it made is there exactly once.
     """
-    done = session.execute(
-        update(Job)
-        .where(*_mine(job))
-        .values(
-            state=state,
-            result=dict(result or {}),
-            error=error,
-            ended_at=now(),
-            lease_until=None,
-            stop_requested=False,
-        )
+    ended = update(Job).where(*_mine(job))
+    ended = ended.values(
+        state=state,
+        result=dict(result or {}),
+        error=error,
+        ended_at=now(),
+        lease_until=None,
+        stop_requested=False,
     )
-    return cast("CursorResult[Any]", done).rowcount == 1
+    return n_changed(session, ended) == 1
 
 
 def release(session: Session, job: Job) -> bool:
     """Put a job back whose worker leaves; the try does not count as one that failed."""
-    done = session.execute(
-        update(Job)
-        .where(*_mine(job))
-        .values(state="queued", lease_until=None, attempts=Job.attempts - 1, worker="")
-    )
-    return cast("CursorResult[Any]", done).rowcount == 1
+    back = {"state": "queued", "lease_until": None, "worker": ""}
+    free = update(Job).where(*_mine(job)).values(back | {"attempts": Job.attempts - 1})
+    return n_changed(session, free) == 1
 
 
 def is_waiting(session: Session, lane: str, lease_s: float = 60.0) -> bool:
@@ -232,17 +226,10 @@ def is_waiting(session: Session, lane: str, lease_s: float = 60.0) -> bool:
 
 def request_stop(session: Session, job: Job) -> None:
     """Ask a running job to stop; one that waits is stopped at once."""
-    stopped = session.execute(
-        update(Job)
-        .where(Job.id == job.id, Job.state == "queued")
-        .values(state="stopped", ended_at=now())
-    )
-    if cast("CursorResult[Any]", stopped).rowcount == 0:
-        session.execute(
-            update(Job)
-            .where(Job.id == job.id, Job.state == "running")
-            .values(stop_requested=True)
-        )
+    mine = update(Job).where(Job.id == job.id)
+    waits, runs = (mine.where(Job.state == state) for state in LIVE)
+    if not n_changed(session, waits.values(state="stopped", ended_at=now())):
+        session.execute(runs.values(stop_requested=True))
 
 
 def requeue(session: Session, job: Job, *, most_waiting: int | None = None) -> bool:
@@ -258,14 +245,11 @@ def requeue(session: Session, job: Job, *, most_waiting: int | None = None) -> b
         state = session.scalar(select(Job.state).where(Job.id == job.id))
         if state in ("stopped", "failed"):
             refuse_more(session, job.owner_id, most_waiting)
-    done = session.execute(
-        update(Job)
-        .where(Job.id == job.id, Job.state.in_(("stopped", "failed")))
-        .values(
-            state="queued", error="", attempts=0, ended_at=None, stop_requested=False
-        )
+    again = update(Job).where(Job.id == job.id, Job.state.in_(("stopped", "failed")))
+    again = again.values(
+        state="queued", error="", attempts=0, ended_at=None, stop_requested=False
     )
-    return cast("CursorResult[Any]", done).rowcount == 1
+    return n_changed(session, again) == 1
 
 
 def _is_too_long(lease_s: float) -> ColumnElement[bool]:
@@ -298,12 +282,12 @@ def _give_up(session: Session, lane: str) -> None:
             Job.lane == lane,
             Job.state == "running",
             Job.lease_until < now(),
-            Job.attempts >= MOST_ATTEMPTS,
+            Job.attempts >= MAX_ATTEMPTS,
         )
         .values(
             state="failed",
             ended_at=now(),
             lease_until=None,
-            error=f"The worker died {MOST_ATTEMPTS} times during this job. {why}",
+            error=f"The worker died {MAX_ATTEMPTS} times during this job. {why}",
         )
     )

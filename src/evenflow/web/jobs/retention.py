@@ -12,16 +12,16 @@ import re
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, delete, func, or_, select
+from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from evenflow.web.jobs.kinds import UPLOADS
 from evenflow.web.jobs.queue import LIVE
 from evenflow.web.settings import Settings
 from evenflow.web.store.data_folder import Home, remove
-from evenflow.web.store.database import Database
+from evenflow.web.store.database import Database, n_changed
 from evenflow.web.store.tables import (
     Alert,
     Audit,
@@ -210,8 +210,7 @@ def _rows(database: Database, table: Any, old: ColumnElement[bool]) -> int:
     while True:
         some = select(key).where(old).limit(BATCH)
         with database.session() as session:
-            done = session.execute(delete(table).where(key.in_(some)))
-            rows = cast("CursorResult[Any]", done).rowcount
+            rows = n_changed(session, delete(table).where(key.in_(some)))
         n += rows
         if rows < BATCH:
             return n

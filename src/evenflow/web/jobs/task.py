@@ -16,8 +16,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from evenflow.progress import Epoch, Event, Note, Progress
@@ -25,7 +23,7 @@ from evenflow.web.jobs import queue
 from evenflow.web.models.detectors import Detectors
 from evenflow.web.settings import Settings
 from evenflow.web.store.data_folder import Home
-from evenflow.web.store.database import Database
+from evenflow.web.store.database import Database, Failed
 from evenflow.web.store.tables import Job
 
 logger = logging.getLogger(__name__)
@@ -36,7 +34,7 @@ RENEW_S = 5.0
 """Heartbeat interval; stop requests are noticed at each heartbeat."""
 GRACE_S = 5.0
 """Seconds a job has to end by itself when the worker leaves."""
-MOST_NOTES = 50
+MAX_NOTES = 50
 
 
 class Stopped(Exception):  # noqa: N818 (an outcome, not an error)
@@ -144,7 +142,7 @@ class Lease:
         try:
             with self._database.session() as session:
                 return work(session)
-        except (DBAPIError, PoolTimeout) as error:
+        except Failed as error:
             logger.warning("lease of job %s not renewed: %s", self._job.id, error)
             return _Away()
 
@@ -198,7 +196,7 @@ class Task:
             self.set_progress(epochs=[*self.progress.get("epochs", ()), values])
         elif isinstance(event, Note):
             notes = [*self.progress.get("notes", ()), event.text]
-            self.set_progress(notes=notes[-MOST_NOTES:])
+            self.set_progress(notes=notes[-MAX_NOTES:])
 
     def set_progress(self, **values: Any) -> None:
         """Set some of the progress, any JSON values; end the job if it must.

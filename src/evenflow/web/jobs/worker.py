@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import polars as pl
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from evenflow import inference
@@ -32,7 +30,7 @@ from evenflow.web.jobs.task import Lease, LeaseLost, Leaving, Outcome, Stopped, 
 from evenflow.web.models.detectors import Detectors
 from evenflow.web.settings import Settings
 from evenflow.web.store.data_folder import Home, open_home
-from evenflow.web.store.database import Database, is_away, open_database
+from evenflow.web.store.database import Database, Failed, is_away, open_database
 from evenflow.web.store.tables import Job
 
 logger = logging.getLogger(__name__)
@@ -116,8 +114,8 @@ def work(
                 keeper.run_if_due(here.database, here.home, settings)
             found = run_one(here, lane, stop)
             pause = BACKOFF_S[0]
-        except (DBAPIError, PoolTimeout) as error:
-            if _is_away(error):
+        except Failed as error:
+            if is_away(error):
                 logger.warning("the database is not responding: %s", error)
             else:
                 logger.exception("the queue cannot be read")
@@ -194,8 +192,8 @@ def run_one(
             error = FULL
         except EvenflowError as problem:
             error = hidden(str(problem), here.settings)
-        except (DBAPIError, PoolTimeout) as problem:
-            if _is_away(problem):
+        except Failed as problem:
+            if is_away(problem):
                 logger.warning(
                     "job %s goes back to the queue, no database: %s", job.id, problem
                 )
@@ -241,7 +239,7 @@ def _end(
         logger.warning("job %s belongs to another worker; nothing was stored", job.id)
         return
     except Exception as problem:
-        if _is_away(problem):
+        if is_away(problem):
             return  # told to leave: the lease runs out and the job is taken again
         logger.exception("job %s: its result cannot be stored", job.id)
         if outcome:
@@ -264,17 +262,11 @@ def _insist(
             with database.session() as session:
                 store(session)
             return
-        except (DBAPIError, PoolTimeout) as error:
-            if not _is_away(error) or stop.wait(pause):
+        except Failed as error:
+            if not is_away(error) or stop.wait(pause):
                 raise
             logger.warning("a result waits, the database is not responding: %s", error)
             pause = min(BACKOFF_S[1], pause * 2)
-
-
-def _is_away(error: Exception) -> bool:
-    return isinstance(error, PoolTimeout) or (
-        isinstance(error, DBAPIError) and is_away(error)
-    )
 
 
 def _run(kind: str) -> Callable[[Task], Outcome]:

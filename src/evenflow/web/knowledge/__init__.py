@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from evenflow.schema import BENIGN
 from evenflow.web.knowledge import tables
@@ -32,15 +31,6 @@ class Technique:
     def url(self) -> str:
         """Page of the technique."""
         return f"https://attack.mitre.org/techniques/{self.id}/"
-
-    def to_dict(self) -> dict[str, str]:
-        """Return the technique as plain JSON values."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "tactic": self.tactic,
-            "url": self.url,
-        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,19 +53,6 @@ class Knowledge:
     """Benign traffic that usually looks like this."""
     is_known: bool
     """False for a label of a user's own data, of which nothing is known."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the knowledge as plain JSON values."""
-        return {
-            "label": self.label,
-            "name": self.name,
-            "phrase": self.phrase,
-            "meaning": self.meaning,
-            "techniques": [t.to_dict() for t in self.techniques],
-            "next_steps": list(self.steps),
-            "false_alarm": self.false_alarm,
-            "is_known": self.is_known,
-        }
 
 
 def about(label: str, *, attack: str | None = None) -> Knowledge:
@@ -107,11 +84,6 @@ def about(label: str, *, attack: str | None = None) -> Knowledge:
         if key in tables.classes():
             return _of_class(key)
     return _unknown(label)
-
-
-def techniques(label: str, *, attack: str | None = None) -> tuple[str, ...]:
-    """Return the ATT&CK ids of a class or attack type, for alerts sent elsewhere."""
-    return tuple(t.id for t in about(label, attack=attack).techniques)
 
 
 def _key(word: str) -> str:

@@ -23,7 +23,7 @@ from evenflow.runtime.folder import read_folder
 from evenflow.web.models.locks import Locks
 from evenflow.web.store.data_folder import Home
 
-MOST_LISTED = 500
+MAX_LISTED = 500
 BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 """What a report whose parts are not what they should be makes of the code that shows
 it."""
@@ -74,7 +74,7 @@ class Read:
 
 def listed(home: Home) -> list[Listed]:
     """Return every bundle, the newest first, damaged ones with the reason."""
-    paths = _folders(home.bundles)[:MOST_LISTED]
+    paths = _folders(home.bundles)[:MAX_LISTED]
     found = [_line(path, _stamp(path)) for path in paths]
     return sorted(found, key=lambda one: (-one.made_at.timestamp(), one.name))
 
@@ -131,7 +131,7 @@ def _made(stamp: Stamp) -> datetime:
     return datetime.fromtimestamp(newest / 1e9, tz=UTC)
 
 
-@lru_cache(maxsize=MOST_LISTED)
+@lru_cache(maxsize=MAX_LISTED)
 def _line(path: Path, stamp: Stamp) -> Listed:
     with _reading.hold(path):
         found = _read(path, stamp)

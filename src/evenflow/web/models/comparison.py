@@ -24,7 +24,7 @@ from evenflow.learn.models import TREES
 from evenflow.web.charts.reports import Picture, one
 from evenflow.web.models.catalog import Listed, Read, part
 
-MOST = 6
+MAX_MODELS = 6
 """Models that stand side by side at most."""
 MULTICLASS = (
     "accuracy", "macro_f1", "weighted_f1", "macro_recall", "macro_precision",
@@ -149,7 +149,7 @@ def _labels(reads: Sequence[Read]) -> list[str]:
 
 
 def is_comparable(one: Any, other: Any) -> bool:
-    """Return whether two reports judge the same rows, classes and protocol alike."""
+    """Return whether two reports evaluate the same rows and classes by one protocol."""
     return all(
         getattr(one, name) == getattr(other, name)
         for name in ("dataset", "protocol", "taxonomy", "n_rows", "class_counts")

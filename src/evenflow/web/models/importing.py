@@ -21,7 +21,7 @@ from evenflow.web.store.tables import Audit, Setting
 
 logger = logging.getLogger(__name__)
 
-MOST_NAME = 100
+MAX_NAME = 100
 
 
 def found_in(folder: Path) -> list[Path]:
@@ -102,7 +102,7 @@ def _name(source: Path, sums: bytes, home: Home) -> str:
     """Return a name: the folder's, with the sum's start where that is another's."""
     real = Path(os.path.realpath(source))
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", real.name).strip(".-")
-    name = plain[:MOST_NAME] or "bundle"
+    name = plain[:MAX_NAME] or "bundle"
     try:
         theirs = (home.bundles / name / SUMS).read_bytes()
     except OSError:

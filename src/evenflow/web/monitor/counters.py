@@ -22,9 +22,9 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 """Bounds of the durations, seconds."""
 BYTES = 2**20
 """Size of one file; 121 endpoints take 0.3 MB of the larger one."""
-MOST_SERIES = 2000
+MAX_SERIES = 2000
 """Maximum number of series by endpoint, method and status."""
-MOST_VERDICTS = 200
+MAX_VERDICTS = 200
 """Maximum number of verdicts with a series of their own."""
 KINDS = ("counter", "histogram")
 
@@ -66,7 +66,7 @@ class Counters:
             key = (endpoint, method, status)
             found = self._known.get(key)
             if found is None:
-                if len(self._known) >= MOST_SERIES:
+                if len(self._known) >= MAX_SERIES:
                     key = (endpoint, "other", 0)
                 n = self.requests.labels(key[0], key[1], str(key[2]))
                 found = self._known[key] = (n, self.seconds.labels(endpoint))
@@ -76,13 +76,13 @@ class Counters:
             self._stop()
 
     def count_verdict(self, label: str, n: int) -> None:
-        """Count records judged; never raises."""
+        """Count scored records; never raises."""
         if not self.is_counting:
             return
         try:
             found = self._labels.get(label)
             if found is None:
-                label = label if len(self._labels) < MOST_VERDICTS else "other"
+                label = label if len(self._labels) < MAX_VERDICTS else "other"
                 found = self._labels[label] = self.verdicts.labels(label)
             found.inc(n)
         except Exception:  # noqa: BLE001 (logged; an answer is worth more)

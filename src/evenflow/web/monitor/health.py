@@ -6,12 +6,10 @@ import logging
 import shutil
 from collections.abc import Iterator
 
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-
 from evenflow.errors import StorageError
 from evenflow.web.frame.context import web
 from evenflow.web.store import migrations
+from evenflow.web.store.database import Failed
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +25,7 @@ def lacking() -> Iterator[str]:
             yield "no model is active"
     except StorageError:
         yield "the database is of another version"
-    except (DBAPIError, PoolTimeout):
+    except Failed:
         logger.warning("not ready: the database is not responding")
         yield "the database is not responding"
     try:

@@ -30,7 +30,7 @@ FAILED = ("login.failed", "code.failed")
 
 
 def count_verdict(label: str, n: int = 1) -> None:
-    """Count records judged."""
+    """Count scored records."""
     if n:
         counters: Counters = current_app.extensions[KEY]
         counters.count_verdict(label, n)
@@ -75,7 +75,7 @@ class Stored(Collector):
         yield ages
         kept = GaugeMetricFamily(
             "evenflow_kept_verdicts_last_day",
-            "Records judged and kept, of the last 24 whole hours and this one.",
+            "Records scored and stored, of the last 24 whole hours and this one.",
             labels=("source", "verdict"),
         )
         recent = Tally.hour >= at - timedelta(hours=25)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, render_template, request
 from flask_security import current_user, logout_user, verify_password
 
 from evenflow.errors import DataError
 from evenflow.web.accounts import api_keys, attempts, passwords, people, sessions
-from evenflow.web.accounts.fresh_login import recent
+from evenflow.web.accounts.redirects import recent
 from evenflow.web.accounts.throttle import key
+from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
-from evenflow.web.frame.permissions import require
+from evenflow.web.frame.lists import whole
+from evenflow.web.frame.permissions import audit, require
 from evenflow.web.store.tables import User
 
 bp = Blueprint("account", __name__, url_prefix="/account")
@@ -31,13 +33,12 @@ def end_session(number: int) -> Any:
     """End one of the person's own sessions."""
     if number >= 2**31 or not sessions.end(web.db, current_user.id, number):
         abort(404)
-    people.log(web.db, "session.end", current_user.email)
+    audit("session.end", current_user.email)
     web.db.commit()
     if number == sessions.current_id():
         logout_user()
-        return redirect(url_for("security.login"), 303)
-    flash("That browser was logged out", "success")
-    return redirect(url_for(".index", _anchor="sessions"), 303)
+        return see_other("security.login")
+    return see_other(".index", "That browser was logged out", _anchor="sessions")
 
 
 @bp.post("/sessions/end")
@@ -48,8 +49,7 @@ def log_out_everywhere() -> Any:
     people.end_sessions(web.db, person)
     web.db.commit()
     logout_user()
-    flash("You were logged out everywhere", "success")
-    return redirect(url_for("security.login"), 303)
+    return see_other("security.login", "You were logged out everywhere")
 
 
 @bp.post("/tokens")
@@ -69,14 +69,10 @@ def make_token() -> Any:
             _me(),
             name=typed["name"],
             scopes=tuple(typed["scopes"]),
-            days=int(days)
-            if days.isascii() and days.isdigit() and len(days) < 6
-            else 0,
+            days=whole(days) or 0,
         )
-        people.log(
-            web.db, "token.add", current_user.email, name=typed["name"],
-            scopes=typed["scopes"],
-        )  # fmt: skip
+        email, scopes = current_user.email, typed["scopes"]
+        audit("token.add", email, name=typed["name"], scopes=scopes)
         web.db.commit()
     except DataError as error:
         web.db.rollback()
@@ -90,10 +86,9 @@ def revoke_token(number: int) -> Any:
     """Make one of the person's own keys worthless."""
     if number >= 2**31 or not api_keys.revoke(web.db, current_user.id, number):
         abort(404)
-    people.log(web.db, "token.revoke", current_user.email, number=number)
+    audit("token.revoke", current_user.email, number=number)
     web.db.commit()
-    flash("API key revoked.", "success")
-    return redirect(url_for(".index", _anchor="tokens"), 303)
+    return see_other(".index", "API key revoked.", _anchor="tokens")
 
 
 @bp.post("/delete")
@@ -116,8 +111,7 @@ def delete() -> Any:
         web.db.rollback()
         return _page(delete_error=str(error)), 422
     logout_user()
-    flash("Your account was deleted", "success")
-    return redirect(url_for("security.login"), 303)
+    return see_other("security.login", "Your account was deleted")
 
 
 def _page(
@@ -126,6 +120,8 @@ def _page(
     return render_template(
         "account/index.html",
         sessions=sessions.of(_me()),
+        session_id=sessions.current_id(),
+        browser=sessions.browser,
         tokens=api_keys.of(web.db, current_user.id),
         scopes={
             scope: words

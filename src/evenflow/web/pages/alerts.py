@@ -1,8 +1,9 @@
-"""The queue of alerts: find, open, judge, close, and take the labels home."""
+"""The queue of alerts: find, open, give feedback, close, and download the labels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -21,16 +22,22 @@ from flask import (
 from flask_security import current_user
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
-from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError
 from evenflow.runtime.writers import OutputFormat
 from evenflow.web.alerts import change as changes
 from evenflow.web.alerts import feedback
 from evenflow.web.frame import lists
+from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
-from evenflow.web.frame.permissions import audit, found_or_404, require, visible
+from evenflow.web.frame.permissions import (
+    MAX_NUMBER,
+    audit,
+    found_or_404,
+    require,
+    visible,
+)
 from evenflow.web.pages import Entry
 from evenflow.web.store.tables import ALERT_STATES, JUDGEMENTS, Alert, AlertNote
 from evenflow.web.verdicts import stored
@@ -39,7 +46,7 @@ bp = Blueprint("alerts", __name__, url_prefix="/alerts")
 NAV = (Entry(label="Alerts", endpoint="alerts.index", icon="alerts", order=14),)
 
 KINDS = ("csv", "jsonl", "parquet")
-MOST_BULK = 200
+MAX_BULK = 200
 """Maximum number of alerts changed by one request."""
 CHOICES = {
     "status": ("waiting", *ALERT_STATES, "any"),
@@ -56,7 +63,7 @@ LABELS = {
     "q": "Search in values",
     "status": "State",
     "label": "Class",
-    "judged": "Judged",
+    "judged": "Feedback",
     "source": "Source",
     "service": "Service",
     "since": "From",
@@ -68,19 +75,18 @@ LABELS = {
 @require("viewer")
 def index() -> str:
     """Show a page of the alerts the person may see; those that wait, first."""
-    criteria, labels = _criteria()
+    criteria = lists.criteria(Alert, choices=CHOICES, default={"status": "waiting"})
     query = lists.listed(Alert, criteria, *_more(criteria))
     page = lists.paged(Alert, query, criteria, joinedload(Alert.owner))
     return render_template(
         "alerts/index.html",
         criteria=criteria,
         page=page,
-        labels=labels,
-        classes=_classes(labels),
+        classes=_classes(criteria.labels),
         services=lists.services(),
         listed=list(lists.errors_of(criteria, LABELS)),
         is_empty=not page.total and _has_none(),
-        most_bulk=MOST_BULK,
+        most_bulk=MAX_BULK,
         back=request.query_string.decode("utf-8", "replace"),
         unknown=feedback.UNKNOWN,
     )
@@ -88,7 +94,7 @@ def index() -> str:
 
 @bp.post("/bulk")
 @require("viewer")
-def bulk() -> Answer:
+def bulk() -> Any:
     """Apply a bulk action, skipping alerts changed since the page was loaded."""
     back = url_for(".index") + _query(request.form.get("back", ""))
     picked = dict(_picked(request.form.getlist("picked")))
@@ -98,9 +104,9 @@ def bulk() -> Answer:
         flash("Choose an action.", "error")
     elif not picked:
         flash("No alert is selected. Tick the boxes at the left first.", "warning")
-    elif len(picked) > MOST_BULK:
+    elif len(picked) > MAX_BULK:
         flash(
-            f"Found {len(picked)} alerts, expected {MOST_BULK} at most. Select fewer.",
+            f"Found {len(picked)} alerts, expected {MAX_BULK} at most. Select fewer.",
             "error",
         )
     elif action == "wrong" and not label:
@@ -160,7 +166,7 @@ def _all(picked: dict[int, int], action: str, label: str) -> None:
 
 @bp.get("/<int:number>")
 @require("viewer")
-def show(number: int) -> Answer:
+def show(number: int) -> Response:
     """Show an alert: the record, why, and what was made of it."""
     alert: Alert = found_or_404(Alert, number)
     return _page(alert, feedback.of_alert(alert))
@@ -168,23 +174,22 @@ def show(number: int) -> Answer:
 
 @bp.post("/<int:number>")
 @require("viewer")
-def change(number: int) -> Answer:
-    """Take a new state, a judgement, a note."""
+def change(number: int) -> Response:
+    """Take a new state, feedback, a note."""
     alert: Alert = found_or_404(Alert, number)
     classes = feedback.classes_of(alert.bundle, alert.label)
     form = feedback.sent(request.form, classes, label=alert.label, has_state=True)
     if form.errors:
         return _page(alert, form)
     if not feedback.take(alert, form):
-        return _page(found_or_404(Alert, number), form, is_stale=True)
-    flash("Saved.", "success")
-    return redirect(url_for(".show", number=number), code=303)
+        return _page(found_or_404(Alert, number), replace(form, is_stale=True))
+    return see_other(".show", "Saved.", number=number)
 
 
 @bp.get("/export")
 @require("viewer")
 def export() -> Response:
-    """Send what was judged as labelled rows, to train on."""
+    """Send the alerts with feedback as labelled rows, to train on."""
     kind = request.args.get("format", "csv")
     if kind not in KINDS:
         abort(404, f"There is no such export; expected {', '.join(KINDS)}.")
@@ -206,9 +211,7 @@ def export() -> Response:
     return attachment(body, f"labelled.{kind}")
 
 
-def _page(
-    alert: Alert, form: feedback.FeedbackForm, *, is_stale: bool = False
-) -> Answer:
+def _page(alert: Alert, form: feedback.FeedbackForm) -> Response:
     kept = alert.record.view if alert.record is not None else None
     found = stored.of_row(alert, kept)
     # the notes' writers in one query, not one each
@@ -223,15 +226,11 @@ def _page(
         alert=alert,
         stored=found,
         form=form,
-        is_stale=is_stale,
         classes=feedback.classes_of(alert.bundle, alert.label),
         unknown=feedback.UNKNOWN,
         following=_following(alert),
     )
-    response = make_response(page)
-    if is_stale or form.errors:
-        response.status_code = 409 if is_stale else 422
-    return response
+    return make_response(page, form.status)
 
 
 def _following(alert: Alert) -> int | None:
@@ -244,16 +243,6 @@ def _following(alert: Alert) -> int | None:
     if number is None:
         number = web.db.scalar(waits.order_by(Alert.id.desc()).limit(1))
     return None if number is None else int(number)
-
-
-def _criteria() -> tuple[lists.Criteria, list[str]]:
-    labels = lists.labels()
-    typed = request.args.get("label", "")
-    known = [*labels, typed] if len(typed) <= 80 else labels
-    criteria = lists.criteria(
-        Alert, choices={"label": known, **CHOICES}, default={"status": "waiting"}
-    )
-    return criteria, labels
 
 
 def _more(criteria: lists.Criteria) -> Iterator[Any]:
@@ -273,7 +262,7 @@ def _has_none() -> bool:
     return web.db.scalar(visible(select(Alert.id), Alert).limit(1)) is None
 
 
-def _classes(labels: list[str]) -> list[str]:
+def _classes(labels: Sequence[str]) -> list[str]:
     """Return the classes that picked alerts may really be."""
     bundle = web.detectors.active_name()
     found = feedback.classes_of(bundle, "benign") if bundle else ["benign"]
@@ -282,11 +271,12 @@ def _classes(labels: list[str]) -> list[str]:
 
 def _picked(texts: list[str]) -> Iterator[tuple[int, int]]:
     """Yield number and version of each alert that was picked."""
-    for text in texts[: MOST_BULK + 1]:
-        number, _, version = text.partition("-")
-        parts = (number, version)
-        if all(p.isascii() and p.isdigit() and len(p) < 18 for p in parts):
-            yield int(number), int(version)
+    for text in texts[: MAX_BULK + 1]:
+        number, version = (
+            lists.whole(part, most=MAX_NUMBER) for part in text.partition("-")[::2]
+        )
+        if number is not None and version is not None:
+            yield number, version
 
 
 def _query(text: str) -> str:

@@ -8,23 +8,22 @@ from flask import (
     Blueprint,
     Response,
     abort,
-    flash,
     make_response,
-    redirect,
     render_template,
     request,
     url_for,
 )
 from flask_security import current_user
 from sqlalchemy import select
-from werkzeug.wrappers import Response as Answer
 
 from evenflow import recipe as recipes
 from evenflow import registry, toml
 from evenflow.errors import BundleError, DataError
 from evenflow.web.datasets import explorations
-from evenflow.web.frame import lists
+from evenflow.web.frame import lists, polling
+from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
+from evenflow.web.frame.errors import sentence
 from evenflow.web.frame.lists import Page
 from evenflow.web.frame.permissions import audit, require
 from evenflow.web.jobs import queue
@@ -64,12 +63,11 @@ def index() -> str:
 
 @bp.get("/list")
 @require("analyst")
-def rows() -> Answer:
+def rows() -> Response:
     """Return the list, 304 if nothing has changed."""
     page = _page()
-    return _fresh(
-        _list_word(page), "experiments/_list.html", page=page, trainings=manage
-    )
+    shown = {"page": page, "trainings": manage}
+    return polling.fresh("experiments/_list.html", shown, _list_word(page))
 
 
 def _page() -> Page:
@@ -82,12 +80,12 @@ def _page() -> Page:
 
 
 def _list_word(page: Page) -> str:
-    return manage.word(page.number, [manage.state_word(job) for job in page.rows])
+    return polling.word(page.number, [manage.state_word(job) for job in page.rows])
 
 
 @bp.get("/new")
 @require("analyst")
-def new() -> Answer:
+def new() -> Response:
     """Show the form of a new training, empty or filled from a recipe."""
     if name := request.args.get("model", ""):
         try:
@@ -114,10 +112,10 @@ def new() -> Answer:
 
 @bp.post("/new")
 @require("analyst")
-def start() -> Answer:
+def start() -> Response:
     """Start the training that was described, or show it as TOML to be changed."""
     if not can_train():
-        return redirect(url_for("experiments.index"), code=303)
+        return see_other("experiments.index")
     known = explorations.sources(web.settings.data_folders)
     as_toml = request.form.get("form") == "toml"
     if as_toml:
@@ -140,16 +138,14 @@ def start() -> Answer:
             most_waiting=web.settings.max_waiting_jobs,
         )
     except DataError as error:
-        text = str(error)
-        at = "toml" if as_toml else ""
-        errors = {at: f"{text[:1].upper()}{text[1:]}."}
+        errors = {"toml" if as_toml else "": sentence(error)}
         return _form(form.Filled(values=filled.values, errors=errors), as_toml=as_toml)
     audit("experiment.start", job.id, recipe=filled.recipe.name)
     web.db.commit()
-    return redirect(url_for("experiments.show", job_id=job.id), code=303)
+    return see_other("experiments.show", job_id=job.id)
 
 
-def _form(filled: form.Filled, *, as_toml: bool) -> Answer:
+def _form(filled: form.Filled, *, as_toml: bool) -> Response:
     known = explorations.sources(web.settings.data_folders)
     # PyTorch is slow to import: not for the form that nobody has filled in
     is_chosen = request.method == "POST" or "recipe" in request.args
@@ -197,28 +193,24 @@ def show(job_id: str) -> str:
 
 @bp.get("/<job_id>/state")
 @require("analyst")
-def state(job_id: str) -> Answer:
+def state(job_id: str) -> Response:
     """Answer how far a training is, 304 if nothing has changed, 204 at its end."""
     shown = _state(_job(job_id))
-    return _fresh(
-        shown["etag"],
-        "experiments/_state.html",
-        is_over=shown["job"].state not in queue.LIVE,
-        **shown,
+    return polling.fresh(
+        "experiments/_state.html", shown, shown["etag"], is_over=not shown["is_live"]
     )
 
 
 @bp.get("/<job_id>/curves")
 @require("analyst")
-def curves(job_id: str) -> Answer:
+def curves(job_id: str) -> Response:
     """Answer the learning curves, 304 without a new epoch, 204 at the end."""
     job = _job(job_id)
-    return _fresh(
-        _curves_word(job),
+    return polling.fresh(
         "experiments/_curves.html",
+        lambda: {"job": job, "curves": manage.curves(job)},
+        _curves_word(job),
         is_over=job.state not in queue.LIVE,
-        job=job,
-        curves=manage.curves(job),
     )
 
 
@@ -237,49 +229,40 @@ def _state(job: Job) -> dict[str, Any]:
 
 def _curves_word(job: Job) -> str:
     epochs = manage.epochs(job)
-    return manage.word(job.id, len(epochs), epochs[-1] if epochs else None)
-
-
-def _fresh(
-    word: str, template: str, *, is_over: bool = False, **shown: Any
-) -> Response:
-    """Answer a part of a page unless the browser has it; ``word`` names its state."""
-    is_known = request.if_none_match.contains(word)
-    if is_known:
-        response = Response(status=204 if is_over else 304)
-    else:
-        response = make_response(render_template(template, is_over=is_over, **shown))
-    response.set_etag(word)
-    return response
+    return polling.word(job.id, len(epochs), epochs[-1] if epochs else None)
 
 
 @bp.post("/<job_id>/stop")
 @require("analyst")
-def stop(job_id: str) -> Answer:
+def stop(job_id: str) -> Response:
     """Ask a training to stop; its checkpoint is kept."""
     job = _job(job_id)
     queue.request_stop(web.db(), job)
     audit("experiment.stop", job.id)
     web.db.commit()
-    flash("Stopping after the current step. The checkpoint is kept.", "info")
-    return redirect(url_for("experiments.show", job_id=job.id), code=303)
+    return see_other(
+        "experiments.show",
+        "Stopping after the current step. The checkpoint is kept.",
+        "info",
+        job_id=job.id,
+    )
 
 
 @bp.post("/<job_id>/resume")
 @require("analyst")
-def resume(job_id: str) -> Answer:
+def resume(job_id: str) -> Response:
     """Queue a training that was stopped or failed again."""
     job = _job(job_id)
     if not queue.requeue(web.db(), job, most_waiting=web.settings.max_waiting_jobs):
         abort(409)
     audit("experiment.resume", job.id)
     web.db.commit()
-    return redirect(url_for("experiments.show", job_id=job.id), code=303)
+    return see_other("experiments.show", job_id=job.id)
 
 
 @bp.post("/<job_id>/discard")
 @require("analyst")
-def discard(job_id: str) -> Answer:
+def discard(job_id: str) -> Response:
     """Forget a training that came to nothing, and its checkpoint."""
     job = _job(job_id)
     title = job.title
@@ -287,8 +270,10 @@ def discard(job_id: str) -> Answer:
         abort(409)
     audit("experiment.discard", job_id, title=title)
     web.db.commit()
-    flash(f"{title or 'The training'} and its checkpoint were deleted.", "success")
-    return redirect(url_for("experiments.index"), code=303)
+    return see_other(
+        "experiments.index",
+        f"{title or 'The training'} and its checkpoint were deleted.",
+    )
 
 
 def _job(job_id: str) -> Job:

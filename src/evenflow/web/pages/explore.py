@@ -5,19 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from flask import (
-    Blueprint,
-    Response,
-    abort,
-    make_response,
-    redirect,
-    render_template,
-    request,
-    url_for,
-)
+from flask import Blueprint, Response, abort, render_template, request
 from flask_security import current_user
 from sqlalchemy import select
-from werkzeug.wrappers import Response as Answer
 
 from evenflow import datasets
 from evenflow.errors import DataError, MissingExtraError
@@ -26,8 +16,10 @@ from evenflow.judge.tables import exploration as explore_grids
 from evenflow.web.charts.reports import Picture, drawn
 from evenflow.web.datasets import explorations
 from evenflow.web.datasets.explorations import Source, StoredExploration
+from evenflow.web.frame import polling
+from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
-from evenflow.web.frame.download import as_file
+from evenflow.web.frame.download import attachment
 from evenflow.web.frame.permissions import audit, require
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import EXPLORE
@@ -103,27 +95,23 @@ def _pictures(kept: StoredExploration, view: str) -> dict[str, Picture]:
 
 @bp.get("/<name>/state")
 @require("viewer")
-def state(name: str) -> Answer:
+def state(name: str) -> Response:
     """Answer how far the look at a data set is; 204 once there is nothing to say."""
     _source(name)
     job = _job(name)
     if job is None:
         return Response(status=204)
-    etag = manage.state_word(job)
-    is_over = job.state not in queue.LIVE
-    if request.if_none_match.contains(etag):
-        response = Response(status=204 if is_over else 304)
-    else:
-        response = make_response(
-            render_template("explore/_state.html", job=job, name=name)
-        )
-    response.set_etag(etag)
-    return response
+    return polling.fresh(
+        "explore/_state.html",
+        {"job": job, "name": name},
+        manage.state_word(job),
+        is_over=job.state not in queue.LIVE,
+    )
 
 
 @bp.post("/<name>/look")
 @require("analyst")
-def look(name: str) -> Answer:
+def look(name: str) -> Response:
     """Start a job that looks at a data set."""
     source = _source(name)
     if not source.can_be_looked_at or source.dataset.reads_own_file:
@@ -144,7 +132,7 @@ def look(name: str) -> Answer:
         )
         audit("explore.start", name)
         web.db.commit()
-    return redirect(url_for("explore.show", name=name), code=303)
+    return see_other("explore.show", name=name)
 
 
 @bp.get("/<name>/page.html")
@@ -156,7 +144,7 @@ def download(name: str) -> Response:
     if kept is None:
         abort(404)
     text = explore_page.html(kept.exploration)
-    return as_file(text, f"{name}-exploration.html", "text/html")
+    return attachment(text, f"{name}-exploration.html")
 
 
 def _source(name: str) -> Source:

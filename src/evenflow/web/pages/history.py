@@ -6,26 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from flask import (
-    Blueprint,
-    Response,
-    abort,
-    flash,
-    make_response,
-    redirect,
-    render_template,
-    request,
-    url_for,
-)
+from flask import Blueprint, Response, abort, make_response, render_template, request
 from flask_security import current_user
 from sqlalchemy.orm import defer, joinedload
-from werkzeug.wrappers import Response as Answer
 
 from evenflow.schema import BENIGN
 from evenflow.web.alerts import feedback as alert_feedback
 from evenflow.web.frame import lists
+from evenflow.web.frame.after import see_other
 from evenflow.web.frame.download import (
-    MOST_DOWNLOADED,
+    MAX_DOWNLOADED,
     as_csv,
     as_json,
     attachment,
@@ -60,7 +50,7 @@ LABELS = {
 @require("viewer")
 def index() -> str:
     """Show a page of the records the person may see."""
-    criteria, labels = _criteria()
+    criteria = lists.criteria(Record, choices=CHOICES)
     query = lists.listed(Record, criteria, *_more(criteria))
     also = (joinedload(Record.alert), joinedload(Record.owner))
     page = lists.paged(Record, query, criteria, *also)
@@ -68,12 +58,11 @@ def index() -> str:
         "history/index.html",
         criteria=criteria,
         page=page,
-        labels=labels,
         services=lists.services(),
         listed=list(lists.errors_of(criteria, LABELS)),
         is_empty=not page.total and not criteria.is_narrow,
-        most=MOST_DOWNLOADED,
-        searched=lists.MOST_SEARCHED,
+        most=MAX_DOWNLOADED,
+        searched=lists.MAX_SEARCHED,
     )
 
 
@@ -84,7 +73,7 @@ def download() -> Response:
     kind = request.args.get("format", "csv")
     if kind not in ("csv", "json"):
         abort(404, "There is no such download; expected csv or json.")
-    criteria, _ = _criteria()
+    criteria = lists.criteria(Record, choices=CHOICES)
     query = lists.listed(Record, criteria, *_more(criteria))
     # explanations are large and not in it
     query = query.options(joinedload(Record.alert), defer(Record.view))
@@ -98,7 +87,7 @@ def download() -> Response:
 
 @bp.get("/<int:number>")
 @require("viewer")
-def show(number: int) -> Answer:
+def show(number: int) -> Response:
     """Show one verdict, why, and what to do."""
     record: Record = found_or_404(Record, number)
     return _page(record, alert_feedback.of_alert(record.alert))
@@ -106,7 +95,7 @@ def show(number: int) -> Answer:
 
 @bp.post("/<int:number>/feedback")
 @require("viewer")
-def feedback(number: int) -> Answer:
+def feedback(number: int) -> Response:
     """Take what a person says of a verdict."""
     record: Record = found_or_404(Record, number)
     classes = alert_feedback.classes_of(record.bundle, record.label)
@@ -116,25 +105,22 @@ def feedback(number: int) -> Answer:
     if form.errors:
         return _page(record, form)
     if not form.judgement and not form.note:
-        flash(
-            "No feedback was given: choose right or wrong, or write a note.", "warning"
+        return see_other(
+            ".show",
+            "No feedback was given: choose right or wrong, or write a note.",
+            "warning",
+            number=number,
         )
-        return redirect(url_for(".show", number=number), code=303)
     if record.label == BENIGN and form.judgement == "wrong" and record.alert is None:
         form = replace(form, state="new")  # a missed attack is for the queue
     alert = alert_feedback.alert_of(record)
     if not alert_feedback.take(alert, form):
-        return _page(found_or_404(Record, number), form, is_stale=True)
-    flash(
-        "Thank you: the feedback is stored with the record, for the next training.",
-        "success",
-    )
-    return redirect(url_for(".show", number=number) + "#feedback", code=303)
+        return _page(found_or_404(Record, number), replace(form, is_stale=True))
+    thanks = "Thank you: the feedback is stored with the record, for the next training."
+    return see_other(".show", thanks, number=number, _anchor="feedback")
 
 
-def _page(
-    record: Record, form: alert_feedback.FeedbackForm, *, is_stale: bool = False
-) -> Answer:
+def _page(record: Record, form: alert_feedback.FeedbackForm) -> Response:
     found = stored.of_row(record, record.view)
     page = render_template(
         "history/show.html",
@@ -142,23 +128,11 @@ def _page(
         alert=record.alert,
         stored=found,
         form=form,
-        is_stale=is_stale,
         classes=alert_feedback.classes_of(record.bundle, record.label),
         unknown=alert_feedback.UNKNOWN,
         is_mine=record.owner_id == current_user.id,
     )
-    response = make_response(page)
-    if is_stale or form.errors:
-        response.status_code = 409 if is_stale else 422
-    return response
-
-
-def _criteria() -> tuple[lists.Criteria, list[str]]:
-    labels = lists.labels()
-    typed = request.args.get("label", "")
-    # a class without records is an empty list, not an error
-    known = [*labels, typed] if len(typed) <= 80 else labels
-    return lists.criteria(Record, choices={"label": known, **CHOICES}), labels
+    return make_response(page, form.status)
 
 
 def _more(criteria: lists.Criteria) -> Iterator[Any]:

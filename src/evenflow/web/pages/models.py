@@ -8,26 +8,18 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from flask import (
-    Blueprint,
-    Response,
-    abort,
-    flash,
-    redirect,
-    render_template,
-    request,
-    url_for,
-)
+from flask import Blueprint, Response, abort, render_template, request, url_for
 from jinja2 import UndefinedError
-from werkzeug.wrappers import Response as Answer
 
 from evenflow import toml
 from evenflow.errors import BundleError, DataError
 from evenflow.judge.pages import report as render
 from evenflow.judge.tables import report as figures
 from evenflow.web.charts.reports import Picture, drawn
+from evenflow.web.frame import lists
+from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
-from evenflow.web.frame.download import as_file
+from evenflow.web.frame.download import attachment
 from evenflow.web.frame.permissions import audit, require
 from evenflow.web.models import comparison
 from evenflow.web.models.catalog import BROKEN, Listed, Read, listed, read, shown_name
@@ -61,22 +53,16 @@ COLUMNS = (
 )  # fmt: skip
 FIGURES = COLUMNS[4:9]
 WAYS = ("name", *(key for key, *_ in COLUMNS))
-FILES: dict[str, tuple[str, Callable[[Read], str]]] = {
-    "report.html": ("text/html", lambda r: render.html(r.report)),
-    "report.json": (
-        "application/json",
-        lambda r: json.dumps(r.report.to_dict(), indent=2, ensure_ascii=False) + "\n",
-    ),
-    "card.md": ("text/markdown", lambda r: r.card),
-    "tables.md": ("text/markdown", lambda r: render.markdown(r.report)),
-    "tables.tex": ("application/x-tex", lambda r: render.latex(r.report)),
-    "recipe.toml": ("application/toml", lambda r: recipe_toml(r.recipe)),
-    "recipe.json": (
-        "application/json",
-        lambda r: json.dumps(r.recipe, indent=2, ensure_ascii=False) + "\n",
-    ),
+FILES: dict[str, Callable[[Read], str]] = {
+    "report.html": lambda r: render.html(r.report),
+    "report.json": lambda r: _json(r.report.to_dict()),
+    "card.md": lambda r: r.card,
+    "tables.md": lambda r: render.markdown(r.report),
+    "tables.tex": lambda r: render.latex(r.report),
+    "recipe.toml": lambda r: recipe_toml(r.recipe),
+    "recipe.json": lambda r: _json(r.recipe),
 }
-"""The downloads: name -> media type and how it is made. Never shown."""
+"""The downloads: name -> how it is made. Never shown."""
 
 
 @bp.get("")
@@ -88,47 +74,34 @@ def index() -> str:
         sort = "-made_at"
     found = listed(web.home)
     whole = [one for one in found if not one.reason]
-    is_down = sort.startswith("-")
-    whole.sort(key=lambda one: _rank(one, sort.removeprefix("-"), is_down))
+    key, is_down = sort.removeprefix("-"), sort.startswith("-")
+    whole.sort(key=lambda one: one.name)
+    whole.sort(key=lambda one: _figure(one, key), reverse=is_down)
+    # what is unknown always comes last
+    whole.sort(key=lambda one: key in one.figures and one.figures[key] is None)
     return render_template(
         "models/index.html",
         models=whole,
         damaged=[one for one in found if one.reason],
         heads=[_head("name", "Model", "", sort), *(_head(*c, sort) for c in COLUMNS)],
         figure_names=[key for key, *_ in FIGURES],
-        most=comparison.MOST,
+        most=comparison.MAX_MODELS,
         shown_name=shown_name,
         is_any_optimistic=any(one.is_optimistic for one in whole),
     )
 
 
-def _rank(one: Listed, key: str, is_down: bool) -> tuple[bool, Any, str]:
-    """Return what a line is sorted by; what is unknown always comes last."""
-    value: Any = one.figures.get(key) if key in one.figures else getattr(one, key)
-    if key == "made_at":
-        value = one.made_at.timestamp()
-    if value is None:
-        return (True, 0, one.name)
-    if is_down:
-        value = _reversed(value)
-    return (False, value, one.name)
-
-
-def _reversed(value: Any) -> Any:
-    return (*(-ord(c) for c in value), 1) if isinstance(value, str) else -value
+def _figure(one: Listed, key: str) -> Any:
+    """Return what a line is sorted by."""
+    return (one.figures[key] or 0) if key in one.figures else getattr(one, key)
 
 
 def _head(key: str, label: str, title: str, sort: str) -> dict[str, Any]:
     is_text = key in ("name", "dataset", "model", "balance", "protocol")
-    is_down, is_up = sort == f"-{key}", sort == key
-    first, other = (key, f"-{key}") if is_text else (f"-{key}", key)
-    return {
-        "label": label,
-        "title": title,
-        "number": not is_text,
-        "url": url_for("models.index", sort=other if sort == first else first),
-        "sorted": "descending" if is_down else "ascending" if is_up else "",
-    }
+    link = lists.head(
+        key, sort, lambda s: url_for("models.index", sort=s), is_down_first=not is_text
+    )
+    return {"label": label, "title": title, "number": not is_text, **link}
 
 
 @bp.get("/<name>")
@@ -214,6 +187,10 @@ def _tables(found: Read) -> dict[str, Any]:
     }
 
 
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
 def recipe_toml(recipe: Any) -> str:
     """Return a bundle's recipe as the TOML file that trains it again."""
     return toml.dumps(recipe) + "\n"
@@ -226,16 +203,15 @@ def download(name: str, file: str) -> Response:
     found = _read(name)
     if isinstance(found, str):
         raise BundleError(found)
-    media, make = FILES[file]
     try:
-        text = make(found)
+        text = FILES[file](found)
     except BROKEN as error:
         raise BundleError(
             f"{shown_name(name)}: {file} cannot be made of this report "
             f"({type(error).__name__}), expected one written by evenflow. Train the "
             "model again"
         ) from error
-    return as_file(text, f"{shown_name(name)}-{file}", media)
+    return attachment(text, f"{shown_name(name)}-{file}")
 
 
 @bp.get("/compare")
@@ -257,9 +233,9 @@ def compare() -> str:
         for name in asked
         if name not in whole
     ]
-    if len(chosen) > comparison.MOST:
-        warnings.append(f"Only the first {comparison.MOST} models are compared.")
-        chosen = chosen[: comparison.MOST]
+    if len(chosen) > comparison.MAX_MODELS:
+        warnings.append(f"Only the first {comparison.MAX_MODELS} models are compared.")
+        chosen = chosen[: comparison.MAX_MODELS]
     models = [one for one in lines if not one.reason and one.has_address]
     if len(chosen) > 1:
         name = comparison.baseline(chosen, lines)
@@ -287,13 +263,13 @@ def _compared(
         warnings=warnings,
         chosen=[one.name for one in chosen],
         models=models,
-        most=comparison.MOST,
+        most=comparison.MAX_MODELS,
     )
 
 
 @bp.post("/<name>/activate")
 @require("admin")
-def activate(name: str) -> Answer:
+def activate(name: str) -> Response:
     """Put a bundle to use, once it has been loaded whole."""
     _read(name)
     before = web.detectors.active_name()
@@ -303,9 +279,12 @@ def activate(name: str) -> Answer:
     except BundleError as error:
         path = str(web.home.bundles / name)
         reason = shown_name(str(error)).replace(path, name)
-        flash(f"{shown_name(name)} cannot be used: {reason}", "error")
-        return redirect(url_for("models.show", name=name), code=303)
+        return see_other(
+            "models.show",
+            f"{shown_name(name)} cannot be used: {reason}",
+            "error",
+            name=name,
+        )
     audit("bundle.activate", name, before=before)
     db.commit()
-    flash(f"{name} now scores new records.", "success")
-    return redirect(url_for("models.show", name=name), code=303)
+    return see_other("models.show", f"{name} now scores new records.", name=name)

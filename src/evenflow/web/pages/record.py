@@ -14,21 +14,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from textwrap import shorten
 
-from flask import (
-    Blueprint,
-    make_response,
-    redirect,
-    render_template,
-    request,
-    url_for,
-)
+from flask import Blueprint, Response, make_response, render_template, request
 from flask_security import current_user
-from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError
 from evenflow.runtime.bundle import Bundle
+from evenflow.web.frame import lists, polling
+from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
-from evenflow.web.frame.permissions import found_or_404, require
+from evenflow.web.frame.errors import sentence
+from evenflow.web.frame.permissions import MAX_NUMBER, found_or_404, require
 from evenflow.web.pages import Entry
 from evenflow.web.record_form import (
     Example,
@@ -45,7 +40,7 @@ from evenflow.web.verdicts.view import VerdictView, explain_record
 bp = Blueprint("record", __name__)
 NAV = (Entry(label="Enter a record", endpoint="record.enter", icon="record", order=11),)
 
-MOST_CHOICES = 12
+MAX_CHOICES = 12
 """Choices shown as a list; of more, a person types the first letters."""
 TOKEN = re.compile(r"[A-Za-z0-9_-]{20,40}")
 USUAL = "usual"
@@ -54,7 +49,7 @@ USUAL = "usual"
 
 @bp.get("/record")
 @require("viewer")
-def enter() -> Answer:
+def enter() -> Response:
     """Show the form, empty or filled with an example."""
     bundle = web.detectors.active()
     if bundle is None:
@@ -75,8 +70,8 @@ def enter() -> Answer:
 
 @bp.post("/record")
 @require("viewer")
-def judge() -> Answer:
-    """Judge what was filled in or pasted, keep it, and show it at its own address."""
+def score() -> Response:
+    """Score what was filled in or pasted, keep it, and show it at its own address."""
     bundle = web.detectors.active()
     if bundle is None:
         return _no_model()
@@ -87,9 +82,8 @@ def judge() -> Answer:
         try:
             parsed = form.from_line(line)
         except DataError as error:
-            message = str(error)
-            message = message[:1].upper() + message[1:]
-            return _page(bundle, form, _typed(form), line=line, line_error=message)
+            text = sentence(error)
+            return _page(bundle, form, _typed(form), line=line, line_error=text)
     else:
         parsed = form.parse(_typed(form))
     if parsed.record is None or do == "fill":
@@ -97,11 +91,10 @@ def judge() -> Answer:
     try:
         view = _view(bundle, form, parsed)
     except DataError as error:  # it has no finite score
-        text = str(error)
-        refused = replace(parsed, errors={"": text[:1].upper() + text[1:]})
+        refused = replace(parsed, errors={"": sentence(error)})
         return _page(bundle, form, parsed.values, parsed=refused, line=line)
     number = _kept(bundle, parsed.record, view)
-    return redirect(url_for("history.show", number=number), code=303)
+    return see_other("history.show", number=number)
 
 
 def _view(bundle: Bundle, form: RecordForm, parsed: Parsed) -> VerdictView:
@@ -164,10 +157,9 @@ def _typed(form: RecordForm) -> dict[str, str]:
 
 
 def _of_record(form: RecordForm) -> Mapping[str, str]:
-    """Return the values of a kept record, to be changed and judged again."""
-    text = request.args.get("again", "")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0
-    return form.values(found_or_404(Record, number).values)
+    """Return the values of a kept record, to be changed and scored again."""
+    number = lists.whole(request.args.get("again", ""), most=MAX_NUMBER)
+    return form.values(found_or_404(Record, number or 0).values)
 
 
 def _page(
@@ -181,7 +173,7 @@ def _page(
     found: tuple[Example, ...] | None = None,
     chosen: Example | None = None,
     asked: str = "",
-) -> Answer:
+) -> Response:
     names = _names(form)
     errors = {} if parsed is None else dict(parsed.errors)
     listed = [(names.get(c, ""), form.label(c) if c else "", text)
@@ -212,7 +204,7 @@ def _page(
         is_usual=asked == USUAL,
         is_filled=parsed is not None and not errors,
         once=secrets.token_urlsafe(24),
-        most_choices=MOST_CHOICES,
+        most_choices=MAX_CHOICES,
     )
     response = make_response(page)
     if errors or line_error:
@@ -223,19 +215,15 @@ def _page(
     return response
 
 
-def _no_model() -> Answer:
+def _no_model() -> Response:
     job = manage.first(web.db(), current_user)
     return make_response(render_template("record/no_model.html", job=job))
 
 
 @bp.get("/record/progress")
 @require("viewer")
-def progress() -> Answer:
+def progress() -> Response:
     """Answer how far the first training is, or that there is a model now."""
     is_ready = web.detectors.active() is not None
     job = None if is_ready else manage.first(web.db(), current_user)
-    response = make_response(
-        render_template("record/_training.html", job=job, is_ready=is_ready)
-    )
-    response.add_etag()
-    return response.make_conditional(request)
+    return polling.fresh("record/_training.html", {"job": job, "is_ready": is_ready})

@@ -42,9 +42,7 @@ class SignUp(FlaskForm):  # type: ignore[misc]
         try:
             field.data = people.normal_email(field.data)
         except DataError as error:
-            raise ValidationError(
-                "This is not a valid e-mail address; expected name@example.org"
-            ) from error
+            raise ValidationError(people.NOT_AN_EMAIL) from error
 
     def validate_password(self, field: Any) -> None:
         """Refuse what is guessed first."""

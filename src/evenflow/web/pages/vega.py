@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, abort, request, url_for
+from flask import Blueprint, Response, abort, url_for
 
 from evenflow.judge.charts import theme
 from evenflow.web.charts import library as drawing
@@ -29,11 +29,6 @@ def library(wanted: str) -> Response:
     """Answer with the library that draws charts."""
     if wanted != drawing.name():
         abort(404)
-    is_packed = request.accept_encodings["gzip"] > 0
-    body = drawing.packed() if is_packed else drawing.library()
-    response = Response(body, mimetype="text/javascript")
-    if is_packed:
-        response.headers["Content-Encoding"] = "gzip"
-    response.headers["Vary"] = "Accept-Encoding"
+    response = Response(drawing.library(), mimetype="text/javascript")
     response.headers["Cache-Control"] = f"public, max-age={AGE_S}, immutable"
     return response

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -51,19 +50,6 @@ class Example:
             else "The model is wrong here"
         )
         return f"{missed}: it says {says}."
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the example as plain JSON values."""
-        return {
-            "row": self.row,
-            "class": self.label or None,
-            "name": self.name,
-            "verdict": self.verdict.label,
-            "attack_probability": self.verdict.probability,
-            "is_right": self.is_right,
-            "text": self.text,
-            "record": dict(self.record),
-        }
 
 
 def examples(bundle: Bundle, *, per_class: int = PER_CLASS) -> tuple[Example, ...]:

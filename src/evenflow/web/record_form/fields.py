@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -51,11 +51,6 @@ class Field:
         return self.column.unit
 
     @property
-    def widget(self) -> str:
-        """Kind of input: ``number``, ``text`` (with suggestions) or ``select``."""
-        return {"number": "number", "choice": "text", "yes_no": "select"}[self.kind]
-
-    @property
     def range(self) -> str:
         """Which values are possible, in words."""
         low, high, step = self.column.low, self.column.high, self.column.step
@@ -88,24 +83,6 @@ class Field:
         if typed not in {value for value, _ in options}:
             options.append((typed, typed))
         return options
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the field as plain JSON values."""
-        column = self.column
-        return {
-            "name": self.name,
-            "label": self.label,
-            "kind": self.kind,
-            "unit": self.unit,
-            "description": column.description,
-            "range": self.range,
-            "minimum": column.low,
-            "maximum": column.high,
-            "step": column.step,
-            "choices": [{"value": c.value, "label": c.label} for c in self.choices],
-            "default": self.default,
-            "is_used": self.is_used,
-        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

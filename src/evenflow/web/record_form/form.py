@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -170,20 +170,6 @@ class RecordForm:
                     "only whole numbers."
                 )
                 yield Remark(fields=(column.name,), text=text)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the form as plain JSON values."""
-        return {
-            "schema": self.schema.name,
-            "groups": [
-                {
-                    "title": group.title,
-                    "text": group.text,
-                    "fields": [field.to_dict() for field in group.fields],
-                }
-                for group in self.groups
-            ],
-        }
 
 
 def _field(bundle: Bundle, column: Column, label: str, is_kdd: bool) -> Field:

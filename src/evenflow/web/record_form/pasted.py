@@ -13,7 +13,7 @@ from evenflow.schema import BENIGN, Schema
 from evenflow.text import header
 
 NAME = "the pasted text"
-MOST = 100_000
+MAX_CHARACTERS = 100_000
 """Characters of a pasted text."""
 LABELS = ("label", "class", "attack", "attack_cat", "subcategory", "category")
 """Columns that say what a row is, the likeliest first."""
@@ -42,10 +42,10 @@ def pasted(text: str, schema: Schema) -> Pasted:
     text = text.lstrip("\ufeff").strip(" \r\n\v\f")
     if not text.strip():
         raise _refusal("nothing", "a line of the data set or a JSON object")
-    if len(text) > MOST:
+    if len(text) > MAX_CHARACTERS:
         raise _refusal(
             f"{len(text):,} characters",
-            f"one record of at most {MOST:,}",
+            f"one record of at most {MAX_CHARACTERS:,}",
             "Upload a file for many records",
         )
     if text[0] in "{[":

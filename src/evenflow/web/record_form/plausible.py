@@ -24,10 +24,6 @@ class Remark:
     """Columns it is about; the first is where it stands in the form."""
     text: str
 
-    def to_dict(self) -> dict[str, object]:
-        """Return the remark as plain JSON values."""
-        return {"fields": list(self.fields), "message": self.text}
-
 
 Rule = tuple[tuple[str, ...], Callable[..., bool], str]
 

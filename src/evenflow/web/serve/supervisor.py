@@ -26,7 +26,7 @@ from typing import Any
 
 from evenflow.errors import EvenflowError
 
-FIRST_WAIT_S, MOST_WAIT_S = 0.5, 30.0
+FIRST_WAIT_S, MAX_WAIT_S = 0.5, 30.0
 STEADY_S = 60.0
 """Seconds after which a child is taken to run well."""
 READY_S = 120.0
@@ -176,7 +176,7 @@ class Supervisor:
                     child.deaths = 0
             elif not child.again_at:
                 assert child.process is not None  # noqa: S101 (it was started)
-                wait = min(FIRST_WAIT_S * 2**child.deaths, MOST_WAIT_S)
+                wait = min(FIRST_WAIT_S * 2**child.deaths, MAX_WAIT_S)
                 child.deaths += 1
                 child.again_at = now + wait
                 child.signal(signal.SIGTERM, group=True)

@@ -27,7 +27,7 @@
   const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
   function fail(text) {
-    wrong.querySelector("span").textContent = text;
+    wrong.querySelector("span").textContent = text.replace(/[^.!?]$/, "$&.");
     wrong.hidden = !text;
     drop.classList.toggle("is-wrong", Boolean(text));
     input.toggleAttribute("aria-invalid", Boolean(text));
@@ -41,7 +41,8 @@
     if (type) headers["Content-Type"] = type;
     const answer = await fetch(url, { method, body, headers, signal, credentials: "same-origin", redirect: "error" });
     const told = await answer.json().catch(() => ({}));
-    if (answer.ok || (answer.status === 409 && Number.isInteger(told.offset))) return told;
+    if (answer.ok) return told;
+    if (Number.isInteger(told.error?.offset)) return told.error;
     const text = told.error?.message || `The server answered ${answer.status}. Reload the page and try again.`;
     // what the server refuses it will refuse again; what it could not do it may do later
     if (answer.status < 500 && ![409, 429].includes(answer.status)) throw new Refused(text);
@@ -93,7 +94,7 @@
     fail("");
     if (!file) return fail("No file was chosen. Choose one to upload.");
     if (!file.size) return fail(`${file.name} is empty, expected a file of records.`);
-    if (file.size > most) return fail(`${file.name} has ${size(file.size)}, expected at most ${size(most)}. Split it, or send it packed as .gz.`);
+    if (file.size > most) return fail(form.dataset.tooLarge);
     const stop = new AbortController();
     running = { stop, url: null };
     place.hidden = false;

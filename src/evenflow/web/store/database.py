@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    Delete,
     Engine,
+    Update,
     create_engine,
     delete,
     event,
@@ -28,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from evenflow.errors import DataError, StorageError
@@ -40,6 +43,8 @@ logger = logging.getLogger(__name__)
 AnySession = Session | scoped_session[Session]
 BUSY_S = 10.0
 """Seconds a writer waits for another one in SQLite."""
+Failed = (DBAPIError, PoolTimeout)
+"""Errors of a database that does not answer, or not as it should."""
 CANNOT_WRITE = {
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
     "53100", "25006",  # PostgreSQL's disk_full and read_only_sql_transaction
@@ -110,8 +115,10 @@ def sqlite_url(path: Path) -> URL:
     return URL.create("sqlite", database=str(path))
 
 
-def is_away(error: DBAPIError) -> bool:
+def is_away(error: Exception) -> bool:
     """Return whether the database was not there or busy, rather than the SQL wrong."""
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, PoolTimeout)
     return (
         isinstance(error, OperationalError)
         or error.connection_invalidated
@@ -175,6 +182,12 @@ def serialize(session: AnySession, *key: object) -> None:
     digest = hashlib.sha256("\0".join(map(str, key)).encode()).digest()
     number = int.from_bytes(digest[:8], "big", signed=True)
     session.execute(select(func.pg_advisory_xact_lock(number)))
+
+
+def n_changed(session: AnySession, statement: Update | Delete) -> int:
+    """Execute a change, and return how many rows it met."""
+    done: Any = session.execute(statement)
+    return int(done.rowcount)
 
 
 def upsert(session: AnySession, table: type[Base]) -> postgresql.Insert | sqlite.Insert:

@@ -236,7 +236,7 @@ class Record(Base):
     """One record that a person or a program asked about: the history.
 
     Rows of uploads are not here but in the job's result file; what of them was
-    judged an attack is in ``alert``.
+    scored as an attack is in ``alert``.
     """
 
     __tablename__ = "record"
@@ -270,7 +270,7 @@ class Record(Base):
 
 
 class Alert(Base):
-    """A record judged to be an attack, and what became of it."""
+    """A record scored as an attack, and what became of it."""
 
     __tablename__ = "alert"
     __table_args__ = (

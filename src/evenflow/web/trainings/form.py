@@ -22,10 +22,11 @@ from evenflow.errors import EvenflowError, RecipeError
 from evenflow.plugins import Part, part_mark
 from evenflow.recipe import OPTIONAL, PLUG_INS, Recipe, tables
 from evenflow.web.datasets.explorations import Source
+from evenflow.web.frame.errors import sentence
 
-MOST_TOML = 20_000
+MAX_TOML = 20_000
 """Characters of a recipe."""
-MOST_POINTS = 2_000
+MAX_POINTS = 2_000
 """Dots of a recipe: to read a key of many parts takes quadratic time."""
 SOURCE = "the recipe"
 PATHS = {
@@ -171,11 +172,11 @@ def _name(table: dict[str, Any], key: str, name: str) -> None:
 def from_toml(text: str, known: Sequence[Source]) -> Filled:
     """Return what a recipe typed as TOML describes; its errors stand at ``toml``."""
     values = {"toml": text}
-    if text.count(".") > MOST_POINTS:
-        problem = f"Found more than {MOST_POINTS:,} dots, expected fewer."
+    if text.count(".") > MAX_POINTS:
+        problem = f"Found more than {MAX_POINTS:,} dots, expected fewer."
         return Filled(values=values, errors={"toml": problem})
-    if len(text) > MOST_TOML:
-        problem = f"Found {len(text):,} characters, expected {MOST_TOML:,} at most."
+    if len(text) > MAX_TOML:
+        problem = f"Found {len(text):,} characters, expected {MAX_TOML:,} at most."
         return Filled(values=values, errors={"toml": problem})
     try:
         value = toml.loads(text.replace("\r\n", "\n"))
@@ -263,7 +264,7 @@ def _forbidden(table: Mapping[str, Any], path: str = "") -> str:
 
 def _at_fields(error: RecipeError) -> dict[str, str]:
     """Return what is wrong at each field; the whole message where none is named."""
-    cause, text = error.__cause__, _sentence(str(error))
+    cause, text = error.__cause__, sentence(str(error).removeprefix(f"{SOURCE}: "))
     if not isinstance(cause, ValidationError):
         named = re.match(r"(\w+) is ", str(error).removeprefix(f"{SOURCE}: "))
         return {named[1] if named and named[1] in LABELS else "": text}
@@ -289,11 +290,6 @@ def _at_fields(error: RecipeError) -> dict[str, str]:
     if general:
         return {"": text}
     return {name: " ".join(problems) for name, problems in found.items()}
-
-
-def _sentence(text: str) -> str:
-    text = text.removeprefix(f"{SOURCE}: ")
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 
 @cache

@@ -33,7 +33,7 @@ FIRST = "first-training"
 """Id of the job that trains the embedded default on a new server."""
 FIRST_RECIPE = "synthetic/cnn-hybrid"
 """Trained in some seconds on two cores."""
-MOST_EPOCHS = 300
+MAX_EPOCHS = 300
 """Epochs that the progress holds; of more, evenly many are left out."""
 BUSY_S = 120.0
 """Longest wait for a worker that lost this job and has not noticed yet."""
@@ -150,7 +150,7 @@ def listener(task: Task) -> Callable[[Event], None]:
 
 def thinned(epochs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return at most so many epochs as a page draws, the last one always."""
-    if len(epochs) <= MOST_EPOCHS:
+    if len(epochs) <= MAX_EPOCHS:
         return epochs
     return [*epochs[:-1:2], epochs[-1]]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,10 +13,11 @@ from evenflow.judge.charts import report as charts
 from evenflow.recipe import Recipe
 from evenflow.web.charts.reports import Picture, drawn
 from evenflow.web.frame.permissions import at_least
+from evenflow.web.frame.polling import word
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import TRAIN
 from evenflow.web.store.data_folder import Home, remove
-from evenflow.web.store.database import serialize
+from evenflow.web.store.database import n_changed, serialize
 from evenflow.web.store.tables import Job
 from evenflow.web.trainings import job as train_job
 
@@ -72,7 +71,7 @@ def discard(session: Session, home: Home, job: Job) -> bool:
         False, and nothing is changed, where it goes on or has ended well.
     """
     gone = delete(Job).where(Job.id == job.id, Job.state.in_(("stopped", "failed")))
-    if getattr(session.execute(gone), "rowcount", 0) != 1:
+    if n_changed(session, gone) != 1:
         return False
     name = str(job.payload.get("name", ""))
     if name and name.replace("-", "").replace("_", "").isalnum():
@@ -126,12 +125,6 @@ def before(session: Session, job: Job) -> int:
         Job.created_at < job.created_at,
     )
     return int(session.scalar(query) or 0)
-
-
-def word(*parts: Any) -> str:
-    """Return a short word that changes whenever one of the parts does."""
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def state_word(job: Job, more: Any = "") -> str:

@@ -21,7 +21,7 @@ from evenflow.web.verdicts.keep import (
 )
 
 SOURCE = "upload"
-MOST_VALUES = 200
+MAX_VALUES = 200
 """Services or sources of a class that are counted each; the most frequent ones."""
 FAIR = 4
 """A class gets at least 1/FAIR of an even share of the alerts, if it has so many."""
@@ -47,15 +47,13 @@ def counted(
     counts : mapping of str to int
         Rows decided for each class.
     """
-    all_rows = {(label, "", ""): n for label, n in counts.items() if n}
-    rows = tallies(all_rows, at=at, owner_id=owner_id, source=SOURCE, bundle=bundle)
-    hour = rows[0]["hour"] if rows else at
+    found = {(label, "all", ""): n for label, n in counts.items() if n}
     scan = pl.scan_parquet(path, glob=False)
     for name, known in (("service", SERVICES), ("src", SOURCES)):
         column = _column(results, known)
         if column is None:
             continue
-        found = (
+        values = (
             scan.select(pl.col("verdict"), value=_as_text(pl.col(column), scan))
             .drop_nulls()
             .filter(pl.col("value") != "")
@@ -63,23 +61,12 @@ def counted(
             .len()
             .sort(["verdict", "len", "value"], descending=[False, True, False])
             .group_by("verdict", maintain_order=True)
-            .head(MOST_VALUES)
+            .head(MAX_VALUES)
             .collect()
         )
-        rows += [
-            {
-                "hour": hour,
-                "owner_id": owner_id or 0,
-                "source": SOURCE,
-                "bundle": bundle,
-                "label": label,
-                "facet": name,
-                "value": value,
-                "n": n,
-            }
-            for label, value, n in found.select("verdict", "value", "len").iter_rows()
-        ]
-    return rows
+        for label, value, n in values.select("verdict", "value", "len").iter_rows():
+            found[label, name, value] = n
+    return tallies(found, at=at, owner_id=owner_id, source=SOURCE, bundle=bundle)
 
 
 def likeliest(path: Path, most: int) -> list[int]:

@@ -11,6 +11,7 @@ from evenflow.web.frame.permissions import at_least, audit
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.retention import DELETED
 from evenflow.web.store.data_folder import remove
+from evenflow.web.store.database import n_changed
 from evenflow.web.store.tables import Job
 
 
@@ -21,10 +22,8 @@ def may_discard(job: Job, user: Any) -> bool:
 
 def discard(job: Job, user: Any) -> bool:
     """Delete an upload that has ended; False, and nothing is changed, for others."""
-    done: Any = web.db.execute(
-        delete(Job).where(Job.id == job.id, Job.state.not_in(queue.LIVE))
-    )
-    if not done.rowcount:
+    ended = delete(Job).where(Job.id == job.id, Job.state.not_in(queue.LIVE))
+    if not n_changed(web.db, ended):
         return False
     audit(DELETED, job.id, user=user, name=job.title)
     web.db.commit()

@@ -13,7 +13,7 @@ from evenflow.errors import DataError
 from evenflow.text import form
 from evenflow.web.jobs.kinds import SCORE, JobKind
 
-MOST_NAME = 120
+MAX_NAME = 120
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,4 +59,4 @@ def shown_name(name: str) -> str:
     """Return a sender's file name as it is shown: no folders, nothing unprintable."""
     last = re.split(r"[\\/]", name)[-1]
     text = "".join(c for c in last if c.isprintable()).strip()
-    return text[:MOST_NAME] or "unnamed file"
+    return text[:MAX_NAME] or "unnamed file"

@@ -1,8 +1,8 @@
 """Score an uploaded file: all verdicts as a file, the counts and the worst as rows.
 
-The file is judged into the job's own folder, and read from there; the rows are stored
-in the transaction that ends the job. A worker that dies leaves nothing but a folder
-that the next one empties.
+The verdicts are written to the job's own folder, and read from there; the rows are
+stored in the transaction that ends the job. A worker that dies leaves nothing but a
+folder that the next one empties.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def run(task: Task) -> Outcome:
         raise
 
     def store(session: Session) -> None:
-        # an account may have been deleted while its file was judged
+        # an account may have been deleted while its file was scored
         owner_id = session.scalar(select(Job.owner_id).where(Job.id == task.job.id))
         for row in rows:
             row["owner_id"] = owner_id

@@ -14,26 +14,28 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
+
+from werkzeug.exceptions import Conflict, NotFound
 
 from evenflow.errors import DataError, StorageError
 from evenflow.files import storage_error
+from evenflow.web.frame import large_bodies
 from evenflow.web.frame.context import web
-from evenflow.web.frame.large_bodies import Readable, copy, lock, most_bytes, spool
+from evenflow.web.frame.large_bodies import Readable, copy, lock, spool
 from evenflow.web.frame.permissions import audit
 from evenflow.web.jobs import queue
 from evenflow.web.store.data_folder import remove
 from evenflow.web.store.database import serialize
 from evenflow.web.store.tables import Job
-from evenflow.web.uploads import errors
 from evenflow.web.uploads.file_kinds import kind_of, shown_name
 from evenflow.web.uploads.job import SENT
 
 PART_BYTES = 4 * 2**20
 """Size of the pieces a browser sends."""
-MOST_UNFINISHED = 5
+MAX_UNFINISHED = 5
 """Uploads of one person that may be under way."""
 IDLE_S = 3600.0
 """Seconds without a piece after which an unfinished upload no longer counts."""
@@ -42,6 +44,14 @@ FINISH_S = 2.0
 BUSY = "Another piece is being received. Try again in a few seconds"
 _ID = re.compile(r"[0-9a-f]{24}")
 _META = "about.json"
+
+
+class OffsetError(Conflict):
+    """A piece does not follow what is here."""
+
+    def __init__(self, here: int) -> None:
+        super().__init__(f"{here} bytes were received, expected the piece that follows")
+        self.more = {"offset": here}
 
 
 def receive_upload(
@@ -79,9 +89,9 @@ def receive_upload(
         The file does not hold records, there is no model, or too many jobs are queued.
     StorageError
         The disk is full; nothing is left behind.
-    TooLargeError
+    RequestEntityTooLarge
         It has more bytes than ``max_upload_mb``.
-    TakenIdError
+    Conflict
         Another file was sent under that id.
     """
     bundle = _bundle(bundle)
@@ -93,7 +103,7 @@ def receive_upload(
     with _all_or_nothing(part):
         part.mkdir(mode=0o700)
         with (part / SENT).open("xb+", buffering=0) as out:
-            copy(stream, out, most_bytes(), _refuse_large)
+            copy(stream, out, large_bodies.most_bytes(), large_bodies.too_large())
             out.seek(0)
             sha256 = hashlib.file_digest(out, "sha256").hexdigest()
         serialize(web.db, "upload", upload_id)  # the same at once: one by one
@@ -102,7 +112,7 @@ def receive_upload(
             return accept(user, part, upload_id, name, bundle, sha256=sha256)
         web.db.commit()
         if job.owner_id != user.id or job.payload.get("sha256") != sha256:
-            raise errors.TakenIdError(upload_id)
+            raise Conflict(f"There is another upload {upload_id}. Choose a new id")
         remove(part)
         return job
 
@@ -116,29 +126,24 @@ def begin(user: Any, name: str, size: int, *, bundle: str = "") -> str:
         There is no model, or too much of this person is under way.
     StorageError
         There is no room for a file of that size.
-    TooLargeError
+    RequestEntityTooLarge
         It has more bytes than ``max_upload_mb``.
     """
     bundle = _bundle(bundle)
     if size < 1:
         raise DataError(f"{shown_name(name)} is empty, expected a file of records")
-    if size > most_bytes():
-        raise errors.TooLargeError(web.settings.max_upload_mb)
+    if size > large_bodies.most_bytes():
+        raise large_bodies.too_large()
     _room(user, size)
     serialize(web.db, "uploads", user.id)
-    if len(_unfinished(user.id)) >= MOST_UNFINISHED:
+    if len(_unfinished(user.id)) >= MAX_UNFINISHED:
         raise DataError(
-            f"{MOST_UNFINISHED} of your uploads are unfinished, expected fewer. Finish "
+            f"{MAX_UNFINISHED} of your uploads are unfinished, expected fewer. Finish "
             "one; an upload without a new piece is deleted after an hour"
         )
     upload_id = queue.new_id()
-    part = _part(upload_id)
-    about = {
-        "owner": user.id,
-        "name": shown_name(name),
-        "size": size,
-        "bundle": bundle,
-    }
+    part, name = _part(upload_id), shown_name(name)
+    about = {"owner": user.id, "name": name, "size": size, "bundle": bundle}
     with _all_or_nothing(part):
         part.mkdir(mode=0o700)
         (part / SENT).touch(mode=0o600)
@@ -175,19 +180,19 @@ def append(user: Any, upload_id: str, at: int, stream: Readable) -> int:
     try:
         with path.open("r+b", buffering=0) as out, spool(web.home.uploads) as piece:
             _follows(at, out)  # early: a piece in vain is not read
-            copy(stream, piece, about["size"] - at, _beyond)
+            copy(stream, piece, about["size"] - at, _beyond())
             piece.seek(0)
             lock(out, BUSY)
             here = _follows(at, out)
             out.seek(here)
             try:
-                copy(piece, out, about["size"] - here, _beyond)
+                copy(piece, out, about["size"] - here, _beyond())
             except BaseException:
                 out.truncate(here)
                 raise
             now_here = out.tell()
     except FileNotFoundError:
-        raise errors.NoSuchUploadError from None
+        raise _no_such_upload() from None
     except StorageError:
         remove(part)
         raise
@@ -248,26 +253,18 @@ def accept(
         job = queue.put(
             web.db(),
             kind.job,
-            payload={
-                "file": SENT,
-                "bundle": bundle,
-                "name": name,
-                "kind": kind.name,
-                "sha256": sha256,
-            },
+            payload={"bundle": bundle, "name": name, "sha256": sha256},
             title=name,
             owner_id=user.id,
             job_id=upload_id,
             most_waiting=web.settings.max_waiting_jobs,
         )
-        audit(
-            "upload.accept",
-            upload_id,
-            user=user,
-            name=name,
-            bytes=path.stat().st_size,
-            bundle=bundle,
-        )
+        told: dict[str, Any] = {
+            "name": name,
+            "bytes": path.stat().st_size,
+            "bundle": bundle,
+        }
+        audit("upload.accept", upload_id, user=user, **told)
         (part / _META).unlink(missing_ok=True)
         remove(folder)  # of a process that was killed before it could commit
         part.rename(folder)
@@ -298,7 +295,7 @@ def _follows(at: int, out: IO[bytes]) -> int:
     """Return how many bytes are here if a piece at ``at`` follows them, else 409."""
     here = os.fstat(out.fileno()).st_size
     if at != here:
-        raise errors.OffsetError(here)
+        raise OffsetError(here)
     return here
 
 
@@ -309,30 +306,38 @@ def _finished(user: Any, upload_id: str) -> Job | None:
 
 def _mine(user: Any, upload_id: str) -> tuple[Path, dict[str, Any]]:
     if not _ID.fullmatch(upload_id):
-        raise errors.NoSuchUploadError
+        raise _no_such_upload()
     part = _part(upload_id)
+    about = _about(part)
+    if about["owner"] != user.id:
+        raise _no_such_upload()
+    return part, about
+
+
+def _about(part: Path) -> dict[str, Any]:
+    """Return what was said at the beginning; without an owner where nothing was."""
     try:
         about: dict[str, Any] = json.loads((part / _META).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise errors.NoSuchUploadError from None
-    if about["owner"] != user.id:
-        raise errors.NoSuchUploadError
-    return part, about
+        return {"owner": None}
+    return about
+
+
+def _no_such_upload() -> NotFound:
+    return NotFound("No such upload is under way. Begin it again")
 
 
 def _unfinished(owner_id: int) -> list[Path]:
     """Return a person's uploads that are under way; delete those that got no piece."""
     found = []
     for part in web.home.uploads.glob("*.part"):
-        try:
-            about = json.loads((part / _META).read_text(encoding="utf-8"))
-            is_idle = time.time() - (part / SENT).stat().st_mtime > IDLE_S
-        except (OSError, ValueError):
+        if _about(part)["owner"] != owner_id:
             continue
-        if about["owner"] == owner_id and is_idle:
-            remove(part)
-        elif about["owner"] == owner_id:
-            found.append(part)
+        with suppress(FileNotFoundError):
+            if time.time() - (part / SENT).stat().st_mtime > IDLE_S:
+                remove(part)
+            else:
+                found.append(part)
     return found
 
 
@@ -388,11 +393,7 @@ def _all_or_nothing(part: Path) -> Iterator[None]:
         raise
 
 
-def _beyond() -> NoReturn:
-    raise DataError(
+def _beyond() -> DataError:
+    return DataError(
         "the pieces add up to more than the declared file size. Start the upload again"
     )
-
-
-def _refuse_large() -> NoReturn:
-    raise errors.TooLargeError(web.settings.max_upload_mb)

@@ -26,7 +26,7 @@ from evenflow.runtime.stream import VERDICT_COLUMNS
 FILE, REJECTS = "results.parquet", "rejects.jsonl"
 Sort = Literal["line", "probability", "class"]
 SORTS: tuple[Sort, ...] = ("line", "probability", "class")
-MOST_ROWS = 200
+MAX_ROWS = 200
 """Rows of one page at most."""
 PART_ROWS = 2**14
 """Rows of one part of a download."""
@@ -120,12 +120,12 @@ class Results:
         start : int
             Number of the first row wanted, from 0.
         n_rows : int
-            At most :data:`MOST_ROWS`.
+            At most :data:`MAX_ROWS`.
         columns : sequence of str
             Which of :attr:`given`, or of the classes' ``p_<class>``, come with the
             verdict.
         """
-        n_rows, start = min(n_rows, MOST_ROWS), max(0, start)
+        n_rows, start = min(n_rows, MAX_ROWS), max(0, start)
         known = self.names[len(VERDICT_COLUMNS) :]
         wanted = [*VERDICT_COLUMNS, *(c for c in columns if c in known)]
         if sort == "line" and not descending and kept.is_all:
@@ -231,7 +231,7 @@ def rejected(path: Path, *, start: int, n_rows: int) -> list[dict[str, Any]]:
     """
     try:
         with path.open("rb") as stream:
-            texts = list(islice(stream, start, start + min(n_rows, MOST_ROWS)))
+            texts = list(islice(stream, start, start + min(n_rows, MAX_ROWS)))
     except OSError:
         return []
     out = []

@@ -24,7 +24,7 @@ SERVICES = ("service", "proto_service", "l7_proto", "dst_port", "destination_por
 SOURCES = ("src_ip", "srcip", "saddr", "ipv4_src_addr", "source_ip")
 """Columns that say where a connection came from."""
 LONGEST = 80
-MOST_OTHERS, MOST_TEXT = 100, 500
+MAX_OTHERS, MAX_TEXT = 100, 500
 """Columns stored beside the bundle's own, and characters of a text: untrusted rows have
 any number."""
 
@@ -71,7 +71,7 @@ def keep_record(
     at = now()
     kept = bounded(values, bundle.schema.names)
     service, src = facet(kept, SERVICES), facet(kept, SOURCES)
-    common = {
+    common: dict[str, Any] = {
         "owner_id": owner_id,
         "at": at,
         "source": source,
@@ -97,16 +97,14 @@ def keep_record(
         return session.scalars(_sent(owner_id, source, client_id)).one()
     if verdict.is_attack:
         session.add(Alert(**common, record_id=record.id, src=src[:64]))
-    add_tallies(
-        session,
-        tallies(
-            {(verdict.label, service, src): 1},
-            at=at,
-            owner_id=owner_id,
-            source=source,
-            bundle=bundle.path.name,
-        ),
-    )
+    found = {"all": "", "service": service, "src": src}
+    counts = {
+        (verdict.label, name, value): 1
+        for name, value in found.items()
+        if value or name == "all"
+    }
+    given = {k: common[k] for k in ("at", "owner_id", "source", "bundle")}
+    add_tallies(session, tallies(counts, **given))
     return record
 
 
@@ -143,7 +141,7 @@ def bounded(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
         place = first.get(name.strip().casefold())
         if place is not None:
             ours.append((place, key, kept))
-        elif len(others) < MOST_OTHERS:
+        elif len(others) < MAX_OTHERS:
             others[key] = kept
     ours.sort(key=lambda each: each[0])
     return {key: kept for _, key, kept in ours} | others
@@ -158,7 +156,7 @@ def _plain(value: Any) -> Any:
 
 
 def _text(value: object) -> str:
-    return str(value).replace("\0", "")[:MOST_TEXT]
+    return str(value).replace("\0", "")[:MAX_TEXT]
 
 
 def tallies(
@@ -173,29 +171,18 @@ def tallies(
 
     Parameters
     ----------
-    counts : mapping of (label, service, src) to int
-        Verdicts counted; service and src may be empty.
+    counts : mapping of (label, facet, value) to int
+        Verdicts counted; those of the facet ``all`` have no value.
     """
-    hour = at.replace(minute=0, second=0, microsecond=0)
-    summed: dict[tuple[str, str, str], int] = {}
-    for (label, service, src), n in counts.items():
-        keys = [(label, "all", "")]
-        keys += [(label, "service", service)] if service else []
-        keys += [(label, "src", src)] if src else []
-        for key in keys:
-            summed[key] = summed.get(key, 0) + n
+    common = {
+        "hour": at.replace(minute=0, second=0, microsecond=0),
+        "owner_id": owner_id or 0,
+        "source": source,
+        "bundle": bundle,
+    }
     return [
-        {
-            "hour": hour,
-            "owner_id": owner_id or 0,
-            "source": source,
-            "bundle": bundle,
-            "label": label,
-            "facet": name,
-            "value": value,
-            "n": n,
-        }
-        for (label, name, value), n in summed.items()
+        common | {"label": label, "facet": name, "value": value, "n": n}
+        for (label, name, value), n in counts.items()
     ]
 
 

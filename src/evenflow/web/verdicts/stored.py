@@ -1,7 +1,7 @@
 """Verdicts stored before, as pages show them: the verdict, why, the model, the record.
 
 The explanation is the one that was shown then, if it was stored; else it is computed
-now by the model that judged the record, if that is still there.
+now by the model that scored the record, if that is still there.
 """
 
 from __future__ import annotations
@@ -24,26 +24,14 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Model:
-    """The model that judged a record, as far as it is still there."""
-
-    name: str
-    is_there: bool
-    is_synthetic: bool = False
-    protocol: str = ""
-    """How it was judged: ``official``."""
-    protocol_text: str = ""
-    is_optimistic: bool = False
-    figures: tuple[tuple[str, float], ...] = ()
-    """A few of its figures on rows it had not seen, [0, 1]."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class StoredVerdict:
     """All that a page shows of a verdict stored before."""
 
     view: VerdictView
-    model: Model
+    model: str
+    """Name of the model that scored the record."""
+    bundle: Bundle | None
+    """The model, if it is still there."""
     groups: Sequence[tuple[str, Sequence[tuple[str, str, str]]]]
     """Groups of label, name and value: the record as it was given."""
     why_not: str
@@ -101,7 +89,8 @@ def shown(
         view = found or view or of_verdict(schema, verdict)
     return StoredVerdict(
         view=view,
-        model=_model(model, bundle),
+        model=model,
+        bundle=bundle,
         groups=_groups(values, bundle),
         why_not=why_not,
     )
@@ -129,26 +118,6 @@ def _explained(
         return explain_record(bundle, values), ""
     except DataError as error:
         return None, f"The record cannot be explained: {error}"
-
-
-def _model(name: str, bundle: Bundle | None) -> Model:
-    if bundle is None:
-        return Model(name=name, is_there=False)
-    report = bundle.report
-    binary = report.get("binary", {})
-    figures = (
-        ("detection rate", binary.get("detection_rate")),
-        ("false alarm rate", binary.get("false_alarm_rate")),
-    )
-    return Model(
-        name=name,
-        is_there=True,
-        is_synthetic=bundle.schema.is_synthetic,
-        protocol=str(report.get("protocol", "")),
-        protocol_text=str(report.get("protocol_description", "")),
-        is_optimistic=bool(report.get("is_optimistic", False)),
-        figures=tuple((n, float(x)) for n, x in figures if isinstance(x, int | float)),
-    )
 
 
 def _groups(

@@ -10,9 +10,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from evenflow.conform import match_columns
 from evenflow.errors import BundleError, DataError
@@ -42,23 +43,21 @@ SYNTHETIC = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClassShare:
+class ClassShare(BaseModel):
     """The probability of one class."""
 
-    label: str
+    model_config = ConfigDict(frozen=True)
+
+    label: str = Field(serialization_alias="class")
     name: str
     """In plain words."""
     probability: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
-        return {"class": self.label, "name": self.name, "probability": self.probability}
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShownContribution:
+class ShownContribution(BaseModel):
     """The contribution of one column, compared with similar benign traffic."""
+
+    model_config = ConfigDict(frozen=True)
 
     column: str
     label: str
@@ -70,25 +69,15 @@ class ShownContribution:
     contribution: float
     """Share of the difference in log odds; above 0 is towards attack."""
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def sentence(self) -> str:
-        """The contribution in plain words."""
+        """Return the contribution in plain words."""
         side = "an attack" if self.contribution > 0 else "benign traffic"
         return (
             f"{self.label}: {self.value}, where similar benign traffic has "
             f"{self.normal}. This speaks for {side}."
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the contribution as plain JSON values."""
-        return {
-            "column": self.column,
-            "label": self.label,
-            "value": self.value,
-            "normal": self.normal,
-            "contribution": self.contribution,
-            "sentence": self.sentence,
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +90,6 @@ class VerdictView:
     headline: str
     margin: str
     """How far the verdict is from the threshold, in words."""
-    kind: Literal["known", "unknown"] | None = None
-    """Whether the attack is of a family seen in training; None where the bundle does
-    not tell, and then nothing is shown."""
     is_synthetic: bool
     notes: tuple[str, ...]
     """Warnings about this verdict: synthetic rows, nothing to compare."""
@@ -113,26 +99,6 @@ class VerdictView:
     counterfactual: tuple[str, ...] = ()
     """Labels of the counterfactual columns: with benign values the verdict changes."""
     is_explained: bool = False
-
-    @property
-    def label(self) -> str:
-        """Class decided."""
-        return self.verdict.label
-
-    @property
-    def is_attack(self) -> bool:
-        """Whether it is called an attack."""
-        return self.verdict.is_attack
-
-    @property
-    def probability(self) -> float:
-        """Of an attack, [0, 1]."""
-        return self.verdict.probability
-
-    @property
-    def threshold(self) -> float:
-        """Probability above which a record is called an attack."""
-        return self.verdict.threshold
 
     @cached_property
     def classes(self) -> tuple[ClassShare, ...]:
@@ -146,7 +112,7 @@ class VerdictView:
     @property
     def knowledge(self) -> Knowledge:
         """Knowledge about the class decided."""
-        return about(self.label)
+        return about(self.verdict.label)
 
     @property
     def top(self) -> tuple[ShownContribution, ...]:
@@ -191,22 +157,20 @@ class VerdictView:
     def to_dict(self) -> dict[str, Any]:
         """Return the view as plain JSON values."""
         value: dict[str, Any] = {
-            "verdict": self.label,
-            "is_attack": self.is_attack,
+            "verdict": self.verdict.label,
+            "is_attack": self.verdict.is_attack,
             "tone": self.tone,
             "headline": self.headline,
-            "attack_probability": self.probability,
-            "threshold": self.threshold,
+            "attack_probability": self.verdict.probability,
+            "threshold": self.verdict.threshold,
             "margin": self.margin,
-            "classes": [share.to_dict() for share in self.classes],
+            "classes": [share.model_dump(by_alias=True) for share in self.classes],
             "is_synthetic": self.is_synthetic,
             "notes": list(self.notes),
         }
-        if self.kind is not None:
-            value["kind"] = self.kind
         if self.is_explained:
             value["explanation"] = {
-                "contributions": [c.to_dict() for c in self.contributions],
+                "contributions": [c.model_dump() for c in self.contributions],
                 "counterfactual": list(self.counterfactual),
                 "text": self.counterfactual_text,
             }
@@ -217,7 +181,6 @@ class VerdictView:
         """Return the view that :meth:`to_dict` made these values of."""
         why = value.get("explanation")
         found = why or {"contributions": (), "counterfactual": ()}
-        names = ("column", "label", "value", "normal", "contribution")
         return cls(
             verdict=Verdict(
                 line=1,
@@ -230,12 +193,10 @@ class VerdictView:
             tone=value["tone"],
             headline=value["headline"],
             margin=value["margin"],
-            kind=value.get("kind"),
             is_synthetic=value["is_synthetic"],
             notes=tuple(value["notes"]),
             contributions=tuple(
-                ShownContribution(**{n: p[n] for n in names})
-                for p in found["contributions"]
+                map(ShownContribution.model_validate, found["contributions"])
             ),
             counterfactual=tuple(found["counterfactual"]),
             is_explained=why is not None,

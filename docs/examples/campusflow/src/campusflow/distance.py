@@ -1,4 +1,4 @@
-"""A detector of novelty: the distance from the mean benign row."""
+"""A novelty detector: the distance from the mean benign row."""
 
 from dataclasses import dataclass
 

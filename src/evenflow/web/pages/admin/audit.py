@@ -11,8 +11,7 @@ from flask import render_template, url_for
 from sqlalchemy import Select, select
 
 from evenflow.runtime.writers import inert
-from evenflow.web.accounts import people
-from evenflow.web.frame import lists
+from evenflow.web.frame import lists, permissions
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
 from evenflow.web.frame.permissions import require
@@ -20,7 +19,7 @@ from evenflow.web.pages.admin._blueprint import bp
 from evenflow.web.store.tables import Audit, now
 
 NAMES = ("actor", "action", "since", "until")
-MOST = 100_000
+MAX_LINES = 100_000
 """Lines of one download, the newest."""
 COLUMNS = ("at", "actor", "action", "object", "address", "detail")
 
@@ -48,8 +47,8 @@ def audit() -> str:
 def audit_csv() -> Any:
     """Download the log as it is filtered; no spreadsheet runs anything of it."""
     typed, _, query = _filters()
-    rows = web.db.scalars(query.limit(MOST)).all()
-    people.log(web.db, "audit.download", rows=len(rows), **_kept(typed))
+    rows = web.db.scalars(query.limit(MAX_LINES)).all()
+    permissions.audit("audit.download", rows=len(rows), **_kept(typed))
     web.db.commit()
     frame = pl.DataFrame(
         {
@@ -92,5 +91,5 @@ def _filters() -> tuple[dict[str, str], dict[str, str], Select[Any]]:
     return typed, errors, query
 
 
-def _kept(typed: dict[str, str]) -> dict[str, str]:
+def _kept(typed: dict[str, str]) -> dict[str, Any]:
     return {f"filter_{name}": value for name, value in typed.items() if value}

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import (
-    abort,
-    flash,
-    make_response,
-    redirect,
-    render_template,
-    request,
-    url_for,
-)
+from flask import abort, make_response, render_template, request, url_for
 from flask_security import current_user
 
 from evenflow.errors import DataError
 from evenflow.web.accounts import invitations as inviting
 from evenflow.web.accounts import links
-from evenflow.web.accounts.fresh_login import recent
+from evenflow.web.accounts.redirects import recent
+from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
+from evenflow.web.frame.lists import whole
 from evenflow.web.frame.permissions import require
 from evenflow.web.pages.admin._blueprint import bp
 from evenflow.web.store.tables import ROLES
@@ -41,7 +35,7 @@ def invite() -> Any:
         name: request.form.get(name, "")[:300] for name in ("email", "role", "days")
     }
     try:
-        days = int(typed["days"]) if typed["days"].isdecimal() else 0
+        days = whole(typed["days"]) or 0
         made, token = inviting.make(
             web.db,
             role=typed["role"],
@@ -70,8 +64,7 @@ def revoke(number: int) -> Any:
     if number >= 2**31 or not inviting.revoke(web.db, number):
         abort(404)
     web.db.commit()
-    flash("Invitation revoked.", "success")
-    return redirect(url_for("admin.invitations"), 303)
+    return see_other("admin.invitations", "Invitation revoked.")
 
 
 def _page(*, typed: dict[str, str] | None = None, error: str = "") -> str:

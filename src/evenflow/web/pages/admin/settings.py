@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import flash, make_response, redirect, render_template, request, url_for
+from flask import make_response, render_template, request
 
-from evenflow.web.accounts import people
+from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
-from evenflow.web.frame.permissions import require
+from evenflow.web.frame.lists import whole
+from evenflow.web.frame.permissions import audit, require
 from evenflow.web.jobs import retention
 from evenflow.web.pages.admin._blueprint import bp
 from evenflow.web.store.tables import Setting
@@ -29,16 +30,16 @@ def settings() -> str:
 def keep() -> Any:
     """Set for how long history, alerts and uploads are kept."""
     typed = request.form.get("days", "").strip()
-    is_number = typed.isascii() and typed.isdigit() and len(typed) < 6
-    if not is_number or not 1 <= int(typed) <= LONGEST:
+    if not (after := whole(typed, most=LONGEST)):
         error = f"Found {typed[:20]!r}; type a whole number of days, 1 to {LONGEST:,}"
         return make_response(_page(typed=typed, error=error), 422)
-    before, after = retention.days(web.db(), web.settings), int(typed)
+    before = retention.days(web.db(), web.settings)
     web.db.merge(Setting(name=retention.SETTING, value={"days": after}))
-    people.log(web.db, "settings.retention", "retention", before=before, after=after)
+    audit("settings.retention", "retention", before=before, after=after)
     web.db.commit()
-    flash(f"History, alerts and uploads are now kept for {after:,} days", "success")
-    return redirect(url_for("admin.settings"), 303)
+    return see_other(
+        "admin.settings", f"History, alerts and uploads are now kept for {after:,} days"
+    )
 
 
 def _page(*, typed: str | None = None, error: str = "") -> str:

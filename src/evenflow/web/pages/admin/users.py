@@ -5,24 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import (
-    abort,
-    flash,
-    make_response,
-    redirect,
-    render_template,
-    request,
-    url_for,
-)
+from flask import abort, make_response, render_template, request, url_for
 from flask_security import current_user
 from sqlalchemy import func, select
 
 from evenflow.errors import DataError
 from evenflow.web.accounts import links, people, sessions
-from evenflow.web.accounts.fresh_login import recent
+from evenflow.web.accounts.redirects import recent
 from evenflow.web.frame import lists
+from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
-from evenflow.web.frame.permissions import require
+from evenflow.web.frame.permissions import audit, require
 from evenflow.web.pages.admin._blueprint import bp
 from evenflow.web.store.tables import ROLES, ApiToken, User, WebSession, now
 
@@ -136,7 +129,7 @@ def reset_second_factor(number: int) -> Any:
 def reset(number: int) -> Any:
     """Show a link, once, by which a person sets a new password."""
     person = _found(number)
-    people.log(web.db, "user.reset_link", person.email)
+    audit("user.reset_link", person.email)
     web.db.commit()
     return make_response(
         render_template(
@@ -156,18 +149,20 @@ def delete(number: int) -> Any:
     """Delete an account; what it recorded stays, without an owner."""
     person = _found(number)
     if person.id == current_user.id:
-        flash("Delete your own account on your account's page", "error")
-        return redirect(url_for("admin.user", number=number), 303)
+        return see_other(
+            "admin.user",
+            "Delete your own account on your account's page",
+            "error",
+            number=number,
+        )
     email = person.email
     try:
         people.delete(web.db, person)
         web.db.commit()
     except DataError as error:
         web.db.rollback()
-        flash(str(error), "error")
-        return redirect(url_for("admin.user", number=number), 303)
-    flash(f"The account {email} was deleted", "success")
-    return redirect(url_for("admin.users"), 303)
+        return see_other("admin.user", str(error), "error", number=number)
+    return see_other("admin.users", f"The account {email} was deleted")
 
 
 def _do(number: int, what: Callable[[User], object], message: str) -> Any:
@@ -177,12 +172,10 @@ def _do(number: int, what: Callable[[User], object], message: str) -> Any:
         web.db.commit()
     except DataError as error:
         web.db.rollback()
-        flash(str(error), "error")
-    else:
-        flash(message, "success")
+        return see_other("admin.user", str(error), "error", number=number)
     if person.id == current_user.id and not sessions_stand(person):
-        return redirect(url_for("security.login"), 303)
-    return redirect(url_for("admin.user", number=number), 303)
+        return see_other("security.login", message)
+    return see_other("admin.user", message, number=number)
 
 
 def sessions_stand(person: User) -> bool:

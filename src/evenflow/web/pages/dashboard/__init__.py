@@ -1,4 +1,4 @@
-"""The first page: what was judged, what waits, what runs; kept fresh cheaply.
+"""The first page: what was scored, what waits, what runs; kept fresh cheaply.
 
 The parts poll with the tag they were made from; nothing is counted and no chart is
 drawn again until that tag has changed.
@@ -6,25 +6,22 @@ drawn again until that tag has changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from flask import (
     Blueprint,
     Response,
     abort,
-    current_app,
-    make_response,
     render_template,
     request,
     url_for,
 )
 from flask_security import current_user
-from werkzeug.wrappers import Response as Answer
 
+from evenflow.web.frame import polling
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import at_least, require
-from evenflow.web.jobs.kinds import UPLOADS
+from evenflow.web.jobs.kinds import KINDS
 from evenflow.web.pages import Entry
 from evenflow.web.pages.dashboard import queries
 from evenflow.web.store.tables import Job
@@ -50,8 +47,9 @@ def index() -> str:
     if queries.is_new(session):
         return render_template(
             "dashboard/first.html",
-            job=None if web.detectors.active_name() else _first(),
-            **_links(),
+            job=None
+            if web.detectors.active_name()
+            else manage.first(web.db(), current_user),
         )
     return render_template(
         "dashboard/index.html",
@@ -66,32 +64,23 @@ def index() -> str:
 
 @bp.get("/dashboard/live")
 @require("viewer")
-def live() -> Answer:
+def live() -> Response:
     """Return the charts, 304 if nothing has changed."""
     range_name = request.args.get("range", USUAL)
     if range_name not in queries.RANGES:
         abort(404)
-    return _fresh(
-        _verdicts_etag(range_name),
+    return polling.fresh(
         "dashboard/_verdicts.html",
         lambda: _verdicts(range_name),
+        _verdicts_etag(range_name),
     )
 
 
 @bp.get("/dashboard/work")
 @require("viewer")
-def work() -> Answer:
+def work() -> Response:
     """Return queued and running work, 304 if nothing has changed."""
-    return _fresh(_work_etag(), "dashboard/_work.html", _work)
-
-
-def _fresh(etag: str, template: str, made: Callable[[], dict[str, Any]]) -> Answer:
-    if request.if_none_match.contains(etag):
-        response = Response(status=304)
-    else:
-        response = make_response(render_template(template, **made()))
-    response.set_etag(etag)
-    return response
+    return polling.fresh("dashboard/_work.html", _work, _work_etag())
 
 
 def _verdicts_etag(range_name: str) -> str:
@@ -123,26 +112,15 @@ def _work() -> dict[str, Any]:
         "bundle": bundle,
         "report": {} if bundle is None else bundle.report,
         "is_team": at_least("analyst"),
-        "upload_kinds": UPLOADS,
-        **_links(),
+        "job_url": _job_url,
     }
 
 
-def _links() -> dict[str, str]:
-    """Return the addresses of pages of other groups, empty where there are none."""
-    name = web.detectors.active_name()
-    return {
-        "upload_url": _url("uploads.index"),
-        "explore_url": _url("explore.index"),
-        "experiments_url": _url("experiments.index"),
-        "model_url": _url("models.show", name=name) if name else "",
-    }
-
-
-def _url(endpoint: str, **values: Any) -> str:
-    known = endpoint in current_app.view_functions
-    return url_for(endpoint, **values) if known else ""
-
-
-def _first() -> Job | None:
-    return manage.first(web.db(), current_user)
+def _job_url(job: Job) -> str:
+    """Return the address of the page of a job, empty where the role is too low."""
+    kind = KINDS.get(job.kind)
+    if kind is None or not at_least(kind.role):
+        return ""
+    if kind.page_of:
+        return url_for(kind.page, name=job.payload[kind.page_of])
+    return url_for(kind.page, job_id=job.id)

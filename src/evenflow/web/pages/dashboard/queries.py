@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask_security import current_user
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from evenflow.schema import BENIGN
 from evenflow.web.charts import daily
-from evenflow.web.frame.permissions import at_least, visible
+from evenflow.web.frame.permissions import visible
+from evenflow.web.frame.polling import word
 from evenflow.web.jobs.kinds import UPLOADS
 from evenflow.web.jobs.queue import LIVE
 from evenflow.web.knowledge import about
@@ -28,8 +27,8 @@ SIDES = ("benign", "", " ", "attack")
 TOP = 8
 """Services and sources that are named."""
 LOOKED_AT = 20_000
-"""Newest alerts whose judgements are counted."""
-MOST_JOBS = 6
+"""Newest alerts whose feedback is counted."""
+MAX_JOBS = 6
 STILL_COUNTED = timedelta(hours=2)
 """Age of the hours whose counts may still grow."""
 
@@ -115,11 +114,9 @@ def verdicts(session: Session, range_name: str, classes: Sequence[str]) -> Verdi
     end = _bar(now(), step) + timedelta(hours=step)
     start = end - timedelta(hours=hours)
     rows = session.execute(
-        _seen(
-            select(Tally.hour, Tally.label, func.sum(Tally.n)).where(
-                Tally.facet == "all", Tally.hour >= start
-            )
-        ).group_by(Tally.hour, Tally.label)
+        visible(select(Tally.hour, Tally.label, func.sum(Tally.n)), Tally)
+        .where(Tally.facet == "all", Tally.hour >= start)
+        .group_by(Tally.hour, Tally.label)
     ).all()
     counts: dict[tuple[datetime, str], int] = {}
     totals: dict[str, int] = {}
@@ -169,13 +166,13 @@ def verdicts(session: Session, range_name: str, classes: Sequence[str]) -> Verdi
 def work(session: Session) -> Work:
     """Return what waits and what runs, as far as the current person may see it."""
     states = session.execute(
-        _mine(select(Alert.state, func.count()), Alert).group_by(Alert.state)
+        visible(select(Alert.state, func.count()), Alert).group_by(Alert.state)
     ).all()
     jobs = session.scalars(
-        _mine(select(Job), Job)
+        visible(select(Job), Job)
         .where(Job.state.in_(LIVE))
         .order_by(Job.created_at)
-        .limit(MOST_JOBS)
+        .limit(MAX_JOBS)
     ).all()
     return Work(
         states={state: int(n) for state, n in states},
@@ -186,9 +183,9 @@ def work(session: Session) -> Work:
 
 def _feedback(session: Session) -> tuple[Feedback, ...]:
     """Return the feedback by class, most feedback first, benign last."""
-    newest = _mine(select(Alert.id), Alert).order_by(Alert.id.desc()).limit(LOOKED_AT)
+    newest = visible(select(Alert.id), Alert).order_by(Alert.id.desc()).limit(LOOKED_AT)
     judged = session.execute(
-        _mine(select(Alert.label, Alert.judgement, func.count()), Alert)
+        visible(select(Alert.label, Alert.judgement, func.count()), Alert)
         .where(Alert.judgement.is_not(None), Alert.id.in_(newest))
         .group_by(Alert.label, Alert.judgement)
     ).all()
@@ -214,28 +211,26 @@ def verdicts_revision(session: Session, *more: object) -> str:
     """
     hour = _hour(now())
     seen = session.execute(
-        _seen(
-            select(func.count(), func.max(Tally.id), func.sum(Tally.n)).where(
-                Tally.facet == "all", Tally.hour >= hour - STILL_COUNTED
-            )
-        )
+        visible(
+            select(func.count(), func.max(Tally.id), func.sum(Tally.n)), Tally
+        ).where(Tally.facet == "all", Tally.hour >= hour - STILL_COUNTED)
     ).one()
-    return _word(hour, *seen, *more)
+    return word(hour, *seen, *more)
 
 
 def work_revision(session: Session, *more: object) -> str:
     """Return a word that changes when :func:`work` would: a few cheap queries."""
     ends = [
-        session.scalar(_mine(select(Alert.id), Alert).order_by(order).limit(1))
+        session.scalar(visible(select(Alert.id), Alert).order_by(order).limit(1))
         for order in (Alert.id, Alert.id.desc())
     ]
     jobs = session.execute(
-        _mine(select(Job.id, Job.state, Job.progress), Job)
+        visible(select(Job.id, Job.state, Job.progress), Job)
         .where(Job.state.in_(LIVE))
         .order_by(Job.created_at)
-        .limit(MOST_JOBS)
+        .limit(MAX_JOBS)
     ).all()
-    return _word(*ends, _changes(session), *map(tuple, jobs), *more)
+    return word(*ends, _changes(session), *map(tuple, jobs), *more)
 
 
 def _changes(session: Session) -> int | None:
@@ -246,34 +241,19 @@ def _changes(session: Session) -> int | None:
 
 def is_new(session: Session) -> bool:
     """Return whether the current person has nothing yet: no record, no upload."""
-    kept = session.scalar(_mine(select(Record.id), Record).limit(1))
+    kept = session.scalar(visible(select(Record.id), Record).limit(1))
     put = session.scalar(
-        _mine(select(Job.id), Job).where(Job.kind.in_(UPLOADS)).limit(1)
+        visible(select(Job.id), Job).where(Job.kind.in_(UPLOADS)).limit(1)
     )
     return kept is None and put is None
-
-
-def _seen(query: Any) -> Any:
-    """Return the query less the counts that the person may not see."""
-    if at_least("analyst"):
-        return query
-    return query.where(Tally.owner_id == current_user.id)
-
-
-def _mine(query: Any, table: Any) -> Any:
-    """Return :func:`~evenflow.web.frame.permissions.visible` of any query."""
-    return visible(query, table)
 
 
 def _top(session: Session, facet: str, start: datetime) -> tuple[Top, ...]:
     n = func.sum(Tally.n)
     attacks = func.sum(case((Tally.label != BENIGN, Tally.n), else_=0))
     rows = session.execute(
-        _seen(
-            select(Tally.value, n, attacks).where(
-                Tally.facet == facet, Tally.hour >= start
-            )
-        )
+        visible(select(Tally.value, n, attacks), Tally)
+        .where(Tally.facet == facet, Tally.hour >= start)
         .group_by(Tally.value)
         .order_by(n.desc(), Tally.value)
         .limit(TOP)
@@ -333,7 +313,3 @@ def _bar(at: datetime, step: int) -> datetime:
 
 def _hour(at: datetime) -> datetime:
     return at.replace(minute=0, second=0, microsecond=0)
-
-
-def _word(*parts: object) -> str:
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flask import abort, flash, redirect, url_for
+from flask import Response, abort
 from flask_security import current_user
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError, EvenflowError
+from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
+from evenflow.web.frame.errors import sentence
 from evenflow.web.frame.permissions import audit, found_or_404, require
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import UPLOADS
@@ -58,61 +59,52 @@ def row_or_404(job: Job, line: int) -> tuple[Results, dict[str, Any]]:
 
 @bp.post("/<job_id>/stop")
 @require("viewer")
-def stop(job_id: str) -> Answer:
+def stop(job_id: str) -> Response:
     """Ask an upload's job to stop."""
     job = upload_or_404(job_id)
     queue.request_stop(web.db(), job)
     audit("upload.stop", job.id, name=job.title)
     web.db.commit()
-    flash("Stopping. This can take a few seconds.", "success")
-    return _to(job)
+    return _to(job, "Stopping. This can take a few seconds.")
 
 
 @bp.post("/<job_id>/again")
 @require("viewer")
-def again(job_id: str) -> Answer:
+def again(job_id: str) -> Response:
     """Queue a job that was stopped or failed again."""
     job = upload_or_404(job_id)
     if not (web.home.uploads / job.id / SENT).is_file():
-        flash("The file does not exist any longer. Upload it again.", "error")
-        return _to(job)
+        return _to(job, "The file does not exist any longer. Upload it again.", "error")
     try:
         is_queued = queue.requeue(
             web.db(), job, most_waiting=web.settings.max_waiting_jobs
         )
     except DataError as error:
         web.db.rollback()
-        text = str(error)
-        flash(f"{text[:1].upper()}{text[1:]}.", "error")
-        return _to(job)
+        return _to(job, sentence(error), "error")
     if not is_queued:
-        flash("This upload is already queued or running.", "warning")
-        return _to(job)
+        return _to(job, "This upload is already queued or running.", "warning")
     audit("upload.again", job.id, name=job.title)
     web.db.commit()
-    flash("The upload is queued again.", "success")
-    return _to(job)
+    return _to(job, "The upload is queued again.")
 
 
 @bp.post("/<job_id>/delete")
 @require("viewer")
-def delete(job_id: str) -> Answer:
+def delete(job_id: str) -> Response:
     """Delete an upload with its results; its alerts stay."""
     job = upload_or_404(job_id)
     if not may_discard(job, current_user):
         abort(403)
     if not discard(job, current_user):
-        flash(
-            "This upload is still in progress. Stop it before deleting it.", "warning"
-        )
-        return _to(job)
-    flash(f"{job.title} and its results were deleted.", "success")
-    return redirect(url_for("uploads.index"), code=303)
+        why = "This upload is still in progress. Stop it before deleting it."
+        return _to(job, why, "warning")
+    return see_other("uploads.index", f"{job.title} and its results were deleted.")
 
 
 @bp.post("/<job_id>/rows/<int:line>/alert")
 @require("viewer")
-def open_alert(job_id: str, line: int) -> Answer:
+def open_alert(job_id: str, line: int) -> Response:
     """Open one row as an alert, unless it is one."""
     job = upload_or_404(job_id)
     results, row = row_or_404(job, line)
@@ -131,8 +123,8 @@ def open_alert(job_id: str, line: int) -> Answer:
     number = web.db.scalar(
         select(Alert.id).where(Alert.job_id == job_id, Alert.line == line)
     )
-    return redirect(url_for("alerts.show", number=number), code=303)
+    return see_other("alerts.show", number=number)
 
 
-def _to(job: Job) -> Answer:
-    return redirect(url_for("uploads.show", job_id=job.id), code=303)
+def _to(job: Job, say: str, kind: str = "success") -> Response:
+    return see_other("uploads.show", say, kind, job_id=job.id)

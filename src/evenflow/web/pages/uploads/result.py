@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from flask import make_response, render_template, request, url_for
+from flask import Response, render_template, request, url_for
 from flask_security import current_user
 from sqlalchemy import select
-from werkzeug.wrappers import Response as Answer
 
 from evenflow.errors import DataError
 from evenflow.web.charts import daily
-from evenflow.web.frame import lists
+from evenflow.web.frame import lists, polling
 from evenflow.web.frame.context import web
+from evenflow.web.frame.errors import sentence
 from evenflow.web.frame.permissions import require
 from evenflow.web.jobs import retention
 from evenflow.web.jobs.queue import LIVE
@@ -28,36 +28,31 @@ from evenflow.web.verdicts import stored
 from evenflow.web.verdicts.keep import SERVICES, SOURCES
 
 PER_PAGE = 50
-MOST_SHOWN = 6
+MAX_SHOWN = 6
 """Columns of the file that the table shows; a row's own page has all."""
 
 
 @bp.get("/<job_id>")
 @require("viewer")
-def show(job_id: str) -> Answer:
+def show(job_id: str) -> str:
     """Show an upload: its progress, or what was found."""
     job = upload_or_404(job_id)
     shown = _common(job)
     if job.state != "done":
-        return make_response(render_template("uploads/state.html", **shown))
+        return render_template("uploads/state.html", **shown)
     try:
         found = results_of(job)
     except DataError as error:
-        shown["gone"] = f"{str(error)[:1].upper()}{str(error)[1:]}."
-        return make_response(render_template("uploads/state.html", **shown))
-    return make_response(
-        render_template("uploads/show.html", **shown, **_table(job, found))
-    )
+        shown["gone"] = sentence(error)
+        return render_template("uploads/state.html", **shown)
+    return render_template("uploads/show.html", **shown, **_table(job, found))
 
 
 @bp.get("/<job_id>/state")
 @require("viewer")
-def fragment(job_id: str) -> Answer:
+def fragment(job_id: str) -> Response:
     """Answer how far a job is, for the page that is open."""
-    job = upload_or_404(job_id)
-    response = make_response(render_template("uploads/_state.html", **_common(job)))
-    response.add_etag()
-    return response.make_conditional(request)
+    return polling.fresh("uploads/_state.html", _common(upload_or_404(job_id)))
 
 
 @bp.get("/<job_id>/rejected")
@@ -159,7 +154,7 @@ def _table(job: Job, found: Results) -> dict[str, Any]:
         "down": is_down,
         "order": order,
         "url_args": url_args,
-        "heads": {name: _head(url_args, name, sort, is_down) for name in SORTS},
+        "heads": {name: _head(url_args, name, "-" * is_down + sort) for name in SORTS},
         "page": replace(page, rows=part.rows),
         "alerts": {row.line: row.id for row in opened},
         "spec": daily.shares(rows, list(counts), title="records"),
@@ -175,16 +170,15 @@ def _n_kept(counts: dict[str, int], kept: Filter, job: Job) -> int:
     return int(job.result["attacks"] if kept.attacks_only else job.result["scored"])
 
 
-def _head(
-    url_args: dict[str, Any], name: str, sort: str, is_down: bool
-) -> dict[str, str]:
+def _head(url_args: dict[str, Any], name: str, sort: str) -> dict[str, str]:
     """Return where a column's head leads, and how it is sorted now."""
-    is_mine = sort == name
+
+    def url(order: str) -> str:
+        down = "1" if order.startswith("-") else None
+        return url_for("uploads.show", **url_args, sort=order.lstrip("-"), down=down)
+
     # what is clicked first is what is looked for: the likeliest attack, the first line
-    down = not is_down if is_mine else name == "probability"
-    url = url_for("uploads.show", **url_args, sort=name, down="1" if down else None)
-    ends = "descending" if is_down else "ascending"
-    return {"url": url, "sorted": ends if is_mine else ""}
+    return lists.head(name, sort, url, is_down_first=name == "probability")
 
 
 def _shown_columns(found: Results) -> list[str]:
@@ -192,4 +186,4 @@ def _shown_columns(found: Results) -> list[str]:
     folded = {name.strip().casefold(): name for name in found.given}
     first = [folded[n] for n in (*SOURCES, *SERVICES) if n in folded]
     rest = [name for name in found.given if name not in first]
-    return (first[:2] + rest)[:MOST_SHOWN]
+    return (first[:2] + rest)[:MAX_SHOWN]

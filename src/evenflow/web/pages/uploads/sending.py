@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from flask import (
+    Response,
     abort,
-    flash,
     jsonify,
     make_response,
-    redirect,
     render_template,
     request,
     url_for,
@@ -21,15 +17,21 @@ from flask_security import current_user
 from pydantic_core import from_json
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
-from werkzeug.exceptions import HTTPException
-from werkzeug.wrappers import Response as Answer
+from werkzeug.exceptions import RequestEntityTooLarge
 
-from evenflow.errors import EvenflowError, StorageError
+from evenflow.errors import DataError
 from evenflow.runtime.writers import inert
-from evenflow.web.frame import lists
+from evenflow.web.frame import lists, polling
+from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
-from evenflow.web.frame.large_bodies import OVERHEAD, allow_large, most_bytes
+from evenflow.web.frame.errors import sentence
+from evenflow.web.frame.large_bodies import (
+    OVERHEAD,
+    allow_large,
+    most_bytes,
+    too_large,
+)
 from evenflow.web.frame.permissions import require, visible
 from evenflow.web.jobs import retention
 from evenflow.web.jobs.kinds import UPLOADS
@@ -38,12 +40,8 @@ from evenflow.web.pages.uploads._blueprint import bp
 from evenflow.web.record_form import examples
 from evenflow.web.store.tables import Job
 from evenflow.web.uploads import file_kinds, receive
-from evenflow.web.uploads.errors import OffsetError
-
-logger = logging.getLogger(__name__)
 
 PER_PAGE = 25
-View = Callable[..., Any]
 
 
 @bp.get("")
@@ -55,11 +53,9 @@ def index() -> str:
 
 @bp.get("/list")
 @require("viewer")
-def listed() -> Answer:
+def listed() -> Response:
     """Answer the list alone, for the page that is open."""
-    response = make_response(render_template("uploads/_list.html", **_found()))
-    response.add_etag()
-    return response.make_conditional(request)
+    return polling.fresh("uploads/_list.html", _found())
 
 
 def _index(error: str = "") -> str:
@@ -74,6 +70,7 @@ def _index(error: str = "") -> str:
         settings=web.settings,
         part_bytes=receive.PART_BYTES,
         most_bytes=most_bytes(),
+        too_large=sentence(too_large().description),
     )
 
 
@@ -108,50 +105,26 @@ def _set_limit(endpoint: str | None, _values: dict[str, Any] | None) -> None:
 
 @bp.post("")
 @require("viewer")
-def send() -> Answer:
+def send() -> Response:
     """Take a file that was sent by the plain form."""
     file = request.files.get("file")
     if file is None or not file.filename:
         return make_response(_index("No file was chosen. Choose one to upload."), 422)
     try:
         job = receive.receive_upload(current_user, file.filename, file.stream)
-    except StorageError:
-        raise
-    except EvenflowError as error:
-        status = getattr(error, "status", 422)
-        return make_response(_index(_sentence(str(error))), status)
-    flash(f"{job.title} was uploaded and will be scored shortly.", "success")
-    return redirect(url_for("uploads.show", job_id=job.id), code=303)
-
-
-def _sentence(text: str) -> str:
-    return f"{text}." if text and text[-1] not in ".!?" else text
-
-
-def answers_json(view: View) -> View:
-    """Answer what goes wrong as JSON with a message, for the script that sends."""
-
-    @wraps(view)
-    def answered(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return view(*args, **kwargs)
-        except StorageError as error:
-            logger.error("an upload could not be stored: %s", error)
-            message, status = "The server's disk is full. Ask an administrator.", 507
-        except OffsetError as error:
-            return jsonify(error={"message": str(error)}, offset=error.here), 409
-        except EvenflowError as error:
-            message, status = _sentence(str(error)), getattr(error, "status", 422)
-        except HTTPException as error:
-            message, status = str(error.description), error.code or 500
-        return jsonify(error={"message": message}), status
-
-    return answered
+    except RequestEntityTooLarge as error:
+        return make_response(_index(sentence(error.description)), 413)
+    except DataError as error:
+        return make_response(_index(sentence(error)), 422)
+    return see_other(
+        "uploads.show",
+        f"{job.title} was uploaded and will be scored shortly.",
+        job_id=job.id,
+    )
 
 
 @bp.post("/parts")
 @require("viewer")
-@answers_json
 def begin() -> Any:
     """Begin an upload in pieces."""
     try:
@@ -174,7 +147,6 @@ def begin() -> Any:
 
 @bp.get("/parts/<upload_id>")
 @require("viewer")
-@answers_json
 def state(upload_id: str) -> Any:
     """Answer how much of an upload is here."""
     return jsonify(offset=receive.offset(current_user, upload_id))
@@ -182,19 +154,17 @@ def state(upload_id: str) -> Any:
 
 @bp.put("/parts/<upload_id>")
 @require("viewer")
-@answers_json
 def append(upload_id: str) -> Any:
     """Add a piece."""
-    text = request.args.get("offset", "")
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
+    at = lists.whole(request.args.get("offset", ""), most=2**53)
+    if at is None:
         abort(400, "Found no offset, expected where the piece begins")
-    here = receive.append(current_user, upload_id, int(text), request.stream)
+    here = receive.append(current_user, upload_id, at, request.stream)
     return jsonify(offset=here)
 
 
 @bp.post("/parts/<upload_id>/finish")
 @require("viewer")
-@answers_json
 def finish(upload_id: str) -> Any:
     """Queue an upload whose pieces are all here."""
     job = receive.finish(current_user, upload_id)
@@ -203,7 +173,6 @@ def finish(upload_id: str) -> Any:
 
 @bp.delete("/parts/<upload_id>")
 @require("viewer")
-@answers_json
 def discard(upload_id: str) -> Any:
     """Delete an upload that was given up."""
     receive.discard(current_user, upload_id)
@@ -212,7 +181,7 @@ def discard(upload_id: str) -> Any:
 
 @bp.get("/example.csv")
 @require("viewer")
-def example() -> Answer:
+def example() -> Response:
     """Send a small file in the columns of the model in use: its examples of classes."""
     bundle = web.detectors.active()
     if bundle is None:
