@@ -37,6 +37,8 @@ LARGE = 1_048_576
 S = 1_000_000_000
 ATTEMPT_NS, CLOSE_NS, LINGER_NS = 5 * S, 5 * S, 5 * S
 IDLE_TCP_NS, IDLE_OTHER_NS = 300 * S, 60 * S
+SHOWS_SERVICE = 5
+"""Packets with payload of each side that may show the service."""
 NEVER = 2**62
 LOOK_NS = (1 * S, 10 * S, 60 * S, 600 * S)
 """Ages at which a connection that goes on has a row."""

@@ -34,6 +34,7 @@ from evenflow.traffic._endpoints import (
     LOOK_NS,
     LOW_BEGAN,
     N_BAD,
+    N_DATA,
     N_HISTORY,
     NEVER,
     NEXT_BAD,
@@ -45,6 +46,7 @@ from evenflow.traffic._endpoints import (
     RESET,
     SERIAL,
     SERVICE,
+    SHOWS_SERVICE,
     START,
     STATE,
     SYN,
@@ -276,7 +278,7 @@ def follow(
                 plan(C, E, D, G, c)
         C[c, LAST_PACKET] = max(C[c, LAST_PACKET], now)
         C[c, WRONG_FRAGMENTS] += wrong[i]
-        if service[i] and not C[c, SERVICE]:
+        if service[i] and not C[c, SERVICE] and E[e, N_DATA] < SHOWS_SERVICE:
             C[c, SERVICE] = service[i]
         measure(E, e, now, ip_bytes[i], payload[i], flags[i])
         if kind in (TCP, UDP, ICMP, ICMP6):

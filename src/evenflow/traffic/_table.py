@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from evenflow.traffic import _endpoints as k
 from evenflow.traffic.columns import conform
+from evenflow.traffic.services import NAMES
 
 Matrix = NDArray[np.int64]
 Words = NDArray[np.uint64]
 PROTOCOLS = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmp"}
+SERVICES = pl.Series([name or None for name in NAMES], dtype=pl.String)
 DIGITS = np.frombuffer(
     b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", np.uint8
 )
@@ -50,6 +52,7 @@ def table(keys: Words, C: Matrix, E: Matrix, H: Any, at: Matrix) -> pl.DataFrame
                 "id.resp_h": ends[1].zip_with(began, ends[0]),
                 "id.resp_p": ports,
                 "proto": _protocols(protocol),
+                "service": SERVICES.gather(C[:, k.SERVICE]),
                 # in whole microseconds, as Zeek reads captures
                 "duration": np.maximum(C[:, k.LAST] // 1000 - C[:, k.FIRST] // 1000, 0)
                 * 1000,

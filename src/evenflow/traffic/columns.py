@@ -53,6 +53,9 @@ CONNECTION: dict[str, type[pl.DataType]] = {
 ``id.*``, ``proto`` to ``ip_proto``
     As in Zeek's conn.log; ``*_bytes`` are payload, ``*_ip_bytes`` by the IP header.
     ICMP has its types as ports, where they are known.
+``service``
+    The application protocol that the payload shows, by Zeek's names; null: none.
+    Without it, :func:`evenflow.traffic.services.port_service` is a guess.
 ``ts``, ``last_packet``, ``known``
     Nanoseconds since 1970: the first packet, the last one, and the moment at which
     the row could be made. Rows are in the order of ``known``.

@@ -20,6 +20,7 @@ from evenflow.traffic import _follow as f
 from evenflow.traffic._compiled import PYTHON, can_compile, compiled
 from evenflow.traffic._table import mix, table
 from evenflow.traffic.packets import End, Packets
+from evenflow.traffic.services import payload_service
 
 Matrix = NDArray[np.int64]
 N_KEY = 7
@@ -166,7 +167,7 @@ class Connections:
             packets.window[kept].astype(np.int64),
             packets.payload_bytes[kept], packets.payload_captured[kept],
             packets.ip_bytes[kept], packets.is_bad[kept], packets.is_whole[kept],
-            np.zeros(len(kept), np.int64),
+            payload_service(packets)[kept].astype(np.int64),
             packets.wrong_fragments[kept].astype(np.int64),
         )  # fmt: skip
         self._n_packets += len(kept)
