@@ -6,7 +6,6 @@ found by an index; argon2 would cost a quarter of a second at each request.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
@@ -15,6 +14,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import joinedload
 
 from evenflow.errors import DataError
+from evenflow.web.accounts.secrets import digest
 from evenflow.web.store.database import AnySession, n_changed, serialize
 from evenflow.web.store.tables import ROLES, ApiToken, User, now
 
@@ -79,13 +79,7 @@ def make(
         raise DataError(f"found {days} days, expected 1 to {MAX_DAYS}")
     _check_scopes(scopes, user)
     serialize(session, "keys", user.id)
-    good = (
-        ApiToken.user_id == user.id,
-        ApiToken.revoked_at.is_(None),
-        ApiToken.expires_at > now(),
-    )
-    n = session.scalar(select(func.count()).select_from(ApiToken).where(*good)) or 0
-    if n >= MAX_TOKENS:
+    if (n := n_active(session, user.id)) >= MAX_TOKENS:
         raise DataError(
             f"found {n} active keys, expected fewer than {MAX_TOKENS}. Revoke those "
             "that are not needed"
@@ -103,6 +97,13 @@ def make(
     )
     session.flush()
     return plain
+
+
+def n_active(session: AnySession, user_id: int) -> int:
+    """Return how many keys of a person can be used now."""
+    mine = select(func.count(ApiToken.id)).where(ApiToken.user_id == user_id)
+    good = mine.where(ApiToken.revoked_at.is_(None), ApiToken.expires_at > now())
+    return session.scalar(good) or 0
 
 
 def of(session: AnySession, user_id: int) -> list[ApiToken]:
@@ -136,11 +137,6 @@ def find(session: AnySession, plain: str) -> ApiToken | None:
     if found is None or found.revoked_at is not None or found.expires_at <= now():
         return None
     return found if found.user.active else None
-
-
-def digest(plain: str) -> str:
-    """Return what is stored of a key."""
-    return hashlib.sha256(plain.encode()).hexdigest()
 
 
 def allows(scope: str, role: str) -> bool:

@@ -17,6 +17,7 @@ from flask import Flask, abort, current_app, request
 from sqlalchemy import or_, update
 
 from evenflow.web.accounts import api_keys, throttle
+from evenflow.web.accounts.secrets import digest
 from evenflow.web.frame import errors
 from evenflow.web.frame.context import web
 from evenflow.web.store.tables import ApiToken, now
@@ -76,7 +77,7 @@ def caller(scope: str | None) -> Caller:
 
 def _known(plain: str) -> Caller:
     known: Known = current_app.extensions[KEY]
-    at, key = time.monotonic(), api_keys.digest(plain)
+    at, key = time.monotonic(), digest(plain)
     remembered = known.get(key)
     if remembered is not None and at - remembered[0] < FRESH_S:
         if remembered[1].expires_at > now():

@@ -87,13 +87,8 @@ def _reset_asked(user: User, **_: Any) -> None:
 def _email_changed(user: User, old_email: str, **_: Any) -> None:
     sessions.end_others(web.db, user)
     audit("email.change", user=user, before=old_email)
-    send_mail(
-        "Your e-mail address was changed",
-        old_email,
-        "security/email/changed",
-        user=user,
-        what=f"the e-mail address of your account was changed to {user.email}",
-    )
+    what = f"the e-mail address of your account was changed to {user.email}"
+    _tell(user, "Your e-mail address was changed", what, to=old_email)
 
 
 def _confirmed(user: User, **_: Any) -> None:
@@ -103,22 +98,17 @@ def _confirmed(user: User, **_: Any) -> None:
 def _second_factor_on(user: User, **_: Any) -> None:
     sessions.end_others(web.db, user)
     audit("second_factor.on", user=user)
-    send_mail(
-        "Your second factor was set up",
-        user.email,
-        "security/email/changed",
-        user=user,
-        what="a second factor of your account was set up",
-    )
+    what = "a second factor of your account was set up"
+    _tell(user, "Your second factor was set up", what)
 
 
 def _second_factor_off(user: User, **_: Any) -> None:
     user.mf_recovery_codes = None
     audit("second_factor.off", user=user)
-    send_mail(
-        "Your second factor was removed",
-        user.email,
-        "security/email/changed",
-        user=user,
-        what="the second factor of your account was removed",
-    )
+    what = "the second factor of your account was removed"
+    _tell(user, "Your second factor was removed", what)
+
+
+def _tell(user: User, subject: str, what: str, *, to: str = "") -> None:
+    address = to or user.email
+    send_mail(subject, address, "security/email/changed", user=user, what=what)

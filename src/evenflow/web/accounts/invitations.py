@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from datetime import timedelta
 
@@ -10,6 +9,7 @@ from sqlalchemy import delete, or_, select, update
 
 from evenflow.errors import DataError
 from evenflow.web.accounts import people
+from evenflow.web.accounts.secrets import digest
 from evenflow.web.frame.permissions import audit
 from evenflow.web.store.database import AnySession, n_changed
 from evenflow.web.store.tables import ROLES, Invitation, now
@@ -40,7 +40,7 @@ def make(
     address = people.normal_email(email) if email.strip() else ""
     token = secrets.token_urlsafe(32)
     invitation = Invitation(
-        token_sha256=_hash(token),
+        token_sha256=digest(token),
         email=address,
         role=role,
         made_by=made_by,
@@ -58,7 +58,7 @@ def find(session: AnySession, token: str) -> Invitation | None:
     """Return the invitation of a link if it still holds."""
     return session.scalar(
         select(Invitation).where(
-            Invitation.token_sha256 == _hash(token),
+            Invitation.token_sha256 == digest(token),
             Invitation.used_at.is_(None),
             Invitation.expires_at > now(),
         )
@@ -105,7 +105,3 @@ def waiting(session: AnySession) -> list[Invitation]:
             .limit(500)
         )
     )
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

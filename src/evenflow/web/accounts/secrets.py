@@ -1,8 +1,9 @@
-"""Keys made from the one secret: each use has its own, none is the secret itself."""
+"""Keys made from the one secret, one for each use, and hashes of random tokens."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -34,3 +35,8 @@ def derive(secret: str, label: str, *, length: int = 32) -> bytes:
 def derive_text(secret: str, label: str) -> str:
     """Return the key of one use as text that is safe in a URL."""
     return base64.urlsafe_b64encode(derive(secret, label)).decode().rstrip("=")
+
+
+def digest(token: str) -> str:
+    """Return what is stored of a random token: a hash, from which none is made."""
+    return hashlib.sha256(token.encode()).hexdigest()

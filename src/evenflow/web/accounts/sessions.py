@@ -6,7 +6,6 @@ copied cookie is dead; so do a new password, an admin, and time.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import uuid
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from flask import Flask, g, request, session
 from flask_login import user_logged_in, user_logged_out  # type: ignore[import-untyped]
 from sqlalchemy import delete, select, update
 
+from evenflow.web.accounts.secrets import digest
 from evenflow.web.frame.context import web
 from evenflow.web.store.database import AnySession, n_changed
 from evenflow.web.store.tables import User, WebSession, now
@@ -59,7 +59,7 @@ def load(uniquifier: str) -> User | None:
         select(User, WebSession)
         .join(WebSession, WebSession.user_id == User.id)
         .where(
-            WebSession.token_sha256 == _hash(session[KEY]),
+            WebSession.token_sha256 == digest(str(session[KEY])),
             User.fs_uniquifier == uniquifier,
             User.active.is_(True),
         )
@@ -150,7 +150,9 @@ def _on_log_in(sender: Any, user: User, **_: Any) -> None:
     db = web.db
     if session.get(KEY):
         db.execute(
-            delete(WebSession).where(WebSession.token_sha256 == _hash(session[KEY]))
+            delete(WebSession).where(
+                WebSession.token_sha256 == digest(str(session[KEY]))
+            )
         )
     kept = {k: session[k] for k in ("_user_id", "_fresh", "_id") if k in session}
     flashes = session.get("_flashes")
@@ -163,7 +165,7 @@ def _on_log_in(sender: Any, user: User, **_: Any) -> None:
     token = secrets.token_urlsafe(32)
     session[KEY] = token
     row = WebSession(
-        token_sha256=_hash(token),
+        token_sha256=digest(token),
         user_id=user.id,
         address=(request.remote_addr or "")[:64],
         agent=request.user_agent.string[:200],
@@ -178,7 +180,9 @@ def _on_log_out(sender: Any, user: User | None, **_: Any) -> None:
     del sender, user
     if session.get(KEY):
         web.db.execute(
-            delete(WebSession).where(WebSession.token_sha256 == _hash(session[KEY]))
+            delete(WebSession).where(
+                WebSession.token_sha256 == digest(str(session[KEY]))
+            )
         )
         web.db.commit()
     session.clear()
@@ -195,7 +199,3 @@ def _mark_seen(id: int, at: datetime) -> None:  # noqa: A002
         )
     )
     web.notes.write(seen, "when a session was seen")
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(str(token).encode()).hexdigest()

@@ -15,7 +15,7 @@ import polars as pl
 from sqlalchemy import Select, update
 from sqlalchemy.orm import Session
 
-from evenflow.conform import conform, fold
+from evenflow.conform import conform, match_columns
 from evenflow.errors import DataError
 from evenflow.runtime.writers import OutputFormat, writer
 from evenflow.schema import Schema
@@ -160,15 +160,10 @@ def _rows(
 
 def _names(schema: Schema, keys: Sequence[str]) -> dict[str, str] | None:
     """Return the key of each column among those of a record, None if one lacks."""
-    folded = {fold(key): key for key in keys}
-    found = {}
-    for column in schema.columns:
-        own = [folded[n] for n in map(fold, (column.name, *column.aliases))
-               if n in folded]  # fmt: skip
-        if not own:
-            return None
-        found[column.name] = own[0]
-    return found
+    try:
+        return match_columns(schema, keys)
+    except DataError:
+        return None
 
 
 def _frame(schema: Schema, rows: list[tuple[Mapping[str, Any], str]]) -> pl.DataFrame:

@@ -26,7 +26,9 @@ from evenflow.web.frame.download import attachment, pieces
 from evenflow.web.frame.permissions import audit, may_see
 from evenflow.web.store.tables import Alert, AlertNote
 
-group = Group("Alerts", "Records scored as attacks, and the feedback of analysts.")
+group = Group(
+    "Alerts", "Records scored as attacks, and the feedback of analysts.", "alerts:read"
+)
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,9})"?')
 IN_MEMORY = 2**23
 
@@ -59,7 +61,6 @@ class ExportQuery(FilterQuery):
 @group.add(
     "GET",
     "/alerts",
-    scope="alerts:read",
     summary="List alerts",
     gives=Part[schemas.AlertShort],
 )
@@ -71,10 +72,8 @@ def list_alerts(call: Call[AlertsQuery, None]) -> dict[str, Any]:
 @group.add(
     "GET",
     "/alerts/<int:number>",
-    scope="alerts:read",
     summary="Show an alert",
     gives=schemas.Alert,
-    errors=(404,),
 )
 def show_alert(call: Call[Query, None], number: int) -> Alert:
     """Show an alert with its record and notes; the header ETag is its version."""
@@ -89,7 +88,7 @@ def show_alert(call: Call[Query, None], number: int) -> Alert:
     scope="alerts:write",
     summary="Give feedback on an alert",
     gives=schemas.Alert,
-    errors=(404, 409),
+    errors=(409,),
     takes=("If-Match",),
 )
 def change_alert(call: Call[Query, schemas.AlertChange], number: int) -> Alert:
@@ -145,7 +144,6 @@ def change_alert(call: Call[Query, schemas.AlertChange], number: int) -> Alert:
     summary="Add a note to an alert",
     gives=schemas.Note,
     status=201,
-    errors=(404,),
 )
 def add_note(call: Call[Query, schemas.NoteIn], number: int) -> AlertNote:
     """Add a note to an alert; notes are never changed.
@@ -165,7 +163,6 @@ def add_note(call: Call[Query, schemas.NoteIn], number: int) -> AlertNote:
 @group.add(
     "GET",
     "/alerts/export",
-    scope="alerts:read",
     summary="Download alerts with feedback, as training rows",
     gives=Raw(
         kinds={"text/csv": None, "application/x-ndjson": None},

@@ -69,7 +69,6 @@ class Scored:
 @group.add(
     "POST",
     "/score/batch",
-    scope="score",
     summary="Score many records",
     body=Raw(
         kinds={

@@ -18,7 +18,7 @@ from evenflow.web.api.score import in_use
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import audit
 
-group = Group("Models", "The models (bundles), and the active one.")
+group = Group("Models", "The models (bundles), and the active one.", "bundles:read")
 FIGURES = (
     "protocol",
     "protocol_description",
@@ -39,7 +39,6 @@ FIGURES = (
 @group.add(
     "GET",
     "/bundles",
-    scope="bundles:read",
     summary="List the models",
     gives=Part[schemas.BundleShort],
 )
@@ -56,7 +55,6 @@ def list_bundles(call: Call[Paged, None]) -> Any:
 @group.add(
     "GET",
     "/bundles/active",
-    scope="bundles:read",
     summary="Show the active model",
     gives=schemas.Bundle,
     errors=(503,),
@@ -70,10 +68,8 @@ def show_active_bundle(call: Call[Query, None]) -> dict[str, Any]:
 @group.add(
     "GET",
     "/bundles/<name>",
-    scope="bundles:read",
     summary="Show a model",
     gives=schemas.Bundle,
-    errors=(404,),
 )
 def show_bundle(call: Call[Query, None], name: str) -> dict[str, Any]:
     """Show a model: columns with units and ranges, classes, threshold, figures, card.
@@ -90,7 +86,6 @@ def show_bundle(call: Call[Query, None], name: str) -> dict[str, Any]:
     scope="bundles:activate",
     summary="Activate a model",
     gives=schemas.Bundle,
-    errors=(404,),
 )
 def activate_bundle(call: Call[Query, None], name: str) -> dict[str, Any]:
     """Put a model to use for everybody; all processes do within seconds. Audited."""

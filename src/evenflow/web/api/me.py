@@ -11,7 +11,7 @@ from evenflow.web.api.operations import Call, Group
 group = Group("You", "The caller, and the permissions of the key.")
 
 
-@group.add("GET", "/me", scope=None, summary="Show who you are", gives=schemas.Me)
+@group.add("GET", "/me", summary="Show who you are", gives=schemas.Me)
 def show_me(call: Call[Query, None]) -> dict[str, Any]:
     """Show the person a key acts for, and its scopes; no scope is required."""
     person = call.caller

@@ -219,6 +219,8 @@ def _header(kind: str) -> Json:
 
 def _own(operation: Operation) -> Iterator[int]:
     yield from operation.errors
+    if operation.names:
+        yield 404
     if operation.scope:
         yield 403
     if operation.is_write:

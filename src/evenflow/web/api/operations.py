@@ -97,10 +97,16 @@ class Operation:
 
 
 class Group:
-    """Operations that belong together: one file, one tag of the document."""
+    """Operations that belong together: one file, one tag of the document.
 
-    def __init__(self, name: str, description: str) -> None:
-        self.name, self.description = name, description
+    Parameters
+    ----------
+    scope : str, optional
+        Scope of those that name no other one; None for any key.
+    """
+
+    def __init__(self, name: str, description: str, scope: str | None = None) -> None:
+        self.name, self.description, self.scope = name, description, scope
         self.operations: list[Operation] = []
 
     def add(
@@ -108,9 +114,9 @@ class Group:
         method: str,
         path: str,
         *,
-        scope: str | None,
         summary: str,
         gives: type[BaseModel] | Raw | None,
+        scope: str = "",
         body: Raw | None = None,
         status: int = 200,
         errors: Sequence[int] = (),
@@ -132,7 +138,7 @@ class Group:
                     name=view.__name__,
                     method=method,
                     path=path,
-                    scope=scope,
+                    scope=scope or self.scope,
                     summary=summary,
                     description=" ".join((view.__doc__ or "").split()),
                     query=query,

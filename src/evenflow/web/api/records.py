@@ -16,7 +16,7 @@ from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import may_see
 from evenflow.web.store.tables import Record
 
-group = Group("Records", "The history of records scored one by one.")
+group = Group("Records", "The history of records scored one by one.", "records:read")
 
 
 class RecordsQuery(Paged, Search):
@@ -31,7 +31,6 @@ class RecordsQuery(Paged, Search):
 @group.add(
     "GET",
     "/records",
-    scope="records:read",
     summary="List records",
     gives=Part[schemas.RecordShort],
 )
@@ -49,10 +48,8 @@ def list_records(call: Call[RecordsQuery, None]) -> dict[str, Any]:
 @group.add(
     "GET",
     "/records/<int:number>",
-    scope="records:read",
     summary="Show a record",
     gives=schemas.Record,
-    errors=(404,),
 )
 def show_record(call: Call[Query, None], number: int) -> Record:
     """Show a kept record: its values, the explanation if one was kept, its alert."""

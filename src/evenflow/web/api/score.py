@@ -18,7 +18,7 @@ from evenflow.web.store.tables import Alert, Record
 from evenflow.web.verdicts import keep
 from evenflow.web.verdicts.view import explain_record
 
-group = Group("Score", "Score records with the active model.")
+group = Group("Score", "Score records with the active model.", "score")
 SOURCE = "api"
 
 
@@ -44,7 +44,6 @@ class ScoreQuery(Query):
 @group.add(
     "POST",
     "/score",
-    scope="score",
     summary="Score one record",
     gives=schemas.Verdict,
     errors=(409, 503),

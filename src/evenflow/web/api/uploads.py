@@ -27,7 +27,7 @@ from evenflow.web.uploads.delete import discard, may_discard
 from evenflow.web.uploads.download import rows, stem
 from evenflow.web.uploads.results import FILE, REJECTS, Filter, Results, Sort
 
-group = Group("Uploads", "Score whole files in the background.")
+group = Group("Uploads", "Score whole files in the background.", "uploads")
 FORM, OCTETS = "multipart/form-data", "application/octet-stream"
 FORM_SCHEMA = {
     "type": "object",
@@ -79,7 +79,6 @@ class ResultsQuery(Paged, FilterQuery):
 @group.add(
     "PUT",
     "/uploads/<job_id>",
-    scope="uploads",
     summary="Upload a file",
     body=Raw(
         kinds={OCTETS: None, "text/csv": None, FORM: FORM_SCHEMA},
@@ -124,7 +123,6 @@ def send_upload(call: Call[SendQuery, None], job_id: str) -> dict[str, Any]:
 @group.add(
     "GET",
     "/uploads",
-    scope="uploads",
     summary="List uploads",
     gives=Part[schemas.Upload],
 )
@@ -152,10 +150,8 @@ def list_uploads(call: Call[UploadsQuery, None]) -> dict[str, Any]:
 @group.add(
     "GET",
     "/uploads/<job_id>",
-    scope="uploads",
     summary="Show the progress of an upload",
     gives=schemas.Upload,
-    errors=(404,),
 )
 def show_upload(call: Call[Query, None], job_id: str) -> dict[str, Any]:
     """Return the progress of an upload, and its results once it is done."""
@@ -165,10 +161,9 @@ def show_upload(call: Call[Query, None], job_id: str) -> dict[str, Any]:
 @group.add(
     "GET",
     "/uploads/<job_id>/results",
-    scope="uploads",
     summary="Read the verdicts on a file",
     gives=Part[schemas.ResultRow],
-    errors=(404, 409),
+    errors=(409,),
 )
 def list_results(call: Call[ResultsQuery, None], job_id: str) -> Response:
     """Read the verdicts on a file, in parts. 409 until the upload is done."""
@@ -190,10 +185,9 @@ def list_results(call: Call[ResultsQuery, None], job_id: str) -> Response:
 @group.add(
     "GET",
     "/uploads/<job_id>/results.<any(csv, jsonl):kind>",
-    scope="uploads",
     summary="Download the verdicts on a file",
     gives=Raw(kinds={"text/csv": None, "application/x-ndjson": None}),
-    errors=(404, 409),
+    errors=(409,),
 )
 def download_results(call: Call[FilterQuery, None], job_id: str, kind: str) -> Response:
     """Download all verdicts of a filter with the records as they were given.
@@ -209,10 +203,9 @@ def download_results(call: Call[FilterQuery, None], job_id: str, kind: str) -> R
 @group.add(
     "GET",
     "/uploads/<job_id>/rejected",
-    scope="uploads",
     summary="Read the rejected rows",
     gives=Part[schemas.RejectedRow],
-    errors=(404, 409),
+    errors=(409,),
 )
 def list_rejected(call: Call[Paged, None], job_id: str) -> Any:
     """Read the rows that do not keep the model's contract, and what is wrong."""
@@ -229,11 +222,9 @@ def list_rejected(call: Call[Paged, None], job_id: str) -> Any:
 @group.add(
     "POST",
     "/uploads/<job_id>/stop",
-    scope="uploads",
     summary="Stop an upload",
     gives=schemas.Upload,
     status=202,
-    errors=(404,),
 )
 def stop_upload(call: Call[Query, None], job_id: str) -> dict[str, Any]:
     """Ask an upload that waits or runs to stop; one that has ended stays as it is."""
@@ -248,11 +239,10 @@ def stop_upload(call: Call[Query, None], job_id: str) -> dict[str, Any]:
 @group.add(
     "DELETE",
     "/uploads/<job_id>",
-    scope="uploads",
     summary="Delete an upload",
     gives=None,
     status=204,
-    errors=(403, 404, 409),
+    errors=(403, 409),
 )
 def delete_upload(call: Call[Query, None], job_id: str) -> Response:
     """Delete an upload of your own with its results; its alerts stay.

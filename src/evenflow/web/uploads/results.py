@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from evenflow.errors import DataError
 from evenflow.runtime.detect import Verdict
@@ -172,55 +171,34 @@ class Results:
 
     def _places(
         self, kept: Filter, sort: Sort, descending: bool, start: int, n_rows: int
-    ) -> tuple[NDArray[np.int64], int]:
+    ) -> tuple[list[int], int]:
         """Return the places in the file of a page's rows, in the page's order."""
+        order = range(len(self.classes))
         key = {
-            "line": pl.lit(0.0),
+            "line": pl.col("place"),
             "probability": pl.col("attack_probability"),
-            "class": pl.col("verdict").replace_strict(
-                self.classes, [float(k) for k in range(len(self.classes))], default=-1.0
-            ),
+            "class": pl.col("verdict").replace_strict(self.classes, order, default=-1),
         }[sort]
         found = (
             self._scan.with_row_index("place")
             .filter(kept.expression())
-            .select("place", key=key)
+            .select(pl.col("place").cast(pl.Int64), key=key)
             .collect()
         )
-        places = found["place"].to_numpy().astype(np.int64)
-        total, stop = len(places), min(start + n_rows, len(places))
-        if start >= total:
-            return places[:0], total
-        if sort == "line":
-            order = places[::-1] if descending else places
-            return order[start:stop], total
-        keys = found["key"].to_numpy()
-        return places[_ranked(-keys if descending else keys, start, stop)], total
+        # equal ones stay in the order of the file
+        ranked = found.sort("key", descending=descending, maintain_order=True)
+        return ranked["place"].slice(start, n_rows).to_list(), found.height
 
-    def _at(
-        self, places: NDArray[np.int64], columns: Sequence[str]
-    ) -> list[dict[str, Any]]:
-        if not len(places):
-            return []
+    def _at(self, places: list[int], columns: Sequence[str]) -> list[dict[str, Any]]:
         found = (
             self._scan.select(columns)
             .with_row_index("place")
-            .filter(pl.col("place").is_in(places.tolist()))
+            .filter(pl.col("place").is_in(places))
             .collect()
             .to_dicts()
         )
         by_place = {row.pop("place"): row for row in found}
-        return [by_place[place] for place in places.tolist()]
-
-
-def _ranked(keys: NDArray[np.float64], start: int, stop: int) -> NDArray[np.int64]:
-    """Return ``argsort(keys, stable)[start:stop]`` without sorting what is outside."""
-    ends = np.partition(keys, [start, stop - 1])
-    low, high = ends[start], ends[stop - 1]
-    near = np.flatnonzero((keys >= low) & (keys <= high))
-    n_before = int((keys < low).sum())
-    order = near[np.argsort(keys[near], kind="stable")]
-    return order[start - n_before : stop - n_before].astype(np.int64)
+        return [by_place[place] for place in places]
 
 
 def rejected(path: Path, *, start: int, n_rows: int) -> list[dict[str, Any]]:

@@ -7,17 +7,17 @@ from typing import Any
 
 from flask import abort, make_response, render_template, request, url_for
 from flask_security import current_user
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from evenflow.errors import DataError
-from evenflow.web.accounts import links, people, sessions
+from evenflow.web.accounts import api_keys, links, people, sessions
 from evenflow.web.accounts.redirects import recent
 from evenflow.web.frame import lists
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import audit, require
 from evenflow.web.pages.admin._blueprint import bp
-from evenflow.web.store.tables import ROLES, ApiToken, User, WebSession, now
+from evenflow.web.store.tables import ROLES, User, WebSession
 
 
 @bp.get("/users")
@@ -40,22 +40,12 @@ def users() -> str:
 def user(number: int) -> str:
     """Show one account and what can be done about it."""
     person = _found(number)
-    n_tokens = web.db.scalar(
-        select(func.count(ApiToken.id)).where(
-            ApiToken.user_id == person.id,
-            ApiToken.revoked_at.is_(None),
-            ApiToken.expires_at > now(),
-        )
-    )
-    n_sessions = web.db.scalar(
-        select(func.count(WebSession.id)).where(WebSession.user_id == person.id)
-    )
     return render_template(
         "admin/user.html",
         person=person,
         roles=ROLES,
-        n_sessions=n_sessions,
-        n_tokens=n_tokens,
+        n_sessions=len(sessions.of(person)),
+        n_tokens=api_keys.n_active(web.db, person.id),
         is_me=person.id == current_user.id,
     )
 
