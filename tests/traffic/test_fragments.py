@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from evenflow.traffic import conn_log
 from evenflow.traffic.captures import Frames
 from evenflow.traffic.decoding import decode
-from evenflow.traffic.flows import read_connections
+from evenflow.traffic.flows import Follower, read_connections
 from evenflow.traffic.fragments import TIMEOUT_NS, Fragments
 from evenflow.traffic.packets import End
 
@@ -276,6 +276,16 @@ def test_the_end_of_a_capture_gives_what_came():
     assert len(fragments.add(decode(frames(parts(udp(180))[:2])))) == 0
     assert fragments.finish().payload_bytes.tolist() == [120]
     assert len(fragments.finish()) == 0
+
+
+def test_on_a_silent_wire_time_passes_without_packets():
+    fragments = Fragments()
+    fragments.add(decode(frames(parts(udp(180))[:2])))
+    assert len(fragments.advance(TIMEOUT_NS)) == 0
+    assert fragments.advance(TIMEOUT_NS + 1).payload_bytes.tolist() == [120]
+    follower = Follower()
+    assert follower.add(frames(parts(udp(180))[:2])).height == 0
+    assert follower.advance(2 * TIMEOUT_NS)["orig_bytes"].to_list() == [120]
 
 
 def test_memory_is_bounded_by_number_and_bytes_and_the_oldest_goes():

@@ -51,7 +51,8 @@ class Follower:
 
     def advance(self, now_ns: int) -> pl.DataFrame:
         """Take that no packet comes before a time; return the rows that are known."""
-        return self.connections.advance(now_ns)
+        late = self._follow(self.fragments.advance(now_ns))
+        return pl.concat([late, self.connections.advance(now_ns)])
 
     def finish(self) -> pl.DataFrame:
         """Return the rows of all that is left."""

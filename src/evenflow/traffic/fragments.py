@@ -108,17 +108,18 @@ class Fragments:
         self._expire(clock, at, len(packets))
         return self._join(packets, np.flatnonzero(packets.end != End.FRAGMENT))
 
+    def advance(self, now_ns: int) -> Packets:
+        """Take that no packet comes before a time; return what is given up."""
+        self._last_time = now_ns
+        self._expire(np.array([now_ns]), 0, 1)
+        return self._join(_nothing(), np.zeros(0, np.int64))
+
     def finish(self) -> Packets:
         """Return what came of the datagrams that still wait, and forget them."""
-        none = np.zeros(0, np.int64)
-        frames = Frames(
-            data=np.zeros(0, np.uint8), start=none, length=none, wire=none,
-            time_ns=none, link=none,
-        )  # fmt: skip
         while self._waiting:
             self._give_up(next(iter(self._waiting.values())), 0)
         self._timers.clear()
-        return self._join(decode(frames), none)
+        return self._join(_nothing(), np.zeros(0, np.int64))
 
     def _take(self, frames: Frames, value: Any, now: int, place: int) -> None:
         """Take a fragment, and what becomes whole by it."""
@@ -255,6 +256,14 @@ class Fragments:
             **{name: columns.pop(name) for name in of_frames},
         )
         return Packets(frames=frames, **columns)
+
+
+def _nothing() -> Packets:
+    none = np.zeros(0, np.int64)
+    data = np.zeros(0, np.uint8)
+    return decode(
+        Frames(data=data, start=none, length=none, wire=none, time_ns=none, link=none)
+    )
 
 
 def _values(packets: Packets, rows: NDArray[np.int64]) -> list[tuple[Any, ...]]:
