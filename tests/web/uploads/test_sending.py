@@ -38,7 +38,7 @@ class Pieces:
         self.client = client
 
     def call(self, method, url, **kwargs):
-        headers = {"X-CSRFToken": self.client.csrf(), **kwargs.pop("headers", {})}
+        headers = {"X-CSRFToken": self.client.csrf(), "Accept": "application/json"}
         return self.client.open(url, method=method, headers=headers, **kwargs)
 
     def begin(self, size, name="flows.csv"):

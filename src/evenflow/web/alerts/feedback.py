@@ -13,7 +13,7 @@ from typing import Any
 from flask_security import current_user
 from sqlalchemy import func, select
 
-from evenflow.errors import BundleError, DataError
+from evenflow.errors import DataError
 from evenflow.schema import BENIGN
 from evenflow.web.alerts import change
 from evenflow.web.frame.context import web
@@ -217,10 +217,10 @@ def alert_of(record: Record) -> Alert:
 
 def classes_of(bundle: str, label: str) -> list[str]:
     """Return the classes a verdict of that bundle may really be, normal first."""
-    try:
-        return list(web.detectors.load(bundle).schema.classes)
-    except (BundleError, DataError):
-        return list(dict.fromkeys((BENIGN, label)))
+    found = web.detectors.find(bundle)
+    return list(
+        dict.fromkeys((BENIGN, label)) if found is None else found.schema.classes
+    )
 
 
 def _class(form: FeedbackForm) -> str:

@@ -30,8 +30,6 @@ from evenflow.web.store.database import cannot_write, is_away
 logger = logging.getLogger(__name__)
 
 AGAIN_S = 5
-PROGRAMS = ("/api/", "/uploads/parts")
-"""Addresses that a program or a script asks: it reads JSON."""
 WORDS = {
     400: ("Bad request", "Go back, reload the page and try again."),
     401: ("Please log in", "This needs an account."),
@@ -67,8 +65,9 @@ def register(app: Flask) -> None:
 
 
 def is_program() -> bool:
-    """Return whether the request came from a program."""
-    return request.path.startswith(PROGRAMS)
+    """Return whether a program or a script asks, which reads JSON."""
+    wanted = request.accept_mimetypes.best
+    return request.path.startswith("/api/") or wanted == "application/json"
 
 
 def sentence(error: object) -> str:

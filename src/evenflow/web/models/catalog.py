@@ -55,8 +55,11 @@ class Listed:
     balance: str = ""
     figures: Mapping[str, float | None]
     """``accuracy``, ``macro_f1``, ``detection_rate`` ... as shares."""
-    has_address: bool = True
-    """Whether its name can stand in an address."""
+
+    @property
+    def has_address(self) -> bool:
+        """Whether its name can stand in an address."""
+        return shown_name(self.name) == self.name
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -142,7 +145,6 @@ def _line(path: Path, stamp: Stamp) -> Listed:
             made_at=_made(stamp),
             size=sum(size for _, size, _ in stamp),
             figures={},
-            has_address=shown_name(path.name) == path.name,
         )
     report, recipe = found.report, found.recipe
     return Listed(
@@ -165,7 +167,6 @@ def _line(path: Path, stamp: Stamp) -> Listed:
             "false_alarm_rate": report.binary["false_alarm_rate"],
             "unseen_detection_rate": report.binary["unseen_detection_rate"],
         },
-        has_address=shown_name(path.name) == path.name,
     )
 
 

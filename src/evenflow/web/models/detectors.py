@@ -22,7 +22,7 @@ from evenflow.runtime.bundle import Bundle
 from evenflow.web.models.locks import Locks
 from evenflow.web.store.data_folder import Home
 from evenflow.web.store.database import Database
-from evenflow.web.store.tables import Setting
+from evenflow.web.store.tables import Audit, Setting
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +88,16 @@ class Detectors:
                 self._forget()
             return bundle
 
+    def find(self, name: str) -> Bundle | None:
+        """Return a bundle; None if it was deleted, or is damaged: that is logged."""
+        try:
+            return self.load(name)
+        except DataError:
+            return None
+        except BundleError:
+            logger.exception("the model %s cannot be loaded", name)
+            return None
+
     def _known(self, key: tuple[str, int]) -> Bundle | None:
         with self._lock:
             if key in self._loaded:
@@ -117,14 +127,11 @@ class Detectors:
         if bundle is not None and time.monotonic() - read_at < FRESH_S:
             return bundle
         name = self.active_name()
-        if name is None:
-            return None
-        try:
-            bundle = self.load(name)
-        except (BundleError, DataError):
-            logger.exception("the active model cannot be loaded")
-            return None
-        self._in_use = (self._active[0], bundle)
+        bundle = None if name is None else self.find(name)
+        if bundle is not None:
+            self._in_use = (self._active[0], bundle)
+        elif name is not None:
+            logger.error("the active model %s cannot be loaded", name)
         return bundle
 
     def activate(self, session: Session, name: str) -> None:
@@ -138,3 +145,12 @@ class Detectors:
         self.load(name)
         session.merge(Setting(name=ACTIVE, value={"name": name}))
         self._active = self._in_use = (-FRESH_S, None)
+
+    def activate_first(self, session: Session, name: str, actor: str) -> None:
+        """Put a bundle to use where none is, and write down who did."""
+        if session.get(Setting, ACTIVE) is None:
+            self.activate(session, name)
+            why = {"reason": "none was in use"}
+            session.add(
+                Audit(actor=actor, action="bundle.activate", object=name, detail=why)
+            )

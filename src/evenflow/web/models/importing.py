@@ -14,10 +14,9 @@ from evenflow.errors import BundleError, DataError, StorageError
 from evenflow.files import storage_error
 from evenflow.runtime.folder import SUMS, read_folder, sums_of, write_folder
 from evenflow.runtime.verify import verify
-from evenflow.web.models.detectors import ACTIVE, Detectors
+from evenflow.web.models.detectors import Detectors
 from evenflow.web.store.data_folder import Home
 from evenflow.web.store.database import Database
-from evenflow.web.store.tables import Audit, Setting
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +67,8 @@ def take(home: Home, database: Database, folders: Iterable[Path]) -> list[str]:
     sources = [path for folder in folders for path in found_in(folder)]
     names = [_copy(source, home) for source in sources]
     if names:
-        _use_first(home, database, names[0])
+        with database.session() as session:
+            Detectors(home, database).activate_first(session, names[0], "command line")
     return names
 
 
@@ -110,12 +110,3 @@ def _name(source: Path, sums: bytes, home: Home) -> str:
     if sums != theirs:
         name = f"{name}-{hashlib.sha256(sums).hexdigest()[:8]}"
     return name
-
-
-def _use_first(home: Home, database: Database, name: str) -> None:
-    with database.session() as session:
-        if session.get(Setting, ACTIVE) is None:
-            Detectors(home, database).activate(session, name)
-            session.add(
-                Audit(actor="command line", action="bundle.activate", object=name)
-            )

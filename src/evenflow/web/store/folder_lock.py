@@ -10,7 +10,6 @@ import fcntl
 import logging
 import os
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from typing import TextIO
 
 from evenflow.errors import BusyError
 from evenflow.files import storage_error
+from evenflow.web.store.data_folder import remove
 
 logger = logging.getLogger(__name__)
 
@@ -95,10 +95,7 @@ def _sweep(root: Path) -> None:
             found = PART.fullmatch(path.name)
             if found is None or _is_alive(found["who"]):
                 continue
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+            remove(path)
             logger.info("deleted %s, which a process that was killed left", path)
 
 

@@ -27,7 +27,7 @@ from evenflow.web.jobs.kinds import TRAIN
 from evenflow.web.jobs.task import Outcome, Task
 from evenflow.web.models.detectors import ACTIVE
 from evenflow.web.store.database import upsert
-from evenflow.web.store.tables import Audit, Job, Setting
+from evenflow.web.store.tables import Job, Setting
 
 FIRST = "first-training"
 """Id of the job that trains the embedded default on a new server."""
@@ -65,17 +65,7 @@ def run(task: Task) -> Outcome:
     bundle = task.detectors.load(name)
 
     def store(session: Session) -> None:
-        if session.get(Setting, ACTIVE) is None:
-            task.detectors.activate(session, name)
-            detail = {"reason": "none was in use"}
-            session.add(
-                Audit(
-                    actor="experiment",
-                    action="bundle.activate",
-                    object=name,
-                    detail=detail,
-                )
-            )
+        task.detectors.activate_first(session, name, "experiment")
 
     return Outcome(result=_result(name, recipe, bundle, task.progress), store=store)
 

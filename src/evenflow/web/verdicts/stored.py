@@ -6,12 +6,11 @@ now by the model that scored the record, if that is still there.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evenflow.errors import BundleError, DataError
+from evenflow.errors import DataError
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict
 from evenflow.schema import BENIGN
@@ -19,8 +18,6 @@ from evenflow.web.frame.context import web
 from evenflow.web.record_form import RecordForm
 from evenflow.web.store.tables import Alert, Record
 from evenflow.web.verdicts.view import VerdictView, explain_record, of_verdict
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +76,7 @@ def shown(
     stored : mapping, optional
         The view that was stored with it.
     """
-    bundle = _bundle(model)
+    bundle = web.detectors.find(model)
     view, why_not = None, ""
     if stored and "headline" in stored:
         view = VerdictView.from_dict(stored)
@@ -94,16 +91,6 @@ def shown(
         groups=_groups(values, bundle),
         why_not=why_not,
     )
-
-
-def _bundle(name: str) -> Bundle | None:
-    try:
-        return web.detectors.load(name)
-    except DataError:
-        return None
-    except BundleError:
-        logger.exception("the model %s cannot be loaded", name)
-        return None
 
 
 def _explained(

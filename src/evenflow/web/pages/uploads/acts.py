@@ -10,7 +10,7 @@ from flask_security import current_user
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from evenflow.errors import DataError, EvenflowError
+from evenflow.errors import DataError
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.errors import sentence
@@ -109,10 +109,8 @@ def open_alert(job_id: str, line: int) -> Response:
     job = upload_or_404(job_id)
     results, row = row_or_404(job, line)
     bundle = str(job.result["bundle"])
-    try:
-        names = web.detectors.load(bundle).schema.names
-    except EvenflowError:  # the model is gone: the columns come as they stood
-        names = ()
+    model = web.detectors.find(bundle)
+    names = model.schema.names if model else ()  # without, columns come as they stood
     values = alerts.alert(results, row, job=job, names=names, at=now(), bundle=bundle)
     web.db.add(Alert(**values))
     audit("alert.open", f"{job.id}:{line}", name=job.title)
