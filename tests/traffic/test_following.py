@@ -96,7 +96,7 @@ class Live:
     def until(self, n):
         """Wait until there are ``n`` connections."""
         end = time.monotonic() + 10
-        while len(self.uids) < n and time.monotonic() < end:
+        while len(self.uids) < n and self._thread.is_alive() and time.monotonic() < end:
             time.sleep(0.002)
         time.sleep(0.02)  # a line that is doubled would come now
         return self.uids

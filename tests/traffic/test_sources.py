@@ -432,6 +432,9 @@ def test_payload_that_argus_did_not_measure_is_not_zero():
     rows, notes = read("argus", argus(zero, zero, names=names))
     assert [r["orig_bytes"] for r in rows] == [None, None]
     assert any("start argus with -A" in n for n in notes)
+    scan = "1400000000,tcp,192.0.2.1,192.0.2.2,0,0,S_RA"
+    [row], _ = read("argus", argus(scan, names=f"{names},State"))
+    assert (row["conn_state"], row["orig_bytes"]) == ("REJ", 0)
     some = "1400000000,tcp,192.0.2.1,192.0.2.2,0,7"
     rows, notes = read("argus", argus(zero, some, zero, names=names))
     assert [r["orig_bytes"] for r in rows] == [None, 0, 0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from types import NoneType
 from typing import BinaryIO
 
@@ -44,6 +45,7 @@ class Lines:
         """Return the lines without their ends."""
         return self.data.decode().split("\n")[:-1]
 
+    @cached_property
     def ends(self) -> NDArray[np.int64]:
         """Return where in the data each line ends: the place of its newline."""
         return np.flatnonzero(np.frombuffer(self.data, np.uint8) == ord("\n"))
@@ -53,15 +55,15 @@ class Lines:
         if is_kept.all():
             return self
         text = np.frombuffer(self.data, np.uint8)
-        kept = np.repeat(is_kept, np.diff(self.ends(), prepend=-1))
+        kept = np.repeat(is_kept, np.diff(self.ends, prepend=-1))
         return Lines(data=text[kept].tobytes(), numbers=self.numbers[is_kept])
 
     def part(self, start: int, stop: int) -> Lines:
         """Return the lines from ``start`` to before ``stop``."""
-        cuts = np.concatenate([[0], self.ends() + 1])
-        return Lines(
-            data=self.data[cuts[start] : cuts[stop]], numbers=self.numbers[start:stop]
-        )
+        ends = self.ends
+        first = int(ends[start - 1]) + 1 if start else 0
+        last = int(ends[stop - 1]) + 1 if stop else 0
+        return Lines(data=self.data[first:last], numbers=self.numbers[start:stop])
 
 
 class Cutter:
@@ -120,7 +122,7 @@ class Cutter:
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n")
         found = Lines(data=data, numbers=first + np.arange(data.count(b"\n")))
-        lengths = np.diff(found.ends(), prepend=-1) - 1
+        lengths = np.diff(found.ends, prepend=-1) - 1
         is_fine = (
             lengths.min() > 0
             and lengths.max() <= MOST_LINE
