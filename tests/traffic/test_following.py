@@ -15,6 +15,7 @@ import pytest
 from evenflow.errors import DataError
 from evenflow.progress import Note
 from evenflow.traffic.sources import SOURCES, Position, follow
+from evenflow.traffic.sources._tail import Tail
 
 LOGS = Path(__file__).with_name("logs")
 HEAD = (
@@ -240,6 +241,26 @@ def test_bytes_that_are_not_text_do_not_stop_what_follows(reader):
     add(path, line(2))
     assert until(2) == names(1, 2)
     assert any("line 5: the byte 0xff" in n for n in found.notes)
+
+
+def test_what_a_writer_adds_before_it_opens_the_new_log_is_read(tmp_path, monkeypatch):
+    path, old = tmp_path / "conn.log", tmp_path / "conn.log.1"
+    follower = Follower(path)
+    add(path, HEAD + line(1))
+    assert follower.step() == names(1)
+    path.rename(old)
+    looks = Tail._is_replaced
+
+    def late(tail, file):
+        if not path.exists():
+            add(old, line(2))
+            add(path, HEAD + line(3))
+        return looks(tail, file)
+
+    monkeypatch.setattr(Tail, "_is_replaced", late)
+    live = Live(path, position=follower.position)
+    assert live.until(2) == names(2, 3)
+    live.end()
 
 
 # -- from one run to the next

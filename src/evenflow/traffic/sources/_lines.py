@@ -75,30 +75,26 @@ class Cutter:
         Gets the lines that cannot be read.
     line : int
         Number of the line that begins.
-    is_within : bool
-        Whether the bytes begin within a line that is too long.
 
     Attributes
     ----------
     rest : bytearray
-        A line whose end has not come; its ``n_before`` bytes are not yet used.
+        A line whose end has not come.
     """
 
-    def __init__(
-        self, findings: Findings, *, line: int = 1, is_within: bool = False
-    ) -> None:
+    def __init__(self, findings: Findings, *, line: int = 1) -> None:
         self.findings = findings
         self.line = line
-        self.is_within = is_within
+        self._is_within = False  # a line that is too long
         self.rest = bytearray()
 
     def add(self, part: bytes) -> Lines:
         """Take bytes; return the lines that they end."""
-        if self.is_within:
+        if self._is_within:
             part = part[part.find(b"\n") + 1 :] if b"\n" in part else b""
             if not part:
                 return _NOTHING
-            self.is_within = False
+            self._is_within = False
             self.line += 1
         if not self.rest:
             # a writer that was not told of a truncation leaves a hole before its line
@@ -114,7 +110,7 @@ class Cutter:
         if len(self.rest) > MOST_LINE:
             self.findings.unreadable(self.line, _too_long(len(self.rest)))
             self.rest.clear()
-            self.is_within = True
+            self._is_within = True
         return self._clean(data, first) if data else _NOTHING
 
     def _clean(self, data: bytes, first: int) -> Lines:

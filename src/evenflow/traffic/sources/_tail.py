@@ -44,8 +44,6 @@ class Position:
         Number of the line that begins there, counted from 1.
     mark : str
         Digest of the last bytes before the offset.
-    is_within : bool
-        Whether the offset is within a line that is too long.
     header : tuple of str
         Lines that say how those after the offset are read.
     """
@@ -55,7 +53,6 @@ class Position:
     offset: int
     line: int
     mark: str
-    is_within: bool = False
     header: tuple[str, ...] = ()
 
     def to_json(self) -> str:
@@ -75,16 +72,15 @@ class Position:
             value = json.loads(text)
             numbers = {k: value[k] for k in ("device", "inode", "offset", "line")}
             is_one = all(type(n) is int and n >= 0 for n in numbers.values())
-            mark, header, is_within = value["mark"], value["header"], value["is_within"]
-            is_one = is_one and isinstance(mark, str) and isinstance(is_within, bool)
-            if not is_one or not all(isinstance(line, str) for line in header):
+            mark, header = value["mark"], value["header"]
+            if not is_one or not all(isinstance(x, str) for x in [mark, *header]):
                 raise TypeError
         except (ValueError, TypeError, KeyError, RecursionError):
             raise DataError(
                 f"found {text[:60]!r}, expected the position of a log as JSON. "
                 "Delete it to read the log from its beginning"
             ) from None
-        return cls(**numbers, mark=mark, is_within=is_within, header=tuple(header))
+        return cls(**numbers, mark=mark, header=tuple(header))
 
 
 def _mark(descriptor: int, offset: int) -> str:
@@ -177,9 +173,7 @@ class Tail:
                 is_warning=True,
             )
             return
-        self._cutter = Cutter(
-            self.findings, line=position.line, is_within=position.is_within
-        )
+        self._cutter = Cutter(self.findings, line=position.line)
         if self._file.path != self.path:
             self._next.extend(self._after(self._file))
 
@@ -300,7 +294,6 @@ class Tail:
             offset=offset,
             line=self._cutter.line,
             mark=_mark(self._file.descriptor, offset),
-            is_within=self._cutter.is_within,
             header=header,
         )
 
