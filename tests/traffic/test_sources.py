@@ -319,9 +319,9 @@ def test_a_contract_is_told_which_columns_a_source_cannot_give_and_why():
     with pytest.raises(DataError) as error:
         eve.check(["ts", "orig_bytes", "resp_bytes", "urgent"], contract="nsl_kdd_live")
     assert str(error.value) == (
-        "nsl_kdd_live cannot be computed from Suricata's EVE log: Suricata's EVE flow "
-        "records count bytes of frames, not payload: orig_bytes, resp_bytes are not "
-        "known; it is measured packet by packet: urgent is not known. Read the packets "
+        "the contract nsl_kdd_live cannot be computed from Suricata's EVE log, which "
+        "lacks orig_bytes, resp_bytes (Suricata's EVE flow records count bytes of "
+        "frames, not payload); urgent (measured packet by packet). Read the packets "
         "instead, or choose another contract"
     )
 
@@ -543,6 +543,18 @@ def test_a_log_has_the_columns_of_a_capture_in_each_form(form, tmp_path):
         frames.append(reads[form](out))
     assert frames[0].columns == frames[1].columns
     assert frames[1]["duration"].to_list() == [0.25, 0.01, None, 3.0]
+
+
+def test_a_contract_that_a_log_cannot_give_is_refused_before_anything_is_written():
+    words = ["flows", "-r", str(LOGS / "eve.json"), "--contract", "nsl_kdd_live"]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert "count bytes of frames, not payload" in done.stderr
+    words[2] = str(LOGS / "two_headers.log")
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0
+    assert len(done.stdout.splitlines()) == 5
 
 
 def test_flows_reads_a_log_from_a_pipe():

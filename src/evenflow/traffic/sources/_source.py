@@ -86,10 +86,13 @@ class Source:
         """
         findings = Findings(source, on_event)
         reader = self.reader(findings)
-        yield pl.DataFrame(schema=CONNECTION)
+        is_empty = True
         for lines in read_lines(stream, findings):
             if len(lines):
                 yield reader.read(lines)
+                is_empty = False
+        if is_empty:
+            yield pl.DataFrame(schema=CONNECTION)
         findings.close()
 
     def missing(self, needed: Iterable[str]) -> dict[str, str]:
@@ -100,9 +103,8 @@ class Source:
         needed : iterable of str
             Columns of a connection that a contract reads.
         """
-        general = f"{self.title} does not have it"
         return {
-            name: self.reasons.get(name, general)
+            name: self.reasons.get(name, "not in such a log")
             for name in needed
             if name not in self.columns and name not in ALWAYS
         }
@@ -119,15 +121,12 @@ class Source:
         for name, reason in self.missing(needed).items():
             by_reason.setdefault(reason, []).append(name)
         if by_reason:
-            reasons = "; ".join(
-                f"{reason}: {', '.join(names)} is not known"
-                if len(names) == 1
-                else f"{reason}: {', '.join(names)} are not known"
-                for reason, names in by_reason.items()
+            lacks = "; ".join(
+                f"{', '.join(names)} ({reason})" for reason, names in by_reason.items()
             )
             raise DataError(
-                f"{contract} cannot be computed from {self.title}: {reasons}. Read the "
-                "packets instead, or choose another contract"
+                f"the contract {contract} cannot be computed from {self.title}, which "
+                f"lacks {lacks}. Read the packets instead, or choose another contract"
             )
 
 
@@ -140,5 +139,5 @@ MEASURES = tuple(
 )
 """Columns that are measured packet by packet; no log has them."""
 PER_PACKET = dict.fromkeys(
-    (*MEASURES, "urgent", "wrong_fragments"), "it is measured packet by packet"
+    (*MEASURES, "urgent", "wrong_fragments"), "measured packet by packet"
 )
