@@ -111,6 +111,14 @@ def test_zeek_s_separators_and_marks_are_those_of_the_header(separator, shown):
     assert found["resp_ip_bytes"] == 250
 
 
+def test_a_log_that_begins_within_a_line_or_its_header_is_recognised():
+    whole = zeek(ROW)
+    for text in ("0.5\t-\tSF\n" + whole, whole.split("\n", 1)[1]):
+        kind, stream = recognised(io.BytesIO(text.encode()), source="a log")
+        assert kind is SOURCES["zeek"]
+        assert sum(f.height for f in kind.read(stream, source="a log")) == 1
+
+
 def test_an_empty_set_of_zeek_is_not_a_missing_one():
     rows, _ = read(
         "zeek", zeek([*ROW[:7], "(empty)", *ROW[8:]], [*ROW[:7], "-", *ROW[8:]])
@@ -272,6 +280,8 @@ def test_a_row_of_eve_was_known_when_it_was_logged():
     [row], _ = read("eve", flow())
     assert row["last_packet"] == ns(2026, 1, 1) + 1_500_000_000
     assert row["known"] == ns(2026, 1, 1, 0, 1)
+    [row], _ = read("eve", flow(flow={"start": "2026-01-02T00:00:00Z"}))
+    assert row["known"] == row["ts"]
     assert row["service"] == "ssl"
 
 

@@ -263,7 +263,7 @@ def _unescaped(text: str) -> str:
 
 
 def _is_it(lines: list[str]) -> bool:
-    if lines[0].startswith(("#separator", "#fields")):
+    if any(line.startswith(DIRECTIVES) for line in lines):
         return True
     names = ('"id.orig_h"', '"id_orig_h"', '"orig_h"')
     has_objects = any(
