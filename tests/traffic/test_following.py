@@ -321,6 +321,7 @@ def test_a_run_that_resumes_under_a_header_knows_its_columns(kind, tmp_path):
     lines = (LOGS / log).read_text().splitlines(keepends=True)
     stream = io.BytesIO("".join(lines).encode())
     whole = pl.concat(list(SOURCES[kind].read(stream, source=log)))
+    assert whole["known"].is_sorted()
     path = tmp_path / log
     frames = []
     position = None

@@ -235,6 +235,16 @@ def test_connections_written_as_zeek_does_are_the_same_when_read(name):
     assert back.select(names).equals(same.select(names))
 
 
+def test_rows_are_in_the_order_in_which_they_were_known():
+    ends = ["1767225700", "1767225600", "1767225650", "1767225800"]
+    rows, notes = read("zeek", zeek(*([end, *ROW[1:]] for end in ends)))
+    assert [r["known"] - r["last_packet"] for r in rows] == [0, 100 * NS, 50 * NS, 0]
+    assert [r["known"] for r in rows] == sorted(r["known"] for r in rows)
+    assert notes == []
+    _, [note] = read("zeek", zeek(ROW, ["1767000000", *ROW[1:]]))
+    assert "times in a log go back by a day and more" in note
+
+
 # -- Suricata
 
 

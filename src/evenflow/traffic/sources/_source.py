@@ -14,6 +14,7 @@ from evenflow.traffic.columns import CONNECTION
 from evenflow.traffic.sources._findings import Findings
 from evenflow.traffic.sources._lines import Lines, read_lines
 
+DAY_NS = 86400 * 10**9
 ALWAYS = ("last_packet", "known", "is_over")
 """Columns that follow from the others."""
 
@@ -33,6 +34,38 @@ class Reader(Protocol):
             It is not such a log.
         """
         ...
+
+
+class Clock:
+    """Puts rows in the order of ``known``, as they are in the log.
+
+    A line was written no earlier than the one before it: what it says was known no
+    earlier either, even if its last packet came before.
+
+    Parameters
+    ----------
+    findings : Findings
+    latest : int
+        Nanoseconds since 1970: when the last row was known.
+    """
+
+    def __init__(self, findings: Findings, latest: int = 0) -> None:
+        self.findings, self.latest = findings, latest
+
+    def order(self, connections: pl.DataFrame) -> pl.DataFrame:
+        """Return connections, none of which was known before one above it."""
+        known = connections["known"]
+        if known.null_count() == len(known):
+            return connections
+        running = known.cum_max().clip(lower_bound=self.latest)
+        self.latest = int(running.max())  # type: ignore[arg-type]
+        if ((running - known) > DAY_NS).any():
+            self.findings.remark(
+                f"times in {self.findings.source} go back by a day and more: windows "
+                "of time over its connections are not to be trusted",
+                is_warning=True,
+            )
+        return connections.with_columns(running)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +119,11 @@ class Source:
         """
         findings = Findings(source, on_event)
         reader = self.reader(findings)
+        clock = Clock(findings)
         is_empty = True
         for lines in read_lines(stream, findings):
             if len(lines):
-                yield reader.read(lines)
+                yield clock.order(reader.read(lines))
                 is_empty = False
         if is_empty:
             yield pl.DataFrame(schema=CONNECTION)
