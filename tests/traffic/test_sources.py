@@ -112,9 +112,11 @@ def test_zeek_s_separators_and_marks_are_those_of_the_header(separator, shown):
 
 
 def test_a_log_that_begins_within_a_line_or_its_header_is_recognised():
-    whole = zeek(ROW)
-    for text in ("0.5\t-\tSF\n" + whole, whole.split("\n", 1)[1]):
-        kind, stream = recognised(io.BytesIO(text.encode()), source="a log")
+    whole = zeek(ROW).encode()
+    without_first = whole.split(b"\n", 1)[1]
+    begins = (b"0.5\t-\tSF\n", b"\xff\n", b"\0" * 99)
+    for text in (without_first, *(begin + whole for begin in begins)):
+        kind, stream = recognised(io.BytesIO(text), source="a log")
         assert kind is SOURCES["zeek"]
         assert sum(f.height for f in kind.read(stream, source="a log")) == 1
 
