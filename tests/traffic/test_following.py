@@ -8,9 +8,12 @@ import os
 import threading
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evenflow.errors import DataError
 from evenflow.progress import Note
@@ -393,3 +396,46 @@ def test_a_writer_that_writes_in_pieces_and_rotates_loses_no_line(tmp_path):
             os.truncate(path, 0)
     assert live.until(n) == names(*range(n))
     live.end()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    acts=st.lists(
+        st.sampled_from(["line", "half", "read", "rename", "copy", "restart"]),
+        max_size=25,
+    )
+)
+def test_no_line_is_lost_or_doubled_whatever_happens_between(acts):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "conn.log"
+        follower = Follower(path)
+        add(path, HEAD + line(0))
+        follower.step()
+        done = [*follower.uids]
+        n, rest, turn = 1, "", 0
+        for act in acts:
+            if act in ("line", "half") or (rest and act in ("rename", "copy")):
+                if not rest:
+                    rest = line(n)
+                    n += 1
+                now, rest = (rest[:9], rest[9:]) if act == "half" else (rest, "")
+                add(path, now)
+            if act in ("rename", "copy"):
+                # as rotation does, after the reader has seen the file
+                done += follower.step()
+                turn += 1
+                old = path.with_name(f"conn.log.{turn}")
+                if act == "rename":
+                    path.rename(old)
+                    add(path, HEAD)
+                else:
+                    old.write_bytes(path.read_bytes())
+                    os.truncate(path, 0)
+                age(old, 1000 - turn)
+            if act in ("read", "rename", "copy"):
+                done += follower.step()
+            if act == "restart":
+                follower = Follower(path, position=follower.position)
+        add(path, rest)
+        done += follower.step()
+        assert done == names(*range(n))
