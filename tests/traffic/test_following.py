@@ -8,13 +8,17 @@ import os
 import threading
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evenflow.errors import DataError
 from evenflow.progress import Note
 from evenflow.traffic.sources import SOURCES, Position, follow
+from evenflow.traffic.sources._tail import Tail
 
 LOGS = Path(__file__).with_name("logs")
 HEAD = (
@@ -96,7 +100,7 @@ class Live:
     def until(self, n):
         """Wait until there are ``n`` connections."""
         end = time.monotonic() + 10
-        while len(self.uids) < n and time.monotonic() < end:
+        while len(self.uids) < n and self._thread.is_alive() and time.monotonic() < end:
             time.sleep(0.002)
         time.sleep(0.02)  # a line that is doubled would come now
         return self.uids
@@ -242,6 +246,26 @@ def test_bytes_that_are_not_text_do_not_stop_what_follows(reader):
     assert any("line 5: the byte 0xff" in n for n in found.notes)
 
 
+def test_what_a_writer_adds_before_it_opens_the_new_log_is_read(tmp_path, monkeypatch):
+    path, old = tmp_path / "conn.log", tmp_path / "conn.log.1"
+    follower = Follower(path)
+    add(path, HEAD + line(1))
+    assert follower.step() == names(1)
+    path.rename(old)
+    looks = Tail._is_replaced
+
+    def late(tail, file):
+        if not path.exists():
+            add(old, line(2))
+            add(path, HEAD + line(3))
+        return looks(tail, file)
+
+    monkeypatch.setattr(Tail, "_is_replaced", late)
+    live = Live(path, position=follower.position)
+    assert live.until(2) == names(2, 3)
+    live.end()
+
+
 # -- from one run to the next
 
 
@@ -300,6 +324,7 @@ def test_a_run_that_resumes_under_a_header_knows_its_columns(kind, tmp_path):
     lines = (LOGS / log).read_text().splitlines(keepends=True)
     stream = io.BytesIO("".join(lines).encode())
     whole = pl.concat(list(SOURCES[kind].read(stream, source=log)))
+    assert whole["known"].is_sorted()
     path = tmp_path / log
     frames = []
     position = None
@@ -371,3 +396,46 @@ def test_a_writer_that_writes_in_pieces_and_rotates_loses_no_line(tmp_path):
             os.truncate(path, 0)
     assert live.until(n) == names(*range(n))
     live.end()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    acts=st.lists(
+        st.sampled_from(["line", "half", "read", "rename", "copy", "restart"]),
+        max_size=25,
+    )
+)
+def test_no_line_is_lost_or_doubled_whatever_happens_between(acts):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "conn.log"
+        follower = Follower(path)
+        add(path, HEAD + line(0))
+        follower.step()
+        done = [*follower.uids]
+        n, rest, turn = 1, "", 0
+        for act in acts:
+            if act in ("line", "half") or (rest and act in ("rename", "copy")):
+                if not rest:
+                    rest = line(n)
+                    n += 1
+                now, rest = (rest[:9], rest[9:]) if act == "half" else (rest, "")
+                add(path, now)
+            if act in ("rename", "copy"):
+                # as rotation does, after the reader has seen the file
+                done += follower.step()
+                turn += 1
+                old = path.with_name(f"conn.log.{turn}")
+                if act == "rename":
+                    path.rename(old)
+                    add(path, HEAD)
+                else:
+                    old.write_bytes(path.read_bytes())
+                    os.truncate(path, 0)
+                age(old, 1000 - turn)
+            if act in ("read", "rename", "copy"):
+                done += follower.step()
+            if act == "restart":
+                follower = Follower(path, position=follower.position)
+        add(path, rest)
+        done += follower.step()
+        assert done == names(*range(n))

@@ -111,6 +111,16 @@ def test_zeek_s_separators_and_marks_are_those_of_the_header(separator, shown):
     assert found["resp_ip_bytes"] == 250
 
 
+def test_a_log_that_begins_within_a_line_or_its_header_is_recognised():
+    whole = zeek(ROW).encode()
+    without_first = whole.split(b"\n", 1)[1]
+    begins = (b"0.5\t-\tSF\n", b"\xff\n", b"\0" * 99)
+    for text in (without_first, *(begin + whole for begin in begins)):
+        kind, stream = recognised(io.BytesIO(text), source="a log")
+        assert kind is SOURCES["zeek"]
+        assert sum(f.height for f in kind.read(stream, source="a log")) == 1
+
+
 def test_an_empty_set_of_zeek_is_not_a_missing_one():
     rows, _ = read(
         "zeek", zeek([*ROW[:7], "(empty)", *ROW[8:]], [*ROW[:7], "-", *ROW[8:]])
@@ -227,6 +237,16 @@ def test_connections_written_as_zeek_does_are_the_same_when_read(name):
     assert back.select(names).equals(same.select(names))
 
 
+def test_rows_are_in_the_order_in_which_they_were_known():
+    ends = ["1767225700", "1767225600", "1767225650", "1767225800"]
+    rows, notes = read("zeek", zeek(*([end, *ROW[1:]] for end in ends)))
+    assert [r["known"] - r["last_packet"] for r in rows] == [0, 100 * NS, 50 * NS, 0]
+    assert [r["known"] for r in rows] == sorted(r["known"] for r in rows)
+    assert notes == []
+    _, [note] = read("zeek", zeek(ROW, ["1767000000", *ROW[1:]]))
+    assert "times in a log go back by a day and more" in note
+
+
 # -- Suricata
 
 
@@ -272,6 +292,8 @@ def test_a_row_of_eve_was_known_when_it_was_logged():
     [row], _ = read("eve", flow())
     assert row["last_packet"] == ns(2026, 1, 1) + 1_500_000_000
     assert row["known"] == ns(2026, 1, 1, 0, 1)
+    [row], _ = read("eve", flow(flow={"start": "2026-01-02T00:00:00Z"}))
+    assert row["known"] == row["ts"]
     assert row["service"] == "ssl"
 
 
@@ -319,9 +341,9 @@ def test_a_contract_is_told_which_columns_a_source_cannot_give_and_why():
     with pytest.raises(DataError) as error:
         eve.check(["ts", "orig_bytes", "resp_bytes", "urgent"], contract="nsl_kdd_live")
     assert str(error.value) == (
-        "nsl_kdd_live cannot be computed from Suricata's EVE log: Suricata's EVE flow "
-        "records count bytes of frames, not payload: orig_bytes, resp_bytes are not "
-        "known; it is measured packet by packet: urgent is not known. Read the packets "
+        "the contract nsl_kdd_live cannot be computed from Suricata's EVE log, which "
+        "lacks orig_bytes, resp_bytes (Suricata's EVE flow records count bytes of "
+        "frames, not payload); urgent (measured packet by packet). Read the packets "
         "instead, or choose another contract"
     )
 
@@ -432,6 +454,9 @@ def test_payload_that_argus_did_not_measure_is_not_zero():
     rows, notes = read("argus", argus(zero, zero, names=names))
     assert [r["orig_bytes"] for r in rows] == [None, None]
     assert any("start argus with -A" in n for n in notes)
+    scan = "1400000000,tcp,192.0.2.1,192.0.2.2,0,0,S_RA"
+    [row], _ = read("argus", argus(scan, names=f"{names},State"))
+    assert (row["conn_state"], row["orig_bytes"]) == ("REJ", 0)
     some = "1400000000,tcp,192.0.2.1,192.0.2.2,0,7"
     rows, notes = read("argus", argus(zero, some, zero, names=names))
     assert [r["orig_bytes"] for r in rows] == [None, 0, 0]
@@ -540,6 +565,18 @@ def test_a_log_has_the_columns_of_a_capture_in_each_form(form, tmp_path):
         frames.append(reads[form](out))
     assert frames[0].columns == frames[1].columns
     assert frames[1]["duration"].to_list() == [0.25, 0.01, None, 3.0]
+
+
+def test_a_contract_that_a_log_cannot_give_is_refused_before_anything_is_written():
+    words = ["flows", "-r", str(LOGS / "eve.json"), "--contract", "nsl_kdd_live"]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert "count bytes of frames, not payload" in done.stderr
+    words[2] = str(LOGS / "two_headers.log")
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0
+    assert len(done.stdout.splitlines()) == 5
 
 
 def test_flows_reads_a_log_from_a_pipe():

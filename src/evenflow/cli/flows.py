@@ -87,6 +87,8 @@ def flows(
         except OSError as error:
             raise unreadable(name, error) from error
         if log:
+            if contract:
+                log.check(contracts.contract(contract).needs, contract=contract)
             found = log.read(begun, source=name, on_event=on_event)
         else:
             found = read_connections(

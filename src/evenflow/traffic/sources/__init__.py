@@ -108,10 +108,9 @@ def _is_short(head: bytes) -> bool:
 
 
 def _lines(head: bytes) -> list[str]:
-    """Return the lines of a text; none where the bytes are not text."""
+    """Return the lines of a text; none of bytes with a NUL, as captures have."""
     head = head.lstrip(b"\0").removeprefix(BOM)
-    try:
-        text = head[: head.rfind(b"\n") + 1 or len(head)].decode()
-    except UnicodeDecodeError:
+    if b"\0" in head:
         return []
-    return [] if "\0" in text else [x for x in text.splitlines() if x.strip()]
+    text = head[: head.rfind(b"\n") + 1 or len(head)].decode(errors="replace")
+    return [line for line in text.splitlines() if line.strip()]

@@ -235,9 +235,8 @@ def finish(frame: pl.DataFrame) -> pl.DataFrame:
     """Return connections in the columns of ``columns.py``, with what follows.
 
     ``duration`` is the time from ``ts`` to ``end``, where the frame has that instead.
-    ``last_packet`` is ``ts`` and ``duration``. ``known`` is the time at which the log
-    had the row, where it has one and that is not before the last packet; else that of
-    the last packet, else ``ts``.
+    ``last_packet`` is ``ts`` and ``duration``. ``known`` is the latest of these and of
+    the time at which the log had the row, where it says that.
     """
     if "end" in frame.columns:
         lasted = pl.col("end") - pl.col("ts")
@@ -254,7 +253,7 @@ def finish(frame: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
     return frame.with_columns(
         last_packet=last,
-        known=pl.coalesce(pl.max_horizontal("known", last), "ts"),
+        known=pl.max_horizontal("known", last, "ts"),
         ip_proto=pl.coalesce("ip_proto", derived.cast(pl.Int64)),
         is_over=pl.lit(value=True),
     ).select(*CONNECTION)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -20,10 +20,11 @@ def read_fields(
     separator: str,
     findings: Findings,
     *,
+    wanted: Collection[str],
     missing: Sequence[str] = ("",),
     has_quotes: bool = False,
 ) -> tuple[pl.DataFrame, NDArray[np.int64]]:
-    """Return the text of the columns, and the number of each line.
+    """Return the text of columns, and the number of each line.
 
     A line with another number of fields is counted and left out.
 
@@ -33,44 +34,47 @@ def read_fields(
         Of the fields; of two of one name the first counts.
     separator : str
         Of one byte or more.
+    wanted : collection of str
+        Names of columns to return, of which ``names`` has one or more.
     missing : sequence of str
         Text of a field without a value.
     has_quotes : bool
         Whether a field may be in quotes.
     """
+    places = _places(names, wanted)
     is_plain = len(separator.encode()) == 1
     if not is_plain or (has_quotes and b'"' in lines.data):
-        return _one_by_one(lines, names, separator, findings, missing)
+        return _one_by_one(lines, len(names), places, separator, findings, missing)
     text = np.frombuffer(lines.data, np.uint8)
-    ends = lines.ends()
-    places = np.flatnonzero(text == ord(separator))
-    n_fields = np.diff(np.searchsorted(places, ends), prepend=0) + 1
+    ends = lines.ends
+    cuts = np.flatnonzero(text == ord(separator))
+    n_fields = np.diff(np.searchsorted(cuts, ends), prepend=0) + 1
     is_right = n_fields == len(names)
     if not is_right.all():
         _report(lines.numbers[~is_right], n_fields[~is_right], len(names), findings)
         lines = lines.keep(is_right)
     if not len(lines):
-        return _frame([], names), lines.numbers
-    wanted = _first(names)
+        return _frame([], places), lines.numbers
     frame = pl.read_csv(
         io.BytesIO(lines.data),
         separator=separator,
         has_header=False,
         quote_char=None,
         infer_schema=False,
-        columns=list(wanted.values()),
-        new_columns=list(wanted),
+        columns=list(places.values()),
         null_values=list(missing),
         empty_string_is_null="" in missing,
     )
+    frame.columns = list(places)
     return frame, lines.numbers
 
 
-def _first(names: Sequence[str]) -> dict[str, int]:
-    """Return the place of each name."""
+def _places(names: Sequence[str], wanted: Collection[str]) -> dict[str, int]:
+    """Return where the columns wanted are, in the order of the file."""
     places: dict[str, int] = {}
     for place, name in enumerate(names):
-        places.setdefault(name, place)
+        if name in wanted:
+            places.setdefault(name, place)
     return places
 
 
@@ -88,7 +92,8 @@ def _report(
 
 def _one_by_one(
     lines: Lines,
-    names: Sequence[str],
+    n_names: int,
+    places: Mapping[str, int],
     separator: str,
     findings: Findings,
     missing: Sequence[str],
@@ -99,15 +104,15 @@ def _one_by_one(
     else:
         rows = [split_quoted(text, separator) for text in lines.texts()]
     n_fields = np.array([len(row) for row in rows])
-    is_right = n_fields == len(names)
-    _report(lines.numbers[~is_right], n_fields[~is_right], len(names), findings)
+    is_right = n_fields == n_names
+    _report(lines.numbers[~is_right], n_fields[~is_right], n_names, findings)
     none = set(missing)
     kept = [
-        [None if value in none else value for value in row]
+        [None if row[place] in none else row[place] for place in places.values()]
         for row, right in zip(rows, is_right, strict=True)
         if right
     ]
-    return _frame(kept, names), lines.numbers[is_right]
+    return _frame(kept, places), lines.numbers[is_right]
 
 
 def split_quoted(text: str, separator: str) -> list[str]:
@@ -118,8 +123,5 @@ def split_quoted(text: str, separator: str) -> list[str]:
         return []
 
 
-def _frame(rows: list[list[str | None]], names: Sequence[str]) -> pl.DataFrame:
-    columns = {
-        name: [row[place] for row in rows] for name, place in _first(names).items()
-    }
-    return pl.DataFrame(columns, schema_overrides=dict.fromkeys(columns, pl.String))
+def _frame(rows: list[list[str | None]], names: Iterable[str]) -> pl.DataFrame:
+    return pl.DataFrame(rows, dict.fromkeys(names, pl.String), orient="row")

@@ -13,6 +13,7 @@ from evenflow.traffic.sources._delimited import read_fields, split_quoted
 from evenflow.traffic.sources._findings import Findings, shown
 from evenflow.traffic.sources._lines import Lines
 
+MEASURED = ("measured",)
 SEPARATORS = ",;\t|"
 Numbers = NDArray[np.int64]
 
@@ -58,16 +59,20 @@ class HeadedReader:
         self._is_header, self._connections, self._end = is_header, connections, end
         self._line, self._names, self._separator = "", list[str](), ","
         self._has_ended = False
+        self.has_counts = False
 
     @property
     def header(self) -> tuple[str, ...]:
-        """Return the line that names the columns."""
-        return (self._line,) if self._line else ()
+        """Return the line that names the columns, and whether counts were measured."""
+        return (
+            (self._line, *(MEASURED if self.has_counts else ())) if self._line else ()
+        )
 
     @header.setter
     def header(self, lines: tuple[str, ...]) -> None:
-        for line in lines[:1]:
-            self._name(line)
+        if lines:
+            self._name(lines[0])
+        self.has_counts = lines[1:] == MEASURED
 
     def _name(self, line: str) -> None:
         """Take a line for the header."""
@@ -95,6 +100,25 @@ class HeadedReader:
             frames.append(self._rows(lines.part(start, len(lines))))
         return pl.concat(frames)
 
+    def measured(self, counts: pl.Series, remark: str) -> pl.Series:
+        """Return which zeros are counts, and do not stand for what was not measured.
+
+        A log whose counts are all zero did not measure them: zeros are counts after
+        the first other value.
+
+        Parameters
+        ----------
+        remark : str
+            What to tell while there is no such value.
+        """
+        is_count = (counts > 0).fill_null(value=False).cum_max() | self.has_counts
+        self.has_counts = self.has_counts or bool(is_count.any())
+        if counts.count() and not self.has_counts:
+            self.findings.remark(
+                remark.format(source=self.findings.source), is_warning=True
+            )
+        return is_count
+
     def _others(self, lines: Lines) -> list[int]:
         """Return where lines may be that are not rows."""
         small = lines.data.lower()
@@ -117,7 +141,12 @@ class HeadedReader:
             self.findings.refuse(lines.numbers.tolist(), what)
             return cells.NOTHING
         text, numbers = read_fields(
-            lines, self._names, self._separator, self.findings, has_quotes=True
+            lines,
+            self._names,
+            self._separator,
+            self.findings,
+            wanted=set(self._known.values()),
+            has_quotes=True,
         )
         text = text.select(
             # Argus fills up with spaces
@@ -127,22 +156,3 @@ class HeadedReader:
             for name in dict.fromkeys(self._known.values())
         )
         return self._connections(text, numbers)
-
-
-def seen(column: pl.Series, *, has_seen: bool) -> tuple[pl.Series, bool]:
-    """Return counts without the zeros that stand for what was not measured.
-
-    A log whose counts are all zero did not measure them: zeros are null up to the
-    first other value.
-
-    Parameters
-    ----------
-    has_seen : bool
-        Whether there was such a value before.
-    """
-    if has_seen:
-        return column, True
-    is_later = (column > 0).fill_null(value=False).cum_max()
-    return column.zip_with(is_later, pl.Series([None], dtype=pl.Int64)), bool(
-        is_later.any()
-    )

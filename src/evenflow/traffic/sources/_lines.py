@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from types import NoneType
 from typing import BinaryIO
 
@@ -44,6 +45,7 @@ class Lines:
         """Return the lines without their ends."""
         return self.data.decode().split("\n")[:-1]
 
+    @cached_property
     def ends(self) -> NDArray[np.int64]:
         """Return where in the data each line ends: the place of its newline."""
         return np.flatnonzero(np.frombuffer(self.data, np.uint8) == ord("\n"))
@@ -53,15 +55,15 @@ class Lines:
         if is_kept.all():
             return self
         text = np.frombuffer(self.data, np.uint8)
-        kept = np.repeat(is_kept, np.diff(self.ends(), prepend=-1))
+        kept = np.repeat(is_kept, np.diff(self.ends, prepend=-1))
         return Lines(data=text[kept].tobytes(), numbers=self.numbers[is_kept])
 
     def part(self, start: int, stop: int) -> Lines:
         """Return the lines from ``start`` to before ``stop``."""
-        cuts = np.concatenate([[0], self.ends() + 1])
-        return Lines(
-            data=self.data[cuts[start] : cuts[stop]], numbers=self.numbers[start:stop]
-        )
+        ends = self.ends
+        first = int(ends[start - 1]) + 1 if start else 0
+        last = int(ends[stop - 1]) + 1 if stop else 0
+        return Lines(data=self.data[first:last], numbers=self.numbers[start:stop])
 
 
 class Cutter:
@@ -73,30 +75,26 @@ class Cutter:
         Gets the lines that cannot be read.
     line : int
         Number of the line that begins.
-    is_within : bool
-        Whether the bytes begin within a line that is too long.
 
     Attributes
     ----------
     rest : bytearray
-        A line whose end has not come; its ``n_before`` bytes are not yet used.
+        A line whose end has not come.
     """
 
-    def __init__(
-        self, findings: Findings, *, line: int = 1, is_within: bool = False
-    ) -> None:
+    def __init__(self, findings: Findings, *, line: int = 1) -> None:
         self.findings = findings
         self.line = line
-        self.is_within = is_within
+        self._is_within = False  # a line that is too long
         self.rest = bytearray()
 
     def add(self, part: bytes) -> Lines:
         """Take bytes; return the lines that they end."""
-        if self.is_within:
+        if self._is_within:
             part = part[part.find(b"\n") + 1 :] if b"\n" in part else b""
             if not part:
                 return _NOTHING
-            self.is_within = False
+            self._is_within = False
             self.line += 1
         if not self.rest:
             # a writer that was not told of a truncation leaves a hole before its line
@@ -112,7 +110,7 @@ class Cutter:
         if len(self.rest) > MOST_LINE:
             self.findings.unreadable(self.line, _too_long(len(self.rest)))
             self.rest.clear()
-            self.is_within = True
+            self._is_within = True
         return self._clean(data, first) if data else _NOTHING
 
     def _clean(self, data: bytes, first: int) -> Lines:
@@ -120,7 +118,7 @@ class Cutter:
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n")
         found = Lines(data=data, numbers=first + np.arange(data.count(b"\n")))
-        lengths = np.diff(found.ends(), prepend=-1) - 1
+        lengths = np.diff(found.ends, prepend=-1) - 1
         is_fine = (
             lengths.min() > 0
             and lengths.max() <= MOST_LINE

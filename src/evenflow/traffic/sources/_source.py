@@ -14,6 +14,7 @@ from evenflow.traffic.columns import CONNECTION
 from evenflow.traffic.sources._findings import Findings
 from evenflow.traffic.sources._lines import Lines, read_lines
 
+DAY_NS = 86400 * 10**9
 ALWAYS = ("last_packet", "known", "is_over")
 """Columns that follow from the others."""
 
@@ -33,6 +34,38 @@ class Reader(Protocol):
             It is not such a log.
         """
         ...
+
+
+class Clock:
+    """Puts rows in the order of ``known``, as they are in the log.
+
+    A line was written no earlier than the one before it: what it says was known no
+    earlier either, even if its last packet came before.
+
+    Parameters
+    ----------
+    findings : Findings
+    latest : int
+        Nanoseconds since 1970: when the last row was known.
+    """
+
+    def __init__(self, findings: Findings, latest: int = 0) -> None:
+        self.findings, self.latest = findings, latest
+
+    def order(self, connections: pl.DataFrame) -> pl.DataFrame:
+        """Return connections, none of which was known before one above it."""
+        known = connections["known"]
+        if known.null_count() == len(known):
+            return connections
+        running = known.cum_max().clip(lower_bound=self.latest)
+        self.latest = int(running.max())  # type: ignore[arg-type]
+        if ((running - known) > DAY_NS).any():
+            self.findings.remark(
+                f"times in {self.findings.source} go back by a day and more: windows "
+                "of time over its connections are not to be trusted",
+                is_warning=True,
+            )
+        return connections.with_columns(running)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +119,14 @@ class Source:
         """
         findings = Findings(source, on_event)
         reader = self.reader(findings)
-        yield pl.DataFrame(schema=CONNECTION)
+        clock = Clock(findings)
+        is_empty = True
         for lines in read_lines(stream, findings):
             if len(lines):
-                yield reader.read(lines)
+                yield clock.order(reader.read(lines))
+                is_empty = False
+        if is_empty:
+            yield pl.DataFrame(schema=CONNECTION)
         findings.close()
 
     def missing(self, needed: Iterable[str]) -> dict[str, str]:
@@ -100,9 +137,8 @@ class Source:
         needed : iterable of str
             Columns of a connection that a contract reads.
         """
-        general = f"{self.title} does not have it"
         return {
-            name: self.reasons.get(name, general)
+            name: self.reasons.get(name, "not in such a log")
             for name in needed
             if name not in self.columns and name not in ALWAYS
         }
@@ -119,15 +155,12 @@ class Source:
         for name, reason in self.missing(needed).items():
             by_reason.setdefault(reason, []).append(name)
         if by_reason:
-            reasons = "; ".join(
-                f"{reason}: {', '.join(names)} is not known"
-                if len(names) == 1
-                else f"{reason}: {', '.join(names)} are not known"
-                for reason, names in by_reason.items()
+            lacks = "; ".join(
+                f"{', '.join(names)} ({reason})" for reason, names in by_reason.items()
             )
             raise DataError(
-                f"{contract} cannot be computed from {self.title}: {reasons}. Read the "
-                "packets instead, or choose another contract"
+                f"the contract {contract} cannot be computed from {self.title}, which "
+                f"lacks {lacks}. Read the packets instead, or choose another contract"
             )
 
 
@@ -140,5 +173,5 @@ MEASURES = tuple(
 )
 """Columns that are measured packet by packet; no log has them."""
 PER_PACKET = dict.fromkeys(
-    (*MEASURES, "urgent", "wrong_fragments"), "it is measured packet by packet"
+    (*MEASURES, "urgent", "wrong_fragments"), "measured packet by packet"
 )

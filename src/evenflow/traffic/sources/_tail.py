@@ -21,10 +21,11 @@ from evenflow.progress import OnEvent, ignore
 from evenflow.text.blocks import CHUNK
 from evenflow.traffic.sources._findings import Findings
 from evenflow.traffic.sources._lines import Cutter, Lines
-from evenflow.traffic.sources._source import Source
+from evenflow.traffic.sources._source import Clock, Source
 
 MARK_BYTES = 2**12
 """Bytes before a position by which its file is known again: more than a line has."""
+NUMBERS = ("device", "inode", "offset", "line", "known")
 POLL_S = 0.25
 PATIENCE_LINES = 100
 """Lines that may be unreadable before a growing file is refused."""
@@ -44,8 +45,8 @@ class Position:
         Number of the line that begins there, counted from 1.
     mark : str
         Digest of the last bytes before the offset.
-    is_within : bool
-        Whether the offset is within a line that is too long.
+    known : int
+        Nanoseconds since 1970: when the last connection was known.
     header : tuple of str
         Lines that say how those after the offset are read.
     """
@@ -55,7 +56,7 @@ class Position:
     offset: int
     line: int
     mark: str
-    is_within: bool = False
+    known: int = 0
     header: tuple[str, ...] = ()
 
     def to_json(self) -> str:
@@ -73,18 +74,17 @@ class Position:
         """
         try:
             value = json.loads(text)
-            numbers = {k: value[k] for k in ("device", "inode", "offset", "line")}
+            numbers = {k: value[k] for k in NUMBERS}
             is_one = all(type(n) is int and n >= 0 for n in numbers.values())
-            mark, header, is_within = value["mark"], value["header"], value["is_within"]
-            is_one = is_one and isinstance(mark, str) and isinstance(is_within, bool)
-            if not is_one or not all(isinstance(line, str) for line in header):
+            mark, header = value["mark"], value["header"]
+            if not is_one or not all(isinstance(x, str) for x in [mark, *header]):
                 raise TypeError
         except (ValueError, TypeError, KeyError, RecursionError):
             raise DataError(
                 f"found {text[:60]!r}, expected the position of a log as JSON. "
                 "Delete it to read the log from its beginning"
             ) from None
-        return cls(**numbers, mark=mark, is_within=is_within, header=tuple(header))
+        return cls(**numbers, mark=mark, header=tuple(header))
 
 
 def _mark(descriptor: int, offset: int) -> str:
@@ -177,9 +177,7 @@ class Tail:
                 is_warning=True,
             )
             return
-        self._cutter = Cutter(
-            self.findings, line=position.line, is_within=position.is_within
-        )
+        self._cutter = Cutter(self.findings, line=position.line)
         if self._file.path != self.path:
             self._next.extend(self._after(self._file))
 
@@ -288,7 +286,7 @@ class Tail:
         self._end()
         file.offset, file.mark = 0, _mark(file.descriptor, 0)
 
-    def position(self, header: tuple[str, ...]) -> Position | None:
+    def position(self, header: tuple[str, ...], known: int) -> Position | None:
         """Return where the next line begins; None before there is a file."""
         if self._file is None:
             return None
@@ -300,7 +298,7 @@ class Tail:
             offset=offset,
             line=self._cutter.line,
             mark=_mark(self._file.descriptor, offset),
-            is_within=self._cutter.is_within,
+            known=known,
             header=header,
         )
 
@@ -347,6 +345,7 @@ def follow(
     reader = source.reader(findings)
     if position:
         reader.header = position.header
+    clock = Clock(findings, position.known if position else 0)
     tail = Tail(path, findings, position)
     try:
         while not stop.is_set():
@@ -354,8 +353,8 @@ def follow(
             if lines is None:
                 stop.wait(poll_s)
             elif len(lines):
-                frame = reader.read(lines)
-                if now := tail.position(reader.header):
+                frame = clock.order(reader.read(lines))
+                if now := tail.position(reader.header, clock.latest):
                     yield frame, now
     finally:
         tail.close()

@@ -1,9 +1,10 @@
 """Argus's flow records as ``ra -c , -n -s ...`` writes them, with its header.
 
 ``SAppBytes`` and ``DAppBytes`` are payload; Argus measures them when it is started with
-``-A``, else they are zero. ``SrcBytes`` and ``DstBytes`` are those of frames, which no
-column of a connection holds. A connection that lasts has a record every few seconds
-(``argus -S``), unless ``racluster`` joined them.
+``-A``, else they are zero. So zeros are null before the first other value, but for
+connections that were never made. ``SrcBytes`` and ``DstBytes`` are those of frames,
+which no column of a connection holds. A connection that lasts has a record every few
+seconds (``argus -S``), unless ``racluster`` joined them.
 
 A state becomes one of Zeek's where it says as much: the flags of both sides, as ``ra
 -Zb`` writes them; ``REQ`` of TCP when nothing was answered; the packets of both sides
@@ -23,7 +24,7 @@ import polars as pl
 from evenflow.traffic.sources import _cells as cells
 from evenflow.traffic.sources._cells import Cell
 from evenflow.traffic.sources._findings import Findings
-from evenflow.traffic.sources._headed import HeadedReader, Numbers, names_of, seen
+from evenflow.traffic.sources._headed import HeadedReader, Numbers, names_of
 from evenflow.traffic.sources._source import PER_PACKET, Source
 
 NAMES = {
@@ -53,9 +54,11 @@ CELLS = {
 NOT_IP = ("man", "arp", "rarp", "llc", "lldp", "eapol", "ipx", "stp", "cdp")
 MAC = r"^(?:[0-9a-fA-F]{1,2}:){5}[0-9a-fA-F]{1,2}$"
 NO_PAYLOAD = (
-    "bytes of payload in {source} are all zero so far, and not known: start argus with "
-    "-A to have them"
+    "bytes of payload in {source} are all zero so far, and not known but for "
+    "connections that were never made: start argus with -A to have them"
 )
+WITHOUT_PAYLOAD = ["S0", "REJ", "RSTOS0"]
+"""States of connections that were never made."""
 
 
 class _Reader(HeadedReader):
@@ -71,18 +74,6 @@ class _Reader(HeadedReader):
             is_header=_is_header,
             connections=self._flows,
         )
-        self._has_payload = False
-
-    @property
-    def header(self) -> tuple[str, ...]:
-        """Return the header, and whether bytes of payload were measured."""
-        measured = ("SAppBytes",) if self._has_payload else ()
-        return (*super().header, *measured)
-
-    @header.setter
-    def header(self, lines: tuple[str, ...]) -> None:
-        HeadedReader.header.fset(self, lines)  # type: ignore[attr-defined]
-        self._has_payload = len(lines) > 1
 
     def _flows(self, text: pl.DataFrame, numbers: Numbers) -> pl.DataFrame:
         small = text["Proto"].str.to_lowercase()
@@ -98,24 +89,13 @@ class _Reader(HeadedReader):
         frame = frame.with_columns(proto, number)
         is_icmp = pl.col("proto") == "icmp"
         frame = frame.with_columns(
-            pl.when(~is_icmp).then(pl.col("id.orig_p", "id.resp_p")),
-            *self._payload(frame),
+            pl.when(~is_icmp).then(pl.col("id.orig_p", "id.resp_p")), _conn_state()
         )
-        return cells.finish(frame.with_columns(_conn_state()))
-
-    def _payload(self, frame: pl.DataFrame) -> list[pl.Series]:
-        """Return bytes of payload, null before the first that is not zero."""
-        had = self._has_payload
-        both = (frame["orig_bytes"] + frame["resp_bytes"]).alias("both")
-        known, self._has_payload = seen(both, has_seen=had)
-        if len(frame) and not self._has_payload:
-            text = NO_PAYLOAD.format(source=self.findings.source)
-            self.findings.remark(text, is_warning=True)
-        missing = known.is_null()
-        return [
-            frame.select(pl.when(~missing).then(pl.col(name)).alias(name))[name]
-            for name in ("orig_bytes", "resp_bytes")
-        ]
+        both = frame["orig_bytes"] + frame["resp_bytes"]
+        is_known = pl.lit(self.measured(both, NO_PAYLOAD))
+        is_known |= pl.col("conn_state").is_in(WITHOUT_PAYLOAD).fill_null(value=False)
+        payload = pl.col("orig_bytes", "resp_bytes")
+        return cells.finish(frame.with_columns(pl.when(is_known).then(payload)))
 
 
 def _conn_state() -> pl.Expr:

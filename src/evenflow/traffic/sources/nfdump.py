@@ -16,7 +16,7 @@ import polars as pl
 from evenflow.traffic.sources import _cells as cells
 from evenflow.traffic.sources._cells import Cell
 from evenflow.traffic.sources._findings import Findings
-from evenflow.traffic.sources._headed import HeadedReader, Numbers, names_of, seen
+from evenflow.traffic.sources._headed import HeadedReader, Numbers, names_of
 from evenflow.traffic.sources._protocols import ANSWERS
 from evenflow.traffic.sources._source import PER_PACKET, Source
 
@@ -67,34 +67,17 @@ class _Reader(HeadedReader):
             connections=self._flows,
             end="Summary",
         )
-        self._has_answers = False
-
-    @property
-    def header(self) -> tuple[str, ...]:
-        """Return the header, and whether flows are of both directions."""
-        return (*super().header, *(("opkt",) if self._has_answers else ()))
-
-    @header.setter
-    def header(self, lines: tuple[str, ...]) -> None:
-        HeadedReader.header.fset(self, lines)  # type: ignore[attr-defined]
-        self._has_answers = len(lines) > 1
 
     def _flows(self, text: pl.DataFrame, numbers: Numbers) -> pl.DataFrame:
         text = _plain(text)
         frame = cells.typed(text, CELLS, numbers, self.findings)
         proto, number = cells.protocol(frame["proto"])
         frame = frame.with_columns(proto, number)
-        return cells.finish(self._answers(frame.with_columns(_ports())))
-
-    def _answers(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return flows without the zeros of those of one direction."""
-        known, self._has_answers = seen(frame["resp_pkts"], has_seen=self._has_answers)
-        if len(frame) and not self._has_answers:
-            text = ONE_WAY.format(source=self.findings.source)
-            self.findings.remark(text, is_warning=True)
-        is_known = known.is_not_null()
+        is_known = pl.lit(self.measured(frame["resp_pkts"], ONE_WAY))
         answers = pl.col("resp_pkts", "resp_ip_bytes")
-        return frame.with_columns(pl.when(is_known).then(answers))
+        return cells.finish(
+            frame.with_columns(pl.when(is_known).then(answers), *_ports())
+        )
 
 
 def _plain(text: pl.DataFrame) -> pl.DataFrame:

@@ -95,7 +95,7 @@ class _Reader:
     def read(self, lines: Lines) -> pl.DataFrame:
         """Return the connections of some lines."""
         text = np.frombuffer(lines.data, np.uint8)
-        ends = lines.ends()
+        ends = lines.ends
         first = text[np.concatenate([[0], ends[:-1] + 1])]
         is_comment, is_object = first == ord("#"), first == ord("{")
         if not self._has_read and not (is_comment | is_object).any():
@@ -148,7 +148,10 @@ class _Reader:
         if word == "#fields":
             self._names = [_canonical(name) for name in values]
             path = self._setting("#path", "conn")
-            self._is_conn = path.startswith("conn") or "conn_state" in self._names
+            has_ends = {"id.orig_h", "id.resp_h"} <= {*self._names}
+            self._is_conn = "conn_state" in self._names or (
+                path.startswith("conn") and has_ends
+            )
             if not self._is_conn and not self._has_read:
                 raise DataError(
                     f"{self.findings.source} is Zeek's {shown(path)} log; {EXPECTED}"
@@ -175,6 +178,7 @@ class _Reader:
             self._names,
             self._separator,
             self.findings,
+            wanted={cell.column for cell in CELLS.values()},
             missing=(self._setting("#unset_field", "-"),),
         )
         return self._connections(self._plain(text, lines.data), numbers)
@@ -259,7 +263,7 @@ def _unescaped(text: str) -> str:
 
 
 def _is_it(lines: list[str]) -> bool:
-    if lines[0].startswith(("#separator", "#fields")):
+    if any(line.startswith(DIRECTIVES) for line in lines):
         return True
     names = ('"id.orig_h"', '"id_orig_h"', '"orig_h"')
     has_objects = any(
