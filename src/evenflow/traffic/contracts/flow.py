@@ -39,6 +39,8 @@ KEYS = {
     "src_port": ("source host to this port", ("src", "port")),
     "dst_port": ("destination host's port", ("dst", "port")),
 }
+BIT = {key: 1 << i for i, key in enumerate(KEYS)}
+ALL_KEYS = sum(BIT.values())
 
 
 def _n(name: str, text: str, unit: str = "", high: float | None = None) -> Column:
@@ -201,7 +203,8 @@ class FlowRows:
 
     def __init__(self) -> None:
         self.memory = Memory(
-            ("src", "dst"), ("port", "size", "failed", "open", "fwd_bytes", "bwd_bytes")
+            ("src", "dst"),
+            ("port", "size", "failed", "open", "fwd_bytes", "bwd_bytes", "keys"),
         )
         self.n_forgotten = 0
         self._room = LEAST_ROOM
@@ -234,6 +237,7 @@ class FlowRows:
             "src": source,
             "dst": destination,
             "port": _port(connections),
+            "keys": np.full(len(source), ALL_KEYS, np.int64),
             "size": np.clip(connections["orig_bytes"].to_numpy(), 0, MOST_SIZE),
             "failed": failed.to_series().to_numpy().astype(np.int64),
             "open": (~connections["is_over"].fill_null(value=True))
@@ -245,18 +249,15 @@ class FlowRows:
             },
         }
         is_entry = memory.going_on.first(connections["uid"], connections["is_over"])
-        is_here = np.zeros((2, len(memory.hosts.of)), bool)
-        is_here[0, source] = is_here[1, destination] = True
-        old = past.entries
-        wanted = is_here[0, old["src"]] | is_here[1, old["dst"]]
-        view = past.add(rows, is_entry, wanted)
+        view = past.add(rows, is_entry)
         since = {
             length: np.maximum(view.younger(ns), view.last(MOST_ENTRIES))
             for length, ns in (("2s", TWO_SECONDS), ("100", HOUR_NS))
         }
         found: dict[str, NDArray[np.generic]] = {}
         for key, (_, names) in KEYS.items():
-            keyed = view.by(*names)
+            alive = view.entries["keys"] & BIT[key] > 0
+            keyed = view.by(*names, alive=alive)
             other = "dst" if key.startswith("src") else "src"
             windows = {
                 length: keyed.window(since[length], most)
@@ -271,19 +272,25 @@ class FlowRows:
         return found
 
     def _tidy(self) -> None:
-        """Forget the connections that no window will hold again."""
+        """Forget the connections that no window will hold again.
+
+        ``keys`` are those by which one may still do: an entry that has left the windows
+        of a key does not come back.
+        """
         past = self.memory.past
         entries, now = past.entries, self.memory.clock.latest
         age = now - entries["time"]
-        kept = np.zeros(len(past), bool)
-        for _, names in KEYS.values():
+        keys = np.zeros(len(past), np.int64)
+        for key, (_, names) in KEYS.items():
             later = newest_first(*(entries[name] for name in names))
-            kept |= later < np.where(age <= TWO_SECONDS, MOST_2S, MOST)
-        kept &= age <= HOUR_NS
+            may = later < np.where(age <= TWO_SECONDS, MOST_2S, MOST)
+            keys |= np.where(may & (age <= HOUR_NS), BIT[key], 0)
+        entries["keys"] = keys & entries["keys"]
+        kept = entries["keys"] > 0
         is_near = past.number >= past.n - MOST_ENTRIES
         self.n_forgotten += int((kept & ~is_near).sum())
         self.memory.tidy(kept & is_near)
-        self._room = 2 * len(past) + LEAST_ROOM
+        self._room = len(past) + max(len(past) // 4, LEAST_ROOM)
 
 
 def _value(window: Window, what: str, other: str, time: Ints) -> NDArray[np.generic]:
