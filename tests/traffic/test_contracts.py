@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from evenflow.traffic.contracts.flow import FLOW
 from evenflow.traffic.contracts.netflow_v2 import NETFLOW_V2
 from evenflow.traffic.contracts.nsl_kdd import LIVE, NSL_KDD_LIVE
 from evenflow.traffic.memory import Clock, GoingOn
+from evenflow.traffic.sources import recognised
 from evenflow.traffic.windows import in_order
 
 HOSTS = [f"192.0.2.{i}" for i in range(4)] + ["2001:db8::1"]
@@ -141,7 +144,7 @@ def test_a_source_that_lacks_a_column_is_refused_with_the_reason(name):
             contract(name).start(source="conn.log").add(frame.drop(column))
         text = str(error.value)
         assert f"conn.log: column {column} is unknown in " in text
-        assert "of 5 connections, first in number 1" in text
+        assert "of 5 connections, first in number " in text
         assert name in text
         assert what_for in text
 
@@ -509,13 +512,16 @@ def test_flow_s_columns_hold_no_address_port_or_time_and_keep_their_ranges():
 
 @pytest.mark.parametrize(
     ("port", "proto", "expected"),
-    [(80, "tcp", "well_known"), (8080, "udp", "registered"), (60000, "tcp", "dynamic"),
-     (8, "icmp", "none"), (None, "sctp", "none")],
+    [(80, "tcp", ("well_known", "http")), (80, "udp", ("well_known", "quic")),
+     (1, "tcp", ("well_known", "none")), (1883, "tcp", ("registered", "mqtt")),
+     (8080, "udp", ("registered", "none")), (60000, "tcp", ("dynamic", "none")),
+     (8, "icmp", ("none", "none")), (None, "sctp", ("none", "none"))],
 )  # fmt: skip
 def test_flow_s_port_is_a_class(port, proto, expected):
     frame = made(1, 0).with_columns(pl.lit(port, pl.Int64).alias("id.resp_p"),
                                     proto=pl.lit(proto))  # fmt: skip
-    assert FLOW.start().add(frame)["port_class"].item() == expected
+    rows = FLOW.start().add(frame)
+    assert rows.select("port_class", "port_service").row(0) == expected
 
 
 def test_a_scan_and_its_twin_differ_in_the_windows():
@@ -580,6 +586,34 @@ def test_netflow_s_tcp_flags_are_those_of_the_history(
     assert row["TCP_FLAGS"] == client | server
     # a side that sent nothing has no shortest packet
     assert (row["SHORTEST_FLOW_PKT"], row["LONGEST_FLOW_PKT"]) == (40, 90)
+
+
+def zeek_log(state, history):
+    """Return the connections of a line of Zeek's conn.log."""
+    log = {"ts": 1.5, "uid": "C1", "id.orig_h": "192.0.2.1", "id.orig_p": 1025,
+           "id.resp_h": "192.0.2.2", "id.resp_p": 80, "proto": "tcp",
+           "conn_state": state, "history": history, "orig_pkts": 1,
+           "orig_ip_bytes": 60, "resp_pkts": 0, "resp_ip_bytes": 0}  # fmt: skip
+    stream = io.BytesIO(json.dumps(log).encode() + b"\n")
+    source, begun = recognised(stream, source="conn.log")
+    return list(source.read(begun, source="conn.log", on_event=lambda event: None))
+
+
+@pytest.mark.parametrize("name", ["nsl_kdd_live", "nsl_kdd", "bot_iot"])
+def test_a_log_of_zeek_is_read_with_the_bytes_that_it_leaves_out(name):
+    lone = zeek_log("S0", "S")
+    rows = [contract(name).start().add(frame) for frame in lone if frame.height]
+    assert [len(part) for part in rows] == [1]
+    found = rows[0].row(0, named=True)
+    assert found.get("src_bytes", 0) == found.get("dur", 0) == 0
+
+
+@pytest.mark.parametrize("name", ["flow", "netflow_v2"])
+def test_a_log_of_zeek_has_no_sizes_of_packets_and_is_refused(name):
+    started = contract(name).start(source="conn.log")
+    [frame] = (frame for frame in zeek_log("S0", "S") if frame.height)
+    with pytest.raises(DataError, match=r"^conn.log: column \w+ is unknown in 1 of 1"):
+        started.add(frame)
 
 
 def test_bot_iot_s_columns_are_those_of_the_data_set():

@@ -110,7 +110,8 @@ def _basic() -> list[pl.Expr]:
         .then(pl.col("id.orig_p").replace_strict(ICMP, default="NRS"))
         .otherwise(pl.col("conn_state").replace_strict(TCP, default="CON"))
     )
-    seconds = (pl.col("last_packet") - pl.col("ts")).clip(0) / 1e9
+    span = pl.coalesce(pl.col("last_packet") - pl.col("ts"), "duration")
+    seconds = span.fill_null(0).clip(0) / 1e9
     both = pl.col("orig_pkts") + pl.col("resp_pkts")
     return [
         pl.when((proto == "icmp") & is_six)
@@ -150,8 +151,6 @@ BOT_IOT = Contract(
         "id.resp_h": "N_IN_Conn_P_DstIP",
         "proto": "proto",
         "conn_state": "state",
-        "ts": "dur",
-        "last_packet": "dur",
         "orig_pkts": PACKETS,
         "resp_pkts": PACKETS,
     },

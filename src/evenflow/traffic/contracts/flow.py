@@ -1,11 +1,11 @@
 """Our own columns, for live use: a connection, and what else its two hosts did.
 
-No column holds an address, a port or a time of day, so a model cannot learn who was
-attacked when. Windows are those of the source host, of the destination host, of both
-together, and of a port of each: scans have many hosts or ports, floods many connections
-in two seconds, guessing many failures or alike sizes between two hosts. They hold the
-last 100 connections of the last hour (or 512 of the last two seconds), so that a quiet
-host is not forgotten because another is loud.
+No column holds an address, the number of a port or a time of day, so a model cannot
+learn who was attacked when. Windows are those of the source host, of the destination
+host, of both together, and of a port of each: scans have many hosts or ports, floods
+many connections in two seconds, guessing many failures or alike sizes between two
+hosts. They hold the last 100 connections of the last hour (or 512 of the last two
+seconds), so that a quiet host is not forgotten because another is loud.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from evenflow.schema import Column
+from evenflow.traffic._ports import BOTH, BY_TRANSPORT
 from evenflow.traffic.contracts._contract import Contract, ratio
 from evenflow.traffic.memory import HOUR_NS, Memory, State
+from evenflow.traffic.services import NAMES
 from evenflow.traffic.windows import Ints, Window, newest_first
 
 TWO_SECONDS = 2 * 10**9
@@ -32,6 +34,8 @@ STATES = (
     "SF", "S0", "S1", "S2", "S3", "REJ", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR",
     "OTH",
 )  # fmt: skip
+PORTS = {protocol: BOTH | BY_TRANSPORT[protocol] for protocol in (6, 17)}
+PORT_SERVICES = (*sorted({*PORTS[6].values(), *PORTS[17].values()}), "none")
 KEYS = {
     "src": ("source host", ("src",)),
     "dst": ("destination host", ("dst",)),
@@ -87,12 +91,8 @@ def _about(key: str, names: str) -> tuple[Column, ...]:
 
 COLUMNS = (
     _category("protocol", ("tcp", "udp", "icmp", "other"), "transport protocol"),
-    _category(
-        "service",
-        ("http", "ssl", "ssh", "dns", "ftp", "ftp-data", "smtp", "imap", "pop3", "mqtt",
-         "quic", "ntp", "dhcp", "snmp", "telnet", "smb", "unknown"),
-        "service found in the payload or by the port",
-    ),
+    _category("service", (*NAMES[1:], "unknown"), "service that the payload shows"),
+    _category("port_service", PORT_SERVICES, "service registered at the port"),
     _category(
         "port_class", ("well_known", "registered", "dynamic", "none"),
         "destination port: below 1024, below 49152, above, or a protocol without ports",
@@ -148,6 +148,12 @@ def _basic() -> list[pl.Expr]:
         .str.split(",")
         .list.last()
         .fill_null("unknown"),
+        pl.when(proto == "tcp")
+        .then(_at_port(6))
+        .when(proto == "udp")
+        .then(_at_port(17))
+        .fill_null("none")
+        .alias("port_service"),
         pl.when(~has_ports)
         .then(pl.lit("none"))
         .when(port < 1024)
@@ -181,6 +187,12 @@ def _basic() -> list[pl.Expr]:
             pl.col(f"{old}_resent_pkts").alias(f"{side}_resent_packets"),
         ]
     return found
+
+
+def _at_port(protocol: int) -> pl.Expr:
+    return pl.col("id.resp_p").replace_strict(
+        PORTS[protocol], default=None, return_dtype=pl.String
+    )
 
 
 def _ms(ns: pl.Expr) -> pl.Expr:
