@@ -74,6 +74,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/speed/training.py
 	$(BIN)/python benchmarks/speed/scoring.py
 	$(BIN)/python benchmarks/speed/balance.py
+	$(BIN)/python benchmarks/speed/contracts.py
 	bundle=$$(ls -d demo/bundles/*-cnn-hybrid-*[0-9a-f] 2>/dev/null | head -1 || true); \
 	if [ -n "$$bundle" ]; then \
 	$(BIN)/python benchmarks/speed/score_files.py "$$bundle" demo/new_records.csv; \

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -21,10 +23,12 @@ from evenflow.errors import DataError
 from evenflow.schema import Schema
 from evenflow.traffic.columns import conform
 from evenflow.traffic.contracts import CONTRACTS, contract, flow, for_columns
+from evenflow.traffic.contracts.bot_iot import BOT_IOT
 from evenflow.traffic.contracts.flow import FLOW
 from evenflow.traffic.contracts.netflow_v2 import NETFLOW_V2
 from evenflow.traffic.contracts.nsl_kdd import LIVE, NSL_KDD_LIVE
 from evenflow.traffic.memory import Clock, GoingOn
+from evenflow.traffic.sources import recognised
 from evenflow.traffic.windows import in_order
 
 HOSTS = [f"192.0.2.{i}" for i in range(4)] + ["2001:db8::1"]
@@ -140,7 +144,7 @@ def test_a_source_that_lacks_a_column_is_refused_with_the_reason(name):
             contract(name).start(source="conn.log").add(frame.drop(column))
         text = str(error.value)
         assert f"conn.log: column {column} is unknown in " in text
-        assert "of 5 connections, first in number 1" in text
+        assert "of 5 connections, first in number " in text
         assert name in text
         assert what_for in text
 
@@ -454,6 +458,20 @@ def test_flow_s_windows_are_as_defined(rate):
     assert_frame_equal(found.select(names), expected.select(names))
 
 
+@pytest.mark.parametrize("rate", [0.3, 30, 2000])
+def test_flow_s_rows_are_the_same_when_it_forgets_what_no_window_holds(
+    rate, monkeypatch
+):
+    frame = made(2500, 4, rate=rate)
+    expected = FLOW.start().add(frame)
+    monkeypatch.setattr(flow, "LEAST_ROOM", 10)
+    started = FLOW.start()
+    parts = [started.add(frame[i : i + 61]) for i in range(0, 2500, 61)]
+    assert_frame_equal(pl.concat(parts), expected)
+    assert len(started.rows.memory.past) < 2500
+    assert started.rows.n_forgotten == 0
+
+
 def test_flow_forgets_the_oldest_and_counts_them(monkeypatch):
     monkeypatch.setattr(flow, "MOST_ENTRIES", 200)
     monkeypatch.setattr(flow, "LEAST_ROOM", 50)
@@ -494,13 +512,16 @@ def test_flow_s_columns_hold_no_address_port_or_time_and_keep_their_ranges():
 
 @pytest.mark.parametrize(
     ("port", "proto", "expected"),
-    [(80, "tcp", "well_known"), (8080, "udp", "registered"), (60000, "tcp", "dynamic"),
-     (8, "icmp", "none"), (None, "sctp", "none")],
+    [(80, "tcp", ("well_known", "http")), (80, "udp", ("well_known", "quic")),
+     (1, "tcp", ("well_known", "none")), (1883, "tcp", ("registered", "mqtt")),
+     (8080, "udp", ("registered", "none")), (60000, "tcp", ("dynamic", "none")),
+     (8, "icmp", ("none", "none")), (None, "sctp", ("none", "none"))],
 )  # fmt: skip
 def test_flow_s_port_is_a_class(port, proto, expected):
     frame = made(1, 0).with_columns(pl.lit(port, pl.Int64).alias("id.resp_p"),
                                     proto=pl.lit(proto))  # fmt: skip
-    assert FLOW.start().add(frame)["port_class"].item() == expected
+    rows = FLOW.start().add(frame)
+    assert rows.select("port_class", "port_service").row(0) == expected
 
 
 def test_a_scan_and_its_twin_differ_in_the_windows():
@@ -565,6 +586,97 @@ def test_netflow_s_tcp_flags_are_those_of_the_history(
     assert row["TCP_FLAGS"] == client | server
     # a side that sent nothing has no shortest packet
     assert (row["SHORTEST_FLOW_PKT"], row["LONGEST_FLOW_PKT"]) == (40, 90)
+
+
+def zeek_log(state, history):
+    """Return the connections of a line of Zeek's conn.log."""
+    log = {"ts": 1.5, "uid": "C1", "id.orig_h": "192.0.2.1", "id.orig_p": 1025,
+           "id.resp_h": "192.0.2.2", "id.resp_p": 80, "proto": "tcp",
+           "conn_state": state, "history": history, "orig_pkts": 1,
+           "orig_ip_bytes": 60, "resp_pkts": 0, "resp_ip_bytes": 0}  # fmt: skip
+    stream = io.BytesIO(json.dumps(log).encode() + b"\n")
+    source, begun = recognised(stream, source="conn.log")
+    return list(source.read(begun, source="conn.log", on_event=lambda event: None))
+
+
+@pytest.mark.parametrize("name", ["nsl_kdd_live", "nsl_kdd", "bot_iot"])
+def test_a_log_of_zeek_is_read_with_the_bytes_that_it_leaves_out(name):
+    lone = zeek_log("S0", "S")
+    rows = [contract(name).start().add(frame) for frame in lone if frame.height]
+    assert [len(part) for part in rows] == [1]
+    found = rows[0].row(0, named=True)
+    assert found.get("src_bytes", 0) == found.get("dur", 0) == 0
+
+
+@pytest.mark.parametrize("name", ["flow", "netflow_v2"])
+def test_a_log_of_zeek_has_no_sizes_of_packets_and_is_refused(name):
+    started = contract(name).start(source="conn.log")
+    [frame] = (frame for frame in zeek_log("S0", "S") if frame.height)
+    with pytest.raises(DataError, match=r"^conn.log: column \w+ is unknown in 1 of 1"):
+        started.add(frame)
+
+
+def test_bot_iot_s_columns_are_those_of_the_data_set():
+    schema = registry.load("datasets", "bot_iot").schema
+    assert {*BOT_IOT.columns, *BOT_IOT.absent} >= set(schema.names)
+    rows = BOT_IOT.start().add(made(500, 1))
+    _, bad = conform_rows(schema.keeping(BOT_IOT.columns), rows)
+    assert not bad
+    assert set(rows["state"].unique()) <= set(schema.column("state").choices)
+
+
+def test_bot_iot_s_rates_are_argus_s_and_connections_are_counted_over_the_last_100():
+    hosts = ["192.0.2.1"] * 150 + ["192.0.2.2"] * 30
+    frame = pl.concat([made(1, 0)] * 180).with_columns(
+        pl.Series("id.orig_h", hosts), pl.lit("192.0.2.9").alias("id.resp_h"),
+        pl.Series("uid", [f"C{i}" for i in range(180)]), proto=pl.lit("tcp"),
+        ts=0, last_packet=2 * SECOND, orig_pkts=5, resp_pkts=0, is_over=True,
+    )  # fmt: skip
+    rows = BOT_IOT.start().add(frame)
+    assert rows.select("pkts", "dur", "rate", "srate", "drate").row(0) == (
+        5,
+        2,
+        2,
+        2,
+        0,
+    )
+    assert rows["N_IN_Conn_P_DstIP"].to_list() == [*range(1, 100), *[100] * 81]
+    assert rows["N_IN_Conn_P_SrcIP"][149] == 100
+    assert rows["N_IN_Conn_P_SrcIP"].to_list()[150:] == list(range(1, 31))
+
+
+@pytest.mark.parametrize(
+    ("proto", "state", "expected"),
+    [("tcp", "S0", "REQ"), ("tcp", "REJ", "RST"), ("tcp", "SF", "FIN"),
+     ("tcp", "S1", "CON"), ("udp", "SF", "CON"), ("udp", "S0", "INT")],
+)  # fmt: skip
+def test_bot_iot_s_state_is_argus_s(proto, state, expected):
+    frame = made(1, 0).with_columns(proto=pl.lit(proto), conn_state=pl.lit(state))
+    assert BOT_IOT.start().add(frame)["state"].item() == expected
+
+
+@pytest.mark.data
+def test_bot_iot_s_published_windows_are_blocks_of_100_rows(data_folders):
+    """What a row counts depends on rows that come later, so it cannot be had live."""
+    parts = [
+        evenflow.load_dataset("bot_iot_10best_sample", split, folders=data_folders)
+        for split in ("train", "test")
+    ]
+    rows = pl.concat(
+        [part.extra.select("pkSeqID", "saddr", "daddr").hstack(
+            part.frame.select("N_IN_Conn_P_SrcIP", "N_IN_Conn_P_DstIP"))
+         for part in parts]
+    )  # fmt: skip
+    block = (pl.col("pkSeqID").cast(pl.Int64) + 99) // 100
+    n = 0
+    for address, column in (("saddr", "Src"), ("daddr", "Dst")):
+        groups = rows.group_by(block, address).agg(
+            pl.len(), pl.col(f"N_IN_Conn_P_{column}IP").n_unique().alias("values")
+        )
+        some = groups.filter(pl.col("len") > 1)
+        assert some["values"].to_list() == [1] * len(some)
+        n += len(some)
+    assert n == 3475
 
 
 CAPTURE = Path(__file__).with_name("captures") / "us_le.pcap"

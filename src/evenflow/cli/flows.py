@@ -32,7 +32,7 @@ from evenflow.cli.streams import STDIN, STDOUT
 @click.option(
     "--contract", metavar="NAME",
     help="Write the columns that models are trained on instead: flow, nsl_kdd_live, "
-    "nsl_kdd or netflow_v2  [format by default: csv]",
+    "nsl_kdd, netflow_v2 or bot_iot  [format by default: csv]",
 )  # fmt: skip
 @click.option(
     "-C", "--ignore-checksums", is_flag=True,

@@ -23,6 +23,7 @@ from evenflow.errors import DataError
 
 Ints = NDArray[np.int64]
 SHIFT = np.int64(32)
+N_BUCKETS = 2**20
 
 
 class Past:
@@ -44,12 +45,7 @@ class Past:
     def __len__(self) -> int:
         return len(self.number)
 
-    def add(
-        self,
-        rows: Mapping[str, Ints],
-        is_entry: NDArray[np.bool_],
-        wanted: NDArray[np.bool_] | None = None,
-    ) -> View:
+    def add(self, rows: Mapping[str, Ints], is_entry: NDArray[np.bool_]) -> View:
         """Add the entries among some rows; return what these rows may look at.
 
         Parameters
@@ -57,29 +53,21 @@ class Past:
         rows : mapping of str to ndarray of shape (n_rows,)
             The columns of the entries.
         is_entry : ndarray of shape (n_rows,), bool
-        wanted : ndarray of shape (len(self),), bool
-            The old entries that a window of these rows may hold; all without.
         """
-        old, number = self.entries, self.number
-        if wanted is not None:
-            old = {name: values[wanted] for name, values in old.items()}
-            number = number[wanted]
-        new = {name: rows[name][is_entry] for name in old}
+        n_old, n_new = len(self), np.cumsum(is_entry)
         numbers = self.n + np.arange(int(is_entry.sum()))
+        self.entries = {
+            name: np.concatenate([values, rows[name][is_entry]])
+            for name, values in self.entries.items()
+        }
+        self.number = np.concatenate([self.number, numbers])
         view = View(
-            entries={name: np.concatenate([old[name], new[name]]) for name in old},
-            number=np.concatenate([number, numbers]),
+            entries=self.entries,
+            number=self.number,
             rows=rows,
-            upto=len(number) + np.cumsum(is_entry),
-            n_before=self.n + np.cumsum(is_entry),
+            upto=n_old + n_new,
+            n_before=self.n + n_new,
         )
-        if wanted is None:
-            self.entries, self.number = dict(view.entries), view.number
-        else:
-            self.entries = {
-                name: np.concatenate([self.entries[name], new[name]]) for name in new
-            }
-            self.number = np.concatenate([self.number, numbers])
         self.n += len(numbers)
         return view
 
@@ -130,17 +118,41 @@ class View:
         """Return for each row the first of the last ``most`` entries of all keys."""
         return np.searchsorted(self.number, self.n_before - most)
 
-    def by(self, *names: str) -> Keyed:
-        """Return the entries by what they have in these columns."""
-        key, row_key = self.entries[names[0]], self.rows[names[0]]
+    def by(self, *names: str, alive: NDArray[np.bool_] | None = None) -> Keyed:
+        """Return the entries by what they have in these columns.
+
+        Parameters
+        ----------
+        *names : str
+        alive : ndarray of shape (n_entries,), bool, optional
+            The entries that a window of their key may hold; all without.
+        """
+        columns = [self.entries[name] for name in names]
+        rows = [self.rows[name] for name in names]
+        index = np.arange(len(self.number))
+        if alive is not None:
+            # those of a key that a row has, and few others
+            is_here = np.zeros(N_BUCKETS, bool)
+            is_here[_bucket(rows)] = True
+            index = np.flatnonzero(alive & is_here[_bucket(columns)])
+            columns = [column[index] for column in columns]
+        key, row_key = columns[0], rows[0]
         if len(names) > 1:
-            both = np.concatenate
-            columns = [both([self.entries[name], self.rows[name]]) for name in names]
-            order, again = in_order(*columns)
+            order, again = in_order(
+                *map(np.concatenate, zip(columns, rows, strict=True))
+            )
             code = np.empty(len(order), np.int64)
             code[order] = np.cumsum(~again)
-            key, row_key = code[: len(key)], code[len(key) :]
-        return Keyed(view=self, key=key, row_key=row_key)
+            key, row_key = code[: len(index)], code[len(index) :]
+        return Keyed(view=self, index=index, key=key, row_key=row_key)
+
+
+def _bucket(columns: Sequence[Ints]) -> Ints:
+    """Return a number below ``N_BUCKETS`` for the values of each row."""
+    found = columns[0]
+    for column in columns[1:]:
+        found = found * 0x9E3779B1 + column
+    return found & (N_BUCKETS - 1)
 
 
 def in_order(*columns: Ints) -> tuple[Ints, NDArray[np.bool_]]:
@@ -186,14 +198,24 @@ class Keyed:
     """
 
     view: View
+    index: Ints
+    """Numbers of these entries among those of the view, ascending."""
     key: Ints
-    """Of each entry, from 0, below 2^31."""
+    """Of each of them, from 0, below 2^31."""
     row_key: Ints
 
     @cached_property
     def order(self) -> Ints:
-        """The entries sorted by key, the oldest of a key first."""
+        """These entries sorted by key, the oldest of a key first."""
         return in_order(self.key)[0]
+
+    @cached_property
+    def _numbers(self) -> Ints:
+        return self.index[self.order]
+
+    def values(self, name: str) -> Ints:
+        """Return a column of the entries in this order."""
+        return self.view.entries[name][self._numbers]
 
     @cached_property
     def row_order(self) -> Ints:
@@ -202,7 +224,7 @@ class Keyed:
 
     @cached_property
     def _places(self) -> Ints:
-        return self.key[self.order] << SHIFT | self.order
+        return self.key[self.order] << SHIFT | self._numbers
 
     @cached_property
     def _low(self) -> Ints:
@@ -219,9 +241,7 @@ class Keyed:
     def repeated(self, name: str) -> tuple[Ints, Ints]:
         """Return places of entries, and of the last one of that key and value."""
         if name not in self._repeated:
-            by, again = in_order(
-                self.key[self.order], self.view.entries[name][self.order]
-            )
+            by, again = in_order(self.key[self.order], self.values(name))
             places = np.flatnonzero(again)
             self._repeated[name] = by[places], by[places - 1]
         return self._repeated[name]
@@ -263,13 +283,12 @@ class Window:
 
     def total(self, name: str) -> Ints:
         """Return the total of a column over each row's window."""
-        values = self.keyed.view.entries[name][self.keyed.order]
-        sums = np.concatenate([[0], np.cumsum(values)])
+        sums = np.concatenate([[0], np.cumsum(self.keyed.values(name))])
         return self.rows(sums[self.stop] - sums[self.first])
 
     def oldest(self, name: str, default: Ints) -> Ints:
         """Return a column of the oldest entry; the default where there is no entry."""
-        values = self.keyed.view.entries[name][self.keyed.order]
+        values = self.keyed.values(name)
         found = np.append(values, 0)[np.minimum(self.first, len(values))]
         return np.where(self.count > 0, self.rows(found), default)
 

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from evenflow.errors import DataError
 from evenflow.traffic.contracts._contract import Contract as Contract
 from evenflow.traffic.contracts._contract import Started as Started
+from evenflow.traffic.contracts.bot_iot import BOT_IOT
 from evenflow.traffic.contracts.flow import FLOW
 from evenflow.traffic.contracts.netflow_v2 import NETFLOW_V2
 from evenflow.traffic.contracts.nsl_kdd import NSL_KDD, NSL_KDD_LIVE
 
-CONTRACTS = {c.name: c for c in (FLOW, NSL_KDD_LIVE, NETFLOW_V2, NSL_KDD)}
+CONTRACTS = {c.name: c for c in (FLOW, NSL_KDD_LIVE, NETFLOW_V2, BOT_IOT, NSL_KDD)}
 
 
 def contract(name: str) -> Contract:

@@ -151,6 +151,8 @@ def _payload(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _can_be_known(name: str) -> pl.Expr:
     """Return in which connections a column has a value at all."""
+    if name == "history":
+        return pl.col("proto") == "tcp"
     side = name.partition("_")[0]
     for part, least in (("_size_", 1), ("_gap_", 2)):
         if part in name:

@@ -46,7 +46,8 @@ BY_SERVICE = {
     "http": "http", "ssl": "http_443", "tls": "http_443", "ssh": "ssh", "smtp": "smtp",
     "ftp": "ftp", "ftp-data": "ftp_data", "dns": "domain", "pop3": "pop_3",
     "imap": "imap4", "irc": "IRC", "telnet": "telnet", "ldap": "ldap",
-    "finger": "finger",
+    "ldap_tcp": "ldap", "finger": "finger", "x11": "X11", "bgp": "bgp", "nntp": "nntp",
+    "portmapper": "sunrpc",
 }  # fmt: skip
 """Service found in a TCP connection -> its name, where the port has none."""
 ICMP = {0: "ecr_i", 5: "red_i", 8: "eco_i", 11: "tim_i"}

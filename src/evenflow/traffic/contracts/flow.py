@@ -1,11 +1,11 @@
 """Our own columns, for live use: a connection, and what else its two hosts did.
 
-No column holds an address, a port or a time of day, so a model cannot learn who was
-attacked when. Windows are those of the source host, of the destination host, of both
-together, and of a port of each: scans have many hosts or ports, floods many connections
-in two seconds, guessing many failures or alike sizes between two hosts. They hold the
-last 100 connections of the last hour (or 512 of the last two seconds), so that a quiet
-host is not forgotten because another is loud.
+No column holds an address, the number of a port or a time of day, so a model cannot
+learn who was attacked when. Windows are those of the source host, of the destination
+host, of both together, and of a port of each: scans have many hosts or ports, floods
+many connections in two seconds, guessing many failures or alike sizes between two
+hosts. They hold the last 100 connections of the last hour (or 512 of the last two
+seconds), so that a quiet host is not forgotten because another is loud.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from evenflow.schema import Column
+from evenflow.traffic._ports import BOTH, BY_TRANSPORT
 from evenflow.traffic.contracts._contract import Contract, ratio
 from evenflow.traffic.memory import HOUR_NS, Memory, State
+from evenflow.traffic.services import NAMES
 from evenflow.traffic.windows import Ints, Window, newest_first
 
 TWO_SECONDS = 2 * 10**9
@@ -32,6 +34,8 @@ STATES = (
     "SF", "S0", "S1", "S2", "S3", "REJ", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR",
     "OTH",
 )  # fmt: skip
+PORTS = {protocol: BOTH | BY_TRANSPORT[protocol] for protocol in (6, 17)}
+PORT_SERVICES = (*sorted({*PORTS[6].values(), *PORTS[17].values()}), "none")
 KEYS = {
     "src": ("source host", ("src",)),
     "dst": ("destination host", ("dst",)),
@@ -39,6 +43,8 @@ KEYS = {
     "src_port": ("source host to this port", ("src", "port")),
     "dst_port": ("destination host's port", ("dst", "port")),
 }
+BIT = {key: 1 << i for i, key in enumerate(KEYS)}
+ALL_KEYS = sum(BIT.values())
 
 
 def _n(name: str, text: str, unit: str = "", high: float | None = None) -> Column:
@@ -85,12 +91,8 @@ def _about(key: str, names: str) -> tuple[Column, ...]:
 
 COLUMNS = (
     _category("protocol", ("tcp", "udp", "icmp", "other"), "transport protocol"),
-    _category(
-        "service",
-        ("http", "ssl", "ssh", "dns", "ftp", "ftp-data", "smtp", "imap", "pop3", "mqtt",
-         "quic", "ntp", "dhcp", "snmp", "telnet", "smb", "unknown"),
-        "service found in the payload or by the port",
-    ),
+    _category("service", (*NAMES[1:], "unknown"), "service that the payload shows"),
+    _category("port_service", PORT_SERVICES, "service registered at the port"),
     _category(
         "port_class", ("well_known", "registered", "dynamic", "none"),
         "destination port: below 1024, below 49152, above, or a protocol without ports",
@@ -146,6 +148,12 @@ def _basic() -> list[pl.Expr]:
         .str.split(",")
         .list.last()
         .fill_null("unknown"),
+        pl.when(proto == "tcp")
+        .then(_at_port(6))
+        .when(proto == "udp")
+        .then(_at_port(17))
+        .fill_null("none")
+        .alias("port_service"),
         pl.when(~has_ports)
         .then(pl.lit("none"))
         .when(port < 1024)
@@ -181,6 +189,12 @@ def _basic() -> list[pl.Expr]:
     return found
 
 
+def _at_port(protocol: int) -> pl.Expr:
+    return pl.col("id.resp_p").replace_strict(
+        PORTS[protocol], default=None, return_dtype=pl.String
+    )
+
+
 def _ms(ns: pl.Expr) -> pl.Expr:
     # the division of Polars may be off by the last digit
     return (ns / 1e6).round(6)
@@ -201,7 +215,8 @@ class FlowRows:
 
     def __init__(self) -> None:
         self.memory = Memory(
-            ("src", "dst"), ("port", "size", "failed", "open", "fwd_bytes", "bwd_bytes")
+            ("src", "dst"),
+            ("port", "size", "failed", "open", "fwd_bytes", "bwd_bytes", "keys"),
         )
         self.n_forgotten = 0
         self._room = LEAST_ROOM
@@ -234,6 +249,7 @@ class FlowRows:
             "src": source,
             "dst": destination,
             "port": _port(connections),
+            "keys": np.full(len(source), ALL_KEYS, np.int64),
             "size": np.clip(connections["orig_bytes"].to_numpy(), 0, MOST_SIZE),
             "failed": failed.to_series().to_numpy().astype(np.int64),
             "open": (~connections["is_over"].fill_null(value=True))
@@ -245,18 +261,15 @@ class FlowRows:
             },
         }
         is_entry = memory.going_on.first(connections["uid"], connections["is_over"])
-        is_here = np.zeros((2, len(memory.hosts.of)), bool)
-        is_here[0, source] = is_here[1, destination] = True
-        old = past.entries
-        wanted = is_here[0, old["src"]] | is_here[1, old["dst"]]
-        view = past.add(rows, is_entry, wanted)
+        view = past.add(rows, is_entry)
         since = {
             length: np.maximum(view.younger(ns), view.last(MOST_ENTRIES))
             for length, ns in (("2s", TWO_SECONDS), ("100", HOUR_NS))
         }
         found: dict[str, NDArray[np.generic]] = {}
         for key, (_, names) in KEYS.items():
-            keyed = view.by(*names)
+            alive = view.entries["keys"] & BIT[key] > 0
+            keyed = view.by(*names, alive=alive)
             other = "dst" if key.startswith("src") else "src"
             windows = {
                 length: keyed.window(since[length], most)
@@ -271,19 +284,25 @@ class FlowRows:
         return found
 
     def _tidy(self) -> None:
-        """Forget the connections that no window will hold again."""
+        """Forget the connections that no window will hold again.
+
+        ``keys`` are those by which one may still do: an entry that has left the windows
+        of a key does not come back.
+        """
         past = self.memory.past
         entries, now = past.entries, self.memory.clock.latest
         age = now - entries["time"]
-        kept = np.zeros(len(past), bool)
-        for _, names in KEYS.values():
+        keys = np.zeros(len(past), np.int64)
+        for key, (_, names) in KEYS.items():
             later = newest_first(*(entries[name] for name in names))
-            kept |= later < np.where(age <= TWO_SECONDS, MOST_2S, MOST)
-        kept &= age <= HOUR_NS
+            may = later < np.where(age <= TWO_SECONDS, MOST_2S, MOST)
+            keys |= np.where(may & (age <= HOUR_NS), BIT[key], 0)
+        entries["keys"] = keys & entries["keys"]
+        kept = entries["keys"] > 0
         is_near = past.number >= past.n - MOST_ENTRIES
         self.n_forgotten += int((kept & ~is_near).sum())
         self.memory.tidy(kept & is_near)
-        self._room = 2 * len(past) + LEAST_ROOM
+        self._room = len(past) + max(len(past) // 4, LEAST_ROOM)
 
 
 def _value(window: Window, what: str, other: str, time: Ints) -> NDArray[np.generic]:

@@ -1,4 +1,9 @@
-"""The NetFlow columns of NF-BoT-IoT-v2 that connections give."""
+"""The NetFlow columns of NF-BoT-IoT-v2 that connections give.
+
+What is an artefact of the data set is not imitated: a duration that is an overflow,
+rates that do not follow from bytes and duration, an ICMP type in rows of TCP. TCP flags
+are those that the history shows, without URG, ECE and CWR.
+"""
 
 from __future__ import annotations
 

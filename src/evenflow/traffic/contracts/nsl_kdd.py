@@ -24,6 +24,8 @@ made is not shown by anything. Differences that are known:
   not say where it draws the line.
 * Zeek's RSTRH, which KDD lacks, is RSTR, and SHR is SH.
 * ``wrong_fragment`` and ``urgent`` are null where the source has no packets, as a log.
+* The windows of the first 255 connections are not full yet, and hardly a row of the
+  data set looks like that: start a sensor's windows from those it saved.
 * A connection that goes on is in the windows as it was when it was first seen.
 """
 
