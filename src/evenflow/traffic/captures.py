@@ -307,7 +307,7 @@ def _frames(data: bytes, rows: list[Row]) -> Frames:
 
 @dataclass
 class _Section:
-    """What the blocks so far say of the packets to come."""
+    """Byte order, interfaces and time, as the blocks so far say."""
 
     order: str = ""
     interfaces: list[_Interface] = field(default_factory=list)

@@ -65,7 +65,7 @@ class Follower:
         return self.connections.add(packets)
 
     def report(self, source: str, on_event: OnEvent) -> None:
-        """Tell what a reader of the connections should know."""
+        """Send a note for each thing that a reader of the connections should know."""
         if n := self.connections.n_evicted:
             text = f"connections of {source} split because too many were open: {n:,}"
             on_event(Note(text=text, is_warning=True))
