@@ -12,7 +12,7 @@ from evenflow.traffic import _endpoints, _follow, _tcp
 
 
 class Kernel(NamedTuple):
-    """The functions that follow packets, in Python or compiled: results are the same."""
+    """The functions that follow packets, in Python or compiled: to the same results."""
 
     follow: Callable[..., tuple[int, int]]
     settle: Callable[..., tuple[int, int]]
