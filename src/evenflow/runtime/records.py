@@ -2,7 +2,8 @@
 
 Understood, and recognised by content rather than by name: CSV with a header
 (comma, semicolon, tab or bar), a published file without one, JSON lines, each of
-those as gzip, and Parquet.
+those as gzip, and Parquet. For a model whose columns connections give also captures and
+logs of sensors, a record for each connection.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from numpy.typing import NDArray
 
 from evenflow.conform import BadRow, check, with_text
 from evenflow.errors import DataError
-from evenflow.runtime import _json_lines, _parquet
+from evenflow.runtime import _connections, _json_lines, _parquet
+from evenflow.runtime._connections import is_capture as is_capture
+from evenflow.runtime._connections import reads_connections as reads_connections
 from evenflow.runtime.limits import Limits, bounded, counted
 from evenflow.schema import Schema, Table
 from evenflow.text import delimited
@@ -46,7 +49,8 @@ class Batch:
     bad: tuple[BadRow, ...]
     """The other rows, in order, each with its text."""
     unit: str
-    """What ``lines`` counts: ``line`` of a text, ``row`` of a Parquet file."""
+    """What ``lines`` counts: ``line`` of a text, ``row`` of a Parquet file,
+    ``connection`` of a capture or a log."""
     text: Callable[[int], str]
     """The source text of a good row, by its number in ``table``."""
     share: float | None
@@ -156,6 +160,11 @@ def _read(
             )
         yield from _parquet.read(source, schema, name=name, limits=limits)
         return
+    if is_capture(head) and wanted is None:
+        yield from _connections.read(
+            chain([head], parts), schema, name=name, findings=findings, limits=limits
+        )
+        return
     text = plain(
         chain([head], parts),
         name=name,
@@ -164,6 +173,14 @@ def _read(
     )
     if limits:
         text = bounded(text, limits, name=name)
+    begin = next(text, b"")
+    text = chain([begin], text)
+    log = None if wanted else _connections.log_kind(begin, schema)
+    if log:
+        yield from _connections.read(
+            text, schema, log=log, name=name, findings=findings, limits=limits
+        )
+        return
     blocks = lines(text, name=name, findings=findings)
     if limits:
         blocks = counted(blocks, limits, name=name)

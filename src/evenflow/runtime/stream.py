@@ -59,6 +59,8 @@ class Summary:
     notes: tuple[str, ...]
     """What was skipped in the source, or read otherwise than it is written."""
     seconds: float
+    unit: str = "line"
+    """What a row of the source is: ``line``, ``row`` or ``connection``."""
 
     @property
     def attacks(self) -> int:
@@ -144,6 +146,7 @@ def score_file(
     counts = np.zeros(len(bundle.schema.classes), dtype=np.int64)
     rejected, is_empty = 0, True
     extra: tuple[str, ...] = ()
+    unit = "line"
     kept: tuple[str, ...] = ()
     first_bad: list[BadRow] = []
     findings = Findings()
@@ -176,7 +179,9 @@ def score_file(
                 write(pl.DataFrame(out))
                 is_empty = False
                 counts += np.bincount(scores.code, minlength=len(counts))
-            extra = extra or batch.unused
+            unit = batch.unit
+            if unit != "connection":  # whose addresses no model is to read
+                extra = extra or batch.unused
             for bad in batch.bad:
                 if reject:
                     reject.write(_reject_line(bad))
@@ -188,8 +193,8 @@ def score_file(
         if is_empty:
             write(no_verdicts(bundle))
     scored, notes = int(counts.sum()), findings.notes()
-    for note in notes:
-        on_event(Note(text=f"{name}: {note}"))
+    for text in (*(f"{name}: {note}" for note in notes), *findings.remarks):
+        on_event(Note(text=text))
     return Summary(
         source=name,
         read=scored + rejected,
@@ -198,8 +203,9 @@ def score_file(
         counts=dict(zip(bundle.schema.classes, counts.tolist(), strict=True)),
         extra=extra,
         first_bad=tuple(first_bad),
-        notes=tuple(notes),
+        notes=(*notes, *findings.remarks),
         seconds=time.perf_counter() - started,
+        unit=unit,
     )
 
 

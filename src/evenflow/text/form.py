@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from evenflow.errors import DataError
 
 _UNPACK = "Unpack it first"
-_CAPTURE = "Turn its packets into flows first, with Argus, Zeek or CICFlowMeter"
+_CAPTURE = "Turn its packets into flows first: evenflow flows"
 MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"PK\x03\x04", "a zip archive (or a spreadsheet, .xlsx)",
      "Unpack it with unzip; export a spreadsheet as CSV"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -45,6 +45,9 @@ class Findings:
     """Lines that repeat the header, as joined files have them, which were skipped."""
     repeated: tuple[str, ...] = ()
     """Names of columns that stand in the header again, as they were numbered."""
+
+    remarks: list[str] = field(default_factory=list)
+    """Sentences of a reader of connections."""
 
     def notes(self) -> list[str]:
         """Return the findings as sentences."""

@@ -16,7 +16,7 @@ from evenflow.traffic.sources._findings import shown
 from evenflow.traffic.sources._source import Source
 from evenflow.traffic.sources._tail import Position, follow
 
-__all__ = ["SOURCES", "Position", "Source", "follow", "recognised"]
+__all__ = ["SOURCES", "Position", "Source", "follow", "kind_of", "recognised"]
 
 HEAD = 2**16
 """Bytes of a file by which its kind is recognised."""
@@ -89,15 +89,20 @@ def recognised(stream: BinaryIO, *, source: str) -> tuple[Source | None, BinaryI
         except zlib.error:
             text = b""
     lines = _lines(text)
-    if not lines or lines[0].startswith("<"):
-        return None, begun
-    for kind in SOURCES.values():
-        if kind.is_it(lines):
-            return kind, begun
+    kind = kind_of(text)
+    if kind or not lines or lines[0].startswith("<"):
+        return kind, begun
     raise DataError(
         f"{source} begins with {shown(lines[0])!r}; expected a capture (pcap, pcapng) "
         "or a log: Zeek's conn.log, Suricata's EVE, ra -c , -n -u or nfdump -o csv"
     )
+
+
+def kind_of(head: bytes) -> Source | None:
+    """Return the kind of log that begins so; None where it is not one that is known."""
+    lines = _lines(head[:HEAD])
+    found = (kind for kind in SOURCES.values() if lines and kind.is_it(lines))
+    return next(found, None)
 
 
 def _is_short(head: bytes) -> bool:

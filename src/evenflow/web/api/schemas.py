@@ -236,7 +236,9 @@ class UploadResult(Answer):
     attacks: int
     counts: dict[str, int] = Field(description="Records decided for each class.")
     alerts_opened: int = Field(validation_alias=AliasPath("alerts", "opened"))
-    unit: Literal["line", "row"] = Field(description="What `line` counts in results.")
+    unit: Literal["line", "row", "connection"] = Field(
+        description="What `line` counts in results."
+    )
     seconds: float
 
 

@@ -1,44 +1,24 @@
-"""The kinds of file that are accepted.
-
-Flow logs and captures become another entry of :data:`KINDS` and another kind of job.
-"""
+"""The files that are accepted, by their first bytes."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from evenflow.errors import DataError
+from evenflow.runtime.records import is_capture
 from evenflow.text import form
-from evenflow.web.jobs.kinds import SCORE, JobKind
 
 MAX_NAME = 120
+SUFFIXES = (
+    ".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet", ".gz", ".pcap",
+    ".pcapng", ".cap", ".log",
+)  # fmt: skip
+"""What a browser offers; files are recognised by their content."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SourceKind:
-    """An accepted kind of file: another kind of traffic is another entry."""
-
-    name: str
-    title: str
-    suffixes: tuple[str, ...]
-    job: JobKind
-    """The job that scores it."""
-
-
-KINDS = (
-    SourceKind(
-        name="records",
-        title="Records in the columns of the model: CSV, JSON lines or Parquet",
-        suffixes=(".csv", ".csv.gz", ".tsv", ".jsonl", ".jsonl.gz", ".parquet"),
-        job=SCORE,
-    ),
-)
-
-
-def kind_of(path: Path, name: str) -> SourceKind:
-    """Return what kind of source a file is.
+def check(path: Path, name: str) -> None:
+    """Refuse a file that plainly holds neither records nor connections.
 
     Raises
     ------
@@ -49,10 +29,11 @@ def kind_of(path: Path, name: str) -> SourceKind:
         head = stream.read(512)
     if not head:
         raise DataError(
-            f"{name} is empty; expected records as text (plain or gzip) or Parquet"
+            f"{name} is empty; expected records as text (plain or gzip) or Parquet, a "
+            "capture or a log of connections"
         )
-    form.refuse(head, name=name)
-    return KINDS[0]
+    if not is_capture(head):
+        form.refuse(head, name=name)
 
 
 def shown_name(name: str) -> str:

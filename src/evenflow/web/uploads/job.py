@@ -116,7 +116,7 @@ def run(task: Task) -> Outcome:
     result |= {
         "bundle": bundle_name,
         "bytes": source.stat().st_size,
-        "unit": "row" if _is_parquet(source) else "line",
+        "unit": summary.unit,
         "columns": list(results.given)[:1000],
         "alerts": {"opened": len(rows), "of": summary.attacks},
         "seconds": seconds,
@@ -159,8 +159,3 @@ def _emptied(folder: Path) -> None:
         if isinstance(error, StorageError):
             raise
         raise storage_error(folder, error) from error
-
-
-def _is_parquet(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return stream.read(4) == b"PAR1"

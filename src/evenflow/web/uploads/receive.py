@@ -27,10 +27,12 @@ from evenflow.web.frame.context import web
 from evenflow.web.frame.large_bodies import Readable, copy, lock, spool
 from evenflow.web.frame.permissions import audit
 from evenflow.web.jobs import queue
+from evenflow.web.jobs.kinds import SCORE
 from evenflow.web.store.data_folder import remove
 from evenflow.web.store.database import serialize
 from evenflow.web.store.tables import Job
-from evenflow.web.uploads.file_kinds import kind_of, shown_name
+from evenflow.web.uploads import file_kinds
+from evenflow.web.uploads.file_kinds import shown_name
 from evenflow.web.uploads.job import SENT
 
 PART_BYTES = 4 * 2**20
@@ -198,7 +200,7 @@ def append(user: Any, upload_id: str, at: int, stream: Readable) -> int:
         raise
     if here == 0 and now_here:  # what is plainly something else is not sent whole
         with _all_or_nothing(part):
-            kind_of(path, about["name"])
+            file_kinds.check(path, about["name"])
     return now_here
 
 
@@ -247,12 +249,12 @@ def accept(
         The file does not hold records, or too many jobs of this person are queued.
     """
     path, name = part / SENT, shown_name(name)
-    kind = kind_of(path, name)
+    file_kinds.check(path, name)
     folder = web.home.uploads / upload_id
     try:
         job = queue.put(
             web.db(),
-            kind.job,
+            SCORE,
             payload={"bundle": bundle, "name": name, "sha256": sha256},
             title=name,
             owner_id=user.id,

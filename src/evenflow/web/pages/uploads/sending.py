@@ -20,6 +20,7 @@ from sqlalchemy.orm import joinedload
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from evenflow.errors import DataError
+from evenflow.runtime.records import reads_connections
 from evenflow.runtime.writers import inert
 from evenflow.web.frame import lists, polling
 from evenflow.web.frame.after import see_other
@@ -65,7 +66,8 @@ def _index(error: str = "") -> str:
         **_found(),
         error=error,
         bundle=bundle,
-        kinds=file_kinds.KINDS,
+        suffixes=file_kinds.SUFFIXES,
+        is_for_connections=bundle is not None and reads_connections(bundle.schema),
         kept_days=retention.days(web.db(), web.settings),
         settings=web.settings,
         part_bytes=receive.PART_BYTES,
