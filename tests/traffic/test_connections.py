@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evenflow.traffic import _follow as f
 from evenflow.traffic._endpoints import LOOK_NS
 from evenflow.traffic.captures import read_frames
 from evenflow.traffic.connections import Connections
@@ -163,3 +164,24 @@ def test_sizes_and_times_between_packets_are_those_of_each_side():
     assert row["orig_gap_std"] == pytest.approx(np.std([0.1, 0.3]) * S)
     assert row["orig_data_pkts"] == 2
     assert row["resp_size_max"] == row["resp_gap_max"] == 0
+
+
+def test_a_clock_that_was_wrong_for_a_while_is_set_back():
+    ok = [(t / 10, packet(1, 2, 4000, 80, 17)) for t in range(20)]
+    odd = [(9000 + t, packet(3, 4, 4000, 80, 17)) for t in range(3)]
+    # each of another connection, which is over a minute later
+    later = [
+        (3 + t / 10, packet(5, 6, 20_000 + t, 80, 17)) for t in range(f.MAX_BEHIND + 1200)
+    ]
+    data = capture(ok + odd + later)
+    [frames] = read_frames(io.BytesIO(data), source="made")
+    rows = Connections()
+    found = rows.add(decode(frames, checksums=False))
+    assert rows.n_set_back == 1
+    # what was of the wrong time ended when it was known to be wrong
+    assert found.filter(pl.col("id.orig_h") == "0.0.0.3").height == 1
+    is_later = pl.col("id.orig_h") == "0.0.0.5"
+    assert found.filter(is_later).height > f.MAX_BEHIND
+    rest = rows.finish()
+    assert found.filter(is_later).height + rest.filter(is_later).height == len(later)
+    assert followed(data, [10, 22, 900, 1500]).equals(pl.concat([found, rest]))

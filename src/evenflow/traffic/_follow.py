@@ -4,6 +4,8 @@ Time is that of the packets. It is believed once two packets in a row have come 
 far: one packet with a wrong clock would otherwise end all that is open. Whenever it
 passes a quarter of a second, connections that are silent end and those that go on
 may have a row. So the rows and their order do not depend on how packets were batched.
+Where time was believed that was wrong, a thousand packets in a row that are a minute
+behind it and more set it back.
 """
 
 from __future__ import annotations
@@ -58,6 +60,7 @@ from evenflow.traffic._endpoints import (
     URG,
     URGENT,
     WRONG_FRAGMENTS,
+    S,
     measure,
     note_once,
     note_scaled,
@@ -66,9 +69,11 @@ from evenflow.traffic._endpoints import (
 from evenflow.traffic._tcp import tcp_packet
 
 TICK_NS = 250_000_000
+BACK_NS, MAX_BEHIND = 60 * S, 1000
+"""How far behind the clock how many packets in a row set it back."""
 # what is known of all connections, in G
 (CLOCK, LAST_TIME, TICKED, NEXT_DUE, N_OPEN, N_BEGAN, LOOKS, MAX_OPEN, IS_FULL,
- N_G) = range(10)  # fmt: skip
+ N_BEHIND, WENT_BACK, N_G) = range(12)  # fmt: skip
 
 
 def open_connection(
@@ -218,6 +223,12 @@ def follow(
     for i in range(start, len(row)):
         c, kind, now = row[i], protocol[i], time_ns[i]
         believed = min(G[LAST_TIME], now)
+        if G[N_BEHIND] >= MAX_BEHIND:
+            G[N_BEHIND] = 0
+            G[WENT_BACK] = 1
+            G[CLOCK] = believed
+            G[TICKED] = believed // TICK_NS * TICK_NS
+            return i, n
         if believed > G[CLOCK]:
             G[CLOCK] = believed
             tick = believed // TICK_NS * TICK_NS
@@ -249,6 +260,8 @@ def follow(
             C[c, LOOK] = now + LOOK_NS[0] if G[LOOKS] else NEVER
             G[N_BEGAN] += 1
             G[N_OPEN] += 1
+        is_behind = now < G[CLOCK] - BACK_NS
+        G[N_BEHIND] = G[N_BEHIND] + 1 if is_behind else 0
         G[LAST_TIME] = now
         e = 2 * c + (C[c, LOW_BEGAN] != is_low[i])
         if is_bad[i] or not is_whole[i]:

@@ -107,6 +107,8 @@ class Connections:
     ----------
     n_evicted : int
         Connections that ended because there was not enough room.
+    n_set_back : int
+        Times that the clock was set back, after it had followed wrong times.
     """
 
     server_ports: dict[int, tuple[int, ...]] = field(
@@ -116,6 +118,7 @@ class Connections:
     early: bool = False
     is_compiled: bool | None = None
     n_evicted: int = field(default=0, init=False)
+    n_set_back: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self._rows: dict[bytes, int] = {}
@@ -178,7 +181,10 @@ class Connections:
         while i < len(kept):
             i, n = self._kernel.follow(*self._state, i, *columns, *self._out[:4])
             self._keep(n)
-            if self._G[f.TICKED] > ticked:
+            if self._G[f.WENT_BACK]:
+                self._set_back(ticked)
+                ticked = int(self._G[f.TICKED])
+            elif self._G[f.TICKED] > ticked:
                 self._tick(ticked)
                 ticked = int(self._G[f.TICKED])
             elif self._G[f.IS_FULL]:
@@ -219,6 +225,15 @@ class Connections:
             if self._n:
                 self._G[f.NEXT_DUE] = self._D[: self._n].min()
         self._release(before, ticked)
+
+    def _set_back(self, ticked: int) -> None:
+        """End what is from a time that was wrong, and let all rows go."""
+        self._G[f.WENT_BACK] = 0
+        self.n_set_back += 1
+        is_wrong = self._C[: self._n, k.LAST] > self._G[f.CLOCK] + f.BACK_NS
+        is_wrong &= self._C[: self._n, k.IS_OPEN] == 1
+        self._end(np.flatnonzero(is_wrong))
+        self._release(ticked, ticked)
 
     def _make_room(self) -> None:
         """End the 32nd part of the connections, those that were silent longest."""

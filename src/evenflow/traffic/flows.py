@@ -69,6 +69,12 @@ class Follower:
         if n := self.connections.n_evicted:
             text = f"connections of {source} split because too many were open: {n:,}"
             on_event(Note(text=text, is_warning=True))
+        if n := self.connections.n_set_back:
+            text = (
+                f"times in {source} went back by more than a minute: {n:,}. Windows of "
+                "time around such places are not to be trusted"
+            )
+            on_event(Note(text=text, is_warning=True))
         _count_fragments(self.seen, self.fragments)
         for text, n in self.seen.items():
             on_event(Note(text=f"packets of {source} that {text}: {n:,}"))
