@@ -178,8 +178,6 @@ class Tail:
             )
             return
         self._cutter = Cutter(self.findings, line=position.line)
-        if self._file.path != self.path:
-            self._next.extend(self._after(self._file))
 
     def _opened(self, path: Path, offset: int = 0) -> _File | None:
         try:
@@ -238,7 +236,7 @@ class Tail:
         if not part and self._is_replaced(file):
             part = file.read()  # written before the writer opened the other one
             if not part:
-                self._turn(self._next.popleft() if self._next else self.path)
+                self._turn(file)
                 return self._cutter.add(b"")
         return self._cutter.add(part) if part else None
 
@@ -249,16 +247,23 @@ class Tail:
         try:
             found = self.path.stat()
         except OSError:
-            return False
-        # until the first line is in the new one, the writer may still use the old one
-        return (found.st_dev, found.st_ino) != file.identity and found.st_size > 0
+            is_begun = False
+        else:
+            if (found.st_dev, found.st_ino) == file.identity:
+                return False
+            # until a line is in the new one, the writer may still use the old one
+            is_begun = found.st_size > 0
+        return is_begun or bool(self._after(file))
 
-    def _turn(self, path: Path) -> None:
-        """Continue with the beginning of another file."""
+    def _turn(self, file: _File) -> None:
+        """Continue with the beginning of the next file."""
         self._end()
-        if self._file:
-            self._file.close()
-        self._file = self._opened(path)
+        if not self._next:
+            self._next.extend([*self._after(file), self.path])
+        file.close()
+        self._file = None
+        while self._next and self._file is None:
+            self._file = self._opened(self._next.popleft())
 
     def _end(self) -> None:
         """Count a last line that was never ended."""
