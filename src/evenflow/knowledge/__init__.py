@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass
 
 from evenflow.schema import BENIGN
-from evenflow.web.knowledge import tables
+from evenflow.knowledge import tables
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
