@@ -15,8 +15,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from evenflow.schema import BENIGN
 from evenflow.knowledge import tables
+from evenflow.schema import BENIGN
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

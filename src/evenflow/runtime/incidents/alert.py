@@ -43,6 +43,9 @@ class Alert:
     destination_bytes: int | None = None
     source_packets: int | None = None
     destination_packets: int | None = None
+    source_ip_bytes: int | None = None
+    """Bytes by the IP header."""
+    destination_ip_bytes: int | None = None
     is_over: bool = True
     label: str
     """Class decided."""

@@ -46,7 +46,7 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Grouped:
-    """What became of an alert."""
+    """Outcome of an alert."""
 
     incident: str | None
     """Name of its incident; None where it is suppressed."""
