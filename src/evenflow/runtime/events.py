@@ -105,6 +105,7 @@ def incident_event(report: Report, model: Model) -> Event:
             "ports": incident.n_ports,
             "port_ranges": port_ranges(incident.ports),
             "connections": incident.connections,
+            "classes": {k: n for k, n in incident.classes.items() if n},
             "packets": incident.packets,
             "bytes": incident.bytes,
             "start": timestamp(incident.first_ns),

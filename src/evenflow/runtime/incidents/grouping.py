@@ -1,7 +1,8 @@
 """Alerts to incidents, as they come.
 
-A scan is one incident of its attacker, a flood one of its victim; anything else is one
-of a pair of hosts, until a host has so many pairs that they are one sweep or one flood.
+A scan is one incident of its attacker, a flood one of its victim, with those of its
+connections that a model takes for the other. Anything else is one of two hosts and a
+class, until a host has so many that they are one sweep or one flood.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import hashlib
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from evenflow.errors import DataError
@@ -35,13 +35,15 @@ MOST_FOLLOWED = 65_536
 """Connections that go on, and whose later rows are not new alerts."""
 PAIRS = 5
 """Pairs of one host from which on they are one incident."""
-SINGLES = 30
-"""Incidents of one connection each, of one class, from which on they are one."""
+SINGLES = 12
+"""Incidents of one connection each, of a class, from which on they are one."""
+VOLUME = "*"
+"""Stands for the classes of scans and floods, which a model takes for each other."""
 RISKS = {1: 50.0, 2: 25.0, 3: 10.0}
 """Risk of an incident of that severity and a score of 1."""
 FORMAT = 1
 Key = tuple[str, str, str]
-"""Shape and class, with the hosts that all alerts of an incident share."""
+"""Shape and class of an incident, and the hosts that all its alerts share."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +53,7 @@ class Grouped:
     incident: str | None
     """Name of its incident; None where it is suppressed."""
     is_new: bool
-    """Whether it is the first alert of its connection and class."""
+    """Whether it is the first alert of its connection."""
     is_shown: bool
     """Whether it is among the first of its incident since the last report."""
     reports: tuple[Report, ...]
@@ -112,9 +114,7 @@ class Incidents:
         """Take an alert, in the order of ``known_ns``."""
         reports = self.advance(alert.known_ns)
         key, label, n_bytes, n_packets = self._followed.pop(alert.uid, (None, "", 0, 0))
-        is_new = label != alert.label
-        if is_new:
-            n_bytes = n_packets = 0
+        is_new = not label
         self.counts["alerts"] += is_new
         if (rule := self._rule(alert)) is not None:
             self.suppressed[rule.reason] += is_new
@@ -122,27 +122,27 @@ class Incidents:
             return Grouped(
                 incident=None, is_new=is_new, is_shown=False, reports=tuple(reports)
             )
-        incident = None if key is None or is_new else self._open.get(key)
+        incident = None if key is None else self._open.get(key)
         is_open = incident is not None
         if incident is None:
             key, incident, is_open = self._place(alert, reports)
         assert key is not None  # noqa: S101 (for the type checker)
         incident.count(
             alert,
-            is_new=is_new or not incident.connections,
+            before="" if is_new or not incident.connections else label,
             n_bytes=alert.n_bytes - n_bytes,
             n_packets=alert.n_packets - n_packets,
         )
         self._open.move_to_end(key)
         if incident.connections == 1:
-            self._singles[alert.label][key] = None
+            self._singles[key[1]][key] = None
         else:
-            self._singles[alert.label].pop(key, None)
+            self._singles[key[1]].pop(key, None)
         if not is_open:
             self.counts["opened"] += 1
             self._add_risk(incident, alert.known_ns)
             reports.append(self._report(incident, "opened", alert.known_ns))
-        is_shown = is_new and incident.n_shown < self.most_shown
+        is_shown = label != alert.label and incident.n_shown < self.most_shown
         incident.n_shown += is_shown
         self._follow(alert, key)
         return Grouped(
@@ -190,17 +190,12 @@ class Incidents:
 
     def _place(self, alert: Alert, reports: list[Report]) -> tuple[Key, Incident, bool]:
         """Return the incident that an alert belongs to, and whether it was open."""
-        keys = _keys(alert)
-        own = _shape(alert.label)
-        for shape in ("sweep", "flood", own):
-            if (incident := self._open.get(keys[shape])) is not None:
-                return keys[shape], incident, True
-        incident = self._open.get(keys["many"])
-        if incident is not None and not incident.has_host_of(alert):
-            return keys["many"], incident, True
+        keys, own = _keys(alert), shape_of(alert.label)
+        if (found := self._known(alert, keys, own)) is not None:
+            return *found, True
         for shape in ("sweep", "flood", "many"):
-            if (found := self._widen(alert, keys, shape, reports)) is not None:
-                return keys[shape], found, True
+            if (whole := self._widen(alert, keys, shape, own, reports)) is not None:
+                return keys[shape], whole, True
         if len(self._open) >= self.most_open:
             oldest = next(iter(self._open))
             self.counts["evicted"] += 1
@@ -220,10 +215,31 @@ class Incidents:
         self._enter(key, incident, keys)
         return key, incident, False
 
+    def _known(
+        self, alert: Alert, keys: Mapping[Shape, Key], own: Shape
+    ) -> tuple[Key, Incident] | None:
+        """Return the open incident that an alert belongs to, if there is one."""
+        sweep, flood = self._open.get(keys["sweep"]), self._open.get(keys["flood"])
+        if flood is not None and (
+            own == "pair"
+            or (own == "sweep" and flood.has_port_of(alert))
+            or (own == "flood" and alert.attacker in flood.attackers.names)
+        ):
+            return keys["flood"], flood
+        if sweep is not None:
+            return keys["sweep"], sweep
+        if own != "sweep" and (incident := self._open.get(keys[own])) is not None:
+            return keys[own], incident
+        many = self._open.get(keys["many"])
+        if many is not None and not many.has_host_of(alert):
+            return keys["many"], many
+        return None
+
     def _enter(self, key: Key, incident: Incident, keys: Mapping[Shape, Key]) -> None:
         self._open[key] = incident
-        if incident.shape == "pair":
+        if incident.shape in ("pair", "flood"):
             self._pairs[keys["sweep"]][key] = None
+        if incident.shape == "pair":
             self._pairs[keys["flood"]][key] = None
 
     def _widen(
@@ -231,16 +247,23 @@ class Incidents:
         alert: Alert,
         keys: Mapping[Shape, Key],
         shape: Shape,
+        own: Shape,
         reports: list[Report],
     ) -> Incident | None:
         """Merge the narrow incidents of a host, or of a class, where they are many."""
-        if shape == "many":
-            narrow, least = self._singles[alert.label], SINGLES
-        else:
-            narrow, least = self._pairs.get(keys[shape], {}), PAIRS
-        if len(narrow) < least - 1 or keys[shape] in self._open:
+        if keys[shape] in self._open:
             return None
+        if shape == "many":
+            narrow, least = self._singles[keys["many"][1]], SINGLES
+        else:
+            # of a scan, one connection that was taken for a flood is enough
+            narrow = self._pairs.get(keys[shape], {})
+            least = 2 if own == shape else PAIRS
         parts = [(key, self._open[key]) for key in narrow]
+        if shape == "sweep":
+            parts = [(key, one) for key, one in parts if len(one.attackers) == 1]
+        if len(parts) < least - 1:
+            return None
         (_, whole), *others = parts
         for key, _ in parts:
             self._leave(key)
@@ -258,13 +281,14 @@ class Incidents:
     def _leave(self, key: Key) -> Incident:
         """Take an incident out."""
         incident = self._open.pop(key)
-        self._singles[incident.label].pop(key, None)
-        if incident.shape == "pair":
-            for other in (
-                ("sweep", incident.label, incident.attacker),
-                ("flood", incident.label, incident.victim),
-            ):
-                self._pairs[other].pop(key, None)
+        _, group, _ = key
+        self._singles[group].pop(key, None)
+        for other in (
+            ("sweep", group, incident.attacker),
+            ("flood", group, incident.victim),
+        ):
+            if key in self._pairs.get(other, {}):
+                del self._pairs[other][key]
                 if not self._pairs[other]:
                     del self._pairs[other]
         return incident
@@ -331,15 +355,15 @@ class Incidents:
         try:
             self.__post_init__()
             for key, one in value["open"][: self.most_open]:
-                shape, label, host = key
+                shape, group, host = key
                 incident = Incident.from_dict(one)
                 pairs: dict[Shape, Key] = {
-                    "sweep": ("sweep", label, incident.attacker),
-                    "flood": ("flood", label, incident.victim),
+                    "sweep": ("sweep", group, incident.attacker),
+                    "flood": ("flood", group, incident.victim),
                 }
-                self._enter((shape, label, host), incident, pairs)
+                self._enter((shape, group, host), incident, pairs)
                 if incident.connections == 1:
-                    self._singles[label][shape, label, host] = None
+                    self._singles[group][shape, group, host] = None
             for uid, key, label, n_bytes, n_packets in value["followed"]:
                 where = None if key is None else tuple(key)
                 self._followed[uid] = (where, label, int(n_bytes), int(n_packets))
@@ -350,17 +374,13 @@ class Incidents:
             raise DataError(f"found damaged incidents: {error}") from error
 
 
-@cache
-def _shape(label: str) -> Shape:
-    return shape_of(label)
-
-
 def _keys(alert: Alert) -> dict[Shape, Key]:
     """Return the key of an alert's incident in each shape."""
-    label, attacker, victim = alert.label, alert.attacker, alert.victim
+    attacker, victim = alert.attacker, alert.victim
+    group = alert.label if shape_of(alert.label) == "pair" else VOLUME
     return {
-        "pair": ("pair", label, f"{attacker} {victim}"),
-        "sweep": ("sweep", label, attacker),
-        "flood": ("flood", label, victim),
-        "many": ("many", label, ""),
+        "pair": ("pair", group, f"{attacker} {victim}"),
+        "sweep": ("sweep", group, attacker),
+        "flood": ("flood", group, victim),
+        "many": ("many", group, ""),
     }

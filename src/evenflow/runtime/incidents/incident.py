@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, Literal, Self
 
 from evenflow.knowledge import about
@@ -19,10 +20,13 @@ MOST_NAMED = 10
 SWEEPS = frozenset({"T1018", "T1046", "T1595"})
 FLOODS = frozenset({"T1498", "T1499"})
 SLOW, FAST = frozenset({"Discovery", "Reconnaissance"}), frozenset({"Impact"})
+SPREAD = 15
+"""Ports or hosts from which on connections to each of them are a scan."""
 LATER_PORTS = 65536
 """Offset of the ports of protocols other than TCP."""
 
 
+@cache
 def shape_of(label: str) -> Shape:
     """Return how alerts of a class are grouped from the first one on."""
     found = {technique.id for technique in about(label).techniques}
@@ -46,6 +50,7 @@ class Incident:
     id: str
     shape: Shape
     label: str
+    """Class of most of its connections; of a scan, one of scans if any is."""
     first_ns: int
     """First packet of its connections."""
     last_ns: int
@@ -57,6 +62,8 @@ class Incident:
     ports: int = 0
     """A bit for each port of the victims, those of TCP first."""
     connections: int = 0
+    classes: dict[str, int] = field(default_factory=dict)
+    """Connections by class."""
     packets: int = 0
     bytes: int = 0
     max_score: float = 0.0
@@ -90,10 +97,20 @@ class Incident:
             alert.attacker in self.attackers.names or alert.victim in self.victims.names
         )
 
-    def count(
-        self, alert: Alert, *, is_new: bool, n_bytes: int, n_packets: int
-    ) -> None:
-        """Add an alert; a connection that is not new adds what it has moved since."""
+    def has_port_of(self, alert: Alert) -> bool:
+        """Return whether an alert is of a port that was attacked, or of none."""
+        return alert.port is None or bool(self.ports & _bit(alert))
+
+    def count(self, alert: Alert, *, before: str, n_bytes: int, n_packets: int) -> None:
+        """Add an alert.
+
+        Parameters
+        ----------
+        before : str
+            Class that its connection had until now; empty for a new one.
+        n_bytes, n_packets : int
+            What the connection has moved since then.
+        """
         self.first_ns = min(self.first_ns, alert.first_ns)
         self.last_ns = max(self.last_ns, alert.last_ns)
         self.seen_ns = alert.known_ns
@@ -102,17 +119,36 @@ class Incident:
         self.is_changed = True
         is_greatest = alert.probability > self.max_score
         self.max_score = max(self.max_score, alert.probability)
-        if not is_new:
-            return
+        if not before:
+            self._count_connection(alert, is_greatest=is_greatest)
+        if before != alert.label:
+            self._count_class(alert.label, before)
+
+    def _count_connection(self, alert: Alert, *, is_greatest: bool) -> None:
         self.attackers.add(alert.attacker)
         self.victims.add(alert.victim)
         self.connections += 1
-        if alert.port is not None:
-            self.ports |= 1 << (alert.port + LATER_PORTS * (alert.proto != "tcp"))
+        self.ports |= _bit(alert)
         if len(self.samples) < MOST_SAMPLES:
             self.samples.append(_sample(alert))
         elif is_greatest:
             self.samples[-1] = _sample(alert)
+
+    def _count_class(self, label: str, before: str) -> None:
+        if before in self.classes:
+            self.classes[before] -= 1
+        self.classes[label] = self.classes.get(label, 0) + 1
+        if self.classes[label] > self.classes.get(self.label, 0):
+            self.label = label
+        if shape_of(self.label) == "flood" and self._is_spread:
+            scans = [c for c, n in self.classes.items() if n and shape_of(c) == "sweep"]
+            self.label = max(scans, key=self.classes.__getitem__, default=self.label)
+
+    @property
+    def _is_spread(self) -> bool:
+        """Whether one host tried many ports or hosts, each about once."""
+        n = max(self.n_ports, len(self.victims))
+        return n >= SPREAD and self.connections <= 2 * n and len(self.attackers) == 1
 
     def merge(self, other: Incident) -> None:
         """Add all of another incident, which ends."""
@@ -123,6 +159,8 @@ class Incident:
         self.victims.merge(other.victims)
         self.ports |= other.ports
         self.connections += other.connections
+        for label, n in other.classes.items():
+            self.classes[label] = self.classes.get(label, 0) + n
         self.packets += other.packets
         self.bytes += other.bytes
         self.max_score = max(self.max_score, other.max_score)
@@ -137,6 +175,7 @@ class Incident:
             attackers=Distinct.from_dict(self.attackers.to_dict()),
             victims=Distinct.from_dict(self.victims.to_dict()),
             samples=list(self.samples),
+            classes=dict(self.classes),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -181,6 +220,13 @@ class Report:
     direction: str = ""
     risk: dict[str, float] = field(default_factory=dict)
     """Risk of the hosts that it names, as far as they have one."""
+
+
+def _bit(alert: Alert) -> int:
+    """Return the bit of an alert's port; 0 where it has none."""
+    if alert.port is None:
+        return 0
+    return 1 << (alert.port + LATER_PORTS * (alert.proto != "tcp"))
 
 
 def _sample(alert: Alert) -> dict[str, Any]:
