@@ -18,7 +18,7 @@ from typing import Self
 from evenflow.errors import DataError, StorageError
 from evenflow.progress import Note, OnEvent, ignore
 from evenflow.traffic._filter import INSTRUCTION_BYTES, compiled
-from evenflow.traffic._ring import RAW, SOL_PACKET, Ring, frames, together
+from evenflow.traffic._ring import RAW, RETIRE_MS, SOL_PACKET, Ring, frames, together
 from evenflow.traffic.captures import Frames
 
 ANY = "any"
@@ -58,6 +58,8 @@ class Interface:
     ----------
     n_frames, n_dropped : int
         Frames that came, and those that the kernel dropped because the ring was full.
+    settled_ns : int or None
+        Time of the machine's clock before which no further frame comes.
 
     Raises
     ------
@@ -78,6 +80,7 @@ class Interface:
     ) -> None:
         self.name, self._on_event = name, on_event
         self.n_frames = self.n_dropped = 0
+        self.settled_ns: int | None = None
         self._is_any = name == ANY
         self._number = 0 if self._is_any else _number(name)
         self._is_down = self._is_silent = False
@@ -128,10 +131,13 @@ class Interface:
         last = counted = time.monotonic()
         while True:
             parts: list[Frames] = []
+            now_ns = time.time_ns()
             for block in self._ring.blocks():
                 parts.append(frames(block, self._link, loopback=loopback))
                 if len(parts) == MOST_BLOCKS:
                     break
+            is_drained = len(parts) < MOST_BLOCKS
+            self.settled_ns = now_ns - 2 * RETIRE_MS * 10**6 if is_drained else None
             now = time.monotonic()
             if any(len(part) for part in parts):
                 last, self._is_silent = now, False

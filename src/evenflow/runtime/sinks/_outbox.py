@@ -131,6 +131,8 @@ class Outbox:
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Deliver what waits, as far as that works in time, and end."""
+        if self._is_closing:
+            return
         try:
             self.flush(timeout_s)
         finally:
