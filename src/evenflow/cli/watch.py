@@ -98,12 +98,12 @@ def _logs(command: Callable[..., Any]) -> Callable[..., Any]:
 )  # fmt: skip
 @click.argument("expression", nargs=-1, metavar="[FILTER]...")
 def watch(**given: Any) -> None:
-    """Judge the connections of traffic, and group alerts into incidents.
+    """Score the connections of traffic, and group alerts into incidents.
 
     Traffic comes from captures (-r), from an interface (-i, with a FILTER as tcpdump
     takes it) or from the log of another sensor. A connection gets its verdict when it
     ends, and at the age of 1 s, 10 s, 1 min and 10 min. Ctrl-C and SIGTERM end the
-    run: open connections are judged, sinks get all events, the state is saved.
+    run: open connections are scored, sinks get all events, the state is saved.
     """
     from evenflow.runtime import bundle as bundles
 
@@ -118,7 +118,7 @@ def watch(**given: Any) -> None:
 
 
 class _Stop(threading.Event):
-    """What ends a run, and the signal that did."""
+    """The end of a run, and the signal that asked for it."""
 
     number = 0
 
@@ -204,7 +204,7 @@ def _run(
 
 
 def _loop(found: Watch, feed: Feed, view: Any, state: Path | None) -> None:
-    """Judge what comes until the end; save the state now and then, and at the end."""
+    """Score what comes until the end; save the state now and then, and at the end."""
     shown = saved = time.monotonic()
     failure: EvenflowError | None = None
     try:
@@ -318,7 +318,7 @@ def _restore(before: dict[signal.Signals, Any]) -> None:
 
 def _interrupted(stop: _Stop) -> KeyboardInterrupt:
     """Return what to raise where a file was not read to its end."""
-    hint = Stopped("What was read so far was judged")
+    hint = Stopped("What was read so far was scored")
     hint.__cause__ = (
         KeyboardInterrupt() if stop.number == signal.SIGINT else Terminated(stop.number)
     )

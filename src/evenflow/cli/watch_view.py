@@ -1,4 +1,4 @@
-"""What a person sees of ``evenflow watch``: a live view on a terminal, else lines."""
+"""The view of ``evenflow watch``: live on a terminal, else lines."""
 
 from __future__ import annotations
 

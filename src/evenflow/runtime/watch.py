@@ -117,7 +117,7 @@ class Watch:
         self._n_explained = 0
 
     def take(self, connections: pl.DataFrame) -> None:
-        """Judge connections, which come in the order of ``known``.
+        """Score connections, which come in the order of ``known``.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What a detector at work remembers, in a file: it resumes where it stopped."""
+"""The memory of a detector at work, in a file: it resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What was saved."""
+    """The content of a state file."""
 
     rows: dict[str, NDArray[Any]]
     """Of the contract: what came before."""
@@ -88,7 +88,7 @@ def load(path: Path) -> State | None:
 
 def _packed(array: NDArray[Any]) -> dict[str, Any]:
     if array.dtype.kind not in KINDS:
-        raise TypeError(f"an array of {array.dtype} is no state")
+        raise TypeError(f"an array of {array.dtype} cannot be in a state")
     data = np.ascontiguousarray(array).tobytes()
     return {
         "dtype": array.dtype.str,
