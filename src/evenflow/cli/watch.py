@@ -31,6 +31,7 @@ LOGS = {
     "nfdump": "nfdump -o csv",
 }
 STATUS_S, SAVE_S = 1.0, 30.0
+FLUSH_S, FLUSH_LIVE_S = 5.0, 0.2
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -232,7 +233,8 @@ def _loop(found: Watch, feed: Feed, view: Any, state: Path | None) -> None:
 
 def _save(found: Watch, feed: Feed, state: Path, view: Any) -> None:
     """Save the state, unless events wait that a new run would not send again."""
-    if not found.flush():
+    # live traffic does not wait
+    if not found.flush(FLUSH_LIVE_S if feed.clock else FLUSH_S):
         return
     try:
         _write(found, feed, state)
