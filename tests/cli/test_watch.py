@@ -118,6 +118,17 @@ def test_a_capture_gives_one_incident_for_its_scan(watch, capture, tmp_path):
     assert done.stdout == ""
 
 
+def test_the_packets_of_an_incident_are_kept(watch, capture, tmp_path):
+    out, folder = tmp_path / "alerts.json", tmp_path / "evidence"
+    watch("-r", capture, "--sink", f"eve:{out}", "--evidence", folder)
+    [path] = folder.iterdir()
+    assert path.stem == events(out, "incident")[0]["incident_id"]
+    with path.open("rb") as stream:
+        found = pl.concat(read_connections(stream, source="evidence"))
+    assert set(found["id.orig_h"]) == {"192.0.2.66"}
+    assert found.height == 300
+
+
 def test_a_log_that_goes_to_json_lines_has_the_figures(watch, capture, tmp_path):
     done = watch("-r", capture, "--sink", f"eve:{tmp_path}/a", "--log-json")
     facts = [json.loads(line) for line in done.stderr.splitlines()]
@@ -166,6 +177,8 @@ def test_home_networks_decide_the_direction(watch, capture, tmp_path):
         ([], "found none of -r, -i, --zeek"),
         (["-r", "a", "-i", "lo"], "found --read and --interface of"),
         (["-r", "a", "tcp"], "expected one with -i"),
+        (["--zeek", "a", "--evidence", "b"], "a log has no packets"),
+        (["-r", "{capture}", "--evidence", "/dev/null/x"], "cannot write /dev/null/x"),
         (
             ["-r", "{capture}", "--sink", "mail:x"],
             "expected one of eve, stdout, syslog",

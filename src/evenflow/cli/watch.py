@@ -22,7 +22,9 @@ from evenflow.progress import Note, OnEvent
 if TYPE_CHECKING:
     from evenflow.runtime.bundle import Bundle
     from evenflow.runtime.feeds import Feed
+    from evenflow.runtime.incidents.incident import Report
     from evenflow.runtime.watch import Watch
+    from evenflow.traffic.captures import Frames
 
 LOGS = {
     "zeek": "Zeek's conn.log, TSV or JSON",
@@ -87,6 +89,10 @@ def _logs(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Resume from this file, and save to it.",
 )  # fmt: skip
 @click.option(
+    "--evidence", metavar="DIR", type=options.PATH,
+    help="Keep packets of each incident in this folder; with -r and -i.",
+)  # fmt: skip
+@click.option(
     "--no-follow", is_flag=True, help="Stop at the end of a log instead of waiting."
 )
 @click.option(
@@ -139,6 +145,10 @@ def _kind(given: dict[str, Any]) -> str:
             f"found the filter {' '.join(given['expression'])!r}, expected one with -i "
             "alone"
         )
+    if names[0] in LOGS and given["evidence"]:
+        raise click.UsageError(
+            "a log has no packets: expected --evidence with -r or -i"
+        )
     if names[0] in LOGS and given["no_follow"]:
         return "log once"
     return names[0]
@@ -153,6 +163,7 @@ def _run(
     view: Any,
 ) -> None:
     from evenflow.runtime import watch_state
+    from evenflow.runtime.evidence import Evidence
     from evenflow.runtime.incidents import suppress
     from evenflow.runtime.incidents.grouping import Incidents
     from evenflow.runtime.incidents.networks import HOME, network
@@ -181,14 +192,20 @@ def _run(
         stack.callback(sinks[-1].close)
     position = state.position if state is not None else ""
     needed = (contract.name, tuple(contract.needs))
-    feed = stack.enter_context(_feed(kind, given, needed, position, stop, view.note))
+    kept = (
+        Evidence(given["evidence"], on_event=view.note) if given["evidence"] else None
+    )
+    see = kept.see if kept else _nothing
+    feed = stack.enter_context(
+        _feed(kind, given, needed, position, stop, see, view.note)
+    )
     found = Watch(
         bundle,
         contract.start(source=feed.name, state=state.rows if state else None),
         incidents,
         sinks,
         clock=feed.clock,
-        on_report=view.report,
+        on_report=_both(view.report, kept.report) if kept else view.report,
         on_event=view.note,
     )
     view.begin(found, feed)
@@ -259,6 +276,7 @@ def _feed(
     needed: tuple[str, Sequence[str]],
     position: str,
     stop: _Stop,
+    see: Callable[[Frames], None],
     on_event: OnEvent,
 ) -> AbstractContextManager[Feed]:
     from evenflow.runtime import feeds
@@ -266,18 +284,33 @@ def _feed(
     if kind == "read":
         files = [streams.stdin() if f == STDIN else f for f in given["files"]]
         return feeds.captures(
-            files, stop=stop, checksums=not given["ignore_checksums"], on_event=on_event
-        )
+            files, stop=stop, checksums=not given["ignore_checksums"], see=see,
+            on_event=on_event,
+        )  # fmt: skip
     if kind == "interface":
         return feeds.interface(
             given["interface"], " ".join(given["expression"]), stop=stop,
-            ring_mib=given["ring_mib"], on_event=on_event,
+            ring_mib=given["ring_mib"], see=see, on_event=on_event,
         )  # fmt: skip
     name = next(name for name in LOGS if given[name])
     return feeds.log(
         name, given[name], contract=needed[0], needed=needed[1], stop=stop,
         follows=not given["no_follow"], position=position, on_event=on_event,
     )  # fmt: skip
+
+
+def _nothing(_frames: Frames) -> None:
+    """Keep no packets."""
+
+
+def _both(
+    one: Callable[[Report], None], other: Callable[[Report], None]
+) -> Callable[[Report], None]:
+    def call(report: Report) -> None:
+        one(report)
+        other(report)
+
+    return call
 
 
 def _default_sinks() -> list[str]:

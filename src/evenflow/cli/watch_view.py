@@ -168,8 +168,9 @@ class Screen:
         if isinstance(event, Note):
             style = "yellow" if event.is_warning else None
             self.console.print(
-                note_line(event), style=style, markup=False, highlight=False
-            )
+                note_line(event), style=style, markup=False, highlight=False,
+                soft_wrap=True,
+            )  # fmt: skip
 
     def report(self, report: Report) -> None:
         """Show what is reported of an incident."""
@@ -185,7 +186,9 @@ class Screen:
         self.what = None
         self.live.stop()
         for line in [*map(report_line, self.reports), *last_lines(found, feed)]:
-            self.console.print(plain(line), markup=False, highlight=False)
+            self.console.print(
+                plain(line), markup=False, highlight=False, soft_wrap=True
+            )
 
     def _rate(self) -> float:
         if len(self.rates) < 2:
@@ -200,8 +203,8 @@ class Screen:
 
         from evenflow.runtime.incidents.incident import severity
 
-        if self.what is None:
-            return Text("starting")
+        if self.what is None:  # before it begins, and after its end
+            return Text("")
         found, feed = self.what
         now = facts(found, feed)
         figures = Table.grid(padding=(0, 3))

@@ -67,9 +67,15 @@ def captures(
     *,
     stop: threading.Event,
     checksums: bool = True,
+    see: Callable[[Frames], None] = lambda _: None,
     on_event: OnEvent = ignore,
 ) -> Iterator[Feed]:
     """Yield the connections of captures, one after the other as if they were one.
+
+    Parameters
+    ----------
+    see : callable
+        Gets the frames before their connections are yielded.
 
     Raises
     ------
@@ -86,8 +92,9 @@ def captures(
 
         name = names[0] if len(names) == 1 else f"{len(names)} captures"
         batches = connect(
-            until(frames(), stop), source=name, checksums=checksums, on_event=on_event
-        )
+            until(frames(), stop), source=name, checksums=checksums, see=see,
+            on_event=on_event,
+        )  # fmt: skip
         yield Feed(name=name, batches=batches)
 
 
@@ -98,6 +105,7 @@ def interface(
     *,
     stop: threading.Event,
     ring_mib: int = RING_MIB,
+    see: Callable[[Frames], None] = lambda _: None,
     on_event: OnEvent = ignore,
 ) -> Iterator[Feed]:
     """Yield the connections that an interface sees, until it is stopped.
@@ -115,7 +123,8 @@ def interface(
     with Interface(name, expression, ring_mib=ring_mib, on_event=on_event) as card:
         batches = connect(
             watching_the_clock(until(card.batches(), stop), on_event), source=name,
-            checksums=False, settled=lambda: card.settled_ns, on_event=on_event,
+            checksums=False, settled=lambda: card.settled_ns, see=see,
+            on_event=on_event,
         )  # fmt: skip
         yield Feed(
             name=name, batches=batches, is_endless=True, clock=time.time_ns,
@@ -182,6 +191,7 @@ def connect(
     source: str,
     checksums: bool,
     settled: Callable[[], int | None] = lambda: None,
+    see: Callable[[Frames], None] = lambda _: None,
     on_event: OnEvent = ignore,
 ) -> Iterator[pl.DataFrame]:
     """Yield the connections of frames as they come, long ones early, then those open.
@@ -192,6 +202,8 @@ def connect(
         What is open is yielded before an error of it is raised.
     settled : callable
         Returns the time before which no further packet comes, where it is known.
+    see : callable
+        Gets the frames before their connections are yielded.
     """
     follower = Follower(checksums=checksums, early=True)
     failure: EvenflowError | None = None
@@ -199,6 +211,7 @@ def connect(
     try:
         for frames in batches:
             has_begun = True
+            see(frames)
             yield follower.add(frames)
             if (now_ns := settled()) is not None:
                 yield follower.advance(now_ns)
