@@ -105,3 +105,15 @@ def test_a_feed_that_is_stopped_yields_what_it_had():
         if item == 2:
             stop.set()
     assert seen == [0, 1, 2]
+
+
+@pytest.mark.slow
+def test_live_traffic_is_followed_by_python_while_what_follows_it_is_compiled(
+    monkeypatch,
+):
+    pytest.importorskip("numba")
+    monkeypatch.setattr(feeds, "WARM_UP_AFTER", 1)
+    monkeypatch.setattr("evenflow.traffic.connections.COMPILE_AFTER", 500)
+    live = pl.concat(feeds.connect(frames(), source="a", checksums=True, is_live=True))
+    monkeypatch.undo()
+    assert live.equals(pl.concat(feeds.connect(frames(), source="a", checksums=True)))

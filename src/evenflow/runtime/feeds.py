@@ -14,9 +14,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+import numpy as np
 import polars as pl
 
 from evenflow.errors import EvenflowError
@@ -26,6 +28,13 @@ from evenflow.traffic.flows import Follower
 from evenflow.traffic.interface import RING_MIB, Interface
 from evenflow.traffic.sources import SOURCES, Position, follow
 
+WARM_UP_AFTER = 50_000
+"""Live packets after which compiling is worth the while."""
+SYN = bytes.fromhex(
+    "020000000001 020000000002 0800 4500002800004000400600000a0000010a000002"
+    "00010050 00000000 00000000 5002ffff 0000 0000"
+)
+"""A frame to compile with: the first packet of a connection."""
 LEAP_S = 2.0
 """Seconds by which a clock that was set differs from one that runs."""
 
@@ -123,7 +132,7 @@ def interface(
     with Interface(name, expression, ring_mib=ring_mib, on_event=on_event) as card:
         batches = connect(
             watching_the_clock(until(card.batches(), stop), on_event), source=name,
-            checksums=False, settled=lambda: card.settled_ns, see=see,
+            checksums=False, is_live=True, settled=lambda: card.settled_ns, see=see,
             on_event=on_event,
         )  # fmt: skip
         yield Feed(
@@ -190,6 +199,7 @@ def connect(
     *,
     source: str,
     checksums: bool,
+    is_live: bool = False,
     settled: Callable[[], int | None] = lambda: None,
     see: Callable[[Frames], None] = lambda _: None,
     on_event: OnEvent = ignore,
@@ -200,6 +210,8 @@ def connect(
     ----------
     batches : iterable of Frames
         What is open is yielded before an error of it is raised.
+    is_live : bool
+        Whether frames go on to come while something else is done.
     settled : callable
         Returns the time before which no further packet comes, where it is known.
     see : callable
@@ -208,10 +220,13 @@ def connect(
     follower = Follower(checksums=checksums, early=True)
     failure: EvenflowError | None = None
     has_begun = False
+    warm_up = _WarmUp() if is_live else None
     try:
         for frames in batches:
             has_begun = True
             see(frames)
+            if warm_up is not None:
+                warm_up.count(len(frames))
             yield follower.add(frames)
             if (now_ns := settled()) is not None:
                 yield follower.advance(now_ns)
@@ -219,10 +234,48 @@ def connect(
         if not has_begun:
             raise
         failure = error
+    finally:
+        if warm_up is not None:
+            warm_up.end()
     yield follower.finish()
     follower.report(source, on_event)
     if failure is not None:
         raise failure
+
+
+class _WarmUp:
+    """Compiles what follows packets beside the work, before it is wanted.
+
+    Else live traffic would wait for it, for seconds.
+    """
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._thread: threading.Thread | None = None
+
+    def count(self, n: int) -> None:
+        """Take note of so many packets; begin where they are many."""
+        self._n += n
+        if self._n >= WARM_UP_AFTER and self._thread is None:
+            self._thread = threading.Thread(target=self._compile, name="warm-up")
+            self._thread.start()
+
+    def _compile(self) -> None:
+        if find_spec("numba") is None:
+            return
+        one, frame = np.array([0]), np.frombuffer(SYN, np.uint8)
+        size = one + len(frame)
+        first = Frames(
+            data=frame, start=one, length=size, wire=size, time_ns=one, link=one + 1
+        )
+        follower = Follower(checksums=False, early=True, is_compiled=True)
+        follower.add(first)
+        follower.advance(3600 * 10**9)
+
+    def end(self) -> None:
+        """Wait until it is done."""
+        if self._thread is not None:
+            self._thread.join()
 
 
 def until(items: Iterable[Any], stop: threading.Event) -> Iterator[Any]:
