@@ -109,7 +109,7 @@ def test_a_capture_gives_one_incident_for_its_scan(watch, capture, tmp_path):
     assert done.exit_code == 0
     summary = "Scan or probe from 192.0.2.66 to 198.51.100.20: 300 ports, 300 conn"
     assert summary in done.stderr
-    assert "300 alerts in 1 incidents" in done.stderr
+    assert "300 alerts in 1 incident" in done.stderr
     assert [e["incident"]["status"] for e in events(out, "incident")] == [
         "opened",
         "closed",
@@ -378,7 +378,7 @@ def test_a_scan_on_an_interface_is_alerted_within_seconds(detector, tmp_path, nu
     assert process.returncode == 0, err
     first = events(out, "incident")[0]
     assert first["src_ip"] == "192.0.2.66"
-    assert "60 alerts in 1 incidents" in err
+    assert "60 alerts in 1 incident" in err
     [[_, saved]] = json.loads(state.read_text())["incidents"]["open"]
     assert saved["connections"] == 60
 
@@ -422,6 +422,6 @@ def test_the_view_of_a_terminal_has_figures_and_incidents(detector, capture):
     screen.console.print(screen._draw())
     drawn = screen.console.file.getvalue()
     assert "300 alerts" in drawn
-    assert "1 incidents open" in drawn
+    assert "1 incident open" in drawn
     assert "Scan or probe from 192.0.2.66" in drawn
     assert "\x1b[2J" not in drawn

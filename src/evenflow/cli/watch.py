@@ -228,6 +228,7 @@ def _loop(found: Watch, feed: Feed, view: Any, state: Path | None) -> None:
     try:
         for batch in feed.batches:
             found.take(batch)
+            feed.position = feed.reached
             if (settled := feed.settled()) is not None:
                 found.advance(settled)
             now = time.monotonic()

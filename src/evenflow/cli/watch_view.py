@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from evenflow.cli.drawing import note_line
 from evenflow.cli.text import plain
 from evenflow.progress import Event, Note
-from evenflow.runtime.events import summary, timestamp
+from evenflow.runtime.events import counted, summary, timestamp
 
 if TYPE_CHECKING:
     from evenflow.runtime.feeds import Feed
@@ -59,8 +59,9 @@ def last_lines(found: Watch, feed: Feed) -> list[str]:
     """Return what a run came to."""
     now = facts(found, feed)
     lines = [
-        f"{now['verdicts']:,} verdicts on {now['connections']:,} connections of "
-        f"{feed.name}: {now['alerts']:,} alerts in {now['incidents']:,} incidents",
+        f"{counted(now['verdicts'], 'verdict')} on "
+        f"{counted(now['connections'], 'connection')} of {feed.name}: "
+        f"{counted(now['alerts'], 'alert')} in {counted(now['incidents'], 'incident')}",
         f"age of a verdict: half {found.totals.ages.quantile(0.5):.3g} s, 99 % "
         f"{now['age_p99_s']:.3g} s, oldest {now['age_max_s']:.3g} s",
     ]
@@ -117,9 +118,10 @@ class Lines:
         rate = (now["verdicts"] - self.n_before) / seconds
         self.last, self.n_before = time.monotonic(), now["verdicts"]
         self.say(
-            f"{now['verdicts']:,} verdicts ({rate:,.0f}/s), {now['alerts']:,} alerts, "
-            f"{now['open_incidents']:,} incidents open, "
-            f"{now['packets_dropped']:,} packets dropped",
+            f"{counted(now['verdicts'], 'verdict')} ({rate:,.0f}/s), "
+            f"{counted(now['alerts'], 'alert')}, "
+            f"{counted(now['open_incidents'], 'incident')} open, "
+            f"{counted(now['packets_dropped'], 'packet')} dropped",
             **now,
         )
 
@@ -210,8 +212,8 @@ class Screen:
         figures = Table.grid(padding=(0, 3))
         figures.add_row(
             f"{feed.name}", f"{self._rate():,.0f} verdicts/s",
-            f"{now['connections']:,} connections", f"{now['alerts']:,} alerts",
-            f"{now['open_incidents']:,} incidents open",
+            counted(now["connections"], "connection"), counted(now["alerts"], "alert"),
+            f"{counted(now['open_incidents'], 'incident')} open",
         )  # fmt: skip
         figures.add_row(
             found.model.name, f"age {now['age_p99_s']:.2g} s (99 %)",

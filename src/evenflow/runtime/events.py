@@ -19,7 +19,7 @@ from evenflow.runtime.incidents.incident import (
     Report,
     severity,
 )
-from evenflow.traffic.community_id import ANSWERS, community_id
+from evenflow.traffic.community_id import ANSWERS, ICMP6, community_id
 
 Event = dict[str, Any]
 FIRST_SIGNATURE, N_SIGNATURES = 1_000_000, 999_999
@@ -44,7 +44,7 @@ def alert_event(alert: Alert, model: Model, *, incident: str | None = None) -> E
         "src_ip": alert.source,
         **_ports(alert.ip_proto, alert.source_port, alert.destination_port),
         "dest_ip": alert.destination,
-        "proto": alert.proto.upper(),
+        "proto": "IPv6-ICMP" if alert.ip_proto == ICMP6 else alert.proto.upper(),
         "app_proto": alert.service,
         "community_id": community_id(
             alert.source, alert.destination, alert.source_port,
@@ -132,15 +132,16 @@ def summary(incident: Incident) -> str:
     --------
     "Scan or probe from 192.0.2.66 to 198.51.100.20: 300 ports, 300 connections"
     """
-    parts = [_number(incident.n_ports, "port")] if incident.ports else []
+    parts = [counted(incident.n_ports, "port")] if incident.ports else []
     return (
         f"{about(incident.label).name} from {_some(incident.attackers, 'sources')} to "
         f"{_some(incident.victims, 'targets')}: "
-        + ", ".join([*parts, _number(incident.connections, "connection")])
+        + ", ".join([*parts, counted(incident.connections, "connection")])
     )
 
 
-def _number(n: int, noun: str) -> str:
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 

@@ -52,7 +52,10 @@ class Feed:
     is_endless : bool
         Whether it is meant to be stopped.
     position : str
-        How far it was read, as JSON; empty where it cannot be resumed.
+        How far its connections were dealt with, as JSON; empty where it cannot be
+        resumed. Whoever deals with a batch sets it to ``reached``.
+    reached : str
+        How far it was read.
     clock : callable, optional
         Returns the time of the traffic now, in nanoseconds; of live traffic alone.
     settled : callable
@@ -65,6 +68,7 @@ class Feed:
     batches: Iterator[pl.DataFrame]
     is_endless: bool = False
     position: str = ""
+    reached: str = ""
     clock: Callable[[], int] | None = None
     settled: Callable[[], int | None] = field(default=lambda: None)
     dropped: Callable[[], int] = field(default=lambda: 0)
@@ -181,14 +185,17 @@ def log(
             yield Feed(name=path.name, batches=until(batches, stop))
         return
     begin = Position.from_json(position) if position else None
-    feed = Feed(name=path.name, batches=iter(()), is_endless=True, position=position)
+    feed = Feed(
+        name=path.name, batches=iter(()), is_endless=True, position=position,
+        reached=position,
+    )  # fmt: skip
 
     def grown() -> Iterator[pl.DataFrame]:
         for frame, now in follow(
             path, source, stop=stop, position=begin, on_event=on_event
         ):
+            feed.reached = now.to_json()
             yield frame
-            feed.position = now.to_json()  # what was yielded is dealt with
 
     feed.batches = grown()
     yield feed
