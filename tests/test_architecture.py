@@ -29,6 +29,7 @@ LEVELS = [
         "onnx_guard",
         "conform",
         "frames",
+        "knowledge",
         "text",
         "toml",
     },

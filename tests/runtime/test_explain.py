@@ -13,7 +13,7 @@ import pytest
 from evenflow.decision import Decision
 from evenflow.errors import BundleError
 from evenflow.runtime.bundle import Bundle
-from evenflow.runtime.explain import explain
+from evenflow.runtime.explain import Leading, explain
 from evenflow.schema import Table
 
 
@@ -178,3 +178,16 @@ def test_a_row_that_is_not_there_is_an_index_error(
 ) -> None:
     with pytest.raises(IndexError):
         explain(bundle, small_table, len(small_table))
+
+
+def test_the_leading_columns_of_an_alert_are_those_of_its_explanation(bundle, parts):
+    table = parts["golden"]
+    attacks = np.flatnonzero(bundle.decide(table).is_attack)
+    assert len(attacks) > 3
+    leading = Leading(bundle)
+    for row in attacks[:4].tolist():
+        alone = {c.column: c.alone for c in explain(bundle, table, row).contributions}
+        expected = sorted((-x, name) for name, x in alone.items() if x > 0)[:3]
+        found = leading.of(table, row, 3)
+        assert [name for name, _ in found] == [name for _, name in expected]
+        assert [x for _, x in found] == pytest.approx([-x for x, _ in expected])

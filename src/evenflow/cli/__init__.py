@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": "evenflow.cli.evaluate:evaluate",
     "compare": "evenflow.cli.compare:compare",
     "flows": "evenflow.cli.flows:flows",
+    "watch": "evenflow.cli.watch:watch",
     "score": "evenflow.cli.score:score",
     "explain": "evenflow.cli.explain:explain",
     "bundle": "evenflow.cli.bundle:bundle",

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evenflow.knowledge import about
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict, verdicts
-from evenflow.web.knowledge import about
 from evenflow.web.record_form.fields import Value
 
 PER_CLASS = 3

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from evenflow.conform import match_columns
 from evenflow.errors import BundleError, DataError
+from evenflow.knowledge import Knowledge, about
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict
 from evenflow.runtime.explain import explain
@@ -29,7 +30,6 @@ from evenflow.runtime.explanation import (
 from evenflow.schema import Column, Schema, Table
 from evenflow.web.charts.daily import class_shares
 from evenflow.web.charts.verdict import contributions_alt, contributions_chart
-from evenflow.web.knowledge import Knowledge, about
 from evenflow.web.record_form import groups, words
 from evenflow.web.record_form.fields import Value, is_yes_no, read
 from evenflow.web.verdicts.wording import Tone, headline, margin, tone

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from evenflow.knowledge import Knowledge, about
 from evenflow.runtime.detect import Verdict
 from evenflow.schema import BENIGN
-from evenflow.web.knowledge import Knowledge, about
 
 CLOSE = 2.0
 """Odds within this factor of the threshold's are a borderline verdict."""

@@ -10,13 +10,13 @@ from typing import Any
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from evenflow.knowledge import about
 from evenflow.schema import BENIGN
 from evenflow.web.charts import daily
 from evenflow.web.frame.permissions import visible
 from evenflow.web.frame.polling import word
 from evenflow.web.jobs.kinds import UPLOADS
 from evenflow.web.jobs.queue import LIVE
-from evenflow.web.knowledge import about
 from evenflow.web.store.tables import Alert, Audit, Job, Record, Tally, now
 
 RANGES = {"24h": (24, 1), "7d": (7 * 24, 6), "30d": (30 * 24, 24)}

@@ -15,8 +15,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from evenflow.knowledge import tables
 from evenflow.schema import BENIGN
-from evenflow.web.knowledge import tables
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 
 from evenflow import datasets
 from evenflow.errors import DataError
-from evenflow.web.knowledge import Knowledge, about, tables
+from evenflow.knowledge import Knowledge, about, tables
 
 SCHEMAS = [s for n in datasets.names() if (s := datasets.get(n).schema) is not None]
 LABELS = sorted({label for s in SCHEMAS for label in (*s.classes, *s.families)})

@@ -1,0 +1,386 @@
+"""Alerts to incidents, as they come.
+
+A scan is one incident of its attacker, a flood one of its victim, with those of its
+connections that a model takes for the other. Anything else is one of two hosts and a
+class, until a host has so many that they are one sweep or one flood.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from evenflow.errors import DataError
+from evenflow.runtime.incidents.alert import Alert
+from evenflow.runtime.incidents.incident import (
+    MOST_NAMED,
+    Incident,
+    Report,
+    Shape,
+    What,
+    severity,
+    shape_of,
+)
+from evenflow.runtime.incidents.networks import HOME, Network, Networks, network
+from evenflow.runtime.incidents.risk import Risk
+from evenflow.runtime.incidents.suppress import Suppression
+
+S = 10**9
+MINUTE = 60 * S
+MOST_OPEN = 10_000
+MOST_FOLLOWED = 65_536
+"""Connections that go on, and whose later rows are not new alerts."""
+PAIRS = 5
+"""Pairs of one host from which on they are one incident."""
+SINGLES = 12
+"""Incidents of one connection each, of a class, from which on they are one."""
+VOLUME = "*"
+"""Stands for the classes of scans and floods, which a model takes for each other."""
+RISKS = {1: 50.0, 2: 25.0, 3: 10.0}
+"""Risk of an incident of that severity and a score of 1."""
+FORMAT = 1
+Key = tuple[str, str, str]
+"""Shape and class of an incident, and the hosts that all its alerts share."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grouped:
+    """Outcome of an alert."""
+
+    incident: str | None
+    """Name of its incident; None where it is suppressed."""
+    is_new: bool
+    """Whether it is the first alert of its connection."""
+    is_shown: bool
+    """Whether it is among the first of its incident since the last report."""
+    reports: tuple[Report, ...]
+
+
+@dataclass(kw_only=True)
+class Incidents:
+    """The incidents that are open.
+
+    Parameters
+    ----------
+    home : iterable of networks
+        Own networks.
+    suppressions : sequence of Suppression
+        Expected behaviour.
+    quiet_ns : int
+        Packet time without an alert after which an incident is closed.
+    every_ns : int
+        Least packet time between two reports of an open incident.
+    most_shown : int
+        Alerts that are shown between two reports of an incident.
+    most_open : int
+        Maximum number of open incidents; beyond it the one silent longest is closed.
+    """
+
+    home: Iterable[Network] = tuple(map(network, HOME))
+    suppressions: Sequence[Suppression] = ()
+    quiet_ns: int = 300 * S
+    every_ns: int = MINUTE
+    most_shown: int = 10
+    most_open: int = MOST_OPEN
+    suppressed: Counter[str] = field(default_factory=Counter, init=False)
+    """Alerts that were suppressed, by reason."""
+    counts: Counter[str] = field(default_factory=Counter, init=False)
+    """``alerts``, ``opened``, ``closed`` and ``evicted``."""
+    risk: Risk = field(default_factory=Risk, init=False)
+
+    def __post_init__(self) -> None:
+        self._home = Networks(self.home)
+        self._open: OrderedDict[Key, Incident] = OrderedDict()
+        self._pairs: dict[Key, dict[Key, None]] = defaultdict(dict)
+        self._singles: dict[str, dict[Key, None]] = defaultdict(dict)
+        self._followed: OrderedDict[str, tuple[Key | None, str, int, int]] = (
+            OrderedDict()
+        )
+        self._second = 0
+
+    @property
+    def n_open(self) -> int:
+        """Incidents that are open."""
+        return len(self._open)
+
+    def opened(self) -> list[Incident]:
+        """Return the open incidents, the one silent longest first."""
+        return list(self._open.values())
+
+    def add(self, alert: Alert) -> Grouped:
+        """Take an alert, in the order of ``known_ns``."""
+        reports = self.advance(alert.known_ns)
+        key, label, n_bytes, n_packets = self._followed.pop(alert.uid, (None, "", 0, 0))
+        is_new = not label
+        self.counts["alerts"] += is_new
+        if (rule := self._rule(alert)) is not None:
+            self.suppressed[rule.reason] += is_new
+            self._follow(alert, None)
+            return Grouped(
+                incident=None, is_new=is_new, is_shown=False, reports=tuple(reports)
+            )
+        incident = None if key is None else self._open.get(key)
+        is_open = incident is not None
+        if incident is None:
+            key, incident, is_open = self._place(alert, reports)
+        assert key is not None  # noqa: S101 (for the type checker)
+        incident.count(
+            alert,
+            before="" if is_new or not incident.connections else label,
+            n_bytes=alert.n_bytes - n_bytes,
+            n_packets=alert.n_packets - n_packets,
+        )
+        self._open.move_to_end(key)
+        if incident.connections == 1:
+            self._singles[key[1]][key] = None
+        else:
+            self._singles[key[1]].pop(key, None)
+        if not is_open:
+            self.counts["opened"] += 1
+            self._add_risk(incident, alert.known_ns)
+            reports.append(self._report(incident, "opened", alert.known_ns))
+        is_shown = label != alert.label and incident.n_shown < self.most_shown
+        incident.n_shown += is_shown
+        self._follow(alert, key)
+        return Grouped(
+            incident=incident.id, is_new=is_new, is_shown=is_shown,
+            reports=tuple(reports),
+        )  # fmt: skip
+
+    def advance(self, now_ns: int) -> list[Report]:
+        """Take note of the time; return the reports that are due, in their order."""
+        if now_ns // S == self._second:
+            return []
+        self._second = now_ns // S
+        found = []
+        for key, incident in list(self._open.items()):
+            # a clock that was set back must not keep an incident open for ever
+            if abs(now_ns - incident.seen_ns) >= self.quiet_ns:
+                at = min(incident.seen_ns + self.quiet_ns, now_ns)
+                found.append(self._close(key, at, "no alert for some time"))
+            elif (
+                incident.is_changed
+                and abs(now_ns - incident.reported_ns) >= self.every_ns
+            ):
+                at = min(incident.reported_ns + self.every_ns, now_ns)
+                found.append(self._report(incident, "updated", at))
+        return sorted(found, key=lambda report: report.at_ns)
+
+    def finish(self, reason: str = "end of the traffic") -> list[Report]:
+        """Close all incidents; return their reports."""
+        return [self._close(k, one.seen_ns, reason) for k, one in [*self._open.items()]]
+
+    def _rule(self, alert: Alert) -> Suppression | None:
+        """Return the first rule that suppresses an alert."""
+        for rule in self.suppressions:
+            if alert.known_ns < rule.expires_ns and rule.matches(alert):
+                return rule
+        return None
+
+    def _follow(self, alert: Alert, key: Key | None) -> None:
+        """Remember a connection that goes on."""
+        if alert.is_over:
+            return
+        self._followed[alert.uid] = (key, alert.label, alert.n_bytes, alert.n_packets)
+        if len(self._followed) > MOST_FOLLOWED:
+            self._followed.popitem(last=False)
+
+    def _place(self, alert: Alert, reports: list[Report]) -> tuple[Key, Incident, bool]:
+        """Return the incident that an alert belongs to, and whether it was open."""
+        keys, own = _keys(alert), shape_of(alert.label)
+        if (found := self._known(alert, keys, own)) is not None:
+            return *found, True
+        for shape in ("sweep", "flood", "many"):
+            if (whole := self._widen(alert, keys, shape, own, reports)) is not None:
+                return keys[shape], whole, True
+        if len(self._open) >= self.most_open:
+            oldest = next(iter(self._open))
+            self.counts["evicted"] += 1
+            reports.append(
+                self._close(oldest, alert.known_ns, "too many incidents are open")
+            )
+        key = keys[own]
+        text = f"{'/'.join(key)}/{alert.first_ns}"
+        incident = Incident(
+            id=hashlib.blake2b(text.encode(), digest_size=8).hexdigest(),
+            shape=own,
+            label=alert.label,
+            first_ns=alert.first_ns,
+            last_ns=alert.last_ns,
+            seen_ns=alert.known_ns,
+        )
+        self._enter(key, incident, keys)
+        return key, incident, False
+
+    def _known(
+        self, alert: Alert, keys: Mapping[Shape, Key], own: Shape
+    ) -> tuple[Key, Incident] | None:
+        """Return the open incident that an alert belongs to, if there is one."""
+        sweep, flood = self._open.get(keys["sweep"]), self._open.get(keys["flood"])
+        if flood is not None and (
+            own == "pair"
+            or (own == "sweep" and flood.has_port_of(alert))
+            or (own == "flood" and alert.attacker in flood.attackers.names)
+        ):
+            return keys["flood"], flood
+        if sweep is not None:
+            return keys["sweep"], sweep
+        if own != "sweep" and (incident := self._open.get(keys[own])) is not None:
+            return keys[own], incident
+        many = self._open.get(keys["many"])
+        if many is not None and not many.has_host_of(alert):
+            return keys["many"], many
+        return None
+
+    def _enter(self, key: Key, incident: Incident, keys: Mapping[Shape, Key]) -> None:
+        self._open[key] = incident
+        if incident.shape in ("pair", "flood"):
+            self._pairs[keys["sweep"]][key] = None
+        if incident.shape == "pair":
+            self._pairs[keys["flood"]][key] = None
+
+    def _widen(
+        self,
+        alert: Alert,
+        keys: Mapping[Shape, Key],
+        shape: Shape,
+        own: Shape,
+        reports: list[Report],
+    ) -> Incident | None:
+        """Merge the narrow incidents of a host, or of a class, where they are many."""
+        if keys[shape] in self._open:
+            return None
+        if shape == "many":
+            narrow, least = self._singles[keys["many"][1]], SINGLES
+        else:
+            # of a scan, one connection that was taken for a flood is enough
+            narrow = self._pairs.get(keys[shape], {})
+            least = 2 if own == shape else PAIRS
+        parts = [(key, self._open[key]) for key in narrow]
+        if shape == "sweep":
+            parts = [(key, one) for key, one in parts if len(one.attackers) == 1]
+        if len(parts) < least - 1:
+            return None
+        (_, whole), *others = parts
+        for key, _ in parts:
+            self._leave(key)
+        whole.shape = shape
+        self._open[keys[shape]] = whole
+        for _, part in others:
+            whole.merge(part)
+            reports.append(
+                self._report(
+                    part, "closed", alert.known_ns, reason=f"part of {whole.id}"
+                )
+            )
+        return whole
+
+    def _leave(self, key: Key) -> Incident:
+        """Take an incident out."""
+        incident = self._open.pop(key)
+        _, group, _ = key
+        self._singles[group].pop(key, None)
+        for other in (
+            ("sweep", group, incident.attacker),
+            ("flood", group, incident.victim),
+        ):
+            if key in self._pairs.get(other, {}):
+                del self._pairs[other][key]
+                if not self._pairs[other]:
+                    del self._pairs[other]
+        return incident
+
+    def _close(self, key: Key, at_ns: int, reason: str) -> Report:
+        return self._report(self._leave(key), "closed", at_ns, reason=reason)
+
+    def _report(
+        self, incident: Incident, what: What, at_ns: int, *, reason: str = ""
+    ) -> Report:
+        incident.reported_ns = at_ns
+        incident.n_reports += 1
+        incident.n_shown, incident.is_changed = 0, False
+        self.counts["closed"] += what == "closed"
+        hosts = [*incident.attackers.names][:MOST_NAMED]
+        hosts += [*incident.victims.names][:MOST_NAMED]
+        risks = {host: self.risk.of(host, at_ns) for host in hosts}
+        return Report(
+            what=what,
+            at_ns=at_ns,
+            incident=incident.copy(),
+            reason=reason,
+            direction=self._home.direction(incident.attacker, incident.victim),
+            risk={host: round(value, 2) for host, value in risks.items() if value},
+        )
+
+    def _add_risk(self, incident: Incident, now_ns: int) -> None:
+        """Add an incident's risk to its attacker, and half of it to a victim at home.
+
+        The addresses that a flood comes from are often not its senders'.
+        """
+        amount = RISKS[severity(incident.label)] * incident.max_score
+        if incident.shape != "flood" or incident.attacker in self._home:
+            self.risk.add(incident.attacker, amount, now_ns)
+        if incident.victim in self._home:
+            self.risk.add(incident.victim, amount / 2, now_ns)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all that is known as plain JSON values."""
+        return {
+            "format": FORMAT,
+            "open": [[list(key), one.to_dict()] for key, one in self._open.items()],
+            "followed": [
+                [uid, None if key is None else list(key), *rest]
+                for uid, (key, *rest) in self._followed.items()
+            ],
+            "risk": self.risk.to_dict(),
+            "suppressed": dict(self.suppressed),
+            "counts": dict(self.counts),
+        }
+
+    def restore(self, value: Mapping[str, Any]) -> None:
+        """Take what :meth:`to_dict` described.
+
+        Raises
+        ------
+        DataError
+            It is something else, or damaged.
+        """
+        if value.get("format") != FORMAT:
+            raise DataError(
+                f"found incidents of format {value.get('format')!r}, expected {FORMAT}"
+            )
+        try:
+            self.__post_init__()
+            for key, one in value["open"][: self.most_open]:
+                shape, group, host = key
+                incident = Incident.from_dict(one)
+                pairs: dict[Shape, Key] = {
+                    "sweep": ("sweep", group, incident.attacker),
+                    "flood": ("flood", group, incident.victim),
+                }
+                self._enter((shape, group, host), incident, pairs)
+                if incident.connections == 1:
+                    self._singles[group][shape, group, host] = None
+            for uid, key, label, n_bytes, n_packets in value["followed"]:
+                where = None if key is None else tuple(key)
+                self._followed[uid] = (where, label, int(n_bytes), int(n_packets))
+            self.risk.restore(value["risk"])
+            self.suppressed = Counter(value["suppressed"])
+            self.counts = Counter(value["counts"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"found damaged incidents: {error}") from error
+
+
+def _keys(alert: Alert) -> dict[Shape, Key]:
+    """Return the key of an alert's incident in each shape."""
+    attacker, victim = alert.attacker, alert.victim
+    group = alert.label if shape_of(alert.label) == "pair" else VOLUME
+    return {
+        "pair": ("pair", group, f"{attacker} {victim}"),
+        "sweep": ("sweep", group, attacker),
+        "flood": ("flood", group, victim),
+        "many": ("many", group, ""),
+    }

@@ -1,0 +1,290 @@
+"""Connections to verdicts, alerts and incidents, as they come.
+
+One connection goes one way: contract, bundle, verdict, incident, sinks. Memory is
+bounded whatever the traffic: batches are cut, incidents and queues have a cap.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from evenflow.conform import BadRow, check
+from evenflow.decision import Scores
+from evenflow.errors import DataError
+from evenflow.progress import Note, OnEvent, ignore
+from evenflow.runtime.ages import Ages
+from evenflow.runtime.bundle import Bundle
+from evenflow.runtime.detect import attack_probability, sigmoid
+from evenflow.runtime.events import Event, Model, alert_event, incident_event
+from evenflow.runtime.explain import Leading
+from evenflow.runtime.incidents.alert import Alert, Feature
+from evenflow.runtime.incidents.grouping import Incidents
+from evenflow.runtime.incidents.incident import Report
+from evenflow.runtime.judging import judge
+from evenflow.runtime.sinks import Outbox
+from evenflow.schema import Table
+
+MOST_ROWS = 8192
+"""Connections that are scored at once."""
+MOST_EXPLAINED = 32
+"""Alerts of a batch whose leading columns are computed."""
+MOST_NAMED = 3
+"""Rejected connections that are named."""
+LATE_S = 1.0
+"""Age of a verdict from which on it is late."""
+FLUSH_S = 5.0
+SECOND = 10**9
+
+
+class Rows(Protocol):
+    """A contract at work: connections to rows of a model's columns."""
+
+    def add(self, connections: pl.DataFrame) -> pl.DataFrame:
+        """Return a row for each connection, in their order."""
+
+    def state(self) -> Mapping[str, NDArray[Any]]:
+        """Return what is known of the connections so far."""
+
+
+@dataclass(kw_only=True)
+class Totals:
+    """Counts of a run."""
+
+    connections: int = 0
+    """Those that have ended."""
+    verdicts: int = 0
+    rejected: int = 0
+    """Rows that the model cannot score."""
+    classes: Counter[str] = field(default_factory=Counter)
+    """Verdicts by class."""
+    alerts_sent: int = 0
+    ages: Ages = field(default_factory=Ages)
+
+    @property
+    def attacks(self) -> int:
+        """Verdicts that are attacks."""
+        return sum(n for name, n in self.classes.items() if name != "benign")
+
+
+class Watch:
+    """A detector at work.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    rows : Rows
+        The bundle's contract, started.
+    incidents : Incidents
+    sinks : sequence of Outbox
+    clock : callable, optional
+        Returns the time of live traffic in nanoseconds; without it a verdict's age is
+        counted from when its batch was given.
+    on_report : callable, optional
+        Gets what is reported of incidents.
+    on_event : callable, optional
+        Gets notes.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        rows: Rows,
+        incidents: Incidents,
+        sinks: Sequence[Outbox] = (),
+        *,
+        clock: Callable[[], int] | None = None,
+        on_report: Callable[[Report], None] = lambda _: None,
+        on_event: OnEvent = ignore,
+    ) -> None:
+        self.bundle, self.rows, self.incidents = bundle, rows, incidents
+        self.sinks, self.totals = tuple(sinks), Totals()
+        self.model = Model(
+            name=bundle.path.resolve().name,
+            version=hashlib.sha256(bundle.model).hexdigest()[:12],
+        )
+        self._clock, self._on_report, self._on_event = clock, on_report, on_event
+        self._leading = Leading(bundle) if len(bundle.reference) else None
+        self._is_late = False
+        self._n_explained = 0
+
+    def take(self, connections: pl.DataFrame) -> None:
+        """Score connections, which come in the order of ``known``.
+
+        Raises
+        ------
+        DataError
+            The source lacks what the contract needs.
+        """
+        begun = time.perf_counter()
+        self._n_explained = 0
+        for part in connections.iter_slices(MOST_ROWS):
+            self._take(part, begun)
+
+    def _take(self, connections: pl.DataFrame, begun: float) -> None:
+        found = check(self.bundle.schema, self.rows.add(connections))
+        scores, rows, bad = judge(self.bundle, found.table, lines=found.rows + 1)
+        self._reject(connections, (*found.bad, *bad))
+        totals, classes = self.totals, self.bundle.schema.classes
+        totals.connections += int(connections["is_over"].fill_null(value=True).sum())
+        totals.verdicts += len(scores)
+        counts = np.bincount(scores.code, minlength=len(classes)).tolist()
+        totals.classes.update(
+            {name: n for name, n in zip(classes, counts, strict=True) if n}
+        )
+        events = self._alerts(connections, found.table, found.rows[rows], rows, scores)
+        if len(connections):
+            last = int(connections["known"].max() or 0)  # type: ignore[arg-type]
+            events += self._reported(self.incidents.advance(last))
+        self._send(events)
+        self._count_age(connections, begun, len(scores))
+
+    def _alerts(
+        self,
+        connections: pl.DataFrame,
+        table: Table,
+        at: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        scores: Scores,
+    ) -> list[Event]:
+        """Group the attacks into incidents; return the events of both."""
+        hits = np.flatnonzero(scores.is_attack)
+        probability = attack_probability(scores.attack[hits])
+        threshold = sigmoid(self.bundle.decision.threshold)
+        events: list[Event] = []
+        given = connections[at[hits]].iter_rows(named=True)
+        for row, hit, score in zip(given, hits.tolist(), probability, strict=True):
+            alert = alert_of(
+                row,
+                label=self.bundle.schema.classes[scores.code[hit]],
+                probability=float(score),
+                threshold=threshold,
+            )
+            grouped = self.incidents.add(alert)
+            events += self._reported(grouped.reports)
+            if grouped.is_shown:
+                features = self._features(table, int(rows[hit]))
+                event = alert_event(
+                    replace(alert, features=features),
+                    self.model,
+                    incident=grouped.incident,
+                )
+                events.append(event)
+                self.totals.alerts_sent += 1
+        return events
+
+    def _features(self, table: Table, row: int) -> tuple[Feature, ...]:
+        """Return the columns that move a verdict most, for the first of a batch."""
+        if self._leading is None or self._n_explained >= MOST_EXPLAINED:
+            return ()
+        self._n_explained += 1
+        try:
+            found = self._leading.of(table, row)
+        except DataError:  # no finite score beside benign values: the verdict stands
+            return ()
+        values = table.frame.row(row, named=True)
+        return tuple(
+            Feature(name=name, value=_plain(values[name]), effect=round(effect, 4))
+            for name, effect in found
+        )
+
+    def advance(self, now_ns: int) -> None:
+        """Take note of the time while no connection comes."""
+        self._send(self._reported(self.incidents.advance(now_ns)))
+
+    def finish(self, reason: str = "end of the traffic") -> None:
+        """Close all incidents."""
+        self._send(self._reported(self.incidents.finish(reason)))
+
+    def flush(self, timeout_s: float = FLUSH_S) -> bool:
+        """Wait until the sinks have all events; return whether they have."""
+        ends = time.monotonic() + timeout_s
+        done = [s.flush(max(ends - time.monotonic(), 0)) for s in self.sinks]
+        return all(done)
+
+    def _reported(self, reports: Sequence[Report]) -> list[Event]:
+        for report in reports:
+            self._on_report(report)
+        return [incident_event(report, self.model) for report in reports]
+
+    def _send(self, events: list[Event]) -> None:
+        if events:
+            for sink in self.sinks:
+                sink.write(events)
+
+    def _reject(self, connections: pl.DataFrame, bad: Sequence[BadRow]) -> None:
+        """Count rows that cannot be scored; name the first ones."""
+        for one in bad[: max(MOST_NAMED - self.totals.rejected, 0)]:
+            uid = connections["uid"][one.line - 1]
+            text = (
+                f"connection {uid}: {one.column or 'the row'} is {one.found}, expected "
+                f"{one.expected}. It gets no verdict"
+            )
+            self._on_event(Note(text=text, is_warning=True))
+        self.totals.rejected += len(bad)
+
+    def _count_age(self, connections: pl.DataFrame, begun: float, n: int) -> None:
+        if self._clock is None:
+            if n:
+                self.totals.ages.add(time.perf_counter() - begun, n)
+            return
+        known = connections["known"].drop_nulls().to_numpy()
+        ages = np.maximum(self._clock() - known, 0) / SECOND
+        self.totals.ages.add(ages)
+        if len(ages) and ages.max() > LATE_S and not self._is_late:
+            self._is_late = True
+            text = (
+                f"a verdict is {ages.max():.1f} s old, expected at most {LATE_S:.0f} s:"
+                " this machine is too slow for the traffic. Give a filter or a smaller "
+                "model"
+            )
+            self._on_event(Note(text=text, is_warning=True))
+
+
+def alert_of(
+    row: Mapping[str, Any], *, label: str, probability: float, threshold: float
+) -> Alert:
+    """Return the alert of a connection, by the columns of ``traffic/columns.py``."""
+    first = row["ts"]
+    last = first if row["last_packet"] is None else row["last_packet"]
+    ends = (
+        f"{row['id.orig_h']} {row['id.orig_p']} {row['id.resp_h']} {row['id.resp_p']}"
+    )
+    return Alert(
+        # a log may have no names for its connections
+        uid=row["uid"] or f"{ends} {row['proto']} {first}",
+        first_ns=first,
+        last_ns=last,
+        known_ns=last if row["known"] is None else row["known"],
+        source=row["id.orig_h"],
+        source_port=row["id.orig_p"] or 0,
+        destination=row["id.resp_h"],
+        destination_port=row["id.resp_p"] or 0,
+        proto=row["proto"] or "unknown_transport",
+        ip_proto=row["ip_proto"] or 0,
+        service=row["service"],
+        state=row["conn_state"],
+        history=row["history"],
+        source_bytes=row["orig_bytes"],
+        destination_bytes=row["resp_bytes"],
+        source_packets=row["orig_pkts"],
+        destination_packets=row["resp_pkts"],
+        source_ip_bytes=row["orig_ip_bytes"],
+        destination_ip_bytes=row["resp_ip_bytes"],
+        is_over=row["is_over"] is not False,
+        label=label,
+        probability=probability,
+        threshold=threshold,
+    )
+
+
+def _plain(value: float | str | None) -> float | str | None:
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,427 @@
+"""``evenflow watch``: traffic in, alerts and incidents out, and a clean end."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from rich.console import Console
+
+from evenflow.cli.watch_view import Screen
+from evenflow.decision import Decision
+from evenflow.prepare.features import Preprocessor
+from evenflow.progress import Note
+from evenflow.runtime import bundle as bundles
+from evenflow.runtime.feeds import Feed
+from evenflow.runtime.incidents.grouping import Incidents
+from evenflow.runtime.watch import Watch
+from evenflow.schema import Column, Schema, Table
+from evenflow.traffic.contracts import for_columns
+from evenflow.traffic.flows import read_connections
+
+from ..namespace import alone, ip  # noqa: TID252 (tests are not a package)
+
+PACKED = Path(__file__).parents[1] / "traffic/captures/scan_and_benign.pcap.gz"
+SCHEMA = Schema(
+    name="kdd",
+    columns=(
+        Column(name="protocol_type", kind="category"),
+        Column(name="flag", kind="category"),
+        Column(name="src_bytes", unit="bytes", low=0, step=1),
+    ),
+    classes=("benign", "probe"),
+)
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory, softmax_regression):
+    """Return the folder of a detector that calls refused connections probes."""
+    rng = np.random.default_rng(5)
+    is_refused = rng.random(600) < 0.3
+    frame = pl.DataFrame(
+        {
+            "protocol_type": np.where(
+                is_refused | (rng.random(600) < 0.5), "tcp", "udp"
+            ),
+            "flag": np.where(is_refused, "REJ", "SF"),
+            "src_bytes": np.where(is_refused, 0.0, np.floor(rng.exponential(99, 600))),
+        }
+    )
+    y = is_refused.astype(np.int64)
+    attack = pl.Series("attack", np.where(is_refused, "probe", "benign"))
+    table = Table(schema=SCHEMA, frame=frame, y=y, attack=attack)
+    preprocessor = Preprocessor.fit(table)
+    folder = tmp_path_factory.mktemp("bundle") / "refusals"
+    bundles.save(
+        folder,
+        schema=SCHEMA,
+        preprocessor=preprocessor,
+        model=softmax_regression(preprocessor.transform(table), y, 2),
+        decision=Decision(
+            temperature=1.0, bias=np.zeros(2), threshold=0.0, false_alarm_budget=0.05
+        ),
+        golden=table.take(np.arange(20)),
+        reference=table.take(np.flatnonzero(~is_refused)[:50]),
+        recipe={"dataset": {"name": "kdd"}, "model": {"name": "linear"}, "seed": 1},
+        report={},
+        card="# Refusals\n",
+        fingerprint=np.arange(5, dtype=np.uint64),
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def capture(tmp_path_factory):
+    """Return the file of a capture: a scan among ordinary traffic."""
+    path = tmp_path_factory.mktemp("capture") / "mixed.pcap"
+    path.write_bytes(gzip.decompress(PACKED.read_bytes()))
+    return path
+
+
+@pytest.fixture
+def watch(run, detector):
+    """Return a function that runs the command with the detector."""
+    return lambda *words, **options: run(
+        "watch", "--bundle", detector, *words, **options
+    )
+
+
+def events(path, kind=None):
+    found = [json.loads(line) for line in path.read_text().splitlines()]
+    return [e for e in found if kind in (None, e["event_type"])]
+
+
+def test_a_capture_gives_one_incident_for_its_scan(watch, capture, tmp_path):
+    out = tmp_path / "alerts.json"
+    done = watch("-r", capture, "--sink", f"eve:{out}")
+    assert done.exit_code == 0
+    summary = "Scan or probe from 192.0.2.66 to 198.51.100.20: 300 ports, 300 conn"
+    assert summary in done.stderr
+    assert "300 alerts in 1 incident" in done.stderr
+    assert [e["incident"]["status"] for e in events(out, "incident")] == [
+        "opened",
+        "closed",
+    ]
+    assert len(events(out, "alert")) == 10
+    assert done.stdout == ""
+
+
+def test_the_packets_of_an_incident_are_kept(watch, capture, tmp_path):
+    out, folder = tmp_path / "alerts.json", tmp_path / "evidence"
+    watch("-r", capture, "--sink", f"eve:{out}", "--evidence", folder)
+    [path] = folder.iterdir()
+    assert path.stem == events(out, "incident")[0]["incident_id"]
+    with path.open("rb") as stream:
+        found = pl.concat(read_connections(stream, source="evidence"))
+    assert set(found["id.orig_h"]) == {"192.0.2.66"}
+    assert found.height == 300
+
+
+def test_a_log_that_goes_to_json_lines_has_the_figures(watch, capture, tmp_path):
+    done = watch("-r", capture, "--sink", f"eve:{tmp_path}/a", "--log-json")
+    facts = [json.loads(line) for line in done.stderr.splitlines()]
+    [last] = [fact for fact in facts if "age_p99_s" in fact]
+    assert (last["alerts"], last["incidents"], last["connections"]) == (300, 1, 620)
+    assert watch("-r", capture, "--sink", f"eve:{tmp_path}/a", "-q").stderr == ""
+
+
+def test_two_captures_are_read_as_if_they_were_one(watch, capture, tmp_path):
+    data = capture.read_bytes()
+    (tmp_path / "1.pcap").write_bytes(data[:24] + data[24 : 24 + 200 * 70])
+    cut = 24
+    for _ in range(500):
+        cut += 16 + int.from_bytes(data[cut + 8 : cut + 12], "little")
+    (tmp_path / "1.pcap").write_bytes(data[:cut])
+    (tmp_path / "2.pcap").write_bytes(data[:24] + data[cut:])
+    out = tmp_path / "alerts.json"
+    done = watch(
+        "-r", tmp_path / "1.pcap", "-r", tmp_path / "2.pcap", "--sink", f"eve:{out}"
+    )
+    assert done.exit_code == 0
+    assert events(out, "incident")[-1]["incident"]["connections"] == 300
+
+
+def test_expected_behaviour_is_counted_in_the_last_lines(watch, capture, tmp_path):
+    rules = tmp_path / "expected.toml"
+    rules.write_text(
+        '[[suppress]]\nsource = "192.0.2.66"\nreason = "our scanner"\n'
+        "expires = 2026-02-01\n"
+    )
+    out = tmp_path / "alerts.json"
+    done = watch("-r", capture, "--sink", f"eve:{out}", "--suppress", rules)
+    assert "alerts suppressed, our scanner: 300" in done.stderr
+    assert events(out) == []
+
+
+def test_home_networks_decide_the_direction(watch, capture, tmp_path):
+    out = tmp_path / "alerts.json"
+    watch("-r", capture, "--sink", f"eve:{out}", "--home", "198.51.100.0/24")
+    assert events(out, "incident")[0]["incident"]["direction"] == "inbound"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "found none of -r, -i, --zeek"),
+        (["-r", "a", "-i", "lo"], "found --read and --interface of"),
+        (["-r", "a", "tcp"], "expected one with -i"),
+        (["--zeek", "a", "--evidence", "b"], "a log has no packets"),
+        (["-r", "{capture}", "--evidence", "/dev/null/x"], "cannot write /dev/null/x"),
+        (
+            ["-r", "{capture}", "--sink", "mail:x"],
+            "expected one of eve, stdout, syslog",
+        ),
+        (["-r", "{capture}", "--home", "home"], "expected an address or a network"),
+        (["-r", "no.pcap"], "cannot read no.pcap: No such file"),
+        (["-r", "{detector}/card.md"], "expected a capture, pcap or pcapng"),
+        (["-r", "{capture}", "--suppress", "no.toml"], "cannot read no.toml"),
+        (["-r", "{capture}", "--sink", "eve:/no/folder/f"], "cannot write"),
+        (["-i", "eth99"], "there is no interface 'eth99'"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_exit_2(watch, capture, detector, words, message):
+    given = [word.format(capture=capture, detector=detector) for word in words]
+    done = watch(*given)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bundle_of_columns_that_traffic_does_not_give_is_refused(
+    run, bundle, capture
+):
+    done = run("watch", "--bundle", bundle, "-r", capture)
+    assert done.exit_code == 2
+    assert "columns that connections do not give" in done.stderr
+
+
+EVE_FLOW = {
+    "timestamp": "2026-01-01T00:00:01.000000+0000", "flow_id": 1, "event_type": "flow",
+    "src_ip": "192.0.2.1", "src_port": 1, "dest_ip": "192.0.2.2", "dest_port": 2,
+    "proto": "TCP", "flow": {
+        "pkts_toserver": 1, "pkts_toclient": 1, "bytes_toserver": 60,
+        "bytes_toclient": 60, "start": "2026-01-01T00:00:00.000000+0000",
+        "end": "2026-01-01T00:00:01.000000+0000", "age": 1, "state": "closed",
+        "reason": "timeout", "alerted": False,
+    },
+}  # fmt: skip
+
+
+def test_a_log_that_lacks_what_the_model_needs_is_refused_with_the_reason(
+    watch, tmp_path
+):
+    log = tmp_path / "eve.json"
+    log.write_text(json.dumps(EVE_FLOW) + "\n")
+    done = watch("--eve", log, "--no-follow")
+    assert done.exit_code == 2
+    assert "cannot be computed from Suricata" in done.stderr
+    assert "orig_bytes" in done.stderr
+
+
+ZEEK = (
+    "#separator \\x09\n#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\t"
+    "proto\tservice\tduration\torig_bytes\tresp_bytes\tconn_state\thistory\torig_pkts\t"
+    "resp_pkts\n"
+)
+
+
+def zeek_lines(first, last):
+    """Return refused connections of a scan, one a second."""
+    return "".join(
+        f"{1767225600 + n}.0\tC{n}\t192.0.2.66\t40000\t10.0.0.1\t{n}\ttcp\t-\t"
+        "0.1\t0\t0\tREJ\tSr\t1\t1\n"
+        for n in range(first, last)
+    )
+
+
+@pytest.mark.parametrize("follows", [True, False])
+def test_a_log_gives_alerts(watch, tmp_path, follows):
+    log, out = tmp_path / "conn.log", tmp_path / "alerts.json"
+    log.write_text(ZEEK + zeek_lines(0, 20))
+    if follows:  # it is stopped from outside
+        stop_soon(2)
+    words = [] if follows else ["--no-follow"]
+    done = watch("--zeek", log, "--sink", f"eve:{out}", *words)
+    assert done.exit_code == 0, done.stderr
+    assert events(out, "incident")[-1]["incident"]["connections"] == 20
+
+
+def stop_soon(seconds):
+    """Send this process a signal, a little later."""
+    threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+
+def test_a_followed_log_resumes_after_the_last_line_that_was_read(watch, tmp_path):
+    log, out, state = (tmp_path / name for name in ("conn.log", "out", "state"))
+    words = ("--zeek", log, "--sink", f"eve:{out}", "--state", state, "--alerts", 99)
+    log.write_text(ZEEK + zeek_lines(0, 20))
+    stop_soon(2)
+    assert watch(*words).exit_code == 0
+    with log.open("a") as grows:
+        grows.write(zeek_lines(20, 30))
+    stop_soon(2)
+    assert watch(*words).exit_code == 0
+    alerts = events(out, "alert")
+    assert [e["dest_port"] for e in alerts] == list(range(30))
+    assert len({e["incident_id"] for e in alerts}) == 1
+    assert [e["incident"]["status"] for e in events(out, "incident")] == ["opened"]
+
+
+def test_a_state_of_something_else_is_refused(watch, capture, tmp_path):
+    (tmp_path / "state").write_text("{}")
+    done = watch("-r", capture, "--state", tmp_path / "state")
+    assert done.exit_code == 2
+    assert "is not a state of evenflow watch" in done.stderr
+
+
+def test_events_that_reach_no_sink_are_an_error_at_the_end(watch, capture):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    done = watch("-r", capture, "--sink", f"syslog:tcp://127.0.0.1:{port}")
+    assert done.exit_code == 2
+    assert "Connection refused" in done.stderr
+    assert "12 events did not reach their sinks" in done.stderr
+
+
+def start(*words, **options):
+    command = [sys.executable, "-m", "evenflow", "watch", *map(str, words)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+@pytest.mark.slow
+def test_a_capture_from_a_pipe_gives_lines_on_stdout(detector, capture):
+    with capture.open("rb") as stream:
+        process = start("--bundle", detector, "-r", "-", stdin=stream)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    kinds = [json.loads(line)["event_type"] for line in out.splitlines()]
+    assert sorted(kinds) == ["alert"] * 10 + ["incident"] * 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_a_pipe_that_is_stopped_ends_with_what_it_has(detector, capture, number, code):
+    process = start("--bundle", detector, "-r", "-", stdin=subprocess.PIPE)
+    process.stdin.buffer.write(capture.read_bytes())
+    process.stdin.buffer.flush()
+    assert process.stdout.readline().startswith('{"timestamp"')
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert "620 connections of stdin" in err
+    assert '"status":"closed"' in out
+
+
+def refuse(name="far", n=60):
+    """Send a scan of closed ports past an interface: each SYN, and the reset to it."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as out:
+        out.bind((name, 0))
+        for frame in frames(n):
+            out.send(frame)
+            time.sleep(0.001)
+
+
+def frames(n):
+    """Return the first packets of the capture's scan."""
+    data, at, found = gzip.decompress(PACKED.read_bytes()), 24, []
+    for _ in range(2 * n):
+        size = int.from_bytes(data[at + 8 : at + 12], "little")
+        found.append(data[at + 16 : at + 16 + size])
+        at += 16 + size
+    return found
+
+
+def until(condition, seconds=30.0):
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@alone
+def test_a_scan_on_an_interface_is_alerted_within_seconds(detector, tmp_path, number):
+    out, state = tmp_path / "alerts.json", tmp_path / "state.json"
+    process = start(
+        "--bundle", detector, "-i", "near", "--sink", f"eve:{out}", "--state", state,
+        "tcp",
+    )  # fmt: skip
+    try:
+        assert process.stderr.readline().startswith("watching near")
+        time.sleep(0.5)
+        begun = time.time()
+        refuse()
+        until(lambda: out.exists() and events(out, "incident"), 5)
+        assert time.time() - begun < 5
+        time.sleep(1)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 0, err
+    first = events(out, "incident")[0]
+    assert first["src_ip"] == "192.0.2.66"
+    assert "60 alerts in 1 incident" in err
+    [[_, saved]] = json.loads(state.read_text())["incidents"]["open"]
+    assert saved["connections"] == 60
+
+
+@pytest.mark.slow
+@alone
+def test_an_interface_that_vanishes_is_an_error_after_all_is_judged(detector, tmp_path):
+    out = tmp_path / "alerts.json"
+    process = start("--bundle", detector, "-i", "near", "--sink", f"eve:{out}")
+    try:
+        assert process.stderr.readline().startswith("watching near")
+        time.sleep(0.5)
+        refuse(n=3)
+        time.sleep(0.5)
+        ip("link", "del", "near")
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 2
+    assert "the interface near has vanished" in err
+    assert events(out, "incident")[-1]["incident"]["connections"] == 3
+
+
+def test_the_view_of_a_terminal_has_figures_and_incidents(detector, capture):
+    screen = Screen()
+    screen.console = Console(file=io.StringIO(), width=200, force_terminal=True)
+    bundle = bundles.load(detector, threads=1)
+    found = Watch(
+        bundle,
+        for_columns(bundle.schema.names).start(source="mixed"),
+        Incidents(),
+        on_report=screen.report,
+    )
+    feed = Feed(name="mixed.pcap", batches=iter(()))
+    screen.begin(found, feed)
+    with capture.open("rb") as stream:
+        for frame in read_connections(stream, source="mixed"):
+            found.take(frame)
+            screen.status(found, feed)
+    screen.note(Note(text="a note\x1b[2J", is_warning=True))
+    screen.console.print(screen._draw())
+    drawn = screen.console.file.getvalue()
+    assert "300 alerts" in drawn
+    assert "1 incident open" in drawn
+    assert "Scan or probe from 192.0.2.66" in drawn
+    assert "\x1b[2J" not in drawn

@@ -1,0 +1,572 @@
+"""Alerts become incidents: one for what belongs together, the attacker named."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evenflow.errors import DataError
+from evenflow.runtime.incidents.alert import Alert
+from evenflow.runtime.incidents.distinct import N_REGISTERS, Distinct
+from evenflow.runtime.incidents.grouping import MOST_FOLLOWED, Incidents
+from evenflow.runtime.incidents.incident import severity
+from evenflow.runtime.incidents.networks import network
+from evenflow.runtime.incidents.risk import Risk
+from evenflow.runtime.incidents.suppress import read, rules
+from evenflow.traffic.flows import read_connections
+
+S = 10**9
+BEGIN = 1_767_225_600 * S
+CAPTURE = Path(__file__).parents[1] / "traffic/captures/scan_and_benign.pcap.gz"
+TRUTH = """\
+start,end,src,dst,what
+1767225600,1767225601,192.0.2.66,198.51.100.20,probe
+1767225605,1767225625,192.0.2.10,198.51.100.20,benign
+1767225640,1767225641,192.0.2.67,198.51.100.21,dos
+"""
+
+
+def alert(source="192.0.2.66", destination="10.0.0.1", at=0.0, **changes):
+    """Return an alert at ``at`` seconds."""
+    ns = BEGIN + round(at * S)
+    port = changes.get("destination_port", 80)
+    given = {
+        "uid": f"C{source}{destination}{port}{at}",
+        "first_ns": ns,
+        "last_ns": ns,
+        "known_ns": ns,
+        "source": source,
+        "source_port": 40000,
+        "destination": destination,
+        "destination_port": 80,
+        "proto": "tcp",
+        "ip_proto": 6,
+        "source_bytes": 10,
+        "destination_bytes": 20,
+        "label": "probe",
+        "probability": 0.9,
+        "threshold": 0.5,
+    }
+    return Alert(**given | changes)
+
+
+def run(alerts, **options):
+    """Return incidents after some alerts, and all reports."""
+    found = Incidents(**options)
+    return found, [report for one in alerts for report in found.add(one).reports]
+
+
+def opened(reports):
+    return [r.incident for r in reports if r.what == "opened"]
+
+
+def test_a_scan_is_one_incident_however_many_ports_it_tries():
+    scan = [alert(destination_port=port, at=port / 100) for port in range(1, 301)]
+    found, reports = run(scan)
+    assert [r.what for r in reports] == ["opened"]
+    [incident] = found.opened()
+    assert (incident.attacker, incident.victim) == ("192.0.2.66", "10.0.0.1")
+    assert (incident.n_ports, incident.connections, incident.bytes) == (300, 300, 9000)
+    assert (incident.first_ns, incident.last_ns) == (BEGIN + S // 100, BEGIN + 3 * S)
+
+
+def test_ports_of_tcp_and_udp_are_counted_apart():
+    found, _ = run([alert(), alert(at=1, proto="udp", ip_proto=17)])
+    assert found.opened()[0].n_ports == 2
+
+
+def test_a_sweep_of_many_hosts_is_one_incident_of_its_attacker():
+    found, reports = run([alert(destination=f"10.0.{n}.1", at=n) for n in range(40)])
+    assert len(opened(reports)) == 1
+    assert len(found.opened()[0].victims) == 40
+
+
+def test_a_flood_from_many_sources_is_one_incident_of_its_target():
+    flood = [
+        alert(f"198.51.{n // 250}.{n % 250}", "10.0.0.9", n / 1000, label="ddos")
+        for n in range(5000)
+    ]
+    found, reports = run(flood)
+    assert len(opened(reports)) == 1
+    [incident] = found.opened()
+    assert incident.victim == "10.0.0.9"
+    assert len(incident.attackers) == pytest.approx(5000, rel=0.1)
+    assert not incident.attackers.is_exact
+    assert incident.connections == 5000
+
+
+def test_guessing_is_an_incident_of_each_attacker_victim_and_class():
+    guesses = [
+        alert(a, v, n, label=label)
+        for n, (a, v, label) in enumerate(
+            (a, v, label)
+            for a in ("192.0.2.1", "192.0.2.2")
+            for v in ("10.0.0.1", "10.0.0.2")
+            for label in ("r2l", "u2r")
+        )
+    ]
+    found, _ = run(guesses * 1)
+    assert found.n_open == 8
+
+
+def test_an_attacker_of_many_victims_is_one_incident_even_of_an_unknown_class():
+    found, reports = run(
+        [alert(destination=f"10.0.0.{n}", at=n, label="odd") for n in range(1, 20)]
+    )
+    [incident] = found.opened()
+    assert (incident.shape, len(incident.victims)) == ("sweep", 19)
+    assert incident.connections == 19
+    closed = [r for r in reports if r.what == "closed"]
+    assert {r.reason for r in closed} == {f"part of {incident.id}"}
+    assert incident.id == opened(reports)[0].id
+    assert len(opened(reports)) == len(closed) + 1 == 4
+
+
+def test_a_victim_of_many_attackers_is_one_incident_even_of_an_unknown_class():
+    found, _ = run([alert(f"192.0.2.{n}", at=n, label="attack") for n in range(1, 20)])
+    [incident] = found.opened()
+    assert (incident.shape, len(incident.attackers)) == ("flood", 19)
+
+
+def test_a_flood_between_addresses_that_never_repeat_is_one_incident():
+    flood = [
+        alert(f"198.51.100.{n}", f"203.0.113.{n}", n / 1000, label="dos")
+        for n in range(1, 200)
+    ]
+    found, reports = run(flood)
+    assert found.n_open == 1
+    assert len(opened(reports)) < 12
+    assert found.opened()[0].connections == 199
+
+
+def test_a_real_flood_beside_one_of_random_addresses_has_its_own_incident():
+    flood = [
+        alert(f"198.51.100.{n}", f"203.0.113.{n}", n / 1000, label="dos")
+        for n in range(1, 100)
+    ]
+    target = [
+        alert(f"198.18.0.{n}", "203.0.113.7", 1 + n / 100, label="dos")
+        for n in range(50)
+    ]
+    found, _ = run(flood + target)
+    assert sorted(i.shape for i in found.opened()) == ["flood", "many"]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"history": "R", "source_port": 22, "destination_port": 40000},
+        {"history": "H", "source_port": 22, "destination_port": 40000},
+        {
+            "proto": "icmp", "ip_proto": 1, "source_port": 3, "destination_port": 3,
+            "destination_packets": 0,
+        },
+    ],
+)  # fmt: skip
+def test_a_victim_whose_answers_alone_were_captured_is_not_blamed(answers):
+    one = alert(source="10.0.0.1", destination="192.0.2.66", **answers)
+    assert (one.attacker, one.victim) == ("192.0.2.66", "10.0.0.1")
+    assert one.port == (None if one.proto == "icmp" else 22)
+
+
+@pytest.mark.parametrize("history", ["Sr", "S", "ShR", "^h", "SaR", "ShAdDaFf", None])
+def test_who_begins_a_connection_is_the_attacker(history):
+    assert alert(history=history).attacker == "192.0.2.66"
+
+
+def test_an_incident_is_reported_at_most_once_a_minute_of_packet_time():
+    found = Incidents()
+    reports = []
+    for n in range(601):
+        reports += found.add(alert(destination_port=n, at=n)).reports
+    assert [r.what for r in reports] == ["opened", *["updated"] * 10]
+    assert [(r.at_ns - BEGIN) // S for r in reports] == list(range(0, 601, 60))
+    assert [r.incident.connections for r in reports[:3]] == [1, 60, 120]
+
+
+def test_an_incident_without_a_new_alert_is_not_reported_again():
+    found, _ = run([alert()])
+    assert found.advance(BEGIN + 120 * S) == []
+
+
+def test_a_quiet_incident_is_closed_and_the_next_alert_opens_another():
+    _, reports = run([alert(), alert(at=400)])
+    assert [r.what for r in reports] == ["opened", "closed", "opened"]
+    assert reports[1].at_ns == BEGIN + 300 * S
+    assert reports[0].incident.id != reports[2].incident.id
+
+
+def test_a_clock_that_is_set_back_does_not_keep_an_incident_open():
+    found, _ = run([alert(at=10**8)])
+    assert [r.what for r in found.advance(BEGIN)] == ["closed"]
+
+
+def times_of(alerts, pieces):
+    """Return what is reported when the time is also noted between alerts."""
+    found, told = Incidents(), []
+    for n, one in enumerate(alerts):
+        told += found.add(one).reports
+        if n in pieces:
+            told += found.advance(one.known_ns)
+    told += found.finish()
+    return [(r.what, r.at_ns, r.incident.id, r.incident.connections) for r in told]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2000), st.integers(0, 3), st.sampled_from(["dos", "r2l"])
+        )
+    ),
+    st.sets(st.integers(0, 50)),
+)
+def test_reports_do_not_depend_on_where_the_traffic_is_cut(events, pieces):
+    alerts = [
+        alert(f"192.0.2.{host}", at=at, label=label, uid=f"C{n}")
+        for n, (at, host, label) in enumerate(sorted(events))
+    ]
+    assert times_of(alerts, pieces) == times_of(alerts, set())
+
+
+def test_a_connection_that_goes_on_is_one_alert_and_its_bytes_are_counted_once():
+    found, _ = run([alert(uid="C1", is_over=False)])
+    later = found.add(alert(uid="C1", at=10, is_over=False, source_bytes=100))
+    assert not later.is_new
+    last = found.add(alert(uid="C1", at=60, source_bytes=1000))
+    [incident] = found.opened()
+    assert (incident.connections, incident.bytes) == (1, 1020)
+    assert last.incident == incident.id
+
+
+def test_a_connection_whose_class_changes_stays_in_its_incident_and_is_shown_again():
+    found, _ = run([alert(uid="C1", is_over=False)])
+    again = found.add(alert(uid="C1", at=10, label="r2l"))
+    assert again.is_shown
+    assert not again.is_new
+    [incident] = found.opened()
+    assert (incident.label, incident.connections) == ("r2l", 1)
+    assert incident.classes == {"probe": 0, "r2l": 1}
+
+
+@pytest.mark.parametrize("first", ["probe", "dos"])
+def test_a_scan_that_is_taken_for_a_flood_in_part_is_one_incident(first):
+    scan = [
+        alert(
+            destination=f"10.0.0.{n % 3}",
+            destination_port=n,
+            at=n,
+            label="dos" if n % 3 == 0 else "probe",
+        )
+        for n in range(100)
+    ]
+    scan[0] = alert(destination="10.0.0.0", destination_port=0, label=first)
+    found, _ = run(scan)
+    [incident] = found.opened()
+    assert incident.attacker == "192.0.2.66"
+    assert (incident.label, incident.n_ports) == ("probe", 100)
+
+
+def test_a_scan_that_is_mostly_taken_for_a_flood_is_called_a_scan():
+    scan = [
+        alert(destination_port=n, at=n / 9, label="dos" if n % 5 else "probe")
+        for n in range(100)
+    ]
+    [incident] = run(scan)[0].opened()
+    assert (incident.label, incident.classes) == ("probe", {"probe": 20, "dos": 80})
+
+
+def test_a_flood_that_is_taken_for_a_scan_in_part_is_one_incident():
+    flood = [
+        alert(
+            f"198.51.100.{n % 50}", "10.0.0.9", n, label="probe" if n > 180 else "dos"
+        )
+        for n in range(200)
+    ]
+    found, _ = run(flood)
+    [incident] = found.opened()
+    assert (incident.label, incident.victim) == ("dos", "10.0.0.9")
+    assert incident.classes == {"dos": 181, "probe": 19}
+
+
+def test_a_scan_of_a_host_beside_a_flood_of_it_is_an_incident_of_its_own():
+    flood = [alert(f"198.51.100.{n}", "10.0.0.9", n, label="dos") for n in range(50)]
+    scan = [
+        alert("203.0.113.5", "10.0.0.9", 51 + n, destination_port=n, label=label)
+        for n, label in enumerate(["probe", "dos", "probe"])
+    ]
+    found, _ = run([*flood, *scan])
+    assert [(i.label, i.connections) for i in found.opened()] == [
+        ("dos", 50),
+        ("probe", 3),
+    ]
+
+
+def test_of_a_flood_of_random_sources_a_part_may_be_taken_for_scans():
+    flood = [
+        alert(f"198.51.{n}.1", "10.0.0.9", n / 9, label="dos" if n % 3 else "probe")
+        for n in range(200)
+    ]
+    found, reports = run(flood)
+    assert len(opened(reports)) == 2
+    assert found.opened()[-1].connections == 199
+
+
+def test_the_first_alerts_of_an_incident_are_shown_and_the_others_counted():
+    found = Incidents(most_shown=3)
+    shown = [found.add(alert(destination_port=n, at=n)).is_shown for n in range(61)]
+    assert sum(shown[:60]) == 3
+    assert shown[60], "after a report the next ones are"
+
+
+def test_the_number_of_open_incidents_is_bounded():
+    found = Incidents(most_open=4)
+    reports = []
+    for n in range(1, 9):
+        one = alert(f"192.0.2.{n}", f"10.0.0.{n}", n, label="r2l")
+        reports += found.add(one).reports
+    assert found.n_open == 4
+    assert found.counts["evicted"] == 4
+    closed = [r.incident.attacker for r in reports if r.what == "closed"]
+    assert closed == [f"192.0.2.{n}" for n in range(1, 5)]
+
+
+def test_the_connections_that_are_followed_are_bounded():
+    found = Incidents()
+    for n in range(MOST_FOLLOWED + 10):
+        found.add(alert(uid=f"C{n}", is_over=False))
+    assert len(found.to_dict()["followed"]) == MOST_FOLLOWED
+
+
+def test_reports_name_direction_and_risk():
+    _, reports = run([alert()])
+    assert reports[0].direction == "inbound"
+    assert reports[0].risk == {"192.0.2.66": 9.0, "10.0.0.1": 4.5}
+    _, reports = run([alert()], home=[network("192.0.2.0/24")])
+    assert reports[0].direction == "outbound"
+    assert reports[0].risk == {"192.0.2.66": 9.0}
+
+
+def test_a_spoofed_source_of_a_flood_gets_no_risk():
+    found, _ = run([alert("198.51.100.7", label="ddos")])
+    assert "198.51.100.7" not in found.risk.hosts
+    assert found.risk.of("10.0.0.1", BEGIN) == pytest.approx(25 * 0.9 / 2)
+
+
+def test_a_risk_adds_up_and_halves_with_time():
+    risk = Risk(half_life_ns=10 * S)
+    risk.add("a", 8, 0)
+    assert risk.add("a", 1, 10 * S) == pytest.approx(5)
+    assert risk.of("a", 30 * S) == pytest.approx(1.25)
+
+
+def test_the_hosts_with_a_risk_are_bounded_and_the_riskiest_stay():
+    risk = Risk(most_hosts=10)
+    for n in range(100):
+        risk.add(f"h{n}", n, 0)
+    assert len(risk.hosts) <= 10
+    assert risk.top(0, 1) == [("h99", 99.0)]
+
+
+def test_reconnaissance_is_less_severe_than_impact_and_access_the_most():
+    found = [severity(w) for w in ("probe", "dos", "u2r", "brute_force", "odd")]
+    assert found == [3, 2, 1, 1, 2]
+
+
+RULES = """
+[[suppress]]
+source = ["192.0.2.0/24"]
+class = "probe"
+reason = "our own scanner"
+expires = 2026-01-01
+"""
+
+
+def written(tmp_path, text):
+    path = tmp_path / "expected.toml"
+    path.write_text(text)
+    return path
+
+
+def test_expected_behaviour_is_counted_and_not_reported(tmp_path):
+    known = read(written(tmp_path, RULES))
+    found, reports = run(
+        [alert(), alert(at=1), alert(label="dos"), alert("203.0.113.1", "10.0.0.2")],
+        suppressions=known,
+    )
+    assert found.suppressed == {"our own scanner": 2}
+    assert [(i.label, i.attacker) for i in opened(reports)] == [
+        ("dos", "192.0.2.66"),
+        ("probe", "203.0.113.1"),
+    ]
+
+
+def test_a_rule_that_expired_by_packet_time_suppresses_nothing(tmp_path):
+    known = read(written(tmp_path, RULES))
+    found, reports = run([alert(at=86400)], suppressions=known)
+    assert len(opened(reports)) == 1
+    assert not found.suppressed
+
+
+def test_a_rule_by_destination_service_and_port_matches_all_of_them(tmp_path):
+    text = (
+        '[[suppress]]\ndestination = "10.0.0.1"\nservice = "http"\nport = 80\n'
+        'reason = "load test"\nexpires = 2026-01-01T12:00:00Z\n'
+    )
+    [rule] = read(written(tmp_path, text))
+    assert rule.matches(alert(service="http"))
+    assert not rule.matches(alert(service="ssh"))
+    assert not rule.matches(alert(service="http", destination_port=81))
+    assert not rule.matches(alert(service="http", destination="10.0.0.2"))
+    assert rule.expires_ns == BEGIN + 12 * 3600 * S
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[suppress]", "is not TOML"),
+        ("[[other]]", "found the key 'other'"),
+        ("suppress = 1", r"expected up to 1000 tables \[\[suppress\]\]"),
+        ('[[suppress]]\nreason="x"\nexpires=2026-01-01', "matches every alert"),
+        ("[[suppress]]\nport=1\nexpires=2026-01-01", "rule 1: reason is missing"),
+        ('[[suppress]]\nport=1\nreason="x"', "expires is missing"),
+        ('[[suppress]]\nport=70000\nreason="x"\nexpires=2026-01-01', "port is 70000"),
+        ('[[suppress]]\nsource="a"\nreason="x"\nexpires=2026-01-01', "found 'a'"),
+        ('[[suppress]]\nhost="a"\nreason="x"\nexpires=2026-01-01', "host is 'a'"),
+    ],
+)
+def test_an_invalid_rule_is_refused_with_its_place(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        read(written(tmp_path, text))
+
+
+def test_a_missing_file_of_rules_is_an_error_in_words(tmp_path):
+    with pytest.raises(DataError, match="cannot read"):
+        read(tmp_path / "no.toml")
+
+
+def scan_and_flood():
+    return [alert(destination_port=n, at=n / 10) for n in range(50)] + [
+        alert(
+            f"198.51.100.{n}", "10.0.0.9", 6 + n / 100, label="dos", is_over=n % 2 > 0
+        )
+        for n in range(50)
+    ]
+
+
+def test_saved_and_restored_it_goes_on_as_if_it_had_never_stopped():
+    alerts = scan_and_flood()
+    whole, expected = run(alerts)
+    expected += whole.finish()
+    first, told = run(alerts[:70])
+    second = Incidents()
+    second.restore(json.loads(json.dumps(first.to_dict())))
+    told += [r for one in alerts[70:] for r in second.add(one).reports]
+    told += second.finish()
+    assert [(r.what, r.incident.to_dict()) for r in told] == [
+        (r.what, r.incident.to_dict()) for r in expected
+    ]
+    assert second.counts == whole.counts
+    assert second.risk.hosts == whole.risk.hosts
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"format": 2},
+        {"open": [[["pair", "dos"], {}]]},
+        {"open": None},
+        {"risk": {"a": [1]}},
+        {"followed": [["C1", None, "dos", "x", 1]]},
+    ],
+)
+def test_a_damaged_state_is_refused(damage):
+    state = run(scan_and_flood())[0].to_dict()
+    with pytest.raises(DataError, match="found"):
+        Incidents().restore(state | damage)
+
+
+@given(st.integers(0, 3000))
+@settings(max_examples=20, deadline=None)
+def test_a_count_of_names_is_exact_at_first_and_near_later(n):
+    counted = Distinct()
+    for i in range(n):
+        counted.add(f"192.0.2.{i}")
+        counted.add(f"192.0.2.{i}")
+    assert len(counted) == n if n <= 256 else len(counted) == pytest.approx(n, rel=0.15)
+    assert len(Distinct.from_dict(counted.to_dict())) == len(counted)
+
+
+def test_a_count_of_a_million_names_has_a_kilobyte_and_is_near():
+    counted = Distinct()
+    for i in range(200_000):
+        counted.add(str(i))
+    assert len(counted) == pytest.approx(200_000, rel=0.1)
+    assert len(counted.registers) == N_REGISTERS
+
+
+def test_two_counts_together_are_the_count_of_all_names():
+    one, other, both = Distinct(), Distinct(), Distinct()
+    for i in range(1000):
+        (one if i % 3 else other).add(str(i))
+        both.add(str(i))
+    other.add("1")
+    one.merge(other)
+    assert len(one) == pytest.approx(len(both), rel=0.02)
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    """The incidents of a capture whose verdicts are those of its truth."""
+    truth = list(csv.DictReader(io.StringIO(TRUTH)))
+    with gzip.open(CAPTURE) as stream:
+        frames = list(read_connections(stream, source="mixed.pcap"))
+    found = Incidents()
+    reports = []
+    rows = [row for frame in frames for row in frame.iter_rows(named=True)]
+    for row in sorted(rows, key=lambda row: row["last_packet"]):
+        [label] = [
+            t["what"]
+            for t in truth
+            if t["src"] == row["id.orig_h"] and t["dst"] == row["id.resp_h"]
+        ]
+        if label != "benign":
+            one = Alert(
+                uid=row["uid"], first_ns=row["ts"], last_ns=row["last_packet"],
+                known_ns=row["last_packet"], source=row["id.orig_h"],
+                source_port=row["id.orig_p"], destination=row["id.resp_h"],
+                destination_port=row["id.resp_p"], proto=row["proto"],
+                ip_proto=row["ip_proto"], history=row["history"], label=label,
+                probability=0.99, threshold=0.5,
+            )  # fmt: skip
+            reports += found.add(one).reports
+    return len(rows), reports + found.finish()
+
+
+def test_of_a_scan_among_ordinary_traffic_comes_one_incident_with_its_attacker(mixed):
+    n_rows, reports = mixed
+    assert n_rows == 620
+    scan, burst = [r.incident for r in reports if r.what == "closed"]
+    assert (scan.attacker, scan.victim, scan.label) == (
+        "192.0.2.66",
+        "198.51.100.20",
+        "probe",
+    )
+    assert (scan.n_ports, scan.connections) == (300, 300)
+    assert (burst.attacker, burst.connections) == ("192.0.2.67", 300)
+
+
+def test_the_victim_of_a_scan_is_the_attacker_of_no_incident(mixed):
+    attackers = {name for r in mixed[1] for name in r.incident.attackers.names}
+    assert attackers == {"192.0.2.66", "192.0.2.67"}
+
+
+def test_rules_may_be_none():
+    assert rules({}, source="empty.toml") == ()

@@ -1,0 +1,285 @@
+"""Connections become verdicts, alerts and incidents, one way, whatever the batches."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from evenflow.errors import DataError, StorageError
+from evenflow.runtime import bundle as bundles
+from evenflow.runtime import watch_state
+from evenflow.runtime.ages import Ages
+from evenflow.runtime.incidents.grouping import Incidents
+from evenflow.runtime.incidents.suppress import rules
+from evenflow.runtime.sinks import Setup, open_sink
+from evenflow.runtime.watch import MOST_EXPLAINED, Watch
+from evenflow.traffic.columns import CONNECTION, conform
+from evenflow.traffic.flows import read_connections
+
+from .toy_contract import ToyRows, save_bundle
+
+S = 10**9
+BEGIN = 1_767_225_600 * S
+CAPTURE = Path(__file__).parents[1] / "traffic/captures/scan_and_benign.pcap.gz"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, softmax_regression):
+    return save_bundle(tmp_path_factory.mktemp("toy") / "toy", softmax_regression)
+
+
+@pytest.fixture(scope="module")
+def toy(folder):
+    return bundles.load(folder, threads=1)
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    """The connections of a scan among ordinary traffic."""
+    with gzip.open(CAPTURE) as stream:
+        frames = [*read_connections(stream, source="mixed.pcap")]
+    return conform(pl.concat(frames))
+
+
+def connections(n=1, **changes):
+    """Return refused connections, one a second."""
+    at = BEGIN + S * np.arange(n)
+    given = {
+        "ts": at, "uid": [f"C{i}" for i in range(n)], "id.orig_h": ["192.0.2.66"] * n,
+        "id.orig_p": [40000] * n, "id.resp_h": ["10.0.0.1"] * n,
+        "id.resp_p": 1 + np.arange(n), "proto": ["tcp"] * n, "orig_bytes": [0] * n,
+        "resp_bytes": [0] * n, "conn_state": ["REJ"] * n, "ip_proto": [6] * n,
+        "last_packet": at, "known": at, "is_over": [True] * n,
+    }  # fmt: skip
+    return conform(pl.DataFrame(given | changes))
+
+
+def watched(toy, frames, **options):
+    """Return a watch after some frames, and what it reported."""
+    reports, notes = [], []
+    found = Watch(
+        toy, ToyRows(), options.pop("incidents", None) or Incidents(),
+        on_report=reports.append, on_event=notes.append, **options,
+    )  # fmt: skip
+    for frame in frames:
+        found.take(frame)
+    return found, reports, notes
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_scan_among_ordinary_traffic_is_one_incident_with_its_attacker(
+    toy, mixed, tmp_path
+):
+    sink = open_sink(f"eve:{tmp_path}/alerts.json", Setup())
+    found, reports, _ = watched(toy, [mixed], sinks=[sink])
+    found.finish()
+    assert found.flush()
+    sink.close()
+    assert found.totals.verdicts == 620
+    assert found.totals.classes == {"benign": 320, "probe": 300}
+    assert [r.what for r in reports] == ["opened", "closed"]
+    assert reports[1].incident.connections == 300
+    events = lines(tmp_path / "alerts.json")
+    alerts = [e for e in events if e["event_type"] == "alert"]
+    incidents = [e for e in events if e["event_type"] == "incident"]
+    assert len(alerts) == 10
+    assert {e["incident_id"] for e in events} == {reports[0].incident.id}
+    assert {e["src_ip"] for e in events} == {"192.0.2.66"}
+    assert incidents[1]["incident"]["summary"] == (
+        "Scan or probe from 192.0.2.66 to 198.51.100.20: 300 ports, 300 connections"
+    )
+    ml = alerts[0]["ml"]
+    assert (ml["model"], ml["version"]) == ("toy", found.model.version)
+    assert ml["score"] > ml["threshold"] == 0.5
+    assert ml["top_features"][0]["name"] == "is_refused"
+    assert ml["top_features"][0]["effect"] > 1
+
+
+def cut(frame, size):
+    return [frame[i : i + size] for i in range(0, len(frame), size)]
+
+
+def test_alerts_and_incidents_do_not_depend_on_the_batches(toy, mixed, tmp_path):
+    frame = mixed.sort("known", maintain_order=True)
+    found = []
+    for size in (620, 100, 1):
+        path = tmp_path / f"{size}.json"
+        sink = open_sink(f"eve:{path}", Setup())
+        watch, _, _ = watched(toy, cut(frame, size), sinks=[sink])
+        watch.finish()
+        sink.close()
+        found.append(lines(path))
+        for event in found[-1]:
+            # the budget for these is one of a batch; scores may differ in the last bit
+            event["ml"].pop("top_features", None)
+            event["ml"]["score"] = round(event["ml"]["score"], 6)
+            if "incident" in event:
+                event["incident"].pop("samples")
+                risk = event["incident"]["risk"]
+                event["incident"]["risk"] = {k: round(v, 3) for k, v in risk.items()}
+    assert found[0] == found[1] == found[2]
+
+
+def test_an_empty_batch_is_nothing(toy):
+    found, reports, _ = watched(toy, [pl.DataFrame(schema=CONNECTION)])
+    assert (found.totals.verdicts, reports) == (0, [])
+
+
+def test_a_row_that_cannot_be_scored_is_counted_and_named(toy):
+    given = connections(5, orig_bytes=[0, -7, 0, -8, -9])
+    found, _, notes = watched(toy, [given, connections(3, orig_bytes=[-1, -1, -1])])
+    assert (found.totals.verdicts, found.totals.rejected) == (2, 6)
+    assert len(notes) == 3
+    assert "connection C1: bytes is -7, expected" in notes[0].text
+
+
+def test_a_source_that_lacks_what_the_contract_needs_is_refused(toy):
+    with pytest.raises(DataError, match="does not know orig_bytes"):
+        watched(toy, [connections(2).with_columns(orig_bytes=None)])
+
+
+def test_an_early_verdict_alerts_once_for_its_connection(toy):
+    rows = connections(4, uid=["C1"] * 4, is_over=[False, False, False, True])
+    found, _, _ = watched(toy, [rows])
+    assert found.incidents.counts["alerts"] == 1
+    assert found.totals.alerts_sent == 1
+    assert found.totals.connections == 1
+    assert found.totals.verdicts == 4
+
+
+def test_connections_of_a_log_without_names_are_told_by_their_ends(toy):
+    given = connections(3).with_columns(uid=pl.lit(None, pl.String))
+    found, _, _ = watched(toy, [given])
+    assert found.incidents.opened()[0].connections == 3
+
+
+def test_expected_behaviour_is_judged_and_counted_and_not_sent(toy, tmp_path):
+    expected = rules(
+        {"suppress": [{"class": "probe", "reason": "tests", "expires": "2026-02-01"}]},
+        source="test",
+    )
+    sink = open_sink(f"eve:{tmp_path}/a.json", Setup())
+    incidents = Incidents(suppressions=expected)
+    watched(toy, [connections(7)], sinks=[sink], incidents=incidents)
+    sink.close()
+    assert incidents.suppressed == {"tests": 7}
+    assert lines(tmp_path / "a.json") == []
+
+
+def test_the_alerts_of_a_batch_that_are_explained_are_bounded(toy, tmp_path):
+    hosts = [f"192.0.2.{i}" for i in range(100)]
+    sink = open_sink(f"eve:{tmp_path}/a.json", Setup())
+    # SINGLES merges them, and each is shown until its incident has enough
+    incidents = Incidents(most_shown=100)
+    given = connections(100).with_columns(pl.Series("id.orig_h", hosts))
+    watched(toy, [given], sinks=[sink], incidents=incidents)
+    sink.close()
+    alerts = [e for e in lines(tmp_path / "a.json") if e["event_type"] == "alert"]
+    assert len(alerts) == 100
+    assert sum(bool(e["ml"]["top_features"]) for e in alerts) == MOST_EXPLAINED
+
+
+def test_a_bundle_without_reference_rows_alerts_without_features(
+    tmp_path, softmax_regression
+):
+    bare = save_bundle(tmp_path / "bare", softmax_regression, has_reference=False)
+    found, _, _ = watched(bundles.load(bare, threads=1), [connections(2)])
+    assert found.totals.alerts_sent == 2
+
+
+def test_the_time_alone_closes_an_incident(toy):
+    found, reports, _ = watched(toy, [connections(1)])
+    found.advance(BEGIN + 400 * S)
+    assert [r.what for r in reports] == ["opened", "closed"]
+
+
+def test_the_age_of_live_verdicts_is_counted_from_when_they_were_possible(toy):
+    found, _, notes = watched(toy, [connections(3)], clock=lambda: BEGIN + 4 * S)
+    assert found.totals.ages.max_s == 4
+    assert found.totals.ages.quantile(0.5) == pytest.approx(3, rel=0.3)
+    found.take(connections(3))
+    assert len(notes) == 1
+    assert "a verdict is 4.0 s old" in notes[0].text
+
+
+def test_the_age_of_a_file_s_verdicts_is_the_time_they_took(toy):
+    begun = time.perf_counter()
+    found, _, _ = watched(toy, [connections(50)])
+    assert 0 < found.totals.ages.max_s <= time.perf_counter() - begun
+    assert found.totals.ages.counts.sum() == 50
+
+
+def test_ages_are_counted_within_a_quarter():
+    ages = Ages()
+    ages.add(np.linspace(0.001, 1, 1000))
+    for share in (0.1, 0.5, 0.99):
+        assert ages.quantile(share) == pytest.approx(share, rel=0.27)
+    assert ages.quantile(1) == 1
+    assert Ages().quantile(0.5) == 0
+    ages.add(10.0**9)
+    assert ages.quantile(1) == 10.0**5
+
+
+def test_it_resumes_where_it_stopped(toy, tmp_path):
+    whole = connections(90)
+    expected, told, _ = watched(toy, [whole])
+    expected.finish()
+    first, again, _ = watched(toy, [whole[:40]])
+    path = tmp_path / "state.json"
+    watch_state.save(path, rows=first.rows.state(), incidents=first.incidents.to_dict())
+    state = watch_state.load(path)
+    assert state.rows["n"].tolist() == [40]
+    restored = Incidents()
+    restored.restore(state.incidents)
+    second, more, _ = watched(toy, [whole[40:]], incidents=restored)
+    second.finish()
+    assert [(r.what, r.at_ns) for r in again + more] == [
+        (r.what, r.at_ns) for r in told
+    ]
+    assert more[-1].incident.connections == 90
+
+
+def test_a_state_that_is_not_there_is_a_fresh_start(tmp_path):
+    assert watch_state.load(tmp_path / "state.json") is None
+
+
+ARRAY = {"dtype": "<i8", "shape": [1], "data": "AAAAAAAAAAA="}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", "{}", '{"format": 2, "rows": {}, "incidents": {}}',
+        '{"format": 1, "rows": {}, "incidents": []}', "\xff",
+        json.dumps(
+            {"format": 1, "rows": {"a": ARRAY | {"dtype": "|O"}}, "incidents": {}}
+        ),
+        json.dumps(
+            {"format": 1, "rows": {"a": ARRAY | {"data": "A"}}, "incidents": {}}
+        ),
+        json.dumps(
+            {"format": 1, "rows": {"a": ARRAY | {"shape": [2]}}, "incidents": {}}
+        ),
+        "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_what_is_not_a_state_is_refused_in_words(tmp_path, text):
+    path = tmp_path / "state.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(DataError, match="is not a state of evenflow watch"):
+        watch_state.load(path)
+
+
+def test_a_state_that_cannot_be_written_says_so(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StorageError, match="cannot write"):
+        watch_state.save(tmp_path / "folder", rows={}, incidents={})
