@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import os
 import warnings
 from collections.abc import Callable
@@ -13,6 +14,9 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
+from evenflow.decision import Decision
+from evenflow.prepare.features import Preprocessor
+from evenflow.runtime import bundle as bundles
 from evenflow.schema import Column, Schema, Table
 
 
@@ -149,3 +153,63 @@ def softmax_regression() -> Callable[..., bytes]:
         return _linear(weights, bias.astype(np.float32))
 
     return fit
+
+
+REFUSALS = Schema(
+    name="kdd",
+    columns=(
+        Column(name="protocol_type", kind="category"),
+        Column(name="flag", kind="category"),
+        Column(name="src_bytes", unit="bytes", low=0, step=1),
+    ),
+    classes=("benign", "probe"),
+)
+
+
+@pytest.fixture(scope="session")
+def detector(
+    tmp_path_factory: pytest.TempPathFactory,
+    softmax_regression: Callable[..., bytes],
+) -> Path:
+    """The folder of a detector that calls refused connections probes."""
+    rng = np.random.default_rng(5)
+    is_refused = rng.random(600) < 0.3
+    frame = pl.DataFrame(
+        {
+            "protocol_type": np.where(
+                is_refused | (rng.random(600) < 0.5), "tcp", "udp"
+            ),
+            "flag": np.where(is_refused, "REJ", "SF"),
+            "src_bytes": np.where(is_refused, 0.0, np.floor(rng.exponential(99, 600))),
+        }
+    )
+    y = is_refused.astype(np.int64)
+    attack = pl.Series("attack", np.where(is_refused, "probe", "benign"))
+    table = Table(schema=REFUSALS, frame=frame, y=y, attack=attack)
+    preprocessor = Preprocessor.fit(table)
+    folder = tmp_path_factory.mktemp("bundle") / "refusals"
+    bundles.save(
+        folder,
+        schema=REFUSALS,
+        preprocessor=preprocessor,
+        model=softmax_regression(preprocessor.transform(table), y, 2),
+        decision=Decision(
+            temperature=1.0, bias=np.zeros(2), threshold=0.0, false_alarm_budget=0.05
+        ),
+        golden=table.take(np.arange(20)),
+        reference=table.take(np.flatnonzero(~is_refused)[:50]),
+        recipe={"dataset": {"name": "kdd"}, "model": {"name": "linear"}, "seed": 1},
+        report={},
+        card="# Refusals\n",
+        fingerprint=np.arange(5, dtype=np.uint64),
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a capture: a scan among ordinary traffic."""
+    packed = Path(__file__).parent / "traffic/captures/scan_and_benign.pcap.gz"
+    path = tmp_path_factory.mktemp("capture") / "mixed.pcap"
+    path.write_bytes(gzip.decompress(packed.read_bytes()))
+    return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import os
@@ -12,82 +11,21 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 from rich.console import Console
 
 from evenflow.cli.watch_view import Screen
-from evenflow.decision import Decision
-from evenflow.prepare.features import Preprocessor
 from evenflow.progress import Note
 from evenflow.runtime import bundle as bundles
 from evenflow.runtime.feeds import Feed
 from evenflow.runtime.incidents.grouping import Incidents
 from evenflow.runtime.watch import Watch
-from evenflow.schema import Column, Schema, Table
 from evenflow.traffic.contracts import for_columns
 from evenflow.traffic.flows import read_connections
 
 from ..namespace import alone, ip  # noqa: TID252 (tests are not a package)
-
-PACKED = Path(__file__).parents[1] / "traffic/captures/scan_and_benign.pcap.gz"
-SCHEMA = Schema(
-    name="kdd",
-    columns=(
-        Column(name="protocol_type", kind="category"),
-        Column(name="flag", kind="category"),
-        Column(name="src_bytes", unit="bytes", low=0, step=1),
-    ),
-    classes=("benign", "probe"),
-)
-
-
-@pytest.fixture(scope="module")
-def detector(tmp_path_factory, softmax_regression):
-    """Return the folder of a detector that calls refused connections probes."""
-    rng = np.random.default_rng(5)
-    is_refused = rng.random(600) < 0.3
-    frame = pl.DataFrame(
-        {
-            "protocol_type": np.where(
-                is_refused | (rng.random(600) < 0.5), "tcp", "udp"
-            ),
-            "flag": np.where(is_refused, "REJ", "SF"),
-            "src_bytes": np.where(is_refused, 0.0, np.floor(rng.exponential(99, 600))),
-        }
-    )
-    y = is_refused.astype(np.int64)
-    attack = pl.Series("attack", np.where(is_refused, "probe", "benign"))
-    table = Table(schema=SCHEMA, frame=frame, y=y, attack=attack)
-    preprocessor = Preprocessor.fit(table)
-    folder = tmp_path_factory.mktemp("bundle") / "refusals"
-    bundles.save(
-        folder,
-        schema=SCHEMA,
-        preprocessor=preprocessor,
-        model=softmax_regression(preprocessor.transform(table), y, 2),
-        decision=Decision(
-            temperature=1.0, bias=np.zeros(2), threshold=0.0, false_alarm_budget=0.05
-        ),
-        golden=table.take(np.arange(20)),
-        reference=table.take(np.flatnonzero(~is_refused)[:50]),
-        recipe={"dataset": {"name": "kdd"}, "model": {"name": "linear"}, "seed": 1},
-        report={},
-        card="# Refusals\n",
-        fingerprint=np.arange(5, dtype=np.uint64),
-    )
-    return folder
-
-
-@pytest.fixture(scope="module")
-def capture(tmp_path_factory):
-    """Return the file of a capture: a scan among ordinary traffic."""
-    path = tmp_path_factory.mktemp("capture") / "mixed.pcap"
-    path.write_bytes(gzip.decompress(PACKED.read_bytes()))
-    return path
 
 
 @pytest.fixture
@@ -328,18 +266,18 @@ def test_a_pipe_that_is_stopped_ends_with_what_it_has(detector, capture, number,
     assert '"status":"closed"' in out
 
 
-def refuse(name="far", n=60):
+def refuse(capture, name="far", n=60):
     """Send a scan of closed ports past an interface: each SYN, and the reset to it."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as out:
         out.bind((name, 0))
-        for frame in frames(n):
+        for frame in frames(capture, n):
             out.send(frame)
             time.sleep(0.001)
 
 
-def frames(n):
+def frames(capture, n):
     """Return the first packets of the capture's scan."""
-    data, at, found = gzip.decompress(PACKED.read_bytes()), 24, []
+    data, at, found = capture.read_bytes(), 24, []
     for _ in range(2 * n):
         size = int.from_bytes(data[at + 8 : at + 12], "little")
         found.append(data[at + 16 : at + 16 + size])
@@ -357,7 +295,9 @@ def until(condition, seconds=30.0):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @alone
-def test_a_scan_on_an_interface_is_alerted_within_seconds(detector, tmp_path, number):
+def test_a_scan_on_an_interface_is_alerted_within_seconds(
+    detector, capture, tmp_path, number
+):
     out, state = tmp_path / "alerts.json", tmp_path / "state.json"
     process = start(
         "--bundle", detector, "-i", "near", "--sink", f"eve:{out}", "--state", state,
@@ -367,7 +307,7 @@ def test_a_scan_on_an_interface_is_alerted_within_seconds(detector, tmp_path, nu
         assert process.stderr.readline().startswith("watching near")
         time.sleep(0.5)
         begun = time.time()
-        refuse()
+        refuse(capture)
         until(lambda: out.exists() and events(out, "incident"), 5)
         assert time.time() - begun < 5
         time.sleep(1)
@@ -385,13 +325,15 @@ def test_a_scan_on_an_interface_is_alerted_within_seconds(detector, tmp_path, nu
 
 @pytest.mark.slow
 @alone
-def test_an_interface_that_vanishes_is_an_error_after_all_is_judged(detector, tmp_path):
+def test_an_interface_that_vanishes_is_an_error_after_all_is_judged(
+    detector, capture, tmp_path
+):
     out = tmp_path / "alerts.json"
     process = start("--bundle", detector, "-i", "near", "--sink", f"eve:{out}")
     try:
         assert process.stderr.readline().startswith("watching near")
         time.sleep(0.5)
-        refuse(n=3)
+        refuse(capture, n=3)
         time.sleep(0.5)
         ip("link", "del", "near")
         _, err = process.communicate(timeout=30)

@@ -170,9 +170,8 @@ def test_a_clock_that_was_wrong_for_a_while_is_set_back():
     ok = [(t / 10, packet(1, 2, 4000, 80, 17)) for t in range(20)]
     odd = [(9000 + t, packet(3, 4, 4000, 80, 17)) for t in range(3)]
     # each of another connection, which is over a minute later
-    later = [
-        (3 + t / 10, packet(5, 6, 20_000 + t, 80, 17)) for t in range(f.MAX_BEHIND + 1200)
-    ]
+    n = f.MAX_BEHIND + 1200
+    later = [(3 + t / 10, packet(5, 6, 20_000 + t, 80, 17)) for t in range(n)]
     data = capture(ok + odd + later)
     [frames] = read_frames(io.BytesIO(data), source="made")
     rows = Connections()

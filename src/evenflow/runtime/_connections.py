@@ -6,6 +6,7 @@ the addresses and times of the connection beside them.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from typing import BinaryIO, cast
@@ -31,7 +32,7 @@ ROWS = 2**14
 """Maximum number of connections of a batch."""
 
 
-class _Parts:
+class _Parts(io.RawIOBase):
     """A stream of the bytes that an iterator yields."""
 
     def __init__(self, parts: Iterator[bytes]) -> None:

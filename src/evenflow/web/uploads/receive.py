@@ -31,8 +31,7 @@ from evenflow.web.jobs.kinds import SCORE
 from evenflow.web.store.data_folder import remove
 from evenflow.web.store.database import serialize
 from evenflow.web.store.tables import Job
-from evenflow.web.uploads import file_kinds
-from evenflow.web.uploads.file_kinds import shown_name
+from evenflow.web.uploads.file_kinds import check, shown_name
 from evenflow.web.uploads.job import SENT
 
 PART_BYTES = 4 * 2**20
@@ -200,7 +199,7 @@ def append(user: Any, upload_id: str, at: int, stream: Readable) -> int:
         raise
     if here == 0 and now_here:  # what is plainly something else is not sent whole
         with _all_or_nothing(part):
-            file_kinds.check(path, about["name"])
+            check(path, about["name"])
     return now_here
 
 
@@ -249,7 +248,7 @@ def accept(
         The file does not hold records, or too many jobs of this person are queued.
     """
     path, name = part / SENT, shown_name(name)
-    file_kinds.check(path, name)
+    check(path, name)
     folder = web.home.uploads / upload_id
     try:
         job = queue.put(

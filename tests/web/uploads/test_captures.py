@@ -1,0 +1,64 @@
+"""A capture and a log are uploads like any other."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from click.testing import CliRunner
+
+from evenflow.cli import main
+from evenflow.web.frame.context import KEY
+
+
+@pytest.fixture
+def client(app, people, detector):
+    """Return an analyst of a server whose model reads connections."""
+    state = app.extensions[KEY]
+    shutil.copytree(detector, state.home.bundles / "refusals")
+    people("admin").send("/models/refusals/activate")
+    return people("analyst")
+
+
+@pytest.fixture(params=["capture", "log"])
+def source(request, capture, tmp_path):
+    """Return a file to upload."""
+    if request.param == "capture":
+        return capture
+    path = tmp_path / "conn.log"
+    words = ["flows", "-r", str(capture), "-o", str(path), "--format", "zeek"]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    return path
+
+
+def test_an_upload_shows_each_connection_with_hosts_verdict_and_reasons(
+    desk, app, client, source
+):
+    answer = desk.send(client, source.read_bytes(), source.name)
+    job_id = desk.id_of(answer)
+    desk.work_off(app)
+    page = client.get(f"/uploads/{job_id}")
+    assert "620" in page.text
+    assert "300" in page.text
+    assert "Connection" in page.text
+    assert "192.0.2.66" in page.text
+    row = client.get(f"/uploads/{job_id}/rows/1")
+    assert "Connection 1 of" in row.text
+    assert "192.0.2.66" in row.text
+
+
+def test_the_page_offers_captures_where_the_model_reads_connections(client):
+    assert "a capture (pcap, pcapng)" in client.get("/uploads").text
+
+
+def test_the_page_offers_no_captures_where_the_model_reads_other_columns(people):
+    assert "a capture (pcap, pcapng)" not in people("viewer").get("/uploads").text
+
+
+def test_a_capture_for_a_model_of_other_columns_fails_with_the_reason(
+    desk, app, analyst, capture
+):
+    job_id = desk.id_of(desk.send(analyst, capture.read_bytes(), "a.pcap"))
+    desk.work_off(app)
+    page = analyst.get(f"/uploads/{job_id}")
+    assert "columns that connections do not give" in page.text
