@@ -193,8 +193,10 @@ def contracts() -> str:
         HEAD + "# Contracts\n",
         "A contract makes a row of the columns that a model is trained on from each "
         "connection: `evenflow flows -r FILE --contract NAME`. The rows are the same "
-        "for a file in one piece, in many batches, and live. A source that lacks what "
-        "a contract needs is refused.\n",
+        "for connections in one piece and in many batches. Live, a connection that "
+        "goes on also has rows at the ages of 1, 10, 60 and 600 s, and is in the "
+        "windows from the first of them. A source that lacks what a contract needs is "
+        "refused.\n",
     ]
     shown = set()
     for name, each in CONTRACTS.items():

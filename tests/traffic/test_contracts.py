@@ -469,7 +469,7 @@ def test_flow_s_rows_are_the_same_when_it_forgets_what_no_window_holds(
     parts = [started.add(frame[i : i + 61]) for i in range(0, 2500, 61)]
     assert_frame_equal(pl.concat(parts), expected)
     assert len(started.rows.memory.past) < 2500
-    assert started.rows.n_forgotten == 0
+    assert started.n_forgotten == 0
 
 
 def test_flow_forgets_the_oldest_and_counts_them(monkeypatch):
@@ -481,7 +481,7 @@ def test_flow_forgets_the_oldest_and_counts_them(monkeypatch):
     parts = [cut.add(frame[i : i + 37]) for i in range(0, 3000, 37)]
     assert_frame_equal(pl.concat(parts), expected)
     assert 0 < len(cut.rows.memory.past) <= 500
-    assert cut.rows.n_forgotten > 100
+    assert cut.n_forgotten > 100
     # hosts of which no connection is left are forgotten too
     later = made(500, 5, rate=30, hosts=["198.51.100.1", "198.51.100.2"])
     for i in range(0, 500, 50):

@@ -136,15 +136,21 @@ class View:
             is_here[_bucket(rows)] = True
             index = np.flatnonzero(alive & is_here[_bucket(columns)])
             columns = [column[index] for column in columns]
-        key, row_key = columns[0], rows[0]
+        n = len(index)
+        both = [np.concatenate(pair) for pair in zip(columns, rows, strict=True)]
+        order, again = in_order(*both)
+        key = both[0]
         if len(names) > 1:
-            order, again = in_order(
-                *map(np.concatenate, zip(columns, rows, strict=True))
-            )
-            code = np.empty(len(order), np.int64)
-            code[order] = np.cumsum(~again)
-            key, row_key = code[: len(index)], code[len(index) :]
-        return Keyed(view=self, index=index, key=key, row_key=row_key)
+            key = np.empty(len(order), np.int64)
+            key[order] = np.cumsum(~again)
+        return Keyed(
+            view=self,
+            index=index,
+            key=key[:n],
+            row_key=key[n:],
+            order=order[order < n],
+            row_order=order[order >= n] - n,
+        )
 
 
 def _bucket(columns: Sequence[Ints]) -> Ints:
@@ -203,11 +209,10 @@ class Keyed:
     key: Ints
     """Of each of them, from 0, below 2^31."""
     row_key: Ints
-
-    @cached_property
-    def order(self) -> Ints:
-        """These entries sorted by key, the oldest of a key first."""
-        return in_order(self.key)[0]
+    order: Ints
+    """These entries sorted by key, the oldest of a key first."""
+    row_order: Ints
+    """The rows sorted by key, the first of a key first."""
 
     @cached_property
     def _numbers(self) -> Ints:
@@ -216,11 +221,6 @@ class Keyed:
     def values(self, name: str) -> Ints:
         """Return a column of the entries in this order."""
         return self.view.entries[name][self._numbers]
-
-    @cached_property
-    def row_order(self) -> Ints:
-        """The rows sorted by key."""
-        return in_order(self.row_key)[0]
 
     @cached_property
     def _places(self) -> Ints:

@@ -55,6 +55,12 @@ def test_the_form_offers_what_there_is(analyst):
     assert 'value="nsl_kdd"' not in page  # its files are not here
 
 
+def test_a_shipped_recipe_that_names_its_parts_is_shown_as_text(analyst):
+    page = analyst.get("/experiments/new?recipe=nsl_kdd/lightgbm-live").text
+    assert 'name = "columns"' in html.unescape(page)
+    assert "dst_host_srv_rerror_rate" in page
+
+
 def test_the_form_offers_every_plug_in_of_each_kind(analyst):
     page = analyst.get("/experiments/new").text
     for field, kind in (("model", "models"), ("select", "select"), ("loss", "losses")):

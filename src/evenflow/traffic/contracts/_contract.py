@@ -18,6 +18,8 @@ from evenflow.traffic.memory import State
 class Rows(Protocol):
     """A contract at work."""
 
+    n_forgotten: int
+
     def add(self, connections: pl.DataFrame) -> pl.DataFrame:
         """Return a row for each connection, in their order."""
 
@@ -104,6 +106,11 @@ class Started:
         frame = _payload(conform(connections))
         self._check(frame)
         return self.rows.add(frame)
+
+    @property
+    def n_forgotten(self) -> int:
+        """Connections that a window lost because so many followed."""
+        return self.rows.n_forgotten
 
     def state(self) -> State:
         """Return what is known of the connections so far, as arrays."""

@@ -62,6 +62,8 @@ ABSENT = {
 class ArgusRows:
     """Rows in Argus's columns."""
 
+    n_forgotten = 0
+
     def __init__(self) -> None:
         self.memory = Memory(("src", "dst"))
 

@@ -65,6 +65,8 @@ ABSENT = {
 class NetflowRows:
     """Rows in NetFlow's columns; each depends on its connection alone."""
 
+    n_forgotten = 0
+
     def state(self) -> State:
         """Return nothing: no connection before matters."""
         return {}

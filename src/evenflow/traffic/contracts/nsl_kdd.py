@@ -79,6 +79,8 @@ class KddRows:
         Those to yield; null in one that cannot be had.
     """
 
+    n_forgotten = 0
+
     def __init__(self, columns: tuple[str, ...]) -> None:
         self.columns = columns
         self.memory = Memory(("host",), ("service", "port", "serror", "rerror"))
