@@ -37,7 +37,6 @@ class Caller:
     id: int
     email: str
     role: str
-    token_id: int
     token_name: str
     prefix: str
     scopes: tuple[str, ...]
@@ -91,7 +90,6 @@ def _known(plain: str) -> Caller:
         id=token.user.id,
         email=token.user.email,
         role=token.user.role,
-        token_id=token.id,
         token_name=token.name,
         prefix=token.prefix,
         scopes=tuple(token.scopes),

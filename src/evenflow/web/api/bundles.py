@@ -42,14 +42,11 @@ FIGURES = (
     summary="List the models",
     gives=Part[schemas.BundleShort],
 )
-def list_bundles(call: Call[Paged, None]) -> Any:
+def list_bundles(call: Call[Paged, None]) -> dict[str, Any]:
     """List the models by name; damaged ones are left out."""
-    names, n = sorted(web.detectors.names()), call.query.limit
-    return by_place(
-        call.query,
-        len(names),
-        lambda at: [*filter(None, map(_short, names[at : at + n]))],
-    )
+    names, asked = sorted(web.detectors.names()), call.query
+    wanted = names[asked.start : asked.start + asked.limit]
+    return by_place(asked, len(names), [*filter(None, map(_short, wanted))])
 
 
 @group.add(

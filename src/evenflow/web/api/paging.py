@@ -42,6 +42,11 @@ class Paged(Query):
         description="The `next` of the previous answer.",
     )
 
+    @property
+    def start(self) -> int:
+        """Place of the first row, where the cursor says how many were given."""
+        return number(self.cursor) or 0
+
 
 class Part(BaseModel, Generic[Item]):
     """Some items of a list, and where the next ones are."""
@@ -65,17 +70,10 @@ def part(
     return {"items": shown, "next": encode(*key(shown[-1])) if more else None}
 
 
-def by_place(asked: Paged, total: int, rows: Callable[[int], Sequence[Any]]) -> Any:
-    """Return a part of a list whose cursor says how many rows were given.
-
-    Parameters
-    ----------
-    rows : callable
-        Returns the rows of the part by the place of its first.
-    """
-    start = number(asked.cursor) or 0
-    stop = start + asked.limit
-    return {"items": rows(start), "next": encode(stop) if total > stop else None}
+def by_place(asked: Paged, total: int, rows: Sequence[Any]) -> dict[str, Any]:
+    """Return the rows from :attr:`Paged.start` on, of so many, as a part."""
+    stop = asked.start + asked.limit
+    return {"items": rows, "next": encode(stop) if total > stop else None}
 
 
 def newest(query: Select[Any], table: Any, asked: Paged) -> dict[str, Any]:

@@ -169,17 +169,16 @@ def list_results(call: Call[ResultsQuery, None], job_id: str) -> Response:
     """Read the verdicts on a file, in parts. 409 until the upload is done."""
     asked = call.query
     found = _results(_found(job_id, call.caller))
-    start = paging.number(asked.cursor) or 0
     page = found.page(
         _filter(found, asked),
         sort=asked.sort,
         descending=asked.descending,
-        start=start,
+        start=asked.start,
         n_rows=asked.limit,
         columns=[*_classes(found), *(found.given[:MAX_CELLS] if asked.values else ())],
     )
     rows = [_row(found, row, with_values=asked.values) for row in page.rows]
-    return bodies.answer(paging.by_place(asked, page.total, lambda _start: rows))
+    return bodies.answer(paging.by_place(asked, page.total, rows))
 
 
 @group.add(
@@ -207,16 +206,13 @@ def download_results(call: Call[FilterQuery, None], job_id: str, kind: str) -> R
     gives=Part[schemas.RejectedRow],
     errors=(409,),
 )
-def list_rejected(call: Call[Paged, None], job_id: str) -> Any:
+def list_rejected(call: Call[Paged, None], job_id: str) -> dict[str, Any]:
     """Read the rows that do not keep the model's contract, and what is wrong."""
     job, asked = _found(job_id, call.caller), call.query
     _results(job)
-    path, n = web.home.results / job.id / REJECTS, asked.limit
-    return paging.by_place(
-        asked,
-        int(job.result["rejected"]),
-        lambda start: results.rejected(path, start=start, n_rows=n),
-    )
+    path = web.home.results / job.id / REJECTS
+    found = results.rejected(path, start=asked.start, n_rows=asked.limit)
+    return paging.by_place(asked, int(job.result["rejected"]), found)
 
 
 @group.add(
