@@ -217,6 +217,30 @@ def test_a_followed_log_resumes_after_the_last_line_that_was_read(watch, tmp_pat
     assert [e["incident"]["status"] for e in events(out, "incident")] == ["opened"]
 
 
+@pytest.mark.slow
+def test_a_run_that_is_killed_loses_no_alert_and_repeats_some_by_their_ids(
+    detector, tmp_path
+):
+    log, out, state = (tmp_path / name for name in ("conn.log", "out", "state"))
+    words = ("--bundle", detector, "--zeek", log, "--sink", f"eve:{out}")
+    words += ("--state", state, "--alerts", 99)
+    log.write_text(ZEEK + zeek_lines(0, 20))
+    process = start(*words)
+    until(lambda: out.exists() and len(events(out, "alert")) == 20)
+    process.kill()
+    process.communicate()
+    with log.open("a") as grows:
+        grows.write(zeek_lines(20, 30))
+    process = start(*words)
+    until(lambda: len(events(out, "alert")) == 50)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    alerts = events(out, "alert")
+    assert len({e["alert_id"] for e in alerts}) == 30
+    assert len({e["incident_id"] for e in alerts}) == 1
+
+
 def test_a_state_of_something_else_is_refused(watch, capture, tmp_path):
     (tmp_path / "state").write_text("{}")
     done = watch("-r", capture, "--state", tmp_path / "state")

@@ -43,6 +43,12 @@ LATE_S = 1.0
 """Age of a verdict from which on it is late."""
 FLUSH_S = 5.0
 SECOND = 10**9
+COLUMNS = (
+    "ts", "last_packet", "known", "uid", "id.orig_h", "id.orig_p", "id.resp_h",
+    "id.resp_p", "proto", "ip_proto", "service", "conn_state", "history", "orig_bytes",
+    "resp_bytes", "orig_pkts", "resp_pkts", "orig_ip_bytes", "resp_ip_bytes", "is_over",
+)  # fmt: skip
+"""Columns of a connection that an alert has."""
 
 
 class Rows(Protocol):
@@ -160,7 +166,7 @@ class Watch:
         probability = attack_probability(scores.attack[hits])
         threshold = sigmoid(self.bundle.decision.threshold)
         events: list[Event] = []
-        given = connections[at[hits]].iter_rows(named=True)
+        given = connections.select(COLUMNS)[at[hits]].iter_rows(named=True)
         for row, hit, score in zip(given, hits.tolist(), probability, strict=True):
             alert = alert_of(
                 row,
@@ -284,6 +290,12 @@ def alert_of(
         probability=probability,
         threshold=threshold,
     )
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    """Return a name for a connection of a log that has none."""
+    names = ("id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto", "ts")
+    return " ".join(str(row[name]) for name in names)
 
 
 def _plain(value: float | str | None) -> float | str | None:

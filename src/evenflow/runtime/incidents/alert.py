@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 ICMP_ANSWERS = frozenset({0, 3, 4, 11, 12, 14, 16, 18})
 ICMP6_ANSWERS = frozenset({1, 2, 3, 4, 129})
@@ -52,6 +52,22 @@ class Alert:
     probability: float
     threshold: float
     features: tuple[Feature, ...] = ()
+    attacker: str = field(init=False)
+    """The host that began."""
+    victim: str = field(init=False)
+    """The host that was spoken to."""
+    port: int | None = field(init=False)
+    """The port of the victim; None where the protocol has no ports."""
+
+    def __post_init__(self) -> None:
+        ends = (self.source, self.destination, self.destination_port)
+        if self.is_answer:
+            ends = (self.destination, self.source, self.source_port)
+        port = None if self.proto == "icmp" else ends[2]
+        for name, value in zip(
+            ("attacker", "victim", "port"), (*ends[:2], port), strict=True
+        ):
+            object.__setattr__(self, name, value)  # worked out once: it is frozen
 
     @property
     def id(self) -> str:
@@ -71,23 +87,6 @@ class Alert:
             return self.source_port in answers and not self.destination_packets
         letters = (self.history or "").removeprefix("^")
         return self.proto == "tcp" and letters != "" and set(letters) <= set("RHT")
-
-    @property
-    def attacker(self) -> str:
-        """The host that began."""
-        return self.destination if self.is_answer else self.source
-
-    @property
-    def victim(self) -> str:
-        """The host that was spoken to."""
-        return self.source if self.is_answer else self.destination
-
-    @property
-    def port(self) -> int | None:
-        """The port of the victim; None where the protocol has no ports."""
-        if self.proto == "icmp":
-            return None
-        return self.source_port if self.is_answer else self.destination_port
 
     @property
     def n_bytes(self) -> int:
