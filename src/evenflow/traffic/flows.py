@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -10,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from evenflow.progress import Note, OnEvent, ignore
+from evenflow.traffic._compiled import can_compile
 from evenflow.traffic.captures import Frames, read_frames
 from evenflow.traffic.connections import Connections
 from evenflow.traffic.decoding import decode
@@ -25,6 +27,10 @@ REASONS = {
     End.WRONG_CHECKSUM: "have a wrong IP checksum (see --ignore-checksums)",
     End.UNKNOWN_LINK: "come from a link type that is not known",
 }
+
+
+LARGE = 2**26
+"""Bytes of a capture for which compiling is worth the while from the beginning."""
 
 
 class Follower:
@@ -104,11 +110,22 @@ def read_connections(
     DataError
         It is not a capture.
     """
-    follower = Follower(checksums=checksums)
+    is_large = _size(stream) > LARGE
+    follower = Follower(
+        checksums=checksums, is_compiled=True if is_large and can_compile() else None
+    )
     for frames in read_frames(stream, source=source, on_event=on_event):
         yield follower.add(frames)
     yield follower.finish()
     follower.report(source, on_event)
+
+
+def _size(stream: BinaryIO) -> int:
+    """Return the bytes of a file; 0 of what is none."""
+    try:
+        return os.fstat(stream.fileno()).st_size
+    except (OSError, AttributeError):
+        return 0
 
 
 def _count(seen: Counter[str], packets: Packets) -> None:
