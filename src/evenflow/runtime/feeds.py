@@ -227,12 +227,12 @@ def connect(
     follower = Follower(checksums=checksums, early=True)
     failure: EvenflowError | None = None
     has_begun = False
-    warm_up = _WarmUp() if is_live else None
+    warm_up = _WarmUp()
     try:
         for frames in batches:
             has_begun = True
             see(frames)
-            if warm_up is not None:
+            if is_live:
                 warm_up.count(len(frames))
             yield follower.add(frames)
             if (now_ns := settled()) is not None:
@@ -241,11 +241,9 @@ def connect(
         if not has_begun:
             raise
         failure = error
-    finally:
-        if warm_up is not None:
-            warm_up.end()
     yield follower.finish()
     follower.report(source, on_event)
+    warm_up.end()  # no verdict waits for it
     if failure is not None:
         raise failure
 
