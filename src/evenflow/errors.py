@@ -18,6 +18,9 @@ A message has three parts: what was found, what was expected, what to do. A wron
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class EvenflowError(Exception):
     """Parent of every error raised on purpose; the message is for the user."""
@@ -53,6 +56,24 @@ class BusyError(StorageError):
 
 class MissingExtraError(EvenflowError, ImportError):
     """An optional part of evenflow is not installed."""
+
+
+@contextmanager
+def of_extra(needed: str, instead: str = "") -> Iterator[None]:
+    """Import a package of the extra ``train`` inside.
+
+    Raises
+    ------
+    MissingExtraError
+        It is not installed; ``needed`` says what needs it, ``instead`` what else to do.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{needed}, which is not installed; expected the extra 'train'. Install "
+            f"it: pip install 'evenflow[train]'{instead}"
+        ) from error
 
 
 _NO_MEMORY = (

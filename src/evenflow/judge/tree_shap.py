@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenflow.decision import Decision
-from evenflow.errors import BundleError, MissingExtraError
+from evenflow.errors import BundleError, of_extra
 
 LEAF = -1
 VOTING = {"TreeEnsembleRegressor", "Clip", "Log"}
@@ -147,14 +147,9 @@ def read_trees(
     stand at the bundle's classes: a class without a training row gets nothing, and
     of two boosted classes the second gets the one score there is.
     """
-    try:
+    needed = "exact values of trees need the package onnx"
+    with of_extra(needed, instead=", or use --method occlusion"):
         import onnx
-    except ImportError as error:
-        raise MissingExtraError(
-            "exact values of trees need the package onnx, which is not installed; "
-            "expected the extra 'train'. Install it: pip install 'evenflow[train]', "
-            "or use --method occlusion"
-        ) from error
     graph = onnx.load_from_string(model).graph
     kinds = {node.op_type for node in graph.node}
     found = [node for node in graph.node if node.op_type == "TreeEnsembleRegressor"]

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from evenflow.errors import MissingExtraError
+from evenflow.errors import of_extra
 from evenflow.files import replacing
 from evenflow.judge.charts import theme
 
@@ -28,13 +28,8 @@ Picture = tuple[str, Chart, str]
 
 def altair() -> Any:
     """Return Altair, which is slow to import and not everywhere installed."""
-    try:
+    with of_extra("charts need altair"):
         import altair as alt
-    except ImportError as error:
-        raise MissingExtraError(
-            "charts need altair, which is not installed; expected the extra 'train'. "
-            "Install it: pip install 'evenflow[train]'"
-        ) from error
     return alt
 
 
@@ -58,7 +53,6 @@ def bars(
     subtitle: str = "",
     axis: str = "",
     group: str | None = None,
-    is_share: bool = True,
     is_log: bool = False,
     limit: int | None = None,
 ) -> Chart:
@@ -73,10 +67,9 @@ def bars(
         What the values are.
     group : str, optional
         Title of the legend; colours bars by ``group``.
-    is_share : bool
-        Values are shares, drawn from 0 to 100 %.
     is_log : bool
-        Counts on a logarithmic scale, so that a class of 3 rows is visible.
+        Values are counts on a logarithmic scale, so that a class of 3 rows is visible;
+        else they are shares, drawn from 0 to 100 %.
     limit : int, optional
         Greatest number of bars; the rest is left out and the title says so.
     """
@@ -84,27 +77,20 @@ def bars(
     shown = list(records)[:limit]
     if len(shown) < len(records):
         subtitle = f"{subtitle} · first {len(shown)} of {len(records)}".strip(" ·")
-    form = ".1%" if is_share else ","
-    drawn = [labelled(r, is_share=is_share, is_log=is_log) for r in shown]
+    drawn = [_labelled(r, is_log) for r in shown]
     names = list(dict.fromkeys(r["name"] for r in drawn))
     groups = list(dict.fromkeys(r["group"] for r in drawn if "group" in r))
-    top = max((r.get("high") or r["value"] or 0 for r in drawn), default=1)
+    top = max([1, *(r["value"] or 0 for r in drawn)])
     # room for the words beside the longest bar, even on a phone
     longest = max((len(r["words"]) for r in drawn), default=0)
     room = max(1.3, 1 / (1 - min(0.5, (6.3 * longest + 8) / PHONE)))
     if is_log:
-        scale = alt.Scale(type="log", domain=[0.7, max(top, 1) * 25], nice=False)
+        form, scale = ",", alt.Scale(type="log", domain=[0.7, top * 25], nice=False)
+        ticks = alt.Axis(format="~s", values=[10**i for i in range(9) if 10**i <= top])
     else:
-        scale = alt.Scale(domain=[0, room * (1 if is_share else top or 1)], nice=False)
-    ticks: dict[str, Any] = {"values": [0, 0.25, 0.5, 0.75, 1]} if is_share else {}
-    if is_log:
-        ticks = {"values": [10**i for i in range(9) if 10**i <= max(top, 1)]}
-    x = alt.X(
-        "value:Q",
-        title=axis,
-        scale=scale,
-        axis=alt.Axis(format="%" if is_share else "~s", **ticks),
-    )
+        form, scale = ".1%", alt.Scale(domain=[0, room], nice=False)
+        ticks = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1])
+    x = alt.X("value:Q", title=axis, scale=scale, axis=ticks)
     y = alt.Y("name:N", sort=None, title=None, scale=alt.Scale(domain=names))
     base = alt.Chart(rows(drawn)).encode(y=y)
     shared: dict[str, Any] = {}
@@ -136,84 +122,22 @@ def bars(
     return titled(chart, title, subtitle)
 
 
-def labelled(
-    record: Mapping[str, Any], *, is_share: bool = True, is_log: bool = False
-) -> dict[str, Any]:
+def _labelled(record: Mapping[str, Any], is_log: bool) -> dict[str, Any]:
     """Return a bar's record with the words beside it and where they stand."""
     value = record["value"]
-    words = record.get("words")
-    if words is None:
-        words = in_words(value, is_share)
+    usual = "undefined" if value is None else f"{value:{',.0f' if is_log else '.1%'}}"
     floor = 0.7 if is_log else 0
     shown = value if value is not None and (value > 0 or not is_log) else None
     end = max(shown if shown is not None else floor, record.get("high") or floor)
-    return {**record, "value": shown, "words": words, "end": end}
+    return {"words": usual, **record, "value": shown, "end": end}
 
 
-def in_words(value: float | None, is_share: bool = True) -> str:
-    """Return a figure as it stands beside its bar."""
-    if value is None:
-        return "undefined"
-    if is_share:
-        return f"{value:.1%}"
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3g}"
-
-
-def curves(
-    named: Mapping[str, Mapping[str, Sequence[float]]],
-    x: tuple[str, str],
-    y: tuple[str, str],
-    here: Mapping[str, tuple[float, float]],
-    title: str,
-    subtitle: str,
-    diagonal: bool = False,
+def counts(
+    records: Sequence[Mapping[str, Any]], *, subtitle: str = "", **how: Any
 ) -> Chart:
-    """Return named curves in the unit square, dots of the same names upon them."""
-    alt = altair()
-    points = [
-        {"name": name, "x": a, "y": b, "order": i}
-        for name, curve in named.items()
-        for i, (a, b) in enumerate(zip(curve[x[0]], curve[y[0]], strict=True))
-    ]
-    axis = alt.Axis(format="%", tickCount=5)
-    scale = alt.Scale(domain=[0, 1], nice=False)
-    ex = alt.X("x:Q", title=x[1], axis=axis, scale=scale)
-    ey = alt.Y("y:Q", title=y[1], axis=axis, scale=scale)
-    several = len(named) > 1
-    legend = alt.Legend(title=None) if several else None
-    color = alt.Color("name:N", sort=None, legend=legend)
-    line = (
-        alt.Chart(rows(points))
-        .mark_line(interpolate="linear", clip=True)
-        .encode(x=ex, y=ey, color=color, order=alt.Order("order:O"))
-    )
-    layers = [line]
-    if diagonal:
-        ends = rows([{"x": 0, "y": 0}, {"x": 1, "y": 1}])
-        layers.insert(0, alt.Chart(ends).mark_line(style="chance").encode(x=ex, y=ey))
-    if here:
-        dots = [{"name": n, "x": a, "y": b} for n, (a, b) in here.items()]
-        tooltip = [
-            alt.Tooltip("name:N", title="at the threshold"),
-            alt.Tooltip("x:Q", title=x[1], format=".2%"),
-            alt.Tooltip("y:Q", title=y[1], format=".2%"),
-        ]
-        mark = alt.Chart(rows(dots))
-        dot = mark.mark_point(style="here", size=110).encode(x=ex, y=ey)
-        layers.append(dot.encode(tooltip=tooltip))
-        if not several:
-            right = (
-                next(iter(here.values()))[0] > 0.6
-            )  # the words must not leave the chart
-            words = mark.mark_text(
-                style="label",
-                align="right" if right else "left",
-                dx=-10 if right else 10,
-                dy=12,
-            )
-            layers.append(words.encode(x=ex, y=ey, text=alt.TextValue("the threshold")))
-    chart = alt.layer(*layers).properties(width=WIDTH - 140, height=340)
-    return titled(chart, title, subtitle)
+    """Return bars of rows on a logarithmic scale, so that rare classes show."""
+    subtitle = f"{subtitle} · logarithmic scale".strip(" ·")
+    return bars(records, subtitle=subtitle, axis="rows", is_log=True, **how)
 
 
 @cache

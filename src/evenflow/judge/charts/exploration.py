@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evenflow.judge.charts.base import WIDTH, Chart, altair, bars, rows, titled
+from evenflow.judge.charts.base import WIDTH, Chart, altair, bars, counts, rows, titled
 
 MANY_CELLS = 3_600
 """Cells of a heat map from which only the columns that matter most are drawn."""
@@ -27,12 +27,12 @@ def distribution(column: Mapping[str, Any], *, subtitle: str = "") -> Chart:
     labels = found["labels"]
     cells = [
         {"bin": label, "class": name, "n": n, "share": n / total}
-        for name, counts in found["counts"].items()
-        if (total := sum(counts))
-        for label, n in zip(labels, counts, strict=True)
+        for name, binned in found["counts"].items()
+        if (total := sum(binned))
+        for label, n in zip(labels, binned, strict=True)
         if n
     ]
-    classes = [name for name, counts in found["counts"].items() if sum(counts)]
+    classes = [name for name, binned in found["counts"].items() if sum(binned)]
     is_text = column["kind"] == "category"
     axis = alt.Axis(
         labelAngle=-50 if is_text else 0,
@@ -130,7 +130,6 @@ def information(columns: Sequence[Mapping[str, Any]], *, subtitle: str = "") -> 
         {
             "name": c["name"],
             "value": c["mutual_information_share"],
-            "words": f"{c['mutual_information_share']:.1%}",
         }
         for c in columns
         if c["mutual_information_share"] is not None
@@ -155,15 +154,8 @@ def splits(found: Mapping[str, Mapping[str, int]], *, subtitle: str = "") -> Cha
     """
     records = [
         {"name": name, "value": n, "group": split}
-        for split, counts in found.items()
-        for name, n in counts.items()
+        for split, classes in found.items()
+        for name, n in classes.items()
     ]
-    return bars(
-        records,
-        title="Rows of each class in each split",
-        subtitle=f"{subtitle} · logarithmic scale",
-        axis="rows",
-        group="split",
-        is_share=False,
-        is_log=True,
-    )
+    title = "Rows of each class in each split"
+    return counts(records, title=title, subtitle=subtitle, group="split")

@@ -9,15 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evenflow.judge.charts.base import (
-    WIDTH,
-    Chart,
-    altair,
-    bars,
-    rows,
-    titled,
-)
-from evenflow.judge.charts.base import curves as square
+from evenflow.judge.charts.base import WIDTH, Chart, altair, bars, counts, rows, titled
 from evenflow.judge.report import Report
 
 
@@ -83,49 +75,73 @@ def confusion_matrix(
     return titled(chart, title, subtitle)
 
 
-def roc(
-    curves: Mapping[str, Mapping[str, Sequence[float]]],
+CURVES = {
+    "roc": (
+        "Attacks found against false alarms (ROC)",
+        ("false_alarm_rate", "share of benign rows flagged"),
+        ("detection_rate", "share of attacks found"),
+    ),
+    "pr": (
+        "Precision against attacks found",
+        ("recall", "share of attacks found"),
+        ("precision", "share of alerts that are attacks"),
+    ),
+}
+"""Curve of a report -> title, and the name and the axis of both its sides."""
+
+
+def curves(
+    kind: str,
+    named: Mapping[str, Mapping[str, Sequence[float]]],
     *,
-    here: Mapping[str, tuple[float, float]] | None = None,
-    title: str = "Attacks found against false alarms (ROC)",
+    here: Mapping[str, tuple[float, float]],
     subtitle: str = "",
 ) -> Chart:
-    """Return ROC curves, a dot where the threshold stands.
+    """Return curves of one kind in the unit square, a dot where each threshold stands.
 
     Parameters
     ----------
-    curves : mapping
-        Name -> ``{false_alarm_rate, detection_rate}``.
-    here : mapping, optional
-        Name -> (false alarm rate, detection rate) at the threshold.
+    kind : str
+        One of ``CURVES``.
+    named : mapping
+        Name -> both sides of its curve.
+    here : mapping
+        Name -> both sides at the threshold.
     """
-    return square(
-        curves,
-        ("false_alarm_rate", "share of benign rows flagged"),
-        ("detection_rate", "share of attacks found"),
-        here or {},
-        title,
-        subtitle,
-        diagonal=True,
-    )
-
-
-def precision_recall(
-    curves: Mapping[str, Mapping[str, Sequence[float]]],
-    *,
-    here: Mapping[str, tuple[float, float]] | None = None,
-    title: str = "Precision against attacks found",
-    subtitle: str = "",
-) -> Chart:
-    """Return precision-recall curves; ``curves`` holds ``{recall, precision}``."""
-    return square(
-        curves,
-        ("recall", "share of attacks found"),
-        ("precision", "share of alerts that are attacks"),
-        here or {},
-        title,
-        subtitle,
-    )
+    alt = altair()
+    title, (x, x_title), (y, y_title) = CURVES[kind]
+    points = [
+        {"name": name, "x": a, "y": b, "order": i}
+        for name, curve in named.items()
+        for i, (a, b) in enumerate(zip(curve[x], curve[y], strict=True))
+    ]
+    axis = alt.Axis(format="%", tickCount=5)
+    scale = alt.Scale(domain=[0, 1], nice=False)
+    ex = alt.X("x:Q", title=x_title, axis=axis, scale=scale)
+    ey = alt.Y("y:Q", title=y_title, axis=axis, scale=scale)
+    legend = alt.Legend(title=None) if len(named) > 1 else None
+    color = alt.Color("name:N", sort=None, legend=legend)
+    line = alt.Chart(rows(points)).mark_line(interpolate="linear", clip=True)
+    layers = [line.encode(x=ex, y=ey, color=color, order=alt.Order("order:O"))]
+    if kind == "roc":
+        ends = rows([{"x": 0, "y": 0}, {"x": 1, "y": 1}])
+        layers.insert(0, alt.Chart(ends).mark_line(style="chance").encode(x=ex, y=ey))
+    if here:
+        dots = [{"name": n, "x": a, "y": b} for n, (a, b) in here.items()]
+        tooltip = [
+            alt.Tooltip("name:N", title="at the threshold"),
+            alt.Tooltip("x:Q", title=x_title, format=".2%"),
+            alt.Tooltip("y:Q", title=y_title, format=".2%"),
+        ]
+        mark = alt.Chart(rows(dots)).encode(x=ex, y=ey)
+        layers.append(mark.mark_point(style="here", size=110).encode(tooltip=tooltip))
+        if len(named) == 1:
+            [(right, _)] = here.values()  # the words must not leave the chart
+            side, dx = ("right", -10) if right > 0.6 else ("left", 10)
+            words = mark.mark_text(style="label", align=side, dx=dx, dy=12)
+            layers.append(words.encode(text=alt.TextValue("the threshold")))
+    chart = alt.layer(*layers).properties(width=WIDTH - 140, height=340)
+    return titled(chart, title, subtitle)
 
 
 def _with_level(report: Report) -> str:
@@ -194,23 +210,16 @@ def balancing(
 ) -> Chart:
     """Return training rows of each class before and after balancing, log scale."""
     records = [
-        {"name": name, "value": counts.get(name, 0), "group": when}
+        {"name": name, "value": part.get(name, 0), "group": when}
         for name in dict.fromkeys([*before, *after])
-        for when, counts in (("before balancing", before), ("after balancing", after))
+        for when, part in (("before balancing", before), ("after balancing", after))
     ]
-    return bars(
-        records,
-        title="Training rows of each class",
-        subtitle=f"{subtitle} · logarithmic scale".strip(" ·"),
-        axis="rows",
-        group="when",
-        is_share=False,
-        is_log=True,
-    )
+    title = "Training rows of each class"
+    return counts(records, title=title, subtitle=subtitle, group="when")
 
 
 def class_counts(
-    counts: Mapping[str, int],
+    found: Mapping[str, int],
     *,
     title: str = "Rows of each class",
     subtitle: str = "",
@@ -219,20 +228,12 @@ def class_counts(
 ) -> Chart:
     """Return rows of each class on a logarithmic scale, so the rare ones show."""
     records: list[dict[str, Any]] = [
-        {"name": name, "value": n} for name, n in counts.items()
+        {"name": name, "value": n} for name, n in found.items()
     ]
     for record in records if groups else ():
         record["group"] = (groups or {}).get(record["name"], record["name"])
-    return bars(
-        records,
-        title=title,
-        subtitle=f"{subtitle} · logarithmic scale".strip(" ·"),
-        axis="rows",
-        group="class" if groups else None,
-        is_share=False,
-        is_log=True,
-        limit=limit,
-    )
+    group = "class" if groups else None
+    return counts(records, title=title, subtitle=subtitle, group=group, limit=limit)
 
 
 def training_curves(

@@ -49,6 +49,13 @@ def config(dark: bool = False) -> dict[str, Any]:
     """Return the Vega-Lite ``config`` of the light or the dark theme."""
     c: dict[str, Any] = _DARK if dark else _LIGHT
     first, second = c["category"][0], c["category"][3]
+    words = {
+        "labelColor": c["ink"],
+        "titleColor": c["quiet"],
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+    }
     return {
         "background": None if dark else c["paper"],
         "font": FONT,
@@ -70,22 +77,14 @@ def config(dark: bool = False) -> dict[str, Any]:
             "subtitlePadding": 4,
         },
         "axis": {
-            "labelColor": c["ink"],
-            "titleColor": c["quiet"],
+            **words,
             "gridColor": c["line"],
             "domainColor": c["line"],
             "tickColor": c["line"],
-            "labelFontSize": 12,
-            "titleFontSize": 12,
-            "titleFontWeight": "normal",
             "labelLimit": 170,
         },
         "legend": {
-            "labelColor": c["ink"],
-            "titleColor": c["quiet"],
-            "labelFontSize": 12,
-            "titleFontSize": 12,
-            "titleFontWeight": "normal",
+            **words,
             "orient": "bottom",
             "labelLimit": 260,
             "columns": 2,

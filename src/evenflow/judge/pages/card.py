@@ -134,9 +134,8 @@ def _value(report: Report, part: str, name: str) -> str:
     value = getattr(report, part)[name]
     if value is None:
         return "undefined on these rows"
-    is_plain = name in figures.PLAIN
-    shown = figures.plain(value) if is_plain else figures.percent(value)
-    edges = figures.between(report.intervals[part].get(name), is_plain)
+    shown = figures.figure(name, value)
+    edges = figures.between(report.intervals[part].get(name), name)
     return shown if edges == grids.DASH else f"{shown} ({edges})"
 
 

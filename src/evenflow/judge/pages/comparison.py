@@ -8,7 +8,8 @@ from typing import Any
 
 from evenflow import files
 from evenflow.judge.charts import comparison as comparison_charts
-from evenflow.judge.charts.base import Picture, to_pngs
+from evenflow.judge.charts.base import Chart, Picture, to_pngs
+from evenflow.judge.charts.comparison import System
 from evenflow.judge.comparison import Comparison, Row
 from evenflow.judge.pages import page
 from evenflow.judge.published import IMPOSSIBLE, NOT_STATED
@@ -131,18 +132,24 @@ def _survey(rows: Sequence[Row], published: Mapping[str, Any]) -> list[Picture]:
         theirs = surveyed(dataset, published)
         if not theirs:
             continue
-        mine = [row for row in rows if row.dataset == dataset]
-        chart = comparison_charts.dots(
-            _ours(mine, {"accuracy": FIGURES["accuracy"]}) | theirs,
-            ["acc.", "tag"],
-            title=f"Accuracy beside the published systems ({dataset}), in per cent",
-            subtitle="filled: measured here; hollow: as published. Tags: V read in a "
-            "published text, I follows from one, M from memory. Figures under "
-            "different protocols cannot be compared",
-        )
+        ours = [row for row in rows if row.dataset == dataset]
+        mine = _ours(ours, {"accuracy": FIGURES["accuracy"]})
+        chart = survey(mine | theirs, dataset)
         words = f"Dots: accuracy here and published on {dataset}; also in a table."
         found.append((f"compare_survey_{dataset}", chart, words))
     return found
+
+
+def survey(groups: Mapping[str, Sequence[System]], dataset: str) -> Chart:
+    """Return accuracies on a data set, ours and the published ones."""
+    return comparison_charts.dots(
+        groups,
+        ["acc.", "tag"],
+        title=f"Accuracy beside the published systems ({dataset}), in per cent",
+        subtitle="filled: measured here; hollow: as published. Tags: V read in a "
+        "published text, I follows from one, M from memory. Figures under "
+        "different protocols cannot be compared",
+    )
 
 
 def surveyed(

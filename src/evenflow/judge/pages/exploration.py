@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,119 +76,87 @@ def _subtitle(found: Found) -> str:
 def tiles(found: Found) -> list[tuple[str, str, str]]:
     """Return the headline figures: name, value, and a line below."""
     overview, copies = found["overview"], found["duplicates"]
+    numbers, words = overview["n_numeric"], overview["n_category"]
     shown = [
         ("rows", f"{overview['n_rows']:,}", f"{copies['distinct_rows']:,} distinct"),
-        (
-            "columns",
-            f"{overview['n_columns']}",
-            f"{overview['n_numeric']} numbers, {overview['n_category']} categories",
-        ),
+        ("columns", str(numbers + words), f"{numbers} numbers, {words} categories"),
     ]
     if found["classes"]:
-        ratio = overview["imbalance_ratio"]
+        ratio, types = overview["imbalance_ratio"], overview["n_attack_types"]
+        ratio = "-" if ratio is None else f"{ratio:,.0f} : 1"
         shown += [
-            (
-                "classes",
-                f"{overview['n_classes']}",
-                f"{overview['n_attack_types']} attack types",
-            ),
-            (
-                "largest : smallest class",
-                "-" if ratio is None else f"{ratio:,.0f} : 1",
-                "",
-            ),
+            ("classes", str(overview["n_classes"]), f"{types} attack types"),
+            ("largest : smallest class", ratio, ""),
         ]
-    shown.append(
-        (
-            "contradictory rows",
-            f"{found['conflicts']['rows']:,}",
-            "equal features, other class",
-        )
-    )
+    rows = f"{found['conflicts']['rows']:,}"
+    shown.append(("contradictory rows", rows, "equal features, other class"))
     return shown
 
 
-def class_pictures(found: Found) -> list[Picture]:
-    """Return the charts of classes and attack types."""
+def class_pictures(found: Found) -> Iterator[Picture]:
+    """Yield the charts of classes and attack types."""
     if not found["classes"]:
-        return []
+        return
     line = _subtitle(found)
     counts = {c["name"]: c["n"] for c in found["classes"]}
-    name = found["overview"]["split"]
-    drawn: list[Picture] = [
-        (
-            "classes",
-            charts.class_counts(counts, subtitle=line),
-            "Bars: rows of each class on a logarithmic scale; also in a table.",
-        )
-    ]
+    yield (
+        "classes",
+        charts.class_counts(counts, subtitle=line),
+        "Bars: rows of each class on a logarithmic scale; also in a table.",
+    )
     if found["splits"]:
-        shares = {name: counts} | {
+        shares = {found["overview"]["split"]: counts} | {
             s["name"]: {c["name"]: c["n"] for c in s["classes"]}
             for s in found["splits"]
         }
-        drawn.append(
-            (
-                "splits",
-                explore_charts.splits(shares, subtitle=line),
-                "Bars: rows of each class in each split, logarithmic; also in a table.",
-            )
+        yield (
+            "splits",
+            explore_charts.splits(shares, subtitle=line),
+            "Bars: rows of each class in each split, logarithmic; also in a table.",
         )
     if found["attacks"]:
-        drawn.append(
-            (
-                "attack_types",
-                charts.class_counts(
-                    {a["name"]: a["n"] for a in found["attacks"]},
-                    title="Rows of each attack type",
-                    subtitle=line,
-                    groups={a["name"]: a["family"] for a in found["attacks"]},
-                    limit=60,
-                ),
-                "Bars: rows of each attack type, logarithmic; also in a table.",
-            )
+        yield (
+            "attack_types",
+            charts.class_counts(
+                {a["name"]: a["n"] for a in found["attacks"]},
+                title="Rows of each attack type",
+                subtitle=line,
+                groups={a["name"]: a["family"] for a in found["attacks"]},
+                limit=60,
+            ),
+            "Bars: rows of each attack type, logarithmic; also in a table.",
         )
-    return drawn
 
 
-def association_pictures(found: Found) -> list[Picture]:
-    """Return the charts of what goes together."""
-    line, drawn = _subtitle(found), []
+def association_pictures(found: Found) -> Iterator[Picture]:
+    """Yield the charts of what goes together."""
+    line = _subtitle(found)
     if any(c["mutual_information_share"] is not None for c in found["columns"]):
-        drawn.append(
-            (
-                "information",
-                explore_charts.information(found["columns"], subtitle=line),
-                "Bars: information of each column about the label; also in the column "
-                "table.",
-            )
+        yield (
+            "information",
+            explore_charts.information(found["columns"], subtitle=line),
+            "Bars: information of each column about the label; also in the column "
+            "table.",
         )
     names = found["correlation"]["columns"]
     if len(names) > 1:
         for kind, words in (("pearson", "Pearson"), ("spearman", "Spearman, by rank")):
-            drawn.append(
-                (
-                    f"correlation_{kind}",
-                    explore_charts.correlation(
-                        names,
-                        found["correlation"][kind],
-                        title=f"Columns that go together ({words})",
-                        subtitle=line,
-                    ),
-                    f"Heat map: {words} correlation of every pair of numeric columns.",
-                )
+            yield (
+                f"correlation_{kind}",
+                explore_charts.correlation(
+                    names,
+                    found["correlation"][kind],
+                    title=f"Columns that go together ({words})",
+                    subtitle=line,
+                ),
+                f"Heat map: {words} correlation of every pair of numeric columns.",
             )
-    return drawn
 
 
-def column_pictures(found: Found) -> list[Picture]:
-    """Return how each column spreads in each class."""
-    return [
-        (
-            f"column_{number:03d}",
-            explore_charts.distribution(column),
-            f"Distribution of {column['name']} in each class.",
-        )
-        for number, column in enumerate(found["columns"], start=1)
-        if any(any(counts) for counts in column["distribution"]["counts"].values())
-    ]
+def column_pictures(found: Found) -> Iterator[Picture]:
+    """Yield how each column spreads in each class."""
+    for number, column in enumerate(found["columns"], start=1):
+        if any(any(counts) for counts in column["distribution"]["counts"].values()):
+            chart = explore_charts.distribution(column)
+            words = f"Distribution of {column['name']} in each class."
+            yield f"column_{number:03d}", chart, words

@@ -16,7 +16,7 @@ from importlib import resources
 from typing import Any
 
 from evenflow import __version__
-from evenflow.errors import MissingExtraError
+from evenflow.errors import of_extra
 from evenflow.judge.charts import theme
 from evenflow.judge.charts.base import Picture, apart, vega_lite_version
 
@@ -67,13 +67,8 @@ def program() -> tuple[str, str]:
 
 @cache
 def _environment() -> Any:
-    try:
+    with of_extra("pages need jinja2"):
         import jinja2
-    except ImportError as error:
-        raise MissingExtraError(
-            "pages need jinja2, which is not installed; expected the extra 'train'. "
-            "Install it: pip install 'evenflow[train]'"
-        ) from error
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("evenflow.judge.pages"),
         autoescape=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,75 +84,47 @@ def pictures(report: Report) -> list[Picture]:
     return [*_pictures(report), *_training_pictures(report.training or {})]
 
 
-def _pictures(report: Report) -> list[Picture]:
+def _pictures(report: Report) -> Iterator[Picture]:
     line, binary = charts.subtitle(report), report.binary
-    dr, far = binary["detection_rate"], binary["false_alarm_rate"]
-    precision = binary["precision"]
-    found: list[Picture] = [
-        (
-            "confusion_matrix",
-            charts.confusion_matrix(
-                report.confusion["labels"], report.confusion["matrix"], subtitle=line
-            ),
-            "Confusion matrix; the same counts are in the table 'Confusion matrix'.",
-        )
-    ]
-    if report.curves["roc"]["detection_rate"]:
-        here = {"model": (far, dr)} if far is not None and dr is not None else {}
-        found.append(
-            (
-                "roc",
-                charts.roc({"model": report.curves["roc"]}, here=here, subtitle=line),
-                f"ROC curve; area {tables.plain(binary['roc_auc'])}.",
-            )
-        )
-    if report.curves["pr"]["recall"] and any(report.curves["pr"]["recall"]):
-        here = (
-            {"model": (dr, precision)}
-            if dr is not None and precision is not None
-            else {}
-        )
-        found.append(
-            (
-                "precision_recall",
-                charts.precision_recall(
-                    {"model": report.curves["pr"]}, here=here, subtitle=line
-                ),
-                "Precision-recall curve; average precision "
-                f"{tables.plain(binary['pr_auc'])}.",
-            )
-        )
-    found += [
-        (
-            figure,
-            charts.per_class(report, figure),
-            f"Bars: {figure} of each class; the same figures are in a table.",
-        )
-        for figure in ("recall", "precision", "f1")
-    ]
+    yield (
+        "confusion_matrix",
+        charts.confusion_matrix(
+            report.confusion["labels"], report.confusion["matrix"], subtitle=line
+        ),
+        "Confusion matrix; the same counts are in the table 'Confusion matrix'.",
+    )
+    for kind, name, sides, words, area in (
+        ("roc", "roc", ("false_alarm_rate", "detection_rate"), "ROC curve; area",
+         "roc_auc"),
+        ("pr", "precision_recall", ("detection_rate", "precision"),
+         "Precision-recall curve; average precision", "pr_auc"),
+    ):  # fmt: skip
+        curve = report.curves[kind]
+        if any(map(any, curve.values())):
+            x, y = (binary[side] for side in sides)
+            here = {} if x is None or y is None else {"model": (x, y)}
+            chart = charts.curves(kind, {"model": curve}, here=here, subtitle=line)
+            yield name, chart, f"{words} {tables.plain(binary[area])}."
+    for figure in ("recall", "precision", "f1"):
+        words = f"Bars: {figure} of each class; the same figures are in a table."
+        yield figure, charts.per_class(report, figure), words
     if report.attacks:
-        found.append(
-            (
-                "attack_types",
-                charts.attack_detection(report),
-                "Bars: share of each attack type that was flagged; types marked with a "
-                "dagger were not among the training rows.",
-            )
+        yield (
+            "attack_types",
+            charts.attack_detection(report),
+            "Bars: share of each attack type that was flagged; types marked with a "
+            "dagger were not among the training rows.",
         )
     if report.calibration["bins"]:
-        found.append(
-            (
-                "reliability",
-                charts.reliability(report),
-                "Predicted probability against observed share; expected calibration "
-                f"error {tables.plain(report.calibration['ece'])}.",
-            )
+        yield (
+            "reliability",
+            charts.reliability(report),
+            "Predicted probability against observed share; expected calibration "
+            f"error {tables.plain(report.calibration['ece'])}.",
         )
-    return found
 
 
-def _training_pictures(training: Mapping[str, Any]) -> list[Picture]:
-    found: list[Picture] = []
+def _training_pictures(training: Mapping[str, Any]) -> Iterator[Picture]:
     recipe = training.get("recipe") or {}
     words = " ".join(
         f"{part} {recipe[part]['name']}"
@@ -160,20 +132,15 @@ def _training_pictures(training: Mapping[str, Any]) -> list[Picture]:
         if part in recipe
     )
     if counts := training.get("class_counts"):
-        found.append(
-            (
-                "balancing",
-                charts.balancing(counts["before"], counts["after"], words),
-                "Bars: training rows of each class before and after balancing.",
-            )
+        yield (
+            "balancing",
+            charts.balancing(counts["before"], counts["after"], words),
+            "Bars: training rows of each class before and after balancing.",
         )
     if history := training.get("history"):
         loss, f1 = charts.training_curves(history, subtitle=words)
-        found += [
-            ("training_loss", loss, "Loss of training and validation rows by epoch."),
-            ("training_macro_f1", f1, "Macro F1 of the validation rows by epoch."),
-        ]
-    return found
+        yield "training_loss", loss, "Loss of training and validation rows by epoch."
+        yield "training_macro_f1", f1, "Macro F1 of the validation rows by epoch."
 
 
 def png(report: Report, folder: Path, scale: float = 2) -> list[Path]:

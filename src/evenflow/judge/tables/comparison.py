@@ -10,6 +10,11 @@ from evenflow.judge.published import NOT_STATED, TAGS
 from evenflow.judge.tables.grid import DASH, Grid, numbers, text
 
 OPTIMISTIC = "optimistic"
+BOTH = {
+    "accuracy": "accuracy", "detection_rate": "detection", "f1": "F1",
+    "specificity": "specificity", "false_alarm_rate": "false alarms",
+}  # fmt: skip
+"""Figures of attack against benign, at the threshold and at argmax, and their heads."""
 
 
 def grids(comparison: Comparison) -> list[Grid]:
@@ -22,7 +27,22 @@ def measured(comparison: Comparison) -> list[Grid]:
     rows = comparison.rows
     if not rows:
         return []
-    return [_decided(rows), _at_argmax(rows), *_recalls(rows), _costs(rows)]
+    decided = _figures(
+        [(row, row.binary, row.multiclass) for row in rows],
+        BOTH | {"roc_auc": "ROC-AUC", "unseen_detection_rate": "unseen types"},
+        "Attack or benign, and which class, at the threshold",
+        "Per cent. Mean over the runs, +/- their standard deviation. The threshold was "
+        "set on training rows at the recipe's false-alarm budget, the same for every "
+        "row. ",
+    )
+    at_argmax = _figures(
+        [(row, row.argmax["binary"], row.argmax["multiclass"]) for row in rows],
+        BOTH,
+        "The same at the plain argmax",
+        "Per cent. Each row gets its likeliest class, without a threshold: what most "
+        "publications report. ",
+    )
+    return [decided, at_argmax, *_recalls(rows), _costs(rows)]
 
 
 def published(comparison: Comparison) -> list[Grid]:
@@ -50,51 +70,28 @@ def unfinished(comparison: Comparison) -> list[Grid]:
     ]
 
 
-def _decided(rows: Sequence[Row]) -> Grid:
-    figures = ("accuracy", "detection_rate", "f1", "specificity", "false_alarm_rate",
-               "roc_auc", "unseen_detection_rate")  # fmt: skip
+def _figures(
+    found: Sequence[tuple[Row, dict[str, Any], dict[str, Any]]],
+    heads: dict[str, str],
+    title: str,
+    note: str,
+) -> Grid:
+    """Return rows with their figures of attack against benign and of all classes."""
     several = ("accuracy", "macro_f1", "weighted_f1")
     return Grid(
-        title="Attack or benign, and which class, at the threshold",
-        note="Per cent. Mean over the runs, +/- their standard deviation. The "
-        "threshold was set on training rows at the recipe's false-alarm budget, the "
-        "same for every row. " + _optimism(rows),
+        title=title,
+        note=note + _optimism([row for row, *_ in found]),
         columns=(
             *text("recipe", "protocol"),
-            *numbers("runs", "accuracy", "detection", "F1", "specificity",
-                     "false alarms", "ROC-AUC", "unseen types", "class accuracy",
-                     "macro F1", "weighted F1"),
+            *numbers("runs", *heads.values(), "class accuracy", "macro F1",
+                     "weighted F1"),
         ),
         rows=tuple(
             (
                 _label(row), protocol(row), runs(row),
-                *(mean(row.binary[f]) for f in figures),
-                *(mean(row.multiclass[f]) for f in several),
+                *(mean(binary[f]) for f in heads), *(mean(multi[f]) for f in several),
             )
-            for row in rows
-        ),
-    )  # fmt: skip
-
-
-def _at_argmax(rows: Sequence[Row]) -> Grid:
-    figures = ("accuracy", "detection_rate", "f1", "specificity", "false_alarm_rate")
-    several = ("accuracy", "macro_f1", "weighted_f1")
-    return Grid(
-        title="The same at the plain argmax",
-        note="Per cent. Each row gets its likeliest class, without a threshold: what "
-        "most publications report. " + _optimism(rows),
-        columns=(
-            *text("recipe", "protocol"),
-            *numbers("runs", "accuracy", "detection", "F1", "specificity",
-                     "false alarms", "class accuracy", "macro F1", "weighted F1"),
-        ),
-        rows=tuple(
-            (
-                _label(row), protocol(row), runs(row),
-                *(mean(row.argmax["binary"][f]) for f in figures),
-                *(mean(row.argmax["multiclass"][f]) for f in several),
-            )
-            for row in rows
+            for row, binary, multi in found
         ),
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evenflow.judge.tables.grid import Column, Grid, numbers, text
+from evenflow.judge.tables.grid import Grid, numbers, text
 
 Found = Mapping[str, Any]
 DASH = "–"
@@ -88,64 +88,49 @@ def _unseen(split: Found) -> str:
 
 def columns(found: Found) -> Grid:
     """Return every column: what it holds and what it tells of the label."""
-
-    def figure(column: Found, name: str) -> str:
-        value = None if column["numeric"] is None else column["numeric"][name]
-        return _number(value)
-
-    def share_of_entropy(column: Found) -> str:
-        share = column["mutual_information_share"]
-        return "–" if share is None else f"{share:.1%}"
-
-    cells: dict[str, list[str]] = {
-        "column": [c["name"] for c in found["columns"]],
-        "kind": [c["kind"] for c in found["columns"]],
-        "unit": [c["unit"] for c in found["columns"]],
+    each = found["columns"]
+    absent = {
+        "missing": "missing",
+        "infinite": "infinite",
+        "out_of_bounds": "outside its column's bounds",
     }
-    for name in ("missing", "infinite", "out_of_bounds"):
-        values = [c[name] for c in found["columns"]]
-        if any(values):
-            cells[name.replace("_", " ")] = [f"{v:,}" for v in values]
-    if not any(cells["unit"]):
-        del cells["unit"]
-    cells |= {
-        "distinct": [f"{c['distinct']:,}" for c in found["columns"]],
-        "most common": [f"{c['most_common_share']:.1%}" for c in found["columns"]],
-        "min": [figure(c, "min") for c in found["columns"]],
-        "median": [_median(c) for c in found["columns"]],
-        "max": [figure(c, "max") for c in found["columns"]],
-        "tells of label": [share_of_entropy(c) for c in found["columns"]],
-    }
-    none = [
-        words
-        for name, words in (
-            ("missing", "missing"),
-            ("infinite", "infinite"),
-            ("out of bounds", "outside its column's bounds"),
-        )
-        if name not in cells
-    ]
+    occur = [name for name in absent if any(c[name] for c in each)]
+    words = ["column", "kind", *(["unit"] if any(c["unit"] for c in each) else [])]
     note = "Tells of label: mutual information as a share of the label's entropy."
-    if none:
+    if none := [said for name, said in absent.items() if name not in occur]:
         note += f" No value is {' or '.join(none)}."
     return Grid(
         title="Every column",
         note=note,
-        columns=tuple(
-            Column(name, is_text=name in ("column", "kind", "unit")) for name in cells
+        columns=(
+            *text(*words),
+            *numbers(*(name.replace("_", " ") for name in occur), "distinct",
+                     "most common", "min", "median", "max", "tells of label"),
         ),
-        rows=tuple(zip(*cells.values(), strict=True)),
-    )
+        rows=tuple(
+            (
+                *(c["name" if name == "column" else name] for name in words),
+                *(f"{c[name]:,}" for name in occur),
+                f"{c['distinct']:,}",
+                f"{c['most_common_share']:.1%}",
+                *map(_number, _spread(c["numeric"])),
+                DASH if (share := c["mutual_information_share"]) is None
+                else f"{share:.1%}",
+            )
+            for c in each
+        ),
+    )  # fmt: skip
 
 
-def _median(column: Found) -> str:
-    if column["numeric"] is None or "0.5" not in column["numeric"]["quantiles"]:
-        return _number(None)
-    return _number(column["numeric"]["quantiles"]["0.5"])
+def _spread(numeric: Found | None) -> tuple[float | None, ...]:
+    """Return least value, median and greatest value of a numeric column."""
+    if numeric is None:
+        return None, None, None
+    return numeric["min"], numeric["quantiles"].get("0.5"), numeric["max"]
 
 
 def _number(value: float | None) -> str:
     if value is None:
-        return "–"
+        return DASH
     whole = float(value).is_integer() and abs(value) < 1e15
     return f"{value:,.0f}" if whole else f"{value:,.6g}"

@@ -46,11 +46,16 @@ def plain(value: float | None) -> str:
     return UNDEFINED if value is None else f"{value:.4f}"
 
 
-def between(edges: Mapping[str, Any] | None, is_plain: bool = False) -> str:
-    """Return an interval; a dash where there is none."""
+def figure(name: str, value: float | None, digits: int = 2) -> str:
+    """Return a figure of that name as it is usually written."""
+    return plain(value) if name in PLAIN else percent(value, digits)
+
+
+def between(edges: Mapping[str, Any] | None, name: str = "") -> str:
+    """Return the interval of a figure of that name; a dash where there is none."""
     if edges is None:
         return DASH
-    if is_plain:
+    if name in PLAIN:
         return f"{edges['low']:.4f} to {edges['high']:.4f}"
     return f"{100 * edges['low']:.2f} to {100 * edges['high']:.2f}"
 
@@ -85,16 +90,15 @@ def headlines(report: Report) -> list[tuple[str, str, str]]:
         ("weighted F1", "multiclass", "weighted_f1"),
     )
     found = []
-    for name, part, figure in wanted:
-        is_plain = figure in PLAIN
-        value = getattr(report, part)[figure]
-        shown = plain(value) if is_plain else percent(value, 1)
-        edges = report.intervals[part].get(figure)
-        below = "undefined here" if value is None else between(edges, is_plain)
-        shown = DASH if value is None else shown
-        found.append((name, shown, below if below != DASH else ""))
-        if figure == "accuracy":
-            plainly = percent(report.argmax[part][figure], 1)
+    for name, part, key in wanted:
+        value = getattr(report, part)[key]
+        edges = between(report.intervals[part].get(key), key)
+        if value is None:
+            found.append((name, DASH, "undefined here"))
+        else:
+            found.append((name, figure(key, value, 1), "" if edges == DASH else edges))
+        if key == "accuracy":
+            plainly = percent(report.argmax[part][key], 1)
             found.append(("accuracy at argmax", plainly, ""))
     return found
 
@@ -125,44 +129,41 @@ def binary(report: Report) -> Grid:
     names = ("detection_rate", "unseen_detection_rate", "false_alarm_rate", "accuracy",
              "precision", "f1", "specificity", "balanced_accuracy", "mcc", "roc_auc",
              "pr_auc")  # fmt: skip
-    return Grid(
-        title="Attack against benign",
-        note=f"{_where(report)}. Threshold {plain(threshold)} on the probability of "
-        f"attack, set on training rows for a false-alarm budget of {percent(budget)}. "
-        "Intervals: bootstrap, for shares of rows Wilson.",
-        columns=(
-            *text("figure"),
-            *numbers("at the threshold", _level(report), "at the plain argmax"),
-        ),
-        rows=_both(report, "binary", names),
+    note = (
+        f"Threshold {plain(threshold)} on the probability of attack, set on training "
+        f"rows for a false-alarm budget of {percent(budget)}. Intervals: bootstrap, "
+        "for shares of rows Wilson."
     )
+    return _both(report, "binary", names, "Attack against benign", note)
 
 
 def multiclass(report: Report) -> Grid:
     """Return the figures over all classes."""
+    note = "Macro: mean over classes; weighted: by their rows. Intervals: bootstrap."
+    return _both(report, "multiclass", metrics.MULTICLASS, "All classes", note)
+
+
+def _both(
+    report: Report, part: str, names: tuple[str, ...], title: str, note: str
+) -> Grid:
+    figures, plainly = getattr(report, part), report.argmax[part]
+    edges = report.intervals[part]
     return Grid(
-        title="All classes",
-        note=f"{_where(report)}. Macro: mean over classes; weighted: by their rows. "
-        "Intervals: bootstrap.",
+        title=title,
+        note=f"{_where(report)}. {note}",
         columns=(
             *text("figure"),
             *numbers("at the threshold", _level(report), "at the plain argmax"),
         ),
-        rows=_both(report, "multiclass", metrics.MULTICLASS),
-    )
-
-
-def _both(report: Report, part: str, names: tuple[str, ...]) -> tuple[Any, ...]:
-    figures, plainly = getattr(report, part), report.argmax[part]
-    edges = report.intervals[part]
-    return tuple(
-        (
-            NAMES[name],
-            (plain if name in PLAIN else percent)(figures[name]),
-            between(edges.get(name), name in PLAIN),
-            (plain if name in PLAIN else percent)(plainly[name]),
-        )
-        for name in names
+        rows=tuple(
+            (
+                NAMES[name],
+                figure(name, figures[name]),
+                between(edges.get(name), name),
+                figure(name, plainly[name]),
+            )
+            for name in names
+        ),
     )
 
 

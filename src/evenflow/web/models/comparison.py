@@ -188,10 +188,8 @@ def _line(sides: Sequence[Side], fair: Sequence[bool], part: str, name: str) -> 
 def _cell(
     report: Any, part: str, name: str, first: Any = None, is_other: bool = False
 ) -> Cell:
-    is_plain = name in figures.PLAIN
     value = getattr(report, part)[name]
     edges = report.intervals[part].get(name)
-    shown = figures.plain(value) if is_plain else figures.percent(value)
     difference = word = ""
     if is_other:
         difference, word = DASH, NOT_COMPARABLE
@@ -202,10 +200,11 @@ def _cell(
             word = "undefined"
         else:
             by = value - before
+            is_plain = name in figures.PLAIN
             difference = f"{by:+.4f}" if is_plain else f"{100 * by:+.2f}"
     return Cell(
-        value=shown,
-        interval=figures.between(edges, is_plain),
+        value=figures.figure(name, value),
+        interval=figures.between(edges, name),
         difference=difference,
         word=word,
     )
@@ -219,13 +218,13 @@ def _overlap(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> 
 
 
 def _plain(sides: Sequence[Side], part: str, name: str) -> Line:
-    is_plain = name in figures.PLAIN
-    show = figures.plain if is_plain else figures.percent
     prefix = "all classes: " if part == "multiclass" else ""
     return Line(
         name=prefix + figures.NAMES[name],
         cells=tuple(
-            Cell(value=show(side.report.argmax[part][name]), interval="")
+            Cell(
+                value=figures.figure(name, side.report.argmax[part][name]), interval=""
+            )
             for side in sides
         ),
     )
@@ -248,14 +247,7 @@ def _pictures(sides: Sequence[Side]) -> dict[str, Picture]:
     if theirs := comparison_page.surveyed(dataset, published):
         mine = [side for side in sides if side.report.dataset == dataset]
         accuracy = {"accuracy": wanted["accuracy"]}
-        chart = comparison_charts.dots(
-            _ours(mine, accuracy) | theirs,
-            ["acc.", "tag"],
-            title=f"Accuracy beside the published systems ({dataset}), in per cent",
-            subtitle="filled: measured here; hollow: as published. Tags: V read in a "
-            "published text, I follows from one, M from memory. Figures under "
-            "different protocols cannot be compared",
-        )
+        chart = comparison_page.survey(_ours(mine, accuracy) | theirs, dataset)
         found["survey"] = one(
             "survey", chart, f"Dots: accuracy here and published on {dataset}."
         )
@@ -274,7 +266,7 @@ def _pictures(sides: Sequence[Side]) -> dict[str, Picture]:
             and (rate := s.report.binary["detection_rate"]) is not None
             and s.label in curves
         }
-        roc = charts.roc(curves, here=here, subtitle="dots: at the threshold")
+        roc = charts.curves("roc", curves, here=here, subtitle="dots: at the threshold")
         found["roc"] = one("roc", roc, "ROC curves; their areas are in the table.")
     return found
 
