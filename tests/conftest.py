@@ -1,18 +1,14 @@
 """What many tests need: rows, and the published files where they are."""
 
-from __future__ import annotations
-
 import gc
 import gzip
 import os
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-from numpy.typing import NDArray
 
 from evenflow.decision import Decision
 from evenflow.prepare.features import Preprocessor
@@ -20,21 +16,21 @@ from evenflow.runtime import bundle as bundles
 from evenflow.schema import Column, Schema, Table
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish():
     """Spare the collector what lives to the end: modules and thousands of tests."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
 
 
-def _roots() -> list[Path]:
+def _roots():
     named = os.environ.get("EVENFLOW_DATA")
     beside = Path(__file__).resolve().parents[2] / "shared" / "datasets"
     return [Path(named)] if named else [beside]
 
 
 @pytest.fixture(scope="session")
-def data_folders() -> list[Path]:
+def data_folders():
     """Roots that hold the published files; the test is skipped without them."""
     roots = [root for root in _roots() if (root / "nsl-kdd").is_dir()]
     if not roots:
@@ -43,7 +39,7 @@ def data_folders() -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def small_schema() -> Schema:
+def small_schema():
     """Columns of each kind and five classes, like NSL-KDD in small."""
     return Schema(
         name="small",
@@ -72,7 +68,7 @@ def small_schema() -> Schema:
 
 
 @pytest.fixture(scope="session")
-def small_table(small_schema: Schema) -> Table:
+def small_table(small_schema):
     """About 2,000 rows whose classes can be learnt, U2R with 14 rows."""
     rng = np.random.default_rng(3)
     sizes = {
@@ -111,7 +107,7 @@ def small_table(small_schema: Schema) -> Table:
     )
 
 
-def _linear(weights: NDArray[np.float32], bias: NDArray[np.float32]) -> bytes:
+def _linear(weights, bias):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import onnx
@@ -135,13 +131,13 @@ def _linear(weights: NDArray[np.float32], bias: NDArray[np.float32]) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def softmax_regression() -> Callable[..., bytes]:
+def softmax_regression():
     """A function of X, y and the number of classes: a model without training, as ONNX.
 
     Log-probabilities of a linear discriminant (shared variance), by formula.
     """
 
-    def fit(X: NDArray[np.float32], y: NDArray[np.int64], n_classes: int) -> bytes:
+    def fit(X, y, n_classes):
         rows = X.astype(np.float64)
         means = np.stack([rows[y == k].mean(axis=0) for k in range(n_classes)])
         within = rows - means[y]
@@ -167,10 +163,7 @@ REFUSALS = Schema(
 
 
 @pytest.fixture(scope="session")
-def detector(
-    tmp_path_factory: pytest.TempPathFactory,
-    softmax_regression: Callable[..., bytes],
-) -> Path:
+def detector(tmp_path_factory, softmax_regression):
     """The folder of a detector that calls refused connections probes."""
     rng = np.random.default_rng(5)
     is_refused = rng.random(600) < 0.3
@@ -207,7 +200,7 @@ def detector(
 
 
 @pytest.fixture(scope="session")
-def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def capture(tmp_path_factory):
     """The file of a capture: a scan among ordinary traffic."""
     packed = Path(__file__).parent / "traffic/captures/scan_and_benign.pcap.gz"
     path = tmp_path_factory.mktemp("capture") / "mixed.pcap"

@@ -1,7 +1,5 @@
 """Who may import whom, and what a file may hold."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import subprocess

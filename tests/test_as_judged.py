@@ -1,7 +1,5 @@
 """A bundle decides as its report says, on ties too, whatever the model."""
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 import pytest

@@ -1,10 +1,6 @@
 """Any frame becomes a table, or every row at fault is named."""
 
-from __future__ import annotations
-
 import re
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -28,12 +24,12 @@ SCHEMA = Schema(
 )
 
 
-def frame(**columns: Any) -> pl.DataFrame:
+def frame(**columns):
     rows = {"duration_s": "1", "proto": "tcp", "rate": "0.5", "offset": "-3"}
     return pl.DataFrame(rows | columns)
 
 
-def test_words_and_typed_values_give_the_same_table() -> None:
+def test_words_and_typed_values_give_the_same_table():
     words, bad = conform(SCHEMA, frame(duration_s=["1", " 2.5 ", "1e3"]))
     assert not bad
     typed, bad = conform(
@@ -47,13 +43,13 @@ def test_words_and_typed_values_give_the_same_table() -> None:
 @pytest.mark.parametrize(
     "name", ["duration_s", " Duration_S ", "DUR", "flow duration", "Flow Duration"]
 )
-def test_a_column_is_found_by_name_or_alias_however_it_is_spelt(name: str) -> None:
+def test_a_column_is_found_by_name_or_alias_however_it_is_spelt(name):
     table, bad = conform(SCHEMA, frame().rename({"duration_s": name}))
     assert not bad
     assert table.frame["duration_s"].to_list() == [1.0]
 
 
-def test_columns_may_come_in_any_order_and_others_are_kept_aside() -> None:
+def test_columns_may_come_in_any_order_and_others_are_kept_aside():
     given_ = frame(label="dos", note="x").select(
         "label", "offset", "rate", "proto", "note", "duration_s"
     )
@@ -64,7 +60,7 @@ def test_columns_may_come_in_any_order_and_others_are_kept_aside() -> None:
     assert table.y is None
 
 
-def test_every_missing_column_is_named_with_what_it_holds() -> None:
+def test_every_missing_column_is_named_with_what_it_holds():
     message = (
         "x.csv: 2 columns are missing: proto (a word), rate (a number from 0 to 1). "
         "Found 'duration_s', 'offset'; expected the 4 columns of tiny"
@@ -73,7 +69,7 @@ def test_every_missing_column_is_named_with_what_it_holds() -> None:
         conform(SCHEMA, frame().drop("proto", "rate"), source="x.csv")
 
 
-def test_two_columns_for_one_are_refused_unless_one_has_the_exact_name() -> None:
+def test_two_columns_for_one_are_refused_unless_one_has_the_exact_name():
     with pytest.raises(DataError, match="'DUR' and 'Dur' for the column 'duration_s'"):
         conform(SCHEMA, frame(Dur="1", DUR="2").drop("duration_s"))
     table, _ = conform(SCHEMA, frame(DUR="7"))
@@ -82,7 +78,7 @@ def test_two_columns_for_one_are_refused_unless_one_has_the_exact_name() -> None
 
 
 @pytest.mark.parametrize("word", sorted(MISSING | {"NaN", " -Inf ", "NULL", "N/A"}))
-def test_a_word_for_no_value_is_a_missing_number(word: str) -> None:
+def test_a_word_for_no_value_is_a_missing_number(word):
     table, bad = conform(SCHEMA, frame(duration_s=["3", word]))
     assert not bad
     assert not np.isfinite(table.frame["duration_s"][1])
@@ -90,7 +86,7 @@ def test_a_word_for_no_value_is_a_missing_number(word: str) -> None:
     assert not np.isfinite(parse_numbers(record, SCHEMA.numeric)[0])
 
 
-def test_a_whole_number_too_long_for_a_float_is_missing_as_its_text_is() -> None:
+def test_a_whole_number_too_long_for_a_float_is_missing_as_its_text_is():
     for value in (10**400, str(10**400), "1e400"):
         record = {"duration_s": value, "rate": 0, "offset": 0}
         assert not np.isfinite(parse_numbers(record, SCHEMA.numeric)[0])
@@ -99,7 +95,7 @@ def test_a_whole_number_too_long_for_a_float_is_missing_as_its_text_is() -> None
         assert not np.isfinite(table.frame["duration_s"][1])
 
 
-def test_a_category_without_a_value_is_null() -> None:
+def test_a_category_without_a_value_is_null():
     table, bad = conform(SCHEMA, frame(proto=["tcp", "", " ", None, " udp "]))
     assert not bad
     assert table.frame["proto"].to_list() == ["tcp", None, None, None, "udp"]
@@ -116,7 +112,7 @@ def test_a_category_without_a_value_is_null() -> None:
         (pl.Series([True, False, None]), ["true", "false", None]),
     ],
 )
-def test_a_typed_category_becomes_words(values: pl.Series, expected: list[Any]) -> None:
+def test_a_typed_category_becomes_words(values, expected):
     table, _ = conform(SCHEMA, frame(proto=values))
     assert table.frame["proto"].to_list() == expected
 
@@ -134,9 +130,7 @@ def test_a_typed_category_becomes_words(values: pl.Series, expected: list[Any]) 
         ("offset", "x" * 999, f"found '{'x' * 59}..., expected a number"),
     ],
 )
-def test_a_bad_value_is_named_by_line_and_column(
-    column: str, value: str, expected: str
-) -> None:
+def test_a_bad_value_is_named_by_line_and_column(column, value, expected):
     table, bad = conform(SCHEMA, frame(**{column: ["1", value, "0"]}), first_line=2)
     assert [str(b) for b in bad] == [f"line 3, column {column}: {expected}"]
     assert len(table) == 2
@@ -144,7 +138,7 @@ def test_a_bad_value_is_named_by_line_and_column(
     assert str(bad[0]).startswith("row 2, column")
 
 
-def test_a_row_with_two_faults_is_one_bad_row() -> None:
+def test_a_row_with_two_faults_is_one_bad_row():
     found = check(
         SCHEMA,
         frame(duration_s=["x", "1", "-1"], offset=["y", "z", "1"]),
@@ -158,7 +152,7 @@ def test_a_row_with_two_faults_is_one_bad_row() -> None:
     assert len(found.table) == len(found.rows) == 0
 
 
-def test_the_other_columns_stay_beside_their_rows() -> None:
+def test_the_other_columns_stay_beside_their_rows():
     given_ = frame(duration_s=["1", "x", "3"], note=["a", "b", "c"])
     found = check(SCHEMA, given_)
     assert found.rows.tolist() == [0, 2]
@@ -175,12 +169,12 @@ def test_the_other_columns_stay_beside_their_rows() -> None:
         pl.Series([1]).cast(pl.Datetime),
     ],
 )
-def test_a_column_of_a_type_that_cannot_be_is_refused(values: pl.Series) -> None:
+def test_a_column_of_a_type_that_cannot_be_is_refused(values):
     with pytest.raises(DataError, match="column offset: found values of type"):
         conform(SCHEMA, frame(offset=values))
 
 
-def test_no_rows_are_no_error() -> None:
+def test_no_rows_are_no_error():
     table, bad = conform(SCHEMA, frame()[:0])
     assert (len(table), bad) == (0, [])
 
@@ -195,7 +189,7 @@ words = st.one_of(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(words, min_size=1, max_size=8))
-def test_each_row_is_either_kept_or_named(values: list[str]) -> None:
+def test_each_row_is_either_kept_or_named(values):
     found = check(SCHEMA, frame(duration_s=pl.Series(values, dtype=pl.String)))
     lines = [b.line - 1 for b in found.bad]
     assert sorted([*lines, *found.rows.tolist()]) == list(range(len(values)))
@@ -205,7 +199,7 @@ def test_each_row_is_either_kept_or_named(values: list[str]) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(words)
-def test_one_record_and_a_frame_agree_on_every_word(word: str) -> None:
+def test_one_record_and_a_frame_agree_on_every_word(word):
     record = {"duration_s": word, "proto": "tcp", "rate": "0", "offset": "0"}
     table, bad = conform(SCHEMA, pl.DataFrame(record))
     try:
@@ -218,23 +212,21 @@ def test_one_record_and_a_frame_agree_on_every_word(word: str) -> None:
     assert kept == number or (np.isnan(kept) and np.isnan(number))
 
 
-def test_bounds_are_said_in_words() -> None:
+def test_bounds_are_said_in_words():
     assert describe(Column(name="a", low=1)) == "a number of 1 or more"
     assert describe(Column(name="a", high=9, unit="s")) == "a number of 9 s or less"
     assert describe(Column(name="a", unit="bytes")) == "a number (bytes)"
     assert describe(Column(name="a", kind="category")) == "a word"
 
 
-def test_a_bad_line_without_a_column_reads_well() -> None:
+def test_a_bad_line_without_a_column_reads_well():
     bad = BadRow(line=7, column="", found="3 fields", expected="4")
     assert str(bad) == "line 7: found 3 fields, expected 4"
 
 
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["KDDTrain+", "KDDTest+", "KDDTest-21"])
-def test_every_row_of_the_published_files_keeps_the_contract(
-    data_folders: list[Path], name: str
-) -> None:
+def test_every_row_of_the_published_files_keeps_the_contract(data_folders, name):
     from evenflow import registry
 
     schema = registry.load("datasets", "nsl_kdd").load(

@@ -1,7 +1,5 @@
 """The documentation says what is so: code runs, commands exist, links lead."""
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 import inspect

@@ -1,7 +1,5 @@
 """Plain English in messages, pages, docs and docstrings."""
 
-from __future__ import annotations
-
 import ast
 import re
 from pathlib import Path

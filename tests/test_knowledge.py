@@ -1,26 +1,24 @@
 """Every verdict a model can give is told in plain words, with what to do next."""
 
-from __future__ import annotations
-
 import re
 
 import pytest
 
 from evenflow import datasets
 from evenflow.errors import DataError
-from evenflow.knowledge import Knowledge, about, tables
+from evenflow.knowledge import about, tables
 
 SCHEMAS = [s for n in datasets.names() if (s := datasets.get(n).schema) is not None]
 LABELS = sorted({label for s in SCHEMAS for label in (*s.classes, *s.families)})
 
 
-def words(known: Knowledge) -> list[str]:
+def words(known):
     return [
         known.name, known.phrase, known.meaning, known.false_alarm, *known.steps,
     ]  # fmt: skip
 
 
-def test_the_data_sets_at_hand_are_the_ones_meant() -> None:
+def test_the_data_sets_at_hand_are_the_ones_meant():
     assert {"nsl_kdd", "bot_iot", "unsw_nb15", "cic_ids2017"} <= {
         s.name for s in SCHEMAS
     }
@@ -28,7 +26,7 @@ def test_the_data_sets_at_hand_are_the_ones_meant() -> None:
 
 
 @pytest.mark.parametrize("label", [*LABELS, "attack"])
-def test_every_class_and_attack_type_is_known(label: str) -> None:
+def test_every_class_and_attack_type_is_known(label):
     known = about(label)
     assert known.is_known, f"nothing is known of {label}"
     assert known.label == label
@@ -45,7 +43,7 @@ def test_every_class_and_attack_type_is_known(label: str) -> None:
 
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=lambda s: s.name)
-def test_an_attack_type_is_told_apart_from_its_family(schema: object) -> None:
+def test_an_attack_type_is_told_apart_from_its_family(schema):
     families: dict[str, str] = schema.families  # type: ignore[attr-defined]
     for attack, family in families.items():
         of_type, of_family = about(family, attack=attack), about(family)
@@ -54,7 +52,7 @@ def test_an_attack_type_is_told_apart_from_its_family(schema: object) -> None:
             assert of_type.meaning != of_family.meaning or attack == "portscan"
 
 
-def test_nothing_is_kept_that_no_data_set_says() -> None:
+def test_nothing_is_kept_that_no_data_set_says():
     types = tables.attack_types()
     used = {types[label].base for label in LABELS if label in types}
     assert set(types) <= set(LABELS)
@@ -63,7 +61,7 @@ def test_nothing_is_kept_that_no_data_set_says() -> None:
     assert named == set(tables.techniques())
 
 
-def test_attack_techniques_have_ids_names_and_pages() -> None:
+def test_attack_techniques_have_ids_names_and_pages():
     for technique in {t for label in LABELS for t in about(label).techniques}:
         assert re.fullmatch(r"T1\d{3}", technique.id)
         assert technique.url == f"https://attack.mitre.org/techniques/{technique.id}/"
@@ -71,11 +69,11 @@ def test_attack_techniques_have_ids_names_and_pages() -> None:
         assert technique.tactic
 
 
-def techniques(label: str, *, attack: str | None = None) -> tuple[str, ...]:
+def techniques(label, *, attack=None):
     return tuple(t.id for t in about(label, attack=attack).techniques)
 
 
-def test_floods_scans_guesses_and_tunnels_carry_the_ids_of_the_field() -> None:
+def test_floods_scans_guesses_and_tunnels_carry_the_ids_of_the_field():
     assert techniques("dos") == ("T1498", "T1499")
     assert "T1046" in techniques("probe")
     assert "T1110" in techniques("r2l")
@@ -86,19 +84,19 @@ def test_floods_scans_guesses_and_tunnels_carry_the_ids_of_the_field() -> None:
     assert techniques("benign") == ()
 
 
-def test_normal_traffic_is_not_promised_to_be_harmless() -> None:
+def test_normal_traffic_is_not_promised_to_be_harmless():
     known = about("benign")
     assert "does not prove" in known.meaning
     assert "Nothing needs to be done" in known.steps[0]
     assert about("Normal") == known
 
 
-def test_spelling_does_not_matter() -> None:
+def test_spelling_does_not_matter():
     assert about("Web Attack – XSS") == about("web_attack_xss")
     assert about(" DoS ") == about("dos")
 
 
-def test_of_an_unknown_label_nothing_is_made_up() -> None:
+def test_of_an_unknown_label_nothing_is_made_up():
     known = about("zero_day_7")
     assert not known.is_known
     assert known.techniques == ()
@@ -136,9 +134,7 @@ false_alarm = "None."
         ),
     ],
 )
-def test_a_damaged_file_of_classes_is_refused_with_the_place(
-    monkeypatch: pytest.MonkeyPatch, text: str, told: str
-) -> None:
+def test_a_damaged_file_of_classes_is_refused_with_the_place(monkeypatch, text, told):
     tables.techniques()  # those stay as they are
     monkeypatch.setattr(tables, "_text", lambda _: text)
     with pytest.raises(DataError, match=told):

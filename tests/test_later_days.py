@@ -1,7 +1,5 @@
 """A later day is judged as training meant it, whatever classes its rows have."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The lock files hold what is installed and tested, each package with its hashes."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from importlib.metadata import PackageNotFoundError, distribution

@@ -1,7 +1,5 @@
 """A model that evenflow's exporters do not write is refused before anything runs it."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import time
@@ -24,13 +22,11 @@ with warnings.catch_warnings():
     from onnx import TensorProto, helper, numpy_helper
 
 
-def weights(*shape: int) -> Any:
+def weights(*shape):
     return np.ones(shape, np.float32)
 
 
-def graph(
-    nodes: list[Any], width: int = 2, n_features: int = 2, **constants: Any
-) -> Any:
+def graph(nodes, width=2, n_features=2, **constants):
     value = helper.make_tensor_value_info
     made = helper.make_graph(
         nodes,
@@ -43,162 +39,162 @@ def graph(
     return helper.make_model(made, opset_imports=opsets, ir_version=8)
 
 
-def model() -> Any:
+def model():
     return graph([node("Add", "x", "w")], w=weights(2))
 
 
-def node(kind: str, *inputs: str, to: str = "log_proba", **how: Any) -> Any:
+def node(kind, *inputs, to="log_proba", **how):
     return helper.make_node(kind, list(inputs), [to], **how)
 
 
-def check(m: Any) -> None:
+def check(m):
     check_model(m.SerializeToString(), source="model.onnx")
 
 
-def outside(tensor: Any) -> None:
+def outside(tensor):
     tensor.data_location = TensorProto.EXTERNAL
     entry = tensor.external_data.add()
     entry.key, entry.value = "location", "/etc/passwd"
 
 
-def external_weights(m: Any) -> None:
+def external_weights(m):
     outside(m.graph.initializer[0])
 
 
-def external_constant(m: Any) -> None:
+def external_constant(m):
     tensor = numpy_helper.from_array(weights(2))
     outside(tensor)
     m.graph.node.append(node("Constant", to="c", value=tensor))
 
 
-def external_in_a_branch(m: Any) -> None:
+def external_in_a_branch(m):
     branch = model().graph
     outside(branch.initializer[0])
     m.graph.node.append(node("If", "c", to="z", then_branch=branch, else_branch=branch))
 
 
-def external_sparse(m: Any) -> None:
+def external_sparse(m):
     outside(m.graph.sparse_initializer.add().values)
 
 
-def custom_operator(m: Any) -> None:
+def custom_operator(m):
     m.graph.node.append(node("Shell", "x", to="z", domain="evil"))
 
 
-def custom_opset(m: Any) -> None:
+def custom_opset(m):
     m.opset_import.append(helper.make_opsetid("com.example", 1))
 
 
-def another_opset(m: Any) -> None:
+def another_opset(m):
     m.opset_import[0].version = 21
 
 
-def another_format(m: Any) -> None:
+def another_format(m):
     m.ir_version = 12
 
 
-def a_function(m: Any) -> None:
+def a_function(m):
     inner = node("Add", "x", "x", to="z")
     opsets = [helper.make_opsetid("", 17)]
     m.functions.append(helper.make_function("", "f", ["x"], ["z"], [inner], opsets))
 
 
-def training(m: Any) -> None:
+def training(m):
     m.training_info.add()
 
 
-def loop(m: Any) -> None:
+def loop(m):
     m.graph.node.append(node("Loop", "n", "c", to="z"))
 
 
-def sequence_map(m: Any) -> None:
+def sequence_map(m):
     m.graph.node.append(node("SequenceMap", "x", to="z", body=model().graph))
 
 
-def text(m: Any) -> None:
+def text(m):
     m.graph.node.append(node("StringConcat", "x", "x", to="z"))
 
 
-def empty_input(m: Any) -> None:
+def empty_input(m):
     m.graph.node.insert(0, node("Max", "x", "", to="z"))
 
 
-def too_few_inputs(m: Any) -> None:
+def too_few_inputs(m):
     m.graph.node.insert(0, node("Max", "x", to="z"))
 
 
-def unknown_input(m: Any) -> None:
+def unknown_input(m):
     m.graph.node.insert(0, node("Max", "x", "y", to="z"))
 
 
-def a_cycle(m: Any) -> None:
+def a_cycle(m):
     m.graph.node.insert(0, node("Max", "x", "log_proba", to="z"))
 
 
-def an_output_twice(m: Any) -> None:
+def an_output_twice(m):
     m.graph.node.append(node("Relu", "x"))
 
 
-def another_attribute(m: Any) -> None:
+def another_attribute(m):
     m.graph.node.insert(0, node("Relu", "x", to="z", fast=1))
 
 
-def an_attribute_of_another_type(m: Any) -> None:
+def an_attribute_of_another_type(m):
     m.graph.node.insert(0, node("LogSoftmax", "x", to="z", axis=1.0))
 
 
-def an_attribute_out_of_range(m: Any) -> None:
+def an_attribute_out_of_range(m):
     m.graph.node.insert(0, node("LogSoftmax", "x", to="z", axis=2**40))
 
 
-def a_missing_attribute(m: Any) -> None:
+def a_missing_attribute(m):
     m.graph.node.insert(0, node("LogSoftmax", "x", to="z"))
 
 
-def short_weight(m: Any) -> None:
+def short_weight(m):
     m.graph.initializer[0].dims[0] = 2**40
 
 
-def negative_weight(m: Any) -> None:
+def negative_weight(m):
     m.graph.initializer[0].dims[0] = -2
 
 
-def empty_weight(m: Any) -> None:
+def empty_weight(m):
     m.graph.initializer[0].CopyFrom(numpy_helper.from_array(weights(0), "w"))
 
 
-def weight_of_words(m: Any) -> None:
+def weight_of_words(m):
     words = helper.make_tensor("w", TensorProto.STRING, [2], [b"a", b"b"])
     m.graph.initializer[0].CopyFrom(words)
 
 
-def shapes_that_do_not_fit(m: Any) -> None:
+def shapes_that_do_not_fit(m):
     m.graph.initializer[0].CopyFrom(numpy_helper.from_array(weights(3), "w"))
 
 
-def rows_by_rows(m: Any) -> None:
+def rows_by_rows(m):
     m.graph.node.insert(0, node("Transpose", "x", to="t", perm=[1, 0]))
     m.graph.node.insert(1, node("MatMul", "x", "t", to="z"))
 
 
-def many_nodes(m: Any) -> None:
+def many_nodes(m):
     for n in range(1001):
         m.graph.node.append(node("Relu", "x", to=f"z{n}"))
 
 
-def two_names(m: Any) -> None:
+def two_names(m):
     m.graph.initializer.append(numpy_helper.from_array(weights(2), "w"))
 
 
-def weight_without_a_value(m: Any) -> None:
+def weight_without_a_value(m):
     m.graph.initializer[0].raw_data = np.float32([1, np.nan]).tobytes()
 
 
-def endless_weight(m: Any) -> None:
+def endless_weight(m):
     m.graph.initializer[0].raw_data = np.float32([1, -np.inf]).tobytes()
 
 
-def axes_that_are_not_constant(m: Any) -> None:
+def axes_that_are_not_constant(m):
     m.graph.initializer.append(numpy_helper.from_array(np.array(0), "zero"))
     m.graph.node.insert(0, node("Shape", "x", to="s"))
     m.graph.node.insert(1, node("Gather", "s", "zero", to="n", axis=0))
@@ -245,9 +241,7 @@ HOSTILE: list[tuple[Callable[[Any], None], str]] = [
 @pytest.mark.parametrize(
     ("spoil", "message"), HOSTILE, ids=lambda v: getattr(v, "__name__", None)
 )
-def test_what_an_exporter_never_writes_is_refused(
-    spoil: Callable[[Any], None], message: str
-) -> None:
+def test_what_an_exporter_never_writes_is_refused(spoil, message):
     m = model()
     check(m)
     spoil(m)
@@ -255,7 +249,7 @@ def test_what_an_exporter_never_writes_is_refused(
         check(m)
 
 
-def test_a_field_given_twice_is_refused() -> None:
+def test_a_field_given_twice_is_refused():
     """Two readers of a protocol buffer may differ on which of them counts."""
     m = model()
     attribute = helper.make_attribute("axis", 1).SerializeToString()
@@ -272,7 +266,7 @@ def test_a_field_given_twice_is_refused() -> None:
 # --- time and memory ---
 
 
-def field(number: int, body: bytes) -> bytes:
+def field(number, body):
     """Return a field of a protocol buffer that holds bytes."""
     size = len(body)
     sizes = []
@@ -296,8 +290,8 @@ def field(number: int, body: bytes) -> bytes:
     ids=["nodes", "weights", "inputs", "attributes", "axes", "output", "opsets"],
 )
 def test_a_model_of_many_small_fields_is_refused_before_it_takes_memory(
-    data: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    data, monkeypatch
+):
     limit = protobuf.MAX_FIELDS // 10  # tracing is slow
     monkeypatch.setattr(protobuf, "MAX_FIELDS", limit)
     tracemalloc.start()
@@ -314,9 +308,7 @@ def test_a_model_of_many_small_fields_is_refused_before_it_takes_memory(
     st.integers(22, 60),
 )
 @settings(max_examples=50)
-def test_whole_numbers_are_read_the_same_in_blocks(
-    numbers: list[int], block: int
-) -> None:
+def test_whole_numbers_are_read_the_same_in_blocks(numbers, block):
     run = helper.make_attribute("a", numbers).SerializeToString()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(protobuf, "BLOCK", block)
@@ -324,7 +316,7 @@ def test_whole_numbers_are_read_the_same_in_blocks(
     assert found["ints"].tolist() == numbers
 
 
-def chain(n: int, size: int) -> Any:
+def chain(n, size):
     names = [f"t{k}" for k in range(n)]
     nodes = [node("MatMul", "x", "w", to="t0")]
     nodes += [node("MatMul", a, "v", to=b) for a, b in pairwise(names)]
@@ -332,14 +324,14 @@ def chain(n: int, size: int) -> Any:
     return graph(nodes, w=weights(2, size), v=weights(size, size), u=weights(size, 2))
 
 
-def constants(n: int, size: int) -> Any:
+def constants(n, size):
     """Products of weights alone, which ONNX Runtime computes while it opens."""
     nodes = [node("MatMul", "v", "v", to="t0")]
     nodes += [node("MatMul", f"t{k}", "v", to=f"t{k + 1}") for k in range(n)]
     return graph([*nodes, node("Relu", "x")], v=weights(size, size))
 
 
-def doubling(n: int) -> Any:
+def doubling(n):
     nodes = [node("Relu", "x", to="t0")]
     nodes += [
         node("Concat", f"t{k}", f"t{k}", to=f"t{k + 1}", axis=1) for k in range(n)
@@ -347,13 +339,13 @@ def doubling(n: int) -> Any:
     return graph([*nodes, node("Relu", "x")])
 
 
-def broadcasting(n: int) -> Any:
+def broadcasting(n):
     nodes = [node("Relu", "x", to="a")]
     nodes += [node("Add", "v", "h", to="wide"), node("Relu", "x")]
     return graph(nodes, v=weights(n, 1), h=weights(1, n))
 
 
-def filling(n: int) -> Any:
+def filling(n):
     shape = np.array([1, n, n], dtype=np.int64)
     one = helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])
     one.CopyFrom(numpy_helper.from_array(weights(1)))
@@ -373,16 +365,14 @@ def filling(n: int) -> Any:
     ],
     ids=["products", "weights", "doubling", "broadcasting", "filling", "overflow"],
 )
-def test_a_model_that_takes_too_long_or_too_much_is_refused_at_once(
-    m: Any, what: str
-) -> None:
+def test_a_model_that_takes_too_long_or_too_much_is_refused_at_once(m, what):
     started = time.process_time()
     with pytest.raises(BundleError, match=f"more than .* {what}"):
         check(m)
     assert time.process_time() - started < 1.0
 
 
-def test_a_large_network_is_served() -> None:
+def test_a_large_network_is_served():
     check(chain(3, 1000))
 
 
@@ -406,7 +396,7 @@ TREE = {
 }
 
 
-def forest(**changes: Any) -> Any:
+def forest(**changes):
     return graph(
         [
             node(
@@ -458,13 +448,13 @@ def forest(**changes: Any) -> Any:
     ],
     ids=repr,
 )
-def test_trees_whose_numbers_lead_nowhere_are_refused(changes: dict[str, Any]) -> None:
+def test_trees_whose_numbers_lead_nowhere_are_refused(changes):
     check(forest())
     with pytest.raises(BundleError, match="expected the operators and bounds"):
         check(forest(**changes))
 
 
-def deep(levels: int) -> Any:
+def deep(levels):
     n = 2 * levels + 1
     inner = np.arange(n) % 2 == 0
     inner[-1] = False
@@ -485,14 +475,14 @@ def deep(levels: int) -> Any:
     )
 
 
-def test_a_tree_too_deep_for_the_stack_is_refused() -> None:
+def test_a_tree_too_deep_for_the_stack_is_refused():
     check(deep(1024))
     for levels in (1025, 50_000):
         with pytest.raises(BundleError, match="more than 1024 levels"):
             check(deep(levels))
 
 
-def test_a_circle_beside_the_tree_is_refused() -> None:
+def test_a_circle_beside_the_tree_is_refused():
     """Each of its nodes has one parent, but no root."""
     circle = forest(
         nodes_treeids=[0] * 5,
@@ -511,7 +501,7 @@ def test_a_circle_beside_the_tree_is_refused() -> None:
         check(circle)
 
 
-def test_a_large_forest_is_checked_in_a_second() -> None:
+def test_a_large_forest_is_checked_in_a_second():
     n_trees, levels = 100, 11
     n = 2 ** (levels + 1) - 1
     number = np.arange(n)
@@ -539,7 +529,7 @@ def test_a_large_forest_is_checked_in_a_second() -> None:
 # --- bytes ---
 
 
-def test_a_tensor_hidden_in_a_run_of_numbers_is_found() -> None:
+def test_a_tensor_hidden_in_a_run_of_numbers_is_found():
     m = forest()
     attribute = next(a for a in m.graph.node[0].attribute if a.name == "nodes_values")
     hidden = helper.make_attribute("d", numpy_helper.from_array(weights(2)))
@@ -550,7 +540,7 @@ def test_a_tensor_hidden_in_a_run_of_numbers_is_found() -> None:
         check(m)
 
 
-def test_a_weight_may_look_like_anything() -> None:
+def test_a_weight_may_look_like_anything():
     """Raw bytes of a weight are never taken for a message."""
     odd = np.frombuffer(b"\x3a\x04evilr\x02" * 8, np.float32)
     check(graph([node("Add", "x", "w")], 16, 16, w=odd))
@@ -558,7 +548,7 @@ def test_a_weight_may_look_like_anything() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=120))
-def test_no_bytes_make_it_stumble(data: bytes) -> None:
+def test_no_bytes_make_it_stumble(data):
     for start in (b"", model().SerializeToString()):
         # refused or let through to the full parser; nothing else comes out
         with contextlib.suppress(BundleError):
@@ -567,7 +557,7 @@ def test_no_bytes_make_it_stumble(data: bytes) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_no_changed_byte_makes_it_stumble(data: st.DataObject) -> None:
+def test_no_changed_byte_makes_it_stumble(data):
     made = data.draw(st.sampled_from([forest, model]))()
     content = bytearray(made.SerializeToString())
     for _ in range(data.draw(st.integers(1, 3))):
@@ -578,12 +568,12 @@ def test_no_changed_byte_makes_it_stumble(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("key", [b"\0\0", b"\x80\x80\x80\x80\x10\0"])
-def test_a_field_number_that_no_message_has_is_refused(key: bytes) -> None:
+def test_a_field_number_that_no_message_has_is_refused(key):
     with pytest.raises(BundleError, match="field number"):
         check_model(model().SerializeToString() + key, source="model.onnx")
 
 
-def test_a_float_in_place_of_whole_numbers_is_refused() -> None:
+def test_a_float_in_place_of_whole_numbers_is_refused():
     field = b"\x45" + b"\xff\xff\xff\xff"  # field 8, ints, with the bytes of a float
     with pytest.raises(protobuf.RefusedError, match="ints of a attribute of another"):
         protobuf._read(memoryview(field), "attribute", itertools.count())

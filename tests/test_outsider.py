@@ -1,7 +1,5 @@
 """Another distribution's plug-ins, as the how-to shows them, work like our own."""
 
-from __future__ import annotations
-
 import importlib
 import json
 import re
@@ -36,7 +34,7 @@ RECIPES = {
 """A recipe for each model of the package, then systems of them."""
 
 
-def entry_points() -> str:
+def entry_points():
     """Return the package's entry points as an installed distribution lists them."""
     groups = PROJECT["project"]["entry-points"]
     return "\n\n".join(

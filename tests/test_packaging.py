@@ -1,7 +1,5 @@
 """A wheel holds what it needs and scores with the base install alone."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

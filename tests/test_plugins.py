@@ -1,7 +1,5 @@
 """Plug-ins of other distributions work, or the user is told what is missing."""
 
-from __future__ import annotations
-
 import importlib
 import json
 import textwrap

@@ -1,7 +1,5 @@
 """What ``import evenflow`` offers, and what importing it costs."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -1,7 +1,5 @@
 """Every recipe that ships loads, and says what it is."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from importlib import resources

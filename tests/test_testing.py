@@ -1,7 +1,5 @@
 """A check of another distribution's plug-in fails where a promise is broken."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

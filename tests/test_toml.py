@@ -1,7 +1,5 @@
 """TOML from anybody: an error in words, whatever it holds."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

@@ -1,7 +1,5 @@
 """A bundle and records for the commands to work on."""
 
-from __future__ import annotations
-
 import logging
 
 import pytest

@@ -1,7 +1,5 @@
 """What a bundle from anybody holds never reaches the terminal as more than text."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

@@ -1,7 +1,5 @@
 """Each command does what it says, on a small synthetic world."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

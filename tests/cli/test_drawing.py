@@ -1,7 +1,5 @@
 """Progress in a log: few lines, each a fact."""
 
-from __future__ import annotations
-
 import io
 
 from rich.console import Console

@@ -1,7 +1,5 @@
 """The edge of the program: exits, one line, no traceback."""
 
-from __future__ import annotations
-
 import errno
 import json
 import logging

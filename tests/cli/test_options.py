@@ -1,7 +1,5 @@
 """What ``--set`` can and cannot change, and where data is looked for."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A table of one's own on the command line: what trains scores and is judged."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

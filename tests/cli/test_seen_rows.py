@@ -1,7 +1,5 @@
 """Rows that trained a bundle are never judged in silence."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

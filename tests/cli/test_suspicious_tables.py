@@ -1,7 +1,5 @@
 """What a table may hide is named by ``data inspect`` and on top of the report."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

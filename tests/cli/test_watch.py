@@ -1,7 +1,5 @@
 """``evenflow watch``: traffic in, alerts and incidents out, and a clean end."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

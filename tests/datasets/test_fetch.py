@@ -1,7 +1,5 @@
 """Downloads come over https alone, verified, whole or not at all."""
 
-from __future__ import annotations
-
 import hashlib
 import http.client
 import http.server
@@ -90,7 +88,7 @@ def director(port):
     return director
 
 
-def at(name: str) -> RemoteFile:
+def at(name):
     return replace(FILE, url=f"https://files.example/{name}")
 
 

@@ -1,7 +1,5 @@
 """Published formats whose files are large or not here, in small files like them."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 from dataclasses import replace
@@ -25,7 +23,7 @@ HEADER = (
 FIVE = HEADER.split(",")
 
 
-def five_row(number: int, category: str, subcategory: str, **changed: str) -> str:
+def five_row(number, category, subcategory, **changed):
     values = dict.fromkeys((name.strip() for name in FIVE), "1")
     values |= {
         "pkSeqID": str(number), "flgs": " e        ", "proto": "tcp",
@@ -35,7 +33,7 @@ def five_row(number: int, category: str, subcategory: str, **changed: str) -> st
     return ",".join((values | changed).values())
 
 
-def five_files(folder, rows: dict[int, list[str]]) -> None:
+def five_files(folder, rows):
     (folder / "bot-iot").mkdir()
     for number in (1, 2, 3, 4):
         lines = [",".join(FIVE), *rows.get(number, [five_row(9, "DoS", "UDP")])]
@@ -111,7 +109,7 @@ def test_bot_iots_published_counts_are_those_of_3_668_522_rows():
     assert sum(bot_iot.PUBLISHED.values()) == 3_668_522
 
 
-def publish(text, module, part, folder, monkeypatch) -> None:
+def publish(text, module, part, folder, monkeypatch):
     """Write a file in place of the one that is published, with its checksum."""
     data = text.encode()
     digest = hashlib.sha256(data).hexdigest()
@@ -151,14 +149,14 @@ PLACE = CIC.index("Avg Bwd Segment Size") + 1
 CIC = [*CIC[:PLACE], "Fwd Header Length", *CIC[PLACE:]]
 
 
-def cic_row(label: str, **changed: str) -> str:
+def cic_row(label, **changed):
     values = ["80"] + ["3"] * (len(CIC) - 2) + [label]
     for name, value in changed.items():
         values[CIC.index(name.replace("_", " ").replace(" per s", "/s"))] = value
     return ",".join(values)
 
 
-def cic_file(folder, part: str, rows: list[str], encoding: str = "cp1252") -> None:
+def cic_file(folder, part, rows, encoding="cp1252"):
     path = folder / "cic-ids2017" / cic_ids2017.FILES[part].name
     path.parent.mkdir(exist_ok=True)
     header = ",".join(f" {name}" for name in CIC)
@@ -251,7 +249,7 @@ def test_an_unknown_part_of_the_week_names_the_nearest(tmp_path):
 UNSW = ["id", *unsw_nb15.SCHEMA.names, "attack_cat", "label"]
 
 
-def unsw_text(labels: list[str]) -> str:
+def unsw_text(labels):
     lines = [
         ",".join([str(i), "0.1", "tcp", " - ", "FIN", *["1"] * 38, label, "1"])
         for i, label in enumerate(labels, start=1)
@@ -292,7 +290,7 @@ def test_unsw_with_82_332_other_rows_is_not_taken_for_the_test_part(
 KDD_LINE = ["0", "tcp", "http", "SF", *["0"] * 37, "normal", "21"]
 
 
-def kdd_file(folder, monkeypatch, lines: list[list[str]]) -> None:
+def kdd_file(folder, monkeypatch, lines):
     text = "".join(",".join(line) + "\n" for line in lines)
     publish(text, nsl_kdd, "train", folder, monkeypatch)
 

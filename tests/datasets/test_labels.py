@@ -1,7 +1,5 @@
 """What benign is called is recognised, named or asked for, and never guessed wrong."""
 
-from __future__ import annotations
-
 import tomllib
 
 import polars as pl

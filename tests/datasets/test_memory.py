@@ -1,9 +1,6 @@
 """Rows in memory train and judge as honestly as rows of a file."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,7 +22,7 @@ def recipe(**changes):
 
 
 @pytest.fixture(scope="module")
-def frame() -> pl.DataFrame:
+def frame():
     """Rows of a capture, labelled by name."""
     table = datasets.load("synthetic", "train", n_rows=1500)
     return table.frame.select(
@@ -37,21 +34,19 @@ def frame() -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def plain(frame: pl.DataFrame) -> pd.DataFrame:
+def plain(frame):
     """The same rows in pandas."""
     return pd.DataFrame({c.name: c.to_list() for c in frame.iter_columns()})
 
 
 @pytest.fixture(scope="module")
-def trained(plain: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(plain, tmp_path_factory):
     folder = tmp_path_factory.mktemp("memory") / "bundle"
     evenflow.train(recipe(), folder, data=plain, label="Label", benign="BENIGN")
     return folder
 
 
-def test_a_frame_trains_the_same_model_as_a_file_of_its_rows(
-    frame: pl.DataFrame, plain: pd.DataFrame, tmp_path: Path
-) -> None:
+def test_a_frame_trains_the_same_model_as_a_file_of_its_rows(frame, plain, tmp_path):
     frame.write_parquet(tmp_path / "rows.parquet")
     of_file = evenflow.train(
         evenflow.Recipe.load(
@@ -77,9 +72,7 @@ def test_a_frame_trains_the_same_model_as_a_file_of_its_rows(
         assert "src_ip (its name is that of an identifier)" in "".join(notes)
 
 
-def test_the_recipe_says_that_the_rows_were_in_memory_and_which(
-    frame: pl.DataFrame, plain: pd.DataFrame, trained: Path
-) -> None:
+def test_the_recipe_says_that_the_rows_were_in_memory_and_which(frame, plain, trained):
     said = evenflow.load_bundle(trained).recipe["dataset"]
     assert said["name"] == "memory"
     assert said["label"] == "Label"
@@ -87,7 +80,7 @@ def test_the_recipe_says_that_the_rows_were_in_memory_and_which(
     assert memory.digest(frame.reverse()) != said["sha256"]
 
 
-def test_a_digest_is_the_same_in_every_process_and_version() -> None:
+def test_a_digest_is_the_same_in_every_process_and_version():
     frame = pl.DataFrame(
         {"n": [1.0, None], "word": ["a", None], "is_ok": [True, False]}
     )
@@ -103,9 +96,7 @@ def test_a_digest_is_the_same_in_every_process_and_version() -> None:
 DIGEST = "a2eaad049753e6dca8c85c095c26a1a37e764c06929c7bd9ed374e674b524267"
 
 
-def test_held_out_rows_need_the_rows_that_trained(
-    frame: pl.DataFrame, plain: pd.DataFrame, trained: Path
-) -> None:
+def test_held_out_rows_need_the_rows_that_trained(frame, plain, trained):
     bundle = evenflow.load_bundle(trained)
     for rows in (frame, plain):
         report = evenflow.evaluate(bundle, rows, "held_out")
@@ -116,14 +107,14 @@ def test_held_out_rows_need_the_rows_that_trained(
         evenflow.evaluate(bundle, "memory", "held_out")
 
 
-def test_rows_that_trained_do_not_judge(plain: pd.DataFrame, trained: Path) -> None:
+def test_rows_that_trained_do_not_judge(plain, trained):
     with pytest.raises(LeakError, match="exactly the features of a training row"):
         evenflow.evaluate(trained, plain)
 
 
 def test_other_rows_in_memory_judge_a_model_of_memory_and_one_of_a_file(
-    plain: pd.DataFrame, trained: Path, tmp_path: Path
-) -> None:
+    plain, trained, tmp_path
+):
     later = datasets.load("synthetic", "test", n_rows=1500)
     rows = later.frame.with_columns(kind=later.attack)
     report = evenflow.evaluate(trained, rows, label="kind")
@@ -142,7 +133,7 @@ def test_other_rows_in_memory_judge_a_model_of_memory_and_one_of_a_file(
         assert found.attacks == own.attacks
 
 
-def test_test_rows_of_their_own_judge(frame: pl.DataFrame) -> None:
+def test_test_rows_of_their_own_judge(frame):
     later = frame.sample(300, seed=1).with_columns(pl.col("duration") + 1.5)
     found = evenflow.train(recipe(), data=frame, test=later)
     assert found.report.protocol == "official"
@@ -154,7 +145,7 @@ def test_test_rows_of_their_own_judge(frame: pl.DataFrame) -> None:
         evenflow.train(recipe(), data=frame, test=frame.head(300))
 
 
-def test_a_table_is_taken_as_it_is_labels_and_units_included(tmp_path: Path) -> None:
+def test_a_table_is_taken_as_it_is_labels_and_units_included(tmp_path):
     table = datasets.load("synthetic", "train", n_rows=1500)
     found = evenflow.train(recipe(), tmp_path / "bundle", data=table)
     assert found.trained.schema.columns == table.schema.columns
@@ -166,7 +157,7 @@ def test_a_table_is_taken_as_it_is_labels_and_units_included(tmp_path: Path) -> 
         evenflow.train(recipe(), data=table, label="attack")
 
 
-def test_a_table_without_labels_or_of_other_types_says_what_it_lacks() -> None:
+def test_a_table_without_labels_or_of_other_types_says_what_it_lacks():
     schema = Schema(name="t", columns=(Column(name="x"),), classes=("benign", "attack"))
     rows = Table(schema=schema, frame=pl.DataFrame({"x": [1.0, 2.0]}))
     with pytest.raises(DataError, match="the Table has no labels, expected y"):
@@ -176,7 +167,7 @@ def test_a_table_without_labels_or_of_other_types_says_what_it_lacks() -> None:
         evenflow.train(recipe(), data=whole)
 
 
-def test_what_the_recipe_says_of_the_columns_holds(frame: pl.DataFrame) -> None:
+def test_what_the_recipe_says_of_the_columns_holds(frame):
     chosen = recipe(
         dataset__drop=["service"],
         dataset__columns={"count": "category"},
@@ -194,7 +185,7 @@ def test_what_the_recipe_says_of_the_columns_holds(frame: pl.DataFrame) -> None:
     assert schema.benign == ("zero",)
 
 
-def test_what_cannot_be_asked_for_is_refused(frame: pl.DataFrame) -> None:
+def test_what_cannot_be_asked_for_is_refused(frame):
     with pytest.raises(
         RecipeError, match="data set is 'synthetic', and data was given"
     ):
@@ -214,9 +205,7 @@ def test_what_cannot_be_asked_for_is_refused(frame: pl.DataFrame) -> None:
         evenflow.train(recipe(), data=nested)
 
 
-def test_recipes_are_compared_on_rows_in_memory(
-    plain: pd.DataFrame, tmp_path: Path
-) -> None:
+def test_recipes_are_compared_on_rows_in_memory(plain, tmp_path):
     other = recipe().with_(model={"name": "logistic_regression"})
     found = evenflow.compare(
         [recipe(), other], tmp_path / "c", data=plain, label="Label", baselines=False
@@ -228,11 +217,11 @@ def test_recipes_are_compared_on_rows_in_memory(
     assert rate == alone.report.binary["detection_rate"]
 
 
-def test_it_keeps_the_promises_of_every_data_set(frame: pl.DataFrame) -> None:
+def test_it_keeps_the_promises_of_every_data_set(frame):
     check_dataset(memory.DATASET, rows={"train": frame, "test": frame}, label="Label")
 
 
-def test_a_recipe_of_one_set_of_rows_refuses_another(frame: pl.DataFrame) -> None:
+def test_a_recipe_of_one_set_of_rows_refuses_another(frame):
     used = recipe(dataset__sha256=memory.digest(frame))
     with pytest.raises(DataError, match="the train rows in memory have the SHA-256"):
         evenflow.train(used, data=frame.head(1000))

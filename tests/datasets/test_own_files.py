@@ -1,7 +1,5 @@
 """What trains also scores: one reader, so each form of a table gives the same rows."""
 
-from __future__ import annotations
-
 import bz2
 import gzip
 import lzma

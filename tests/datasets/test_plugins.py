@@ -1,13 +1,10 @@
 """What every data set promises, whoever adds it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
 
 from evenflow import datasets, registry
-from evenflow.datasets import Dataset
 from evenflow.errors import DataError, RecipeError
 from evenflow.testing import check_dataset
 
@@ -16,7 +13,7 @@ CARDS = Path(__file__).parents[2] / "docs" / "datasets"
 
 
 @pytest.fixture(params=NAMES)
-def dataset(request) -> Dataset:
+def dataset(request):
     return datasets.get(request.param)
 
 

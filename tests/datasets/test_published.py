@@ -1,7 +1,5 @@
 """The real files hold what their description says, row for row and class for class."""
 
-from __future__ import annotations
-
 import functools
 import gzip
 import shutil
@@ -78,12 +76,12 @@ OTHERS = {
 ALL = [*(("nsl_kdd", s) for s in NSL), *OTHERS]
 
 
-def hashes(frame: pl.DataFrame) -> list[int]:
+def hashes(frame):
     """Return a number a row, ascending: the same lists for the same sets of rows."""
     return frame.hash_rows(seed=1).sort().to_list()
 
 
-def counted(text: str) -> dict[str, int]:
+def counted(text):
     words = text.split()
     return dict(zip(words[::2], map(int, words[1::2]), strict=True))
 
@@ -99,7 +97,7 @@ def load(data_folders):
     return load
 
 
-def attacks(table) -> dict[str, int]:
+def attacks(table):
     return dict(table.attack.value_counts().iter_rows())
 
 

@@ -1,11 +1,8 @@
 """A published file is found in any form and used only when it is the published one."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 from dataclasses import replace
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -24,7 +21,7 @@ FILE = RemoteFile(
 )
 
 
-def put(path: Path, data: bytes = TEXT) -> Path:
+def put(path, data=TEXT):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
     return path

@@ -1,7 +1,5 @@
 """The embedded rows: the same each time, possible, learnable, and marked as made."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """A user's own file: guessed aloud, described by a few lines, refused with reasons."""
 
-from __future__ import annotations
-
 import gzip
 
 import numpy as np

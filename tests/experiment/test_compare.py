@@ -1,7 +1,5 @@
 """Cells are kept, resumed, and never lost; every figure stands in its context."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

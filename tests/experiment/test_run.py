@@ -1,7 +1,5 @@
 """One run from recipe to bundle: what stands in its way is said before it starts."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 

@@ -4,8 +4,6 @@ The files are read in a child whose memory is bounded; the child measures each. 
 attacks come first, then random files of each format.
 """
 
-from __future__ import annotations
-
 import functools
 import gzip
 import io
@@ -65,29 +63,29 @@ OPEN = GOOD[:-2]
 pytestmark = pytest.mark.slow
 
 
-def packed(*parts: bytes, level: int = 1) -> bytes:
+def packed(*parts, level=1):
     """Return each part as a gzip member."""
     return b"".join(gzip.compress(part, level) for part in parts)
 
 
-def parquet(values: pl.Series) -> bytes:
+def parquet(values):
     out, n = io.BytesIO(), len(values)
     frame = pl.DataFrame({"a": range(n), "b": ["x"] * n, "more": values})
     frame.write_parquet(out)
     return out.getvalue()
 
 
-def many(line: Callable[[int], bytes], n: int) -> bytes:
+def many(line, n):
     return b"".join(map(line, range(n)))
 
 
-def layered(data: bytes, n: int) -> bytes:
+def layered(data, n):
     for _ in range(n):
         data = gzip.compress(data, 1)
     return data
 
 
-def shared_text(nest: Callable[[pl.Series], pl.Series]) -> bytes:
+def shared_text(nest):
     """Return a column in which many values are one long text."""
     long = pl.Series(["y" * 2**16]).gather([0] * 5000)
     return parquet(nest(long))
@@ -149,12 +147,12 @@ SHARED: dict[str, Callable[[pl.Series], pl.Series]] = {
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def measured(tmp_path_factory):
     """Return a function that lets the child read a file under some limits."""
     path = tmp_path_factory.mktemp("files") / "file"
     child: list[subprocess.Popen[str]] = []
 
-    def start() -> subprocess.Popen[str]:
+    def start():
         return subprocess.Popen(
             [sys.executable, "-c", CHILD],
             stdin=subprocess.PIPE,
@@ -163,7 +161,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Any:
             text=True,
         )
 
-    def read(data: bytes, limits: str) -> tuple[int, int, str]:
+    def read(data, limits):
         if not child:
             child.append(start())
         path.write_bytes(data)
@@ -189,16 +187,14 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture(scope="module")
-def attacked(measured: Any) -> Any:
+def attacked(measured):
     """Return a function that lets the child read an attack, once for all tests."""
     return functools.cache(lambda attack, limits: measured(ATTACKS[attack](), limits))
 
 
 @pytest.mark.parametrize("limits", LIMITS)
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_an_attack_costs_little_and_is_answered(
-    attacked: Any, attack: str, limits: str
-) -> None:
+def test_an_attack_costs_little_and_is_answered(attacked, attack, limits):
     scored, bad, error = attacked(attack, limits)
     assert scored or bad or error
 
@@ -215,9 +211,7 @@ def test_an_attack_costs_little_and_is_answered(
         ("a record without end", "own", "a record over 1048576"),
     ],
 )
-def test_a_limit_that_is_passed_is_named(
-    attacked: Any, attack: str, limits: str, said: str
-) -> None:
+def test_a_limit_that_is_passed_is_named(attacked, attack, limits, said):
     assert said in attacked(attack, limits)[2]
 
 
@@ -238,16 +232,12 @@ def test_a_limit_that_is_passed_is_named(
         ("nested columns", 3, 0),
     ],
 )
-def test_what_can_be_scored_is_scored(
-    attacked: Any, attack: str, scored: int, bad: int
-) -> None:
+def test_what_can_be_scored_is_scored(attacked, attack, scored, bad):
     assert attacked(attack, "upload") == (scored, bad, "")
 
 
 @pytest.mark.parametrize("kind", SHARED)
-def test_a_text_that_many_values_share_counts_for_each_of_them(
-    measured: Any, kind: str
-) -> None:
+def test_a_text_that_many_values_share_counts_for_each_of_them(measured, kind):
     data = shared_text(SHARED[kind])
     assert len(data) < 2**18
     assert "in the 5000 rows from row 1 on" in measured(data, "upload")[2]
@@ -261,7 +251,7 @@ WORDS = [
 ]  # fmt: skip
 
 
-def text(rng: random.Random, start: bytes) -> bytes:
+def text(rng, start):
     """Return a text of repeated odds and ends: a repeated one is what costs work."""
     parts = [start]
     for _ in range(rng.randrange(1, 12)):
@@ -270,8 +260,8 @@ def text(rng: random.Random, start: bytes) -> bytes:
     return b"".join(parts)[: 2**21]
 
 
-def any_json(rng: random.Random) -> bytes:
-    def value(depth: int) -> Any:
+def any_json(rng):
+    def value(depth):
         kind = rng.randrange(4 if depth else 8)
         if kind == 0:
             return {f"k{rng.randrange(30)}": value(depth - 1) for _ in range(depth)}
@@ -286,7 +276,7 @@ def any_json(rng: random.Random) -> bytes:
     return b"".join(json.dumps(record).encode() + b"\n" for record in records)
 
 
-def any_parquet(rng: random.Random) -> bytes:
+def any_parquet(rng):
     kinds: list[Any] = [
         pl.Date, pl.Datetime("ms"), pl.Datetime("us", "Europe/Berlin"), pl.Time,
         pl.Duration("us"), pl.Int8, pl.UInt64, pl.Float32,
@@ -306,7 +296,7 @@ def any_parquet(rng: random.Random) -> bytes:
     return bytes(data)
 
 
-def any_gzip(rng: random.Random) -> bytes:
+def any_gzip(rng):
     data = bytearray(packed(*(text(rng, b"") for _ in range(rng.randrange(1, 4)))))
     for _ in range(rng.choice([0, 0, 1, 4])):
         data[rng.randrange(2, len(data))] = rng.randrange(256)
@@ -324,9 +314,7 @@ FORMATS: dict[str, Callable[[random.Random], bytes]] = {
 
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_random_file_costs_little_and_is_answered(
-    measured: Any, form: str, seed: int
-) -> None:
+def test_a_random_file_costs_little_and_is_answered(measured, form, seed):
     rng = random.Random(f"{form} {seed}")
     for _ in range(3):
         data = FORMATS[form](rng)

@@ -1,11 +1,8 @@
 """Pages in a real browser, where one is installed: every chart is drawn."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,14 +18,14 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def browser() -> str:
+def browser():
     found = shutil.which("chromium") or shutil.which("google-chrome")
     if found is None:
         pytest.skip("no Chromium is installed")
     return found
 
 
-def drawn(browser: str, path: Path, width: int, folder: Path) -> str:
+def drawn(browser, path, width, folder):
     """Return the page's markup after its scripts have run, without the scripts."""
     made = subprocess.run(
         [
@@ -41,7 +38,7 @@ def drawn(browser: str, path: Path, width: int, folder: Path) -> str:
     return re.sub(r"<script\b.*?</script>", "", made.stdout, flags=re.DOTALL)
 
 
-def written(kind: str, table, folder: Path) -> Path:
+def written(kind, table, folder):
     path = folder / f"{kind}.html"
     if kind == "exploration":
         explore_page.write(explore(table), path)

@@ -1,7 +1,5 @@
 """Charts: valid specifications that show what they claim."""
 
-from __future__ import annotations
-
 import json
 import re
 
@@ -15,7 +13,7 @@ from evenflow.judge.charts.base import bars, to_spec, vega_lite_version
 from evenflow.judge.charts.explanation import contribution_bars
 
 
-def data(chart) -> list[dict]:
+def data(chart):
     """Return every record of a chart, wherever it stands in the specification."""
     found: list[dict] = []
 
@@ -33,7 +31,7 @@ def data(chart) -> list[dict]:
     return found
 
 
-def text_of(chart) -> str:
+def text_of(chart):
     import vl_convert
 
     spec = json.dumps(to_spec(chart))
@@ -64,7 +62,7 @@ def test_an_undefined_value_is_said_and_draws_no_bar():
 
 
 def test_long_words_beside_a_full_bar_get_room():
-    def end(words: str) -> float:
+    def end(words):
         chart = bars([{"name": "x", "value": 1, "words": words}], title="t")
         text = chart.to_json(indent=None)
         return float(re.search(r'"domain": \[0, ([0-9.]+)\]', text)[1])
@@ -194,13 +192,13 @@ def test_colours_are_told_from_the_paper_and_words_from_their_ground(dark):
     assert contrast(style["strong"]["color"], heat[-1]) >= 4.5
 
 
-def contrast(one: str, other: str) -> float:
+def contrast(one, other):
     """Return the contrast ratio of WCAG 2."""
     high, low = sorted((luminance(one), luminance(other)), reverse=True)
     return (high + 0.05) / (low + 0.05)
 
 
-def luminance(colour: str) -> float:
+def luminance(colour):
     parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
     linear = [
         c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts

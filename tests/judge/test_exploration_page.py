@@ -1,7 +1,5 @@
 """An exploration as a page: every class, column and warning stands there."""
 
-from __future__ import annotations
-
 import dataclasses
 import html
 
@@ -19,7 +17,7 @@ def exploration(small_table):
 
 
 @pytest.fixture(scope="module")
-def text(exploration) -> str:
+def text(exploration):
     return explore_page.html(exploration)
 
 

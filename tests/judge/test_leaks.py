@@ -1,7 +1,5 @@
 """What makes figures flatter is refused or said."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

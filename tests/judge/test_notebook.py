@@ -1,7 +1,5 @@
 """Objects show themselves in a line, and in a notebook as a bounded table."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 
@@ -19,7 +17,7 @@ from evenflow.schema import Column, Schema, Table
 HOSTILE = "<script>alert(1)</script>"
 
 
-def many_classes(n_classes: int, name: str = "kind") -> Table:
+def many_classes(n_classes, name="kind"):
     classes = ("benign", *(f"{name} {i}" for i in range(1, n_classes)))
     schema = Schema(name=name, columns=(Column(name="x"),), classes=classes)
     y = np.repeat(np.arange(n_classes), 4)
@@ -31,7 +29,7 @@ def many_classes(n_classes: int, name: str = "kind") -> Table:
     )
 
 
-def judged(table: Table, **more):
+def judged(table, **more):
     n = len(table.schema.classes)
     z = np.random.default_rng(0).normal(0, 1.5, (len(table), n))
     z[np.arange(len(table)), table.labels] += 2.5

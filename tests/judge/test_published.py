@@ -1,7 +1,5 @@
 """Published figures are printed as published, and marked where they cannot be."""
 
-from __future__ import annotations
-
 import pytest
 
 from evenflow.judge.published import TAGS, read

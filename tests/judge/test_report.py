@@ -1,7 +1,5 @@
 """What a report promises: one judging, every figure, nothing hidden."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 
@@ -38,7 +36,7 @@ def scored(table, seed=0, threshold=0.4):
     return decision, decision.apply(z)
 
 
-def judged(table, *, protocol=OFFICIAL, unseen_attacks=("perl",), **more) -> Report:
+def judged(table, *, protocol=OFFICIAL, unseen_attacks=("perl",), **more):
     decision, scores = scored(table)
     return judge(
         table,
@@ -52,7 +50,7 @@ def judged(table, *, protocol=OFFICIAL, unseen_attacks=("perl",), **more) -> Rep
 
 
 @pytest.fixture(scope="module")
-def report(small_table) -> Report:
+def report(small_table):
     return judged(small_table)
 
 

@@ -1,7 +1,5 @@
 """A report in every format: whole, escaped, marked, offline."""
 
-from __future__ import annotations
-
 import dataclasses
 import html.parser
 import json
@@ -44,7 +42,7 @@ TRAINING = {
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 
-def make(table, *, protocol=None, training=TRAINING, unseen=("perl",)) -> Report:
+def make(table, *, protocol=None, training=TRAINING, unseen=("perl",)):
     rng = np.random.default_rng(0)
     z = rng.normal(0, 1.5, (len(table), len(table.schema.classes)))
     z[np.arange(len(table)), table.labels] += 2.5
@@ -64,24 +62,24 @@ def make(table, *, protocol=None, training=TRAINING, unseen=("perl",)) -> Report
 
 
 @pytest.fixture(scope="module")
-def report(small_table) -> Report:
+def report(small_table):
     return make(small_table)
 
 
 @pytest.fixture(scope="module")
-def written(report) -> str:
+def written(report):
     return render.html(report)
 
 
 @pytest.fixture(scope="module")
-def marked(report) -> Report:
+def marked(report):
     return dataclasses.replace(
         report, is_optimistic=True, is_synthetic=True, protocol="stratified"
     )
 
 
 @pytest.fixture(scope="module")
-def hostile(small_table) -> Report:
+def hostile(small_table):
     """A report whose every name is an attack on the page."""
     schema = small_table.schema
     classes = (*schema.classes[:3], HOSTILE, "u2r")
@@ -106,7 +104,7 @@ def hostile(small_table) -> Report:
 class Tags(html.parser.HTMLParser):
     """Collects what a browser would see as elements and attributes."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text):
         super().__init__()
         self.open: list[str] = []
         self.seen: list[tuple[str, dict[str, str | None]]] = []
@@ -128,7 +126,7 @@ class Tags(html.parser.HTMLParser):
             self.text.append(data)
 
 
-def specs(text: str) -> list[dict]:
+def specs(text):
     found = re.findall(
         r'<script type="application/json" class="spec">(.*?)</script>', text
     )
@@ -321,7 +319,7 @@ def test_the_card_finds_the_data_set_of_its_recipe(report):
     assert "Known fault" in found
 
 
-def compared(**grid) -> str:
+def compared(**grid):
     """Return the page of a comparison with one table and no chart."""
     made = grids.Grid(columns=grids.text("<h>"), rows=(("<c>",),), **grid)
     return page.render(

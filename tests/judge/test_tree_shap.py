@@ -1,7 +1,5 @@
 """Exact tree values: they add up, agree with SHAP and with every order tried."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from functools import cache

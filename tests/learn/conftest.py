@@ -1,10 +1,7 @@
 """Prepared rows for models to learn."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,13 +9,11 @@ from numpy.typing import NDArray
 
 from evenflow import registry
 from evenflow.learn.fit_model import fit_model
-from evenflow.learn.fitted import Fitted
-from evenflow.learn.fitting import Fitting, of_arrays
+from evenflow.learn.fitting import of_arrays
 from evenflow.plugins import Part
 from evenflow.prepare.features import Preprocessor
 from evenflow.prepare.split import hold_out
 from evenflow.recipe import Training
-from evenflow.schema import Table
 
 N_CLASSES = 5
 
@@ -32,9 +27,7 @@ class Rows:
     X_valid: NDArray[np.float32]
     y_valid: NDArray[np.int64]
 
-    def fit(
-        self, name: str, *, config: dict[str, Any] | None = None, **how: Any
-    ) -> Fitted:
+    def fit(self, name, *, config=None, **how):
         """Fit the model of that name; settings of its training among ``how``."""
         plug_in = registry.load("models", name)
         rows = self
@@ -50,20 +43,20 @@ class Rows:
             rows.task(**{"training": Training(**settings), "device": "cpu"} | how),
         )
 
-    def task(self, n_classes: int = N_CLASSES, **how: Any) -> Fitting:
+    def task(self, n_classes=N_CLASSES, **how):
         """Return a fit of these rows."""
         return of_arrays(
             self.X, self.y, self.X_valid, self.y_valid, n_classes=n_classes, **how
         )
 
-    def binary(self) -> Rows:
+    def binary(self):
         """Return the rows as benign or attack."""
         y, y_valid = (np.minimum(part, 1) for part in (self.y, self.y_valid))
         return dataclasses.replace(self, y=y, y_valid=y_valid)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
+def one_thread():
     """Small products are faster on one thread, and tests run side by side."""
     import torch
 
@@ -71,7 +64,7 @@ def one_thread() -> None:
 
 
 @pytest.fixture(scope="session")
-def rows(small_table: Table) -> Rows:
+def rows(small_table):
     """The small table, prepared: about 1,600 rows to train and 400 to stop."""
     train, valid = hold_out(small_table, fraction=0.2, seed=1)
     a, b = small_table.take(train), small_table.take(valid)

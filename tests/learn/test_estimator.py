@@ -1,7 +1,5 @@
 """What fitting an estimator promises beyond the checks common to all models."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 

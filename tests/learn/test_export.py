@@ -1,7 +1,5 @@
 """What leaves as ONNX computes what was trained, or does not leave."""
 
-from __future__ import annotations
-
 import dataclasses
 import warnings
 

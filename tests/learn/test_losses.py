@@ -1,7 +1,5 @@
 """Losses are what their papers say."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

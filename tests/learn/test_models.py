@@ -1,7 +1,5 @@
 """Checks that every model passes the moment its file exists."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import importlib.util

@@ -1,7 +1,5 @@
 """What a training of a network promises, whatever the network."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 

@@ -1,7 +1,5 @@
 """Novelty detectors see benign rows alone, and rank as their library does."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import math

@@ -1,7 +1,5 @@
 """A training that is stopped, however it is stopped, goes on as if it had not been."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """Systems fit their parts on rows of their own, and leave as one graph."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Figures against scikit-learn, and what must hold for any counts."""
 
-from __future__ import annotations
-
 import math
 import time
 import warnings
@@ -27,13 +25,13 @@ SEVERAL = {
 matrices = arrays(np.int64, (4, 4), elements=st.integers(0, 50))
 
 
-def labels(seed: int, n: int = 500) -> tuple[np.ndarray, np.ndarray]:
+def labels(seed, n=500):
     rng = np.random.default_rng(seed)
     y = rng.choice(4, n, p=[0.6, 0.3, 0.08, 0.02])
     return y, np.where(rng.random(n) < 0.7, y, rng.integers(0, 4, n))
 
 
-def matrix_of(seed: int) -> np.ndarray:
+def matrix_of(seed):
     return metrics.confusion_matrix(*labels(seed), 4)
 
 

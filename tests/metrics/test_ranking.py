@@ -1,7 +1,5 @@
 """Curves and areas against scikit-learn, ties included."""
 
-from __future__ import annotations
-
 import math
 import time
 
@@ -15,7 +13,7 @@ from evenflow.metrics import Ranking, calibration
 rows = st.lists(st.tuples(st.booleans(), st.integers(-3, 3)), min_size=2, max_size=60)
 
 
-def make(seed: int, n: int = 400, digits: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def make(seed, n=400, digits=1):
     """Return truth and scores; few digits make many ties."""
     rng = np.random.default_rng(seed)
     truth = rng.random(n) < 0.4

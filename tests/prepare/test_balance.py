@@ -1,7 +1,5 @@
 """What every sampler promises, whatever its name: checks by the kind it declares."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -11,15 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from sklearn.base import clone
 
 from evenflow import registry
 from evenflow.errors import DataError
 from evenflow.prepare.balance._sampler import Sampler
 from evenflow.prepare.features import Preprocessor
-from evenflow.prepare.layout import Layout
-from evenflow.schema import Table
 from evenflow.testing import check_sampler
 
 NAMES = registry.names("balance")
@@ -27,31 +22,29 @@ QUICK: dict[str, dict[str, Any]] = {"gan": {"steps": 3, "batch_size": 16, "hidde
 CAP = 300
 
 
-def made(name: str, **params: Any) -> Sampler:
+def made(name, **params):
     sampler: Sampler = registry.load("balance", name)(
         **{"random_state": 7} | QUICK.get(name, {}) | params
     )
     return sampler
 
 
-def capped(name: str, **params: Any) -> Sampler:
+def capped(name, **params):
     accepts = "max_rows_per_class" in made(name).get_params()
     return made(name, **({"max_rows_per_class": CAP} if accepts else {}), **params)
 
 
-def of_kind(*kinds: str) -> list[str]:
+def of_kind(*kinds):
     return [n for n in NAMES if registry.load("balance", n).kind in kinds]
 
 
 @pytest.fixture(scope="session")
-def prepared(
-    small_table: Table,
-) -> tuple[NDArray[np.float32], NDArray[np.int64], Layout]:
+def prepared(small_table):
     preprocessor = Preprocessor.fit(small_table)
     return preprocessor.transform(small_table), small_table.labels, preprocessor.layout
 
 
-def is_possible(X: NDArray[np.float32], layout: Layout) -> bool:
+def is_possible(X, layout):
     """Whether snapping moves nothing but the last bits of float32."""
     one_hot = all((X[:, a:b].sum(axis=1) == 1).all() for a, b in layout.blocks)
     return one_hot and bool(np.allclose(layout.snap(X), X, rtol=1e-5, atol=1e-5))

@@ -1,7 +1,5 @@
 """Samplers take what imbalanced-learn takes, and pass its own checks."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import polars as pl

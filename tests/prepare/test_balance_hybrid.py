@@ -1,7 +1,5 @@
 """What hybrid and the generator promise beyond the common checks."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

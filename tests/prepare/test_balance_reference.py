@@ -1,11 +1,8 @@
 """Our samplers against imbalanced-learn's, our neighbours against a full search."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from imblearn import combine, over_sampling, under_sampling
-from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from evenflow import registry
@@ -15,11 +12,10 @@ from evenflow.prepare.balance._neighbors import Neighbors, nearest_others
 from evenflow.prepare.balance.smotenc import decoded, encoded
 from evenflow.prepare.features import Preprocessor
 from evenflow.prepare.layout import Layout
-from evenflow.schema import Table
 
 
 @pytest.fixture(scope="module")
-def rows() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def rows():
     """Three overlapping classes, no two rows at equal distances."""
     rng = np.random.default_rng(5)
     y = np.repeat([0, 1, 2], [300, 90, 40])
@@ -28,7 +24,7 @@ def rows() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     return X[order].astype(np.float32), y[order]
 
 
-def in_any_order(X: NDArray[np.float32]) -> NDArray[np.float32]:
+def in_any_order(X):
     return X[np.lexsort(X.T)]
 
 
@@ -127,7 +123,7 @@ def test_balanced_weights_are_those_of_scikit_learn(rows):
 
 
 @pytest.mark.parametrize("k", [1, 4, 11])
-def test_the_grouped_search_finds_what_a_full_search_finds(k, small_table: Table):
+def test_the_grouped_search_finds_what_a_full_search_finds(k, small_table):
     preprocessor = Preprocessor.fit(small_table)
     layout: Layout = preprocessor.layout
     X = preprocessor.transform(small_table)

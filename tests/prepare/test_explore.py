@@ -1,7 +1,5 @@
 """What a look at the rows tells, and that it tells the truth."""
 
-from __future__ import annotations
-
 import json
 import time
 from dataclasses import replace
@@ -14,7 +12,7 @@ from hypothesis import strategies as st
 
 from evenflow import datasets
 from evenflow.errors import DataError
-from evenflow.prepare.explore import Exploration, association, explore
+from evenflow.prepare.explore import association, explore
 from evenflow.prepare.explore.columns import bin_edges, histogram
 from evenflow.schema import Column, Schema, Table
 
@@ -31,7 +29,7 @@ SCHEMA = Schema(
 )
 
 
-def tiny(a, b, c, attack=None) -> Table:
+def tiny(a, b, c, attack=None):
     frame = pl.DataFrame(
         {"a": a, "b": b, "c": c},
         schema={"a": pl.Float64, "b": pl.String, "c": pl.Float64},
@@ -43,7 +41,7 @@ def tiny(a, b, c, attack=None) -> Table:
 
 
 @pytest.fixture
-def table() -> Table:
+def table():
     return tiny(
         [1, 1, NAN, INF, 11, 2],
         ["x", "x", None, "y", "y", "x"],
@@ -53,15 +51,15 @@ def table() -> Table:
 
 
 @pytest.fixture
-def found(table) -> Exploration:
+def found(table):
     return explore(table)
 
 
-def column(found: Exploration, name: str) -> dict:
+def column(found, name):
     return next(c for c in found.columns if c["name"] == name)
 
 
-def kinds(found: Exploration) -> set[str]:
+def kinds(found):
     return {w["kind"] for w in found.warnings}
 
 

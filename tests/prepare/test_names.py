@@ -1,7 +1,5 @@
 """One list of column names decides what is a label, an identifier, or a feature."""
 
-from __future__ import annotations
-
 import pytest
 
 from evenflow import datasets

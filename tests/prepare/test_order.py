@@ -1,7 +1,5 @@
 """Order is order: numbers as numbers, dates as dates, the rest refused."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +15,7 @@ HOURS = 300
 START = pl.datetime(2017, 7, 3, 8, 0)
 
 
-def times(step: str = "1h") -> pl.Series:
+def times(step="1h"):
     return pl.select(
         pl.datetime_range(START, START.dt.offset_by(f"{HOURS - 1}h"), step)
     ).to_series()
@@ -140,7 +138,7 @@ def test_blocks_take_what_comes_first_from_the_recipe():
     assert "t order (times (day/month/year))" in parts.protocol.description
 
 
-def table_of(order: pl.Series) -> Table:
+def table_of(order):
     n = len(order)
     schema = Schema(
         name="t", columns=(Column(name="x"),), classes=("benign", "attack")
@@ -154,7 +152,7 @@ def table_of(order: pl.Series) -> Table:
     )
 
 
-def runs(rows) -> int:
+def runs(rows):
     """Return into how many runs of neighbours ascending row numbers fall."""
     return 1 + int((np.diff(np.sort(rows)) > 1).sum())
 

@@ -1,7 +1,5 @@
 """Selectors choose raw columns on training rows; a bundle then reads no other."""
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 import pytest

@@ -29,7 +29,7 @@ def table(a, b, y):
     )
 
 
-def sides(parts: split.Split):
+def sides(parts):
     rows = [p.frame.rows() for p in (parts.train, parts.test)]
     return set(rows[0]), set(rows[1])
 

@@ -1,7 +1,5 @@
 """The preprocessor in scikit-learn: its own checks, pipelines, any frame."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -23,7 +21,7 @@ def test_it_passes_the_checks_of_scikit_learn(estimator, check):
 
 
 @pytest.fixture
-def rows(small_table) -> pd.DataFrame:
+def rows(small_table):
     return pd.DataFrame({c.name: c.to_list() for c in small_table.frame.iter_columns()})
 
 

@@ -1,25 +1,15 @@
 """A small real detector, made without training: softmax regression by formula."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 
 from evenflow.decision import Decision
 from evenflow.prepare.features import Preprocessor
 from evenflow.runtime import bundle as bundles
-from evenflow.runtime.bundle import Bundle
-from evenflow.schema import Table
 
 
 @pytest.fixture(scope="session")
-def parts(
-    small_table: Table, softmax_regression: Callable[..., bytes]
-) -> dict[str, Any]:
+def parts(small_table, softmax_regression):
     """The arguments of ``save`` for a detector of the small table."""
     preprocessor = Preprocessor.fit(small_table)
     X = preprocessor.transform(small_table)
@@ -49,7 +39,7 @@ def parts(
 
 
 @pytest.fixture(scope="session")
-def saved(parts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved(parts, tmp_path_factory):
     """The folder of a bundle; read it, never change it."""
     folder = tmp_path_factory.mktemp("bundle") / "small"
     bundles.save(folder, **parts)
@@ -57,6 +47,6 @@ def saved(parts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="session")
-def bundle(saved: Path) -> Bundle:
+def bundle(saved):
     """That bundle, loaded."""
     return bundles.load(saved, threads=1)

@@ -1,7 +1,5 @@
 """A bundle decides as it did where it was made, or does not load at all."""
 
-from __future__ import annotations
-
 import dataclasses
 import io
 import json
@@ -12,7 +10,6 @@ import subprocess
 import sys
 import tracemalloc
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,33 +22,30 @@ from evenflow.prepare.features import Preprocessor
 from evenflow.runtime import _model
 from evenflow.runtime import bundle as bundles
 from evenflow.runtime._arrays import pack, unpack
-from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.folder import LIMITS, sha256
 from evenflow.runtime.verify import verify
 from evenflow.schema import Table
 
 
 @pytest.fixture
-def copy(saved: Path, tmp_path: Path) -> Path:
+def copy(saved, tmp_path):
     return Path(shutil.copytree(saved, tmp_path / "copy"))
 
 
-def resum(folder: Path) -> None:
+def resum(folder):
     """Write SHA256SUMS anew, as somebody who changes a bundle on purpose would."""
     names = sorted(p.name for p in folder.iterdir() if p.name != "SHA256SUMS")
     lines = [f"{sha256((folder / n).read_bytes())}  {n}\n" for n in names]
     (folder / "SHA256SUMS").write_text("".join(lines))
 
 
-def change_json(path: Path, **changes: Any) -> None:
+def change_json(path, **changes):
     value = json.loads(path.read_text())
     path.write_text(json.dumps(value | changes))
     resum(path.parent)
 
 
-def test_a_loaded_bundle_scores_as_the_parts_it_was_made_of(
-    bundle: Bundle, parts: dict[str, Any], small_table: Table
-) -> None:
+def test_a_loaded_bundle_scores_as_the_parts_it_was_made_of(bundle, parts, small_table):
     X = parts["preprocessor"].transform(small_table)
     expected = parts["decision"].apply(bundle.log_proba(X))
     scores = bundle.decide(small_table)
@@ -66,9 +60,7 @@ def test_a_loaded_bundle_scores_as_the_parts_it_was_made_of(
     assert bundle.fingerprint.tolist() == [0, 1, 2, 3, 4]
 
 
-def test_rows_kept_in_a_bundle_come_back_exactly(
-    parts: dict[str, Any], small_table: Table, tmp_path: Path
-) -> None:
+def test_rows_kept_in_a_bundle_come_back_exactly(parts, small_table, tmp_path):
     words = [None, "", "naïve ", "a,b", "", "日本"]
     numbers = [float("nan"), float("inf"), 1 / 3, 0.0, -0.0, 9e99]
     frame = small_table.frame[:30].with_columns(
@@ -80,9 +72,7 @@ def test_rows_kept_in_a_bundle_come_back_exactly(
     assert again.equals(frame, null_equal=True)
 
 
-def test_golden_rows_keep_their_classes(
-    bundle: Bundle, parts: dict[str, Any], tmp_path: Path
-) -> None:
+def test_golden_rows_keep_their_classes(bundle, parts, tmp_path):
     np.testing.assert_array_equal(bundle.golden.labels, parts["golden"].labels)
     assert len(set(bundle.golden.labels.tolist())) > 1
     without = dataclasses.replace(parts["golden"], y=None)
@@ -102,9 +92,7 @@ def test_golden_rows_keep_their_classes(
     ],
     ids=["too few", "a matrix", "no whole numbers", "no class", "below", "words"],
 )
-def test_classes_that_cannot_be_the_golden_rows_are_refused(
-    copy: Path, code: Any
-) -> None:
+def test_classes_that_cannot_be_the_golden_rows_are_refused(copy, code):
     path = copy / "golden.npz"
     arrays = unpack(path.read_bytes(), source="golden.npz")
     path.write_bytes(pack(arrays | {"code": code}))
@@ -113,16 +101,14 @@ def test_classes_that_cannot_be_the_golden_rows_are_refused(
         bundles.load(copy)
 
 
-def test_equal_parts_give_equal_bytes(
-    saved: Path, parts: dict[str, Any], tmp_path: Path
-) -> None:
+def test_equal_parts_give_equal_bytes(saved, parts, tmp_path):
     bundles.save(tmp_path / "again", **parts)
     assert {p.name for p in saved.iterdir()} == {*LIMITS, "SHA256SUMS"}
     for path in saved.iterdir():
         assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
 
 
-def test_sha256sum_accepts_the_sums(saved: Path) -> None:
+def test_sha256sum_accepts_the_sums(saved):
     done = subprocess.run(
         ["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=saved, capture_output=True
     )
@@ -130,23 +116,21 @@ def test_sha256sum_accepts_the_sums(saved: Path) -> None:
     assert done.stdout.count(b": OK") == len(LIMITS)
 
 
-def test_a_bundle_may_be_moved_and_zipped(saved: Path, tmp_path: Path) -> None:
+def test_a_bundle_may_be_moved_and_zipped(saved, tmp_path):
     archive = shutil.make_archive(str(tmp_path / "b"), "zip", saved)
     shutil.unpack_archive(archive, tmp_path / "elsewhere")
     assert bundles.load(tmp_path / "elsewhere").schema.name == "small"
 
 
-def test_verify_says_what_it_checked(saved: Path) -> None:
+def test_verify_says_what_it_checked(saved):
     checks = verify(saved)
     assert any("40 golden rows" in check for check in checks)
     assert any("SHA-256" in check for check in checks)
 
 
-def test_no_rows_give_no_scores_and_never_reach_the_model(
-    bundle: Bundle, small_table: Table
-) -> None:
+def test_no_rows_give_no_scores_and_never_reach_the_model(bundle, small_table):
     class Fatal:  # ONNX Runtime ends the process at a convolution over no rows
-        def run(self, *_: object) -> None:
+        def run(self, *_):
             raise AssertionError
 
     careful = dataclasses.replace(bundle, session=Fatal())
@@ -155,16 +139,14 @@ def test_no_rows_give_no_scores_and_never_reach_the_model(
     assert scores.code.shape == scores.is_attack.shape == (0,)
 
 
-def test_a_bundle_without_golden_rows_is_not_written(
-    parts: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_bundle_without_golden_rows_is_not_written(parts, tmp_path):
     none = parts | {"golden": parts["golden"].take(np.arange(0))}
     with pytest.raises(BundleError, match="no golden rows"):
         bundles.save(tmp_path / "b", **none)
     assert not list(tmp_path.iterdir())
 
 
-def test_scoring_reports_to_nobody(saved: Path, tmp_path: Path) -> None:
+def test_scoring_reports_to_nobody(saved, tmp_path):
     """ONNX Runtime would leave a device number and a queue of reports in the cache."""
     words = "import sys, evenflow; evenflow.load_bundle(sys.argv[1])"
     keep = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
@@ -176,7 +158,7 @@ def test_scoring_reports_to_nobody(saved: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_one_record_scores_as_in_a_table(bundle: Bundle, small_table: Table) -> None:
+def test_one_record_scores_as_in_a_table(bundle, small_table):
     some = small_table.take(np.arange(200))
     scores = bundle.decide(some)
     for i, record in enumerate(some.frame.to_dicts()):
@@ -187,7 +169,7 @@ def test_one_record_scores_as_in_a_table(bundle: Bundle, small_table: Table) -> 
         np.testing.assert_allclose(found, scores.proba[i], rtol=1e-4, atol=1e-7)
 
 
-def test_one_record_is_read_as_a_file_would_be(bundle: Bundle) -> None:
+def test_one_record_is_read_as_a_file_would_be(bundle):
     record = {
         " Duration_S ": " 0.5", "protocol": "tcp", "service": None, "fwd_bytes": "-",
         "logged_in": True, "error_rate": "", "count": "NaN", "constant": 0, "more": 1,
@@ -216,9 +198,7 @@ def test_one_record_is_read_as_a_file_would_be(bundle: Bundle) -> None:
         ({"count": "1_0"}, "column count: found '1_0'"),
     ],
 )  # fmt: skip
-def test_a_bad_value_in_a_record_is_named(
-    bundle: Bundle, small_table: Table, change: dict[str, Any], message: str
-) -> None:
+def test_a_bad_value_in_a_record_is_named(bundle, small_table, change, message):
     record = small_table.frame.row(0, named=True) | change
     with pytest.raises(DataError, match=re.escape(message)):
         bundle.decide_record(record)
@@ -231,16 +211,14 @@ def test_a_list_is_no_word_of_a_category(bundle, small_table, value):
         bundle.decide_record(record)
 
 
-def test_a_record_without_a_column_is_refused(
-    bundle: Bundle, small_table: Table
-) -> None:
+def test_a_record_without_a_column_is_refused(bundle, small_table):
     record = small_table.frame.row(0, named=True)
     del record["count"], record["service"]
     with pytest.raises(DataError, match="2 columns are missing: service .*, count"):
         bundle.decide_record(record)
 
 
-def test_rows_of_another_schema_are_refused(bundle: Bundle, small_table: Table) -> None:
+def test_rows_of_another_schema_are_refused(bundle, small_table):
     from dataclasses import replace
 
     schema = replace(small_table.schema, columns=small_table.schema.columns[:-1])
@@ -252,9 +230,7 @@ def test_rows_of_another_schema_are_refused(bundle: Bundle, small_table: Table) 
 # --- writing ---
 
 
-def test_a_folder_that_is_no_bundle_is_never_touched(
-    parts: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_folder_that_is_no_bundle_is_never_touched(parts, tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.txt").write_text("years of work")
     with pytest.raises(StorageError, match="is not a bundle"):
@@ -263,9 +239,7 @@ def test_a_folder_that_is_no_bundle_is_never_touched(
     assert [p.name for p in tmp_path.iterdir()] == ["home"]
 
 
-def test_an_existing_bundle_is_kept_unless_told(
-    copy: Path, parts: dict[str, Any]
-) -> None:
+def test_an_existing_bundle_is_kept_unless_told(copy, parts):
     before = {p.name: p.read_bytes() for p in copy.iterdir()}
     with pytest.raises(StorageError, match="already a bundle"):
         bundles.save(copy, **parts | {"card": "new"})
@@ -275,10 +249,8 @@ def test_an_existing_bundle_is_kept_unless_told(
     assert [p.name for p in copy.parent.iterdir()] == ["copy"], "nothing beside it"
 
 
-def test_a_write_that_fails_leaves_nothing(
-    parts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(_handle: int) -> None:
+def test_a_write_that_fails_leaves_nothing(parts, tmp_path, monkeypatch):
+    def full(_handle):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
@@ -287,9 +259,7 @@ def test_a_write_that_fails_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_parts_that_do_not_fit_are_refused_before_writing(
-    parts: dict[str, Any], small_table: Table, tmp_path: Path
-) -> None:
+def test_parts_that_do_not_fit_are_refused_before_writing(parts, small_table, tmp_path):
     other = Preprocessor.fit(small_table, min_category_rows=500)
     with pytest.raises(BundleError, match="by the columns and classes in manifest"):
         bundles.save(tmp_path / "b", **parts | {"preprocessor": other})
@@ -300,7 +270,7 @@ def test_parts_that_do_not_fit_are_refused_before_writing(
 
 
 @pytest.mark.parametrize("name", sorted(LIMITS))
-def test_one_changed_byte_is_found(copy: Path, name: str) -> None:
+def test_one_changed_byte_is_found(copy, name):
     data = bytearray((copy / name).read_bytes())
     data[len(data) // 2] ^= 1
     (copy / name).write_bytes(data)
@@ -309,34 +279,34 @@ def test_one_changed_byte_is_found(copy: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*sorted(LIMITS), "SHA256SUMS"])
-def test_a_missing_file_is_named(copy: Path, name: str) -> None:
+def test_a_missing_file_is_named(copy, name):
     (copy / name).unlink()
     with pytest.raises(BundleError, match=re.escape(name)):
         bundles.load(copy)
 
 
-def test_an_unlisted_file_is_refused(copy: Path) -> None:
+def test_an_unlisted_file_is_refused(copy):
     (copy / "run_me.sh").write_text("echo")
     with pytest.raises(BundleError, match=r"'run_me\.sh' not listed"):
         bundles.load(copy)
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "a/b", "x", ""])
-def test_a_name_that_leaves_the_folder_is_refused(copy: Path, name: str) -> None:
+def test_a_name_that_leaves_the_folder_is_refused(copy, name):
     with (copy / "SHA256SUMS").open("a") as stream:
         stream.write(f"{'0' * 64}  {name}\n")
     with pytest.raises(BundleError, match="line 11"):
         bundles.load(copy)
 
 
-def test_a_link_is_refused(copy: Path, tmp_path: Path) -> None:
+def test_a_link_is_refused(copy, tmp_path):
     (copy / "card.md").rename(tmp_path / "secret")
     (copy / "card.md").symlink_to(tmp_path / "secret")
     with pytest.raises(BundleError, match=r"card\.md: found a link"):
         bundles.load(copy)
 
 
-def test_a_pipe_is_refused_without_waiting_for_it(copy: Path) -> None:
+def test_a_pipe_is_refused_without_waiting_for_it(copy):
     (copy / "card.md").unlink()
     os.mkfifo(copy / "card.md")
     with pytest.raises(BundleError, match="special file"):
@@ -344,9 +314,7 @@ def test_a_pipe_is_refused_without_waiting_for_it(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["decision.json", "model.onnx"])
-def test_a_giant_file_is_refused_before_it_is_read(
-    copy: Path, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_giant_file_is_refused_before_it_is_read(copy, name, monkeypatch):
     with (copy / name).open("wb") as stream:
         stream.truncate(2**40)  # sparse: a terabyte that costs nothing
     opened, real = [], os.open
@@ -358,42 +326,40 @@ def test_a_giant_file_is_refused_before_it_is_read(
     assert copy / name not in opened
 
 
-def test_a_newer_format_says_upgrade(copy: Path) -> None:
+def test_a_newer_format_says_upgrade(copy):
     change_json(copy / "manifest.json", format=3)
     with pytest.raises(BundleError, match="format 3, expected format 2. Upgrade"):
         bundles.load(copy)
 
 
 @pytest.mark.parametrize("what", ["1", None, 0, -3, False])
-def test_a_foreign_format_is_refused(copy: Path, what: Any) -> None:
+def test_a_foreign_format_is_refused(copy, what):
     change_json(copy / "manifest.json", format=what)
     with pytest.raises(BundleError, match="expected format 2"):
         bundles.load(copy)
 
 
-def test_another_threshold_passes_only_if_the_rest_fits(copy: Path) -> None:
+def test_another_threshold_passes_only_if_the_rest_fits(copy):
     change_json(copy / "decision.json", bias=[0.0, 0.0])
     with pytest.raises(BundleError, match="does not match the columns and classes"):
         bundles.load(copy)
 
 
 @pytest.mark.parametrize("change", [{"threshold": 30.0}, {"threshold": -30.0}])
-def test_golden_rows_that_are_decided_otherwise_are_refused(
-    copy: Path, change: Any
-) -> None:
+def test_golden_rows_that_are_decided_otherwise_are_refused(copy, change):
     assert bundles.load(copy).golden_decided.any()
     change_json(copy / "decision.json", **change)
     with pytest.raises(BundleError, match="golden rows get other scores"):
         bundles.load(copy)
 
 
-def test_a_preprocessor_of_another_contract_is_refused(copy: Path) -> None:
+def test_a_preprocessor_of_another_contract_is_refused(copy):
     change_json(copy / "preprocessor.json", schema="other")
     with pytest.raises(BundleError, match=r"preprocessor\.json does not match"):
         bundles.load(copy)
 
 
-def test_changed_scaling_is_found_by_the_golden_rows(copy: Path) -> None:
+def test_changed_scaling_is_found_by_the_golden_rows(copy):
     fill = json.loads((copy / "preprocessor.json").read_text())["scaler"]
     fill["center"] = [c + 0.5 for c in fill["center"]]
     change_json(copy / "preprocessor.json", scaler=fill)
@@ -421,16 +387,14 @@ def test_changed_scaling_is_found_by_the_golden_rows(copy: Path) -> None:
         ("fingerprint.npz", b"no zip"),
     ],
 )
-def test_nonsense_in_a_file_is_a_bundle_error(
-    copy: Path, name: str, data: bytes
-) -> None:
+def test_nonsense_in_a_file_is_a_bundle_error(copy, name, data):
     (copy / name).write_bytes(data)
     resum(copy)
     with pytest.raises(BundleError):
         bundles.load(copy)
 
 
-def npz(descr: str, shape: str, *, body: bytes = b"", deflate: bool = False) -> bytes:
+def npz(descr, shape, *, body=b"", deflate=False):
     text = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}"
     text = text.ljust(117) + "\n"
     head = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
@@ -465,7 +429,7 @@ def npz(descr: str, shape: str, *, body: bytes = b"", deflate: bool = False) -> 
         npz("'<f8'", "(2,)", body=b"x" * 16, deflate=True),
     ],
 )
-def test_a_hostile_array_is_refused_before_memory_is_taken(data: bytes) -> None:
+def test_a_hostile_array_is_refused_before_memory_is_taken(data):
     tracemalloc.start()
     try:
         with pytest.raises(BundleError, match="expected"):
@@ -475,7 +439,7 @@ def test_a_hostile_array_is_refused_before_memory_is_taken(data: bytes) -> None:
         tracemalloc.stop()
 
 
-def test_two_arrays_of_one_name_are_refused() -> None:
+def test_two_arrays_of_one_name_are_refused():
     out = io.BytesIO(pack({"a": np.arange(3)}))
     with (
         zipfile.ZipFile(out, "a") as archive,
@@ -486,7 +450,7 @@ def test_two_arrays_of_one_name_are_refused() -> None:
         unpack(out.getvalue(), source="golden.npz")
 
 
-def test_arrays_come_back(tmp_path: Path) -> None:
+def test_arrays_come_back(tmp_path):
     arrays = {
         "a": np.arange(6.0).reshape(2, 3),
         "b": np.array(["x", "日本"]),
@@ -503,7 +467,7 @@ def test_arrays_come_back(tmp_path: Path) -> None:
         np.testing.assert_array_equal(plain["e"], arrays["e"])
 
 
-def test_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_says_so(tmp_path):
     with pytest.raises(BundleError, match="found nothing, expected a bundle"):
         bundles.load(tmp_path / "none")
     (tmp_path / "file").write_text("")
@@ -517,7 +481,7 @@ def test_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
 # --- meaning ---
 
 
-def deep_change(value: Any, path: tuple[Any, ...], new: Any) -> None:
+def deep_change(value, path, new):
     for step in path[:-1]:
         value = value[step]
     if new is DROP:
@@ -588,9 +552,7 @@ NONSENSE: list[tuple[str, tuple[Any, ...], Any]] = [
 
 
 @pytest.mark.parametrize(("name", "path", "value"), NONSENSE, ids=repr)
-def test_a_part_that_means_nothing_is_refused_in_words(
-    copy: Path, name: str, path: tuple[Any, ...], value: Any
-) -> None:
+def test_a_part_that_means_nothing_is_refused_in_words(copy, name, path, value):
     content = json.loads((copy / name).read_text())
     deep_change(content, path, value)
     (copy / name).write_text(json.dumps(content))
@@ -621,9 +583,7 @@ def test_a_part_that_means_nothing_is_refused_in_words(
     ],
     ids=lambda v: v[:40],
 )
-def test_json_that_no_program_can_pass_on_is_refused(
-    copy: Path, name: str, text: str
-) -> None:
+def test_json_that_no_program_can_pass_on_is_refused(copy, name, text):
     (copy / name).write_text(text)
     resum(copy)
     with pytest.raises(BundleError, match="expected|Field required") as found:
@@ -632,9 +592,7 @@ def test_json_that_no_program_can_pass_on_is_refused(
     assert "sys." not in str(found.value)
 
 
-def test_classes_in_another_order_than_the_model_learnt_are_refused(
-    parts: dict[str, Any], tmp_path: Path
-) -> None:
+def test_classes_in_another_order_than_the_model_learnt_are_refused(parts, tmp_path):
     counts = dict.fromkeys(parts["schema"].classes, 9)
     report = {"training": {"class_counts": {"before": counts, "after": counts}}}
     bundles.save(tmp_path / "b", **parts | {"report": report})
@@ -667,9 +625,7 @@ def test_classes_in_another_order_than_the_model_learnt_are_refused(
     ],
     ids=repr,
 )
-def test_arrays_that_are_not_those_of_a_bundle_are_refused(
-    copy: Path, name: str, change: dict[str, Any]
-) -> None:
+def test_arrays_that_are_not_those_of_a_bundle_are_refused(copy, name, change):
     arrays = unpack((copy / name).read_bytes(), source=name) | change
     (copy / name).write_bytes(pack({k: v for k, v in arrays.items() if v is not None}))
     resum(copy)
@@ -677,9 +633,7 @@ def test_arrays_that_are_not_those_of_a_bundle_are_refused(
         bundles.load(copy)
 
 
-def test_a_bundle_that_would_not_load_is_not_written(
-    parts: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_bundle_that_would_not_load_is_not_written(parts, tmp_path):
     hot = dataclasses.replace(parts["decision"], temperature=5000.0)
     with pytest.raises(BundleError, match="temperature"):
         bundles.save(tmp_path / "b", **parts | {"decision": hot})
@@ -687,11 +641,8 @@ def test_a_bundle_that_would_not_load_is_not_written(
 
 
 def test_a_category_may_have_any_value_that_a_record_has(
-    parts: dict[str, Any],
-    small_table: Table,
-    softmax_regression: Callable[..., bytes],
-    tmp_path: Path,
-) -> None:
+    parts, small_table, softmax_regression, tmp_path
+):
     odd = ["a\x1b[2J", "\u202e", "\r"] * (len(small_table) // 3)
     odd += ["x"] * (len(small_table) - len(odd))
     table = dataclasses.replace(

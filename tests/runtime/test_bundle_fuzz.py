@@ -1,7 +1,5 @@
 """Changed bytes of a real bundle are refused or harmless; nothing crashes."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess
@@ -66,7 +64,7 @@ NAMES = (
 )  # fmt: skip
 
 
-def fuzz(folder: Path, *names: str, seed: int, n_tries: int) -> dict[str, int]:
+def fuzz(folder, *names, seed, n_tries):
     """Return in how many bundles a changed file of each name was refused."""
     words = (sys.executable, "-W", "error", "-c", CHILD, str(folder))
     done = subprocess.run(
@@ -82,7 +80,7 @@ def fuzz(folder: Path, *names: str, seed: int, n_tries: int) -> dict[str, int]:
     return refused
 
 
-def test_no_changed_byte_of_a_bundle_crashes(saved: Path, tmp_path: Path) -> None:
+def test_no_changed_byte_of_a_bundle_crashes(saved, tmp_path):
     copy = Path(shutil.copytree(saved, tmp_path / "copy"))
     refused = fuzz(copy, *NAMES, seed=7, n_tries=60)
     assert {name for name, n in refused.items() if not n} <= {"card.md", "report.json"}
@@ -90,7 +88,7 @@ def test_no_changed_byte_of_a_bundle_crashes(saved: Path, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["random_forest", "cnn_lstm", "lightgbm", "dnn"])
-def test_no_changed_byte_of_a_trained_model_crashes(model: str, tmp_path: Path) -> None:
+def test_no_changed_byte_of_a_trained_model_crashes(model, tmp_path):
     import evenflow
 
     small = {"random_forest": {"n_estimators": 3}, "lightgbm": {"n_estimators": 3}}

@@ -1,7 +1,5 @@
 """Captures and logs are read where records are read: a row for each connection."""
 
-from __future__ import annotations
-
 import io
 
 import polars as pl

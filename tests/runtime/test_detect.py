@@ -1,18 +1,14 @@
 """A verdict says what the scores say."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np
 import pytest
 
-from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import attack_probability, sigmoid, verdicts
-from evenflow.schema import Table
 
 
-def test_verdicts_say_what_the_scores_say(bundle: Bundle, small_table: Table) -> None:
+def test_verdicts_say_what_the_scores_say(bundle, small_table):
     scores = bundle.decide(small_table)
     lines = np.arange(7, 7 + len(small_table))
     found = list(verdicts(scores, bundle.schema, bundle.decision, lines=lines))
@@ -27,15 +23,13 @@ def test_verdicts_say_what_the_scores_say(bundle: Bundle, small_table: Table) ->
     json.dumps(found[0].to_dict(), allow_nan=False)
 
 
-def test_without_lines_rows_are_counted_from_one(
-    bundle: Bundle, small_table: Table
-) -> None:
+def test_without_lines_rows_are_counted_from_one(bundle, small_table):
     some = small_table.take([3, 4])
     found = verdicts(bundle.decide(some), bundle.schema, bundle.decision)
     assert [v.line for v in found] == [1, 2]
 
 
-def test_probabilities_of_extreme_odds_do_not_overflow() -> None:
+def test_probabilities_of_extreme_odds_do_not_overflow():
     odds = np.array([-1e4, -50.0, 0.0, 50.0, 1e4])
     found = attack_probability(odds)
     assert found[0] == 0

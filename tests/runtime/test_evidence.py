@@ -1,7 +1,5 @@
 """The packets of an incident are kept, and no more than fit."""
 
-from __future__ import annotations
-
 import gzip
 import io
 from pathlib import Path

@@ -1,10 +1,7 @@
 """An explanation adds up, can be repeated by hand, and names what was planted."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,18 +9,15 @@ import pytest
 
 from evenflow.decision import Decision
 from evenflow.errors import BundleError
-from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.explain import Leading, explain
 from evenflow.schema import Table
 
 
-def rows_called(bundle: Bundle, table: Table, *, is_attack: bool) -> list[int]:
+def rows_called(bundle, table, *, is_attack):
     return np.flatnonzero(bundle.decide(table).is_attack == is_attack)[:12].tolist()
 
 
-def test_contributions_add_up_to_the_verdict(
-    bundle: Bundle, small_table: Table
-) -> None:
+def test_contributions_add_up_to_the_verdict(bundle, small_table):
     for row in rows_called(bundle, small_table, is_attack=True):
         found = explain(bundle, small_table, row)
         total = found.base + sum(c.contribution for c in found.contributions)
@@ -32,9 +26,7 @@ def test_contributions_add_up_to_the_verdict(
         assert found.log_odds == odds
 
 
-def test_each_columns_effect_alone_can_be_repeated_by_hand(
-    bundle: Bundle, small_table: Table
-) -> None:
+def test_each_columns_effect_alone_can_be_repeated_by_hand(bundle, small_table):
     row = rows_called(bundle, small_table, is_attack=True)[0]
     found = explain(bundle, small_table, row)
     assert len(found.contributions) >= 3
@@ -45,9 +37,7 @@ def test_each_columns_effect_alone_can_be_repeated_by_hand(
         assert found.log_odds - odds == pytest.approx(c.alone, abs=1e-4)
 
 
-def test_the_columns_that_turn_the_verdict_do_turn_it(
-    bundle: Bundle, small_table: Table
-) -> None:
+def test_the_columns_that_turn_the_verdict_do_turn_it(bundle, small_table):
     turned = 0
     for row in rows_called(bundle, small_table, is_attack=True):
         found = explain(bundle, small_table, row)
@@ -65,9 +55,7 @@ def test_the_columns_that_turn_the_verdict_do_turn_it(
     assert turned > 5
 
 
-def test_the_normal_record_is_one_the_bundle_calls_benign(
-    bundle: Bundle, small_table: Table
-) -> None:
+def test_the_normal_record_is_one_the_bundle_calls_benign(bundle, small_table):
     for row in rows_called(bundle, small_table, is_attack=False):
         found = explain(bundle, small_table, row)
         assert found.is_base_normal
@@ -75,7 +63,7 @@ def test_the_normal_record_is_one_the_bundle_calls_benign(
         assert found.counterfactual == ()
 
 
-def test_a_planted_cause_is_found(bundle: Bundle, small_table: Table) -> None:
+def test_a_planted_cause_is_found(bundle, small_table):
     """A normal record with one column of a flood: that column is named first."""
     for name, value in {"error_rate": 1.0, "service": "ecr_i"}.items():
         frame = bundle.reference.frame[:1].with_columns(pl.lit(value).alias(name))
@@ -85,22 +73,20 @@ def test_a_planted_cause_is_found(bundle: Bundle, small_table: Table) -> None:
         assert found.contributions[0].value == value
 
 
-def test_a_record_like_a_normal_one_says_so(bundle: Bundle) -> None:
+def test_a_record_like_a_normal_one_says_so(bundle):
     calm = int(np.flatnonzero(~bundle.decide(bundle.reference).is_attack)[0])
     found = explain(bundle, bundle.reference, calm)
     assert found.contributions == ()
     assert "equals a benign record" in found.text
 
 
-def test_columns_that_say_the_same_share_the_push(
-    bundle: Bundle, small_table: Table
-) -> None:
+def test_columns_that_say_the_same_share_the_push(bundle, small_table):
     """Where two columns both suffice, neither matters alone, yet both are named."""
 
     class Either:
         """Attack if error_rate or count is high: removing one changes nothing."""
 
-        def run(self, _out: Any, feed: dict[str, Any]) -> list[Any]:
+        def run(self, _out, feed):
             names = bundle.preprocessor.layout.names
             x = feed["x"]
             high = np.maximum(
@@ -127,16 +113,14 @@ def test_columns_that_say_the_same_share_the_push(
     assert set(found.counterfactual) == {"error_rate", "count"}
 
 
-def test_the_same_seed_explains_the_same(bundle: Bundle, small_table: Table) -> None:
+def test_the_same_seed_explains_the_same(bundle, small_table):
     row = rows_called(bundle, small_table, is_attack=True)[1]
     first, again = (explain(bundle, small_table, row).to_dict() for _ in range(2))
     assert first == again
     assert json.loads(json.dumps(first, allow_nan=False)) == first
 
 
-def test_words_name_value_normal_value_and_direction(
-    bundle: Bundle, small_table: Table
-) -> None:
+def test_words_name_value_normal_value_and_direction(bundle, small_table):
     row = rows_called(bundle, small_table, is_attack=True)[0]
     found = explain(bundle, small_table, row)
     first = found.contributions[0]
@@ -148,9 +132,7 @@ def test_words_name_value_normal_value_and_direction(
     )
 
 
-def test_missing_and_unseen_values_are_explained(
-    bundle: Bundle, small_table: Table
-) -> None:
+def test_missing_and_unseen_values_are_explained(bundle, small_table):
     frame = small_table.frame[:1].with_columns(
         service=pl.lit("never seen"), count=pl.lit(float("nan"))
     )
@@ -159,23 +141,19 @@ def test_missing_and_unseen_values_are_explained(
     json.dumps(found.to_dict(), allow_nan=False)
 
 
-def test_every_feature_belongs_to_one_column(bundle: Bundle) -> None:
+def test_every_feature_belongs_to_one_column(bundle):
     groups = bundle.preprocessor.layout.groups
     features = np.sort(np.concatenate(list(groups.values())))
     assert features.tolist() == list(range(bundle.preprocessor.layout.n_features))
 
 
-def test_a_bundle_without_reference_rows_says_so(
-    bundle: Bundle, small_table: Table
-) -> None:
+def test_a_bundle_without_reference_rows_says_so(bundle, small_table):
     bare = replace(bundle, reference=bundle.reference.take([]))
     with pytest.raises(BundleError, match="no reference rows"):
         explain(bare, small_table, 0)
 
 
-def test_a_row_that_is_not_there_is_an_index_error(
-    bundle: Bundle, small_table: Table
-) -> None:
+def test_a_row_that_is_not_there_is_an_index_error(bundle, small_table):
     with pytest.raises(IndexError):
         explain(bundle, small_table, len(small_table))
 

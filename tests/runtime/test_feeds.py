@@ -1,7 +1,5 @@
 """Feeds yield all that came before they end, however they end."""
 
-from __future__ import annotations
-
 import gzip
 import io
 import os

@@ -1,7 +1,5 @@
 """Whatever somebody writes into a bundle's JSON, it loads or is a BundleError."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path
@@ -23,7 +21,7 @@ JUNK: list[Any] = [
 ]  # fmt: skip
 
 
-def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def places(value, at=()):
     """Return the path of every value within."""
     found = [at] if at else []
     if isinstance(value, dict):
@@ -35,7 +33,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-def put(value: Any, at: tuple[Any, ...], junk: Any) -> None:
+def put(value, at, junk):
     for key in at[:-1]:
         value = value[key]
     if junk == "remove":
@@ -45,7 +43,7 @@ def put(value: Any, at: tuple[Any, ...], junk: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def victim(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def victim(saved, tmp_path_factory):
     return Path(shutil.copytree(saved, tmp_path_factory.mktemp("victim") / "b"))
 
 
@@ -55,9 +53,7 @@ def victim(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.data())
-def test_changed_json_loads_or_is_a_bundle_error(
-    victim: Path, saved: Path, data: st.DataObject
-) -> None:
+def test_changed_json_loads_or_is_a_bundle_error(victim, saved, data):
     name = data.draw(st.sampled_from(NAMES))
     value = json.loads((saved / name).read_text())
     at = data.draw(st.sampled_from(places(value)))

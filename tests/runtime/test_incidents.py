@@ -1,7 +1,5 @@
 """Alerts become incidents: one for what belongs together, the attacker named."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io

@@ -1,12 +1,7 @@
 """A row without a finite score is rejected by every way in; NaN is never benign."""
 
-from __future__ import annotations
-
 import json
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,24 +11,16 @@ from evenflow.decision import Decision
 from evenflow.errors import DataError
 from evenflow.prepare.features import Preprocessor
 from evenflow.runtime import bundle as bundles
-from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.explain import explain
 from evenflow.runtime.judging import judge
 from evenflow.runtime.stream import score_file
-from evenflow.schema import Table
 
 HUGE = 1e300
 """A float64 that no scaling with training values of everyday size makes a float32."""
 
 
 @pytest.fixture(scope="session", params=["standard", "minmax"])
-def linear(
-    request: pytest.FixtureRequest,
-    parts: dict[str, Any],
-    small_table: Table,
-    softmax_regression: Callable[..., bytes],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Bundle:
+def linear(request, parts, small_table, softmax_regression, tmp_path_factory):
     """A detector whose scaling is linear, so that large values stay large."""
     preprocessor = Preprocessor.fit(small_table, scaling=request.param)
     X = preprocessor.transform(small_table)
@@ -46,23 +33,23 @@ def linear(
 class Broken:
     """A session that answers NaN for one prepared row."""
 
-    def __init__(self, session: Any, row: np.ndarray) -> None:
+    def __init__(self, session, row):
         self.session, self.row = session, row
 
-    def run(self, names: list[str], feed: dict[str, Any]) -> list[Any]:
+    def run(self, names, feed):
         (out,) = self.session.run(names, feed)
         out[(feed["x"] == self.row).all(axis=1)] = np.nan
         return [out]
 
 
 @pytest.fixture
-def nan_bundle(bundle: Bundle, small_table: Table) -> Bundle:
+def nan_bundle(bundle, small_table):
     """The small detector, which answers NaN for the fourth row of the table."""
     row = bundle.preprocessor.transform(small_table.take([3]))[0]
     return replace(bundle, session=Broken(bundle.session, row))
 
 
-def with_huge(table: Table, row: int, name: str, value: float = HUGE) -> Table:
+def with_huge(table, row, name, value=HUGE):
     values = table.frame[name].to_numpy().astype("f8").copy()
     values[row] = value
     frame = table.frame.with_columns(pl.Series(name, values))
@@ -71,8 +58,8 @@ def with_huge(table: Table, row: int, name: str, value: float = HUGE) -> Table:
 
 @pytest.mark.parametrize("name", ["fwd_bytes", "duration_s"])
 def test_a_value_that_cannot_be_scaled_is_named_by_every_way_in(
-    linear: Bundle, small_table: Table, name: str
-) -> None:
+    linear, small_table, name
+):
     table = with_huge(small_table.take(np.arange(6)), 2, name)
     with pytest.raises(DataError, match=rf"row 3, column {name}: found 1e\+?300"):
         linear.decide(table)
@@ -89,8 +76,8 @@ def test_a_value_that_cannot_be_scaled_is_named_by_every_way_in(
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_a_file_stops_at_such_a_row_or_sets_it_aside_with_its_text(
-    linear: Bundle, small_table: Table, tmp_path: Path, kind: str
-) -> None:
+    linear, small_table, tmp_path, kind
+):
     table = with_huge(small_table.take(np.arange(9)), 4, "fwd_bytes")
     source, sink = tmp_path / f"in.{kind}", tmp_path / "out.csv"
     write = {
@@ -119,9 +106,7 @@ def test_a_file_stops_at_such_a_row_or_sets_it_aside_with_its_text(
         assert found["text"] == source.read_text().splitlines()[line - 1]
 
 
-def test_every_row_of_a_file_may_be_rejected(
-    linear: Bundle, small_table: Table, tmp_path: Path
-) -> None:
+def test_every_row_of_a_file_may_be_rejected(linear, small_table, tmp_path):
     frame = small_table.frame.head(4).with_columns(fwd_bytes=pl.lit(HUGE))
     frame.write_csv(tmp_path / "in.csv")
     summary = score_file(
@@ -131,8 +116,8 @@ def test_every_row_of_a_file_may_be_rejected(
 
 
 def test_a_model_that_answers_nan_calls_nothing_benign(
-    nan_bundle: Bundle, small_table: Table, tmp_path: Path
-) -> None:
+    nan_bundle, small_table, tmp_path
+):
     table = small_table.take(np.arange(8))
     with pytest.raises(DataError, match="row 4: found values without a finite score"):
         nan_bundle.decide(table)
@@ -150,16 +135,14 @@ def test_a_model_that_answers_nan_calls_nothing_benign(
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_decision_refuses_log_probabilities_without_finite_log_odds(
-    value: float,
-) -> None:
+def test_a_decision_refuses_log_probabilities_without_finite_log_odds(value):
     log_proba = np.log(np.full((3, 3), 1 / 3))
     log_proba[1, 0] = value
     with pytest.raises(DataError, match=r"row 2: found log-probabilities"):
         Decision.neutral(3).apply(log_proba)
 
 
-def test_a_class_that_is_impossible_leaves_the_others_their_odds() -> None:
+def test_a_class_that_is_impossible_leaves_the_others_their_odds():
     log_proba = np.log([[0.25, 0.75, 1.0]])
     log_proba[0, 2] = -np.inf
     scores = Decision.neutral(3).apply(log_proba)

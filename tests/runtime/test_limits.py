@@ -1,7 +1,5 @@
 """A stranger's file is refused before it unpacks to more than the limits."""
 
-from __future__ import annotations
-
 import gzip
 import json
 

@@ -1,7 +1,5 @@
 """A bundle that crashes or never ends is a message, not the end of the process."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys
@@ -29,10 +27,10 @@ load_check.main(Path(sys.argv[-3]), int(sys.argv[-2]), int(sys.argv[-1]))
 
 
 @pytest.fixture
-def loads_as(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def loads_as(tmp_path, monkeypatch):
     """A function that lets the child process do something else than load."""
 
-    def let(body: str) -> None:
+    def let(body):
         script = tmp_path / "python"
         script.write_text(HOSTILE.format(python=PYTHON, body=body))
         script.chmod(0o755)
@@ -50,9 +48,7 @@ def loads_as(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         ("raise ValueError", "ended with code 1"),
     ],
 )
-def test_a_load_that_crashes_is_a_message(
-    saved: Path, loads_as, body: str, message: str
-) -> None:
+def test_a_load_that_crashes_is_a_message(saved, loads_as, body, message):
     loads_as(body)
     with pytest.raises(BundleError, match=message) as found:
         verify(saved)
@@ -61,8 +57,8 @@ def test_a_load_that_crashes_is_a_message(
 
 
 def test_a_load_has_its_own_limit_and_not_what_its_web_process_has_left(
-    saved: Path, loads_as, tmp_path: Path
-) -> None:
+    saved, loads_as, tmp_path
+):
     loads_as("return [str(len(bytearray(2 * 2**30)))]")
     web = """
 import resource, sys
@@ -78,9 +74,7 @@ print(*load_check.run(Path(sys.argv[2])))
     assert done.stdout.strip() == str(2 * 2**30), done.stderr
 
 
-def test_a_load_without_end_is_ended(
-    saved: Path, loads_as, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_load_without_end_is_ended(saved, loads_as, monkeypatch):
     monkeypatch.setattr(load_check, "BASE_S", 1)
     monkeypatch.setattr(load_check, "WAITING", 100)
     loads_as("while True: pass")
@@ -92,9 +86,7 @@ def test_a_load_without_end_is_ended(
         verify(saved)
 
 
-def test_a_bundle_is_tried_once_and_again_when_it_changed(
-    saved: Path, tmp_path: Path, loads_as
-) -> None:
+def test_a_bundle_is_tried_once_and_again_when_it_changed(saved, tmp_path, loads_as):
     copy = Path(shutil.copytree(saved, tmp_path / "copy"))
     load_check._tried.clear()
     load_check.once(copy)
@@ -109,8 +101,8 @@ def test_a_bundle_is_tried_once_and_again_when_it_changed(
 
 
 def test_a_bundle_that_was_refused_is_not_tried_at_every_request(
-    saved: Path, tmp_path: Path, loads_as, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    saved, tmp_path, loads_as, monkeypatch
+):
     load_check._tried.clear()
     loads_as("raise SystemExit(3)")
     with pytest.raises(BundleError):
@@ -124,9 +116,7 @@ def test_a_bundle_that_was_refused_is_not_tried_at_every_request(
     load_check.once(saved)
 
 
-def test_what_a_load_refuses_is_the_message_of_the_trial(
-    saved: Path, tmp_path: Path
-) -> None:
+def test_what_a_load_refuses_is_the_message_of_the_trial(saved, tmp_path):
     copy = Path(shutil.copytree(saved, tmp_path / "copy"))
     (copy / "card.md").write_text("another")
     with pytest.raises(BundleError, match=r"card\.md was changed"):

@@ -1,7 +1,5 @@
 """A bundle by scikit-learn's conventions, on rows as a program holds them."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 
@@ -11,15 +9,14 @@ import polars as pl
 import pytest
 
 from evenflow.errors import DataError
-from evenflow.runtime.bundle import Bundle
 from evenflow.schema import Table
 
 
-def as_pandas(table: Table) -> pd.DataFrame:
+def as_pandas(table):
     return pd.DataFrame({c.name: c.to_list() for c in table.frame.iter_columns()})
 
 
-def as_array(table: Table) -> np.ndarray:
+def as_array(table):
     return np.array(table.frame.rows(), dtype=object)
 
 
@@ -38,9 +35,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_rows_are_decided_alike_in_whatever_frame_they_come(
-    bundle: Bundle, small_table: Table, form: str
-) -> None:
+def test_rows_are_decided_alike_in_whatever_frame_they_come(bundle, small_table, form):
     rows = small_table.take(np.arange(300))
     scores = bundle.decide(rows)
     X = FORMS[form](rows)
@@ -50,9 +45,7 @@ def test_rows_are_decided_alike_in_whatever_frame_they_come(
     assert len(set(decided)) > 2
 
 
-def test_probabilities_are_in_the_order_of_the_classes(
-    bundle: Bundle, small_table: Table
-) -> None:
+def test_probabilities_are_in_the_order_of_the_classes(bundle, small_table):
     proba = bundle.predict_proba(small_table.frame)
     assert bundle.classes_.tolist() == list(small_table.schema.classes)
     assert proba.shape == (len(small_table), len(bundle.classes_))
@@ -64,8 +57,8 @@ def test_probabilities_are_in_the_order_of_the_classes(
 
 
 def test_predict_is_the_decision_at_the_threshold_not_the_likeliest_class(
-    bundle: Bundle, small_table: Table
-) -> None:
+    bundle, small_table
+):
     wary = replace(bundle, decision=replace(bundle.decision, threshold=-6.0))
     likeliest = wary.classes_[wary.predict_proba(small_table).argmax(axis=1)]
     predicted = wary.predict(small_table)
@@ -74,9 +67,7 @@ def test_predict_is_the_decision_at_the_threshold_not_the_likeliest_class(
     np.testing.assert_array_equal(predicted != "benign", scores.is_attack)
 
 
-def test_missing_values_are_missing_however_a_frame_writes_them(
-    bundle: Bundle, small_table: Table
-) -> None:
+def test_missing_values_are_missing_however_a_frame_writes_them(bundle, small_table):
     frame = small_table.frame.head(3).with_columns(
         pl.Series("error_rate", [None, 0.5, None]),
         pl.Series("service", [None, "http", None]),
@@ -102,8 +93,8 @@ def test_missing_values_are_missing_however_a_frame_writes_them(
 
 @pytest.mark.parametrize("form", ["polars", "pandas", "numpy"])
 def test_a_row_that_breaks_the_contract_is_named_with_its_column(
-    bundle: Bundle, small_table: Table, form: str
-) -> None:
+    bundle, small_table, form
+):
     frame = small_table.frame.head(9)
     values = frame["error_rate"].to_list()
     values[4] = values[6] = 1.5
@@ -119,18 +110,14 @@ def test_a_row_that_breaks_the_contract_is_named_with_its_column(
         bundle.predict(FORMS[form](broken))
 
 
-def test_a_word_in_a_column_of_numbers_is_named(
-    bundle: Bundle, small_table: Table
-) -> None:
+def test_a_word_in_a_column_of_numbers_is_named(bundle, small_table):
     rows = as_pandas(small_table.take([0, 1])).astype({"count": object})
     rows.loc[1, "count"] = "many"
     with pytest.raises(DataError, match="row 2, column count: found 'many'"):
         bundle.predict_proba(rows)
 
 
-def test_a_missing_column_and_a_wrong_shape_say_what_is_expected(
-    bundle: Bundle, small_table: Table
-) -> None:
+def test_a_missing_column_and_a_wrong_shape_say_what_is_expected(bundle, small_table):
     with pytest.raises(DataError, match="1 column is missing: service"):
         bundle.predict(as_pandas(small_table).drop(columns="service"))
     with pytest.raises(DataError, match=r"shape \(3, 2\), expected \(n_rows, 8\)"):
@@ -143,17 +130,13 @@ def test_a_missing_column_and_a_wrong_shape_say_what_is_expected(
         bundle.predict([[0.0] * 8])
 
 
-def test_an_array_has_the_columns_of_feature_names_in(
-    bundle: Bundle, small_table: Table
-) -> None:
+def test_an_array_has_the_columns_of_feature_names_in(bundle, small_table):
     rows = as_pandas(small_table.take([0, 1, 2]))
     X = rows[[*bundle.feature_names_in_]].to_numpy()
     np.testing.assert_array_equal(bundle.predict(X), bundle.predict(rows))
 
 
-def test_score_is_the_accuracy_of_what_is_predicted(
-    bundle: Bundle, small_table: Table
-) -> None:
+def test_score_is_the_accuracy_of_what_is_predicted(bundle, small_table):
     X, attack = as_pandas(small_table), small_table.attack
     classes = bundle.classes_[small_table.labels]
     expected = float((bundle.predict(X) == classes).mean())
@@ -163,9 +146,7 @@ def test_score_is_the_accuracy_of_what_is_predicted(
     assert bundle.score(small_table, attack) == expected  # types count as their class
 
 
-def test_score_refuses_labels_that_no_prediction_could_meet(
-    bundle: Bundle, small_table: Table
-) -> None:
+def test_score_refuses_labels_that_no_prediction_could_meet(bundle, small_table):
     rows = small_table.take([0, 1])
     with pytest.raises(
         DataError, match="y, row 2: found 'BENIGN', expected one of ben"
@@ -180,7 +161,7 @@ def test_score_refuses_labels_that_no_prediction_could_meet(
         bundle.score(rows.take([]), [])
 
 
-def test_a_bundle_shows_itself_in_a_line(bundle: Bundle) -> None:
+def test_a_bundle_shows_itself_in_a_line(bundle):
     assert repr(bundle) == (
         "<Bundle small: 8 columns of small, classes benign, dos, probe, r2l, u2r>"
     )

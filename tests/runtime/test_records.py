@@ -1,15 +1,11 @@
 """Every format gives the same records; every damage is named by its line."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -19,8 +15,8 @@ from hypothesis import strategies as st
 from evenflow import conform
 from evenflow.errors import DataError
 from evenflow.runtime import _json_lines
-from evenflow.runtime.records import Batch, read_records
-from evenflow.schema import Column, Schema, Table
+from evenflow.runtime.records import read_records
+from evenflow.schema import Column, Schema
 from evenflow.text import delimited, form
 from evenflow.text.blocks import CHUNK, Block, lines, plain
 from evenflow.text.header import Dialect
@@ -40,15 +36,15 @@ ROWS = [("tcp", 1.0, 0.5), ("udp", 2.0, 0.0), ("icmp", 30.0, 1.0)]
 CSV = b"proto,bytes,rate\ntcp,1,0.5\nudp,2,0\nicmp,30,1\n"
 
 
-def read(data: bytes, schema: Schema = SCHEMA, **options: Any) -> list[Batch]:
+def read(data, schema=SCHEMA, **options):
     return list(read_records(io.BytesIO(data), schema, **options))
 
 
-def rows(batches: list[Batch]) -> list[tuple[Any, ...]]:
+def rows(batches):
     return [row for batch in batches for row in batch.table.frame.rows()]
 
 
-def where(batches: list[Batch]) -> list[int]:
+def where(batches):
     return [line for batch in batches for line in batch.lines.tolist()]
 
 
@@ -82,21 +78,21 @@ def where(batches: list[Batch]) -> list[int]:
         CSV.replace(b"tcp,1", b'"tcp","1"'),
     ],
 )
-def test_a_delimited_text_is_read_however_it_is_written(data: bytes) -> None:
+def test_a_delimited_text_is_read_however_it_is_written(data):
     found = read(data)
     assert rows(found) == ROWS
     assert where(found) == [2, 3, 4]
 
 
 @pytest.mark.parametrize("tail", ["", ",neptune", ",neptune,21"])
-def test_the_published_order_needs_no_header(tail: str) -> None:
+def test_the_published_order_needs_no_header(tail):
     data = "".join(f"{p},{b:g},{r}{tail}\n" for p, b, r in ROWS).encode()
     found = read(data)
     assert rows(found) == ROWS
     assert where(found) == [1, 2, 3]
 
 
-def test_json_lines_are_read() -> None:
+def test_json_lines_are_read():
     records = [dict(zip(SCHEMA.names, row, strict=True)) for row in ROWS]
     text = "\n\n".join(json.dumps(r | {"label": "x"}) for r in records).encode()
     found = read(b"\n" + text)
@@ -105,7 +101,7 @@ def test_json_lines_are_read() -> None:
     assert rows(read(gzip.compress(text, mtime=0))) == ROWS
 
 
-def test_json_null_is_missing_and_absence_is_a_bad_row() -> None:
+def test_json_null_is_missing_and_absence_is_a_bad_row():
     data = (
         b'{"proto": "tcp", "bytes": null, "rate": 1}\n'
         b'{"proto": "tcp", "rate": 1}\n'
@@ -126,14 +122,12 @@ def test_json_null_is_missing_and_absence_is_a_bad_row() -> None:
     assert found[0].bad[0].text == '{"proto": "tcp", "rate": 1}'
 
 
-def test_json_without_a_column_throughout_names_it() -> None:
+def test_json_without_a_column_throughout_names_it():
     with pytest.raises(DataError, match="1 column is missing: bytes"):
         read(b'{"proto": "tcp", "rate": 1}\n' * 3)
 
 
-def test_parquet_is_read_slice_by_slice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parquet_is_read_slice_by_slice(tmp_path, monkeypatch):
     from evenflow.runtime import _parquet
 
     monkeypatch.setattr(_parquet, "SLICE_ROWS", 2)
@@ -146,7 +140,7 @@ def test_parquet_is_read_slice_by_slice(
     assert where(found) == [1, 2, 3]
 
 
-def test_a_bad_row_of_parquet_is_named_by_row(tmp_path: Path) -> None:
+def test_a_bad_row_of_parquet_is_named_by_row(tmp_path):
     frame = pl.DataFrame({"proto": ["a", "b"], "bytes": [1, -1], "rate": [0, 0]})
     frame.write_parquet(tmp_path / "a.parquet")
     (batch,) = read_records(tmp_path / "a.parquet", SCHEMA)
@@ -154,7 +148,7 @@ def test_a_bad_row_of_parquet_is_named_by_row(tmp_path: Path) -> None:
     assert json.loads(batch.bad[0].text) == {"proto": "b", "bytes": -1, "rate": 0}
 
 
-def test_ragged_lines_are_bad_rows_even_when_they_even_out() -> None:
+def test_ragged_lines_are_bad_rows_even_when_they_even_out():
     data = CSV + b"tcp,1\nudp,1,0.5,9\n\nicmp,1,0\n"
     found = read(data)
     assert where(found) == [2, 3, 4, 8]
@@ -166,7 +160,7 @@ def test_ragged_lines_are_bad_rows_even_when_they_even_out() -> None:
     assert [b.text for b in bad] == ["tcp,1", "udp,1,0.5,9"]
 
 
-def test_a_quoted_newline_is_one_record_and_lines_stay_right() -> None:
+def test_a_quoted_newline_is_one_record_and_lines_stay_right():
     data = b'proto,bytes,rate\n"t\ncp",1,1\nudp,x,0\n"u""dp",2,0\nudp,3,0\n'
     found = read(data)
     assert rows(found) == [("t\ncp", 1.0, 1.0), ('u"dp', 2.0, 0.0), ("udp", 3.0, 0.0)]
@@ -174,7 +168,7 @@ def test_a_quoted_newline_is_one_record_and_lines_stay_right() -> None:
     assert str(found[0].bad[0]).startswith("line 4, column bytes")
 
 
-def test_a_record_may_cross_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_may_cross_blocks(monkeypatch):
     monkeypatch.setattr("evenflow.text.blocks.CHUNK", 4096)
     n = 2000
     body = b"".join(b'"a\nb",%d,0.5\n' % i for i in range(n))
@@ -188,7 +182,7 @@ def test_a_record_may_cross_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert where(found) == list(range(2, 2 + 2 * n, 2))
 
 
-def test_a_repeated_column_is_numbered_and_the_first_counts() -> None:
+def test_a_repeated_column_is_numbered_and_the_first_counts():
     (batch,) = read(b"proto,bytes,rate,bytes\ntcp,1,0.5,9\n")
     assert batch.table.frame["bytes"].to_list() == [1.0]
     assert batch.given.columns == ["proto", "bytes", "rate", "bytes.1"]
@@ -217,7 +211,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_damage_is_a_clear_error(name: str, tmp_path: Path) -> None:
+def test_damage_is_a_clear_error(name, tmp_path):
     data, message = DAMAGE[name]
     with pytest.raises(DataError, match=re.escape(message)) as caught:
         read(data)
@@ -229,7 +223,7 @@ def test_damage_is_a_clear_error(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [4, 50, -3])
-def test_a_parquet_file_cut_short_is_a_clear_error(tmp_path: Path, cut: int) -> None:
+def test_a_parquet_file_cut_short_is_a_clear_error(tmp_path, cut):
     frame = pl.DataFrame({"proto": ["a"] * 99, "bytes": range(99), "rate": [0.5] * 99})
     path = tmp_path / "a.parquet"
     frame.write_parquet(path)
@@ -238,7 +232,7 @@ def test_a_parquet_file_cut_short_is_a_clear_error(tmp_path: Path, cut: int) -> 
         list(read_records(path, SCHEMA))
 
 
-def test_parquet_damaged_in_the_middle_is_a_clear_error(tmp_path: Path) -> None:
+def test_parquet_damaged_in_the_middle_is_a_clear_error(tmp_path):
     frame = pl.DataFrame({"proto": ["a"] * 9999, "bytes": range(9999), "rate": 0.5})
     path = tmp_path / "a.parquet"
     frame.write_parquet(path)
@@ -249,7 +243,7 @@ def test_parquet_damaged_in_the_middle_is_a_clear_error(tmp_path: Path) -> None:
         list(read_records(path, SCHEMA))
 
 
-def test_parquet_without_rows_is_a_clear_error(tmp_path: Path) -> None:
+def test_parquet_without_rows_is_a_clear_error(tmp_path):
     pl.DataFrame(schema=dict.fromkeys(SCHEMA.names, pl.Float64)).write_parquet(
         tmp_path / "a.parquet"
     )
@@ -257,15 +251,13 @@ def test_parquet_without_rows_is_a_clear_error(tmp_path: Path) -> None:
         list(read_records(tmp_path / "a.parquet", SCHEMA))
 
 
-def test_a_file_that_is_not_there_or_is_a_folder_is_a_clear_error(
-    tmp_path: Path,
-) -> None:
+def test_a_file_that_is_not_there_or_is_a_folder_is_a_clear_error(tmp_path):
     for path in (tmp_path / "none.csv", tmp_path):
         with pytest.raises(DataError, match="cannot be read"):
             list(read_records(path, SCHEMA))
 
 
-def test_the_share_read_grows_to_one(tmp_path: Path) -> None:
+def test_the_share_read_grows_to_one(tmp_path):
     (tmp_path / "a.csv").write_bytes(CSV[:17] + b"tcp,1,0.5\n" * (CHUNK // 4))
     shares = [batch.share for batch in read_records(tmp_path / "a.csv", SCHEMA)]
     assert shares == sorted(shares)
@@ -274,7 +266,7 @@ def test_the_share_read_grows_to_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.data
-def test_the_published_file_reads_as_its_parquet_copy(data_folders: list[Path]) -> None:
+def test_the_published_file_reads_as_its_parquet_copy(data_folders):
     from evenflow import registry
 
     schema = registry.load("datasets", "nsl_kdd").load(
@@ -295,7 +287,7 @@ field = st.text(
 records = st.lists(st.lists(field, min_size=1, max_size=4), min_size=1, max_size=8)
 
 
-def reference(text: str) -> tuple[list[list[str]], int]:
+def reference(text):
     """Return the rows of three fields and the number of others, by ``csv`` alone.
 
     A record without a value is none, and empty fields past the third are nothing.
@@ -308,9 +300,7 @@ def reference(text: str) -> tuple[list[list[str]], int]:
 
 @settings(max_examples=100, deadline=None)
 @given(records, st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
-def test_any_csv_reads_as_pythons_own_reader_says(
-    given_: list[list[str]], quoting: int
-) -> None:
+def test_any_csv_reads_as_pythons_own_reader_says(given_, quoting):
     out = io.StringIO(newline="")
     csv.writer(out, quoting=quoting, lineterminator="\n").writerows(given_)  # type: ignore[arg-type]
     words = replace(
@@ -335,7 +325,7 @@ def test_any_csv_reads_as_pythons_own_reader_says(
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200))
-def test_no_bytes_at_all_make_it_stumble(data: bytes) -> None:
+def test_no_bytes_at_all_make_it_stumble(data):
     for start in (b"", CSV, b"\x1f\x8b", b'{"proto": 1'):
         try:
             found = read(start + data)
@@ -347,7 +337,7 @@ def test_no_bytes_at_all_make_it_stumble(data: bytes) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
-def test_fast_and_careful_reading_agree(data: st.DataObject) -> None:
+def test_fast_and_careful_reading_agree(data):
     cell = st.sampled_from(["tcp", "", "1", " 2", "0.5", "-", "é", "'", "#", "NULL"])
     n = data.draw(st.integers(1, 6))
     table = [[data.draw(cell) for _ in range(3)] for _ in range(n)]
@@ -369,7 +359,7 @@ def test_fast_and_careful_reading_agree(data: st.DataObject) -> None:
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=300), st.lists(st.integers(1, 40), max_size=20))
-def test_lines_do_not_depend_on_how_bytes_arrive(data: bytes, sizes: list[int]) -> None:
+def test_lines_do_not_depend_on_how_bytes_arrive(data, sizes):
     data = data.replace(b"\0", b"").replace(b"\r", b"")
     data = data.decode("utf-8", "ignore").encode()
     assume(not any(data.startswith(magic) for magic, _, _ in form.MAGIC))
@@ -388,7 +378,7 @@ def test_lines_do_not_depend_on_how_bytes_arrive(data: bytes, sizes: list[int]) 
         number += block.n_lines
 
 
-def test_a_tables_own_csv_comes_back(small_table: Table, tmp_path: Path) -> None:
+def test_a_tables_own_csv_comes_back(small_table, tmp_path):
     small_table.frame.write_csv(tmp_path / "a.csv")
     found = list(read_records(tmp_path / "a.csv", small_table.schema))
     assert pl.concat([b.table.frame for b in found]).equals(small_table.frame)
@@ -419,9 +409,7 @@ UNLIKE = [
 
 @pytest.mark.parametrize("line", UNLIKE)
 @pytest.mark.parametrize("before", [0, 1, 150])
-def test_lines_of_other_keys_are_never_taken_for_the_same(
-    line: bytes, before: int
-) -> None:
+def test_lines_of_other_keys_are_never_taken_for_the_same(line, before):
     same = _json_lines.same_keys(LIKE * 300, 300)
     assert same is not None
     assert list(same) == ["proto", "bytes", "rate", "a_long_name_of_a_key"]
@@ -429,7 +417,7 @@ def test_lines_of_other_keys_are_never_taken_for_the_same(
     assert _json_lines.same_keys(data, before + 151) is None
 
 
-def test_keys_that_even_out_over_lines_are_not_the_same() -> None:
+def test_keys_that_even_out_over_lines_are_not_the_same():
     pair = b'{"a":1,"b":2,"a":3}\n{"b":4}\n'
     assert _json_lines.same_keys(b'{"a":1,"b":2}\n' + pair * 9, 19) is None
 
@@ -442,16 +430,14 @@ CELL = st.sampled_from(
 
 @settings(max_examples=200, deadline=None)
 @given(st.data())
-def test_a_line_of_json_means_the_same_whatever_lines_stand_beside(
-    data: st.DataObject,
-) -> None:
+def test_a_line_of_json_means_the_same_whatever_lines_stand_beside(data):
     lines = [
         f'{{"proto":{data.draw(CELL)},"bytes":{data.draw(CELL)},'
         f'"rate":{data.draw(CELL)},"more":{data.draw(CELL)}}}'
         for _ in range(data.draw(st.integers(1, 6)))
     ]
 
-    def meaning(text: str, *, all_columns: bool) -> list[tuple[int, str]]:
+    def meaning(text, *, all_columns):
         found = read(text.encode(), format="jsonl", all_columns=all_columns)
         good = zip(where(found), map(repr, rows(found)), strict=True)
         bad = [(b.line, b.column) for batch in found for b in batch.bad]
@@ -463,7 +449,7 @@ def test_a_line_of_json_means_the_same_whatever_lines_stand_beside(
         assert meaning("\n".join(lines), all_columns=all_columns) == expected
 
 
-def test_a_key_twice_in_a_line_is_told_with_the_line() -> None:
+def test_a_key_twice_in_a_line_is_told_with_the_line():
     twice = LIKE.replace(b'"bytes":7', b'"bytes":7,"bytes":9')
     found = read(LIKE * 200 + twice + LIKE * 200)
     assert sum(len(batch.table) for batch in found) == 400
@@ -475,9 +461,7 @@ def test_a_key_twice_in_a_line_is_told_with_the_line() -> None:
 @pytest.mark.parametrize(
     "value", [rb'"\ud83d"', rb'{"y":["\ud83d"]}', rb'{"\udfff":1}']
 )
-def test_half_a_surrogate_pair_at_any_depth_is_a_bad_row(
-    value: bytes, all_columns: bool
-) -> None:
+def test_half_a_surrogate_pair_at_any_depth_is_a_bad_row(value, all_columns):
     odd = LIKE.replace(b'"bytes":7', b'"bytes":7,"x":' + value)
     found = read(LIKE + odd + LIKE, all_columns=all_columns)
     (bad,) = [b for batch in found for b in batch.bad]
@@ -486,7 +470,7 @@ def test_half_a_surrogate_pair_at_any_depth_is_a_bad_row(
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
-def test_unknown_keys_are_named_and_make_no_column(shuffled: bool) -> None:
+def test_unknown_keys_are_named_and_make_no_column(shuffled):
     more = {f"k{i}": i for i in range(900)}
     record = dict(zip(SCHEMA.names, ROWS[0], strict=True))
     texts = [json.dumps(record | more)] * 50
@@ -501,7 +485,7 @@ def test_unknown_keys_are_named_and_make_no_column(shuffled: bool) -> None:
     assert set(batch.unused) == set(more)
 
 
-def test_an_absent_value_is_not_null_where_all_other_lines_are_alike() -> None:
+def test_an_absent_value_is_not_null_where_all_other_lines_are_alike():
     null, absent = LIKE.replace(b"7", b"null"), LIKE.replace(b'"bytes":7,', b"")
     found = read(LIKE * 50 + null + absent + LIKE * 50)
     assert where(found)[49:52] == [50, 51, 53]

@@ -1,7 +1,5 @@
 """Events reach their sinks whole, and a sink that fails stops nothing."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

@@ -1,7 +1,5 @@
 """A file in, its verdicts out: nothing lost, nothing half-written, memory flat."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io
@@ -18,21 +16,19 @@ import pytest
 
 from evenflow.errors import DataError, StorageError
 from evenflow.progress import Event, Progress
-from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import verdicts
 from evenflow.runtime.stream import score_file
 from evenflow.runtime.writers import inert
-from evenflow.schema import Table
 
 
 @pytest.fixture
-def source(small_table: Table, tmp_path: Path) -> Path:
+def source(small_table, tmp_path):
     path = tmp_path / "in.csv"
     small_table.frame.with_columns(label=pl.lit("neptune")).write_csv(path)
     return path
 
 
-def spoil(path: Path, line: int, text: str) -> None:
+def spoil(path, line, text):
     rows = path.read_text().split("\n")
     rows[line - 1] = text
     path.write_text("\n".join(rows))
@@ -41,8 +37,8 @@ def spoil(path: Path, line: int, text: str) -> None:
 @pytest.mark.parametrize("wanted", ["csv", "jsonl", "parquet"])
 @pytest.mark.parametrize("given", ["csv", "csv.gz", "jsonl", "parquet"])
 def test_every_format_gives_the_verdicts_of_the_table(
-    bundle: Bundle, small_table: Table, tmp_path: Path, given: str, wanted: str
-) -> None:
+    bundle, small_table, tmp_path, given, wanted
+):
     source, sink = tmp_path / f"in.{given}", tmp_path / f"out.{wanted}"
     frame = small_table.frame
     if given == "csv":
@@ -73,16 +69,14 @@ def test_every_format_gives_the_verdicts_of_the_table(
 
 
 def test_a_label_in_the_source_changes_nothing_and_is_listed(
-    bundle: Bundle, source: Path, small_table: Table, tmp_path: Path
-) -> None:
+    bundle, source, small_table, tmp_path
+):
     summary = score_file(bundle, source, tmp_path / "out.csv")
     assert summary.extra == ("label",)
     assert summary.counts["benign"] == (bundle.decide(small_table).code == 0).sum()
 
 
-def test_columns_given_are_kept_as_they_were(
-    bundle: Bundle, source: Path, small_table: Table, tmp_path: Path
-) -> None:
+def test_columns_given_are_kept_as_they_were(bundle, source, small_table, tmp_path):
     score_file(bundle, source, tmp_path / "out.csv", keep_columns=True)
     out = pl.read_csv(tmp_path / "out.csv", infer_schema=False)
     given = pl.read_csv(source, infer_schema=False)
@@ -90,8 +84,8 @@ def test_columns_given_are_kept_as_they_were(
 
 
 def test_a_column_given_under_a_verdicts_name_is_kept_beside_it(
-    bundle: Bundle, small_table: Table, tmp_path: Path
-) -> None:
+    bundle, small_table, tmp_path
+):
     small_table.frame.with_columns(line=pl.lit("x")).write_csv(tmp_path / "in.csv")
     score_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv", keep_columns=True)
     out = pl.read_csv(tmp_path / "out.csv")
@@ -100,8 +94,8 @@ def test_a_column_given_under_a_verdicts_name_is_kept_beside_it(
 
 
 def test_json_lines_whose_keys_change_still_make_one_parquet_file(
-    bundle: Bundle, small_table: Table, tmp_path: Path
-) -> None:
+    bundle, small_table, tmp_path
+):
     rows = small_table.frame.to_dicts() * 6  # several blocks
     for i, row in enumerate(rows):
         row["note"] = i if i < 9000 else f"n{i}"
@@ -116,9 +110,7 @@ def test_json_lines_whose_keys_change_still_make_one_parquet_file(
     assert out["note"][-1] == f"n{len(rows) - 1}"
 
 
-def test_a_bad_row_stops_the_run_and_leaves_nothing(
-    bundle: Bundle, source: Path, tmp_path: Path
-) -> None:
+def test_a_bad_row_stops_the_run_and_leaves_nothing(bundle, source, tmp_path):
     spoil(source, 1700, "0,tcp,http,abc,0,0,3,0,x")
     rejects = tmp_path / "rejects.jsonl"
     with pytest.raises(DataError, match=r"line 1700, column fwd_bytes: found 'abc'"):
@@ -126,9 +118,7 @@ def test_a_bad_row_stops_the_run_and_leaves_nothing(
     assert [p.name for p in tmp_path.iterdir()] == ["in.csv"]
 
 
-def test_an_older_output_survives_a_run_that_stops(
-    bundle: Bundle, source: Path, tmp_path: Path
-) -> None:
+def test_an_older_output_survives_a_run_that_stops(bundle, source, tmp_path):
     (tmp_path / "out.csv").write_text("older")
     spoil(source, 3, "too,few")
     with pytest.raises(DataError, match="line 3: found 2 fields, expected 9"):
@@ -136,9 +126,7 @@ def test_an_older_output_survives_a_run_that_stops(
     assert (tmp_path / "out.csv").read_text() == "older"
 
 
-def test_rejected_rows_keep_their_text_and_the_rest_is_scored(
-    bundle: Bundle, source: Path, tmp_path: Path
-) -> None:
+def test_rejected_rows_keep_their_text_and_the_rest_is_scored(bundle, source, tmp_path):
     good = score_file(bundle, source, tmp_path / "good.csv")
     spoilt = {5: "0,tcp,http,-4,0,0,3,0,x", 9: "1,2", 11: "0,tcp,http,1,0,7,3,0,x"}
     for line, text in spoilt.items():
@@ -161,9 +149,7 @@ def test_rejected_rows_keep_their_text_and_the_rest_is_scored(
     assert out.equals(expected)
 
 
-def test_a_file_of_bad_rows_only_is_rejected_row_by_row(
-    bundle: Bundle, source: Path, tmp_path: Path
-) -> None:
+def test_a_file_of_bad_rows_only_is_rejected_row_by_row(bundle, source, tmp_path):
     header = source.read_text().split("\n")[0]
     source.write_text(header + "\n" + "x,tcp,http,1,0,0,3,0,x\n" * 50)
     rejects = tmp_path / "r.jsonl"
@@ -175,9 +161,7 @@ def test_a_file_of_bad_rows_only_is_rejected_row_by_row(
     assert len(summary.first_bad) == 20
 
 
-def test_cells_a_spreadsheet_would_run_are_made_inert(
-    bundle: Bundle, small_table: Table, tmp_path: Path
-) -> None:
+def test_cells_a_spreadsheet_would_run_are_made_inert(bundle, small_table, tmp_path):
     attack = '=HYPERLINK("http://x","y")'
     frame = small_table.frame[:3].with_columns(
         pl.Series("service", [attack, "@sum", "-1"]),
@@ -190,7 +174,7 @@ def test_cells_a_spreadsheet_would_run_are_made_inert(
     assert rows[0]["'+note"] == "a"
 
 
-def test_plain_numbers_stay_plain() -> None:
+def test_plain_numbers_stay_plain():
     cells = ["-1", "+2.5e3", " -.5", "-1+1", "-", "=1", "a=1", None, ""]
     found = inert(pl.DataFrame({"a": cells}))["a"].to_list()
     assert found == ["-1", "+2.5e3", " -.5", "'-1+1", "'-", "'=1", "a=1", None, ""]
@@ -214,7 +198,7 @@ SIGNS = "=+-@|%＝＋－＠﹦﹢﹣﹫⁺⁼−"
 
 
 @pytest.mark.parametrize("before", UNSEEN, ids=ascii)
-def test_no_sign_in_any_width_begins_a_cell_or_a_name(before: str) -> None:
+def test_no_sign_in_any_width_begins_a_cell_or_a_name(before):
     cells = [f"{before}{sign}cmd()" for sign in SIGNS]
     found = inert(
         pl.DataFrame({"a": cells} | {cell: [1] * len(cells) for cell in cells})
@@ -225,25 +209,23 @@ def test_no_sign_in_any_width_begins_a_cell_or_a_name(before: str) -> None:
     assert inert(kind.to_frame())["a"].to_list() == [f"'{cell}" for cell in cells]
 
 
-def test_no_part_of_a_cell_begins_one_where_semicolons_part_them() -> None:
+def test_no_part_of_a_cell_begins_one_where_semicolons_part_them():
     cells = ["x;=cmd()", "x; ＝1;@y", "x\n=1", "x\t-1+1", "x;y", "a=1; b"]
     found = inert(pl.DataFrame({"a": cells}))["a"].to_list()
     assert found == ["x;'=cmd()", "x;' ＝1;'@y", "x\n'=1", "x\t'-1+1", "x;y", "a=1; b"]
 
 
-def test_a_lone_dash_stays_in_a_file_that_is_scored_again() -> None:
+def test_a_lone_dash_stays_in_a_file_that_is_scored_again():
     found = inert(pl.DataFrame({"a": ["-", "=1"]}), is_input=True)["a"].to_list()
     assert found == ["-", "'=1"]
 
 
-def test_a_stream_gets_verdicts_as_rows_come(
-    bundle: Bundle, small_table: Table
-) -> None:
+def test_a_stream_gets_verdicts_as_rows_come(bundle, small_table):
     reading, writing = os.pipe()
     out = io.BytesIO()
     seen: list[int] = []
 
-    def on_event(event: Event) -> None:
+    def on_event(event):
         assert isinstance(event, Progress)
         seen.append(out.getvalue().count(b"\n"))
         if len(seen) == 1:  # only now does the second row come
@@ -265,14 +247,12 @@ def test_a_stream_gets_verdicts_as_rows_come(
     assert first["attack_probability"] == pytest.approx(expected.probability)
 
 
-def test_parquet_for_a_stream_is_refused(bundle: Bundle, source: Path) -> None:
+def test_parquet_for_a_stream_is_refused(bundle, source):
     with pytest.raises(StorageError, match="expected a file"):
         score_file(bundle, source, io.BytesIO(), format="parquet")
 
 
-def test_one_name_for_two_files_is_refused(
-    bundle: Bundle, source: Path, tmp_path: Path
-) -> None:
+def test_one_name_for_two_files_is_refused(bundle, source, tmp_path):
     before = source.read_bytes()
     with pytest.raises(StorageError, match="given twice"):
         score_file(bundle, source, source)
@@ -281,14 +261,12 @@ def test_one_name_for_two_files_is_refused(
     assert source.read_bytes() == before
 
 
-def test_a_device_is_written_to_and_never_replaced(
-    bundle: Bundle, source: Path
-) -> None:
+def test_a_device_is_written_to_and_never_replaced(bundle, source):
     score_file(bundle, source, Path("/dev/null"))
     assert Path("/dev/null").is_char_device()
 
 
-def test_a_full_disk_is_a_storage_error(bundle: Bundle, source: Path) -> None:
+def test_a_full_disk_is_a_storage_error(bundle, source):
     with pytest.raises(StorageError, match="/dev/full: No space left"):
         score_file(bundle, source, Path("/dev/full"))
     with (
@@ -298,9 +276,7 @@ def test_a_full_disk_is_a_storage_error(bundle: Bundle, source: Path) -> None:
         score_file(bundle, source, stream)  # type: ignore[arg-type]
 
 
-def test_a_reader_that_has_seen_enough_ends_the_run(
-    bundle: Bundle, source: Path
-) -> None:
+def test_a_reader_that_has_seen_enough_ends_the_run(bundle, source):
     reading, writing = os.pipe()
     os.close(reading)
     stream = os.fdopen(writing, "wb", buffering=0)
@@ -311,13 +287,9 @@ def test_a_reader_that_has_seen_enough_ends_the_run(
 
 @pytest.mark.parametrize("kind", [OSError, pl.exceptions.ComputeError])
 def test_a_full_disk_leaves_nothing_half_written(
-    bundle: Bundle,
-    source: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    kind: type[Exception],
-) -> None:
-    def full(*_: Any, **__: Any) -> None:  # as Polars says it, one way or the other
+    bundle, source, tmp_path, monkeypatch, kind
+):
+    def full(*_, **__):  # as Polars says it, one way or the other
         raise kind("No space left on device (os error 28)")
 
     monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
@@ -328,8 +300,8 @@ def test_a_full_disk_leaves_nothing_half_written(
 
 @pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
 def test_an_output_in_no_folder_of_ours_is_a_storage_error(
-    bundle: Bundle, source: Path, tmp_path: Path, name: str
-) -> None:
+    bundle, source, tmp_path, name
+):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         score_file(bundle, source, tmp_path / "file" / name)
@@ -339,9 +311,7 @@ def test_an_output_in_no_folder_of_ours_is_a_storage_error(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder", "in.csv"]
 
 
-def test_progress_ends_at_the_whole_file(
-    bundle: Bundle, source: Path, small_table: Table, tmp_path: Path
-) -> None:
+def test_progress_ends_at_the_whole_file(bundle, source, small_table, tmp_path):
     events: list[Any] = []
     score_file(bundle, source, tmp_path / "out.csv", on_event=events.append)
     assert events[-1].done == events[-1].total == len(small_table)
@@ -368,8 +338,8 @@ print(sorted(set(sys.modules) & {blocked}))
 
 
 def test_the_base_install_alone_loads_scores_and_explains(
-    saved: Path, source: Path, small_table: Table, tmp_path: Path
-) -> None:
+    saved, source, small_table, tmp_path
+):
     blocked = {
         "torch", "sklearn", "lightgbm", "altair", "imblearn", "scipy", "onnx", "shap",
         "pandas", "pyarrow", "skl2onnx", "onnxmltools", "numba", "vl_convert",
@@ -402,10 +372,8 @@ print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 
 @pytest.mark.slow
 @pytest.mark.parametrize("out", ["csv", "parquet"])
-def test_ten_times_the_rows_take_no_more_memory(
-    saved: Path, small_table: Table, tmp_path: Path, out: str
-) -> None:
-    def peak_mb(repeats: int) -> float:
+def test_ten_times_the_rows_take_no_more_memory(saved, small_table, tmp_path, out):
+    def peak_mb(repeats):
         source = tmp_path / f"{repeats}.csv"
         body = small_table.frame.write_csv(include_header=False)
         header = ",".join(small_table.frame.columns)
@@ -456,8 +424,8 @@ ODD: dict[str, pl.Series] = {
 @pytest.mark.parametrize("wanted", ["csv", "jsonl", "parquet"])
 @pytest.mark.parametrize("kind", ODD)
 def test_a_column_of_any_type_is_repeated_in_every_format(
-    bundle: Bundle, small_table: Table, tmp_path: Path, kind: str, wanted: str
-) -> None:
+    bundle, small_table, tmp_path, kind, wanted
+):
     source, sink = tmp_path / "in.parquet", tmp_path / f"out.{wanted}"
     frame = small_table.frame.head(2).with_columns(ODD[kind].alias("odd"))
     frame.write_parquet(source)
@@ -469,9 +437,7 @@ def test_a_column_of_any_type_is_repeated_in_every_format(
     assert out.columns[-1] == "odd"
 
 
-def test_dates_and_lists_become_text_that_says_the_same(
-    bundle: Bundle, small_table: Table, tmp_path: Path
-) -> None:
+def test_dates_and_lists_become_text_that_says_the_same(bundle, small_table, tmp_path):
     source, sink = tmp_path / "in.parquet", tmp_path / "out.parquet"
     odd = small_table.frame.head(2).with_columns(s.alias(k) for k, s in ODD.items())
     odd.write_parquet(source)
@@ -489,9 +455,7 @@ def test_dates_and_lists_become_text_that_says_the_same(
     assert second["a struct"] is None
 
 
-def test_a_column_nested_beyond_all_reason_is_refused(
-    bundle: Bundle, small_table: Table, tmp_path: Path
-) -> None:
+def test_a_column_nested_beyond_all_reason_is_refused(bundle, small_table, tmp_path):
     value: Any = 1
     kind: Any = pl.Int64
     for _ in range(20):
@@ -505,8 +469,8 @@ def test_a_column_nested_beyond_all_reason_is_refused(
 
 
 def test_a_line_without_a_column_spoils_itself_wherever_it_stands(
-    bundle: Bundle, small_table: Table, tmp_path: Path
-) -> None:
+    bundle, small_table, tmp_path
+):
     source = tmp_path / "in.jsonl"
     good = small_table.frame.head(1).write_ndjson()
     source.write_text(good + '{"other": [1]}\n' * 9000 + good)
@@ -516,9 +480,7 @@ def test_a_line_without_a_column_spoils_itself_wherever_it_stands(
     assert (summary.scored, summary.rejected) == (2, 9000)
 
 
-def test_blank_lines_are_told_as_progress(
-    bundle: Bundle, small_table: Table, tmp_path: Path
-) -> None:
+def test_blank_lines_are_told_as_progress(bundle, small_table, tmp_path):
     source = tmp_path / "in.csv.gz"
     source.write_bytes(
         gzip.compress(small_table.frame.head(5).write_csv().encode() + b"\n" * 2**23)
@@ -530,8 +492,8 @@ def test_blank_lines_are_told_as_progress(
 
 
 def test_a_file_of_bad_rows_alone_gives_a_file_without_rows(
-    bundle: Bundle, small_table: Table, tmp_path: Path
-) -> None:
+    bundle, small_table, tmp_path
+):
     source, sink = tmp_path / "in.csv", tmp_path / "out.csv"
     source.write_text(small_table.frame.head(0).write_csv() + "x\n" * 5)
     summary = score_file(bundle, source, sink, on_bad_row="reject")

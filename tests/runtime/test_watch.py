@@ -1,7 +1,5 @@
 """Connections become verdicts, alerts and incidents, one way, whatever the batches."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import time

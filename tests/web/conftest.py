@@ -2,21 +2,18 @@
 application that serves it; people who are logged in; commands on a server.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import secrets
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element, TreeBuilder
+from xml.etree.ElementTree import TreeBuilder
 
 import numpy as np
 import pytest
@@ -25,11 +22,10 @@ from flask import Flask, Response
 from flask.testing import FlaskClient
 from flask_security import hash_password
 from itsdangerous import URLSafeTimedSerializer
-from jinja2.bccache import Bucket, BytecodeCache
+from jinja2.bccache import BytecodeCache
 from sqlalchemy import event
 from werkzeug.routing import Rule
 from werkzeug.serving import make_server
-from werkzeug.test import TestResponse
 
 from evenflow import datasets
 from evenflow.cli import main
@@ -41,8 +37,6 @@ from evenflow.prepare.leaks import fingerprint
 from evenflow.prepare.split import official
 from evenflow.recipe import Recipe
 from evenflow.runtime import bundle as bundles
-from evenflow.runtime.bundle import Bundle
-from evenflow.schema import Table
 from evenflow.web.accounts import api_keys, passwords
 from evenflow.web.app import create_app
 from evenflow.web.frame.context import KEY
@@ -68,7 +62,7 @@ FLAGS = (
 )
 
 
-def _postgres() -> Any:
+def _postgres():
     """Return the module beside this one: tests are no package to import from."""
     path = Path(__file__).with_name("postgres.py")
     spec = importlib.util.spec_from_file_location("evenflow_tests_postgres", path)
@@ -87,14 +81,14 @@ empty_database = postgres.empty_database
 database = postgres.database
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+def pytest_generate_tests(metafunc):
     """Run a test marked ``databases`` on SQLite and on PostgreSQL."""
     if metafunc.definition.get_closest_marker("databases"):
         metafunc.parametrize("settings", postgres.BACKENDS, indirect=True)
 
 
 @pytest.fixture(scope="session")
-def rows() -> dict[str, Table]:
+def rows():
     """Made-up labelled rows in NSL-KDD's columns: ``train`` 2,000, ``test`` 500."""
     return {
         part: datasets.load("synthetic", part, n_rows=N_ROWS)
@@ -103,11 +97,7 @@ def rows() -> dict[str, Table]:
 
 
 @pytest.fixture(scope="session")
-def saved_bundle(
-    rows: dict[str, Table],
-    softmax_regression: Callable[..., bytes],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
+def saved_bundle(rows, softmax_regression, tmp_path_factory):
     """The folder of a bundle of the five KDD families; read it, never change it."""
     split = official(rows.__getitem__, 7)
     train, classes = split.train, split.train.schema.classes
@@ -118,7 +108,7 @@ def saved_bundle(
         model, preprocessor, train.schema, threads=1, source="tests"
     )
 
-    def log_proba(table: Table) -> np.ndarray:
+    def log_proba(table):
         return session.run(["log_proba"], {"x": preprocessor.transform(table)})[0]
 
     benign = train.take(np.flatnonzero(train.labels == 0))
@@ -171,7 +161,7 @@ def saved_bundle(
 
 
 @pytest.fixture(scope="session")
-def bundle(saved_bundle: Path) -> Bundle:
+def bundle(saved_bundle):
     """That bundle, loaded."""
     return bundles.load(saved_bundle, threads=1)
 
@@ -182,24 +172,24 @@ SECRET = "a secret of the tests, long enough to be taken"
 class Markup(HTMLParser):
     """Reads a page into a tree; fails where an element is not closed."""
 
-    def __init__(self, page: str) -> None:
+    def __init__(self, page):
         super().__init__()
         self.builder = TreeBuilder()
         self.builder.start("page", {})
         self.feed(page)
         self.close()
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag, attrs):
         """Open an element, and close it where it cannot hold anything."""
         self.builder.start(tag, {name: value or "" for name, value in attrs})
         if tag in ("br", "hr", "img", "input", "link", "meta"):
             self.builder.end(tag)
 
-    def handle_endtag(self, tag: str) -> None:
+    def handle_endtag(self, tag):
         """Close the element opened last."""
         assert self.builder.end(tag).tag == tag
 
-    def handle_data(self, data: str) -> None:
+    def handle_data(self, data):
         """Take text."""
         self.builder.data(data)
 
@@ -208,7 +198,7 @@ class Answer(Response):
     """What a browser is sent."""
 
     @property
-    def tree(self) -> Element:
+    def tree(self):
         """The elements of the page."""
         builder = Markup(self.text).builder
         assert builder.end("page").tag == "page"
@@ -222,10 +212,10 @@ class Person(FlaskClient):
     email: str
     password: str
 
-    def __init__(self, app: Flask, _response: Any, **kwargs: Any) -> None:
+    def __init__(self, app, _response, **kwargs):
         super().__init__(app, Answer, **kwargs)
 
-    def csrf(self) -> str:
+    def csrf(self):
         """Return a token that forms of this browser's session are taken with."""
         with self.session_transaction() as session:
             raw = session.setdefault(
@@ -234,22 +224,20 @@ class Person(FlaskClient):
         key = self.application.secret_key
         return URLSafeTimedSerializer(key, salt="wtf-csrf-token").dumps(raw)
 
-    def send(
-        self, url: str, data: dict[str, Any] | None = None, **kwargs: Any
-    ) -> TestResponse:
+    def send(self, url, data=None, **kwargs):
         """Post a form as a page would, with its token."""
         return self.post(
             url, data={"csrf_token": self.csrf(), **(data or {})}, **kwargs
         )
 
-    def log_in(self, email: str = "", password: str = "", **more: str) -> TestResponse:
+    def log_in(self, email="", password="", **more):
         """Send the form of the log-in page."""
         data = {"email": email or self.email, "password": password or self.password}
         return self.send("/login", data | more)
 
 
 @pytest.fixture(scope="session")
-def quick_hashes() -> Iterator[None]:
+def quick_hashes():
     """Make argon2 cheap: tests log in hundreds of times."""
     cheap = {"memory_cost": 8, "rounds": 1, "parallelism": 1}
     with pytest.MonkeyPatch.context() as patch:
@@ -260,7 +248,7 @@ def quick_hashes() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def made_home(saved_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_home(saved_bundle, tmp_path_factory):
     """A data folder with an upgraded database and the small bundle in use."""
     root = tmp_path_factory.mktemp("made") / "home"
     home = open_home(root)
@@ -274,9 +262,7 @@ def made_home(saved_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture
-def settings(
-    request: pytest.FixtureRequest, made_home: Path, tmp_path: Path
-) -> Settings:
+def settings(request, made_home, tmp_path):
     """Of a server on this machine, by http, with SQLite; override with model_copy.
 
     A test marked ``databases`` runs a second time, on PostgreSQL.
@@ -293,32 +279,32 @@ def settings(
 class CompiledTemplates(BytecodeCache):
     """Jinja's byte code, kept in memory: one application compiles for all."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.code: dict[str, bytes] = {}
 
-    def load_bytecode(self, bucket: Bucket) -> None:
+    def load_bytecode(self, bucket):
         """Take what was compiled, if it was and the template is the same."""
         if bucket.key in self.code:
             bucket.bytecode_from_string(self.code[bucket.key])
 
-    def dump_bytecode(self, bucket: Bucket) -> None:
+    def dump_bytecode(self, bucket):
         """Keep what was compiled."""
         self.code[bucket.key] = bucket.bytecode_to_string()
 
 
 @pytest.fixture(scope="session")
-def compiled_templates() -> CompiledTemplates:
+def compiled_templates():
     """The templates that an application of the tests has compiled."""
     return CompiledTemplates()
 
 
 @pytest.fixture(scope="session")
-def compiled_rules() -> Iterator[None]:
+def compiled_rules():
     """Compile what builds a rule's address once, not for each application."""
     compile_builder = Rule._compile_builder
     made: dict[object, Any] = {}
 
-    def once(rule: Rule, append_unknown: bool = True) -> Any:
+    def once(rule, append_unknown=True):
         assert not rule.defaults  # they would be part of the code
         key = (rule.rule, *rule._trace, append_unknown)
         if key not in made:
@@ -331,13 +317,11 @@ def compiled_rules() -> Iterator[None]:
 
 
 @pytest.fixture
-def build(
-    quick_hashes: None, compiled_rules: None, compiled_templates: CompiledTemplates
-) -> Iterator[Callable[[Settings], Flask]]:
+def build(quick_hashes, compiled_rules, compiled_templates):
     """Return a maker of applications whose connections are closed at the end."""
     made: list[Flask] = []
 
-    def build(settings: Settings) -> Flask:
+    def build(settings):
         app = create_app(settings)
         app.jinja_env.bytecode_cache = compiled_templates
         app.testing = True
@@ -353,23 +337,23 @@ def build(
 
 
 @pytest.fixture
-def app(build: Callable[[Settings], Flask], settings: Settings) -> Flask:
+def app(build, settings):
     """The application of :func:`settings`."""
     return build(settings)
 
 
 @pytest.fixture
-def people(app: Flask) -> Callable[..., Person]:
+def people(app):
     """Return a maker of people: ``people("viewer")`` is a browser logged in as one."""
 
     def make(
-        role: str = "viewer",
+        role="viewer",
         *,
-        email: str = "",
-        password: str = "correct horse battery staple",
-        app: Flask = app,
-        is_logged_in: bool = True,
-    ) -> Person:
+        email="",
+        password="correct horse battery staple",
+        app=app,
+        is_logged_in=True,
+    ):
         client = app.test_client()
         assert isinstance(client, Person)
         client.email = email or f"{role}-{uuid.uuid4().hex[:8]}@example.org"
@@ -397,13 +381,13 @@ def people(app: Flask) -> Callable[..., Person]:
 
 
 @pytest.fixture
-def analyst(people: Callable[..., Person]) -> Person:
+def analyst(people):
     """Somebody who is logged in and may train models."""
     return people("analyst")
 
 
 @pytest.fixture
-def here(settings: Settings) -> Iterator[worker.Workplace]:
+def here(settings):
     """The workplace of a worker in this process."""
     found = worker.Workplace.open(settings)
     yield found
@@ -411,15 +395,13 @@ def here(settings: Settings) -> Iterator[worker.Workplace]:
 
 
 @pytest.fixture
-def kept(
-    app: Flask, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., int]:
+def kept(app, bundle, monkeypatch):
     """Return a maker of kept records: owner, class, hours ago, changed values."""
 
     def kept(
-        owner: Person, label: str = "dos", *, hours: float = 0, source: str = "form",
-        **changes: Any,
-    ) -> int:  # fmt: skip
+        owner, label = "dos", *, hours = 0, source = "form",
+        **changes
+    ):  # fmt: skip
         example = next(e for e in examples(bundle) if e.label == label)
         at = now() - timedelta(hours=hours)
         with monkeypatch.context() as patch:
@@ -434,7 +416,7 @@ def kept(
 
 
 @pytest.fixture
-def statements(app: Flask) -> list[str]:
+def statements(app):
     """The statements sent to the database, as a list that grows."""
     asked: list[str] = []
     engine = app.extensions[KEY].database.engine
@@ -443,11 +425,11 @@ def statements(app: Flask) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def serving() -> Callable[[Flask], AbstractContextManager[str]]:
+def serving():
     """Return what serves an application in this process; it gives the address."""
 
     @contextmanager
-    def serving(app: Flask) -> Iterator[str]:
+    def serving(app):
         server = make_server("127.0.0.1", 0, app, threaded=True)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -461,7 +443,7 @@ def serving() -> Callable[[Flask], AbstractContextManager[str]]:
 
 # not of the session: other tests of one process may need an event loop of their own
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+def chromium():
     """The system's Chromium, without a window."""
     playwright = pytest.importorskip("playwright.sync_api")
     found = shutil.which("chromium") or shutil.which("google-chrome")
@@ -479,7 +461,7 @@ class Program(FlaskClient):
     user_id: int
     token: str
 
-    def ask(self, method: str, path: str, **kwargs: Any) -> TestResponse:
+    def ask(self, method, path, **kwargs):
         """Send a request with the key."""
         headers = {"Authorization": f"Bearer {self.token}"}
         headers |= kwargs.pop("headers", {})
@@ -488,16 +470,14 @@ class Program(FlaskClient):
 
 
 @pytest.fixture
-def programs(app: Flask, people: Callable[..., Person]) -> Callable[..., Program]:
+def programs(app, people):
     """Return a maker of programs: ``programs("viewer", "score")`` has such a key.
 
     Without scopes it has all that the role may have; ``user_id`` makes it another
     key of somebody who is there.
     """
 
-    def make(
-        role: str = "viewer", *scopes: str, user_id: int = 0, app: Flask = app
-    ) -> Program:
+    def make(role="viewer", *scopes, user_id=0, app=app):
         if not user_id:
             user_id = people(role, is_logged_in=False, app=app).user_id
         client = Program(app, app.response_class)

@@ -3,8 +3,6 @@
 ``conftest.py`` loads this file; its fixtures are used by name.
 """
 
-from __future__ import annotations
-
 import os
 import pwd
 import shutil
@@ -12,7 +10,6 @@ import socket
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -34,7 +31,7 @@ QUICK = {
 }
 
 
-def _bin() -> Path | None:
+def _bin():
     found = shutil.which("initdb")
     if found:
         return Path(found).resolve().parent
@@ -45,7 +42,7 @@ def _bin() -> Path | None:
 class Server:
     """One PostgreSQL server, which tests may kill and start again."""
 
-    def __init__(self, programs: Path, root: Path) -> None:
+    def __init__(self, programs, root):
         self.programs, self.data = programs, root / "data"
         self.user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.getuid())[0]
         if os.geteuid() == 0:
@@ -55,7 +52,7 @@ class Server:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
 
-    def run(self, program: str, *words: str) -> None:
+    def run(self, program, *words):
         """Run one of its programs as a user that is not root."""
         who = {"user": "postgres", "group": "postgres", "extra_groups": []}
         done = subprocess.run(
@@ -69,22 +66,22 @@ class Server:
         )
         assert done.returncode == 0, f"{program} {' '.join(words)}"
 
-    def start(self) -> None:
+    def start(self):
         """Start it, or start it again where it was killed."""
         options = " ".join(f"-c {key}='{value}'" for key, value in QUICK.items())
         log = str(self.data.parent / "log")
         options += f" -p {self.port}"
         self.run("pg_ctl", "-w", "-t", "60", "-l", log, "-o", options, "start")
 
-    def stop(self, mode: str = "immediate") -> None:
+    def stop(self, mode="immediate"):
         """Stop it; ``immediate`` is what a crash is like."""
         self.run("pg_ctl", "-w", "-m", mode, "stop")
 
-    def is_running(self) -> bool:
+    def is_running(self):
         """Return whether it runs."""
         return (self.data / "postmaster.pid").exists()
 
-    def execute(self, statement: str) -> None:
+    def execute(self, statement):
         """Run one statement beside all databases."""
         with psycopg.connect(
             f"host=127.0.0.1 port={self.port} user={self.user} dbname=postgres",
@@ -92,13 +89,13 @@ class Server:
         ) as connection:
             connection.execute(statement)
 
-    def url(self, name: str) -> str:
+    def url(self, name):
         """Return the address of a database."""
         return f"postgresql+psycopg://{self.user}@127.0.0.1:{self.port}/{name}"
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[Server]:
+def postgresql():
     """A running server with a template; skipped where PostgreSQL is not installed."""
     programs = _bin()
     if programs is None:
@@ -121,13 +118,13 @@ def postgresql() -> Iterator[Server]:
 
 
 @pytest.fixture
-def empty_postgresql_url(postgresql: Server) -> Iterator[str]:
+def empty_postgresql_url(postgresql):
     """The address of a database without a table."""
     yield from _made(postgresql, "template0")
 
 
 @pytest.fixture
-def postgresql_url(postgresql: Server, saved_bundle: Path) -> Iterator[str]:
+def postgresql_url(postgresql, saved_bundle):
     """The address of a fresh, upgraded database in which the small bundle is active."""
     for url in _made(postgresql, "template_evenflow"):
         database = Database(url)
@@ -137,7 +134,7 @@ def postgresql_url(postgresql: Server, saved_bundle: Path) -> Iterator[str]:
         yield url
 
 
-def _made(server: Server, template: str) -> Iterator[str]:
+def _made(server, template):
     name = f"test_{uuid.uuid4().hex[:12]}"
     server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     yield server.url(name)
@@ -147,9 +144,7 @@ def _made(server: Server, template: str) -> Iterator[str]:
 
 
 @pytest.fixture(params=BACKENDS)
-def empty_database(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> Iterator[Database]:
+def empty_database(request, tmp_path):
     """A database without a table, of each kind in turn."""
     if request.param == "sqlite":
         database = Database(sqlite_url(tmp_path / "empty.db"))
@@ -160,7 +155,7 @@ def empty_database(
 
 
 @pytest.fixture(params=BACKENDS)
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+def database(request, tmp_path):
     """An upgraded database, of each kind in turn."""
     if request.param == "sqlite":
         database = Database(sqlite_url(tmp_path / "evenflow.db"))

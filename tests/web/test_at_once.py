@@ -1,7 +1,5 @@
 """Requests at the same moment, and clocks that differ: limits and links hold."""
 
-from __future__ import annotations
-
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor

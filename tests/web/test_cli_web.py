@@ -1,7 +1,5 @@
 """Commands on a server: people, settings, and what is refused."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

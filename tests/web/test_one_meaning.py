@@ -1,7 +1,5 @@
 """A value means the same in training, evaluation, every way of scoring and a form."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

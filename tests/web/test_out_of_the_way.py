@@ -1,7 +1,5 @@
 """What one person does makes no other wait: models, notes, files that browsers keep."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Promises about accounts: logging in and out, passwords, signing up."""
 
-from __future__ import annotations
-
 import pytest
 from sqlalchemy import func, select
 

@@ -1,7 +1,5 @@
 """Keys to the API: what they open, what they never open, how they end."""
 
-from __future__ import annotations
-
 import re
 import time
 from datetime import timedelta

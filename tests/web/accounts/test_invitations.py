@@ -1,7 +1,5 @@
 """Promises about invitations: one link, one account, the role that was chosen."""
 
-from __future__ import annotations
-
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta

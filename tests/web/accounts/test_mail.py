@@ -1,7 +1,5 @@
 """Promises about mails, kept with a real SMTP server on this machine."""
 
-from __future__ import annotations
-
 import email
 import email.policy
 import re

@@ -1,7 +1,5 @@
 """Promises about which passwords are taken."""
 
-from __future__ import annotations
-
 import pytest
 
 from evenflow.web.accounts.passwords import Passwords, fault

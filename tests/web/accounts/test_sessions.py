@@ -1,7 +1,5 @@
 """Promises about sessions: a cookie is good while its row stands, and no longer."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

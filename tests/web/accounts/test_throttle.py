@@ -1,7 +1,5 @@
 """Promises about slowing down: on both databases, whatever comes at once."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -9,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from evenflow.web.accounts import throttle
-from evenflow.web.accounts.throttle import RULES, USUAL, Rule
+from evenflow.web.accounts.throttle import RULES, USUAL
 from evenflow.web.store.tables import Throttle, now
 
 KEY = throttle.key("code", 1)
@@ -125,7 +123,7 @@ def test_an_account_is_never_held_for_more_than_a_minute():
     assert RULES["login-account"].most_s <= 60
 
 
-def within_an_hour(rule: Rule):
+def within_an_hour(rule):
     """Yield the moments of all tries that pass within an hour."""
     at, n = 0.0, 0
     while at < 3600:

@@ -1,7 +1,5 @@
 """Promises about the second factor: an app's codes, and codes for when it is lost."""
 
-from __future__ import annotations
-
 import base64
 import time
 

@@ -1,7 +1,5 @@
 """The queue of alerts: who sees it, who was first, and what is taken home from it."""
 
-from __future__ import annotations
-
 import io
 
 import numpy as np

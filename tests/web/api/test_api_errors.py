@@ -1,7 +1,5 @@
 """One shape for all that goes wrong; the document; what operators ask."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

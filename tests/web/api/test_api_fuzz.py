@@ -4,8 +4,6 @@ Half of them keep to the document and half do not; numbers and ids of objects ar
 often as not, those of objects that are there.
 """
 
-from __future__ import annotations
-
 import collections
 
 import pytest

@@ -1,7 +1,5 @@
 """Alerts, records and models through the API: who sees what, and change by version."""
 
-from __future__ import annotations
-
 import io
 import json
 import shutil

@@ -1,7 +1,5 @@
 """The API's page: for everybody, made of the document."""
 
-from __future__ import annotations
-
 import ast
 import json
 import shlex

@@ -1,7 +1,5 @@
 """Judging through the API: one record, many, in each kind of body."""
 
-from __future__ import annotations
-
 import io
 import json
 from dataclasses import replace

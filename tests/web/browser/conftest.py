@@ -6,8 +6,6 @@ test: a console error, a violation of the Content-Security-Policy, an answer of 
 file of the page that does not arrive.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import secrets
@@ -17,7 +15,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,7 +51,7 @@ class Site:
     logged_in: dict[str, Any] = field(default_factory=dict)
     """Cookies by role, so that not every test logs in."""
 
-    def command(self, *words: str, given: str = "") -> str:
+    def command(self, *words, given=""):
         """Run ``evenflow ... --home``, as in a terminal; return what it prints."""
         done = subprocess.run(
             [sys.executable, "-m", "evenflow", *words, "--home", str(self.home)],
@@ -63,7 +60,7 @@ class Site:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def add_person(self, role: str = "viewer", email: str = "") -> str:
+    def add_person(self, role="viewer", email=""):
         """Make an account; return its address."""
         email = email or f"{role}-{secrets.token_hex(3)}@example.org"
         if self.app is None:
@@ -77,9 +74,7 @@ class Site:
 
 
 @pytest.fixture(scope="session")
-def site(
-    saved_bundle: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Site]:
+def site(saved_bundle, tmp_path_factory):
     """``evenflow serve`` with two detectors and a person of each role."""
     root = tmp_path_factory.mktemp("site")
     taken = root / "taken"
@@ -115,10 +110,10 @@ def site(
             server.wait(10)
 
 
-def _follow(server: subprocess.Popen[str], site: Site) -> None:
+def _follow(server, site):
     """Wait for the address the server prints; keep all it says."""
 
-    def read() -> None:
+    def read():
         assert server.stdout is not None
         with server.stdout as stream:
             site.words.extend(stream)
@@ -144,7 +139,7 @@ document.addEventListener('securitypolicyviolation', (event) =>
 class Watch:
     """What goes wrong behind the backs of a context's pages."""
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context):
         self.wrong: list[str] = []
         self.expected: list[str] = []
         """Parts of messages that a test brings about itself."""
@@ -153,39 +148,32 @@ class Watch:
         context.on("weberror", lambda error: self.wrong.append(f"error {error.error}"))
         context.on("response", self._on_response)
 
-    def _on_console(self, message: Any) -> None:
+    def _on_console(self, message):
         # what did not arrive is told by its answer, below
         is_told = message.text.startswith("Failed to load resource")
         if message.type in ("error", "warning") and not is_told:
             self.wrong.append(f"console {message.type}: {message.text}")
 
-    def _on_response(self, response: Any) -> None:
+    def _on_response(self, response):
         kind = response.request.resource_type
         is_part = kind not in ("document", "fetch", "xhr")
         if response.status >= 500 or (is_part and response.status >= 400):
             self.wrong.append(f"{response.status} {response.url}")
 
-    def found(self) -> list[str]:
+    def found(self):
         """Return what went wrong and was not expected."""
         return [w for w in self.wrong if not any(e in w for e in self.expected)]
 
 
 @pytest.fixture
-def visit(chromium: Any, site: Site) -> Iterator[Callable[..., Any]]:
+def visit(chromium, site):
     """Return a maker of pages: ``visit("/alerts", "analyst")``, each its own browser.
 
     ``role`` is '', one of ROLES (logged in already) or the address of an account.
     """
     opened: list[tuple[Any, Watch]] = []
 
-    def visit(
-        path: str = "/",
-        role: str = "",
-        *,
-        width: int = 1440,
-        is_dark: bool = False,
-        has_scripts: bool = True,
-    ) -> Any:
+    def visit(path="/", role="", *, width=1440, is_dark=False, has_scripts=True):
         context = chromium.new_context(
             base_url=site.url,
             viewport={"width": width, "height": 900},
@@ -223,7 +211,7 @@ def visit(chromium: Any, site: Site) -> Iterator[Callable[..., Any]]:
     assert not wrong, "\n".join(wrong)
 
 
-def log_in(page: Any, email: str, password: str = PASSWORD) -> None:
+def log_in(page, email, password=PASSWORD):
     """Fill in the form of the log-in page as a person does."""
     page.goto("/login")
     page.get_by_label(re.compile("^E-?mail address", re.IGNORECASE)).fill(email)
@@ -233,22 +221,22 @@ def log_in(page: Any, email: str, password: str = PASSWORD) -> None:
 
 
 @pytest.fixture(scope="session")
-def enter() -> Callable[..., None]:
+def enter():
     """Return :func:`log_in`."""
     return log_in
 
 
 @pytest.fixture
-def new_person(site: Site) -> Callable[[str], str]:
+def new_person(site):
     """Return a maker of accounts, for tests that change one."""
     return site.add_person
 
 
 @pytest.fixture(scope="session")
-def eventually() -> Callable[..., Any]:
+def eventually():
     """Return a function that asks again until what it is told is true."""
 
-    def eventually(ask: Callable[[], Any], *, most_s: float = 60) -> Any:
+    def eventually(ask, *, most_s=60):
         deadline = time.monotonic() + most_s
         while not (answer := ask()):
             assert time.monotonic() < deadline, f"{ask} stayed {answer!r}"
@@ -258,7 +246,7 @@ def eventually() -> Callable[..., Any]:
     return eventually
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser):
     """Add ``--screenshots``; known where this folder is named on the command line."""
     parser.addoption(
         "--screenshots", metavar="DIR", help="keep a picture of every page in DIR"

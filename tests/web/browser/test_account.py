@@ -1,7 +1,5 @@
 """A person keeps an account: password, second factor, sessions, keys to the API."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import re

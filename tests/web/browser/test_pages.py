@@ -5,11 +5,8 @@ new page that stands in neither fails here. ``--screenshots DIR`` keeps a pictur
 each: ``pytest tests/web/browser/test_pages.py --screenshots DIR``.
 """
 
-from __future__ import annotations
-
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -225,7 +222,7 @@ def picture(request):
     return picture
 
 
-def opened(visit, instances: Mapping[str, str], name, **looks):
+def opened(visit, instances, name, **looks):
     """Open a page of the table with all its charts drawn."""
     path, role = ALL[name]
     for key, value in instances.items():

@@ -1,7 +1,5 @@
 """A viewer's path through the pages, in a real browser, from sign-up to log-out."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -35,7 +33,7 @@ def a_line(rows):
 
 
 @pytest.fixture(scope="module")
-def a_file(rows, tmp_path_factory) -> Path:
+def a_file(rows, tmp_path_factory):
     """A CSV of 300 records, two lines of which are bad."""
     table = rows["test"].take(range(300))
     path = tmp_path_factory.mktemp("sent") / "monday's flows.csv"

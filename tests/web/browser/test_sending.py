@@ -1,7 +1,5 @@
 """A file on its way to the server, in a real browser, while things go wrong."""
 
-from __future__ import annotations
-
 import json
 import re
 

@@ -1,7 +1,5 @@
 """What admins and analysts do, in a real browser: people, models, experiments."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

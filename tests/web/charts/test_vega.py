@@ -1,11 +1,7 @@
 """Charts in the web pages, drawn in a real browser under the pages' own policy."""
 
-from __future__ import annotations
-
 import gzip
 import re
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -74,7 +70,7 @@ def test_a_browser_gets_the_library_packed_and_may_keep_it():
 
 
 @pytest.fixture(scope="module")
-def address(serving: Any) -> Iterator[str]:
+def address(serving):
     """Where one page with a good and a broken chart is served."""
     app = flask.Flask("evenflow.web")
     app.secret_key = "x" * 32
@@ -84,11 +80,11 @@ def address(serving: Any) -> Iterator[str]:
     name, content = charts_library.name(), charts_library.library()
 
     @app.get("/library/<name>")
-    def library(name: str) -> Any:
+    def library(name):
         return flask.Response(content, content_type="text/javascript; charset=utf-8")
 
     @app.get("/")
-    def page() -> str:
+    def page():
         return flask.render_template(
             "page.html",
             spec=SPEC,
@@ -99,7 +95,7 @@ def address(serving: Any) -> Iterator[str]:
         )
 
     @app.after_request
-    def policy(response: Any) -> Any:
+    def policy(response):
         response.headers["Content-Security-Policy"] = headers.POLICY
         return response
 
@@ -108,7 +104,7 @@ def address(serving: Any) -> Iterator[str]:
 
 
 @pytest.fixture
-def visit(chromium: Any, address: str) -> Iterator[Any]:
+def visit(chromium, address):
     """The page, loaded, with what the browser complained about in ``complaints``."""
     size = {"width": 900, "height": 900}
     context = chromium.new_context(color_scheme="light", viewport=size)
@@ -160,7 +156,7 @@ def test_a_chart_that_cannot_be_drawn_says_so_and_the_page_lives_on(visit):
 
 @pytest.mark.slow
 def test_the_chosen_colours_redraw_the_chart_and_are_kept(visit):
-    def paper() -> str:
+    def paper():
         return visit.locator(".chart.is-drawn svg").evaluate(
             "(e) => getComputedStyle(e).backgroundColor"
         )

@@ -1,7 +1,5 @@
 """Promises about the pages of data sets: what is here, what is in it, who may look."""
 
-from __future__ import annotations
-
 import json
 from functools import cache
 

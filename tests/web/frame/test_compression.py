@@ -1,7 +1,5 @@
 """Static files arrive packed where a browser takes them so, and the same otherwise."""
 
-from __future__ import annotations
-
 import gzip
 
 import pytest

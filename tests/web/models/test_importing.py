@@ -1,7 +1,5 @@
 """Bundles that a server takes: verified, whole, under a name of their own."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """Promises about the pages of models: every figure with its protocol, nothing run."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

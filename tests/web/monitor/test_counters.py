@@ -1,7 +1,5 @@
 """Counting never fails a request: not on a full disk, nor without shared memory."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

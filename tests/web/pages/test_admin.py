@@ -1,7 +1,5 @@
 """Promises about administration: people, settings, and the log of who did what."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -1,7 +1,5 @@
 """The dashboard counts what a person may see, cheaply, and only when it changed."""
 
-from __future__ import annotations
-
 import json
 import re
 

@@ -1,13 +1,9 @@
 """The look of the web pages: contrast, weight, names, and what the scripts add."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -41,17 +37,17 @@ SHAPES = [
 ]
 
 
-def colours(theme: str) -> dict[str, str]:
+def colours(theme):
     """Return the tokens of one theme, name to ``#rrggbb``."""
     pairs = re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\);", CSS)
     found = {name: (light, dark)[THEMES.index(theme)] for name, light, dark in pairs}
     return found | dict(re.findall(r"--([\w-]+): (#\w{6});", CSS))
 
 
-def contrast(one: str, other: str) -> float:
+def contrast(one, other):
     """Return the contrast of two colours as WCAG 2 defines it, 1 to 21."""
 
-    def luminance(colour: str) -> float:
+    def luminance(colour):
         parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
         r, g, b = (
             c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts
@@ -104,11 +100,11 @@ def test_every_icon_a_template_names_is_in_the_sprite():
 class Inline(HTMLParser):
     """Collects what a strict Content-Security-Policy refuses."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.found: list[str] = []
 
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
+    def handle_starttag(self, tag, attrs):
         given = dict(attrs)
         self.found += [f"{tag} {a}" for a in given if a == "style" or a[:2] == "on"]
         is_code = tag == "script" and given.get("type") != "application/json"
@@ -141,7 +137,7 @@ PAGE = """
 """
 
 
-def application() -> Any:
+def application():
     app = flask.Flask("evenflow.web")
     app.secret_key = "x" * 32
     ours = FileSystemLoader(str(TEMPLATES))
@@ -150,7 +146,7 @@ def application() -> Any:
     app.extensions["seen"] = seen = {"posted": 0, "asked": 0, "state": 1, "sent": 0}
 
     @app.get("/")
-    def page() -> str:
+    def page():
         person = SimpleNamespace(
             email="a@b.example", role="viewer", is_authenticated=True
         )
@@ -163,13 +159,13 @@ def application() -> Any:
 
     @app.post("/count")
     @app.post("/slow")
-    def count() -> tuple[str, int]:
+    def count():
         assert flask.request.form["csrf_token"] == "a-token"
         seen["posted"] += 1
         return "", 204  # the browser stays where it is
 
     @app.get("/part")
-    def part() -> Any:
+    def part():
         seen["asked"] += 1
         answer = flask.make_response(f'<a href="#a">{seen["state"]}</a>')
         answer.set_etag(str(seen["state"]))
@@ -178,7 +174,7 @@ def application() -> Any:
         return answer
 
     @app.after_request
-    def policy(response: Any) -> Any:
+    def policy(response):
         response.headers["Content-Security-Policy"] = headers.POLICY
         return response
 
@@ -197,14 +193,14 @@ def test_a_field_keeps_what_was_typed_and_says_what_is_wrong_at_it():
 
 
 @pytest.fixture
-def served(serving: Any) -> Iterator[tuple[str, dict[str, int]]]:
+def served(serving):
     app = application()
     with serving(app) as address:
         yield address, app.extensions["seen"]
 
 
 @pytest.fixture
-def visit(chromium: Any, served: Any) -> Iterator[Any]:
+def visit(chromium, served):
     page = chromium.new_page()
     page.goto(served[0])
     yield page

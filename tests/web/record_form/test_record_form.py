@@ -1,11 +1,8 @@
 """What is typed into the form means what the same row of a file means."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,7 +14,6 @@ from evenflow import datasets
 from evenflow.conform import conform
 from evenflow.errors import DataError
 from evenflow.prepare.features import Preprocessor
-from evenflow.runtime.bundle import Bundle
 from evenflow.schema import Column, Schema, Table
 from evenflow.web.record_form import RecordForm, examples
 from evenflow.web.record_form.fields import read
@@ -31,16 +27,16 @@ SCHEMAS = [s for n in datasets.names() if (s := datasets.get(n).schema) is not N
 
 
 @pytest.fixture(scope="module")
-def form(bundle: Bundle) -> RecordForm:
+def form(bundle):
     return RecordForm.of(bundle)
 
 
-def line(table: Table, i: int, label: str = "") -> str:
+def line(table, i, label=""):
     values = [str(v) for v in table.frame.row(i)]
     return ",".join([*values, label] if label else values)
 
 
-def blank(schema: Schema) -> Any:
+def blank(schema):
     """A stand-in for a bundle of any schema: one row of nothing."""
     frame = pl.DataFrame(
         {
@@ -61,7 +57,7 @@ def blank(schema: Schema) -> Any:
 
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=lambda s: s.name)
-def test_every_column_has_one_field_with_a_name_of_its_own(schema: Schema) -> None:
+def test_every_column_has_one_field_with_a_name_of_its_own(schema):
     form = RecordForm.of(blank(schema))
     fields = list(form.fields)
     assert sorted(f.name for f in fields) == sorted(schema.names)
@@ -75,7 +71,7 @@ def test_every_column_has_one_field_with_a_name_of_its_own(schema: Schema) -> No
         assert "None" not in f.hint + f.range
 
 
-def test_kdd_columns_stand_in_four_groups(form: RecordForm) -> None:
+def test_kdd_columns_stand_in_four_groups(form):
     assert form.is_kdd
     assert [g.title for g in form.groups] == [
         "The connection",
@@ -86,7 +82,7 @@ def test_kdd_columns_stand_in_four_groups(form: RecordForm) -> None:
     assert [len(g.fields) for g in form.groups] == [9, 13, 9, 10]
 
 
-def test_the_columns_of_live_traffic_are_grouped_like_all_41(form: RecordForm) -> None:
+def test_the_columns_of_live_traffic_are_grouped_like_all_41(form):
     inside = {f.name for f in form.groups[1].fields}
     columns = tuple(c for c in form.schema.columns if c.name not in inside)
     live = dataclasses.replace(form.schema, name="live", columns=columns)
@@ -96,7 +92,7 @@ def test_the_columns_of_live_traffic_are_grouped_like_all_41(form: RecordForm) -
     assert again.label("count") == "Connections to the host"
 
 
-def test_columns_of_a_users_own_are_grouped_by_their_names() -> None:
+def test_columns_of_a_users_own_are_grouped_by_their_names():
     names = ["fwd_bytes", "fwd_pkts", "fwd_ms", "count", "weird"]
     columns = (Column(name="proto", kind="category"), *(Column(name=n) for n in names))
     schema = Schema(name="own", columns=columns, classes=("benign", "bad"))
@@ -110,7 +106,7 @@ def test_columns_of_a_users_own_are_grouped_by_their_names() -> None:
     assert form.label("count") == "Count"
 
 
-def test_a_field_says_what_it_takes(form: RecordForm) -> None:
+def test_a_field_says_what_it_takes(form):
     count, flag, land = (form.field(n) for n in ("count", "flag", "land"))
     assert count.kind == "number"
     assert count.range == "a whole number from 0 to 511"
@@ -125,16 +121,14 @@ def test_a_field_says_what_it_takes(form: RecordForm) -> None:
     assert form.field("su_attempted").kind == "number", "it takes 0, 1 and 2"
 
 
-def test_a_column_the_model_does_not_read_says_so(form: RecordForm) -> None:
+def test_a_column_the_model_does_not_read_says_so(form):
     unused = [f.name for f in form.fields if not f.is_used]
     assert "num_outbound_cmds" in unused
     assert "does not read" in form.field("num_outbound_cmds").hint
     assert form.field("src_bytes").is_used
 
 
-def test_the_defaults_are_values_of_normal_rows(
-    form: RecordForm, bundle: Bundle
-) -> None:
+def test_the_defaults_are_values_of_normal_rows(form, bundle):
     defaults = form.defaults()
     for name, text in defaults.items():
         value = read(bundle.schema.column(name), text)
@@ -150,8 +144,8 @@ def test_the_defaults_are_values_of_normal_rows(
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_row_typed_into_the_form_gets_the_verdict_of_its_row(
-    data: st.DataObject, form: RecordForm, bundle: Bundle, rows: dict[str, Table]
-) -> None:
+    data, form, bundle, rows
+):
     table = rows["test"]
     i = data.draw(st.integers(0, len(table) - 1))
     parsed = form.parse(form.values(table.frame.row(i, named=True)))
@@ -176,9 +170,7 @@ TYPED = st.one_of(
 
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
-def test_whatever_is_typed_is_read_as_a_file_would_be(
-    data: st.DataObject, form: RecordForm
-) -> None:
+def test_whatever_is_typed_is_read_as_a_file_would_be(data, form):
     schema = form.schema
     values = form.defaults()
     names = data.draw(st.lists(st.sampled_from(schema.names), min_size=1, max_size=3))
@@ -198,7 +190,7 @@ def test_whatever_is_typed_is_read_as_a_file_would_be(
         assert parsed.record[name] == (None if is_missing else value)
 
 
-def test_all_errors_come_at_once_each_at_its_field(form: RecordForm) -> None:
+def test_all_errors_come_at_once_each_at_its_field(form):
     wrong = {"count": "many", "serror_rate": "1.5", "src_bytes": "-3", "hot": "1,000"}
     values = form.defaults() | wrong | {"csrf_token": "x"}
     parsed = form.parse(values)
@@ -215,9 +207,7 @@ def test_all_errors_come_at_once_each_at_its_field(form: RecordForm) -> None:
 
 
 @pytest.mark.parametrize("name", datasets.get("synthetic").schema.names)
-def test_each_numeric_field_refuses_a_word_and_each_word_field_takes_one(
-    form: RecordForm, name: str
-) -> None:
+def test_each_numeric_field_refuses_a_word_and_each_word_field_takes_one(form, name):
     parsed = form.parse(form.defaults() | {name: "nonsense"})
     if form.field(name).kind == "choice":
         assert parsed.record is not None
@@ -227,14 +217,14 @@ def test_each_numeric_field_refuses_a_word_and_each_word_field_takes_one(
         assert "'nonsense', expected a number" in parsed.errors[name]
 
 
-def test_what_is_left_empty_is_missing_and_named(form: RecordForm) -> None:
+def test_what_is_left_empty_is_missing_and_named(form):
     parsed = form.parse({k: v for k, v in form.defaults().items() if k != "count"})
     assert parsed.missing == ("count",)
     assert parsed.record is not None
     assert parsed.record["count"] is None
 
 
-def test_an_empty_form_is_no_record(form: RecordForm) -> None:
+def test_an_empty_form_is_no_record(form):
     for values in ({}, dict.fromkeys(form.schema.names, "  ")):
         parsed = form.parse(values)
         assert parsed.record is None
@@ -258,9 +248,7 @@ def test_an_empty_form_is_no_record(form: RecordForm) -> None:
         ({"hot": "1.5"}, "hot"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_together_is_a_warning_and_still_a_record(
-    form: RecordForm, change: dict[str, str], field: str
-) -> None:
+def test_what_cannot_be_together_is_a_warning_and_still_a_record(form, change, field):
     base = form.defaults() | {"protocol_type": "tcp", "service": "http", "flag": "SF"}
     assert form.parse(base).warnings == ()
     parsed = form.parse(base | change)
@@ -269,7 +257,7 @@ def test_what_cannot_be_together_is_a_warning_and_still_a_record(
 
 
 @pytest.mark.data
-def test_published_rows_raise_hardly_a_warning(form: RecordForm, data_folders) -> None:
+def test_published_rows_raise_hardly_a_warning(form, data_folders):
     table = datasets.load("nsl_kdd", "train", folders=data_folders)
     some = table.take(np.arange(0, len(table), 60))
     odd = [
@@ -279,7 +267,7 @@ def test_published_rows_raise_hardly_a_warning(form: RecordForm, data_folders) -
     assert sum(map(bool, odd)) < 0.02 * len(odd)
 
 
-def test_more_of_the_service_than_of_the_host_is_nothing_odd(form: RecordForm) -> None:
+def test_more_of_the_service_than_of_the_host_is_nothing_odd(form):
     """It is so in 22 % of NSL-KDD's rows: other hosts offer the service too."""
     parsed = form.parse(form.defaults() | {"count": "2", "srv_count": "9"})
     assert not any("count" in remark.fields for remark in parsed.warnings)
@@ -288,9 +276,7 @@ def test_more_of_the_service_than_of_the_host_is_nothing_odd(form: RecordForm) -
 # --- what is pasted ---
 
 
-def test_a_line_of_the_file_with_and_without_its_label(
-    form: RecordForm, rows: dict[str, Table]
-) -> None:
+def test_a_line_of_the_file_with_and_without_its_label(form, rows):
     table = rows["test"]
     for label in ("", "neptune", "normal", "normal."):
         parsed = form.from_line(line(table, 3, label) + "\r\n")
@@ -299,7 +285,7 @@ def test_a_line_of_the_file_with_and_without_its_label(
         assert form.parse(parsed.values).record == parsed.record
 
 
-def test_the_first_line_of_nsl_kdd(bundle: Bundle) -> None:
+def test_the_first_line_of_nsl_kdd(bundle):
     nsl = dataclasses.replace(bundle, schema=datasets.get("nsl_kdd").schema)
     parsed = RecordForm.of(nsl).from_line(NSL_LINE)
     assert parsed.record is not None
@@ -311,9 +297,7 @@ def test_the_first_line_of_nsl_kdd(bundle: Bundle) -> None:
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_a_header_and_a_line_in_any_order(
-    form: RecordForm, rows: dict[str, Table], delimiter: str
-) -> None:
+def test_a_header_and_a_line_in_any_order(form, rows, delimiter):
     record = rows["test"].frame.row(5, named=True)
     names = list(reversed(record))
     text = "\n".join(
@@ -327,7 +311,7 @@ def test_a_header_and_a_line_in_any_order(
     assert parsed.label == "satan"
 
 
-def test_a_json_object(form: RecordForm, rows: dict[str, Table]) -> None:
+def test_a_json_object(form, rows):
     record = rows["test"].frame.row(7, named=True)
     for value in (record, [record]):
         assert form.from_line(json.dumps(value, indent=1)).record == record
@@ -338,7 +322,7 @@ def test_a_json_object(form: RecordForm, rows: dict[str, Table]) -> None:
     assert form.parse(parsed.values).record == parsed.record
 
 
-def test_values_in_the_order_of_the_form_where_no_file_order_is_known() -> None:
+def test_values_in_the_order_of_the_form_where_no_file_order_is_known():
     schema = Schema(
         name="own",
         columns=(Column(name="bytes"), Column(name="proto", kind="category")),
@@ -348,9 +332,7 @@ def test_values_in_the_order_of_the_form_where_no_file_order_is_known() -> None:
     assert form.from_line("12;tcp").record == {"bytes": 12.0, "proto": "tcp"}
 
 
-def test_a_wrong_value_in_a_line_is_named_with_its_column_and_place(
-    form: RecordForm, rows: dict[str, Table]
-) -> None:
+def test_a_wrong_value_in_a_line_is_named_with_its_column_and_place(form, rows):
     fields = line(rows["test"], 0).split(",")
     fields[4], fields[22] = "lots", "600"
     parsed = form.from_line(",".join(fields))
@@ -383,17 +365,13 @@ def test_a_wrong_value_in_a_line_is_named_with_its_column_and_place(
         ("1,2\n" * 60_000, "found 239,999 characters"),
     ],
 )  # fmt: skip
-def test_what_is_no_record_says_what_was_found(
-    form: RecordForm, text: str, message: str
-) -> None:
+def test_what_is_no_record_says_what_was_found(form, text, message):
     with pytest.raises(DataError, match=message) as caught:
         form.from_line(text)
     assert "the pasted text" in str(caught.value)
 
 
-def test_two_lines_are_sent_to_the_upload(
-    form: RecordForm, rows: dict[str, Table]
-) -> None:
+def test_two_lines_are_sent_to_the_upload(form, rows):
     text = f"{line(rows['test'], 0)}\n{line(rows['test'], 1)}"
     with pytest.raises(DataError, match="found 2 lines of values.*Upload a file"):
         form.from_line(text)
@@ -401,7 +379,7 @@ def test_two_lines_are_sent_to_the_upload(
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=80))
-def test_any_text_is_a_record_or_a_refusal(form: RecordForm, text: str) -> None:
+def test_any_text_is_a_record_or_a_refusal(form, text):
     with pytest.raises(DataError):
         form.from_line(text)
 
@@ -409,7 +387,7 @@ def test_any_text_is_a_record_or_a_refusal(form: RecordForm, text: str) -> None:
 # --- examples ---
 
 
-def test_there_are_examples_of_each_class_the_right_ones_first(bundle: Bundle) -> None:
+def test_there_are_examples_of_each_class_the_right_ones_first(bundle):
     found = examples(bundle)
     by_class = {c: [e for e in found if e.label == c] for c in bundle.schema.classes}
     assert all(1 <= len(some) <= 3 for some in by_class.values())
@@ -427,12 +405,12 @@ def test_there_are_examples_of_each_class_the_right_ones_first(bundle: Bundle) -
     assert all(by_class[c][0].is_right for c in bundle.schema.classes)
 
 
-def test_an_example_fills_the_form(bundle: Bundle, form: RecordForm) -> None:
+def test_an_example_fills_the_form(bundle, form):
     for example in examples(bundle, per_class=1):
         assert form.parse(form.values(example.record)).record == example.record
 
 
-def test_a_class_the_model_misses_is_said_to_be_missed(bundle: Bundle) -> None:
+def test_a_class_the_model_misses_is_said_to_be_missed(bundle):
     deaf = dataclasses.replace(
         bundle, decision=dataclasses.replace(bundle.decision, threshold=1e9)
     )
@@ -445,7 +423,7 @@ def test_a_class_the_model_misses_is_said_to_be_missed(bundle: Bundle) -> None:
         assert e.text == "The model misses this class: it says benign traffic."
 
 
-def test_a_bundle_without_classes_of_its_rows_makes_none_up(bundle: Bundle) -> None:
+def test_a_bundle_without_classes_of_its_rows_makes_none_up(bundle):
     golden = dataclasses.replace(bundle.golden, y=None)
     found = examples(dataclasses.replace(bundle, golden=golden))
     assert found

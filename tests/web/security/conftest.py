@@ -1,12 +1,9 @@
 """Every route of the application, found by asking it: a new one is tested at once."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from flask import Flask
 
 PUBLIC = {
     # what anybody may ask for, and why; everything else needs a log-in
@@ -52,22 +49,22 @@ class Route:
     """Least role that ``guard.require`` asks for, '' where it is not used."""
 
     @property
-    def is_public(self) -> bool:
+    def is_public(self):
         """Whether anybody may ask for it."""
         return self.endpoint in PUBLIC or self.url in PUBLIC_URLS
 
     @property
-    def is_api(self) -> bool:
+    def is_api(self):
         """Whether it is a program's: keys and their scopes are tested with the API."""
         return self.url.startswith("/api/v1")
 
     @property
-    def changing(self) -> list[str]:
+    def changing(self):
         """Methods that change something."""
         return sorted(self.methods & CHANGING)
 
 
-def routes_of(app: Flask) -> list[Route]:
+def routes_of(app):
     """Return all routes, with something in each place of the address."""
     found = []
     for rule in app.url_map.iter_rules():
@@ -91,18 +88,18 @@ def routes_of(app: Flask) -> list[Route]:
 
 
 @pytest.fixture
-def routes(app: Flask) -> list[Route]:
+def routes(app):
     """All routes."""
     return routes_of(app)
 
 
 @pytest.fixture
-def pages(routes: list[Route]) -> list[Route]:
+def pages(routes):
     """All routes but the API's."""
     return [route for route in routes if not route.is_api]
 
 
 @pytest.fixture
-def guarded_by_flask_security() -> set[str]:
+def guarded_by_flask_security():
     """Routes whose guard is Flask-Security's own; that it holds is tested."""
     return BY_FLASK_SECURITY

@@ -1,7 +1,5 @@
 """Hostile text in forms, headers, addresses and hosts: an answer below 500, at once."""
 
-from __future__ import annotations
-
 import json
 import time
 from itertools import cycle, product

@@ -1,7 +1,5 @@
 """Guessing is slow, from one address and from many; who owns the account gets in."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest

@@ -1,7 +1,5 @@
 """No other site can make a person's browser change anything here."""
 
-from __future__ import annotations
-
 import pytest
 
 

@@ -1,7 +1,5 @@
 """Nobody learns by asking whether an address has an account."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """What every answer tells a browser, and what no page holds."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

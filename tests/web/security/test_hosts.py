@@ -1,7 +1,5 @@
 """A server answers for the hosts of its settings, and for no other."""
 
-from __future__ import annotations
-
 from itertools import product
 
 import pytest

@@ -1,7 +1,5 @@
 """What belongs to another person is not there, whoever knows its number."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

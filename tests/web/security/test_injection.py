@@ -1,7 +1,5 @@
 """What is typed never becomes part of a query, a header or a path; nothing breaks."""
 
-from __future__ import annotations
-
 import itertools
 
 import pytest

@@ -1,7 +1,5 @@
 """No link on this server leads a person who logs in to another one."""
 
-from __future__ import annotations
-
 from urllib.parse import quote, urljoin, urlsplit
 
 import pytest

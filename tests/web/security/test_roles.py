@@ -1,7 +1,5 @@
 """Who may open what: every route says it, and keeps to it."""
 
-from __future__ import annotations
-
 import pytest
 
 from evenflow.web.store.tables import ROLES

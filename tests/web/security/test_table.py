@@ -1,7 +1,5 @@
 """The table of the verification standard names tests and files that are there."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

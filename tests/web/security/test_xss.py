@@ -1,7 +1,5 @@
 """What somebody typed is text on every page, wherever it comes back."""
 
-from __future__ import annotations
-
 import pytest
 
 from evenflow.web.frame.context import KEY

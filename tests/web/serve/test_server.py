@@ -1,7 +1,5 @@
 """``evenflow serve`` as it is run: real processes, real sockets, real signals."""
 
-from __future__ import annotations
-
 import http.client
 import os
 import queue

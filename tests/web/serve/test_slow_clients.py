@@ -1,7 +1,5 @@
 """A client that is slow, or says nothing, stops the server for nobody else."""
 
-from __future__ import annotations
-
 import http.client
 import socket
 import subprocess

@@ -1,7 +1,5 @@
 """The database into one file and back: whole, checked, or nothing is changed."""
 
-from __future__ import annotations
-
 import json
 import os
 import random

@@ -1,7 +1,5 @@
 """The database: writers lose nothing to each other, and one that is away comes back."""
 
-from __future__ import annotations
-
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor

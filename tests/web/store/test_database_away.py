@@ -1,11 +1,8 @@
 """The database away: 503 from every page, also from a process that starts meanwhile."""
 
-from __future__ import annotations
-
 import re
 
 import pytest
-from flask import Flask
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError, PendingRollbackError
 
@@ -21,7 +18,7 @@ ALIVE = {"/healthz": 200, "/static/app.css": 200}
 NEEDS_IT = ("/login", "/metrics", "/readyz", "/account", "/alerts", "/api/v1/alerts")
 
 
-def paths(app: Flask) -> list[str]:
+def paths(app):
     """Return an address of each route that is asked with GET."""
     found = []
     for rule in app.url_map.iter_rules():

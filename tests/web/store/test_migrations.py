@@ -1,7 +1,5 @@
 """The database's versions: they make the tables of the code, whoever runs them when."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -1,7 +1,5 @@
 """A data folder and its database belong together; neither is used with another."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

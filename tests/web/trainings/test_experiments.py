@@ -1,7 +1,5 @@
 """Promises about the form of a training: who may, what is refused, what is kept."""
 
-from __future__ import annotations
-
 import html
 
 import pytest

@@ -1,7 +1,5 @@
 """Promises about trainings under way: watched, killed, stopped, resumed; the first."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import time

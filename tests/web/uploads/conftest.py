@@ -1,30 +1,23 @@
 """What the tests of uploads share: files of records, a worker in this process."""
 
-from __future__ import annotations
-
 import io
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import func, select
 
-from evenflow.schema import Table
 from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import queue, worker
 from evenflow.web.jobs.kinds import SCORE
-from evenflow.web.settings import Settings
 from evenflow.web.store.tables import Alert, Job, Tally
 
 
-def csv_of(table: Table, n: int | None = None) -> bytes:
+def csv_of(table, n=None):
     """Return rows as CSV."""
     return table.frame.head(n or len(table)).write_csv().encode()
 
 
-def send(client: Any, data: bytes, name: str = "flows.csv") -> Any:
+def send(client, data, name="flows.csv"):
     """Send a file by the plain form."""
     return client.send(
         "/uploads",
@@ -33,13 +26,13 @@ def send(client: Any, data: bytes, name: str = "flows.csv") -> Any:
     )
 
 
-def id_of(answer: Any) -> str:
+def id_of(answer):
     """Return the job's id from the answer to :func:`send`."""
     assert answer.status_code == 303, answer.text
     return str(answer.location).rsplit("/", 1)[-1]
 
 
-def work_off(app: Flask) -> None:
+def work_off(app):
     """Run all jobs that wait, as a worker process would."""
     here = workplace(app.extensions[KEY].settings)
     while worker.run_one(here, "score"):
@@ -47,19 +40,12 @@ def work_off(app: Flask) -> None:
     here.database.dispose()
 
 
-def workplace(settings: Settings) -> worker.Workplace:
+def workplace(settings):
     """Return the workplace of a worker."""
     return worker.Workplace.open(settings)
 
 
-def put(
-    here: worker.Workplace,
-    source: Path | bytes,
-    *,
-    bundle: str,
-    name: str = "x.csv",
-    owner_id: int | None = None,
-) -> str:
+def put(here, source, *, bundle, name="x.csv", owner_id=None):
     """Queue an upload without the web."""
     job_id = queue.new_id()
     folder = here.home.uploads / job_id
@@ -78,13 +64,13 @@ def put(
     return job_id
 
 
-def job_of(here: Any, job_id: str) -> Job:
+def job_of(here, job_id):
     """Return a job as it is now."""
     with here.database.session() as session:
         return session.scalars(select(Job).where(Job.id == job_id)).one()
 
 
-def alerts_of(here: Any, job_id: str) -> list[Alert]:
+def alerts_of(here, job_id):
     """Return the alerts a job opened, by line."""
     with here.database.session() as session:
         found = session.scalars(
@@ -93,7 +79,7 @@ def alerts_of(here: Any, job_id: str) -> list[Alert]:
         return list(found.all())
 
 
-def tallied(here: Any) -> dict[str, int]:
+def tallied(here):
     """Return the counts of the facet "all" by class."""
     with here.database.session() as session:
         found = session.execute(
@@ -105,7 +91,7 @@ def tallied(here: Any) -> dict[str, int]:
 
 
 @pytest.fixture
-def desk() -> SimpleNamespace:
+def desk():
     """The functions above: a test's file cannot import another one."""
     parts = (
         csv_of, send, id_of, work_off, workplace, put, job_of, alerts_of, tallied,

@@ -1,7 +1,5 @@
 """Files through the API: sent, watched, read, stopped, deleted; sent again."""
 
-from __future__ import annotations
-
 import io
 import json
 import threading

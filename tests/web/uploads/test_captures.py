@@ -1,7 +1,5 @@
 """A capture and a log are uploads like any other."""
 
-from __future__ import annotations
-
 import shutil
 
 import pytest

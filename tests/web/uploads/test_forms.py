@@ -1,7 +1,5 @@
 """A file that is sent is read however it is written, as training reads it."""
 
-from __future__ import annotations
-
 import gzip
 
 import pytest

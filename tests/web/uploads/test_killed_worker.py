@@ -1,7 +1,5 @@
 """Real worker processes that are killed, told to leave, or find the disk full."""
 
-from __future__ import annotations
-
 import os
 import resource
 import signal

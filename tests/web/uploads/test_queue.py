@@ -1,7 +1,5 @@
 """The queue: one worker holds a job, nothing a forgotten worker says changes it."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

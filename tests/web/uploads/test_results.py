@@ -1,7 +1,5 @@
 """Pages of results are the rows a plain sort and filter would give, and are quick."""
 
-from __future__ import annotations
-
 import json
 import time
 

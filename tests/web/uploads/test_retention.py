@@ -1,7 +1,5 @@
 """What is older than an admin wants it kept is deleted, and nothing else."""
 
-from __future__ import annotations
-
 import os
 from datetime import timedelta
 

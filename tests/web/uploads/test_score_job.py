@@ -1,7 +1,5 @@
 """A file scored in the background: what a direct run gives, once, whatever dies."""
 
-from __future__ import annotations
-
 import gzip
 import io
 import json

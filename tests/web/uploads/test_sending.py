@@ -1,7 +1,5 @@
 """Files sent whole by a form or in pieces by a script: all arrives, or nothing."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import shutil

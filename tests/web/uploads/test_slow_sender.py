@@ -1,7 +1,5 @@
 """A person who sends slowly holds no thread that others need: a real server."""
 
-from __future__ import annotations
-
 import http.client
 import socket
 import subprocess

@@ -1,7 +1,5 @@
 """Uploads: taken whole or in pieces, scored, shown, and only to whom they belong."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """The worker's loop: leases kept, wishes heard, failures told, nothing half stored."""
 
-from __future__ import annotations
-
 import threading
 import time
 from dataclasses import replace

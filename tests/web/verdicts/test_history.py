@@ -1,7 +1,5 @@
 """What was asked before is found again, by its owner and by the team alone."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

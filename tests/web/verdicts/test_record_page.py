@@ -1,7 +1,5 @@
 """A record is entered, judged once, explained; errors stand where they are made."""
 
-from __future__ import annotations
-
 import json
 import threading
 from datetime import timedelta

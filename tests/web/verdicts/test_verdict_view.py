@@ -1,11 +1,8 @@
 """A verdict is told in plain words, with why, and never surer than it is."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +11,8 @@ import vl_convert
 from evenflow import datasets
 from evenflow.errors import DataError
 from evenflow.judge.charts import theme
-from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict, sigmoid
 from evenflow.runtime.explain import explain
-from evenflow.schema import Table
 from evenflow.web.record_form import RecordForm, examples
 from evenflow.web.verdicts.view import (
     SYNTHETIC,
@@ -31,7 +26,7 @@ NSL = datasets.get("nsl_kdd").schema
 assert NSL is not None
 
 
-def verdict(label: str, odds: float, threshold: float = 0.0, **classes: float) -> Any:
+def verdict(label, odds, threshold=0.0, **classes):
     """A verdict of those log odds; what is left of the attack's share is its own."""
     p = sigmoid(odds)
     shares = dict.fromkeys(NSL.classes, 0.0) | {"benign": 1 - p} | classes
@@ -48,7 +43,7 @@ def verdict(label: str, odds: float, threshold: float = 0.0, **classes: float) -
 
 
 @pytest.fixture(scope="module")
-def views(bundle: Bundle) -> dict[str, VerdictView]:
+def views(bundle):
     """The explained view of the first example of each class."""
     return {
         e.label: explain_record(bundle, e.record) for e in examples(bundle, per_class=1)
@@ -79,14 +74,12 @@ def views(bundle: Bundle) -> dict[str, VerdictView]:
          "This looks like a denial-of-service attack"),
     ],
 )  # fmt: skip
-def test_the_headline_is_as_sure_as_the_verdict(
-    found: Verdict, tone: str, headline: str
-) -> None:
+def test_the_headline_is_as_sure_as_the_verdict(found, tone, headline):
     view = of_verdict(NSL, found)
     assert (view.tone, view.headline) == (tone, headline)
 
 
-def test_the_margin_says_where_the_threshold_is() -> None:
+def test_the_margin_says_where_the_threshold_is():
     clear = of_verdict(NSL, verdict("dos", 3.0, threshold=-2.0)).margin
     assert clear == (
         "The probability of an attack is 95.3 %; an alert opens above 11.9 %. "
@@ -101,14 +94,14 @@ def test_the_margin_says_where_the_threshold_is() -> None:
 
 
 @pytest.mark.parametrize("odds", [-1e9, -745.0, -37.0, 37.0, 745.0, 1e9])
-def test_a_verdict_beyond_doubt_has_words_too(odds: float) -> None:
+def test_a_verdict_beyond_doubt_has_words_too(odds):
     view = of_verdict(NSL, verdict("dos" if odds > 0 else "benign", odds))
     assert "more than a million times" in view.margin
     assert view.tone == ("attack" if odds > 0 else "benign")
     assert json.dumps(view.to_dict(), allow_nan=False)
 
 
-def test_no_probability_is_rounded_to_certainty() -> None:
+def test_no_probability_is_rounded_to_certainty():
     for p in np.concatenate([np.logspace(-20, 0, 300), 1 - np.logspace(-20, 0, 300)]):
         text = percent(float(p))
         assert "100 %" not in text
@@ -116,7 +109,7 @@ def test_no_probability_is_rounded_to_certainty() -> None:
         assert "e" not in text.replace("over", "").replace("under", "")
 
 
-def test_the_classes_stand_likeliest_first(views: dict[str, VerdictView]) -> None:
+def test_the_classes_stand_likeliest_first(views):
     for label, view in views.items():
         shares = [share.probability for share in view.classes]
         assert shares == sorted(shares, reverse=True)
@@ -126,7 +119,7 @@ def test_the_classes_stand_likeliest_first(views: dict[str, VerdictView]) -> Non
         assert view.knowledge.label == label
 
 
-def test_a_model_of_made_up_rows_says_so_first(views: dict[str, VerdictView]) -> None:
+def test_a_model_of_made_up_rows_says_so_first(views):
     for view in views.values():
         assert view.is_synthetic
         assert view.notes[0] == SYNTHETIC
@@ -138,9 +131,7 @@ def test_a_model_of_made_up_rows_says_so_first(views: dict[str, VerdictView]) ->
 # --- why ---
 
 
-def test_the_explanation_is_the_runtimes(
-    bundle: Bundle, views: dict[str, VerdictView]
-) -> None:
+def test_the_explanation_is_the_runtimes(bundle, views):
     form = RecordForm.of(bundle)
     for e in examples(bundle, per_class=1):
         expected = explain(bundle, bundle.golden, e.row)
@@ -160,9 +151,7 @@ def test_the_explanation_is_the_runtimes(
         )
 
 
-def test_contributions_are_told_in_words_with_units_the_strongest_first(
-    views: dict[str, VerdictView],
-) -> None:
+def test_contributions_are_told_in_words_with_units_the_strongest_first(views):
     attack = views["u2r"]
     assert 1 <= len(attack.top) <= 5
     strength = [abs(p.contribution) for p in attack.contributions]
@@ -178,15 +167,13 @@ def test_contributions_are_told_in_words_with_units_the_strongest_first(
     assert attack.counterfactual_text.endswith(" it would be called benign.")
 
 
-def test_values_of_a_category_are_told_with_what_they_mean(
-    views: dict[str, VerdictView],
-) -> None:
+def test_values_of_a_category_are_told_with_what_they_mean(views):
     flags = [p for v in views.values() for p in v.contributions if p.column == "flag"]
     assert flags
     assert all("(" in p.value and "(" in p.normal for p in flags)
 
 
-def test_of_many_turning_columns_a_few_are_named(bundle: Bundle) -> None:
+def test_of_many_turning_columns_a_few_are_named(bundle):
     view = of_verdict(NSL, verdict("dos", 5))
     assert view.counterfactual_text == ""
     one = dataclasses.replace(view, counterfactual=("A",))
@@ -198,7 +185,7 @@ def test_of_many_turning_columns_a_few_are_named(bundle: Bundle) -> None:
     assert "\u201cE\u201d" not in many.counterfactual_text
 
 
-def test_a_row_like_any_normal_one_has_nothing_to_explain(bundle: Bundle) -> None:
+def test_a_row_like_any_normal_one_has_nothing_to_explain(bundle):
     scores = bundle.decide(bundle.reference)
     calm = int(np.flatnonzero(~scores.is_attack)[0])
     view = explain_record(bundle, bundle.reference.frame.row(calm, named=True))
@@ -209,7 +196,7 @@ def test_a_row_like_any_normal_one_has_nothing_to_explain(bundle: Bundle) -> Non
     assert any("equals a benign record" in note for note in view.notes)
 
 
-def test_without_normal_rows_the_verdict_stands_alone(bundle: Bundle) -> None:
+def test_without_normal_rows_the_verdict_stands_alone(bundle):
     none = dataclasses.replace(bundle, reference=bundle.reference.take([]))
     example = examples(bundle, per_class=1)[1]
     view = explain_record(none, example.record)
@@ -219,7 +206,7 @@ def test_without_normal_rows_the_verdict_stands_alone(bundle: Bundle) -> None:
     assert any("cannot be explained" in note for note in view.notes)
 
 
-def test_no_normal_row_called_benign_is_said(bundle: Bundle) -> None:
+def test_no_normal_row_called_benign_is_said(bundle):
     low = dataclasses.replace(bundle.decision, threshold=-1e9)
     shy = dataclasses.replace(bundle, decision=low)
     view = explain_record(shy, examples(bundle, per_class=1)[1].record)
@@ -229,9 +216,7 @@ def test_no_normal_row_called_benign_is_said(bundle: Bundle) -> None:
 # --- the chart ---
 
 
-def test_the_chart_has_no_colours_of_its_own_and_is_drawn(
-    views: dict[str, VerdictView],
-) -> None:
+def test_the_chart_has_no_colours_of_its_own_and_is_drawn(views):
     view = views["dos"]
     chart = view.chart
     assert chart is not None
@@ -253,7 +238,7 @@ def test_the_chart_has_no_colours_of_its_own_and_is_drawn(
         assert bar["bar"] in svg
 
 
-def test_the_chart_is_told_to_who_cannot_see_it(views: dict[str, VerdictView]) -> None:
+def test_the_chart_is_told_to_who_cannot_see_it(views):
     view = views["dos"]
     first = next(p for p in view.contributions if p.contribution > 0)
     assert "towards attack, most of all " + first.label in view.chart_alt
@@ -262,9 +247,7 @@ def test_the_chart_is_told_to_who_cannot_see_it(views: dict[str, VerdictView]) -
 # --- records ---
 
 
-def test_fast_and_explained_say_the_same(
-    bundle: Bundle, rows: dict[str, Table]
-) -> None:
+def test_fast_and_explained_say_the_same(bundle, rows):
     frame = rows["test"].frame
     for i in range(0, 500, 25):
         record = frame.row(i, named=True)
@@ -279,7 +262,7 @@ def test_fast_and_explained_say_the_same(
         assert fast.chart is None
 
 
-def test_a_record_may_be_text_and_lack_values(bundle: Bundle) -> None:
+def test_a_record_may_be_text_and_lack_values(bundle):
     record = examples(bundle, per_class=1)[2].record
     as_text = {n: str(v) for n, v in record.items()} | {"more": "x"}
     assert (
@@ -302,9 +285,7 @@ def test_a_record_may_be_text_and_lack_values(bundle: Bundle) -> None:
         ({"hot": {"a": 1}}, "column hot: found .*, expected a number"),
     ],
 )  # fmt: skip
-def test_a_bad_record_is_refused_with_its_column(
-    bundle: Bundle, change: dict[str, Any], message: str
-) -> None:
+def test_a_bad_record_is_refused_with_its_column(bundle, change, message):
     record = dict(examples(bundle, per_class=1)[0].record) | change
     with pytest.raises(DataError, match=message):
         explain_record(bundle, record)
@@ -313,7 +294,7 @@ def test_a_bad_record_is_refused_with_its_column(
         explain_record(bundle, record)
 
 
-def test_the_view_is_plain_json(views: dict[str, VerdictView]) -> None:
+def test_the_view_is_plain_json(views):
     for view in views.values():
         value = view.to_dict()
         assert json.loads(json.dumps(value, allow_nan=False)) == value
