@@ -3,6 +3,8 @@
 import gc
 import gzip
 import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -27,6 +29,35 @@ def _roots():
     named = os.environ.get("EVENFLOW_DATA")
     beside = Path(__file__).resolve().parents[2] / "shared" / "datasets"
     return [Path(named)] if named else [beside]
+
+
+@pytest.fixture(scope="session")
+def python():
+    """Return a function that runs Python in a process of its own.
+
+    It must exit with ``code``; ``env`` is added to the variables.
+    """
+
+    def python(*words, code=0, env=None, **more):
+        command = [sys.executable, *map(str, words)]
+        more |= {"env": os.environ | (env or {})}
+        done = subprocess.run(command, capture_output=True, text=True, **more)
+        assert done.returncode == code, done.stderr
+        return done
+
+    return python
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Return a function that writes a file and gives its path."""
+
+    def write(name, content):
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,6 @@
 
 import ast
 import functools
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -309,12 +307,9 @@ print(*sys.modules)
 """
 
 
-def test_a_worker_loads_no_page_no_api_and_no_web_server():
+def test_a_worker_loads_no_page_no_api_and_no_web_server(python):
     pytest.importorskip("flask")
-    done = subprocess.run(
-        [sys.executable, "-c", WORKER], capture_output=True, text=True, check=True
-    )
-    loaded = set(done.stdout.split())
+    loaded = set(python("-c", WORKER).stdout.split())
     assert "evenflow.web.uploads.job" in loaded
     served = {f"evenflow.web.{name}" for name in ("app", "api", "pages", "frame")}
     assert not loaded & {*served, "evenflow.web.accounts", "gunicorn", "alembic"}
@@ -428,7 +423,6 @@ def test_one_file_reads_and_changes_the_environment():
         "import os as system\nsystem.environ",
     ],
 )
-def test_a_use_of_the_environment_is_found(text, tmp_path):
-    path = tmp_path / "part.py"
-    path.write_text(text)
+def test_a_use_of_the_environment_is_found(text, write):
+    path = write("part.py", text)
     assert touches_environment(path)

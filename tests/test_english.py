@@ -223,17 +223,17 @@ def test_plain_sentences_are_accepted(text):
     assert not refused(text)
 
 
-def test_a_finding_names_file_line_phrase_and_better_words(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "text", "finding"),
+    [
+        ("page.md", "First line\nThe key is revoked\nor over.\n",
+         "3: 'or over'; say: expired"),
+        ("module.py", 'x = 1\nraise E(f"{x} is "\n  f"no number {x}")\n',
+         "2: 'is no number'; say: is not a ..."),
+    ],
+)  # fmt: skip
+def test_a_finding_names_file_line_phrase_and_better_words(
+    write, tmp_path, monkeypatch, name, text, finding
+):
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
-    page = tmp_path / "page.md"
-    page.write_text("First line\nThe key is revoked\nor over.\n", encoding="utf-8")
-    assert findings(page) == ["page.md:3: 'or over'; say: expired"]
-
-
-def test_a_phrase_across_the_parts_of_a_string_is_found(tmp_path, monkeypatch):
-    monkeypatch.setitem(globals(), "ROOT", tmp_path)
-    module = tmp_path / "module.py"
-    module.write_text(
-        'x = 1\nraise E(f"{x} is "\n  f"no number {x}")\n', encoding="utf-8"
-    )
-    assert findings(module) == ["module.py:2: 'is no number'; say: is not a ..."]
+    assert findings(write(name, text)) == [f"{name}:{finding}"]

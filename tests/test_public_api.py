@@ -1,8 +1,5 @@
 """What ``import evenflow`` offers, and what importing it costs."""
 
-import subprocess
-import sys
-
 import pytest
 
 import evenflow
@@ -30,24 +27,20 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = evenflow.trian
 
 
-def modules_after(code):
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return set(done.stdout.split())
+def modules_after(python, code):
+    return set(python("-c", f"{code}\nimport sys; print(*sys.modules)").stdout.split())
 
 
-def test_importing_evenflow_imports_nothing_else():
+def test_importing_evenflow_imports_nothing_else(python):
     assert not {"numpy", "polars", "pydantic", "torch"} & modules_after(
-        "import evenflow"
+        python, "import evenflow"
     )
 
 
-def test_loading_a_bundle_needs_the_base_install_alone():
-    loaded = modules_after("import evenflow.runtime.bundle, evenflow.runtime.stream")
+def test_loading_a_bundle_needs_the_base_install_alone(python):
+    loaded = modules_after(
+        python, "import evenflow.runtime.bundle, evenflow.runtime.stream"
+    )
     trains = {"torch", "sklearn", "lightgbm", "imblearn", "onnx", "altair", "shap"}
     assert not trains & loaded
     assert not {m for m in loaded if m.startswith(("evenflow.learn", "evenflow.judge"))}

@@ -1,8 +1,5 @@
 """An experiment is typed and frozen, and a wrong key is refused at once."""
 
-import subprocess
-import sys
-
 import pytest
 from pydantic import ValidationError
 
@@ -29,10 +26,9 @@ dropout = 0.3
 
 
 @pytest.fixture
-def load(tmp_path):
+def load(write):
     def load(text):
-        path = tmp_path / "mine.toml"
-        path.write_text(text)
+        path = write("mine.toml", text)
         return Recipe.load(path)
 
     return load
@@ -173,16 +169,10 @@ def test_a_change_may_bring_what_the_recipe_lacks():
     ).with_(split="stratified")
 
 
-def test_two_processes_agree_on_the_digest():
+def test_two_processes_agree_on_the_digest(python):
     name = "synthetic/lightgbm-none"
     code = f"from evenflow.recipe import Recipe; print(Recipe.load({name!r}).sha256)"
-    there = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PYTHONHASHSEED": "1", "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    there = python("-c", code, env={"PYTHONHASHSEED": "1"})
     assert there.stdout.strip() == Recipe.load(name).sha256
 
 

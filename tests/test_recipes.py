@@ -79,7 +79,7 @@ def by_name(dataset, rest):
 # a sampler that takes what the data set's defaults hold for it, and none
 @pytest.mark.parametrize("rest", ["cnn-hybrid", "lightgbm-none"])
 @pytest.mark.parametrize("dataset", registry.names("datasets"))
-def test_a_name_and_a_file_give_the_same_experiment(dataset, rest, tmp_path):
+def test_a_name_and_a_file_give_the_same_experiment(dataset, rest, write):
     named = by_name(dataset, rest)
     model, balance = rest.split("-")
     least = {"dataset": {"name": dataset, **EXTRA.get(dataset, {})}, "model": model}
@@ -94,8 +94,7 @@ def test_a_name_and_a_file_give_the_same_experiment(dataset, rest, tmp_path):
         "part": dumps(least) + "\n[training]\nlearning_rate = 0.001\n",
     }
     for name, text in files.items():
-        path = tmp_path / f"{name}.toml"
-        path.write_text(text)
+        path = write(f"{name}.toml", text)
         assert Recipe.load(path).sha256 == named.sha256
         assert options.load(str(path), ["training.weight_decay=0.0"]) == (
             Recipe.load(path)
@@ -108,11 +107,10 @@ def test_a_name_and_a_file_give_the_same_experiment(dataset, rest, tmp_path):
     assert changed.sha256 == named.sha256, "the data set's own defaults, not another's"
 
 
-def test_show_and_train_of_the_file_are_one_experiment(tmp_path):
+def test_show_and_train_of_the_file_are_one_experiment(write):
     for name in ("nsl_kdd/cnn-hybrid", "unsw_nb15/dnn-smote", "synthetic/cnn-none"):
         shown = CliRunner().invoke(main, ["recipe", "show", name])
-        path = tmp_path / "f.toml"
-        path.write_text(shown.stdout)
+        path = write("f.toml", shown.stdout)
         again = CliRunner().invoke(main, ["recipe", "show", str(path)])
         assert again.stdout == shown.stdout
         assert f"sha256 {Recipe.load(path).sha256}" in shown.stdout

@@ -22,10 +22,12 @@ def _log_as_before():
 
 @pytest.fixture
 def run():
-    """Return a function that runs a command and returns its result."""
+    """Return a function that runs a command, which must exit with ``code``."""
 
-    def run(*words, **options):
-        return CliRunner().invoke(main, [str(word) for word in words], **options)
+    def run(*words, code=0, **options):
+        done = CliRunner().invoke(main, [str(word) for word in words], **options)
+        assert done.exit_code == code, done.output
+        return done
 
     return run
 

@@ -44,18 +44,14 @@ def test_a_spreadsheet_trains_scores_and_is_judged_as_it_is(run, tmp_path, monke
     params = ["label=verdict", "benign=ok", "decimal=,"]
     found = run("data", "inspect", "table_file", "-s", f"path={path}",
                 *options("", params), "--json")  # fmt: skip
-    assert found.exit_code == 0, found.output
     assert json.loads(found.stdout)["overview"]["n_rows"] == N
     refused = run("data", "inspect", "table_file", "-s", f"path={path}",
-                  *options("", params[:2]))  # fmt: skip
-    assert refused.exit_code == 2
+                  *options("", params[:2]), code=2)  # fmt: skip
     assert "line 2, column Bytes" in refused.output
-    trained = run("train", "table_file/random_forest-none", "-o", "b",
+    run("train", "table_file/random_forest-none", "-o", "b",
                   "-s", f"dataset.path={path}", *options("dataset.", params),
                   *options("", FOREST))  # fmt: skip
-    assert trained.exit_code == 0, trained.output
     scored = run("score", "b", later, "-o", "v.csv", "--json")
-    assert scored.exit_code == 0, scored.output
     summary = json.loads(scored.stdout)
     assert (summary["scored"], summary["rejected"]) == (N, 0)
     assert any("Windows-1252" in note for note in summary["notes"])
@@ -64,12 +60,10 @@ def test_a_spreadsheet_trains_scores_and_is_judged_as_it_is(run, tmp_path, monke
     assert set(verdicts["verdict"]) == {"benign", "angriff - groß"}
     judged = run("evaluate", "b", "--data", "table_file", "--split", "train",
                  "-s", f"path={later}", "--json", "r.json")  # fmt: skip
-    assert judged.exit_code == 0, judged.output
     report = json.loads((tmp_path / "r.json").read_text())
     assert "angriff - groß" in json.dumps(report, ensure_ascii=False)
     assert "not in training" not in judged.output
-    evenly = run("evaluate", "b", "--data", "table_file", "--split", "held_out")
-    assert evenly.exit_code == 0, evenly.output
+    run("evaluate", "b", "--data", "table_file", "--split", "held_out")
 
 
 @pytest.mark.parametrize(
@@ -91,10 +85,9 @@ def test_blocks_of_a_csv_follow_its_times(run, tmp_path, monkeypatch, written):
         }
     ).sample(fraction=1, shuffle=True, seed=1)
     frame.write_csv("t.csv")
-    trained = run("train", "table_file/random_forest-none", "-o", "b",
+    run("train", "table_file/random_forest-none", "-o", "b",
                   "-s", "dataset.path=t.csv", "-s", "split=blocks",
                   "-s", "split.order=Timestamp", *options("", FOREST))  # fmt: skip
-    assert trained.exit_code == 0, trained.output
     text = (tmp_path / "b" / "report.json").read_text()
     assert "Timestamp order (" in text
 
@@ -106,8 +99,7 @@ def test_blocks_by_a_column_of_words_are_refused(run, tmp_path, monkeypatch):
     (tmp_path / "t.csv").write_text("\n".join(["a,proto,label", *lines, ""]))
     refused = run("train", "table_file/random_forest-none", "-o", "b",
                   "-s", "dataset.path=t.csv", "-s", "split=blocks",
-                  "-s", "split.order=proto", *options("", FOREST))  # fmt: skip
-    assert refused.exit_code == 2
+                  "-s", "split.order=proto", *options("", FOREST), code=2)  # fmt: skip
     assert "'udp' in the column 'proto', row 1; expected numbers" in refused.output
     assert not (tmp_path / "b").exists()
 
@@ -139,8 +131,7 @@ def test_a_name_that_no_bundle_holds_is_refused_before_the_training(
     path = tmp_path / "mine.csv"
     path.write_text("\n".join(lines), encoding="utf-8")
     done = run("train", "table_file/random_forest-none", "-o", tmp_path / "b",
-               "-s", f"dataset.path={path}")  # fmt: skip
-    assert done.exit_code == 2
+               "-s", f"dataset.path={path}", code=2)  # fmt: skip
     assert shown in done.stderr
     assert "Rename the column, drop it, or correct the label" in done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["mine.csv"]
@@ -167,8 +158,7 @@ def test_more_classes_than_a_bundle_holds_are_refused_before_the_training(
     (tmp_path / "mine.toml").write_text(families, encoding="utf-8")
     done = run("train", "table_file/random_forest-none", "-o", tmp_path / "b",
                "-s", f"dataset.path={path}", "-s", f"target={target}",
-               "-s", f"dataset.config={tmp_path / 'mine.toml'}")  # fmt: skip
-    assert done.exit_code == 2
+               "-s", f"dataset.config={tmp_path / 'mine.toml'}", code=2)  # fmt: skip
     assert found in done.stderr
     assert "check whether the label column is the right one" in done.stderr
     assert not (tmp_path / "b").exists()
@@ -180,8 +170,7 @@ def test_a_recipe_that_no_bundle_holds_is_refused_before_the_training(run, tmp_p
         'title = "a\\u0007b"\ndataset = "synthetic"\nmodel = "random_forest"\n',
         encoding="utf-8",
     )
-    done = run("train", path, "-o", tmp_path / "b")
-    assert done.exit_code == 2
+    done = run("train", path, "-o", tmp_path / "b", code=2)
     assert "the recipe: found the control character '\\x07'" in done.stderr
     assert "load" not in done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["mine.toml"]

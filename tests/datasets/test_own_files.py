@@ -125,9 +125,8 @@ def test_each_form_trains_and_scores_the_same_rows(tmp_path, clean, form, name):
         assert noted in " ".join(findings.notes())
 
 
-def test_true_and_false_are_one_column_in_csv_and_parquet(tmp_path, clean):
-    path = tmp_path / "x.csv"
-    path.write_text(CLEAN)
+def test_true_and_false_are_one_column_in_csv_and_parquet(tmp_path, clean, write):
+    path = write("x.csv", CLEAN)
     typed = pl.read_csv(path)
     assert typed["is_long"].dtype == pl.Boolean
     typed.write_parquet(tmp_path / "x.parquet")
@@ -138,18 +137,18 @@ def test_true_and_false_are_one_column_in_csv_and_parquet(tmp_path, clean):
             assert scored(tmp_path / file, trained.schema)[0].equals(clean.frame)
 
 
-def test_parquet_is_known_by_content(tmp_path, clean):
-    source = tmp_path / "x.csv"
-    source.write_text(CLEAN)
+def test_parquet_is_known_by_content(tmp_path, clean, write):
+    source = write("x.csv", CLEAN)
     pl.read_csv(source).write_parquet(tmp_path / "table.csv.gz")
     assert load(tmp_path / "table.csv.gz")[0].frame.equals(clean.frame)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_a_column_name_that_comes_again_has_one_number_everywhere(tmp_path, suffix):
+def test_a_column_name_that_comes_again_has_one_number_everywhere(
+    tmp_path, suffix, write
+):
     text = CLEAN.replace(HEADER, "dur,pkts, is_long,pkts,pkts ,label")
-    path = tmp_path / "x.csv"
-    path.write_text(text)
+    path = write("x.csv", text)
     if suffix == "parquet":
         frame = pl.read_csv(path, has_header=False, skip_rows=1, infer_schema=False)
         frame.columns = ["dur", "pkts", " is_long", "pkts.1", "pkts ", "label"]
@@ -237,30 +236,26 @@ def test_what_cannot_be_read_is_named_in_training_and_in_scoring(
     ],
 )
 def test_a_first_line_that_names_no_columns_is_named_for_what_it_is(
-    tmp_path, text, message
+    text, message, write
 ):
-    path = tmp_path / "x.csv"
-    path.write_text(text)
+    path = write("x.csv", text)
     with pytest.raises(DataError, match=message):
         load(path)
 
 
-def test_the_names_of_a_file_without_a_header_are_given(tmp_path, clean):
-    path = tmp_path / "x.csv"
-    path.write_text(CLEAN.split("\n", 1)[1])
+def test_the_names_of_a_file_without_a_header_are_given(clean, write):
+    path = write("x.csv", CLEAN.split("\n", 1)[1])
     table, _ = load(path, header=HEADER.split(","))
     assert table.frame.equals(clean.frame)
     assert scored(path, table.schema)[0].equals(clean.frame)
-    config = tmp_path / "c.toml"
-    config.write_text(f"header = {HEADER.split(',')}\n")
+    config = write("c.toml", f"header = {HEADER.split(',')}\n")
     assert load(path, config=str(config))[0].frame.equals(clean.frame)
     with pytest.raises(DataError, match="6 fields and header has 2 names"):
         load(path, header=["a", "b"])
 
 
-def test_a_number_among_the_names_of_columns_is_a_name(tmp_path, clean):
-    path = tmp_path / "x.csv"
-    path.write_text(CLEAN.replace("pkts", "443"))
+def test_a_number_among_the_names_of_columns_is_a_name(clean, write):
+    path = write("x.csv", CLEAN.replace("pkts", "443"))
     assert load(path)[0].schema.names == ("dur", "proto", "is_long", "443", "zone")
 
 
@@ -274,9 +269,8 @@ def test_parquet_inside_gzip_is_named(tmp_path, clean):
         list(read_records(path, clean.schema))
 
 
-def test_names_that_count_are_a_header_and_the_label_may_be_one(tmp_path, clean):
-    path = tmp_path / "x.csv"
-    path.write_text(CLEAN.replace(HEADER, "0,1,2,3,4,5"))
+def test_names_that_count_are_a_header_and_the_label_may_be_one(clean, write):
+    path = write("x.csv", CLEAN.replace(HEADER, "0,1,2,3,4,5"))
     table, _ = load(path, label=5)
     assert table.schema.names == ("0", "1", "2", "3", "4")
     assert len(table) == N
@@ -326,7 +320,7 @@ def test_the_difficulty_of_nsl_kdd_is_no_feature_under_any_name(tmp_path):
         assert table.schema.names == tuple(f"f{i}" for i in range(41))
 
 
-def test_raw_unsw_nb15_needs_no_header(tmp_path):
+def test_raw_unsw_nb15_needs_no_header(write):
     rows = [
         ("1390", "", 0), ("0x000b", "", 0), ("-", "", 0), ("53", " Fuzzers ", 1),
         ("53", "Fuzzers", 1), ("53", "Backdoors", 1), ("53", "Backdoor", 1),
@@ -335,8 +329,7 @@ def test_raw_unsw_nb15_needs_no_header(tmp_path):
         UNSW.format(port=p, cat=c, label=n, n=" " if i % 2 else "0")
         for i, (p, c, n) in enumerate(rows)
     )
-    path = tmp_path / "UNSW-NB15_1.csv"
-    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    path = write("UNSW-NB15_1.csv", b"\xef\xbb\xbf" + text.encode())
     table, _ = load(path)
     assert table.counts() == {"benign": 3, "backdoor": 2, "fuzzers": 2}
     assert table.extra["srcip"][0] == "192.0.2.1"
@@ -360,9 +353,8 @@ for _i in range(N):
 EUROPEAN = EUROPEAN.replace("\n9,75;", "\n1.009,75;")
 
 
-def test_decimal_commas_are_read_where_asked_for_and_refused_with_the_way(tmp_path):
-    path = tmp_path / "x.csv"
-    path.write_text(EUROPEAN)
+def test_decimal_commas_are_read_where_asked_for_and_refused_with_the_way(write):
+    path = write("x.csv", EUROPEAN)
     with pytest.raises(
         DataError, match=r"line 2, column dur: found '0,00'.*decimal = "
     ) as e:
@@ -371,8 +363,7 @@ def test_decimal_commas_are_read_where_asked_for_and_refused_with_the_way(tmp_pa
     table, _ = load(path, decimal=",")
     assert table.frame["dur"].to_list() == [*(i / 4 for i in range(39)), 1009.75]
     assert scored(path, table.schema)[0].equals(table.frame)
-    plain = tmp_path / "plain.csv"
-    plain.write_text(CLEAN)
+    plain = write("plain.csv", CLEAN)
     (batch,) = read_records(plain, table.schema)
     assert len(batch.bad) == N, "0.25 is no number there, rather than 25"
 
@@ -422,9 +413,8 @@ def test_a_row_with_an_address_among_byte_counts_is_set_aside(tmp_path):
 
 @pytest.mark.parametrize("given", ["pkts", "proto", "label"])
 @pytest.mark.parametrize("name", ["__row", "n", "count", "row", "value", "attack_"])
-def test_a_column_may_have_a_name_that_we_use_inside(tmp_path, given, name):
-    path = tmp_path / "x.csv"
-    path.write_text(CLEAN.replace(given, name))
+def test_a_column_may_have_a_name_that_we_use_inside(given, name, write):
+    path = write("x.csv", CLEAN.replace(given, name))
     table, _ = load(path, label=name if given == "label" else "label")
     prepared = Preprocessor.fit(table)
     rows = scored(path, table.schema)[0]

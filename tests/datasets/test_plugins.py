@@ -55,19 +55,19 @@ def test_it_has_a_card(dataset):
         assert (file.sha256 or "no checksum") in text
 
 
-def test_a_test_part_that_does_not_exist_points_to_the_splits_that_help():
-    with pytest.raises(RecipeError, match="stratified"):
-        datasets.load("nf_bot_iot_v2", "test")
-
-
-def test_an_unknown_part_names_the_nearest():
-    with pytest.raises(RecipeError, match="test21"):
-        datasets.load("nsl_kdd", "test_21")
-
-
-def test_an_unknown_data_set_names_the_nearest():
-    with pytest.raises(RecipeError, match="nsl_kdd"):
-        datasets.load("nslkdd", "train")
+@pytest.mark.parametrize(
+    ("name", "split", "told"),
+    [
+        ("nf_bot_iot_v2", "test", "stratified"),
+        ("nsl_kdd", "test_21", "test21"),
+        ("nslkdd", "train", "nsl_kdd"),
+    ],
+)
+def test_a_part_or_data_set_that_does_not_exist_points_to_one_that_helps(
+    name, split, told
+):
+    with pytest.raises(RecipeError, match=told):
+        datasets.load(name, split)
 
 
 def test_what_evenflow_makes_itself_is_not_fetched(tmp_path):

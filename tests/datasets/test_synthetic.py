@@ -1,9 +1,6 @@
 """The embedded rows: the same each time, possible, learnable, and marked as made."""
 
 import hashlib
-import os
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -103,14 +100,8 @@ def test_it_is_learnable_but_the_rare_classes_are_not_easy(parts):
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_two_processes_make_the_same_rows(split):
-    there = subprocess.run(
-        [sys.executable, "-c", DIGEST, split],
-        env=os.environ | {"PYTHONHASHSEED": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+def test_two_processes_make_the_same_rows(split, python):
+    there = python("-c", DIGEST, split, env={"PYTHONHASHSEED": "1"})
     table = datasets.load("synthetic", split, n_rows=2000)
     here = hashlib.sha256(table.frame.write_csv().encode() + table.y.tobytes())
     assert there.stdout.strip() == here.hexdigest()

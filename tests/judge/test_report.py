@@ -230,36 +230,29 @@ def test_alerts_state_their_assumptions(small_table):
     assert "assumed" in report.alerts["statement"]
 
 
-def test_rows_without_labels_cannot_be_judged(small_table):
+UNFIT = {
+    "no labels": lambda t, s: (dataclasses.replace(t, y=None, attack=None), s),
+    "scores for 10 rows": lambda t, s: (t.take(range(10)), s),
+    "no rows": lambda t, s: (
+        t.take([]), Scores(**{n: getattr(s, n)[:0] for n in Scores.__slots__})
+    ),
+    "not numbers": lambda t, s: (
+        t, dataclasses.replace(s, proba=np.full_like(s.proba, np.nan))
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", UNFIT)
+def test_rows_and_scores_that_cannot_be_judged_are_refused(small_table, message):
     decision, scores = scored(small_table)
-    bare = dataclasses.replace(small_table, y=None, attack=None)
-    with pytest.raises(DataError, match="no labels"):
-        judge(bare, scores, protocol=OFFICIAL, decision=decision)
+    table, scores = UNFIT[message](small_table, scores)
+    with pytest.raises(DataError, match=message):
+        judge(table, scores, protocol=OFFICIAL, decision=decision)
 
 
 def test_labels_without_attack_types_are_judged_by_class(small_table):
     report = judged(dataclasses.replace(small_table, attack=None), unseen_attacks=())
     assert [a["type"] for a in report.attacks] == ["dos", "probe", "r2l", "u2r"]
-
-
-def test_scores_of_other_rows_are_refused(small_table):
-    decision, scores = scored(small_table)
-    with pytest.raises(DataError, match="scores for 10 rows"):
-        judge(small_table.take(range(10)), scores, protocol=OFFICIAL, decision=decision)
-    with pytest.raises(DataError, match="no rows"):
-        judge(
-            small_table.take([]),
-            Scores(**{n: getattr(scores, n)[:0] for n in Scores.__slots__}),
-            protocol=OFFICIAL,
-            decision=decision,
-        )
-
-
-def test_scores_that_are_no_numbers_are_refused(small_table):
-    decision, scores = scored(small_table)
-    broken = dataclasses.replace(scores, proba=np.full_like(scores.proba, np.nan))
-    with pytest.raises(DataError, match="not numbers"):
-        judge(small_table, broken, protocol=OFFICIAL, decision=decision)
 
 
 def test_a_feature_that_is_the_label_stops_the_judging(small_table):

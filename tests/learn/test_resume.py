@@ -16,8 +16,6 @@ from evenflow.learn import loop
 from evenflow.learn.export import to_onnx
 from evenflow.progress import Epoch, Progress
 
-NETWORKS = ["cnn", "cnn_lstm", "dnn"]
-
 
 def weights(fitted):
     return {k: v.numpy().tobytes() for k, v in fitted.model.state_dict().items()}
@@ -47,13 +45,11 @@ def test_a_run_stopped_in_mid_epoch_ends_with_the_same_weights(
     monkeypatch.setattr(loop, "PROGRESS_EVERY_S", 0.0)
     how = {"epochs": 4, "precision": precision}
     whole = rows.fit(name, **how)
-    file = tmp_path / "run" / "checkpoint.npz"
+    how |= {"workdir": tmp_path / "run"}
     with pytest.raises(KeyboardInterrupt):
-        rows.fit(name, **how, workdir=file.parent, on_event=stop_at(3, Progress))
+        rows.fit(name, **how, on_event=stop_at(3, Progress))
     seen = []
-    resumed = rows.fit(
-        name, **how, workdir=file.parent, resume=True, on_event=seen.append
-    )
+    resumed = rows.fit(name, **how, resume=True, on_event=seen.append)
     assert [e.number for e in seen if isinstance(e, Epoch)] == [3, 4]
     assert weights(resumed) == weights(whole)
     assert resumed.best_epoch == whole.best_epoch
@@ -63,11 +59,10 @@ def test_a_run_stopped_in_mid_epoch_ends_with_the_same_weights(
 
 
 def test_ctrl_c_right_after_an_epoch_keeps_that_epoch(rows, tmp_path):
-    file = tmp_path / "checkpoint.npz"
     with pytest.raises(KeyboardInterrupt):
-        rows.fit("dnn", epochs=4, workdir=file.parent, on_event=stop_at(2, Epoch))
+        rows.fit("dnn", epochs=4, workdir=tmp_path, on_event=stop_at(2, Epoch))
     seen = []
-    rows.fit("dnn", epochs=4, workdir=file.parent, resume=True, on_event=seen.append)
+    rows.fit("dnn", epochs=4, workdir=tmp_path, resume=True, on_event=seen.append)
     assert [e.number for e in seen if isinstance(e, Epoch)] == [3, 4]
 
 
@@ -77,17 +72,16 @@ def test_ctrl_c_in_the_first_epoch_leaves_a_usable_checkpoint(
     monkeypatch.setattr(loop, "PROGRESS_EVERY_S", 0.0)
     file = tmp_path / "checkpoint.npz"
     with pytest.raises(KeyboardInterrupt):
-        rows.fit("dnn", epochs=4, workdir=file.parent, on_event=stop_at(0, Progress))
+        rows.fit("dnn", epochs=4, workdir=tmp_path, on_event=stop_at(0, Progress))
     assert file.exists()
-    resumed = rows.fit("dnn", epochs=4, workdir=file.parent, resume=True)
+    resumed = rows.fit("dnn", epochs=4, workdir=tmp_path, resume=True)
     assert weights(resumed) == weights(rows.fit("dnn", epochs=4))
 
 
 def test_a_finished_run_resumes_to_itself_without_training(rows, tmp_path):
-    file = tmp_path / "checkpoint.npz"
-    whole = rows.fit("cnn", workdir=file.parent)
+    whole = rows.fit("cnn", workdir=tmp_path)
     seen = []
-    again = rows.fit("cnn", workdir=file.parent, resume=True, on_event=seen.append)
+    again = rows.fit("cnn", workdir=tmp_path, resume=True, on_event=seen.append)
     assert seen == []
     assert weights(again) == weights(whole)
     assert again.history == whole.history
@@ -99,16 +93,15 @@ def test_resume_without_a_checkpoint_starts_at_the_beginning(rows, tmp_path):
 
 
 def test_without_resume_an_old_checkpoint_is_replaced(rows, tmp_path):
-    file = tmp_path / "checkpoint.npz"
-    rows.fit("dnn", workdir=file.parent, seed=1)
-    fitted = rows.fit("dnn", workdir=file.parent, seed=2)
+    rows.fit("dnn", workdir=tmp_path, seed=1)
+    fitted = rows.fit("dnn", workdir=tmp_path, seed=2)
     assert weights(fitted) == weights(rows.fit("dnn", seed=2))
 
 
 def test_a_checkpoint_of_another_training_is_refused(rows, tmp_path):
     file = tmp_path / "checkpoint.npz"
-    rows.fit("dnn", workdir=file.parent)
-    rows.fit("dnn", workdir=file.parent, resume=True)
+    rows.fit("dnn", workdir=tmp_path)
+    rows.fit("dnn", workdir=tmp_path, resume=True)
     before = file.read_bytes()
     y = rows.y.copy()
     y[0] = (y[0] + 1) % 5
@@ -127,7 +120,7 @@ def test_a_checkpoint_of_another_training_is_refused(rows, tmp_path):
     ]
     for other, name, how in others:
         with pytest.raises(RecipeError, match="other rows or with other settings"):
-            other.fit(name, workdir=file.parent, resume=True, **how)
+            other.fit(name, workdir=tmp_path, resume=True, **how)
     assert file.read_bytes() == before
 
 
@@ -142,7 +135,7 @@ def _auto():
 @pytest.mark.parametrize("damage", ["cut", "text", "empty", "pickle", "lacking"])
 def test_a_damaged_checkpoint_is_refused(rows, tmp_path, damage):
     file = tmp_path / "checkpoint.npz"
-    rows.fit("dnn", epochs=1, workdir=file.parent)
+    rows.fit("dnn", epochs=1, workdir=tmp_path)
     if damage == "cut":
         file.write_bytes(file.read_bytes()[:5000])
     elif damage == "text":
@@ -156,7 +149,7 @@ def test_a_damaged_checkpoint_is_refused(rows, tmp_path, damage):
         with file.open("wb") as stream:
             np.savez(stream, other=np.zeros(3))
     with pytest.raises(RecipeError, match=r"not a whole checkpoint.*Delete it"):
-        rows.fit("dnn", epochs=1, workdir=file.parent, resume=True)
+        rows.fit("dnn", epochs=1, workdir=tmp_path, resume=True)
 
 
 def test_what_a_killed_run_left_half_written_is_swept_away(rows, tmp_path):

@@ -93,23 +93,25 @@ def test_decoding_and_encoding_give_the_rows_back(small_table):
     np.testing.assert_array_equal(encoded(decoded(X, layout), layout), X)
 
 
-@pytest.mark.parametrize("kind", ["all", "mode"])
-def test_edited_rows_are_those_of_imbalanced_learn(kind, rows):
+@pytest.mark.parametrize(
+    ("reference", "marked"),
+    [
+        (under_sampling.EditedNearestNeighbours(sampling_strategy="all", kind_sel=kind),
+         lambda X, y, kind=kind: disagreeing(y, nearest_others(X, 3), kind=kind))
+        for kind in ("all", "mode")
+    ] + [
+        (under_sampling.TomekLinks(sampling_strategy="all"),
+         lambda X, y: tomek_links(y, nearest_others(X, 1)[:, 0])),
+    ],
+    ids=["all", "mode", "Tomek links"],
+)  # fmt: skip
+def test_edited_rows_and_tomek_links_are_those_of_imbalanced_learn(
+    reference, marked, rows
+):
     X, y = rows
-    reference = under_sampling.EditedNearestNeighbours(
-        sampling_strategy="all", kind_sel=kind
-    )
     reference.fit_resample(X, y)
-    ours = np.flatnonzero(~disagreeing(y, nearest_others(X, 3), kind=kind))
-    assert ours.tolist() == sorted(reference.sample_indices_)
-
-
-def test_tomek_links_are_those_of_imbalanced_learn(rows):
-    X, y = rows
-    reference = under_sampling.TomekLinks(sampling_strategy="all")
-    reference.fit_resample(X, y)
-    ours = np.flatnonzero(~tomek_links(y, nearest_others(X, 1)[:, 0]))
-    assert ours.tolist() == sorted(reference.sample_indices_)
+    stay = np.flatnonzero(~marked(X, y))
+    assert stay.tolist() == sorted(reference.sample_indices_)
 
 
 def test_balanced_weights_are_those_of_scikit_learn(rows):

@@ -27,12 +27,11 @@ load_check.main(Path(sys.argv[-3]), int(sys.argv[-2]), int(sys.argv[-1]))
 
 
 @pytest.fixture
-def loads_as(tmp_path, monkeypatch):
+def loads_as(monkeypatch, write):
     """A function that lets the child process do something else than load."""
 
     def let(body):
-        script = tmp_path / "python"
-        script.write_text(HOSTILE.format(python=PYTHON, body=body))
+        script = write("python", HOSTILE.format(python=PYTHON, body=body))
         script.chmod(0o755)
         monkeypatch.setattr(load_check.sys, "executable", str(script))
 

@@ -10,6 +10,7 @@ import threading
 import uuid
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from flask.testing import FlaskClient
 from flask_security import hash_password
 from itsdangerous import URLSafeTimedSerializer
 from jinja2.bccache import BytecodeCache
-from sqlalchemy import event
+from sqlalchemy import event, func, inspect, select
+from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 from werkzeug.serving import make_server
 
@@ -47,7 +49,7 @@ from evenflow.web.settings import Settings
 from evenflow.web.store import migrations
 from evenflow.web.store.data_folder import open_home
 from evenflow.web.store.database import Database, open_database, sqlite_url
-from evenflow.web.store.tables import User, now
+from evenflow.web.store.tables import Tally, User, now
 from evenflow.web.verdicts import keep
 
 N_ROWS = 2_000
@@ -205,7 +207,17 @@ class Answer(Response):
         return builder.close()
 
 
-class Person(FlaskClient):
+class Client(FlaskClient):
+    """What sends requests; each may say which status it expects."""
+
+    def open(self, *args, expect=0, **kwargs):
+        """Send a request; fail where the answer has another status than expected."""
+        answer = super().open(*args, **kwargs)
+        assert expect in (0, answer.status_code), f"{answer.status}: {answer.text}"
+        return answer
+
+
+class Person(Client):
     """A browser; after ``people(role)`` one that is logged in."""
 
     user_id: int
@@ -343,6 +355,12 @@ def app(build, settings):
 
 
 @pytest.fixture
+def web(app):
+    """What the pages of the application share."""
+    return app.extensions[KEY]
+
+
+@pytest.fixture
 def people(app):
     """Return a maker of people: ``people("viewer")`` is a browser logged in as one."""
 
@@ -381,9 +399,21 @@ def people(app):
 
 
 @pytest.fixture
+def viewer(people):
+    """Somebody who is logged in and sees own records and alerts."""
+    return people("viewer")
+
+
+@pytest.fixture
 def analyst(people):
     """Somebody who is logged in and may train models."""
     return people("analyst")
+
+
+@pytest.fixture
+def admin(people):
+    """Somebody who is logged in and may change settings."""
+    return people("admin")
 
 
 @pytest.fixture
@@ -413,6 +443,53 @@ def kept(app, bundle, monkeypatch):
                 ).id  # fmt: skip
 
     return kept
+
+
+class Stored:
+    """A database in which every call is a transaction of its own.
+
+    ``stored(work, ...)`` gives ``work(session, ...)``; it has the methods of a session.
+    """
+
+    def __init__(self, database):
+        self.database = database
+
+    def __call__(self, work, *args, **kwargs):
+        with self.database.session() as session:
+            return work(session, *args, **kwargs)
+
+    def __getattr__(self, name):
+        return partial(self, getattr(Session, name))
+
+    def all(self, what, *where):
+        """Return rows of a table, or values of a column, by the table's key."""
+        key = inspect(getattr(what, "class_", what)).primary_key
+        statement = select(what).where(*where).order_by(*key)
+        return self(lambda session: session.scalars(statement).all())
+
+    def one(self, what, *where):
+        """Return the only row."""
+        [found] = self.all(what, *where)
+        return found
+
+    def count(self, table, *where):
+        """Return how many rows there are."""
+        return self.scalar(select(func.count()).select_from(table).where(*where))
+
+    def verdicts(self):
+        """Return how many verdicts the dashboard counts."""
+        return sum(self.all(Tally.n, Tally.facet == "all"))
+
+
+@pytest.fixture
+def stored(request):
+    """What the test's ``database``, or that of its server, holds."""
+    if "database" in request.fixturenames:
+        yield Stored(request.getfixturevalue("database"))
+        return
+    database = open_database(request.getfixturevalue("settings"))
+    yield Stored(database)
+    database.dispose()
 
 
 @pytest.fixture
@@ -455,7 +532,7 @@ def chromium():
         browser.close()
 
 
-class Program(FlaskClient):
+class Program(Client):
     """A program that asks the API with a key; below ``/api/v1``."""
 
     user_id: int
@@ -494,6 +571,12 @@ def programs(app, people):
 
 
 @pytest.fixture
+def program(programs):
+    """A program of a viewer, with all that a viewer may do."""
+    return programs("viewer")
+
+
+@pytest.fixture
 def home(tmp_path, monkeypatch):
     """A data folder that a command makes, with the secret that lies in it."""
     monkeypatch.delenv("EVENFLOW_SECRET_KEY", raising=False)
@@ -502,11 +585,15 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def run(home, quick_hashes):
-    """Return a function that runs a command on the server of ``home``."""
+    """Return a function that runs a command on the server of ``home``, which must
+    exit with ``code``.
+    """
 
-    def run(*words, **options):
+    def run(*words, code=0, **options):
         words = [*map(str, words), "--home", str(home)]
-        return CliRunner().invoke(main, words, **options)
+        done = CliRunner().invoke(main, words, **options)
+        assert done.exit_code == code, done.output
+        return done
 
     return run
 
@@ -514,11 +601,10 @@ def run(home, quick_hashes):
 @pytest.fixture
 def ann(run):
     """The address of an admin made by a command."""
-    done = run(
+    run(
         "user", "add", "Ann@Example.org", "--role", "admin", "--password-stdin",
         input="three grey boats at noon\n",
     )  # fmt: skip
-    assert done.exit_code == 0, done.output
     return "ann@example.org"
 
 

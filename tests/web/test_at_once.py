@@ -13,7 +13,6 @@ from sqlalchemy import func, select
 from evenflow.errors import DataError
 from evenflow.web.accounts import api_keys, links, passwords, sessions, throttle
 from evenflow.web.alerts import feedback
-from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import SCORE
 from evenflow.web.store.tables import Alert, AlertNote, ApiToken, Job, User, now
@@ -71,17 +70,13 @@ def a_user(database):
 
 
 def test_a_person_has_no_more_waiting_jobs_however_many_come_at_once(
-    database, monkeypatch
+    database, monkeypatch, stored
 ):
     monkeypatch.setattr(queue, "refuse_more", slowly(queue.refuse_more))
     owner = a_user(database)
 
     def put(_k):
-        with database.session() as session:
-            return queue.put(
-                session, SCORE, payload={}, owner_id=owner,
-                most_waiting=2,
-            )  # fmt: skip
+        return stored(queue.put, SCORE, payload={}, owner_id=owner, most_waiting=2)
 
     answers = at_once(put)
     assert sum(isinstance(each, Job) for each in answers) == 2
@@ -100,30 +95,31 @@ def test_a_person_has_no_more_waiting_jobs_however_many_come_at_once(
         assert not queue.requeue(session, live, most_waiting=2)
 
 
-def test_a_person_has_no_more_keys_however_many_are_made_at_once(database, monkeypatch):
+def test_a_person_has_no_more_keys_however_many_are_made_at_once(
+    database, monkeypatch, stored
+):
     monkeypatch.setattr(api_keys, "MAX_TOKENS", 3)
     monkeypatch.setattr(api_keys, "_check_scopes", lambda *_: None)
     owner, made = a_user(database), api_keys.secrets.token_urlsafe
     monkeypatch.setattr(api_keys.secrets, "token_urlsafe", slowly(made))
 
     def make(k):
-        with database.session() as session:
-            user = session.get_one(User, owner)
-            return api_keys.make(session, user, name=f"k{k}", scopes=["score"], days=1)
+        user = stored.get_one(User, owner)
+        return stored(api_keys.make, user, name=f"k{k}", scopes=["score"], days=1)
 
     answers = at_once(make)
     assert sum(isinstance(each, str) for each in answers) == 3
-    with database.session() as session:
-        assert session.scalar(select(func.count()).select_from(ApiToken)) == 3
+    assert stored.count(ApiToken) == 3
 
 
 @pytest.mark.databases
-def test_a_person_begins_no_more_uploads_however_many_at_once(app, people, monkeypatch):
+def test_a_person_begins_no_more_uploads_however_many_at_once(
+    app, monkeypatch, viewer, web
+):
     unfinished = receive._unfinished
     monkeypatch.setattr(receive, "_unfinished", slowly(unfinished))
-    person = people("viewer")
-    headers = {"X-CSRFToken": person.csrf()}
-    make = browsers(app, person)
+    headers = {"X-CSRFToken": viewer.csrf()}
+    make = browsers(app, viewer)
     n = receive.MAX_UNFINISHED + 3
 
     def begin(_k):
@@ -132,17 +128,17 @@ def test_a_person_begins_no_more_uploads_however_many_at_once(app, people, monke
 
     answers = at_once(begin, n)
     assert sorted(answers) == [201] * receive.MAX_UNFINISHED + [422] * 3
-    parts = list(app.extensions[KEY].home.uploads.glob("*.part"))
+    parts = list(web.home.uploads.glob("*.part"))
     assert len(parts) == receive.MAX_UNFINISHED
 
 
 @pytest.mark.databases
 def test_an_alert_has_no_more_notes_however_many_come_at_once(
-    app, programs, monkeypatch
+    app, programs, monkeypatch, web
 ):
     monkeypatch.setattr(feedback, "MAX_NOTES", 2)
     program = programs("analyst")
-    database = app.extensions[KEY].database
+    database = web.database
     with database.session() as session:
         alert = Alert(
             source="api", bundle="small", label="dos", probability=0.9, threshold=0.5,
@@ -165,11 +161,11 @@ def test_an_alert_has_no_more_notes_however_many_come_at_once(
 
 @pytest.mark.databases
 def test_a_link_to_set_a_password_works_once_however_often_it_is_sent_at_once(
-    app, people, monkeypatch
+    app, people, monkeypatch, web
 ):
     person = people("viewer", is_logged_in=False)
     with app.app_context():
-        user = app.extensions[KEY].db.get(User, person.user_id)
+        user = web.db.get(User, person.user_id)
         path = links.reset_link(user).partition("://")[2].partition("/")[2]
     checked, fault = threading.Barrier(N), passwords.fault
 
@@ -212,15 +208,14 @@ def clock(monkeypatch, seconds):
 
 @pytest.mark.parametrize("seconds", [3, 60, 7_200])
 def test_a_session_holds_at_a_server_whose_clock_is_behind(
-    app, people, monkeypatch, seconds
+    monkeypatch, seconds, viewer
 ):
     clock(monkeypatch, seconds)
-    person = people("viewer")
-    token = person.csrf()
+    token = viewer.csrf()
     clock(monkeypatch, 0)
-    assert person.get("/account").status_code == 200
+    assert viewer.get("/account").status_code == 200
     form = {"csrf_token": token, "name": "x", "scopes": "score", "days": "1"}
-    assert person.post("/account/tokens", data=form).status_code == 200
+    assert viewer.post("/account/tokens", data=form).status_code == 200
 
 
 def test_a_cookie_that_is_too_old_is_worth_nothing(app, people, monkeypatch):
@@ -235,47 +230,42 @@ def test_a_cookie_that_is_too_old_is_worth_nothing(app, people, monkeypatch):
         assert "csrf_token" not in session
 
 
-def test_the_row_decides_how_long_a_session_lasts(app, people):
-    person = people("viewer")
-    with app.extensions[KEY].database.session() as session:
+def test_the_row_decides_how_long_a_session_lasts(viewer, web):
+    with web.database.session() as session:
         session.query(sessions.WebSession).update(
             {"created_at": now() - timedelta(days=8)}
         )
-    assert person.get("/account").status_code == 302
+    assert viewer.get("/account").status_code == 302
 
 
 @pytest.mark.parametrize(("seconds", "is_good"), [(3, True), (-3 * 3600, True),
                                                    (-5 * 3600, False)])  # fmt: skip
 def test_a_link_holds_its_hours_whichever_server_made_it(
-    app, people, monkeypatch, seconds, is_good
+    app, people, monkeypatch, seconds, is_good, web
 ):
     person = people("viewer", is_logged_in=False)
     clock(monkeypatch, seconds)
     with app.app_context():
-        user = app.extensions[KEY].db.get(User, person.user_id)
+        user = web.db.get(User, person.user_id)
         path = "/" + links.reset_link(user).partition("://")[2].partition("/")[2]
     clock(monkeypatch, 0)
     answer = app.test_client().get(path)
     assert answer.status_code == (200 if is_good else 302)
 
 
-def test_a_signature_that_was_changed_is_refused_whatever_its_time(app, people):
-    person = people("viewer")
-    value = person.get_cookie("evenflow", domain="localhost").value
+def test_a_signature_that_was_changed_is_refused_whatever_its_time(app, viewer):
+    value = viewer.get_cookie("evenflow", domain="localhost").value
     browser = app.test_client()
     browser.set_cookie("evenflow", value[:-4] + "AAAA", domain="localhost")
     assert browser.get("/account").status_code == 302
 
 
-def test_a_clock_that_was_set_back_locks_nobody_out(database, monkeypatch):
+def test_a_clock_that_was_set_back_locks_nobody_out(database, monkeypatch, stored):
     key = throttle.key("login-pair", "a@example.org")
     monkeypatch.setattr(throttle, "now", lambda: now() + timedelta(days=2))
     for _ in range(40):
-        with database.session() as session:
-            throttle.attempt(session, key)
-    with database.session() as session:
-        assert throttle.check(session, key) > 0
+        stored(throttle.attempt, key)
+    assert stored(throttle.check, key) > 0
     monkeypatch.setattr(throttle, "now", now)
-    with database.session() as session:
-        assert throttle.check(session, key) == 0
-        assert throttle.attempt(session, key) == 0
+    assert stored(throttle.check, key) == 0
+    assert stored(throttle.attempt, key) == 0

@@ -14,7 +14,6 @@ import pytest
 from sqlalchemy import select, update
 
 from evenflow.web.accounts import bearer
-from evenflow.web.frame.context import KEY
 from evenflow.web.frame.later import Later
 from evenflow.web.models import detectors as module
 from evenflow.web.models.detectors import Detectors
@@ -23,9 +22,9 @@ from evenflow.web.store.tables import ApiToken, WebSession, now
 
 
 @pytest.fixture
-def many(app, saved_bundle):
+def many(saved_bundle, web):
     """Seven bundles beside the one in use."""
-    home = app.extensions[KEY].home
+    home = web.home
     names = [f"other-{k}" for k in range(7)]
     for name in names:
         shutil.copytree(saved_bundle, home.bundles / name)
@@ -48,8 +47,8 @@ class Slow:
         return self.real(path, **kwargs)
 
 
-def test_loading_one_model_keeps_nobody_from_another(app, many, monkeypatch):
-    found = app.extensions[KEY].detectors
+def test_loading_one_model_keeps_nobody_from_another(many, monkeypatch, web):
+    found = web.detectors
     slow = Slow(monkeypatch, many[0])
     viewers = [
         threading.Thread(target=found.load, args=(many[0],), daemon=True)
@@ -70,17 +69,17 @@ def test_loading_one_model_keeps_nobody_from_another(app, many, monkeypatch):
     assert len(found._loading) == 0
 
 
-def test_a_model_that_cannot_be_loaded_leaves_no_lock(app, many, monkeypatch):
-    found = app.extensions[KEY].detectors
-    (app.extensions[KEY].home.bundles / many[0] / "model.onnx").write_bytes(b"x")
+def test_a_model_that_cannot_be_loaded_leaves_no_lock(many, monkeypatch, web):
+    found = web.detectors
+    (web.home.bundles / many[0] / "model.onnx").write_bytes(b"x")
     for _ in range(2):
         with pytest.raises(Exception, match="onnx"):
             found.load(many[0])
     assert len(found._loading) == 0
 
 
-def test_the_model_in_use_stays_loaded_whatever_else_is_looked_at(app, many):
-    found: Detectors = app.extensions[KEY].detectors
+def test_the_model_in_use_stays_loaded_whatever_else_is_looked_at(many, web):
+    found: Detectors = web.detectors
     in_use = found.active()
     for name in many:
         found.load(name)
@@ -109,9 +108,9 @@ def test_a_lock_of_a_key_is_held_by_one_and_forgotten():
 
 
 @pytest.fixture
-def writer(app):
+def writer(web):
     """Another process that writes to the database, until the test ends."""
-    path = app.extensions[KEY].home.database
+    path = web.home.database
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield connection
@@ -119,9 +118,9 @@ def writer(app):
             connection.execute("ROLLBACK")
 
 
-def test_no_get_waits_for_somebody_who_writes(app, people, programs, request):
+def test_no_get_waits_for_somebody_who_writes(app, people, programs, request, web):
     person, program = people("viewer"), programs("viewer")
-    database = app.extensions[KEY].database
+    database = web.database
     old = now() - timedelta(minutes=5)
     with database.session() as session:
         session.execute(update(WebSession).values(seen_at=old))
@@ -133,19 +132,19 @@ def test_no_get_waits_for_somebody_who_writes(app, people, programs, request):
     assert program.ask("GET", "/me").status_code == 200
     assert time.monotonic() - start < 4  # a writer is waited for 10 s
     writer.execute("ROLLBACK")
-    app.extensions[KEY].notes.later.wait()
+    web.notes.later.wait()
     with database.session() as session:
         assert session.scalar(select(ApiToken.used_at)) > old
         assert session.scalar(select(WebSession.seen_at)) > old
 
 
-def test_a_session_that_is_over_is_refused_while_somebody_writes(app, people, request):
-    person = people("viewer")
-    with app.extensions[KEY].database.session() as session:
-        session.execute(update(WebSession).values(seen_at=now() - timedelta(days=3)))
+def test_a_session_that_is_over_is_refused_while_somebody_writes(
+    request, stored, viewer
+):
+    stored.execute(update(WebSession).values(seen_at=now() - timedelta(days=3)))
     request.getfixturevalue("writer")
     start = time.monotonic()
-    assert person.get("/account").status_code == 302
+    assert viewer.get("/account").status_code == 302
     assert time.monotonic() - start < 4
 
 

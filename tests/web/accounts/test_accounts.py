@@ -15,15 +15,8 @@ def database(app):
     return app.extensions[KEY].database
 
 
-def actions(app):
-    with database(app).session() as session:
-        return list(session.scalars(select(Audit.action).order_by(Audit.id)))
-
-
-def test_a_person_who_was_made_is_logged_in(app, people):
-    viewer = people("viewer")
-    with database(app).session() as session:
-        assert session.get(User, viewer.user_id).role == "viewer"
+def test_a_person_who_was_made_is_logged_in(viewer, stored):
+    assert stored.get(User, viewer.user_id).role == "viewer"
     assert viewer.get("/account").status_code == 200
     assert viewer.send("/logout").status_code == 302
     assert viewer.get("/account").status_code == 302
@@ -36,7 +29,7 @@ def test_without_an_account_the_log_in_page_says_how_the_first_is_made(app, peop
     assert "evenflow user add" not in app.test_client().get("/login").text
 
 
-def test_a_wrong_password_is_told_in_one_sentence_and_the_address_is_kept(app, people):
+def test_a_wrong_password_is_told_in_one_sentence_and_the_address_is_kept(people):
     viewer = people("viewer", is_logged_in=False)
     answer = viewer.log_in(password="not the password at all")
     assert answer.status_code == 200
@@ -59,13 +52,12 @@ def test_an_empty_or_malformed_field_is_told_at_the_field(app, data, said):
     assert said in "".join(page.tree.find(f".//*[@id='{name}-error']").itertext())
 
 
-def test_the_address_is_taken_in_whatever_case(app, people):
+def test_the_address_is_taken_in_whatever_case(people):
     viewer = people("viewer", is_logged_in=False)
     assert viewer.log_in(email=viewer.email.upper()).status_code == 302
 
 
-def test_a_disabled_person_is_out_at_once_and_stays_out(app, people):
-    viewer, admin = people("viewer"), people("admin")
+def test_a_disabled_person_is_out_at_once_and_stays_out(viewer, admin):
     admin.send(f"/admin/users/{viewer.user_id}/disable")
     assert viewer.get("/account").status_code == 302
     assert "is wrong" in viewer.log_in().text
@@ -73,8 +65,7 @@ def test_a_disabled_person_is_out_at_once_and_stays_out(app, people):
     assert viewer.log_in().status_code == 302
 
 
-def test_a_changed_password_is_the_only_one_that_works(app, people):
-    viewer = people("viewer")
+def test_a_changed_password_is_the_only_one_that_works(app, viewer, stored):
     answer = viewer.send("/change", {"password": viewer.password, "new_password": GOOD})
     assert answer.headers["Location"] == "/account"
     assert viewer.get("/account").status_code == 200
@@ -86,7 +77,7 @@ def test_a_changed_password_is_the_only_one_that_works(app, people):
     )
     other = app.test_client()
     assert other.log_in(viewer.email, GOOD).status_code == 302
-    assert "password.change" in actions(app)
+    assert "password.change" in stored.all(Audit.action)
 
 
 @pytest.mark.parametrize(
@@ -99,8 +90,7 @@ def test_a_changed_password_is_the_only_one_that_works(app, people):
         (None, None, "your current password"),
     ],
 )
-def test_what_is_wrong_with_a_change_of_password_is_told(people, old, new, said):
-    viewer = people("viewer")
+def test_what_is_wrong_with_a_change_of_password_is_told(old, new, said, viewer):
     page = viewer.send(
         "/change",
         {
@@ -112,9 +102,8 @@ def test_what_is_wrong_with_a_change_of_password_is_told(people, old, new, said)
     assert GOOD not in page
 
 
-def test_a_link_sets_a_password_once(app, people):
-    viewer = people("viewer")
-    with app.app_context(), database(app).session() as session:
+def test_a_link_sets_a_password_once(app, viewer, web):
+    with app.app_context(), web.database.session() as session:
         link = links.reset_link(session.get(User, viewer.user_id))
     assert link.startswith("http://127.0.0.1:8000/reset/")
     path = link.removeprefix("http://127.0.0.1:8000")
@@ -128,34 +117,31 @@ def test_a_link_sets_a_password_once(app, people):
     assert "is wrong" in app.test_client().log_in(viewer.email, GOOD + " again").text
 
 
-def test_anybody_signs_up_where_that_is_open_and_becomes_a_viewer(app):
+def test_anybody_signs_up_where_that_is_open_and_becomes_a_viewer(app, stored):
     browser = app.test_client()
     answer = browser.send("/register", {"email": "New@Example.org", "password": GOOD})
     assert answer.headers["Location"] == "/login"
     assert browser.log_in("new@example.org", GOOD).status_code == 302
-    with database(app).session() as session:
-        user = session.scalar(select(User))
-        assert (user.email, user.role) == ("new@example.org", "viewer")
+    user = stored.scalar(select(User))
+    assert (user.email, user.role) == ("new@example.org", "viewer")
 
 
-def test_nobody_gets_a_role_by_asking_for_it(app):
+def test_nobody_gets_a_role_by_asking_for_it(app, stored):
     app.test_client().send(
         "/register",
         {"email": "a@example.org", "password": GOOD, "role": "admin", "active": "1"},
     )
-    with database(app).session() as session:
-        assert session.scalar(select(User.role)) == "viewer"
+    assert stored.scalar(select(User.role)) == "viewer"
 
 
 @pytest.mark.parametrize("policy", ["invited", "off"])
-def test_nobody_signs_up_where_it_is_not_open(build, settings, policy):
+def test_nobody_signs_up_where_it_is_not_open(build, settings, policy, stored):
     app = build(settings.model_copy(update={"sign_up": policy}))
     browser = app.test_client()
     assert browser.get("/register").status_code == 403
     data = {"email": "a@example.org", "password": GOOD}
     assert browser.send("/register", data).status_code == 403
-    with database(app).session() as session:
-        assert session.scalar(select(func.count(User.id))) == 0
+    assert stored.scalar(select(func.count(User.id))) == 0
     assert "/register" not in browser.get("/login").text
 
 
@@ -178,33 +164,29 @@ def test_what_is_wrong_with_a_sign_up_is_told_and_what_was_typed_kept(app, data,
     assert data["password"] not in page.replace(data["email"], "")
 
 
-def test_an_account_is_deleted_by_its_owner_with_the_password(app, people):
-    viewer = people("viewer")
+def test_an_account_is_deleted_by_its_owner_with_the_password(viewer, stored):
     assert viewer.send("/account/delete", {"password": "wrong"}).status_code == 422
     assert (
         viewer.send("/account/delete", {"password": viewer.password}).status_code == 303
     )
-    with database(app).session() as session:
-        assert session.get(User, viewer.user_id) is None
+    assert stored.get(User, viewer.user_id) is None
     assert viewer.get("/account").status_code == 302
 
 
-def test_the_number_of_a_deleted_account_is_nobodys_again(app, people):
+def test_the_number_of_a_deleted_account_is_nobodys_again(people):
     first = people("viewer")
     first.send("/account/delete", {"password": first.password})
     assert people("viewer").user_id > first.user_id
 
 
-def test_what_happens_to_accounts_is_written_down(app, people):
-    viewer = people("viewer")
+def test_what_happens_to_accounts_is_written_down(viewer, stored):
     viewer.send("/logout")
     viewer.log_in(password="wrong wrong wrong")
-    assert actions(app) == ["login", "logout", "login.failed"]
-    with database(app).session() as session:
-        lines = session.scalars(select(Audit).order_by(Audit.id)).all()
-        assert [line.actor for line in lines] == [viewer.email] * 3
-        assert all(line.address == "127.0.0.1" for line in lines)
-        assert viewer.password not in str([line.detail for line in lines])
+    assert stored.all(Audit.action) == ["login", "logout", "login.failed"]
+    lines = stored.all(Audit)
+    assert [line.actor for line in lines] == [viewer.email] * 3
+    assert all(line.address == "127.0.0.1" for line in lines)
+    assert viewer.password not in str([line.detail for line in lines])
 
 
 class TestPeople:

@@ -15,7 +15,6 @@ from evenflow.web.frame.context import KEY
 from evenflow.web.store.tables import ApiToken, User, now
 
 OPERATIONS = [o for group in api.GROUPS for o in group.operations]
-NAMES = [o.name for o in OPERATIONS]
 PARTS = {"number": "1", "job_id": "0" * 24, "name": "small", "kind": "csv"}
 
 
@@ -33,8 +32,9 @@ def sent(client, operation, token=None, **kwargs):
     )
 
 
-def database(app):
-    return app.extensions[KEY].database
+@pytest.fixture
+def program(programs):
+    return programs("viewer", "score")
 
 
 def test_the_api_serves_what_it_declares_and_no_more(app):
@@ -56,8 +56,7 @@ def test_without_a_key_nothing_is_answered(app):
         assert answer.json["error"]["type"] == "NoToken"
 
 
-def test_a_browser_s_cookie_is_no_key(people):
-    admin = people("admin")
+def test_a_browser_s_cookie_is_no_key(admin):
     for operation in OPERATIONS:
         assert sent(admin, operation).status_code == 401, operation.name
 
@@ -66,8 +65,7 @@ def test_a_key_without_the_scope_gets_403_and_is_told_which(programs):
     for scope in api_keys.SCOPES:
         program = programs("admin", *(s for s in api_keys.SCOPES if s != scope))
         for operation in (o for o in OPERATIONS if o.scope == scope):
-            answer = program.ask(operation.method, path_of(operation))
-            assert answer.status_code == 403, operation.name
+            answer = program.ask(operation.method, path_of(operation), expect=403)
             assert scope in answer.json["error"]["message"]
             assert f'scope="{scope}"' in answer.headers["WWW-Authenticate"]
 
@@ -80,22 +78,21 @@ def test_a_key_with_that_scope_alone_is_let_in(programs):
         assert answer.status_code < 500, operation.name
 
 
-def test_a_key_never_does_more_than_its_person_may_at_that_moment(app, programs):
+def test_a_key_never_does_more_than_its_person_may_at_that_moment(app, programs, web):
     program = programs("admin", "bundles:activate", "bundles:read")
     url = "/bundles/small/activate"
     assert program.ask("POST", url).status_code == 200
-    with database(app).session() as session:
+    with web.database.session() as session:
         session.get_one(User, program.user_id).role = "analyst"
     app.extensions[bearer.KEY].clear()
-    answer = program.ask("POST", url)
-    assert answer.status_code == 403
+    answer = program.ask("POST", url, expect=403)
     assert "role analyst" in answer.json["error"]["message"]
     assert program.ask("GET", "/bundles").status_code == 200
 
 
-def test_a_scope_beyond_the_role_is_not_given(app, people):
+def test_a_scope_beyond_the_role_is_not_given(people, web):
     person = people("viewer", is_logged_in=False)
-    with database(app).session() as session:
+    with web.database.session() as session:
         user = session.get_one(User, person.user_id)
         for scope in ("bundles:activate", "metrics", "everything"):
             with pytest.raises(DataError, match=scope):
@@ -107,9 +104,8 @@ def test_a_scope_beyond_the_role_is_not_given(app, people):
             api_keys.make(session, user, name="x", scopes=[], days=1)
 
 
-def test_only_a_hash_of_the_key_is_stored(app, programs):
-    program = programs("viewer", "score")
-    with database(app).session() as session:
+def test_only_a_hash_of_the_key_is_stored(web, program):
+    with web.database.session() as session:
         token = session.query(ApiToken).one()
         stored = [str(getattr(token, c.name)) for c in ApiToken.__table__.columns]
     assert program.token.startswith(token.prefix)
@@ -118,7 +114,7 @@ def test_only_a_hash_of_the_key_is_stored(app, programs):
 
 
 def ended(app, program, **change):
-    with database(app).session() as session:
+    with app.extensions[KEY].database.session() as session:
         token = session.query(ApiToken).filter_by(user_id=program.user_id).one()
         for name, value in change.items():
             setattr(token, name, value)
@@ -126,19 +122,17 @@ def ended(app, program, **change):
 
 @pytest.mark.parametrize("how", ["revoked", "expired", "disabled", "deleted"])
 def test_a_key_that_ended_counts_for_two_seconds_at_most(
-    app, programs, monkeypatch, how
+    app, monkeypatch, how, stored, web, program
 ):
-    program = programs("viewer", "score")
     assert program.ask("GET", "/me").status_code == 200
     if how == "revoked":
-        with database(app).session() as session:
-            (token,) = api_keys.of(session, program.user_id)
-            assert not api_keys.revoke(session, program.user_id + 1, token.id)
-            assert api_keys.revoke(session, program.user_id, token.id)
+        (token,) = stored(api_keys.of, program.user_id)
+        assert not stored(api_keys.revoke, program.user_id + 1, token.id)
+        assert stored(api_keys.revoke, program.user_id, token.id)
     elif how == "expired":
         ended(app, program, expires_at=now() - timedelta(seconds=1))
     else:
-        with database(app).session() as session:
+        with web.database.session() as session:
             user = session.get_one(User, program.user_id)
             if how == "disabled":
                 user.active = False
@@ -147,28 +141,24 @@ def test_a_key_that_ended_counts_for_two_seconds_at_most(
     later = time.monotonic() + bearer.FRESH_S + 0.01
     monkeypatch.setattr(bearer.time, "monotonic", lambda: later)
     assert bearer.FRESH_S <= 2
-    answer = program.ask("GET", "/me")
-    assert answer.status_code == 401
+    answer = program.ask("GET", "/me", expect=401)
     assert answer.json["error"]["type"] == "InvalidToken"
     assert "invalid_token" in answer.headers["WWW-Authenticate"]
 
 
 @pytest.mark.databases
-def test_what_is_stored_for_an_account_that_just_went_is_refused(app, programs):
-    program = programs("viewer")
+def test_what_is_stored_for_an_account_that_just_went_is_refused(program, web, stored):
     assert program.ask("GET", "/me").status_code == 200  # remembered for a moment
-    with database(app).session() as session:
-        session.execute(delete(User).where(User.id == program.user_id))
+    stored.execute(delete(User).where(User.id == program.user_id))
     answer = program.ask("POST", "/score?keep=true", json={"record": RECORD})
     assert answer.status_code == 409
     assert "deleted at the same moment" in answer.json["error"]["message"]
     data = {"data": b"a,b\n1,2\n", "content_type": "text/csv"}
     assert program.ask("PUT", f"/uploads/{'a' * 24}", **data).status_code == 409
-    assert list(app.extensions[KEY].home.uploads.iterdir()) == []
+    assert list(web.home.uploads.iterdir()) == []
 
 
-def test_a_key_is_looked_up_once_in_two_seconds(app, programs, monkeypatch):
-    program = programs("viewer", "score")
+def test_a_key_is_looked_up_once_in_two_seconds(monkeypatch, program):
     asked = []
     real = api_keys.find
     monkeypatch.setattr(api_keys, "find", lambda *a: asked.append(1) or real(*a))
@@ -177,15 +167,14 @@ def test_a_key_is_looked_up_once_in_two_seconds(app, programs, monkeypatch):
     assert len(asked) == 1
 
 
-def test_when_a_key_was_used_is_written_once_a_minute(app, programs):
-    program = programs("viewer", "score")
+def test_when_a_key_was_used_is_written_once_a_minute(app, web, program):
     seen = []
     for age in (0, 59, 61):
         if seen:
             ended(app, program, used_at=now() - timedelta(seconds=age))
         app.extensions[bearer.KEY].clear()
         program.ask("GET", "/me")
-        with database(app).session() as session:
+        with web.database.session() as session:
             seen.append(session.query(ApiToken.used_at).scalar())
     assert all(at is not None for at in seen)
     assert now() - seen[0] < timedelta(seconds=20)
@@ -198,12 +187,10 @@ def test_when_a_key_was_used_is_written_once_a_minute(app, programs):
     ["", "Bearer", "Bearer ", "Basic YTpi", "ef_abc", "Bearer x y", "bearer \u00e9"],
 )
 def test_what_is_no_key_is_401(app, header):
-    answer = app.test_client().get("/api/v1/me", headers={"Authorization": header})
-    assert answer.status_code == 401
+    app.test_client().get("/api/v1/me", headers={"Authorization": header}, expect=401)
 
 
-def test_guessing_gets_slower_and_a_good_key_still_works(app, programs):
-    program = programs("viewer", "score")
+def test_guessing_gets_slower_and_a_good_key_still_works(app, program):
     client, found = app.test_client(), []
     for k in range(30):
         guess = f"ef_{k:043d}"
@@ -226,7 +213,6 @@ def test_me_tells_the_person_and_the_key(programs):
     assert program.token not in str(found)
 
 
-def test_a_form_s_token_is_not_asked_for(programs, app):
+def test_a_form_s_token_is_not_asked_for(app, program):
     assert app.config.get("WTF_CSRF_ENABLED", True)
-    program = programs("viewer", "score")
     assert program.ask("POST", "/score", json={"record": RECORD}).status_code == 200

@@ -9,14 +9,9 @@ from sqlalchemy import func, select, update
 
 from evenflow.errors import DataError
 from evenflow.web.accounts import invitations
-from evenflow.web.frame.context import KEY
 from evenflow.web.store.tables import Audit, Invitation, User, now
 
 GOOD = "gravel lampshade oboe fjord"
-
-
-def database(app):
-    return app.extensions[KEY].database
 
 
 def invite(admin, **data):
@@ -34,16 +29,15 @@ def app(build, settings):
 
 @pytest.mark.databases
 @pytest.mark.parametrize("role", ["viewer", "analyst", "admin"])
-def test_a_link_makes_one_account_with_the_role(app, people, role):
+def test_a_link_makes_one_account_with_the_role(app, people, role, stored):
     path = invite(people("admin"), role=role)
     browser = app.test_client()
     assert "You are invited" in browser.get(path).text
     data = {"email": "new@example.org", "password": GOOD, "role": "admin"}
     assert browser.send(path, data).headers["Location"] == "/login"
     assert browser.log_in("new@example.org", GOOD).headers["Location"] == "/"
-    with database(app).session() as session:
-        user = session.scalar(select(User).where(User.email == "new@example.org"))
-        assert user.role == role
+    user = stored.scalar(select(User).where(User.email == "new@example.org"))
+    assert user.role == role
     again = app.test_client()
     assert again.get(path).status_code == 404
     data["email"] = "other@example.org"
@@ -57,25 +51,23 @@ def test_an_admin_who_is_one_no_more_leaves_no_way_in(app, people, what):
     path, other = invite(gone, role="admin"), invite(stays)
     browser = app.test_client()
     assert browser.get(path).status_code == 200
-    answer = stays.send(f"/admin/users/{gone.user_id}/{what}", {"role": "viewer"})
-    assert answer.status_code == 303
+    stays.send(f"/admin/users/{gone.user_id}/{what}", {"role": "viewer"}, expect=303)
     assert browser.get(path).status_code == 404
     data = {"email": "back@example.org", "password": GOOD}
     assert browser.send(path, data).status_code == 404
     assert browser.get(other).status_code == 200
 
 
-def test_only_the_invited_address_can_use_a_link_for_one(app, people):
+def test_only_the_invited_address_can_use_a_link_for_one(app, people, stored):
     path = invite(people("admin"), email="Ann@Example.org")
     app.test_client().send(path, {"email": "eve@example.org", "password": GOOD})
-    with database(app).session() as session:
-        emails = session.scalars(select(User.email)).all()
+    emails = stored.all(User.email)
     assert "ann@example.org" in emails
     assert "eve@example.org" not in emails
 
 
 @pytest.mark.databases
-def test_of_people_who_use_a_link_at_once_one_gets_an_account(app, people):
+def test_of_people_who_use_a_link_at_once_one_gets_an_account(app, people, stored):
     path = invite(people("admin"))
 
     def use(k):
@@ -84,33 +76,28 @@ def test_of_people_who_use_a_link_at_once_one_gets_an_account(app, people):
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(use, range(4)))
-    with database(app).session() as session:
-        assert session.scalar(select(func.count(User.id))) == 2
+    assert stored.scalar(select(func.count(User.id))) == 2
 
 
-def test_a_link_that_is_too_old_or_revoked_is_worth_nothing(app, people):
-    admin = people("admin")
+def test_a_link_that_is_too_old_or_revoked_is_worth_nothing(app, admin, stored):
     old, revoked = invite(admin), invite(admin)
-    with database(app).session() as session:
-        first = session.scalar(select(func.min(Invitation.id)))
-        session.execute(
-            update(Invitation)
-            .where(Invitation.id == first)
-            .values(expires_at=now() - timedelta(seconds=1))
-        )
-        last = session.scalar(select(func.max(Invitation.id)))
+    first = stored.scalar(select(func.min(Invitation.id)))
+    stored.execute(
+        update(Invitation)
+        .where(Invitation.id == first)
+        .values(expires_at=now() - timedelta(seconds=1))
+    )
+    last = stored.scalar(select(func.max(Invitation.id)))
     assert admin.send(f"/admin/invitations/{last}/revoke").status_code == 303
     assert admin.send(f"/admin/invitations/{last}/revoke").status_code == 404
     for path in (old, revoked, "/register/" + "x" * 43, "/register/x"):
         assert app.test_client().get(path).status_code == 404
-    with database(app).session() as session:
-        done = session.scalars(select(Audit.action)).all()
+    done = stored.all(Audit.action)
     assert done.count("invitation.make") == 2
     assert "invitation.revoke" in done
 
 
-def test_a_link_is_not_used_up_by_an_address_that_has_an_account(app, people):
-    admin, viewer = people("admin"), people("viewer")
+def test_a_link_is_not_used_up_by_an_address_that_has_an_account(app, admin, viewer):
     path = invite(admin)
     browser = app.test_client()
     browser.send(path, {"email": viewer.email, "password": GOOD})
@@ -118,13 +105,12 @@ def test_a_link_is_not_used_up_by_an_address_that_has_an_account(app, people):
     assert app.test_client().log_in(viewer.email, viewer.password).status_code == 302
 
 
-def test_only_a_hash_of_the_link_is_stored(app, people):
+def test_only_a_hash_of_the_link_is_stored(people, stored):
     token = invite(people("admin")).rpartition("/")[2]
-    with database(app).session() as session:
-        assert token not in str(vars(session.scalar(select(Invitation))))
+    assert token not in str(vars(stored.scalar(select(Invitation))))
 
 
-def test_links_are_refused_where_sign_up_is_off(build, settings, app, people):
+def test_links_are_refused_where_sign_up_is_off(build, settings, people):
     path = invite(people("admin"))
     off = build(settings.model_copy(update={"sign_up": "off"}))
     assert off.test_client().get(path).status_code == 404
@@ -140,15 +126,13 @@ def test_links_are_refused_where_sign_up_is_off(build, settings, app, people):
         {"days": "x"},
     ],
 )
-def test_what_is_wrong_with_an_invitation_is_told_and_kept(app, people, data):
+def test_what_is_wrong_with_an_invitation_is_told_and_kept(people, data, stored):
     form = {"email": "a@example.org", "role": "viewer", "days": "7"} | data
-    answer = people("admin").send("/admin/invitations", form)
-    assert answer.status_code == 422
+    answer = people("admin").send("/admin/invitations", form, expect=422)
     assert f'value="{form["email"]}"' in answer.text
-    with database(app).session() as session:
-        assert session.scalar(select(func.count(Invitation.id))) == 0
+    assert stored.scalar(select(func.count(Invitation.id))) == 0
 
 
-def test_an_invitation_needs_a_known_role(app):
-    with database(app).session() as session, pytest.raises(DataError, match="no role"):
+def test_an_invitation_needs_a_known_role(web):
+    with web.database.session() as session, pytest.raises(DataError, match="no role"):
         invitations.make(session, role="root")

@@ -13,7 +13,6 @@ import pytest
 from sqlalchemy import select
 
 from evenflow.web.accounts import mail
-from evenflow.web.frame.context import KEY
 from evenflow.web.settings import Mail
 from evenflow.web.store.tables import User
 
@@ -106,10 +105,6 @@ def link(message, part="plain"):
     return found[1]
 
 
-def database(app):
-    return app.extensions[KEY].database
-
-
 @pytest.fixture
 def ann(app, people):
     return people("viewer", email="ann@example.org", is_logged_in=False)
@@ -173,18 +168,16 @@ def test_another_sign_up_with_a_known_address_tells_its_owner_alone(app, server,
 
 
 def test_an_address_changes_when_its_link_is_opened_and_the_old_one_is_told(
-    app, server, ann
+    app, server, ann, stored
 ):
     browser = browse(app)
     browser.log_in(ann.email, ann.password)
     assert "is being sent" in browser.send("/change-email", {"email": "c@x.org"}).text
     (message,) = sent(app, server)
     assert message["To"] == "c@x.org"
-    with database(app).session() as session:
-        assert session.scalar(select(User.email)) == "ann@example.org"
+    assert stored.scalar(select(User.email)) == "ann@example.org"
     assert browser.get(link(message)).headers["Location"] == "/account"
-    with database(app).session() as session:
-        assert session.scalar(select(User.email)) == "c@x.org"
+    assert stored.scalar(select(User.email)) == "c@x.org"
     told = sent(app, server)[1]
     assert told["To"] == "ann@example.org"
     assert "c@x.org" in told.get_body(("plain",)).get_content()

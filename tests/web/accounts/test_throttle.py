@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
 
 from evenflow.web.accounts import throttle
 from evenflow.web.accounts.throttle import RULES, USUAL
@@ -28,22 +27,20 @@ def tries(database, n, key=KEY):
     return told
 
 
-def test_the_first_tries_are_free_then_one_waits(database):
+def test_the_first_tries_are_free_then_one_waits(database, stored):
     assert tries(database, FREE + 1) == [0] * (FREE + 1)
     assert 1 <= tries(database, 1)[0] <= RULES["code"].first_s
-    with database.session() as session:
-        assert throttle.check(session, KEY) > 0
-        assert throttle.check(session, throttle.key("code", 2)) == 0
+    assert stored(throttle.check, KEY) > 0
+    assert stored(throttle.check, throttle.key("code", 2)) == 0
 
 
-def test_each_wait_is_twice_as_long_up_to_the_longest(database, monkeypatch):
+def test_each_wait_is_twice_as_long_up_to_the_longest(database, monkeypatch, stored):
     waits, at = [], 0.0
     tries(database, FREE)
     for _ in range(12):
         later(monkeypatch, at)
         tries(database, 1)
-        with database.session() as session:
-            waits.append(throttle.check(session, KEY))
+        waits.append(stored(throttle.check, KEY))
         at += waits[-1] + 1
     first, most = RULES["code"].first_s, RULES["code"].most_s
     assert waits == [min(first * 2**k, most) for k in range(12)]
@@ -55,60 +52,54 @@ def test_of_tries_at_once_no_more_pass_than_one_after_the_other(database):
     assert told.count(0) == FREE + 1
 
 
-def test_a_free_try_does_not_wait_for_one_that_came_later(database, monkeypatch):
+def test_a_free_try_does_not_wait_for_one_that_came_later(
+    database, monkeypatch, stored
+):
     later(monkeypatch, 5)
     assert tries(database, 1) == [0]
-    with database.session() as session:
-        throttle.forgive(session, KEY)
+    stored(throttle.forgive, KEY)
     later(monkeypatch, 0)  # was asked for earlier, and had to wait for the database
     assert tries(database, FREE) == [0] * FREE
 
 
-def test_a_try_that_has_to_wait_does_not_make_the_wait_longer(database):
+def test_a_try_that_has_to_wait_does_not_make_the_wait_longer(database, stored):
     tries(database, FREE + 1)
-    with database.session() as session:
-        before = session.get(Throttle, KEY).until
+    before = stored.get(Throttle, KEY).until
     assert all(tries(database, 5))
-    with database.session() as session:
-        assert session.get(Throttle, KEY).until == before
+    assert stored.get(Throttle, KEY).until == before
 
 
-def test_the_right_answer_clears_an_account_and_forgives_an_address(database):
+def test_the_right_answer_clears_an_account_and_forgives_an_address(database, stored):
     address = throttle.key("login-address", "192.0.2.1")
     tries(database, 3)
     tries(database, 3, address)
-    with database.session() as session:
-        throttle.clear(session, KEY)
-        throttle.forgive(session, address)
-    with database.session() as session:
-        assert session.get(Throttle, KEY) is None
-        assert session.get(Throttle, address).failures == 2
+    stored(throttle.clear, KEY)
+    stored(throttle.forgive, address)
+    assert stored.get(Throttle, KEY) is None
+    assert stored.get(Throttle, address).failures == 2
 
 
-def test_a_count_is_forgotten_after_its_time(database, monkeypatch):
+def test_a_count_is_forgotten_after_its_time(database, monkeypatch, stored):
     tries(database, FREE + 1)
     later(monkeypatch, RULES["code"].forget_s + RULES["code"].most_s + 1)
     assert tries(database, 1) == [0]
-    with database.session() as session:
-        assert session.get(Throttle, KEY).failures == 1
+    assert stored.get(Throttle, KEY).failures == 1
 
 
-def test_a_code_is_new_once_however_many_ask(database):
+def test_a_code_is_new_once_however_many_ask(database, stored):
     def ask(_):
-        with database.session() as session:
-            return throttle.once(session, "code-used:x")
+        return stored(throttle.once, "code-used:x")
 
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(ask, range(16))) == [False] * 15 + [True]
 
 
-def test_no_address_or_account_can_be_read_from_a_key(database):
+def test_no_address_or_account_can_be_read_from_a_key(database, stored):
     tries(database, 1, throttle.key("login-pair", "ann@example.org", "192.0.2.1"))
-    with database.session() as session:
-        stored = session.scalar(select(Throttle.key))
-    assert "ann" not in stored
-    assert "192" not in stored
-    assert len(stored) <= 80
+    key = stored.one(Throttle.key)
+    assert "ann" not in key
+    assert "192" not in key
+    assert len(key) <= 80
 
 
 @pytest.mark.parametrize("rule", [USUAL, *RULES.values()])
@@ -134,7 +125,6 @@ def within_an_hour(rule):
             return
 
 
-def test_a_count_of_tables_stays_small(database):
+def test_a_count_of_tables_stays_small(database, stored):
     tries(database, 30)
-    with database.session() as session:
-        assert session.scalar(select(func.count()).select_from(Throttle)) == 1
+    assert stored.count(Throttle) == 1

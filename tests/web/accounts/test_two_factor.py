@@ -13,10 +13,6 @@ from evenflow.web.store.tables import Audit, Throttle, User
 pytestmark = pytest.mark.databases
 
 
-def database(app):
-    return app.extensions[KEY].database
-
-
 def set_up(person):
     """Turn the second factor on; return the key of the app."""
     page = person.send("/tf-setup", {"setup": "authenticator"})
@@ -37,20 +33,25 @@ def code(secret, later=0):
 
 
 def forget_tries(app):
-    with database(app).session() as session:
+    with app.extensions[KEY].database.session() as session:
         for row in session.scalars(select(Throttle)):
             if not row.key.startswith("code-used"):
                 session.delete(row)
 
 
 def forget_used(app):
-    with database(app).session() as session:
+    with app.extensions[KEY].database.session() as session:
         for row in session.scalars(select(Throttle)):
             session.delete(row)
 
 
-def test_the_page_shows_a_code_to_scan_that_the_policy_lets_through(people):
-    viewer = people("viewer")
+@pytest.fixture
+def secret(viewer):
+    """The secret of the viewer's second factor."""
+    return set_up(viewer)
+
+
+def test_the_page_shows_a_code_to_scan_that_the_policy_lets_through(viewer):
     answer = viewer.send("/tf-setup", {"setup": "authenticator"})
     kind, data = answer.tree.find(".//img").get("src").split(",")
     assert kind == "data:image/svg+xml;base64"
@@ -60,9 +61,7 @@ def test_the_page_shows_a_code_to_scan_that_the_policy_lets_through(people):
     assert "img-src 'self' data:" in answer.headers["Content-Security-Policy"]
 
 
-def test_after_the_password_a_code_is_asked_for(app, people):
-    viewer = people("viewer")
-    secret = set_up(viewer)
+def test_after_the_password_a_code_is_asked_for(app, viewer, secret):
     forget_used(app)
     browser = app.test_client()
     answer = browser.log_in(viewer.email, viewer.password)
@@ -75,9 +74,7 @@ def test_after_the_password_a_code_is_asked_for(app, people):
     assert browser.get("/account").status_code == 200
 
 
-def test_a_code_is_taken_once(app, people):
-    viewer = people("viewer")
-    secret = set_up(viewer)
+def test_a_code_is_taken_once(app, viewer, secret):
     used = code(secret, later=30)
     for n, is_taken in ((1, True), (2, False)):
         forget_tries(app)
@@ -87,18 +84,14 @@ def test_a_code_is_taken_once(app, people):
         assert (answer.status_code == 302) is is_taken, n
 
 
-def test_an_old_code_is_refused(app, people):
-    viewer = people("viewer")
-    secret = set_up(viewer)
+def test_an_old_code_is_refused(app, viewer, secret):
     browser = app.test_client()
     browser.log_in(viewer.email, viewer.password)
     for later in (-120, 120):
-        answer = browser.send("/tf-validate", {"code": code(secret, later=later)})
-        assert answer.status_code == 200
+        browser.send("/tf-validate", {"code": code(secret, later=later)}, expect=200)
 
 
-def test_guessing_codes_is_slowed_down_whatever_the_address(app, people):
-    viewer = people("viewer")
+def test_guessing_codes_is_slowed_down_whatever_the_address(app, viewer):
     set_up(viewer)
     forget_used(app)
     statuses = []
@@ -113,16 +106,14 @@ def test_guessing_codes_is_slowed_down_whatever_the_address(app, people):
     assert int(answer.headers["Retry-After"]) > 0
 
 
-def test_a_recovery_code_lets_in_once(app, people):
-    viewer = people("viewer")
+def test_a_recovery_code_lets_in_once(app, viewer, stored):
     set_up(viewer)
     codes = recovery_codes(viewer)
     assert len(set(codes)) == 10
     assert all(len(each.replace("-", "")) == 24 for each in codes)
     again = viewer.get("/mf-recovery-codes?show_codes=1").text
     assert not any(each in again for each in codes), "they are shown once"
-    with database(app).session() as session:
-        kept = session.get(User, viewer.user_id).mf_recovery_codes
+    kept = stored.get(User, viewer.user_id).mf_recovery_codes
     assert not set(kept) & set(codes), "only hashes are kept"
     for sent, is_taken in (
         (codes[0].upper().replace("-", " "), True), (codes[0], False),
@@ -133,8 +124,7 @@ def test_a_recovery_code_lets_in_once(app, people):
         answer = browser.send("/mf-recovery", {"code": sent})
         assert (answer.status_code == 302) is is_taken, sent
         assert (browser.get("/account").status_code == 200) is is_taken
-    with database(app).session() as session:
-        assert len(session.get(User, viewer.user_id).mf_recovery_codes) == 8
+    assert len(stored.get(User, viewer.user_id).mf_recovery_codes) == 8
 
 
 def test_a_recovery_code_of_another_person_is_worth_nothing(app, people):
@@ -146,15 +136,11 @@ def test_a_recovery_code_of_another_person_is_worth_nothing(app, people):
     assert browser.send("/mf-recovery", {"code": theirs}).status_code == 200
 
 
-def test_the_key_of_the_app_is_not_stored_in_the_clear(app, people):
-    viewer = people("viewer")
-    secret = set_up(viewer)
-    with database(app).session() as session:
-        assert secret not in session.get(User, viewer.user_id).tf_totp_secret
+def test_the_key_of_the_app_is_not_stored_in_the_clear(viewer, stored, secret):
+    assert secret not in stored.get(User, viewer.user_id).tf_totp_secret
 
 
-def test_it_is_taken_away_by_its_owner_and_by_an_admin(app, people):
-    viewer, admin = people("viewer"), people("admin")
+def test_it_is_taken_away_by_its_owner_and_by_an_admin(app, stored, viewer, admin):
     set_up(viewer)
     viewer.send("/mf-recovery-codes", {"generate_new_codes": "1"})
     viewer.send("/tf-setup", {"setup": "disable"})
@@ -168,34 +154,27 @@ def test_it_is_taken_away_by_its_owner_and_by_an_admin(app, people):
     assert admin.send(path).status_code == 303
     assert viewer.get("/account").status_code == 302
     assert viewer.log_in().headers["Location"] == "/"
-    with database(app).session() as session:
-        done = session.scalars(select(Audit.action)).all()
-        assert session.get(User, viewer.user_id).mf_recovery_codes in (None, [])
+    done = stored.all(Audit.action)
+    assert stored.get(User, viewer.user_id).mf_recovery_codes in (None, [])
     assert {"second_factor.on", "second_factor.off", "user.second_factor_reset"} <= {
         *done
     }
 
 
-def test_nobody_skips_the_password(app, people):
-    viewer = people("viewer")
-    secret = set_up(viewer)
+def test_nobody_skips_the_password(app, secret):
     browser = app.test_client()
     for path in ("/tf-validate", "/mf-recovery", "/tf-setup", "/tf-rescue"):
-        answer = browser.send(path, {"code": code(secret), "setup": "authenticator"})
-        assert answer.status_code == 302, path
+        browser.send(path, {"code": code(secret), "setup": "authenticator"}, expect=302)
         assert browser.get("/account").status_code == 302
 
 
-def test_a_key_of_another_secret_is_a_wrong_code_and_no_fault(app, people):
-    viewer = people("viewer")
+def test_a_key_of_another_secret_is_a_wrong_code_and_no_fault(app, viewer, stored):
     set_up(viewer)
-    with database(app).session() as session:
-        session.execute(
-            update(User).values(
-                tf_totp_secret='{"enckey":{"c":14,"k":"AAAAAAAAAAAAAAAA","s":"AAAAAAAA'
-                'AAAAAAAA","t":"1","v":1},"type":"totp","v":1}'
-            )
+    stored.execute(
+        update(User).values(
+            tf_totp_secret='{"enckey":{"c":14,"k":"AAAAAAAAAAAAAAAA","s":"AAAAAAAAAAAAAAAA","t":"1","v":1},"type":"totp","v":1}'
         )
+    )
     browser = app.test_client()
     browser.log_in(viewer.email, viewer.password)
     assert browser.send("/tf-validate", {"code": "123456"}).status_code == 200

@@ -10,7 +10,6 @@ from sqlalchemy import select
 from evenflow import datasets
 from evenflow.runtime.detect import verdicts as decided
 from evenflow.web.frame import lists
-from evenflow.web.frame.context import KEY
 from evenflow.web.store.tables import Alert, AlertNote, Audit, Job
 from evenflow.web.verdicts import keep
 
@@ -18,24 +17,12 @@ EVIL = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def kept(app, kept):
+def kept(app, kept, stored):
     """Return a maker of alerts: owner, class, changed values; returns the number."""
 
     def alert(*args, **changes):
         record_id = kept(*args, **changes)
-        with app.extensions[KEY].database.session() as session:
-            return session.scalar(select(Alert.id).where(Alert.record_id == record_id))
-
-    return alert
-
-
-@pytest.fixture
-def alert(app):
-    """Return a reader of an alert as the database has it."""
-
-    def alert(number):
-        with app.extensions[KEY].database.session() as session:
-            return session.get(Alert, number)
+        return stored.scalar(select(Alert.id).where(Alert.record_id == record_id))
 
     return alert
 
@@ -50,6 +37,12 @@ def said(page_or_version=1, **more):
             "true_label": "", "note": ""} | more  # fmt: skip
 
 
+@pytest.fixture
+def number(kept, viewer):
+    """The number of an alert of the viewer."""
+    return kept(viewer)
+
+
 def test_a_viewer_sees_own_alerts_and_an_analyst_all(people, kept):
     viewer, other, analyst = people("viewer"), people("viewer"), people("analyst")
     mine, theirs = kept(viewer), kept(other, "probe")
@@ -60,22 +53,19 @@ def test_a_viewer_sees_own_alerts_and_an_analyst_all(people, kept):
 
 
 @pytest.mark.databases
-def test_nobody_changes_what_is_not_theirs_to_see(people, kept, alert, app):
-    viewer, other = people("viewer"), people("viewer")
-    number = kept(viewer)
+def test_nobody_changes_what_is_not_theirs_to_see(people, stored, number):
+    other = people("viewer")
     answer = other.send(f"/alerts/{number}", said(state="closed", note="mine now"))
     assert answer.status_code == 404
     other.send("/alerts/bulk", {"picked": f"{number}-1", "action": "close"})
-    found = alert(number)
+    found = stored.get(Alert, number)
     assert (found.state, found.version) == ("new", 1)
-    with app.extensions[KEY].database.session() as session:
-        assert session.scalar(select(AlertNote)) is None
+    assert not stored.all(AlertNote)
     answer = other.get("/alerts/export?format=csv")
     assert answer.text.count("\n") == 1  # the head alone
 
 
-def test_an_alert_shows_its_record_its_reasons_and_what_to_do(people, kept):
-    viewer = people("viewer")
+def test_an_alert_shows_its_record_its_reasons_and_what_to_do(kept, viewer):
     page = viewer.get(f"/alerts/{kept(viewer)}")
     for words in ("Contributions to the verdict", "What to do next", "src_bytes",
                   "synthetic rows", "T1498"):  # fmt: skip
@@ -83,10 +73,8 @@ def test_an_alert_shows_its_record_its_reasons_and_what_to_do(people, kept):
     assert len(page.data) < 200_000
 
 
-def test_an_alert_of_an_upload_leads_to_its_line(people, kept, app):
-    viewer = people("viewer")
-    number = kept(viewer)
-    with app.extensions[KEY].database.session() as session:
+def test_an_alert_of_an_upload_leads_to_its_line(viewer, web, number):
+    with web.database.session() as session:
         session.add(
             Job(id="j" * 24, kind="score", lane="score", owner_id=viewer.user_id)
         )
@@ -99,24 +87,20 @@ def test_an_alert_of_an_upload_leads_to_its_line(people, kept, app):
     assert "line 1,234" in viewer.get("/alerts?source=upload").text
 
 
-def test_an_alert_of_a_model_that_is_gone_says_so(people, kept, app):
-    viewer = people("viewer")
-    number = kept(viewer)
-    home = app.extensions[KEY].home
+def test_an_alert_of_a_model_that_is_gone_says_so(viewer, web, number):
+    home = web.home
     (home.bundles / "small").rename(home.bundles / ".gone")
-    page = viewer.get(f"/alerts/{number}")
-    assert page.status_code == 200
+    page = viewer.get(f"/alerts/{number}", expect=200)
     assert "was deleted, so" in page.text
 
 
 @pytest.mark.databases
-def test_a_judgement_a_state_and_a_note_are_kept_and_logged(people, kept, alert, app):
-    viewer, analyst = people("viewer"), people("analyst")
-    number = kept(viewer)
+def test_a_judgement_a_state_and_a_note_are_kept_and_logged(
+    stored, viewer, analyst, number
+):
     sent = said(judgement="wrong", true_label="probe", note=f"Why?\n{EVIL}")
-    answer = analyst.send(f"/alerts/{number}", sent)
-    assert answer.status_code == 303
-    found = alert(number)
+    analyst.send(f"/alerts/{number}", sent, expect=303)
+    found = stored.get(Alert, number)
     assert (found.state, found.judgement, found.true_label, found.version) == (
         "open",
         "wrong",
@@ -128,20 +112,16 @@ def test_a_judgement_a_state_and_a_note_are_kept_and_logged(people, kept, alert,
     assert EVIL not in page
     assert "&lt;script&gt;" in page
     assert analyst.email in page
-    with app.extensions[KEY].database.session() as session:
-        logged = session.scalars(
-            select(Audit).where(Audit.action == "alert.change")
-        ).one()
-        assert logged.user_id == analyst.user_id
+    logged = stored.one(Audit, Audit.action == "alert.change")
+    assert logged.user_id == analyst.user_id
 
 
-def test_a_judgement_can_be_taken_back(people, kept, alert):
-    viewer = people("viewer")
-    number = kept(viewer)
+def test_a_judgement_can_be_taken_back(stored, viewer, number):
     viewer.send(f"/alerts/{number}", said(judgement="right"))
-    assert alert(number).true_label == "dos"
+    assert stored.get(Alert, number).true_label == "dos"
     viewer.send(f"/alerts/{number}", said(2))
-    assert (alert(number).judgement, alert(number).true_label) == (None, None)
+    found = stored.get(Alert, number)
+    assert (found.judgement, found.true_label) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -156,60 +136,50 @@ def test_a_judgement_can_be_taken_back(people, kept, alert):
     ],
 )
 def test_a_wrong_form_is_told_at_its_field_and_keeps_the_note(
-    people, kept, alert, changes, field
+    changes, field, stored, viewer, number
 ):
-    viewer = people("viewer")
-    number = kept(viewer)
-    page = viewer.send(f"/alerts/{number}", said(note="keep me") | changes)
-    assert page.status_code == 422
+    page = viewer.send(f"/alerts/{number}", said(note="keep me") | changes, expect=422)
     assert f'id="f-{field}-error"' in page.text
     assert (changes.get("note") or "keep me") in page.text
-    assert alert(number).version == 1
+    assert stored.get(Alert, number).version == 1
 
 
 @pytest.mark.databases
-def test_the_second_of_two_tabs_is_told_and_loses_nothing(people, kept, alert, app):
-    viewer, analyst = people("viewer"), people("analyst")
-    number = kept(viewer)
+def test_the_second_of_two_tabs_is_told_and_loses_nothing(
+    stored, viewer, analyst, number
+):
     first = said(1, state="closed", judgement="right")
     assert analyst.send(f"/alerts/{number}", first).status_code == 303
     late = said(1, judgement="wrong", true_label="r2l", note="I saw a shell")
-    page = viewer.send(f"/alerts/{number}", late)
-    assert page.status_code == 409
+    page = viewer.send(f"/alerts/{number}", late, expect=409)
     assert "Now (version 2)" in page.text
     assert "Your change (to version 1)" in page.text
     assert ">\nI saw a shell</textarea>" in page.text
     assert '<option value="r2l" selected>' in page.text
     assert 'name="version" value="2"' in page.text
-    found = alert(number)
+    found = stored.get(Alert, number)
     assert (found.state, found.judgement, found.version) == ("closed", "right", 2)
-    with app.extensions[KEY].database.session() as session:
-        assert session.scalar(select(AlertNote)) is None
-    again = viewer.send(f"/alerts/{number}", late | {"version": "2"})
-    assert again.status_code == 303
-    assert alert(number).true_label == "r2l"
+    assert not stored.all(AlertNote)
+    viewer.send(f"/alerts/{number}", late | {"version": "2"}, expect=303)
+    assert stored.get(Alert, number).true_label == "r2l"
 
 
-def test_a_note_alone_is_taken_whatever_the_version(people, kept, alert):
-    viewer, analyst = people("viewer"), people("analyst")
-    number = kept(viewer)
+def test_a_note_alone_is_taken_whatever_the_version(stored, viewer, analyst, number):
     analyst.send(f"/alerts/{number}", said(1))
-    answer = viewer.send(f"/alerts/{number}", said(1, note="still here"))
-    assert answer.status_code == 303
+    viewer.send(f"/alerts/{number}", said(1, note="still here"), expect=303)
     assert "still here" in analyst.get(f"/alerts/{number}").text
-    assert alert(number).version == 2
+    assert stored.get(Alert, number).version == 2
 
 
 @pytest.mark.databases
-def test_picked_alerts_change_together_but_for_those_that_changed(people, kept, alert):
-    viewer = people("viewer")
+def test_picked_alerts_change_together_but_for_those_that_changed(kept, stored, viewer):
     made = [kept(viewer) for _ in range(3)]
     viewer.send(f"/alerts/{made[2]}", said(1))
     picked = [f"{n}-1" for n in made]
     answer = viewer.send("/alerts/bulk", {"picked": picked, "action": "close",
                                           "back": "status=any&sort=at"})  # fmt: skip
     assert answer.location == "/alerts?status=any&sort=at"
-    assert [alert(n).state for n in made] == ["closed", "closed", "open"]
+    assert [stored.get(Alert, n).state for n in made] == ["closed", "closed", "open"]
     page = viewer.get(answer.location).text
     assert "2 alerts closed." in page
     assert "1 changed in the meantime" in page
@@ -217,7 +187,7 @@ def test_picked_alerts_change_together_but_for_those_that_changed(people, kept, 
         "/alerts/bulk",
         {"picked": [f"{n}-2" for n in made], "action": "wrong", "true_label": "benign"},
     )
-    assert {alert(n).true_label for n in made} == {"benign"}
+    assert {stored.get(Alert, n).true_label for n in made} == {"benign"}
 
 
 @pytest.mark.parametrize(
@@ -232,16 +202,13 @@ def test_picked_alerts_change_together_but_for_those_that_changed(people, kept, 
         ({"picked": [f"{n}-1" for n in range(250)], "action": "close"}, "at most"),
     ],
 )
-def test_a_bulk_change_that_cannot_be_says_why(people, kept, alert, data, words):
-    viewer = people("viewer")
-    number = kept(viewer)
+def test_a_bulk_change_that_cannot_be_says_why(data, words, stored, viewer, number):
     answer = viewer.send("/alerts/bulk", data)
     assert words in viewer.get(answer.location).text
-    assert alert(number).version == 1
+    assert stored.get(Alert, number).version == 1
 
 
-def test_going_back_after_a_bulk_change_leads_nowhere_else(people, kept):
-    viewer = people("viewer")
+def test_going_back_after_a_bulk_change_leads_nowhere_else(kept, viewer):
     kept(viewer)
     for back in ("//evil.example", "https://evil.example", "\r\nX: y", "x" * 5_000):
         answer = viewer.send("/alerts/bulk", {"back": back, "action": "close"})
@@ -262,8 +229,7 @@ FOUND = {
 
 
 @pytest.mark.databases
-def test_the_queue_is_narrowed_to_what_is_asked(people, kept):
-    viewer = people("viewer")
+def test_the_queue_is_narrowed_to_what_is_asked(kept, viewer):
     made = {
         "new": kept(viewer, service="zebra"),
         "open": kept(viewer, "probe"),
@@ -276,9 +242,8 @@ def test_the_queue_is_narrowed_to_what_is_asked(people, kept):
         assert set(found) == {made[name] for name in wanted}, query
 
 
-def test_any_state_survives_the_next_page(people, kept, monkeypatch):
+def test_any_state_survives_the_next_page(kept, monkeypatch, viewer):
     monkeypatch.setattr(lists, "PER_PAGE", 1)
-    viewer = people("viewer")
     made = [kept(viewer) for _ in range(2)]
     viewer.send(f"/alerts/{made[0]}", said(state="closed"))
     page = viewer.get("/alerts?status=any")
@@ -286,28 +251,25 @@ def test_any_state_survives_the_next_page(people, kept, monkeypatch):
     assert numbers(page) + numbers(following) == [made[1], made[0]]
 
 
-def test_the_likeliest_come_first_when_asked(people, kept):
-    viewer = people("viewer")
+def test_the_likeliest_come_first_when_asked(kept, viewer):
     made = {label: kept(viewer, label) for label in ("r2l", "probe", "dos")}
     page = viewer.get("/alerts?sort=-probability")
     assert numbers(page) == [made["r2l"], made["dos"], made["probe"]]
     assert 'aria-sort="descending"' in page.text
 
 
-def test_values_never_become_markup(people, kept):
-    viewer = people("viewer")
+def test_values_never_become_markup(kept, viewer):
     number = kept(viewer, service=EVIL, src_ip=EVIL)
     for url in ("/alerts", f"/alerts/{number}", f"/alerts?q={EVIL}", "/"):
         assert EVIL not in viewer.get(url).text
 
 
 @pytest.mark.databases
-def test_judged_alerts_train_the_next_model(people, app, bundle, rows, tmp_path):
-    viewer = people("viewer")
+def test_judged_alerts_train_the_next_model(bundle, rows, tmp_path, viewer, web):
     test = rows["test"]
     found = list(decided(bundle.decide(test), bundle.schema, bundle.decision))
     wanted = []
-    with app.extensions[KEY].database.session() as session:
+    with web.database.session() as session:
         for i in np.flatnonzero([v.is_attack for v in found])[:60].tolist():
             record = test.frame.row(i, named=True)
             kept = keep.keep_record(session, bundle, record, found[i],
@@ -342,8 +304,7 @@ def test_judged_alerts_train_the_next_model(people, app, bundle, rows, tmp_path)
     assert len(lines) == len(wanted)
 
 
-def test_an_exported_table_runs_nothing_in_a_spreadsheet(people, kept):
-    viewer = people("viewer")
+def test_an_exported_table_runs_nothing_in_a_spreadsheet(kept, viewer):
     number = kept(viewer, service="=cmd|' /C calc'!A0")
     viewer.send(f"/alerts/{number}", said(judgement="right"))
     text = viewer.get("/alerts/export?format=csv").text

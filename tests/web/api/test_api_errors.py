@@ -2,10 +2,7 @@
 
 import io
 import json
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 from gunicorn.http.errors import ChunkMissingTerminator, InvalidChunkSize
@@ -14,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from evenflow.web import api
 from evenflow.web.api.examples import RECORD
-from evenflow.web.frame.context import KEY
 from evenflow.web.monitor import health
 from evenflow.web.serve.server import Server
 
@@ -46,8 +42,7 @@ def has_the_shape(answer):
     ],
 )
 def test_an_error_has_the_one_shape_before_anybody_is_known(app, method, path, status):
-    answer = app.test_client().open(path, method=method)
-    assert answer.status_code == status
+    answer = app.test_client().open(path, method=method, expect=status)
     has_the_shape(answer)
 
 
@@ -83,18 +78,17 @@ def test_an_error_has_the_one_shape_before_anybody_is_known(app, method, path, s
     ],
 )
 def test_an_error_has_the_one_shape_for_a_key_that_may(programs, method, path, status):
-    answer = programs("admin").ask(method, path)
-    assert answer.status_code == status, answer.text
+    answer = programs("admin").ask(method, path, expect=status)
     error = has_the_shape(answer)
     if status == 422:
         assert error["fields"]
 
 
-def test_a_fault_of_ours_tells_nothing_of_it(app, programs, monkeypatch):
+def test_a_fault_of_ours_tells_nothing_of_it(programs, monkeypatch, web):
     def fail():
         raise RuntimeError("a secret detail")
 
-    monkeypatch.setattr(app.extensions[KEY].detectors, "active", fail)
+    monkeypatch.setattr(web.detectors, "active", fail)
     answer = programs("viewer").ask("POST", "/score", json={"record": RECORD})
     assert answer.status_code == 500
     has_the_shape(answer)
@@ -128,33 +122,26 @@ def test_a_body_of_damaged_chunks_is_400_and_no_fault(
     assert "a fault" not in caplog.text
 
 
-def test_a_database_that_is_away_is_503_and_when_to_ask_again(
-    app, programs, monkeypatch
-):
-    program = programs("viewer")
+def test_a_database_that_is_away_is_503_and_when_to_ask_again(monkeypatch, program):
     program.ask("GET", "/me")
 
     def away(*_args, **_kwargs):
         raise OperationalError("SELECT", {}, Exception("gone"))
 
     monkeypatch.setattr(Session, "scalars", away)
-    answer = program.ask("GET", "/alerts")
-    assert answer.status_code == 503
+    answer = program.ask("GET", "/alerts", expect=503)
     assert int(answer.headers["Retry-After"]) > 0
     has_the_shape(answer)
     # what needs no database still answers
-    answer = program.ask("POST", "/score", json={"record": RECORD})
-    assert answer.status_code == 200
+    answer = program.ask("POST", "/score", json={"record": RECORD}, expect=200)
 
 
 def test_the_document_is_public_and_kept_by_its_tag(app):
     client = app.test_client()
-    answer = client.get("/api/v1/openapi.json")
-    assert answer.status_code == 200
+    answer = client.get("/api/v1/openapi.json", expect=200)
     assert answer.json["openapi"] == "3.1.0"
     tag = answer.headers["ETag"]
-    again = client.get("/api/v1/openapi.json", headers={"If-None-Match": tag})
-    assert again.status_code == 304
+    client.get("/api/v1/openapi.json", headers={"If-None-Match": tag}, expect=304)
 
 
 def test_the_document_says_scope_errors_and_an_example_of_everything(app):
@@ -185,8 +172,8 @@ def test_the_document_says_scope_errors_and_an_example_of_everything(app):
         assert ref.rsplit("/", 1)[1] in document["components"]["schemas"]
 
 
-def test_healthz_answers_without_a_database(app, monkeypatch):
-    monkeypatch.setattr(app.extensions[KEY].database, "engine", None)
+def test_healthz_answers_without_a_database(app, monkeypatch, web):
+    monkeypatch.setattr(web.database, "engine", None)
     answer = app.test_client().get("/healthz")
     assert (answer.status_code, answer.json) == (200, {"status": "ok"})
 
@@ -195,13 +182,12 @@ def test_readyz_says_what_lacks(app, settings, monkeypatch):
     client = app.test_client()
     assert client.get("/readyz").json == {"status": "ok", "lacking": []}
     monkeypatch.setattr(health, "ROOM", shutil.disk_usage(settings.home).total * 2)
-    answer = client.get("/readyz")
-    assert answer.status_code == 503
+    answer = client.get("/readyz", expect=503)
     assert "free on the disk" in answer.json["lacking"][0]
 
 
-def test_readyz_without_a_model_or_a_database(app, monkeypatch):
-    client, web = app.test_client(), app.extensions[KEY]
+def test_readyz_without_a_model_or_a_database(app, monkeypatch, web):
+    client = app.test_client()
     monkeypatch.setattr(web.detectors, "active", lambda: None)
     assert client.get("/readyz").json["lacking"] == ["no model is active"]
 
@@ -209,8 +195,7 @@ def test_readyz_without_a_model_or_a_database(app, monkeypatch):
         raise OperationalError("SELECT", {}, Exception("gone"))
 
     monkeypatch.setattr(health.migrations, "check", away)
-    answer = client.get("/readyz")
-    assert answer.status_code == 503
+    answer = client.get("/readyz", expect=503)
     assert answer.json["lacking"] == ["the database is not responding"]
     assert int(answer.headers["Retry-After"]) > 0
 
@@ -281,17 +266,16 @@ print(client.get("/metrics").text)
 """
 
 
-def test_the_figures_of_several_processes_are_added_up(programs, settings, tmp_path):
+def test_the_figures_of_several_processes_are_added_up(
+    programs, settings, tmp_path, python
+):
     figures = tmp_path / "figures"
     figures.mkdir()
-    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(figures)}
+    environment = {"PROMETHEUS_MULTIPROC_DIR": str(figures)}
     key, text = programs("viewer").token, ""
     for n in (3, 4):
-        words = [sys.executable, "-c", COUNTED, key, settings.home, n]
-        text = subprocess.run(
-            [str(word) for word in words],
-            env=environment, capture_output=True, text=True, check=True,
-        ).stdout  # fmt: skip
+        words = ("-c", COUNTED, key, settings.home, n)
+        text = python(*words, env=environment).stdout
     line = 'evenflow_requests_total{endpoint="api_v1.show_me",method="GET",status="200"'
     assert f"{line}}} 7.0" in text
 

@@ -11,7 +11,6 @@ from sqlalchemy import select
 from evenflow.web.alerts import change as alert_changes
 from evenflow.web.api import schemas
 from evenflow.web.api.examples import RECORD
-from evenflow.web.frame.context import KEY
 from evenflow.web.store.tables import Alert, Audit
 
 
@@ -20,10 +19,9 @@ def kept(program, record=RECORD):
     return found["record_id"], found["alert_id"]
 
 
-def audited(app, action):
-    with app.extensions[KEY].database.session() as session:
-        rows = session.scalars(select(Audit).where(Audit.action == action))
-        return [(row.user_id, row.object, row.detail) for row in rows]
+def audited(stored, action):
+    rows = stored.all(Audit, Audit.action == action)
+    return [(row.user_id, row.object, row.detail) for row in rows]
 
 
 def objects(program):
@@ -58,8 +56,7 @@ def test_a_search_finds_no_row_of_another_viewer(programs):
 
 
 @pytest.mark.databases
-def test_a_walk_meets_every_row_once_while_rows_are_added(programs):
-    program = programs("viewer")
+def test_a_walk_meets_every_row_once_while_rows_are_added(program):
     ids = [kept(program) for _ in range(7)]
     for path, expected in (
         ("/records", [r for r, _ in ids]),
@@ -80,8 +77,7 @@ def test_a_walk_meets_every_row_once_while_rows_are_added(programs):
 
 
 @pytest.mark.databases
-def test_lists_are_narrowed(programs):
-    program = programs("viewer")
+def test_lists_are_narrowed(program):
     kept(program)
     kept(program, RECORD | {"service": "http", "src_ip": "192.0.2.9"})
     for path, n in {
@@ -102,8 +98,7 @@ def test_lists_are_narrowed(programs):
         "/records?q=192.0.2.9": 1,
         "/records?since=2999-01-01T00:00:00": 0,
     }.items():
-        answer = program.ask("GET", path)
-        assert answer.status_code == 200, answer.text
+        answer = program.ask("GET", path, expect=200)
         assert len(answer.json["items"]) == n, path
 
 
@@ -124,7 +119,7 @@ def test_what_is_answered_is_what_the_document_says(programs):
 
 
 @pytest.mark.databases
-def test_an_alert_is_judged_once_and_a_stale_change_is_refused(app, programs):
+def test_an_alert_is_judged_once_and_a_stale_change_is_refused(programs, stored):
     program = programs("analyst")
     _, number = kept(program)
     url = f"/alerts/{number}"
@@ -140,20 +135,18 @@ def test_an_alert_is_judged_once_and_a_stale_change_is_refused(app, programs):
     assert answer.headers["ETag"] == '"2"'
     for more in ({"headers": {"If-Match": tag}}, {"json": {"version": 1}}):
         body = {"json": {"judgement": "right"} | more.get("json", {})}
-        answer = program.ask("PATCH", url, **(more | body))
-        assert answer.status_code == 409
+        answer = program.ask("PATCH", url, **(more | body), expect=409)
         assert answer.json["error"]["type"] == "Stale"
         assert answer.json["error"]["version"] == 2
     assert program.ask("GET", url).json["judgement"] == "wrong"
-    told = audited(app, "alert.change")
+    told = audited(stored, "alert.change")
     assert told == [
         (program.user_id, str(number),
          {"judgement": "wrong", "true_label": "benign", "state": "closed"}),
     ]  # fmt: skip
 
 
-def test_a_judgement_can_be_corrected_and_taken_back(programs):
-    program = programs("viewer")
+def test_a_judgement_can_be_corrected_and_taken_back(program):
     _, number = kept(program)
     url, version = f"/alerts/{number}", 1
     for change, expected in (
@@ -185,11 +178,9 @@ def test_a_judgement_can_be_corrected_and_taken_back(programs):
         ({"owner_id": 1, "version": 1}, "owner_id"),
     ],
 )
-def test_a_wrong_change_names_its_field_and_changes_nothing(programs, change, field):
-    program = programs("viewer")
+def test_a_wrong_change_names_its_field_and_changes_nothing(change, field, program):
     _, number = kept(program)
-    answer = program.ask("PATCH", f"/alerts/{number}", json=change)
-    assert answer.status_code == 422, answer.text
+    answer = program.ask("PATCH", f"/alerts/{number}", json=change, expect=422)
     assert field in answer.json["error"]["fields"]
     assert program.ask("GET", f"/alerts/{number}").json["version"] == 1
 
@@ -216,7 +207,7 @@ def judged(program, service, label):
 
 
 @pytest.mark.databases
-def test_judged_alerts_are_downloaded_as_labelled_rows(app, programs, bundle):
+def test_judged_alerts_are_downloaded_as_labelled_rows(programs, bundle, stored):
     program, other = programs("viewer"), programs("viewer")
     judged(program, "=cmd()", "benign")
     judged(program, "http", "probe")
@@ -234,16 +225,15 @@ def test_judged_alerts_are_downloaded_as_labelled_rows(app, programs, bundle):
     lines = [json.loads(line) for line in answer.text.splitlines()]
     assert [line["label"] for line in lines] == ["benign", "probe"]
     assert lines[0]["count"] == RECORD["count"]
-    assert len(audited(app, "alert.export")) == 2
+    assert len(audited(stored, "alert.export")) == 2
     assert program.ask("GET", "/alerts/export?bundle=none").status_code == 404
 
 
 def test_an_export_finds_columns_by_any_spelling_and_leaves_out_what_lacks_one(
-    app, programs, bundle, tmp_path
+    bundle, tmp_path, stored, program, web
 ):
-    program = programs("viewer")
     judged(program, "http", "probe")
-    with app.extensions[KEY].database.session() as session:
+    with web.database.session() as session:
         alert = session.scalars(select(Alert)).one()
         shouted = {f" {name.upper()} ": v for name, v in alert.values.items()}
         for values in (shouted, {"duration": 1}, {**alert.values, "duration": "soon"}):
@@ -255,8 +245,7 @@ def test_an_export_finds_columns_by_any_spelling_and_leaves_out_what_lacks_one(
                 )
             )  # fmt: skip
     path = tmp_path / "rows.parquet"
-    with app.extensions[KEY].database.session() as session:
-        n = alert_changes.export(session, select(Alert), bundle.schema, path, "parquet")
+    n = stored(alert_changes.export, select(Alert), bundle.schema, path, "parquet")
     found = pl.read_parquet(path)
     assert n == found.height == 2
     assert found["label"].to_list() == ["probe", "dos"]
@@ -284,7 +273,7 @@ def test_models_are_listed_and_told_with_their_contract(programs, bundle):
     assert 0 < found["threshold"] < 1
 
 
-def test_a_model_is_put_to_use_by_an_admin_and_audited(app, settings, programs):
+def test_a_model_is_put_to_use_by_an_admin_and_audited(stored, settings, programs):
     folder = settings.home / "bundles"
     shutil.copytree(folder / "small", folder / "other")
     admin, analyst = programs("admin"), programs("analyst")
@@ -294,7 +283,7 @@ def test_a_model_is_put_to_use_by_an_admin_and_audited(app, settings, programs):
     assert (found["name"], found["is_active"]) == ("other", True)
     found = admin.ask("POST", "/score", json={"record": RECORD}).json
     assert found["bundle"] == "other"
-    assert audited(app, "bundle.activate") == [
+    assert audited(stored, "bundle.activate") == [
         (admin.user_id, "other", {"before": "small"})
     ]
     names = [b["name"] for b in admin.ask("GET", "/bundles").json["items"]]
@@ -314,8 +303,7 @@ def test_a_model_whose_classes_mean_nothing_is_left_out_of_the_list(
     manifest = json.loads((folder / "odd" / "manifest.json").read_text())
     manifest["schema"]["classes"] = classes
     (folder / "odd" / "manifest.json").write_text(json.dumps(manifest))
-    answer = programs("admin").ask("GET", "/bundles")
-    assert answer.status_code == 200
+    answer = programs("admin").ask("GET", "/bundles", expect=200)
     assert [b["name"] for b in answer.json["items"]] == ["small"]
 
 
@@ -328,7 +316,6 @@ def test_a_damaged_model_is_told_without_a_path_and_not_put_to_use(settings, pro
     for method, path in (
         ("GET", "/bundles/broken"), ("POST", "/bundles/broken/activate"),
     ):  # fmt: skip
-        answer = admin.ask(method, path)
-        assert answer.status_code == 422
+        answer = admin.ask(method, path, expect=422)
         assert str(settings.home) not in answer.text
     assert admin.ask("GET", "/bundles/active").json["name"] == "small"

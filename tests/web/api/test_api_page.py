@@ -12,9 +12,7 @@ from evenflow.web import api
 
 @pytest.fixture
 def page(app):
-    answer = app.test_client().get("/api")
-    assert answer.status_code == 200
-    return answer
+    return app.test_client().get("/api", expect=200)
 
 
 def codes(page):
@@ -23,8 +21,7 @@ def codes(page):
 
 def test_it_is_for_everybody_and_small(page, people):
     assert len(page.data) < 200_000
-    person = people("viewer").get("/api")
-    assert person.status_code == 200
+    person = people("viewer").get("/api", expect=200)
     assert 'href="/api"' in person.text  # in the navigation
 
 

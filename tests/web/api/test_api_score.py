@@ -7,21 +7,14 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from sqlalchemy import func, select
 
 from evenflow.prepare.features import Preprocessor
 from evenflow.runtime import stream
 from evenflow.web.api.examples import RECORD
-from evenflow.web.frame.context import KEY
 from evenflow.web.record_form import RecordForm
 from evenflow.web.store.tables import Alert, Record, Tally
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
-
-
-def count(app, table):
-    with app.extensions[KEY].database.session() as session:
-        return session.scalar(select(func.count()).select_from(table))
 
 
 @pytest.fixture
@@ -33,9 +26,8 @@ def frame_of(rows, n=20):
     return rows["test"].frame.head(n)
 
 
-def test_a_verdict_is_the_bundles_own_and_nothing_is_stored(app, program, bundle):
-    answer = program.ask("POST", "/score", json={"record": RECORD})
-    assert answer.status_code == 200, answer.text
+def test_a_verdict_is_the_bundles_own_and_nothing_is_stored(program, bundle, stored):
+    answer = program.ask("POST", "/score", json={"record": RECORD}, expect=200)
     found, expected = answer.json, bundle.decide_record(RECORD)
     assert found["verdict"] == expected.label
     assert found["attack_probability"] == pytest.approx(
@@ -46,47 +38,43 @@ def test_a_verdict_is_the_bundles_own_and_nothing_is_stored(app, program, bundle
     assert set(found) == {
         "verdict", "is_attack", "attack_probability", "threshold", "classes", "bundle",
     }  # fmt: skip
-    assert [count(app, table) for table in (Record, Alert, Tally)] == [0, 0, 0]
+    assert [stored.count(table) for table in (Record, Alert, Tally)] == [0, 0, 0]
 
 
 def test_a_record_that_is_kept_is_in_the_history_and_an_attack_is_an_alert(
-    app, program
+    program, stored
 ):
     found = program.ask(
         "POST", "/score?keep=true&explain=true", json={"record": RECORD}
     ).json
     assert found["is_attack"]
     assert found["explanation"]["explanation"]["contributions"]
-    with app.extensions[KEY].database.session() as session:
-        record = session.get_one(Record, found["record_id"])
-        alert = session.get_one(Alert, found["alert_id"])
-        assert record.owner_id == alert.owner_id == program.user_id
-        assert record.source == "api"
-        assert record.values == RECORD
-        assert record.view["headline"] == found["explanation"]["headline"]
-        assert alert.record_id == record.id
-        assert (
-            session.scalar(select(func.sum(Tally.n)).where(Tally.facet == "all")) == 1
-        )
+    record = stored.get_one(Record, found["record_id"])
+    alert = stored.get_one(Alert, found["alert_id"])
+    assert record.owner_id == alert.owner_id == program.user_id
+    assert record.source == "api"
+    assert record.values == RECORD
+    assert record.view["headline"] == found["explanation"]["headline"]
+    assert alert.record_id == record.id
+    assert stored.verdicts() == 1
 
 
-def test_what_else_comes_with_a_record_is_kept_within_bounds(app, program):
+def test_what_else_comes_with_a_record_is_kept_within_bounds(program, stored):
     more = {f"more_{k}": "x" * 500 for k in range(300)}
     found = program.ask("POST", "/score?keep=true", json={"record": more | RECORD})
-    with app.extensions[KEY].database.session() as session:
-        values = session.get_one(Record, found.json["record_id"]).values
+    values = stored.get_one(Record, found.json["record_id"]).values
     assert len(values) == len(RECORD) + 100
     assert RECORD.items() <= values.items()
 
 
-def test_a_normal_record_that_is_kept_is_no_alert(app, program, rows, bundle):
+def test_a_normal_record_that_is_kept_is_no_alert(program, rows, bundle, stored):
     benign = rows["test"].frame.filter(pl.Series(rows["test"].y == 0))
     record = next(
         r for r in benign.iter_rows(named=True) if not bundle.decide_record(r).is_attack
     )
     found = program.ask("POST", "/score?keep=true", json={"record": record}).json
     assert found["alert_id"] is None
-    assert [count(app, table) for table in (Record, Alert)] == [1, 0]
+    assert [stored.count(table) for table in (Record, Alert)] == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -101,8 +89,7 @@ def test_a_normal_record_that_is_kept_is_no_alert(app, program, rows, bundle):
     ],
 )
 def test_a_wrong_value_is_named_and_says_what_is_expected(program, change, named):
-    answer = program.ask("POST", "/score", json={"record": RECORD | change})
-    assert answer.status_code == 422
+    answer = program.ask("POST", "/score", json={"record": RECORD | change}, expect=422)
     error = answer.json["error"]
     assert named in error["message"] + str(error.get("fields"))
     assert "expected" in error["message"]
@@ -163,8 +150,7 @@ def test_an_integer_of_400_digits_is_refused_and_not_a_fault(program):
 
 
 def test_an_unknown_word_in_the_address_is_refused(program):
-    answer = program.ask("POST", "/score?kep=true", json={"record": RECORD})
-    assert answer.status_code == 422
+    answer = program.ask("POST", "/score?kep=true", json={"record": RECORD}, expect=422)
     assert "kep" in answer.json["error"]["fields"]
 
 
@@ -177,9 +163,9 @@ def test_a_body_of_another_kind_is_refused(program):
 
 
 def test_before_there_is_a_model_the_answer_is_503_and_when_to_ask_again(
-    app, program, monkeypatch
+    program, monkeypatch, web
 ):
-    monkeypatch.setattr(app.extensions[KEY].detectors, "active", lambda: None)
+    monkeypatch.setattr(web.detectors, "active", lambda: None)
     answer = program.ask("POST", "/score", json={"record": RECORD})
     assert (answer.status_code, answer.json["error"]["type"]) == (503, "NoModel")
     assert int(answer.headers["Retry-After"]) > 0
@@ -369,23 +355,22 @@ def test_records_that_take_too_long_are_refused(program, rows, monkeypatch):
 
 
 @pytest.fixture
-def linear(app, bundle, rows, monkeypatch):
+def linear(bundle, rows, monkeypatch, web):
     """The detector in use, which reads raw numbers: 1e300 is no float32."""
     preprocessor = Preprocessor.fit(rows["train"], scaling="standard")
     found = replace(bundle, preprocessor=preprocessor)
-    monkeypatch.setattr(app.extensions[KEY].detectors, "active", lambda: found)
+    monkeypatch.setattr(web.detectors, "active", lambda: found)
     return found
 
 
 @pytest.mark.parametrize("query", ["", "?explain=true", "?keep=true"])
 def test_a_record_without_a_finite_score_is_refused_and_never_benign(
-    app, program, linear, query
+    program, linear, query, stored
 ):
     record = RECORD | {"src_bytes": 1e300}
-    answer = program.ask("POST", f"/score{query}", json={"record": record})
-    assert answer.status_code == 422, answer.text
+    answer = program.ask("POST", f"/score{query}", json={"record": record}, expect=422)
     assert "column src_bytes: found 1e+300, expected" in answer.json["error"]["message"]
-    assert count(app, Record) == 0
+    assert stored.count(Record) == 0
 
 
 @pytest.mark.parametrize("kind", ["json", CSV, NDJSON])
@@ -411,10 +396,9 @@ def test_of_many_records_those_without_a_finite_score_are_rejected(
     assert "benign" not in bad
 
 
-def test_a_form_without_a_finite_score_is_shown_again(people, linear, app):
+def test_a_form_without_a_finite_score_is_shown_again(linear, stored, viewer):
     values = RecordForm.of(linear).values(RECORD | {"src_bytes": 1e300})
-    viewer = people("viewer")
     page = viewer.send("/record", {f"v-{name}": text for name, text in values.items()})
     assert page.status_code == 422
     assert "Column src_bytes: found 1e+300, expected" in page.text
-    assert count(app, Record) == 0
+    assert stored.count(Record) == 0

@@ -161,9 +161,8 @@ def test_a_file_is_sent_watched_read_and_taken_home(visit, a_file):
     expect(table).to_contain_text("a number of 0 s or more")
 
 
-def test_a_file_of_another_kind_is_refused_in_words(visit, tmp_path):
-    path = tmp_path / "holiday.jpg"
-    path.write_bytes(b"\xff\xd8\xff\xe0 a picture")
+def test_a_file_of_another_kind_is_refused_in_words(visit, write):
+    path = write("holiday.jpg", b"\xff\xd8\xff\xe0 a picture")
     page = visit("/uploads", "viewer")
     page.get_by_label("File of records").set_input_files(path)
     page.get_by_role("button", name="Upload and score").click()

@@ -4,12 +4,10 @@ import json
 from functools import cache
 
 import pytest
-from sqlalchemy import select
 
 from evenflow import datasets
 from evenflow.web.datasets import explorations
-from evenflow.web.frame.context import KEY
-from evenflow.web.jobs import worker
+from evenflow.web.jobs import queue, worker
 from evenflow.web.jobs.kinds import EXPLORE
 from evenflow.web.store.tables import Audit, Job
 
@@ -33,11 +31,6 @@ def work(here):
     return run
 
 
-def jobs(app):
-    with app.extensions[KEY].database.session() as session:
-        return list(session.scalars(select(Job).order_by(Job.created_at)))
-
-
 def test_every_data_set_is_listed_with_what_is_here(people):
     page = people("viewer").get("/explore").text
     for name in datasets.names():
@@ -49,13 +42,7 @@ def test_every_data_set_is_listed_with_what_is_here(people):
     assert "synthetic" in page
 
 
-def test_a_stranger_is_sent_to_log_in(app):
-    for url in ("/explore", "/explore/synthetic", "/explore/synthetic/page.html"):
-        assert app.test_client().get(url).status_code == 302
-
-
-def test_the_embedded_rows_are_explored_at_once_and_kept(people, settings):
-    viewer = people("viewer")
+def test_the_embedded_rows_are_explored_at_once_and_kept(settings, viewer):
     page = viewer.get("/explore/synthetic").text
     assert "20,000" in page
     assert "Synthetic rows" in page
@@ -66,8 +53,7 @@ def test_the_embedded_rows_are_explored_at_once_and_kept(people, settings):
     assert kept.stat().st_mtime_ns == before
 
 
-def test_each_view_shows_its_part(people):
-    viewer = people("viewer")
+def test_each_view_shows_its_part(viewer):
     for view, holds in (
         ("overview", "Warnings"),
         ("columns", "src_bytes"),
@@ -78,8 +64,7 @@ def test_each_view_shows_its_part(people):
         assert 'class="spec"' in page
 
 
-def test_the_page_in_one_file_is_kept_and_never_opened_as_ours(people):
-    viewer = people("viewer")
+def test_the_page_in_one_file_is_kept_and_never_opened_as_ours(viewer):
     assert viewer.get("/explore/synthetic/page.html").status_code == 404
     viewer.get("/explore/synthetic")
     answer = viewer.get("/explore/synthetic/page.html")
@@ -105,25 +90,20 @@ def test_files_that_are_not_here_are_named_with_what_to_do(people, settings):
     assert str(settings.home) not in page
 
 
-def test_a_file_of_the_server_is_never_looked_at(app, people):
-    analyst = people("analyst")
+def test_a_file_of_the_server_is_never_looked_at(analyst, stored):
     assert "from the command line" in analyst.get("/explore/table_file").text
-    answer = analyst.send("/explore/table_file/look", {"path": "/etc/passwd"})
-    assert answer.status_code == 422
-    assert not jobs(app)
+    analyst.send("/explore/table_file/look", {"path": "/etc/passwd"}, expect=422)
+    assert not stored.all(Job)
 
 
-def test_only_an_analyst_starts_a_look_and_it_is_audited(app, people, work):
+def test_only_an_analyst_starts_a_look_and_it_is_audited(people, work, analyst, stored):
     assert people("viewer").send("/explore/synthetic/look").status_code == 403
-    analyst = people("analyst")
     assert analyst.post("/explore/synthetic/look").status_code == 400  # no token
     for _ in range(2):  # the second click starts no second one
         assert analyst.send("/explore/synthetic/look").status_code == 303
-    (job,) = jobs(app)
+    job = stored.one(Job)
     assert (job.kind, job.lane, job.owner_id) == ("explore", "train", analyst.user_id)
-    with app.extensions[KEY].database.session() as session:
-        (said,) = session.scalars(select(Audit).where(Audit.action == "explore.start"))
-        assert said.object == "synthetic"
+    assert stored.one(Audit.object, Audit.action == "explore.start") == "synthetic"
     waiting = analyst.get("/explore/synthetic/state")
     assert "queued" in waiting.text
     same = analyst.get(
@@ -131,7 +111,7 @@ def test_only_an_analyst_starts_a_look_and_it_is_audited(app, people, work):
     )
     assert same.status_code == 304
     work()
-    (job,) = jobs(app)
+    job = stored.one(Job)
     assert (job.state, job.error) == ("done", "")
     done = analyst.get("/explore/synthetic/state")
     assert "Exploration finished" in done.text
@@ -158,13 +138,10 @@ def test_a_published_data_set_is_looked_at_by_a_worker(
     assert "17 attack types" in page
 
 
-def test_a_failed_look_says_why_without_folders(app, people, settings, work):
-    with app.extensions[KEY].database.session() as session:
-        from evenflow.web.jobs import queue
-
-        queue.put(session, EXPLORE, payload={"dataset": "nsl_kdd"})
+def test_a_failed_look_says_why_without_folders(people, settings, work, stored):
+    stored(queue.put, EXPLORE, payload={"dataset": "nsl_kdd"})
     work()
-    (job,) = jobs(app)
+    job = stored.one(Job)
     assert job.state == "failed"
     assert "KDDTrain+" in job.error
     assert str(settings.home) not in job.error
@@ -177,13 +154,11 @@ def test_a_failed_look_says_why_without_folders(app, people, settings, work):
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"exploration": {}}', "null"])
 def test_a_damaged_result_is_looked_at_anew(people, settings, text):
     (settings.home / "explore" / "synthetic.json").write_text(text)
-    page = people("viewer").get("/explore/synthetic")
-    assert page.status_code == 200
+    page = people("viewer").get("/explore/synthetic", expect=200)
     assert "20,000" in page.text
 
 
-def test_names_that_are_markup_are_shown_and_not_run(people, settings):
-    viewer = people("viewer")
+def test_names_that_are_markup_are_shown_and_not_run(settings, viewer):
     viewer.get("/explore/synthetic")
     path = settings.home / "explore" / "synthetic.json"
     hostile = json.dumps("</script><img src=x onerror=alert(1)>")[1:-1]

@@ -10,11 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 from markupsafe import escape
-from sqlalchemy import select
 
 import evenflow
 from evenflow import Recipe
-from evenflow.web.frame.context import KEY
 from evenflow.web.models import markdown
 from evenflow.web.store.tables import Audit
 
@@ -53,11 +51,6 @@ def test_the_list_shows_figures_with_their_protocol_and_what_is_made_up(viewer):
     assert "official" in page
     assert "synthetic" in page
     assert ">active<" in page
-
-
-def test_a_stranger_is_sent_to_log_in(app):
-    for url in ("/models", "/models/small", "/models/compare", "/models/small/card.md"):
-        assert app.test_client().get(url).status_code == 302
 
 
 @pytest.mark.parametrize("key", ["name", "accuracy", "size", "made_at", "model"])
@@ -144,17 +137,15 @@ def test_a_folder_without_a_manifest_and_an_unfinished_training(viewer, settings
     assert "new.partial" not in page
 
 
-def test_a_name_that_is_markup_is_shown_and_not_run(people, settings):
+def test_a_name_that_is_markup_is_shown_and_not_run(settings, admin):
     name = edited(settings, '<b onclick="x">\'"&')
-    admin = people("admin")
     quoted = quote(name, safe="")
     for url in (
         "/models",
         f"/models/{quoted}",
         f"/models/compare?more=small&more={quoted}",
     ):
-        answer = admin.get(url)
-        assert answer.status_code == 200, url
+        answer = admin.get(url, expect=200)
         assert "<b onclick" not in answer.text
         assert str(escape(name)) in answer.text
 
@@ -162,8 +153,7 @@ def test_a_name_that_is_markup_is_shown_and_not_run(people, settings):
 def test_a_name_that_is_no_text_is_listed(viewer, settings):
     raw = bytes(settings.home / "bundles") + b"/odd-\xff"
     shutil.copytree(bytes(settings.home / "bundles" / "small"), raw)
-    answer = viewer.get("/models")
-    assert answer.status_code == 200
+    answer = viewer.get("/models", expect=200)
     assert "odd-?" in answer.text
 
 
@@ -280,8 +270,7 @@ def test_an_optimistic_protocol_is_marked_everywhere(viewer, settings):
     ],
 )
 def test_downloads_are_kept_and_never_opened_as_ours(viewer, file, holds):
-    answer = viewer.get(f"/models/small/{file}")
-    assert answer.status_code == 200
+    answer = viewer.get(f"/models/small/{file}", expect=200)
     assert holds in answer.data
     assert answer.headers["Content-Disposition"].startswith("attachment; filename=")
     assert answer.headers["Content-Security-Policy"].startswith("sandbox")
@@ -354,32 +343,27 @@ def test_at_most_six_are_compared_and_strangers_are_left_out(viewer, settings):
     assert "nonsense cannot be read as a model" in page
 
 
-def test_only_an_administrator_puts_a_model_to_use(app, people, settings):
+def test_only_an_administrator_puts_a_model_to_use(
+    people, settings, stored, admin, web
+):
     edited(settings, "twin")
     for role in ("viewer", "analyst"):
-        answer = people(role).send("/models/twin/activate")
-        assert answer.status_code == 403
-    admin = people("admin")
+        people(role).send("/models/twin/activate", expect=403)
     assert admin.post("/models/twin/activate").status_code == 400  # no token
-    web = app.extensions[KEY]
     assert web.detectors.active_name() == "small"
     assert admin.send("/models/twin/activate").status_code == 303
     assert web.detectors.active_name() == "twin"
-    with web.database.session() as session:
-        said = session.scalars(
-            select(Audit).where(Audit.action == "bundle.activate")
-        ).all()[-1]
-        assert (said.object, said.detail) == ("twin", {"before": "small"})
-        assert said.actor == admin.email
+    said = stored.all(Audit, Audit.action == "bundle.activate")[-1]
+    assert (said.object, said.detail) == ("twin", {"before": "small"})
+    assert said.actor == admin.email
 
 
-def test_a_model_that_does_not_load_is_not_put_to_use(app, people, settings):
+def test_a_model_that_does_not_load_is_not_put_to_use(settings, admin, web):
     edited(settings, "bad", "decision.json", lambda t: "{}")
-    admin = people("admin")
     answer = admin.send("/models/bad/activate", follow_redirects=True)
     assert "cannot be used" in answer.text
     assert str(settings.home) not in answer.text
-    assert app.extensions[KEY].detectors.active_name() == "small"
+    assert web.detectors.active_name() == "small"
     assert admin.send("/models/none/activate").status_code == 404
 
 
@@ -430,7 +414,6 @@ def test_models_judged_on_one_side_or_on_a_new_type_are_shown_and_compared(
     for name in names:
         for other in names:
             if other != name:
-                page = viewer.get(f"/models/compare?a={name}&b={other}")
-                assert page.status_code == 200
+                viewer.get(f"/models/compare?a={name}&b={other}", expect=200)
         for file in ("report.html", "tables.md", "tables.tex", "card.md"):
             assert "undefined" in viewer.get(f"/models/quiet/{file}").text

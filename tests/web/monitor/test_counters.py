@@ -1,6 +1,5 @@
 """Counting never fails a request: not on a full disk, nor without shared memory."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -45,31 +44,26 @@ def small_disk(path, megabytes):
         subprocess.run(["umount", "-l", str(path)], check=True)
 
 
-def ask(settings, folder, *urls, size=counters.BYTES):
-    done = subprocess.run(
-        [sys.executable, "-c", ASK, settings.model_dump_json(), str(size), *urls],
-        env=os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done
+def ask(python, settings, folder, *urls, size=counters.BYTES):
+    words = ("-c", ASK, settings.model_dump_json(), size, *urls)
+    return python(*words, env={"PROMETHEUS_MULTIPROC_DIR": str(folder)})
 
 
 @pytest.mark.parametrize("size", [2**50, 3 * 2**19], ids=["none", "for one file"])
-def test_every_page_answers_where_figures_have_no_room(settings, tmp_path, size):
+def test_every_page_answers_where_figures_have_no_room(
+    settings, tmp_path, size, python
+):
     with small_disk(tmp_path / "figures", 2) as folder:
-        done = ask(settings, folder, size=size)
+        done = ask(python, settings, folder, size=size)
         assert "counts no requests" in done.stderr
         assert "evenflow_jobs" in done.stdout  # what the database knows is still told
         assert [*folder.iterdir()] == []
 
 
-def test_figures_are_taken_over_in_files_that_never_grow(settings, tmp_path):
+def test_figures_are_taken_over_in_files_that_never_grow(settings, tmp_path, python):
     folder = tmp_path / "figures"
     folder.mkdir()
-    told = [ask(settings, folder, "/healthz").stdout for _ in range(2)]
+    told = [ask(python, settings, folder, "/healthz").stdout for _ in range(2)]
     assert len([*folder.iterdir()]) == len(counters.KINDS)
     counted = [
         float(line.rpartition(" ")[2])

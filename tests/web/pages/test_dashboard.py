@@ -5,7 +5,6 @@ import re
 
 import pytest
 
-from evenflow.web.frame.context import KEY
 from evenflow.web.jobs.kinds import KINDS
 from evenflow.web.store.tables import Job
 
@@ -19,8 +18,7 @@ def specs(page):
 
 
 def test_a_new_person_is_told_three_things_to_do(people):
-    page = people("viewer").get("/")
-    assert page.status_code == 200
+    page = people("viewer").get("/", expect=200)
     assert page.text.count("<h2>") >= 3
     for words in ("Enter a record", "Upload a file", "Know the model"):
         assert words in page.text
@@ -45,15 +43,13 @@ def test_a_viewer_counts_own_verdicts_and_an_analyst_all(people, kept):
 @pytest.mark.parametrize(
     ("name", "wanted"), [("24h", "1"), ("7d", "2"), ("30d", "3"), ("odd", "2")]
 )
-def test_a_range_holds_its_days(people, kept, name, wanted):
-    viewer = people("viewer")
+def test_a_range_holds_its_days(kept, name, wanted, viewer):
     for hours in (1, 100, 600, 900):
         kept(viewer, hours=hours)
     assert tile(viewer.get(f"/?range={name}"), "Verdicts") == wanted
 
 
-def test_the_charts_hold_every_verdict_once_and_name_no_colour(people, kept):
-    viewer = people("viewer")
+def test_the_charts_hold_every_verdict_once_and_name_no_colour(kept, viewer):
     for hours, label in ((0, "dos"), (0, "dos"), (30, "u2r"), (31, "benign")):
         kept(viewer, label, hours=hours)
     for name in ("24h", "7d", "30d"):
@@ -91,8 +87,7 @@ def test_nothing_is_counted_anew_until_something_was_judged(people, kept, statem
     assert "<html" not in again.text
 
 
-def test_two_people_share_no_etag(people, kept):
-    viewer, analyst = people("viewer"), people("analyst")
+def test_two_people_share_no_etag(kept, viewer, analyst):
     kept(viewer)
     found = {p.get("/dashboard/live").headers["ETag"] for p in (viewer, analyst)}
     assert len(found) == 2
@@ -100,8 +95,7 @@ def test_two_people_share_no_etag(people, kept):
 
 
 @pytest.mark.databases
-def test_waiting_alerts_jobs_and_feedback_are_fresh(people, kept, app):
-    viewer = people("viewer")
+def test_waiting_alerts_jobs_and_feedback_are_fresh(people, kept, stored, viewer):
     for _ in range(4):
         kept(viewer, "dos")
     first = viewer.get("/dashboard/work")
@@ -112,14 +106,11 @@ def test_waiting_alerts_jobs_and_feedback_are_fresh(people, kept, app):
         said = {"version": "1", "state": "closed", "judgement": "wrong",
                 "true_label": "benign"}  # fmt: skip
         assert viewer.send(f"/alerts/{number}", said).status_code == 303
-    with app.extensions[KEY].database.session() as session:
-        session.add(
-            Job(id="j", kind="score", lane="score", owner_id=viewer.user_id,
-                title="<b>friday</b>.csv", state="running",
-                progress={"step": "score", "done": 25, "total": 100})
-        )  # fmt: skip
-    then = viewer.get("/dashboard/work", headers=etag)
-    assert then.status_code == 200
+    job = Job(id="j", kind="score", lane="score", state="running")
+    job.owner_id, job.title = viewer.user_id, "<b>friday</b>.csv"
+    job.progress = {"step": "score", "done": 25, "total": 100}
+    stored.add(job)
+    then = viewer.get("/dashboard/work", headers=etag, expect=200)
     assert "1 new, 0 open" in then.text
     assert "25 of 100" in then.text
     assert "&lt;b&gt;friday&lt;/b&gt;.csv" in then.text
@@ -132,23 +123,18 @@ def test_waiting_alerts_jobs_and_feedback_are_fresh(people, kept, app):
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
-def test_a_job_of_each_kind_links_to_its_page(people, app, kind):
+def test_a_job_of_each_kind_links_to_its_page(analyst, stored, kind):
     payload = {"dataset": "synthetic", "recipe": "synthetic/cnn-hybrid"}
-    with app.extensions[KEY].database.session() as session:
-        session.add(
-            Job(id="0" * 24, kind=kind.name, lane=kind.lane, title="the job",
-                payload=payload)
-        )  # fmt: skip
-    analyst = people("analyst")
+    job = Job(id="0" * 24, kind=kind.name, lane=kind.lane, payload=payload)
+    job.title = "the job"
+    stored.add(job)
     (link,) = analyst.get("/dashboard/work").tree.iterfind(".//ul//a")
     assert link.text == "the job"
-    page = analyst.get(link.get("href"))
-    assert page.status_code == 200
+    page = analyst.get(link.get("href"), expect=200)
     assert kind.name == "explore" or "the job" in page.text
 
 
-def test_sources_and_services_are_shown_where_rows_carry_them(people, kept):
-    viewer = people("viewer")
+def test_sources_and_services_are_shown_where_rows_carry_them(kept, viewer):
     kept(viewer, service="zebra")
     assert "Top sources" not in viewer.get("/").text
     kept(viewer, src_ip="10.1.2.3")

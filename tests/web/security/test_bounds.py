@@ -9,7 +9,6 @@ import pytest
 from evenflow.errors import DataError
 from evenflow.web.accounts import passwords
 from evenflow.web.accounts import people as accounts
-from evenflow.web.frame.context import KEY
 
 LIMIT_S = 2.0
 """Seconds of one answer, with room for a machine that is busy."""
@@ -135,15 +134,14 @@ def test_the_words_of_a_long_address_are_not_all_looked_for_in_a_password():
     assert time.process_time() - start < LIMIT_S
 
 
-def test_an_invitation_and_an_admin_take_no_endless_address(app, people):
-    admin = people("admin")
+def test_an_invitation_and_an_admin_take_no_endless_address(admin, web):
     for path, data in (
         ("/admin/invitations", {"role": "viewer", "days": "7"}),
         (f"/admin/users/{admin.user_id}/email", {}),
     ):
         for text in HOSTILE.values():
             is_quick(lambda: admin.send(path, {"email": text, **data}))  # noqa: B023
-    database = app.extensions[KEY].database
+    database = web.database
     with database.session() as session, pytest.raises(DataError, match="characters"):
         accounts.add(session, MARKS, "three grey boats at noon")
 
@@ -198,8 +196,7 @@ def test_a_number_of_5000_digits_in_an_address_is_no_page(app, people, programs)
                 assert answer.status_code != 200 or "register" in path, path
 
 
-def test_every_header_may_hold_hostile_text(app, people):
-    viewer = people("viewer")
+def test_every_header_may_hold_hostile_text(viewer):
     texts = [text.replace("\r\n", ";, ") for text in HOSTILE.values()]
     texts += ["a;" * 4_000, "bytes=" + "0-1," * 1_900, '"' * 7_000, "a=b; " * 1_500]
     for (name, text), path in zip(product(HEADERS, texts), cycle(PATHS), strict=False):

@@ -7,7 +7,6 @@ from sqlalchemy import select, update
 
 from evenflow.web.accounts import throttle
 from evenflow.web.accounts.throttle import RULES
-from evenflow.web.frame.context import KEY
 from evenflow.web.store.tables import Audit, Throttle, now
 
 WRONG = "wrong wrong wrong"
@@ -22,10 +21,6 @@ def at(app, address):
 
 def statuses(app, n, email, address="192.0.2.1"):
     return [at(app, address).log_in(email, WRONG).status_code for _ in range(n)]
-
-
-def database(app):
-    return app.extensions[KEY].database
 
 
 @pytest.fixture
@@ -124,10 +119,9 @@ def test_the_right_password_clears_the_count(app, ann):
     assert statuses(app, 4, ann.email) == [200] * 4
 
 
-def test_a_wait_ends_by_itself(app, ann):
+def test_a_wait_ends_by_itself(app, ann, stored):
     statuses(app, 8, ann.email)
-    with database(app).session() as session:
-        session.execute(update(Throttle).values(until=now()))
+    stored.execute(update(Throttle).values(until=now()))
     assert at(app, "192.0.2.1").log_in(ann.email, ann.password).status_code == 302
 
 
@@ -140,9 +134,8 @@ def test_a_wait_ends_by_itself(app, ann):
     ],
 )
 def test_the_password_of_a_session_that_was_left_open_is_not_guessed(
-    people, path, data
+    path, data, viewer
 ):
-    viewer = people("viewer")
     found = [viewer.send(path, data).status_code for _ in range(8)]
     assert found[-1] == 429
     assert 429 not in found[: RULES["password"].free]
@@ -158,10 +151,10 @@ def test_sign_ups_of_one_address_are_bounded(app):
     assert "Too many attempts" in found[-1].text
 
 
-def test_what_was_tried_is_in_the_log(app, ann):
+def test_what_was_tried_is_in_the_log(app, ann, web):
     statuses(app, 3, ann.email)
     statuses(app, 1, "nobody@example.org")
-    with database(app).session() as session:
+    with web.database.session() as session:
         lines = session.scalars(
             select(Audit).where(Audit.action == "login.failed").order_by(Audit.id)
         ).all()

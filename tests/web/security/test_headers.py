@@ -78,16 +78,14 @@ def test_answers_that_are_no_page_carry_them_too(people, path):
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_no_answer_tells_what_runs_here(app, people, monkeypatch):
+def test_no_answer_tells_what_runs_here(monkeypatch, admin):
     from evenflow.web.pages.admin import users
 
     def broken(*_):
         raise RuntimeError("secret of the source")
 
-    admin = people("admin")
     monkeypatch.setattr(users.lists, "page", broken)
-    answer = admin.get("/admin/users")
-    assert answer.status_code == 500
+    answer = admin.get("/admin/users", expect=500)
     for word in (
         "RuntimeError",
         "secret of the source",
@@ -98,8 +96,7 @@ def test_no_answer_tells_what_runs_here(app, people, monkeypatch):
         assert word not in answer.text
 
 
-def test_a_method_that_is_not_offered_is_refused(people, pages):
-    admin = people("admin")
+def test_a_method_that_is_not_offered_is_refused(pages, admin):
     for route in pages:
         answer = admin.open(route.url, method="TRACE")
         assert answer.status_code in {404, 405}, route.url

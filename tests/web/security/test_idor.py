@@ -38,12 +38,11 @@ def numbers(app, owner):
     ("kind", "path"),
     [("session", "/account/sessions/{}/end"), ("token", "/account/tokens/{}/revoke")],
 )
-def test_nobody_ends_what_is_anothers(app, people, owner, role, kind, path):
+def test_nobody_ends_what_is_anothers(app, people, owner, role, kind, path, stored):
     number = numbers(app, owner)[kind]
     assert people(role).send(path.format(number)).status_code == 404
     assert owner.get("/account").status_code == 200
-    with database(app).session() as session:
-        assert session.scalar(select(ApiToken.revoked_at)) is None
+    assert stored.scalar(select(ApiToken.revoked_at)) is None
     assert owner.send(path.format(number)).status_code == 303
 
 
@@ -67,7 +66,7 @@ def test_nobody_sees_anothers_keys_and_sessions(people, owner):
     assert "mine" not in page
 
 
-def test_a_form_names_nobody_else(app, people, owner):
+def test_a_form_names_nobody_else(people, owner, stored):
     """The person is who is logged in, whatever a form says."""
     stranger = people("viewer")
     for path in ("/account/sessions/end", "/account/delete"):
@@ -77,15 +76,14 @@ def test_a_form_names_nobody_else(app, people, owner):
              "password": owner.password},
         )  # fmt: skip
     assert owner.get("/account").status_code == 200
-    with database(app).session() as session:
-        assert session.get(User, owner.user_id) is not None
+    assert stored.get(User, owner.user_id) is not None
 
 
-def test_a_link_for_one_person_sets_no_password_of_another(app, people, owner):
+def test_a_link_for_one_person_sets_no_password_of_another(app, people, owner, web):
     from evenflow.web.accounts import links
 
     other = people("viewer")
-    with app.app_context(), database(app).session() as session:
+    with app.app_context(), web.database.session() as session:
         link = links.reset_link(session.get(User, other.user_id))
     path = link.partition(":8000")[2]
     app.test_client().send(
@@ -96,7 +94,7 @@ def test_a_link_for_one_person_sets_no_password_of_another(app, people, owner):
     assert app.test_client().log_in(owner.email, owner.password).status_code == 302
 
 
-def test_every_number_in_an_address_of_a_page_is_checked(app, people, pages):
+def test_every_number_in_an_address_of_a_page_is_checked(people, pages, stored):
     """Whatever is numbered is not there for a viewer who owns nothing."""
     viewer, wrong = people("viewer"), []
     for route in pages:
@@ -108,6 +106,5 @@ def test_every_number_in_an_address_of_a_page_is_checked(app, people, pages):
             if answer.status_code < 300 and answer.status_code != 204:
                 wrong.append((method, route.url, answer.status_code))
             answer.close()
-    with database(app).session() as session:
-        assert session.scalar(select(func.count(User.id))) == 1
+    assert stored.scalar(select(func.count(User.id))) == 1
     assert wrong == []

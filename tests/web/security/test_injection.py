@@ -39,8 +39,7 @@ def evils(settings):
 
 
 @pytest.mark.slow
-def test_no_page_breaks_on_what_is_in_its_address(app, people, pages, evils):
-    admin = people("admin")
+def test_no_page_breaks_on_what_is_in_its_address(app, pages, evils, admin):
     read = [r for r in pages if "GET" in r.methods and r.endpoint != "static"]
     for route, evil in itertools.product(read, evils):
         answer = admin.get(route.url, query_string=dict.fromkeys(NAMES, evil))
@@ -52,8 +51,7 @@ def test_no_page_breaks_on_what_is_in_its_address(app, people, pages, evils):
 
 
 @pytest.mark.slow
-def test_no_form_of_accounts_breaks_on_what_is_typed(app, people, pages, evils):
-    admin = people("admin")
+def test_no_form_of_accounts_breaks_on_what_is_typed(app, pages, evils, stored, admin):
     keep = {"security.logout", "account.log_out_everywhere", "account.end_session"}
     ours = ("account.", "admin.", "security.", "sign_up.")
     sent = [r for r in pages if "POST" in r.methods and r.endpoint not in keep]
@@ -67,8 +65,7 @@ def test_no_form_of_accounts_breaks_on_what_is_typed(app, people, pages, evils):
             answer = browser.send(path, dict.fromkeys(NAMES, evil))
             assert answer.status_code < 500, (path, evil)
             assert answer.status_code != 429, "it was counted, not read"
-        with app.extensions[KEY].database.session() as session:
-            session.execute(delete(Throttle))
+        stored.execute(delete(Throttle))
 
 
 @pytest.mark.parametrize("evil", EVIL[:3])
@@ -82,7 +79,7 @@ def test_nobody_logs_in_by_a_query(app, people, evil):
         assert browser.get("/account").status_code == 302
 
 
-def test_a_search_takes_signs_of_a_pattern_as_they_are(app, people):
+def test_a_search_takes_signs_of_a_pattern_as_they_are(people):
     admin = people("admin", email="boss@example.org")
     people("viewer", email="a_b@example.org", is_logged_in=False)
     for q, is_found in (("%", False), ("a_b", True), ("axb", False), ("_b@", True)):

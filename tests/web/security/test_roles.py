@@ -65,11 +65,9 @@ def test_the_navigation_offers_only_what_may_be_opened(people):
 
 
 @pytest.mark.parametrize("field", ["role", "roles", "active", "fs_uniquifier", "id"])
-def test_no_form_of_ones_own_takes_a_role(app, people, field):
-    from evenflow.web.frame.context import KEY
+def test_no_form_of_ones_own_takes_a_role(field, stored, viewer):
     from evenflow.web.store.tables import User
 
-    viewer = people("viewer")
     viewer.send(
         "/change",
         {
@@ -78,7 +76,6 @@ def test_no_form_of_ones_own_takes_a_role(app, people, field):
             field: "admin",
         },
     )
-    with app.extensions[KEY].database.session() as session:
-        user = session.get(User, viewer.user_id)
-        assert user.role == "viewer"
-        assert user.active is True
+    user = stored.get(User, viewer.user_id)
+    assert user.role == "viewer"
+    assert user.active is True

@@ -2,7 +2,6 @@
 
 import pytest
 
-from evenflow.web.frame.context import KEY
 from evenflow.web.store.tables import Audit, WebSession
 
 EVIL = "\"'><script>alert(7)</script><img src=x onerror=alert(7)>"
@@ -28,8 +27,7 @@ def test_nothing_in_an_address_comes_back_as_markup(app, people, pages, role):
             answer.close()
 
 
-def test_nothing_in_a_form_comes_back_as_markup(people, pages):
-    admin = people("admin")
+def test_nothing_in_a_form_comes_back_as_markup(pages, admin):
     keep = {"security.logout", "account.log_out_everywhere", "account.end_session"}
     for route in pages:
         if "POST" in route.methods and route.endpoint not in keep:
@@ -45,8 +43,7 @@ def test_an_address_that_is_not_there_is_not_run(app, people, path):
         assert is_safe(person.get(path, follow_redirects=True).text)
 
 
-def test_what_is_stored_is_text_when_it_is_shown(app, people):
-    admin = people("admin")
+def test_what_is_stored_is_text_when_it_is_shown(app, admin, web):
     browser = app.test_client()
     browser.post(
         "/login",
@@ -57,7 +54,7 @@ def test_what_is_stored_is_text_when_it_is_shown(app, people):
         },
         headers={"User-Agent": EVIL},
     )
-    with app.extensions[KEY].database.session() as session:
+    with web.database.session() as session:
         session.add(
             Audit(
                 actor=EVIL, action=EVIL[:60], object=EVIL, address=EVIL[:64],
@@ -77,7 +74,6 @@ def test_what_is_stored_is_text_when_it_is_shown(app, people):
 def test_an_address_with_markup_is_no_address(app):
     for email in (f"{EVIL}@x.org", '"<script>alert(7)</script>"@x.org', "a@<b>.org"):
         data = {"email": email, "password": "gravel lampshade oboe fjord"}
-        answer = app.test_client().send("/register", data)
-        assert answer.status_code == 200
+        answer = app.test_client().send("/register", data, expect=200)
         assert "This is not a valid e-mail address" in answer.text
         assert is_safe(answer.text)

@@ -227,13 +227,9 @@ def test_the_log_has_a_line_a_request_without_secrets_or_claims(server):
     assert "hunter2" not in "".join(server.said)
 
 
-def test_a_taken_port_is_one_line(server, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "evenflow", "serve", "--home", tmp_path / "other",
-         "--port", str(server.port)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2
+def test_a_taken_port_is_one_line(server, tmp_path, python):
+    words = ("serve", "--home", tmp_path / "other", "--port", server.port)
+    done = python("-m", "evenflow", *words, code=2)
     assert done.stdout == ""
     [line] = done.stderr.splitlines()
     assert f"port {server.port} is in use by another program" in line
@@ -295,15 +291,14 @@ def test_nothing_outlives_a_parent_that_is_killed(start):
     assert gone(processes, 30)
 
 
-def test_two_servers_on_one_database_know_each_other_s_people(start, postgresql_url):
+def test_two_servers_on_one_database_know_each_other_s_people(
+    start, postgresql_url, python
+):
     database = ("--database", postgresql_url)
     servers = [start(*database).ready() for _ in range(2)]
-    done = subprocess.run(
-        [sys.executable, "-m", "evenflow", "user", "add", "ann@example.org",
-         "--password-stdin", "--home", servers[0].home, *database],
-        input="three grey boats at noon\n", text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0
+    words = ("user", "add", "ann@example.org", "--password-stdin", *database)
+    where = ("--home", servers[0].home)
+    python("-m", "evenflow", *words, *where, input="three grey boats at noon\n")
     _, headers, page = servers[0].get("/login")
     token = re.search(rb'name="csrf_token"[^>]*value="([^"]+)"', page)[1].decode()
     form = {
@@ -341,13 +336,10 @@ def test_a_worker_runs_beside_a_server_and_ends_with_its_command(server):
     assert process.returncode == 0
 
 
-def test_a_database_that_is_not_there_is_one_line(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "evenflow", "serve", "--home", tmp_path / "home",
-         "--port", "0", "--database", "postgresql+psycopg://a:hunter2@127.0.0.1:1/x"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2
+def test_a_database_that_is_not_there_is_one_line(tmp_path, python):
+    words = ("serve", "--home", tmp_path / "home", "--port", "0", "--database")
+    url = "postgresql+psycopg://a:hunter2@127.0.0.1:1/x"
+    done = python("-m", "evenflow", *words, url, code=2)
     [line] = done.stderr.splitlines()
     assert "is not responding" in line
     assert "hunter2" not in line

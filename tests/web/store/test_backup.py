@@ -20,16 +20,20 @@ from evenflow.web.store.database import Database
 PASSWORD = "three grey boats at noon"
 
 
-def test_a_backup_is_one_whole_file_that_only_its_owner_reads(run, ann, tmp_path):
-    saved = tmp_path / "saved.db"
-    done = run("db", "backup", saved)
-    assert done.exit_code == 0, done.output
+@pytest.fixture
+def saved(run, ann, tmp_path):
+    """A backup of a database with one admin."""
+    path = tmp_path / "saved.db"
+    run("db", "backup", path)
+    return path
+
+
+def test_a_backup_is_one_whole_file_that_only_its_owner_reads(run, saved, tmp_path):
     assert stat.S_IMODE(saved.stat().st_mode) == 0o600
     assert [p.name for p in tmp_path.iterdir() if "saved" in p.name] == ["saved.db"]
-    again = run("db", "backup", saved)
-    assert again.exit_code == 2
+    again = run("db", "backup", saved, code=2)
     assert "already exists" in again.output
-    assert run("db", "backup", saved, "--force").exit_code == 0
+    run("db", "backup", saved, "--force")
 
 
 def test_a_backup_to_standard_output_holds_nothing_else(run, ann, home, tmp_path):
@@ -39,58 +43,48 @@ def test_a_backup_to_standard_output_holds_nothing_else(run, ann, home, tmp_path
         words = [*command, "/dev/stdout", "--home", str(home)]
         done = subprocess.run(words, stdout=out, stderr=subprocess.PIPE, check=True)
     assert b"Saved the database to /dev/stdout" in done.stderr
-    assert run("db", "restore", saved, "--force").exit_code == 0
+    run("db", "restore", saved, "--force")
 
 
 @pytest.mark.parametrize("command", ["backup", "restore"])
 def test_a_full_disk_is_one_line_and_leaves_the_database_and_no_part(
-    run, ann, home, tmp_path, users, command
+    run, ann, home, tmp_path, users, command, saved
 ):
-    saved = tmp_path / "saved"
-    assert run("db", "backup", saved).exit_code == 0
     before, limits = users(), resource.getrlimit(resource.RLIMIT_FSIZE)
     words = ("backup", tmp_path / "new") if command == "backup" else ("restore", saved)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, limits[1]))
     try:
-        done = run("db", *words, *(["--force"] if command == "restore" else []))
+        done = run("db", *words, *(["--force"] if command == "restore" else []), code=2)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert done.exit_code == 2
     [line] = done.output.splitlines()
     assert line.startswith("Error: cannot copy ")
     assert "Expected a whole database and a disk with room" in line
     assert users() == before
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["home", "saved"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["home", "saved.db"]
     assert not [*home.glob(".*.part*")]
 
 
 def test_a_database_is_not_backed_up_onto_itself(run, ann, home):
     before = (home / "evenflow.db").stat().st_ino
-    done = run("db", "backup", home / "evenflow.db", "--force")
-    assert done.exit_code == 2, done.output
+    done = run("db", "backup", home / "evenflow.db", "--force", code=2)
     assert "expected another file" in done.output
     assert (home / "evenflow.db").stat().st_ino == before
 
 
-def test_what_was_backed_up_comes_back(run, ann, home, tmp_path, users):
-    saved = tmp_path / "saved.db"
-    assert run("db", "backup", saved).exit_code == 0
+def test_what_was_backed_up_comes_back(run, ann, home, users, saved):
     run("user", "add", "bob@example.org", "--password-stdin", input=PASSWORD + "\n")
-    refused = run("db", "restore", saved)
-    assert refused.exit_code == 2
+    refused = run("db", "restore", saved, code=2)
     assert "not empty" in refused.output
     assert len(users()) == 2
-    done = run("db", "restore", saved, "--force")
-    assert done.exit_code == 0, done.output
+    run("db", "restore", saved, "--force")
     assert users() == {ann: ("admin", True)}
     assert stat.S_IMODE((home / "evenflow.db").stat().st_mode) == 0o600
 
 
-def test_a_backup_goes_into_an_empty_data_folder(run, ann, home, tmp_path, users):
-    saved = tmp_path / "saved.db"
-    assert run("db", "backup", saved).exit_code == 0
+def test_a_backup_goes_into_an_empty_data_folder(run, ann, home, users, saved):
     shutil.rmtree(home)
-    assert run("db", "restore", saved).exit_code == 0
+    run("db", "restore", saved)
     assert users() == {ann: ("admin", True)}
 
 
@@ -113,13 +107,12 @@ while True:
     try:
         assert process.stdout.readline() == b"ready\n"
         saved = tmp_path / "saved.db"
-        done = run("db", "backup", saved)
-        assert done.exit_code == 0, done.output
+        run("db", "backup", saved)
     finally:
         process.kill()
         process.communicate()
     n = len(users())
-    assert run("db", "restore", saved, "--force").exit_code == 0
+    run("db", "restore", saved, "--force")
     assert ann in users()
     assert 1 <= len(users()) <= n
 
@@ -144,30 +137,26 @@ def foreign(path):
 
 
 def test_a_flipped_byte_of_a_backup_is_refused_wherever_it_is(
-    run, ann, home, tmp_path, users
+    run, ann, home, users, saved
 ):
-    saved = tmp_path / "saved.db"
-    assert run("db", "backup", saved).exit_code == 0
     good, rng = saved.read_bytes(), random.Random(7)
     some = [rng.randrange(len(good)) for _ in range(40)]
     for place in [0, 20, 30, 60, len(good) - 1, len(good) - 30, len(good) - 80, *some]:
         data = bytearray(good)
         data[place] ^= 0x04
         saved.write_bytes(data)
-        done = run("db", "restore", saved, "--force")
-        assert done.exit_code == 2, (place, done.output)
+        done = run("db", "restore", saved, "--force", code=2)
         assert "has a bug" not in done.output
     for data in (good[:-1], good[:-50], good[:-90], good + b"x"):
         saved.write_bytes(data)
-        assert "is damaged" in run("db", "restore", saved, "--force").output
+        done = run("db", "restore", saved, "--force", code=2)
+        assert "is damaged" in done.output
     assert users() == {ann: ("admin", True)}
     saved.write_bytes(good)
-    assert run("db", "restore", saved, "--force").exit_code == 0
+    run("db", "restore", saved, "--force")
 
 
-def test_a_backup_is_also_a_database_that_sqlite_reads(run, ann, tmp_path):
-    saved = tmp_path / "saved.db"
-    assert run("db", "backup", saved).exit_code == 0
+def test_a_backup_is_also_a_database_that_sqlite_reads(run, ann, saved):
     with closing(sqlite3.connect(saved)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("SELECT email FROM account").fetchall() == [(ann,)]
@@ -189,22 +178,19 @@ def wrecks(good):
 
 
 def test_a_damaged_database_is_said_at_the_start_and_a_restore_mends_it(
-    run, ann, home, tmp_path, users
+    run, ann, home, users, saved
 ):
-    saved = tmp_path / "saved.db"
-    assert run("db", "backup", saved).exit_code == 0
     good = (home / "evenflow.db").read_bytes()
     for data in wrecks(good):
         for path in home.glob("evenflow.db*"):
             path.unlink()
         (home / "evenflow.db").write_bytes(data)
-        done = run("serve", "--port", "0")
-        assert done.exit_code == 2, done.output
+        done = run("serve", "--port", "0", code=2)
         assert "evenflow.db is damaged" in done.output, done.output
         assert "evenflow db restore FILE --force" in done.output
         assert done.output.count("\n") == 1
-        assert run("db", "restore", saved).exit_code == 2
-        assert run("db", "restore", saved, "--force").exit_code == 0
+        run("db", "restore", saved, code=2)
+        run("db", "restore", saved, "--force")
         assert users() == {ann: ("admin", True)}
 
 
@@ -220,36 +206,27 @@ def test_a_damaged_database_is_said_at_the_start_and_a_restore_mends_it(
     ids=["damaged", "newer", "foreign", "text", "gone"],
 )
 def test_what_is_no_good_backup_changes_nothing(
-    run, ann, home, tmp_path, spoil, said, users
+    run, ann, home, spoil, said, users, saved
 ):
-    saved = tmp_path / "saved.db"
-    assert run("db", "backup", saved).exit_code == 0
     spoil(saved)
-    done = run("db", "restore", saved, "--force")
-    assert done.exit_code == 2, done.output
+    done = run("db", "restore", saved, "--force", code=2)
     assert any(part in done.output for part in said.split("|")), done.output
     assert users() == {ann: ("admin", True)}
 
 
-def test_nothing_is_restored_under_a_running_server(run, ann, home, tmp_path):
-    saved = tmp_path / "saved.db"
-    assert run("db", "backup", saved).exit_code == 0
+def test_nothing_is_restored_under_a_running_server(run, ann, home, saved):
     with folder_lock.shared(home), folder_lock.shared(home):
-        done = run("db", "restore", saved, "--force")
-    assert done.exit_code == 2
+        done = run("db", "restore", saved, "--force", code=2)
     assert "a server is running on it" in done.output
     with folder_lock.alone(home):
-        done = run("serve", "--port", "0")
-    assert done.exit_code == 2
+        done = run("serve", "--port", "0", code=2)
     assert "a restore is at work" in done.output
 
 
 @pytest.mark.slow
 def test_what_a_killed_restore_left_is_deleted_by_the_next_who_uses_the_folder(
-    run, ann, home, tmp_path, users
+    run, ann, home, users, saved
 ):
-    saved = tmp_path / "saved.db"
-    assert run("db", "backup", saved).exit_code == 0
     code = """
 import os, signal, sys
 from evenflow.cli import main
@@ -294,38 +271,34 @@ def test_postgresql_is_backed_up_and_restored(run, postgresql_url, tmp_path):
         pytest.skip("pg_dump is not on PATH (Debian: apt install postgresql-client)")
     here = ("--database", postgresql_url)
     add = ("user", "add", "--password-stdin", *here)
-    assert run(*add, "ann@example.org", input=PASSWORD).exit_code == 0
+    run(*add, "ann@example.org", input=PASSWORD)
     saved = tmp_path / "saved.dump"
     done = run("db", "backup", saved, *here)
-    assert done.exit_code == 0, done.output
     assert stat.S_IMODE(saved.stat().st_mode) == 0o600
-    assert run(*add, "bob@example.org", input=PASSWORD).exit_code == 0
-    assert "not empty" in run("db", "restore", saved, *here).output
+    run(*add, "bob@example.org", input=PASSWORD)
+    assert "not empty" in run("db", "restore", saved, *here, code=2).output
     beside = Database(postgresql_url)
     with beside.engine.connect() as connection:
         connection.exec_driver_sql("SELECT 1")
-        done = run("db", "restore", saved, "--force", *here)
-        assert done.exit_code == 2
+        done = run("db", "restore", saved, "--force", *here, code=2)
         assert "connections of an evenflow server are open" in done.output
     beside.dispose()
     good = saved.read_bytes()
     for place in range(5, len(good), len(good) // 20):
         saved.write_bytes(good[:place] + bytes([good[place] ^ 4]) + good[place + 1 :])
-        assert run("db", "restore", saved, "--force", *here).exit_code == 2
+        run("db", "restore", saved, "--force", *here, code=2)
     saved.write_bytes(good)
     done = run("db", "restore", saved, "--force", *here)
-    assert done.exit_code == 0, done.output
     listed = json.loads(run("user", "list", "--json", *here).stdout)
     assert [u["email"] for u in listed] == ["ann@example.org"]
     (tmp_path / "text").write_text("hello")
-    done = run("db", "restore", tmp_path / "text", "--force", *here)
+    done = run("db", "restore", tmp_path / "text", "--force", *here, code=2)
     assert "is not a backup of a PostgreSQL database" in done.output
 
 
 def test_a_database_that_is_away_is_said_in_a_line_without_the_password(run):
     url = "postgresql+psycopg://ann:hunter2@127.0.0.1:1/evenflow"
-    done = run("db", "upgrade", "--database", url)
-    assert done.exit_code == 2
+    done = run("db", "upgrade", "--database", url, code=2)
     assert "is not responding" in done.output
     assert "hunter2" not in done.output
     assert done.output.count("\n") == 1

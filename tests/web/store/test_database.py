@@ -5,11 +5,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
 
 from evenflow.errors import DataError
-from evenflow.web.frame.context import KEY
 from evenflow.web.store.database import (
     Database,
     add_tallies,
@@ -30,29 +29,24 @@ def at_once(work):
 
 
 @pytest.mark.slow
-def test_writers_that_read_first_wait_for_each_other_and_lose_nothing(database):
-    with database.session() as session:
-        session.add(Job(id="one", kind="score", lane="score", attempts=0))
+def test_writers_that_read_first_wait_for_each_other_and_lose_nothing(database, stored):
+    stored.add(Job(id="one", kind="score", lane="score", attempts=0))
 
     def work(k):
         for _ in range(N_TIMES):
-            with database.session() as session:
-                assert session.scalar(select(func.count()).select_from(Job)) == 1
-                session.execute(
-                    update(Job).where(Job.id == "one").values(attempts=Job.attempts + 1)
-                )
-                session.add(User(email=f"{k}-{_}", fs_uniquifier=f"{k}-{_}"))
+            assert stored.count(Job) == 1
+            stored.execute(
+                update(Job).where(Job.id == "one").values(attempts=Job.attempts + 1)
+            )
+            stored.add(User(email=f"{k}-{_}", fs_uniquifier=f"{k}-{_}"))
 
     assert at_once(work) == []
-    with database.session() as session:
-        assert session.get(Job, "one").attempts == N_THREADS * N_TIMES
-        assert session.scalar(select(func.count()).select_from(User)) == (
-            N_THREADS * N_TIMES
-        )
+    assert stored.get(Job, "one").attempts == N_THREADS * N_TIMES
+    assert stored.count(User) == N_THREADS * N_TIMES
 
 
 @pytest.mark.slow
-def test_tallies_of_several_writers_add_up(database):
+def test_tallies_of_several_writers_add_up(database, stored):
     hour = now().replace(minute=0, second=0, microsecond=0)
 
     def rows(labels):
@@ -67,12 +61,10 @@ def test_tallies_of_several_writers_add_up(database):
     def work(k):
         labels = ["benign", "dos", "probe"]
         for _ in range(N_TIMES):
-            with database.session() as session:
-                add_tallies(session, rows(labels if k % 2 else labels[::-1]))
+            stored(add_tallies, rows(labels if k % 2 else labels[::-1]))
 
     assert at_once(work) == []
-    with database.session() as session:
-        found = session.execute(select(Tally.label, Tally.n)).all()
+    found = stored.execute(select(Tally.label, Tally.n)).all()
     assert dict(found) == dict.fromkeys(["benign", "dos", "probe"], N_THREADS * N_TIMES)
 
 
@@ -119,10 +111,9 @@ def test_another_kind_of_database_is_refused(url, said):
 @pytest.mark.slow
 @pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
 def test_while_the_database_is_away_pages_say_so_and_nothing_is_lost(
-    settings, people, app, postgresql
+    settings, postgresql, admin, web
 ):
-    person = people("admin")
-    database = app.extensions[KEY].database
+    database = web.database
 
     def store(n):
         with database.session() as session:
@@ -145,20 +136,20 @@ def test_while_the_database_is_away_pages_say_so_and_nothing_is_lost(
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        assert person.get("/account").status_code == 200
+        assert admin.get("/account").status_code == 200
         time.sleep(0.5)
         postgresql.stop("immediate")
         for url in ("/account", "/alerts", "/api/v1/alerts", "/readyz") * 2:
-            answer = person.get(url)
+            answer = admin.get(url)
             seen.append((url, answer.status_code))
             assert answer.status_code == 503, seen
             if url != "/readyz":
                 assert int(answer.headers["Retry-After"]) > 0
-        assert person.get("/healthz").status_code == 200
+        assert admin.get("/healthz").status_code == 200
         n_before = len(stored)
         postgresql.start()
-        assert person.get("/account").status_code == 200
-        assert person.get("/readyz").status_code == 200
+        assert admin.get("/account").status_code == 200
+        assert admin.get("/readyz").status_code == 200
         time.sleep(0.5)
     finally:
         stop.set()

@@ -8,7 +8,6 @@ from sqlalchemy.exc import OperationalError, PendingRollbackError
 
 from evenflow.errors import StorageError
 from evenflow.web.app import create_app
-from evenflow.web.frame.context import KEY
 from evenflow.web.models import detectors
 from evenflow.web.store import migrations
 from evenflow.web.store.database import open_database, reached
@@ -114,8 +113,7 @@ def test_a_database_of_another_version_is_refused_now_or_once_it_answers(
     with pytest.raises(StorageError, match="expected version"):
         create_app(settings)
     for _ in range(2):
-        answer = client.get("/login")
-        assert answer.status_code == 503
+        answer = client.get("/login", expect=503)
         assert "another version" in answer.text
         assert client.get("/api/v1/me").json["error"]["message"].startswith("The data")
     assert status(client, "/healthz") == 200
@@ -126,18 +124,16 @@ def test_a_database_of_another_version_is_refused_now_or_once_it_answers(
     [OperationalError("", {}, Exception("gone")), PendingRollbackError("rolled back")],
 )
 def test_an_error_page_is_shown_whatever_its_frame_needs(
-    app, people, monkeypatch, error
+    monkeypatch, error, viewer, web
 ):
-    person = people("viewer")
 
     def fails():
         raise error
 
-    monkeypatch.setattr(app.extensions[KEY].detectors, "active_name", fails)
-    answer = person.get("/nowhere")
-    assert answer.status_code == 404
+    monkeypatch.setattr(web.detectors, "active_name", fails)
+    answer = viewer.get("/nowhere", expect=404)
     assert "Not found" in answer.text
-    assert person.get("/account").status_code in (500, 503)
+    assert viewer.get("/account").status_code in (500, 503)
 
 
 @pytest.mark.parametrize(
@@ -149,10 +145,10 @@ def test_an_error_page_is_shown_whatever_its_frame_needs(
     indirect=["settings"],
 )
 def test_a_database_that_cannot_write_is_507_and_not_said_to_be_away(
-    app, people, programs, statement
+    people, programs, statement, web
 ):
     person, key = people("viewer", is_logged_in=False), programs("viewer")
-    database = app.extensions[KEY].database
+    database = web.database
 
     def refuse_writes(connection, _record):
         connection.cursor().execute(statement)
@@ -169,8 +165,8 @@ def test_a_database_that_cannot_write_is_507_and_not_said_to_be_away(
     assert (done.status_code, done.json["error"]["type"]) == (507, "StorageError")
 
 
-def test_a_full_database_is_said_in_a_line(app, settings):
-    database = app.extensions[KEY].database
+def test_a_full_database_is_said_in_a_line(settings, web):
+    database = web.database
 
     def fill(connection, _record):
         connection.execute("PRAGMA max_page_count = 1")  # the pages it has: no more

@@ -1,8 +1,5 @@
 """The database's versions: they make the tables of the code, whoever runs them when."""
 
-import subprocess
-import sys
-
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -72,25 +69,17 @@ def test_every_version_is_brought_to_the_newest(empty_database, revision):
     assert difference(empty_database) == []
 
 
-def test_upgrading_again_changes_nothing(database):
-    with database.session() as session:
-        session.add(User(email="a@example.org", role="admin", fs_uniquifier="x"))
+def test_upgrading_again_changes_nothing(database, stored):
+    stored.add(User(email="a@example.org", role="admin", fs_uniquifier="x"))
     migrations.upgrade(database)
     migrations.upgrade(database)
     with database.session() as session:
         assert session.query(User).one().email == "a@example.org"
 
 
-def test_servers_that_start_at_once_upgrade_once(empty_database):
+def test_servers_that_start_at_once_upgrade_once(empty_database, python):
     url = empty_database.url.render_as_string(hide_password=False)
-    done = subprocess.run(
-        [sys.executable, "-c", UPGRADE, url],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    python("-c", UPGRADE, url, timeout=60)
     migrations.check(empty_database)
 
 

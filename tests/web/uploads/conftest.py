@@ -40,6 +40,13 @@ def work_off(app):
     here.database.dispose()
 
 
+def scored(client, data, name="flows.csv"):
+    """Send a file and run all jobs that wait; return the job's id."""
+    job_id = id_of(send(client, data, name))
+    work_off(client.application)
+    return job_id
+
+
 def workplace(settings):
     """Return the workplace of a worker."""
     return worker.Workplace.open(settings)
@@ -94,6 +101,19 @@ def tallied(here):
 def desk():
     """The functions above: a test's file cannot import another one."""
     parts = (
-        csv_of, send, id_of, work_off, workplace, put, job_of, alerts_of, tallied,
+        csv_of, send, id_of, work_off, scored, workplace, put, job_of, alerts_of,
+        tallied,
     )  # fmt: skip
     return SimpleNamespace(**{part.__name__: part for part in parts})
+
+
+@pytest.fixture
+def sample(rows):
+    """200 records as CSV."""
+    return csv_of(rows["test"], 200)
+
+
+@pytest.fixture
+def left(settings):
+    """Return what names the folders in which uploads wait."""
+    return lambda: sorted(p.name for p in (settings.home / "uploads").iterdir())

@@ -7,14 +7,12 @@ from unittest.mock import Mock
 
 import polars as pl
 import pytest
-from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from evenflow.web.api import paging, schemas
 from evenflow.web.api.examples import RECORD
-from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import queue
-from evenflow.web.store.tables import Alert, AlertNote, Job, Record, Tally
+from evenflow.web.store.tables import Alert, AlertNote, Job, Record
 from evenflow.web.uploads import receive
 from evenflow.web.verdicts import keep
 
@@ -37,11 +35,6 @@ def sent(program, data, path=None):
     return program.ask("PUT", path, data=data, content_type="text/csv")
 
 
-def count(app, table):
-    with app.extensions[KEY].database.session() as session:
-        return session.scalar(select(func.count()).select_from(table))
-
-
 @pytest.fixture
 def flows(rows, desk):
     text = desk.csv_of(rows["test"], 60).decode().splitlines()
@@ -57,7 +50,7 @@ def done(app, program, flows, desk):
     return job_id
 
 
-def test_a_file_is_taken_judged_and_told(app, program, flows, desk):
+def test_a_file_is_taken_judged_and_told(app, program, flows, desk, stored):
     answer = sent(program, flows)
     assert answer.status_code == 202
     assert schemas.Upload.model_validate(answer.json).state == "queued"
@@ -70,7 +63,7 @@ def test_a_file_is_taken_judged_and_told(app, program, flows, desk):
     result = found["result"]
     assert (result["read"], result["scored"], result["rejected"]) == (60, 59, 1)
     assert sum(result["counts"].values()) == 59
-    assert result["alerts_opened"] == count(app, Alert)
+    assert result["alerts_opened"] == stored.count(Alert)
     schemas.Upload.model_validate(found)
 
 
@@ -87,8 +80,7 @@ def test_a_cursor_beyond_the_end_is_no_fault_of_ours(program, done, place):
 
 def test_a_form_is_taken_like_the_bytes(program, flows):
     data = {"file": (io.BytesIO(flows), "mine.csv")}
-    answer = program.ask("PUT", new(), data=data)
-    assert answer.status_code == 202
+    answer = program.ask("PUT", new(), data=data, expect=202)
     assert answer.json["name"] == "mine.csv"
     form = "multipart/form-data"
     answer = program.ask("PUT", new(), data={"file": "x"}, content_type=form)
@@ -100,9 +92,9 @@ def test_a_form_is_taken_like_the_bytes(program, flows):
 @pytest.mark.parametrize(
     ("data", "status"), [(b"", 422), (b"PK\x03\x04aaaa", 422), (b"%PDF-1.7", 422)]
 )
-def test_what_is_no_file_of_records_is_refused(app, program, data, status):
+def test_what_is_no_file_of_records_is_refused(program, data, status, stored):
     assert sent(program, data).status_code == status
-    assert count(app, Job) == 0
+    assert stored.count(Job) == 0
 
 
 def test_a_file_over_the_limit_is_refused_and_one_over_a_usual_body_is_not(
@@ -117,8 +109,7 @@ def test_a_file_over_the_limit_is_refused_and_one_over_a_usual_body_is_not(
         {"data": b"a" * 30_000, "content_type": "text/csv"},
         {"data": {"file": (io.BytesIO(b"a" * 200_000), "a.csv")}},
     ):
-        answer = program.ask("PUT", new(), **more)
-        assert answer.status_code == 413
+        answer = program.ask("PUT", new(), **more, expect=413)
         assert answer.json["error"]["type"] == "RequestEntityTooLarge"
 
 
@@ -165,11 +156,10 @@ def test_rejected_rows_and_downloads(program, done):
 def test_before_it_is_done_there_are_no_results(program, flows):
     job_id = sent(program, flows).json["id"]
     for end in ("results", "rejected", "results.csv"):
-        answer = program.ask("GET", f"/uploads/{job_id}/{end}")
-        assert answer.status_code == 409
+        program.ask("GET", f"/uploads/{job_id}/{end}", expect=409)
 
 
-def test_one_is_stopped_then_deleted_and_gone(app, program, flows, settings):
+def test_one_is_stopped_then_deleted_and_gone(program, flows, settings):
     job_id = sent(program, flows).json["id"]
     url = f"/uploads/{job_id}"
     assert program.ask("DELETE", url).status_code == 409
@@ -213,23 +203,23 @@ def test_uploads_are_listed_in_parts_while_more_come(program, flows, programs):
 
 @pytest.mark.databases
 def test_a_record_sent_again_with_its_id_gives_the_same_answer_and_is_kept_once(
-    app, program
+    program, stored
 ):
     path, body = "/score?keep=true&id=r1", {"record": RECORD}
     first, again = (program.ask("POST", path, json=body) for _ in range(2))
     assert first.status_code == again.status_code == 200
     assert first.data == again.data
-    assert count(app, Record) == count(app, Alert) == 1
-    assert counted(app) == 1
+    assert stored.count(Record) == stored.count(Alert) == 1
+    assert stored.verdicts() == 1
     # without an id each one is another record
     program.ask("POST", "/score?keep=true", json=body)
     program.ask("POST", "/score?keep=true", json=body)
-    assert count(app, Record) == count(app, Alert) == counted(app) == 3
+    assert stored.count(Record) == stored.count(Alert) == stored.verdicts() == 3
 
 
 @pytest.mark.databases
 def test_a_record_sent_twice_at_once_with_its_id_is_kept_once(
-    app, program, monkeypatch
+    program, monkeypatch, stored
 ):
     keep_record, both = keep.keep_record, threading.Barrier(2)
 
@@ -243,46 +233,43 @@ def test_a_record_sent_twice_at_once_with_its_id_is_kept_once(
     )
     assert answers[0].status_code == answers[1].status_code == 200
     assert answers[0].data == answers[1].data
-    assert count(app, Record) == count(app, Alert) == counted(app) == 1
+    assert stored.count(Record) == stored.count(Alert) == stored.verdicts() == 1
 
 
 def test_a_record_sent_again_is_judged_by_the_model_that_judged_it_first(
-    app, program, programs, monkeypatch
+    program, programs, monkeypatch, web
 ):
     path, body = "/score?keep=true&id=r1", {"record": RECORD}
     first = program.ask("POST", path, json=body)
-    detectors = app.extensions[KEY].detectors
+    detectors = web.detectors
     monkeypatch.setattr(detectors, "active", Mock(side_effect=AssertionError))
     assert program.ask("POST", path, json=body).data == first.data
     monkeypatch.setattr(detectors, "names", list)
-    answer = program.ask("POST", path, json=body)
-    assert answer.status_code == 409
+    answer = program.ask("POST", path, json=body, expect=409)
     assert "was deleted" in answer.json["error"]["message"]
 
 
 @pytest.mark.databases
-def test_the_same_id_for_another_record_is_refused(app, program, programs):
+def test_the_same_id_for_another_record_is_refused(program, programs, stored):
     path, body = "/score?keep=true&id=r1", {"record": RECORD}
     program.ask("POST", path, json=body)
-    answer = program.ask("POST", path, json={"record": RECORD | {"hot": 1}})
-    assert answer.status_code == 422
+    answer = program.ask("POST", path, json={"record": RECORD | {"hot": 1}}, expect=422)
     assert "id" in answer.json["error"]["fields"]
     # another person's id of that name is another id
     assert programs("viewer").ask("POST", path, json=body).status_code == 200
-    assert count(app, Record) == 2
+    assert stored.count(Record) == 2
 
 
 @pytest.mark.parametrize("wrong", ["", "x" * 81, "a b", "%00", "\u00e9"])
 def test_an_id_that_is_none_is_named(program, wrong):
     path = f"/score?keep=true&id={wrong}"
-    answer = program.ask("POST", path, json={"record": RECORD})
-    assert answer.status_code == 422
+    answer = program.ask("POST", path, json={"record": RECORD}, expect=422)
     assert "id" in answer.json["error"]["fields"]
 
 
 @pytest.mark.databases
 def test_a_file_sent_again_is_one_upload_and_another_file_is_told_apart(
-    app, program, programs, flows, desk
+    app, program, programs, flows, desk, stored, web
 ):
     first, again = sent(program, flows, ONE), sent(program, flows, ONE)
     assert first.data == again.data
@@ -293,13 +280,13 @@ def test_a_file_sent_again_is_one_upload_and_another_file_is_told_apart(
         answer = sent(who, data, ONE)
         assert answer.status_code == 409
         assert "Choose a new id" in answer.json["error"]["message"]
-    assert count(app, Job) == 1
-    assert len(list(app.extensions[KEY].home.uploads.iterdir())) == 1
+    assert stored.count(Job) == 1
+    assert len(list(web.home.uploads.iterdir())) == 1
     desk.work_off(app)
-    alerts = count(app, Alert)
+    alerts = stored.count(Alert)
     assert sent(program, flows, ONE).json["state"] == "done"
     desk.work_off(app)
-    assert count(app, Alert) == alerts
+    assert stored.count(Alert) == alerts
 
 
 def test_a_file_is_sent_again_also_where_no_more_jobs_may_wait(
@@ -312,21 +299,23 @@ def test_a_file_is_sent_again_also_where_no_more_jobs_may_wait(
     assert sent(program, flows, ONE).status_code == 202
 
 
-def test_a_file_is_taken_with_its_job_or_not_at_all(app, program, flows, monkeypatch):
+def test_a_file_is_taken_with_its_job_or_not_at_all(
+    program, flows, monkeypatch, stored, web
+):
     away = OperationalError("INSERT", {}, Exception("gone"))
     with monkeypatch.context() as patch:
         patch.setattr(receive, "audit", Mock(side_effect=away))
         assert sent(program, flows, ONE).status_code == 503
-    assert count(app, Job) == 0
-    assert list(app.extensions[KEY].home.uploads.iterdir()) == []
+    assert stored.count(Job) == 0
+    assert list(web.home.uploads.iterdir()) == []
     assert sent(program, flows, ONE).status_code == 202
-    assert count(app, Job) == 1
+    assert stored.count(Job) == 1
 
 
 def test_a_file_whose_server_was_killed_before_the_commit_is_taken_the_next_time(
-    app, program, flows, desk
+    app, program, flows, desk, web
 ):
-    left = app.extensions[KEY].home.uploads / ONE.rpartition("/")[2]
+    left = web.home.uploads / ONE.rpartition("/")[2]
     left.mkdir()
     (left / "data").write_bytes(b"half")
     assert sent(program, flows, ONE).status_code == 202
@@ -335,7 +324,9 @@ def test_a_file_whose_server_was_killed_before_the_commit_is_taken_the_next_time
 
 
 @pytest.mark.databases
-def test_a_file_sent_twice_at_once_is_one_upload(app, program, flows, monkeypatch):
+def test_a_file_sent_twice_at_once_is_one_upload(
+    program, flows, monkeypatch, stored, web
+):
     copy, both = receive.copy, threading.Barrier(2)
 
     def slow(*args, **kwargs):
@@ -346,42 +337,36 @@ def test_a_file_sent_twice_at_once_is_one_upload(app, program, flows, monkeypatc
     answers = at_once(lambda: sent(program, flows, ONE))
     assert [a.status_code for a in answers] == [202, 202]
     assert answers[0].data == answers[1].data
-    assert count(app, Job) == 1
-    [folder] = app.extensions[KEY].home.uploads.iterdir()
+    assert stored.count(Job) == 1
+    [folder] = web.home.uploads.iterdir()
     assert (folder / "data").read_bytes() == flows
 
 
 @pytest.mark.parametrize("wrong", ["a", "A" * 24, "g" * 24, "0" * 25, "x" * 150])
-def test_an_id_of_a_file_that_is_none_is_named(app, program, flows, wrong):
+def test_an_id_of_a_file_that_is_none_is_named(program, flows, wrong, stored):
     answer = sent(program, flows, f"/uploads/{wrong}")
     assert answer.status_code == 422
     assert "job_id" in answer.json["error"]["fields"]
-    assert count(app, Job) == 0
+    assert stored.count(Job) == 0
 
 
-def test_a_file_that_was_refused_leaves_its_id_free(app, program, flows):
+def test_a_file_that_was_refused_leaves_its_id_free(program, flows):
     assert sent(program, b"", ONE).status_code == 422
     assert sent(program, flows, ONE).status_code == 202
 
 
 @pytest.mark.databases
-def test_a_note_sent_again_is_one_note(app, program, programs):
+def test_a_note_sent_again_is_one_note(program, programs, stored):
     found = program.ask("POST", "/score?keep=true", json={"record": RECORD}).json
     url = f"/alerts/{found['alert_id']}/notes"
     first, again = (program.ask("POST", url, json={"text": "a"}) for _ in range(2))
     assert first.status_code == again.status_code == 201
     assert first.data == again.data
-    assert count(app, AlertNote) == 1
+    assert stored.count(AlertNote) == 1
     analyst = programs("analyst")
     for who, text in ((program, "b"), (analyst, "a")):
         assert who.ask("POST", url, json={"text": text}).status_code == 201
-    assert count(app, AlertNote) == 3
-
-
-def counted(app):
-    """Return how many verdicts the dashboard counts."""
-    with app.extensions[KEY].database.session() as session:
-        return session.scalar(select(func.sum(Tally.n)).where(Tally.facet == "all"))
+    assert stored.count(AlertNote) == 3
 
 
 def at_once(ask):

@@ -21,27 +21,25 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_row_is_scored_however_the_file_is_written(app, people, rows, desk, form):
-    client = people("viewer")
+def test_every_row_is_scored_however_the_file_is_written(app, rows, desk, form, viewer):
     text = _records(rows)
-    job_id = desk.id_of(desk.send(client, FORMS[form](text), name="flows.csv"))
+    job_id = desk.id_of(desk.send(viewer, FORMS[form](text), name="flows.csv"))
     desk.work_off(app)
-    page = client.get(f"/uploads/{job_id}").text
+    page = viewer.get(f"/uploads/{job_id}").text
     assert "every row was scored" in page
     assert ">60<" in page.replace("\n", "").replace(" ", "")
     noted = {"utf16": "UTF-16", "blank": "skipped", "windows_1252": "Windows-1252"}
     assert noted.get(form, "") in page
 
 
-def test_a_line_with_too_many_fields_is_set_aside_and_named(app, people, rows, desk):
-    client = people("viewer")
+def test_a_line_with_too_many_fields_is_set_aside_and_named(app, rows, desk, viewer):
     lines = _records(rows).splitlines()
     lines[9] += ",9,9"
     data = "\n".join(lines).encode()
-    job_id = desk.id_of(desk.send(client, data, name="flows.csv"))
+    job_id = desk.id_of(desk.send(viewer, data, name="flows.csv"))
     desk.work_off(app)
     assert (
         "1 of 60 rows are invalid and were rejected"
-        in client.get(f"/uploads/{job_id}").text
+        in viewer.get(f"/uploads/{job_id}").text
     )
-    assert "10" in client.get(f"/uploads/{job_id}/rejected").text
+    assert "10" in viewer.get(f"/uploads/{job_id}/rejected").text

@@ -180,7 +180,7 @@ def test_a_full_disk_fails_the_job_in_words_and_leaves_nothing(
     here.database.dispose()
 
 
-def test_a_worker_bounds_its_memory():
+def test_a_worker_bounds_its_memory(python):
     code = """
 import resource
 from evenflow.web.jobs.worker import bound_memory
@@ -190,10 +190,7 @@ try:
 except MemoryError:
     print("bounded", resource.getrlimit(resource.RLIMIT_DATA)[0] // 2**20)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == ["bounded", "1024"]
+    assert python("-c", code).stdout.split() == ["bounded", "1024"]
     assert resource.getrlimit(resource.RLIMIT_DATA)[0] == resource.RLIM_INFINITY
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from evenflow.errors import DataError
 from evenflow.web.jobs import queue
@@ -31,11 +31,6 @@ def take(database, worker="a", lane="score", lease_s=60.0):
         return job
 
 
-def look(database, job_id):
-    with database.session() as session:
-        return session.scalars(select(Job).where(Job.id == job_id)).one()
-
-
 def expire(database, job_id):
     with database.session() as session:
         session.execute(
@@ -51,16 +46,15 @@ def test_jobs_are_taken_in_order_each_once(database):
     assert take(database) is None
 
 
-def test_a_lane_takes_its_own_jobs_alone(database):
+def test_a_lane_takes_its_own_jobs_alone(database, stored):
     job_id = put(database)
     assert take(database, lane="train") is None
-    with database.session() as session:
-        assert not queue.is_waiting(session, "train")
-        assert queue.is_waiting(session, "score")
+    assert not stored(queue.is_waiting, "train")
+    assert stored(queue.is_waiting, "score")
     assert take(database).id == job_id
 
 
-def test_many_workers_at_once_never_take_one_job_twice(database):
+def test_many_workers_at_once_never_take_one_job_twice(database, stored):
     n_jobs, n_workers = 40, 6
     ids = {put(database) for _ in range(n_jobs)}
     ready = threading.Barrier(n_workers)
@@ -78,75 +72,70 @@ def test_many_workers_at_once_never_take_one_job_twice(database):
         taken = [job for jobs in pool.map(work, range(n_workers)) for job in jobs]
     assert len(taken) == n_jobs
     assert set(taken) == ids
-    with database.session() as session:
-        assert set(session.scalars(select(Job.attempts))) == {1}
+    assert set(stored.all(Job.attempts)) == {1}
 
 
-def test_a_job_whose_lease_ran_out_is_taken_again_and_lost_to_the_first(database):
+def test_a_job_whose_lease_ran_out_is_taken_again_and_lost_to_the_first(
+    database, stored
+):
     job_id = put(database)
     first = take(database, "a")
     assert take(database, "b") is None
     expire(database, job_id)
     second = take(database, "b")
     assert (second.id, second.attempts) == (job_id, 2)
-    with database.session() as session:
-        assert queue.renew(session, first, 60, {"done": 1}) is None
-        assert not queue.end(session, first, "done", result={"by": "a"})
-        assert not queue.release(session, first)
-    assert look(database, job_id).worker == "b"
-    with database.session() as session:
-        assert queue.end(session, second, "done", result={"by": "b"})
+    assert stored(queue.renew, first, 60, {"done": 1}) is None
+    assert not stored(queue.end, first, "done", result={"by": "a"})
+    assert not stored(queue.release, first)
+    assert stored.get(Job, job_id).worker == "b"
+    assert stored(queue.end, second, "done", result={"by": "b"})
     with database.session() as session:  # ended once
         assert not queue.end(session, second, "failed")
-    assert look(database, job_id).result == {"by": "b"}
+    assert stored.get(Job, job_id).result == {"by": "b"}
 
 
-def test_the_same_worker_that_takes_a_job_twice_has_only_the_second(database):
+def test_the_same_worker_that_takes_a_job_twice_has_only_the_second(database, stored):
     job_id = put(database)
     first = take(database, "a")
     expire(database, job_id)
     take(database, "a")
-    with database.session() as session:
-        assert not queue.end(session, first, "done")
+    assert not stored(queue.end, first, "done")
 
 
-def test_a_lease_is_renewed_with_the_progress_and_brings_the_wish_to_stop(database):
+def test_a_lease_is_renewed_with_the_progress_and_brings_the_wish_to_stop(
+    database, stored
+):
     job_id = put(database)
     job = take(database, lease_s=1)
-    with database.session() as session:
-        assert queue.renew(session, job, 600, {"done": 5}) is False
-    found = look(database, job_id)
+    assert stored(queue.renew, job, 600, {"done": 5}) is False
+    found = stored.get(Job, job_id)
     assert found.progress == {"done": 5}
     assert found.lease_until > now() + timedelta(seconds=500)
-    with database.session() as session:
-        queue.request_stop(session, found)
-    with database.session() as session:
-        assert queue.renew(session, job, 600, None) is True
-    assert look(database, job_id).progress == {"done": 5}
+    stored(queue.request_stop, found)
+    assert stored(queue.renew, job, 600, None) is True
+    assert stored.get(Job, job_id).progress == {"done": 5}
 
 
-def test_a_released_job_is_queued_and_the_try_does_not_count(database):
+def test_a_released_job_is_queued_and_the_try_does_not_count(database, stored):
     job_id = put(database)
     for _ in range(queue.MAX_ATTEMPTS + 2):
         job = take(database)
         assert job.attempts == 1
-        with database.session() as session:
-            assert queue.release(session, job)
-    assert look(database, job_id).state == "queued"
+        assert stored(queue.release, job)
+    assert stored.get(Job, job_id).state == "queued"
 
 
-def test_a_training_that_kills_its_workers_is_told_of_no_file(database):
-    with database.session() as session:
-        job_id = queue.put(session, TRAIN, payload={}).id
+def test_a_training_that_kills_its_workers_is_told_of_no_file(database, stored):
+    job_id = stored(queue.put, TRAIN, payload={}).id
     for _ in range(queue.MAX_ATTEMPTS):
         assert take(database, lane="train") is not None
         expire(database, job_id)
     assert take(database, lane="train") is None
-    assert "died 3 times" in look(database, job_id).error
-    assert "file" not in look(database, job_id).error
+    assert "died 3 times" in stored.get(Job, job_id).error
+    assert "file" not in stored.get(Job, job_id).error
 
 
-def test_a_job_that_kills_its_workers_fails_with_words(database):
+def test_a_job_that_kills_its_workers_fails_with_words(database, stored):
     job_id = put(database)
     for _ in range(queue.MAX_ATTEMPTS):
         assert take(database) is not None
@@ -154,28 +143,25 @@ def test_a_job_that_kills_its_workers_fails_with_words(database):
     with database.session() as session:
         assert queue.is_waiting(session, "score")  # somebody has to say so
     assert take(database) is None
-    found = look(database, job_id)
+    found = stored.get(Job, job_id)
     assert found.state == "failed"
     assert "died 3 times" in found.error
     assert "split" in found.error
-    with database.session() as session:
-        assert not queue.is_waiting(session, "score")
+    assert not stored(queue.is_waiting, "score")
 
 
-def test_a_stopped_or_failed_job_is_queued_again_a_running_one_is_not(database):
+def test_a_stopped_or_failed_job_is_queued_again_a_running_one_is_not(database, stored):
     job_id = put(database)
     with database.session() as session:
         queue.request_stop(session, session.get(Job, job_id))
-    assert look(database, job_id).state == "stopped"
+    assert stored.get(Job, job_id).state == "stopped"
     assert take(database) is None
     with database.session() as session:
         assert queue.requeue(session, session.get(Job, job_id))
     job = take(database)
-    with database.session() as session:
-        assert not queue.requeue(session, job)
-    with database.session() as session:
-        queue.end(session, job, "failed", error="x")
-        assert queue.requeue(session, job)
+    assert not stored(queue.requeue, job)
+    stored(queue.end, job, "failed", error="x")
+    assert stored(queue.requeue, job)
     again = take(database)
     assert (again.attempts, again.error) == (1, "")
 
@@ -199,21 +185,19 @@ def test_a_person_has_so_many_jobs_and_no_more(database):
         put(database, owner_id=first, most_waiting=2)
 
 
-def lease_of(database, job_id):
-    return (look(database, job_id).lease_until - now()).total_seconds()
+def lease_of(stored, job_id):
+    return (stored.get(Job, job_id).lease_until - now()).total_seconds()
 
 
-def test_a_lease_given_while_the_clock_ran_ahead_is_cut_to_its_length(database):
+def test_a_lease_given_while_the_clock_ran_ahead_is_cut_to_its_length(database, stored):
     job_id = put(database)
     first = take(database, "a")
-    with database.session() as session:
-        session.execute(update(Job).values(lease_until=now() + timedelta(hours=2)))
-        assert queue.is_waiting(session, "score")
+    stored.execute(update(Job).values(lease_until=now() + timedelta(hours=2)))
+    assert stored(queue.is_waiting, "score")
     assert take(database, "b") is None  # the worker may be alive
-    assert 55 < lease_of(database, job_id) <= 60
-    with database.session() as session:
-        assert not queue.is_waiting(session, "score")
-        assert queue.renew(session, first, 60, None) is False
+    assert 55 < lease_of(stored, job_id) <= 60
+    assert not stored(queue.is_waiting, "score")
+    assert stored(queue.renew, first, 60, None) is False
     expire(database, job_id)
     assert take(database, "b").id == job_id
 
@@ -234,28 +218,28 @@ def take_over(database, fault=None, lane="score"):
         return queue.take_over(session, lane, fault)
 
 
-def test_tries_whose_worker_was_ended_from_outside_do_not_count(database):
+def test_tries_whose_worker_was_ended_from_outside_do_not_count(database, stored):
     job_id = put(database)
     for _ in range(2 * queue.MAX_ATTEMPTS):
         assert take(database, name(gone_process())).id == job_id
         assert take_over(database) == 1
-    assert (look(database, job_id).state, look(database, job_id).attempts) == (
-        "queued",
-        0,
-    )
+    found = stored.get(Job, job_id)
+    assert (found.state, found.attempts) == ("queued", 0)
 
 
-def test_tries_whose_worker_was_at_fault_count(database):
+def test_tries_whose_worker_was_at_fault_count(database, stored):
     job_id = put(database)
     for _ in range(queue.MAX_ATTEMPTS):
         pid = gone_process()
         assert take(database, name(pid)).id == job_id
         assert take_over(database, fault=pid) == 1
     assert take(database) is None
-    assert "died 3 times" in look(database, job_id).error
+    assert "died 3 times" in stored.get(Job, job_id).error
 
 
-def test_a_worker_that_runs_and_one_of_another_machine_keep_their_jobs(database):
+def test_a_worker_that_runs_and_one_of_another_machine_keep_their_jobs(
+    database, stored
+):
     for worker in (
         name(os.getppid()), name(gone_process(), host="elsewhere"),
         name(gone_process(), host=f"{name(1).split(':')[0]}2"),
@@ -266,4 +250,4 @@ def test_a_worker_that_runs_and_one_of_another_machine_keep_their_jobs(database)
     taken = take(database, name(gone_process()))
     assert take_over(database, lane="train") == 0
     assert take_over(database) == 1
-    assert look(database, taken.id).state == "queued"
+    assert stored.get(Job, taken.id).state == "queued"

@@ -4,7 +4,6 @@ import os
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
 
 from evenflow.web.jobs import retention
 from evenflow.web.store.tables import (
@@ -22,11 +21,6 @@ from evenflow.web.store.tables import (
 )
 
 pytestmark = pytest.mark.databases
-
-
-def count(here, table):
-    with here.database.session() as session:
-        return session.scalar(select(func.count()).select_from(table))
 
 
 def run(here):
@@ -77,30 +71,28 @@ def fill(here, days):
 ALL = (Record, Alert, AlertNote, Tally, Job, Throttle, WebSession)
 
 
-def test_only_what_is_old_goes_and_the_log_says_how_much(here):
+def test_only_what_is_old_goes_and_the_log_says_how_much(here, stored):
     old, new = fill(here, 91), fill(here, 0)
     gone = run(here)
-    assert {table.__tablename__: count(here, table) for table in ALL} == {
+    assert {table.__tablename__: stored.count(table) for table in ALL} == {
         table.__tablename__: 1 for table in ALL
     }
-    assert count(here, User) == 2
+    assert stored.count(User) == 2
     for folder in (here.home.results, here.home.uploads):
         assert [p.name for p in folder.iterdir()] == [new]
     assert (gone["alerts"], gone["records"], gone["uploads"]) == (1, 1, 1)
-    with here.database.session() as session:
-        log = session.scalars(select(Audit)).one()
+    log = stored.one(Audit)
     assert log.action == "retention.run"
     assert log.detail == {"days": 90, "deleted": gone}
     assert old not in str(log.detail)
     assert run(here) == {}
-    assert count(here, Audit) == 1  # nothing deleted, nothing said
+    assert stored.count(Audit) == 1  # nothing deleted, nothing said
 
 
-def test_an_admins_choice_goes_before_the_setting(here):
+def test_an_admins_choice_goes_before_the_setting(here, stored):
     fill(here, 10)
     assert "records" not in run(here)
-    with here.database.session() as session:
-        session.add(Setting(name="retention", value={"days": 7}))
+    stored.add(Setting(name="retention", value={"days": 7}))
     assert run(here)["records"] == 1
 
 
@@ -110,46 +102,37 @@ def test_sessions_do_not_wait_for_the_retention(here):
     assert gone == {"sessions": 1, "throttles": 1}
 
 
-def test_a_locked_account_stays_locked(here):
-    with here.database.session() as session:
-        session.add(
-            Throttle(
-                key="a",
-                failures=99,
-                first_at=now() - timedelta(days=3),
-                until=now() + timedelta(hours=1),
-            )
-        )
+def test_a_locked_account_stays_locked(here, stored):
+    first, until = now() - timedelta(days=3), now() + timedelta(hours=1)
+    stored.add(Throttle(key="a", failures=99, first_at=first, until=until))
     run(here)
-    assert count(here, Throttle) == 1
+    assert stored.count(Throttle) == 1
 
 
-def test_a_job_that_waits_or_runs_is_not_old(here):
+def test_a_job_that_waits_or_runs_is_not_old(here, stored):
     at = now() - timedelta(days=400)
     with here.database.session() as session:
         for n, state in enumerate(("queued", "running")):
             job = Job(id=str(n), kind="score", lane="score", state=state, created_at=at)
             session.add(job)
     run(here)
-    assert count(here, Job) == 2
+    assert stored.count(Job) == 2
 
 
-def test_a_training_keeps_its_row(here):
+def test_a_training_keeps_its_row(here, stored):
     at = now() - timedelta(days=400)
-    with here.database.session() as session:
-        session.add(Job(id="t", kind="train", lane="train", state="done", ended_at=at))
+    stored.add(Job(id="t", kind="train", lane="train", state="done", ended_at=at))
     run(here)
-    assert count(here, Job) == 1
+    assert stored.count(Job) == 1
 
 
-def test_many_rows_go_in_small_batches(here, monkeypatch):
+def test_many_rows_go_in_small_batches(here, monkeypatch, stored):
     monkeypatch.setattr(retention, "BATCH", 10)
     monkeypatch.setattr(retention, "PAUSE_S", 0.0)
     at = now() - timedelta(days=100)
-    with here.database.session() as session:
-        session.add_all(Alert(**verdict(at)) for _ in range(35))
+    stored.add_all(Alert(**verdict(at)) for _ in range(35))
     assert run(here)["alerts"] == 35
-    assert count(here, Alert) == 0
+    assert stored.count(Alert) == 0
 
 
 def aged(path, days):

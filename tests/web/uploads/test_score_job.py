@@ -38,9 +38,10 @@ def broken(table):
 
 
 @databases
-def test_the_result_is_what_scoring_the_file_gives(here, desk, bundle, rows, tmp_path):
-    source = tmp_path / "x.csv"
-    source.write_bytes(broken(rows["test"]))
+def test_the_result_is_what_scoring_the_file_gives(
+    here, desk, bundle, rows, tmp_path, stored, write
+):
+    source = write("x.csv", broken(rows["test"]))
     wanted = score_file(
         bundle,
         source,
@@ -83,12 +84,11 @@ def test_the_result_is_what_scoring_the_file_gives(here, desk, bundle, rows, tmp
         assert (alert.owner_id, alert.source) == (owner_id, "upload")
         assert alert.service == row["service"]
         assert alert.values == results.values(row)
-    with here.database.session() as session:
-        services = session.execute(
-            select(Tally.value, func.sum(Tally.n))
-            .where(Tally.facet == "service")
-            .group_by(Tally.value)
-        ).all()
+    services = stored.execute(
+        select(Tally.value, func.sum(Tally.n))
+        .where(Tally.facet == "service")
+        .group_by(Tally.value)
+    ).all()
     counted = direct["service"].value_counts().rows()
     assert {name: int(n) for name, n in services} == dict(counted)
 
@@ -174,7 +174,7 @@ def test_a_model_or_file_that_is_gone_is_told(here, desk, bundle):
 
 @databases
 def test_a_file_outlives_the_account_it_came_from(
-    here, desk, bundle, rows, monkeypatch
+    here, desk, bundle, rows, monkeypatch, stored
 ):
     with here.database.session() as session:
         user = User(email="gone@example.org", fs_uniquifier="gone")
@@ -185,8 +185,7 @@ def test_a_file_outlives_the_account_it_came_from(
     job_id = desk.put(here, data, bundle=bundle.path.name, owner_id=owner_id)
 
     def judged(path, most):
-        with here.database.session() as session:
-            session.execute(delete(User).where(User.id == owner_id))
+        stored.execute(delete(User).where(User.id == owner_id))
         return likeliest(path, most)
 
     monkeypatch.setattr(score_job, "likeliest", judged)
@@ -197,16 +196,15 @@ def test_a_file_outlives_the_account_it_came_from(
 
 
 def test_a_worker_that_slept_too_long_deletes_nothing_of_the_next_one(
-    here, desk, bundle, rows, monkeypatch
+    here, desk, bundle, rows, monkeypatch, stored
 ):
     data = desk.csv_of(rows["test"], 100)
     job_id = desk.put(here, data, bundle=bundle.path.name)
 
     def slept(*_args, **_kwargs):
         monkeypatch.setattr(score_job, "score_file", score_file)
-        with here.database.session() as session:
-            late = now() - timedelta(seconds=1)
-            session.execute(update(Job).values(lease_until=late))
+        late = now() - timedelta(seconds=1)
+        stored.execute(update(Job).values(lease_until=late))
         other = desk.workplace(here.settings)
         assert worker.run_one(other, "score") == job_id
         other.database.dispose()

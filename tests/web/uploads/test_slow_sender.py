@@ -53,14 +53,13 @@ def health(port, seconds=5.0):
 
 
 @pytest.mark.slow
-def test_one_slow_piece_and_many_to_the_same_upload_stop_nobody(app, people, port):
-    person = people("viewer")
-    token = person.csrf()
+def test_one_slow_piece_and_many_to_the_same_upload_stop_nobody(port, viewer):
+    token = viewer.csrf()
     about = {"name": "flows.csv", "size": 8_000_000}
-    begun = person.post(
+    begun = viewer.post(
         "/uploads/parts", json=about, headers={"X-CSRFToken": token}
     ).json
-    cookie = person.get_cookie("evenflow", domain="localhost").value
+    cookie = viewer.get_cookie("evenflow", domain="localhost").value
     head = (
         f"PUT {begun['url']}?offset=0 HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         f"Cookie: evenflow={cookie}\r\nX-CSRFToken: {token}\r\n"

@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 from sqlalchemy import func, select
 
-from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import TRAIN
 from evenflow.web.models.detectors import Detectors
@@ -19,50 +18,34 @@ from evenflow.web.store.tables import Alert, Audit, Job
 
 
 @pytest.fixture
-def sample(desk, rows):
-    return desk.csv_of(rows["test"], 200)
-
-
-@pytest.fixture
-def done(desk, app, people, sample):
+def done(desk, people, sample):
     """A viewer and the id of an upload of theirs that is done."""
     client = people("viewer")
-    job_id = desk.id_of(desk.send(client, sample))
-    desk.work_off(app)
+    job_id = desk.scored(client, sample)
     return client, job_id
 
 
-def home_of(app):
-    return app.extensions[KEY].home
-
-
-def left(app):
-    return sorted(p.name for p in home_of(app).uploads.iterdir())
-
-
-def test_a_file_sent_by_the_form_is_scored_and_shown(desk, app, people, sample):
-    client = people("viewer")
-    assert "Nothing has been uploaded yet" in client.get("/uploads").text
-    job_id = desk.id_of(desk.send(client, sample))
-    waiting = client.get(f"/uploads/{job_id}").text
+def test_a_file_sent_by_the_form_is_scored_and_shown(desk, app, sample, viewer, left):
+    assert "Nothing has been uploaded yet" in viewer.get("/uploads").text
+    job_id = desk.id_of(desk.send(viewer, sample))
+    waiting = viewer.get(f"/uploads/{job_id}").text
     assert "updates automatically" in waiting
     assert f'data-poll="/uploads/{job_id}/state"' in waiting
     desk.work_off(app)
-    page = client.get(f"/uploads/{job_id}").text
+    page = viewer.get(f"/uploads/{job_id}").text
     assert "Results" in page
     assert page.count(">why?<") == 50
-    assert "flows.csv" in client.get("/uploads").text
-    assert left(app) == []  # the file itself is not kept
+    assert "flows.csv" in viewer.get("/uploads").text
+    assert left() == []  # the file itself is not kept
 
 
-def test_the_fragment_answers_304_while_nothing_changes(desk, app, people, sample):
-    client = people("viewer")
-    url = f"/uploads/{desk.id_of(desk.send(client, sample))}/state"
-    first = client.get(url)
-    again = client.get(url, headers={"If-None-Match": first.headers["ETag"]})
+def test_the_fragment_answers_304_while_nothing_changes(desk, app, sample, viewer):
+    url = f"/uploads/{desk.id_of(desk.send(viewer, sample))}/state"
+    first = viewer.get(url)
+    again = viewer.get(url, headers={"If-None-Match": first.headers["ETag"]})
     assert (first.status_code, again.status_code) == (200, 304)
     desk.work_off(app)
-    after = client.get(url, headers={"If-None-Match": first.headers["ETag"]})
+    after = viewer.get(url, headers={"If-None-Match": first.headers["ETag"]})
     assert after.status_code == 200
     assert 'data-state="done"' in after.text
 
@@ -81,20 +64,18 @@ def test_the_fragment_answers_304_while_nothing_changes(desk, app, people, sampl
         "x%0d%0aSet-Cookie: x=1.csv",
     ],
 )
-def test_a_file_name_is_only_ever_shown(desk, app, people, sample, name):
-    client = people("viewer")
-    job_id = desk.id_of(desk.send(client, sample, name))
-    home = home_of(app)
+def test_a_file_name_is_only_ever_shown(desk, app, sample, name, viewer, web):
+    job_id = desk.id_of(desk.send(viewer, sample, name))
+    home = web.home
     assert sorted(p.relative_to(home.uploads) for p in home.uploads.rglob("*")) == [
         (home.uploads / job_id).relative_to(home.uploads),
         (home.uploads / job_id / "data").relative_to(home.uploads),
     ]
-    page = client.get(f"/uploads/{job_id}")
-    assert page.status_code == 200
+    page = viewer.get(f"/uploads/{job_id}", expect=200)
     assert "Set-Cookie: x" not in str(page.headers)
     desk.work_off(app)
     for kind in ("csv", "jsonl"):
-        sent = client.get(f"/uploads/{job_id}/download/{kind}")
+        sent = viewer.get(f"/uploads/{job_id}/download/{kind}")
         given = sent.headers["Content-Disposition"]
         assert given.startswith('attachment; filename="')
         assert not set(given) & set("\r\n/\\")
@@ -104,8 +85,7 @@ def test_a_file_name_is_only_ever_shown(desk, app, people, sample, name):
 @pytest.mark.parametrize(
     "job_id", ["..", "../../x", "%2e%2e", "x" * 500, "0" * 24, "a%00b", "\ud7ff"]
 )
-def test_an_id_that_is_none_is_not_there(people, job_id):
-    client = people("admin")
+def test_an_id_that_is_none_is_not_there(job_id, admin):
     for url in (
         "/uploads/{}",
         "/uploads/{}/state",
@@ -114,10 +94,10 @@ def test_an_id_that_is_none_is_not_there(people, job_id):
         "/uploads/{}/download/csv",
         "/uploads/parts/{}",
     ):
-        assert client.get(url.format(job_id)).status_code == 404
+        assert admin.get(url.format(job_id)).status_code == 404
 
 
-def test_markup_in_names_and_cells_stays_text(desk, app, people, rows):
+def test_markup_in_names_and_cells_stays_text(desk, rows, viewer):
     evil = '<img src=x onerror="alert(1)">'
     frame = rows["test"].frame.head(20)
     lines = frame.write_csv().splitlines()
@@ -125,9 +105,7 @@ def test_markup_in_names_and_cells_stays_text(desk, app, people, rows):
     cell = evil.replace('"', '""')
     lines[1:] = [f'{line},"{cell}"' for line in lines[1:]]
     lines.append(lines[1].replace(lines[1].split(",")[0], "<script>1</script>", 1))
-    client = people("viewer")
-    job_id = desk.id_of(desk.send(client, "\n".join(lines).encode(), f"{evil}.csv"))
-    desk.work_off(app)
+    job_id = desk.scored(viewer, "\n".join(lines).encode(), f"{evil}.csv")
     pages = [
         f"/uploads/{job_id}",
         f"/uploads/{job_id}/rejected",
@@ -135,27 +113,25 @@ def test_markup_in_names_and_cells_stays_text(desk, app, people, rows):
         "/uploads",
     ]
     for url in pages:
-        text = client.get(url).text
+        text = viewer.get(url).text
         assert 'onerror="' not in text
         assert "<script>1" not in text
         assert "<img" not in text
-    assert "&lt;script&gt;1" in client.get(pages[1]).text
+    assert "&lt;script&gt;1" in viewer.get(pages[1]).text
 
 
-def test_a_formula_in_a_cell_is_defused_in_the_download(desk, app, people, rows):
+def test_a_formula_in_a_cell_is_defused_in_the_download(desk, rows, viewer):
     lines = desk.csv_of(rows["test"], 5).decode().splitlines()
     lines[0] += ",note"
     lines[1:] = [f"{line},=cmd|' /C calc'!A0" for line in lines[1:]]
-    client = people("viewer")
-    job_id = desk.id_of(desk.send(client, "\n".join(lines).encode()))
-    desk.work_off(app)
-    text = client.get(f"/uploads/{job_id}/download/csv").text
+    job_id = desk.scored(viewer, "\n".join(lines).encode())
+    text = viewer.get(f"/uploads/{job_id}/download/csv").text
     assert [row["note"] for row in csv.DictReader(io.StringIO(text))] == [
         "'=cmd|' /C calc'!A0"
     ] * 5
 
 
-def test_bad_rows_are_listed_with_line_column_and_reason(desk, app, people, rows):
+def test_bad_rows_are_listed_with_line_column_and_reason(desk, rows, viewer):
     lines = desk.csv_of(rows["test"], 60).decode().splitlines()
     name = rows["test"].schema.numeric[0].name
     place = lines[0].split(",").index(name)
@@ -164,18 +140,16 @@ def test_bad_rows_are_listed_with_line_column_and_reason(desk, app, people, rows
         fields[place] = "lots"
         lines[number] = ",".join(fields)
     lines[9] = "too,few"
-    client = people("viewer")
-    job_id = desk.id_of(desk.send(client, "\n".join(lines).encode()))
-    desk.work_off(app)
+    job_id = desk.scored(viewer, "\n".join(lines).encode())
     assert (
         "3 of 60 rows are invalid and were rejected"
-        in client.get(f"/uploads/{job_id}").text
+        in viewer.get(f"/uploads/{job_id}").text
     )
-    page = client.get(f"/uploads/{job_id}/rejected").text
+    page = viewer.get(f"/uploads/{job_id}/rejected").text
     assert page.count("lots") >= 4
     assert name in page
     assert "too,few" in page
-    sent = client.get(f"/uploads/{job_id}/download/rejected.jsonl").text
+    sent = viewer.get(f"/uploads/{job_id}/download/rejected.jsonl").text
     found = [json.loads(line) for line in sent.splitlines()]
     assert [(row["line"], row["column"]) for row in found] == [
         (4, name),
@@ -184,29 +158,25 @@ def test_bad_rows_are_listed_with_line_column_and_reason(desk, app, people, rows
     ]
 
 
-def test_a_file_of_bad_rows_alone_says_why(desk, app, people, rows):
+def test_a_file_of_bad_rows_alone_says_why(desk, rows, viewer):
     lines = desk.csv_of(rows["test"], 5).decode().splitlines()
     lines[1:] = ["x"] * 4
-    client = people("viewer")
-    job_id = desk.id_of(desk.send(client, "\n".join(lines).encode()))
-    desk.work_off(app)
-    assert "No row could be scored" in client.get(f"/uploads/{job_id}").text
-    assert client.get(f"/uploads/{job_id}/rejected").text.count("<td") >= 4
+    job_id = desk.scored(viewer, "\n".join(lines).encode())
+    assert "No row could be scored" in viewer.get(f"/uploads/{job_id}").text
+    assert viewer.get(f"/uploads/{job_id}/rejected").text.count("<td") >= 4
 
 
-def test_a_file_that_cannot_be_read_fails_with_words(desk, app, people):
-    client = people("viewer")
-    job_id = desk.id_of(desk.send(client, b"name,colour\nx,red\n", "colours.csv"))
-    desk.work_off(app)
-    page = client.get(f"/uploads/{job_id}").text
+def test_a_file_that_cannot_be_read_fails_with_words(desk, viewer, web):
+    job_id = desk.scored(viewer, b"name,colour\nx,red\n", "colours.csv")
+    page = viewer.get(f"/uploads/{job_id}").text
     assert "Scoring failed" in page
     assert "colours.csv: the first line has 2 fields" in page
     assert "Run again" in page
-    assert str(home_of(app).root) not in page
+    assert str(web.home.root) not in page
 
 
 def test_every_address_of_an_upload_is_404_for_others_and_open_to_the_team(
-    app, people, done
+    people, done
 ):
     owner, job_id = done
     stranger, analyst = people("viewer"), people("analyst")
@@ -224,21 +194,16 @@ def test_every_address_of_an_upload_is_404_for_others_and_open_to_the_team(
     assert job_id in analyst.get("/uploads").text
     assert job_id not in analyst.get("/uploads?whose=mine").text
     assert analyst.send(f"/uploads/{job_id}/delete").status_code == 403
-    out = people("viewer", is_logged_in=False)
-    for path in gets:
-        assert out.get(f"/uploads/{job_id}{path}").status_code == 302
 
 
-def test_a_job_of_another_kind_is_no_upload(app, people):
-    client = people("admin")
-    with app.extensions[KEY].database.session() as session:
-        job = queue.put(session, TRAIN, payload={})
-        job_id = job.id
-    assert client.get(f"/uploads/{job_id}").status_code == 404
-    assert client.send(f"/uploads/{job_id}/delete").status_code == 404
+def test_a_job_of_another_kind_is_no_upload(stored, admin):
+    job = stored(queue.put, TRAIN, payload={})
+    job_id = job.id
+    assert admin.get(f"/uploads/{job_id}").status_code == 404
+    assert admin.send(f"/uploads/{job_id}/delete").status_code == 404
 
 
-def test_rows_are_filtered_sorted_and_paged(app, done):
+def test_rows_are_filtered_sorted_and_paged(done):
     client, job_id = done
     page = client.get(f"/uploads/{job_id}?attacks=1&sort=probability&down=1").text
     assert "Normal: " not in page.split("<tbody>")[-1]
@@ -252,76 +217,70 @@ def test_rows_are_filtered_sorted_and_paged(app, done):
     assert len(whole.splitlines()) == 200
 
 
-def test_a_row_is_explained_and_opened_as_an_alert_once(app, done):
+def test_a_row_is_explained_and_opened_as_an_alert_once(done, stored):
     client, job_id = done
-    with app.extensions[KEY].database.session() as session:
-        lines = set(session.scalars(select(Alert.line).where(Alert.job_id == job_id)))
+    lines = set(stored.all(Alert.line, Alert.job_id == job_id))
     free = next(line for line in range(2, 202) if line not in lines)
-    page = client.get(f"/uploads/{job_id}/rows/{free}")
-    assert page.status_code == 200
+    page = client.get(f"/uploads/{job_id}/rows/{free}", expect=200)
     assert "Open as alert" in page.text
     assert 'id="why"' in page.text
     first = client.send(f"/uploads/{job_id}/rows/{free}/alert")
     again = client.send(f"/uploads/{job_id}/rows/{free}/alert")
     assert first.location == again.location
     assert client.get(first.location).status_code == 200
-    with app.extensions[KEY].database.session() as session:
-        one = select(func.count()).select_from(Alert).where(Alert.line == free)
-        assert session.scalar(one) == 1
+    one = select(func.count()).select_from(Alert).where(Alert.line == free)
+    assert stored.scalar(one) == 1
     assert client.get(f"/uploads/{job_id}/rows/999999").status_code == 404
     assert client.get(f"/uploads/{job_id}/rows/{10**30}").status_code == 404
 
 
-def test_a_waiting_upload_is_stopped_run_again_and_deleted(desk, app, people, sample):
-    client = people("viewer")
-    job_id = desk.id_of(desk.send(client, sample))
-    client.send(f"/uploads/{job_id}/delete")
-    assert client.get(f"/uploads/{job_id}").status_code == 200  # stop it first
-    client.send(f"/uploads/{job_id}/stop")
-    assert "Stopped" in client.get(f"/uploads/{job_id}").text
-    client.send(f"/uploads/{job_id}/again")
+def test_a_waiting_upload_is_stopped_run_again_and_deleted(
+    desk, app, sample, viewer, stored, web
+):
+    job_id = desk.id_of(desk.send(viewer, sample))
+    viewer.send(f"/uploads/{job_id}/delete")
+    assert viewer.get(f"/uploads/{job_id}").status_code == 200  # stop it first
+    viewer.send(f"/uploads/{job_id}/stop")
+    assert "Stopped" in viewer.get(f"/uploads/{job_id}").text
+    viewer.send(f"/uploads/{job_id}/again")
     desk.work_off(app)
-    assert "Results" in client.get(f"/uploads/{job_id}").text
-    client.send(f"/uploads/{job_id}/again")  # is done: nothing happens
+    assert "Results" in viewer.get(f"/uploads/{job_id}").text
+    viewer.send(f"/uploads/{job_id}/again")  # is done: nothing happens
     desk.work_off(app)
-    client.send(f"/uploads/{job_id}/delete")
-    assert client.get(f"/uploads/{job_id}").status_code == 404
-    home = home_of(app)
+    viewer.send(f"/uploads/{job_id}/delete")
+    assert viewer.get(f"/uploads/{job_id}").status_code == 404
+    home = web.home
     assert [*home.uploads.iterdir(), *home.results.iterdir()] == []
-    with app.extensions[KEY].database.session() as session:
-        assert session.scalars(select(Job)).all() == []
-        assert session.scalar(select(func.count()).select_from(Alert)) > 0
-        done = set(session.scalars(select(Audit.action)))
+    assert stored.all(Job) == []
+    assert stored.count(Alert) > 0
+    done = set(stored.all(Audit.action))
     assert {"upload.accept", "upload.stop", "upload.again", "upload.delete"} <= done
 
 
-def test_results_that_are_gone_are_told(app, done):
+def test_results_that_are_gone_are_told(done, web):
     client, job_id = done
-    shutil.rmtree(home_of(app).results / job_id)
+    shutil.rmtree(web.home.results / job_id)
     assert "The results were deleted" in client.get(f"/uploads/{job_id}").text
     assert client.get(f"/uploads/{job_id}/download/csv").status_code == 422
 
 
-def test_the_example_file_is_scored_without_a_bad_row(desk, app, people):
-    client = people("viewer")
-    sent = client.get("/uploads/example.csv")
+def test_the_example_file_is_scored_without_a_bad_row(desk, viewer):
+    sent = viewer.get("/uploads/example.csv")
     assert sent.mimetype == "text/csv"
-    job_id = desk.id_of(desk.send(client, sent.data))
-    desk.work_off(app)
-    assert "every row was scored" in client.get(f"/uploads/{job_id}").text
+    job_id = desk.scored(viewer, sent.data)
+    assert "every row was scored" in viewer.get(f"/uploads/{job_id}").text
 
 
-def test_without_a_model_nothing_is_taken(desk, app, people, sample):
-    client = people("viewer")
-    shutil.rmtree(next(home_of(app).bundles.iterdir()))
-    with app.extensions[KEY].database.session() as session:
+def test_without_a_model_nothing_is_taken(desk, sample, viewer, web):
+    shutil.rmtree(next(web.home.bundles.iterdir()))
+    with web.database.session() as session:
         from evenflow.web.store.tables import Setting
 
         session.delete(session.get(Setting, "active_bundle"))
-    app.extensions[KEY].detectors._active = (-10.0, None)
-    assert "No model is active yet" in client.get("/uploads").text
-    assert desk.send(client, sample).status_code == 422
-    assert client.get("/uploads/example.csv").status_code == 404
+    web.detectors._active = (-10.0, None)
+    assert "No model is active yet" in viewer.get("/uploads").text
+    assert desk.send(viewer, sample).status_code == 422
+    assert viewer.get("/uploads/example.csv").status_code == 404
 
 
 def test_the_example_file_has_no_cell_that_a_spreadsheet_would_run(

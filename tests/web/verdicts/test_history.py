@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from evenflow.web.frame import download, lists
-from evenflow.web.frame.context import KEY
 
 
 def numbers(page):
@@ -42,8 +41,7 @@ FOUND = {
 
 
 @pytest.mark.databases
-def test_filters_find_what_they_say(people, kept):
-    viewer = people("viewer")
+def test_filters_find_what_they_say(kept, viewer):
     made = {
         "probe": kept(viewer, "probe"),
         "normal": kept(viewer, "benign"),
@@ -51,14 +49,12 @@ def test_filters_find_what_they_say(people, kept):
         "old": kept(viewer, "dos", hours=80, source="api"),
     }
     for query, wanted in FOUND.items():
-        page = viewer.get(f"/records?{query}")
-        assert page.status_code == 200
+        page = viewer.get(f"/records?{query}", expect=200)
         assert set(numbers(page)) == {made[name] for name in wanted}, query
 
 
 @pytest.mark.databases
-def test_days_are_whole_and_in_utc(people, kept):
-    viewer = people("viewer")
+def test_days_are_whole_and_in_utc(kept, viewer):
     old, new = kept(viewer, hours=72), kept(viewer)
     day = (datetime.now(UTC) - timedelta(hours=72)).date()
     assert numbers(viewer.get(f"/records?since={day}&until={day}")) == [old]
@@ -76,19 +72,16 @@ def test_days_are_whole_and_in_utc(people, kept):
     ],
 )
 def test_a_wrong_filter_is_told_at_its_field_and_filters_nothing(
-    people, kept, query, field
+    kept, query, field, viewer
 ):
-    viewer = people("viewer")
     made = kept(viewer)
-    page = viewer.get(f"/records?{query}")
-    assert page.status_code == 200
+    page = viewer.get(f"/records?{query}", expect=200)
     assert f'id="f-{field}-error"' in page.text
     assert made in numbers(page)
 
 
 @pytest.mark.databases
-def test_nothing_in_the_address_breaks_the_page(people, kept):
-    viewer = people("viewer")
+def test_nothing_in_the_address_breaks_the_page(kept, viewer):
     kept(viewer)
     for query in (
         "q=%00", "service=%00", "page=0", "page=-1", "page=99999999999", "page=x",
@@ -98,9 +91,8 @@ def test_nothing_in_the_address_breaks_the_page(people, kept):
 
 
 @pytest.mark.databases
-def test_records_are_sorted_and_paged_without_loss(people, kept, monkeypatch):
+def test_records_are_sorted_and_paged_without_loss(kept, monkeypatch, viewer):
     monkeypatch.setattr(lists, "PER_PAGE", 3)
-    viewer = people("viewer")
     made = [kept(viewer, c, hours=h) for h, c in enumerate(
         ("dos", "benign", "probe", "r2l", "u2r", "dos", "benign"))]  # fmt: skip
     found = []
@@ -137,19 +129,8 @@ def test_a_page_asks_the_database_the_same_number_of_times_for_any_rows(
     assert n[0] < 18
 
 
-def test_a_search_term_never_becomes_markup(people, kept):
-    viewer = people("viewer")
-    kept(viewer)
-    evil = '"><script>alert(1)</script>'
-    for name in ("q", "service", "label", "since", "kind"):
-        page = viewer.get("/records", query_string={name: evil})
-        assert "<script>alert(1)" not in page.text
-        assert 'value=""><' not in page.text
-
-
 @pytest.mark.databases
-def test_a_downloaded_table_runs_nothing_in_a_spreadsheet(people, kept):
-    viewer = people("viewer")
+def test_a_downloaded_table_runs_nothing_in_a_spreadsheet(kept, viewer):
     evil = '=HYPERLINK("http://x")'
     kept(viewer, service=evil, **{"=1+1": "@SUM(A1)", "at": "-2"})
     answer = viewer.get("/records/download?format=csv")
@@ -165,8 +146,7 @@ def test_a_downloaded_table_runs_nothing_in_a_spreadsheet(people, kept):
     assert whole[0]["values"]["service"] == evil
 
 
-def test_columns_of_strangers_spoil_no_download(people, kept, monkeypatch):
-    viewer, analyst = people("viewer"), people("analyst")
+def test_columns_of_strangers_spoil_no_download(kept, monkeypatch, viewer, analyst):
     kept(viewer, **{"=a": "one", "'=a": "two", "''=a": "three"})
     table = csv.DictReader(io.StringIO(analyst.get("/records/download").text))
     assert set(next(table).values()) >= {"one", "two", "three"}
@@ -177,36 +157,29 @@ def test_columns_of_strangers_spoil_no_download(people, kept, monkeypatch):
     assert {"id", "verdict", "service", "src_bytes"} <= {*table.fieldnames}
 
 
-def test_a_download_too_large_for_memory_says_what_to_do(people, kept, monkeypatch):
-    viewer = people("viewer")
+def test_a_download_too_large_for_memory_says_what_to_do(kept, monkeypatch, viewer):
     kept(viewer, "dos")
     monkeypatch.setattr(download, "MAX_CHARACTERS", 100)
     for kind in ("csv", "json"):
-        answer = viewer.get(f"/records/download?format={kind}")
-        assert answer.status_code == 422
+        answer = viewer.get(f"/records/download?format={kind}", expect=422)
         assert "Narrow the filters" in answer.text
 
 
-def test_a_download_follows_the_filters_and_its_limit(people, kept, monkeypatch):
+def test_a_download_follows_the_filters_and_its_limit(kept, monkeypatch, viewer):
     monkeypatch.setattr(download, "MAX_DOWNLOADED", 2)
-    viewer = people("viewer")
     for label in ("dos", "probe", "probe", "probe"):
         kept(viewer, label)
     answer = viewer.get("/records/download?format=csv&label=probe")
     found = [row["verdict"] for row in csv.DictReader(io.StringIO(answer.text))]
     assert found == ["probe", "probe"]
     assert viewer.get("/records/download?format=exe").status_code == 404
-    empty = viewer.get("/records/download?format=csv&label=nothing")
-    assert empty.status_code == 200
+    viewer.get("/records/download?format=csv&label=nothing", expect=200)
 
 
-def test_a_record_is_shown_when_its_model_is_gone(people, kept, app):
-    viewer = people("viewer")
+def test_a_record_is_shown_when_its_model_is_gone(kept, viewer, web):
     number = kept(viewer)
-    web = app.extensions[KEY]
     (web.home.bundles / "small").rename(web.home.bundles / ".gone")
-    page = viewer.get(f"/records/{number}")
-    assert page.status_code == 200
+    page = viewer.get(f"/records/{number}", expect=200)
     assert "was deleted, so" in page.text
     assert "cannot be explained" in page.text
 
@@ -215,11 +188,3 @@ def test_an_empty_history_says_what_to_do(people):
     page = people("viewer").get("/records")
     assert "No records yet" in page.text
     assert 'href="/record"' in page.text
-
-
-def test_a_stranger_is_asked_to_log_in(app):
-    for url in ("/", "/record", "/records", "/records/1", "/records/download",
-                "/alerts", "/alerts/1", "/alerts/export", "/dashboard/live",
-                "/dashboard/work"):  # fmt: skip
-        answer = app.test_client().get(url)
-        assert answer.status_code in (302, 401), url
