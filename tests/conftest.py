@@ -61,6 +61,17 @@ def write(tmp_path):
 
 
 @pytest.fixture(scope="session")
+def save():
+    """Return a function that writes a frame in the format of a path's ending."""
+    writers = {
+        ".csv": pl.DataFrame.write_csv,
+        ".jsonl": pl.DataFrame.write_ndjson,
+        ".parquet": pl.DataFrame.write_parquet,
+    }
+    return lambda frame, path: writers[path.suffix](frame, path)
+
+
+@pytest.fixture(scope="session")
 def data_folders():
     """Roots that hold the published files; the test is skipped without them."""
     roots = [root for root in _roots() if (root / "nsl-kdd").is_dir()]

@@ -318,23 +318,21 @@ def test_a_data_set_in_a_module_works_and_its_own_faults_are_told(tmp_path):
         evenflow.load_dataset("held_data", "train", broken=True)
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "HistGradientBoostingClassifier",
-        "KNeighborsClassifier",
-        "LinearSVC",
-        "BernoulliNB",
-    ],
-)
-def test_a_model_that_cannot_be_saved_is_refused_before_it_trains(
-    kind, tmp_path, monkeypatch
-):
+@pytest.fixture
+def unbalanced(monkeypatch):
+    """Fail where rows are balanced: the trial comes first."""
     from evenflow.learn.balancing import Balancing
 
-    monkeypatch.setattr(
-        Balancing, "__call__", lambda *_: pytest.fail("balanced before the trial")
-    )
+    monkeypatch.setattr(Balancing, "__call__", lambda *_: pytest.fail("balanced"))
+
+
+SCIKIT = ("HistGradientBoostingClassifier", "KNeighborsClassifier", "LinearSVC",
+          "BernoulliNB")  # fmt: skip
+
+
+@pytest.mark.usefixtures("unbalanced")
+@pytest.mark.parametrize("kind", SCIKIT)
+def test_a_model_that_cannot_be_saved_is_refused_before_it_trains(kind, tmp_path):
     model = {"name": "held_model", "kind": kind}
     if kind == "HistGradientBoostingClassifier":
         model["more"] = {"max_iter": 2}
@@ -355,27 +353,15 @@ def test_a_model_that_can_be_saved_passes_the_trial(kind, tmp_path):
     export_check.try_export(recipe, n_features=9, n_classes=3)
 
 
-def test_a_part_that_cannot_be_saved_is_refused_before_the_system_trains(
-    tmp_path, monkeypatch
-):
-    from evenflow.learn.balancing import Balancing
-
-    monkeypatch.setattr(
-        Balancing, "__call__", lambda *_: pytest.fail("balanced before the trial")
-    )
+@pytest.mark.usefixtures("unbalanced")
+def test_a_part_that_cannot_be_saved_is_refused_before_the_system_trains(tmp_path):
     model = {"name": "gate", "second": {"name": "held_model", "kind": "LinearSVC"}}
     with pytest.raises(RecipeError, match="'held_model' cannot be saved.*Use another"):
         trained("gate-ros", tmp_path, model=model)
 
 
-def test_a_model_that_is_called_otherwise_or_refuses_its_parameters_is_told(
-    tmp_path, monkeypatch
-):
-    from evenflow.learn.balancing import Balancing
-
-    monkeypatch.setattr(
-        Balancing, "__call__", lambda *_: pytest.fail("balanced before the trial")
-    )
+@pytest.mark.usefixtures("unbalanced")
+def test_a_model_that_is_called_otherwise_or_refuses_its_parameters_is_told(tmp_path):
     with pytest.raises(RecipeError, match=r"held_other.*TypeError.*n_classes"):
         trained("held_other-none", tmp_path)
     with pytest.raises(RecipeError, match=r"held_strict.*no such thing as a good"):

@@ -32,6 +32,19 @@ def run():
     return run
 
 
+@pytest.fixture
+def train(run):
+    """Return a function that trains a small forest on a table."""
+
+    def train(path, bundle, *settings, words=(), code=0):
+        settings = (f"dataset.path={path}", "model.n_estimators=5", *settings)
+        words = [*words, *(word for one in settings for word in ("-s", one))]
+        recipe = "table_file/random_forest-none"
+        return run("train", recipe, "-o", bundle, *words, code=code)
+
+    return train
+
+
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory):
     """Return the folder of a small forest trained on synthetic rows."""

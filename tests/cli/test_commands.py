@@ -25,7 +25,7 @@ FEW = ("-s", "dataset.n_rows=1000", "-s", "model.n_estimators=5")
 FOREST = "synthetic/random_forest-none"
 
 
-def test_train_saves_a_bundle_and_prints_what_it_reached(run, tmp_path):
+def test_train_saves_a_bundle_and_prints_what_it_reached(run, tmp_path, train):
     done = run("train", FOREST, "-o", tmp_path / "b", "--seed", 3, *FEW)
     assert "SYNTHETIC" in done.stdout
     assert "attacks detected" in done.stdout
@@ -35,7 +35,7 @@ def test_train_saves_a_bundle_and_prints_what_it_reached(run, tmp_path):
     assert (recipe["seed"], recipe["model"]["n_estimators"]) == (3, 5)
 
 
-def test_train_for_machines_prints_json_alone(run, tmp_path):
+def test_train_for_machines_prints_json_alone(run, tmp_path, train):
     done = run("train", FOREST, "-o", tmp_path / "b", "--json", "--quiet", *FEW)
     value = json.loads(done.stdout)
     assert value["report"]["protocol"] == "official"
@@ -73,7 +73,7 @@ def test_evaluate_draws_pages_and_pictures(run, bundle, tmp_path):
     assert {"confusion_matrix.png", "roc.png", "recall.png"} <= names
 
 
-def test_evaluate_refuses_rows_that_trained(run, bundle):
+def test_evaluate_refuses_rows_that_trained(run, bundle, train):
     done = run("evaluate", bundle, "--data", "synthetic", "--split", "train", code=2)
     assert "a training row" in done.stderr
 
@@ -168,7 +168,7 @@ def four_attacks(path, n_rows=1200, families=("ant", "bee", "cat", "dog")):
     ],
 )
 def test_both_explanations_agree_on_the_side_and_name_the_class_called(
-    run, model, setting, tmp_path
+    run, model, setting, tmp_path, train
 ):
     words = four_attacks(tmp_path / "f.csv")
     hidden = setting == "split=hidden_attacks"
@@ -189,7 +189,8 @@ def test_both_explanations_agree_on_the_side_and_name_the_class_called(
     for word, (row, label) in called.items():
         record = table.row(row - 1, named=True)
         view = explain_record(evenflow.load_bundle(tmp_path / "b"), record)
-        assert (view.label, view.top[0].column) == (label, f"x_{word}"), "on the web"
+        shown = (view.verdict.label, view.top[0].column)
+        assert shown == (label, f"x_{word}"), "on the web"
         row_words = ("explain", tmp_path / "b", tmp_path / "f.csv", "--row", row)
         for method in ("shap", "occlusion"):
             done = run(*row_words, "--method", method, "--json")
@@ -278,20 +279,18 @@ def test_data_inspect_reads_a_table_of_one_s_own(run, records):
     assert "250 rows" in done.stdout, done.stderr
 
 
-def test_train_tells_what_it_guessed_of_a_table_and_keeps_it(run, tmp_path):
+def test_train_tells_what_it_guessed_of_a_table_and_keeps_it(tmp_path, train):
     table = evenflow.load_dataset("synthetic", n_rows=500)
     path = tmp_path / "mine.csv"
     table.frame.with_columns(table.attack.alias("label")).write_csv(path)
-    done = run("train", "table_file/random_forest-none", "-o", tmp_path / "b", "-s",
-               f"dataset.path={path}", "-s", "target=binary", "-s",
-               "model.n_estimators=5", "--json")  # fmt: skip
+    done = train(path, tmp_path / "b", "target=binary", words=["--json"])
     guess = "guessed: the label is the column 'label'"
     assert done.stderr.count(guess) == 1
     notes = json.loads(done.stdout)["report"]["training"]["notes"]
     assert [guess in note for note in notes].count(True) == 1
 
 
-def test_evaluate_judges_a_table_of_one_s_own(run, bundle, tmp_path):
+def test_evaluate_judges_a_table_of_one_s_own(run, bundle, tmp_path, train):
     table = evenflow.load_dataset("synthetic", "test", n_rows=600)
     path = tmp_path / "later.csv"
     families = [table.schema.classes[code] for code in table.labels]
@@ -304,10 +303,9 @@ def test_evaluate_judges_a_table_of_one_s_own(run, bundle, tmp_path):
     assert "unknown key 'pth'; did you mean path?" in wrong.stderr
 
 
-def test_a_run_that_fails_early_leaves_nothing(run, tmp_path):
+def test_a_run_that_fails_early_leaves_nothing(tmp_path, train):
     (tmp_path / "mine.csv").write_text("a,label\n1,benign\n2,benign\n")
-    done = run("train", "table_file/random_forest-none", "-o", tmp_path / "b", "-s",
-               f"dataset.path={tmp_path}/mine.csv", code=2)  # fmt: skip
+    done = train(tmp_path / "mine.csv", tmp_path / "b", code=2)
     assert "at least one kind of attack" in done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["mine.csv"]
 
@@ -371,7 +369,7 @@ def test_a_compare_with_a_failing_cell_is_exit_2_and_shows_the_rest(run, tmp_pat
         ([FOREST, "--seed", "-1"], "seed"),
     ],
 )
-def test_train_refuses_what_cannot_be_in_one_line(run, tmp_path, words, said):
+def test_train_refuses_what_cannot_be_in_one_line(run, tmp_path, words, said, train):
     done = run("train", *words, "-o", tmp_path / "b", code=2)
     assert said in done.stderr
     assert done.stderr.splitlines()[-1].startswith("Error: ")
@@ -379,14 +377,14 @@ def test_train_refuses_what_cannot_be_in_one_line(run, tmp_path, words, said):
     assert not (tmp_path / "b").exists()
 
 
-def test_train_does_not_overwrite_unasked(run, bundle):
+def test_train_does_not_overwrite_unasked(run, bundle, train):
     before = (bundle / "SHA256SUMS").read_bytes()
     done = run("train", FOREST, "-o", bundle, *FEW, code=2)
     assert "already exists" in done.stderr
     assert (bundle / "SHA256SUMS").read_bytes() == before
 
 
-def test_resuming_what_is_done_says_so_and_changes_nothing(run, tmp_path):
+def test_resuming_what_is_done_says_so_and_changes_nothing(run, tmp_path, train):
     out = tmp_path / "b"
     run("train", FOREST, "-o", out, *FEW)
     before = {p.name: p.stat().st_mtime_ns for p in out.iterdir()}
@@ -496,13 +494,13 @@ def test_a_loop_of_links_is_one_line_and_exit_2(run, bundle, records, tmp_path, 
     assert loop.is_symlink()
 
 
-def test_two_runs_do_not_write_one_bundle(run, tmp_path):
+def test_two_runs_do_not_write_one_bundle(run, tmp_path, train):
     with files.owned(tmp_path / "b.partial"):
         done = run("train", FOREST, "-o", tmp_path / "b", *FEW, code=2)
     assert "another run" in done.stderr
 
 
-def test_missing_data_says_where_it_was_looked_for(run, tmp_path, monkeypatch):
+def test_missing_data_says_where_it_was_looked_for(run, tmp_path, monkeypatch, train):
     monkeypatch.setenv("EVENFLOW_DATA", str(tmp_path / "nowhere"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     done = run("train", "nsl_kdd/random_forest-none", "-o", tmp_path / "b", code=2)
@@ -541,7 +539,7 @@ def test_a_changed_bundle_is_refused(run, bundle, records, tmp_path):
 
 @pytest.mark.parametrize("command", ["score", "train", "evaluate"])
 def test_a_folder_that_cannot_be_written_is_said(
-    run, bundle, records, tmp_path, command
+    run, bundle, records, tmp_path, command, train
 ):
     # a file stands where a folder would have to be: refused to root as well
     (tmp_path / "file").write_text("")
@@ -556,7 +554,7 @@ def test_a_folder_that_cannot_be_written_is_said(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_no_permission_is_said(run, tmp_path):
+def test_no_permission_is_said(run, tmp_path, train):
     tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
     try:
         done = run("train", FOREST, "-o", tmp_path / "b", *FEW, code=2)
@@ -588,7 +586,7 @@ def test_a_reader_that_leaves_gets_no_traceback(bundle, records, write):
 
 
 @pytest.mark.slow
-def test_ctrl_c_says_how_to_go_on_and_going_on_works(tmp_path):
+def test_ctrl_c_says_how_to_go_on_and_going_on_works(tmp_path, train):
     words = [
         sys.executable, "-m", "evenflow", "train", "synthetic/dnn-none", "-o",
         str(tmp_path / "b"), "-s", "training.epochs=20", "-s", "dataset.n_rows=4000",
@@ -613,7 +611,7 @@ def test_ctrl_c_says_how_to_go_on_and_going_on_works(tmp_path):
     assert (tmp_path / "b" / "SHA256SUMS").exists()
 
 
-def test_the_way_to_go_on_repeats_every_choice(run, tmp_path, monkeypatch):
+def test_the_way_to_go_on_repeats_every_choice(run, tmp_path, monkeypatch, train):
     def stop(*_, **__):
         raise KeyboardInterrupt
 

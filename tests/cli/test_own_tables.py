@@ -29,28 +29,25 @@ def spreadsheet(path, seed):
     path.write_bytes("\r\n".join(lines).encode("cp1252"))
 
 
-FOREST = ["model.n_estimators=10"]
+def options(values):
+    return [word for value in values for word in ("-s", value)]
 
 
-def options(name, values):
-    return [word for value in values for word in ("-s", f"{name}{value}")]
-
-
-def test_a_spreadsheet_trains_scores_and_is_judged_as_it_is(run, tmp_path, monkeypatch):
+def test_a_spreadsheet_trains_scores_and_is_judged_as_it_is(
+    run, tmp_path, monkeypatch, train
+):
     monkeypatch.chdir(tmp_path)
     path, later = tmp_path / "mine.csv", tmp_path / "later.csv"
     spreadsheet(path, 1)
     spreadsheet(later, 2)
     params = ["label=verdict", "benign=ok", "decimal=,"]
     found = run("data", "inspect", "table_file", "-s", f"path={path}",
-                *options("", params), "--json")  # fmt: skip
+                *options(params), "--json")  # fmt: skip
     assert json.loads(found.stdout)["overview"]["n_rows"] == N
     refused = run("data", "inspect", "table_file", "-s", f"path={path}",
-                  *options("", params[:2]), code=2)  # fmt: skip
+                  *options(params[:2]), code=2)  # fmt: skip
     assert "line 2, column Bytes" in refused.output
-    run("train", "table_file/random_forest-none", "-o", "b",
-                  "-s", f"dataset.path={path}", *options("dataset.", params),
-                  *options("", FOREST))  # fmt: skip
+    train(path, "b", *(f"dataset.{param}" for param in params))
     scored = run("score", "b", later, "-o", "v.csv", "--json")
     summary = json.loads(scored.stdout)
     assert (summary["scored"], summary["rejected"]) == (N, 0)
@@ -69,7 +66,7 @@ def test_a_spreadsheet_trains_scores_and_is_judged_as_it_is(run, tmp_path, monke
 @pytest.mark.parametrize(
     "written", ["%-d/%-m/%Y %-H:%M", "%Y-%m-%dT%H:%M:%SZ", "%s", "%d.%m.%Y %H:%M"]
 )
-def test_blocks_of_a_csv_follow_its_times(run, tmp_path, monkeypatch, written):
+def test_blocks_of_a_csv_follow_its_times(tmp_path, monkeypatch, written, train):
     monkeypatch.chdir(tmp_path)
     label, load, pkts = rows(3)
     start = pl.datetime(2017, 7, 1)
@@ -85,23 +82,25 @@ def test_blocks_of_a_csv_follow_its_times(run, tmp_path, monkeypatch, written):
         }
     ).sample(fraction=1, shuffle=True, seed=1)
     frame.write_csv("t.csv")
-    run("train", "table_file/random_forest-none", "-o", "b",
-                  "-s", "dataset.path=t.csv", "-s", "split=blocks",
-                  "-s", "split.order=Timestamp", *options("", FOREST))  # fmt: skip
+    train("t.csv", "b", "split=blocks", "split.order=Timestamp")
     text = (tmp_path / "b" / "report.json").read_text()
     assert "Timestamp order (" in text
 
 
-def test_blocks_by_a_column_of_words_are_refused(run, tmp_path, monkeypatch):
+def test_blocks_by_a_column_of_words_are_refused(tmp_path, monkeypatch, train):
     monkeypatch.chdir(tmp_path)
     lines = [f"{i},{'tcp' if i % 3 else 'udp'},{'x' if i % 4 else 'benign'}"
              for i in range(200)]  # fmt: skip
     (tmp_path / "t.csv").write_text("\n".join(["a,proto,label", *lines, ""]))
-    refused = run("train", "table_file/random_forest-none", "-o", "b",
-                  "-s", "dataset.path=t.csv", "-s", "split=blocks",
-                  "-s", "split.order=proto", *options("", FOREST), code=2)  # fmt: skip
+    refused = train("t.csv", "b", "split=blocks", "split.order=proto", code=2)
     assert "'udp' in the column 'proto', row 1; expected numbers" in refused.output
     assert not (tmp_path / "b").exists()
+
+
+def never_trains(monkeypatch):
+    from evenflow.learn import training
+
+    monkeypatch.setattr(training, "_parts", lambda *_: pytest.fail("it trains"))
 
 
 NAMES = {
@@ -117,11 +116,9 @@ NAMES = {
 
 @pytest.mark.parametrize("case", NAMES)
 def test_a_name_that_no_bundle_holds_is_refused_before_the_training(
-    case, run, tmp_path, monkeypatch
+    case, tmp_path, monkeypatch, train
 ):
-    from evenflow.learn import training
-
-    monkeypatch.setattr(training, "_parts", lambda *_: pytest.fail("it trains"))
+    never_trains(monkeypatch)
     name, attack, shown = NAMES[case]
     label, load, pkts = rows(1)
     lines = [f"{name},pkts,label"] + [
@@ -130,8 +127,7 @@ def test_a_name_that_no_bundle_holds_is_refused_before_the_training(
     ]
     path = tmp_path / "mine.csv"
     path.write_text("\n".join(lines), encoding="utf-8")
-    done = run("train", "table_file/random_forest-none", "-o", tmp_path / "b",
-               "-s", f"dataset.path={path}", code=2)  # fmt: skip
+    done = train(path, tmp_path / "b", code=2)
     assert shown in done.stderr
     assert "Rename the column, drop it, or correct the label" in done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["mine.csv"]
@@ -145,26 +141,25 @@ def test_a_name_that_no_bundle_holds_is_refused_before_the_training(
     ],
 )
 def test_more_classes_than_a_bundle_holds_are_refused_before_the_training(
-    target, n_types, found, run, tmp_path, monkeypatch
+    target, n_types, found, tmp_path, monkeypatch, train
 ):
-    from evenflow.learn import training
-
-    monkeypatch.setattr(training, "_parts", lambda *_: pytest.fail("it trains"))
+    never_trains(monkeypatch)
     types = [f"t{k}" for k in range(n_types)]
     lines = [f"{i % 7},{label}" for i, label in enumerate(["benign", *types] * 2)]
     path = tmp_path / "mine.csv"
     path.write_text("\n".join(["a,label", *lines]), encoding="utf-8")
     families = "\n".join(["[families]", *(f'{name} = "attack"' for name in types)])
     (tmp_path / "mine.toml").write_text(families, encoding="utf-8")
-    done = run("train", "table_file/random_forest-none", "-o", tmp_path / "b",
-               "-s", f"dataset.path={path}", "-s", f"target={target}",
-               "-s", f"dataset.config={tmp_path / 'mine.toml'}", code=2)  # fmt: skip
+    settings = (f"target={target}", f"dataset.config={tmp_path / 'mine.toml'}")
+    done = train(path, tmp_path / "b", *settings, code=2)
     assert found in done.stderr
     assert "check whether the label column is the right one" in done.stderr
     assert not (tmp_path / "b").exists()
 
 
-def test_a_recipe_that_no_bundle_holds_is_refused_before_the_training(run, tmp_path):
+def test_a_recipe_that_no_bundle_holds_is_refused_before_the_training(
+    run, tmp_path, train
+):
     path = tmp_path / "mine.toml"
     path.write_text(
         'title = "a\\u0007b"\ndataset = "synthetic"\nmodel = "random_forest"\n',

@@ -28,13 +28,6 @@ def write(path, lines):
     return path
 
 
-def train(run, path, bundle, *settings, code=0):
-    settings = (f"dataset.path={path}", "model.n_estimators=5", *settings)
-    words = [part for setting in settings for part in ("-s", setting)]
-    recipe = "table_file/random_forest-none"
-    return run("train", recipe, "-o", bundle, *words, code=code)
-
-
 def evaluate(run, bundle, *words, code=0):
     return run("evaluate", bundle, "--data", "table_file", *words, code=code)
 
@@ -82,9 +75,9 @@ def test_held_out_judges_the_rows_that_the_training_held_out(run, trained):
     "split=kfold", "split=blocks", "target=binary", "target=attack", "seed=3",
 ])  # fmt: skip
 def test_held_out_rows_are_drawn_again_whatever_the_recipe(
-    run, trained, tmp_path, setting
+    run, trained, tmp_path, setting, train
 ):
-    train(run, trained / "t.csv", tmp_path / "b", setting)
+    train(trained / "t.csv", tmp_path / "b", setting)
     done = evaluate(run, tmp_path / "b", "--split", "held_out", "--json", "-")
     assert "0 of " in done.stdout
 
@@ -110,7 +103,7 @@ def test_held_out_rows_of_a_file_that_changed_are_refused(run, trained, table, c
 
 
 def test_training_rows_in_any_file_are_counted_and_warned_of_on_top(
-    run, trained, tmp_path
+    run, trained, tmp_path, train
 ):
     known = (trained / "t.csv").read_text().splitlines()
     later = write(tmp_path / "later.csv", [*flows(540, seed=3), *known[1:61]])
@@ -132,7 +125,7 @@ def test_training_rows_in_any_file_are_counted_and_warned_of_on_top(
     assert text.index("warning: " + said) < text.index("attacks detected")
 
 
-def test_a_file_without_training_rows_is_not_warned_of(run, trained, tmp_path):
+def test_a_file_without_training_rows_is_not_warned_of(run, trained, tmp_path, train):
     later = write(tmp_path / "later.csv", flows(200, seed=4))
     words = ("--split", "train", "-s", f"path={later}")
     done = evaluate(run, trained / "b", *words, "--json", "-")
@@ -141,20 +134,20 @@ def test_a_file_without_training_rows_is_not_warned_of(run, trained, tmp_path):
 
 
 def test_a_test_file_of_training_rows_is_refused_before_anything_is_trained(
-    run, trained, tmp_path
+    trained, tmp_path, train
 ):
     known = (trained / "t.csv").read_text().splitlines()
     test = write(tmp_path / "test.csv", known[:201])
-    done = train(run, trained / "t.csv", tmp_path / "b", f"dataset.test={test}",
+    done = train(trained / "t.csv", tmp_path / "b", f"dataset.test={test}",
                  "split=official", code=2)  # fmt: skip
     assert "200 of 200 test rows (100.0%)" in done.stderr
     assert not (tmp_path / "b").exists()
 
 
-def test_a_test_file_with_some_training_rows_is_warned_of(run, trained, tmp_path):
+def test_a_test_file_with_some_training_rows_is_warned_of(trained, tmp_path, train):
     known = (trained / "t.csv").read_text().splitlines()
     test = write(tmp_path / "test.csv", [*flows(190, seed=6), *known[1:11]])
-    done = train(run, trained / "t.csv", tmp_path / "b", f"dataset.test={test}",
+    done = train(trained / "t.csv", tmp_path / "b", f"dataset.test={test}",
                  "split=official")  # fmt: skip
     said = "10 of 200 test rows (5.0%) have exactly the features of a training row"
     assert "warning: " + said in done.stderr
@@ -162,7 +155,7 @@ def test_a_test_file_with_some_training_rows_is_warned_of(run, trained, tmp_path
     assert "publisher" not in done.stdout.split(said)[1]
 
 
-def test_inspect_compares_a_test_file_of_one_s_own(run, trained, tmp_path):
+def test_inspect_compares_a_test_file_of_one_s_own(run, trained, tmp_path, train):
     known = (trained / "t.csv").read_text().splitlines()
     test = write(tmp_path / "test.csv", [*flows(50, seed=8), *known[1:51]])
     words = ("-s", f"path={trained / 't.csv'}", "-s", f"test={test}")

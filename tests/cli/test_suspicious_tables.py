@@ -40,11 +40,9 @@ def copied(frame):
     return pl.concat([frame, *[rare] * 19])
 
 
-def findings(run, path, bundle):
+def findings(train, path, bundle):
     """Return what the report of a training on the file says of leaks."""
-    settings = ("-s", f"dataset.path={path}", "-s", "model.n_estimators=5")
-    recipe = "table_file/random_forest-none"
-    done = run("train", recipe, "-o", bundle, *settings, "--json")
+    done = train(path, bundle, words=["--json"])
     return json.loads(done.stdout)["report"]["leaks"]
 
 
@@ -61,22 +59,24 @@ TABLES = {
 
 
 @pytest.mark.parametrize("case", TABLES)
-def test_a_suspicious_table_is_named_before_and_after_training(run, tmp_path, case):
+def test_a_suspicious_table_is_named_before_and_after_training(
+    run, tmp_path, case, train
+):
     counts, change, *said = TABLES[case]
     path = tmp_path / "t.csv"
     change(flows(counts)).write_csv(path)
     found = run("data", "inspect", "table_file", "-s", f"path={path}", "--json")
     assert any(said[0] in w["text"] for w in json.loads(found.stdout)["warnings"])
-    leaks = findings(run, path, tmp_path / "b")
+    leaks = findings(train, path, tmp_path / "b")
     assert any(said[-1] in f["text"] for f in leaks if f["status"] == "warn")
 
 
-def test_an_honest_table_is_not_suspected(run, tmp_path):
+def test_an_honest_table_is_not_suspected(run, tmp_path, train):
     path = tmp_path / "t.csv"
     flows(SOME).write_csv(path)
     found = run("data", "inspect", "table_file", "-s", f"path={path}", "--json")
     assert {w["kind"] for w in json.loads(found.stdout)["warnings"]} == {"rare_class"}
-    leaks = findings(run, path, tmp_path / "b")
+    leaks = findings(train, path, tmp_path / "b")
     assert [f["check"] for f in leaks if f["status"] == "warn"] == ["protocol"]
 
 

@@ -11,7 +11,7 @@ from evenflow.errors import DataError
 
 
 @pytest.fixture
-def load(tmp_path):
+def load(tmp_path, save):
     """Return a function that loads a file of labels, and the notes it gave."""
 
     def load(labels, *, kind="csv", like=None, others=None, **params):
@@ -19,7 +19,7 @@ def load(tmp_path):
         marks = {"label": labels} | (others or {})
         path = tmp_path / f"mine.{kind}"
         frame = pl.DataFrame(rows | marks)
-        frame.write_csv(path) if kind == "csv" else frame.write_parquet(path)
+        save(frame, path)
         notes = []
         table = datasets.load(
             "table_file",

@@ -17,6 +17,11 @@ def rows_called(bundle, table, *, is_attack):
     return np.flatnonzero(bundle.decide(table).is_attack == is_attack)[:12].tolist()
 
 
+def of_record(table, record):
+    frame = pl.DataFrame([record], schema=table.frame.schema)
+    return Table(schema=table.schema, frame=frame)
+
+
 def test_contributions_add_up_to_the_verdict(bundle, small_table):
     for row in rows_called(bundle, small_table, is_attack=True):
         found = explain(bundle, small_table, row)
@@ -32,8 +37,7 @@ def test_each_columns_effect_alone_can_be_repeated_by_hand(bundle, small_table):
     assert len(found.contributions) >= 3
     for c in found.contributions:
         record = small_table.frame.row(row, named=True) | {c.column: c.normal_value}
-        frame = pl.DataFrame([record], schema=small_table.frame.schema)
-        odds = bundle.decide(Table(schema=small_table.schema, frame=frame)).attack[0]
+        odds = bundle.decide(of_record(small_table, record)).attack[0]
         assert found.log_odds - odds == pytest.approx(c.alone, abs=1e-4)
 
 
@@ -45,9 +49,7 @@ def test_the_columns_that_turn_the_verdict_do_turn_it(bundle, small_table):
         for n in range(1, len(found.counterfactual) + 1):
             change = {name: normal[name] for name in found.counterfactual[:n]}
             record = small_table.frame.row(row, named=True) | change
-            frame = pl.DataFrame([record], schema=small_table.frame.schema)
-            table = Table(schema=small_table.schema, frame=frame)
-            is_attack = bundle.decide(table).is_attack[0]
+            is_attack = bundle.decide(of_record(small_table, record)).is_attack[0]
             assert is_attack == (n < len(found.counterfactual)), (
                 "the fewest, and enough"
             )

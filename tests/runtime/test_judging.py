@@ -20,7 +20,7 @@ HUGE = 1e300
 
 
 @pytest.fixture(scope="session", params=["standard", "minmax"])
-def linear(request, parts, small_table, softmax_regression, tmp_path_factory):
+def linear(request, parts, small_table, softmax_regression, tmp_path_factory, save):
     """A detector whose scaling is linear, so that large values stay large."""
     preprocessor = Preprocessor.fit(small_table, scaling=request.param)
     X = preprocessor.transform(small_table)
@@ -76,16 +76,11 @@ def test_a_value_that_cannot_be_scaled_is_named_by_every_way_in(
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_a_file_stops_at_such_a_row_or_sets_it_aside_with_its_text(
-    linear, small_table, tmp_path, kind
+    linear, small_table, tmp_path, kind, save
 ):
     table = with_huge(small_table.take(np.arange(9)), 4, "fwd_bytes")
     source, sink = tmp_path / f"in.{kind}", tmp_path / "out.csv"
-    write = {
-        "csv": table.frame.write_csv,
-        "jsonl": table.frame.write_ndjson,
-        "parquet": table.frame.write_parquet,
-    }
-    write[kind](source)
+    save(table.frame, source)
     line = {"csv": 6, "jsonl": 5, "parquet": 5}[kind]
     unit = "row" if kind == "parquet" else "line"
     with pytest.raises(DataError, match=f"{unit} {line}, column fwd_bytes: found 1e"):

@@ -40,16 +40,13 @@ def refused(path, limits=LIMITS):
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
-def test_a_file_at_the_limit_is_read_and_one_row_more_is_refused(tmp_path, suffix):
+def test_a_file_at_the_limit_is_read_and_one_row_more_is_refused(
+    tmp_path, suffix, save
+):
     path = tmp_path / f"x.{suffix}"
-    write = {
-        "csv": pl.DataFrame.write_csv,
-        "jsonl": pl.DataFrame.write_ndjson,
-        "parquet": pl.DataFrame.write_parquet,
-    }[suffix]
-    write(frame(1000), path)
+    save(frame(1000), path)
     assert read(path) == 1000
-    write(frame(1001), path)
+    save(frame(1001), path)
     assert "more than 1,000 records" in refused(path)
 
 

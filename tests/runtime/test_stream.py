@@ -26,6 +26,9 @@ def source(small_table, tmp_path):
     return path
 
 
+READ = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet}
+
+
 def spoil(path, line, text):
     rows = path.read_text().split("\n")
     rows[line - 1] = text
@@ -35,21 +38,16 @@ def spoil(path, line, text):
 @pytest.mark.parametrize("wanted", ["csv", "jsonl", "parquet"])
 @pytest.mark.parametrize("given", ["csv", "csv.gz", "jsonl", "parquet"])
 def test_every_format_gives_the_verdicts_of_the_table(
-    bundle, small_table, tmp_path, given, wanted
+    bundle, small_table, tmp_path, given, wanted, save
 ):
     source, sink = tmp_path / f"in.{given}", tmp_path / f"out.{wanted}"
     frame = small_table.frame
-    if given == "csv":
-        frame.write_csv(source)
-    elif given == "csv.gz":
+    if given == "csv.gz":
         source.write_bytes(gzip.compress(frame.write_csv().encode()))
-    elif given == "jsonl":
-        frame.write_ndjson(source)
     else:
-        frame.write_parquet(source)
+        save(frame, source)
     summary = score_file(bundle, source, sink)
-    read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet}
-    out = read[wanted](sink)
+    out = READ[wanted](sink)
     scores = bundle.decide(small_table)
     labels = [bundle.schema.classes[code] for code in scores.code]
     assert out["verdict"].to_list() == labels
@@ -417,8 +415,7 @@ def test_a_column_of_any_type_is_repeated_in_every_format(
     frame.write_parquet(source)
     summary = score_file(bundle, source, sink, keep_columns=True)
     assert (summary.scored, summary.rejected) == (2, 0)
-    read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet}
-    out = read[wanted](sink)
+    out = READ[wanted](sink)
     assert out.height == 2
     assert out.columns[-1] == "odd"
 

@@ -147,7 +147,8 @@ def test_a_key_that_ended_counts_for_two_seconds_at_most(
 
 
 @pytest.mark.databases
-def test_what_is_stored_for_an_account_that_just_went_is_refused(program, web, stored):
+def test_what_is_stored_for_an_account_that_just_went_is_refused(programs, web, stored):
+    program = programs("viewer")
     assert program.ask("GET", "/me").status_code == 200  # remembered for a moment
     stored.execute(delete(User).where(User.id == program.user_id))
     answer = program.ask("POST", "/score?keep=true", json={"record": RECORD})
