@@ -55,7 +55,11 @@ def test_every_field_of_a_config_has_a_docstring_line(kind, name):
         assert after.strip().startswith('"""'), f"{name}.{field.name}"
 
 
-@pytest.mark.parametrize(("kind", "name"), PLUG_INS)
+@pytest.mark.parametrize(
+    # the user names the columns: there is no method
+    ("kind", "name"),
+    [one for one in PLUG_INS if one != ("select", "columns")],
+)
 def test_a_plug_in_cites_where_it_comes_from(kind, name):
     plug_in = registry.load(kind, name)
     functions = (getattr(plug_in, key, None) for key in ("build", "choose", "fit"))

@@ -121,7 +121,7 @@ def read_connections(
 
 
 def _size(stream: BinaryIO) -> int:
-    """Return the bytes of a file; 0 of what is none."""
+    """Return the bytes of a file; 0 where they are not known."""
     try:
         return os.fstat(stream.fileno()).st_size
     except (OSError, AttributeError):
