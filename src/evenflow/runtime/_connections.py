@@ -77,11 +77,14 @@ def read(
     schema: Schema,
     *,
     log: sources.Source | None = None,
+    size: int = 0,
     name: str,
     findings: Findings,
     limits: Limits | None = None,
 ) -> Iterator[Raw]:
     """Yield the connections of a capture, or of a log; their "lines" count from 1.
+
+    Of a capture ``size`` is the number of its bytes, where it is known.
 
     Raises
     ------
@@ -99,7 +102,7 @@ def read(
         log.check(contract.needs, contract=contract.name)
         found = log.read(stream, source=name, on_event=note)
     else:
-        found = read_connections(stream, source=name, on_event=note)
+        found = read_connections(stream, source=name, size=size, on_event=note)
     made = contract.start(source=name)
     n = 0
     for connections in found:

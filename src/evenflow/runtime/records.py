@@ -162,7 +162,12 @@ def _read(
         return
     if is_capture(head) and wanted is None:
         yield from _connections.read(
-            chain([head], parts), schema, name=name, findings=findings, limits=limits
+            chain([head], parts),
+            schema,
+            size=source.stat().st_size if isinstance(source, Path) else 0,
+            name=name,
+            findings=findings,
+            limits=limits,
         )
         return
     text = plain(

@@ -91,6 +91,7 @@ def read_connections(
     *,
     source: str,
     checksums: bool = True,
+    size: int | None = None,
     on_event: OnEvent = ignore,
 ) -> Iterator[pl.DataFrame]:
     """Yield the connections of a capture as they end, then those still open.
@@ -102,6 +103,8 @@ def read_connections(
         Name for messages.
     checksums : bool
         Whether packets with a wrong checksum are left out.
+    size : int, optional
+        Bytes to come; by default those of the stream, if it is a file.
     on_event : callable, optional
         Gets a note for each reason that packets were left out, at the end.
 
@@ -110,7 +113,7 @@ def read_connections(
     DataError
         It is not a capture.
     """
-    is_large = _size(stream) > LARGE
+    is_large = (_size(stream) if size is None else size) > LARGE
     follower = Follower(
         checksums=checksums, is_compiled=True if is_large and can_compile() else None
     )
