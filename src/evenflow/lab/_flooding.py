@@ -118,7 +118,7 @@ def hping(*options: str, udp: bool = False) -> Callable[[Doing], bool | None]:
 
 def own_udp_flood(d: Doing) -> bool | None:
     """Send datagrams as fast as told, from one port or from many."""
-    ip, port = d.service("dns", "ntp", "telemetry", "rpc")
+    ip, port = d.service("dns", "dns2", "ntp", "telemetry", "rpc")
     rate = d.rate(20, 1000)
     size = d.rng.choice([1, 40, 500, 1200])
     sockets = [

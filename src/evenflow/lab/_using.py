@@ -148,8 +148,7 @@ def many_names(d: Doing) -> bool:
     for _ in range(d.rng.randint(10, 150)):
         label = d.rng.randbytes(longest // 2).hex() if longest else ""
         name = f"{label}{'.' if label else ''}{d.rng.choice(NAMES)}.{DOMAIN}"
-        server = "dns"
-        found += d.look_up(name, d.rng.choice(kinds), server)
+        found += d.look_up(name, d.rng.choice(kinds))
         d.think(1 / rate)
         if d.is_over():
             break
@@ -158,7 +157,7 @@ def many_names(d: Doing) -> bool:
 
 def dig(d: Doing) -> bool:
     """Ask for names by dig."""
-    ip, port = d.service("dns")
+    ip, port = d.service("dns", "dns2")
     names = [f"{d.rng.choice(NAMES)}.{DOMAIN}" for _ in range(d.rng.randint(1, 20))]
     kind = d.rng.choice(["A", "AAAA", "TXT", "MX"])
     return d.run("dig", f"@{ip}", "-p", port, "+tries=1", "-t", kind, *names) == 0

@@ -83,7 +83,7 @@ def rows_of(folder: Path) -> tuple[pl.DataFrame, int]:
     with (folder / "capture.pcap").open("rb") as stream:
         for connections in _connections(stream, folder.name):
             both = [_identity(connections), made(connections)]
-            pieces.append(pl.concat(both, how="horizontal"))  # noqa: PERF401
+            pieces.append(pl.concat(both, how="horizontal"))
     rows = _once(pl.concat(pieces))
     first = rows["ts"].min() or 0
     rows = label(rows, actions(folder), packets(folder))
@@ -107,13 +107,15 @@ def rows_of(folder: Path) -> tuple[pl.DataFrame, int]:
 
 
 def _once(rows: pl.DataFrame) -> pl.DataFrame:
-    """Number the connections, and keep one of two rows between which nothing came.
+    """Return rows with the number of their connection, and one of two alike.
 
     A connection has a row when both sides closed it, and one when no packet of it can
-    come any more. Live, both are judged: every second connection keeps the later one.
+    come any more, with the same packets. Live, both are judged: every second connection
+    keeps the later one.
     """
-    number = pl.int_range(pl.len()).min().over("uid").rank("dense").cast(pl.Int64)
-    rows = rows.with_columns(number.alias("connection"))
+    rows = rows.with_row_index("connection").with_columns(
+        pl.col("connection").min().over("uid").rank("dense").cast(pl.Int64)
+    )
     same = ["uid", "fwd_packets", "bwd_packets", "state"]
     is_first = pl.int_range(pl.len()).over(same) == 0
     is_last = pl.int_range(pl.len()).over(same) == pl.len().over(same) - 1

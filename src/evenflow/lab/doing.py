@@ -22,6 +22,10 @@ LONGEST_S = 90
 BENIGN = "benign"
 
 
+class NotElsewhereError(Exception):
+    """The machine itself has the service, so nothing of it would be seen."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Action:
     """Something a client does: what it is called, and how it is done."""
@@ -92,7 +96,9 @@ class Doing:
 
     def service(self, *names: str) -> tuple[str, int]:
         """Return address and port of one of these services elsewhere."""
-        there = [n for n in names if self.at[n][0] != self.machine.ip] or list(names)
+        there = [n for n in names if self.at[n][0] != self.machine.ip]
+        if not there:
+            raise NotElsewhereError(", ".join(names))
         name = self.rng.choice(there)
         ip, port = self.at[name]
         self.note(destination=ip, port=port, service=name)
@@ -141,11 +147,14 @@ class Doing:
             except OSError:
                 return None
 
-    def look_up(self, name: str = "", kind: int = 1, server: str = "dns") -> bool:
+    def look_up(self, name: str = "", kind: int = 1) -> bool:
         """Ask for a name; return whether there was an answer."""
+        servers = [
+            at for n in ("dns", "dns2") if (at := self.at[n])[0] != self.machine.ip
+        ]
         name = name or f"{self.rng.choice(NAMES)}.{DOMAIN}"
         query = self.rng.randbytes(2) + bytes.fromhex("01000001000000000000")
         for label in name.split("."):
             query += bytes([len(label)]) + label.encode()
         query += b"\0" + kind.to_bytes(2, "big") + b"\0\1"
-        return self.ask(*self.at[server], query) is not None
+        return self.ask(*self.rng.choice(servers), query) is not None

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from evenflow.lab import attacks, benign, network
-from evenflow.lab.doing import LONGEST_S, Action, Doing
+from evenflow.lab.doing import LONGEST_S, Action, Doing, NotElsewhereError
 from evenflow.lab.network import DEVICE, Network
 from evenflow.lab.servers import Servers, wait_until_up
 from evenflow.lab.words import USERS
@@ -60,9 +60,9 @@ def plan(folder: Path, seed: int, seconds: float, part: str) -> Plan:
         seconds=seconds,
         part=part,
         n_machines=rng.randint(7, 11),
-        n_clients=rng.randint(18, 26),
-        n_attackers=1 if is_rare else 2,
-        attack_pause_s=30 if is_rare else rng.uniform(2, 8),
+        n_clients=rng.randint(10, 16),
+        n_attackers=1 if is_rare else 5,
+        attack_pause_s=30 if is_rare else rng.uniform(1, 5),
         scale=0.08 if is_rare else 1,
     )
 
@@ -175,6 +175,8 @@ class Run:
         succeeded: bool | None = False
         try:
             succeeded = action.do(doing)
+        except NotElsewhereError:
+            return
         except WRONG as error:
             doing.note(error=f"{type(error).__name__}: {error}"[:200])
         with self.lock:

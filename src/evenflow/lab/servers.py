@@ -21,7 +21,8 @@ LONGEST_BODY = 8_000_000
 SILENT_S = 30
 PLACES: dict[str, tuple[int, ...]] = {
     "nginx": (80, 8080), "tls": (443, 8443), "lighttpd": (80, 8000, 8081),
-    "api": (5000, 8090, 9000), "dns": (53,), "tunnel": (53,), "ftp": (21,),
+    "api": (5000, 8090, 9000), "dns": (53,), "dns2": (53,), "tunnel": (53,),
+    "ftp": (21,),
     "ssh": (22,), "dropbear": (22, 2222), "mqtt": (1883,), "broker": (1883,),
     "rsync": (873,), "ntp": (123,), "telemetry": (5683,), "rpc": (0,), "rpc2": (0,),
 }  # fmt: skip
@@ -45,7 +46,7 @@ class Servers:
             port = self.rng.choice(ports) or self.rng.randrange(33_000, 60_000)
             free = [m for m in self.network.machines if port not in m.services.values()]
             # few machines serve a lot, as anywhere
-            machine = self.rng.choice(free[: max(4, len(free) // 2)])
+            machine = self.rng.choice(free[: max(5, len(free) // 2)])
             machine.services[service] = port
             self.at[service] = (machine.ip, port)
             getattr(self, f"_{service.rstrip('2')}")(machine, port)
@@ -164,7 +165,7 @@ class Servers:
             machine, "dnsmasq", "-k", "-C", "/dev/null", "--no-resolv", "--no-hosts",
             "-p", str(port), "-u", "root", f"--address=/{DOMAIN}/{machine.ip}",
             f"--txt-record=info.{DOMAIN},{'a note ' * 12}", "--log-facility=/dev/null",
-            f"--pid-file={self.folder}/dnsmasq.pid",
+            f"--pid-file={self.folder}/dns-{machine.number}.pid",
         )  # fmt: skip
 
     def _tunnel(self, machine: Machine, _port: int) -> None:
