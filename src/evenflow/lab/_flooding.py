@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from evenflow.lab._steps import fetch, http_connection, mqtt_connect, url
 from evenflow.lab.doing import Doing
-from evenflow.lab.network import DEVICE
+from evenflow.lab.network import DEVICE, first_port
 
 
 def _ports(d: Doing, most: float) -> str:
@@ -29,7 +29,7 @@ def _ports(d: Doing, most: float) -> str:
     return f"{ports[0]}-{ports[-1]}"
 
 
-def nmap(*options: str, most: float = 600) -> Callable[[Doing], bool]:
+def nmap(*options: str, most: float = 400) -> Callable[[Doing], bool]:
     """Return a scan by nmap."""
 
     def scan(d: Doing) -> bool:
@@ -65,10 +65,10 @@ def masscan(d: Doing) -> bool:
     rate = d.rate(5, 600)
     d.note(destination=machine.ip)
     return d.run(
-        "masscan", machine.ip, "-p", _ports(d, 600), "--rate", f"{rate:.1f}",
+        "masscan", machine.ip, "-p", _ports(d, 400), "--rate", f"{rate:.1f}",
         "-e", DEVICE, "--adapter-ip", d.machine.ip, "--adapter-mac", d.machine.mac,
         "--router-mac", machine.mac, "--wait", 2, "--source-port",
-        d.rng.randrange(33_000, 60_000),
+        first_port(d.slot) + d.rng.randrange(4000),
     ) == 0  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def own_scan(d: Doing) -> bool:
     """Try ports one after the other by a program of a few lines."""
     ips = [m.ip for m in d.others()[: d.rng.choice([1, 2, 5])]]
     rate = d.rate(2, 300)
-    many = d.times(20, 500)
+    many = d.times(20, 300)
     ports = d.rng.sample(range(1, d.rng.choice([1024, 10_000, 65_536])), many)
     found = 0
     for i, port in enumerate(ports):
@@ -100,11 +100,12 @@ def hping(*options: str, udp: bool = False) -> Callable[[Doing], bool | None]:
         machine = d.others()[0]
         ports = list(machine.services.values()) or [80]
         rate = d.rate(20, 1500)
-        n = min(d.times(100, 3000), max(20, math.ceil(40 * rate)))
+        n = min(d.times(80, 800), max(20, math.ceil(40 * rate)))
         size = d.rng.choice([0, 0, 32, 120, 600, 1200]) if udp else 0
-        port = [] if "-1" in options else [
-            "-p", d.rng.choice([*ports, 53, 80]), "-s", d.rng.randrange(33_000, 60_000)
-        ]  # fmt: skip
+        source = first_port(d.slot) + d.rng.randrange(4000)
+        port = ["-p", d.rng.choice([*ports, 53, 80]), "-s", source]
+        if "-1" in options:
+            port = []
         d.note(destination=machine.ip, packets=n, size=size)
         d.run(
             "hping3", "-q", "-n", *options, "-i", f"u{int(1e6 / rate)}", "-c", n,
@@ -125,7 +126,7 @@ def own_udp_flood(d: Doing) -> bool | None:
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         for _ in range(d.rng.choice([1, 50, 400]))
     ]
-    for i in range(d.times(200, 3000)):
+    for i in range(d.times(100, 800)):
         with suppress(OSError):
             sockets[i % len(sockets)].sendto(d.rng.randbytes(size), (ip, port))
         d.pause(1 / rate)
@@ -138,7 +139,7 @@ def own_udp_flood(d: Doing) -> bool | None:
 
 def http_flood(d: Doing) -> bool | None:
     """Ask for pages without end, by ab."""
-    n = d.times(100, 1500)
+    n = d.times(60, 600)
     at_once = min(n, d.rng.randint(5, 60))
     keep = ["-k"] if d.rng.random() < 0.2 else []
     d.note(requests=n, at_once=at_once)
@@ -153,7 +154,7 @@ def own_http_flood(d: Doing) -> bool | None:
     ip, port = d.service("nginx", "lighttpd", "api")
     rate = d.rate(10, 300)
     paths = [d.rng.randbytes(4).hex() for _ in range(5)] + d.pages[:5]
-    for _ in range(d.times(100, 1200)):
+    for _ in range(d.times(60, 500)):
         web = http_connection(d, ip, port)
         fetch(d, web, d.rng.choice(paths), keep=False)
         d.think(1 / rate)
@@ -165,7 +166,7 @@ def own_http_flood(d: Doing) -> bool | None:
 def own_slow(d: Doing) -> bool | None:
     """Hold connections open with headers that never end."""
     ip, port = d.service("nginx", "lighttpd", "api")
-    n, rate = d.times(30, 300), d.rate(3, 60)
+    n, rate = d.times(20, 150), d.rate(3, 60)
     ends = d.between(10, 40)
     wait = d.between(1, 8)
     start = b"GET / HTTP/1.1\r\nHost: w\r\n"
@@ -198,7 +199,7 @@ def slowhttptest(mode: str) -> Callable[[Doing], bool | None]:
         d.note(mode=mode)
         base = url(d, "nginx", "lighttpd")
         d.run(
-            "slowhttptest", mode, "-c", d.times(30, 300), "-r", max(1, round(rate)),
+            "slowhttptest", mode, "-c", d.times(20, 150), "-r", max(1, round(rate)),
             "-i", d.rng.randint(1, 8), "-l", d.rng.randint(10, 40), "-p", 3,
             "-u", f"{base}/{d.pages[-1]}",
         )  # fmt: skip
@@ -211,7 +212,7 @@ def mqtt_flood(d: Doing) -> bool | None:
     """Open sessions without end."""
     ip, port = d.service("mqtt", "broker")
     rate = d.rate(10, 300)
-    for i in range(d.times(80, 1200)):
+    for i in range(d.times(60, 500)):
         if s := d.connect(ip, port, 1):
             with s, suppress(OSError):
                 s.sendall(mqtt_connect(f"c{i}"))

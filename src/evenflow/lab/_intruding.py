@@ -45,7 +45,7 @@ def guess_by(tool: str, kind: str) -> Callable[[Doing], bool]:
             "ncrack": ["ncrack", "--user", user, "-P", words, "-g",
                        f"CL={at_once},at={d.rng.randint(1, 4)}", f"{kind}://{ip}:{port}"],
         }  # fmt: skip
-        d.run(*commands[tool], seconds=60)
+        d.run(*commands[tool], seconds=30)
         said = d.outputs[-1]
         return any(f in said for f in ("password: ", "ACCOUNT FOUND", "Discovered"))
 

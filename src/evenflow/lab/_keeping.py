@@ -107,7 +107,7 @@ def busy_hour(d: Doing) -> bool:
 def crowd(d: Doing) -> bool:
     """Several clients at once, each with connections of its own."""
     ip, port = d.service("nginx", "lighttpd", "api")
-    slot = d.machine.slots[d.settings["slot"]]
+    slot = d.machine.slots[d.slot]
     found: list[int] = []
 
     def one(n: int, pause: float) -> None:

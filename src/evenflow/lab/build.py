@@ -18,6 +18,8 @@ from evenflow.traffic.contracts import contract
 from evenflow.traffic.flows import Follower
 
 UNKNOWN = "unknown"
+RUNS = "evenflow.lab.runs"
+"""Key of the file's metadata under which the ``meta.json`` of each run stands."""
 PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17}
 ICMP_ERRORS = (3, 11)
 LATE_NS = 10**6
@@ -60,8 +62,9 @@ def build(
     DataError
         A folder is not a whole run, or its files are not those recorded.
     """
-    frames = []
+    frames, runs = [], []
     for folder in folders:
+        runs.append(_meta(folder))
         rows, n_unknown = rows_of(folder)
         frames.append(rows)
         on_event(
@@ -71,7 +74,12 @@ def build(
         raise DataError("found no run, expected the folder of at least one")
     found = pl.concat(frames)
     with replacing(output) as part:
-        found.write_parquet(part, compression="zstd", compression_level=19)
+        found.write_parquet(
+            part,
+            compression="zstd",
+            compression_level=19,
+            metadata={RUNS: json.dumps(runs)},
+        )
     return found
 
 

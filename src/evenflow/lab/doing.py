@@ -55,8 +55,11 @@ class Doing:
     """For the files of this action alone."""
     rng: random.Random
     ends_at: float
+    slot: int
     scale: float = 1.0
     """By what the number of an attack's tries is multiplied."""
+    margin: float = 1.0
+    """By what factor rates stay away from the ends of their range."""
     settings: dict[str, Any] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
 
@@ -90,7 +93,7 @@ class Doing:
 
     def rate(self, low: float, high: float) -> float:
         """Return tries per second, and note them."""
-        found = self.between(low, high)
+        found = self.between(low * self.margin, high / self.margin)
         self.note(rate=round(found, 3))
         return found
 

@@ -22,7 +22,7 @@ from evenflow.places import environment
 N_SLOTS = 6
 """Namespaces of a machine: one for its servers, the others for clients."""
 PORTS_OF_SLOT = 5000
-FIRST_PORT = 2000
+FIRST_PORT = 33_000
 CLONE_NEWNET = 0x40000000
 TUNSETIFF = 0x400454CA
 IFF_TAP, IFF_NO_PI = 0x0002, 0x1000
@@ -95,6 +95,11 @@ class Network:
         )
 
 
+def first_port(slot: int) -> int:
+    """Return the first port from which clients of a namespace connect."""
+    return FIRST_PORT + slot * PORTS_OF_SLOT
+
+
 def enter(slot: int) -> None:
     """Put the calling thread, and what it starts, into a namespace."""
     if _libc.setns(slot, CLONE_NEWNET):
@@ -136,7 +141,7 @@ def make(rng: random.Random, n: int) -> Network:
             },
         )
         for slot in range(N_SLOTS):
-            first = FIRST_PORT + slot * PORTS_OF_SLOT
+            first = first_port(slot)
             namespace, tap = _namespace(machine.mac, f"{machine.ip}/24", first)
             machine.slots.append(namespace)
             machine.taps.append(tap)

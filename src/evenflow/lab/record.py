@@ -29,10 +29,12 @@ PACKAGES = {
     "curl": "curl", "wget": "wget", "lftp": "lftp", "sshpass": "sshpass",
     "rsync": "rsync", "tcpdump": "tcpdump", "ip": "iproute2", "ping": "iputils-ping",
     "dig": "bind9-dnsutils", "openssl": "openssl", "unshare": "util-linux",
+    "setpriv": "util-linux",
 }  # fmt: skip
 """Program -> the Debian package it comes from."""
 FILES = ("capture.pcap", "packets.csv", "actions.jsonl")
 META = "meta.json"
+LONGEST_END_S = 240
 Part = Literal["train", "test", "natural"]
 
 
@@ -70,14 +72,17 @@ def record(
     made = plan(folder.resolve(), seed, minutes * 60, part)
     on_event(Note(text=f"run {folder.name}: {made.n_machines} machines, {part}"))
     process = subprocess.Popen(
-        ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc",
-         "--kill-child=KILL", sys.executable, "-P", "-m", "evenflow.lab.inside",
+        # whoever kills this process kills that one too, and the kernel all in it
+        ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid",
+         "--fork", "--mount-proc", "--kill-child=KILL", sys.executable, "-P", "-m", "evenflow.lab.inside",
          json.dumps(asdict(made))],
         env=environment(LC_ALL="C"), stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        status = process.wait(made.seconds + 240)
+        status: int | str = process.wait(made.seconds + LONGEST_END_S)
+    except subprocess.TimeoutExpired:
+        status = "time-out"
     finally:
         process.kill()
         process.wait()

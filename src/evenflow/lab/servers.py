@@ -198,7 +198,7 @@ class Servers:
         subprocess.run(
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True
         )
-        Path("/run/sshd").mkdir(exist_ok=True)
+        Path("/run/sshd").mkdir()
         conf = self._file(
             "sshd.conf",
             f"Port {port}\nHostKey {key}\nUsePAM yes\nPasswordAuthentication yes\n"
