@@ -74,8 +74,8 @@ def record(
     process = subprocess.Popen(
         # whoever kills this process kills that one too, and the kernel all in it
         ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid",
-         "--fork", "--mount-proc", "--kill-child=KILL", sys.executable, "-P", "-m", "evenflow.lab.inside",
-         json.dumps(asdict(made))],
+         "--fork", "--mount-proc", "--kill-child=KILL", sys.executable, "-P", "-m",
+         "evenflow.lab.inside", json.dumps(asdict(made))],
         env=environment(LC_ALL="C"), stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
