@@ -146,7 +146,7 @@ def test_a_run_becomes_rows_with_label_tool_and_rate(run, tmp_path):
     assert done.exit_code == 0, done.output
     [row] = pl.read_parquet(output).to_dicts()
     assert (row["family"], row["label"], row["tool"]) == (
-        "exfiltration", "DNS tunnel", "own",
+        "exfiltration", "dns_tunnel", "own",
     )  # fmt: skip
     assert (row["rate"], row["action"], row["part"]) == (3.5, 7, "train")
     assert (row["protocol"], row["fwd_bytes"]) == ("udp", 10)

@@ -87,7 +87,8 @@ def test_3_each_family_has_tools_and_settings_and_some_are_held_out(rows):
         assert seen.group_by("action", "run").len().height >= 3, family
     for action in ONLY_IN_TEST:
         found = rows.filter(
-            (pl.col("label") == action.name) & (pl.col("tool") == action.tool)
+            (pl.col("label") == action.name.lower().replace(" ", "_"))
+            & (pl.col("tool") == action.tool)
         )
         assert "train" not in found["part"].to_list(), action.name
     held_out = set(rows.filter(pl.col("part") == "test")["tool"]) - set(

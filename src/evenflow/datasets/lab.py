@@ -17,13 +17,13 @@ from evenflow.traffic.contracts.flow import COLUMNS
 FILE = Path(__file__).with_name("lab.parquet")
 SHA256 = ""
 FAMILIES = {
-    "scan": ("SYN scan", "connect scan", "UDP scan", "version scan", "sweep",
-             "FIN scan"),
-    "dos": ("SYN flood", "UDP flood", "ICMP flood", "ACK flood", "HTTP flood",
-            "slow HTTP", "slow reading", "MQTT flood"),
-    "guessing": ("SSH guessing", "FTP guessing", "HTTP guessing", "MQTT guessing"),
-    "exfiltration": ("DNS tunnel", "HTTP exfiltration", "FTP exfiltration",
-                     "SSH exfiltration", "MQTT listening"),
+    "scan": ("syn_scan", "connect_scan", "udp_scan", "version_scan", "sweep",
+             "fin_scan"),
+    "dos": ("syn_flood", "udp_flood", "icmp_flood", "ack_flood", "http_flood",
+            "slow_http", "slow_reading", "mqtt_flood"),
+    "guessing": ("ssh_guessing", "ftp_guessing", "http_guessing", "mqtt_guessing"),
+    "exfiltration": ("dns_tunnel", "http_exfiltration", "ftp_exfiltration",
+                     "ssh_exfiltration", "mqtt_listening"),
 }  # fmt: skip
 SCHEMA = Schema(
     name="lab",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def build(
     frames, runs = [], []
     for folder in folders:
         runs.append(_meta(folder))
-        rows, n_unknown = rows_of(folder)
+        rows, n_unknown = rows_of(folder, runs[-1])
         frames.append(rows)
         on_event(
             Note(text=f"rows of {folder.name}: {rows.height:,}; unknown: {n_unknown:,}")
@@ -83,9 +83,8 @@ def build(
     return found
 
 
-def rows_of(folder: Path) -> tuple[pl.DataFrame, int]:
+def rows_of(folder: Path, meta: Mapping[str, Any]) -> tuple[pl.DataFrame, int]:
     """Return the labelled rows of a run, and how many have no label."""
-    meta = _meta(folder)
     made = contract("flow").start(source=folder.name).add
     pieces = []
     with (folder / "capture.pcap").open("rb") as stream:
@@ -218,7 +217,7 @@ def actions(folder: Path) -> pl.DataFrame:
                 "slot": a["slot"],
                 "start_ns": a["start_ns"],
                 "family": a["family"],
-                "label": a["action"],
+                "label": a["action"].lower().replace(" ", "_"),
                 "tool": a["tool"],
                 "rate": a["settings"].get("rate"),
                 "succeeded": a["succeeded"],
