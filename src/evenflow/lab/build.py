@@ -24,6 +24,8 @@ PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17}
 ICMP_ERRORS = (3, 11)
 LATE_NS = 10**6
 """The clock of the capture may be behind that of the wire by less."""
+DIGITS = 4
+"""Of a fraction: more would only fill the file."""
 NEAR_NS = 120 * 10**9
 LABELS = {
     "run": pl.String,
@@ -107,7 +109,9 @@ def rows_of(folder: Path, meta: Mapping[str, Any]) -> tuple[pl.DataFrame, int]:
         pl.col("id.resp_h").alias("destination"),
         pl.col("id.resp_p").alias("destination_port"),
         *(
-            pl.col(n).cast(pl.Float32) if rows[n].dtype == pl.Float64 else pl.col(n)
+            pl.col(n).round_sig_figs(DIGITS).cast(pl.Float32)
+            if rows[n].dtype == pl.Float64
+            else pl.col(n)
             for n in columns
         ),
     ), rows.height - known.height

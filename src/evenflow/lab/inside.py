@@ -63,8 +63,8 @@ def plan(folder: Path, seed: int, seconds: float, part: str) -> Plan:
         n_machines=rng.randint(7, 11),
         n_clients=rng.randint(13, 18),
         n_attackers=1 if is_rare else 5,
-        attack_pause_s=30 if is_rare else rng.uniform(1, 3),
-        scale=0.08 if is_rare else 1,
+        attack_pause_s=25 if is_rare else rng.uniform(1, 3),
+        scale=0.02 if is_rare else 1,
     )
 
 

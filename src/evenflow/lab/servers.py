@@ -80,23 +80,20 @@ class Servers:
         )
         (self.folder / "backup").mkdir()
 
-    def _run(
-        self, machine: Machine, *command: str | Path, cwd: Path | None = None
-    ) -> None:
+    def _run(self, machine: Machine, *command: str | Path) -> None:
         """Start a server in the first namespace of a machine."""
-        log = (self.folder / f"{Path(command[0]).name}-{machine.number}.log").open("ab")
+        path = self.folder / f"{Path(command[0]).name}-{machine.number}.log"
 
         def run() -> None:
             enter(machine.slots[0])
-            self.processes.append(
-                subprocess.Popen(
+            with path.open("ab") as log:
+                process = subprocess.Popen(
                     [str(part) for part in command],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    cwd=cwd,
                 )
-            )
+            self.processes.append(process)
 
         _in_thread(run)
 
