@@ -15,7 +15,7 @@ from evenflow.schema import BENIGN, Schema, Table
 from evenflow.traffic.contracts.flow import COLUMNS
 
 FILE = Path(__file__).with_name("lab.parquet")
-SHA256 = ""
+SHA256 = "5bd51935e28c7b5d01320cc71d7296424a00b4fd8c31e37f6b74dcdfd2c435bd"
 FAMILIES = {
     "scan": ("syn_scan", "connect_scan", "udp_scan", "version_scan", "sweep",
              "fin_scan"),

@@ -1,4 +1,4 @@
-"""What keeps a house running and what goes wrong in it: the twins of attacks."""
+"""Upkeep of a house and mishaps in it: the twins of attacks."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def ftp(d: Doing) -> bool:
 
 
 def peers(d: Doing) -> bool:
-    """Talk to programs on high ports of many machines; some are gone."""
+    """Talk to programs on high ports of many machines; some do not exist any more."""
     found = 0
     for _ in range(d.rng.randint(5, 60)):
         ip, port = d.service("rpc", "rpc2")

@@ -1,4 +1,4 @@
-"""What attackers do in a lab: known tools and a few of our own, at many rates."""
+"""Attacks in a lab, by known tools and a few of our own, at many rates."""
 
 from __future__ import annotations
 

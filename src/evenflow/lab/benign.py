@@ -1,4 +1,4 @@
-"""What ordinary clients do, the twin of every attack among it."""
+"""Acts of ordinary clients, the twin of every attack among them."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17}
 ICMP_ERRORS = (3, 11)
 LATE_NS = 10**6
 """The clock of the capture may be behind that of the wire by less."""
-DIGITS = 4
+DIGITS = 3
 """Of a fraction: more would only fill the file."""
 NEAR_NS = 120 * 10**9
 LABELS = {
@@ -57,7 +57,7 @@ def build(
 ) -> pl.DataFrame:
     """Write the rows of runs into a Parquet file, and return them.
 
-    What the log of a run does not explain is ``unknown``: it is no row, and counted.
+    What the log of a run does not explain is ``unknown``: it has no row, and is counted.
 
     Raises
     ------
@@ -274,4 +274,5 @@ def _meta(folder: Path) -> dict[str, Any]:
                 f"{folder / name} has the SHA-256 {now}, expected that of the record, "
                 f"{found['sha256'][name]}. Record the run again"
             )
+    found["plan"].pop("folder", None)  # a place on the machine that recorded it
     return found

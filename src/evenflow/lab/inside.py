@@ -37,7 +37,7 @@ WRONG = (OSError, EOFError, ftplib.Error, http.client.HTTPException)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What a run is made of; drawn from its seed, but for what is asked for."""
+    """Size and kind of a run, drawn from its seed but for what is asked for."""
 
     folder: str
     seed: int

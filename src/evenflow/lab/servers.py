@@ -1,4 +1,4 @@
-"""What the machines of a lab serve: Debian's servers, and some of our own."""
+"""Servers of the machines of a lab: Debian's, and some of our own."""
 
 from __future__ import annotations
 
@@ -270,7 +270,7 @@ class Web(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that left."""
+        """Ignore clients that left."""
 
 
 class Tcp(socketserver.ThreadingTCPServer):
@@ -281,7 +281,7 @@ class Tcp(socketserver.ThreadingTCPServer):
     request_queue_size = 64
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that left."""
+        """Ignore clients that left."""
 
 
 class Api(BaseHTTPRequestHandler):

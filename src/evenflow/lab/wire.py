@@ -119,7 +119,7 @@ class Wire:
         self.n_lost = 0
 
     def run(self) -> None:
-        """Carry frames until the taps are gone or the process ends."""
+        """Carry frames until the process ends."""
         poll = select.epoll()
         owners = {}
         for cable in self.cables:
