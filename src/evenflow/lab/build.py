@@ -57,7 +57,7 @@ def build(
 ) -> pl.DataFrame:
     """Write the rows of runs into a Parquet file, and return them.
 
-    What the log of a run does not explain is ``unknown``: it has no row, and is counted.
+    What the log of a run does not explain is ``unknown``: it has no row and is counted.
 
     Raises
     ------
