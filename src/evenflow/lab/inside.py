@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from evenflow.errors import DataError
 from evenflow.lab import attacks, benign, network
 from evenflow.lab.doing import LONGEST_S, Action, Doing, NotElsewhereError
 from evenflow.lab.network import DEVICE, Network
@@ -104,6 +105,7 @@ class Run:
         time.sleep(2)
         capture.send_signal(signal.SIGINT)
         _, said = capture.communicate(timeout=30)
+        lost: int = network.inside(self.network.mirror_slot, _lost)
         self.servers.stop()
         was_up = wire.poll() is None
         wire.kill()
@@ -118,7 +120,7 @@ class Run:
             "n_actions": self.n,
             "wire_was_up": was_up,
             "packets": counts.get("captured", 0),
-            "dropped": sum(n for what, n in counts.items() if "dropped" in what),
+            "dropped": lost + sum(n for what, n in counts.items() if "dropped" in what),
             "machines": [
                 {"ip": m.ip, "mac": m.mac, "services": m.services, "cable": m.cable}
                 for m in self.network.machines
@@ -205,6 +207,16 @@ class Run:
             log.flush()
 
 
+def _lost() -> int:
+    """Return the frames that the tap lost before the capture."""
+    done = subprocess.run(
+        ["ip", "-s", "-j", "link", "show", DEVICE],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    [device] = json.loads(done.stdout)
+    return int(device["stats64"]["rx"]["dropped"])
+
+
 def _make_accounts(state: Path) -> None:
     """Add the users of the lab, which exist in this mount namespace alone."""
     passwd = Path("/etc/passwd").read_text(encoding="utf-8")
@@ -229,13 +241,16 @@ def _make_accounts(state: Path) -> None:
 def main() -> None:
     """Make the run that the one argument describes."""
     made = Plan(**json.loads(sys.argv[1]))
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "mode=755,size=1g", "lab", STATE.parent],
-        check=True,
-    )
-    STATE.mkdir()
-    _make_accounts(STATE)
-    found = Run(made, STATE).record()
+    try:
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "mode=755,size=1g", "lab", STATE.parent],
+            check=True,
+        )
+        STATE.mkdir()
+        _make_accounts(STATE)
+        found = Run(made, STATE).record()
+    except (OSError, subprocess.SubprocessError, DataError) as error:
+        raise SystemExit(f"the run stopped: {error}") from error
     Path(made.folder, "counts.json").write_text(
         json.dumps({"plan": asdict(made), **found}, indent=1), encoding="utf-8"
     )

@@ -77,7 +77,7 @@ def record(
          "--fork", "--mount-proc", "--kill-child=KILL", sys.executable, "-P", "-m",
          "evenflow.lab.inside", json.dumps(asdict(made))],
         env=environment(LC_ALL="C"), stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
         status: int | str = process.wait(made.seconds + LONGEST_END_S)
