@@ -203,6 +203,7 @@ def test_15_the_counts_on_the_card_are_those_of_the_file(rows):
         assert f"| {part} | {found['run'].n_unique()} | {line} |" in card
 
 
+@pytest.mark.slow
 def test_a_tree_of_depth_three_does_not_do_what_a_model_does(rows):
     trees = pytest.importorskip("sklearn.tree")
     boosted = pytest.importorskip("lightgbm")
