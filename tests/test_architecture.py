@@ -31,7 +31,7 @@ LEVELS = [
     },
     {"recipe", "plugins", "registry"},
     {"datasets", "prepare", "traffic"},
-    {"learn", "runtime"},
+    {"learn", "runtime", "lab"},
     {"judge"},
     {"experiment", "testing"},
     {"web"},
@@ -47,6 +47,7 @@ NEVER = [
     ("prepare", {"datasets", "learn", "runtime", "judge"}),
     ("datasets", {"learn", "runtime", "judge"}),
     ("traffic", {"datasets", "prepare", "recipe", "plugins", "registry"}),
+    ("lab", {"datasets", "prepare", "recipe", "learn", "runtime"}),
 ]
 # of a room that others may not enter whole, the files they may
 ONLY = {("runtime", "prepare"): "evenflow.prepare.features."}

@@ -25,6 +25,7 @@ COMMANDS = {
     "compare": "evenflow.cli.compare:compare",
     "flows": "evenflow.cli.flows:flows",
     "watch": "evenflow.cli.watch:watch",
+    "lab": "evenflow.cli.lab:lab",
     "score": "evenflow.cli.score:score",
     "explain": "evenflow.cli.explain:explain",
     "bundle": "evenflow.cli.bundle:bundle",

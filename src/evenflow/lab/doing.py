@@ -1,0 +1,163 @@
+"""One client at work: where it runs, with what settings, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evenflow.lab.network import Machine, Network
+from evenflow.lab.words import DOMAIN, NAMES
+
+LONGEST_S = 90
+"""No client works longer."""
+BENIGN = "benign"
+
+
+class NotElsewhereError(Exception):
+    """The machine itself has the service, so nothing of it would be seen."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Action:
+    """Something a client does: what it is called, and how it is done."""
+
+    name: str
+    """The application, or the type of the attack."""
+    tool: str
+    do: Callable[[Doing], bool | None]
+    """Returns whether it reached what it wanted; None: it cannot be said."""
+    family: str = BENIGN
+    twin_of: str = ""
+    """The family of attacks that this ordinary action resembles."""
+    weight: float = 1.0
+    only_in_test: bool = False
+
+
+@dataclass
+class Doing:
+    """An action at work in a namespace."""
+
+    network: Network
+    machine: Machine
+    at: dict[str, tuple[str, int]]
+    """Service -> address and port."""
+    pages: list[str]
+    folder: Path
+    """For the files of this action alone."""
+    rng: random.Random
+    ends_at: float
+    slot: int
+    scale: float = 1.0
+    """By what the number of an attack's tries is multiplied."""
+    margin: float = 1.0
+    """By what factor rates stay away from the ends of their range."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    outputs: list[str] = field(default_factory=list)
+
+    def note(self, **settings: Any) -> None:
+        """Put settings into the log."""
+        self.settings.update(settings)
+
+    def left(self) -> float:
+        """Return the seconds left."""
+        return max(0.1, self.ends_at - time.monotonic())
+
+    def is_over(self) -> bool:
+        """Return whether the time is up."""
+        return time.monotonic() >= self.ends_at
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not beyond the end."""
+        time.sleep(min(seconds, self.left()))
+
+    def think(self, mean: float) -> None:
+        """Wait as a person or a busy program does."""
+        self.pause(self.rng.expovariate(1 / mean))
+
+    def between(self, low: float, high: float) -> float:
+        """Return a number between two, uniform in its logarithm."""
+        return float(low * (high / low) ** self.rng.random())
+
+    def times(self, low: float, high: float) -> int:
+        """Return a number of tries, scaled in a run where attacks are few."""
+        return max(1, round(self.between(low, high) * self.scale))
+
+    def rate(self, low: float, high: float) -> float:
+        """Return tries per second, and note them."""
+        found = self.between(low * self.margin, high / self.margin)
+        self.note(rate=round(found, 3))
+        return found
+
+    def service(self, *names: str) -> tuple[str, int]:
+        """Return address and port of one of these services elsewhere."""
+        there = [n for n in names if self.at[n][0] != self.machine.ip]
+        if not there:
+            raise NotElsewhereError(", ".join(names))
+        name = self.rng.choice(there)
+        ip, port = self.at[name]
+        self.note(destination=ip, port=port, service=name)
+        return ip, port
+
+    def others(self) -> list[Machine]:
+        """Return the other machines, in any order."""
+        found = [m for m in self.network.machines if m is not self.machine]
+        self.rng.shuffle(found)
+        return found
+
+    def run(self, *command: Any, seconds: float = LONGEST_S, text: str = "") -> int:
+        """Run a program to its end or to the end of its time; return its status."""
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True, cwd=self.folder,
+        )  # fmt: skip
+        try:
+            out, _ = process.communicate(
+                text.encode(), timeout=min(seconds, self.left())
+            )
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            out, _ = process.communicate()
+            self.note(was_ended=True)
+        self.outputs.append(out.decode(errors="replace")[-4000:])
+        return process.returncode
+
+    def connect(self, ip: str, port: int, seconds: float = 3) -> socket.socket | None:
+        """Return a connection, or None where there is none."""
+        try:
+            return socket.create_connection((ip, port), min(seconds, self.left()))
+        except OSError:
+            return None
+
+    def ask(self, ip: str, port: int, data: bytes, seconds: float = 1) -> bytes | None:
+        """Send a datagram; return the answer."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+            here.settimeout(min(seconds, self.left()))
+            try:
+                here.connect((ip, port))
+                here.send(data)
+                return here.recv(4096)
+            except OSError:
+                return None
+
+    def look_up(self, name: str = "", kind: int = 1) -> bool:
+        """Ask for a name; return whether there was an answer."""
+        servers = [
+            at for n in ("dns", "dns2") if (at := self.at[n])[0] != self.machine.ip
+        ]
+        name = name or f"{self.rng.choice(NAMES)}.{DOMAIN}"
+        query = self.rng.randbytes(2) + bytes.fromhex("01000001000000000000")
+        for label in name.split("."):
+            query += bytes([len(label)]) + label.encode()
+        query += b"\0" + kind.to_bytes(2, "big") + b"\0\1"
+        return self.ask(*self.rng.choice(servers), query) is not None

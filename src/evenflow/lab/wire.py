@@ -1,0 +1,207 @@
+"""The cable and the switch between the machines of a lab, as a process of its own.
+
+It carries frames between the taps of the machines, with the delay, loss, reordering and
+bandwidth of each cable, and copies each frame at the switch to a tap on which a capture
+is made. The namespaces of a machine have one address. Which of them a frame is for is
+known from what was sent before; what nobody asked for is for the servers.
+
+A line of its log is the first packet of a client's connection: when, between whom, and
+in which namespace of which machine.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import os
+import random
+import select
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+IPV4, ARP = b"\x08\x00", b"\x08\x06"
+ICMP, TCP, UDP = 1, 6, 17
+ICMP_ERRORS = (3, 11)
+BROADCAST = b"\xff" * 6
+SILENT_NS = 2 * 10**9
+"""After this long without a packet, the next one is noted again."""
+MOST_QUEUED_S = 0.25
+MOST_EVENTS = 50_000
+FRAMES_AT_ONCE = 16
+LONGEST_FRAME = 2048
+HEADER = "ts,machine,slot,proto,source,source_port,destination,destination_port\n"
+
+Key = tuple[int, int, bytes, int]
+"""Protocol, own port, other address, other port."""
+
+
+def sent(frame: bytes) -> Key | None:
+    """Return the connection that a frame belongs to, seen from who sent it."""
+    if frame[12:14] != IPV4 or len(frame) < 38:
+        return None
+    start = 14 + 4 * (frame[14] & 15)
+    other, proto = frame[30:34], frame[23]
+    if proto == ICMP:
+        return ICMP, int.from_bytes(frame[start + 4 : start + 6], "big"), other, 0
+    if proto not in (TCP, UDP):
+        return proto, 0, other, 0
+    return (
+        proto,
+        int.from_bytes(frame[start : start + 2], "big"),
+        other,
+        int.from_bytes(frame[start + 2 : start + 4], "big"),
+    )
+
+
+def received(frame: bytes) -> Key | None:
+    """Return the connection that a frame belongs to, seen from who receives it."""
+    key = sent(frame)
+    if key is None:
+        return None
+    start = 14 + 4 * (frame[14] & 15)
+    proto, own, _, other = key
+    if proto == ICMP:
+        if frame[start] in ICMP_ERRORS:  # it holds the packet that it is about
+            return sent(frame[:14] + frame[start + 8 : start + 60].ljust(40, b"\0"))
+        return ICMP, own, frame[26:30], 0
+    return proto, other, frame[26:30], own
+
+
+class Cable:
+    """A machine's cable: its taps, and what happens to frames on the way."""
+
+    def __init__(self, at: dict[str, Any], rng: random.Random) -> None:
+        self.taps: list[int] = at["taps"]
+        self.number: int = at["number"]
+        self.delay: float = at["delay_s"]
+        self.jitter: float = at["jitter_s"]
+        self.loss: float = at["loss"]
+        self.reordering: float = at["reordering"]
+        self.byte_s = 8 / at["bits_per_s"]
+        self.rng = rng
+        self.free_at = [0.0, 0.0]
+        self.last = [0.0, 0.0]
+        self.slots: dict[Key, int] = {}
+        self.seen: dict[Key, int] = {}
+
+    def passes_at(self, now: float, n_bytes: int, way: int) -> float | None:
+        """Return when a frame comes out at the other end; None: it is lost."""
+        start = max(now, self.free_at[way])
+        if start - now > MOST_QUEUED_S or self.rng.random() < self.loss:
+            return None
+        self.free_at[way] = start + n_bytes * self.byte_s
+        at = self.free_at[way] + self.delay + self.rng.expovariate(1) * self.jitter
+        if self.rng.random() < self.reordering:
+            return at + 2 * self.delay + 0.001
+        # frames overtake one another by reordering alone
+        self.last[way] = at = max(at, self.last[way])
+        return at
+
+
+class Wire:
+    """All cables, and the switch they meet at."""
+
+    def __init__(self, config: dict[str, Any], log: TextIO) -> None:
+        rng = random.Random(config["seed"])
+        self.cables = [Cable(at, rng) for at in config["machines"]]
+        self.by_mac = {
+            bytes.fromhex(at["mac"].replace(":", "")): cable
+            for at, cable in zip(config["machines"], self.cables, strict=True)
+        }
+        self.mirror: int = config["mirror"]
+        self.log = log
+        self.events: list[tuple[float, int, Callable[..., None], Cable, bytes]] = []
+        self.n = 0
+        self.n_lost = 0
+
+    def run(self) -> None:
+        """Carry frames until the process ends."""
+        poll = select.epoll()
+        owners = {}
+        for cable in self.cables:
+            for slot, tap in enumerate(cable.taps):
+                os.set_blocking(tap, False)
+                poll.register(tap, select.EPOLLIN)
+                owners[tap] = (cable, slot)
+        while True:
+            wait = 0.1
+            if self.events:
+                wait = min(max(self.events[0][0] - time.monotonic(), 0), wait)
+            for tap, _ in poll.poll(wait):
+                with suppress(BlockingIOError):
+                    for _ in range(FRAMES_AT_ONCE):
+                        self.leave(*owners[tap], os.read(tap, LONGEST_FRAME))
+            now = time.monotonic()
+            while self.events and self.events[0][0] <= now:
+                _, _, happens, cable, frame = heapq.heappop(self.events)
+                happens(cable, frame)
+
+    def later(
+        self, way: int, happens: Callable[..., None], cable: Cable, frame: bytes
+    ) -> None:
+        """Let something happen to a frame when it is through a cable."""
+        at = cable.passes_at(time.monotonic(), len(frame), way)
+        if at is None or len(self.events) >= MOST_EVENTS:
+            self.n_lost += 1
+            return
+        self.n += 1
+        heapq.heappush(self.events, (at, self.n, happens, cable, frame))
+
+    def leave(self, cable: Cable, slot: int, frame: bytes) -> None:
+        """Take a frame from a namespace."""
+        key = sent(frame)
+        if key is None and frame[12:14] != ARP:
+            return  # nothing here speaks anything else
+        if key is not None and slot:
+            now = time.time_ns()
+            if now - cable.seen.get(key, 0) > SILENT_NS or cable.slots[key] != slot:
+                proto, own, other, port = key
+                ends = ".".join(map(str, frame[26:30])), ".".join(map(str, other))
+                self.log.write(
+                    f"{now},{cable.number},{slot},{proto},{ends[0]},{own},{ends[1]},"
+                    f"{port}\n"
+                )
+            cable.slots[key], cable.seen[key] = slot, now
+        self.later(0, self.switch, cable, frame)
+
+    def switch(self, _cable: Cable, frame: bytes) -> None:
+        """Pass a frame on to the cables it is for."""
+        with suppress(OSError):
+            os.write(self.mirror, frame)
+        target = frame[:6]
+        if target == BROADCAST:
+            source = frame[6:12]
+            for mac, cable in self.by_mac.items():
+                if mac != source:
+                    self.later(1, self.arrive, cable, frame)
+        elif target in self.by_mac:
+            self.later(1, self.arrive, self.by_mac[target], frame)
+
+    def arrive(self, cable: Cable, frame: bytes) -> None:
+        """Give a frame to the namespace that it is for."""
+        if frame[12:14] == ARP:
+            is_answer = frame[20:22] == b"\0\2"
+            for tap in cable.taps if is_answer else cable.taps[:1]:
+                with suppress(OSError):
+                    os.write(tap, frame)
+            return
+        key = received(frame)
+        slot = cable.slots.get(key, 0) if key is not None else 0
+        with suppress(OSError):
+            os.write(cable.taps[slot], frame)
+
+
+def main() -> None:
+    """Read the configuration, which is the one argument, and carry frames."""
+    config = json.loads(sys.argv[1])
+    with Path(config["log"]).open("w", buffering=1, encoding="ascii") as log:
+        log.write(HEADER)
+        Wire(config, log).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""Fifteen faults that critics found in public intrusion data sets, looked for in ours.
+
+Engelen 2021, Liu 2022, Lanvin 2022, Flood 2024, Layeghy 2024, Goldschmidt 2025, Sommer
+and Paxson 2010, Apruzzese 2023.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from evenflow import datasets
+from evenflow.datasets import lab
+from evenflow.lab import attacks, benign, build
+from evenflow.lab.record import FILES, PACKAGES
+
+CARD = Path(__file__).parents[2] / "docs" / "datasets" / "lab.md"
+IDENTITY = ("source", "source_port", "destination", "destination_port")
+NUMERIC = [c.name for c in lab.SCHEMA.numeric]
+FAMILIES = list(lab.FAMILIES)
+ONLY_IN_TEST = [a for a in attacks.ACTIONS if a.only_in_test]
+
+
+@pytest.fixture(scope="module")
+def rows() -> pl.DataFrame:
+    return lab.rows()
+
+
+@pytest.fixture(scope="module")
+def runs() -> list:
+    return json.loads(pl.read_parquet_metadata(lab.FILE)[build.RUNS])
+
+
+def balanced_accuracy_of_a_tree(rows, columns):
+    """Return that of a tree which tells attacks in test runs by these columns."""
+    trees = pytest.importorskip("sklearn.tree")
+    metrics = pytest.importorskip("sklearn.metrics")
+    X = rows.select(columns).to_numpy().astype(float)
+    y = (rows["family"] != "benign").to_numpy()
+    train, test = ((rows["part"] == p).to_numpy() for p in ("train", "test"))
+    tree = trees.DecisionTreeClassifier(
+        max_depth=8, min_samples_leaf=20, class_weight="balanced", random_state=0
+    ).fit(X[train], y[train])
+    return metrics.balanced_accuracy_score(y[test], tree.predict(X[test]))
+
+
+def test_1_no_address_and_no_port_tells_an_attack(rows):
+    assert not [c for c in lab.SCHEMA.names if re.search(r"addr|_ip$|ttl|mac$", c)]
+    hosts = rows.with_columns(
+        pl.col(c).str.split(".").list.last().cast(pl.Int64)
+        for c in ("source", "destination")
+    )
+    assert balanced_accuracy_of_a_tree(hosts, list(IDENTITY)) < 0.6
+
+
+def test_1_attackers_and_users_share_hosts(rows):
+    by_host = rows.filter(pl.col("part") != "natural").group_by("run", "source").agg(
+        (pl.col("family") == "benign").any().alias("uses"),
+        (pl.col("family") != "benign").any().alias("attacks"),
+    )  # fmt: skip
+    attackers = by_host.filter("attacks")
+    assert attackers["uses"].all()
+    assert attackers.height > 0.6 * by_host.height
+
+
+def test_2_time_does_not_tell_an_attack(rows):
+    assert balanced_accuracy_of_a_tree(rows, ["known_s"]) < 0.6
+    quarters = rows.filter(pl.col("part") != "natural").with_columns(
+        (pl.col("known_s") / pl.col("known_s").max().over("run") * 4)
+        .clip(0, 3).cast(pl.Int64).alias("quarter")
+    )  # fmt: skip
+    ordinary = quarters.filter(pl.col("family") == "benign")
+    assert ordinary.select("run", "quarter").n_unique() == 4 * rows.filter(
+        pl.col("part") != "natural"
+    )["run"].n_unique()  # fmt: skip
+
+
+def test_3_each_family_has_tools_and_settings_and_some_are_held_out(rows):
+    for family in FAMILIES:
+        seen = rows.filter((pl.col("family") == family) & (pl.col("part") == "train"))
+        assert seen["tool"].n_unique() >= 2, family
+        assert seen.group_by("action", "run").len().height >= 3, family
+    for action in ONLY_IN_TEST:
+        found = rows.filter(
+            (pl.col("label") == action.name.lower().replace(" ", "_"))
+            & (pl.col("tool") == action.tool)
+        )
+        assert "train" not in found["part"].to_list(), action.name
+    held_out = set(rows.filter(pl.col("part") == "test")["tool"]) - set(
+        rows.filter(pl.col("part") == "train")["tool"]
+    )
+    assert held_out
+
+
+def test_4_ordinary_traffic_is_of_many_kinds_in_every_run(rows):
+    ordinary = rows.filter(pl.col("family") == "benign")
+    kinds = ordinary.group_by("run").agg(pl.col("label").n_unique())
+    assert kinds["label"].min() >= 8
+    assert {a.twin_of for a in benign.ACTIONS} - {""} == set(FAMILIES)
+    for part in ("train", "test"):
+        twins = ordinary.filter(pl.col("part") == part)["twin_of"].value_counts()
+        assert set(FAMILIES) <= set(twins["twin_of"])
+
+
+def test_5_rows_are_distinct(rows):
+    for (part, family), found in rows.group_by("part", "family"):
+        n = found.select(lab.SCHEMA.names).unique().height
+        assert n > 0.5 * found.height, (part, family)
+        if part != "natural":
+            assert n >= 200, (part, family)
+
+
+def areas(rows):
+    """Return (area, family, column) of each column alone, attack against benign."""
+    for family in FAMILIES:
+        both = rows.filter(pl.col("family").is_in([family, "benign"]))
+        y = (both["family"] == family).to_numpy()
+        n = int(y.sum()), int((~y).sum())
+        for column in NUMERIC:
+            ranks = both[column].rank().to_numpy()
+            area = (ranks[y].sum() - n[0] * (n[0] + 1) / 2) / (n[0] * n[1])
+            yield max(area, 1 - area), family, column
+
+
+def test_6_no_column_alone_does_it(rows):
+    assert not [found for found in areas(rows) if found[0] > 0.95]
+
+
+def test_7_senders_are_the_machines_and_no_made_up_addresses(rows, runs):
+    machines = {run["run"]: {m["ip"] for m in run["machines"]} for run in runs}
+    for (run,), found in rows.group_by("run"):
+        assert set(found["source"]) <= machines[run]
+
+
+def test_8_what_the_log_does_not_explain_is_not_in_the_file(rows):
+    assert build.UNKNOWN not in set(rows["family"])
+    assert (
+        rows.select("family", "label", "tool", "action").null_count().row(0) == (0,) * 4
+    )
+
+
+def test_9_all_rows_of_a_connection_have_one_label(rows):
+    labels = rows.group_by("run", "connection").agg(pl.col("action").n_unique())
+    assert labels["action"].max() == 1
+
+
+def test_10_attacks_that_failed_are_kept_and_marked(rows):
+    guessing = rows.filter(pl.col("family") == "guessing")
+    assert set(guessing["succeeded"]) == {True, False}
+
+
+def test_11_cables_differ_and_some_lose_and_reorder(runs):
+    cables = [m["cable"] for run in runs for m in run["machines"]]
+    for what in ("delay_s", "bits_per_s"):
+        values = [c[what] for c in cables]
+        assert max(values) > 5 * min(values)
+    for what in ("loss", "reordering"):
+        share = np.mean([c[what] > 0 for c in cables])
+        assert 0.1 < share < 0.9
+
+
+def test_12_rates_go_from_slow_to_fast(rows):
+    tries = (
+        rows.filter((pl.col("family") != "benign") & pl.col("rate").is_not_null())
+        .unique(["run", "action"])["rate"]
+    )  # fmt: skip
+    assert tries.quantile(0.9) > 50 * tries.quantile(0.1)
+
+
+def test_13_there_is_a_part_in_which_attacks_are_rare(rows):
+    natural = rows.filter(pl.col("part") == "natural")
+    share = (natural["family"] != "benign").mean()
+    assert 0 < share < 0.01
+
+
+def test_14_no_run_and_no_pair_of_hosts_is_on_both_sides(rows):
+    assert rows.group_by("run").agg(pl.col("part").n_unique())["part"].max() == 1
+    pairs = rows.select("part", "source", "destination").unique()
+    assert pairs.select("source", "destination").is_duplicated().sum() == 0
+
+
+def test_15_each_run_says_how_it_was_made(rows, runs):
+    assert {run["run"] for run in runs} == set(rows["run"])
+    for run in runs:
+        assert run["dropped"] == 0
+        assert isinstance(run["plan"]["seed"], int)
+        assert set(run["sha256"]) == set(FILES)
+        assert set(run["tools"]) >= set(PACKAGES.values()) - {"iproute2"}
+
+
+def test_15_the_counts_on_the_card_are_those_of_the_file(rows):
+    card = CARD.read_text(encoding="utf-8")
+    for part in datasets.get("lab").splits:
+        found = rows.filter(pl.col("part") == part)
+        counts = [found.height, found.select("run", "connection").n_unique()]
+        counts += [(found["family"] == f).sum() for f in ("benign", *FAMILIES)]
+        line = " | ".join(f"{n:,}" for n in counts)
+        assert f"| {part} | {found['run'].n_unique()} | {line} |" in card
+
+
+@pytest.mark.slow
+def test_a_tree_of_depth_three_does_not_do_what_a_model_does(rows):
+    trees = pytest.importorskip("sklearn.tree")
+    boosted = pytest.importorskip("lightgbm")
+    metrics = pytest.importorskip("sklearn.metrics")
+    codes = pl.col([c.name for c in lab.SCHEMA.categories]).rank("dense")
+    X = rows.select(pl.col(NUMERIC).cast(pl.Float64), codes).to_numpy()
+    y = rows["family"].to_numpy()
+    train, test = ((rows["part"] == p).to_numpy() for p in ("train", "test"))
+
+    def macro_f1(model):
+        found = model.fit(X[train], y[train]).predict(X[test])
+        return metrics.f1_score(y[test], found, average="macro")
+
+    tree = macro_f1(trees.DecisionTreeClassifier(max_depth=3, random_state=0))
+    model = macro_f1(
+        boosted.LGBMClassifier(n_estimators=100, n_jobs=1, verbose=-1, random_state=0)
+    )
+    assert tree < 0.8 * model
