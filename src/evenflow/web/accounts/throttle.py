@@ -21,8 +21,9 @@ from datetime import timedelta
 
 from sqlalchemy import case, delete, literal, or_, select, update
 
+from evenflow.web.store.base import Moment
 from evenflow.web.store.database import AnySession, upsert
-from evenflow.web.store.tables import Moment, Throttle, now
+from evenflow.web.store.tables import Throttle, now
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,70 +6,30 @@ without one belongs to nobody but the team of analysts.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from flask_security import AsaList, RoleMixin, UserMixin
 from sqlalchemy import (
-    JSON,
     BigInteger,
-    DateTime,
     ForeignKey,
     Index,
-    Integer,
     String,
     Text,
     UniqueConstraint,
 )
 from sqlalchemy.ext.mutable import MutableList
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from evenflow.web.store.base import Base as Base
+from evenflow.web.store.base import Number
+from evenflow.web.store.base import now as now
 
 ROLES = ("viewer", "analyst", "admin")
 """From the least to the most allowed."""
 JOB_STATES = ("queued", "running", "done", "failed", "stopped")
 ALERT_STATES = ("new", "open", "closed")
 JUDGEMENTS = ("right", "wrong")
-
-
-def now() -> datetime:
-    """Return the time, aware, in UTC."""
-    return datetime.now(UTC)
-
-
-class Moment(TypeDecorator[datetime]):
-    """An aware time in UTC, also in SQLite, which keeps no zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Any) -> datetime | None:
-        """Return what is stored."""
-        if value is None:
-            return None
-        # libraries that write a naive time (a user's creation, say) mean UTC
-        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-        utc: datetime = aware.astimezone(UTC)
-        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
-
-    def process_result_value(self, value: Any, dialect: Any) -> datetime | None:
-        """Return what was stored, aware."""
-        del dialect
-        if value is None:
-            return None
-        aware: datetime = value if value.tzinfo else value.replace(tzinfo=UTC)
-        return aware.astimezone(UTC)
-
-
-Number = BigInteger().with_variant(
-    Integer(), "sqlite"
-)  # SQLite counts up Integer alone
-
-
-class Base(DeclarativeBase):
-    """Parent of all tables."""
-
-    type_annotation_map = {datetime: Moment, dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012
 
 
 class Role(RoleMixin):

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from alembic import context
 
-from evenflow.web.store.tables import Base, Moment
+from evenflow.web.store.base import Moment
+from evenflow.web.store.tables import Base
 
 
 def _render(kind: str, value: Any, _context: Any) -> str | Literal[False]:
