@@ -114,7 +114,7 @@ def test_home_networks_decide_the_direction(watch, capture, tmp_path):
         (["-r", "{capture}", "--evidence", "/dev/null/x"], "cannot write /dev/null/x"),
         (
             ["-r", "{capture}", "--sink", "mail:x"],
-            "expected one of eve, stdout, syslog",
+            "expected one of database, eve, stdout, syslog",
         ),
         (["-r", "{capture}", "--home", "home"], "expected an address or a network"),
         (["-r", "no.pcap"], "cannot read no.pcap: No such file"),

@@ -234,6 +234,84 @@ def test_a_bug_of_a_transport_is_raised_where_events_are_written():
         sink.flush(5)
 
 
+class Board(Flaky):
+    """A transport that shows the state of the run, too."""
+
+    def __init__(self, failures=0):
+        super().__init__()
+        self.states, self.failures_left = [], failures
+
+    def show(self, message):
+        if self.failures_left:
+            self.failures_left -= 1
+            raise OSError("away")
+        self.states.append(json.loads(message))
+
+
+def test_the_newest_state_of_a_run_is_shown_after_the_events():
+    transport = Board()
+    transport.gate.clear()
+    sink, _ = outbox(transport)
+    assert sink.shows
+    sink.write([1])
+    for n in range(50):
+        sink.show({"n": n})
+    transport.gate.set()
+    assert sink.flush(5)
+    sink.close()
+    assert transport.sent == [b"1"]
+    assert transport.states == [{"n": 49}]
+
+
+def test_a_state_that_could_not_be_shown_is_shown_later():
+    transport = Board(failures=3)
+    sink, notes = outbox(transport)
+    sink.show({"n": 1})
+    assert sink.flush(5)
+    sink.close()
+    assert transport.states == [{"n": 1}]
+    assert sink.counts.failures == 3
+    assert [note.is_warning for note in notes] == [True, False]
+
+
+def test_a_sink_that_shows_no_state_takes_none():
+    sink, _ = outbox(Flaky())
+    assert not sink.shows
+    sink.close()
+
+
+def test_an_event_that_a_sink_does_not_want_is_not_queued():
+    transport = Flaky()
+    sink = Outbox("test", transport, lambda n: b"%d" % n if n % 2 else None)
+    sink.write(range(6))
+    assert sink.flush(5)
+    sink.close()
+    assert transport.sent == [b"1", b"3", b"5"]
+    assert sink.counts.sent == 3
+
+
+def test_the_sink_of_a_database_gets_incidents_alone_whatever_the_form():
+    opened = []
+    transport = Flaky()
+
+    def database(folder):
+        opened.append(folder)
+        return transport
+
+    setup = Setup(form="ocsf", open_database=database)
+    sink = open_sink("database:/srv/evenflow", setup)
+    sink.write([event(), incident(), event()])
+    assert sink.flush(5)
+    sink.close()
+    assert opened == ["/srv/evenflow"]
+    assert [json.loads(m)["event_type"] for m in transport.sent] == ["incident"]
+
+
+def test_a_database_that_nobody_can_open_is_refused():
+    with pytest.raises(DataError, match="known to evenflow watch alone"):
+        open_sink("database", Setup())
+
+
 def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
@@ -339,7 +417,7 @@ def test_an_invalid_sink_is_refused_with_what_was_expected(spec):
 
 
 def test_each_kind_of_sink_is_a_file():
-    assert names() == ["eve", "stdout", "syslog", "webhook"]
+    assert names() == ["database", "eve", "stdout", "syslog", "webhook"]
 
 
 RFC5424 = (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evenflow.cli import options, streams
+from evenflow.cli import options, streams, watch_database
 from evenflow.cli.guard import Command, Stopped, Terminated, voice
 from evenflow.cli.streams import STDIN
 from evenflow.errors import EvenflowError, StorageError
@@ -64,8 +64,9 @@ def _logs(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--sink", "sinks", metavar="SINK", multiple=True,
     help="Send events there: stdout, eve:FILE, syslog:udp://HOST:PORT, "
-    "syslog:tcp://HOST:PORT, syslog:unix:PATH or webhook:URL. Repeatable.  [default: "
-    "stdout, where it is not a terminal]",
+    "syslog:tcp://HOST:PORT, syslog:unix:PATH, webhook:URL, or database[:DIR], a "
+    "server with its data folder. Repeatable.  [default: stdout, where it is not a "
+    "terminal]",
 )  # fmt: skip
 @click.option(
     "--form", type=click.Choice(["eve", "ecs", "ocsf"]), default="eve",
@@ -185,6 +186,7 @@ def _run(
         form=given["form"],
         patience_s=0.5 if kind == "interface" else 10.0,
         on_event=view.note,
+        open_database=watch_database.opener(stack),
     )
     sinks = []
     for spec in given["sinks"] or _default_sinks():
@@ -209,9 +211,11 @@ def _run(
         on_event=view.note,
     )
     view.begin(found, feed)
+    shown = watch_database.Shown(found, feed)
     try:
-        _loop(found, feed, view, given["state"])
+        _loop(found, feed, view, given["state"], shown)
     finally:
+        shown.show(is_over=True)
         for sink in sinks:
             sink.close()
         view.end(found, feed)
@@ -221,7 +225,13 @@ def _run(
         )
 
 
-def _loop(found: Watch, feed: Feed, view: Any, state: Path | None) -> None:
+def _loop(
+    found: Watch,
+    feed: Feed,
+    view: Any,
+    state: Path | None,
+    others: watch_database.Shown,
+) -> None:
     """Score what comes until the end; save the state now and then, and at the end."""
     shown = saved = time.monotonic()
     failure: EvenflowError | None = None
@@ -235,6 +245,7 @@ def _loop(found: Watch, feed: Feed, view: Any, state: Path | None) -> None:
             if now - shown >= STATUS_S:
                 shown = now
                 view.status(found, feed)
+                others.show()
             if state is not None and now - saved >= SAVE_S:
                 saved = now
                 _save(found, feed, state, view)

@@ -30,6 +30,7 @@ from evenflow.runtime.incidents.alert import Alert, Feature
 from evenflow.runtime.incidents.grouping import Incidents
 from evenflow.runtime.incidents.incident import Report
 from evenflow.runtime.judging import judge
+from evenflow.runtime.recent import Recent
 from evenflow.runtime.sinks import Outbox
 from evenflow.schema import Table
 
@@ -121,6 +122,7 @@ class Watch:
         self._leading = Leading(bundle) if len(bundle.reference) else None
         self._is_late = False
         self._n_explained = 0
+        self.recent = Recent() if any(sink.shows for sink in sinks) else None
 
     def take(self, connections: pl.DataFrame) -> None:
         """Score connections, which come in the order of ``known``.
@@ -146,7 +148,10 @@ class Watch:
         totals.classes.update(
             {name: n for name, n in zip(classes, counts, strict=True) if n}
         )
-        events = self._alerts(connections, found.table, found.rows[rows], rows, scores)
+        at = found.rows[rows]
+        if self.recent is not None:
+            self.recent.add(connections, at, scores, classes)
+        events = self._alerts(connections, found.table, at, rows, scores)
         if len(connections):
             last = int(connections["known"].max() or 0)  # type: ignore[arg-type]
             events += self._reported(self.incidents.advance(last))

@@ -96,8 +96,8 @@ class Settings(BaseModel):
     """Maximum megabytes of memory of a training; 0 is three quarters of the machine's
     memory."""
     retention_days: int = Field(90, ge=1)
-    """Days that history, alerts and uploads are kept, unless an admin sets another
-    number."""
+    """Days that history, alerts, incidents and uploads are kept, unless an admin sets
+    another number."""
     data_folders: tuple[Path, ...] = ()
     """Folders to search for published data sets, in order."""
 

@@ -10,12 +10,15 @@ from evenflow.web.store.tables import (
     Alert,
     AlertNote,
     Audit,
+    Incident,
+    IncidentNote,
     Job,
     Record,
     Setting,
     Tally,
     Throttle,
     User,
+    WatchRun,
     WebSession,
     now,
 )
@@ -57,18 +60,31 @@ def fill(here, days):
         alert = Alert(**verdict(at), record_id=record.id, job_id=job.id, line=2)
         alert.notes.append(AlertNote(text="mine", user_id=user.id))
         tally = Tally(hour=at, source="form", bundle="b", label="dos", facet="all", n=1)
+        incident = Incident(
+            id=str(days), at=now(), ended_at=now(), reported_at=now(), seen_at=at,
+            n_reports=1, is_ongoing=False, label="dos", severity=2, score=0.9,
+            connections=1, attackers=[], victims=[], event={},
+        )  # fmt: skip
+        incident.notes.append(IncidentNote(text="mine", user_id=user.id))
+        watch = WatchRun(
+            id=str(days), name="lo", host="here", bundle="b", seen_at=at, figures={},
+            recent=[],
+        )  # fmt: skip
         throttle = Throttle(key=str(days), failures=1, first_at=at)
         browser = WebSession(
             token_sha256=str(days), user_id=user.id, created_at=at, seen_at=at
         )
-        session.add_all([alert, tally, throttle, browser])
+        session.add_all([alert, tally, incident, watch, throttle, browser])
     for folder in (here.home.results, here.home.uploads):
         (folder / job.id).mkdir()
         (folder / job.id / "data").write_bytes(b"x")
     return job.id
 
 
-ALL = (Record, Alert, AlertNote, Tally, Job, Throttle, WebSession)
+ALL = (
+    Record, Alert, AlertNote, Incident, IncidentNote, WatchRun, Tally, Job, Throttle,
+    WebSession,
+)  # fmt: skip
 
 
 def test_only_what_is_old_goes_and_the_log_says_how_much(here, stored):
@@ -81,6 +97,7 @@ def test_only_what_is_old_goes_and_the_log_says_how_much(here, stored):
     for folder in (here.home.results, here.home.uploads):
         assert [p.name for p in folder.iterdir()] == [new]
     assert (gone["alerts"], gone["records"], gone["uploads"]) == (1, 1, 1)
+    assert (gone["incidents"], gone["watch_runs"]) == (1, 1)
     log = stored.one(Audit)
     assert log.action == "retention.run"
     assert log.detail == {"days": 90, "deleted": gone}
@@ -99,7 +116,7 @@ def test_an_admins_choice_goes_before_the_setting(here, stored):
 def test_sessions_do_not_wait_for_the_retention(here):
     fill(here, 8)
     gone = run(here)
-    assert gone == {"sessions": 1, "throttles": 1}
+    assert gone == {"sessions": 1, "throttles": 1, "watch_runs": 1}
 
 
 def test_a_locked_account_stays_locked(here, stored):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from evenflow.progress import OnEvent, ignore
 from evenflow.runtime.forms import FORMS
 from evenflow.runtime.sinks._outbox import Counts as Counts
 from evenflow.runtime.sinks._outbox import Outbox as Outbox
+from evenflow.runtime.sinks._outbox import RejectedError as RejectedError
+from evenflow.runtime.sinks._outbox import Transport as Transport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +26,8 @@ class Setup:
     patience_s: float = 10.0
     """Longest time that a full queue makes the writer wait."""
     on_event: OnEvent = ignore
+    open_database: Callable[[str], Transport] | None = None
+    """Opens the database of a web application, which lies above this package."""
 
     def text(self, event: dict[str, Any]) -> bytes:
         """Return an event as one line of JSON in ASCII, without its end."""

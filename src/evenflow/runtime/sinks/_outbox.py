@@ -6,6 +6,7 @@ what no longer fits is dropped and counted.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import deque
@@ -63,7 +64,7 @@ class Outbox:
         Name for messages, without secrets.
     transport : Transport
     encode : callable
-        From an event to a message.
+        From an event to a message; to None where the sink does not want it.
     patience_s : float
         Longest time that a full queue makes :meth:`write` wait.
     on_event : callable, optional
@@ -75,7 +76,7 @@ class Outbox:
         self,
         name: str,
         transport: Transport,
-        encode: Callable[[dict[str, Any]], bytes],
+        encode: Callable[[dict[str, Any]], bytes | None],
         *,
         patience_s: float = 10.0,
         most_waiting: int = MOST_WAITING,
@@ -88,6 +89,8 @@ class Outbox:
         self._patience_s, self._first_delay_s = patience_s, first_delay_s
         self._most_waiting, self._most_bytes = most_waiting, most_bytes
         self._queue: deque[bytes] = deque()
+        self._show: Callable[[bytes], None] | None = getattr(transport, "show", None)
+        self._state: bytes | None = None
         self._n_bytes = 0
         self._notes: deque[Note] = deque()
         self._error: BaseException | None = None
@@ -104,13 +107,26 @@ class Outbox:
         """Queue events; wait a bounded time where the queue is full, then drop."""
         messages = [self._encode(event) for event in events]
         with self._changed:
-            for message in messages:
+            for message in filter(None, messages):
                 if self._has_room(message):
                     self._queue.append(message)
                     self._n_bytes += len(message)
                 else:
                     self._drop(1)
             self.counts.waiting = len(self._queue)
+            self._changed.notify_all()
+        self._speak()
+
+    @property
+    def shows(self) -> bool:
+        """Whether it shows the state of the run."""
+        return self._show is not None
+
+    def show(self, state: dict[str, Any]) -> None:
+        """Have the sink show a state of the run, which replaces those before it."""
+        message = json.dumps(state, separators=(",", ":")).encode()
+        with self._changed:
+            self._state = message
             self._changed.notify_all()
         self._speak()
 
@@ -191,18 +207,27 @@ class Outbox:
     def _step(self) -> bool:
         """Deliver one batch, or sync, or wait; return False at the end."""
         with self._changed:
-            while not (self._queue or self._wants_sync or self._is_closing):
+            while not (
+                self._queue or self._state or self._wants_sync or self._is_closing
+            ):
                 self._changed.wait()
             if self._is_closing:
                 return False
             batch = [*islice(self._queue, self._transport.most_messages)]
+            state = None if batch else self._state
+            self._state = self._state if batch else None
         try:
             if batch:
                 self._deliver(batch)
+            elif state and self._show:
+                self._show(state)
+                self._recover()
             else:
                 self._transport.sync()
                 self._wants_sync = False
         except OSError as error:
+            with self._changed:
+                self._state = self._state or state
             self._wait_after(error)
         with self._changed:
             self._changed.notify_all()
@@ -222,12 +247,17 @@ class Outbox:
             self.counts.sent += n_sent
             self.counts.rejected += len(batch) - n_sent
             self.counts.waiting = len(self._queue)
-            self._is_stalled, self._delay_s = False, 0.0
-            if self._is_failing:
-                self._is_failing = False
-                n = self.counts.dropped
-                rest = f"; {n:,} alerts were dropped" if n else ""
-                self._notes.append(Note(text=f"{self.name} works again{rest}"))
+            self._is_stalled = False
+        self._recover()
+
+    def _recover(self) -> None:
+        """Take note that a delivery worked."""
+        self._delay_s = 0.0
+        if self._is_failing:
+            self._is_failing = False
+            n = self.counts.dropped
+            rest = f"; {n:,} alerts were dropped" if n else ""
+            self._notes.append(Note(text=f"{self.name} works again{rest}"))
 
     def _wait_after(self, error: OSError) -> None:
         """Wait after a delivery that failed, longer each time."""

@@ -25,11 +25,13 @@ from evenflow.web.store.database import Database, n_changed
 from evenflow.web.store.tables import (
     Alert,
     Audit,
+    Incident,
     Job,
     Record,
     Setting,
     Tally,
     Throttle,
+    WatchRun,
     WebSession,
     now,
 )
@@ -45,6 +47,8 @@ UPLOAD_PART = r"[0-9a-f]{24}\.part"
 """Name of the folder of an upload that is not finished."""
 DELETED = "upload.delete"
 """Action in the audit log by which somebody deleted an upload."""
+RUN_KEPT = timedelta(days=1)
+"""Age of its last sign of life at which a run of a watch is deleted."""
 UNFINISHED = timedelta(days=1)
 """Age at which an upload that was never finished is swept."""
 
@@ -91,6 +95,8 @@ def run(database: Database, home: Home, settings: Settings) -> dict[str, int]:
     calm = last < at - timedelta(days=1)
     gone = {
         "alerts": _rows(database, Alert, Alert.at < before),
+        "incidents": _rows(database, Incident, Incident.seen_at < before),
+        "watch_runs": _rows(database, WatchRun, WatchRun.seen_at < at - RUN_KEPT),
         "records": _rows(database, Record, Record.at < before),
         "tallies": _rows(database, Tally, Tally.hour < before),
         "uploads": _uploads(database, home, before),

@@ -24,6 +24,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from evenflow.web.store.base import Base as Base
 from evenflow.web.store.base import Number
 from evenflow.web.store.base import now as now
+from evenflow.web.store.incident_tables import Incident as Incident
+from evenflow.web.store.incident_tables import IncidentNote as IncidentNote
+from evenflow.web.store.incident_tables import WatchRun as WatchRun
 
 ROLES = ("viewer", "analyst", "admin")
 """From the least to the most allowed."""

@@ -28,7 +28,7 @@ def settings() -> str:
 @bp.post("/settings")
 @require("admin")
 def keep() -> Any:
-    """Set for how long history, alerts and uploads are kept."""
+    """Set for how long history, alerts, incidents and uploads are kept."""
     typed = request.form.get("days", "").strip()
     if not (after := whole(typed, most=LONGEST)):
         error = f"Found {typed[:20]!r}; type a whole number of days, 1 to {LONGEST:,}"
@@ -38,7 +38,8 @@ def keep() -> Any:
     audit("settings.retention", "retention", before=before, after=after)
     web.db.commit()
     return see_other(
-        "admin.settings", f"History, alerts and uploads are now kept for {after:,} days"
+        "admin.settings",
+        f"History, alerts, incidents and uploads are now kept for {after:,} days",
     )
 
 

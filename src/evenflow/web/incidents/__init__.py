@@ -1,0 +1,1 @@
+"""Incidents: what watches report, and what analysts make of it."""
