@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from evenflow.errors import DataError
 from evenflow.web.accounts import api_keys, links, passwords, sessions, throttle
-from evenflow.web.alerts import feedback
+from evenflow.web.frame import notes
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import SCORE
 from evenflow.web.store.tables import Alert, AlertNote, ApiToken, Job, User, now
@@ -136,7 +136,7 @@ def test_a_person_begins_no_more_uploads_however_many_at_once(
 def test_an_alert_has_no_more_notes_however_many_come_at_once(
     app, programs, monkeypatch, web
 ):
-    monkeypatch.setattr(feedback, "MAX_NOTES", 2)
+    monkeypatch.setattr(notes, "MAX_NOTES", 2)
     program = programs("analyst")
     database = web.database
     with database.session() as session:

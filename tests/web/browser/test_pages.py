@@ -7,6 +7,8 @@ each: ``pytest tests/web/browser/test_pages.py --screenshots DIR``.
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,9 @@ PAGES = {
     "experiments.show": ("/experiments/{experiment}", "analyst"),
     "explore.index": ("/explore", "analyst"),
     "explore.show": ("/explore/synthetic", "analyst"),
+    "incidents.index": ("/incidents", "analyst"),
+    "incidents.show": ("/incidents/{incident}?reason=our+scanner", "analyst"),
+    "live.index": ("/live", "analyst"),
     "history.index": ("/records", "analyst"),
     "history.show": ("/records/{record}", "analyst"),
     "models.compare": ("/models/compare?a=small&b=twin", "analyst"),
@@ -63,7 +68,7 @@ NO_PAGES = {
     # parts of a page that is open, asked for by its script
     "dashboard.live", "dashboard.work", "uploads.fragment", "uploads.listed",
     "record.progress", "experiments.curves", "experiments.rows", "experiments.state",
-    "explore.state", "uploads.state",
+    "explore.state", "live.connections", "live.state", "uploads.state",
     # downloads
     "admin.audit_csv", "alerts.export", "explore.download", "history.download",
     "models.download", "uploads.download", "uploads.download_rejected",
@@ -75,8 +80,8 @@ NO_PAGES = {
 }  # fmt: skip
 DARK = (
     "dashboard.index", "record.enter", "history.show", "alerts.index", "alerts.show",
-    "uploads.show", "models.show", "experiments.show", "account.index",
-    "security.login",
+    "incidents.show", "uploads.show", "models.show", "experiments.show",
+    "account.index", "security.login",
 )  # fmt: skip
 """Pages that together hold every part there is, whose colours are looked at twice."""
 WIDTHS = (390, 1440)
@@ -111,7 +116,7 @@ def test_every_page_of_the_application_is_looked_at(app):
 
 
 @pytest.fixture(scope="module")
-def instances(site, chromium, rows, tmp_path_factory, enter):
+def instances(site, chromium, rows, tmp_path_factory, enter, detector, capture):
     """Numbers of one object of each kind, made by a person at a browser."""
     context = chromium.new_context(base_url=site.url)
     context.set_default_timeout(20_000)
@@ -152,6 +157,7 @@ def instances(site, chromium, rows, tmp_path_factory, enter):
     page.get_by_role("link", name="Show the model").wait_for(timeout=120_000)
     context.close()
     found["invitation"] = _invitation(site, chromium, enter)
+    found["incident"] = _incident(site, detector, capture)
     site.add_person("viewer", "nobody-yet@example.org")
     return found
 
@@ -166,6 +172,20 @@ def _invitation(site, chromium, enter):
     link = page.locator(".copyable code").inner_text()
     context.close()
     return link
+
+
+def _incident(site, detector, capture):
+    """Watch a capture into the server's database; return the incident's id."""
+    sinks = ("--sink", f"database:{site.home}", "--sink", "stdout")
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "evenflow", "watch", "--bundle", detector, "-r",
+            capture, *sinks,
+        ],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    events = map(json.loads, done.stdout.splitlines())
+    return next(e["incident_id"] for e in events if e["event_type"] == "incident")
 
 
 AT_ONCE = """() => {

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask_security import current_user
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from evenflow.errors import DataError
 from evenflow.schema import BENIGN
 from evenflow.web.alerts import change
 from evenflow.web.frame.context import web
 from evenflow.web.frame.lists import whole
-from evenflow.web.store.database import serialize, upsert
+from evenflow.web.frame.notes import add_note, too_long
+from evenflow.web.store.database import upsert
 from evenflow.web.store.tables import (
     ALERT_STATES,
     JUDGEMENTS,
@@ -27,10 +27,6 @@ from evenflow.web.store.tables import (
     Record,
 )
 
-MAX_NOTE = 4_000
-"""Characters of a note."""
-MAX_NOTES = 200
-"""Notes of one alert."""
 UNKNOWN = "?"
 """Choice of a class for who does not know it."""
 
@@ -108,11 +104,8 @@ def sent(
             )
         elif typed["true_label"] not in (*classes, UNKNOWN):
             errors["true_label"] = "Expected one of the classes. Choose one."
-    if len(typed["note"]) > MAX_NOTE:
-        errors["note"] = (
-            f"Found {len(typed['note']):,} characters, expected {MAX_NOTE:,} at most. "
-            "Shorten it."
-        )
+    if problem := too_long(typed["note"]):
+        errors["note"] = problem
     return FeedbackForm(
         version=whole(typed["version"]) or 0,
         state=typed["state"] if has_state else "",
@@ -151,39 +144,9 @@ def take(alert: Alert, form: FeedbackForm) -> bool:
         web.db.rollback()
         return False
     if form.note:
-        add_note(alert, form.note, current_user)
+        add_note(AlertNote, form.note, current_user, alert_id=alert.id)
     web.db.commit()
     return True
-
-
-def add_note(alert: Alert, text: str, user: Any) -> AlertNote:
-    """Return a new note of an alert, or the same note of that person if there is one.
-
-    The caller commits. A form or request that is sent again adds nothing.
-
-    Raises
-    ------
-    DataError
-        The alert has as many notes as it may have.
-    """
-    serialize(web.db, "notes", alert.id)
-    same = select(AlertNote).where(
-        AlertNote.alert_id == alert.id,
-        AlertNote.user_id == user.id,
-        AlertNote.text == text,
-    )
-    if (found := web.db.scalar(same)) is not None:
-        return found
-    mine = select(func.count()).where(AlertNote.alert_id == alert.id)
-    if (web.db.scalar(mine) or 0) >= MAX_NOTES:
-        raise DataError(
-            f"this alert has {MAX_NOTES} notes, the maximum. Keep further notes "
-            "elsewhere"
-        )
-    note = AlertNote(alert_id=alert.id, user_id=user.id, text=text)
-    web.db.add(note)
-    web.db.flush()
-    return note
 
 
 def alert_of(record: Record) -> Alert:

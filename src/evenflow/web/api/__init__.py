@@ -14,6 +14,7 @@ from evenflow.web.api import (
     alerts,
     batch,  # noqa: F401 (it adds to the group of score)
     bundles,
+    incidents,
     me,
     monitor,
     openapi,
@@ -28,6 +29,7 @@ GROUPS = (
     score.group,
     uploads.group,
     alerts.group,
+    incidents.group,
     records.group,
     bundles.group,
     me.group,

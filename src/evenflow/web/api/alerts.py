@@ -20,7 +20,7 @@ from evenflow.web.api.bundles import found_bundle
 from evenflow.web.api.operations import Call, Group, Raw
 from evenflow.web.api.paging import Paged, Part, Search
 from evenflow.web.api.score import in_use
-from evenflow.web.frame import errors
+from evenflow.web.frame import errors, notes
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment, pieces
 from evenflow.web.frame.permissions import audit, may_see
@@ -155,7 +155,7 @@ def add_note(call: Call[Query, schemas.NoteIn], number: int) -> AlertNote:
     if not text:
         bodies.refuse({"text": "found only white space, expected a note"})
     try:
-        return feedback.add_note(alert, text, call.caller)
+        return notes.add_note(AlertNote, text, call.caller, alert_id=alert.id)
     except DataError as error:
         bodies.refuse({"text": str(error)})
 

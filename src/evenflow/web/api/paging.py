@@ -85,6 +85,21 @@ def newest(query: Select[Any], table: Any, asked: Paged) -> dict[str, Any]:
     return part(rows, asked.limit, lambda row: [row.id])
 
 
+def latest(query: Select[Any], table: Any, column: Any, asked: Paged) -> dict[str, Any]:
+    """Return a part of a list by a time and a text id, the latest first."""
+    after = moment(asked.cursor)
+    if after is not None:
+        at, key = after
+        query = query.where((column < at) | ((column == at) & (table.id < key)))
+    query = query.order_by(column.desc(), table.id.desc())
+    rows = web.db.scalars(query.limit(asked.limit + 1)).all()
+    return part(
+        rows,
+        asked.limit,
+        lambda row: [getattr(row, column.key).isoformat(), row.id],
+    )
+
+
 def encode(*key: Any) -> str:
     """Return a cursor."""
     data = json.dumps(key, separators=(",", ":")).encode()
@@ -169,15 +184,16 @@ class Search(Query):
         if self.label:
             query = query.where(table.label == self.label)
         if self.since is not None:  # a time without a zone is of UTC
-            query = query.where(table.at >= _utc(self.since, "since"))
+            query = query.where(table.at >= utc(self.since, "since"))
         if self.until is not None:
-            query = query.where(table.at < _utc(self.until, "until"))
+            query = query.where(table.at < utc(self.until, "until"))
         if self.q:
             query = query.where(holds(table, self.q, *columns, user=user))
         return query
 
 
-def _utc(at: datetime, name: str) -> datetime:
+def utc(at: datetime, name: str) -> datetime:
+    """Return a time of an address in UTC; 422 if it is out of bounds."""
     aware = at if at.tzinfo else at.replace(tzinfo=UTC)
     if not 1970 <= aware.year < 9999:
         bodies.refuse({name: f"found the year {at.year}, expected 1970 to 9998"})

@@ -19,12 +19,12 @@ from pydantic_core import core_schema
 
 from evenflow.web.api.bodies import Body
 from evenflow.web.api.examples import ALERT, RECORD, VERDICT
+from evenflow.web.frame.notes import MAX_NOTE
 
 MAX_COLUMNS, MAX_NAME, MAX_TEXT = 500, 200, 500
 """Columns of a record, and characters of a column's name and of a value."""
 MAX_RECORDS = 10_000
 """Records of one request; a file takes millions."""
-MAX_NOTE = 4_000
 INT64 = 2**63 - 1
 
 Share = Annotated[float, WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]

@@ -134,16 +134,7 @@ def list_uploads(call: Call[UploadsQuery, None]) -> dict[str, Any]:
         query = query.where(Job.owner_id == call.caller.id)
     if asked.state:
         query = query.where(Job.state == asked.state)
-    after = paging.moment(asked.cursor)
-    if after is not None:
-        at, job_id = after
-        same = (Job.created_at == at) & (Job.id < job_id)
-        query = query.where((Job.created_at < at) | same)
-    query = query.order_by(Job.created_at.desc(), Job.id.desc())
-    jobs = web.db.scalars(query.limit(asked.limit + 1)).all()
-    part = paging.part(
-        jobs, asked.limit, lambda job: [job.created_at.isoformat(), job.id]
-    )
+    part = paging.latest(query, Job, Job.created_at, asked)
     return part | {"items": [upload_json(job, call.caller) for job in part["items"]]}
 
 

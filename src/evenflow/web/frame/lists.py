@@ -177,12 +177,13 @@ def criteria(
     sorts: Sequence[str] = ("at", "probability", "label", "service"),
     default: Mapping[str, str] = {},
 ) -> Criteria:
-    """Return what the address asks for of a table with ``at`` and ``values``.
+    """Return what the address asks for of a table with ``at``.
 
     Parameters
     ----------
     table : mapped class
-        ``Record`` or ``Alert``.
+        One with ``values`` is searched through them, one with ``service`` filtered by
+        it.
     choices : mapping
         Filters by one of a few words beside that by the class: name of the column ->
         the words.
@@ -194,7 +195,9 @@ def criteria(
     known, asked = labels(), text("label")
     # a class without records is an empty list, not an error
     choices = {"label": [*known, asked[:80]], **choices}
-    names = ("q", "service", "since", "until", "sort", *choices)
+    more = {"q": "values", "service": "service"}
+    own = (name for name, column in more.items() if hasattr(table, column))
+    names = (*own, "since", "until", "sort", *choices)
     typed = {
         name: text(name) if name in request.args else default.get(name, "")
         for name in names
@@ -212,12 +215,12 @@ def criteria(
     if since and until and since > until:
         errors["until"] = "Found a day before the start, expected a later day."
         until = None
-    if typed["service"]:
-        clauses.append(table.service == typed["service"][:80])
-    if len(typed["q"]) > MAX_TEXT:
+    if service := typed.get("service"):
+        clauses.append(table.service == service[:80])
+    if len(searched := typed.get("q", "")) > MAX_TEXT:
         errors["q"] = f"Found more than {MAX_TEXT} characters, expected fewer."
-    elif typed["q"]:
-        clauses.append(holds(table, typed["q"]))
+    elif searched:
+        clauses.append(holds(table, searched))
     if since:
         clauses.append(table.at >= since)
     if until:

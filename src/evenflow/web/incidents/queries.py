@@ -1,0 +1,48 @@
+"""Queries of incidents: who may see them, and which have an address."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from typing import Any
+
+from sqlalchemy import Select, String, cast, false, select
+
+from evenflow.web.frame.lists import MAX_SEARCHED
+from evenflow.web.frame.permissions import at_least
+from evenflow.web.store.tables import Incident
+
+MAX_ADDRESS = 60
+"""Characters of an address that is looked for."""
+
+
+def visible(user: Any = None) -> Select[Incident]:
+    """Return the incidents that a person (the current one) may see.
+
+    They belong to the team: analysts see all of them, viewers none.
+    """
+    query = select(Incident)
+    return query if at_least("analyst", user) else query.where(false())
+
+
+def with_host(column: Any, address: str) -> Any:
+    """Return the clause for the newest incidents that name an address.
+
+    Parameters
+    ----------
+    column : column
+        ``Incident.attackers`` or ``Incident.victims``, which hold the first ones.
+    """
+    newest = select(Incident.id).order_by(Incident.at.desc()).limit(MAX_SEARCHED)
+    text = cast(column, String)
+    return Incident.id.in_(newest) & text.contains(
+        json.dumps(written(address)), autoescape=True
+    )
+
+
+def written(address: str) -> str:
+    """Return an address as a watch writes it; unchanged if it is not one."""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return address
