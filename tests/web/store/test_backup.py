@@ -217,7 +217,7 @@ def test_what_is_no_good_backup_changes_nothing(
 def test_nothing_is_restored_under_a_running_server(run, ann, home, saved):
     with folder_lock.shared(home), folder_lock.shared(home):
         done = run("db", "restore", saved, "--force", code=2)
-    assert "a server is running on it" in done.output
+    assert "a server or a watch is running on it" in done.output
     with folder_lock.alone(home):
         done = run("serve", "--port", "0", code=2)
     assert "a restore is at work" in done.output

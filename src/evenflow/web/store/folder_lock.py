@@ -1,4 +1,4 @@
-"""Who uses a data folder: any number of servers, or one restore alone.
+"""Who uses a data folder: any number of servers and watches, or one restore alone.
 
 The lock belongs to the process and ends with it, however it dies. Whoever comes
 first deletes the half-written files of processes that were killed.
@@ -52,16 +52,16 @@ def shared(root: Path) -> Iterator[None]:
 
 @contextmanager
 def alone(root: Path) -> Iterator[None]:
-    """Use the folder while no server does.
+    """Use the folder while no server and no watch does.
 
     Raises
     ------
     BusyError
-        A server uses it.
+        A server or a watch uses it.
     """
     with _opened(root) as stream:
         if not _lock(stream, fcntl.LOCK_EX):
-            raise _busy(root, "a server is running on it; stop that first")
+            raise _busy(root, "a server or a watch is running on it; stop that first")
         _sweep(root)
         yield
 
