@@ -164,9 +164,16 @@ class Criteria:
         kept = {k: v for k, v in self.typed.items() if v} | changes
         return url_for(str(request.endpoint), **{k: v for k, v in kept.items() if v})
 
-    def head(self, label: str, name: str, *, number: bool = False) -> dict[str, Any]:
+    def head(
+        self, label: str, name: str, *, number: bool = False, is_down_first: bool = True
+    ) -> dict[str, Any]:
         """Return a column's head that sorts by it, for the macro ``table``."""
-        link = head(name, self.sort, lambda sort: self.url(sort=sort))
+        link = head(
+            name,
+            self.sort,
+            lambda sort: self.url(sort=sort),
+            is_down_first=is_down_first,
+        )
         return {"label": label, "number": number, **link}
 
 
