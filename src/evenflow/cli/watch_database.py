@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from evenflow.runtime.sinks import Transport
     from evenflow.runtime.watch import Watch
 
+MOST_INCIDENTS = 20
+"""Open incidents whose connections are shown between two reports."""
+
 
 def opener(stack: ExitStack) -> Callable[[str], Transport]:
     """Return a function that opens the database of a server by its data folder.
@@ -53,6 +56,7 @@ class Shown:
             return
         found, now = self._found, time.monotonic()
         n, seconds = found.totals.verdicts, now - self._at
+        opened = found.incidents.opened()
         state = {
             "name": self._feed.name,
             "host": socket.gethostname(),
@@ -62,6 +66,7 @@ class Shown:
                 "rate": round((n - self._n) / max(seconds, 1e-3), 1),
                 **facts(found, self._feed),
             },
+            "incidents": {one.id: one.connections for one in opened[-MOST_INCIDENTS:]},
             "recent": list(found.recent.rows) if found.recent else [],
         }
         self._at, self._n = now, n

@@ -200,7 +200,10 @@ def test_live_shows_what_a_watch_of_a_capture_saw(watched, analyst):
 
 
 def test_live_sums_the_watches_that_run(analyst, stored):
-    stored.add_all([run(), run("eth1"), run("old", 15), run("gone", 7200)])
+    figures = {"rate": 12.0, "connections": 620, "incidents": {"a1": 41}}
+    stored.add_all(
+        [run(figures=figures), run("eth1"), run("old", 15), run("gone", 7200)]
+    )
     stored.add(incident())
     page = analyst.get("/live")
     text = words(page)
@@ -211,6 +214,7 @@ def test_live_sums_the_watches_that_run(analyst, stored):
     assert "Incidents going on 1" in text
     assert len(page.tree.findall(".//table")[-1].findall("tbody/tr")) == 200
     assert ids(page) == ["a1"]
+    assert f"probe {SCANNER} {VICTIM} and 299 more 41" in text
 
 
 def test_live_says_for_how_long_no_watch_has_reported(analyst, stored):

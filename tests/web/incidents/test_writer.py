@@ -1,6 +1,7 @@
 """``evenflow watch --sink database`` writes incidents and shows its run."""
 
 import json
+import time
 
 import pytest
 from sqlalchemy import text, update
@@ -41,7 +42,8 @@ def report(number=1, status="opened", name="0123456789abcdef", **more):
 def state(**more):
     value = {
         "name": "eth0", "host": "sensor", "bundle": "m", "is_over": False,
-        "figures": {"rate": 1.0}, "recent": [{"source": "192.0.2.1"}],
+        "figures": {"rate": 1.0}, "incidents": {"a1": 7},
+        "recent": [{"source": "192.0.2.1"}],
     }  # fmt: skip
     return json.dumps(value | more).encode()
 
@@ -104,7 +106,9 @@ def test_the_state_of_a_run_replaces_the_one_before(writer, stored):
     first = stored.one(WatchRun)
     writer.show(state(is_over=True, recent=[], figures={"rate": 2.0}))
     found = stored.one(WatchRun)
-    assert (found.is_over, found.recent, found.figures) == (True, [], {"rate": 2.0})
+    assert (found.is_over, found.recent, found.figures) == (
+        True, [], {"rate": 2.0, "incidents": {"a1": 7}},
+    )  # fmt: skip
     assert found.begun_at == first.begun_at
     assert found.seen_at >= first.seen_at
 
@@ -153,6 +157,34 @@ def test_a_database_that_is_away_is_tried_again_and_drops_are_counted(
     assert stored.count(WatchRun) == 1
     assert any("refused" in note.text for note in notes)
     assert notes[-1].text == "database works again; 3 alerts were dropped"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+def test_a_database_that_is_killed_and_comes_back_gets_all_events(
+    writer, stored, postgresql
+):
+    notes = []
+    sink = Outbox(
+        "database", writer, lambda message: message, first_delay_s=0.05,
+        on_event=notes.append,
+    )  # fmt: skip
+    sink.write([report()])
+    assert sink.flush(10)
+    postgresql.stop("immediate")
+    begun = time.monotonic()
+    sink.write([report(name=str(n)) for n in range(3)])
+    sink.show(json.loads(state()))
+    assert time.monotonic() - begun < 1
+    assert not sink.flush(1)
+    assert sink.counts.failures > 0
+    postgresql.start()
+    assert sink.flush(30)
+    sink.close()
+    assert stored.all(Incident.id) == ["0", "0123456789abcdef", "1", "2"]
+    assert stored.count(WatchRun) == 1
+    assert sink.counts.dropped == 0
+    assert notes[-1].text == "database works again"
 
 
 def test_a_folder_that_cannot_be_one_is_refused(run_watch):

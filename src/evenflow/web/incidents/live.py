@@ -46,6 +46,11 @@ class Seen:
         """The runs that are alive."""
         return [run for run in self.runs if self.is_alive(run)]
 
+    def connections_of(self, incident: Incident) -> int:
+        """Return how many connections an incident has: its report may be older."""
+        shown = [run.figures.get("incidents", {}).get(incident.id) for run in self.runs]
+        return max(incident.connections, *(n or 0 for n in shown), 0)
+
     @property
     def silence(self) -> str:
         """The sentence to show where no run is alive; empty where one is."""

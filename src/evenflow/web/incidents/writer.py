@@ -53,7 +53,7 @@ class Writer:
             "begun_at": now(),
             "seen_at": now(),
             "is_over": state["is_over"],
-            "figures": state["figures"],
+            "figures": state["figures"] | {"incidents": state["incidents"]},
             "recent": state["recent"],
         }
         try:
