@@ -16,6 +16,7 @@ from evenflow.cli.streams import STDIN
 from evenflow.progress import OnEvent
 
 if TYPE_CHECKING:
+    from evenflow.runtime.bus.client import Stream
     from evenflow.runtime.feeds import Feed
     from evenflow.traffic.captures import Frames
 
@@ -66,21 +67,48 @@ def sources(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def bus(text: str, *, required: bool) -> Decorator:
+    """Return what adds the options that name a bus."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        command = click.option(
+            "--password-file", metavar="FILE", type=options.PATH,
+            help="Read the password of the bus from this file  [default: that of the "
+            "URL, else of EVENFLOW_BUS_PASSWORD]",
+        )(command)  # fmt: skip
+        return click.option("--bus", metavar="URL", required=required, help=text)(
+            command
+        )
+
+    return add
+
+
+def stream(given: dict[str, Any], contract: str) -> Stream:
+    """Return the stream that the options name."""
+    from evenflow.runtime.bus.address import address
+    from evenflow.runtime.bus.client import Stream
+
+    return Stream(
+        address(given["bus"], contract=contract, password_file=given["password_file"])
+    )
+
+
 class Stop(threading.Event):
     """The end of a run, and the signal that asked for it."""
 
     number = 0
 
 
-def kind(given: dict[str, Any]) -> str:
-    """Return what is watched; a usage error if that is not one thing."""
-    names = [name for name in LOGS if given[name]]
+def kind(given: dict[str, Any], *others: str) -> str:
+    """Return what is read; a usage error if that is not one thing."""
+    known = (*LOGS, *others)
+    names = [name for name in known if given[name]]
     names += ["read"] if given["files"] else []
     names += ["interface"] if given["interface"] else []
     if len(names) != 1:
         found = "none" if not names else " and ".join(f"--{name}" for name in names)
         raise click.UsageError(
-            f"found {found} of -r, -i, --{', --'.join(LOGS)}, expected one of them"
+            f"found {found} of -r, -i, --{', --'.join(known)}, expected one of them"
         )
     if given["expression"] and names != ["interface"]:
         raise click.UsageError(
@@ -153,9 +181,11 @@ def _restore(before: dict[signal.Signals, Any]) -> None:
         signal.signal(number, handler)
 
 
-def interrupted(stop: Stop) -> KeyboardInterrupt:
+def interrupted(
+    stop: Stop, done: str = "What was read so far was scored"
+) -> KeyboardInterrupt:
     """Return what to raise where a file was not read to its end."""
-    hint = Stopped("What was read so far was scored")
+    hint = Stopped(done)
     hint.__cause__ = (
         KeyboardInterrupt() if stop.number == signal.SIGINT else Terminated(stop.number)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import click
 from evenflow.cli import options, streams, traffic, watch_database
 from evenflow.cli.guard import Command, voice
 from evenflow.errors import EvenflowError, StorageError
-from evenflow.progress import Note
+from evenflow.progress import Note, OnEvent
 
 if TYPE_CHECKING:
     from evenflow.runtime.bundle import Bundle
@@ -63,21 +63,33 @@ FLUSH_S, FLUSH_LIVE_S = 5.0, 0.2
     "--evidence", metavar="DIR", type=options.PATH,
     help="Keep packets of each incident in this folder; with -r and -i.",
 )  # fmt: skip
+@traffic.bus(
+    "Score what sensors publish there, with other scorers: "
+    "redis://HOST:PORT/DB, or rediss://; see evenflow publish.",
+    required=False,
+)
+@click.option(
+    "--take-over", "idle_s", metavar="SECONDS", type=click.FloatRange(0.1, 86400),
+    default=60, show_default=True,
+    help="With --bus: take over what another scorer has not finished for that long.",
+)  # fmt: skip
 @traffic.sources
 def watch(**given: Any) -> None:
     """Score the connections of traffic, and group alerts into incidents.
 
     Traffic comes from captures (-r), from an interface (-i, with a FILTER as tcpdump
-    takes it) or from the log of another sensor. A connection gets its verdict when it
-    ends, and at the age of 1 s, 10 s, 1 min and 10 min. Ctrl-C and SIGTERM end the
-    run: open connections are scored, sinks get all events, the state is saved.
+    takes it), from the log of another sensor or from a bus. A connection gets its
+    verdict when it ends, and at the age of 1 s, 10 s, 1 min and 10 min. Ctrl-C and
+    SIGTERM end the run: open connections are scored, sinks get all events, the state is
+    saved.
     """
     from evenflow.runtime import bundle as bundles
 
-    kind = traffic.kind(given)
+    kind = traffic.kind(given, "bus")
     if given["evidence"] and kind not in ("read", "interface"):
+        where = "the bus" if kind == "bus" else "a log"
         raise click.UsageError(
-            "a log has no packets: expected --evidence with -r or -i"
+            f"{where} has no packets: expected --evidence with -r or -i"
         )
     bundle = bundles.load(given["bundle"])
     with ExitStack() as stack:
@@ -97,6 +109,7 @@ def _run(
     view: Any,
 ) -> None:
     from evenflow.runtime import watch_state
+    from evenflow.runtime.bus.batch import Ready
     from evenflow.runtime.evidence import Evidence
     from evenflow.runtime.incidents import suppress
     from evenflow.runtime.incidents.grouping import Incidents
@@ -132,11 +145,15 @@ def _run(
     )
     see = kept.see if kept else traffic.nothing
     feed = stack.enter_context(
-        traffic.feed(kind, given, needed, position, stop, see, view.note)
+        _shared(given, contract.name, stop, view.note)
+        if kind == "bus"
+        else traffic.feed(kind, given, needed, position, stop, see, view.note)
     )
     found = Watch(
         bundle,
-        contract.start(source=feed.name, state=state.rows if state else None),
+        Ready(contract)
+        if kind == "bus"
+        else contract.start(source=feed.name, state=state.rows if state else None),
         incidents,
         sinks,
         clock=feed.clock,
@@ -146,16 +163,28 @@ def _run(
     view.begin(found, feed)
     shown = watch_database.Shown(found, feed)
     try:
-        _loop(found, feed, view, given["state"], shown)
+        _loop(found, feed, view, given["state"], shown, stop)
     finally:
         shown.show(is_over=True)
         for sink in sinks:
             sink.close()
         view.end(found, feed)
-    if lost := sum(sink.counts.dropped for sink in sinks):
+    if lost := found.n_dropped:
         raise StorageError(
             f"{lost:,} events did not reach their sinks; see the warnings above"
         )
+
+
+def _shared(
+    given: dict[str, Any], contract: str, stop: traffic.Stop, on_event: OnEvent
+) -> AbstractContextManager[Feed]:
+    """Return this scorer's share of what sensors publish."""
+    from evenflow.runtime.bus import consume
+
+    return consume.bus(
+        traffic.stream(given, contract), contract=contract, stop=stop,
+        idle_s=given["idle_s"], on_event=on_event,
+    )  # fmt: skip
 
 
 def _loop(
@@ -164,14 +193,18 @@ def _loop(
     view: Any,
     state: Path | None,
     others: watch_database.Shown,
+    stop: traffic.Stop,
 ) -> None:
     """Score what comes until the end; save the state now and then, and at the end."""
     shown = saved = time.monotonic()
     failure: EvenflowError | None = None
     try:
         for batch in feed.batches:
+            n_dropped = found.n_dropped
             found.take(batch)
             feed.position = feed.reached
+            if feed.acknowledge is not None and batch.height:
+                _acknowledge(found, feed.acknowledge, n_dropped, stop)
             if (settled := feed.settled()) is not None:
                 found.advance(settled)
             now = time.monotonic()
@@ -191,6 +224,20 @@ def _loop(
         _write(found, feed, state)
     if failure is not None:
         raise failure
+
+
+def _acknowledge(
+    found: Watch, acknowledge: Callable[[], None], n_dropped: int, stop: traffic.Stop
+) -> None:
+    """Acknowledge a batch once the sinks have its events, however long they take.
+
+    A batch of which a sink dropped an event is not: it is scored again, later.
+    """
+    while not found.flush(FLUSH_S):
+        if stop.is_set():
+            return
+    if found.n_dropped == n_dropped:
+        acknowledge()
 
 
 def _save(found: Watch, feed: Feed, state: Path, view: Any) -> None:
