@@ -1,7 +1,5 @@
 """A real Redis or Valkey for tests, on a free port of this machine."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 import socket

@@ -1,7 +1,5 @@
 """A Redis, connections whose verdicts depend on windows, and their alerts alone."""
 
-from __future__ import annotations
-
 import json
 import threading
 
@@ -23,8 +21,6 @@ from evenflow.traffic.columns import conform
 from evenflow.traffic.contracts import contract
 from evenflow.traffic.contracts.flow import COLUMNS
 
-from ...redis_server import running  # noqa: TID252 (tests are not a package)
-
 WINDOWS = ("src_100_ports", "src_2s_connections", "dst_100_hosts")
 SCHEMA = Schema(
     name="windows",
@@ -33,13 +29,6 @@ SCHEMA = Schema(
 )
 N, SIZE = 6000, 100
 MANY = 10**6
-
-
-@pytest.fixture
-def server(tmp_path):
-    (tmp_path / "redis").mkdir()
-    with running(tmp_path / "redis") as found:
-        yield found
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """Batches: the same on reading, and what is not one is refused in words."""
 
-from __future__ import annotations
-
 import json
 import struct
 import zlib

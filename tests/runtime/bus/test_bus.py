@@ -1,17 +1,18 @@
 """Sensors publish, scorers share: nothing is lost, and verdicts are those of one."""
 
-from __future__ import annotations
-
+import subprocess
+import sys
 import threading
 import time
 
 import polars as pl
 import pytest
 
-from evenflow.errors import StorageError
-from evenflow.runtime.bus import consume, publish
+from evenflow.errors import DataError, MissingExtraError, StorageError
+from evenflow.runtime.bus import batch, client, consume, publish
 from evenflow.runtime.bus.address import address
 from evenflow.runtime.bus.batch import Head, Ready, columns, pack
+from evenflow.runtime.bus.client import Stream
 from evenflow.runtime.bus.consume import Share
 from evenflow.traffic.contracts import contract
 
@@ -274,6 +275,35 @@ def test_entries_that_someone_else_removed_are_reported(publisher, stream, traff
     assert "1 entries were removed before they were scored" in notes[0].text
 
 
+def test_extreme_values_of_a_valid_batch_end_no_scorer(
+    stream, traffic, detector_of_windows, tmp_path
+):
+    part = traffic[:6]
+    frame = batch.with_rows(part, contract("flow").start().add(part), "flow")
+    most = 2**62
+    frame = frame.with_columns(
+        pl.lit(most).alias(name)
+        for name, dtype in frame.schema.items()
+        if dtype == pl.Int64 and name not in batch.HIGHEST and "." not in name
+    )
+    frame = frame.with_columns(
+        pl.lit(None, pl.String).alias("uid"),
+        pl.lit("\x1b[2J\0").alias("conn_state"),
+        pl.lit("^\0").alias("history"),
+        pl.lit("").alias("proto"),
+        pl.lit("::").alias("id.resp_h"),
+        pl.lit(65_535).alias("id.resp_p"),
+        pl.Series("id.orig_p", [0, 65_535, None] * 2),
+        pl.lit(-(2**63)).alias("duration"),
+        pl.Series("flow.src_100_ports", [0, -1, 2**62, 99, 50, -(2**63)]),
+    )
+    found, server = share(stream()), stream()._server
+    server.xadd("evenflow:flow", {"batch": pack(frame, HEAD)})
+    assert drain(found, detector_of_windows, tmp_path / "a") == 6
+    assert found.rejected == 0
+    assert alerts(tmp_path / "a")
+
+
 def test_a_scorer_that_leaves_is_forgotten(publisher, stream, traffic):
     found = share(stream())
     next(found.batches())
@@ -281,25 +311,54 @@ def test_a_scorer_that_leaves_is_forgotten(publisher, stream, traffic):
     assert stream()._server.xinfo_consumers("evenflow:flow", "evenflow") == []
 
 
-def test_the_password_is_needed_and_never_shown(tmp_path, monkeypatch):
-    from ...redis_server import running  # noqa: TID252
-
-    (tmp_path / "redis").mkdir()
-    with running(tmp_path / "redis", "--requirepass", "top-secret") as server:
-        from evenflow.runtime.bus.client import Stream
-
-        (tmp_path / "password").write_text("top-secret\n")
-        monkeypatch.setenv("EVENFLOW_BUS_PASSWORD", "top-secret")
-        with_it = server.url.replace("//", "//:top-secret@")
-        for url, file in (
-            (server.url, None),
-            (with_it, None),
-            (server.url.replace("//", "//:wrong@"), tmp_path / "password"),
-        ):
-            found = address(url, contract="flow", password_file=file)
-            assert "secret" not in repr(found) + found.name
-            Stream(found).close()
-        with pytest.raises(StorageError) as caught:
-            Stream(address(with_it.replace("top", "not"), contract="flow"))
+def test_the_password_is_needed_and_never_shown(server, tmp_path, monkeypatch):
+    server.stop()
+    server.words = ("--requirepass", "top-secret")
+    server.start()
+    with_it = server.url.replace("//", "//:top-secret@")
+    for url in (server.url, with_it.replace("top", "not")):
+        with pytest.raises(StorageError, match="(?i)password|authentication") as caught:
+            Stream(address(url, contract="flow"))
         assert "secret" not in str(caught.value)
-        assert "invalid username-password" in str(caught.value)
+    (tmp_path / "password").write_text("top-secret\n")
+    monkeypatch.setenv("EVENFLOW_BUS_PASSWORD", "top-secret")
+    for url, file in (
+        (server.url, None),
+        (with_it, None),
+        (with_it.replace("top", "not"), tmp_path / "password"),
+    ):
+        found = address(url, contract="flow", password_file=file)
+        assert "secret" not in repr(found) + found.name
+        Stream(found).close()
+
+
+def test_tls_trusts_the_authority_that_is_named(server, tmp_path):
+    names = [tmp_path / name for name in ("key.pem", "cert.pem")]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+         "-keyout", names[0], "-out", names[1], "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    server.stop()
+    server.words = (
+        "--tls-port", str(server.port), "--port", "0", "--tls-auth-clients", "no",
+        "--tls-key-file", str(names[0]), "--tls-cert-file", str(names[1]),
+    )  # fmt: skip
+    server.start()
+    url = server.url.replace("redis:", "rediss:")
+    Stream(address(f"{url}?ca={names[1]}", contract="flow")).close()
+    with pytest.raises(StorageError, match="CERTIFICATE_VERIFY_FAILED"):
+        Stream(address(url, contract="flow"))
+
+
+def test_without_redis_py_the_message_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'evenflow\[bus\]'"):
+        Stream(address("redis://127.0.0.1", contract="flow"))
+
+
+def test_a_server_that_is_too_old_is_said_to_be(server, monkeypatch):
+    monkeypatch.setattr(client, "OLDEST", (99, 0))
+    with pytest.raises(DataError, match=r"is Redis \d.*, expected 6.2 or newer"):
+        Stream(address(server.url, contract="flow"))

@@ -1,7 +1,5 @@
 """Scorers as processes, ended by SIGKILL: no alert is lost, and none comes twice."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
