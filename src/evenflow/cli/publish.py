@@ -13,6 +13,7 @@ import click
 from evenflow.cli import options, traffic
 from evenflow.cli.guard import Command, voice
 from evenflow.errors import StorageError
+from evenflow.progress import Note, OnEvent
 
 if TYPE_CHECKING:
     from evenflow.runtime.bus.publish import Publisher
@@ -87,11 +88,11 @@ def publish(**given: Any) -> None:
         )
         voice().say(f"publishing {feed.name} to {publisher.stream.address.name}")
         try:
-            _loop(publisher, feed, given["state"])
+            _loop(publisher, feed, given["state"], on_event)
         finally:
             publisher.close()
             _status(publisher, feed)
-        if given["state"] and not publisher.dropped:
+        if given["state"] and (kind == "interface" or not publisher.dropped):
             _write(publisher, feed, given["state"])
     if publisher.dropped:
         raise StorageError(
@@ -101,7 +102,9 @@ def publish(**given: Any) -> None:
         raise traffic.interrupted(stop, "What was read so far was published")
 
 
-def _loop(publisher: Publisher, feed: Feed, state: Path | None) -> None:
+def _loop(
+    publisher: Publisher, feed: Feed, state: Path | None, on_event: OnEvent
+) -> None:
     """Publish what comes until the end; save the state now and then."""
     shown = saved = time.monotonic()
     for batch in feed.batches:
@@ -113,14 +116,18 @@ def _loop(publisher: Publisher, feed: Feed, state: Path | None) -> None:
             _status(publisher, feed)
         if state is not None and now - saved >= SAVE_S:
             saved = now
-            _save(publisher, feed, state)
+            _save(publisher, feed, state, on_event)
 
 
-def _save(publisher: Publisher, feed: Feed, state: Path) -> None:
+def _save(publisher: Publisher, feed: Feed, state: Path, on_event: OnEvent) -> None:
     """Save the state, unless connections wait that a new run would not publish."""
     publisher.publish(feed.settled(), feed.dropped())
-    if publisher.flush(FLUSH_S):
+    if not publisher.flush(FLUSH_S):
+        return
+    try:
         _write(publisher, feed, state)
+    except StorageError as error:
+        on_event(Note(text=str(error), is_warning=True))
 
 
 def _write(publisher: Publisher, feed: Feed, state: Path) -> None:
@@ -141,6 +148,7 @@ def _status(publisher: Publisher, feed: Feed) -> None:
         batches=publisher.sequence,
         batches_waiting=counts.waiting,
         dropped=publisher.dropped,
+        rejected=publisher.rejected,
         packets_dropped=feed.dropped(),
         failures=counts.failures,
     )

@@ -111,16 +111,16 @@ def test_a_changed_header_or_body_is_refused(traffic, change, message):
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("ts", None, "ts is null"),
-        ("id.orig_h", None, "id.orig_h is null"),
+        ("ts", None, "ts: found 'None', expected a value"),
+        ("id.orig_h", None, "id.orig_h: found 'None'"),
         ("id.orig_h", "example.org", "expected an address"),
         ("id.resp_h", "", "expected an address"),
-        ("known", -1, "known: found -1"),
+        ("known", -1, "known: found '-1'"),
         ("id.resp_p", 65_536, "id.resp_p: found"),
         ("ip_proto", 256, "ip_proto: found"),
         ("orig_bytes", -1, "orig_bytes: found"),
-        ("service", "x" * 1025, "text of 1,025 bytes"),
-        ("history", "\U0001f600" * 257, "text of 1,028 bytes"),
+        ("service", "x" * 1025, "expected text of at most 1,024 bytes"),
+        ("history", "\U0001f600" * 257, "expected text of at most 1,024 bytes"),
     ],
 )
 def test_a_value_that_no_sensor_sees_is_refused(traffic, column, value, message):

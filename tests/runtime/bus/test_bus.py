@@ -189,6 +189,27 @@ def test_a_sensor_keeps_what_it_has_while_the_server_is_away(
     assert text.count("works again") == 2
 
 
+def test_a_connection_that_no_scorer_would_accept_costs_no_other(
+    publisher, stream, traffic, detector_of_windows, tmp_path
+):
+    notes = []
+    sensor = publisher(on_event=notes.append)
+    strange = traffic[:50].with_columns(
+        pl.Series("id.resp_p", [70_000, *traffic["id.resp_p"][1:50]]),
+        pl.Series("id.orig_h", ["1::2::3", "1::2::3", *traffic["id.orig_h"][2:50]]),
+        pl.lit("x" * 5000).alias("history"),
+    )
+    sensor.take(strange)
+    assert sensor.flush(5)
+    assert (sensor.rejected, sensor.published) == (2, 48)
+    assert len(notes) == 1
+    assert "connection C0: id.resp_p is '70000', expected a number" in notes[0].text
+    assert drain(share(stream()), detector_of_windows, tmp_path / "a") == 48
+    sensor.close()
+    assert sensor.dropped == 0
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_server_that_lost_its_data_gets_a_new_group(
     publisher, server, stream, traffic, detector_of_windows, tmp_path
 ):

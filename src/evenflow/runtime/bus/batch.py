@@ -10,7 +10,7 @@ import functools
 import ipaddress
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -30,7 +30,8 @@ MOST_TEXT = 1024
 """Bytes of one value."""
 KINDS = ("<i1", "<i2", "<i4", "<i8", "<f8")
 REQUIRED = ("ts", "id.orig_h", "id.resp_h", "proto", "known")
-HIGHEST = {"id.orig_p": 65_535, "id.resp_p": 65_535, "ip_proto": 255, "is_over": 1}
+HIGHEST = {"id.orig_p": 65_535, "id.resp_p": 65_535, "ip_proto": 255}
+MOST = 2**62
 _LENGTH = struct.Struct("<I")
 _Count = Annotated[int, Field(ge=0, lt=2**62)]
 _Name = Annotated[str, Field(min_length=1, max_length=100)]
@@ -89,12 +90,15 @@ class Ready:
 
 
 def with_rows(connections: pl.DataFrame, rows: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Return connections with the rows that the contract of that name made of them."""
+    """Return connections with the rows that the contract of that name made of them.
+
+    Text that is too long for a batch is cut.
+    """
     renamed = {column: f"{name}.{column}" for column in contract(name).had}
     return pl.concat(
         [connections.select(*CONNECTION), rows.select(*renamed).rename(renamed)],
         how="horizontal",
-    )
+    ).with_columns(pl.col(pl.String).str.slice(0, MOST_TEXT // 4))
 
 
 @functools.cache
@@ -174,7 +178,9 @@ def unpack(data: bytes) -> Batch:
         where = ".".join(str(part) for part in first["loc"]) or "the header"
         raise DataError(f"{where[:100]}: {first['msg'][:200]}") from error
     frame = _frame(header, memoryview(body)[end:])
-    _check(frame)
+    for name, expected, is_wrong in invalid(frame):
+        found = str(frame.filter(is_wrong)[name][0])[:60]
+        raise DataError(f"{name}: found {found!r}, expected {expected}")
     return Batch(head=Head(**header.model_dump(include=_HEAD)), frame=frame)
 
 
@@ -239,37 +245,45 @@ def _frame(header: _Header, body: memoryview) -> pl.DataFrame:
     return pl.DataFrame(found)
 
 
-def _check(frame: pl.DataFrame) -> None:
-    """Refuse connections that no sensor of ours sees."""
-    for name in REQUIRED:
-        if frame[name].null_count():
-            raise DataError(f"{name} is null, expected a value")
+def invalid(frame: pl.DataFrame) -> Iterator[tuple[str, str, pl.Series]]:
+    """Yield column, what is expected, and which rows have something else."""
+    for name, expected in _ranges().items():
+        values = frame[name]
+        low: Any = values.min()
+        high: Any = values.max()
+        most = HIGHEST.get(name, MOST)
+        if low is not None and not 0 <= low <= high <= most:
+            yield name, expected, ~values.is_between(0, most).fill_null(value=True)
     for name, dtype in frame.schema.items():
         if dtype == pl.String:
-            longest: Any = frame[name].str.len_bytes().max()
-            if longest is not None and longest > MOST_TEXT:
-                raise DataError(
-                    f"{name}: found text of {longest:,} bytes, expected at most "
-                    f"{MOST_TEXT:,}"
-                )
-    counted = [
-        name
-        for name, kind in CONNECTION.items()
-        if kind == pl.Int64 and name.endswith(("_bytes", "_pkts", "_h", "_p", "_proto"))
-    ]
-    for name in ("ts", "known", "last_packet", *counted):
-        low: Any = frame[name].min()
-        high: Any = frame[name].max()
-        most = HIGHEST.get(name, 2**62)
-        if low is not None and not 0 <= low <= high <= most:
-            raise DataError(
-                f"{name}: found {low} to {high}, expected numbers from 0 to {most}"
-            )
+            is_long = frame[name].str.len_bytes() > MOST_TEXT
+            if is_long.any():
+                expected = f"text of at most {MOST_TEXT:,} bytes"
+                yield name, expected, is_long.fill_null(value=False)
+    for name in REQUIRED:
+        if frame[name].null_count():
+            yield name, "a value", frame[name].is_null()
     for name in ("id.orig_h", "id.resp_h"):
-        for host in frame[name].unique():
-            try:
-                ipaddress.ip_address(host)
-            except ValueError as error:
-                raise DataError(
-                    f"{name}: found {host[:60]!r}, expected an address"
-                ) from error
+        wrong = [h for h in frame[name].unique() if h is not None and not _is_host(h)]
+        if wrong:
+            is_wrong = frame[name].is_in(wrong).fill_null(value=False)
+            yield name, "an address", is_wrong
+
+
+@functools.cache
+def _ranges() -> dict[str, str]:
+    """Return the columns of numbers from 0, and what is expected of each."""
+    ends = ("_bytes", "_pkts", "_p", "_proto")
+    names = (
+        "ts", "known", "last_packet",
+        *(n for n, t in CONNECTION.items() if t == pl.Int64 and n.endswith(ends)),
+    )  # fmt: skip
+    return {n: f"a number from 0 to {HIGHEST.get(n, MOST):,}" for n in names}
+
+
+def _is_host(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -220,7 +220,7 @@ class Share:
         batch = unpack(entry.fields[FIELD])
         if batch.head.contract != self.contract:
             raise DataError(
-                f"sensor {batch.head.sensor} publishes rows of the contract "
+                f"sensor {batch.head.sensor!r} publishes rows of the contract "
                 f"{batch.head.contract}, the model reads those of {self.contract}"
             )
         return batch

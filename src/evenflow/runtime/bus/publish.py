@@ -8,8 +8,15 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from evenflow.progress import OnEvent, ignore
-from evenflow.runtime.bus.batch import MOST_ROWS, Head, columns, pack, with_rows
+from evenflow.progress import Note, OnEvent, ignore
+from evenflow.runtime.bus.batch import (
+    MOST_ROWS,
+    Head,
+    columns,
+    invalid,
+    pack,
+    with_rows,
+)
 from evenflow.runtime.bus.client import Stream
 from evenflow.runtime.sinks import Outbox
 from evenflow.traffic.columns import conform
@@ -91,7 +98,8 @@ class Publisher:
         on_event: OnEvent = ignore,
     ) -> None:
         self.rows, self.sensor, self.stream = rows, sensor, stream
-        self.rows_taken = self.sequence = self.dropped = 0
+        self.rows_taken = self.sequence = self.dropped = self.rejected = 0
+        self._has_named, self._on_event = False, on_event
         self.run = time.time_ns()
         self._stop, self._is_live, self._is_finite = stop, is_live, is_finite
         self._transport = _Transport(stream, most_stream)
@@ -143,11 +151,30 @@ class Publisher:
         whole = pl.concat(self._parts)
         self._parts, self._n = [], 0
         self.rows_taken += whole.height
-        made = with_rows(whole, self.rows.add(whole), self.rows.contract.name)
-        last = (whole.height - 1) // MOST_ROWS
+        made = self._valid(
+            with_rows(whole, self.rows.add(whole), self.rows.contract.name)
+        )
+        last = (made.height - 1) // MOST_ROWS
         for number, part in enumerate(made.iter_slices(MOST_ROWS)):
             # what is settled is so only once all of it is there
             self._write(part, settled_ns if number == last else None, packets_dropped)
+
+    def _valid(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows that a scorer accepts; count the others, of a strange log."""
+        is_wrong = pl.repeat(value=False, n=frame.height, eager=True)
+        for name, expected, rows in invalid(frame):
+            is_wrong |= rows
+            if not self._has_named:
+                self._has_named = True
+                found = str(frame.filter(rows)[name][0])[:60]
+                text = (
+                    f"connection {frame.filter(rows)['uid'][0]}: {name} is {found!r}, "
+                    f"expected {expected}. It is not published, nor are others like it"
+                )
+                self._on_event(Note(text=text, is_warning=True))
+        n = int(is_wrong.sum())
+        self.rejected += n
+        return frame.filter(~is_wrong) if n else frame
 
     def _write(
         self, frame: pl.DataFrame, settled_ns: int | None, packets_dropped: int
@@ -191,4 +218,4 @@ class Publisher:
         ):
             pass
         self.outbox.close(timeout_s)
-        self.dropped = self.rows_taken - self.published
+        self.dropped = self.rows_taken - self.rejected - self.published
