@@ -81,7 +81,7 @@ def folder(traffic, tmp_path_factory, softmax_regression):
             temperature=1.0, bias=np.zeros(2), threshold=0.0, false_alarm_budget=0.05
         ),
         golden=table.take(np.arange(20)),
-        reference=table.take(np.flatnonzero(~is_attack)[:50]),
+        reference=table.take(np.arange(0)),  # alerts are quick without top features
         recipe={"dataset": {"name": "flow"}, "model": {"name": "linear"}, "seed": 1},
         report={},
         card="# Windows\n",

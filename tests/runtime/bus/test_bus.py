@@ -93,9 +93,8 @@ def test_entries_that_were_scored_are_removed_and_no_others(
     publisher, stream, traffic, detector_of_windows, tmp_path
 ):
     send(publisher(), traffic[: 40 * SIZE])
-    first = share(stream())
+    first, other = share(stream()), share(stream("?group=second"))
     drain(first, detector_of_windows, tmp_path / "a", most=16 * SIZE)
-    other = share(stream("?group=second"))
     first.stream.trim()
     # the second group has read nothing
     assert first.stream._server.xlen("evenflow:flow") == 40
@@ -106,15 +105,15 @@ def test_entries_that_were_scored_are_removed_and_no_others(
     assert drain(first, detector_of_windows, tmp_path / "a") == 24 * SIZE
 
 
-@pytest.fixture
-def quick(monkeypatch):
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
     """Waits of a tenth of a second, and not of one."""
     monkeypatch.setattr(consume, "TRIM_S", 0.05)
     monkeypatch.setattr(consume, "WAIT_MS", 50)
+    monkeypatch.setattr(consume, "LONGEST_DELAY_S", 0.2)
     monkeypatch.setattr(publish, "LONGEST_DELAY_S", 0.1)
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_full_stream_makes_a_file_wait_and_drops_nothing(
     publisher, stream, traffic, detector_of_windows, expected, tmp_path
 ):
@@ -136,7 +135,6 @@ def test_a_full_stream_makes_a_file_wait_and_drops_nothing(
     assert any("the stream evenflow:flow is full" in note.text for note in notes)
 
 
-@pytest.mark.usefixtures("quick")
 def test_live_connections_that_find_no_room_are_dropped_and_counted(
     publisher, stream, traffic
 ):
@@ -164,7 +162,6 @@ def test_live_connections_that_find_no_room_are_dropped_and_counted(
     assert sensor.published + sensor.dropped == N
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_sensor_keeps_what_it_has_while_the_server_is_away(
     publisher, server, stream, traffic, detector_of_windows, expected, tmp_path
 ):
@@ -209,7 +206,6 @@ def test_a_connection_that_no_scorer_would_accept_costs_no_other(
     assert sensor.dropped == 0
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_server_that_lost_its_data_gets_a_new_group(
     publisher, server, stream, traffic, detector_of_windows, tmp_path
 ):

@@ -86,21 +86,26 @@ def test_what_a_scorer_had_in_hand_when_it_was_killed_is_scored(
 ):
     send(publisher(), traffic)
     outs = [tmp_path / "killed.json", tmp_path / "lasts.json"]
+    group = share(stream())
     killed = scorer(server, folder, outs[0])
+    lasts = None
+
+    def has_some_in_hand():
+        killed.send_signal(signal.SIGCONT)
+        time.sleep(0.01)
+        killed.send_signal(signal.SIGSTOP)
+        return group.stream.backlog().pending
+
     try:
-        until(lambda: outs[0].exists() and outs[0].stat().st_size)
-        killed.send_signal(signal.SIGSTOP)  # never between two entries by chance
-        group = share(stream())
-        if not group.stream.backlog().pending:
-            pytest.skip("it was stopped between two reads")
+        until(has_some_in_hand)
         killed.send_signal(signal.SIGKILL)
         lasts = scorer(server, folder, outs[1], "--take-over", 0.5)
         until(lambda: is_done(group))
         figures = end(lasts)
     finally:
-        killed.kill()
-        killed.communicate()
-        lasts.kill()
+        for process in filter(None, (killed, lasts)):
+            process.kill()
+            process.communicate()
     assert figures["bus_taken_over"] > 0
     assert alerts(*outs) == expected
 
