@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test browser database check bench docs clean
+.PHONY: help demo serve test browser database redis check bench docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,7 +38,7 @@ serve: $(READY)
 test: export OMP_NUM_THREADS := 1
 # compiled once, not by each worker and each process that a test starts
 test: export PYTHONDONTWRITEBYTECODE :=
-test: $(READY) browser database
+test: $(READY) browser database redis
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow"
 	$(BIN)/pytest -q -n 2 --dist loadfile -m slow
 
@@ -58,6 +58,15 @@ database:
 	&& apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
 	--no-install-recommends postgresql >/dev/null; } \
 	|| echo "No PostgreSQL: its tests are skipped; install it to run them"
+
+# the bus is tested on a real Redis, which the tests start and stop themselves
+redis:
+	@command -v redis-server >/dev/null || command -v valkey-server >/dev/null \
+	|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	&& echo "Installing redis-server for the tests of the bus" \
+	&& apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
+	--no-install-recommends redis-server >/dev/null; } \
+	|| echo "No redis-server: the tests of the bus are skipped; install it to run them"
 
 ## make check  style and types
 check: $(READY)
@@ -93,5 +102,5 @@ $(READY): pyproject.toml $(LOCKS)
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version); about 2 GB, one to three minutes"
 	$(PYTHON) -m venv $(VENV)
 	sed -n 's/^\([^ #]*==[^ ]*\).*/\1/p' $(LOCKS) | sort -u > $(VENV)/locked.txt
-	$(BIN)/python -m pip install --quiet -c $(VENV)/locked.txt -e '.[train,web,traffic,dev]'
+	$(BIN)/python -m pip install --quiet -c $(VENV)/locked.txt -e '.[train,web,traffic,bus,dev]'
 	touch $@

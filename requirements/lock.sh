@@ -13,7 +13,7 @@ for found in distributions():
     if name.lower() not in ("evenflow", "pip", "setuptools"):
         print(f"{name}=={found.version}")
 PYTHON
-for part in base web traffic train; do
+for part in base web traffic bus train; do
     lock="requirements/$part.lock"
     extra=$([ "$part" = base ] || echo "--extra=$part")
     {

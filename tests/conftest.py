@@ -17,6 +17,8 @@ from evenflow.prepare.features import Preprocessor
 from evenflow.runtime import bundle as bundles
 from evenflow.schema import Column, Schema, Table
 
+from .redis_server import running
+
 
 def pytest_collection_finish():
     """Spare the collector what lives to the end: modules and thousands of tests."""
@@ -46,6 +48,14 @@ def python():
         return done
 
     return python
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A Redis that runs; it can be stopped and started again."""
+    (tmp_path / "redis").mkdir()
+    with running(tmp_path / "redis") as found:
+        yield found
 
 
 @pytest.fixture

@@ -78,6 +78,7 @@ FENCES = {
     "alembic": ("web/",),
     "gunicorn": ("web/serve/server.py",),
     "prometheus_client": ("web/",),
+    "redis": ("runtime/bus/client.py",),
     "ray": ("cluster.py",),
     "pickle": (),
     "joblib": (),
@@ -325,6 +326,7 @@ EAGER = {
     "onnx": {"learn/export.py", "learn/graphs.py", "judge/tree_shap.py"},
     "onnxruntime": set(),
     "lightgbm": set(),
+    "redis": set(),
 }  # fmt: skip
 """Heavy packages, and the files that are loaded only when those are wanted anyway."""
 

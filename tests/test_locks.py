@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("base", "web", "traffic", "train")
+PARTS = ("base", "web", "traffic", "bus", "train")
 UNLOCKED = {"torch", "setuptools"}
 """Of torch each user takes the build for their processor or GPU."""
 PIN = re.compile(

@@ -35,6 +35,11 @@ def secret_key() -> str | None:
     return os.environ.get("EVENFLOW_SECRET_KEY") or None
 
 
+def bus_password() -> str | None:
+    """Return the password given in ``EVENFLOW_BUS_PASSWORD``, if there is one."""
+    return os.environ.get("EVENFLOW_BUS_PASSWORD") or None
+
+
 def worker_fault() -> int | None:
     """Return the process id of the worker before this one, where it was at fault."""
     value = os.environ.get("EVENFLOW_FAULT", "")
@@ -42,8 +47,9 @@ def worker_fault() -> int | None:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """Return the environment for a process of ours, less the secret."""
-    kept = {k: v for k, v in os.environ.items() if k != "EVENFLOW_SECRET_KEY"}
+    """Return the environment for a process of ours, less the secrets."""
+    secrets = {"EVENFLOW_SECRET_KEY", "EVENFLOW_BUS_PASSWORD"}
+    kept = {k: v for k, v in os.environ.items() if k not in secrets}
     return kept | changes
 
 

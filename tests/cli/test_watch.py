@@ -246,8 +246,8 @@ def test_events_that_reach_no_sink_are_an_error_at_the_end(watch, capture):
     assert "12 events did not reach their sinks" in done.stderr
 
 
-def start(*words, **options):
-    command = [sys.executable, "-m", "evenflow", "watch", *map(str, words)]
+def start(*words, command="watch", **options):
+    command = [sys.executable, "-m", "evenflow", command, *map(str, words)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
     )
@@ -335,6 +335,36 @@ def test_a_scan_on_an_interface_is_alerted_within_seconds(
     assert "60 alerts in 1 incident" in err
     [[_, saved]] = json.loads(state.read_text())["incidents"]["open"]
     assert saved["connections"] == 60
+
+
+@pytest.mark.slow
+@alone
+def test_a_scan_that_a_sensor_publishes_is_alerted_within_seconds(
+    server, detector, capture, tmp_path
+):
+    server.stop()
+    server.start()  # in this network
+    out = tmp_path / "alerts.json"
+    bus = ("--bus", server.url)
+    contract = ("--contract", "nsl_kdd_live")
+    sensor = start("-i", "near", *bus, *contract, "tcp", command="publish")
+    scorer = start("--bundle", detector, *bus, "--sink", f"eve:{out}")
+    try:
+        assert sensor.stderr.readline().startswith("publishing near to redis://")
+        assert scorer.stderr.readline().startswith("watching evenflow:nsl_kdd_live")
+        time.sleep(0.5)
+        refuse(capture)
+        until(lambda: out.exists() and events(out, "incident"), 5)
+        for process in (sensor, scorer):
+            time.sleep(1)
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=30)
+            assert process.returncode == 0, err
+    finally:
+        sensor.kill()
+        scorer.kill()
+    assert events(out, "incident")[0]["src_ip"] == "192.0.2.66"
+    assert "60 alerts in 1 incident" in err
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": "evenflow.cli.evaluate:evaluate",
     "compare": "evenflow.cli.compare:compare",
     "flows": "evenflow.cli.flows:flows",
+    "publish": "evenflow.cli.publish:publish",
     "watch": "evenflow.cli.watch:watch",
     "lab": "evenflow.cli.lab:lab",
     "score": "evenflow.cli.score:score",

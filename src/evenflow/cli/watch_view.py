@@ -37,10 +37,11 @@ def facts(found: Watch, feed: Feed) -> dict[str, Any]:
         "open_incidents": incidents.n_open,
         "suppressed": sum(incidents.suppressed.values()),
         "packets_dropped": feed.dropped(),
-        "events_dropped": sum(s.counts.dropped for s in found.sinks),
+        "events_dropped": found.n_dropped,
         "events_waiting": sum(s.counts.waiting for s in found.sinks),
         "age_p99_s": round(totals.ages.quantile(0.99), 4),
         "age_max_s": round(totals.ages.max_s, 4),
+        **feed.figures(),
     }
 
 
@@ -71,10 +72,27 @@ def last_lines(found: Watch, feed: Feed) -> list[str]:
         ("rejected", "rows without a verdict"),
         ("packets_dropped", "packets dropped by the kernel"),
         ("events_dropped", "events dropped by their sinks"),
+        ("sensors_dropped", "rows dropped by their sensors"),
+        ("bus_taken_over", "entries taken over from other scorers"),
+        ("bus_rejected", "entries rejected"),
+        ("bus_removed", "entries removed before they were scored"),
+        ("bus_pending", "entries that scorers have not finished"),
+        ("bus_lag", "entries that nobody has read"),
     ):
-        if now[name]:
+        if now.get(name):
             lines.append(f"{text}: {now[name]:,}")
     return lines
+
+
+def _backlog(now: dict[str, Any]) -> str:
+    """Return how far scorers of a bus are behind; nothing for another source."""
+    if "bus_pending" not in now:
+        return ""
+    lag = now.get("bus_lag", "unknown")
+    return (
+        f", bus: {lag} unread, {now['bus_pending']} pending, "
+        f"{now['bus_delay_s']:.1f} s behind"
+    )
 
 
 class Lines:
@@ -121,7 +139,7 @@ class Lines:
             f"{counted(now['verdicts'], 'verdict')} ({rate:,.0f}/s), "
             f"{counted(now['alerts'], 'alert')}, "
             f"{counted(now['open_incidents'], 'incident')} open, "
-            f"{counted(now['packets_dropped'], 'packet')} dropped",
+            f"{counted(now['packets_dropped'], 'packet')} dropped{_backlog(now)}",
             **now,
         )
 
@@ -219,7 +237,7 @@ class Screen:
             found.model.name, f"age {now['age_p99_s']:.2g} s (99 %)",
             f"{now['suppressed']:,} suppressed",
             f"{now['packets_dropped']:,} packets dropped",
-            f"{now['events_waiting']:,} events wait",
+            f"{now['events_waiting']:,} events wait{_backlog(now)}",
         )  # fmt: skip
         lines = [
             Text(report_line(one), style=STYLES[severity(one.incident.label)])

@@ -62,6 +62,11 @@ class Feed:
         Returns the time before which all connections were yielded, where it is known.
     dropped : callable
         Returns the number of packets that were lost.
+    acknowledge : callable, optional
+        To be called once the sinks have what came of the last batch: until then, and
+        where it is not called, another process may get this batch.
+    figures : callable
+        Returns what else is counted, by name.
     """
 
     name: str
@@ -72,6 +77,8 @@ class Feed:
     clock: Callable[[], int] | None = None
     settled: Callable[[], int | None] = field(default=lambda: None)
     dropped: Callable[[], int] = field(default=lambda: 0)
+    acknowledge: Callable[[], None] | None = None
+    figures: Callable[[], dict[str, float]] = field(default=dict)
 
 
 @contextmanager

@@ -215,6 +215,11 @@ class Watch:
         """Close all incidents."""
         self._send(self._reported(self.incidents.finish(reason)))
 
+    @property
+    def n_dropped(self) -> int:
+        """Events that did not reach a sink."""
+        return sum(sink.counts.dropped for sink in self.sinks)
+
     def flush(self, timeout_s: float = FLUSH_S) -> bool:
         """Wait until the sinks have all events; return whether they have."""
         ends = time.monotonic() + timeout_s

@@ -65,6 +65,8 @@ class Outbox:
     transport : Transport
     encode : callable
         From an event to a message; to None where the sink does not want it.
+    noun : str
+        Word for several messages, in notes.
     patience_s : float
         Longest time that a full queue makes :meth:`write` wait.
     on_event : callable, optional
@@ -76,17 +78,20 @@ class Outbox:
         self,
         name: str,
         transport: Transport,
-        encode: Callable[[dict[str, Any]], bytes | None],
+        encode: Callable[[Any], bytes | None],
         *,
+        noun: str = "alerts",
         patience_s: float = 10.0,
         most_waiting: int = MOST_WAITING,
         most_bytes: int = MOST_BYTES,
         first_delay_s: float = FIRST_DELAY_S,
+        longest_delay_s: float = LONGEST_DELAY_S,
         on_event: OnEvent = ignore,
     ) -> None:
-        self.name, self.counts = name, Counts()
+        self.name, self.counts, self._noun = name, Counts(), noun
         self._transport, self._encode, self._on_event = transport, encode, on_event
-        self._patience_s, self._first_delay_s = patience_s, first_delay_s
+        self._patience_s = patience_s
+        self._first_delay_s, self._longest_delay_s = first_delay_s, longest_delay_s
         self._most_waiting, self._most_bytes = most_waiting, most_bytes
         self._queue: deque[bytes] = deque()
         self._show: Callable[[bytes], None] | None = getattr(transport, "show", None)
@@ -103,7 +108,7 @@ class Outbox:
         )
         self._thread.start()
 
-    def write(self, events: Sequence[dict[str, Any]]) -> None:
+    def write(self, events: Sequence[Any]) -> None:
         """Queue events; wait a bounded time where the queue is full, then drop."""
         messages = [self._encode(event) for event in events]
         with self._changed:
@@ -161,6 +166,13 @@ class Outbox:
                 self.counts.waiting = 0
         self._speak()
 
+    def is_full(self, n_bytes: int) -> bool:
+        """Return whether a message of so many bytes has to wait for others."""
+        return bool(self._queue) and (
+            len(self._queue) >= self._most_waiting
+            or self._n_bytes + n_bytes > self._most_bytes
+        )
+
     def _has_room(self, message: bytes) -> bool:
         """Return whether a message fits, after some waiting."""
         ends = time.monotonic() + self._patience_s
@@ -182,7 +194,9 @@ class Outbox:
 
     def _drop(self, n: int) -> None:
         if n and not self.counts.dropped:
-            text = f"{self.name}: the queue is full or ends, and alerts are dropped"
+            text = (
+                f"{self.name}: the queue is full or ends, and {self._noun} are dropped"
+            )
             self._notes.append(Note(text=text, is_warning=True))
         self.counts.dropped += n
 
@@ -239,7 +253,7 @@ class Outbox:
             n_sent = len(batch)
         except RejectedError as error:
             n_sent = 0
-            self._note(f"{error}; {len(batch):,} alerts were rejected")
+            self._note(f"{error}; {len(batch):,} {self._noun} were rejected")
         with self._changed:
             for message in batch:
                 self._queue.popleft()
@@ -256,7 +270,7 @@ class Outbox:
         if self._is_failing:
             self._is_failing = False
             n = self.counts.dropped
-            rest = f"; {n:,} alerts were dropped" if n else ""
+            rest = f"; {n:,} {self._noun} were dropped" if n else ""
             self._notes.append(Note(text=f"{self.name} works again{rest}"))
 
     def _wait_after(self, error: OSError) -> None:
@@ -268,8 +282,13 @@ class Outbox:
             if not self._is_failing:
                 self._is_failing = True
                 text = error.strerror or str(error)
-                self._note(f"{text}. Alerts wait, up to {self._most_waiting:,} of them")
-            delay = min(max(2 * self._delay_s, self._first_delay_s), LONGEST_DELAY_S)
+                self._note(
+                    f"{text}. {self._noun.capitalize()} wait, up to "
+                    f"{self._most_waiting:,} of them"
+                )
+            delay = min(
+                max(2 * self._delay_s, self._first_delay_s), self._longest_delay_s
+            )
             self._delay_s = delay
             ends = time.monotonic() + delay
             while not self._is_closing and (left := ends - time.monotonic()) > 0:

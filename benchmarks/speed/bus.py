@@ -1,0 +1,102 @@
+"""Time connections over a Redis stream, against the same scored without it.
+
+    python benchmarks/speed/bus.py BUNDLE [--rows N] [--json FILE]
+
+Made-up connections, as in contracts.py; BUNDLE reads columns that connections give.
+``direct`` runs contract and model in one process, as evenflow watch does; ``publish``
+runs the contract and sends batches; ``score`` is one scorer that reads them, and
+acknowledges each. Connections per second of wall time, one after the other, on a
+redis-server of this machine that writes no file.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from _measure import machine, parser, report
+from contracts import made
+
+from evenflow.runtime import bundle as bundles
+from evenflow.runtime.bus.address import address
+from evenflow.runtime.bus.batch import MOST_ROWS, Ready
+from evenflow.runtime.bus.client import Stream
+from evenflow.runtime.bus.consume import Share
+from evenflow.runtime.bus.publish import Publisher
+from evenflow.runtime.incidents.grouping import Incidents
+from evenflow.runtime.watch import Watch
+from evenflow.traffic.contracts import for_columns
+
+PORT = 7399
+
+
+def main() -> None:
+    options = parser(__doc__.splitlines()[0])
+    options.add_argument("bundle", type=Path)
+    options.add_argument("--rows", type=int, default=200_000)
+    args = options.parse_args()
+    bundle = bundles.load(args.bundle)
+    contract = for_columns(bundle.schema.names)
+    frame = made(args.rows)
+    watch = Watch(bundle, contract.start(), Incidents())
+    watch.take(frame[:MOST_ROWS])
+
+    seconds = {}
+    begin = time.perf_counter()
+    watch = Watch(bundle, contract.start(), Incidents())
+    for part in frame.iter_slices(MOST_ROWS):
+        watch.take(part)
+    seconds["direct"] = time.perf_counter() - begin
+
+    with tempfile.TemporaryDirectory() as folder:
+        server = subprocess.Popen(
+            ["redis-server", "--port", str(PORT), "--bind", "127.0.0.1", "--save", "",
+             "--dir", folder],
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            time.sleep(1)
+            place = address(f"redis://127.0.0.1:{PORT}", contract=contract.name)
+            stop = threading.Event()
+            sensor = Publisher(
+                Stream(place), contract.start(), sensor="one", stop=stop,
+                most_stream=2**32, most_queue=2**30,
+            )  # fmt: skip
+            begin = time.perf_counter()
+            for part in frame.iter_slices(MOST_ROWS):
+                sensor.take(part)
+            sensor.close(60)
+            seconds["publish"] = time.perf_counter() - begin
+            assert sensor.published == args.rows
+            n_bytes = Stream(place)._server.memory_usage(place.stream, samples=0)
+
+            share = Share(Stream(place), contract=contract.name, stop=stop, idle_s=60.0)
+            watch = Watch(bundle, Ready(contract), Incidents())
+            begin = time.perf_counter()
+            for batch in share.batches():
+                watch.take(batch)
+                share.acknowledge()
+                if watch.totals.verdicts >= args.rows:
+                    break
+            seconds["score"] = time.perf_counter() - begin
+        finally:
+            server.kill()
+            server.wait()
+    per_s = {name: round(args.rows / s) for name, s in seconds.items()}
+    figures = {
+        "connections_per_s": per_s,
+        "publish_to_direct": round(per_s["publish"] / per_s["direct"], 2),
+        "score_to_direct": round(per_s["score"] / per_s["direct"], 2),
+        "bytes_per_connection": round(n_bytes / args.rows),
+        "contract": contract.name,
+        "model": args.bundle.resolve().name,
+        "machine": machine(),
+    }
+    report(figures, args.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""A Redis, connections whose verdicts depend on windows, and their alerts alone."""
+
+import json
+import threading
+
+import numpy as np
+import polars as pl
+import pytest
+
+from evenflow.decision import Decision
+from evenflow.prepare.features import Preprocessor
+from evenflow.runtime import bundle as bundles
+from evenflow.runtime.bus.address import address
+from evenflow.runtime.bus.client import Stream
+from evenflow.runtime.bus.publish import Publisher
+from evenflow.runtime.incidents.grouping import Incidents
+from evenflow.runtime.sinks import Setup, open_sink
+from evenflow.runtime.watch import Watch
+from evenflow.schema import Schema, Table
+from evenflow.traffic.columns import conform
+from evenflow.traffic.contracts import contract
+from evenflow.traffic.contracts.flow import COLUMNS
+
+WINDOWS = ("src_100_ports", "src_2s_connections", "dst_100_hosts")
+SCHEMA = Schema(
+    name="windows",
+    columns=tuple(c for c in COLUMNS if c.name in WINDOWS),
+    classes=("benign", "probe"),
+)
+N, SIZE = 6000, 100
+MANY = 10**6
+
+
+@pytest.fixture(scope="session")
+def traffic():
+    """Connections of 40 clients, 3 of which scan now and then."""
+    rng = np.random.default_rng(3)
+    known = 1_767_225_600 * 10**9 + np.cumsum(rng.exponential(2e7, N)).astype(np.int64)
+    client = rng.integers(0, 40, N)
+    port = np.where(client < 3, rng.integers(1, 2000, N), rng.choice([53, 443], N))
+    counts = {
+        f"{side}_{name}": rng.integers(1, 1000, N)
+        for side in ("orig", "resp")
+        for name in (
+            "bytes", "pkts", "ip_bytes", "data_pkts", "push_pkts", "resent_pkts",
+            "size_min", "size_max", "size_std", "gap_max", "gap_std",
+        )
+    }  # fmt: skip
+    return conform(
+        pl.DataFrame(
+            {
+                "ts": known, "uid": [f"C{i}" for i in range(N)],
+                "id.orig_h": [f"10.0.0.{c}" for c in client.tolist()],
+                "id.orig_p": rng.integers(1024, 65536, N),
+                "id.resp_h": [f"10.1.0.{i}" for i in rng.integers(0, 99, N).tolist()],
+                "id.resp_p": port, "proto": "tcp", "conn_state": "REJ", "history": "Sr",
+                "duration": rng.integers(0, 10**9, N), "ip_proto": 6,
+                "last_packet": known, "known": known, "is_over": True, **counts,
+            }
+        )
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def folder(traffic, tmp_path_factory, softmax_regression):
+    """The folder of a detector that reads windows alone."""
+    rows = contract("flow").start().add(traffic)
+    is_attack = (rows["src_100_ports"] > 20).to_numpy()
+    y = is_attack.astype(np.int64)
+    attack = pl.Series("attack", np.where(is_attack, "probe", "benign"))
+    frame = rows.select(pl.col(WINDOWS).cast(pl.Float64))
+    table = Table(schema=SCHEMA, frame=frame.select(SCHEMA.names), y=y, attack=attack)
+    preprocessor = Preprocessor.fit(table)
+    path = tmp_path_factory.mktemp("bundle") / "windows"
+    bundles.save(
+        path,
+        schema=SCHEMA,
+        preprocessor=preprocessor,
+        model=softmax_regression(preprocessor.transform(table), y, 2),
+        decision=Decision(
+            temperature=1.0, bias=np.zeros(2), threshold=0.0, false_alarm_budget=0.05
+        ),
+        golden=table.take(np.arange(20)),
+        reference=table.take(np.arange(0)),  # alerts are quick without top features
+        recipe={"dataset": {"name": "flow"}, "model": {"name": "linear"}, "seed": 1},
+        report={},
+        card="# Windows\n",
+        fingerprint=np.arange(5, dtype=np.uint64),
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def detector_of_windows(folder):
+    return bundles.load(folder, threads=1)
+
+
+def watched(bundle, rows, path):
+    """Return a watch that writes every alert to a file."""
+    sink = open_sink(f"eve:{path}", Setup())
+    return Watch(bundle, rows, Incidents(most_shown=MANY), [sink])
+
+
+def alerts(*paths):
+    """Return class and score of each alert by its id; ids that come twice agree."""
+    found = {}
+    for path in paths:
+        # a scorer that was killed may leave half a line
+        for line in path.read_bytes().split(b"\n")[:-1]:
+            event = json.loads(line)
+            if event["event_type"] == "alert":
+                said = event["ml"]["class"], round(event["ml"]["score"], 5)
+                assert found.setdefault(event["alert_id"], said) == said
+    return found
+
+
+@pytest.fixture(scope="session")
+def expected(detector_of_windows, traffic, tmp_path_factory):
+    """The alerts of one machine without a bus."""
+    path = tmp_path_factory.mktemp("alone") / "alerts.json"
+    found = watched(detector_of_windows, contract("flow").start(), path)
+    found.take(traffic)
+    assert found.flush()
+    made = alerts(path)
+    assert 200 < len(made) < N - 200
+    return made
+
+
+@pytest.fixture
+def stream(server):
+    """Return a function that makes connections to the server."""
+    made = []
+
+    def stream(query="", **options):
+        url = options.pop("url", server.url) + query
+        made.append(Stream(address(url, contract="flow", **options)))
+        return made[-1]
+
+    yield stream
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def publisher(stream):
+    """Return a function that makes a sensor."""
+    stop = threading.Event()
+    made = []
+
+    def publisher(**options):
+        options = {"sensor": "one", "stop": stop} | options
+        made.append(
+            Publisher(
+                stream(options.pop("query", "")), contract("flow").start(), **options
+            )
+        )
+        return made[-1]
+
+    yield publisher
+    stop.set()
+    for one in made:
+        one.close(0.1)
