@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import ipaddress
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from evenflow.traffic import conn_log
 from evenflow.traffic.columns import CONNECTION
 from evenflow.traffic.flows import read_connections
 from evenflow.traffic.sources import SOURCES, recognised
+from evenflow.traffic.sources._cells import address
 
 LOGS = Path(__file__).with_name("logs")
 CAPTURES = Path(__file__).with_name("captures")
@@ -647,3 +649,14 @@ def test_all_expected_logs_of_zeek_s_own_traces_are_read(data_folders):
                 if name in given:
                     found = "-" if row[name] is None else str(row[name])
                     assert found == given[name]
+
+
+def test_what_is_read_as_an_address_is_one():
+    """Later steps take it for granted: a watch would stop at one that is none."""
+    valid = ["1.2.3.4", "::1", "2001:db8::", "fe80::1%eth0", "::ffff:1.2.3.4"]
+    wrong = ["01.2.3.4", "1.2.3.4.", "1.2.3.4.5", "1.2.3", "256.1.1.1", "1::2::3",
+             "1.2.3.4\n", "::1\x1b", ":", "x", "1:2", "::" + "1" * 99]  # fmt: skip
+    found = address(pl.Series([*valid, None, *wrong]))
+    assert found.to_list() == [*valid, *[None] * (1 + len(wrong))]
+    for name in valid:
+        ipaddress.ip_address(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -30,12 +31,9 @@ TIMES = (
     "%Y/%m/%d.%H:%M:%S%.f",
 )  # fmt: skip
 """Forms of a date and a time; only the first has a zone."""
-ADDRESS = (
-    r"^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)$"
-    r"|^[0-9a-fA-F:]{0,37}::[0-9a-fA-F:.]{0,38}(?:%\w+)?$"
-    r"|^(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}(?:%\w+)?$"
-    r"|^(?:[0-9a-fA-F]{1,4}:){6}(?:\d{1,3}\.){3}\d{1,3}$"
-)
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+IP4 = rf"^(?:{_OCTET}\.){{3}}{_OCTET}$"
+MAX_ADDRESS = 64
 
 
 def _nanoseconds(text: pl.Expr, most_s: int) -> pl.Expr:
@@ -108,7 +106,18 @@ def _below(numbers: pl.Series, most: int) -> pl.Series:
 
 def address(text: pl.Series) -> pl.Series:
     """Return addresses of IPv4 and IPv6."""
-    return _where(text, text.str.contains(ADDRESS))
+    is_four = text.str.contains(IP4)
+    others = text.filter(~is_four.fill_null(value=True)).unique()
+    six = [name for name in others.to_list() if _is_ip6(name)]
+    return _where(text, is_four | text.is_in(six))
+
+
+def _is_ip6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text[:MAX_ADDRESS])
+    except ValueError:
+        return False
+    return len(text) <= MAX_ADDRESS and text.isprintable()
 
 
 def conn_state(text: pl.Series) -> pl.Series:
