@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test browser database redis check bench docs clean
+.PHONY: help demo serve test browser database redis capture check bench docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,35 +38,35 @@ serve: $(READY)
 test: export OMP_NUM_THREADS := 1
 # compiled once, not by each worker and each process that a test starts
 test: export PYTHONDONTWRITEBYTECODE :=
-test: $(READY) browser database redis
+test: $(READY) browser database redis capture
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not slow"
 	$(BIN)/pytest -q -n 2 --dist loadfile -m slow
 
-# pages are tested in a real browser; root installs Debian's, others are told
-browser:
-	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 \
-	&& command -v apt-get >/dev/null && echo "Installing chromium for the page tests" \
+# packages and what is tested with them: root installs Debian's, others are told
+define debian
+{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	&& echo "Installing $(1) for the tests of $(2)" \
 	&& apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
-	--no-install-recommends chromium fonts-dejavu-core >/dev/null; } \
-	|| echo "No chromium: the tests of pages are skipped; install it to run them"
+	--no-install-recommends $(1) >/dev/null; } \
+	|| echo "No $(1): tests of $(2) are skipped; install it to run them"
+endef
 
-# the web is tested on a real PostgreSQL, which the tests start and stop themselves
+browser:
+	@command -v chromium >/dev/null \
+	|| $(call debian,chromium fonts-dejavu-core,pages)
+
+# the tests start and stop PostgreSQL and Redis themselves
 database:
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
-	|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
-	&& echo "Installing postgresql for the database tests" \
-	&& apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
-	--no-install-recommends postgresql >/dev/null; } \
-	|| echo "No PostgreSQL: its tests are skipped; install it to run them"
+	|| $(call debian,postgresql,databases)
 
-# the bus is tested on a real Redis, which the tests start and stop themselves
 redis:
 	@command -v redis-server >/dev/null || command -v valkey-server >/dev/null \
-	|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
-	&& echo "Installing redis-server for the tests of the bus" \
-	&& apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
-	--no-install-recommends redis-server >/dev/null; } \
-	|| echo "No redis-server: the tests of the bus are skipped; install it to run them"
+	|| $(call debian,redis-server,the bus)
+
+capture:
+	@{ command -v ip && /sbin/ldconfig -p | grep -F libpcap.so; } >/dev/null 2>&1 \
+	|| $(call debian,iproute2 libpcap0.8,live capture)
 
 ## make check  style and types
 check: $(READY)

@@ -7,6 +7,7 @@ import functools
 import os
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,14 +20,16 @@ def ip(*words):
 
 
 def can_make_namespaces():
+    """Return whether a namespace with a pair of interfaces can be made here."""
     if os.geteuid() != 0:
         return False
-    done = subprocess.run(["unshare", "-n", "true"], capture_output=True)
+    pair = "ip link add near type veth peer name far"
+    done = subprocess.run(["unshare", "-n", "sh", "-c", pair], capture_output=True)
     return done.returncode == 0
 
 
 needs_root = pytest.mark.skipif(
-    not can_make_namespaces(), reason="needs root and network namespaces"
+    not can_make_namespaces(), reason="needs root, network namespaces, ip and veth"
 )
 
 
@@ -41,7 +44,8 @@ def alone(test):
             try:
                 libc = ctypes.CDLL(None, use_errno=True)
                 assert libc.unshare(CLONE_NEWNET) == 0
-                Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")
+                with suppress(FileNotFoundError):  # a kernel without IPv6
+                    Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")
                 ip("link", "set", "lo", "up")
                 ip("link", "add", "near", "type", "veth", "peer", "name", "far")
                 ip("link", "set", "near", "up")
