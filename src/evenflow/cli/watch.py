@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evenflow.cli import options, streams, traffic, watch_database
+from evenflow.cli import options, streams, traffic
 from evenflow.cli.guard import Command, voice
 from evenflow.errors import EvenflowError, StorageError
 from evenflow.progress import Note, OnEvent
 
 if TYPE_CHECKING:
+    from evenflow.cli import watch_database
     from evenflow.runtime.bundle import Bundle
     from evenflow.runtime.feeds import Feed
     from evenflow.runtime.incidents.incident import Report
@@ -108,6 +109,7 @@ def _run(
     stop: traffic.Stop,
     view: Any,
 ) -> None:
+    from evenflow.cli import watch_database
     from evenflow.runtime import watch_state
     from evenflow.runtime.bus.batch import Ready
     from evenflow.runtime.evidence import Evidence
