@@ -53,6 +53,7 @@ def test_a_capture_that_is_published_gives_the_alerts_it_gives_alone(
     assert len(found[0]) == 300
 
 
+@pytest.mark.slow
 def test_a_followed_log_resumes_after_what_was_published(
     run, server, tmp_path, capture
 ):

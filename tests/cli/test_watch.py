@@ -192,6 +192,7 @@ def stop_soon(seconds):
     threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
 
 
+@pytest.mark.slow
 def test_a_followed_log_resumes_after_the_last_line_that_was_read(watch, tmp_path):
     log, out, state = (tmp_path / name for name in ("conn.log", "out", "state"))
     words = ("--zeek", log, "--sink", f"eve:{out}", "--state", state, "--alerts", 99)
@@ -238,6 +239,7 @@ def test_a_state_of_something_else_is_refused(watch, capture, tmp_path):
     assert "is not a state of evenflow watch" in done.stderr
 
 
+@pytest.mark.slow
 def test_events_that_reach_no_sink_are_an_error_at_the_end(watch, capture):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -104,7 +104,7 @@ def test_no_request_made_from_the_document_is_a_fault(app, program, there):
         n = len(kinds)
         fuzzed(operation.as_strategy(generation_mode=mode), CASES // n + 16, send)
     assert asked.total() >= CASES, asked
-    assert len(asked) == len(operations) == 22
+    assert len(asked) == len(operations) == 24
     # the requests reached the work, and were refused where they are wrong
     assert answered[200] > CASES / 20, answered
     assert answered[422] > CASES / 20, answered
