@@ -19,6 +19,7 @@ from evenflow.traffic import _endpoints as k
 from evenflow.traffic import _follow as f
 from evenflow.traffic._compiled import PYTHON, can_compile, compiled
 from evenflow.traffic._table import mix, table
+from evenflow.traffic.community_id import ANSWERS
 from evenflow.traffic.packets import End, Packets
 from evenflow.traffic.services import payload_service
 
@@ -48,10 +49,6 @@ SERVER_PORTS = {
     ),
 }  # fmt: skip
 """Ports where servers listen: a first packet from one of them is an answer."""
-ANSWERS = {0: 8, 8: 0, 13: 14, 14: 13, 15: 16, 16: 15, 17: 18, 18: 17, 10: 9, 9: 10}
-"""ICMP types that belong together."""
-ANSWERS6 = {128: 129, 129: 128, 130: 131, 131: 130, 133: 134, 134: 133, 135: 136,
-            136: 135, 139: 140, 140: 139, 144: 145, 145: 144}  # fmt: skip
 
 
 class _Rows(NamedTuple):
@@ -377,7 +374,7 @@ def _icmp_ports(
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """Return type and the type of the answer, where there is one, else the code."""
     code = code.copy()
-    for number, answers in ((1, ANSWERS), (58, ANSWERS6)):
+    for number, answers in ANSWERS.items():
         rows = protocol == number
         for one, other in answers.items():
             code[rows & (kind == one)] = other

@@ -16,10 +16,3 @@ NUMBERS = {
     "rtp": 17, "rtcp": 17, "udt": 17,
 }  # fmt: skip
 """The last three are what Argus calls UDP with RTP, RTCP or UDT in it."""
-
-ANSWERS = {
-    1: {0: 8, 8: 0, 13: 14, 14: 13, 15: 16, 16: 15, 17: 18, 18: 17, 10: 9, 9: 10},
-    58: {128: 129, 129: 128, 130: 131, 131: 130, 133: 134, 134: 133, 135: 136,
-         136: 135, 139: 140, 140: 139, 144: 145, 145: 144},
-}  # fmt: skip
-"""Types of ICMP and of their answers, by the number of the protocol."""

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import polars as pl
 
+from evenflow.traffic.community_id import ANSWERS
 from evenflow.traffic.sources import _cells as cells
 from evenflow.traffic.sources._cells import Cell
 from evenflow.traffic.sources._findings import Findings
 from evenflow.traffic.sources._headed import HeadedReader, Numbers, names_of
-from evenflow.traffic.sources._protocols import ANSWERS
 from evenflow.traffic.sources._source import PER_PACKET, Source
 
 NAMES = {
