@@ -71,6 +71,10 @@ class Decide(BaseModel):
     """Share of the training rows kept for calibration and threshold."""
     false_alarm_budget: float = Field(0.05, gt=0, lt=1)
     """Share of benign calibration rows that may be called attacks."""
+    group: str | None = None
+    """Column whose values are groups, as runs or days: the rows that stop and those
+    that calibrate are whole groups. Rows of one group are alike, and a threshold set
+    on rows whose group was fitted is too low for new ones."""
 
 
 class Recipe(BaseModel):
@@ -114,6 +118,8 @@ class Recipe(BaseModel):
         # a stage that is not used leaves no trace: old digests stay when one is added
         unused = {key for key in OPTIONAL if getattr(self, key) is None}
         value = self.model_dump(mode="json", exclude={"title", "reference", *unused})
+        if self.decide.group is None:
+            del value["decide"]["group"]
         text = json.dumps(value, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 

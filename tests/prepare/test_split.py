@@ -145,6 +145,43 @@ def test_rows_all_alike_cannot_be_held_out():
         split.hold_out(table([1] * 9, "x" * 9, [0] * 9), fraction=0.2, seed=0)
 
 
+@given(
+    runs=st.lists(st.integers(0, 5), min_size=12, max_size=80),
+    data=st.data(),
+    fraction=st.floats(0.05, 0.6),
+    seed=st.integers(0, 99),
+)
+@settings(deadline=None, max_examples=60)
+def test_groups_are_held_out_whole_and_every_class_is_kept(runs, data, fraction, seed):
+    n = len(runs)
+    y = data.draw(st.lists(st.integers(0, 2), min_size=n, max_size=n))
+    rows = replace(table(range(n), "x" * n, y), extra=pl.DataFrame({"run": runs}))
+    try:
+        kept, held = split.hold_out(rows, fraction=fraction, seed=seed, group="run")
+    except DataError:
+        for run in set(runs):  # each has the only rows of a class
+            assert {*y} - {y[i] for i in range(n) if runs[i] != run}
+        return
+    assert sorted([*kept, *held]) == list(range(n))
+    assert not {runs[i] for i in kept} & {runs[i] for i in held}
+    assert {y[i] for i in kept} == {*y}
+
+
+def test_the_groups_held_out_come_near_the_fraction():
+    runs = np.repeat(np.arange(20), 50)
+    rows = replace(
+        table(range(1000), "x" * 1000, [0, 1] * 500), extra=pl.DataFrame({"run": runs})
+    )
+    for seed in range(5):
+        _, held = split.hold_out(rows, fraction=0.3, seed=seed, group="run")
+        assert len(held) == 300
+
+
+def test_an_unknown_group_column_is_named_with_the_nearest(small_table):
+    with pytest.raises(RecipeError, match="decide.*did you mean duration_s"):
+        split.hold_out(small_table, fraction=0.2, seed=0, group="duration")
+
+
 @pytest.mark.slow
 def test_two_processes_split_alike():
     code = """

@@ -320,10 +320,13 @@ def _with_target(split: Split, recipe: Recipe) -> Split:
 
 def _parts(table: Table, recipe: Recipe) -> tuple[Table, Table, Table]:
     """Return rows to fit, rows to stop by, rows to calibrate on."""
-    kept, held = hold_out(table, fraction=recipe.decide.fraction, seed=recipe.seed + 1)
+    decide, seed = recipe.decide, recipe.seed
+    kept, held = hold_out(
+        table, fraction=decide.fraction, seed=seed + 1, group=decide.group
+    )
     rest = table.take(kept)
-    share = recipe.training.valid_fraction / (1 - recipe.decide.fraction)
-    fit, valid = hold_out(rest, fraction=min(share, 0.5), seed=recipe.seed + 2)
+    share = min(recipe.training.valid_fraction / (1 - decide.fraction), 0.5)
+    fit, valid = hold_out(rest, fraction=share, seed=seed + 2, group=decide.group)
     return rest.take(fit), rest.take(valid), table.take(held)
 
 

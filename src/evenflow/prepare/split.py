@@ -161,7 +161,9 @@ def blocks(
     table = load(source)
     described = "file order"
     if order is not None:
-        found = order_of(_column(table, order), day_first=day_first)
+        found = order_of(
+            _column(table, order, where="[split] order"), day_first=day_first
+        )
         described = f"{order} order ({found.kind})"
         if n_without := found.key.null_count():
             table = table.take(found.key.is_not_null().arg_true().to_numpy())
@@ -250,17 +252,32 @@ SPLITS: dict[str, Callable[..., Split]] = {
 }
 
 
-def hold_out(table: Table, *, fraction: float, seed: int) -> tuple[Rows, Rows]:
+def hold_out(
+    table: Table, *, fraction: float, seed: int, group: str | None = None
+) -> tuple[Rows, Rows]:
     """Return row numbers to keep and row numbers held out, both ascending.
 
     Classes keep their proportions; a class of two or more distinct rows has at least
     one row on the side that is kept. Duplicates stay together.
 
+    Parameters
+    ----------
+    fraction : float
+        Share of the rows to hold out, (0, 1).
+    group : str, optional
+        Column whose values are groups. Whole groups are held out instead, in random
+        order, as many as bring the share nearest to ``fraction`` and at least one; a
+        group that alone has a class is kept.
+
     Raises
     ------
     DataError
         A side would be empty.
+    RecipeError
+        There is no such column.
     """
+    if group is not None:
+        return _hold_out_groups(table, group, fraction=fraction, seed=seed)
     part = _stratified_parts(table, np.array([1 - fraction, fraction]), seed)
     kept, held = np.flatnonzero(part == 0), np.flatnonzero(part == 1)
     if not len(kept) or not len(held):
@@ -270,6 +287,31 @@ def hold_out(table: Table, *, fraction: float, seed: int) -> tuple[Rows, Rows]:
             "Bring more rows"
         )
     return kept, held
+
+
+def _hold_out_groups(
+    table: Table, group: str, *, fraction: float, seed: int
+) -> tuple[Rows, Rows]:
+    values = _column(table, group, where="[decide] group")
+    names, of_row = np.unique(equal_rows(values.to_frame()), return_inverse=True)
+    counts = np.zeros((len(names), len(table.schema.classes)), np.int64)
+    np.add.at(counts, (of_row, table.labels), 1)
+    kept = counts.sum(axis=0)
+    owed = fraction * len(table)
+    held = np.zeros(len(names), np.bool_)
+    for code in np.random.default_rng(seed).permutation(len(names)):
+        left = kept - counts[code]
+        n_rows = counts[code].sum()
+        if ((kept > 0) <= (left > 0)).all() and (n_rows / 2 <= owed or not held.any()):
+            held[code], kept, owed = True, left, owed - n_rows
+    if not held.any():
+        raise DataError(
+            f"{group} has {len(names)} values, and none of these groups can be held "
+            "out without the only rows of a class. Bring rows of more groups, or leave "
+            "out decide.group"
+        )
+    is_held = held[of_row]
+    return np.flatnonzero(~is_held), np.flatnonzero(is_held)
 
 
 def groups(table: Table) -> Rows:
@@ -314,10 +356,10 @@ def _stratified_parts(table: Table, shares: NDArray[np.float64], seed: int) -> R
     return part_of[member]
 
 
-def _column(table: Table, name: str) -> pl.Series:
+def _column(table: Table, name: str, *, where: str) -> pl.Series:
     for frame in (table.frame, table.extra):
         if frame is not None and name in frame.columns:
             return frame[name]
     extra = [] if table.extra is None else table.extra.columns
     known = [*table.schema.names, *extra]
-    raise RecipeError(f"[split] order: no column {name!r}; {nearest(name, known)}")
+    raise RecipeError(f"{where}: no column {name!r}; {nearest(name, known)}")
