@@ -267,6 +267,13 @@ def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
         watch = subprocess.Popen(command, stdout=log, stderr=log)
         stack.callback(watch.kill)
         until(lambda: b"watching" in (folder / "watch.log").read_bytes(), watch)
+        if given.capture:
+            dump = network.run(
+                "sensor", "tcpdump", "-i", BRIDGE, "-B", "65536", "-s", "400", "-U",
+                "-Z", "root", "-w", str(given.capture.absolute()),
+            )  # fmt: skip
+            stack.callback(dump.wait)
+            stack.callback(dump.terminate)
         observer, tail = Observer("sensor"), Tail(sink)
         observer.start()
         tail.start()
@@ -457,6 +464,7 @@ def main() -> None:
     parser.add_argument("--alerts", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--offload", action="store_true", help="packets up to 64 KiB")
+    parser.add_argument("--capture", type=Path, help="a capture of all, by tcpdump")
     parser.add_argument("--json", type=Path, help="all figures")
     parser.add_argument("-o", "--output", type=Path, help="the page of documentation")
     parser.add_argument("--keep", type=Path, help="a folder for events and logs")
