@@ -65,8 +65,9 @@ redis:
 	|| $(call debian,redis-server,the bus)
 
 capture:
-	@{ command -v ip && /sbin/ldconfig -p | grep -F libpcap.so; } >/dev/null 2>&1 \
-	|| $(call debian,iproute2 libpcap0.8,live capture)
+	@{ command -v ip && command -v dbclient && command -v openssl \
+	&& /sbin/ldconfig -p | grep -F libpcap.so; } >/dev/null 2>&1 \
+	|| $(call debian,iproute2 libpcap0.8 dropbear-bin openssl,live capture)
 
 ## make check  style and types
 check: $(READY)

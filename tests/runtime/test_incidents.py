@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,40 @@ def test_a_flood_from_many_sources_is_one_incident_of_its_target():
     assert len(incident.attackers) == pytest.approx(5000, rel=0.1)
     assert not incident.attackers.is_exact
     assert incident.connections == 5000
+
+
+def test_a_flood_of_a_victim_with_an_open_incident_is_reported_at_once():
+    mistaken = alert("10.0.0.20", "10.0.0.9", label="dos")
+    flood = [
+        alert("192.0.2.66", "10.0.0.9", 20 + n / 100, label="dos") for n in range(900)
+    ]
+    found, reports = run([mistaken, *flood])
+    assert [r.what for r in reports] == ["opened", "updated"]
+    assert reports[1].at_ns == flood[1].known_ns
+    assert reports[1].incident.attackers.most() == ["192.0.2.66", "10.0.0.20"]
+    [incident] = found.opened()
+    assert incident.attackers.names == {"10.0.0.20": 1, "192.0.2.66": 900}
+
+
+def test_an_incident_whose_class_turns_is_reported_soon():
+    guesses = [alert(at=n / 10, label="dos", destination_port=n + 1) for n in range(3)]
+    scan = [alert(at=1 + n / 10, destination_port=n + 99) for n in range(9)]
+    _, reports = run([*guesses, *scan])
+    assert [(r.what, r.incident.label) for r in reports] == [
+        ("opened", "dos"),
+        ("updated", "probe"),
+    ]
+
+
+def test_an_incident_that_turns_again_and_again_is_reported_less_and_less():
+    turns = [
+        alert(at=n / 10, label=("dos", "probe")[n // 2 % 2], destination_port=n // 2)
+        for n in range(3000)
+    ]
+    _, reports = run(turns)
+    times = [(r.at_ns - BEGIN) / S for r in reports]
+    assert 6 <= len(times) <= 6 + 300 / 60
+    assert all(b - a >= min(2**i, 60) - 0.5 for i, (a, b) in enumerate(pairwise(times)))
 
 
 def test_guessing_is_an_incident_of_each_attacker_victim_and_class():
@@ -478,7 +513,7 @@ def test_saved_and_restored_it_goes_on_as_if_it_had_never_stopped():
 @pytest.mark.parametrize(
     "damage",
     [
-        {"format": 2},
+        {"format": 1},
         {"open": [[["pair", "dos"], {}]]},
         {"open": None},
         {"risk": {"a": [1]}},

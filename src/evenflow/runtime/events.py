@@ -236,7 +236,7 @@ def _hosts(hosts: Distinct) -> Event:
     return {
         "count": len(hosts),
         "is_exact": hosts.is_exact,
-        "first": [*hosts.names][:MOST_NAMED],
+        "first": hosts.most()[:MOST_NAMED],
     }
 
 

@@ -25,21 +25,19 @@ class Distinct:
     Attributes
     ----------
     names : dict
-        The first names, in their order.
+        The first names, in their order, and how often each was added.
     """
 
     __slots__ = ("names", "registers")
 
     def __init__(self) -> None:
-        self.names: dict[str, None] = {}
+        self.names: dict[str, int] = {}
         self.registers: bytearray | None = None
 
-    def add(self, name: str) -> None:
-        """Count a name, once."""
-        if name in self.names:
-            return
-        if len(self.names) < MOST_NAMES:
-            self.names[name] = None
+    def add(self, name: str, n: int = 1) -> None:
+        """Count a name, which was met so many times."""
+        if name in self.names or len(self.names) < MOST_NAMES:
+            self.names[name] = self.names.get(name, 0) + n
             return
         if self.registers is None:
             self.registers = bytearray(N_REGISTERS)
@@ -49,8 +47,8 @@ class Distinct:
 
     def merge(self, other: Distinct) -> None:
         """Count the names of another one, too."""
-        for name in other.names:
-            self.add(name)
+        for name, n in other.names.items():
+            self.add(name, n)
         if other.registers is not None:
             if self.registers is None:
                 self.registers = bytearray(N_REGISTERS)
@@ -58,6 +56,10 @@ class Distinct:
                     _note(self.registers, known)
             both = zip(self.registers, other.registers, strict=True)
             self.registers = bytearray(map(max, both))
+
+    def most(self) -> list[str]:
+        """Return the names, those that were added most often first."""
+        return sorted(self.names, key=self.names.__getitem__, reverse=True)
 
     @property
     def is_exact(self) -> bool:
@@ -77,13 +79,13 @@ class Distinct:
     def to_dict(self) -> dict[str, Any]:
         """Return the count as plain JSON values."""
         registers = None if self.registers is None else self.registers.hex()
-        return {"names": list(self.names), "registers": registers}
+        return {"names": self.names.copy(), "registers": registers}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Self:
         """Return the count that :meth:`to_dict` described; ``ValueError`` if none."""
         made = cls()
-        made.names = dict.fromkeys(map(str, value["names"]))
+        made.names = {str(name): int(n) for name, n in value["names"].items()}
         if value["registers"] is not None:
             made.registers = bytearray.fromhex(value["registers"])
             if len(made.registers) != N_REGISTERS:

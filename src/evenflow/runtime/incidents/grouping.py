@@ -41,7 +41,7 @@ VOLUME = "*"
 """Stands for the classes of scans and floods, which a model takes for each other."""
 RISKS = {1: 50.0, 2: 25.0, 3: 10.0}
 """Risk of an incident of that severity and a score of 1."""
-FORMAT = 1
+FORMAT = 2
 Key = tuple[str, str, str]
 """Shape and class of an incident, and the hosts that all its alerts share."""
 
@@ -72,7 +72,9 @@ class Incidents:
     quiet_ns : int
         Packet time without an alert after which an incident is closed.
     every_ns : int
-        Least packet time between two reports of an open incident.
+        Least packet time between two reports of an open incident. The first ones
+        come sooner where the class or the main attacker is another: the first after
+        1 s, the second after 2 s, and so on.
     most_shown : int
         Alerts that are shown between two reports of an incident.
     most_open : int
@@ -142,6 +144,8 @@ class Incidents:
             self.counts["opened"] += 1
             self._add_risk(incident, alert.known_ns)
             reports.append(self._report(incident, "opened", alert.known_ns))
+        elif self._is_due(incident, alert.known_ns) and incident.has_turned:
+            reports.append(self._report(incident, "updated", alert.known_ns))
         is_shown = label != alert.label and incident.n_shown < self.most_shown
         incident.n_shown += is_shown
         self._follow(alert, key)
@@ -179,6 +183,11 @@ class Incidents:
             if alert.known_ns < rule.expires_ns and rule.matches(alert):
                 return rule
         return None
+
+    def _is_due(self, incident: Incident, now_ns: int) -> bool:
+        """Return whether it may be reported that an incident has turned."""
+        least = min(S << min(incident.n_reports - 1, 16), self.every_ns)
+        return abs(now_ns - incident.reported_ns) >= least
 
     def _follow(self, alert: Alert, key: Key | None) -> None:
         """Remember a connection that goes on."""
@@ -301,10 +310,12 @@ class Incidents:
     ) -> Report:
         incident.reported_ns = at_ns
         incident.n_reports += 1
+        incident.reported_label = incident.label
+        incident.reported_attacker = incident.attackers.most()[0]
         incident.n_shown, incident.is_changed = 0, False
         self.counts["closed"] += what == "closed"
-        hosts = [*incident.attackers.names][:MOST_NAMED]
-        hosts += [*incident.victims.names][:MOST_NAMED]
+        hosts = incident.attackers.most()[:MOST_NAMED]
+        hosts += incident.victims.most()[:MOST_NAMED]
         risks = {host: self.risk.of(host, at_ns) for host in hosts}
         return Report(
             what=what,

@@ -70,6 +70,9 @@ class Incident:
     samples: list[dict[str, Any]] = field(default_factory=list)
     """First connections, and the one of the greatest score."""
     reported_ns: int = 0
+    reported_label: str = ""
+    reported_attacker: str = ""
+    """Attacker of most connections when it was reported."""
     n_reports: int = 0
     is_changed: bool = False
     n_shown: int = 0
@@ -90,6 +93,17 @@ class Incident:
     def victim(self) -> str:
         """The first victim."""
         return next(iter(self.victims.names))
+
+    @property
+    def has_turned(self) -> bool:
+        """Whether its last report names another class, or another main attacker.
+
+        A new one has to have twice the connections of the one that was reported.
+        """
+        if self.label != self.reported_label:
+            return True
+        names = self.attackers.names
+        return max(names.values()) >= 2 * names.get(self.reported_attacker, 0)
 
     def has_host_of(self, alert: Alert) -> bool:
         """Return whether the attacker or the victim of an alert is named in it."""
