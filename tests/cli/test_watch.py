@@ -341,6 +341,24 @@ def test_a_scan_on_an_interface_is_alerted_within_seconds(
 
 @pytest.mark.slow
 @alone
+def test_packets_that_were_captured_before_ctrl_c_are_scored(
+    detector, capture, tmp_path
+):
+    process = start("--bundle", detector, "-i", "near", "--sink", f"eve:{tmp_path}/a")
+    try:
+        assert process.stderr.readline().startswith("watching near")
+        time.sleep(0.5)
+        refuse(capture)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 0, err
+    assert "60 alerts in 1 incident" in err
+
+
+@pytest.mark.slow
+@alone
 def test_a_scan_that_a_sensor_publishes_is_alerted_within_seconds(
     server, detector, capture, tmp_path
 ):
@@ -380,7 +398,6 @@ def test_an_interface_that_vanishes_is_an_error_after_all_is_judged(
         assert process.stderr.readline().startswith("watching near")
         time.sleep(0.5)
         refuse(capture, n=3)
-        time.sleep(0.5)
         ip("link", "del", "near")
         _, err = process.communicate(timeout=30)
     finally:

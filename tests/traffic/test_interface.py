@@ -189,6 +189,28 @@ def test_silence_on_an_interface_that_is_up_is_said_once(monkeypatch):
 
 
 @alone
+def test_what_was_captured_before_the_end_is_read_and_nothing_later():
+    with Interface("near") as card:
+        send(*[udp(53, b"x" * 900)] * 20_000)
+        rest = card.drain()
+        n = len(next(rest))
+        send(*[udp(54)] * 100)
+        n += sum(map(len, rest))
+    assert (n, card.n_dropped) == (20_000, 0)
+
+
+@alone
+def test_what_cannot_be_read_in_time_is_counted_and_said():
+    notes = []
+    with Interface("near", on_event=notes.append) as card:
+        send(*[udp(53, b"x" * 1400)] * 20_000)
+        n = sum(len(part) for part, _ in zip(card.drain(0.02), [0], strict=False))
+        n += sum(len(part) for part in card.drain(0.0))
+        assert 0 < n < n + card.n_dropped == 20_000
+    assert "could not be read within 0 s of the end" in notes[-1].text
+
+
+@alone
 def test_an_interface_that_is_down_is_refused_with_what_to_do():
     ip("link", "set", "near", "down")
     with pytest.raises(DataError, match="ip link set near up"):

@@ -142,7 +142,7 @@ def interface(
     """
     with Interface(name, expression, ring_mib=ring_mib, on_event=on_event) as card:
         batches = connect(
-            watching_the_clock(until(card.batches(), stop), on_event), source=name,
+            watching_the_clock(captured(card, stop), on_event), source=name,
             checksums=False, is_live=True, settled=lambda: card.settled_ns, see=see,
             on_event=on_event,
         )  # fmt: skip
@@ -288,6 +288,18 @@ class _WarmUp:
         """Wait until it is done."""
         if self._thread is not None:
             self._thread.join()
+
+
+def captured(card: Interface, stop: threading.Event) -> Iterator[Frames]:
+    """Yield what an interface captures until it is stopped or fails, all of it."""
+    failure: EvenflowError | None = None
+    try:
+        yield from until(card.batches(), stop)
+    except EvenflowError as error:
+        failure = error
+    yield from card.drain()
+    if failure is not None:
+        raise failure
 
 
 def until(items: Iterable[Any], stop: threading.Event) -> Iterator[Any]:

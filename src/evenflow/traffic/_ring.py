@@ -102,6 +102,12 @@ class Ring:
         self._map.close()
 
 
+def n_frames(block: bytearray) -> int:
+    """Return the number of frames of a block."""
+    n: int = struct.unpack_from("=I", block, COUNT_AT)[0]
+    return n
+
+
 def frames(block: bytearray, link: int, *, loopback: frozenset[int]) -> Frames:
     """Return the frames of a block, with the VLAN tags that the kernel took out.
 

@@ -12,13 +12,22 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
 from evenflow.errors import DataError, StorageError
 from evenflow.progress import Note, OnEvent, ignore
 from evenflow.traffic._filter import INSTRUCTION_BYTES, compiled
-from evenflow.traffic._ring import RAW, RETIRE_MS, SOL_PACKET, Ring, frames, together
+from evenflow.traffic._ring import (
+    RAW,
+    RETIRE_MS,
+    SOL_PACKET,
+    Ring,
+    frames,
+    n_frames,
+    together,
+)
 from evenflow.traffic.captures import Frames
 
 ANY = "any"
@@ -28,6 +37,10 @@ WAIT_MS = 100
 MOST_BLOCKS = 8
 """Blocks of a batch."""
 SILENCE_S = 10.0
+DRAIN_S = 10.0
+"""Longest time in which what was captured before the end is read."""
+NOTHING = struct.pack("=HBBI", 6, 0, 0, 0)
+"""A filter that lets no frame through."""
 ETH_P_ALL = 3
 PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC = 1, 1
 SO_ATTACH_FILTER = 26
@@ -84,6 +97,7 @@ class Interface:
         self._is_any = name == ANY
         self._number = 0 if self._is_any else _number(name)
         self._is_down = self._is_silent = False
+        self._loopback = _loopback()
         self._link = RAW if self._is_any else self._checked_link()
         # of what has no Ethernet below, the kernel is asked for IP alone
         kind = socket.SOCK_DGRAM if self._link == RAW else socket.SOCK_RAW
@@ -127,15 +141,10 @@ class Interface:
         """
         poll = select.poll()
         poll.register(self._socket, select.POLLIN | select.POLLERR)
-        loopback = _loopback()
         last = counted = time.monotonic()
         while True:
-            parts: list[Frames] = []
             now_ns = time.time_ns()
-            for block in self._ring.blocks():
-                parts.append(frames(block, self._link, loopback=loopback))
-                if len(parts) == MOST_BLOCKS:
-                    break
+            parts = self._read()
             is_drained = len(parts) < MOST_BLOCKS
             self.settled_ns = now_ns - 2 * RETIRE_MS * 10**6 if is_drained else None
             now = time.monotonic()
@@ -152,6 +161,34 @@ class Interface:
                 what & select.POLLERR for _, what in poll.poll(WAIT_MS)
             ):
                 self._on_error()
+
+    def drain(self, seconds: float = DRAIN_S) -> Iterator[Frames]:
+        """Yield what was captured until now and was not read; nothing more comes.
+
+        Frames that are left after some seconds are counted as dropped.
+        """
+        self.settled_ns = None
+        self._attach(NOTHING)
+        begun = time.monotonic()
+        while (now := time.monotonic() - begun) < seconds:
+            if parts := self._read():
+                yield together(parts)
+            elif now > 2 * RETIRE_MS / 1000:
+                return
+            else:
+                time.sleep(RETIRE_MS / 1000)
+        if n := sum(map(n_frames, self._ring.blocks())):
+            self.n_dropped += n
+            text = (
+                f"packets of {self.name} that were captured and could not be read "
+                f"within {seconds:.0f} s of the end: {n:,}"
+            )
+            self._on_event(Note(text=text, is_warning=True))
+
+    def _read(self) -> list[Frames]:
+        """Return the frames of some blocks that are ready."""
+        blocks = islice(self._ring.blocks(), MOST_BLOCKS)
+        return [frames(block, self._link, loopback=self._loopback) for block in blocks]
 
     def count(self) -> None:
         """Add what came and what was dropped since the last time."""
