@@ -286,7 +286,7 @@ def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
         for person in people:
             person.kill()
         time.sleep(PAUSE_S)
-        watch.send_signal(signal.SIGINT)
+        watch.send_signal(signal.SIGTERM)  # a shell may have SIGINT ignored
         status = watch.wait(60)
         for thread in (observer, tail):
             thread.over.set()
