@@ -233,6 +233,103 @@ def test_a_run_that_is_killed_loses_no_alert_and_repeats_some_by_their_ids(
     assert len({e["incident_id"] for e in alerts}) == 1
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """The folder of a file system that a file named ``filler`` fills."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(folder)]
+    if subprocess.run(words, capture_output=True).returncode:
+        pytest.skip("needs the right to mount")
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            (folder / "filler").write_bytes(bytes(2**20))
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.slow
+def test_events_wait_while_the_disk_is_full_and_none_is_lost(
+    detector, small_disk, tmp_path
+):
+    log, out, state = tmp_path / "conn.log", small_disk / "out", tmp_path / "state"
+    words = ("--bundle", detector, "--zeek", log, "--sink", f"eve:{out}")
+    words += ("--state", state, "--alerts", 99)
+    log.write_text(ZEEK + zeek_lines(0, 20))
+    process = start(*words)
+    found = process.stderr.readline()
+    while "No space left on device. Alerts wait" not in found:
+        found = process.stderr.readline()
+        assert found
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "did not reach their sinks" in err
+    assert "state was not saved: events wait for their sinks" in err
+    assert not state.exists()
+    process = start(*words)
+    time.sleep(2)
+    (small_disk / "filler").unlink()
+    until(lambda: len(events(out, "alert")) == 20)
+    with log.open("a") as grows:
+        grows.write(zeek_lines(20, 30))
+    until(lambda: len(events(out, "alert")) == 30)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert [e["dest_port"] for e in events(out, "alert")] == list(range(30))
+
+
+@pytest.mark.slow
+def test_a_log_that_was_rotated_while_nobody_read_it_loses_no_line(detector, tmp_path):
+    log, out, state = (tmp_path / name for name in ("conn.log", "out", "state"))
+    words = ("--bundle", detector, "--zeek", log, "--sink", f"eve:{out}")
+    words += ("--state", state, "--alerts", 99)
+    log.write_text(ZEEK + zeek_lines(0, 20))
+    process = start(*words)
+    until(lambda: out.exists() and len(events(out, "alert")) == 20)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    with log.open("a") as grows:
+        grows.write(zeek_lines(20, 25))
+    log.rename(tmp_path / "conn.1.log")
+    log.write_text(ZEEK + zeek_lines(25, 30))
+    process = start(*words)
+    until(lambda: len(events(out, "alert")) == 30)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert [e["dest_port"] for e in events(out, "alert")] == list(range(30))
+    assert len({e["incident_id"] for e in events(out, "alert")}) == 1
+
+
+def shifted(capture, first, last, seconds):
+    """Return packets of a capture's scan, with another time."""
+    data, at, found = capture.read_bytes(), 24, []
+    while at < len(data):
+        size = int.from_bytes(data[at + 8 : at + 12], "little")
+        when = int.from_bytes(data[at : at + 4], "little") + seconds
+        found.append(when.to_bytes(4, "little") + data[at + 4 : at + 16 + size])
+        at += 16 + size
+    return b"".join(found[first:last])
+
+
+def test_a_clock_that_jumps_loses_no_alert_and_leaves_no_incident_open(
+    watch, capture, tmp_path
+):
+    day, out = 86_400, tmp_path / "out"
+    jumps = shifted(capture, 0, 200, 0) + shifted(capture, 200, 400, day)
+    jumps += shifted(capture, 400, 600, 0)
+    (tmp_path / "jumps.pcap").write_bytes(capture.read_bytes()[:24] + jumps)
+    done = watch("-r", tmp_path / "jumps.pcap", "--sink", f"eve:{out}")
+    assert "300 alerts" in done.stderr
+    incidents = events(out, "incident")
+    closed = [e["incident"] for e in incidents if e["incident"]["status"] == "closed"]
+    assert sum(one["connections"] for one in closed) == 300
+    assert {tuple(one["attackers"]["first"]) for one in closed} == {("192.0.2.66",)}
+
+
 def test_a_state_of_something_else_is_refused(watch, capture, tmp_path):
     (tmp_path / "state").write_text("{}")
     done = watch("-r", capture, "--state", tmp_path / "state", code=2)

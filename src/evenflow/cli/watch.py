@@ -212,6 +212,7 @@ def _loop(
             now = time.monotonic()
             if now - shown >= STATUS_S:
                 shown = now
+                found.check_sinks()
                 view.status(found, feed)
                 others.show()
             if state is not None and now - saved >= SAVE_S:
@@ -221,9 +222,16 @@ def _loop(
         failure = error  # what came before it is not lost
     if state is None:
         found.finish()
-    found.flush()
+    is_sent = found.flush()
     if state is not None:
-        _write(found, feed, state)
+        if is_sent or not feed.position:
+            _write(found, feed, state)
+        else:
+            text = (
+                f"{state} was not saved: events wait for their sinks, and a new run "
+                "reads the log from the last state and sends them again"
+            )
+            view.note(Note(text=text, is_warning=True))
     if failure is not None:
         raise failure
 

@@ -220,6 +220,11 @@ class Watch:
         """Events that did not reach a sink."""
         return sum(sink.counts.dropped for sink in self.sinks)
 
+    def check_sinks(self) -> None:
+        """Pass on what the sinks have to say, though nothing is sent."""
+        for sink in self.sinks:
+            sink.speak()
+
     def flush(self, timeout_s: float = FLUSH_S) -> bool:
         """Wait until the sinks have all events; return whether they have."""
         ends = time.monotonic() + timeout_s

@@ -120,7 +120,7 @@ class Outbox:
                     self._drop(1)
             self.counts.waiting = len(self._queue)
             self._changed.notify_all()
-        self._speak()
+        self.speak()
 
     @property
     def shows(self) -> bool:
@@ -133,7 +133,7 @@ class Outbox:
         with self._changed:
             self._state = message
             self._changed.notify_all()
-        self._speak()
+        self.speak()
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all is delivered and synced; return whether it is."""
@@ -147,7 +147,7 @@ class Outbox:
                     break
                 self._changed.wait(left)
             is_done = not (self._queue or self._wants_sync)
-        self._speak()
+        self.speak()
         return is_done
 
     def close(self, timeout_s: float = 5.0) -> None:
@@ -164,7 +164,7 @@ class Outbox:
             with self._changed:
                 self._drop(len(self._queue))
                 self.counts.waiting = 0
-        self._speak()
+        self.speak()
 
     def is_full(self, n_bytes: int) -> bool:
         """Return whether a message of so many bytes has to wait for others."""
@@ -200,7 +200,7 @@ class Outbox:
             self._notes.append(Note(text=text, is_warning=True))
         self.counts.dropped += n
 
-    def _speak(self) -> None:
+    def speak(self) -> None:
         """Pass on notes and errors of the thread, in the caller's."""
         while self._notes:
             self._on_event(self._notes.popleft())

@@ -19,6 +19,7 @@ import polars as pl
 from evenflow.errors import DataError
 from evenflow.progress import OnEvent, ignore
 from evenflow.text.blocks import CHUNK
+from evenflow.traffic.columns import CONNECTION
 from evenflow.traffic.sources._findings import Findings
 from evenflow.traffic.sources._lines import Cutter, Lines
 from evenflow.traffic.sources._source import Clock, Source
@@ -325,7 +326,8 @@ def follow(
 ) -> Iterator[tuple[pl.DataFrame, Position]]:
     """Yield the connections of a log as it grows, each frame with the position after.
 
-    A last line without its end is held back until that comes. Whoever has dealt with
+    While no line comes there are frames without rows. A last line without its end is
+    held back until that comes. Whoever has dealt with
     a frame and keeps its position can resume there: no line is lost or read twice.
 
     Parameters
@@ -354,13 +356,13 @@ def follow(
     tail = Tail(path, findings, position)
     try:
         while not stop.is_set():
-            lines = tail.poll()
+            lines, frame = tail.poll(), pl.DataFrame(schema=CONNECTION)
             if lines is None:
                 stop.wait(poll_s)
             elif len(lines):
                 frame = clock.order(reader.read(lines))
-                if now := tail.position(reader.header, clock.latest):
-                    yield frame, now
+            if now := tail.position(reader.header, clock.latest):
+                yield frame, now
     finally:
         tail.close()
         findings.close()
