@@ -13,7 +13,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from evenflow import registry, toml
 from evenflow.errors import RecipeError
@@ -76,6 +81,13 @@ class Decide(BaseModel):
     that calibrate are whole groups. Rows of one group are alike, and a threshold set
     on rows whose group was fitted is too low for new ones."""
 
+    @model_serializer(mode="wrap")
+    def _without_unused(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        value: dict[str, Any] = dump(self)
+        if self.group is None:
+            del value["group"]
+        return value
+
 
 class Recipe(BaseModel):
     """One experiment: data, split, preparation, balancing, model, training."""
@@ -118,8 +130,6 @@ class Recipe(BaseModel):
         # a stage that is not used leaves no trace: old digests stay when one is added
         unused = {key for key in OPTIONAL if getattr(self, key) is None}
         value = self.model_dump(mode="json", exclude={"title", "reference", *unused})
-        if self.decide.group is None:
-            del value["decide"]["group"]
         text = json.dumps(value, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -27,7 +27,7 @@ def test_what_is_open_is_yielded_before_an_error_is_raised():
         yield from frames()
         raise DataError("the interface near has vanished")
 
-    found = feeds.connect(breaks(), source="near", checksums=True)
+    found = feeds.connect(breaks(), source="near")
     n: list[int] = []
     with pytest.raises(DataError, match="has vanished"):
         n.extend(int(frame["is_over"].sum()) for frame in found)
@@ -40,7 +40,7 @@ def test_of_what_never_began_nothing_is_yielded():
         yield
 
     with pytest.raises(DataError, match="not a capture"):
-        next(feeds.connect(breaks(), source="near", checksums=True))
+        next(feeds.connect(breaks(), source="near"))
 
 
 def test_connections_end_by_the_time_of_the_feed_although_no_packet_comes():
@@ -48,7 +48,7 @@ def test_connections_end_by_the_time_of_the_feed_although_no_packet_comes():
     settled = iter([None, first + 3600 * 10**9, None])
     found = feeds.connect(
         [*frames(), frames()[0].take(pl.Series([], dtype=pl.Int64).to_numpy())],
-        source="near", checksums=True, settled=lambda: next(settled),
+        source="near", settled=lambda: next(settled),
     )  # fmt: skip
     rows = [int(frame["is_over"].sum()) for frame in found]
     assert sum(rows) == 620
@@ -56,7 +56,7 @@ def test_connections_end_by_the_time_of_the_feed_although_no_packet_comes():
 
 
 def test_early_rows_of_long_connections_come_too():
-    found = pl.concat(feeds.connect(frames(), source="a", checksums=True))
+    found = pl.concat(feeds.connect(frames(), source="a"))
     plain = Follower()
     rows = sum(len(plain.add(one)) for one in frames()) + len(plain.finish())
     assert rows == 620 < len(found)
@@ -112,6 +112,6 @@ def test_live_traffic_is_followed_by_python_while_what_follows_it_is_compiled(
     pytest.importorskip("numba")
     monkeypatch.setattr(feeds, "WARM_UP_AFTER", 1)
     monkeypatch.setattr("evenflow.traffic.connections.COMPILE_AFTER", 500)
-    live = pl.concat(feeds.connect(frames(), source="a", checksums=True, is_live=True))
+    live = pl.concat(feeds.connect(frames(), source="a", is_live=True))
     monkeypatch.undo()
-    assert live.equals(pl.concat(feeds.connect(frames(), source="a", checksums=True)))
+    assert live.equals(pl.concat(feeds.connect(frames(), source="a")))

@@ -52,10 +52,6 @@ OPTIONS: tuple[Decorator, ...] = (
         "--ring", "ring_mib", metavar="MIB", type=click.IntRange(2, 4096), default=64,
         show_default=True, help="Memory for captured packets that wait.",
     ),
-    click.option(
-        "-C", "--ignore-checksums", is_flag=True,
-        help="Count packets of a capture whose checksum is wrong.",
-    ),
     click.argument("expression", nargs=-1, metavar="[FILTER]..."),
 )  # fmt: skip
 
@@ -134,10 +130,7 @@ def feed(
 
     if kind == "read":
         files = [streams.stdin() if f == STDIN else f for f in given["files"]]
-        return feeds.captures(
-            files, stop=stop, checksums=not given["ignore_checksums"], see=see,
-            on_event=on_event,
-        )  # fmt: skip
+        return feeds.captures(files, stop=stop, see=see, on_event=on_event)
     if kind == "interface":
         return feeds.interface(
             given["interface"], " ".join(given["expression"]), stop=stop,

@@ -86,7 +86,6 @@ def captures(
     files: Sequence[Path | BinaryIO],
     *,
     stop: threading.Event,
-    checksums: bool = True,
     see: Callable[[Frames], None] = lambda _: None,
     on_event: OnEvent = ignore,
 ) -> Iterator[Feed]:
@@ -112,8 +111,7 @@ def captures(
 
         name = names[0] if len(names) == 1 else f"{len(names)} captures"
         batches = connect(
-            until(frames(), stop), source=name, checksums=checksums, see=see,
-            on_event=on_event,
+            until(frames(), stop), source=name, see=see, on_event=on_event,
         )  # fmt: skip
         yield Feed(name=name, batches=batches)
 
@@ -130,9 +128,6 @@ def interface(
 ) -> Iterator[Feed]:
     """Yield the connections that an interface sees, until it is stopped.
 
-    Checksums are not verified: a machine writes those of its own packets later, in its
-    network card.
-
     Raises
     ------
     DataError
@@ -143,7 +138,7 @@ def interface(
     with Interface(name, expression, ring_mib=ring_mib, on_event=on_event) as card:
         batches = connect(
             watching_the_clock(captured(card, stop), on_event), source=name,
-            checksums=False, is_live=True, settled=lambda: card.settled_ns, see=see,
+            is_live=True, settled=lambda: card.settled_ns, see=see,
             on_event=on_event,
         )  # fmt: skip
         yield Feed(
@@ -212,13 +207,15 @@ def connect(
     batches: Iterable[Frames],
     *,
     source: str,
-    checksums: bool,
     is_live: bool = False,
     settled: Callable[[], int | None] = lambda: None,
     see: Callable[[Frames], None] = lambda _: None,
     on_event: OnEvent = ignore,
 ) -> Iterator[pl.DataFrame]:
     """Yield the connections of frames as they come, long ones early, then those open.
+
+    Checksums are not verified: a machine that captures its own packets sees them before
+    its network card writes their checksums, live as in a file.
 
     Parameters
     ----------
@@ -231,7 +228,7 @@ def connect(
     see : callable
         Gets the frames before their connections are yielded.
     """
-    follower = Follower(checksums=checksums, early=True)
+    follower = Follower(checksums=False, early=True)
     failure: EvenflowError | None = None
     has_begun = False
     warm_up = _WarmUp()
