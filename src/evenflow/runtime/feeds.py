@@ -23,6 +23,7 @@ import polars as pl
 
 from evenflow.errors import EvenflowError
 from evenflow.progress import Note, OnEvent, ignore
+from evenflow.runtime.stream import ahead
 from evenflow.traffic.captures import Frames, read_frames, unreadable
 from evenflow.traffic.flows import Follower
 from evenflow.traffic.interface import RING_MIB, Interface
@@ -113,6 +114,7 @@ def captures(
         name = names[0] if len(names) == 1 else f"{len(names)} captures"
         batches = connect(
             until(frames(), stop), source=name, checksums=checksums, see=see,
+            reads_ahead=all(isinstance(f, Path) and f.is_file() for f in files),
             on_event=on_event,
         )  # fmt: skip
         yield Feed(name=name, batches=batches)
@@ -214,6 +216,7 @@ def connect(
     source: str,
     checksums: bool,
     is_live: bool = False,
+    reads_ahead: bool = False,
     settled: Callable[[], int | None] = lambda: None,
     see: Callable[[Frames], None] = lambda _: None,
     on_event: OnEvent = ignore,
@@ -226,6 +229,8 @@ def connect(
         What is open is yielded before an error of it is raised.
     is_live : bool
         Whether frames go on to come while something else is done.
+    reads_ahead : bool
+        Whether a thread follows the next frames while these connections are dealt with.
     settled : callable
         Returns the time before which no further packet comes, where it is known.
     see : callable
@@ -235,13 +240,14 @@ def connect(
     failure: EvenflowError | None = None
     has_begun = False
     warm_up = _WarmUp()
+    parts = ((frames, follower.add(frames)) for frames in batches)
     try:
-        for frames in batches:
+        for frames, rows in ahead(parts) if reads_ahead else parts:
             has_begun = True
             see(frames)
             if is_live:
                 warm_up.count(len(frames))
-            yield follower.add(frames)
+            yield rows
             if (now_ns := settled()) is not None:
                 yield follower.advance(now_ns)
     except EvenflowError as error:
