@@ -247,6 +247,8 @@ def connect(
             see(frames)
             if is_live:
                 warm_up.count(len(frames))
+                if warm_up.is_done and follower.connections.is_compiled is None:
+                    follower.connections.compile()
             yield rows
             if (now_ns := settled()) is not None:
                 yield follower.advance(now_ns)
@@ -270,6 +272,8 @@ class _WarmUp:
     def __init__(self) -> None:
         self._n = 0
         self._thread: threading.Thread | None = None
+        self.is_done = False
+        """Whether it was compiled; else it will not be, or not yet."""
 
     def count(self, n: int) -> None:
         """Take note of so many packets; begin where they are many."""
@@ -289,6 +293,7 @@ class _WarmUp:
         follower = Follower(checksums=False, early=True, is_compiled=True)
         follower.add(first)
         follower.advance(3600 * 10**9)
+        self.is_done = True
 
     def end(self) -> None:
         """Wait until it is done."""
