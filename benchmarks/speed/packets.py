@@ -2,13 +2,17 @@
 
 Usage::
 
-    python benchmarks/speed/packets.py FOLDER [--nfstream PYTHON] [--json FILE]
+    python benchmarks/speed/packets.py FOLDER [--bundle DIR] [--nfstream PYTHON]
+        [--json FILE]
 
 FOLDER holds Ethernet captures, whose packets are mixed and repeated, each time between
 other hosts and with right checksums, into one capture of ``--packets``. All read that
 file: evenflow in this process (compiled before the clock starts; the time that takes is
 given), ``argus`` piped into ``ra`` where they are installed, and NFStream, without its
-detection of applications and with it, by the Python that has it.
+detection of applications and with it, by the Python that has it. With a bundle of the
+columns ``flow``, the connections get verdicts too: as ``evenflow score`` writes them,
+and as ``evenflow watch -r`` groups them. Packets per second of processor time stand
+beside those of the clock, as another's work on the machine adds little to it.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,9 +29,16 @@ from typing import Any
 
 import _measure
 
+from evenflow.runtime import bundle as bundles
+from evenflow.runtime import feeds
+from evenflow.runtime.bundle import Bundle
+from evenflow.runtime.incidents.grouping import Incidents
+from evenflow.runtime.stream import score_file
+from evenflow.runtime.watch import Watch
 from evenflow.traffic._compiled import compiled
 from evenflow.traffic.captures import read_frames
 from evenflow.traffic.connections import Connections
+from evenflow.traffic.contracts import CONTRACTS
 from evenflow.traffic.decoding import decode
 
 S = 10**9
@@ -47,18 +59,21 @@ def main() -> None:
     parser = _measure.parser(__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--packets", type=int, default=1_000_000)
+    parser.add_argument("--bundle", type=Path, help="a model of the columns flow")
     parser.add_argument("--nfstream", help="a Python that has NFStream")
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mixed.pcap"
         write(path, packets(given.folder), given.packets)
-        _measure.report(
-            measure(path, given.packets, given.nfstream, given.repeats), given.json
-        )
+        bundle = bundles.load(given.bundle) if given.bundle else None
+        figures = measure(path, given.packets, bundle, given.nfstream, given.repeats)
+        _measure.report(figures, given.json)
 
 
-def measure(path: Path, n: int, python: str | None, repeats: int) -> dict[str, Any]:
+def measure(
+    path: Path, n: int, bundle: Bundle | None, python: str | None, repeats: int
+) -> dict[str, Any]:
     """Return packets a second of each, the best of its runs, and the ratios."""
     start = time.perf_counter()
     for size in (2, 3):  # compiles on the first packets
@@ -69,10 +84,16 @@ def measure(path: Path, n: int, python: str | None, repeats: int) -> dict[str, A
         "read_and_decode": lambda: sum(len(decode(f)) for f in frames(path)),
         "connections": lambda: evenflow(path),
     }
+    if bundle is not None:
+        steps["verdicts"] = lambda: score_file(bundle, path, Path("/dev/null")).scored
+        steps["watch"] = lambda: watch(path, bundle)
     speeds: dict[str, float] = {}
+    cpu_speeds: dict[str, float] = {}
     for _ in range(repeats):  # in turn, so that a busy minute meets all of them
         for name, work in steps.items():
+            start = time.process_time()
             note(speeds, name, n / _measure.best_s(work, repeats=1, warm=0))
+            note(cpu_speeds, name, n / (time.process_time() - start))
         if shutil.which("argus") and shutil.which("ra"):
             note(speeds, "argus", n / argus(path))
         for dissections in (0, 20) if python else ():
@@ -86,6 +107,7 @@ def measure(path: Path, n: int, python: str | None, repeats: int) -> dict[str, A
         "connections": evenflow(path),
         "compile_s": round(compile_s, 1),
         "packets_per_s": {name: round(speed) for name, speed in speeds.items()},
+        "packets_per_cpu_s": {name: round(n) for name, n in cpu_speeds.items()},
         "ratio": {
             name: round(speeds["connections"] / speeds[name], 2)
             for name in speeds
@@ -112,6 +134,16 @@ def evenflow(path: Path, most: int | None = None) -> int:
             break
         n += rows.add(decode(batch)).height
     return n + rows.finish().height
+
+
+def watch(path: Path, bundle: Bundle) -> int:
+    """Return the verdicts on a capture, alerts grouped into incidents."""
+    found = Watch(bundle, CONTRACTS["flow"].start(), Incidents())
+    with feeds.captures([path], stop=threading.Event()) as feed:
+        for batch in feed.batches:
+            found.take(batch)
+    found.finish()
+    return found.totals.verdicts
 
 
 def argus(path: Path) -> float:

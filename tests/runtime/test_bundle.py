@@ -145,6 +145,13 @@ def test_no_rows_give_no_scores_and_never_reach_the_model(bundle, small_table):
     assert scores.code.shape == scores.is_attack.shape == (0,)
 
 
+def test_scores_do_not_depend_on_the_number_of_threads(bundle):
+    rng = np.random.default_rng(0)
+    X = rng.random((5_000, bundle.preprocessor.layout.n_features), np.float32)
+    several = dataclasses.replace(bundle, threads=3)
+    np.testing.assert_array_equal(several.log_proba(X), bundle.log_proba(X))
+
+
 def test_a_bundle_without_golden_rows_is_not_written(parts, tmp_path):
     none = parts | {"golden": parts["golden"].take(np.arange(0))}
     with pytest.raises(BundleError, match="no golden rows"):

@@ -106,9 +106,7 @@ def saved_bundle(rows, softmax_regression, tmp_path_factory):
     preprocessor = Preprocessor.fit(train)
     X = preprocessor.transform(train)
     model = softmax_regression(X, train.labels, len(classes))
-    session = bundles.open_model(
-        model, preprocessor, train.schema, threads=1, source="tests"
-    )
+    session = bundles.open_model(model, preprocessor, train.schema, source="tests")
 
     def log_proba(table):
         return session.run(["log_proba"], {"x": preprocessor.transform(table)})[0]

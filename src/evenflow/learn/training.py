@@ -192,7 +192,8 @@ def _train(
         def served(table: Table) -> NDArray[np.float32]:
             """Return the log-probabilities that a bundle will give."""
             X = preprocessor.transform(table)
-            return inference.log_proba(session, X, n_classes)
+            threads = inference.cores()
+            return inference.log_proba(session, X, n_classes, threads=threads)
 
     with log.step("calibrate"):
         decision = fit_decision(

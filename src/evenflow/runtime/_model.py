@@ -17,7 +17,6 @@ def open_model(
     preprocessor: Preprocessor,
     schema: Schema,
     *,
-    threads: int,
     source: str,
 ) -> Any:
     """Return an inference session that maps prepared rows to log-probabilities.
@@ -29,7 +28,7 @@ def open_model(
     """
     check_model(model, source=source)
     try:
-        session = open_session(model, threads=threads)
+        session = open_session(model)
     except Exception as error:  # ONNX Runtime has a tree of its own
         if is_out_of_memory(error):
             raise MemoryError(str(error)) from error

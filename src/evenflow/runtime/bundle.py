@@ -55,6 +55,8 @@ class Bundle(BundleFiles):
     path: Path
     model: bytes = field(repr=False)
     session: Any = field(repr=False)
+    threads: int = field(default=1, repr=False)
+    """Batches of rows that are scored at once."""
 
     def log_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the model's log-probabilities, ``(n_samples, n_classes)``.
@@ -64,7 +66,8 @@ class Bundle(BundleFiles):
         X : ndarray of shape (n_samples, n_features), float32
             Rows prepared by ``preprocessor``.
         """
-        return inference.log_proba(self.session, X, len(self.schema.classes))
+        n_classes = len(self.schema.classes)
+        return inference.log_proba(self.session, X, n_classes, threads=self.threads)
 
     @property
     def classes_(self) -> NDArray[np.str_]:
@@ -280,7 +283,7 @@ def save(
             f"{source}: found no golden rows, expected a few training rows to score "
             "again on load. Give some"
         )
-    session = open_model(model, preprocessor, schema, threads=1, source=source)
+    session = open_model(model, preprocessor, schema, source=source)
     prepared = preprocessor.transform(golden)
     expected = session.run(["log_proba"], {"x": prepared})[0].astype(np.float64)
     if not np.isfinite(expected).all():
@@ -337,7 +340,8 @@ def load(folder: Path, *, threads: int | None = None) -> Bundle:
     folder : Path
         What :func:`save` wrote; it may have been moved or copied.
     threads : int, optional
-        Threads of the model; the cores this process may use by default.
+        Batches of rows that are scored at once; by default the cores this process may
+        use.
 
     Raises
     ------
@@ -361,9 +365,9 @@ def _open(folder: Path, files: Mapping[str, bytes], *, threads: int | None) -> B
             files["model.onnx"],
             content.preprocessor,
             content.schema,
-            threads=threads or inference.cores(),
             source=str(folder / "model.onnx"),
         ),
+        threads=threads or inference.cores(),
     )
 
 

@@ -23,6 +23,7 @@ import polars as pl
 
 from evenflow.errors import EvenflowError
 from evenflow.progress import Note, OnEvent, ignore
+from evenflow.runtime.stream import ahead
 from evenflow.traffic.captures import Frames, read_frames, unreadable
 from evenflow.traffic.flows import Follower
 from evenflow.traffic.interface import RING_MIB, Interface
@@ -111,7 +112,9 @@ def captures(
 
         name = names[0] if len(names) == 1 else f"{len(names)} captures"
         batches = connect(
-            until(frames(), stop), source=name, see=see, on_event=on_event,
+            until(frames(), stop), source=name, see=see,
+            reads_ahead=all(isinstance(f, Path) and f.is_file() for f in files),
+            on_event=on_event,
         )  # fmt: skip
         yield Feed(name=name, batches=batches)
 
@@ -208,6 +211,7 @@ def connect(
     *,
     source: str,
     is_live: bool = False,
+    reads_ahead: bool = False,
     settled: Callable[[], int | None] = lambda: None,
     see: Callable[[Frames], None] = lambda _: None,
     on_event: OnEvent = ignore,
@@ -223,6 +227,8 @@ def connect(
         What is open is yielded before an error of it is raised.
     is_live : bool
         Whether frames go on to come while something else is done.
+    reads_ahead : bool
+        Whether a thread follows the next frames while these connections are dealt with.
     settled : callable
         Returns the time before which no further packet comes, where it is known.
     see : callable
@@ -232,13 +238,16 @@ def connect(
     failure: EvenflowError | None = None
     has_begun = False
     warm_up = _WarmUp()
+    parts = ((frames, follower.add(frames)) for frames in batches)
     try:
-        for frames in batches:
+        for frames, rows in ahead(parts) if reads_ahead else parts:
             has_begun = True
             see(frames)
             if is_live:
                 warm_up.count(len(frames))
-            yield follower.add(frames)
+                if warm_up.is_done and follower.connections.is_compiled is None:
+                    follower.connections.compile()
+            yield rows
             if (now_ns := settled()) is not None:
                 yield follower.advance(now_ns)
     except EvenflowError as error:
@@ -261,6 +270,8 @@ class _WarmUp:
     def __init__(self) -> None:
         self._n = 0
         self._thread: threading.Thread | None = None
+        self.is_done = False
+        """Whether it was compiled; else it will not be, or not yet."""
 
     def count(self, n: int) -> None:
         """Take note of so many packets; begin where they are many."""
@@ -280,6 +291,7 @@ class _WarmUp:
         follower = Follower(checksums=False, early=True, is_compiled=True)
         follower.add(first)
         follower.advance(3600 * 10**9)
+        self.is_done = True
 
     def end(self) -> None:
         """Wait until it is done."""

@@ -182,7 +182,7 @@ def _check_export(who: Checked, fitted: Fitted, X: Matrix) -> None:
             f"{who.name}: it can be written as ONNX. Found: "
             f"{textwrap.shorten(str(error), 300, placeholder=' ...')}"
         ) from error
-    session = open_session(content, threads=1)
+    session = open_session(content)
     worst = 0.0
     for part in (X, X[:1], X[:3]):
         (served,) = session.run(["log_proba"], {"x": part})

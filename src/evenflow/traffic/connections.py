@@ -172,8 +172,7 @@ class Connections:
         )  # fmt: skip
         self._n_packets += len(kept)
         if self.is_compiled is None and self._n_packets > COMPILE_AFTER:
-            self.is_compiled = can_compile()
-            self._kernel = compiled() if self.is_compiled else PYTHON
+            self.compile()
         i, ticked = 0, int(self._G[f.TICKED])
         while i < len(kept):
             i, n = self._kernel.follow(*self._state, i, *columns, *self._out[:4])
@@ -187,6 +186,11 @@ class Connections:
             elif self._G[f.IS_FULL]:
                 self._make_room()
         return self._table()
+
+    def compile(self) -> None:
+        """Follow packets by compiled code from now on, where Numba is installed."""
+        self.is_compiled = can_compile()
+        self._kernel = compiled() if self.is_compiled else PYTHON
 
     def advance(self, now_ns: int) -> pl.DataFrame:
         """Take that no packet comes before a time; return the rows that are known."""

@@ -28,11 +28,12 @@ class Distinct:
         The first names, in their order, and how often each was added.
     """
 
-    __slots__ = ("names", "registers")
+    __slots__ = ("_estimated", "names", "registers")
 
     def __init__(self) -> None:
         self.names: dict[str, int] = {}
         self.registers: bytearray | None = None
+        self._estimated: int | None = None
 
     def add(self, name: str, n: int = 1) -> None:
         """Count a name, which was met so many times."""
@@ -43,7 +44,8 @@ class Distinct:
             self.registers = bytearray(N_REGISTERS)
             for known in self.names:
                 _note(self.registers, known)
-        _note(self.registers, name)
+        if _note(self.registers, name):
+            self._estimated = None
 
     def merge(self, other: Distinct) -> None:
         """Count the names of another one, too."""
@@ -56,6 +58,7 @@ class Distinct:
                     _note(self.registers, known)
             both = zip(self.registers, other.registers, strict=True)
             self.registers = bytearray(map(max, both))
+            self._estimated = None
 
     def most(self) -> list[str]:
         """Return the names, those that were added most often first."""
@@ -69,12 +72,9 @@ class Distinct:
     def __len__(self) -> int:
         if self.registers is None:
             return len(self.names)
-        total = sum(2.0**-rank for rank in self.registers)
-        estimate = _ALPHA * N_REGISTERS**2 / total
-        if n_zero := self.registers.count(0):  # few names: linear counting
-            linear = N_REGISTERS * math.log(N_REGISTERS / n_zero)
-            estimate = linear if linear <= 2.5 * N_REGISTERS else estimate
-        return max(round(estimate), len(self.names))
+        if self._estimated is None:
+            self._estimated = max(_estimate(self.registers), len(self.names))
+        return self._estimated
 
     def to_dict(self) -> dict[str, Any]:
         """Return the count as plain JSON values."""
@@ -95,9 +95,22 @@ class Distinct:
         return made
 
 
-def _note(registers: bytearray, name: str) -> None:
+def _estimate(registers: bytearray) -> int:
+    """Return the number of names that filled registers."""
+    estimate = _ALPHA * N_REGISTERS**2 / sum(2.0**-rank for rank in registers)
+    if n_zero := registers.count(0):  # few names: linear counting
+        linear = N_REGISTERS * math.log(N_REGISTERS / n_zero)
+        estimate = linear if linear <= 2.5 * N_REGISTERS else estimate
+    return round(estimate)
+
+
+def _note(registers: bytearray, name: str) -> bool:
+    """Count a name; return whether a register changed."""
     digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
     number = int.from_bytes(digest, "big")
     register, rest = number % N_REGISTERS, number // N_REGISTERS
     rank = 55 - rest.bit_length()  # of 54 bits: leading zeros and one
-    registers[register] = max(registers[register], rank)
+    if rank <= registers[register]:
+        return False
+    registers[register] = rank
+    return True
