@@ -15,19 +15,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from evenflow.prepare.leaks import (
-    Hashes,
-    Shared,
-    check_shared,
-    row_hashes,
-)
+from evenflow.prepare.leaks import Hashes, Shared, check_shared, row_hashes
 from evenflow.prepare.split import Protocol
-from evenflow.prepare.suspects import (
-    BALANCED,
-    check_features,
-    is_balanced,
-    warnings,
-)
+from evenflow.prepare.suspects import BALANCED, check_features, is_balanced, warnings
 from evenflow.schema import Table
 
 Status = Literal["pass", "note", "warn"]

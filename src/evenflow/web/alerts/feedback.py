@@ -19,13 +19,7 @@ from evenflow.web.frame.context import web
 from evenflow.web.frame.lists import whole
 from evenflow.web.frame.notes import add_note, too_long
 from evenflow.web.store.database import upsert
-from evenflow.web.store.tables import (
-    ALERT_STATES,
-    JUDGEMENTS,
-    Alert,
-    AlertNote,
-    Record,
-)
+from evenflow.web.store.tables import ALERT_STATES, JUDGEMENTS, Alert, AlertNote, Record
 
 UNKNOWN = "?"
 """Choice of a class for who does not know it."""

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from textwrap import shorten
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Response, make_response, render_template, request
 from flask_security import current_user
 
 from evenflow.errors import DataError
@@ -23,21 +23,15 @@ from evenflow.web.frame import lists, polling
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.errors import sentence
-from evenflow.web.frame.permissions import MAX_NUMBER, found_or_404, require
-from evenflow.web.pages import Entry
-from evenflow.web.record_form import (
-    Example,
-    Parsed,
-    RecordForm,
-    Value,
-    examples,
-)
+from evenflow.web.frame.permissions import MAX_NUMBER, found_or_404
+from evenflow.web.pages import Entry, Pages
+from evenflow.web.record_form import Example, Parsed, RecordForm, Value, examples
 from evenflow.web.store.tables import Record
 from evenflow.web.trainings import manage
 from evenflow.web.verdicts import keep
 from evenflow.web.verdicts.view import VerdictView, explain_record
 
-bp = Blueprint("record", __name__)
+bp = Pages("record")
 NAV = (Entry(label="Enter a record", endpoint="record.enter", icon="record", order=11),)
 
 MAX_CHOICES = 12
@@ -48,7 +42,6 @@ USUAL = "usual"
 
 
 @bp.get("/record")
-@require("viewer")
 def enter() -> Response:
     """Show the form, empty or filled with an example."""
     bundle = web.detectors.active()
@@ -69,7 +62,6 @@ def enter() -> Response:
 
 
 @bp.post("/record")
-@require("viewer")
 def score() -> Response:
     """Score what was filled in or pasted, keep it, and show it at its own address."""
     bundle = web.detectors.active()
@@ -221,7 +213,6 @@ def _no_model() -> Response:
 
 
 @bp.get("/record/progress")
-@require("viewer")
 def progress() -> Response:
     """Answer how far the first training is, or that there is a model now."""
     is_ready = web.detectors.active() is not None
