@@ -1,6 +1,7 @@
 """The pages, one file a group: a new file here is a new group of pages.
 
-A file holds ``bp``, :class:`Pages`, and may hold ``NAV``, its entries in the navigation.
+A file holds ``bp``, its :class:`Pages`, and may hold ``NAV``, their entries in the
+navigation.
 """
 
 from __future__ import annotations
