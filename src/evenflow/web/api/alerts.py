@@ -90,7 +90,9 @@ def change_alert(call: Call[Query, schemas.AlertChange], number: int) -> Alert:
     body, alert = call.body, _found(number, call.caller)
     version = _version(body.version)
     sent = body.model_fields_set
-    judgement = body.judgement or "" if "judgement" in sent else None
+    judgement: str | None = None
+    if "judgement" in sent:
+        judgement = body.judgement or ""
     _check_label(alert, body)
     if judgement is None and "true_label" in sent:
         judgement = alert.judgement or ""

@@ -94,8 +94,8 @@ def latest(query: Select[Any], table: Any, column: Any, asked: Paged) -> dict[st
         query = query.where((column < at) | ((column == at) & (table.id < key)))
     query = query.order_by(column.desc(), table.id.desc())
     rows = web.db.scalars(query.limit(asked.limit + 1)).all()
-    key = attrgetter(column.key)
-    return part(rows, asked.limit, lambda row: [key(row).isoformat(), row.id])
+    time_of = attrgetter(column.key)
+    return part(rows, asked.limit, lambda row: [time_of(row).isoformat(), row.id])
 
 
 def encode(*key: Any) -> str:

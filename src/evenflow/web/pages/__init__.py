@@ -33,9 +33,15 @@ class Pages(Blueprint):
         self.role = role
 
     def add_url_rule(
-        self, rule: str, endpoint: Any = None, view_func: Any = None, **options: Any
+        self,
+        rule: str,
+        endpoint: str | None = None,
+        view_func: Any = None,
+        provide_automatic_options: bool | None = None,
+        **options: Any,
     ) -> None:
         """Add a page, which asks for the role."""
+        options["provide_automatic_options"] = provide_automatic_options
         guarded = view_func if is_guarded(view_func) else require(self.role)(view_func)
         super().add_url_rule(rule, endpoint, guarded, **options)
 

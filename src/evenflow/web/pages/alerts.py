@@ -91,15 +91,13 @@ def bulk() -> Any:
     picked = dict(_picked(request.form.getlist("picked")))
     action = request.form.get("action", "")
     label = request.form.get("true_label", "").replace("\0", "")
+    n = len(picked)
     if action not in ACTIONS:
         flash("Choose an action.", "error")
     elif not picked:
         flash("No alert is selected. Tick the boxes at the left first.", "warning")
-    elif len(picked) > MAX_BULK:
-        flash(
-            f"Found {len(picked)} alerts, expected {MAX_BULK} at most. Select fewer.",
-            "error",
-        )
+    elif n > MAX_BULK:
+        flash(f"Found {n} alerts, expected {MAX_BULK} at most. Select fewer.", "error")
     elif action == "wrong" and not label:
         flash(
             "Found no class, expected the true class of the selected alerts. Choose "

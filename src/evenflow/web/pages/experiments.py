@@ -157,10 +157,7 @@ def _form(filled: form.Filled, *, as_toml: bool) -> Response:
         of_model=form.of_model(name) if is_chosen else form.OfModel(),
         shipped=recipes.shipped(),
     )
-    response = make_response(page)
-    if filled.errors:
-        response.status_code = 422
-    return response
+    return make_response(page, 422 if filled.errors else 200)
 
 
 @bp.get("/<job_id>")
@@ -224,12 +221,8 @@ def stop(job_id: str) -> Response:
     queue.request_stop(web.db(), job)
     audit("experiment.stop", job.id)
     web.db.commit()
-    return see_other(
-        "experiments.show",
-        "Stopping after the current step. The checkpoint is kept.",
-        "info",
-        job_id=job.id,
-    )
+    said = "Stopping after the current step. The checkpoint is kept."
+    return see_other("experiments.show", said, "info", job_id=job.id)
 
 
 @bp.post("/<job_id>/resume")
@@ -252,10 +245,8 @@ def discard(job_id: str) -> Response:
         abort(409)
     audit("experiment.discard", job_id, title=title)
     web.db.commit()
-    return see_other(
-        "experiments.index",
-        f"{title or 'The training'} and its checkpoint were deleted.",
-    )
+    said = f"{title or 'The training'} and its checkpoint were deleted."
+    return see_other("experiments.index", said)
 
 
 def _job(job_id: str) -> Job:

@@ -95,18 +95,12 @@ def feedback(number: int) -> Response:
     """Take what a person says of a verdict."""
     record: Record = found_or_404(Record, number)
     classes = alert_feedback.classes_of(record.bundle, record.label)
-    form = alert_feedback.sent(
-        request.form, classes, label=record.label, has_state=False
-    )
+    form = alert_feedback.sent(request.form, classes, label=record.label)
     if form.errors:
         return _page(record, form)
     if not form.judgement and not form.note:
-        return see_other(
-            ".show",
-            "No feedback was given: choose right or wrong, or write a note.",
-            "warning",
-            number=number,
-        )
+        why = "No feedback was given: choose right or wrong, or write a note."
+        return see_other(".show", why, "warning", number=number)
     if record.label == BENIGN and form.judgement == "wrong" and record.alert is None:
         form = replace(form, state="new")  # a missed attack is for the queue
     alert = alert_feedback.alert_of(record)

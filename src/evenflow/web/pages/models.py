@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from flask import Response, abort, render_template, request, url_for
@@ -214,13 +215,8 @@ def download(name: str, file: str) -> Response:
 @bp.get("/compare")
 def compare() -> str:
     """Set up to six bundles side by side; one alone asks for another."""
-    asked = [
-        name
-        for key in ("a", "b", "more")
-        for name in request.args.getlist(key)
-        if name.strip()
-    ]
-    asked = list(dict.fromkeys(asked))
+    named = chain(*(request.args.getlist(key) for key in ("a", "b", "more")))
+    asked = dict.fromkeys(name for name in named if name.strip())
     lines = listed(web.home)
     whole = {one.name for one in lines if not one.reason}
     chosen = [read(web.home, name) for name in asked if name in whole]
@@ -275,12 +271,8 @@ def activate(name: str) -> Response:
     except BundleError as error:
         path = str(web.home.bundles / name)
         reason = shown_name(str(error)).replace(path, name)
-        return see_other(
-            "models.show",
-            f"{shown_name(name)} cannot be used: {reason}",
-            "error",
-            name=name,
-        )
+        why = f"{shown_name(name)} cannot be used: {reason}"
+        return see_other("models.show", why, "error", name=name)
     audit("bundle.activate", name, before=before)
     db.commit()
     return see_other("models.show", f"{name} now scores new records.", name=name)

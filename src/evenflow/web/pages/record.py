@@ -132,9 +132,8 @@ def _client_id(bundle: Bundle, record: Mapping[str, Value]) -> str:
 
 def name_of(column: str, number: int) -> str:
     """Return the name of a column's input; any column may stand in an ``id``."""
-    return (
-        f"v-{column}" if re.fullmatch(r"[\w.-]+", column, re.ASCII) else f"v-{number}"
-    )
+    is_plain = re.fullmatch(r"[\w.-]+", column, re.ASCII)
+    return f"v-{column if is_plain else number}"
 
 
 def _names(form: RecordForm) -> dict[str, str]:
@@ -142,10 +141,7 @@ def _names(form: RecordForm) -> dict[str, str]:
 
 
 def _typed(form: RecordForm) -> dict[str, str]:
-    return {
-        column: request.form.get(name, "")[:500]
-        for column, name in _names(form).items()
-    }
+    return {c: request.form.get(name, "")[:500] for c, name in _names(form).items()}
 
 
 def _of_record(form: RecordForm) -> Mapping[str, str]:
@@ -198,9 +194,7 @@ def _page(
         once=secrets.token_urlsafe(24),
         most_choices=MAX_CHOICES,
     )
-    response = make_response(page)
-    if errors or line_error:
-        response.status_code = 422
+    response = make_response(page, 422 if errors or line_error else 200)
     if request.method == "POST":
         # kept by the browser alone, for its back button: else it asks to send again
         response.headers["Cache-Control"] = "private, no-cache"
