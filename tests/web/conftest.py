@@ -46,9 +46,10 @@ from evenflow.web.jobs import worker
 from evenflow.web.models.detectors import Detectors
 from evenflow.web.record_form import examples
 from evenflow.web.settings import Settings
+from evenflow.web.store import database as databases
 from evenflow.web.store import migrations
 from evenflow.web.store.data_folder import open_home
-from evenflow.web.store.database import Database, open_database, sqlite_url
+from evenflow.web.store.database import PRAGMAS, Database, open_database, sqlite_url
 from evenflow.web.store.tables import Tally, User, now
 from evenflow.web.verdicts import keep
 
@@ -254,6 +255,15 @@ def quick_hashes():
         patch.setattr(
             passwords, "HASH_OPTIONS", {f"argon2__{k}": v for k, v in cheap.items()}
         )
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_sync():
+    """Let SQLite answer before the disk has it: no test here cuts the power."""
+    with pytest.MonkeyPatch.context() as patch:
+        fast = [p.replace("synchronous=FULL", "synchronous=OFF") for p in PRAGMAS]
+        patch.setattr(databases, "PRAGMAS", fast)
         yield
 
 

@@ -15,6 +15,8 @@ from evenflow.judge import published
 from evenflow.judge.report import BINARY
 from evenflow.recipe import Recipe
 
+ARGMAX = {"binary": BINARY, "multiclass": metrics.MULTICLASS}
+"""Parts of a report that stand twice, and their figures."""
 OverSeeds = dict[str, Any]
 """``n, mean, std, low, high`` of one figure over the seeds."""
 
@@ -134,6 +136,11 @@ def _row(label: str, cells: Sequence[Cell]) -> Row:
         for name in names
     }
 
+    protocol, description = report["protocol"], report["protocol_description"]
+    if folds > 1:
+        protocol = f"{recipe.split.name}, {folds} folds"
+        description = f"mean over {folds} folds; the first: {description}"
+
     def over(*path: str) -> OverSeeds:
         return metrics.over_seeds(_at(one, path) for one in reports)
 
@@ -146,12 +153,8 @@ def _row(label: str, cells: Sequence[Cell]) -> Row:
         reference=recipe.reference,
         dataset=report["dataset"],
         is_synthetic=report["is_synthetic"],
-        protocol=report["protocol"]
-        if folds == 1
-        else f"{recipe.split.name}, {folds} folds",
-        protocol_description=report["protocol_description"]
-        if folds == 1
-        else f"mean over {folds} folds; the first: {report['protocol_description']}",
+        protocol=protocol,
+        protocol_description=description,
         is_optimistic=report["is_optimistic"],
         taxonomy=report["taxonomy"],
         n_rows=sum(part["n_rows"] for part in one_seed),
@@ -164,10 +167,8 @@ def _row(label: str, cells: Sequence[Cell]) -> Row:
             for name, n in counts.items()
         },
         argmax={
-            "binary": {name: over("argmax", "binary", name) for name in BINARY},
-            "multiclass": {
-                name: over("argmax", "multiclass", name) for name in metrics.MULTICLASS
-            },
+            part: {name: over("argmax", part, name) for name in names}
+            for part, names in ARGMAX.items()
         },
         rows_fitted=over("training", "rows", "balanced"),
         train_s=metrics.over_seeds(map(train_seconds, reports)),

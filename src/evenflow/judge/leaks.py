@@ -15,19 +15,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from evenflow.prepare.leaks import (
-    Hashes,
-    Shared,
-    check_shared,
-    row_hashes,
-)
+from evenflow.prepare.leaks import Hashes, Shared, check_shared, row_hashes
 from evenflow.prepare.split import Protocol
-from evenflow.prepare.suspects import (
-    BALANCED,
-    check_features,
-    is_balanced,
-    warnings,
-)
+from evenflow.prepare.suspects import BALANCED, check_features, is_balanced, warnings
 from evenflow.schema import Table
 
 Status = Literal["pass", "note", "warn"]
@@ -163,10 +153,11 @@ def _copies(table: Table) -> Iterator[Finding]:
 
 def _copied_classes(table: Table, hashes: Hashes) -> list[str]:
     """Return the classes made of copies, where another class has hardly any."""
-    shares = {}
-    for code, (name, n) in enumerate(table.counts().items()):
-        if n >= 30:
-            shares[name] = 1 - len(np.unique(hashes[table.labels == code])) / n
+    shares = {
+        name: 1 - len(np.unique(hashes[table.labels == code])) / n
+        for code, (name, n) in enumerate(table.counts().items())
+        if n >= 30
+    }
     if not shares or min(shares.values()) > 0.1:
         return []
     return [name for name, share in shares.items() if share > 0.5]
@@ -200,11 +191,7 @@ def _balance(table: Table, training: Mapping[str, Any]) -> Iterator[Finding]:
     elif is_balanced(before) or is_balanced(training.get("attacks", {})):
         yield "balanced test rows", "warn", BALANCED
     else:
-        yield (
-            "balanced test rows",
-            "pass",
-            "The test rows were not balanced by hand.",
-        )
+        yield "balanced test rows", "pass", "The test rows were not balanced by hand."
 
 
 def _skew(counts: Mapping[str, int]) -> float | None:

@@ -159,7 +159,8 @@ def judge(
     names = _attack_names(table)
     unseen = np.isin(names, list(unseen_attacks)) & is_true
     ranking = Ranking.of(is_true, scores.attack)
-    areas = dict(zip(("roc_auc", "pr_auc"), map(metrics.defined, ranking.areas()), strict=True))  # fmt: skip  # noqa: E501
+    roc_auc, pr_auc = map(metrics.defined, ranking.areas())
+    areas = {"roc_auc": roc_auc, "pr_auc": pr_auc}
     # 0 on a day without attacks or 1 on a day of attacks says nothing of the detector
     undefined = {} if 0 < is_true.sum() < len(y) else dict.fromkeys(TWO_SIDED)
 
@@ -301,20 +302,18 @@ def _intervals(
         c: _wilson(int(matrix[i, i]), int(matrix[i].sum()))
         for i, c in enumerate(classes)
     }
+    resamples = (
+        f"percentiles of {n_resamples:,} resamples of the test rows, drawn within each "
+        "class"
+    )
+    if n_areas != n_resamples:
+        resamples += f"; {n_areas:,} of them for the areas under curves"
     return {
         "level": LEVEL,
         "n_resamples": n_resamples,
         "methods": {
             "wilson": "Wilson's score interval of a share of rows",
-            "bootstrap": (
-                f"percentiles of {n_resamples:,} resamples of the test rows, drawn "
-                "within each class"
-            )
-            + (
-                ""
-                if n_areas == n_resamples
-                else f"; {n_areas:,} of them for the areas under curves"
-            ),
+            "bootstrap": resamples,
         },
         "binary": binary,
         "multiclass": multiclass,
@@ -344,22 +343,18 @@ def _alerts(
         flows_per_day=flows_per_day,
         base_rate=base_rate,
     )
-    assumed = (
-        f"At {flows_per_day:,.0f} connections a day, {base_rate:.2%} of them attacks"
-    )
-    if day["alerts_per_day"] is None:
-        statement = (
-            f"{assumed}: not known, because there are no benign rows or no attack rows."
-        )
-    else:
+    assumed = f"{flows_per_day:,.0f} connections a day, {base_rate:.2%} of them attacks"
+    known = "not known, because there are no benign rows or no attack rows."
+    if day["alerts_per_day"] is not None:
         share = day["precision"]
-        statement = (
-            f"{assumed} (both assumed): {day['alerts_per_day']:,.0f} alerts a day, "
+        assumed += " (both assumed)"
+        known = (
+            f"{day['alerts_per_day']:,.0f} alerts a day, "
             f"{day['false_alerts_per_day']:,.0f} of them false"
             + ("" if share is None else f"; {share:.1%} of the alerts are attacks")
             + f"; {day['missed_per_day']:,.0f} attacks a day are missed."
         )
-    return day | {"statement": statement}
+    return day | {"statement": f"At {assumed}: {known}"}
 
 
 def _notes(table: Table, attacks: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -127,14 +127,12 @@ def tree_shap(
     contributions = np.zeros(len(names))
     for tree in trees:
         _walk(tree, tree.value @ weights, x, background, column, contributions)
-    values = totals @ weights + constant
+    values, means = totals @ weights + constant, contributions / len(background)
     return TreeShap(
         quantity=quantity,
         value=float(values[0]),
         base=float(values[1:].mean()),
-        contributions=dict(
-            zip(names, (contributions / len(background)).tolist(), strict=True)
-        ),
+        contributions=dict(zip(names, means.tolist(), strict=True)),
     )
 
 
@@ -199,21 +197,13 @@ def _trees(
         np.add.at(added, (rows, codes), np.asarray(value["target_weights"])[leaves])
         end = is_leaf[mine]
         feature = np.where(end, LEAF, np.asarray(value["nodes_featureids"])[mine])
-        child = {
-            side: np.where(end, 0, place[np.asarray(value[key])[mine]])
-            for side, key in (
-                ("low", "nodes_truenodeids"),
-                ("high", "nodes_falsenodeids"),
-            )
-        }
-        trees.append(
-            Tree(
-                feature=feature,
-                threshold=np.asarray(value["nodes_values"], dtype=np.float32)[mine],
-                value=added,
-                **child,
-            )
+        low, high = (
+            np.where(end, 0, place[np.asarray(value[f"nodes_{side}nodeids"])[mine]])
+            for side in ("true", "false")
         )
+        edge = np.asarray(value["nodes_values"], dtype=np.float32)[mine]
+        tree = Tree(feature=feature, threshold=edge, low=low, high=high, value=added)
+        trees.append(tree)
     return trees
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from flask import Flask, abort, request
+from flask import Flask, request
 from flask.globals import app_ctx
 from flask_wtf import CSRFProtect
 from sqlalchemy.exc import DBAPIError
@@ -103,7 +103,7 @@ def _check_version(app: Flask, database: Database) -> None:
             migrations.check(database)
         except StorageError as error:
             logger.error("%s", error)
-            abort(errors.answer(503, "The database is of another version"))
+            errors.refuse(503, "The database is of another version")
         unchecked.clear()
 
 

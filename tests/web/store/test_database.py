@@ -9,7 +9,9 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
 
 from evenflow.errors import DataError
+from evenflow.web.store import database as databases
 from evenflow.web.store.database import (
+    PRAGMAS,
     Database,
     add_tallies,
     is_away,
@@ -84,7 +86,8 @@ def test_what_was_read_does_not_hinder_a_later_write(tmp_path):
     database.dispose()
 
 
-def test_a_write_is_kept_before_it_is_answered(tmp_path):
+def test_a_write_is_kept_before_it_is_answered(tmp_path, monkeypatch):
+    monkeypatch.setattr(databases, "PRAGMAS", PRAGMAS)  # those of service, not of tests
     database = Database(sqlite_url(tmp_path / "evenflow.db"))
     with database.engine.connect() as connection:
         found = {

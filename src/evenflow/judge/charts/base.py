@@ -132,6 +132,31 @@ def _labelled(record: Mapping[str, Any], is_log: bool) -> dict[str, Any]:
     return {"words": usual, **record, "value": shown, "end": end}
 
 
+def unit_square(x: tuple[str, str], y: tuple[str, str]) -> tuple[Any, Any, Chart]:
+    """Return both axes of shares from 0 to 1, each of a name and a title, and y = x."""
+    alt = altair()
+    scale = alt.Scale(domain=[0, 1], nice=False)
+    axis = alt.Axis(format="%", tickCount=5)
+    ex = alt.X(f"{x[0]}:Q", title=x[1], axis=axis, scale=scale)
+    ey = alt.Y(f"{y[0]}:Q", title=y[1], axis=axis, scale=scale)
+    ends = rows([{x[0]: 0, y[0]: 0}, {x[0]: 1, y[0]: 1}])
+    diagonal = alt.Chart(ends).mark_line(style="chance").encode(x=ex, y=ey)
+    return ex, ey, diagonal
+
+
+def on_cells(
+    base: Chart, text: str, size: int, tests: Mapping[str, str], tooltip: Sequence[Any]
+) -> list[Chart]:
+    """Return the words on the cells of a heat map: style -> the cells that have it."""
+    words = altair().Text(f"{text}:N")
+    return [
+        base.mark_text(style=style, fontSize=size)
+        .encode(text=words, tooltip=tooltip)
+        .transform_filter(test)
+        for style, test in tests.items()
+    ]
+
+
 def counts(
     records: Sequence[Mapping[str, Any]], *, subtitle: str = "", **how: Any
 ) -> Chart:

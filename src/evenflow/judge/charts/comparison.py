@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evenflow.judge.charts.base import WIDTH, Chart, altair, rows, titled
+from evenflow.judge.charts.base import WIDTH, Chart, altair, on_cells, rows, titled
 
 LINE = 34
 """Height of one system, its name and the dots below it, in pixels."""
@@ -66,12 +66,9 @@ def dots(
     ]
     text = alt.Chart(rows(lines)).encode(y=y)
     dot = alt.Chart(rows(points)).encode(y=y)
-    guide = text.transform_filter("!datum.is_heading").mark_rule(
-        style="guide", yOffset=8
-    )
-    spread = dot.transform_filter("isValid(datum.low)").mark_rule(
-        style="edge", yOffset=8
-    )
+    names, ranged = "!datum.is_heading", "isValid(datum.low)"
+    guide = text.transform_filter(names).mark_rule(style="guide", yOffset=8)
+    spread = dot.transform_filter(ranged).mark_rule(style="edge", yOffset=8)
     layers = [
         guide.encode(x=alt.XValue(0), x2=alt.X2Value("width")),
         spread.encode(x=alt.X("low:Q", scale=scale), x2=alt.X2("high:Q"), color=color),
@@ -104,13 +101,9 @@ def _lines(
     points: list[dict[str, Any]] = []
 
     def write(name: str, cells: Sequence[str], is_heading: bool) -> int:
-        cell_texts = {
-            f"cell_{k}": "".join(cells[k : k + 1]) for k in range(len(columns))
-        }
+        texts = {f"cell_{k}": "".join(cells[k : k + 1]) for k in range(len(columns))}
         line = len(lines)
-        lines.append(
-            {"line": line, "name": name, "is_heading": is_heading} | cell_texts
-        )
+        lines.append({"line": line, "name": name, "is_heading": is_heading, **texts})
         return line
 
     for heading, systems in groups.items():
@@ -176,15 +169,11 @@ def recalls(
     ]
     color = alt.Color("recall:Q", scale=alt.Scale(domain=[0, 1]), legend=None)
     heat = base.transform_filter("isValid(datum.recall)").mark_rect()
-    words = [
-        base.mark_text(style=style, fontSize=12 if digits else 10)
-        .encode(text=alt.Text("words:N"), tooltip=tooltip)
-        .transform_filter(test)
-        for style, test in (
-            ("weak", "!isValid(datum.recall) || datum.recall <= 0.5"),
-            ("strong", "datum.recall > 0.5"),
-        )
-    ]
+    tests = {
+        "weak": "!isValid(datum.recall) || datum.recall <= 0.5",
+        "strong": "datum.recall > 0.5",
+    }
+    words = on_cells(base, "words", 12 if digits else 10, tests, tooltip)
     chart = alt.layer(heat.encode(color=color, tooltip=tooltip), *words)
     chart = chart.properties(width=WIDTH - 160, height=max(40, 25 * len(found)))
     return titled(chart, title, subtitle)

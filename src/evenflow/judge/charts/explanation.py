@@ -58,11 +58,8 @@ def contribution_bars(
     layers = [base.mark_bar().encode(x=x, color=towards, tooltip=tooltip)]
     for side, align, dx in (("attack", "left", 6), ("benign", "right", -6)):
         words = base.mark_text(style="label", align=align, dx=dx)
-        layers.append(
-            words.encode(x=x, text=alt.Text("words:N")).transform_filter(
-                f"datum.towards === '{side}'"
-            )
-        )
+        words = words.encode(x=x, text=alt.Text("words:N"))
+        layers.append(words.transform_filter(f"datum.towards === '{side}'"))
     # a name stands above its bar: beside it, it would leave a phone no room for bars
     above = base.mark_text(style="name", align="left", dy=-18)
     layers.append(above.encode(x=alt.XValue(0), text=alt.Text("name:N")))

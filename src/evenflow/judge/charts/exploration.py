@@ -46,11 +46,8 @@ def distribution(column: Mapping[str, Any], *, subtitle: str = "") -> Chart:
     )
     unit = f" ({column['unit']})" if column["unit"] else ""
     scale = f"{found['scale']} bins" if found["scale"] != "values" else "single values"
-    color = alt.Color(
-        "share:Q",
-        scale=alt.Scale(domain=[0, 1], type="sqrt"),
-        legend=None,
-    )
+    dark = alt.Scale(domain=[0, 1], type="sqrt")
+    color = alt.Color("share:Q", scale=dark, legend=None)
     plain: dict[str, Any] = {"sort": None, "title": None}
     chart = (
         alt.Chart(rows(cells))
@@ -84,10 +81,7 @@ def correlation(
     kept = range(len(columns))
     if len(columns) ** 2 > MANY_CELLS:
         strongest = [
-            max(
-                (abs(r) for j, r in enumerate(row) if j != i and r is not None),
-                default=0,
-            )
+            max((abs(r) for r in (*row[:i], *row[i + 1 :]) if r is not None), default=0)
             for i, row in enumerate(matrix)
         ]
         most = sorted(kept, key=lambda i: -strongest[i])[: int(MANY_CELLS**0.5)]
@@ -113,11 +107,7 @@ def correlation(
                 scale=alt.Scale(domain=[-1, 1], domainMid=0, range="diverging"),
                 legend=alt.Legend(title="coefficient", gradientLength=180),
             ),
-            tooltip=[
-                alt.Tooltip("a:N"),
-                alt.Tooltip("b:N"),
-                alt.Tooltip("r:Q", format=".3f"),
-            ],
+            tooltip=["a:N", "b:N", alt.Tooltip("r:Q", format=".3f")],
         )
         .properties(width=WIDTH, height=max(120, 14 * len(names)))
     )  # fmt: skip
@@ -126,14 +116,8 @@ def correlation(
 
 def information(columns: Sequence[Mapping[str, Any]], *, subtitle: str = "") -> Chart:
     """Return which share of the label each column tells, most telling first."""
-    records = [
-        {
-            "name": c["name"],
-            "value": c["mutual_information_share"],
-        }
-        for c in columns
-        if c["mutual_information_share"] is not None
-    ]
+    shares = {c["name"]: c["mutual_information_share"] for c in columns}
+    records = [{"name": n, "value": v} for n, v in shares.items() if v is not None]
     records.sort(key=lambda r: (-r["value"], r["name"]))
     return bars(
         records,

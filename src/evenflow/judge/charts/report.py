@@ -9,18 +9,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evenflow.judge.charts.base import WIDTH, Chart, altair, bars, counts, rows, titled
+from evenflow.judge.charts.base import (
+    WIDTH,
+    Chart,
+    altair,
+    bars,
+    counts,
+    on_cells,
+    rows,
+    titled,
+    unit_square,
+)
 from evenflow.judge.report import Report
+from evenflow.judge.tables.report import rows_of
 
 
 def subtitle(report: Report) -> str:
     """Return the line that stands under every title: data, protocol, warnings."""
-    marks = [
-        *(["OPTIMISTIC"] if report.is_optimistic else []),
-        *(["SYNTHETIC ROWS"] if report.is_synthetic else []),
-    ]
-    base = f"{report.dataset}, protocol {report.protocol}, {report.n_rows:,} rows"
-    return " · ".join([*marks, base])
+    marks = {"OPTIMISTIC": report.is_optimistic, "SYNTHETIC ROWS": report.is_synthetic}
+    return " · ".join([*(mark for mark in marks if marks[mark]), rows_of(report)])
 
 
 def confusion_matrix(
@@ -62,15 +69,11 @@ def confusion_matrix(
     )
     heat = base.mark_rect().encode(color=color, tooltip=tooltip)
     size = 13 if len(labels) <= 8 else 9
-    words = [
-        base.mark_text(style=style, fontSize=size)
-        .encode(text=alt.Text("count:N"), tooltip=tooltip)
-        .transform_filter(f"datum.share {test} 0.5")
-        for style, test in (("weak", "<="), ("strong", ">"))
-    ]
+    tests = {"weak": "datum.share <= 0.5", "strong": "datum.share > 0.5"}
+    words, height = on_cells(base, "count", size, tests, tooltip), 46 * len(labels)
     if len(labels) > 16:  # counts would not be legible
-        words = []
-    height = max(120, 46 * len(labels)) if len(labels) <= 16 else 22 * len(labels)
+        words, height = [], 22 * len(labels)
+    height = max(120, height)
     chart = alt.layer(heat, *words).properties(width=WIDTH - 120, height=height)
     return titled(chart, title, subtitle)
 
@@ -115,17 +118,13 @@ def curves(
         for name, curve in named.items()
         for i, (a, b) in enumerate(zip(curve[x], curve[y], strict=True))
     ]
-    axis = alt.Axis(format="%", tickCount=5)
-    scale = alt.Scale(domain=[0, 1], nice=False)
-    ex = alt.X("x:Q", title=x_title, axis=axis, scale=scale)
-    ey = alt.Y("y:Q", title=y_title, axis=axis, scale=scale)
+    ex, ey, diagonal = unit_square(("x", x_title), ("y", y_title))
     legend = alt.Legend(title=None) if len(named) > 1 else None
     color = alt.Color("name:N", sort=None, legend=legend)
     line = alt.Chart(rows(points)).mark_line(interpolate="linear", clip=True)
     layers = [line.encode(x=ex, y=ey, color=color, order=alt.Order("order:O"))]
     if kind == "roc":
-        ends = rows([{"x": 0, "y": 0}, {"x": 1, "y": 1}])
-        layers.insert(0, alt.Chart(ends).mark_line(style="chance").encode(x=ex, y=ey))
+        layers.insert(0, diagonal)
     if here:
         dots = [{"name": n, "x": a, "y": b} for n, (a, b) in here.items()]
         tooltip = [
@@ -161,17 +160,11 @@ def per_class(report: Report, figure: str = "recall") -> Chart:
     support = report.multiclass["support"]
     records = []
     for name, value in values.items():
-        edge = edges.get(figure, {}).get(name) or {}
-        n = support[name]
-        records.append(
-            {
-                "name": f"{name} (n = {n:,})",
-                "value": value,
-                "low": edge.get("low") if value is not None else None,
-                "high": edge.get("high") if value is not None else None,
-                "n": n,
-            }
-        )
+        edge = edges.get(figure, {}).get(name) if value is not None else None
+        low, high = ((edge or {}).get(key) for key in ("low", "high"))
+        n, shown = support[name], f"{name} (n = {support[name]:,})"
+        bar = {"name": shown, "value": value, "low": low, "high": high, "n": n}
+        records.append(bar)
     return bars(
         records,
         title=asked[figure],
@@ -227,11 +220,11 @@ def class_counts(
     limit: int | None = None,
 ) -> Chart:
     """Return rows of each class on a logarithmic scale, so the rare ones show."""
-    records: list[dict[str, Any]] = [
-        {"name": name, "value": n} for name, n in found.items()
+    records = [
+        {"name": name, "value": n}
+        | ({"group": groups.get(name, name)} if groups else {})
+        for name, n in found.items()
     ]
-    for record in records if groups else ():
-        record["group"] = (groups or {}).get(record["name"], record["name"])
     group = "class" if groups else None
     return counts(records, title=title, subtitle=subtitle, group=group, limit=limit)
 
@@ -249,6 +242,8 @@ def training_curves(
     charts = []
     numbers = [epoch["number"] for epoch in history]
     ticks = numbers[:: 1 + len(numbers) // 12]  # whole epochs, not too many
+    epochs = alt.Axis(values=ticks, format="d", grid=False)
+    x = alt.X("epoch:Q", title="epoch", axis=epochs)
     for keys, title in (
         (("loss", "valid_loss"), "Loss by epoch"),
         (("valid_macro_f1",), "Macro F1 by epoch"),
@@ -263,21 +258,13 @@ def training_curves(
         share = keys == ("valid_macro_f1",)
         scale = alt.Scale(domain=[0, 1] if share else [0, best * 1.05 or 1], nice=False)
         legend = alt.Legend(title=None) if len(keys) > 1 else None
+        axis = alt.Axis(format="%" if share else "~g")
         chart = (
             alt.Chart(rows(points))
             .mark_line(point=True)
             .encode(
-                x=alt.X(
-                    "epoch:Q",
-                    title="epoch",
-                    axis=alt.Axis(values=ticks, format="d", grid=False),
-                ),
-                y=alt.Y(
-                    "value:Q",
-                    title=None,
-                    scale=scale,
-                    axis=alt.Axis(format="%" if share else "~g"),
-                ),
+                x=x,
+                y=alt.Y("value:Q", title=None, scale=scale, axis=axis),
                 color=alt.Color("rows:N", sort=None, legend=legend),
                 tooltip=["epoch:Q", alt.Tooltip("value:Q", format=".4f"), "rows:N"],
             )
@@ -291,12 +278,9 @@ def reliability(report: Report) -> Chart:
     """Return said against observed probability of attack."""
     alt = altair()
     found = report.calibration
-    scale = alt.Scale(domain=[0, 1], nice=False)
-    axis = alt.Axis(format="%", tickCount=5)
-    x = alt.X("proba:Q", title="predicted probability", axis=axis, scale=scale)
-    y = alt.Y("share:Q", title="observed share of attacks", axis=axis, scale=scale)
-    ends = rows([{"proba": 0, "share": 0}, {"proba": 1, "share": 1}])
-    diagonal = alt.Chart(ends).mark_line(style="chance").encode(x=x, y=y)
+    x, y, diagonal = unit_square(
+        ("proba", "predicted probability"), ("share", "observed share of attacks")
+    )
     base = alt.Chart(rows(found["bins"])).encode(x=x, y=y)
     dots = base.mark_point().encode(
         size=alt.Size("n:Q", legend=None),

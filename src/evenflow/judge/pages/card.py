@@ -42,10 +42,8 @@ def model_card(report: Report, source: Dataset | None = None) -> str:
         _limits(report, training),
         _how(training, recipe),
     ]
-    # a name may hold markup: it is shown, not obeyed
-    return (
-        "\n\n".join(part.strip() for part in parts if part).replace("<", "&lt;") + "\n"
-    )
+    text = "\n\n".join(part.strip() for part in parts if part) + "\n"
+    return text.replace("<", "&lt;")  # a name may hold markup: it is shown, not obeyed
 
 
 def _source(recipe: Mapping[str, Any]) -> Dataset | None:
@@ -111,21 +109,19 @@ def _data(report: Report, training: Mapping[str, Any], source: Dataset | None) -
 
 
 def _figures(report: Report) -> str:
-    binary = "\n".join(
-        f"| {figures.NAMES[name]} | {_value(report, 'binary', name)} |"
-        for name in BINARY
-    )
-    several = "\n".join(
-        f"| {figures.NAMES[name]}, all classes | {_value(report, 'multiclass', name)} |"
-        for name in ("accuracy", "macro_f1", "weighted_f1")
+    shown = [(name, "binary", "") for name in BINARY]
+    several = ("accuracy", "macro_f1", "weighted_f1")
+    shown += [(name, "multiclass", ", all classes") for name in several]
+    lines = "\n".join(
+        f"| {figures.NAMES[name]}{words} | {_value(report, part, name)} |"
+        for name, part, words in shown
     )
     level = f"{report.intervals['level']:.0%}"
     return f"""On {report.n_rows:,} test rows, at the threshold, {level} intervals.
 
 | figure | value |
 | --- | --- |
-{binary}
-{several}
+{lines}
 
 {report.alerts["statement"]}"""
 
@@ -144,9 +140,8 @@ def _limits(report: Report, training: Mapping[str, Any]) -> str:
     lines += report.notes
     missed = [a for a in report.attacks if a["n"] >= 10 and a["rate"] < 0.5]
     if missed:
-        listed = ", ".join(
-            f"{a['type']} ({figures.percent(a['rate'], 0)})" for a in missed
-        )
+        rates = (f"{a['type']} ({figures.percent(a['rate'], 0)})" for a in missed)
+        listed = ", ".join(rates)
         lines.append(f"Attack types of which fewer than half were found: {listed}.")
     lines.append(
         "The threshold was set on training rows; on other traffic the false alarm rate "
@@ -159,7 +154,6 @@ def _limits(report: Report, training: Mapping[str, Any]) -> str:
 def _how(training: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
     if not recipe:
         return ""
-    tables = figures.training(
-        {k: v for k, v in training.items() if k != "class_counts"}
-    )
+    facts = {k: v for k, v in training.items() if k != "class_counts"}
+    tables = figures.training(facts)
     return "## How it was made\n\n" + "\n".join(grids.markdown(g) for g in tables)

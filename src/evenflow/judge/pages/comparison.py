@@ -109,28 +109,24 @@ def _side_by_side(rows: Sequence[Row], published: Mapping[str, Any]) -> Picture:
 
 def printed(published: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Return the printed comparison as systems under one heading."""
-    return {
-        "As printed; data set and split not stated": [
-            {
-                "name": row["method"] + (" †" if row["mark"] else ""),
-                "is_published": True,
-                "cells": [f"{row[column]:g}" for column, *_ in FIGURES.values()],
-                "figures": {
-                    words: (row[column] / 100, None)
-                    for column, words, _ in FIGURES.values()
-                },
-            }
-            for row in published["printed_comparison"]
-        ]
-    }
+    heads = [(column, words) for column, words, _ in FIGURES.values()]
+    systems = [
+        {
+            "name": row["method"] + (" †" if row["mark"] else ""),
+            "is_published": True,
+            "cells": [f"{row[column]:g}" for column, _ in heads],
+            "figures": {words: (row[column] / 100, None) for column, words in heads},
+        }
+        for row in published["printed_comparison"]
+    ]
+    return {"As printed; data set and split not stated": systems}
 
 
 def _survey(rows: Sequence[Row], published: Mapping[str, Any]) -> list[Picture]:
     """Return accuracies published on the data set, by test rows."""
     found = []
     for dataset in dict.fromkeys(row.dataset for row in rows):
-        theirs = surveyed(dataset, published)
-        if not theirs:
+        if not (theirs := surveyed(dataset, published)):
             continue
         ours = [row for row in rows if row.dataset == dataset]
         mine = _ours(ours, {"accuracy": FIGURES["accuracy"]})
@@ -165,9 +161,8 @@ def surveyed(
         and figure["metric"] == "accuracy"
         and "-21" not in figure["test"]
     ]
-    for name, figure in sorted(
-        figures, key=lambda pair: (pair[1]["test"] == NOT_STATED, -pair[1]["value"])
-    ):
+    figures.sort(key=lambda pair: (pair[1]["test"] == NOT_STATED, -pair[1]["value"]))
+    for name, figure in figures:
         test, _, which = figure["test"].partition(", ")
         theirs.setdefault(f"Published, test rows: {test}", []).append(
             {

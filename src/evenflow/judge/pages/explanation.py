@@ -28,24 +28,18 @@ def html(
     """
     verdict = explanation["verdict"]
     likely = max(verdict["classes"].items(), key=lambda pair: pair[1])
-    chart = contribution_bars(
-        explanation["contributions"], quantity=explanation["quantity"]
-    )
+    quantity = explanation["quantity"]
+    chart = contribution_bars(explanation["contributions"], quantity=quantity)
+    above = f"attack above {verdict['threshold']:.3g}"
     words = "Bars: contribution of each column; also in the table."
     return page.render(
         "explanation.html",
         title=f"Why this record was called {verdict['verdict']}",
-        marks=[synthetic_warning("those that trained the model")]
-        if is_synthetic
-        else [],
+        marks=[synthetic_warning("those that trained the model")] * is_synthetic,
         source=source,
         headlines=[
             ("verdict", verdict["verdict"], ""),
-            (
-                "probability of attack",
-                f"{verdict['attack_probability']:.3g}",
-                f"attack above {verdict['threshold']:.3g}",
-            ),
+            ("probability of attack", f"{verdict['attack_probability']:.3g}", above),
             ("likeliest class", likely[0], f"{likely[1]:.1%}"),
         ],
         text=explanation["text"],

@@ -38,11 +38,8 @@ def png(exploration: Exploration, folder: Path, scale: float = 2) -> list[Path]:
 def pictures(exploration: Exploration) -> list[Picture]:
     """Return every chart: file name, chart, and what it shows in words."""
     found = exploration.to_dict()
-    return [
-        *class_pictures(found),
-        *association_pictures(found),
-        *column_pictures(found),
-    ]
+    kinds = (class_pictures, association_pictures, column_pictures)
+    return [picture for kind in kinds for picture in kind(found)]
 
 
 def html(exploration: Exploration) -> str:
@@ -105,10 +102,9 @@ def class_pictures(found: Found) -> Iterator[Picture]:
         "Bars: rows of each class on a logarithmic scale; also in a table.",
     )
     if found["splits"]:
-        shares = {found["overview"]["split"]: counts} | {
-            s["name"]: {c["name"]: c["n"] for c in s["classes"]}
-            for s in found["splits"]
-        }
+        shares = {found["overview"]["split"]: counts}
+        for split in found["splits"]:
+            shares[split["name"]] = {c["name"]: c["n"] for c in split["classes"]}
         yield (
             "splits",
             explore_charts.splits(shares, subtitle=line),
@@ -141,16 +137,12 @@ def association_pictures(found: Found) -> Iterator[Picture]:
     names = found["correlation"]["columns"]
     if len(names) > 1:
         for kind, words in (("pearson", "Pearson"), ("spearman", "Spearman, by rank")):
-            yield (
-                f"correlation_{kind}",
-                explore_charts.correlation(
-                    names,
-                    found["correlation"][kind],
-                    title=f"Columns that go together ({words})",
-                    subtitle=line,
-                ),
-                f"Heat map: {words} correlation of every pair of numeric columns.",
+            title, matrix = f"Columns that go together ({words})", found["correlation"]
+            chart = explore_charts.correlation(
+                names, matrix[kind], title=title, subtitle=line
             )
+            alt = f"Heat map: {words} correlation of every pair of numeric columns."
+            yield f"correlation_{kind}", chart, alt
 
 
 def column_pictures(found: Found) -> Iterator[Picture]:

@@ -27,9 +27,8 @@ def line(report: Report) -> str:
         "macro F1": report.multiclass["macro_f1"],
     }
     shown = ", ".join(f"{k} {report_tables.percent(v, 1)}" for k, v in figure.items())
-    return (
-        f"<Report {report.dataset}, {report.protocol}, {report.n_rows:,} rows: {shown}>"
-    )
+    rows = f"{report.n_rows:,} rows"
+    return f"<Report {report.dataset}, {report.protocol}, {rows}: {shown}>"
 
 
 def report(report: Report) -> str:
@@ -40,13 +39,11 @@ def report(report: Report) -> str:
         columns=numbers("figure", "value", f"{report.intervals['level']:.0%} interval"),
         rows=tuple(report_tables.headlines(report)),
     )
+    marks = report_tables.marks(report)[:10]
     parts = [
         _element("h4", f"{report.dataset}, protocol {report.protocol}"),
         _element("p", f"{report.n_rows:,} test rows: {counts}."),
-        *(
-            _element("p", f"Warning: {mark}")
-            for mark in report_tables.marks(report)[:10]
-        ),
+        *(_element("p", f"Warning: {mark}") for mark in marks),
         _table(headlines),
         _table(report_tables.classes(report)),
     ]

@@ -152,28 +152,23 @@ def systems(published: dict[str, Any], datasets: Collection[str] = ()) -> Grid:
     """Return the published systems; given data sets, those evaluated on one of them."""
     rows = []
     for system in published["systems"]:
-        figures: list[Any] = [
-            figure
+        figures = [
+            (
+                f"{figure['dataset']}, {figure['test']}",
+                figure["metric"].replace("_", " "), f"{figure['value']:.2f}",
+                figure["tag"],
+            )
             for figure in system["figures"]
             if not datasets or figure["dataset"] in datasets
-        ]
+        ]  # fmt: skip
         if not figures and datasets:
             continue
-        figures = figures or [None]
-        for k, figure in enumerate(figures):
-            name = f"{system['name']}, {system['year']}" if not k else ""
-            stated = system["protocol"] if not k else ""
-            doi = system["reference"] if not k else ""
-            if figure is None:
-                rows.append((name, stated, "", "", DASH, "", doi, system["note"]))
-                continue
-            rows.append(
-                (
-                    name, stated, f"{figure['dataset']}, {figure['test']}",
-                    figure["metric"].replace("_", " "), f"{figure['value']:.2f}",
-                    figure["tag"], doi, system["note"] if not k else "",
-                )
-            )  # fmt: skip
+        name = f"{system['name']}, {system['year']}"
+        about = (name, system["protocol"], system["reference"], system["note"])
+        for figure in figures or [("", "", DASH, "")]:
+            first, stated, doi, note = about
+            rows.append((first, stated, *figure, doi, note))
+            about = ("", "", "", "")  # once, before the first figure
     tags = "; ".join(f"{tag}: {words}" for tag, words in TAGS.items())
     return Grid(
         title="Published systems",
@@ -263,12 +258,11 @@ def protocol(row: Row) -> str:
 
 
 def _optimism(rows: Sequence[Row]) -> str:
-    if not any(row.is_optimistic for row in rows):
-        return ""
-    return (
+    warning = (
         "Optimistic: rows of one capture on both sides; such a figure says little "
         "about new traffic."
     )
+    return warning if any(row.is_optimistic for row in rows) else ""
 
 
 def mean(over: dict[str, Any], digits: int = 2) -> str:

@@ -231,9 +231,8 @@ def base_rates(report: Report) -> Grid:
         day = metrics.alerts(rate, alarm, flows_per_day=flows, base_rate=base)
         names = ("alerts_per_day", "false_alerts_per_day", "missed_per_day")
         shown = [DASH if day[k] is None else f"{day[k]:,.0f}" for k in names]
-        rows.append(
-            (f"{base:.4%}".replace("00%", "%"), *shown, percent(day["precision"]))
-        )
+        share = f"{base:.4%}".replace("00%", "%")
+        rows.append((share, *shown, percent(day["precision"])))
     return Grid(
         title="Alerts a day",
         note=f"For {flows:,.0f} connections a day (assumed), by the share of them that "
@@ -263,29 +262,24 @@ def training(record: Mapping[str, Any]) -> list[Grid]:
             )
         )
     if facts := _facts(record):
-        found.append(
-            Grid(title="Training", columns=text("fact", "value"), rows=tuple(facts))
-        )
+        columns = text("fact", "value")
+        found.append(Grid(title="Training", columns=columns, rows=tuple(facts)))
     return found
 
 
 def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     recipe = record.get("recipe") or {}
     facts = [
-        (part, ", ".join(f"{k} {v}" for k, v in value.items()))
-        if isinstance(value := recipe[part], Mapping)
-        else (part, str(value))
-        for part in recipe
-        if recipe[part] not in ("", None)
+        (part, _listed(value) if isinstance(value, Mapping) else str(value))
+        for part, value in recipe.items()
+        if value not in ("", None)
     ]
     if "recipe_sha256" in record:
         facts.append(("recipe SHA-256", record["recipe_sha256"]))
     rows = record.get("rows") or {}
     facts += [(f"rows: {name}", f"{n:,}") for name, n in rows.items()]
-    facts += [
-        (f"seconds: {name}", f"{s:,.1f}")
-        for name, s in (record.get("seconds") or {}).items()
-    ]
+    seconds = record.get("seconds") or {}
+    facts += [(f"seconds: {name}", f"{s:,.1f}") for name, s in seconds.items()]
     for key, name in (
         ("n_features", "features"),
         ("n_parameters", "parameters"),
@@ -295,11 +289,15 @@ def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         if record.get(key) is not None:
             facts.append((name, f"{record[key]:,.0f}"))
     if machine := record.get("machine"):
-        listed = {
+        words = {
             k: " ".join(v) if isinstance(v, list) else v for k, v in machine.items()
         }
-        facts.append(("machine", ", ".join(f"{k} {v}" for k, v in listed.items())))
+        facts.append(("machine", _listed(words)))
     return facts
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k} {v}" for k, v in values.items())
 
 
 def remarks(report: Report) -> list[str]:
@@ -322,13 +320,14 @@ def calibration(report: Report) -> str:
     )
 
 
+def rows_of(report: Report) -> str:
+    """Return which rows a report evaluates: data set, protocol, their number."""
+    return f"{report.dataset}, protocol {report.protocol}, {report.n_rows:,} rows"
+
+
 def _where(report: Report) -> str:
-    marked = [
-        *(["SYNTHETIC"] if report.is_synthetic else []),
-        *(["OPTIMISTIC"] if report.is_optimistic else []),
-    ]
-    base = f"{report.dataset}, protocol {report.protocol}, {report.n_rows:,} rows"
-    return "; ".join([*marked, base])
+    marked = ["SYNTHETIC"] * report.is_synthetic + ["OPTIMISTIC"] * report.is_optimistic
+    return "; ".join([*marked, rows_of(report)])
 
 
 def _level(report: Report) -> str:

@@ -141,9 +141,8 @@ def find(session: AnySession, plain: str) -> ApiToken | None:
 
 def allows(scope: str, role: str) -> bool:
     """Return whether a role includes a scope at all."""
-    return role in ROLES and ROLES.index(role) >= ROLES.index(
-        LEAST.get(scope, ROLES[0])
-    )
+    least = LEAST.get(scope, ROLES[0])
+    return role in ROLES and ROLES.index(role) >= ROLES.index(least)
 
 
 def _check_scopes(scopes: Sequence[str], user: User) -> None:

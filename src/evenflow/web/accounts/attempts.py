@@ -47,10 +47,8 @@ def allow(*keys: str) -> bool:
 def was_right(*keys: str) -> None:
     """Forget the tries of keys; of a bare address's key only this one."""
     for each in keys:
-        forget: Any = throttle.clear
-        if each.partition(":")[0].endswith("-address"):
-            forget = throttle.forgive
-        forget(web.db, each)
+        is_address = each.partition(":")[0].endswith("-address")
+        (throttle.forgive if is_address else throttle.clear)(web.db, each)
     web.db.commit()
 
 
@@ -81,17 +79,10 @@ def code_keys(user: Any) -> tuple[str, ...]:
 
 def _is_known_here(email: str) -> bool:
     person = select(User.id).where(User.email == email).scalar_subquery()
-    return bool(
-        web.db.scalar(
-            select(
-                exists(
-                    select(Audit.id).where(
-                        Audit.user_id == person,
-                        Audit.action == "login",
-                        Audit.address == (request.remote_addr or ""),
-                        Audit.at > now() - timedelta(days=KNOWN_DAYS),
-                    )
-                )
-            )
-        )
+    log_in = select(Audit.id).where(
+        Audit.user_id == person,
+        Audit.action == "login",
+        Audit.address == (request.remote_addr or ""),
+        Audit.at > now() - timedelta(days=KNOWN_DAYS),
     )
+    return bool(web.db.scalar(select(exists(log_in))))

@@ -8,12 +8,11 @@ no cookies, so no page elsewhere can make a browser send a request here.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NoReturn
 
-from flask import Flask, abort, current_app, request
+from flask import Flask, current_app, request
 from sqlalchemy import or_, update
 
 from evenflow.web.accounts import api_keys, throttle
@@ -109,14 +108,8 @@ def _note_use(token: ApiToken) -> None:
     due = at - timedelta(seconds=USED_S)
     if token.used_at is not None and token.used_at > due:
         return
-    used = (
-        update(ApiToken)
-        .where(
-            ApiToken.id == token.id,
-            or_(ApiToken.used_at.is_(None), ApiToken.used_at <= due),
-        )
-        .values(used_at=at)
-    )
+    is_due = or_(ApiToken.used_at.is_(None), ApiToken.used_at <= due)
+    used = update(ApiToken).where(ApiToken.id == token.id, is_due).values(used_at=at)
     web.notes.write(used, "the use of a key")
 
 
@@ -126,13 +119,12 @@ def _failed() -> NoReturn:
     wait = throttle.check(web.db, key) or throttle.attempt(web.db, key)
     web.db.commit()
     if wait:
-        answer = errors.answer(
+        errors.refuse(
             429,
             f"Too many invalid API keys from this address. Try again in {wait} seconds",
             kind="TooManyTries",
             headers={"Retry-After": str(wait)},
         )
-        abort(answer)
     _refuse(
         401,
         "The API key is invalid, revoked or expired. Create another one under your "
@@ -150,7 +142,7 @@ def _refuse(status: int, message: str, *, kind: str, scope: str = "") -> NoRetur
     if scope:
         parts.append(f'scope="{scope}"')
     headers = {"WWW-Authenticate": ", ".join(parts)}
-    abort(errors.answer(status, message, kind=kind, headers=headers))
+    errors.refuse(status, message, kind=kind, headers=headers)
 
 
 def _lacks(scope: str, found: Caller) -> str:
@@ -159,11 +151,8 @@ def _lacks(scope: str, found: Caller) -> str:
             f"The scope {scope!r} is not part of the role {found.role}. Ask an "
             "administrator"
         )
+    scopes = ", ".join(found.scopes) or "none"
     return (
-        f"The key has the scopes {_listed(found.scopes)}, expected {scope!r}. Create a "
-        "key with it under your account"
+        f"The key has the scopes {scopes}, expected {scope!r}. Create a key with it "
+        "under your account"
     )
-
-
-def _listed(scopes: Sequence[str]) -> str:
-    return ", ".join(scopes) or "none"

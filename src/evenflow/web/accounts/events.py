@@ -110,5 +110,4 @@ def _second_factor_off(user: User, **_: Any) -> None:
 
 
 def _tell(user: User, subject: str, what: str, *, to: str = "") -> None:
-    address = to or user.email
-    send_mail(subject, address, "security/email/changed", user=user, what=what)
+    send_mail(subject, to or user.email, "security/email/changed", user=user, what=what)

@@ -46,6 +46,13 @@ class Labelled:
         for name, text in self.labels.items():
             self[name].label.text = text  # type: ignore[index]
 
+    def may_try(self, *keys: str) -> bool:
+        """Return whether the throttle allows a try with those keys; say so if not."""
+        is_allowed = attempts.allow(*keys)
+        if not is_allowed:
+            self.form_errors = [attempts.words()]
+        return is_allowed
+
 
 class Guessed(Labelled):
     """A form with a secret, guessed at no more often than the throttle allows."""
@@ -57,10 +64,7 @@ class Guessed(Labelled):
     def validate(self, **kwargs: Any) -> bool:
         """Return whether the secret is right."""
         tries = self.tries()
-        if not attempts.allow(*tries):
-            self.form_errors = [attempts.words()]
-            return False
-        if not super().validate(**kwargs):  # type: ignore[misc]
+        if not self.may_try(*tries) or not super().validate(**kwargs):  # type: ignore[misc]
             return False
         attempts.was_right(*tries)
         return True
@@ -92,11 +96,9 @@ class LogIn(Labelled, LoginForm):
         if super().validate(**kwargs):
             attempts.was_right(*keys)
             return True
-        if self.requires_confirmation and self.user_authenticated:
-            # only somebody who knows the password reads this
-            self.kept = {"": [UNCONFIRMED]}
-        else:
-            self.kept = {"": [WRONG]}
+        # only somebody who knows the password reads that it is unconfirmed
+        is_known = self.requires_confirmation and self.user_authenticated
+        self.kept = {"": [UNCONFIRMED if is_known else WRONG]}
         audit("login.failed", email, user=self.user)
         web.db.commit()
         return False
@@ -130,8 +132,7 @@ class ChangePassword(Labelled, ChangePasswordForm):
     def validate(self, **kwargs: Any) -> bool:
         """Return whether the password is changed."""
         tries = key("password", current_user.id)
-        if self.password.data and not attempts.allow(tries):
-            self.form_errors = [attempts.words()]
+        if self.password.data and not self.may_try(tries):
             return False
         is_valid = super().validate(**kwargs)
         if self.password.data and not self.password.errors:
@@ -161,9 +162,7 @@ class ForgotPassword(Labelled, ForgotPasswordForm):
 
     def validate(self, **kwargs: Any) -> bool:
         """Return whether a link is sent."""
-        if not _may_send(self):
-            return False
-        if not super().validate(**kwargs):
+        if not _may_send(self) or not super().validate(**kwargs):
             return False
         hash_password("as long as an address without an account takes")
         return True
@@ -184,10 +183,8 @@ class ChangeEmail(Labelled, ChangeEmailForm):
 
     def validate(self, **kwargs: Any) -> bool:
         """Return whether a link is sent."""
-        if not attempts.allow(key("reset", current_user.id)):
-            self.form_errors = [attempts.words()]
-            return False
-        return bool(super().validate(**kwargs))
+        may_try = self.may_try(key("reset", current_user.id))
+        return may_try and bool(super().validate(**kwargs))
 
 
 def _may_send(form: Any) -> bool:
@@ -197,7 +194,4 @@ def _may_send(form: Any) -> bool:
         form.form_errors = [people.NOT_AN_EMAIL]
         return False
     keys = (key("reset", email), key("reset-address", attempts.here()))
-    if not attempts.allow(*keys):
-        form.form_errors = [attempts.words()]
-        return False
-    return True
+    return bool(form.may_try(*keys))

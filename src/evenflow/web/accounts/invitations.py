@@ -48,9 +48,8 @@ def make(
     )
     session.add(invitation)
     session.flush()
-    audit(
-        "invitation.make", address or "anybody", role=role, days=days, session=session
-    )
+    who = address or "anybody"
+    audit("invitation.make", who, role=role, days=days, session=session)
     return invitation, token
 
 
@@ -88,20 +87,14 @@ def revoke(session: AnySession, id: int) -> bool:  # noqa: A002
     unused = unused.execution_options(synchronize_session=False)
     if n_changed(session, unused) != 1 or found is None:
         return False
-    audit(
-        "invitation.revoke", found.email or "anybody", role=found.role, session=session
-    )
+    who = found.email or "anybody"
+    audit("invitation.revoke", who, role=found.role, session=session)
     return True
 
 
 def waiting(session: AnySession) -> list[Invitation]:
     """Return all invitations, the newest first; used and old ones for 30 days."""
     old = now() - timedelta(days=30)
-    return list(
-        session.scalars(
-            select(Invitation)
-            .where(or_(Invitation.expires_at > old, Invitation.used_at > old))
-            .order_by(Invitation.id.desc())
-            .limit(500)
-        )
-    )
+    recent = or_(Invitation.expires_at > old, Invitation.used_at > old)
+    query = select(Invitation).where(recent).order_by(Invitation.id.desc())
+    return list(session.scalars(query.limit(500)))

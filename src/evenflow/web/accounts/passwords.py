@@ -17,7 +17,8 @@ from flask_security import PasswordUtil
 
 SHORTEST, LONGEST = 12, 128
 MAX_EMAIL = 254
-"""Characters of an address that are looked for in a password; each word of it costs."""
+"""Maximum characters of an e-mail address (RFC 5321, erratum 1690); each word of it
+that is looked for in a password costs."""
 LEFT = 5
 """Characters that must be left of a password without what everybody tries."""
 CONTEXT = ("evenflow", "intrusion", "detection", "network", "sensor", "firewall")

@@ -19,13 +19,10 @@ from sqlalchemy.orm import aliased
 from evenflow.errors import DataError
 from evenflow.registry import nearest
 from evenflow.web.accounts import passwords, sessions
+from evenflow.web.accounts.passwords import MAX_EMAIL
 from evenflow.web.frame.permissions import audit
 from evenflow.web.store.database import AnySession, n_changed, upsert
 from evenflow.web.store.tables import ROLES, Invitation, User, now
-
-MAX_EMAIL = 254
-"""Maximum characters of an e-mail address (RFC 5321, erratum 1690)."""
-
 
 NOT_AN_EMAIL = "This is not a valid e-mail address; expected name@example.org"
 """What a form says of a wrong address."""
@@ -243,18 +240,11 @@ def _change(
     session.flush()
     query = update(User).where(User.id == user.id)
     if is_leaving and user.role == "admin" and user.active:
-        active = (User.role == "admin", User.active.is_(True))
-        session.execute(
-            select(User.id).where(*active).order_by(User.id).with_for_update()
-        ).all()
+        admins = select(User.id).where(User.role == "admin", User.active.is_(True))
+        session.execute(admins.order_by(User.id).with_for_update()).all()
         other = aliased(User)
-        query = query.where(
-            exists(
-                select(other.id).where(
-                    other.role == "admin", other.active.is_(True), other.id != user.id
-                )
-            )
-        )
+        others = (other.role == "admin", other.active.is_(True), other.id != user.id)
+        query = query.where(exists(select(other.id).where(*others)))
     query = query.values(**values).execution_options(synchronize_session=False)
     if n_changed(session, query) != 1:
         raise DataError(

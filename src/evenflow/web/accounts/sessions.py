@@ -68,9 +68,9 @@ def load(uniquifier: str) -> User | None:
         return None
     user, row = found
     at, settings = now(), web.settings
-    if at - row.seen_at > timedelta(
-        hours=settings.session_idle_hours
-    ) or at - row.created_at > timedelta(days=settings.session_days):
+    idle = timedelta(hours=settings.session_idle_hours)
+    longest = timedelta(days=settings.session_days)
+    if at - row.seen_at > idle or at - row.created_at > longest:
         over = delete(WebSession).where(WebSession.id == row.id)
         web.notes.write(over, "the end of a session")
         return None
@@ -137,23 +137,18 @@ def browser(agent: str) -> str:
     >>> browser("curl/8")
     'unknown browser'
     """
-    name = next(
-        (shown for mark, shown in BROWSERS.items() if mark in agent), "unknown browser"
+    names, systems = (
+        [shown for mark, shown in known.items() if mark in agent]
+        for known in (BROWSERS, SYSTEMS)
     )
-    system = next((shown for mark, shown in SYSTEMS.items() if mark in agent), "")
-    return f"{name} on {system}" if system else name
+    return " on ".join([*(names or ["unknown browser"])[:1], *systems[:1]])
 
 
 def _on_log_in(sender: Any, user: User, **_: Any) -> None:
     """Begin a session with a new id and nothing of what the browser held before."""
     del sender
     db = web.db
-    if session.get(KEY):
-        db.execute(
-            delete(WebSession).where(
-                WebSession.token_sha256 == digest(str(session[KEY]))
-            )
-        )
+    _delete_own()
     kept = {k: session[k] for k in ("_user_id", "_fresh", "_id") if k in session}
     flashes = session.get("_flashes")
     second_factor = {k: v for k, v in session.items() if k.startswith("tf_")}
@@ -164,12 +159,7 @@ def _on_log_in(sender: Any, user: User, **_: Any) -> None:
     g.pop("csrf_token", None)
     token = secrets.token_urlsafe(32)
     session[KEY] = token
-    row = WebSession(
-        token_sha256=digest(token),
-        user_id=user.id,
-        address=(request.remote_addr or "")[:64],
-        agent=request.user_agent.string[:200],
-    )
+    row = WebSession(token_sha256=digest(token), user_id=user.id, **_seen_from())
     db.add(row)
     db.flush()
     g.web_session_id = row.id
@@ -178,24 +168,30 @@ def _on_log_in(sender: Any, user: User, **_: Any) -> None:
 def _on_log_out(sender: Any, user: User | None, **_: Any) -> None:
     """End the session for good: a copy of the cookie is invalid."""
     del sender, user
-    if session.get(KEY):
-        web.db.execute(
-            delete(WebSession).where(
-                WebSession.token_sha256 == digest(str(session[KEY]))
-            )
-        )
+    if _delete_own():
         web.db.commit()
     session.clear()
+
+
+def _delete_own() -> bool:
+    """Delete the row of this request's cookie; False if the cookie names none."""
+    if not session.get(KEY):
+        return False
+    own = WebSession.token_sha256 == digest(str(session[KEY]))
+    web.db.execute(delete(WebSession).where(own))
+    return True
+
+
+def _seen_from() -> dict[str, str]:
+    """Return the address and browser of this request, as a row holds them."""
+    agent = request.user_agent.string
+    return {"address": (request.remote_addr or "")[:64], "agent": agent[:200]}
 
 
 def _mark_seen(id: int, at: datetime) -> None:  # noqa: A002
     seen = (
         update(WebSession)
         .where(WebSession.id == id, WebSession.seen_at < at - timedelta(seconds=SEEN_S))
-        .values(
-            seen_at=at,
-            address=(request.remote_addr or "")[:64],
-            agent=request.user_agent.string[:200],
-        )
+        .values(seen_at=at, **_seen_from())
     )
     web.notes.write(seen, "when a session was seen")

@@ -45,14 +45,6 @@ class Rule:
             return 0.0
         return min(self.first_s * 2.0 ** min(n - self.free - 1, 40), self.most_s)
 
-    def steps(self) -> list[tuple[int, float]]:
-        """Return each number of tries from which the wait is longer, and the wait."""
-        found = [(self.free + 1, self.wait_s(self.free + 1))]
-        while found[-1][1] < self.most_s:
-            k = found[-1][0] + 1
-            found.append((k, self.wait_s(k)))
-        return found
-
 
 RULES = {
     "login-pair": Rule(free=5, first_s=2, most_s=900),
@@ -117,46 +109,40 @@ def network(address: str | None) -> str:
 def attempt(session: AnySession, key: str) -> int:
     """Count a try and allow it (0), or return the whole seconds to wait first.
 
-    One statement: of tries at the same moment no two are taken for the same one. The
-    caller commits before it judges the try, then calls :func:`clear` or
-    :func:`forgive` if it was right.
+    The count is one statement: of tries at the same moment no two are taken for the
+    same one, and the next one waits for the caller to commit. The caller commits
+    before it judges the try, then calls :func:`clear` or :func:`forgive` if it was
+    right.
     """
     rule, at = _rule(key), now()
+    here = literal(at, Moment())
     stale = Throttle.until < at - timedelta(seconds=rule.forget_s)
-    n = case((stale, 1), else_=Throttle.failures + 1)
-    # the longest wait first: a count at or over a step's number waits that long
-    until = case(
-        *(
-            (n >= k, literal(at + timedelta(seconds=wait), Moment()))
-            for k, wait in reversed(rule.steps())
-        ),
-        else_=literal(at, Moment()),
+    may_try = or_(
+        Throttle.until.is_(None),
+        Throttle.until <= at,
+        # a clock was set back: no wait is longer than the longest
+        Throttle.until > at + timedelta(seconds=rule.most_s + SKEW_S),
+        # free tries never wait, also where one that came later was counted first
+        Throttle.failures <= rule.free,
     )
-    first = at + timedelta(seconds=rule.wait_s(1))
-    counted = session.execute(
+    counted = {
+        "failures": case((stale, 1), else_=Throttle.failures + 1),
+        "first_at": case((stale, here), else_=Throttle.first_at),
+        "until": here,
+    }
+    n = session.execute(
         upsert(session, Throttle)
-        .values(key=key[:80], failures=1, first_at=at, until=first)
-        .on_conflict_do_update(
-            index_elements=["key"],
-            set_={
-                "failures": n,
-                "first_at": case(
-                    (stale, literal(at, Moment())), else_=Throttle.first_at
-                ),
-                "until": until,
-            },
-            # free tries never wait, also where one that came later was counted first
-            where=or_(
-                Throttle.until.is_(None),
-                Throttle.until <= at,
-                # a clock was set back: no wait is longer than the longest
-                Throttle.until > at + timedelta(seconds=rule.most_s + SKEW_S),
-                Throttle.failures <= rule.free,
-            ),
-        )
+        .values(key=key[:80], failures=1, first_at=at, until=at)
+        .on_conflict_do_update(index_elements=["key"], set_=counted, where=may_try)
         .returning(Throttle.failures)
     ).scalar_one_or_none()
-    return 0 if counted is not None else max(check(session, key), 1)
+    if n is None:
+        return max(check(session, key), 1)
+    if wait := rule.wait_s(n):
+        until = at + timedelta(seconds=wait)
+        waits = update(Throttle).where(Throttle.key == key[:80]).values(until=until)
+        session.execute(waits.execution_options(synchronize_session=False))
+    return 0
 
 
 def check(session: AnySession, key: str) -> int:

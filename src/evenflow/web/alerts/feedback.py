@@ -19,14 +19,13 @@ from evenflow.web.frame.context import web
 from evenflow.web.frame.lists import whole
 from evenflow.web.frame.notes import add_note, too_long
 from evenflow.web.store.database import upsert
-from evenflow.web.store.tables import (
-    ALERT_STATES,
-    JUDGEMENTS,
-    Alert,
-    AlertNote,
-    Record,
-)
+from evenflow.web.store.tables import ALERT_STATES, JUDGEMENTS, Alert, AlertNote, Record
 
+COPIED = (
+    "owner_id", "at", "source", "bundle", "label", "probability", "threshold",
+    "service", "values",
+)  # fmt: skip
+"""Columns of a record that its alert has too."""
 UNKNOWN = "?"
 """Choice of a class for who does not know it."""
 
@@ -67,7 +66,7 @@ def of_alert(alert: Alert | None) -> FeedbackForm:
 
 
 def sent(
-    form: Mapping[str, str], classes: list[str], *, label: str, has_state: bool
+    form: Mapping[str, str], classes: list[str], *, label: str, has_state: bool = False
 ) -> FeedbackForm:
     """Return what was sent, with what is wrong about it.
 
@@ -135,11 +134,10 @@ def take(alert: Alert, form: FeedbackForm) -> bool:
     A note alone is always taken: notes do not overwrite each other.
     """
     wanted = change_of(form, alert)
+    about = {"version": form.version, **wanted}
     try:
         if wanted:
-            change.change_alert(
-                web.db(), alert, current_user, version=form.version, **wanted
-            )
+            change.change_alert(web.db(), alert, current_user, **about)
     except change.Stale:
         web.db.rollback()
         return False
@@ -155,17 +153,8 @@ def alert_of(record: Record) -> Alert:
     found: Alert | None = web.db.scalar(mine)
     if found is not None:
         return found
-    values = {
-        "owner_id": record.owner_id,
-        "at": record.at,
+    values = {name: getattr(record, name) for name in COPIED} | {
         "record_id": record.id,
-        "source": record.source,
-        "bundle": record.bundle,
-        "label": record.label,
-        "probability": record.probability,
-        "threshold": record.threshold,
-        "service": record.service,
-        "values": record.values,
         "state": "closed" if record.label == BENIGN else "new",
         "version": 0,
     }
@@ -181,9 +170,8 @@ def alert_of(record: Record) -> Alert:
 def classes_of(bundle: str, label: str) -> list[str]:
     """Return the classes a verdict of that bundle may really be, normal first."""
     found = web.detectors.find(bundle)
-    return list(
-        dict.fromkeys((BENIGN, label)) if found is None else found.schema.classes
-    )
+    known = (BENIGN, label) if found is None else found.schema.classes
+    return list(dict.fromkeys(known))
 
 
 def _class(form: FeedbackForm) -> str:

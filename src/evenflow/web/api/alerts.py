@@ -58,23 +58,13 @@ class ExportQuery(FilterQuery):
     )
 
 
-@group.add(
-    "GET",
-    "/alerts",
-    summary="List alerts",
-    gives=Part[schemas.AlertShort],
-)
+@group.add("GET", "/alerts", summary="List alerts", gives=Part[schemas.AlertShort])
 def list_alerts(call: Call[AlertsQuery, None]) -> dict[str, Any]:
     """List the alerts you may see, the newest first."""
     return paging.newest(_narrowed(call.caller, call.query), Alert, call.query)
 
 
-@group.add(
-    "GET",
-    "/alerts/<int:number>",
-    summary="Show an alert",
-    gives=schemas.Alert,
-)
+@group.add("GET", "/alerts/<int:number>", summary="Show an alert", gives=schemas.Alert)
 def show_alert(call: Call[Query, None], number: int) -> Alert:
     """Show an alert with its record and notes; the header ETag is its version."""
     alert = _found(number, call.caller)
@@ -107,7 +97,7 @@ def change_alert(call: Call[Query, schemas.AlertChange], number: int) -> Alert:
     if judgement is None and "true_label" in sent:
         judgement = alert.judgement or ""
         if judgement != "wrong":
-            bodies.refuse({"true_label": "is only allowed with the judgement `wrong`"})
+            bodies.refuse("true_label", "is only allowed with the judgement `wrong`")
     try:
         change.change_alert(
             web.db(),
@@ -123,14 +113,12 @@ def change_alert(call: Call[Query, schemas.AlertChange], number: int) -> Alert:
         now = web.db.scalar(select(Alert.version).where(Alert.id == number))
         if now is None:
             abort(404)
-        abort(
-            errors.answer(
-                409,
-                f"The alert is of version {now}, and the request is for version "
-                f"{version}: somebody else changed it. Read it again and repeat",
-                kind="Stale",
-                version=now,
-            )
+        errors.refuse(
+            409,
+            f"The alert is of version {now}, and the request is for version "
+            f"{version}: somebody else changed it. Read it again and repeat",
+            kind="Stale",
+            version=now,
         )
     alert = _found(number, call.caller)
     call.headers["ETag"] = f'"{alert.version}"'
@@ -153,11 +141,11 @@ def add_note(call: Call[Query, schemas.NoteIn], number: int) -> AlertNote:
     alert = _found(number, call.caller)
     text = call.body.text.strip()
     if not text:
-        bodies.refuse({"text": "found only white space, expected a note"})
+        bodies.refuse("text", "found only white space, expected a note")
     try:
         return notes.add_note(AlertNote, text, call.caller, alert_id=alert.id)
     except DataError as error:
-        bodies.refuse({"text": str(error)})
+        bodies.refuse("text", str(error))
 
 
 @group.add(
@@ -220,23 +208,18 @@ def _version(in_body: int | None) -> int:
     if header is None:
         if in_body is None:
             bodies.refuse(
-                {
-                    "version": (
-                        "found nothing, expected the version of the alert, here or in "
-                        "the header If-Match"
-                    )
-                }
+                "version",
+                "found nothing, expected the version of the alert, here or in the "
+                "header If-Match",
             )
         return in_body
     found = _ETAG.fullmatch(header.strip())
     if found is None:
         bodies.refuse(
-            {"If-Match": 'expected the version of the alert, such as "3" (its ETag)'}
+            "If-Match", 'expected the version of the alert, such as "3" (its ETag)'
         )
     if in_body is not None and in_body != int(found[1]):
-        bodies.refuse(
-            {"version": "differs from the header If-Match, expected the same"}
-        )
+        bodies.refuse("version", "differs from the header If-Match, expected the same")
     return int(found[1])
 
 
@@ -253,4 +236,4 @@ def _check_label(alert: Alert, body: schemas.AlertChange) -> None:
         problem = f"found {label[:60]!r}, expected one of {known}"
     else:
         return
-    bodies.refuse({"true_label": problem})
+    bodies.refuse("true_label", problem)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 import polars as pl
-from flask import Response, abort, request
+from flask import Response, request
 from pydantic_core import to_json
 
 from evenflow.conform import BadRow
@@ -112,7 +113,7 @@ def score_batch(call: Call[Query, None]) -> Response:
         bodies.refuse_kind(JSON, CSV, NDJSON)
     data = request.get_data(cache=False)
     if not data.strip():
-        bodies.refuse({"": "found nothing, expected records"})
+        bodies.refuse("", "found nothing, expected records")
     scored = _scored(bundle, data, FORMATS[kind])
     text = _csv(scored) if kind == CSV else _json_lines(scored)
     counts = scored.counts()
@@ -153,7 +154,7 @@ def _scored(bundle: Bundle, data: bytes, wanted: Format) -> Scored:
                 )
     except DataError as error:
         if limits.is_late:
-            abort(errors.answer(413, str(error), kind="TooMuchWork"))
+            errors.refuse(413, str(error), kind="TooMuchWork")
         raise
     if not scored.frames and not scored.bad:
         raise DataError("the body holds no record, expected at least one")
@@ -199,15 +200,9 @@ def _csv(scored: Scored) -> str:
 
 
 def _json_lines(scored: Scored) -> str:
-    return "".join(line for _, line in sorted(_numbered(scored)))
-
-
-def _numbered(scored: Scored) -> Iterator[tuple[int, str]]:
-    for row in _verdicts(scored):
-        yield row["line"], to_json(row, inf_nan_mode="null").decode() + "\n"
-    for bad in scored.bad:
-        line = {"line": bad.line, "error": _error(bad)}
-        yield bad.line, to_json(line).decode() + "\n"
+    bad = ({"line": bad.line, "error": _error(bad)} for bad in scored.bad)
+    rows = sorted([*_verdicts(scored), *bad], key=itemgetter("line"))
+    return "".join(to_json(row, inf_nan_mode="null").decode() + "\n" for row in rows)
 
 
 def _error(bad: BadRow) -> dict[str, str]:

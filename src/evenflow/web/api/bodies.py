@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, NoReturn, TypeVar
 
-from flask import Response, abort, request
+from flask import Response, request
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, from_json, to_json
 
@@ -50,7 +50,7 @@ def read_query(model: type[Model], nothing: Model | None) -> Model:
     found = request.args.to_dict()
     for name, value in found.items():
         if "\0" in name or "\0" in value:
-            refuse({name.replace("\0", ""): "found a NUL character, expected none"})
+            refuse(name.replace("\0", ""), "found a NUL character, expected none")
     return check(model, found)
 
 
@@ -66,12 +66,12 @@ def read_json(model: type[Model]) -> Model:
 def parse(data: bytes) -> Any:
     """Return JSON as plain values; 400 if it is invalid, 422 with a NUL in a text."""
     if _NUL.search(data):
-        refuse({"": "found a NUL character in the body, expected none"})
+        refuse("", "found a NUL character in the body, expected none")
     try:
         return from_json(data, allow_inf_nan=False)
     except ValueError as error:
         message = f"The body is not valid JSON: {error}"
-        abort(errors.answer(400, message[:300], kind="BadJson"))
+        errors.refuse(400, message[:300], kind="BadJson")
 
 
 def _check_keys(value: Any, name: str) -> None:
@@ -80,7 +80,7 @@ def _check_keys(value: Any, name: str) -> None:
         return
     if len(value) > MAX_KEYS:
         problem = f"found an object of {len(value)} keys, expected {MAX_KEYS} at most"
-        refuse({name: problem})
+        refuse(name, problem)
     if not name:
         for key, inner in value.items():
             _check_keys(inner, key[:200] or "body")
@@ -95,27 +95,29 @@ def check(model: type[Model], value: Any) -> Model:
         for found in error.errors(include_url=False, include_context=False):
             name = ".".join(str(step) for step in found["loc"])[:200]
             fields.setdefault(name, _problem(found))
-        refuse(dict(list(fields.items())[:MAX_FIELDS]))
+        _refuse(dict(list(fields.items())[:MAX_FIELDS]))
 
 
-def refuse(fields: dict[str, str], *, kind: str = "ValidationError") -> NoReturn:
-    """Answer 422 and say what is wrong in which field."""
+def refuse(name: str, problem: str) -> NoReturn:
+    """Answer 422 and say what is wrong with a field; without a name, with the body."""
+    _refuse({name: problem})
+
+
+def _refuse(fields: dict[str, str]) -> NoReturn:
     name, problem = next(iter(fields.items()))
     more = f" (and {len(fields) - 1} more)" if len(fields) > 1 else ""
     message = (f"{name}: {problem}" if name else problem) + more
     named = {name or "body": problem for name, problem in fields.items()}
-    abort(errors.answer(422, message, kind=kind, fields=named))
+    errors.refuse(422, message, kind="ValidationError", fields=named)
 
 
 def refuse_kind(*kinds: str) -> NoReturn:
     """Answer 415 and say which kinds of body are understood."""
-    abort(
-        errors.answer(
-            415,
-            f"Found a body of type {shown(request.mimetype or 'none')}, expected "
-            f"{' or '.join(kinds)}. Set the header Content-Type",
-            kind="UnsupportedMediaType",
-        )
+    errors.refuse(
+        415,
+        f"Found a body of type {shown(request.mimetype or 'none')}, expected "
+        f"{' or '.join(kinds)}. Set the header Content-Type",
+        kind="UnsupportedMediaType",
     )
 
 

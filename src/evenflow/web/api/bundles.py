@@ -37,10 +37,7 @@ FIGURES = (
 
 
 @group.add(
-    "GET",
-    "/bundles",
-    summary="List the models",
-    gives=Part[schemas.BundleShort],
+    "GET", "/bundles", summary="List the models", gives=Part[schemas.BundleShort]
 )
 def list_bundles(call: Call[Paged, None]) -> dict[str, Any]:
     """List the models by name; damaged ones are left out."""
@@ -62,12 +59,7 @@ def show_active_bundle(call: Call[Query, None]) -> dict[str, Any]:
     return _bundle_json(in_use())
 
 
-@group.add(
-    "GET",
-    "/bundles/<name>",
-    summary="Show a model",
-    gives=schemas.Bundle,
-)
+@group.add("GET", "/bundles/<name>", summary="Show a model", gives=schemas.Bundle)
 def show_bundle(call: Call[Query, None], name: str) -> dict[str, Any]:
     """Show a model: columns with units and ranges, classes, threshold, figures, card.
 

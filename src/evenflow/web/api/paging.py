@@ -11,6 +11,7 @@ import base64
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Generic, NoReturn, TypeVar
 
 from pydantic import BaseModel, Field
@@ -93,11 +94,8 @@ def latest(query: Select[Any], table: Any, column: Any, asked: Paged) -> dict[st
         query = query.where((column < at) | ((column == at) & (table.id < key)))
     query = query.order_by(column.desc(), table.id.desc())
     rows = web.db.scalars(query.limit(asked.limit + 1)).all()
-    return part(
-        rows,
-        asked.limit,
-        lambda row: [getattr(row, column.key).isoformat(), row.id],
-    )
+    time_of = attrgetter(column.key)
+    return part(rows, asked.limit, lambda row: [time_of(row).isoformat(), row.id])
 
 
 def encode(*key: Any) -> str:
@@ -147,12 +145,9 @@ def _decode(cursor: str, *kinds: type) -> list[Any]:
 
 def _refuse(cursor: str) -> NoReturn:
     bodies.refuse(
-        {
-            "cursor": (
-                f"found {shown(cursor)}, expected the 'next' of a previous answer. "
-                "Begin again without it"
-            )
-        }
+        "cursor",
+        f"found {shown(cursor)}, expected the 'next' of a previous answer. Begin again "
+        "without it",
     )
 
 
@@ -196,5 +191,5 @@ def utc(at: datetime, name: str) -> datetime:
     """Return a time of an address in UTC; 422 if it is out of bounds."""
     aware = at if at.tzinfo else at.replace(tzinfo=UTC)
     if not 1970 <= aware.year < 9999:
-        bodies.refuse({name: f"found the year {at.year}, expected 1970 to 9998"})
+        bodies.refuse(name, f"found the year {at.year}, expected 1970 to 9998")
     return aware.astimezone(UTC)

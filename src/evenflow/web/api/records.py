@@ -28,12 +28,7 @@ class RecordsQuery(Paged, Search):
     source: Literal["form", "api"] | None = None
 
 
-@group.add(
-    "GET",
-    "/records",
-    summary="List records",
-    gives=Part[schemas.RecordShort],
-)
+@group.add("GET", "/records", summary="List records", gives=Part[schemas.RecordShort])
 def list_records(call: Call[RecordsQuery, None]) -> dict[str, Any]:
     """List the records you may see, the newest first."""
     asked, caller = call.query, call.caller
@@ -46,10 +41,7 @@ def list_records(call: Call[RecordsQuery, None]) -> dict[str, Any]:
 
 
 @group.add(
-    "GET",
-    "/records/<int:number>",
-    summary="Show a record",
-    gives=schemas.Record,
+    "GET", "/records/<int:number>", summary="Show a record", gives=schemas.Record
 )
 def show_record(call: Call[Query, None], number: int) -> Record:
     """Show a kept record: its values, the explanation if one was kept, its alert."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from flask import Response, abort
 from pydantic import Field
 
@@ -79,7 +77,7 @@ def score_record(call: Call[ScoreQuery, schemas.ScoreIn]) -> Response:
         )
         if kept.values != keep.bounded(record, bundle.schema.names):
             bodies.refuse(
-                {"id": "was used for another record, expected one id for each record"}
+                "id", "was used for another record, expected one id for each record"
             )
         if kept.bundle != bundle.path.name:
             again: Response = score_record(call)  # two at once, by two models
@@ -115,16 +113,11 @@ def in_use() -> Bundle:
     """Return the active model; 503 before there is one."""
     bundle = web.detectors.active()
     if bundle is None:
-        _no_model()
+        errors.refuse(
+            503,
+            "No model is active yet. Wait for the first training, or ask an "
+            "administrator to activate one",
+            kind="NoModel",
+            headers={"Retry-After": "30"},
+        )
     return bundle
-
-
-def _no_model() -> NoReturn:
-    answer = errors.answer(
-        503,
-        "No model is active yet. Wait for the first training, or ask an administrator "
-        "to activate one",
-        kind="NoModel",
-        headers={"Retry-After": "30"},
-    )
-    abort(answer)

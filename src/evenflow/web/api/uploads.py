@@ -99,10 +99,8 @@ def send_upload(call: Call[SendQuery, None], job_id: str) -> dict[str, Any]:
     """
     if not _ID.fullmatch(job_id):
         bodies.refuse(
-            {
-                "job_id": f"found {job_id[:60]!r}, expected 24 hexadecimal digits in "
-                "lower case"
-            }
+            "job_id",
+            f"found {job_id[:60]!r}, expected 24 hexadecimal digits in lower case",
         )
     large_bodies.allow_large()
     name: str = call.query.name
@@ -110,7 +108,7 @@ def send_upload(call: Call[SendQuery, None], job_id: str) -> dict[str, Any]:
     if request.mimetype == FORM:
         file = request.files.get("file")
         if file is None:
-            bodies.refuse({"file": "found nothing, expected a file in this field"})
+            bodies.refuse("file", "found nothing, expected a file in this field")
         name, stream = name or file.filename or "", file.stream
     _known(call.query.bundle)
     job = receive.receive_upload(
@@ -120,12 +118,7 @@ def send_upload(call: Call[SendQuery, None], job_id: str) -> dict[str, Any]:
     return upload_json(job, call.caller)
 
 
-@group.add(
-    "GET",
-    "/uploads",
-    summary="List uploads",
-    gives=Part[schemas.Upload],
-)
+@group.add("GET", "/uploads", summary="List uploads", gives=Part[schemas.Upload])
 def list_uploads(call: Call[UploadsQuery, None]) -> dict[str, Any]:
     """List the uploads you may see, the newest first."""
     asked = call.query
@@ -160,13 +153,14 @@ def list_results(call: Call[ResultsQuery, None], job_id: str) -> Response:
     """Read the verdicts on a file, in parts. 409 until the upload is done."""
     asked = call.query
     found = _results(_found(job_id, call.caller))
+    shares = [f"p_{label}" for label in found.classes]
     page = found.page(
         _filter(found, asked),
         sort=asked.sort,
         descending=asked.descending,
         start=asked.start,
         n_rows=asked.limit,
-        columns=[*_classes(found), *(found.given[:MAX_CELLS] if asked.values else ())],
+        columns=[*shares, *(found.given[:MAX_CELLS] if asked.values else ())],
     )
     rows = [_row(found, row, with_values=asked.values) for row in page.rows]
     return bodies.answer(paging.by_place(asked, page.total, rows))
@@ -273,7 +267,7 @@ def _found(job_id: str, caller: Caller) -> Job:
 def _known(bundle: str) -> None:
     if bundle and bundle not in web.detectors.names():
         bodies.refuse(
-            {"bundle": f"found {bundle[:60]!r}, expected one of GET /bundles, or none"}
+            "bundle", f"found {bundle[:60]!r}, expected one of GET /bundles, or none"
         )
 
 
@@ -285,17 +279,9 @@ def _results(job: Job) -> Results:
 
 def _filter(found: Results, asked: FilterQuery) -> Filter:
     if asked.label and asked.label not in found.classes:
-        bodies.refuse(
-            {
-                "label": f"found {asked.label[:60]!r}, expected one of "
-                f"{', '.join(found.classes)}"
-            }
-        )
+        known = ", ".join(found.classes)
+        bodies.refuse("label", f"found {asked.label[:60]!r}, expected one of {known}")
     return Filter(label=asked.label or "", attacks_only=asked.attacks)
-
-
-def _classes(found: Results) -> list[str]:
-    return [f"p_{label}" for label in found.classes]
 
 
 def _row(found: Results, row: dict[str, Any], *, with_values: bool) -> dict[str, Any]:

@@ -145,12 +145,8 @@ def write(home: Home, name: str, exploration: Exploration) -> None:
     StorageError
         It cannot be written.
     """
-    value = {
-        "evenflow": __version__,
-        "made_at": now().isoformat(),
-        "exploration": exploration.to_dict(),
-    }
-    files.write_json(_path(home, name), value)
+    value = {"evenflow": __version__, "made_at": now().isoformat()}
+    files.write_json(_path(home, name), value | {"exploration": exploration.to_dict()})
 
 
 def read(home: Home, name: str) -> StoredExploration | None:

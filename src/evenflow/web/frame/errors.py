@@ -7,11 +7,12 @@ with the time to try again, not an error of ours.
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, NoReturn
 
 from flask import (
     Flask,
     Response,
+    abort,
     current_app,
     g,
     jsonify,
@@ -112,6 +113,11 @@ def answer(
     response.status_code = status
     response.headers.extend(headers or {})
     return response
+
+
+def refuse(status: int, message: str, **more: Any) -> NoReturn:
+    """End the request with what :func:`answer` returns."""
+    abort(answer(status, message, **more))
 
 
 def _page(status: int, values: dict[str, Any]) -> str:

@@ -85,7 +85,6 @@ class Hosts:
 
 def _is_ip(name: str) -> bool:
     try:
-        ipaddress.ip_address(name)
+        return bool(ipaddress.ip_address(name))
     except ValueError:
         return False
-    return True

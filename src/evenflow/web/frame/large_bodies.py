@@ -10,6 +10,7 @@ import fcntl
 import io
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -44,13 +45,17 @@ class Spool(io.FileIO):
         StorageError
             The disk is full.
         """
-        rest = memoryview(data)
-        try:
-            while rest:
-                rest = rest[super().write(rest) :]
-        except OSError as error:
-            raise storage_error(Path("the upload"), error) from error
+        _write_all(super().write, data)
         return len(data)
+
+
+def _write_all(write: Callable[[Any], int], data: Any) -> None:
+    rest = memoryview(data)
+    try:
+        while rest:
+            rest = rest[write(rest) :]
+    except OSError as error:
+        raise storage_error(Path("the upload"), error) from error
 
 
 def spool(folder: Path) -> Spool:
@@ -82,12 +87,7 @@ def copy(stream: Readable, out: Any, most: int, over: Exception) -> None:
         left -= len(data)
         if left < 0:
             raise over
-        rest = memoryview(data)
-        try:
-            while rest:
-                rest = rest[out.write(rest) :]
-        except OSError as error:
-            raise storage_error(Path("the upload"), error) from error
+        _write_all(out.write, data)
 
 
 def lock(stream: IO[bytes], busy: str, wait_s: float = 0.0) -> None:

@@ -49,6 +49,11 @@ def require(role: str = "viewer") -> Callable[[View], View]:
     return decorate
 
 
+def is_guarded(view: Any) -> bool:
+    """Return whether a view lets only people of a role in."""
+    return hasattr(view, "_role")
+
+
 def visible(query: Select[*Columns], table: Any, user: Any = None) -> Select[*Columns]:
     """Return the query less what the person (the current one) may not see."""
     person = current_user if user is None else user

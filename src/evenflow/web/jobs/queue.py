@@ -27,6 +27,13 @@ from evenflow.web.store.tables import Job, now
 
 MAX_ATTEMPTS = 3
 """Times a job is tried whose worker died of it."""
+TOO_LARGE = {
+    "train": "It may need more memory than a training may use; use fewer rows, or "
+    "raise train_memory_mb.",
+    "score": "The file may need more memory than a worker may use; split it, or raise "
+    "worker_memory_mb.",
+}
+"""Likely reason for which the jobs of a lane end their workers."""
 LIVE = ("queued", "running")
 SKEW_S = 60.0
 """Seconds by which two machines' clocks may differ."""
@@ -72,12 +79,9 @@ def refuse_more(session: Session, owner_id: int, most: int) -> None:
     DataError
         As many of that person's jobs wait or run.
     """
-    waiting = session.scalar(
-        select(func.count())
-        .select_from(Job)
-        .where(Job.owner_id == owner_id, Job.state.in_(LIVE))
-    )
-    if (waiting or 0) >= most:
+    mine = (Job.owner_id == owner_id, Job.state.in_(LIVE))
+    waiting = session.scalar(select(func.count(Job.id)).where(*mine)) or 0
+    if waiting >= most:
         raise DataError(
             f"{waiting} of your jobs are queued or running, expected fewer than "
             f"{most}. Wait until one ends, or stop one"
@@ -177,10 +181,8 @@ def renew(
     values: dict[str, Any] = {"lease_until": now() + timedelta(seconds=lease_s)}
     if progress is not None:
         values["progress"] = dict(progress)
-    row = session.execute(
-        update(Job).where(*_mine(job)).values(**values).returning(Job.stop_requested)
-    ).one_or_none()
-    return None if row is None else bool(row[0])
+    renewed = update(Job).where(*_mine(job)).values(**values)
+    return session.scalar(renewed.returning(Job.stop_requested))
 
 
 def end(
@@ -267,15 +269,6 @@ def _mine(job: Job) -> tuple[Any, ...]:
 
 
 def _give_up(session: Session, lane: str) -> None:
-    why = (
-        "It may need more memory than a training may use; use fewer rows, or raise "
-        "train_memory_mb."
-    )
-    if lane == "score":
-        why = (
-            "The file may need more memory than a worker may use; split it, or raise "
-            "worker_memory_mb."
-        )
     session.execute(
         update(Job)
         .where(
@@ -288,6 +281,7 @@ def _give_up(session: Session, lane: str) -> None:
             state="failed",
             ended_at=now(),
             lease_until=None,
-            error=f"The worker died {MAX_ATTEMPTS} times during this job. {why}",
+            error=f"The worker died {MAX_ATTEMPTS} times during this job. "
+            + TOO_LARGE[lane],
         )
     )

@@ -18,12 +18,13 @@ from typing import Any, Self
 
 from sqlalchemy.orm import Session
 
+from evenflow import inference
 from evenflow.progress import Epoch, Event, Note, Progress
 from evenflow.web.jobs import queue
 from evenflow.web.models.detectors import Detectors
 from evenflow.web.settings import Settings
-from evenflow.web.store.data_folder import Home
-from evenflow.web.store.database import Database, Failed
+from evenflow.web.store.data_folder import Home, open_home
+from evenflow.web.store.database import Database, Failed, open_database
 from evenflow.web.store.tables import Job
 
 logger = logging.getLogger(__name__)
@@ -152,15 +153,30 @@ class _Away:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
-    """One job, and the parts of the server it may use."""
+class Workplace:
+    """The resources of a worker process."""
 
-    job: Job
-    """As it was taken; detached from any session."""
     settings: Settings
     home: Home
     database: Database
     detectors: Detectors
+    name: str = field(default_factory=queue.worker_name)
+    """Names the worker in its leases; unlike any other."""
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Return the workplace of one server."""
+        home, database = open_home(settings.home), open_database(settings)
+        detectors = Detectors(home, database, threads=inference.cores())
+        return cls(settings=settings, home=home, database=database, detectors=detectors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(Workplace):
+    """One job, and the workplace that runs it."""
+
+    job: Job
+    """As it was taken; detached from any session."""
     lease: Lease
     progress: dict[str, Any] = field(default_factory=dict)
     """As pages show it."""

@@ -14,23 +14,27 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any
 
 import polars as pl
 from sqlalchemy.orm import Session
 
-from evenflow import inference
 from evenflow.errors import DataError, EvenflowError, StorageError, is_out_of_memory
 from evenflow.web.jobs import queue, retention
 from evenflow.web.jobs.kinds import KINDS
 from evenflow.web.jobs.redact import hidden
-from evenflow.web.jobs.task import Lease, LeaseLost, Leaving, Outcome, Stopped, Task
-from evenflow.web.models.detectors import Detectors
+from evenflow.web.jobs.task import (
+    Lease,
+    LeaseLost,
+    Leaving,
+    Outcome,
+    Stopped,
+    Task,
+    Workplace,
+)
 from evenflow.web.settings import Settings
-from evenflow.web.store.data_folder import Home, open_home
-from evenflow.web.store.database import Database, Failed, is_away, open_database
+from evenflow.web.store.database import Database, Failed, is_away
 from evenflow.web.store.tables import Job
 
 logger = logging.getLogger(__name__)
@@ -56,26 +60,6 @@ MEMORY = {
 }
 CGROUP = Path("/sys/fs/cgroup/memory.max")
 """What a container may hold, where there is one."""
-Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Workplace:
-    """The resources of a worker process."""
-
-    settings: Settings
-    home: Home
-    database: Database
-    detectors: Detectors
-    name: str = field(default_factory=queue.worker_name)
-    """Names the worker in its leases; unlike any other."""
-
-    @classmethod
-    def open(cls, settings: Settings) -> Self:
-        """Return the workplace of one server."""
-        home, database = open_home(settings.home), open_database(settings)
-        detectors = Detectors(home, database, threads=inference.cores())
-        return cls(settings=settings, home=home, database=database, detectors=detectors)
 
 
 def work(
@@ -169,14 +153,7 @@ def run_one(
     started = time.perf_counter()
     state, outcome, error, is_full = "failed", None, "", False
     with Lease(here.database, job, lease_s, stop) as lease:
-        task = Task(
-            job=job,
-            settings=here.settings,
-            home=here.home,
-            database=here.database,
-            detectors=here.detectors,
-            lease=lease,
-        )
+        task = Task(job=job, lease=lease, **vars(here))
         try:
             outcome = _run(job.kind)(task)
             state = "done"

@@ -6,7 +6,7 @@ them there anyway; a difference between them is never worked out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -219,15 +219,9 @@ def _overlap(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> 
 
 def _plain(sides: Sequence[Side], part: str, name: str) -> Line:
     prefix = "all classes: " if part == "multiclass" else ""
-    return Line(
-        name=prefix + figures.NAMES[name],
-        cells=tuple(
-            Cell(
-                value=figures.figure(name, side.report.argmax[part][name]), interval=""
-            )
-            for side in sides
-        ),
-    )
+    values = (side.report.argmax[part][name] for side in sides)
+    cells = tuple(Cell(value=figures.figure(name, v), interval="") for v in values)
+    return Line(name=prefix + figures.NAMES[name], cells=cells)
 
 
 def _pictures(sides: Sequence[Side]) -> dict[str, Picture]:
@@ -242,7 +236,7 @@ def _pictures(sides: Sequence[Side]) -> dict[str, Picture]:
         f"hollow: as printed · † {IMPOSSIBLE}: accuracy outside recall and "
         "specificity",
     )
-    found = {"dots": one("dots", chart, "Four figures of each model.")}  # fmt: skip
+    found = {"dots": one("dots", chart, "Four figures of each model.")}
     dataset = sides[0].report.dataset
     if theirs := comparison_page.surveyed(dataset, published):
         mine = [side for side in sides if side.report.dataset == dataset]
@@ -283,20 +277,16 @@ def _ours(
         report = side.report
         mark = ", optimistic" if report.is_optimistic else ""
         heading = f"Measured here: {report.dataset}, {report.protocol}{mark}"
-        groups.setdefault(heading, []).append(
-            {
-                "name": side.label,
-                "is_published": False,
-                "cells": [
-                    figures.percent(report.binary[name], 1).removesuffix(" %")
-                    for name in wanted
-                ],
-                "figures": {
-                    words: (report.binary[name], None)
-                    for name, (_, words, _) in wanted.items()
-                },
-            }
-        )
+        values = {name: report.binary[name] for name in wanted}
+        row = {
+            "name": side.label,
+            "is_published": False,
+            "cells": [
+                figures.percent(v, 1).removesuffix(" %") for v in values.values()
+            ],
+            "figures": {wanted[name][1]: (v, None) for name, v in values.items()},
+        }
+        groups.setdefault(heading, []).append(row)
     return groups
 
 
@@ -322,12 +312,9 @@ def _recipes(
     return ("key", *(read.name for read in reads)), tuple(rows)
 
 
-def _flat(value: Mapping[str, Any], path: str = "") -> list[tuple[str, str]]:
-    found = []
+def _flat(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
     for key, inner in value.items():
-        name = f"{path}.{key}" if path else str(key)
         if isinstance(inner, Mapping):
-            found += _flat(inner, name)
+            yield from _flat(inner, f"{path}{key}.")
         else:
-            found.append((name, str(inner)))
-    return found
+            yield f"{path}{key}", str(inner)

@@ -12,11 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import current_app
-from prometheus_client import (
-    CollectorRegistry,
-    generate_latest,
-    multiprocess,
-)
+from prometheus_client import CollectorRegistry, generate_latest, multiprocess
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select

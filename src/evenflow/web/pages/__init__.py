@@ -1,6 +1,7 @@
 """The pages, one file a group: a new file here is a new group of pages.
 
-A file holds ``bp``, a blueprint, and may hold ``NAV``, its entries in the navigation.
+A file holds ``bp``, its :class:`Pages`, and may hold ``NAV``, their entries in the
+navigation.
 """
 
 from __future__ import annotations
@@ -9,10 +10,40 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, Flask, request, url_for
 
-from evenflow.web.frame.permissions import at_least
+from evenflow.web.frame.permissions import at_least, is_guarded, require
+
+
+class Pages(Blueprint):
+    """Pages for people of a role; ``@require`` on one of them asks for another role.
+
+    Parameters
+    ----------
+    prefix : str
+        Start of their addresses.
+    role : str
+        Least role that opens them.
+    """
+
+    def __init__(self, name: str, prefix: str = "", *, role: str = "viewer") -> None:
+        super().__init__(name, __name__, url_prefix=prefix or None)
+        self.role = role
+
+    def add_url_rule(
+        self,
+        rule: str,
+        endpoint: str | None = None,
+        view_func: Any = None,
+        provide_automatic_options: bool | None = None,
+        **options: Any,
+    ) -> None:
+        """Add a page, which asks for the role."""
+        options["provide_automatic_options"] = provide_automatic_options
+        guarded = view_func if is_guarded(view_func) else require(self.role)(view_func)
+        super().add_url_rule(rule, endpoint, guarded, **options)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

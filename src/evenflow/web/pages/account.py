@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, render_template, request
+from flask import abort, render_template, request
 from flask_security import current_user, logout_user, verify_password
 
 from evenflow.errors import DataError
@@ -14,21 +14,20 @@ from evenflow.web.accounts.throttle import key
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.lists import whole
-from evenflow.web.frame.permissions import audit, require
+from evenflow.web.frame.permissions import audit
+from evenflow.web.pages import Pages
 from evenflow.web.store.tables import User
 
-bp = Blueprint("account", __name__, url_prefix="/account")
+bp = Pages("account", "/account")
 
 
 @bp.get("")
-@require("viewer")
 def index() -> str:
     """Show the account."""
     return _page()
 
 
 @bp.post("/sessions/<int:number>/end")
-@require("viewer")
 def end_session(number: int) -> Any:
     """End one of the person's own sessions."""
     if number >= 2**31 or not sessions.end(web.db, current_user.id, number):
@@ -42,7 +41,6 @@ def end_session(number: int) -> Any:
 
 
 @bp.post("/sessions/end")
-@require("viewer")
 def log_out_everywhere() -> Any:
     """End all of the person's sessions, this one too."""
     person = _me()
@@ -53,7 +51,6 @@ def log_out_everywhere() -> Any:
 
 
 @bp.post("/tokens")
-@require("viewer")
 @recent
 def make_token() -> Any:
     """Make a key to the API and show it, this once."""
@@ -81,7 +78,6 @@ def make_token() -> Any:
 
 
 @bp.post("/tokens/<int:number>/revoke")
-@require("viewer")
 def revoke_token(number: int) -> Any:
     """Make one of the person's own keys worthless."""
     if number >= 2**31 or not api_keys.revoke(web.db, current_user.id, number):
@@ -92,7 +88,6 @@ def revoke_token(number: int) -> Any:
 
 
 @bp.post("/delete")
-@require("viewer")
 def delete() -> Any:
     """Delete the person's own account, after their password."""
     tries = key("password", current_user.id)

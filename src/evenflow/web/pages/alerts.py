@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from flask import (
-    Blueprint,
     Response,
     abort,
     flash,
@@ -31,18 +30,12 @@ from evenflow.web.frame import lists
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
-from evenflow.web.frame.permissions import (
-    MAX_NUMBER,
-    audit,
-    found_or_404,
-    require,
-    visible,
-)
-from evenflow.web.pages import Entry
+from evenflow.web.frame.permissions import MAX_NUMBER, audit, found_or_404, visible
+from evenflow.web.pages import Entry, Pages
 from evenflow.web.store.tables import ALERT_STATES, JUDGEMENTS, Alert, AlertNote
 from evenflow.web.verdicts import stored
 
-bp = Blueprint("alerts", __name__, url_prefix="/alerts")
+bp = Pages("alerts", "/alerts")
 NAV = (Entry(label="Alerts", endpoint="alerts.index", icon="alerts", order=14),)
 
 KINDS = ("csv", "jsonl", "parquet")
@@ -72,7 +65,6 @@ LABELS = {
 
 
 @bp.get("")
-@require("viewer")
 def index() -> str:
     """Show a page of the alerts the person may see; those that wait, first."""
     criteria = lists.criteria(Alert, choices=CHOICES, default={"status": "waiting"})
@@ -93,22 +85,19 @@ def index() -> str:
 
 
 @bp.post("/bulk")
-@require("viewer")
 def bulk() -> Any:
     """Apply a bulk action, skipping alerts changed since the page was loaded."""
     back = url_for(".index") + _query(request.form.get("back", ""))
     picked = dict(_picked(request.form.getlist("picked")))
     action = request.form.get("action", "")
     label = request.form.get("true_label", "").replace("\0", "")
+    n = len(picked)
     if action not in ACTIONS:
         flash("Choose an action.", "error")
     elif not picked:
         flash("No alert is selected. Tick the boxes at the left first.", "warning")
-    elif len(picked) > MAX_BULK:
-        flash(
-            f"Found {len(picked)} alerts, expected {MAX_BULK} at most. Select fewer.",
-            "error",
-        )
+    elif n > MAX_BULK:
+        flash(f"Found {n} alerts, expected {MAX_BULK} at most. Select fewer.", "error")
     elif action == "wrong" and not label:
         flash(
             "Found no class, expected the true class of the selected alerts. Choose "
@@ -165,7 +154,6 @@ def _all(picked: dict[int, int], action: str, label: str) -> None:
 
 
 @bp.get("/<int:number>")
-@require("viewer")
 def show(number: int) -> Response:
     """Show an alert: the record, why, and what was made of it."""
     alert: Alert = found_or_404(Alert, number)
@@ -173,7 +161,6 @@ def show(number: int) -> Response:
 
 
 @bp.post("/<int:number>")
-@require("viewer")
 def change(number: int) -> Response:
     """Take a new state, feedback, a note."""
     alert: Alert = found_or_404(Alert, number)
@@ -187,7 +174,6 @@ def change(number: int) -> Response:
 
 
 @bp.get("/export")
-@require("viewer")
 def export() -> Response:
     """Send the alerts with feedback as labelled rows, to train on."""
     kind = request.args.get("format", "csv")

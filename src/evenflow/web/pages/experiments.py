@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import (
-    Blueprint,
-    Response,
-    abort,
-    make_response,
-    render_template,
-    request,
-    url_for,
-)
+from flask import Response, abort, make_response, render_template, request, url_for
 from flask_security import current_user
 from sqlalchemy import select
 
@@ -25,16 +17,16 @@ from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.errors import sentence
 from evenflow.web.frame.lists import Page
-from evenflow.web.frame.permissions import audit, require
+from evenflow.web.frame.permissions import audit
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import TRAIN
 from evenflow.web.models.catalog import read
-from evenflow.web.pages import Entry
+from evenflow.web.pages import Entry, Pages
 from evenflow.web.store.tables import Job
 from evenflow.web.trainings import form, manage
 from evenflow.web.trainings.job import can_train
 
-bp = Blueprint("experiments", __name__, url_prefix="/experiments")
+bp = Pages("experiments", "/experiments", role="analyst")
 NAV = (
     Entry(
         label="Experiments",
@@ -48,7 +40,6 @@ PER_PAGE = 30
 
 
 @bp.get("")
-@require("analyst")
 def index() -> str:
     """List the trainings, the newest first."""
     page = _page()
@@ -62,7 +53,6 @@ def index() -> str:
 
 
 @bp.get("/list")
-@require("analyst")
 def rows() -> Response:
     """Return the list, 304 if nothing has changed."""
     page = _page()
@@ -84,7 +74,6 @@ def _list_word(page: Page) -> str:
 
 
 @bp.get("/new")
-@require("analyst")
 def new() -> Response:
     """Show the form of a new training, empty or filled from a recipe."""
     if name := request.args.get("model", ""):
@@ -111,7 +100,6 @@ def new() -> Response:
 
 
 @bp.post("/new")
-@require("analyst")
 def start() -> Response:
     """Start the training that was described, or show it as TOML to be changed."""
     if not can_train():
@@ -169,14 +157,10 @@ def _form(filled: form.Filled, *, as_toml: bool) -> Response:
         of_model=form.of_model(name) if is_chosen else form.OfModel(),
         shipped=recipes.shipped(),
     )
-    response = make_response(page)
-    if filled.errors:
-        response.status_code = 422
-    return response
+    return make_response(page, 422 if filled.errors else 200)
 
 
 @bp.get("/<job_id>")
-@require("analyst")
 def show(job_id: str) -> str:
     """Show one training."""
     job = _job(job_id)
@@ -192,7 +176,6 @@ def show(job_id: str) -> str:
 
 
 @bp.get("/<job_id>/state")
-@require("analyst")
 def state(job_id: str) -> Response:
     """Answer how far a training is, 304 if nothing has changed, 204 at its end."""
     shown = _state(_job(job_id))
@@ -202,7 +185,6 @@ def state(job_id: str) -> Response:
 
 
 @bp.get("/<job_id>/curves")
-@require("analyst")
 def curves(job_id: str) -> Response:
     """Answer the learning curves, 304 without a new epoch, 204 at the end."""
     job = _job(job_id)
@@ -233,23 +215,17 @@ def _curves_word(job: Job) -> str:
 
 
 @bp.post("/<job_id>/stop")
-@require("analyst")
 def stop(job_id: str) -> Response:
     """Ask a training to stop; its checkpoint is kept."""
     job = _job(job_id)
     queue.request_stop(web.db(), job)
     audit("experiment.stop", job.id)
     web.db.commit()
-    return see_other(
-        "experiments.show",
-        "Stopping after the current step. The checkpoint is kept.",
-        "info",
-        job_id=job.id,
-    )
+    said = "Stopping after the current step. The checkpoint is kept."
+    return see_other("experiments.show", said, "info", job_id=job.id)
 
 
 @bp.post("/<job_id>/resume")
-@require("analyst")
 def resume(job_id: str) -> Response:
     """Queue a training that was stopped or failed again."""
     job = _job(job_id)
@@ -261,7 +237,6 @@ def resume(job_id: str) -> Response:
 
 
 @bp.post("/<job_id>/discard")
-@require("analyst")
 def discard(job_id: str) -> Response:
     """Forget a training that came to nothing, and its checkpoint."""
     job = _job(job_id)
@@ -270,10 +245,8 @@ def discard(job_id: str) -> Response:
         abort(409)
     audit("experiment.discard", job_id, title=title)
     web.db.commit()
-    return see_other(
-        "experiments.index",
-        f"{title or 'The training'} and its checkpoint were deleted.",
-    )
+    said = f"{title or 'The training'} and its checkpoint were deleted."
+    return see_other("experiments.index", said)
 
 
 def _job(job_id: str) -> Job:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from flask import Blueprint, Response, abort, render_template, request
+from flask import Response, abort, render_template, request
 from flask_security import current_user
 from sqlalchemy import select
 
@@ -23,19 +23,18 @@ from evenflow.web.frame.download import attachment
 from evenflow.web.frame.permissions import audit, require
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import EXPLORE
-from evenflow.web.pages import Entry
+from evenflow.web.pages import Entry, Pages
 from evenflow.web.store.database import serialize
 from evenflow.web.store.tables import Job
 from evenflow.web.trainings import manage
 
-bp = Blueprint("explore", __name__, url_prefix="/explore")
+bp = Pages("explore", "/explore")
 NAV = (Entry(label="Explore data", endpoint="explore.index", icon="explore", order=45),)
 
 VIEWS = {"overview": "Overview", "columns": "Columns", "together": "Correlations"}
 
 
 @bp.get("")
-@require("viewer")
 def index() -> str:
     """List the data sets."""
     found = explorations.sources(web.settings.data_folders)
@@ -47,7 +46,6 @@ def index() -> str:
 
 
 @bp.get("/<name>")
-@require("viewer")
 def show(name: str) -> str:
     """Show what is in a data set, or how to find out."""
     view = request.args.get("view", "overview")
@@ -94,7 +92,6 @@ def _pictures(kept: StoredExploration, view: str) -> dict[str, Picture]:
 
 
 @bp.get("/<name>/state")
-@require("viewer")
 def state(name: str) -> Response:
     """Answer how far the look at a data set is; 204 once there is nothing to say."""
     _source(name)
@@ -136,7 +133,6 @@ def look(name: str) -> Response:
 
 
 @bp.get("/<name>/page.html")
-@require("viewer")
 def download(name: str) -> Response:
     """Send the page in one file, to be kept."""
     _source(name)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, Response, abort, make_response, render_template, request
+from flask import Response, abort, make_response, render_template, request
 from flask_security import current_user
 from sqlalchemy.orm import defer, joinedload
 
@@ -21,12 +21,12 @@ from evenflow.web.frame.download import (
     attachment,
     downloaded,
 )
-from evenflow.web.frame.permissions import at_least, found_or_404, require
-from evenflow.web.pages import Entry
+from evenflow.web.frame.permissions import at_least, found_or_404
+from evenflow.web.pages import Entry, Pages
 from evenflow.web.store.tables import Record
 from evenflow.web.verdicts import stored
 
-bp = Blueprint("history", __name__, url_prefix="/records")
+bp = Pages("history", "/records")
 NAV = (Entry(label="History", endpoint="history.index", icon="history", order=13),)
 
 CHOICES = {
@@ -47,7 +47,6 @@ LABELS = {
 
 
 @bp.get("")
-@require("viewer")
 def index() -> str:
     """Show a page of the records the person may see."""
     criteria = lists.criteria(Record, choices=CHOICES)
@@ -67,7 +66,6 @@ def index() -> str:
 
 
 @bp.get("/download")
-@require("viewer")
 def download() -> Response:
     """Send the first records of the list as CSV or JSON."""
     kind = request.args.get("format", "csv")
@@ -86,7 +84,6 @@ def download() -> Response:
 
 
 @bp.get("/<int:number>")
-@require("viewer")
 def show(number: int) -> Response:
     """Show one verdict, why, and what to do."""
     record: Record = found_or_404(Record, number)
@@ -94,23 +91,16 @@ def show(number: int) -> Response:
 
 
 @bp.post("/<int:number>/feedback")
-@require("viewer")
 def feedback(number: int) -> Response:
     """Take what a person says of a verdict."""
     record: Record = found_or_404(Record, number)
     classes = alert_feedback.classes_of(record.bundle, record.label)
-    form = alert_feedback.sent(
-        request.form, classes, label=record.label, has_state=False
-    )
+    form = alert_feedback.sent(request.form, classes, label=record.label)
     if form.errors:
         return _page(record, form)
     if not form.judgement and not form.note:
-        return see_other(
-            ".show",
-            "No feedback was given: choose right or wrong, or write a note.",
-            "warning",
-            number=number,
-        )
+        why = "No feedback was given: choose right or wrong, or write a note."
+        return see_other(".show", why, "warning", number=number)
     if record.label == BENIGN and form.judgement == "wrong" and record.alert is None:
         form = replace(form, state="new")  # a missed attack is for the queue
     alert = alert_feedback.alert_of(record)

@@ -6,9 +6,10 @@ import json
 import logging
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
-from flask import Blueprint, Response, abort, render_template, request, url_for
+from flask import Response, abort, render_template, request, url_for
 from jinja2 import UndefinedError
 
 from evenflow import toml
@@ -24,11 +25,11 @@ from evenflow.web.frame.permissions import audit, require
 from evenflow.web.models import comparison
 from evenflow.web.models.catalog import BROKEN, Listed, Read, listed, read, shown_name
 from evenflow.web.models.markdown import to_html
-from evenflow.web.pages import Entry
+from evenflow.web.pages import Entry, Pages
 
 logger = logging.getLogger(__name__)
 
-bp = Blueprint("models", __name__, url_prefix="/models")
+bp = Pages("models", "/models")
 NAV = (Entry(label="Models", endpoint="models.index", icon="models", order=40),)
 
 VIEWS = {
@@ -66,7 +67,6 @@ FILES: dict[str, Callable[[Read], str]] = {
 
 
 @bp.get("")
-@require("viewer")
 def index() -> str:
     """List every bundle."""
     sort = request.args.get("sort", "-made_at")
@@ -105,7 +105,6 @@ def _head(key: str, label: str, title: str, sort: str) -> dict[str, Any]:
 
 
 @bp.get("/<name>")
-@require("viewer")
 def show(name: str) -> str:
     """Show one bundle."""
     view = request.args.get("view", "figures")
@@ -197,7 +196,6 @@ def recipe_toml(recipe: Any) -> str:
 
 
 @bp.get("/<name>/<any({}):file>".format(", ".join(f'"{name}"' for name in FILES)))
-@require("viewer")
 def download(name: str, file: str) -> Response:
     """Send a file to be kept; the page with scripts never runs at our address."""
     found = _read(name)
@@ -215,16 +213,10 @@ def download(name: str, file: str) -> Response:
 
 
 @bp.get("/compare")
-@require("viewer")
 def compare() -> str:
     """Set up to six bundles side by side; one alone asks for another."""
-    asked = [
-        name
-        for key in ("a", "b", "more")
-        for name in request.args.getlist(key)
-        if name.strip()
-    ]
-    asked = list(dict.fromkeys(asked))
+    named = chain(*(request.args.getlist(key) for key in ("a", "b", "more")))
+    asked = dict.fromkeys(name for name in named if name.strip())
     lines = listed(web.home)
     whole = {one.name for one in lines if not one.reason}
     chosen = [read(web.home, name) for name in asked if name in whole]
@@ -279,12 +271,8 @@ def activate(name: str) -> Response:
     except BundleError as error:
         path = str(web.home.bundles / name)
         reason = shown_name(str(error)).replace(path, name)
-        return see_other(
-            "models.show",
-            f"{shown_name(name)} cannot be used: {reason}",
-            "error",
-            name=name,
-        )
+        why = f"{shown_name(name)} cannot be used: {reason}"
+        return see_other("models.show", why, "error", name=name)
     audit("bundle.activate", name, before=before)
     db.commit()
     return see_other("models.show", f"{name} now scores new records.", name=name)

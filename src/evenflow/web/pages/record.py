@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from textwrap import shorten
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Response, make_response, render_template, request
 from flask_security import current_user
 
 from evenflow.errors import DataError
@@ -23,21 +23,15 @@ from evenflow.web.frame import lists, polling
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.errors import sentence
-from evenflow.web.frame.permissions import MAX_NUMBER, found_or_404, require
-from evenflow.web.pages import Entry
-from evenflow.web.record_form import (
-    Example,
-    Parsed,
-    RecordForm,
-    Value,
-    examples,
-)
+from evenflow.web.frame.permissions import MAX_NUMBER, found_or_404
+from evenflow.web.pages import Entry, Pages
+from evenflow.web.record_form import Example, Parsed, RecordForm, Value, examples
 from evenflow.web.store.tables import Record
 from evenflow.web.trainings import manage
 from evenflow.web.verdicts import keep
 from evenflow.web.verdicts.view import VerdictView, explain_record
 
-bp = Blueprint("record", __name__)
+bp = Pages("record")
 NAV = (Entry(label="Enter a record", endpoint="record.enter", icon="record", order=11),)
 
 MAX_CHOICES = 12
@@ -48,7 +42,6 @@ USUAL = "usual"
 
 
 @bp.get("/record")
-@require("viewer")
 def enter() -> Response:
     """Show the form, empty or filled with an example."""
     bundle = web.detectors.active()
@@ -69,7 +62,6 @@ def enter() -> Response:
 
 
 @bp.post("/record")
-@require("viewer")
 def score() -> Response:
     """Score what was filled in or pasted, keep it, and show it at its own address."""
     bundle = web.detectors.active()
@@ -140,9 +132,8 @@ def _client_id(bundle: Bundle, record: Mapping[str, Value]) -> str:
 
 def name_of(column: str, number: int) -> str:
     """Return the name of a column's input; any column may stand in an ``id``."""
-    return (
-        f"v-{column}" if re.fullmatch(r"[\w.-]+", column, re.ASCII) else f"v-{number}"
-    )
+    is_plain = re.fullmatch(r"[\w.-]+", column, re.ASCII)
+    return f"v-{column if is_plain else number}"
 
 
 def _names(form: RecordForm) -> dict[str, str]:
@@ -150,10 +141,7 @@ def _names(form: RecordForm) -> dict[str, str]:
 
 
 def _typed(form: RecordForm) -> dict[str, str]:
-    return {
-        column: request.form.get(name, "")[:500]
-        for column, name in _names(form).items()
-    }
+    return {c: request.form.get(name, "")[:500] for c, name in _names(form).items()}
 
 
 def _of_record(form: RecordForm) -> Mapping[str, str]:
@@ -206,9 +194,7 @@ def _page(
         once=secrets.token_urlsafe(24),
         most_choices=MAX_CHOICES,
     )
-    response = make_response(page)
-    if errors or line_error:
-        response.status_code = 422
+    response = make_response(page, 422 if errors or line_error else 200)
     if request.method == "POST":
         # kept by the browser alone, for its back button: else it asks to send again
         response.headers["Cache-Control"] = "private, no-cache"
@@ -221,7 +207,6 @@ def _no_model() -> Response:
 
 
 @bp.get("/record/progress")
-@require("viewer")
 def progress() -> Response:
     """Answer how far the first training is, or that there is a model now."""
     is_ready = web.detectors.active() is not None

@@ -69,13 +69,12 @@ class Field:
     def hint(self) -> str:
         """Description and range, to stand below the input."""
         description = self.column.description
-        parts = [description[:1].upper() + description[1:], self._shown_range()]
+        parts = [description[:1].upper() + description[1:]]
+        if self.kind != "yes_no":
+            parts.append(self.range)
         if not self.is_used:
             parts.append("the model does not read it")
         return "; ".join(part for part in parts if part) + "."
-
-    def _shown_range(self) -> str:
-        return "" if self.kind == "yes_no" else self.range
 
     def options(self, typed: str = "") -> list[tuple[str, str]]:
         """Return value and text of each choice, with what was typed among them."""
@@ -136,9 +135,8 @@ def typed(value: object) -> str:
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, float):
-        if value.is_integer() and abs(value) < 1e15:
-            return str(int(value))
-        return repr(value)
+        is_whole = value.is_integer() and abs(value) < 1e15
+        return str(int(value)) if is_whole else repr(value)
     return str(value)
 
 

@@ -65,20 +65,11 @@ class RecordForm:
         schema = bundle.schema
         is_kdd = form_groups.is_kdd(schema.columns)
         named = form_words.labels(schema.columns, is_kdd=is_kdd)
-        return cls(
-            schema=schema,
-            is_kdd=is_kdd,
-            groups=tuple(
-                FieldGroup(
-                    title=title,
-                    text=text,
-                    fields=tuple(
-                        _field(bundle, c, named[c.name], is_kdd) for c in columns
-                    ),
-                )
-                for (title, text), columns in form_groups.grouped(schema.columns)
-            ),
-        )
+        groups = []
+        for (title, text), columns in form_groups.grouped(schema.columns):
+            fields = tuple(_field(bundle, c, named[c.name], is_kdd) for c in columns)
+            groups.append(FieldGroup(title=title, text=text, fields=fields))
+        return cls(schema=schema, groups=tuple(groups), is_kdd=is_kdd)
 
     @property
     def fields(self) -> Iterator[Field]:
@@ -179,18 +170,13 @@ def _field(bundle: Bundle, column: Column, label: str, is_kdd: bool) -> Field:
         words = column.choices or seen
         words = (*words, *(w for w in seen if w not in words))
         common = rows.drop_nulls().mode().sort()
+        means = {w: form_words.value(column.name, w, is_kdd=is_kdd) for w in words}
         return Field(
             column=column,
             label=label,
             kind="choice",
             default=typed(common[0]) if len(common) else "",
-            choices=tuple(
-                Choice(
-                    value=word,
-                    label=form_words.value(column.name, word, is_kdd=is_kdd) or word,
-                )
-                for word in words
-            ),
+            choices=tuple(Choice(value=w, label=means[w] or w) for w in words),
         )
     x = rows.to_numpy()
     x = x[np.isfinite(x)]

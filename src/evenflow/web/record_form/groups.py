@@ -8,6 +8,7 @@ first part of its columns' names.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from importlib import resources
 
@@ -68,22 +69,15 @@ def _by_name(columns: Sequence[Column]) -> dict[str, Heading]:
     """Group words, then numbers that share the first part of their name."""
     heads = {c.name: re.split(r"[_.\s]", c.name)[0].lower() for c in columns}
     found: dict[str, Heading] = {}
-    sizes: dict[str, int] = {}
-    for column in columns:
-        if column.kind == "numeric":
-            head = heads[column.name]
-            sizes[head] = sizes.get(head, 0) + 1
-    large = sorted((h for h in sizes if sizes[h] >= MIN_SIZE), key=lambda h: -sizes[h])
-    shared = set(large[:MAX_GROUPS])
+    sizes = Counter(heads[c.name] for c in columns if c.kind == "numeric")
+    shared = {head for head, n in sizes.most_common(MAX_GROUPS) if n >= MIN_SIZE}
     for column in columns:
         head = heads[column.name]
         if column.kind == "category":
             found[column.name] = ("Words", "Values that are words or codes.")
         elif head in shared:
-            found[column.name] = (
-                f"{head.capitalize()} \u2026",
-                f"Columns whose name starts with {head!r}.",
-            )
+            text = f"Columns whose name starts with {head!r}."
+            found[column.name] = (f"{head.capitalize()} \u2026", text)
         else:
             found[column.name] = REST
     if set(found.values()) == {REST}:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Integer
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Integer
+from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 
@@ -39,9 +39,21 @@ class Moment(TypeDecorator[datetime]):
         return aware.astimezone(UTC)
 
 
-Number = BigInteger().with_variant(
-    Integer(), "sqlite"
-)  # SQLite counts up Integer alone
+# SQLite counts up Integer alone
+Number = BigInteger().with_variant(Integer(), "sqlite")
+RowId = Annotated[int, mapped_column(Number, primary_key=True)]
+Owner = Annotated[
+    int | None, mapped_column(ForeignKey("account.id", ondelete="SET NULL"), index=True)
+]
+"""Whose object it is; nobody's once the account is deleted."""
+Writer = Annotated[
+    int | None, mapped_column(ForeignKey("account.id", ondelete="SET NULL"))
+]
+"""Who made it or said it; nobody once the account is deleted."""
+Holder = Annotated[
+    int, mapped_column(ForeignKey("account.id", ondelete="CASCADE"), index=True)
+]
+"""Whose it is, deleted with the account."""
 
 
 class Base(DeclarativeBase):

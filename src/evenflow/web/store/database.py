@@ -43,6 +43,10 @@ logger = logging.getLogger(__name__)
 AnySession = Session | scoped_session[Session]
 BUSY_S = 10.0
 """Seconds a writer waits for another one in SQLite."""
+PRAGMAS = (
+    "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF",
+)  # fmt: skip
+"""Of every connection to SQLite."""
 Failed = (DBAPIError, PoolTimeout)
 """Errors of a database that does not answer, or not as it should."""
 CANNOT_WRITE = {
@@ -262,15 +266,8 @@ def _engine(url: URL, pool_size: int) -> Engine:
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
     if not isinstance(connection, sqlite3.Connection):
         return
-    cursor = connection.cursor()
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        "trusted_schema=OFF",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
 
 
 def add_tallies(session: Session, rows: list[dict[str, Any]]) -> None:

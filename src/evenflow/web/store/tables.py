@@ -10,19 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from flask_security import AsaList, RoleMixin, UserMixin
-from sqlalchemy import (
-    BigInteger,
-    ForeignKey,
-    Index,
-    String,
-    Text,
-    UniqueConstraint,
-)
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from evenflow.web.store.base import Base as Base
-from evenflow.web.store.base import Number
+from evenflow.web.store.base import Holder, Owner, RowId, Writer
 from evenflow.web.store.base import now as now
 from evenflow.web.store.incident_tables import Incident as Incident
 from evenflow.web.store.incident_tables import IncidentNote as IncidentNote
@@ -84,9 +77,7 @@ class WebSession(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
-    user_id: Mapped[int] = mapped_column(
-        ForeignKey("account.id", ondelete="CASCADE"), index=True
-    )
+    user_id: Mapped[Holder]
     created_at: Mapped[datetime] = mapped_column(default=now)
     seen_at: Mapped[datetime] = mapped_column(default=now)
     address: Mapped[str] = mapped_column(String(64), default="")
@@ -113,9 +104,7 @@ class Invitation(Base):
     token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
     email: Mapped[str] = mapped_column(String(255), default="")
     role: Mapped[str] = mapped_column(String(16), default="viewer")
-    made_by: Mapped[int | None] = mapped_column(
-        ForeignKey("account.id", ondelete="SET NULL")
-    )
+    made_by: Mapped[Writer]
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
@@ -127,9 +116,7 @@ class ApiToken(Base):
     __tablename__ = "api_token"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    user_id: Mapped[int] = mapped_column(
-        ForeignKey("account.id", ondelete="CASCADE"), index=True
-    )
+    user_id: Mapped[Holder]
     name: Mapped[str] = mapped_column(String(80))
     prefix: Mapped[str] = mapped_column(String(12))
     """First characters, by which a person tells tokens apart."""
@@ -175,9 +162,7 @@ class Job(Base):
     """Random; also the name of the job's folder."""
     kind: Mapped[str] = mapped_column(String(20))
     lane: Mapped[str] = mapped_column(String(20))
-    owner_id: Mapped[int | None] = mapped_column(
-        ForeignKey("account.id", ondelete="SET NULL"), index=True
-    )
+    owner_id: Mapped[Owner]
     title: Mapped[str] = mapped_column(String(200), default="")
     state: Mapped[str] = mapped_column(String(10), default="queued")
     payload: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -208,10 +193,8 @@ class Record(Base):
         Index("record_client_id", "owner_id", "source", "client_id", unique=True),
     )
 
-    id: Mapped[int] = mapped_column(Number, primary_key=True)
-    owner_id: Mapped[int | None] = mapped_column(
-        ForeignKey("account.id", ondelete="SET NULL"), index=True
-    )
+    id: Mapped[RowId]
+    owner_id: Mapped[Owner]
     at: Mapped[datetime] = mapped_column(default=now, index=True)
     source: Mapped[str] = mapped_column(String(12))
     """``form`` or ``api``."""
@@ -241,10 +224,8 @@ class Alert(Base):
         Index("alert_list", "state", "at"),
     )
 
-    id: Mapped[int] = mapped_column(Number, primary_key=True)
-    owner_id: Mapped[int | None] = mapped_column(
-        ForeignKey("account.id", ondelete="SET NULL"), index=True
-    )
+    id: Mapped[RowId]
+    owner_id: Mapped[Owner]
     at: Mapped[datetime] = mapped_column(default=now, index=True)
     record_id: Mapped[int | None] = mapped_column(
         ForeignKey("record.id", ondelete="SET NULL"), unique=True
@@ -268,15 +249,13 @@ class Alert(Base):
     """``right`` or ``wrong``; None until an analyst has looked."""
     true_label: Mapped[str | None] = mapped_column(String(80))
     """Class an analyst says it is."""
-    judged_by: Mapped[int | None] = mapped_column(
-        ForeignKey("account.id", ondelete="SET NULL")
-    )
+    judged_by: Mapped[Writer]
     judged_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
     """Counted up by every change: two tabs cannot overwrite each other."""
 
     record: Mapped[Record | None] = relationship(back_populates="alert")
-    owner: Mapped[User | None] = relationship(foreign_keys=[owner_id])
+    owner: Mapped[User | None] = relationship(foreign_keys="Alert.owner_id")
     notes: Mapped[list[AlertNote]] = relationship(
         order_by="AlertNote.id", cascade="all, delete-orphan", passive_deletes=True
     )
@@ -291,9 +270,7 @@ class AlertNote(Base):
     alert_id: Mapped[int] = mapped_column(
         ForeignKey("alert.id", ondelete="CASCADE"), index=True
     )
-    user_id: Mapped[int | None] = mapped_column(
-        ForeignKey("account.id", ondelete="SET NULL")
-    )
+    user_id: Mapped[Writer]
     at: Mapped[datetime] = mapped_column(default=now)
     text: Mapped[str] = mapped_column(Text)
 
@@ -311,7 +288,7 @@ class Tally(Base):
         Index("tally_facet", "facet", "hour"),
     )
 
-    id: Mapped[int] = mapped_column(Number, primary_key=True)
+    id: Mapped[RowId]
     hour: Mapped[datetime]
     owner_id: Mapped[int] = mapped_column(default=0)
     """0 for rows that are nobody's: a unique key takes no NULL. It outlives the
@@ -330,7 +307,7 @@ class Audit(Base):
 
     __tablename__ = "audit"
 
-    id: Mapped[int] = mapped_column(Number, primary_key=True)
+    id: Mapped[RowId]
     at: Mapped[datetime] = mapped_column(default=now, index=True)
     user_id: Mapped[int | None] = mapped_column(index=True)
     """No foreign key: the log outlives the account."""

@@ -144,8 +144,7 @@ def from_fields(typed: Mapping[str, str], known: Sequence[Source]) -> Filled:
     if errors:
         return Filled(values=values, errors=errors)
     try:
-        name = f"{values['dataset']}/{values['model']}-{values['balance']}"
-        value = tables(name)
+        value = tables(f"{values['dataset']}/{values['model']}-{values['balance']}")
     except EvenflowError as error:
         return Filled(values=values, errors={"": str(error)})
     for key in kinds.keys() - NAMES.keys():

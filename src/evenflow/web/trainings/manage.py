@@ -16,6 +16,7 @@ from evenflow.web.frame.permissions import at_least
 from evenflow.web.frame.polling import word
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import TRAIN
+from evenflow.web.models.catalog import part
 from evenflow.web.store.data_folder import Home, remove
 from evenflow.web.store.database import n_changed, serialize
 from evenflow.web.store.tables import Job
@@ -56,9 +57,8 @@ def start(
 
 
 def _under_way(session: Session, name: str) -> Job | None:
-    jobs = session.scalars(
-        select(Job).where(Job.kind == TRAIN.name, Job.state != "done")
-    )
+    unfinished = select(Job).where(Job.kind == TRAIN.name, Job.state != "done")
+    jobs = session.scalars(unfinished)
     return next((job for job in jobs if job.payload.get("name") == name), None)
 
 
@@ -90,11 +90,8 @@ def name_of(job: Job) -> str:
     recipe = job.payload.get("recipe")
     if isinstance(recipe, str):
         return recipe
-    parts = [(recipe or {}).get(key) for key in ("dataset", "model", "balance")]
-    dataset, model, balance = (
-        str(part.get("name", "")) if isinstance(part, Mapping) else "" for part in parts
-    )
-    return f"{dataset}/{model}-{balance}"
+    named = {key: part(recipe or {}, key) for key in ("dataset", "model", "balance")}
+    return "{dataset}/{model}-{balance}".format(**named)
 
 
 def epochs(job: Job) -> Sequence[Mapping[str, Any]]:
@@ -108,23 +105,20 @@ def curves(job: Job) -> dict[str, Picture]:
     found = epochs(job)
     if not found:
         return {}
-    made = zip(("loss", "macro_f1"), charts.training_curves(found), strict=True)
-    alts = {
-        "loss": "Loss of training and validation rows by epoch.",
-        "macro_f1": "Macro F1 of the validation rows by epoch.",
-    }
-    return drawn((name, chart, alts[name]) for name, chart in made)
+    loss, macro_f1 = charts.training_curves(found)
+    return drawn(
+        [
+            ("loss", loss, "Loss of training and validation rows by epoch."),
+            ("macro_f1", macro_f1, "Macro F1 of the validation rows by epoch."),
+        ]
+    )
 
 
 def before(session: Session, job: Job) -> int:
     """Return how many jobs of the lane come before one that waits."""
-    query = select(func.count()).select_from(Job)
-    query = query.where(
-        Job.lane == job.lane,
-        Job.state.in_(queue.LIVE),
-        Job.created_at < job.created_at,
-    )
-    return int(session.scalar(query) or 0)
+    ahead = (Job.state.in_(queue.LIVE), Job.created_at < job.created_at)
+    query = select(func.count(Job.id)).where(Job.lane == job.lane, *ahead)
+    return session.scalar(query) or 0
 
 
 def state_word(job: Job, more: Any = "") -> str:

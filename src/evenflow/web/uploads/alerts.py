@@ -82,11 +82,7 @@ def likeliest(path: Path, most: int) -> list[int]:
         .filter(pl.col("is_attack"))
         .select("line", "verdict", "attack_probability")
         .collect()
-        .sort(
-            ["attack_probability", "line"],
-            descending=[True, False],
-            maintain_order=True,
-        )
+        .sort(["attack_probability", "line"], descending=[True, False])
     )
     if found.height > most:
         n_classes = found["verdict"].n_unique()
@@ -119,11 +115,8 @@ def alerts(
     """
     if not lines:
         return []
-    found = (
-        pl.scan_parquet(path, glob=False)
-        .filter(pl.col("line").is_in(list(lines)))
-        .collect()
-    )
+    scan = pl.scan_parquet(path, glob=False)
+    found = scan.filter(pl.col("line").is_in(list(lines))).collect()
     return [
         alert(results, row, job=job, names=names, at=at, bundle=bundle)
         for row in found.iter_rows(named=True)

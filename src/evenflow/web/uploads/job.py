@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,24 +78,12 @@ def run(task: Task) -> Outcome:
         path = task.results / FILE
         results = Results(path, bundle.schema.classes)
         lines = likeliest(path, task.settings.alerts_per_upload)
-        at = now()
+        of: dict[str, Any] = {"at": now(), "bundle": bundle_name}
         rows = alerts(
-            path,
-            results,
-            lines,
-            job=task.job,
-            names=bundle.schema.names,
-            at=at,
-            bundle=bundle_name,
+            path, results, lines, job=task.job, names=bundle.schema.names, **of
         )
-        tallied = counted(
-            path,
-            results,
-            summary.counts,
-            at=at,
-            owner_id=task.job.owner_id,
-            bundle=bundle_name,
-        )
+        owner_id = task.job.owner_id
+        tallied = counted(path, results, summary.counts, owner_id=owner_id, **of)
     except BaseException:
         if task.lease.is_ours():  # else the folder is another worker's now
             remove(task.results)
@@ -135,10 +124,7 @@ def _scaled(on_event: Callable[[Event], None]) -> Callable[[Event], None]:
 
     def scaled(event: Event) -> None:
         if isinstance(event, Progress) and event.total is not None:
-            total = max(event.total, event.done)
-            event = Progress(
-                step="score", done=event.done, total=total, unit=event.unit
-            )
+            event = replace(event, step="score", total=max(event.total, event.done))
         on_event(event)
 
     return scaled

@@ -260,12 +260,8 @@ def accept(
             job_id=upload_id,
             most_waiting=web.settings.max_waiting_jobs,
         )
-        told: dict[str, Any] = {
-            "name": name,
-            "bytes": path.stat().st_size,
-            "bundle": bundle,
-        }
-        audit("upload.accept", upload_id, user=user, **told)
+        told: dict[str, Any] = {"bytes": path.stat().st_size, "bundle": bundle}
+        audit("upload.accept", upload_id, user=user, name=name, **told)
         (part / _META).unlink(missing_ok=True)
         remove(folder)  # of a process that was killed before it could commit
         part.rename(folder)

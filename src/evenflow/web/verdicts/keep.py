@@ -97,12 +97,10 @@ def keep_record(
         return session.scalars(_sent(owner_id, source, client_id)).one()
     if verdict.is_attack:
         session.add(Alert(**common, record_id=record.id, src=src[:64]))
-    found = {"all": "", "service": service, "src": src}
-    counts = {
-        (verdict.label, name, value): 1
-        for name, value in found.items()
-        if value or name == "all"
-    }
+    facets = [("all", "")] + [
+        (name, value) for name, value in (("service", service), ("src", src)) if value
+    ]
+    counts = {(verdict.label, name, value): 1 for name, value in facets}
     given = {k: common[k] for k in ("at", "owner_id", "source", "bundle")}
     add_tallies(session, tallies(counts, **given))
     return record

@@ -130,9 +130,6 @@ def _shown(value: object) -> str:
     if value is None:
         return "not known"
     if isinstance(value, float):
-        return (
-            f"{int(value):,}"
-            if value.is_integer() and abs(value) < 1e15
-            else (f"{value:.6g}")
-        )
+        is_whole = value.is_integer() and abs(value) < 1e15
+        return f"{int(value):,}" if is_whole else f"{value:.6g}"
     return str(value)[:500]

@@ -36,7 +36,7 @@ from evenflow.web.verdicts.wording import Tone, headline, margin, tone
 
 NAMED = 4
 """Maximum number of counterfactual columns that are named."""
-
+NO_ROWS = "This model has no benign reference rows, so the verdict cannot be explained."
 SYNTHETIC = (
     "This model was trained on synthetic rows: its verdicts show how evenflow works "
     "and do not apply to real traffic."
@@ -117,9 +117,8 @@ class VerdictView:
     @property
     def top(self) -> tuple[ShownContribution, ...]:
         """The contributions worth a sentence."""
-        return self.contributions[
-            : n_mentioned([c.contribution for c in self.contributions])
-        ]
+        n = n_mentioned([c.contribution for c in self.contributions])
+        return self.contributions[:n]
 
     @property
     def chart(self) -> dict[str, Any] | None:
@@ -131,9 +130,8 @@ class VerdictView:
     @property
     def chart_alt(self) -> str:
         """The text alternative of the chart."""
-        return contributions_alt(
-            [(c.label, c.contribution) for c in self.contributions]
-        )
+        named = [(c.label, c.contribution) for c in self.contributions]
+        return contributions_alt(named)
 
     @property
     def classes_chart(self) -> dict[str, Any] | None:
@@ -222,12 +220,8 @@ def explain_record(bundle: Bundle, record: Mapping[str, object]) -> VerdictView:
     verdict = bundle.decide_record(plain)
     try:
         found = explain(bundle, _table(bundle.schema, plain), 0)
-    except BundleError:  # no reference rows to compare with: the verdict stands
-        note = (
-            "This model has no benign reference rows, so the verdict cannot be "
-            "explained."
-        )
-        return of_verdict(bundle.schema, verdict, notes=(note,))
+    except BundleError:  # the verdict stands
+        return of_verdict(bundle.schema, verdict, notes=(NO_ROWS,))
     return of_verdict(bundle.schema, found.verdict, explanation=found)
 
 
@@ -286,14 +280,11 @@ def of_verdict(
 def _shown_contribution(
     found: Contribution, column: Column, label: str, is_kdd: bool
 ) -> ShownContribution:
-    value, normal = (
-        _with_meaning(column, v, is_kdd) for v in (found.value, found.normal_value)
-    )
     return ShownContribution(
         column=found.column,
         label=label,
-        value=value,
-        normal=normal,
+        value=_with_meaning(column, found.value, is_kdd),
+        normal=_with_meaning(column, found.normal_value, is_kdd),
         contribution=found.contribution,
     )
 

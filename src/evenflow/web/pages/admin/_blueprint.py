@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from flask import Blueprint
+from evenflow.web.pages import Pages
 
-bp = Blueprint("admin", __name__, url_prefix="/admin")
+bp = Pages("admin", "/admin", role="admin")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import abort, make_response, render_template, request, url_for
+from flask import abort, render_template, request, url_for
 from flask_security import current_user
 
 from evenflow.errors import DataError
@@ -14,39 +14,29 @@ from evenflow.web.accounts.redirects import recent
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.lists import whole
-from evenflow.web.frame.permissions import require
 from evenflow.web.pages.admin._blueprint import bp
 from evenflow.web.store.tables import ROLES
 
 
 @bp.get("/invitations")
-@require("admin")
 def invitations() -> str:
     """List invitations, and make one."""
     return _page()
 
 
 @bp.post("/invitations")
-@require("admin")
 @recent
 def invite() -> Any:
     """Make an invitation and show its link, once."""
-    typed = {
-        name: request.form.get(name, "")[:300] for name in ("email", "role", "days")
-    }
+    typed = {n: request.form.get(n, "")[:300] for n in ("email", "role", "days")}
+    days = whole(typed["days"]) or 0
+    asked = {**typed, "days": days, "made_by": current_user.id}
     try:
-        days = whole(typed["days"]) or 0
-        made, token = inviting.make(
-            web.db,
-            role=typed["role"],
-            email=typed["email"],
-            days=days,
-            made_by=current_user.id,
-        )
+        made, token = inviting.make(web.db, **asked)
         web.db.commit()
     except DataError as error:
         web.db.rollback()
-        return make_response(_page(typed=typed, error=str(error)), 422)
+        return _page(typed=typed, error=str(error)), 422
     return render_template(
         "admin/link.html",
         title="Invitation",
@@ -58,7 +48,6 @@ def invite() -> Any:
 
 
 @bp.post("/invitations/<int:number>/revoke")
-@require("admin")
 def revoke(number: int) -> Any:
     """Make a link worthless."""
     if number >= 2**31 or not inviting.revoke(web.db, number):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import make_response, render_template, request
+from flask import render_template, request
 
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.lists import whole
-from evenflow.web.frame.permissions import audit, require
+from evenflow.web.frame.permissions import audit
 from evenflow.web.jobs import retention
 from evenflow.web.pages.admin._blueprint import bp
 from evenflow.web.store.tables import Setting
@@ -19,28 +19,24 @@ LONGEST = 3650
 
 
 @bp.get("/settings")
-@require("admin")
 def settings() -> str:
     """Show what is set."""
     return _page()
 
 
 @bp.post("/settings")
-@require("admin")
 def keep() -> Any:
     """Set for how long history, alerts, incidents and uploads are kept."""
     typed = request.form.get("days", "").strip()
     if not (after := whole(typed, most=LONGEST)):
         error = f"Found {typed[:20]!r}; type a whole number of days, 1 to {LONGEST:,}"
-        return make_response(_page(typed=typed, error=error), 422)
+        return _page(typed=typed, error=error), 422
     before = retention.days(web.db(), web.settings)
     web.db.merge(Setting(name=retention.SETTING, value={"days": after}))
     audit("settings.retention", "retention", before=before, after=after)
     web.db.commit()
-    return see_other(
-        "admin.settings",
-        f"History, alerts, incidents and uploads are now kept for {after:,} days",
-    )
+    done = f"History, alerts, incidents and uploads are now kept for {after:,} days"
+    return see_other("admin.settings", done)
 
 
 def _page(*, typed: str | None = None, error: str = "") -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import abort, make_response, render_template, request, url_for
+from flask import abort, render_template, request, url_for
 from flask_security import current_user
 from sqlalchemy import select
 
@@ -15,13 +15,12 @@ from evenflow.web.accounts.redirects import recent
 from evenflow.web.frame import lists
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
-from evenflow.web.frame.permissions import audit, require
+from evenflow.web.frame.permissions import audit
 from evenflow.web.pages.admin._blueprint import bp
 from evenflow.web.store.tables import ROLES, User, WebSession
 
 
 @bp.get("/users")
-@require("admin")
 def users() -> str:
     """List accounts, found by a part of the address."""
     q, role = lists.text("q"), lists.text("role")
@@ -36,7 +35,6 @@ def users() -> str:
 
 
 @bp.get("/users/<int:number>")
-@require("admin")
 def user(number: int) -> str:
     """Show one account and what can be done about it."""
     person = _found(number)
@@ -51,100 +49,72 @@ def user(number: int) -> str:
 
 
 @bp.post("/users/<int:number>/role")
-@require("admin")
 @recent
 def set_role(number: int) -> Any:
     """Change the role of an account."""
     role = request.form.get("role", "")
-    return _do(
-        number,
-        lambda p: people.set_role(web.db, p, role),
-        f"The role was changed to {role}",
-    )
+    return _do(number, people.set_role, f"The role was changed to {role}", role)
 
 
 @bp.post("/users/<int:number>/email")
-@require("admin")
 @recent
 def set_email(number: int) -> Any:
     """Give a person another address to log in with."""
     email = request.form.get("email", "")[:300]
-    return _do(
-        number,
-        lambda p: people.set_email(web.db, p, email),
-        "The address was changed, and the person was logged out",
-    )
+    done = "The address was changed, and the person was logged out"
+    return _do(number, people.set_email, done, email)
 
 
 @bp.post("/users/<int:number>/disable")
-@require("admin")
 def disable(number: int) -> Any:
     """Disable an account."""
-    return _do(number, lambda p: people.disable(web.db, p), "The account was disabled")
+    return _do(number, people.disable, "The account was disabled")
 
 
 @bp.post("/users/<int:number>/enable")
-@require("admin")
 def enable(number: int) -> Any:
     """Enable an account again."""
-    return _do(number, lambda p: people.enable(web.db, p), "The account was enabled")
+    return _do(number, people.enable, "The account was enabled")
 
 
 @bp.post("/users/<int:number>/sessions/end")
-@require("admin")
 def end_sessions(number: int) -> Any:
     """Log a person out everywhere."""
-    return _do(
-        number,
-        lambda p: people.end_sessions(web.db, p),
-        "The person was logged out everywhere",
-    )
+    return _do(number, people.end_sessions, "The person was logged out everywhere")
 
 
 @bp.post("/users/<int:number>/second-factor/reset")
-@require("admin")
 @recent
 def reset_second_factor(number: int) -> Any:
     """Take the second factor from a person who lost it."""
-    return _do(
-        number,
-        lambda p: people.reset_second_factor(web.db, p),
-        "The second factor was removed, and the person was logged out",
-    )
+    done = "The second factor was removed, and the person was logged out"
+    return _do(number, people.reset_second_factor, done)
 
 
 @bp.post("/users/<int:number>/reset")
-@require("admin")
 @recent
 def reset(number: int) -> Any:
     """Show a link, once, by which a person sets a new password."""
     person = _found(number)
     audit("user.reset_link", person.email)
     web.db.commit()
-    return make_response(
-        render_template(
-            "admin/link.html",
-            title="Link to set a password",
-            lead=f"For {person.email}; valid once, for {links.RESET_HOURS} hours.",
-            address=links.reset_link(person),
-            back=url_for("admin.user", number=number),
-        )
+    return render_template(
+        "admin/link.html",
+        title="Link to set a password",
+        lead=f"For {person.email}; valid once, for {links.RESET_HOURS} hours.",
+        address=links.reset_link(person),
+        back=url_for("admin.user", number=number),
     )
 
 
 @bp.post("/users/<int:number>/delete")
-@require("admin")
 @recent
 def delete(number: int) -> Any:
     """Delete an account; what it recorded stays, without an owner."""
     person = _found(number)
     if person.id == current_user.id:
-        return see_other(
-            "admin.user",
-            "Delete your own account on your account's page",
-            "error",
-            number=number,
-        )
+        why = "Delete your own account on your account's page"
+        return see_other("admin.user", why, "error", number=number)
     email = person.email
     try:
         people.delete(web.db, person)
@@ -155,10 +125,10 @@ def delete(number: int) -> Any:
     return see_other("admin.users", f"The account {email} was deleted")
 
 
-def _do(number: int, what: Callable[[User], object], message: str) -> Any:
+def _do(number: int, what: Callable[..., object], message: str, *more: str) -> Any:
     person = _found(number)
     try:
-        what(person)
+        what(web.db, person, *more)
         web.db.commit()
     except DataError as error:
         web.db.rollback()

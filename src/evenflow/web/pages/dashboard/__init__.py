@@ -8,26 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import (
-    Blueprint,
-    Response,
-    abort,
-    render_template,
-    request,
-    url_for,
-)
+from flask import Response, abort, render_template, request, url_for
 from flask_security import current_user
 
 from evenflow.web.frame import polling
 from evenflow.web.frame.context import web
-from evenflow.web.frame.permissions import at_least, require
+from evenflow.web.frame.permissions import at_least
 from evenflow.web.jobs.kinds import KINDS
-from evenflow.web.pages import Entry
+from evenflow.web.pages import Entry, Pages
 from evenflow.web.pages.dashboard import queries
 from evenflow.web.store.tables import Job
 from evenflow.web.trainings import manage
 
-bp = Blueprint("dashboard", __name__)
+bp = Pages("dashboard")
 NAV = (
     Entry(label="Dashboard", endpoint="dashboard.index", icon="dashboard", order=10),
 )
@@ -37,7 +30,6 @@ WORDS = {"24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 
 
 @bp.get("/")
-@require("viewer")
 def index() -> str:
     """Show the dashboard, or to a new person what to do first."""
     range_name = request.args.get("range", USUAL)
@@ -63,7 +55,6 @@ def index() -> str:
 
 
 @bp.get("/dashboard/live")
-@require("viewer")
 def live() -> Response:
     """Return the charts, 304 if nothing has changed."""
     range_name = request.args.get("range", USUAL)
@@ -77,7 +68,6 @@ def live() -> Response:
 
 
 @bp.get("/dashboard/work")
-@require("viewer")
 def work() -> Response:
     """Return queued and running work, 304 if nothing has changed."""
     return polling.fresh("dashboard/_work.html", _work, _work_etag())

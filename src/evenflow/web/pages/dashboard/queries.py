@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
 from evenflow.knowledge import about
@@ -31,6 +32,8 @@ LOOKED_AT = 20_000
 MAX_JOBS = 6
 STILL_COUNTED = timedelta(hours=2)
 """Age of the hours whose counts may still grow."""
+Counts = Counter[tuple[datetime, str]]
+"""Verdicts by the start of a bar and the class."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,12 +121,11 @@ def verdicts(session: Session, range_name: str, classes: Sequence[str]) -> Verdi
         .where(Tally.facet == "all", Tally.hour >= start)
         .group_by(Tally.hour, Tally.label)
     ).all()
-    counts: dict[tuple[datetime, str], int] = {}
-    totals: dict[str, int] = {}
+    counts: Counts = Counter()
+    totals: Counter[str] = Counter()
     for hour, label, n in rows:
-        at = _bar(hour, step)
-        counts[at, label] = counts.get((at, label), 0) + int(n)
-        totals[label] = totals.get(label, 0) + int(n)
+        counts[_bar(hour, step), label] += int(n)
+        totals[label] += int(n)
     by_class = sorted(totals.items(), key=lambda pair: (pair[0] != BENIGN, -pair[1]))
     attacks = [(label, n) for label, n in by_class if label != BENIGN]
     domain = list(dict.fromkeys([*classes, *sorted(totals)]))
@@ -142,11 +144,7 @@ def verdicts(session: Session, range_name: str, classes: Sequence[str]) -> Verdi
         attacks=daily.over_time(
             list(_attacks(counts, step, domain, names)),
             colours,
-            shown=[
-                names[label]
-                for label in domain
-                if totals.get(label) and label != BENIGN
-            ],
+            shown=[names[label] for label in domain if label in dict(attacks)],
             title="attacks",
             **axis,
         )
@@ -168,17 +166,17 @@ def work(session: Session) -> Work:
     states = session.execute(
         visible(select(Alert.state, func.count()), Alert).group_by(Alert.state)
     ).all()
-    jobs = session.scalars(
-        visible(select(Job), Job)
-        .where(Job.state.in_(LIVE))
-        .order_by(Job.created_at)
-        .limit(MAX_JOBS)
-    ).all()
     return Work(
         states={state: int(n) for state, n in states},
         feedback=_feedback(session),
-        jobs=jobs,
+        jobs=session.scalars(_live(Job)).all(),
     )
+
+
+def _live(*what: Any) -> Select[Any]:
+    """Return the query of the first jobs that wait or run."""
+    mine = visible(select(*what), Job).where(Job.state.in_(LIVE))
+    return mine.order_by(Job.created_at).limit(MAX_JOBS)
 
 
 def _feedback(session: Session) -> tuple[Feedback, ...]:
@@ -189,15 +187,15 @@ def _feedback(session: Session) -> tuple[Feedback, ...]:
         .where(Alert.judgement.is_not(None), Alert.id.in_(newest))
         .group_by(Alert.label, Alert.judgement)
     ).all()
-    counts: dict[str, dict[str, int]] = {}
+    counts: dict[str, Counter[str]] = {}
     for label, judgement, n in judged:
-        counts.setdefault(label, {})[str(judgement)] = int(n)
+        counts.setdefault(label, Counter())[str(judgement)] = int(n)
     feedback = (
         Feedback(
             label=label,
             name=about(label).name,
-            judged=sum(found.values()),
-            wrong=found.get("wrong", 0),
+            judged=found.total(),
+            wrong=found["wrong"],
         )
         for label, found in counts.items()
     )
@@ -224,12 +222,7 @@ def work_revision(session: Session, *more: object) -> str:
         session.scalar(visible(select(Alert.id), Alert).order_by(order).limit(1))
         for order in (Alert.id, Alert.id.desc())
     ]
-    jobs = session.execute(
-        visible(select(Job.id, Job.state, Job.progress), Job)
-        .where(Job.state.in_(LIVE))
-        .order_by(Job.created_at)
-        .limit(MAX_JOBS)
-    ).all()
+    jobs = session.execute(_live(Job.id, Job.state, Job.progress)).all()
     return word(*ends, _changes(session), *map(tuple, jobs), *more)
 
 
@@ -261,23 +254,17 @@ def _top(session: Session, facet: str, start: datetime) -> tuple[Top, ...]:
     return tuple(Top(value=v, n=int(n), attacks=int(a)) for v, n, a in rows)
 
 
-def _sides(
-    counts: Mapping[tuple[datetime, str], int], step: int
-) -> Iterator[dict[str, Any]]:
-    summed: dict[tuple[datetime, bool], int] = {}
+def _sides(counts: Counts, step: int) -> Iterator[dict[str, Any]]:
+    summed: Counter[tuple[datetime, bool]] = Counter()
     for (at, label), n in counts.items():
-        key = (at, label != BENIGN)
-        summed[key] = summed.get(key, 0) + n
+        summed[at, label != BENIGN] += n
     for (at, is_attack), n in sorted(summed.items()):
         side = "attack" if is_attack else "benign"
         yield _when(at, step) | {"class": side, "n": n, "rank": int(is_attack)}
 
 
 def _attacks(
-    counts: Mapping[tuple[datetime, str], int],
-    step: int,
-    domain: Sequence[str],
-    names: Mapping[str, str],
+    counts: Counts, step: int, domain: Sequence[str], names: Mapping[str, str]
 ) -> Iterator[dict[str, Any]]:
     for (at, label), n in sorted(counts.items()):
         if label != BENIGN:
@@ -291,11 +278,11 @@ def _when(at: datetime, step: int) -> dict[str, Any]:
     return {"at": at.isoformat(), "to": end.isoformat(), "from": _time_text(at, step)}
 
 
-def _peak(counts: Mapping[tuple[datetime, str], int], step: int) -> str:
-    summed: dict[datetime, int] = {}
+def _peak(counts: Counts, step: int) -> str:
+    summed: Counter[datetime] = Counter()
     for (at, label), n in counts.items():
         if label != BENIGN:
-            summed[at] = summed.get(at, 0) + n
+            summed[at] += n
     if not summed:
         return ""
     at = max(summed, key=lambda moment: (summed[moment], moment))

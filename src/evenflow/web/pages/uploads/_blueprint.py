@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from flask import Blueprint
+from evenflow.web.pages import Pages
 
-bp = Blueprint("uploads", "evenflow.web.pages.uploads", url_prefix="/uploads")
+bp = Pages("uploads", "/uploads")

@@ -14,7 +14,6 @@ from evenflow.web.charts import daily
 from evenflow.web.frame import lists, polling
 from evenflow.web.frame.context import web
 from evenflow.web.frame.errors import sentence
-from evenflow.web.frame.permissions import require
 from evenflow.web.jobs import retention
 from evenflow.web.jobs.queue import LIVE
 from evenflow.web.pages.uploads._blueprint import bp
@@ -33,7 +32,6 @@ MAX_SHOWN = 6
 
 
 @bp.get("/<job_id>")
-@require("viewer")
 def show(job_id: str) -> str:
     """Show an upload: its progress, or what was found."""
     job = upload_or_404(job_id)
@@ -49,14 +47,12 @@ def show(job_id: str) -> str:
 
 
 @bp.get("/<job_id>/state")
-@require("viewer")
 def fragment(job_id: str) -> Response:
     """Answer how far a job is, for the page that is open."""
     return polling.fresh("uploads/_state.html", _common(upload_or_404(job_id)))
 
 
 @bp.get("/<job_id>/rejected")
-@require("viewer")
 def rejected(job_id: str) -> str:
     """Show the rejected rows, and what is wrong with them."""
     job = upload_or_404(job_id)
@@ -71,7 +67,6 @@ def rejected(job_id: str) -> str:
 
 
 @bp.get("/<job_id>/rows/<int:line>")
-@require("viewer")
 def row(job_id: str, line: int) -> str:
     """Show one row, its verdict, and why."""
     job = upload_or_404(job_id)

@@ -27,13 +27,8 @@ from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
 from evenflow.web.frame.errors import sentence
-from evenflow.web.frame.large_bodies import (
-    OVERHEAD,
-    allow_large,
-    most_bytes,
-    too_large,
-)
-from evenflow.web.frame.permissions import require, visible
+from evenflow.web.frame.large_bodies import OVERHEAD, allow_large, most_bytes, too_large
+from evenflow.web.frame.permissions import visible
 from evenflow.web.jobs import retention
 from evenflow.web.jobs.kinds import UPLOADS
 from evenflow.web.jobs.queue import LIVE
@@ -46,14 +41,12 @@ PER_PAGE = 25
 
 
 @bp.get("")
-@require("viewer")
 def index() -> str:
     """Show the uploads a person may see, and a form to send one."""
     return _index()
 
 
 @bp.get("/list")
-@require("viewer")
 def listed() -> Response:
     """Answer the list alone, for the page that is open."""
     return polling.fresh("uploads/_list.html", _found())
@@ -106,7 +99,6 @@ def _set_limit(endpoint: str | None, _values: dict[str, Any] | None) -> None:
 
 
 @bp.post("")
-@require("viewer")
 def send() -> Response:
     """Take a file that was sent by the plain form."""
     file = request.files.get("file")
@@ -126,7 +118,6 @@ def send() -> Response:
 
 
 @bp.post("/parts")
-@require("viewer")
 def begin() -> Any:
     """Begin an upload in pieces."""
     try:
@@ -148,14 +139,12 @@ def begin() -> Any:
 
 
 @bp.get("/parts/<upload_id>")
-@require("viewer")
 def state(upload_id: str) -> Any:
     """Answer how much of an upload is here."""
     return jsonify(offset=receive.offset(current_user, upload_id))
 
 
 @bp.put("/parts/<upload_id>")
-@require("viewer")
 def append(upload_id: str) -> Any:
     """Add a piece."""
     at = lists.whole(request.args.get("offset", ""), most=2**53)
@@ -166,7 +155,6 @@ def append(upload_id: str) -> Any:
 
 
 @bp.post("/parts/<upload_id>/finish")
-@require("viewer")
 def finish(upload_id: str) -> Any:
     """Queue an upload whose pieces are all here."""
     job = receive.finish(current_user, upload_id)
@@ -174,7 +162,6 @@ def finish(upload_id: str) -> Any:
 
 
 @bp.delete("/parts/<upload_id>")
-@require("viewer")
 def discard(upload_id: str) -> Any:
     """Delete an upload that was given up."""
     receive.discard(current_user, upload_id)
@@ -182,7 +169,6 @@ def discard(upload_id: str) -> Any:
 
 
 @bp.get("/example.csv")
-@require("viewer")
 def example() -> Response:
     """Send a small file in the columns of the model in use: its examples of classes."""
     bundle = web.detectors.active()

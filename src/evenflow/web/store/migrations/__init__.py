@@ -1,10 +1,16 @@
-"""The database's versions: one file under ``versions`` each, run in order."""
+"""The database's versions: one file under ``versions`` for each change of a release.
+
+An empty database gets the tables of the code and the newest version at once; one that
+an earlier evenflow made is changed by the files after its version, in order. A new file
+comes with a test that upgrades a backup of the version before it.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -16,10 +22,12 @@ from sqlalchemy import Connection
 
 from evenflow.errors import StorageError
 from evenflow.web.store.database import Database
+from evenflow.web.store.tables import Base
 
 logger = logging.getLogger(__name__)
 
 
+@cache
 def newest() -> str:
     """Return the version that this evenflow works with."""
     found = ScriptDirectory.from_config(_config()).get_current_head()
@@ -27,34 +35,39 @@ def newest() -> str:
     return found
 
 
-def versions() -> set[str]:
+@cache
+def versions() -> frozenset[str]:
     """Return all versions that this evenflow knows."""
     script = ScriptDirectory.from_config(_config())
-    return {found.revision for found in script.walk_revisions()}
+    return frozenset(found.revision for found in script.walk_revisions())
 
 
 def current(database: Database) -> str | None:
     """Return the version of a database; None for an empty one."""
     with database.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return _version(connection)
 
 
-def upgrade(database: Database, revision: str = "head") -> None:
-    """Bring a database to the newest version (or that one); run twice it does nothing.
+def upgrade(database: Database) -> None:
+    """Bring a database to the newest version; run twice it does nothing.
 
     Raises
     ------
     StorageError
         The database was written by a newer evenflow.
     """
-    found = current(database)
-    if found is not None and found not in versions():
-        raise other_version(found)
     config = _config()
     with _alone(database) as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-    logger.info("database at version %s", revision)
+        found = _version(connection)
+        if found is None:
+            Base.metadata.create_all(connection, checkfirst=False)
+            command.stamp(config, "head")
+        elif found in versions():
+            command.upgrade(config, "head")
+        else:
+            raise other_version(found)
+    logger.info("database at version %s", newest())
 
 
 @contextmanager
@@ -103,6 +116,10 @@ def other_version(found: str | None) -> StorageError:
         f"expected version {newest()}. Run: evenflow db upgrade; if it was written by "
         "a newer evenflow, upgrade evenflow"
     )
+
+
+def _version(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _config() -> Config:
