@@ -25,7 +25,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from evenflow.baseline import Baseline, Sample, Thinning, count, split
+from evenflow.baseline import MINUTE, Baseline, Sample, Thinning, count, split
 from evenflow.decision import Scores
 from evenflow.errors import DataError
 from evenflow.metrics import class_shares, distance, wilson
@@ -55,6 +55,7 @@ LEAST_HOSTS = 3
 """Sources, and destinations, over the threshold from which on it is not one attack."""
 JOIN_NS = 3600 * 10**9
 """Time between two reports of more columns."""
+ENDS = ("id.orig_h", "id.resp_h")
 SEED = 20_031
 FORMAT = 1
 
@@ -130,19 +131,24 @@ class Drift:
             Their rows.
         scores : Scores
         """
-        known = connections["known"].fill_null(strategy="forward").fill_null(0)
-        ends = [connections[name].to_list() for name in ("id.orig_h", "id.resp_h")]
-        rows = self._thinning.take(ends[0], ends[1], known.to_list())
-        if not len(rows):
+        pairs = connections.select(
+            *ENDS, pl.col("known").fill_null(strategy="forward").fill_null(0)
+        ).with_row_index("row")
+        # most of the work before rows are taken one by one
+        first = pairs.with_columns(minute=pl.col("known") // MINUTE).unique(
+            [*ENDS, "minute"], keep="first", maintain_order=True
+        )
+        taken = first[self._thinning.take(*(first[name] for name in (*ENDS, "known")))]
+        if not taken.height:
             return None
-        over = rows[scores.is_attack[rows]].tolist()
-        for hosts, names in zip(self._hosts, ends, strict=True):
-            for i in over:
-                if len(hosts) < LEAST_HOSTS:
-                    hosts.add(names[i])
-        at = int(known[int(rows[0])])
-        self.add(table, scores, rows, at)
-        return self._found(int(known[int(rows[-1])]))
+        rows = taken["row"].to_numpy().astype(np.int64)
+        over = taken.filter(pl.Series(scores.is_attack[rows]))
+        for hosts, name in zip(self._hosts, ENDS, strict=True):
+            new = over[name].unique(maintain_order=True).to_list()
+            unseen = [one for one in new if one not in hosts]
+            hosts.update(unseen[: LEAST_HOSTS - len(hosts)])
+        self.add(table, scores, rows, int(taken["known"][0]))
+        return self._found(int(taken["known"][-1]))
 
     def add(
         self, table: Table, scores: Scores, rows: NDArray[np.int64], at: int
@@ -162,9 +168,11 @@ class Drift:
         some = passed[:: -(-len(passed) // MOST_OF_BATCH) or 1]
         self._counts += count(self.baseline.bins, table.frame[some])
 
-    def finish(self) -> Finding | None:
+    def finish(self) -> Finding:
         """Return what a file shows as a whole."""
-        return self._found(self.n, is_over=True)
+        self._compare()
+        self._has_risen()
+        return self.finding("ended", self.n, self.classes_now())
 
     def _p_values(self, odds: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return randomised conformal p-values among rows decided to be benign."""
@@ -177,13 +185,11 @@ class Drift:
         )
         return p
 
-    def _found(self, now: int, *, is_over: bool = False) -> Finding | None:
+    def _found(self, now: int) -> Finding | None:
         """Return what is new, if something is; then it has been said."""
         was_drifted = self.is_drifted
         is_new = self._has_risen()
-        if is_over:
-            self._compare()
-        elif self._hits[1, 0] >= WINDOW:
+        if self._hits[1, 0] >= WINDOW:
             self._compare()
             if not is_new and self.share is not None and self._has_fallen():
                 self.share = None
@@ -256,11 +262,21 @@ class Drift:
         """Whether something has drifted and not recovered."""
         return self.share is not None or bool(self.moved)
 
+    @property
+    def text(self) -> str:
+        """The state in a sentence; empty where nothing has drifted."""
+        return str(self.finding("joined", 0)) if self.is_drifted else ""
+
     def _say(self, status: Literal["began", "joined", "ended"], now: int) -> Finding:
         self._said, self._said_at = {*self.moved}, now
-        return self.finding(status, now)
+        return self.finding(status, now, self.classes_now())
 
-    def finding(self, status: Literal["began", "joined", "ended"], now: int) -> Finding:
+    def finding(
+        self,
+        status: Literal["began", "joined", "ended"],
+        now: int,
+        classes: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> Finding:
         """Return what is known now."""
         columns = sorted(self.moved.values(), key=lambda one: -max(one.psi, one.ks))
         return Finding(
@@ -270,7 +286,7 @@ class Drift:
             rows=self.n,
             share=self.share,
             columns=tuple(columns),
-            classes=self.classes_now(),
+            classes=classes or {},
         )
 
     def classes_now(self) -> dict[str, dict[str, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -65,7 +66,7 @@ class Finding:
     share: Share | None
     columns: tuple[Moved, ...]
     """Those that have moved, the farthest first."""
-    classes: dict[str, dict[str, float]]
+    classes: Mapping[str, Mapping[str, float]]
     """Share of each class in calibration, and its estimate now; may be empty."""
 
     @property
@@ -120,7 +121,7 @@ class Finding:
                 {"name": one.name, "psi": round(one.psi, 4), "ks": round(one.ks, 4)}
                 for one in self.columns
             ],
-            "classes": self.classes,
+            "classes": {name: dict(share) for name, share in self.classes.items()},
         }
 
 
