@@ -16,6 +16,7 @@ LEVELS = [
     {"errors"},
     {
         "schema",
+        "baseline",
         "metrics",
         "decision",
         "files",

@@ -86,6 +86,20 @@ def test_score_writes_a_verdict_for_every_record(run, bundle, records, tmp_path)
     assert summary["scored"] == len(verdicts) == 250
     assert verdicts["is_attack"].sum() == summary["attacks"]
     assert verdicts["line"].to_list() == list(range(2, 252))
+    assert summary["drift"]["rows"] == 250
+    assert not summary["drift"]["is_drifted"]
+    assert summary["drift"]["columns"] == []
+
+
+def test_score_says_that_a_file_has_drifted(run, bundle, records, tmp_path):
+    frame = pl.read_csv(records)
+    name = frame.select(pl.col(pl.Float64)).columns[0]
+    frame.with_columns(pl.col(name) * 50).write_csv(tmp_path / "moved.csv")
+    done = run(
+        "score", bundle, tmp_path / "moved.csv", "-o", tmp_path / "v.csv", "--json"
+    )
+    assert json.loads(done.stdout)["drift"]["is_drifted"]
+    assert f"values moved most since calibration: {name} (PSI" in done.stderr
 
 
 def test_score_reads_stdin_and_writes_stdout(bundle, records):

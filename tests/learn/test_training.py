@@ -77,11 +77,18 @@ def test_the_budget_is_kept_on_fresh_benign_rows(trained, parts):
     flagged = trained.scores.is_attack[benign].mean()
     budget = trained.decision.false_alarm_budget
     # the threshold and the share both vary, each with its own number of rows
-    _, _, held = _parts(parts["train"], trained.recipe)
+    _, _, held, _ = _parts(parts["train"], trained.recipe)
     assert len(held) == trained.record["rows"]["calibration"]
     n_held = held.counts()["benign"]
     variance = budget * (1 - budget) * (1 / benign.sum() + 1 / n_held)
     assert abs(flagged - budget) < 4 * np.sqrt(variance)
+
+
+def test_the_baseline_is_that_of_the_calibration_rows(trained):
+    baseline = trained.baseline
+    assert baseline.confusion.sum() == trained.record["rows"]["calibration"]
+    budget = trained.decision.false_alarm_budget
+    assert 0 < baseline.rows.alarms <= budget * baseline.rows.benign
 
 
 def test_golden_rows_show_every_class_and_reference_rows_are_benign(trained):

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from evenflow import inference
+from evenflow.baseline import Baseline
 from evenflow.decision import Decision
 from evenflow.prepare.features import Preprocessor
 from evenflow.runtime import bundle as bundles
@@ -15,16 +17,20 @@ def parts(small_table, softmax_regression):
     X = preprocessor.transform(small_table)
     n_classes = len(small_table.schema.classes)
     benign = np.flatnonzero(small_table.labels == 0)
+    model = softmax_regression(X, small_table.labels, n_classes)
+    decision = Decision(
+        temperature=1.25,
+        bias=np.linspace(0.1, -0.1, n_classes),
+        threshold=-0.5,
+        false_alarm_budget=0.05,
+    )
+    session = inference.open_session(model)
+    scores = decision.apply(inference.log_proba(session, X, n_classes))
     return {
         "schema": small_table.schema,
         "preprocessor": preprocessor,
-        "model": softmax_regression(X, small_table.labels, n_classes),
-        "decision": Decision(
-            temperature=1.25,
-            bias=np.linspace(0.1, -0.1, n_classes),
-            threshold=-0.5,
-            false_alarm_budget=0.05,
-        ),
+        "model": model,
+        "decision": decision,
         "golden": small_table.take(np.arange(40)),
         "reference": small_table.take(benign[:100]),
         "recipe": {
@@ -35,6 +41,7 @@ def parts(small_table, softmax_regression):
         "report": {"protocol": "none", "binary": {"f1": 0.5}},
         "card": "# A small detector\n",
         "fingerprint": np.arange(5, dtype=np.uint64),
+        "baseline": Baseline.of(small_table, scores),
     }
 
 

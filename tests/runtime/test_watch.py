@@ -74,6 +74,66 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def many_hosts(n, *, first=0, **changes):
+    """Return connections of as many pairs of hosts, five a minute."""
+    at = BEGIN + 12 * S * (first + np.arange(n))
+    hosts = {
+        "id.orig_h": [f"10.0.{i % 40}.1" for i in range(n)],
+        "id.resp_h": [f"192.0.2.{i % 200}" for i in range(n)],
+        "ts": at, "last_packet": at, "known": at,
+    }  # fmt: skip
+    return connections(n, **hosts | changes)
+
+
+def benign(n, **more):
+    rng = np.random.default_rng(5)
+    return many_hosts(
+        n, conn_state=["SF"] * n, orig_bytes=np.floor(rng.exponential(500, n)),
+        proto=np.where(rng.random(n) < 0.5, "tcp", "udp"), **more,
+    )  # fmt: skip
+
+
+def test_drift_is_an_event_and_a_note_once_and_survives_a_restart(toy, tmp_path):
+    sink = open_sink(f"eve:{tmp_path}/events.json", Setup())
+    frames = [benign(100), *(many_hosts(100, first=100 * k) for k in range(1, 4))]
+    found, _, notes = watched(toy, frames, sinks=[sink])
+    watch_state.save(
+        tmp_path / "state", rows={}, incidents=found.incidents.to_dict(),
+        drift=found.drift.to_dict(),
+    )  # fmt: skip
+    again = Watch(toy, ToyRows(), Incidents(), [sink], on_event=notes.append)
+    again.drift.restore(watch_state.load(tmp_path / "state").drift)
+    again.take(many_hosts(300, first=500))
+    sink.close()
+    events = [e for e in lines(tmp_path / "events.json") if e["event_type"] == "drift"]
+    assert len(events) == 1
+    drift = events[0]["drift"]
+    assert drift["status"] == "began"
+    assert drift["share"]["since"] == "2026-01-01 00:20 UTC"
+    assert drift["share"]["now"] == 1.0
+    assert [note.text for note in notes] == [drift["summary"]]
+    assert "many hosts attack, or the model may not fit" in drift["summary"]
+    assert events[0]["ml"]["model"] == "toy"
+
+
+def test_ordinary_connections_of_many_hosts_are_silent(toy):
+    found, _, notes = watched(toy, [benign(2_000)])
+    assert notes == []
+    assert found.drift.n > 300
+    assert not found.drift.is_drifted
+
+
+@pytest.mark.parametrize("form", ["ecs", "ocsf"])
+def test_drift_has_a_place_in_each_form(toy, tmp_path, form):
+    sink = open_sink(f"eve:{tmp_path}/events.json", Setup(form=form))
+    watched(toy, [many_hosts(300)], sinks=[sink], incidents=Incidents(most_shown=0))
+    sink.close()
+    named = {"ecs": "evenflow", "ocsf": "unmapped"}[form]
+    found = [e[named]["drift"] for e in lines(tmp_path / "events.json")
+             if "drift" in e[named]]  # fmt: skip
+    assert [one["status"] for one in found] == ["began"]
+
+
 def test_a_scan_among_ordinary_traffic_is_one_incident_with_its_attacker(
     toy, mixed, tmp_path
 ):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from evenflow import inference
+from evenflow.baseline import Baseline
 from evenflow.decision import Decision
 from evenflow.errors import DataError
 from evenflow.prepare.features import Preprocessor
@@ -58,14 +60,18 @@ def save_bundle(folder, softmax_regression, *, has_reference=True):
     table = Table(schema=SCHEMA, frame=frame, y=y, attack=attack)
     preprocessor = Preprocessor.fit(table)
     benign = np.flatnonzero(~is_refused)
+    X = preprocessor.transform(table)
+    model = softmax_regression(X, y, 2)
+    decision = Decision(
+        temperature=1.0, bias=np.zeros(2), threshold=0.0, false_alarm_budget=0.05
+    )
+    log_proba = inference.log_proba(inference.open_session(model), X, 2)
     bundles.save(
         folder,
         schema=SCHEMA,
         preprocessor=preprocessor,
-        model=softmax_regression(preprocessor.transform(table), y, 2),
-        decision=Decision(
-            temperature=1.0, bias=np.zeros(2), threshold=0.0, false_alarm_budget=0.05
-        ),
+        model=model,
+        decision=decision,
         golden=table.take(np.arange(20)),
         reference=table.take(benign[: 50 * has_reference]),
         recipe={
@@ -76,5 +82,6 @@ def save_bundle(folder, softmax_regression, *, has_reference=True):
         report={},
         card="# A toy\n",
         fingerprint=np.arange(5, dtype=np.uint64),
+        baseline=Baseline.of(table, decision.apply(log_proba)),
     )
     return folder

@@ -105,6 +105,8 @@ def score(
     )
     if summary.extra:
         voice().say(f"columns not used: {', '.join(summary.extra)}")
+    if summary.drift and summary.drift.is_drifted:
+        voice().say(str(summary.drift), is_warning=True)
     if summary.rejected:
         for bad in summary.first_bad[:5]:
             voice().say(f"rejected: {bad}")

@@ -162,6 +162,11 @@ def _run(
         on_report=_both(view.report, kept.report) if kept else view.report,
         on_event=view.note,
     )
+    if found.drift is None:
+        text = f"{bundle.path} has no baseline of its calibration rows: drift is not "
+        view.note(Note(text=f"{text}watched. Train it again for one"))
+    elif state is not None and state.drift is not None:
+        found.drift.restore(state.drift)
     view.begin(found, feed)
     shown = watch_database.Shown(found, feed)
     try:
@@ -268,6 +273,7 @@ def _write(found: Watch, feed: Feed, state: Path) -> None:
         state,
         rows=found.rows.state(),
         incidents=found.incidents.to_dict(),
+        drift=found.drift.to_dict() if found.drift else None,
         position=feed.position,
     )
 

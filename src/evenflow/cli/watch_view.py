@@ -41,6 +41,7 @@ def facts(found: Watch, feed: Feed) -> dict[str, Any]:
         "events_waiting": sum(s.counts.waiting for s in found.sinks),
         "age_p99_s": round(totals.ages.quantile(0.99), 4),
         "age_max_s": round(totals.ages.max_s, 4),
+        "drift": found.drift.text if found.drift else "",
         **feed.figures(),
     }
 
@@ -66,6 +67,8 @@ def last_lines(found: Watch, feed: Feed) -> list[str]:
         f"age of a verdict: half {found.totals.ages.quantile(0.5):.3g} s, 99 % "
         f"{now['age_p99_s']:.3g} s, oldest {now['age_max_s']:.3g} s",
     ]
+    if now["drift"]:
+        lines.append(now["drift"])
     for reason, n in found.incidents.suppressed.items():
         lines.append(f"alerts suppressed, {reason}: {n:,}")
     for name, text in (
@@ -243,4 +246,6 @@ class Screen:
             Text(report_line(one), style=STYLES[severity(one.incident.label)])
             for one in self.reports
         ]
+        if now["drift"]:
+            lines.append(Text(now["drift"], style="yellow"))
         return Group(*lines, figures)

@@ -66,6 +66,7 @@ class Experiment:
             report=self.report.to_dict(),
             card=model_card(self.report),
             fingerprint=trained.fingerprint,
+            baseline=trained.baseline,
             overwrite=overwrite,
         )
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenflow import datasets, inference, registry
+from evenflow.baseline import Baseline, first_of_pairs
 from evenflow.decision import Decision, Scores
 from evenflow.errors import DataError
 from evenflow.learn.balancing import Balancing
@@ -63,6 +64,8 @@ class Trained:
     a bundle is loaded."""
     reference: Table
     """Benign training rows that an explanation compares with."""
+    baseline: Baseline
+    """Of the calibration rows, by which a sensor sees traffic drift."""
     fingerprint: NDArray[np.uint64]
     """Sketch of the training rows, by which later judging finds them again."""
     record: dict[str, Any]
@@ -141,7 +144,7 @@ def _train(
         split = _with_target(make(load, recipe.seed, **recipe.split.params), recipe)
         log.classes = split.train.schema.classes
         examined = examine(split)
-        fit, valid, held = _parts(split.train, recipe)
+        fit, valid, held, pairs = _parts(split.train, recipe)
     with log.step("prepare"):
         preprocessor = Preprocessor.fit(fit, **recipe.prepare.model_dump())
         for part in (valid, held, split.test):  # not hours later
@@ -196,11 +199,13 @@ def _train(
             return inference.log_proba(session, X, n_classes, threads=threads)
 
     with log.step("calibrate"):
+        log_proba = served(held)
         decision = fit_decision(
-            served(held),
+            log_proba,
             held.labels,
             false_alarm_budget=recipe.decide.false_alarm_budget,
         )
+        baseline = Baseline.of(held, decision.apply(log_proba), pairs)
         rng = np.random.default_rng(recipe.seed)
         some = _sample(fit, N_SAMPLE, rng)
         golden = _golden(some, decision.log_odds(served(some)) - decision.threshold)
@@ -224,6 +229,7 @@ def _train(
         scores=scores,
         golden=golden,
         reference=_reference(fit, rng),
+        baseline=baseline,
         fingerprint=fingerprint(split.train),
         record={
             "recipe": recipe.to_dict(),
@@ -319,8 +325,13 @@ def _with_target(split: Split, recipe: Recipe) -> Split:
     return labelled
 
 
-def _parts(table: Table, recipe: Recipe) -> tuple[Table, Table, Table]:
-    """Return rows to fit, rows to stop by, rows to calibrate on."""
+def _parts(
+    table: Table, recipe: Recipe
+) -> tuple[Table, Table, Table, NDArray[np.bool_] | None]:
+    """Return rows to fit, rows to stop by, rows to calibrate on.
+
+    And which of the last are the first of their hosts, where hosts are known.
+    """
     decide, seed = recipe.decide, recipe.seed
     kept, held = hold_out(
         table, fraction=decide.fraction, seed=seed + 1, group=decide.group
@@ -328,7 +339,9 @@ def _parts(table: Table, recipe: Recipe) -> tuple[Table, Table, Table]:
     rest = table.take(kept)
     share = min(recipe.training.valid_fraction / (1 - decide.fraction), 0.5)
     fit, valid = hold_out(rest, fraction=share, seed=seed + 2, group=decide.group)
-    return rest.take(fit), rest.take(valid), table.take(held)
+    pairs = first_of_pairs(table)
+    first = None if pairs is None else pairs[held]
+    return rest.take(fit), rest.take(valid), table.take(held), first
 
 
 def _sample(table: Table, each: int, rng: np.random.Generator) -> Table:

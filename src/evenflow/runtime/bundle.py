@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenflow import inference
+from evenflow.baseline import Baseline
 from evenflow.conform import match_columns, parse_numbers, shown
 from evenflow.decision import Decision, Scores
 from evenflow.errors import BundleError, DataError
@@ -251,6 +252,7 @@ def save(
     report: Mapping[str, Any],
     card: str,
     fingerprint: NDArray[np.uint64],
+    baseline: Baseline | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a bundle, whole or not at all; equal arguments give equal bytes.
@@ -269,6 +271,8 @@ def save(
         Benign training rows, for explanations.
     fingerprint : ndarray of shape (n_rows,), uint64
         Hashes of the training rows.
+    baseline : Baseline, optional
+        Of the calibration rows; without it drift is not watched.
 
     Raises
     ------
@@ -301,7 +305,9 @@ def save(
             | pack_codes(golden)
             | {"log_proba": expected, "decided": decision.apply(expected).code}
         ),
-        "reference.npz": pack(pack_rows(reference)),
+        "reference.npz": pack(
+            pack_rows(reference) | (baseline.to_arrays() if baseline else {})
+        ),
         "fingerprint.npz": pack({"rows": np.asarray(fingerprint, dtype=np.uint64)}),
         "report.json": to_json(report),
         "recipe.json": recipe_json,

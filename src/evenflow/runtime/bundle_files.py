@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from evenflow.baseline import Baseline
 from evenflow.conform import shown
 from evenflow.decision import Decision
 from evenflow.errors import BundleError
@@ -50,6 +51,8 @@ class BundleFiles:
     """Class decided for each golden row where the bundle was made."""
     reference: Table
     """Benign training rows, for explanations."""
+    baseline: Baseline | None = field(repr=False)
+    """Of the calibration rows, for drift; None in a bundle that was made without."""
     fingerprint: NDArray[np.uint64] = field(repr=False)
     """Hashes of the training rows, ``(n_rows,)``; tells a row trained on."""
 
@@ -85,7 +88,8 @@ def read_bundle_files(folder: Path, files: Mapping[str, bytes]) -> BundleFiles:
         report = read("report.json")
         _check_contract(folder, manifest, schema, preprocessor, decision, report)
         golden, arrays = read_rows(files, "golden.npz", schema)
-        reference, _ = read_rows(files, "reference.npz", schema)
+        reference, more = read_rows(files, "reference.npz", schema)
+        baseline = Baseline.from_arrays(schema, more)
         golden = with_codes(golden, arrays)
         _check_golden(arrays, len(golden), len(schema.classes))
         fingerprint = unpack(files["fingerprint.npz"], source="fingerprint.npz")["rows"]
@@ -122,6 +126,7 @@ def read_bundle_files(folder: Path, files: Mapping[str, bytes]) -> BundleFiles:
         golden_log_proba=arrays["log_proba"],
         golden_decided=arrays["decided"],
         reference=reference,
+        baseline=baseline,
         fingerprint=fingerprint,
     )
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evenflow.knowledge import about
+from evenflow.runtime.drift_report import Finding
 from evenflow.runtime.incidents.alert import Alert
 from evenflow.runtime.incidents.distinct import Distinct
 from evenflow.runtime.incidents.incident import (
@@ -123,6 +124,21 @@ def incident_event(report: Report, model: Model) -> Event:
         "alert_id": f"{incident.id}-{incident.n_reports}",
     }
     return known(event)
+
+
+def drift_event(finding: Finding, model: Model) -> Event:
+    """Return what is reported of drift as an event; it has no alert and no hosts."""
+    return {
+        "timestamp": timestamp(finding.at),
+        "event_type": "drift",
+        "drift": {
+            "status": finding.status,
+            "summary": str(finding),
+            **finding.to_dict(),
+        },
+        "ml": {"model": model.name, "version": model.version},
+        "alert_id": f"drift-{model.version}-{finding.at}",
+    }
 
 
 def summary(incident: Incident) -> str:

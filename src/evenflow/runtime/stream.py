@@ -22,6 +22,8 @@ from evenflow.errors import DataError, StorageError
 from evenflow.progress import Note, OnEvent, Progress, ignore
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import attack_probability, sigmoid
+from evenflow.runtime.drift import Drift
+from evenflow.runtime.drift_report import Finding
 from evenflow.runtime.judging import judge
 from evenflow.runtime.limits import Limits
 from evenflow.runtime.records import Batch, Format, read_records
@@ -59,6 +61,8 @@ class Summary:
     notes: tuple[str, ...]
     """What was skipped in the source, or read otherwise than it is written."""
     seconds: float
+    drift: Finding | None = None
+    """How the records differ from the calibration rows; None if that is unknown."""
     unit: str = "line"
     """What a row of the source is: ``line``, ``row`` or ``connection``."""
 
@@ -79,6 +83,7 @@ class Summary:
             "extra": list(self.extra),
             "first_bad": [str(bad) for bad in self.first_bad],
             "notes": list(self.notes),
+            "drift": self.drift.to_dict() if self.drift else None,
             "seconds": self.seconds,
             "rows_per_s": self.scored / self.seconds if self.seconds else None,
         }
@@ -150,6 +155,9 @@ def score_file(
     kept: tuple[str, ...] = ()
     first_bad: list[BadRow] = []
     findings = Findings()
+    drift = None
+    if bundle.baseline is not None:
+        drift = Drift(bundle.baseline, bundle.schema.classes, is_live=False)
     with ExitStack() as stack:
         write = stack.enter_context(writer(sink, format))
         reject = stack.enter_context(binary(rejects)) if rejects else None
@@ -177,6 +185,9 @@ def score_file(
                     kept = kept or tuple(batch.given.columns)
                     out |= _given_columns(batch, kept, taken=set(out), format=format)
                 write(pl.DataFrame(out))
+                if drift is not None:
+                    rows = np.arange(len(batch.table))
+                    drift.add(batch.table, scores, rows, int(counts.sum()) + 1)
                 is_empty = False
                 counts += np.bincount(scores.code, minlength=len(counts))
             unit = batch.unit
@@ -204,6 +215,7 @@ def score_file(
         extra=extra,
         first_bad=tuple(first_bad),
         notes=(*notes, *findings.remarks),
+        drift=drift.finish() if drift else None,
         seconds=time.perf_counter() - started,
         unit=unit,
     )

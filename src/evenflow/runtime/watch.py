@@ -24,7 +24,15 @@ from evenflow.progress import Note, OnEvent, ignore
 from evenflow.runtime.ages import Ages
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import attack_probability, sigmoid
-from evenflow.runtime.events import Event, Model, alert_event, incident_event
+from evenflow.runtime.drift import Drift
+from evenflow.runtime.drift_report import Finding
+from evenflow.runtime.events import (
+    Event,
+    Model,
+    alert_event,
+    drift_event,
+    incident_event,
+)
 from evenflow.runtime.explain import Leading
 from evenflow.runtime.incidents.alert import Alert, Feature
 from evenflow.runtime.incidents.grouping import Incidents
@@ -120,6 +128,10 @@ class Watch:
         )
         self._clock, self._on_report, self._on_event = clock, on_report, on_event
         self._leading = Leading(bundle) if len(bundle.reference) else None
+        self.drift: Drift | None = None
+        """Whether traffic looks like the calibration rows; None if that is unknown."""
+        if bundle.baseline is not None:
+            self.drift = Drift(bundle.baseline, bundle.schema.classes, is_live=True)
         self._is_late = False
         self._n_explained = 0
         self.recent = Recent() if any(sink.shows for sink in sinks) else None
@@ -155,6 +167,11 @@ class Watch:
         if len(connections):
             last = int(connections["known"].max() or 0)  # type: ignore[arg-type]
             events += self._reported(self.incidents.advance(last))
+        if self.drift is not None:
+            table = found.table
+            scored = table if len(rows) == len(table) else table.take(rows)
+            drifted = self.drift.take(connections[at], scored, scores)
+            events += [] if drifted is None else [self._drifted(drifted)]
         self._send(events)
         self._count_age(connections, begun, len(scores))
 
@@ -191,6 +208,10 @@ class Watch:
                 events.append(event)
                 self.totals.alerts_sent += 1
         return events
+
+    def _drifted(self, finding: Finding) -> Event:
+        self._on_event(Note(text=str(finding), is_warning=finding.is_drifted))
+        return drift_event(finding, self.model)
 
     def _features(self, table: Table, row: int) -> tuple[Feature, ...]:
         """Return the columns that move a verdict most, for the first of a batch."""

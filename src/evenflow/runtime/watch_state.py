@@ -29,12 +29,19 @@ class State:
     rows: dict[str, NDArray[Any]]
     """Of the contract: what came before."""
     incidents: dict[str, Any]
+    drift: dict[str, Any] | None
+    """Of the traffic; None where it was not watched."""
     position: str
     """How far a log was read; empty for other sources."""
 
 
 def save(
-    path: Path, *, rows: Arrays, incidents: Mapping[str, Any], position: str = ""
+    path: Path,
+    *,
+    rows: Arrays,
+    incidents: Mapping[str, Any],
+    drift: Mapping[str, Any] | None = None,
+    position: str = "",
 ) -> None:
     """Write a state, whole or not at all.
 
@@ -49,6 +56,7 @@ def save(
             "format": FORMAT,
             "rows": {name: _packed(array) for name, array in rows.items()},
             "incidents": incidents,
+            "drift": drift,
             "position": position,
         },
     )
@@ -74,6 +82,9 @@ def load(path: Path) -> State | None:
         if value["format"] != FORMAT or not isinstance(value["incidents"], dict):
             raise ValueError(f"found the format {value['format']!r}")
         rows = {name: _unpacked(array) for name, array in value["rows"].items()}
+        drift = value.get("drift")
+        if not isinstance(drift, dict | None):
+            raise ValueError("found drift of another kind")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(
             f"{path} is not a state of evenflow watch ({error}); expected the file of "
@@ -82,6 +93,7 @@ def load(path: Path) -> State | None:
     return State(
         rows=rows,
         incidents=value["incidents"],
+        drift=drift,
         position=str(value.get("position", "")),
     )
 

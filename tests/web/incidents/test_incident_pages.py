@@ -217,6 +217,14 @@ def test_live_sums_the_watches_that_run(analyst, stored):
     assert f"probe {SCANNER} {VICTIM} and 299 more 41" in text
 
 
+def test_live_warns_of_drift_where_a_watch_runs(analyst, stored):
+    figures = {"rate": 1.0, "drift": "drift: columns moved <b>"}
+    stored.add_all([run(figures=figures), run("old", 15, figures=figures)])
+    page = analyst.get("/live")
+    assert words(page).count("drift: columns moved <b>") == 1
+    assert "eth0: drift" in words(page)
+
+
 def test_live_says_for_how_long_no_watch_has_reported(analyst, stored):
     assert "No watch has reported in the last hour" in analyst.get("/live").text
     stored.add(run(seconds=12))

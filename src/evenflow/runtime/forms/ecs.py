@@ -18,6 +18,8 @@ SEVERITIES = {1: 73, 2: 47, 3: 21}
 
 def form(event: Event) -> Event:
     """Return an EVE event in ECS; what ECS has no field for is under ``evenflow``."""
+    if "drift" in event:
+        return _drift(event)
     alert, flow = event["alert"], event.get("flow", {})
     incident: dict[str, Any] = event.get("incident", {})
     metadata = alert["metadata"]
@@ -73,6 +75,24 @@ def form(event: Event) -> Event:
             },
         }
     )
+
+
+def _drift(event: Event) -> Event:
+    return {
+        "@timestamp": iso(event["timestamp"]),
+        "ecs": {"version": VERSION},
+        "message": event["drift"]["summary"],
+        "event": {
+            "kind": "state",
+            "category": ["network"],
+            "type": ["info"],
+            "module": "evenflow",
+            "dataset": "evenflow.drift",
+            "id": event["alert_id"],
+            "action": event["drift"]["status"],
+        },
+        "evenflow": {"ml": event["ml"], "drift": event["drift"]},
+    }
 
 
 def iso(time: str | None) -> str | None:

@@ -20,6 +20,8 @@ SEVERITIES = {1: (4, "High"), 2: (3, "Medium"), 3: (2, "Low")}
 
 def form(event: Event) -> Event:
     """Return an EVE event in OCSF; what it has no attribute for is ``unmapped``."""
+    if "drift" in event:
+        return _drift(event)
     alert, flow = event["alert"], event.get("flow", {})
     incident: dict[str, Any] = event.get("incident", {})
     metadata = alert["metadata"]
@@ -70,6 +72,32 @@ def form(event: Event) -> Event:
             "unmapped": {"ml": event["ml"], "incident": incident or None},
         }
     )
+
+
+def _drift(event: Event) -> Event:
+    status = {"began": "opened", "joined": "updated", "ended": "closed"}
+    activity = ACTIVITIES[status[event["drift"]["status"]]]
+    return {
+        "category_uid": CATEGORY,
+        "class_uid": CLASS,
+        "activity_id": activity,
+        "type_uid": CLASS * 100 + activity,
+        "time": _ms(event["timestamp"]),
+        "severity_id": 1,
+        "severity": "Informational",
+        "message": event["drift"]["summary"],
+        "metadata": {
+            "version": VERSION,
+            "uid": event["alert_id"],
+            "product": {"name": "evenflow", "vendor_name": "evenflow"},
+        },
+        "finding_info": {
+            "uid": event["alert_id"],
+            "title": "Traffic has drifted from the calibration rows",
+            "types": ["drift"],
+        },
+        "unmapped": {"ml": event["ml"], "drift": event["drift"]},
+    }
 
 
 def _evidences(event: Event) -> list[Event] | None:

@@ -25,7 +25,9 @@ TIMEOUT_S = 5.0
 
 def message(event: dict[str, Any], text: bytes, host: str) -> bytes:
     """Return an event as an RFC 5424 message whose text is JSON."""
-    priority = 8 * LOCAL0 + SEVERITIES[event["alert"]["severity"]]
+    # drift has no severity
+    severity = SEVERITIES[event["alert"]["severity"] if "alert" in event else 3]
+    priority = 8 * LOCAL0 + severity
     head = (
         f"<{priority}>1 {iso(event['timestamp'])} {host} evenflow {os.getpid()} "
         f"{event['event_type']} - "
