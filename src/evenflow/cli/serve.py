@@ -65,7 +65,7 @@ FIGURES = "evenflow-figures-"
     "added",
     metavar="DIR",
     multiple=True,
-    type=options.PATH,
+    type=options.BUNDLE,
     help="Import this bundle, or the bundles in this folder. Repeatable.",
 )
 def serve(
