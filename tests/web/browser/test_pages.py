@@ -67,7 +67,7 @@ NO_PAGES = {
     "static", "vega.library",
     # parts of a page that is open, asked for by its script
     "dashboard.live", "dashboard.work", "uploads.fragment", "uploads.listed",
-    "record.progress", "experiments.curves", "experiments.rows", "experiments.state",
+    "experiments.curves", "experiments.rows", "experiments.state",
     "explore.state", "live.connections", "live.state", "uploads.state",
     # downloads
     "admin.audit_csv", "alerts.export", "explore.download", "history.download",
