@@ -70,6 +70,8 @@ class Field:
         """Description and range, to stand below the input."""
         description = self.column.description
         parts = [description[:1].upper() + description[1:], self._shown_range()]
+        if parts[0] == self.label and parts[1]:
+            parts = [parts[1][:1].upper() + parts[1][1:]]
         if not self.is_used:
             parts.append("the model does not read it")
         return "; ".join(part for part in parts if part) + "."
