@@ -9,6 +9,8 @@ from typing import Any
 NAME = "lab-live"
 """Name by which commands find it."""
 FOLDER = Path(__file__).parents[1] / "bundles" / NAME
+CAPTURE = FOLDER.with_name("sample.pcap")
+"""A capture to try it on, of a run of the lab that is in no data set."""
 
 
 def find(bundle: Path) -> Path:

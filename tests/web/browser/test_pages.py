@@ -72,7 +72,7 @@ NO_PAGES = {
     # downloads
     "admin.audit_csv", "alerts.export", "explore.download", "history.download",
     "models.download", "uploads.download", "uploads.download_rejected",
-    "uploads.example",
+    "uploads.example", "uploads.example_capture",
     # steps between a password and a log-in; test_account.py walks through them
     "security.mf_recovery", "security.tf_select", "security.two_factor_rescue",
     "security.two_factor_token_validation",
