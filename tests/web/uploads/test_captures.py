@@ -7,9 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from evenflow.cli import main
-from evenflow.runtime import shipped
 from evenflow.web.frame.context import KEY
-from evenflow.web.models import importing
 from evenflow.web.store.tables import Incident
 
 
@@ -68,13 +66,10 @@ def test_a_viewer_reads_the_incidents_of_an_upload_and_the_team_has_them_once(
     assert not incident.is_ongoing
 
 
+@pytest.mark.usefixtures("lab_live")
 def test_the_example_capture_is_scored_with_its_attackers_as_incidents(
-    desk, app, people
+    desk, app, viewer
 ):
-    web = app.extensions[KEY]
-    importing.take(web.home, web.database, [shipped.FOLDER])
-    people("admin").send(f"/models/{shipped.NAME}/activate")
-    viewer = people("viewer")
     sent = viewer.get("/uploads/example.pcap", expect=200)
     job_id = desk.id_of(desk.send(viewer, sent.data, "example.pcap"))
     desk.work_off(app)
