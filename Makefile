@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test browser database redis capture check bench docs clean
+.PHONY: help demo serve test browser database redis capture check detector bench docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -78,6 +78,11 @@ check: $(READY)
 ## make docs   write the generated reference pages again
 docs: $(READY)
 	$(BIN)/python docs/generate.py
+
+## make detector  train the detector that comes with evenflow, after data or recipe changed
+detector: $(READY)
+	$(BIN)/evenflow train lab/lightgbm-live -o src/evenflow/bundles/lab-live \
+	--deterministic --overwrite
 
 ## make bench  speed and memory, as ratios measured in one run
 bench: $(READY)

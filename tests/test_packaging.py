@@ -152,6 +152,7 @@ def test_an_installed_wheel_scores_with_the_base_install(sensor, tmp_path):
         ("bundle", "verify", "bundle"),
         ("bundle", "show", "bundle"),
         ("explain", "bundle", "records.csv", "--row", "1"),
+        ("bundle", "verify", "lab-live"),
         ("data", "list"),
         ("--help",),
     ):

@@ -271,7 +271,8 @@ def load_bundle(path: str | Path) -> Bundle:
     Parameters
     ----------
     path : str or Path
-        What ``train`` wrote; it may have been moved or copied.
+        What ``train`` wrote; it may have been moved or copied. ``lab-live`` is the
+        detector that comes with evenflow.
 
     Returns
     -------
@@ -282,9 +283,9 @@ def load_bundle(path: str | Path) -> Bundle:
     BundleError
         The bundle is damaged, foreign, hostile or written by a newer evenflow.
     """
-    from evenflow.runtime import bundle
+    from evenflow.runtime import bundle, shipped
 
-    return bundle.load(Path(path))
+    return bundle.load(shipped.find(Path(path)))
 
 
 def load_dataset(

@@ -54,6 +54,24 @@ def test_a_capture_gives_one_incident_for_its_scan(watch, capture, tmp_path):
     assert done.stdout == ""
 
 
+def test_without_a_bundle_the_shipped_one_scores_and_its_limits_are_told(
+    run, capture, tmp_path
+):
+    out = tmp_path / "alerts.json"
+    done = run("watch", "-r", capture, "--sink", f"eve:{out}")
+    told, *_ = done.stderr.splitlines()
+    assert re.fullmatch(
+        r"no --bundle: lab-live scores, which comes with evenflow; on held-out runs of "
+        r"'lab' it detects \d+\.\d % of the attacks and has \d+\.\d % false alarms",
+        told,
+    )
+    assert "192.0.2.66" in {e.get("src_ip") for e in events(out, "incident")}
+    assert {e["ml"]["model"] for e in events(out, "alert")} == {"lab-live"}
+    again = tmp_path / "by_name.json"
+    run("watch", "--bundle", "lab-live", "-r", capture, "--sink", f"eve:{again}")
+    assert events(again) == events(out)
+
+
 def test_the_packets_of_an_incident_are_kept(watch, capture, tmp_path):
     out, folder = tmp_path / "alerts.json", tmp_path / "evidence"
     watch("-r", capture, "--sink", f"eve:{out}", "--evidence", folder)

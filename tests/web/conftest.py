@@ -39,10 +39,12 @@ from evenflow.prepare.leaks import fingerprint
 from evenflow.prepare.split import official
 from evenflow.recipe import Recipe
 from evenflow.runtime import bundle as bundles
+from evenflow.runtime import shipped
 from evenflow.web.accounts import api_keys, passwords
 from evenflow.web.app import create_app
 from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import worker
+from evenflow.web.models import importing
 from evenflow.web.models.detectors import Detectors
 from evenflow.web.record_form import examples
 from evenflow.web.settings import Settings
@@ -430,6 +432,16 @@ def here(settings):
     found = worker.Workplace.open(settings)
     yield found
     found.database.dispose()
+
+
+@pytest.fixture
+def lab_live(app):
+    """The detector that comes with evenflow, in use."""
+    web = app.extensions[KEY]
+    [name] = importing.take(web.home, web.database, [shipped.FOLDER])
+    with web.database.session() as session:
+        web.detectors.activate(session, name)
+    return web.detectors.load(name)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def bundle() -> None:
 
 
 @bundle.command("show", short_help="Show what a model reads and how well it performs.")
-@click.argument("folder", metavar="BUNDLE", type=options.PATH)
+@click.argument("folder", metavar="BUNDLE", type=options.BUNDLE)
 @click.option("--card", is_flag=True, help="Print the model card.")
 @options.as_json
 def show(folder: Path, *, card: bool, as_json: bool) -> None:
@@ -68,7 +68,7 @@ def show(folder: Path, *, card: bool, as_json: bool) -> None:
 
 
 @bundle.command("verify", short_help="Check every part of a bundle.")
-@click.argument("folder", metavar="BUNDLE", type=options.PATH)
+@click.argument("folder", metavar="BUNDLE", type=options.BUNDLE)
 @options.as_json
 def verify(folder: Path, *, as_json: bool) -> None:
     """Verify BUNDLE: the checksum of every file, the model, and its golden rows."""

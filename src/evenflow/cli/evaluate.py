@@ -17,7 +17,7 @@ from evenflow.places import folders
 @click.command(
     cls=Command, short_help="Evaluate BUNDLE on labelled rows that did not train it."
 )
-@click.argument("bundle", type=options.PATH)
+@click.argument("bundle", type=options.BUNDLE)
 @click.option("--data", metavar="NAME", required=True, help="Data set to evaluate on.")
 @click.option(
     "--split",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command, short_help="Explain the verdict of BUNDLE on one record.")
-@click.argument("bundle", type=options.PATH)
+@click.argument("bundle", type=options.BUNDLE)
 @click.argument("file", type=options.READABLE)
 @click.option(
     "--row",

@@ -10,6 +10,7 @@ import click
 
 from evenflow import toml
 from evenflow.errors import RecipeError
+from evenflow.runtime import shipped
 
 if TYPE_CHECKING:
     from evenflow.recipe import Recipe
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
 PATH = click.Path(path_type=Path, readable=False)
 """A path; whether it is there, the library says in its own words."""
 READABLE = click.Path(path_type=Path, readable=False, allow_dash=True)
+
+
+class _Bundle(click.Path):
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        path: Any = super().convert(value, param, ctx)
+        return shipped.find(path)
+
+
+BUNDLE = _Bundle(path_type=Path, readable=False)
+"""A bundle's folder, or the name of the bundle that comes with evenflow."""
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 

@@ -15,7 +15,7 @@ FORMATS = click.Choice(["csv", "jsonl", "parquet"])
 
 
 @click.command(cls=Command, short_help="Score every record of FILE with BUNDLE.")
-@click.argument("bundle", type=options.PATH)
+@click.argument("bundle", type=options.BUNDLE)
 @click.argument("file", type=options.READABLE)
 @click.option(
     "-o",

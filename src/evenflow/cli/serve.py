@@ -26,8 +26,6 @@ from evenflow.places import environment
 from evenflow.web.jobs.kinds import LANES
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
     from evenflow.web.serve.supervisor import Child
     from evenflow.web.settings import Settings
     from evenflow.web.store.data_folder import Home
@@ -65,7 +63,7 @@ FIGURES = "evenflow-figures-"
     "added",
     metavar="DIR",
     multiple=True,
-    type=options.PATH,
+    type=options.BUNDLE,
     help="Import this bundle, or the bundles in this folder. Repeatable.",
 )
 def serve(
@@ -73,8 +71,8 @@ def serve(
 ) -> None:
     """Start the web application: pages, API, and the workers that score and train.
 
-    The data folder is created on the first start. If there is no model, one is trained
-    on the embedded rows in the background. Stop the server with Ctrl-C.
+    The data folder is created on the first start. Where no model is active, the one
+    that comes with evenflow is. Stop the server with Ctrl-C.
     """
     settings = servers.load(home, config, given)
     from evenflow.web.serve import supervisor
@@ -155,11 +153,9 @@ def _listener(settings: Settings) -> Any:
 
 
 def _prepare(home: Home, database: Database, added: tuple[Path, ...]) -> list[str]:
-    """Import bundles, make sure a model is available; return lines to print."""
+    """Import bundles, make sure a model is active; return lines to print."""
     from evenflow.web.accounts import people
     from evenflow.web.models import importing
-    from evenflow.web.models.detectors import ACTIVE
-    from evenflow.web.store.tables import Setting
 
     lines = []
     if home.set_aside.is_dir():
@@ -167,9 +163,9 @@ def _prepare(home: Home, database: Database, added: tuple[Path, ...]) -> list[st
         lines.append(f"{n} folders without a job were moved to {home.set_aside}")
     if names := importing.take(home, database, added):
         lines.append(f"Models imported: {', '.join(names)}")
+    if name := importing.take_shipped(home, database):
+        lines.append(f"The active model is {name}, which comes with evenflow")
     with database.session() as session:
-        if session.get(Setting, ACTIVE) is None:
-            lines.append(_first(session))
         if people.is_empty(session):
             lines.append(
                 "There is no account yet. Create the first administrator in another "
@@ -177,26 +173,6 @@ def _prepare(home: Home, database: Database, added: tuple[Path, ...]) -> list[st
                 f"{_same_home(home)}"
             )
     return lines
-
-
-def _first(session: Session) -> str:
-    """Make sure a model is available; return a line about it."""
-    from evenflow.web.jobs import queue
-    from evenflow.web.store.tables import Job
-    from evenflow.web.trainings import job
-
-    job.first_training(session)
-    session.flush()
-    jobs = session.query(Job).filter(Job.kind == "train", Job.state.in_(queue.LIVE))
-    if jobs.count():
-        return (
-            "There is no model yet: one is being trained on the embedded rows, "
-            "which takes about a minute. The page Experiments shows its progress."
-        )
-    return (
-        "There is no model. Import one: evenflow serve --add-bundle BUNDLE; or install "
-        "the training parts and start again: pip install 'evenflow[train,web]'"
-    )
 
 
 def _same_home(home: Home) -> str:

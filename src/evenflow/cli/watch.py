@@ -29,8 +29,9 @@ FLUSH_S, FLUSH_LIVE_S = 5.0, 0.2
 
 @click.command(cls=Command, short_help="Detect attacks in traffic as it comes.")
 @click.option(
-    "--bundle", metavar="DIR", type=options.PATH, required=True,
-    help="Model that scores connections.",
+    "--bundle", metavar="DIR", type=options.BUNDLE,
+    help="Model that scores connections.  [default: lab-live, which comes with "
+    "evenflow]",
 )  # fmt: skip
 @click.option(
     "--sink", "sinks", metavar="SINK", multiple=True,
@@ -85,6 +86,7 @@ def watch(**given: Any) -> None:
     saved.
     """
     from evenflow.runtime import bundle as bundles
+    from evenflow.runtime import shipped
 
     kind = traffic.kind(given, "bus")
     if given["evidence"] and kind not in ("read", "interface"):
@@ -92,10 +94,13 @@ def watch(**given: Any) -> None:
         raise click.UsageError(
             f"{where} has no packets: expected --evidence with -r or -i"
         )
-    bundle = bundles.load(given["bundle"])
+    bundle = bundles.load(given["bundle"] or shipped.FOLDER)
     with ExitStack() as stack:
         stop = stack.enter_context(traffic.stopping())
         view = stack.enter_context(_view())
+        if given["bundle"] is None:
+            named = f"no --bundle: {shipped.NAME} scores, which comes with evenflow"
+            view.note(Note(text=f"{named}; {shipped.limits(bundle.report)}"))
         _run(stack, bundle, kind, given, stop, view)
     if stop.is_set() and kind in ("read", "log once"):
         raise traffic.interrupted(stop)

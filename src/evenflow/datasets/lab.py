@@ -16,6 +16,8 @@ from evenflow.traffic.contracts.flow import COLUMNS
 
 FILE = Path(__file__).with_name("lab.parquet")
 SHA256 = "5bd51935e28c7b5d01320cc71d7296424a00b4fd8c31e37f6b74dcdfd2c435bd"
+DIGITS = 3
+"""Significant digits of a fraction in the file."""
 FAMILIES = {
     "scan": ("syn_scan", "connect_scan", "udp_scan", "version_scan", "sweep",
              "fin_scan"),
@@ -61,7 +63,13 @@ def load(
     ).to_series()
     frame = frame.with_columns(
         pl.when(is_benign).then("label").alias("application"),
-        *(pl.col(c.name).cast(pl.Float64) for c in SCHEMA.numeric),
+        # a fraction was rounded and kept as float32, which has 0.302 only about
+        *(
+            pl.col(c.name).cast(pl.Float64).round_sig_figs(DIGITS)
+            if frame.schema[c.name].is_float()
+            else pl.col(c.name).cast(pl.Float64)
+            for c in SCHEMA.numeric
+        ),
     )
     return _tables.labelled(
         SCHEMA, frame, attack, where=FILE, extra=_tables.extras(frame, EXTRA)

@@ -135,4 +135,5 @@ def _raw(
         bad=(),
         text=lambda i: json.dumps(frame.row(i, named=True), default=str),
         unit="connection",
+        connections=connections,
     )

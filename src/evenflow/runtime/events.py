@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from evenflow.knowledge import about
 from evenflow.runtime.drift_report import Finding
@@ -22,6 +22,9 @@ from evenflow.runtime.incidents.incident import (
 )
 from evenflow.traffic.community_id import ANSWERS, ICMP6, community_id
 
+if TYPE_CHECKING:
+    from evenflow.runtime.bundle import Bundle
+
 Event = dict[str, Any]
 FIRST_SIGNATURE, N_SIGNATURES = 1_000_000, 999_999
 """Signature ids that Suricata leaves for local use."""
@@ -34,6 +37,12 @@ class Model:
 
     name: str
     version: str
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> Self:
+        """Return the name of a bundle, and a digest of its model."""
+        digest = hashlib.sha256(bundle.model).hexdigest()
+        return cls(name=bundle.path.resolve().name, version=digest[:12])
 
 
 def alert_event(alert: Alert, model: Model, *, incident: str | None = None) -> Event:

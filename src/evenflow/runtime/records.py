@@ -53,6 +53,9 @@ class Batch:
     ``connection`` of a capture or a log."""
     text: Callable[[int], str]
     """The source text of a good row, by its number in ``table``."""
+    connections: pl.DataFrame | None
+    """The connection of each good row, in the columns of ``traffic/columns.py``; of a
+    capture or a log alone."""
     share: float | None
     """How much of the source has been read, [0, 1]; None where its end is unknown."""
 
@@ -135,6 +138,7 @@ def _batch(raw: Raw, schema: Schema, name: str, share: float | None) -> Batch:
         bad=tuple(bad),
         unit=raw.unit,
         text=lambda row: raw.text(int(found.rows[row])),
+        connections=None if raw.connections is None else raw.connections[found.rows],
         share=share,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -41,6 +41,7 @@ VERDICT_COLUMNS = ("line", "verdict", "is_attack", "attack_probability", "thresh
 """First columns of an output; ``p_<class>`` for each class and the source's follow."""
 FIRST_BAD = 20
 """Bad rows a summary repeats; the rejects file has them all."""
+OnScored = Callable[[Batch, Scores], None]
 Item = TypeVar("Item")
 
 
@@ -101,6 +102,7 @@ def score_file(
     rejects: Path | None = None,
     name: str | None = None,
     limits: Limits | None = None,
+    on_scored: OnScored | None = None,
     on_event: OnEvent = ignore,
 ) -> Summary:
     """Score every record of a source and write a verdict for each.
@@ -133,6 +135,8 @@ def score_file(
         What messages and the summary call the source; its path by default.
     limits : Limits, optional
         Maximum records and unpacked bytes to read; for untrusted files.
+    on_scored : callable, optional
+        Gets each batch and its scores, one for each good row.
 
     Raises
     ------
@@ -190,6 +194,8 @@ def score_file(
                     drift.add(batch.table, scores, rows, int(counts.sum()) + 1)
                 is_empty = False
                 counts += np.bincount(scores.code, minlength=len(counts))
+                if on_scored:
+                    on_scored(batch, scores)
             unit = batch.unit
             if unit != "connection":  # whose addresses no model is to read
                 extra = extra or batch.unused
@@ -236,6 +242,7 @@ def judged(bundle: Bundle, batch: Batch) -> tuple[Batch, Scores]:
         table=batch.table.take(rows),
         lines=batch.lines[rows],
         given=batch.given[rows],
+        connections=None if batch.connections is None else batch.connections[rows],
         bad=tuple(sorted([*batch.bad, *bad], key=lambda one: one.line)),
         text=lambda row: batch.text(int(rows[row])),
     )

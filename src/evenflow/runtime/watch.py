@@ -6,7 +6,6 @@ bounded whatever the traffic: batches are cut, incidents and queues have a cap.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -122,10 +121,7 @@ class Watch:
     ) -> None:
         self.bundle, self.rows, self.incidents = bundle, rows, incidents
         self.sinks, self.totals = tuple(sinks), Totals()
-        self.model = Model(
-            name=bundle.path.resolve().name,
-            version=hashlib.sha256(bundle.model).hexdigest()[:12],
-        )
+        self.model = Model.of(bundle)
         self._clock, self._on_report, self._on_event = clock, on_report, on_event
         self._leading = Leading(bundle) if len(bundle.reference) else None
         self.drift: Drift | None = None

@@ -29,6 +29,8 @@ class Raw:
     unit: str = "line"
     left_out: tuple[str, ...] = ()
     """Columns of the source that the frame does not hold."""
+    connections: pl.DataFrame | None = None
+    """The connection of each row, where rows are made of connections."""
 
 
 @dataclass(kw_only=True, slots=True)

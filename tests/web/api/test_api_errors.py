@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from gunicorn.http.errors import ChunkMissingTerminator, InvalidChunkSize
@@ -10,9 +11,10 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from evenflow.web import api
-from evenflow.web.api.examples import RECORD
 from evenflow.web.monitor import health
 from evenflow.web.serve.server import Server
+
+RECORD = json.loads(Path(__file__).with_name("record.json").read_text())
 
 
 def has_the_shape(answer):

@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -10,8 +11,9 @@ from sqlalchemy import select
 
 from evenflow.web.alerts import change as alert_changes
 from evenflow.web.api import schemas
-from evenflow.web.api.examples import RECORD
 from evenflow.web.store.tables import Alert, Audit
+
+RECORD = json.loads(Path(__file__).with_name("record.json").read_text())
 
 
 def kept(program, record=RECORD):

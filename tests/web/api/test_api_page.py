@@ -8,6 +8,7 @@ from html import unescape
 import pytest
 
 from evenflow.web import api
+from evenflow.web.api.examples import VERDICT
 
 
 @pytest.fixture
@@ -57,7 +58,8 @@ def test_its_python_can_be_run_and_its_curl_sends_json(page):
             json.loads(words[words.index("-d") + 1])
 
 
-def test_its_examples_work(page, programs):
+@pytest.mark.usefixtures("lab_live")
+def test_its_examples_work_on_a_new_server(page, programs):
     program = programs("admin")
     curl = next(t for t in codes(page) if "/score'" in t)
     words = shlex.split(curl.replace("\\\n", " "))
@@ -66,6 +68,8 @@ def test_its_examples_work(page, programs):
         content_type="application/json",
     )  # fmt: skip
     assert answer.status_code == 200
+    assert answer.json["verdict"] == VERDICT["verdict"]
+    assert answer.json["classes"].keys() == VERDICT["classes"].keys()
 
 
 def test_it_names_the_address_that_people_type(build, settings):

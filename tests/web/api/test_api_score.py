@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,9 +11,10 @@ import pytest
 
 from evenflow.prepare.features import Preprocessor
 from evenflow.runtime import stream
-from evenflow.web.api.examples import RECORD
 from evenflow.web.record_form import RecordForm
 from evenflow.web.store.tables import Alert, Record, Tally
+
+RECORD = json.loads(Path(__file__).with_name("record.json").read_text())
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 
@@ -289,7 +291,8 @@ def test_a_packed_body_cannot_unpack_beyond_its_bound(build, settings, programs,
     assert "unpacked" in answer.json["error"]["message"]
 
 
-def test_the_document_s_example_is_judged(program, app):
+@pytest.mark.usefixtures("lab_live")
+def test_the_document_s_example_is_scored_on_a_new_server(program, app):
     document = app.test_client().get("/api/v1/openapi.json").json
     bodies = document["paths"]["/score/batch"]["post"]["requestBody"]["content"]
     for kind in (CSV, NDJSON):

@@ -67,12 +67,12 @@ NO_PAGES = {
     "static", "vega.library",
     # parts of a page that is open, asked for by its script
     "dashboard.live", "dashboard.work", "uploads.fragment", "uploads.listed",
-    "record.progress", "experiments.curves", "experiments.rows", "experiments.state",
+    "experiments.curves", "experiments.rows", "experiments.state",
     "explore.state", "live.connections", "live.state", "uploads.state",
     # downloads
     "admin.audit_csv", "alerts.export", "explore.download", "history.download",
     "models.download", "uploads.download", "uploads.download_rejected",
-    "uploads.example",
+    "uploads.example", "uploads.example_capture",
     # steps between a password and a log-in; test_account.py walks through them
     "security.mf_recovery", "security.tf_select", "security.two_factor_rescue",
     "security.two_factor_token_validation",

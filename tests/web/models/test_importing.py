@@ -45,6 +45,19 @@ def test_bundles_are_taken_once_and_the_first_is_used(
     assert not [p for p in here.bundles.iterdir() if p.name.startswith(".")]
 
 
+def test_a_new_server_uses_the_shipped_detector_and_an_older_one_its_own(
+    here, database, saved_bundle
+):
+    assert importing.take_shipped(here, database) == "lab-live"
+    detectors = Detectors(here, database)
+    assert detectors.active_name() == "lab-live"
+    importing.take(here, database, [saved_bundle])
+    with database.session() as session:
+        detectors.activate(session, saved_bundle.name)
+    assert importing.take_shipped(here, database) == ""
+    assert detectors.active_name() == saved_bundle.name
+
+
 def test_another_bundle_of_the_same_name_gets_a_name_of_its_own(
     here, database, saved_bundle
 ):

@@ -1,4 +1,4 @@
-"""Promises about trainings under way: watched, killed, stopped, resumed; the first."""
+"""Promises about trainings under way: watched, killed, stopped, resumed."""
 
 import subprocess
 import sys
@@ -133,7 +133,8 @@ def test_a_training_that_waits_is_stopped_at_once_and_discarded(analyst, here, s
 
 
 def test_a_training_that_fails_says_why_without_folders(analyst, here, stored):
-    job = stored(queue.put, TRAIN, payload={"recipe": "nsl_kdd/dnn-none"})
+    recipe = Recipe.load("nsl_kdd/dnn-none").to_dict()
+    job = stored(queue.put, TRAIN, payload={"recipe": recipe})
     assert worker.run_one(here, "train") == job.id
     found = stored.get(Job, job.id)
     assert found.state == "failed"
@@ -203,59 +204,6 @@ def test_a_job_of_another_kind_is_no_training(analyst, here, stored):
     ):
         assert analyst.get(url).status_code == 404
     assert analyst.send(f"/experiments/{job.id}/stop").status_code == 404
-
-
-# ---------------------------------------------------------------- the first start
-
-
-def test_a_new_server_trains_a_first_model_once(here, monkeypatch, stored, viewer):
-    with here.database.session() as session:
-        assert train_job.first_training(session) is None  # one is in use
-    forget_active(here)
-    job = stored(train_job.first_training)
-    assert (job.id, job.state, job.lane) == (train_job.FIRST, "queued", "train")
-    assert stored(train_job.first_training) is None
-    assert "The first model" in viewer.get("/record/progress").text
-    with here.database.session() as session:
-        session.get(Job, train_job.FIRST).state = "stopped"
-    with here.database.session() as session:
-        assert train_job.first_training(session) is None
-        session.get(Job, train_job.FIRST).state = "failed"
-    assert stored(train_job.first_training) is not None
-    assert stored.get(Job, train_job.FIRST).state == "queued"
-
-
-def test_without_the_training_parts_no_first_model_is_queued(here, monkeypatch, stored):
-    forget_active(here)
-    monkeypatch.setattr(train_job, "can_train", lambda: False)
-    assert stored(train_job.first_training) is None
-    assert not stored.all(Job)
-
-
-@pytest.mark.slow
-def test_the_first_model_is_there_within_a_minute(here, stored):
-    forget_active(here)
-    stored(train_job.first_training)
-    began = time.process_time()
-    assert worker.run_one(here, "train") == train_job.FIRST
-    assert time.process_time() - began < 2 * 60  # on two cores
-    job = stored.get(Job, train_job.FIRST)
-    assert job.state == "done"
-    assert job.result["figures"]["detection_rate"] > 0.8
-    assert (here.home.bundles / job.result["bundle"]).is_dir()
-
-
-@pytest.mark.databases
-def test_starting_and_taking_a_training_works_in_every_database(analyst, settings, web):
-    forget = web.database
-    with forget.session() as session:
-        if (chosen := session.get(Setting, ACTIVE)) is not None:
-            session.delete(chosen)
-    with forget.session() as session:
-        assert train_job.first_training(session) is not None
-        assert train_job.first_training(session) is None
-    assert analyst.send("/experiments/new", FIELDS).status_code == 303
-    assert "synthetic/dnn-none" in analyst.get("/experiments").text
 
 
 def test_of_many_epochs_evenly_many_are_kept_and_the_last_always():

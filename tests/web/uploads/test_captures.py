@@ -1,5 +1,6 @@
 """A capture and a log are uploads like any other."""
 
+import re
 import shutil
 
 import pytest
@@ -7,6 +8,7 @@ from click.testing import CliRunner
 
 from evenflow.cli import main
 from evenflow.web.frame.context import KEY
+from evenflow.web.store.tables import Incident
 
 
 @pytest.fixture
@@ -43,6 +45,37 @@ def test_an_upload_shows_each_connection_with_hosts_verdict_and_reasons(
     row = client.get(f"/uploads/{job_id}/rows/1")
     assert "Connection 1 of" in row.text
     assert "192.0.2.66" in row.text
+    said = "Scan or probe from 192.0.2.66 to 198.51.100.20: 300 ports, 300 connections"
+    [link] = page.tree.iterfind(f".//a[.='{said}']")
+    shown = client.get(link.get("href"), expect=200)
+    assert "192.0.2.66" in shown.text
+
+
+def test_a_viewer_reads_the_incidents_of_an_upload_and_the_team_has_them_once(
+    desk, app, client, people, capture, stored
+):
+    viewer = people("viewer")
+    for name in ("a.pcap", "again.pcap"):
+        job_id = desk.id_of(desk.send(viewer, capture.read_bytes(), name))
+        desk.work_off(app)
+        page = viewer.get(f"/uploads/{job_id}")
+        assert "Scan or probe from 192.0.2.66 to 198.51.100.20" in page.text
+        assert "/incidents/" not in page.text
+    incident = stored.one(Incident)
+    assert (incident.attackers, incident.connections) == (["192.0.2.66"], 300)
+    assert not incident.is_ongoing
+
+
+@pytest.mark.usefixtures("lab_live")
+def test_the_example_capture_is_scored_with_its_attackers_as_incidents(
+    desk, app, viewer
+):
+    sent = viewer.get("/uploads/example.pcap", expect=200)
+    job_id = desk.id_of(desk.send(viewer, sent.data, "example.pcap"))
+    desk.work_off(app)
+    page = viewer.get(f"/uploads/{job_id}", expect=200)
+    for attacker in ("10.150.176.164", "10.150.176.39", "10.150.176.138"):
+        assert re.search(rf"<li>[^<]* from {attacker} to ", page.text), attacker
 
 
 def test_the_page_offers_captures_where_the_model_reads_connections(client):

@@ -2,12 +2,11 @@
 
 import json
 import threading
-from datetime import timedelta
 
 import pytest
 
 from evenflow.web.record_form import RecordForm, examples
-from evenflow.web.store.tables import Alert, Job, Record, Setting, now
+from evenflow.web.store.tables import Alert, Record, Setting
 
 
 @pytest.fixture
@@ -217,25 +216,9 @@ def test_a_missed_attack_goes_to_the_queue(typed, stored, viewer, analyst):
     assert stored.count(Alert) == 1
 
 
-def test_without_a_model_the_page_says_how_far_the_first_training_is(
-    stored, viewer, web
-):
+def test_without_a_model_the_page_says_who_activates_one(viewer, web):
     with web.database.session() as session:
         session.delete(session.get(Setting, "active_bundle"))
     web.detectors._active = (-10.0, None)
-    assert "No training is running" in viewer.get("/record").text
-    progress = {"epochs": [{"number": 3, "epochs": 8}]}
-    job = Job(id="first", kind="train", lane="train", state="running")
-    job.title, job.progress = "The default model", progress
-    job.lease_until = now() + timedelta(minutes=1)
-    stored.add(job)
-    page = viewer.get("/record", expect=200)
-    assert "The default model" in page.text
-    assert "3 of 8" in page.text
-    assert 'data-poll="/record/progress"' in page.text
-    answer = viewer.get("/record/progress")
-    etag = {"If-None-Match": answer.headers["ETag"]}
-    assert viewer.get("/record/progress", headers=etag).status_code == 304
+    assert "An administrator activates one" in viewer.get("/record", expect=200).text
     assert viewer.send("/record", {"v-count": "1"}).status_code == 200
-    stored(web.detectors.activate, "small")
-    assert "The model is ready" in viewer.get("/record/progress").text

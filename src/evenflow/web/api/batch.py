@@ -89,8 +89,8 @@ class Scored:
             "2,dos,true,0.9991,0.42,0.0009,0.9991,,,\n",
             NDJSON: '{"line":1,"verdict":"dos","is_attack":true,'
             '"attack_probability":0.9991,"threshold":0.42,"classes":{"benign":0.0009,'
-            '"dos":0.9991}}\n{"line":2,"error":{"column":"duration",'
-            '"found":"-1","expected":"a number of 0 s or more"}}\n',
+            '"dos":0.9991}}\n{"line":2,"error":{"column":"duration_ms",'
+            '"found":"-1","expected":"a number of 0 ms or more"}}\n',
         },
         description="In the kind of the request. Text carries the counts in the "
         "headers Records-Read, Records-Scored, Records-Rejected and Records-Attacks.",

@@ -1,4 +1,4 @@
-"""Examples in the document: one record in the columns of NSL-KDD, and its verdict."""
+"""Examples in the document: a record in the shipped model's columns, its verdict."""
 
 from __future__ import annotations
 

@@ -115,8 +115,7 @@ def in_use() -> Bundle:
     if bundle is None:
         errors.refuse(
             503,
-            "No model is active yet. Wait for the first training, or ask an "
-            "administrator to activate one",
+            "No model is active. Ask an administrator to activate one",
             kind="NoModel",
             headers={"Retry-After": "30"},
         )

@@ -24,6 +24,7 @@ TYPES = {
     "jsonl": "application/x-ndjson",
     "md": "text/markdown",
     "parquet": "application/vnd.apache.parquet",
+    "pcap": "application/vnd.tcpdump.pcap",
     "tex": "application/x-tex",
     "toml": "application/toml",
 }

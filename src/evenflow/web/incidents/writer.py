@@ -1,8 +1,8 @@
-"""The writer of ``evenflow watch --sink database``: incidents and the state of a run.
+"""Incidents into the database: of uploads, and of ``evenflow watch --sink database``.
 
-It stands behind the bounded queue of its sink, whose thread alone calls it. A database
-that is away is an :class:`OSError`: the queue tries again, and drops what no longer
-fits.
+The writer of a watch also stores the state of its run. It stands behind the bounded
+queue of its sink, whose thread alone calls it. A database that is away is an
+:class:`OSError`: the queue tries again, and drops what no longer fits.
 """
 
 from __future__ import annotations
@@ -35,12 +35,8 @@ class Writer:
 
     def send(self, messages: Sequence[bytes]) -> None:
         """Store incidents, each by its id; an older report changes nothing."""
-        rows = [_row(json.loads(message)) for message in messages]
-        last = {row["id"]: row for row in sorted(rows, key=lambda r: r["n_reports"])}
         with self._session() as session:
-            # always in the same order: two writers cannot wait for each other
-            for _, row in sorted(last.items()):
-                _store(session, Incident, row, KEPT, is_newer=True)
+            store(session, [json.loads(message) for message in messages])
 
     def show(self, message: bytes) -> None:
         """Store the state of the run, instead of the one before."""
@@ -79,6 +75,15 @@ class Writer:
             if is_away(error):
                 raise OSError(f"the database does not take it: {why}") from error
             raise RejectedError(f"the database refuses it: {why}") from error
+
+
+def store(session: Session, events: Sequence[Mapping[str, Any]]) -> None:
+    """Store incidents by their events, each by its id."""
+    rows = [_row(event) for event in events]
+    last = {row["id"]: row for row in sorted(rows, key=lambda r: r["n_reports"])}
+    # always in the same order: two writers cannot wait for each other
+    for _, row in sorted(last.items()):
+        _store(session, Incident, row, KEPT, is_newer=True)
 
 
 def _row(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from evenflow.errors import BundleError, DataError, StorageError
 from evenflow.files import storage_error
+from evenflow.runtime import shipped
 from evenflow.runtime.folder import SUMS, read_folder, sums_of, write_folder
 from evenflow.runtime.verify import verify
-from evenflow.web.models.detectors import Detectors
+from evenflow.web.models.detectors import ACTIVE, Detectors
 from evenflow.web.store.data_folder import Home
 from evenflow.web.store.database import Database
+from evenflow.web.store.tables import Setting
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ def found_in(folder: Path) -> list[Path]:
     if not inside:
         raise DataError(
             f"{folder} holds no bundle, expected the folder of one, or a folder of "
-            "bundles. Train one: evenflow train synthetic/cnn-hybrid -o my-bundle"
+            "bundles. Train one: evenflow train lab/lightgbm-none -o my-bundle"
         )
     return inside
 
@@ -70,6 +72,26 @@ def take(home: Home, database: Database, folders: Iterable[Path]) -> list[str]:
         with database.session() as session:
             Detectors(home, database).activate_first(session, names[0], "command line")
     return names
+
+
+def take_shipped(home: Home, database: Database) -> str:
+    """Use the detector that comes with evenflow where no model is active.
+
+    Returns
+    -------
+    str
+        Its name among the models, empty where another model is active.
+
+    Raises
+    ------
+    BundleError, StorageError
+        As :func:`take`.
+    """
+    with database.session() as session:
+        if session.get(Setting, ACTIVE) is not None:
+            return ""
+    [name] = take(home, database, [shipped.FOLDER])
+    return name
 
 
 def _copy(source: Path, home: Home) -> str:

@@ -19,7 +19,7 @@ from flask_security import current_user
 
 from evenflow.errors import DataError
 from evenflow.runtime.bundle import Bundle
-from evenflow.web.frame import lists, polling
+from evenflow.web.frame import lists
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.errors import sentence
@@ -27,7 +27,6 @@ from evenflow.web.frame.permissions import MAX_NUMBER, found_or_404
 from evenflow.web.pages import Entry, Pages
 from evenflow.web.record_form import Example, Parsed, RecordForm, Value, examples
 from evenflow.web.store.tables import Record
-from evenflow.web.trainings import manage
 from evenflow.web.verdicts import keep
 from evenflow.web.verdicts.view import VerdictView, explain_record
 
@@ -46,7 +45,7 @@ def enter() -> Response:
     """Show the form, empty or filled with an example."""
     bundle = web.detectors.active()
     if bundle is None:
-        return _no_model()
+        return make_response(render_template("record/no_model.html"))
     form = RecordForm.of(bundle)
     found = examples(bundle)
     asked = request.args.get("example", "")
@@ -66,7 +65,7 @@ def score() -> Response:
     """Score what was filled in or pasted, keep it, and show it at its own address."""
     bundle = web.detectors.active()
     if bundle is None:
-        return _no_model()
+        return make_response(render_template("record/no_model.html"))
     form = RecordForm.of(bundle)
     line = request.form.get("line", "")
     do = request.form.get("do", "")
@@ -199,16 +198,3 @@ def _page(
         # kept by the browser alone, for its back button: else it asks to send again
         response.headers["Cache-Control"] = "private, no-cache"
     return response
-
-
-def _no_model() -> Response:
-    job = manage.first(web.db(), current_user)
-    return make_response(render_template("record/no_model.html", job=job))
-
-
-@bp.get("/record/progress")
-def progress() -> Response:
-    """Answer how far the first training is, or that there is a model now."""
-    is_ready = web.detectors.active() is not None
-    job = None if is_ready else manage.first(web.db(), current_user)
-    return polling.fresh("record/_training.html", {"job": job, "is_ready": is_ready})

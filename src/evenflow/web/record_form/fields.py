@@ -72,6 +72,8 @@ class Field:
         parts = [description[:1].upper() + description[1:]]
         if self.kind != "yes_no":
             parts.append(self.range)
+        if parts[0] == self.label and len(parts) > 1:
+            parts = [parts[1][:1].upper() + parts[1][1:]]
         if not self.is_used:
             parts.append("the model does not read it")
         return "; ".join(part for part in parts if part) + "."

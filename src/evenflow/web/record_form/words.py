@@ -26,7 +26,7 @@ def labels(columns: Sequence[Column], *, is_kdd: bool) -> dict[str, str]:
     is_kdd : bool
         Whether the columns are those of KDD Cup 99; ``count`` is a word anywhere.
     """
-    known = _KDD["labels"] if is_kdd else {}
+    known = _KDD["labels"] if is_kdd else _WORDS["labels"]
     named = {c.name: known.get(c.name) or _described(c)[0] for c in columns}
     often = Counter(named.values())
     for column in columns:

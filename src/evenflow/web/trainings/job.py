@@ -14,7 +14,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from evenflow.errors import BusyError, DataError
@@ -22,17 +21,8 @@ from evenflow.experiment import run as experiment
 from evenflow.progress import Epoch, Event, Progress
 from evenflow.recipe import Recipe
 from evenflow.runtime.bundle import Bundle
-from evenflow.web.jobs import queue
-from evenflow.web.jobs.kinds import TRAIN
 from evenflow.web.jobs.task import Outcome, Task
-from evenflow.web.models.detectors import ACTIVE
-from evenflow.web.store.database import upsert
-from evenflow.web.store.tables import Job, Setting
 
-FIRST = "first-training"
-"""Id of the job that trains the embedded default on a new server."""
-FIRST_RECIPE = "synthetic/cnn-hybrid"
-"""Trained in some seconds on two cores."""
 MAX_EPOCHS = 300
 """Epochs that the progress holds; of more, evenly many are left out."""
 BUSY_S = 120.0
@@ -46,8 +36,8 @@ def run(task: Task) -> Outcome:
     Parameters
     ----------
     task : Task
-        Its payload holds ``recipe``, as :meth:`Recipe.to_dict` made it or the name
-        of one, and may hold ``name``, which the bundle gets.
+        Its payload holds ``recipe``, as :meth:`Recipe.to_dict` made it, and may hold
+        ``name``, which the bundle gets.
 
     Raises
     ------
@@ -56,7 +46,7 @@ def run(task: Task) -> Outcome:
     StorageError
         The bundle cannot be written.
     """
-    recipe = _recipe(task.payload["recipe"])
+    recipe = Recipe.from_dict(task.payload["recipe"], source="the recipe")
     name = str(task.payload.get("name") or bundle_name(recipe))
     output = task.home.bundles / name
     if not experiment.is_done(output, recipe):  # a worker may have died after that
@@ -68,12 +58,6 @@ def run(task: Task) -> Outcome:
         task.detectors.activate_first(session, name, "experiment")
 
     return Outcome(result=_result(name, recipe, bundle, task.progress), store=store)
-
-
-def _recipe(value: Any) -> Recipe:
-    if isinstance(value, str):
-        return Recipe.load(value)
-    return Recipe.from_dict(value, source="the recipe")
 
 
 def bundle_name(recipe: Recipe) -> str:
@@ -175,38 +159,3 @@ def can_train() -> bool:
     """Return whether the packages that train are installed."""
     wanted = ("torch", "sklearn", "imblearn", "onnx", "skl2onnx", "lightgbm")
     return all(importlib.util.find_spec(name) is not None for name in wanted)
-
-
-def first_training(session: Session) -> Job | None:
-    """Queue the training that gives a new server its first model, once.
-
-    Nothing is queued where a model is in use, where a training waits or runs, or
-    where the packages that train are not installed. One that failed is tried again;
-    one that somebody stopped is not.
-
-    Returns
-    -------
-    Job or None
-        The job that was queued now.
-    """
-    if session.get(Setting, ACTIVE) is not None or not can_train():
-        return None
-    waiting = select(func.count()).select_from(Job)
-    waiting = waiting.where(Job.kind == TRAIN.name, Job.state.in_(queue.LIVE))
-    if session.scalar(waiting):
-        return None
-    job = session.get(Job, FIRST)
-    if job is not None:
-        again = job.state == "failed" and queue.requeue(session, job)
-        return job if again else None
-    statement = upsert(session, Job).values(
-        id=FIRST,
-        kind=TRAIN.name,
-        lane=TRAIN.lane,
-        title="The first model, on synthetic rows",
-        # a name: the server's own process loads nothing that trains
-        payload={"recipe": FIRST_RECIPE},
-    )
-    # two servers may start at once
-    session.execute(statement.on_conflict_do_nothing(index_elements=["id"]))
-    return session.get(Job, FIRST)

@@ -12,7 +12,6 @@ from evenflow.errors import DataError
 from evenflow.judge.charts import report as charts
 from evenflow.recipe import Recipe
 from evenflow.web.charts.reports import Picture, drawn
-from evenflow.web.frame.permissions import at_least
 from evenflow.web.frame.polling import word
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import TRAIN
@@ -80,17 +79,15 @@ def discard(session: Session, home: Home, job: Job) -> bool:
 
 
 def recipe_of(job: Job) -> Mapping[str, Any]:
-    """Return the recipe of a job; empty for one by name that is not done."""
+    """Return the recipe of a job; empty where its payload holds none."""
     recipe = (job.result or {}).get("recipe") or job.payload.get("recipe")
     return recipe if isinstance(recipe, Mapping) else {}
 
 
 def name_of(job: Job) -> str:
     """Return what is trained, in a few words: data set, model, balancing."""
-    recipe = job.payload.get("recipe")
-    if isinstance(recipe, str):
-        return recipe
-    named = {key: part(recipe or {}, key) for key in ("dataset", "model", "balance")}
+    recipe = recipe_of(job)
+    named = {key: part(recipe, key) for key in ("dataset", "model", "balance")}
     return "{dataset}/{model}-{balance}".format(**named)
 
 
@@ -126,15 +123,3 @@ def state_word(job: Job, more: Any = "") -> str:
     return word(
         job.id, job.state, job.stop_requested, job.progress, job.error, job.result, more
     )
-
-
-def first(session: Session, user: Any) -> Job | None:
-    """Return the training of the first model, which everybody may see."""
-    query = select(Job).where(Job.kind == TRAIN.name)
-    if not at_least("analyst", user):
-        query = query.where(Job.owner_id.is_(None) | (Job.owner_id == user.id))
-    live = query.where(Job.state.in_(queue.LIVE)).order_by(Job.created_at)
-    last = query.order_by(Job.created_at.desc())
-    found: Any = session.scalar(live.limit(1)) or session.scalar(last.limit(1))
-    job: Job | None = found
-    return job

@@ -20,8 +20,11 @@ from sqlalchemy.orm import Session
 from evenflow.errors import DataError, StorageError
 from evenflow.files import storage_error
 from evenflow.progress import Event, Progress
+from evenflow.runtime.events import summary as sentence
+from evenflow.runtime.file_incidents import FileIncidents
 from evenflow.runtime.limits import Limits
 from evenflow.runtime.stream import score_file
+from evenflow.web.incidents import writer
 from evenflow.web.jobs.task import Outcome, Task
 from evenflow.web.store.data_folder import remove
 from evenflow.web.store.database import add_tallies
@@ -31,6 +34,8 @@ from evenflow.web.uploads.results import FILE, REJECTS, Results
 
 logger = logging.getLogger(__name__)
 
+MOST_INCIDENTS = 50
+"""Incidents that the result of an upload names."""
 SENT = "data"
 """Name of every uploaded file; the sender's own name is only ever shown."""
 
@@ -62,6 +67,7 @@ def run(task: Task) -> Outcome:
     bundle = task.detectors.load(bundle_name)
     task.check()
     _emptied(task.results)
+    incidents = FileIncidents(bundle)
     try:
         summary = score_file(
             bundle,
@@ -72,12 +78,14 @@ def run(task: Task) -> Outcome:
             rejects=task.results / REJECTS,
             name=str(task.payload.get("name", "the file")),
             limits=limits(task.settings.max_rows, task.settings.max_unpacked_mb),
+            on_scored=incidents.take,
             on_event=_scaled(task.on_event),
         )
         task.set_progress(step="store", done=summary.read, total=summary.read)
         path = task.results / FILE
         results = Results(path, bundle.schema.classes)
         lines = likeliest(path, task.settings.alerts_per_upload)
+        found = incidents.finish()
         of: dict[str, Any] = {"at": now(), "bundle": bundle_name}
         rows = alerts(
             path, results, lines, job=task.job, names=bundle.schema.names, **of
@@ -99,6 +107,7 @@ def run(task: Task) -> Outcome:
         if rows:
             session.execute(insert(Alert), rows)
         add_tallies(session, tallied)
+        writer.store(session, [incidents.event(report) for report in found])
 
     seconds = time.perf_counter() - started
     result: dict[str, Any] = summary.to_dict()
@@ -108,6 +117,11 @@ def run(task: Task) -> Outcome:
         "unit": summary.unit,
         "columns": list(results.given)[:1000],
         "alerts": {"opened": len(rows), "of": summary.attacks},
+        "n_incidents": incidents.n,
+        "incidents": [
+            {"id": report.incident.id, "summary": sentence(report.incident)}
+            for report in found[:MOST_INCIDENTS]
+        ],
         "seconds": seconds,
         "rows_per_s": summary.read / seconds,
     }

@@ -349,8 +349,8 @@ def _bundle(name: str) -> str:
     active = web.detectors.active_name()
     if active is None:
         raise DataError(
-            "no model is active yet, expected one to score the file. Wait for the "
-            "first training, or ask an administrator to activate a model"
+            "no model is active, expected one to score the file. Ask an "
+            "administrator to activate a model"
         )
     return active
 

@@ -18,7 +18,6 @@ from evenflow.web.jobs.kinds import KINDS
 from evenflow.web.pages import Entry, Pages
 from evenflow.web.pages.dashboard import queries
 from evenflow.web.store.tables import Job
-from evenflow.web.trainings import manage
 
 bp = Pages("dashboard")
 NAV = (
@@ -37,12 +36,7 @@ def index() -> str:
         range_name = USUAL
     session = web.db()
     if queries.is_new(session):
-        return render_template(
-            "dashboard/first.html",
-            job=None
-            if web.detectors.active_name()
-            else manage.first(web.db(), current_user),
-        )
+        return render_template("dashboard/first.html")
     return render_template(
         "dashboard/index.html",
         range_name=range_name,

@@ -20,6 +20,7 @@ from sqlalchemy.orm import joinedload
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from evenflow.errors import DataError
+from evenflow.runtime import shipped
 from evenflow.runtime.records import reads_connections
 from evenflow.runtime.writers import inert
 from evenflow.web.frame import lists, polling
@@ -177,3 +178,9 @@ def example() -> Response:
     rows = [found.row for found in examples(bundle, per_class=8)]
     frame = inert(bundle.golden.frame[rows], is_input=True)
     return attachment(frame.write_csv().encode(), "example.csv")
+
+
+@bp.get("/example.pcap")
+def example_capture() -> Response:
+    """Send the capture that comes with evenflow, of attacks among ordinary traffic."""
+    return attachment(shipped.CAPTURE.read_bytes(), "example.pcap")
