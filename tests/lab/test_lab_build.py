@@ -89,6 +89,20 @@ def test_what_nobody_did_is_unknown():
     assert families(made, log) == ["unknown"] * 3
 
 
+def test_an_error_message_is_ordinary_where_no_attacker_was_at_work():
+    made = rows((11 * S, "icmp", SERVER, 3, USER, 3))
+    ordinary = (10 * S, 0, 1, 17, USER, 2001, SERVER, 9)
+    assert families(made, packets(ordinary)) == ["benign"]
+    attack = (12 * S, 0, 2, 6, USER, 7001, SERVER, 80)
+    assert families(made, packets(ordinary, attack)) == ["unknown"]
+
+
+def test_an_error_message_long_after_its_cause_is_unknown():
+    made = rows((60 * S, "icmp", SERVER, 3, USER, 3))
+    log = packets((10 * S, 0, 1, 17, USER, 2001, SERVER, 9))
+    assert families(made, log) == ["unknown"]
+
+
 def test_an_error_message_that_a_scan_caused_is_nobody_s_doing():
     log = packets((10 * S, 0, 2, 17, USER, 7001, SERVER, 9))
     made = rows(

@@ -79,7 +79,7 @@ def test_a_run_has_both_kinds_of_traffic_and_loses_no_packet(tmp_path):
     families = set(rows["family"])
     assert "benign" in families
     assert len(families) > 1
-    held_out = pl.col("tool").is_in(["masscan", "medusa", "iodine"])
+    held_out = pl.col("tool").is_in(["masscan", "medusa", "dns2tcp", "fping"])
     assert rows.filter(held_out).is_empty()
 
 

@@ -80,3 +80,16 @@ def test_the_log_has_a_line_for_each_connection_of_a_client_and_none_of_a_server
     wire.leave(cable, 0, ip(6, HERE, THERE, ports(80, 2001)))
     [line] = log.getvalue().splitlines()
     assert line.split(",", 1)[1] == "0,3,6,10.1.1.2,2001,10.1.1.9,80"
+
+
+def test_the_log_names_a_connection_that_goes_on_again(monkeypatch):
+    log = io.StringIO()
+    wire = Wire({"seed": 1, "mirror": -1, "machines": [
+        {**CABLE, "mac": "02:02:02:02:02:02"}]}, log)  # fmt: skip
+    [cable] = wire.cables
+    frame = ip(6, HERE, THERE, ports(2001, 80))
+    for second in range(65):
+        monkeypatch.setattr("time.time_ns", lambda at=second: 10**12 + at * 10**9)
+        wire.leave(cable, 3, frame)
+    times = [int(line.split(",")[0]) // 10**9 for line in log.getvalue().splitlines()]
+    assert times == [1000, 1031, 1062]

@@ -45,18 +45,114 @@ def nmap(*options: str, most: float = 400) -> Callable[[Doing], bool]:
     return scan
 
 
+def version_scan(*options: str) -> Callable[[Doing], bool]:
+    """Return a scan by nmap for what runs on the ports that are known."""
+
+    def scan(d: Doing) -> bool:
+        machines = d.others()[: d.rng.choice([1, 1, 2, 4])]
+        ports = {port for m in machines for port in m.services.values()}
+        ports |= set(d.rng.sample([22, 80, 443, 8080, 3306, 53, 25, 110], 3))
+        ports |= {d.rng.randrange(1, 10_000) for _ in range(d.times(1, 30))}
+        rate = d.rate(2, 400)
+        return d.run(
+            "nmap", "-n", "-Pn", *options, "-p", ",".join(map(str, sorted(ports))),
+            "--max-rate", f"{rate:.2f}", "--max-retries", d.rng.choice([0, 1, 2]),
+            *(m.ip for m in machines),
+        ) == 0  # fmt: skip
+
+    return scan
+
+
+def _hosts(d: Doing, most: float) -> list[str]:
+    """Return addresses for a sweep: of this network, or of another one."""
+    net = d.rng.choice([d.machine.ip, d.dead()]).rpartition(".")[0]
+    hosts = [f"{net}.{i}" for i in d.rng.sample(range(1, 255), d.times(12, most))]
+    if net in d.machine.ip:
+        hosts += [m.ip for m in d.others()]
+    d.rng.shuffle(hosts)
+    return hosts
+
+
 def sweep(d: Doing) -> bool:
     """Look which machines answer."""
     rate = d.rate(5, 300)
-    net = d.machine.ip.rpartition(".")[0]
-    hosts = [f"{net}.{i}" for i in d.rng.sample(range(1, 255), d.times(20, 200))]
-    hosts += [m.ip for m in d.others()]
-    d.rng.shuffle(hosts)
-    how = d.rng.choice([["-PE"], ["-PS22,80,443"], ["-PA80", "-PE"]])
+    hosts = _hosts(d, 200)
+    how = d.rng.choice([["-PE"], ["-PS22,80,443"], ["-PA80", "-PE"], ["-PE", "-PP"],
+                        ["-PU53"]])  # fmt: skip
     return d.run(
         "nmap", "-n", "-sn", "--send-ip", "--disable-arp-ping", *how, "--max-rate",
         f"{rate:.2f}", "--max-retries", 1, *hosts,
     ) == 0  # fmt: skip
+
+
+def fping(d: Doing) -> bool:
+    """Look which machines answer, by fping."""
+    rate = d.rate(1, 100)
+    d.run("fping", "-q", "-r", d.rng.choice([0, 1, 2]), "-i", int(1000 / rate),
+          *_hosts(d, 150))  # fmt: skip
+    return True
+
+
+def own_sweep(d: Doing) -> bool:
+    """Try one port of many machines by a program of a few lines."""
+    port = d.rng.choice([22, 23, 80, 443, 445, 1883, 3389, 6379])
+    rate = d.rate(0.3, 100)
+    waits = d.rng.choice([0.02, 0.3, 1])
+    found = 0
+    for host in _hosts(d, 150):
+        if s := d.connect(host, port, waits):
+            found += 1
+            s.close()
+        d.think(1 / rate)
+        if d.is_over():
+            break
+    return found > 0
+
+
+def slow_scan(how: str) -> Callable[[Doing], bool]:
+    """Return a scan of a probe in some seconds: by nmap, or by a few lines."""
+
+    def scan(d: Doing) -> bool:
+        machine = d.others()[0]
+        rate = d.rate(0.15, 1)
+        many = int(d.left() * rate) + 20
+        ports = d.rng.sample(range(1, d.rng.choice([1024, 65_536])), min(many, 900))
+        d.note(destination=machine.ip, ports=len(ports))
+        if how != "own":
+            d.run("nmap", "-n", "-Pn", how, "-p", ",".join(map(str, ports)),
+                  "--scan-delay", f"{1 / rate:.2f}s", "--max-retries", 0,
+                  machine.ip, seconds=d.left())  # fmt: skip
+            return True
+        found = 0
+        for port in ports:
+            if s := d.connect(machine.ip, port, 1):
+                found += 1
+                s.close()
+            d.think(1 / rate)
+            if d.is_over():
+                break
+        return found > 0
+
+    return scan
+
+
+def ping_flood(d: Doing) -> bool | None:
+    """Send pings as fast as told, without waiting for answers."""
+    rate = d.rate(20, 600)
+    d.run("ping", "-q", "-f", "-c", d.times(200, 4000), "-i", f"{1 / rate:.4f}", "-s",
+          d.rng.choice([0, 56, 400, 1400]), d.others()[0].ip)  # fmt: skip
+    return None
+
+
+def keep_alive_flood(d: Doing) -> bool | None:
+    """Ask for pages without end in one connection or a few."""
+    at_once = d.rng.choice([1, 1, 2, 4])
+    n = d.times(150, 3000)
+    d.note(requests=n, at_once=at_once)
+    base = url(d, "nginx", "lighttpd", "api")
+    path = d.rng.choice([*d.pages[:20], "nothing", ""])
+    d.run("ab", "-q", "-k", "-r", "-s", 5, "-n", n, "-c", at_once, f"{base}/{path}")
+    return None
 
 
 def masscan(d: Doing) -> bool:
@@ -106,6 +202,7 @@ def hping(*options: str, udp: bool = False) -> Callable[[Doing], bool | None]:
         port = ["-p", d.rng.choice([*ports, 53, 80]), "-s", source]
         if "-1" in options:
             port = []
+            size = d.rng.choice([0, 56, 400, 1200])
         d.note(destination=machine.ip, packets=n, size=size)
         d.run(
             "hping3", "-q", "-n", *options, "-i", f"u{int(1e6 / rate)}", "-c", n,

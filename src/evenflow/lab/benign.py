@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from evenflow.lab import _controlling as c
 from evenflow.lab import _keeping as k
+from evenflow.lab import _mailing as m
+from evenflow.lab import _reaching as r
+from evenflow.lab import _storing as s
+from evenflow.lab import _surfing as w
 from evenflow.lab import _using as u
 from evenflow.lab.doing import Action
 
@@ -38,4 +43,45 @@ ACTIONS = (
     Action(name="updates", tool="curl", do=k.update),
     Action(name="FTP", tool="lftp", do=k.ftp),
     Action(name="peers", tool="own", do=k.peers, twin_of="scan", weight=2),
+    Action(name="web", tool="own", do=w.surf, twin_of="dos", weight=8),
+    Action(name="large files", tool="curl", do=w.load),
+    Action(name="QUIC", tool="own", do=w.surf_quic, twin_of="dos", weight=3),
+    Action(name="mail", tool="own", do=m.send, weight=3),
+    Action(name="mail", tool="curl", do=m.send_by_curl),
+    Action(name="fetched mail", tool="own", do=m.fetch_pop3, twin_of="guessing",
+           weight=3),
+    Action(name="fetched mail", tool="own", do=m.fetch_imap, twin_of="guessing",
+           weight=3),
+    Action(name="fetched mail", tool="curl", do=m.by_curl, twin_of="guessing"),
+    Action(name="mailbox", tool="own", do=m.wait_for_mail, is_long=True),
+    Action(name="controller", tool="own", do=c.poll_controller, twin_of="scan",
+           weight=3),
+    Action(name="controller", tool="own", do=c.watch_controller, is_long=True),
+    Action(name="counters", tool="snmp", do=c.snmp, weight=2),
+    Action(name="log lines", tool="own", do=c.send_log, twin_of="dos", weight=2),
+    Action(name="log lines", tool="own", do=c.stream_log, is_long=True),
+    Action(name="chatter", tool="own", do=c.chatter, twin_of="scan", weight=5),
+    Action(name="own address", tool="own", do=c.renew_address, weight=2),
+    Action(name="sensor", tool="own", do=c.sense, is_long=True),
+    Action(name="share", tool="smbclient", do=s.share, weight=3),
+    Action(name="cache", tool="redis-cli", do=s.cache, twin_of="dos", weight=2),
+    Action(name="database", tool="own", do=s.query, weight=2),
+    Action(name="database", tool="own", do=s.keep_querying, is_long=True),
+    Action(name="long socket", tool="own", do=s.tunnel, twin_of="exfiltration",
+           weight=2),
+    Action(name="long socket", tool="own", do=s.keep_tunnel, is_long=True),
+    Action(name="typing", tool="ssh", do=r.type_in_shell, weight=3),
+    Action(name="typing", tool="ssh", do=r.stay_in_shell, is_long=True),
+    Action(name="copy", tool="sftp", do=r.copy, twin_of="exfiltration"),
+    Action(name="forwarding", tool="ssh", do=r.forward, twin_of="exfiltration"),
+    Action(name="ping", tool="ping", do=r.ping_once, twin_of="scan", weight=4),
+    Action(name="ping", tool="ping", do=r.ping_long, twin_of="dos", is_long=True),
+    Action(name="tracing", tool="traceroute, mtr", do=r.trace, twin_of="scan",
+           weight=2),
+    Action(name="server down", tool="own", do=r.try_again, twin_of="scan", weight=5),
+    Action(name="server down", tool="own", do=r.keep_trying, twin_of="scan",
+           is_long=True),
+    Action(name="resolver", tool="own", do=r.resolve, twin_of="exfiltration",
+           weight=5),
+    Action(name="port closed", tool="own", do=r.refused, twin_of="scan", weight=2),
 )  # fmt: skip

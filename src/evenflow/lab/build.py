@@ -12,8 +12,10 @@ import polars as pl
 from evenflow.errors import DataError
 from evenflow.files import replacing
 from evenflow.lab.record import FILES, META, digest
+from evenflow.lab.views import Key, Views
 from evenflow.progress import Note, OnEvent, ignore
-from evenflow.traffic.captures import read_frames
+from evenflow.schema import BENIGN
+from evenflow.traffic.captures import Frames, read_frames
 from evenflow.traffic.contracts import contract
 from evenflow.traffic.flows import Follower
 
@@ -27,6 +29,9 @@ LATE_NS = 10**6
 DIGITS = 3
 """Of a fraction: more would only fill the file."""
 NEAR_NS = 120 * 10**9
+JUST_NS = 10 * 10**9
+MOST_CONNECTIONS = 10**6
+"""Of a capture."""
 LABELS = {
     "run": pl.String,
     "part": pl.String,
@@ -87,13 +92,7 @@ def build(
 
 def rows_of(folder: Path, meta: Mapping[str, Any]) -> tuple[pl.DataFrame, int]:
     """Return the labelled rows of a run, and how many have no label."""
-    made = contract("flow").start(source=folder.name).add
-    pieces = []
-    with (folder / "capture.pcap").open("rb") as stream:
-        for connections in _connections(stream, folder.name):
-            both = [_identity(connections), made(connections)]
-            pieces.append(pl.concat(both, how="horizontal"))
-    rows = _once(pl.concat(pieces))
+    rows = pl.concat(_captures(folder, meta))
     first = rows["ts"].min() or 0
     rows = label(rows, actions(folder), packets(folder))
     known = rows.filter(pl.col("family") != UNKNOWN)
@@ -117,7 +116,48 @@ def rows_of(folder: Path, meta: Mapping[str, Any]) -> tuple[pl.DataFrame, int]:
     ), rows.height - known.height
 
 
-def _once(rows: pl.DataFrame) -> pl.DataFrame:
+def _captures(folder: Path, meta: Mapping[str, Any]) -> Iterator[pl.DataFrame]:
+    """Yield the rows of each of the captures that a run is made of."""
+    views = Views(meta)
+    opened: dict[Key, _Capture] = {}
+    n = 0
+    with (folder / "capture.pcap").open("rb") as stream:
+        for frames in read_frames(stream, source=folder.name):
+            for key, some in views.of(frames):
+                for old in [k for k in opened if k[0] < key[0]]:
+                    yield _once(opened.pop(old).finish(), n := n + 1)
+                if key not in opened:
+                    opened[key] = _Capture(folder.name)
+                opened[key].add(some)
+    for capture in opened.values():
+        yield _once(capture.finish(), n := n + 1)
+
+
+class _Capture:
+    """Frames of one capture to its rows."""
+
+    def __init__(self, source: str) -> None:
+        self.follower = Follower(early=True)
+        self.made = contract("flow").start(source=source).add
+        self.found: list[pl.DataFrame] = []
+
+    def add(self, frames: Frames) -> None:
+        """Take frames in their order."""
+        self._take(self.follower.add(frames))
+
+    def finish(self) -> pl.DataFrame:
+        """Return the rows of all frames."""
+        self._take(self.follower.finish())
+        return pl.concat(self.found)
+
+    def _take(self, connections: pl.DataFrame) -> None:
+        names = ("ts", "uid", "known", "proto", *(f"id.{s}_{e}"
+                 for s in ("orig", "resp") for e in "hp"))  # fmt: skip
+        both = [connections.select(names), self.made(connections)]
+        self.found.append(pl.concat(both, how="horizontal"))
+
+
+def _once(rows: pl.DataFrame, capture: int) -> pl.DataFrame:
     """Return rows with the number of their connection, and one of two alike.
 
     A connection has a row when both sides closed it, and one when no packet of it can
@@ -126,6 +166,7 @@ def _once(rows: pl.DataFrame) -> pl.DataFrame:
     """
     rows = rows.with_row_index("connection").with_columns(
         pl.col("connection").min().over("uid").rank("dense").cast(pl.Int64)
+        + capture * MOST_CONNECTIONS
     )
     same = ["uid", "fwd_packets", "bwd_packets", "state"]
     is_first = pl.int_range(pl.len()).over(same) == 0
@@ -176,14 +217,53 @@ def label(
         .sort("at")
         .join(actions.drop("machine", "slot", "start_ns"), on="action", how="left")
     )  # fmt: skip
-    # an answer of a host to a packet that it does not want is nobody's doing
-    is_error = (pl.col("proto") == "icmp") & pl.col("id.orig_p").is_in(ICMP_ERRORS)
-    return found.with_columns(
-        pl.when(is_error | pl.col("family").is_null())
-        .then(pl.lit(UNKNOWN))
-        .otherwise("family")
-        .alias("family")
+    return _errors(found, owners, actions).with_columns(
+        pl.col("family").fill_null(UNKNOWN)
     )
+
+
+def _errors(
+    found: pl.DataFrame, owners: pl.DataFrame, actions: pl.DataFrame
+) -> pl.DataFrame:
+    """Say for each error message whether it is ordinary; it is unknown otherwise.
+
+    It is the answer of a host to a packet that it does not want. It is ordinary where
+    an ordinary client just sent something between the two hosts, and no attacker did
+    within two minutes.
+    """
+    is_error = (pl.col("proto") == "icmp") & pl.col("id.orig_p").is_in(ICMP_ERRORS)
+    labels = [c for c in actions.columns if c not in ("machine", "slot", "start_ns")]
+    sent = owners.join(actions.select("action", "family"), on="action").select(
+        "begun",
+        "action",
+        (pl.col("family") == BENIGN).alias("is_ordinary"),
+        *(pl.col(c).str.split(":").list.first() for c in ("one", "other")),
+    )
+
+    def near(errors: pl.DataFrame, others: pl.DataFrame, **how: Any) -> pl.DataFrame:
+        return errors.join_asof(
+            others, left_on="late", right_on="begun", by=["one", "other"],
+            check_sortedness=False, **how,
+        ).drop("begun", strict=False)  # fmt: skip
+
+    attacks = sent.filter(~pl.col("is_ordinary")).select("begun", "one", "other")
+    errors = found.filter(is_error).drop(labels).sort("late")
+    for way in ("backward", "forward"):
+        marked = attacks.with_columns(pl.lit(value=True).alias(way))
+        errors = near(errors, marked, strategy=way, tolerance=NEAR_NS)
+    quiet = (
+        near(
+            errors.filter(pl.col("backward").is_null() & pl.col("forward").is_null()),
+            sent.filter("is_ordinary").drop("is_ordinary"),
+            tolerance=JUST_NS,
+        )
+        .select("at", "action")
+        .join(actions.select(labels), on="action", how="left")
+    )
+    rest = found.filter(is_error).drop(labels).join(quiet, on="at", how="left")
+    return pl.concat(
+        [found.filter(~is_error), rest.select(found.columns)], how="vertical_relaxed"
+    ).sort("at")
 
 
 def _ends(
@@ -244,19 +324,6 @@ def packets(folder: Path) -> pl.DataFrame:
         folder / "packets.csv",
         schema_overrides={"ts": pl.Int64, "machine": pl.Int64, "slot": pl.Int64},
     )
-
-
-def _connections(stream: Any, source: str) -> Iterator[pl.DataFrame]:
-    follower = Follower(early=True)
-    for frames in read_frames(stream, source=source):
-        yield follower.add(frames)
-    yield follower.finish()
-
-
-def _identity(connections: pl.DataFrame) -> pl.DataFrame:
-    names = ("ts", "uid", "known", "proto", *(f"id.{s}_{e}" for s in ("orig", "resp")
-             for e in "hp"))  # fmt: skip
-    return connections.select(names)
 
 
 def _meta(folder: Path) -> dict[str, Any]:

@@ -40,6 +40,8 @@ class Action:
     """The family of attacks that this ordinary action resembles."""
     weight: float = 1.0
     only_in_test: bool = False
+    is_long: bool = False
+    """It goes on until the run ends."""
 
 
 @dataclass
@@ -107,6 +109,12 @@ class Doing:
         self.note(destination=ip, port=port, service=name)
         return ip, port
 
+    def dead(self) -> str:
+        """Return the address of a host that never answers."""
+        found = self.rng.choice(self.network.outside)
+        self.note(destination=found)
+        return found
+
     def others(self) -> list[Machine]:
         """Return the other machines, in any order."""
         found = [m for m in self.network.machines if m is not self.machine]
@@ -155,9 +163,13 @@ class Doing:
         servers = [
             at for n in ("dns", "dns2") if (at := self.at[n])[0] != self.machine.ip
         ]
+        query = self.question(name, kind)
+        return self.ask(*self.rng.choice(servers), query) is not None
+
+    def question(self, name: str = "", kind: int = 1) -> bytes:
+        """Return the packet that asks for a name."""
         name = name or f"{self.rng.choice(NAMES)}.{DOMAIN}"
         query = self.rng.randbytes(2) + bytes.fromhex("01000001000000000000")
         for label in name.split("."):
             query += bytes([len(label)]) + label.encode()
-        query += b"\0" + kind.to_bytes(2, "big") + b"\0\1"
-        return self.ask(*self.rng.choice(servers), query) is not None
+        return query + b"\0" + kind.to_bytes(2, "big") + b"\0\1"

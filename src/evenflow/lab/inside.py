@@ -29,10 +29,12 @@ from evenflow.lab.servers import Servers, wait_until_up
 from evenflow.lab.words import USERS
 
 SNAP = 400
-LONGEST_ATTACK_S = 40
+LONGEST_ATTACK_S = 60
 STATE = Path("/run/lab")
 """In the mounts of this process alone, in memory, gone with it."""
 FIRST_UID = 61_000
+LONG_S = 600
+"""The rows of a longer run are made of one capture, so some connections are old."""
 WRONG = (OSError, EOFError, ftplib.Error, http.client.HTTPException)
 
 
@@ -50,6 +52,13 @@ class Plan:
     n_attackers: int
     attack_pause_s: float
     scale: float
+    client_pause_s: float
+    n_long: int
+    """Clients that do one thing until the run ends."""
+    n_slow: int
+    """Attackers that do."""
+    pieces: int
+    """Captures that its rows are made of, one after the other; see ``views``."""
 
 
 def plan(folder: Path, seed: int, seconds: float, part: str) -> Plan:
@@ -62,10 +71,14 @@ def plan(folder: Path, seed: int, seconds: float, part: str) -> Plan:
         seconds=seconds,
         part=part,
         n_machines=rng.randint(7, 11),
-        n_clients=rng.randint(13, 18),
-        n_attackers=1 if is_rare else 5,
+        n_clients=rng.randint(8, 18),
+        n_attackers=1 if is_rare else rng.randint(3, 5),
         attack_pause_s=25 if is_rare else rng.uniform(1, 3),
         scale=0.02 if is_rare else 1,
+        client_pause_s=rng.choice([0.8, 2, 4]),
+        n_long=4,
+        n_slow=0 if is_rare else 2,
+        pieces=1 if is_rare or seconds > LONG_S else max(2, round(seconds / 25)),
     )
 
 
@@ -92,11 +105,14 @@ class Run:
         begun = time.time_ns()
         self.ends_at = time.monotonic() + self.plan.seconds
         with (self.folder / "actions.jsonl").open("w", encoding="utf-8") as log:
+            plan = self.plan
+            kinds = [
+                *[(True, False)] * plan.n_clients, *[(False, False)] * plan.n_attackers,
+                *[(True, True)] * plan.n_long, *[(False, True)] * plan.n_slow,
+            ]  # fmt: skip
             threads = [
-                threading.Thread(
-                    target=self._work, args=(log, i, i < self.plan.n_clients)
-                )
-                for i in range(self.plan.n_clients + self.plan.n_attackers)
+                threading.Thread(target=self._work, args=(log, i, *kind))
+                for i, kind in enumerate(kinds)
             ]
             for thread in threads:
                 thread.start()
@@ -138,17 +154,20 @@ class Run:
         )
         return process
 
-    def _work(self, log: TextIO, number: int, is_client: bool) -> None:
+    def _work(self, log: TextIO, number: int, is_client: bool, is_long: bool) -> None:
         """Do one action after the other, until the time is up."""
         rng = random.Random(f"{self.plan.seed} {self.plan.part} {number}")
-        pause = 0.8 if is_client else self.plan.attack_pause_s
-        longest = LONGEST_S if is_client else LONGEST_ATTACK_S
+        pause = self.plan.client_pause_s if is_client else self.plan.attack_pause_s
+        longest = float(LONGEST_S if is_client else LONGEST_ATTACK_S)
+        if is_long:
+            longest = self.plan.seconds
         # the slowest and the fastest attacks are in test runs alone
         margin = 2.0 if self.plan.part == "train" and not is_client else 1.0
         actions = [
             a
             for a in (benign.ACTIONS if is_client else attacks.ACTIONS)
-            if not a.only_in_test or self.plan.part != "train"
+            if (not a.only_in_test or self.plan.part != "train")
+            and a.is_long == is_long
         ]
         weights = [a.weight for a in actions]
         while (left := self.ends_at - time.monotonic()) > 1:

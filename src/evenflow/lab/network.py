@@ -27,6 +27,8 @@ CLONE_NEWNET = 0x40000000
 TUNSETIFF = 0x400454CA
 IFF_TAP, IFF_NO_PI = 0x0002, 0x1000
 DEVICE = "eth0"
+NOWHERE = "02:00:00:00:00:02"
+"""The hardware address of the way to other networks, which no machine has."""
 LONGEST = 60
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -53,6 +55,8 @@ class Network:
 
     machines: list[Machine]
     subnet: str
+    outside: list[str]
+    """Addresses of other networks, from which nothing ever answers."""
     mirror_slot: int
     mirror: int
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -133,11 +137,11 @@ def make(rng: random.Random, n: int) -> Network:
             ip=f"{prefix}.{last}",
             mac="02:" + ":".join(f"{rng.randrange(256):02x}" for _ in range(5)),
             cable={
-                "delay_s": 10 ** rng.uniform(-4, -1.7),
+                "delay_s": 10 ** rng.uniform(-4.5, -1.3),
                 "jitter_s": 10 ** rng.uniform(-5, -2.7),
                 "loss": rng.choice([0, 0, 10 ** rng.uniform(-4, -2)]),
                 "reordering": rng.choice([0, 0, 10 ** rng.uniform(-4, -2.3)]),
-                "bits_per_s": 10 ** rng.uniform(6.5, 7.7),
+                "bits_per_s": 10 ** rng.uniform(6.5, 8.5),
             },
         )
         for slot in range(N_SLOTS):
@@ -148,7 +152,9 @@ def make(rng: random.Random, n: int) -> Network:
             machine.is_free.append(slot > 0)
         machines.append(machine)
     mirror_slot, mirror = _namespace("02:00:00:00:00:01", None, FIRST_PORT)
-    return Network(machines, prefix, mirror_slot, mirror)
+    nets = [f"172.{rng.randrange(16, 32)}.{rng.randrange(256)}" for _ in range(4)]
+    outside = [f"{net}.{rng.randrange(1, 255)}" for net in nets for _ in range(5)]
+    return Network(machines, prefix, outside, mirror_slot, mirror)
 
 
 def _namespace(mac: str, address: str | None, first_port: int) -> tuple[int, int]:
@@ -180,7 +186,12 @@ def _namespace(mac: str, address: str | None, first_port: int) -> tuple[int, int
                 f"link set {DEVICE} up",
             ]
             if address:
-                lines.append(f"addr add {address} brd + dev {DEVICE}")
+                gateway = f"{address.rpartition('.')[0]}.254"
+                lines += [
+                    f"addr add {address} brd + dev {DEVICE}",
+                    f"neigh add {gateway} lladdr {NOWHERE} nud permanent dev {DEVICE}",
+                    f"route add default via {gateway}",
+                ]
             subprocess.run(
                 ["ip", "-batch", "-"], input="\n".join(lines), text=True, check=True
             )

@@ -29,9 +29,15 @@ PACKAGES = {
     "curl": "curl", "wget": "wget", "lftp": "lftp", "sshpass": "sshpass",
     "rsync": "rsync", "tcpdump": "tcpdump", "ip": "iproute2", "ping": "iputils-ping",
     "dig": "bind9-dnsutils", "openssl": "openssl", "unshare": "util-linux",
-    "setpriv": "util-linux",
+    "setpriv": "util-linux", "dovecot": "dovecot-core",
+    "pop3-login": "dovecot-pop3d", "imap-login": "dovecot-imapd",
+    "dns2tcpd": "dns2tcp", "smbd": "samba", "smbclient": "smbclient",
+    "snmpd": "snmpd", "snmpget": "snmp", "redis-server": "redis-server",
+    "redis-cli": "redis-tools", "traceroute": "traceroute", "mtr": "mtr-tiny",
+    "fping": "fping",
 }  # fmt: skip
 """Program -> the Debian package it comes from."""
+PLACES = "/usr/sbin:/sbin:/usr/bin:/bin:/usr/lib/dovecot"
 FILES = ("capture.pcap", "packets.csv", "actions.jsonl")
 META = "meta.json"
 LONGEST_END_S = 240
@@ -130,7 +136,7 @@ def check() -> None:
 
 
 def _program(name: str) -> str | None:
-    return program(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/bin:/bin")
+    return program(name) or shutil.which(name, path=PLACES)
 
 
 def versions() -> dict[str, str]:

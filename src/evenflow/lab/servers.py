@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import random
-import socket
-import socketserver
 import subprocess
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from evenflow.lab import handlers
+from evenflow.lab.handlers import TAKES_PORT, Api, Rpc, Tcp, Web, answer_datagrams
 from evenflow.lab.network import Machine, Network, enter
 from evenflow.lab.words import DOMAIN, USERS
 
-LONGEST_BODY = 8_000_000
-SILENT_S = 30
 PLACES: dict[str, tuple[int, ...]] = {
     "nginx": (80, 8080), "tls": (443, 8443), "lighttpd": (80, 8000, 8081),
     "api": (5000, 8090, 9000), "dns": (53,), "dns2": (53,), "tunnel": (53,),
     "ftp": (21,),
     "ssh": (22,), "dropbear": (22, 2222), "mqtt": (1883,), "broker": (1883,),
     "rsync": (873,), "ntp": (123,), "telemetry": (5683,), "rpc": (0,), "rpc2": (0,),
+    "pop3": (110,), "imap": (143,), "mail": (25, 587), "modbus": (502,),
+    "snmp": (161,), "syslog": (514,), "log": (514, 601), "dhcp": (67,),
+    "smb": (445,), "redis": (6379,), "database": (5432,), "socket": (8082, 3128),
+    "quic": (443,), "telnet": (23, 2323), "dns2tcp": (53,),
 }  # fmt: skip
 """Service -> the ports it may have; 0: any."""
 
@@ -63,6 +63,7 @@ class Servers:
         (site / "private").mkdir(parents=True)
         sizes = [int(10 ** self.rng.uniform(2, 5)) for _ in range(80)]
         sizes += [int(10 ** self.rng.uniform(5, 6.3)) for _ in range(12)]
+        sizes += [int(10 ** self.rng.uniform(6.3, 6.8)) for _ in range(2)]
         for i, size in enumerate(sizes):
             name = f"{'page' if i < 40 else 'file'}{i}.{'html' if i < 40 else 'bin'}"
             (site / name).write_bytes(self.rng.randbytes(size))
@@ -139,7 +140,8 @@ class Servers:
             f"fastcgi_temp_path {self.folder}/{name}-2;"
             f"uwsgi_temp_path {self.folder}/{name}-3;"
             f"scgi_temp_path {self.folder}/{name}-4;"
-            f"server {{ {listen} root {self.folder}/site;"
+            f"server {{ {listen} root {self.folder}/site; rewrite ^/old/(.*) /$1 "
+            "redirect;"
             f"location /private/ {{ auth_basic x; auth_basic_user_file "
             f"{self.folder}/site/.users; }} }} }}",
         )
@@ -166,6 +168,7 @@ class Servers:
         )  # fmt: skip
 
     def _tunnel(self, machine: Machine, _port: int) -> None:
+        self._own(machine, lambda: Web(("", TAKES_PORT), Api).serve_forever())
         self._run(
             machine,
             "iodined",
@@ -252,85 +255,122 @@ class Servers:
         def answer(data: bytes) -> bytes:
             return (b"\x24\x01" + data[2:])[:48].ljust(48, b"\0")
 
-        self._own(machine, lambda: _answer_datagrams(port, answer))
+        self._own(machine, lambda: answer_datagrams(port, answer))
 
     def _telemetry(self, machine: Machine, port: int) -> None:
         self._own(
-            machine, lambda: _answer_datagrams(port, lambda d: b"\x60\x00" + d[2:4])
+            machine, lambda: answer_datagrams(port, lambda d: b"\x60\x00" + d[2:4])
         )
+
+    def _pop3(self, machine: Machine, port: int) -> None:
+        self._dovecot(machine, port, "pop3")
+
+    def _imap(self, machine: Machine, port: int) -> None:
+        self._dovecot(machine, port, "imap")
+
+    def _dovecot(self, machine: Machine, port: int, kind: str) -> None:
+        inbox = self.folder / kind
+        for user in USERS:
+            new = inbox / user / "new"
+            new.mkdir(parents=True)
+            for i in range(self.rng.randint(3, 12)):
+                size = int(10 ** self.rng.uniform(2.5, 5))
+                text = f"From: a@{DOMAIN}\nTo: {user}@{DOMAIN}\nSubject: {i}\n\n"
+                (new / f"1.{i}.host").write_text(
+                    text + "some words in it\n" * (size // 17)
+                )
+        subprocess.run(["chown", "-R", "nobody:nogroup", inbox], check=True)
+        conf = self._file(
+            f"{kind}.conf",
+            f"protocols = {kind}\nbase_dir = {self.folder}/{kind}-base\n"
+            f"log_path = {self.folder}/{kind}.log\nssl = no\n"
+            "disable_plaintext_auth = no\nauth_mechanisms = plain login\n"
+            f"passdb {{\n driver = passwd-file\n args = scheme=PLAIN "
+            f"{self.folder}/users\n}}\n"
+            f"userdb {{\n driver = static\n args = uid=nobody gid=nogroup "
+            f"home={inbox}/%u\n}}\n"
+            "mail_location = maildir:~/\nfirst_valid_uid = 1\nfirst_valid_gid = 1\n"
+            "mail_max_userip_connections = 60\n"
+            f"service {kind}-login {{\n inet_listener {kind} {{\n port = {port}\n }}\n"
+            f" inet_listener {kind}s {{\n port = 0\n }}\n}}\n",
+        )
+        self._run(machine, "dovecot", "-F", "-c", conf)
+
+    def _mail(self, machine: Machine, port: int) -> None:
+        self._serve(machine, port, handlers.Mail)
+
+    def _modbus(self, machine: Machine, port: int) -> None:
+        self._serve(machine, port, handlers.Modbus)
+
+    def _log(self, machine: Machine, port: int) -> None:
+        self._serve(machine, port, handlers.Sink)
+
+    def _database(self, machine: Machine, port: int) -> None:
+        self._serve(machine, port, handlers.Database)
+
+    def _socket(self, machine: Machine, port: int) -> None:
+        self._serve(machine, port, handlers.Tunnel)
+
+    def _telnet(self, machine: Machine, port: int) -> None:
+        self._serve(machine, port, handlers.Telnet)
+
+    def _serve(self, machine: Machine, port: int, handler: Any) -> None:
+        self._own(machine, lambda: Tcp(("", port), handler).serve_forever())
+
+    def _syslog(self, machine: Machine, port: int) -> None:
+        self._own(machine, lambda: answer_datagrams(port, lambda _: b""))
+
+    def _dhcp(self, machine: Machine, port: int) -> None:
+        self._own(
+            machine, lambda: answer_datagrams(port, lambda d: b"\2" + d[1:] + bytes(40))
+        )
+
+    def _quic(self, machine: Machine, port: int) -> None:
+        self._own(machine, lambda: handlers.quic(port))
+
+    def _snmp(self, machine: Machine, port: int) -> None:
+        conf = self._file("snmp.conf", "rocommunity public\nsysLocation here\n")
+        self._run(
+            machine, "snmpd", "-f", "-C", "-c", conf, "-Lf", "/dev/null", "-p",
+            self.folder / "snmp.pid", f"udp:{port}",
+        )  # fmt: skip
+
+    def _smb(self, machine: Machine, port: int) -> None:
+        state = self.folder / "smb"
+        (state / "share").mkdir(parents=True)
+        (state / "share").chmod(0o777)
+        for page in self.pages[:40]:
+            (state / "share" / page).write_bytes(bytes(self.rng.randint(100, 9000)))
+        places = "".join(
+            f"{name} = {state}\n"
+            for name in ("private dir", "lock directory", "state directory",
+                         "cache directory", "pid directory", "ncalrpc dir")
+        )  # fmt: skip
+        conf = self._file(
+            "smb.conf",
+            f"[global]\nsmb ports = {port}\nmap to guest = Bad User\n{places}"
+            f"log file = {state}/log\nload printers = no\ndisable spoolss = yes\n"
+            f"[share]\npath = {state}/share\nguest ok = yes\nread only = no\n",
+        )
+        self._run(machine, "smbd", "-F", "--no-process-group", "-s", conf)
+
+    def _redis(self, machine: Machine, port: int) -> None:
+        self._run(
+            machine, "redis-server", "--port", str(port), "--protected-mode", "no",
+            "--save", "", "--dir", self.folder,
+        )  # fmt: skip
+
+    def _dns2tcp(self, machine: Machine, port: int) -> None:
+        conf = self._file(
+            "dns2tcp.conf",
+            f"listen = {machine.ip}\nport = {port}\nuser = nobody\nchroot = /tmp\n"
+            f"domain = u.{DOMAIN}\nkey = lab\nresources = files:127.0.0.1:7000\n",
+        )
+        self._own(machine, lambda: Tcp(("127.0.0.1", 7000), Rpc).serve_forever())
+        self._run(machine, "dns2tcpd", "-F", "-f", conf)
 
     def _rpc(self, machine: Machine, port: int) -> None:
         self._own(machine, lambda: Tcp(("", port), Rpc).serve_forever())
-
-
-class Web(ThreadingHTTPServer):
-    """A web server of our own."""
-
-    daemon_threads = True
-    request_queue_size = 64
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore clients that left."""
-
-
-class Tcp(socketserver.ThreadingTCPServer):
-    """A server of a protocol of our own."""
-
-    daemon_threads = True
-    allow_reuse_address = True
-    request_queue_size = 64
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore clients that left."""
-
-
-class Api(BaseHTTPRequestHandler):
-    """A small application: it answers, and takes what is sent to it."""
-
-    protocol_version = "HTTP/1.1"
-    timeout = SILENT_S
-
-    def do_GET(self) -> None:
-        """Answer with a size that depends on what is asked."""
-        self._answer(200, b"x" * (40 + sum(self.path.encode()) % 3000))
-
-    def do_POST(self) -> None:
-        """Take a body."""
-        left = min(int(self.headers.get("Content-Length", 0)), LONGEST_BODY)
-        while left > 0 and (part := self.rfile.read(min(left, 65_536))):
-            left -= len(part)
-        self._answer(201, b'{"stored": true}')
-
-    do_PUT = do_POST  # noqa: N815 (the name that is looked for)
-
-    def _answer(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Write no log."""
-
-
-class Rpc(socketserver.BaseRequestHandler):
-    """Answers each message with another one, in binary."""
-
-    def handle(self) -> None:
-        """Answer until the client leaves."""
-        self.request.settimeout(SILENT_S)
-        with suppress(OSError):
-            while data := self.request.recv(4096):
-                self.request.sendall(data[:1] * (len(data) % 700 + 8))
-
-
-def _answer_datagrams(port: int, answer: Callable[[bytes], bytes]) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
-        here.bind(("", port))
-        while True:
-            with suppress(OSError):
-                data, other = here.recvfrom(4096)
-                here.sendto(answer(data), other)
 
 
 def _in_thread(do: Callable[[], None]) -> None:

@@ -5,8 +5,10 @@ bandwidth of each cable, and copies each frame at the switch to a tap on which a
 is made. The namespaces of a machine have one address. Which of them a frame is for is
 known from what was sent before; what nobody asked for is for the servers.
 
-A line of its log is the first packet of a client's connection: when, between whom, and
-in which namespace of which machine.
+What goes to an address that no machine has is copied for the capture, and no one gets
+it. A line of the log is a client's packet, the first of a connection, the first after a
+silence, or one of a long connection: when, between whom, and in which namespace of
+which machine.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ ICMP_ERRORS = (3, 11)
 BROADCAST = b"\xff" * 6
 SILENT_NS = 2 * 10**9
 """After this long without a packet, the next one is noted again."""
+NOTED_NS = 30 * 10**9
+"""After this long, the next packet of a connection is noted again."""
 MOST_QUEUED_S = 0.25
 MOST_EVENTS = 50_000
 FRAMES_AT_ONCE = 16
@@ -87,6 +91,7 @@ class Cable:
         self.last = [0.0, 0.0]
         self.slots: dict[Key, int] = {}
         self.seen: dict[Key, int] = {}
+        self.noted: dict[Key, int] = {}
 
     def passes_at(self, now: float, n_bytes: int, way: int) -> float | None:
         """Return when a frame comes out at the other end; None: it is lost."""
@@ -158,7 +163,12 @@ class Wire:
             return  # nothing here speaks anything else
         if key is not None and slot:
             now = time.time_ns()
-            if now - cable.seen.get(key, 0) > SILENT_NS or cable.slots[key] != slot:
+            if (
+                now - cable.seen.get(key, 0) > SILENT_NS
+                or now - cable.noted[key] > NOTED_NS
+                or cable.slots[key] != slot
+            ):
+                cable.noted[key] = now
                 proto, own, other, port = key
                 ends = ".".join(map(str, frame[26:30])), ".".join(map(str, other))
                 self.log.write(
