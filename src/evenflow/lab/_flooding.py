@@ -236,8 +236,8 @@ def own_udp_flood(d: Doing) -> bool | None:
 
 def http_flood(d: Doing) -> bool | None:
     """Ask for pages without end, by ab."""
-    n = d.times(60, 600)
-    at_once = min(n, d.rng.randint(5, 60))
+    n = d.times(200, 1000)
+    at_once = min(n, d.rng.randint(10, 80))
     keep = ["-k"] if d.rng.random() < 0.2 else []
     d.note(requests=n, at_once=at_once)
     base = url(d, "nginx", "lighttpd", "api")
