@@ -23,6 +23,8 @@ CARD = Path(__file__).parents[2] / "docs" / "datasets" / "lab.md"
 IDENTITY = ("source", "source_port", "destination", "destination_port")
 NUMERIC = [c.name for c in lab.SCHEMA.numeric]
 FAMILIES = list(lab.FAMILIES)
+COPIES = {"scp": "openssh-client", "sftp": "openssh-client"}
+"""Programs that come with another one."""
 ONLY_IN_TEST = [a for a in attacks.ACTIONS if a.only_in_test]
 
 
@@ -105,6 +107,27 @@ def test_4_ordinary_traffic_is_of_many_kinds_in_every_run(rows):
     for part in ("train", "test"):
         twins = ordinary.filter(pl.col("part") == part)["twin_of"].value_counts()
         assert set(FAMILIES) <= set(twins["twin_of"])
+
+
+def test_4_ordinary_traffic_is_thin_and_begins_in_the_middle_too(rows):
+    for part in ("train", "test"):
+        for family in ("benign", "attack"):
+            is_benign = pl.col("family") == "benign"
+            seen = rows.filter(
+                (pl.col("part") == part)
+                & (is_benign if family == "benign" else ~is_benign)
+            )
+            few = seen.filter(pl.col("src_100_connections") < 10)
+            assert few.height > 200, (part, family)
+            middle = seen.filter(
+                (pl.col("protocol") == "tcp") & (pl.col("state") == "OTH")
+            )
+            assert middle.height > 100, (part, family)
+
+
+def test_4_some_ordinary_connections_are_ten_minutes_old(rows):
+    old = rows.filter(pl.col("duration_ms") >= 600_000)
+    assert (old["family"] == "benign").any()
 
 
 def test_5_rows_are_distinct(rows):
@@ -190,7 +213,9 @@ def test_15_each_run_says_how_it_was_made(rows, runs):
         assert run["dropped"] == 0
         assert isinstance(run["plan"]["seed"], int)
         assert set(run["sha256"]) == set(FILES)
-        assert set(run["tools"]) >= set(PACKAGES.values()) - {"iproute2"}
+        tools = rows.filter(pl.col("run") == run["run"])["tool"].unique()
+        used = {t for tool in tools for t in tool.split(", ")} - {"own"}
+        assert {COPIES.get(t, PACKAGES.get(t, t)) for t in used} <= set(run["tools"])
 
 
 def test_15_the_counts_on_the_card_are_those_of_the_file(rows):

@@ -59,7 +59,7 @@ ACTIONS = (
     _a("ICMP flood", "dos", "ping", f.ping_flood, 2),
     _a("ACK flood", "dos", "hping3", f.hping("-A"), 1, test=True),
     _a("HTTP flood", "dos", "ab", f.http_flood, 0.7),
-    _a("HTTP flood", "dos", "ab", f.keep_alive_flood, 2),
+    _a("HTTP flood", "dos", "ab", f.keep_alive_flood, 1),
     _a("HTTP flood", "dos", "own", f.own_http_flood, 1),
     _a("slow HTTP", "dos", "own", f.own_slow, 1.5),
     _a("slow HTTP", "dos", "slowhttptest", f.slowhttptest("-H"), 0.8),
