@@ -168,6 +168,16 @@ def test_a_run_becomes_rows_with_label_tool_and_rate(run, tmp_path):
     assert meta["run"] == "run"
 
 
+def test_a_scan_of_many_ports_with_leave_has_no_label(run):
+    log = run / "actions.jsonl"
+    action = json.loads(log.read_text())
+    action |= {"family": "benign", "action": "inventory"}
+    for ports, family in (("1-100", build.UNKNOWN), ("22,80,443", "benign")):
+        action["settings"] = {"ports": ports}
+        log.write_text(json.dumps(action) + "\n")
+        assert build.actions(run)["family"].to_list() == [family]
+
+
 def test_a_capture_that_is_not_the_one_recorded_is_refused(run, tmp_path):
     with (run / "capture.pcap").open("ab") as stream:
         stream.write(b"more")

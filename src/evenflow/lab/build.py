@@ -300,7 +300,7 @@ def actions(folder: Path) -> pl.DataFrame:
                 "machine": a["machine"],
                 "slot": a["slot"],
                 "start_ns": a["start_ns"],
-                "family": a["family"],
+                "family": UNKNOWN if _is_allowed_scan(a) else a["family"],
                 "label": a["action"].lower().replace(" ", "_"),
                 "tool": a["tool"],
                 "rate": a["settings"].get("rate"),
@@ -316,6 +316,16 @@ def actions(folder: Path) -> pl.DataFrame:
             "twin_of": pl.String,
         },
     )  # fmt: skip
+
+
+def _is_allowed_scan(action: Mapping[str, Any]) -> bool:
+    """Return whether a run of an early version scanned ranges of ports with leave.
+
+    Nothing but the leave tells it from an attack, so it has no label.
+    """
+    return action["action"] == "inventory" and "-" in action["settings"].get(
+        "ports", ""
+    )
 
 
 def packets(folder: Path) -> pl.DataFrame:
