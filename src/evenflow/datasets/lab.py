@@ -15,7 +15,7 @@ from evenflow.schema import BENIGN, Schema, Table
 from evenflow.traffic.contracts.flow import COLUMNS
 
 FILE = Path(__file__).with_name("lab.parquet")
-SHA256 = "5bd51935e28c7b5d01320cc71d7296424a00b4fd8c31e37f6b74dcdfd2c435bd"
+SHA256 = "346869ab1c4ce5d5b7802f513aa3af79f9e130460689342ac83a1471ad52f198"
 DIGITS = 3
 """Significant digits of a fraction in the file."""
 FAMILIES = {
