@@ -236,7 +236,8 @@ def _errors(
     sent = owners.join(actions.select("action", "family"), on="action").select(
         "begun",
         "action",
-        (pl.col("family") == BENIGN).alias("is_ordinary"),
+        # an allowed scan has no label, and is no attack
+        pl.col("family").is_in([BENIGN, UNKNOWN]).alias("is_ordinary"),
         *(pl.col(c).str.split(":").list.first() for c in ("one", "other")),
     )
 
