@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -13,10 +14,10 @@ from evenflow import datasets
 from evenflow.errors import DataError
 from evenflow.runtime.stream import score_file
 from evenflow.schema import Column
-from evenflow.web.api.examples import RECORD
 from evenflow.web.record_form import fields
 
 MISSING, REJECTED = "missing", "rejected"
+RECORD = json.loads((Path(__file__).with_name("api") / "record.json").read_text())
 WORDS = {
     "7": 7, " 7 ": 7, "\t7": 7, "7\u00a0": 7, "+7": 7, "7.0": 7, ".7e1": 7, "007": 7,
     "7E0": 7, "-0": 0, "0": 0,

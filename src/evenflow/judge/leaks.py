@@ -100,10 +100,8 @@ def _shared(protocol: Protocol, shared: Shared | None) -> Iterator[Finding]:
         text += " (in the columns that a selector chose; they may differ in others)"
     text = text[0].upper() + text[1:]
     if not shared.is_exact:
-        text += (
-            f": an estimate from the {shared.compared:,} rows that the bundle's sketch "
-            "of its training rows covers"
-        )
+        rows = f"{shared.compared:,} rows that the bundle's sketch"
+        text += f": an estimate from the {rows} of its training rows covers"
     if protocol.is_published and shared.found:
         yield "shared rows", "note", f"{text}; the publisher's files overlap."
     elif shared.share >= WORTH_A_WARNING:

@@ -58,7 +58,10 @@ def create_app(settings: Settings) -> Flask:
     app = Flask("evenflow.web")
     app.config.from_mapping(_config(settings))
     _check_version(app, database)
-    db = scoped_session(database.make, scopefunc=_scope)
+    db = scoped_session(
+        database.make,
+        scopefunc=lambda: id(app_ctx._get_current_object()),  # type: ignore[attr-defined]
+    )
     app.extensions[KEY] = Web(
         settings=settings,
         home=home,
@@ -105,10 +108,6 @@ def _check_version(app: Flask, database: Database) -> None:
             logger.error("%s", error)
             errors.refuse(503, "The database is of another version")
         unchecked.clear()
-
-
-def _scope() -> int:
-    return id(app_ctx._get_current_object())  # type: ignore[attr-defined]
 
 
 def _config(settings: Settings) -> dict[str, Any]:

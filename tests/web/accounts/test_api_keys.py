@@ -1,8 +1,10 @@
 """Keys to the API: what they open, what they never open, how they end."""
 
+import json
 import re
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete
@@ -10,10 +12,10 @@ from sqlalchemy import delete
 from evenflow.errors import DataError
 from evenflow.web import api
 from evenflow.web.accounts import api_keys, bearer
-from evenflow.web.api.examples import RECORD
 from evenflow.web.frame.context import KEY
 from evenflow.web.store.tables import ApiToken, User, now
 
+RECORD = json.loads((Path(__file__).parents[1] / "api/record.json").read_text())
 OPERATIONS = [o for group in api.GROUPS for o in group.operations]
 PARTS = {"number": "1", "job_id": "0" * 24, "name": "small", "kind": "csv"}
 

@@ -1,5 +1,7 @@
 """The database's versions: they make the tables of the code, whoever runs them when."""
 
+import hashlib
+
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -46,6 +48,26 @@ def test_the_versions_make_the_tables_of_the_code(empty_database):
         *Base.metadata.tables,
         "alembic_version",
     }
+
+
+def shape():
+    """Return a digest of all tables: columns, keys and indexes."""
+    lines = []
+    for table in Base.metadata.sorted_tables:
+        lines += [f"{c} {c.type} {c.nullable}" for c in table.columns]
+        lines += [
+            f"{k.parent} {k.target_fullname} {k.ondelete}" for k in table.foreign_keys
+        ]
+        for part in (*table.constraints, *table.indexes):
+            kind = (type(part).__name__, getattr(part, "unique", None))
+            names = sorted(c.name for c in part.columns)
+            lines.append(f"{table.name} {kind} {part.name} {names}")
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
+
+
+def test_tables_that_change_come_with_a_version():
+    """Else no database of the version before would be changed: add one, then this."""
+    assert {migrations.newest(): shape()} == {"0004": "1cf3246c5a6cdc74"}
 
 
 def test_a_missing_column_would_be_seen(database):

@@ -3,6 +3,7 @@
 import io
 import json
 import threading
+from pathlib import Path
 from unittest.mock import Mock
 
 import polars as pl
@@ -10,11 +11,12 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from evenflow.web.api import paging, schemas
-from evenflow.web.api.examples import RECORD
 from evenflow.web.jobs import queue
 from evenflow.web.store.tables import Alert, AlertNote, Job, Record
 from evenflow.web.uploads import receive
 from evenflow.web.verdicts import keep
+
+RECORD = json.loads((Path(__file__).parents[1] / "api/record.json").read_text())
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from sqlalchemy import insert, update
 from sqlalchemy.exc import OperationalError
 
 from evenflow.errors import DataError, StorageError
-from evenflow.progress import Epoch, Note, Progress
+from evenflow.progress import Note, Progress
 from evenflow.web.jobs import queue, worker
 from evenflow.web.jobs.kinds import SCORE, JobKind
 from evenflow.web.jobs.task import Outcome
@@ -84,23 +84,12 @@ def test_a_silent_step_keeps_its_lease(here, ran):
     assert (ended.state, ended.attempts) == ("done", 1)
 
 
-def test_progress_notes_and_epochs_are_stored_while_it_runs(stored, ran):
+def test_progress_and_notes_are_stored_while_it_runs(stored, ran):
     seen = {}
 
     def run(task):
         task.on_event(Note(text="a guess"))
         task.on_event(Progress(step="fit", done=3, total=9))
-        task.on_event(
-            Epoch(
-                number=1,
-                epochs=2,
-                loss=0.5,
-                valid_loss=0.4,
-                valid_macro_f1=0.6,
-                seconds=1.0,
-                rows_per_s=10.0,
-            )
-        )
         for _ in range(50):
             time.sleep(0.05)
             seen.update(stored.get(Job, task.job.id).progress)
@@ -111,7 +100,6 @@ def test_progress_notes_and_epochs_are_stored_while_it_runs(stored, ran):
     ran(run)
     assert seen["notes"] == ["a guess"]
     assert (seen["step"], seen["done"], seen["total"]) == ("fit", 3, 9)
-    assert seen["epochs"][0]["valid_macro_f1"] == 0.6
 
 
 def test_a_wish_to_stop_ends_the_job_and_stores_nothing_of_it(here, does, stored):

@@ -171,10 +171,10 @@ def vega_lite_version() -> str:
     return "v" + ".".join(altair().SCHEMA_VERSION.lstrip("v").split(".")[:2])
 
 
-def to_spec(chart: Chart, *, dark: bool = False) -> dict[str, Any]:
-    """Return the chart as a Vega-Lite specification under a theme."""
+def to_spec(chart: Chart) -> dict[str, Any]:
+    """Return the chart as a Vega-Lite specification under the light theme."""
     found: dict[str, Any] = chart.to_dict(validate=False)  # the tests validate
-    return found | {"config": theme.config(dark)}
+    return found | {"config": theme.config()}
 
 
 def apart(chart: Chart) -> tuple[str, str, dict[str, Any]]:

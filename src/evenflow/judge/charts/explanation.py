@@ -15,7 +15,7 @@ SHOWN = 12
 
 
 def contribution_bars(
-    contributions: Sequence[Mapping[str, Any]], *, quantity: str, title: str = ""
+    contributions: Sequence[Mapping[str, Any]], *, quantity: str
 ) -> Chart:
     """Return bars to the right for attack, to the left for benign."""
     alt = altair()
@@ -69,6 +69,6 @@ def contribution_bars(
     )
     return titled(
         chart,
-        title or "Contributions of the columns to the verdict",
+        "Contributions of the columns to the verdict",
         f"strongest {len(shown)} of {len(contributions)}" if left_out else "",
     )

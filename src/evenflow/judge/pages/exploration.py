@@ -96,44 +96,33 @@ def class_pictures(found: Found) -> Iterator[Picture]:
         return
     line = _subtitle(found)
     counts = {c["name"]: c["n"] for c in found["classes"]}
-    yield (
-        "classes",
-        charts.class_counts(counts, subtitle=line),
-        "Bars: rows of each class on a logarithmic scale; also in a table.",
-    )
+    words = "Bars: rows of each class on a logarithmic scale; also in a table."
+    yield "classes", charts.class_counts(counts, subtitle=line), words
     if found["splits"]:
         shares = {found["overview"]["split"]: counts}
         for split in found["splits"]:
             shares[split["name"]] = {c["name"]: c["n"] for c in split["classes"]}
-        yield (
-            "splits",
-            explore_charts.splits(shares, subtitle=line),
-            "Bars: rows of each class in each split, logarithmic; also in a table.",
-        )
+        words = "Bars: rows of each class in each split, logarithmic; also in a table."
+        yield "splits", explore_charts.splits(shares, subtitle=line), words
     if found["attacks"]:
-        yield (
-            "attack_types",
-            charts.class_counts(
-                {a["name"]: a["n"] for a in found["attacks"]},
-                title="Rows of each attack type",
-                subtitle=line,
-                groups={a["name"]: a["family"] for a in found["attacks"]},
-                limit=60,
-            ),
-            "Bars: rows of each attack type, logarithmic; also in a table.",
+        chart = charts.class_counts(
+            {a["name"]: a["n"] for a in found["attacks"]},
+            title="Rows of each attack type",
+            subtitle=line,
+            groups={a["name"]: a["family"] for a in found["attacks"]},
+            limit=60,
         )
+        words = "Bars: rows of each attack type, logarithmic; also in a table."
+        yield "attack_types", chart, words
 
 
 def association_pictures(found: Found) -> Iterator[Picture]:
     """Yield the charts of what goes together."""
     line = _subtitle(found)
     if any(c["mutual_information_share"] is not None for c in found["columns"]):
-        yield (
-            "information",
-            explore_charts.information(found["columns"], subtitle=line),
-            "Bars: information of each column about the label; also in the column "
-            "table.",
-        )
+        chart = explore_charts.information(found["columns"], subtitle=line)
+        words = "Bars: information of each column about the label"
+        yield "information", chart, f"{words}; also in the column table."
     names = found["correlation"]["columns"]
     if len(names) > 1:
         for kind, words in (("pearson", "Pearson"), ("spearman", "Spearman, by rank")):

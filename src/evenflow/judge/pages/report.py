@@ -30,13 +30,8 @@ def text(report: Report) -> str:
 def _aligned(grid: Grid) -> list[str]:
     lines = [grid.head, *grid.rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    set_ = [
-        "  ".join(
-            cell.rjust(w) if k else cell.ljust(w)
-            for k, (cell, w) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
+    form = "  ".join(f"{{:{'>' if k else '<'}{w}}}" for k, w in enumerate(widths))
+    set_ = [form.format(*line).rstrip() for line in lines]
     return [set_[0], "-" * len(set_[0]), *set_[1:]]
 
 
@@ -86,13 +81,9 @@ def pictures(report: Report) -> list[Picture]:
 
 def _pictures(report: Report) -> Iterator[Picture]:
     line, binary = charts.subtitle(report), report.binary
-    yield (
-        "confusion_matrix",
-        charts.confusion_matrix(
-            report.confusion["labels"], report.confusion["matrix"], subtitle=line
-        ),
-        "Confusion matrix; the same counts are in the table 'Confusion matrix'.",
-    )
+    counts = (report.confusion["labels"], report.confusion["matrix"])
+    words = "Confusion matrix; the same counts are in the table 'Confusion matrix'."
+    yield "confusion_matrix", charts.confusion_matrix(*counts, subtitle=line), words
     for kind, name, sides, words, area in (
         ("roc", "roc", ("false_alarm_rate", "detection_rate"), "ROC curve; area",
          "roc_auc"),
@@ -109,34 +100,25 @@ def _pictures(report: Report) -> Iterator[Picture]:
         words = f"Bars: {figure} of each class; the same figures are in a table."
         yield figure, charts.per_class(report, figure), words
     if report.attacks:
-        yield (
-            "attack_types",
-            charts.attack_detection(report),
+        words = (
             "Bars: share of each attack type that was flagged; types marked with a "
-            "dagger were not among the training rows.",
+            "dagger were not among the training rows."
         )
+        yield "attack_types", charts.attack_detection(report), words
     if report.calibration["bins"]:
-        yield (
-            "reliability",
-            charts.reliability(report),
-            "Predicted probability against observed share; expected calibration "
-            f"error {tables.plain(report.calibration['ece'])}.",
-        )
+        error = tables.plain(report.calibration["ece"])
+        words = "Predicted probability against observed share; expected calibration"
+        yield "reliability", charts.reliability(report), f"{words} error {error}."
 
 
 def _training_pictures(training: Mapping[str, Any]) -> Iterator[Picture]:
     recipe = training.get("recipe") or {}
-    words = " ".join(
-        f"{part} {recipe[part]['name']}"
-        for part in ("model", "balance")
-        if part in recipe
-    )
+    parts = (part for part in ("model", "balance") if part in recipe)
+    words = " ".join(f"{part} {recipe[part]['name']}" for part in parts)
     if counts := training.get("class_counts"):
-        yield (
-            "balancing",
-            charts.balancing(counts["before"], counts["after"], words),
-            "Bars: training rows of each class before and after balancing.",
-        )
+        chart = charts.balancing(counts["before"], counts["after"], words)
+        alt = "Bars: training rows of each class before and after balancing."
+        yield "balancing", chart, alt
     if history := training.get("history"):
         loss, f1 = charts.training_curves(history, subtitle=words)
         yield "training_loss", loss, "Loss of training and validation rows by epoch."

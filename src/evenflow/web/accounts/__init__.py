@@ -68,7 +68,9 @@ def register(app: Flask, settings: Settings, db: scoped_session[Session]) -> Non
     app.login_manager.unauthorized_handler(redirects.to_log_in)  # type: ignore[attr-defined]
     app.before_request_funcs.setdefault("security", []).append(redirects.only_own)
     # who lost the app uses a recovery code; nobody is mailed from an open page
-    app.view_functions["security.two_factor_rescue"] = _to_recovery
+    app.view_functions["security.two_factor_rescue"] = lambda: redirect(
+        url_for("security.mf_recovery")
+    )
     if settings.mail is None:
         app.view_functions["security.forgot_password"] = _ask_an_admin
     signing.register(app, security)
@@ -199,10 +201,6 @@ def _log_in_page() -> dict[str, Any]:
 def _own_page() -> dict[str, Any]:
     has_mail = web.settings.mail is not None
     return {"account_url": url_for("account.index"), "has_mail": has_mail}
-
-
-def _to_recovery() -> Any:
-    return redirect(url_for("security.mf_recovery"))
 
 
 def _ask_an_admin() -> Any:

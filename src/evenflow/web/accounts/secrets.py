@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 
-def derive(secret: str, label: str, *, length: int = 32) -> bytes:
-    """Return the key of one use.
+def derive(secret: str, label: str) -> bytes:
+    """Return the key of one use, 32 bytes.
 
     Parameters
     ----------
@@ -18,8 +18,6 @@ def derive(secret: str, label: str, *, length: int = 32) -> bytes:
         The application's secret.
     label : str
         Name of the use; another name gives an unrelated key.
-    length : int, default=32
-        Bytes.
 
     References
     ----------
@@ -27,9 +25,8 @@ def derive(secret: str, label: str, *, length: int = 32) -> bytes:
        function (HKDF)", RFC 5869, 2010. doi:10.17487/RFC5869
     """
     info = f"evenflow/1/{label}".encode()
-    return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(
-        secret.encode()
-    )
+    kdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=info)
+    return kdf.derive(secret.encode())
 
 
 def derive_text(secret: str, label: str) -> str:

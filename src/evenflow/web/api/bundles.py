@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from flask import abort
@@ -128,12 +127,8 @@ def _bundle_json(bundle: Bundle) -> dict[str, Any]:
         "columns": schema.columns,
         "taxonomy": schema.taxonomy,
         "threshold": float(bundle.decision.to_dict()["threshold_probability"]),
-        "figures": _figures(report),
+        "figures": {name: report[name] for name in FIGURES if name in report},
         "recipe": dict(bundle.recipe),
         "card": bundle.card,
         "evenflow": str(bundle.manifest["evenflow"]),
     }
-
-
-def _figures(report: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: report[name] for name in FIGURES if name in report}

@@ -151,6 +151,7 @@ def _models(value: type[BaseModel] | Raw | None) -> Iterator[type[BaseModel]]:
 def _operation(
     operation: Operation, names: Mapping[tuple[type[BaseModel], str], Json]
 ) -> Json:
+    parts = operation.names
     spec: Json = {
         "operationId": operation.name,
         "tags": [operation.group],
@@ -158,9 +159,9 @@ def _operation(
         "description": operation.description,
         "security": [{"key": [operation.scope] if operation.scope else []}],
         "parameters": [
-            *_path_parameters(operation),
+            *({"name": n, "in": "path", "required": True} | PARTS[n] for n in parts),
             *_query_parameters(operation),
-            *_header_parameters(operation),
+            *({"name": n, "in": "header"} | HEADERS[n] for n in operation.takes),
         ],
         "responses": _responses(operation, names),
     }
@@ -238,11 +239,6 @@ def _response_text(operation: Operation) -> str:
     return " ".join((gives.__doc__ or "").split()) or "Some of the items, and a cursor."
 
 
-def _path_parameters(operation: Operation) -> Iterator[Json]:
-    for name in operation.names:
-        yield {"name": name, "in": "path", "required": True, **PARTS[name]}
-
-
 def _query_parameters(operation: Operation) -> Iterator[Json]:
     found = operation.query.model_json_schema()
     for name, schema in found.get("properties", {}).items():
@@ -261,8 +257,3 @@ def _query_parameters(operation: Operation) -> Iterator[Json]:
         if name in found.get("required", ()):
             parameter["required"] = True
         yield parameter
-
-
-def _header_parameters(operation: Operation) -> Iterator[Json]:
-    for name in operation.takes:
-        yield {"name": name, "in": "header", **HEADERS[name]}

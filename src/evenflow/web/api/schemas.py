@@ -65,10 +65,15 @@ RecordIn = Annotated[
 ]
 
 
+def example(value: Any) -> ConfigDict:
+    """Return the configuration of a model with an example in the document."""
+    return ConfigDict(json_schema_extra={"examples": [value]})
+
+
 class ScoreIn(Body):
     """One record to be scored."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"record": RECORD}]})
+    model_config = example({"record": RECORD})
 
     record: RecordIn
 
@@ -76,9 +81,7 @@ class ScoreIn(Body):
 class BatchIn(Body):
     """Records to be scored together; each is scored, or rejected, by itself."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"records": [RECORD, RECORD]}]}
-    )
+    model_config = example({"records": [RECORD, RECORD]})
 
     records: list[Any] = Field(
         min_length=1,
@@ -91,11 +94,7 @@ class BatchIn(Body):
 class AlertChange(Body):
     """Changes of an alert; absent fields stay as they are."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"judgement": "wrong", "true_label": "benign", "version": 1}]
-        }
-    )
+    model_config = example({"judgement": "wrong", "true_label": "benign", "version": 1})
 
     state: Literal["new", "open", "closed"] | None = Field(
         None, description="Null: no change."
@@ -121,9 +120,7 @@ class AlertChange(Body):
 class NoteIn(Body):
     """A note beside an alert."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"text": "A scan of our own, announced."}]}
-    )
+    model_config = example({"text": "A scan of our own, announced."})
 
     text: str = Field(min_length=1, max_length=MAX_NOTE)
 
@@ -142,7 +139,7 @@ class Answer(BaseModel):
 class Verdict(BaseModel):
     """The verdict of a model."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [VERDICT]})
+    model_config = example(VERDICT)
 
     verdict: str = Field(description="Class decided: `benign` or an attack class.")
     is_attack: bool
@@ -305,7 +302,7 @@ class Note(Answer):
 class AlertShort(Answer):
     """A record scored as an attack."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [ALERT]})
+    model_config = example(ALERT)
 
     id: Id
     at: datetime
@@ -388,11 +385,7 @@ class Error(BaseModel):
 class ErrorAnswer(BaseModel):
     """The one shape of everything that goes wrong."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"error": {"type": "NotFound", "message": "Not found"}}]
-        }
-    )
+    model_config = example({"error": {"type": "NotFound", "message": "Not found"}})
 
     error: Error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from flask import current_app
 from sqlalchemy.exc import DBAPIError
@@ -65,8 +65,4 @@ class Web:
     """Writes that no answer waits for."""
 
 
-def _current() -> Web:
-    return cast("Web", current_app.extensions[KEY])
-
-
-web: Web = LocalProxy(_current)  # type: ignore[assignment]
+web: Web = LocalProxy(lambda: current_app.extensions[KEY])  # type: ignore[assignment]

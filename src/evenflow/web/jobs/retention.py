@@ -138,29 +138,28 @@ def sweep(database: Database, home: Home, before: datetime) -> tuple[int, list[s
         for folder in sorted(parent.iterdir()):
             if _touched(folder) >= before.timestamp():
                 continue
-            if _is_left_over(database, folder, is_upload=parent == home.uploads):
+            with database.session() as session:
+                job = session.get(Job, folder.name)
+                is_upload = parent == home.uploads
+                is_left_over = _is_left_over(session, job, folder.name, is_upload)
+            if is_left_over:
                 remove(folder)
                 n_deleted += 1
-            elif not _is_known(database, folder.name) and _set_aside(home, folder):
+            elif job is None and _set_aside(home, folder):
                 aside.append(f"{parent.name}/{folder.name}")
     return n_deleted, aside
 
 
-def _is_known(database: Database, name: str) -> bool:
-    with database.session() as session:
-        return session.get(Job, name) is not None
-
-
-def _is_left_over(database: Database, folder: Path, *, is_upload: bool) -> bool:
+def _is_left_over(
+    session: Session, job: Job | None, name: str, is_upload: bool
+) -> bool:
     """Return whether a folder is one that should have been deleted before."""
-    if is_upload and re.fullmatch(UPLOAD_PART, folder.name):
+    if is_upload and re.fullmatch(UPLOAD_PART, name):
         return True
-    with database.session() as session:
-        job = session.get(Job, folder.name)
-        if job is not None:  # its worker died before it deleted the file
-            return is_upload and job.state == "done"
-        was_deleted = (Audit.action == DELETED) & (Audit.object == folder.name)
-        return session.scalar(select(Audit.id).where(was_deleted).limit(1)) is not None
+    if job is not None:  # its worker died before it deleted the file
+        return is_upload and job.state == "done"
+    was_deleted = (Audit.action == DELETED) & (Audit.object == name)
+    return session.scalar(select(Audit.id).where(was_deleted).limit(1)) is not None
 
 
 def _set_aside(home: Home, folder: Path) -> bool:

@@ -19,7 +19,7 @@ from typing import Any, Self
 from sqlalchemy.orm import Session
 
 from evenflow import inference
-from evenflow.progress import Epoch, Event, Note, Progress
+from evenflow.progress import Event, Note, Progress
 from evenflow.web.jobs import queue
 from evenflow.web.models.detectors import Detectors
 from evenflow.web.settings import Settings
@@ -206,10 +206,6 @@ class Task(Workplace):
         """
         if isinstance(event, Progress):
             self.set_progress(**asdict(event))
-        elif isinstance(event, Epoch):
-            # an epoch without validation rows has NaN there, which no JSON knows
-            values = {k: None if v != v else v for k, v in asdict(event).items()}
-            self.set_progress(epochs=[*self.progress.get("epochs", ()), values])
         elif isinstance(event, Note):
             notes = [*self.progress.get("notes", ()), event.text]
             self.set_progress(notes=notes[-MAX_NOTES:])

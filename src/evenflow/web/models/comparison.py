@@ -251,7 +251,8 @@ def _pictures(sides: Sequence[Side]) -> dict[str, Picture]:
         subtitle="at the threshold",
     )
     found["recalls"] = one("recalls", recalls, "Recall of each class of each model.")
-    curves = {s.label: s.report.curves["roc"] for s in sides if _has_roc(s.report)}
+    curves = {s.label: s.report.curves["roc"] for s in sides}
+    curves = {label: roc for label, roc in curves.items() if roc["detection_rate"]}
     if curves:
         here = {
             s.label: (far, rate)
@@ -263,10 +264,6 @@ def _pictures(sides: Sequence[Side]) -> dict[str, Picture]:
         roc = charts.curves("roc", curves, here=here, subtitle="dots: at the threshold")
         found["roc"] = one("roc", roc, "ROC curves; their areas are in the table.")
     return found
-
-
-def _has_roc(report: Any) -> bool:
-    return bool(report.curves["roc"]["detection_rate"])
 
 
 def _ours(

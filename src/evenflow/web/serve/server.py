@@ -204,7 +204,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if not conn.lingers_until:
             self.nr_conns -= 1
         if status is not None:
-            self.log.info("refused %s with %d", _address(conn.client), status)
+            client = conn.client[0] if isinstance(conn.client, tuple) else "-"
+            self.log.info("refused %s with %d", client, status)
             with suppress(OSError):
                 conn.sock.setblocking(False)
                 conn.sock.send(refusal(status))
@@ -311,10 +312,6 @@ def configuration(settings: Settings, listener: int) -> dict[str, Any]:
         "control_socket_disable": True,
         "logger_class": Log,
     }
-
-
-def _address(client: Any) -> str:
-    return str(client[0]) if isinstance(client, tuple) else "-"
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -94,7 +94,9 @@ def restore(database: Database, path: Path, *, run: Run, force: bool = False) ->
         raise DataError(f"{path} is not a file, expected a backup. Check the path")
     if database.is_sqlite:
         _check(path, shown=path)
-        _refuse_newer(_version(path))
+        version = _version(path)
+        if version is not None and version not in migrations.versions():
+            raise migrations.other_version(version)
     else:
         _contents(path, run, shown=path)
     _check_sum(path)
@@ -196,11 +198,6 @@ def _version(path: Path) -> str | None:
             )
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     return None if row is None else str(row[0])
-
-
-def _refuse_newer(version: str | None) -> None:
-    if version is not None and version not in migrations.versions():
-        raise migrations.other_version(version)
 
 
 @contextmanager

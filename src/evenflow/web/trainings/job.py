@@ -7,6 +7,7 @@ told to leave, loses one epoch at most: whoever takes the job again goes on from
 from __future__ import annotations
 
 import importlib.util
+import math
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -103,7 +104,11 @@ def listener(task: Task) -> Callable[[Event], None]:
     def listener(event: Event) -> None:
         nonlocal began
         if isinstance(event, Epoch):
-            value = {k: _finite(v) for k, v in asdict(event).items()}
+            # an epoch without validation rows has NaN there, which no JSON knows
+            value = {
+                k: v if not isinstance(v, float) or math.isfinite(v) else None
+                for k, v in asdict(event).items()
+            }
             kept = [e for e in epochs if e["number"] < event.number]
             epochs[:] = thinned([*kept, value])
             task.set_progress(epochs=list(epochs))
@@ -127,12 +132,6 @@ def thinned(epochs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if len(epochs) <= MAX_EPOCHS:
         return epochs
     return [*epochs[:-1:2], epochs[-1]]
-
-
-def _finite(value: Any) -> Any:
-    """Return the value; None for what JSON has no number for."""
-    is_odd = isinstance(value, float) and (value != value or abs(value) == float("inf"))
-    return None if is_odd else value
 
 
 def _result(

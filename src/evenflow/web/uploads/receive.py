@@ -118,7 +118,7 @@ def receive_upload(
         return job
 
 
-def begin(user: Any, name: str, size: int, *, bundle: str = "") -> str:
+def begin(user: Any, name: str, size: int) -> str:
     """Begin an upload in pieces; return its id.
 
     Raises
@@ -130,7 +130,7 @@ def begin(user: Any, name: str, size: int, *, bundle: str = "") -> str:
     RequestEntityTooLarge
         It has more bytes than ``max_upload_mb``.
     """
-    bundle = _bundle(bundle)
+    bundle = _bundle("")
     if size < 1:
         raise DataError(f"{shown_name(name)} is empty, expected a file of records")
     if size > large_bodies.most_bytes():
@@ -212,7 +212,8 @@ def finish(user: Any, upload_id: str) -> Job:
         Pieces are missing, or as for :func:`receive`.
     """
     with _locked(upload_id):  # asked twice at once: one after the other
-        if (job := _finished(user, upload_id)) is not None:
+        job = web.db.get(Job, upload_id) if _ID.fullmatch(upload_id) else None
+        if job is not None and job.owner_id == user.id:
             return job
         part, about = _mine(user, upload_id)
         found = (part / SENT).stat().st_size
@@ -294,11 +295,6 @@ def _follows(at: int, out: IO[bytes]) -> int:
     if at != here:
         raise OffsetError(here)
     return here
-
-
-def _finished(user: Any, upload_id: str) -> Job | None:
-    job = web.db.get(Job, upload_id) if _ID.fullmatch(upload_id) else None
-    return job if job is not None and job.owner_id == user.id else None
 
 
 def _mine(user: Any, upload_id: str) -> tuple[Path, dict[str, Any]]:
