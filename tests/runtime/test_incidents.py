@@ -168,6 +168,14 @@ def test_guessing_of_which_a_part_is_called_a_flood_is_one_incident(first):
     assert restored.n_open == 1
 
 
+def test_guessing_goes_on_as_one_incident_while_others_flood_its_victim():
+    guess = [alert(at=n, destination_port=22, label="guess") for n in range(3)]
+    flood = [alert("192.0.2.9", at=4, label="dos")]
+    more = [alert(at=5 + n, destination_port=22, label="dos") for n in range(3)]
+    found, _ = run([*guess, *flood, *more])
+    assert sorted(one.connections for one in found.opened()) == [1, 6]
+
+
 def test_a_flood_of_another_port_or_from_another_host_is_not_guessing():
     guesses = [alert(at=n, destination_port=22, label="guess") for n in range(3)]
     flood = [alert(at=4, destination_port=80, label="dos")]

@@ -247,7 +247,7 @@ class Incidents:
 
         Of guessing at a high rate, a model takes a part for a flood.
         """
-        if keys[own] in self._open or own == "sweep":
+        if own == "sweep" or (own == "pair" and keys[own] in self._open):
             return None
         for key in self._pairs.get(("", "", keys["pair"][2]), ()):
             one = self._open[key]
