@@ -65,8 +65,12 @@ PAGE = """\
 # What the model says of public captures
 
 {n} captures that others published, and the model {model}. None of them was used to
-train it, to set its threshold or to choose it. Written by `{command}`; the folder holds
-the captures, which are not distributed with evenflow.
+train it, to set its threshold or to choose it. The captures are not distributed with
+evenflow; this page is written by
+
+```sh
+{command}
+```
 
 {table}
 
