@@ -266,7 +266,7 @@ def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
         log = stack.enter_context((folder / "watch.log").open("wb"))
         watch = subprocess.Popen(command, stdout=log, stderr=log)
         stack.callback(watch.kill)
-        until(lambda: b"watching" in (folder / "watch.log").read_bytes(), watch)
+        until(lambda: b"watching bridge0" in (folder / "watch.log").read_bytes(), watch)
         if given.capture:
             dump = network.run(
                 "sensor", "tcpdump", "-i", BRIDGE, "-B", "65536", "-s", "400", "-U",
