@@ -266,7 +266,7 @@ def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
         log = stack.enter_context((folder / "watch.log").open("wb"))
         watch = subprocess.Popen(command, stdout=log, stderr=log)
         stack.callback(watch.kill)
-        until(lambda: b"watching" in (folder / "watch.log").read_bytes(), watch)
+        until(lambda: b"watching bridge0" in (folder / "watch.log").read_bytes(), watch)
         if given.capture:
             dump = network.run(
                 "sensor", "tcpdump", "-i", BRIDGE, "-B", "65536", "-s", "400", "-U",
@@ -392,7 +392,11 @@ PAGE = """\
 A network of namespaces on one machine: {people} people browse two sites over HTTP and
 HTTPS, and four hosts attack, each with a tool and a rate that no training run of the
 [lab](../datasets/lab.md) has. `evenflow watch -i` runs on the bridge between them, with
-the model {model}. Written by `{command}`.
+the model {model}. This page is written by
+
+```sh
+{command}
+```
 
 {table}
 
@@ -404,7 +408,7 @@ by the first event that names its host. A second capture on the bridge counts th
 
 def page(found: dict[str, Any], given: argparse.Namespace) -> str:
     """Return the page of documentation."""
-    name = given.bundle.name if given.bundle else "that comes with evenflow"
+    name = f"`{given.bundle.name}`" if given.bundle else "that comes with evenflow"
     words = f"--browse {given.browse:.0f} -o docs/reference/live.md"
     return PAGE.format(
         people=2 * len(PEOPLE), model=name, table="\n".join(lines(found)),

@@ -64,9 +64,13 @@ SHOWN: dict[str, tuple[str, str]] = {
 PAGE = """\
 # What the model says of public captures
 
-{n} captures that others published, and the model {model}. None of them was used to
-train it, to set its threshold or to choose it. Written by `{command}`; the folder holds
-the captures, which are not distributed with evenflow.
+{n} captures that others published, and the model {model}. No row of them
+trained it or set its threshold. What the lab lacked was seen on them too: expect less
+on others. The captures are not distributed with evenflow; this page is written by
+
+```sh
+{command}
+```
 
 {table}
 

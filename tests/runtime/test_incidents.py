@@ -108,7 +108,7 @@ def test_a_flood_of_a_victim_with_an_open_incident_is_reported_at_once():
     ]
     found, reports = run([mistaken, *flood])
     assert [r.what for r in reports] == ["opened", "updated"]
-    assert reports[1].at_ns == flood[1].known_ns
+    assert reports[1].at_ns == flood[4].known_ns
     assert reports[1].incident.attackers.most() == ["192.0.2.66", "10.0.0.20"]
     [incident] = found.opened()
     assert incident.attackers.names == {"10.0.0.20": 1, "192.0.2.66": 900}
@@ -131,8 +131,58 @@ def test_an_incident_that_turns_again_and_again_is_reported_less_and_less():
     ]
     _, reports = run(turns)
     times = [(r.at_ns - BEGIN) / S for r in reports]
-    assert 6 <= len(times) <= 6 + 300 / 60
-    assert all(b - a >= min(2**i, 60) - 0.5 for i, (a, b) in enumerate(pairwise(times)))
+    assert 6 <= len(times) <= 6 + 2 * 300 / 90
+    assert all(b - a >= min(2**i, 30) - 0.5 for i, (a, b) in enumerate(pairwise(times)))
+
+
+def test_a_flood_is_reported_at_once_after_an_hour_of_mistakes():
+    mistakes = [
+        alert(f"10.0.0.{20 + n % 4}", "10.0.0.9", 9 * n, label="dos")
+        for n in range(400)
+    ]
+    flood = [
+        alert("192.0.2.66", "10.0.0.9", 3603 + n / 50, label="dos") for n in range(50)
+    ]
+    before = run(mistakes)[1]
+    reports = run([*mistakes, *flood])[1][len(before) :]
+    [sooner] = [r for r in reports if 3603 < (r.at_ns - BEGIN) / S < 3605]
+    assert sooner.incident.reported_attacker == "192.0.2.66"
+
+
+@pytest.mark.parametrize("first", ["guess", "dos"])
+def test_guessing_of_which_a_part_is_called_a_flood_is_one_incident(first):
+    labels = ["guess" if n % 3 else "dos" for n in range(60)]
+    labels[0] = first
+    guesses = [
+        alert(at=n / 10, destination_port=22, label=label)
+        for n, label in enumerate(labels)
+    ]
+    found, reports = run(guesses)
+    assert len(opened(reports)) == 1
+    [incident] = found.opened()
+    assert (incident.label, incident.connections) == ("guess", 60)
+    restored = Incidents()
+    restored.restore(json.loads(json.dumps(found.to_dict())))
+    for label in ("guess", "dos"):
+        restored.add(alert(at=9, destination_port=22, label=label))
+    assert restored.n_open == 1
+
+
+def test_guessing_goes_on_as_one_incident_while_others_flood_its_victim():
+    guess = [alert(at=n, destination_port=22, label="guess") for n in range(3)]
+    flood = [alert("192.0.2.9", at=4, label="dos")]
+    more = [alert(at=5 + n, destination_port=22, label="dos") for n in range(3)]
+    found, _ = run([*guess, *flood, *more])
+    assert sorted(one.connections for one in found.opened()) == [1, 6]
+
+
+def test_a_flood_of_another_port_or_from_another_host_is_not_guessing():
+    guesses = [alert(at=n, destination_port=22, label="guess") for n in range(3)]
+    flood = [alert(at=4, destination_port=80, label="dos")]
+    other = [alert("192.0.2.9", at=4, destination_port=22, label="dos")]
+    for more in (flood, other):
+        found, _ = run([*guesses, *more])
+        assert [one.label for one in found.opened()] == ["guess", "dos"]
 
 
 def test_guessing_is_an_incident_of_each_attacker_victim_and_class():

@@ -110,7 +110,7 @@ def incident_event(report: Report, model: Model) -> Event:
             "summary": summary(incident),
             "shape": incident.shape,
             "direction": report.direction or None,
-            "attackers": _hosts(incident.attackers),
+            "attackers": _hosts(incident.attackers, incident.reported_attacker),
             "victims": _hosts(incident.victims),
             "ports": incident.n_ports,
             "port_ranges": port_ranges(incident.ports),
@@ -257,11 +257,16 @@ def _only(hosts: Distinct) -> str | None:
     return next(iter(hosts.names)) if len(hosts) == 1 else None
 
 
-def _hosts(hosts: Distinct) -> Event:
+def _hosts(hosts: Distinct, main: str = "") -> Event:
+    """Return some of the hosts: the main one, then those of most connections."""
+    names = hosts.most()
+    if main in names:
+        names.remove(main)
+        names.insert(0, main)
     return {
         "count": len(hosts),
         "is_exact": hosts.is_exact,
-        "first": hosts.most()[:MOST_NAMED],
+        "first": names[:MOST_NAMED],
     }
 
 

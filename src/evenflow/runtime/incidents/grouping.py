@@ -18,9 +18,12 @@ from evenflow.runtime.incidents.alert import Alert
 from evenflow.runtime.incidents.incident import (
     MOST_NAMED,
     Incident,
+    Key,
     Report,
+    S,
     Shape,
     What,
+    keys_of,
     severity,
     shape_of,
 )
@@ -28,7 +31,6 @@ from evenflow.runtime.incidents.networks import HOME, Network, Networks, network
 from evenflow.runtime.incidents.risk import Risk
 from evenflow.runtime.incidents.suppress import Suppression
 
-S = 10**9
 MINUTE = 60 * S
 MOST_OPEN = 10_000
 MOST_FOLLOWED = 65_536
@@ -37,13 +39,9 @@ PAIRS = 5
 """Pairs of one host from which on they are one incident."""
 SINGLES = 12
 """Incidents of one connection each, of a class, from which on they are one."""
-VOLUME = "*"
-"""Stands for the classes of scans and floods, which a model takes for each other."""
 RISKS = {1: 50.0, 2: 25.0, 3: 10.0}
 """Risk of an incident of that severity and a score of 1."""
 FORMAT = 2
-Key = tuple[str, str, str]
-"""Shape and class of an incident, and the hosts that all its alerts share."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,7 +142,8 @@ class Incidents:
             self.counts["opened"] += 1
             self._add_risk(incident, alert.known_ns)
             reports.append(self._report(incident, "opened", alert.known_ns))
-        elif self._is_due(incident, alert.known_ns) and incident.has_turned:
+        elif incident.has_turned(alert.known_ns, self.every_ns):
+            incident.n_turns += 2  # a report takes one off
             reports.append(self._report(incident, "updated", alert.known_ns))
         is_shown = label != alert.label and incident.n_shown < self.most_shown
         incident.n_shown += is_shown
@@ -184,11 +183,6 @@ class Incidents:
                 return rule
         return None
 
-    def _is_due(self, incident: Incident, now_ns: int) -> bool:
-        """Return whether it may be reported that an incident has turned."""
-        least = min(S << min(incident.n_reports - 1, 16), self.every_ns)
-        return abs(now_ns - incident.reported_ns) >= least
-
     def _follow(self, alert: Alert, key: Key | None) -> None:
         """Remember a connection that goes on."""
         if alert.is_over:
@@ -199,7 +193,7 @@ class Incidents:
 
     def _place(self, alert: Alert, reports: list[Report]) -> tuple[Key, Incident, bool]:
         """Return the incident that an alert belongs to, and whether it was open."""
-        keys, own = _keys(alert), shape_of(alert.label)
+        keys, own = keys_of(alert), shape_of(alert.label)
         if (found := self._known(alert, keys, own)) is not None:
             return *found, True
         for shape in ("sweep", "flood", "many"):
@@ -237,6 +231,8 @@ class Incidents:
             return keys["flood"], flood
         if sweep is not None:
             return keys["sweep"], sweep
+        if (key := self._of_two(alert, keys, own)) is not None:
+            return key, self._open[key]
         if own != "sweep" and (incident := self._open.get(keys[own])) is not None:
             return keys[own], incident
         many = self._open.get(keys["many"])
@@ -244,9 +240,26 @@ class Incidents:
             return keys["many"], many
         return None
 
+    def _of_two(
+        self, alert: Alert, keys: Mapping[Shape, Key], own: Shape
+    ) -> Key | None:
+        """Return the incident of one attacker at the same port, of another shape.
+
+        Of guessing at a high rate, a model takes a part for a flood.
+        """
+        if own == "sweep" or (own == "pair" and keys[own] in self._open):
+            return None
+        for key in self._pairs.get(("", "", keys["pair"][2]), ()):
+            one = self._open[key]
+            is_other = {one.shape, own} == {"pair", "flood"} and alert.port is not None
+            if is_other and len(one.attackers) == 1 and one.has_port_of(alert):
+                return key
+        return None
+
     def _enter(self, key: Key, incident: Incident, keys: Mapping[Shape, Key]) -> None:
         self._open[key] = incident
         if incident.shape in ("pair", "flood"):
+            self._pairs["", "", keys["pair"][2]][key] = None
             self._pairs[keys["sweep"]][key] = None
         if incident.shape == "pair":
             self._pairs[keys["flood"]][key] = None
@@ -293,6 +306,7 @@ class Incidents:
         _, group, _ = key
         self._singles[group].pop(key, None)
         for other in (
+            ("", "", f"{incident.attacker} {incident.victim}"),
             ("sweep", group, incident.attacker),
             ("flood", group, incident.victim),
         ):
@@ -308,11 +322,7 @@ class Incidents:
     def _report(
         self, incident: Incident, what: What, at_ns: int, *, reason: str = ""
     ) -> Report:
-        incident.reported_ns = at_ns
-        incident.n_reports += 1
-        incident.reported_label = incident.label
-        incident.reported_attacker = incident.attackers.most()[0]
-        incident.n_shown, incident.is_changed = 0, False
+        incident.reported(at_ns)
         self.counts["closed"] += what == "closed"
         hosts = incident.attackers.most()[:MOST_NAMED]
         hosts += incident.victims.most()[:MOST_NAMED]
@@ -369,6 +379,7 @@ class Incidents:
                 shape, group, host = key
                 incident = Incident.from_dict(one)
                 pairs: dict[Shape, Key] = {
+                    "pair": ("pair", group, f"{incident.attacker} {incident.victim}"),
                     "sweep": ("sweep", group, incident.attacker),
                     "flood": ("flood", group, incident.victim),
                 }
@@ -383,15 +394,3 @@ class Incidents:
             self.counts = Counter(value["counts"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"found damaged incidents: {error}") from error
-
-
-def _keys(alert: Alert) -> dict[Shape, Key]:
-    """Return the key of an alert's incident in each shape."""
-    attacker, victim = alert.attacker, alert.victim
-    group = alert.label if shape_of(alert.label) == "pair" else VOLUME
-    return {
-        "pair": ("pair", group, f"{attacker} {victim}"),
-        "sweep": ("sweep", group, attacker),
-        "flood": ("flood", group, victim),
-        "many": ("many", group, ""),
-    }

@@ -9,12 +9,19 @@ from typing import Any, Literal, Self
 
 from evenflow.knowledge import about
 from evenflow.runtime.incidents.alert import Alert
-from evenflow.runtime.incidents.distinct import Distinct
+from evenflow.runtime.incidents.distinct import MOST_NAMES, Distinct
 
 Shape = Literal["pair", "sweep", "flood", "many"]
 """One attacker and one victim; an attacker's victims; a victim's attackers; neither."""
+Key = tuple[str, str, str]
+"""Shape and class of an incident, and the hosts that all its alerts share."""
+VOLUME = "*"
+"""Stands for the classes of scans and floods, which a model takes for each other."""
 What = Literal["opened", "updated", "closed"]
 MOST_SAMPLES = 5
+S = 10**9
+MOST_OF = 5
+"""Connections from which on one attacker may have most of them."""
 MOST_NAMED = 10
 """Hosts that a report names."""
 SWEEPS = frozenset({"T1018", "T1046", "T1595"})
@@ -33,6 +40,18 @@ def shape_of(label: str) -> Shape:
     if found & FLOODS:
         return "flood"
     return "sweep" if found & SWEEPS else "pair"
+
+
+def keys_of(alert: Alert) -> dict[Shape, Key]:
+    """Return the key of an alert's incident in each shape."""
+    attacker, victim = alert.attacker, alert.victim
+    group = alert.label if shape_of(alert.label) == "pair" else VOLUME
+    return {
+        "pair": ("pair", group, f"{attacker} {victim}"),
+        "sweep": ("sweep", group, attacker),
+        "flood": ("flood", group, victim),
+        "many": ("many", group, ""),
+    }
 
 
 def severity(label: str) -> int:
@@ -72,8 +91,12 @@ class Incident:
     reported_ns: int = 0
     reported_label: str = ""
     reported_attacker: str = ""
-    """Attacker of most connections when it was reported."""
+    """Attacker of most connections before its last report."""
+    recent: dict[str, int] = field(default_factory=dict)
+    """Connections since its last report, by attacker."""
     n_reports: int = 0
+    n_turns: int = 0
+    """Reports because it had turned, less those that were due anyway."""
     is_changed: bool = False
     n_shown: int = 0
     """Alerts reported one by one since the last report."""
@@ -94,16 +117,34 @@ class Incident:
         """The first victim."""
         return next(iter(self.victims.names))
 
-    @property
-    def has_turned(self) -> bool:
-        """Whether its last report names another class, or another main attacker.
+    def has_turned(self, now_ns: int, every_ns: int) -> bool:
+        """Return whether it has another class or attacker since its last report.
 
-        A new one has to have twice the connections of the one that was reported.
+        Another attacker is one of more than half of the connections since then. Where
+        it turned often, it has to last longer, up to ``every_ns``.
         """
+        if abs(now_ns - self.reported_ns) < min(S << min(self.n_turns, 16), every_ns):
+            return False
         if self.label != self.reported_label:
             return True
-        names = self.attackers.names
-        return max(names.values()) >= 2 * names.get(self.reported_attacker, 0)
+        n, new = sum(self.recent.values()), self.recent_attacker
+        is_most = 2 * self.recent.get(new, 0) > n >= MOST_OF
+        return is_most and new != self.reported_attacker
+
+    @property
+    def recent_attacker(self) -> str:
+        """The attacker of most connections since its last report."""
+        return max(self.recent, key=self.recent.__getitem__, default="")
+
+    def reported(self, at_ns: int) -> None:
+        """Take note that it is reported."""
+        self.reported_ns = at_ns
+        self.n_reports += 1
+        self.reported_label = self.label
+        self.reported_attacker = self.recent_attacker
+        self.recent = {}
+        self.n_turns = max(self.n_turns - 1, 0)
+        self.n_shown, self.is_changed = 0, False
 
     def has_host_of(self, alert: Alert) -> bool:
         """Return whether the attacker or the victim of an alert is named in it."""
@@ -140,6 +181,8 @@ class Incident:
 
     def _count_connection(self, alert: Alert, *, is_greatest: bool) -> None:
         self.attackers.add(alert.attacker)
+        if alert.attacker in self.recent or len(self.recent) < MOST_NAMES:
+            self.recent[alert.attacker] = self.recent.get(alert.attacker, 0) + 1
         self.victims.add(alert.victim)
         self.connections += 1
         self.ports |= _bit(alert)
@@ -190,6 +233,7 @@ class Incident:
             victims=Distinct.from_dict(self.victims.to_dict()),
             samples=list(self.samples),
             classes=dict(self.classes),
+            recent=dict(self.recent),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -214,6 +258,8 @@ class Incident:
             "attackers": attackers,
             "victims": victims,
             "ports": int(value["ports"], 16),
+            "recent": {str(name): int(n) for name, n in value["recent"].items()},
+            "n_turns": max(int(value["n_turns"]), 0),
         }
         made = cls(**{**value, **counted})
         for name in ("first_ns", "last_ns", "seen_ns", "reported_ns", "connections"):
