@@ -28,6 +28,7 @@ from evenflow.traffic._endpoints import (
     IDLE_TCP_NS,
     IN_ORDER,
     INACTIVE,
+    IS_HIDDEN,
     IS_OPEN,
     LAST,
     LAST_PACKET,
@@ -38,6 +39,7 @@ from evenflow.traffic._endpoints import (
     N_BAD,
     N_DATA,
     N_HISTORY,
+    N_RESENT,
     NEVER,
     NEXT_BAD,
     NEXT_GAP,
@@ -62,6 +64,7 @@ from evenflow.traffic._endpoints import (
     WRONG_FRAGMENTS,
     S,
     measure,
+    note_login,
     note_once,
     note_scaled,
     release_row,
@@ -208,7 +211,7 @@ def follow(
     row: Any, is_low: Any, may_turn: Any, protocol: Any, time_ns: Any, flags: Any,
     sequence: Any, acked: Any, window: Any, payload: Any, captured: Any, ip_bytes: Any,
     is_bad: Any, is_whole: Any, service: Any, wrong: Any,
-    at: Any, out_C: Any, out_E: Any, out_H: Any,
+    login: Any, at: Any, out_C: Any, out_E: Any, out_H: Any,
 ) -> tuple[int, int]:  # fmt: skip
     """Take packets in their order, until something else has to be done.
 
@@ -271,10 +274,15 @@ def follow(
                 plan(C, E, D, G, c)
             continue
         if kind == TCP:
+            n_resent = E[2 * c, N_RESENT] + E[2 * c + 1, N_RESENT]
             e = tcp_packet(
                 C, E, H, W, c, e, now, flags[i], sequence[i], acked[i], window[i],
                 payload[i], captured[i],
             )  # fmt: skip
+            if login[i] and n_resent == E[2 * c, N_RESENT] + E[2 * c + 1, N_RESENT]:
+                note_login(C, c, e % 2 == 0, login[i])
+            if payload[i] and not captured[i]:
+                C[c, IS_HIDDEN] = 1
             if flags[i] & URG:
                 C[c, URGENT] += 1
             if G[LOOKS] and C[c, CLOSING] and not C[c, CLOSE_ROW]:
