@@ -17,6 +17,7 @@ from evenflow.traffic._endpoints import (
     ACTIVE,
     ATTEMPT,
     ATTEMPT_NS,
+    BEGAN_AT,
     CLOSE_NS,
     CLOSE_ROW,
     CLOSING,
@@ -31,6 +32,7 @@ from evenflow.traffic._endpoints import (
     IS_HIDDEN,
     IS_OPEN,
     LAST,
+    LAST_AT,
     LAST_PACKET,
     LINGER_NS,
     LOOK,
@@ -74,6 +76,7 @@ from evenflow.traffic._tcp import tcp_packet
 TICK_NS = 250_000_000
 BACK_NS, MAX_BEHIND = 60 * S, 1000
 """How far behind the clock how many packets in a row set it back."""
+DAY_NS = 86_400 * S
 # what is known of all connections, in G
 (CLOCK, LAST_TIME, TICKED, NEXT_DUE, N_OPEN, N_BEGAN, LOOKS, MAX_OPEN, IS_FULL,
  N_BEHIND, WENT_BACK, N_G) = range(12)  # fmt: skip
@@ -97,6 +100,18 @@ def open_connection(
     if is_turned:
         H[c, 0] = ord("^")
         C[c, N_HISTORY] = 1
+
+
+def correct_times(C: Any, E: Any, c: int, now: int) -> None:
+    """Shift the times of a connection that began by a clock that was far ahead."""
+    shift = C[c, FIRST] - now
+    for k in (FIRST, LAST, LAST_PACKET, ATTEMPT, CLOSING, LOOK):
+        if now + DAY_NS < C[c, k] < NEVER:
+            C[c, k] -= shift
+    for e in (2 * c, 2 * c + 1):
+        for k in (BEGAN_AT, LAST_AT):
+            if E[e, k] > now + DAY_NS:
+                E[e, k] -= shift
 
 
 def due(C: Any, E: Any, c: int) -> int:
@@ -241,6 +256,9 @@ def follow(
         if n == len(at):
             return i, n
         if C[c, IS_OPEN]:
+            if now < C[c, FIRST] - DAY_NS:
+                correct_times(C, E, c, now)
+                plan(C, E, D, G, c)
             over = due(C, E, c)
             if now >= over or (
                 kind == TCP
