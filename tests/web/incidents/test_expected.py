@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from evenflow.cli import watch_database
 from evenflow.cli.watch_database import Shown
 from evenflow.runtime.feeds import Feed
 from evenflow.runtime.incidents.grouping import Incidents
@@ -82,19 +83,15 @@ def test_a_watch_that_runs_reads_rules_as_they_are_now(settings, stored):
     writer.close()
 
 
-def test_rules_are_followed_as_they_change_and_an_invalid_one_is_told():
+def test_rules_are_followed_as_they_change_and_an_invalid_one_is_told(monkeypatch):
+    monkeypatch.setattr(watch_database, "facts", lambda *_: {})
     incidents, notes = Incidents(suppressions=("own",)), []
-    writer, sink = SimpleNamespace(rules=()), SimpleNamespace(shows=True, show=print)
+    writer = SimpleNamespace(rules=())
     found = SimpleNamespace(
-        sinks=[sink], incidents=incidents, recent=None, n_dropped=0,
-        totals=SimpleNamespace(
-            verdicts=0, connections=0, rejected=0, attacks=0,
-            ages=SimpleNamespace(quantile=lambda _: 0.0, max_s=0.0),
-        ),
+        sinks=[SimpleNamespace(shows=True, show=lambda _: None)], recent=None,
+        incidents=incidents, totals=SimpleNamespace(verdicts=0),
         model=SimpleNamespace(name="m"),
     )  # fmt: skip
-    sink.counts = SimpleNamespace(waiting=0)
-    sink.show = lambda _: None
     shown = Shown(found, Feed(name="eth0", batches=iter(())), [writer], notes.append)
     assert list(incidents.suppressions) == ["own"]
     writer.rules = (RULE, "[[suppress]]\nreason = 1")
