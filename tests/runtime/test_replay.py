@@ -22,6 +22,7 @@ from evenflow.runtime.judging import judge
 from evenflow.runtime.watch import Watch
 from evenflow.traffic.captures import read_frames
 from evenflow.traffic.flows import read_connections
+
 from ..namespace import alone  # noqa: TID252 (tests are not a package)
 from .toy_contract import ToyRows, save_bundle
 
