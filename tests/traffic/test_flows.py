@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from evenflow.cli import main
 from evenflow.errors import DataError
@@ -55,6 +56,57 @@ def test_a_connection_is_the_same_however_it_was_captured(name):
     assert (row["orig_bytes"], row["resp_bytes"]) == (35, 40)
     assert row["duration"] == pytest.approx(0.09, abs=1e-6)
     assert row["ts"] == 1767225600.0
+
+
+NFLOG = b"\2\0\0\1" + b"\x08\0\1\0\x08\0\0\0" + b"\x05\0\x0a\0x\0\0\0" + b"\x2c\0\x09\0"
+FABRIC_PATH = b"\2" * 12 + b"\x89\x03\0\0" + b"\2" * 12 + b"\x08\0"
+
+
+@pytest.mark.parametrize(
+    ("link", "before"),
+    [
+        (239, NFLOG), (1, FABRIC_PATH), (204, b"\1\0\x21"), (9, b"\xff\3\0\x21"),
+        (205, b"\0\x0f\0\x08\0"), (117, b"\x3d\2" + b"\0" * 62),
+        (192, b"\0\0\x0c\0\x0c\0\0\0abcd"), (192, b"\0\0\x08\0\1\0\0\0" + FABRIC_PATH),
+    ],
+)  # fmt: skip
+def test_a_connection_is_the_same_behind_headers_of_capture(link, before, tmp_path):
+    path = rewritten(tmp_path, link=link, before=before)
+    assert_frame_equal(connections(path)[0], connections(CAPTURES / "raw.pcap")[0])
+
+
+def rewritten(folder, *, link=101, before=b"", time=lambda _, ns: ns):
+    """Return ``raw.pcap`` with other headers, or other times by number and time."""
+    with (CAPTURES / "raw.pcap").open("rb") as stream:
+        [frames] = read_frames(stream, source="raw.pcap")
+    out = [struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, link)]
+    for i, (start, n) in enumerate(zip(frames.start, frames.length, strict=True)):
+        ns = time(i, int(frames.time_ns[i]))
+        text = before + frames.data[start : start + n].tobytes()
+        out.append(struct.pack("<IIII", *divmod(ns, 10**9), len(text), len(text)))
+        out.append(text)
+    (folder / "rewritten.pcap").write_bytes(b"".join(out))
+    return folder / "rewritten.pcap"
+
+
+YEARS = 18 * 365 * 86_400 * 10**9
+
+
+def test_a_first_packet_from_the_future_does_not_date_its_connection(tmp_path):
+    path = rewritten(tmp_path, time=lambda i, ns: ns + YEARS * (i == 0))
+    (row,), notes = connections(path)[0].to_dicts(), connections(path)[1]
+    assert row["ts"] == pytest.approx(1767225600.01)  # of the first right packet
+    assert row["duration"] == pytest.approx(0.08)
+    assert (row["conn_state"], row["orig_pkts"] + row["resp_pkts"]) == ("SF", 10)
+    assert "more than a day from that of the packet before: 1" in notes[0]
+
+
+@pytest.mark.parametrize("wrong", [0, 4])
+def test_a_packet_by_a_wrong_clock_is_told_of(wrong, tmp_path):
+    sign = -1 if wrong == 0 else 1
+    path = rewritten(tmp_path, time=lambda i, ns: ns + sign * YEARS * (i == wrong))
+    _, notes = connections(path)
+    assert f"from that of the packet before: {1 if wrong == 0 else 2}." in notes[0]
 
 
 def test_a_tunnel_s_number_is_a_part_of_the_key():

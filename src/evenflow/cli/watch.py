@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from evenflow.runtime.feeds import Feed
     from evenflow.runtime.incidents.incident import Report
     from evenflow.runtime.watch import Watch
+    from evenflow.web.incidents.writer import Writer
 
 STATUS_S, SAVE_S = 1.0, 30.0
 FLUSH_S, FLUSH_LIVE_S = 5.0, 0.2
@@ -135,11 +136,12 @@ def _run(
     state = watch_state.load(given["state"]) if given["state"] else None
     if state is not None:
         incidents.restore(state.incidents)
+    writers: list[Writer] = []
     setup = Setup(
         form=given["form"],
         patience_s=0.5 if kind == "interface" else 10.0,
         on_event=view.note,
-        open_database=watch_database.opener(stack),
+        open_database=watch_database.opener(stack, writers),
     )
     sinks = []
     for spec in given["sinks"] or _default_sinks():
@@ -173,7 +175,7 @@ def _run(
     elif state is not None and state.drift is not None:
         found.drift.restore(state.drift)
     view.begin(found, feed)
-    shown = watch_database.Shown(found, feed)
+    shown = watch_database.Shown(found, feed, writers, view.note)
     try:
         _loop(found, feed, view, given["state"], shown, stop)
     finally:

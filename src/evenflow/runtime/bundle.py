@@ -346,8 +346,7 @@ def load(folder: Path, *, threads: int | None = None) -> Bundle:
     folder : Path
         What :func:`save` wrote; it may have been moved or copied.
     threads : int, optional
-        Batches of rows that are scored at once; by default the cores this process may
-        use.
+        Batches scored at once; by default the cores this process may use.
 
     Raises
     ------
@@ -363,16 +362,12 @@ def load(folder: Path, *, threads: int | None = None) -> Bundle:
 
 def _open(folder: Path, files: Mapping[str, bytes], *, threads: int | None) -> Bundle:
     content = read_bundle_files(folder, files)
+    model, source = files["model.onnx"], str(folder / "model.onnx")
     return Bundle(
         path=folder,
         **{f.name: getattr(content, f.name) for f in fields(content)},
-        model=files["model.onnx"],
-        session=open_model(
-            files["model.onnx"],
-            content.preprocessor,
-            content.schema,
-            source=str(folder / "model.onnx"),
-        ),
+        model=model,
+        session=open_model(model, content.preprocessor, content.schema, source=source),
         threads=threads or inference.cores(),
     )
 

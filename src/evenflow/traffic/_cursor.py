@@ -44,13 +44,20 @@ class At(IntEnum):
     LLC = 24
     CISCO_HDLC = 25
     ERSPAN = 26
+    NFLOG = 27
+    NFLOG_PART = 28
+    FABRIC_PATH = 29
+    PPI = 30
+    PFLOG = 31
+    PPP_SIDE = 32
+    HDLC_SIDE = 33
 
 
 ETHERTYPES = {
     0x0800: At.IP4, 0x86DD: At.IP6, 0x8100: At.VLAN, 0x88A8: At.VLAN,
     0x9100: At.VLAN, 0x9200: At.VLAN, 0x8847: At.MPLS, 0x8848: At.MPLS,
     0x8864: At.PPPOE, 0x88E7: At.PBB, 0x8926: At.VN_TAG, 0x6558: At.ETHERNET,
-    0x880B: At.PPP, 0x88BE: At.ERSPAN, 0x22EB: At.ERSPAN,
+    0x8903: At.FABRIC_PATH, 0x880B: At.PPP, 0x88BE: At.ERSPAN, 0x22EB: At.ERSPAN,
 }  # fmt: skip
 
 

@@ -12,10 +12,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from evenflow.traffic.logins import (
+    DONE,
+    GUEST,
+    HIDDEN,
+    NAMED,
+    OK,
+    PASSED,
+    REFUSED,
+    TOLD_DONE,
+    TOLD_REFUSED,
+)
+
 # columns of C
 (FIRST, LAST, PROTOCOL, IS_PARTIAL, SEEN, MARKS, N_HISTORY, CLOSING, ATTEMPT, MISSED,
  TIMEOUT, IS_OPEN, LOW_BEGAN, LAST_PACKET, SERIAL, LOOK, CLOSE_ROW, SERVICE, URGENT,
- WRONG_FRAGMENTS, N_C) = range(21)  # fmt: skip
+ WRONG_FRAGMENTS, ASKED, LOGGED_IN, FAILED_LOGINS, IS_GUEST, IS_HIDDEN,
+ N_C) = range(26)  # fmt: skip
 # columns of E
 (STATE, BEFORE, START, END, END_WRAPS, ACKED, ACK_WRAPS, PACKETS, IP_BYTES, PAYLOAD,
  N_FIN, FIN_AT, DID_CLOSE, LAST_SYN, LAST_FIN, LAST_RST, IN_ORDER, N_WAITING,
@@ -105,6 +118,25 @@ def begin_at(E: Any, e: int, first: int, end: int) -> None:
     E[e, START] = E[e, ACKED] = first
     E[e, END] = end
     E[e, END_WRAPS] = E[e, ACK_WRAPS] = 0
+
+
+def note_login(C: Any, c: int, is_client: bool, word: int) -> None:
+    """Take what a packet says of a log-in: an answer is to the last command."""
+    if is_client:
+        if word & (NAMED | PASSED):
+            C[c, ASKED] = word & (NAMED | PASSED)
+        if word & NAMED:
+            C[c, IS_GUEST] = 1 if word & GUEST else 0
+        if word & HIDDEN:
+            C[c, IS_HIDDEN] = 1
+        return
+    asked = C[c, ASKED]
+    if word & TOLD_DONE or (word & DONE and asked) or (word & OK and asked == PASSED):
+        C[c, LOGGED_IN] = 1
+        C[c, ASKED] = 0
+    elif word & TOLD_REFUSED or (word & REFUSED and asked):
+        C[c, FAILED_LOGINS] += 1
+        C[c, ASKED] = 0
 
 
 def turn(C: Any, E: Any, H: Any, c: int) -> None:

@@ -17,6 +17,7 @@ from evenflow.traffic._endpoints import (
     ACTIVE,
     ATTEMPT,
     ATTEMPT_NS,
+    BEGAN_AT,
     CLOSE_NS,
     CLOSE_ROW,
     CLOSING,
@@ -28,8 +29,10 @@ from evenflow.traffic._endpoints import (
     IDLE_TCP_NS,
     IN_ORDER,
     INACTIVE,
+    IS_HIDDEN,
     IS_OPEN,
     LAST,
+    LAST_AT,
     LAST_PACKET,
     LINGER_NS,
     LOOK,
@@ -38,6 +41,7 @@ from evenflow.traffic._endpoints import (
     N_BAD,
     N_DATA,
     N_HISTORY,
+    N_RESENT,
     NEVER,
     NEXT_BAD,
     NEXT_GAP,
@@ -62,6 +66,7 @@ from evenflow.traffic._endpoints import (
     WRONG_FRAGMENTS,
     S,
     measure,
+    note_login,
     note_once,
     note_scaled,
     release_row,
@@ -71,6 +76,7 @@ from evenflow.traffic._tcp import tcp_packet
 TICK_NS = 250_000_000
 BACK_NS, MAX_BEHIND = 60 * S, 1000
 """How far behind the clock how many packets in a row set it back."""
+DAY_NS = 86_400 * S
 # what is known of all connections, in G
 (CLOCK, LAST_TIME, TICKED, NEXT_DUE, N_OPEN, N_BEGAN, LOOKS, MAX_OPEN, IS_FULL,
  N_BEHIND, WENT_BACK, N_G) = range(12)  # fmt: skip
@@ -94,6 +100,18 @@ def open_connection(
     if is_turned:
         H[c, 0] = ord("^")
         C[c, N_HISTORY] = 1
+
+
+def correct_times(C: Any, E: Any, c: int, now: int) -> None:
+    """Shift the times of a connection that began by a clock that was far ahead."""
+    shift = C[c, FIRST] - now
+    for k in (FIRST, LAST, LAST_PACKET, ATTEMPT, CLOSING, LOOK):
+        if now + DAY_NS < C[c, k] < NEVER:
+            C[c, k] -= shift
+    for e in (2 * c, 2 * c + 1):
+        for k in (BEGAN_AT, LAST_AT):
+            if E[e, k] > now + DAY_NS:
+                E[e, k] -= shift
 
 
 def due(C: Any, E: Any, c: int) -> int:
@@ -208,7 +226,7 @@ def follow(
     row: Any, is_low: Any, may_turn: Any, protocol: Any, time_ns: Any, flags: Any,
     sequence: Any, acked: Any, window: Any, payload: Any, captured: Any, ip_bytes: Any,
     is_bad: Any, is_whole: Any, service: Any, wrong: Any,
-    at: Any, out_C: Any, out_E: Any, out_H: Any,
+    login: Any, at: Any, out_C: Any, out_E: Any, out_H: Any,
 ) -> tuple[int, int]:  # fmt: skip
     """Take packets in their order, until something else has to be done.
 
@@ -238,6 +256,9 @@ def follow(
         if n == len(at):
             return i, n
         if C[c, IS_OPEN]:
+            if now < C[c, FIRST] - DAY_NS:
+                correct_times(C, E, c, now)
+                plan(C, E, D, G, c)
             over = due(C, E, c)
             if now >= over or (
                 kind == TCP
@@ -271,10 +292,15 @@ def follow(
                 plan(C, E, D, G, c)
             continue
         if kind == TCP:
+            n_resent = E[2 * c, N_RESENT] + E[2 * c + 1, N_RESENT]
             e = tcp_packet(
                 C, E, H, W, c, e, now, flags[i], sequence[i], acked[i], window[i],
                 payload[i], captured[i],
             )  # fmt: skip
+            if login[i] and n_resent == E[2 * c, N_RESENT] + E[2 * c + 1, N_RESENT]:
+                note_login(C, c, e % 2 == 0, login[i])
+            if payload[i] and not captured[i]:
+                C[c, IS_HIDDEN] = 1
             if flags[i] & URG:
                 C[c, URGENT] += 1
             if G[LOOKS] and C[c, CLOSING] and not C[c, CLOSE_ROW]:

@@ -11,8 +11,9 @@ from evenflow.traffic.packets import End
 LINKS = {
     0: At.LOOPBACK, 1: At.ETHERNET, 9: At.PPP, 12: At.RAW, 14: At.RAW,
     50: At.PPP, 51: At.PPPOE, 101: At.RAW, 104: At.CISCO_HDLC, 105: At.WLAN,
-    108: At.LOOPBACK, 113: At.SLL, 119: At.PRISM, 127: At.RADIOTAP, 163: At.AVS,
-    219: At.MPLS, 228: At.IP4, 229: At.IP6, 276: At.SLL2,
+    108: At.LOOPBACK, 113: At.SLL, 117: At.PFLOG, 119: At.PRISM, 127: At.RADIOTAP,
+    163: At.AVS, 192: At.PPI, 204: At.PPP_SIDE, 205: At.HDLC_SIDE, 219: At.MPLS,
+    228: At.IP4, 229: At.IP6, 239: At.NFLOG, 276: At.SLL2,
 }  # fmt: skip
 """By link type."""
 PPP_PROTOCOLS = {
@@ -20,6 +21,7 @@ PPP_PROTOCOLS = {
 }  # fmt: skip
 FAMILIES = {2: At.IP4, 10: At.IP6, 24: At.IP6, 28: At.IP6, 30: At.IP6}
 """By address family of the BSDs and of Linux."""
+NFLOG_PAYLOAD = 9
 
 
 class LinkLayers(Cursor):
@@ -78,6 +80,11 @@ class LinkLayers(Cursor):
         self.at[rows] += 4
         self.kind[rows] = At.ETHERNET
 
+    def _fabric_path(self, rows: Rows) -> None:
+        rows = self._having(rows, 2)
+        self.at[rows] += 2
+        self.kind[rows] = At.ETHERNET
+
     def _mpls(self, rows: Rows) -> None:
         rows = self._having(rows, 5)
         is_last = self._bytes(rows, 2) & 1 == 1
@@ -111,6 +118,52 @@ class LinkLayers(Cursor):
         family = np.where(big < 2**16, big, self._bytes(rows, 0))
         self.at[rows] += 4
         self._to(rows, family, FAMILIES, End.NOT_IP)
+
+    def _ppp_side(self, rows: Rows) -> None:
+        rows = self._having(rows, 1)  # which side sent it
+        self.at[rows] += 1
+        self.kind[rows] = At.PPP
+
+    def _hdlc_side(self, rows: Rows) -> None:
+        rows = self._having(rows, 1)
+        self.at[rows] += 1
+        self.kind[rows] = At.CISCO_HDLC
+
+    def _pflog(self, rows: Rows) -> None:
+        rows = self._having(rows, 2)
+        family = self._bytes(rows, 1)
+        self.at[rows] += (self._bytes(rows, 0) + 3) & ~3
+        self._to(rows, family, FAMILIES, End.NOT_IP)
+
+    def _nflog(self, rows: Rows) -> None:
+        rows = self._having(rows, 4)
+        self.next[rows] = self._bytes(rows, 0)  # the family of what is in it
+        self.at[rows] += 4
+        self.kind[rows] = At.NFLOG_PART
+
+    def _nflog_part(self, rows: Rows) -> None:
+        """Skip a part before the packet; its numbers are little-endian."""
+        rows = self._having(rows, 4)
+        size = self._bytes(rows, 0) | self._bytes(rows, 1) << 8
+        kind = self._bytes(rows, 2) | self._bytes(rows, 3) << 8
+        is_packet = kind == NFLOG_PAYLOAD
+        here = rows[is_packet]
+        self.at[here] += 4
+        self._to(here, self.next[here], FAMILIES, End.NOT_IP)
+        rows, size = rows[~is_packet], size[~is_packet]
+        self._finish(rows[size < 4], End.DAMAGED)
+        rows, size = rows[size >= 4], size[size >= 4]
+        self.at[rows] += (size + 3) & ~3
+
+    def _ppi(self, rows: Rows) -> None:
+        rows = self._having(rows, 8)
+        size = self._bytes(rows, 2) | self._bytes(rows, 3) << 8
+        link = sum(self._bytes(rows, 4 + k) << 8 * k for k in range(4))
+        self._finish(rows[size < 8], End.DAMAGED)
+        keep = size >= 8
+        rows, size, link = rows[keep], size[keep], np.asarray(link)[keep]
+        self.at[rows] += size
+        self._to(rows, link, LINKS, End.UNKNOWN_LINK)
 
     def _raw(self, rows: Rows) -> None:
         rows = self._having(rows, 1)

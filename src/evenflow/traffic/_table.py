@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from evenflow.traffic import _endpoints as k
 from evenflow.traffic.columns import conform
+from evenflow.traffic.logins import SERVICES as LOGINS
 from evenflow.traffic.services import NAMES
 
 Matrix = NDArray[np.int64]
 Words = NDArray[np.uint64]
 PROTOCOLS = {6: "tcp", 17: "udp", 1: "icmp", 58: "icmp"}
 SERVICES = pl.Series([name or None for name in NAMES], dtype=pl.String)
+CLEAR = np.isin(NAMES, LOGINS)
+"""Whether log-ins of a service are in clear text."""
 DIGITS = np.frombuffer(
     b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", np.uint8
 )
@@ -73,11 +76,26 @@ def table(keys: Words, C: Matrix, E: Matrix, H: Any, at: Matrix) -> pl.DataFrame
                 "is_over": at[:, 2] == 1,
                 "urgent": C[:, k.URGENT],
                 "wrong_fragments": C[:, k.WRONG_FRAGMENTS],
+                **_logins(C),
                 **_measures("orig", o),
                 **_measures("resp", r),
             },
         )
     )
+
+
+def _logins(C: Matrix) -> dict[str, pl.Series]:
+    """Return what was seen of log-ins, where they are in clear text."""
+    is_clear = CLEAR[C[:, k.SERVICE]] & (C[:, k.IS_HIDDEN] == 0)
+    places = {
+        "logged_in": k.LOGGED_IN,
+        "failed_logins": k.FAILED_LOGINS,
+        "is_guest": k.IS_GUEST,
+    }
+    return {
+        name: pl.Series(C[:, place]).set(pl.Series(~is_clear), None)
+        for name, place in places.items()
+    }
 
 
 def _measures(side: str, E: Matrix) -> dict[str, Any]:

@@ -33,6 +33,9 @@ CONNECTION: dict[str, type[pl.DataType]] = {
     "is_over": pl.Boolean,
     "urgent": pl.Int64,
     "wrong_fragments": pl.Int64,
+    "logged_in": pl.Int64,
+    "failed_logins": pl.Int64,
+    "is_guest": pl.Int64,
     **{
         f"{side}_{name}": kind
         for side in ("orig", "resp")
@@ -66,6 +69,10 @@ CONNECTION: dict[str, type[pl.DataType]] = {
     later rows have the same ``uid``.
 ``urgent``, ``wrong_fragments``
     Packets with the urgent flag; fragments that contradict others.
+``logged_in``, ``failed_logins``, ``is_guest``
+    Of FTP, POP3 and Telnet in clear text: whether a log-in worked (1) or not (0), how
+    many were refused, whether the last user named was anonymous, ftp or guest. Null of
+    another service, where the payload was not captured, and where it is encrypted.
 ``*_size_*``, ``*_gap_*``
     Of a side's packets: IP bytes; nanoseconds between two of them.
 """

@@ -20,6 +20,7 @@ from evenflow.traffic import _follow as f
 from evenflow.traffic._compiled import PYTHON, can_compile, compiled
 from evenflow.traffic._table import mix, table
 from evenflow.traffic.community_id import ANSWERS
+from evenflow.traffic.logins import login_words
 from evenflow.traffic.packets import End, Packets
 from evenflow.traffic.services import payload_service
 
@@ -168,7 +169,7 @@ class Connections:
             packets.payload_bytes[kept], packets.payload_captured[kept],
             packets.ip_bytes[kept], packets.is_bad[kept], packets.is_whole[kept],
             payload_service(packets)[kept].astype(np.int64),
-            packets.wrong_fragments[kept].astype(np.int64),
+            packets.wrong_fragments[kept].astype(np.int64), login_words(packets)[kept],
         )  # fmt: skip
         self._n_packets += len(kept)
         if self.is_compiled is None and self._n_packets > COMPILE_AFTER:

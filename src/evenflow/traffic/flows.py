@@ -29,6 +29,7 @@ REASONS = {
 }
 
 
+DAY_NS = 86_400 * 10**9
 LARGE = 2**26
 """Bytes of a capture for which compiling is worth the while from the beginning."""
 
@@ -49,9 +50,14 @@ class Follower:
         self.connections = Connections(**how)
         self.fragments = Fragments(checksums=checksums)
         self.seen = Counter[str]()
+        self.n_leaps, self._last_ns = 0, np.zeros(0, np.int64)
 
     def add(self, frames: Frames) -> pl.DataFrame:
         """Take frames in their order; return the rows that are known by now."""
+        if len(frames):
+            times = np.concatenate([self._last_ns, frames.time_ns])
+            self.n_leaps += int((np.abs(np.diff(times)) > DAY_NS).sum())
+            self._last_ns = times[-1:]
         decoded = decode(frames, checksums=self.checksums)
         return self._follow(self.fragments.add(decoded))
 
@@ -79,6 +85,13 @@ class Follower:
             text = (
                 f"times in {source} went back by more than a minute: {n:,}. Windows of "
                 "time around such places are not to be trusted"
+            )
+            on_event(Note(text=text, is_warning=True))
+        if n := self.n_leaps:
+            text = (
+                f"times in {source} more than a day from that of the packet before: "
+                f"{n:,}. Unless captures were joined there, a clock was wrong or set: "
+                "connections may begin at a wrong time, or be cut in two"
             )
             on_event(Note(text=text, is_warning=True))
         _count_fragments(self.seen, self.fragments)

@@ -126,6 +126,7 @@ def test_a_nul_in_a_name_from_a_log_is_left_out(writer, stored):
 def test_a_database_without_the_table_is_said_and_not_a_traceback(writer):
     with writer.database.engine.begin() as connection:
         connection.execute(text("DROP TABLE incident_note"))
+        connection.execute(text("DROP TABLE expected"))
         connection.execute(text("DROP TABLE incident"))
     with pytest.raises((OSError, RejectedError), match="the database"):
         writer.send([report()])

@@ -63,11 +63,10 @@ class Alert:
         ends = (self.source, self.destination, self.destination_port)
         if self.is_answer:
             ends = (self.destination, self.source, self.source_port)
-        port = None if self.proto == "icmp" else ends[2]
-        for name, value in zip(
-            ("attacker", "victim", "port"), (*ends[:2], port), strict=True
-        ):
-            object.__setattr__(self, name, value)  # worked out once: it is frozen
+        note = object.__setattr__  # worked out once: it is frozen
+        note(self, "attacker", ends[0])
+        note(self, "victim", ends[1])
+        note(self, "port", None if self.proto == "icmp" else ends[2])
 
     @property
     def id(self) -> str:
@@ -86,7 +85,7 @@ class Alert:
             answers = ICMP6_ANSWERS if ":" in self.source else ICMP_ANSWERS
             return self.source_port in answers and not self.destination_packets
         letters = (self.history or "").removeprefix("^")
-        return self.proto == "tcp" and letters != "" and set(letters) <= set("RHT")
+        return self.proto == "tcp" and letters != "" and not letters.strip("RHT")
 
     @property
     def n_bytes(self) -> int:

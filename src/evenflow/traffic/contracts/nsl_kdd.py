@@ -1,4 +1,8 @@
-"""NSL-KDD's 41 columns, and the 28 of them that connections give.
+"""NSL-KDD's 41 columns, and the 28 of them that connections give of every service.
+
+Three more, ``logged_in``, ``num_failed_logins`` and ``is_guest_login``, are known of
+FTP, POP3 and Telnet whose payload was captured, and null of other services. The data
+set has 1 in ``logged_in`` of most HTTP connections; nothing here says of which.
 
 The windows are those that the rows of the data set show, training and test together
 148,517. The connections to the host and those to the service, taken together, are at
@@ -54,8 +58,14 @@ CONTENT = (
     "su_attempted", "num_root", "num_file_creations", "num_shells", "num_access_files",
     "num_outbound_cmds", "is_host_login", "is_guest_login",
 )  # fmt: skip
+LOGINS = {
+    "num_failed_logins": "failed_logins",
+    "logged_in": "logged_in",
+    "is_guest_login": "is_guest",
+}
+"""Columns of log-ins, and those of a connection that they are."""
 ABSENT = {
-    **dict.fromkeys(CONTENT, SESSION),
+    **{name: SESSION for name in CONTENT if name not in LOGINS},
     "num_outbound_cmds": "it is 0 in every row of the data set",
     "is_host_login": "it is 1 in 12 of the data set's 148,517 rows; " + SESSION,
 }
@@ -111,6 +121,7 @@ class KddRows:
             .alias("land"),
             pl.col("wrong_fragments").alias("wrong_fragment"),
             "urgent",
+            *(pl.col(name).alias(kdd_name) for kdd_name, name in LOGINS.items()),
         )
         found = basic.with_columns(**self._windows(connections, basic))
         return found.select(
@@ -216,9 +227,10 @@ NSL_KDD = Contract(
 )
 NSL_KDD_LIVE = Contract(
     name="nsl_kdd_live",
-    title="NSL-KDD, the 28 columns that connections give",
+    title="NSL-KDD, the 28 columns that connections give of every service",
     columns=LIVE,
     needs=NEEDS,
-    absent=ABSENT,
+    absent=ABSENT
+    | dict.fromkeys(LOGINS, "it is known of FTP, POP3 and Telnet alone: see nsl_kdd"),
     make=lambda: KddRows(LIVE),
 )

@@ -1,14 +1,31 @@
-"""An incident as expected behaviour: a rule for ``evenflow watch --suppress``."""
+"""An incident as expected behaviour: a rule that watches read, and those that apply."""
 
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session, scoped_session
 
 from evenflow import toml
 from evenflow.runtime.incidents import suppress
-from evenflow.web.store.tables import Incident
+from evenflow.web.store.tables import Expected, Incident, now
 
 MAX_REASON = 200
+MAX_RULES = suppress.MOST_RULES
+
+
+def that_apply() -> Select[Any]:
+    """Return the query of the rules that have not expired, the newest first."""
+    query = select(Expected).where(Expected.expires_at > now())
+    return query.order_by(Expected.id.desc()).limit(MAX_RULES)
+
+
+def n_that_apply(session: Session | scoped_session[Session]) -> int:
+    """Return the number of the rules that have not expired."""
+    query = select(func.count()).where(Expected.expires_at > now())
+    return session.scalar(query) or 0
 
 
 def rule(incident: Incident, reason: str, expires: date) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from evenflow.runtime.sinks import RejectedError
+from evenflow.web.incidents.rules import that_apply
 from evenflow.web.store.database import Database, Failed, is_away, upsert
 from evenflow.web.store.tables import Base, Incident, WatchRun, now
 
@@ -32,6 +33,8 @@ class Writer:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.run = uuid.uuid4().hex
+        self.rules: tuple[str, ...] = ()
+        """Expected behaviour as it was read last, in TOML."""
 
     def send(self, messages: Sequence[bytes]) -> None:
         """Store incidents, each by its id; an older report changes nothing."""
@@ -55,8 +58,14 @@ class Writer:
         try:
             with self._session() as session:
                 _store(session, WatchRun, row, ("id", "begun_at"))
+            self.read_rules()
         except RejectedError as error:  # the next state may be a better one
             raise OSError(str(error)) from error
+
+    def read_rules(self) -> None:
+        """Read the rules of expected behaviour that apply."""
+        with self._session() as session:
+            self.rules = tuple(one.rule for one in session.scalars(that_apply()))
 
     def sync(self) -> None:
         """Do nothing: each batch was committed."""

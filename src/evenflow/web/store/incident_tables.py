@@ -93,3 +93,24 @@ class WatchRun(Base):
     figures: Mapped[dict[str, Any]]
     recent: Mapped[list[Any]]
     """The connections scored last, the newest at the end."""
+
+
+class Expected(Base):
+    """A rule of expected behaviour: watches suppress the alerts that it matches."""
+
+    __tablename__ = "expected"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    incident_id: Mapped[str | None] = mapped_column(
+        ForeignKey("incident.id", ondelete="SET NULL")
+    )
+    """The incident that it was written for."""
+    user_id: Mapped[int | None] = mapped_column(
+        ForeignKey("account.id", ondelete="SET NULL")
+    )
+    at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    rule: Mapped[str] = mapped_column(Text)
+    """In TOML, as in a file of ``--suppress``."""
+
+    user: Mapped[User | None] = relationship("User")

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from evenflow.web.store.base import Base as Base
 from evenflow.web.store.base import Holder, Owner, RowId, Writer
 from evenflow.web.store.base import now as now
+from evenflow.web.store.incident_tables import Expected as Expected
 from evenflow.web.store.incident_tables import Incident as Incident
 from evenflow.web.store.incident_tables import IncidentNote as IncidentNote
 from evenflow.web.store.incident_tables import WatchRun as WatchRun
