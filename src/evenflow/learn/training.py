@@ -79,6 +79,7 @@ def train(
     recipe: Recipe,
     *,
     load: Load,
+    more: Table | None = None,
     workdir: Path | None = None,
     cache: Path | None = None,
     resume: bool = False,
@@ -93,6 +94,9 @@ def train(
     recipe : Recipe
     load : callable
         Returns a published part of the recipe's data set by name.
+    more : Table, optional
+        Labelled rows to fit beside those of the data set, such as feedback. They
+        neither stop the training nor set the threshold.
     workdir : Path, optional
         Folder for the checkpoint; without it a killed run starts again.
     cache : Path, optional
@@ -118,6 +122,7 @@ def train(
         return _train(
             recipe,
             load=load,
+            more=more,
             workdir=workdir,
             cache=cache or workdir,
             resume=resume,
@@ -131,6 +136,7 @@ def _train(
     recipe: Recipe,
     *,
     load: Load,
+    more: Table | None,
     workdir: Path | None,
     cache: Path | None,
     resume: bool,
@@ -145,6 +151,10 @@ def _train(
         log.classes = split.train.schema.classes
         examined = examine(split)
         fit, valid, held, pairs = _parts(split.train, recipe)
+        if more is not None:
+            more = label(more, fit.schema)
+            fit = fit.with_rows(more)
+            split = replace(split, train=split.train.with_rows(more))
     with log.step("prepare"):
         preprocessor = Preprocessor.fit(fit, **recipe.prepare.model_dump())
         for part in (valid, held, split.test):  # not hours later
@@ -249,6 +259,7 @@ def _train(
             },
             **({"balanced_parts": parts} if parts else {}),
             "attacks": _attacks(split.train),
+            **({"added_rows": len(more)} if more is not None else {}),
             **examined,
             "n_features": X.shape[1],
             "n_parameters": n_parameters,
@@ -328,10 +339,7 @@ def _with_target(split: Split, recipe: Recipe) -> Split:
 def _parts(
     table: Table, recipe: Recipe
 ) -> tuple[Table, Table, Table, NDArray[np.bool_] | None]:
-    """Return rows to fit, rows to stop by, rows to calibrate on.
-
-    And which of the last are the first of their hosts, where hosts are known.
-    """
+    """Return rows to fit, to stop by, to calibrate on; which of these are thinned."""
     decide, seed = recipe.decide, recipe.seed
     kept, held = hold_out(
         table, fraction=decide.fraction, seed=seed + 1, group=decide.group
