@@ -239,7 +239,7 @@ class Drift:
             before = self.share.since
             self._keep_share()
             self.share = self.share.since_at(min(before, self.share.since))
-        if self.sample.n < LEAST or self._hits[1, 1] < LEAST:
+        if self._hits[1, 1] < LEAST:
             return
         self.n_windows += 1
         bins = self.baseline.bins
