@@ -31,7 +31,7 @@ from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.drift import Drift
 from evenflow.schema import Table
 
-HALVES, RUNS, N_WEALTH, N_ROWS = 200, 100, 2_000, 20_000
+HALVES, RUNS, N_WEALTH, N_ROWS = 100, 50, 1_000, 20_000
 SCALED = {"nsl_kdd": "src_bytes", "lab": "bwd_bytes"}
 OTHERS = {"nsl_kdd": ("test",), "lab": ("test", "natural")}
 FRACTION = 0.3

@@ -45,7 +45,7 @@ PSI, KS = 0.25, 0.15
 """Distances of a column below which it has not drifted, however certain."""
 RECOVERED = 0.4
 """Part of those below which it has recovered."""
-WINDOW = 500
+WINDOW = 2_000
 """Live rows whose columns are compared at once."""
 LEAST = 50
 """Rows of the calibration sample below which the other one is used."""
