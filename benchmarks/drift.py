@@ -31,7 +31,7 @@ from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.drift import Drift
 from evenflow.schema import Table
 
-HALVES, RUNS, N_WEALTH, N_ROWS = 200, 100, 2_000, 20_000
+HALVES, RUNS, N_WEALTH, N_ROWS = 100, 50, 1_000, 20_000
 SCALED = {"nsl_kdd": "src_bytes", "lab": "bwd_bytes"}
 OTHERS = {"nsl_kdd": ("test",), "lab": ("test", "natural")}
 FRACTION = 0.3
@@ -91,6 +91,8 @@ def of_data_set(name: str, output: Path) -> dict[str, Any]:
         model, Table(schema=held.schema, frame=scaled)
     )
     if held.extra is not None and "source" in held.extra.columns:
+        benign = train.take(np.flatnonzero(train.labels == 0))
+        out["live, benign rows"] = live(model, benign, rng)
         out["live"] = live(model, train, rng)
         for part in OTHERS[name]:
             other = datasets.load(name, part, folders=folders())
@@ -119,16 +121,17 @@ def live(model: Bundle, table: Table, rng: np.random.Generator) -> dict[str, Any
     """Replay the runs of a part, one after the other in random orders, as live."""
     assert model.baseline is not None
     reported, n = 0, 0
+    scores = model.decide(table)
     for _ in range(RUNS):
         drift = Drift(model.baseline, model.schema.classes, is_live=True)
-        said = [drift.take(*part) for part in replayed(model, table, rng)]
+        said = [drift.take(*part) for part in replayed(table, scores, rng)]
         reported += any(one is not None for one in said)
         n = drift.n
     return {"replays": RUNS, "rows after thinning": n, "reported": reported}
 
 
 def replayed(
-    model: Bundle, table: Table, rng: np.random.Generator
+    table: Table, scores: Scores, rng: np.random.Generator
 ) -> Iterator[tuple[pl.DataFrame, Table, Scores]]:
     assert table.extra is not None
     extra = table.extra.with_row_index("row")
@@ -136,7 +139,9 @@ def replayed(
     for name in rng.permutation(extra["run"].unique(maintain_order=True).to_list()):
         mine = extra.filter(pl.col("run") == name).sort("known_s")
         rows = mine["row"].to_numpy()
-        part = table.take(rows)
+        mine_scores = Scores(
+            **{name: getattr(scores, name)[rows] for name in Scores.__slots__}
+        )
         ns = (mine["known_s"].to_numpy() * 1e9).astype(np.int64) + begin
         begin = (int(ns[-1]) // 60_000_000_000 + 1) * 60_000_000_000
         connections = mine.select(
@@ -144,7 +149,7 @@ def replayed(
             pl.col("destination").alias("id.resp_h"),
             pl.Series("known", ns),
         )
-        yield connections, part, model.decide(part)
+        yield connections, table.take(rows), mine_scores
 
 
 if __name__ == "__main__":

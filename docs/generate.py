@@ -76,8 +76,8 @@ def command_line() -> str:
         HEAD + "# Command line\n",
         "Results go to stdout, everything else to stderr. Exit codes: 0 done; "
         "2 invalid input, with a message of one line; 130 stopped by Ctrl-C; 129 and "
-        "143 stopped by SIGHUP and SIGTERM; 141 the reader of a pipe left; 1 a bug in "
-        "evenflow.\n",
+        "143 stopped by SIGHUP and SIGTERM; 141 the reader of a pipe left; 3 `retrain` "
+        "made no better model; 1 a bug in evenflow.\n",
         "| variable | meaning |\n| --- | --- |\n"
         "| `EVENFLOW_DATA` | folders with published data sets, separated as in `PATH` "
         "|\n| `XDG_CACHE_HOME` | folder of `evenflow/datasets`; `~/.cache` without |\n"

@@ -45,6 +45,17 @@ def test_the_bins_of_each_column_hold_the_rows_that_are_decided_to_be_benign(sco
     assert passed.min() <= ends[0] < ends[1] <= passed.max()
 
 
+def test_columns_are_those_of_training_rows_where_they_are_given(scored):
+    table, scores = scored
+    half = table.take(np.arange(len(table) // 2))
+    part = Decision.neutral(5).apply(np.log(scores.proba[: len(half)]))
+    found = Baseline.of(half, part, columns=(table, scores, None))
+    passed = int((~scores.is_attack).sum())
+    assert {int(one.sum()) for one in split(found.bins, found.rows.counts)} == {passed}
+    assert found.rows.n == int((~part.is_attack).sum()) < passed
+    assert found.confusion.sum() == len(half)
+
+
 def test_a_baseline_survives_its_arrays(scored):
     table, scores = scored
     made = Baseline.of(table, scores, np.arange(len(table)) % 3 == 0)

@@ -1,9 +1,11 @@
 """The calibration rows in short: what a model looks back to when traffic drifts.
 
 Columns and scores are those of rows that the model decides to be benign, attacks that
-it misses among them: live rows come with the same mixture and without labels. The rows
-of one scan or one download depend on each other, so where the data set knows hosts and
-times, a second sample holds one row of a pair of hosts in a minute, as a sensor does.
+it misses among them: live rows come with the same mixture and without labels. Scores
+are those of calibration rows, columns those of all training rows, because calibration
+rows may be a single capture. The rows of one scan or one download depend on each other,
+so where the data set knows hosts and times, a second sample holds one row of a pair of
+hosts in a minute, as a sensor does.
 """
 
 from __future__ import annotations
@@ -96,13 +98,14 @@ class Sample:
     """Rows of the calibration, in numbers."""
 
     counts: Counts
-    """Rows that are decided to be benign, in the bins of all columns."""
+    """Training rows that are decided to be benign, in the bins of all columns."""
     scores: NDArray[np.float64]
-    """Log odds of attack of those rows, ascending; quantiles where they are many."""
+    """Log odds of attack of calibration rows that are decided to be benign, ascending;
+    quantiles where they are many."""
     n: int
-    """How many those are."""
+    """How many those calibration rows are."""
     benign: int
-    """Rows that are benign, whatever was decided."""
+    """Calibration rows that are benign, whatever was decided."""
     alarms: int
     """Those of them over the threshold."""
 
@@ -121,7 +124,12 @@ class Baseline:
 
     @classmethod
     def of(
-        cls, table: Table, scores: Scores, pairs: NDArray[np.bool_] | None = None
+        cls,
+        table: Table,
+        scores: Scores,
+        pairs: NDArray[np.bool_] | None = None,
+        *,
+        columns: tuple[Table, Scores, NDArray[np.bool_] | None] | None = None,
     ) -> Self:
         """Return the baseline of calibration rows.
 
@@ -133,17 +141,24 @@ class Baseline:
             Of its rows, as the exported model gives them.
         pairs : ndarray of shape (n_rows,), bool, optional
             Which rows are the first of their hosts; see :func:`first_of_pairs`.
+        columns : tuple, optional
+            The same of training rows, whose columns stand for ordinary traffic; the
+            calibration rows without.
         """
+        training, found, first = columns or (table, scores, pairs)
         schema = table.schema
         passed = ~scores.is_attack
-        columns = (*schema.numeric, *schema.categories)
-        seen = table.frame.filter(pl.Series(passed))
-        bins = tuple(Bins.of(column, seen[column.name]) for column in columns)
+        usual = ~found.is_attack
+        seen = training.frame.filter(pl.Series(usual))
+        bins = tuple(
+            Bins.of(column, seen[column.name])
+            for column in (*schema.numeric, *schema.categories)
+        )
 
-        def sample(rows: NDArray[np.bool_]) -> Sample:
+        def sample(rows: NDArray[np.bool_], among: NDArray[np.bool_]) -> Sample:
             mine, benign = rows & passed, rows & (table.labels == 0)
             return Sample(
-                counts=count(bins, table.frame.filter(pl.Series(mine))),
+                counts=count(bins, training.frame.filter(pl.Series(among & usual))),
                 scores=_short(scores.attack[mine]),
                 n=int(mine.sum()),
                 benign=int(benign.sum()),
@@ -153,8 +168,8 @@ class Baseline:
         return cls(
             bins=bins,
             confusion=confusion_matrix(table.labels, scores.code, len(schema.classes)),
-            rows=sample(np.ones(len(table), dtype=np.bool_)),
-            pairs=None if pairs is None else sample(pairs),
+            rows=sample(np.ones_like(passed), np.ones_like(usual)),
+            pairs=None if pairs is None or first is None else sample(pairs, first),
         )
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -223,7 +238,7 @@ class Baseline:
             n, benign, alarms = read(f"{name}_n").tolist()
             per_column = [int(part.sum()) for part in split(bins, counts)]
             if (
-                {*per_column} - {n}
+                len({*per_column}) > 1
                 or alarms > benign
                 or len(scores) != min(n, N_SCORES)
             ):
@@ -314,6 +329,16 @@ def first_of_pairs(table: Table) -> NDArray[np.bool_] | None:
         taken = Thinning().take(part[HOSTS[0]], part[HOSTS[1]], ns)
         found[part["row"].to_numpy()[taken]] = True
     return found
+
+
+def sampled(
+    table: Table, most: int, seed: int
+) -> tuple[Table, NDArray[np.bool_] | None]:
+    """Return at most that many rows, and which are the first of their hosts."""
+    rows = np.random.default_rng(seed).permutation(len(table))[:most]
+    rows.sort()
+    pairs = first_of_pairs(table)
+    return table.take(rows), None if pairs is None else pairs[rows]
 
 
 def _short(scores: NDArray[np.float64]) -> NDArray[np.float64]:

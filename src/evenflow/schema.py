@@ -267,6 +267,22 @@ class Table:
         schema = self.schema.keeping(names)
         return replace(self, schema=schema, frame=self.frame.select(schema.names))
 
+    def with_rows(self, other: Table) -> Table:
+        """Return the rows with those of another table of the same classes below.
+
+        Columns that are not features are lost.
+        """
+        attack = None
+        if self.attack is not None and other.attack is not None:
+            attack = pl.concat([self.attack, other.attack.alias(self.attack.name)])
+        return replace(
+            self,
+            frame=pl.concat([self.frame, other.frame.select(self.frame.columns)]),
+            y=np.concatenate([self.labels, other.labels]),
+            attack=attack,
+            extra=None,
+        )
+
     def take(self, rows: NDArray[np.integer[Any]] | Sequence[int]) -> Table:
         """Return some of the rows.
 

@@ -114,7 +114,7 @@ def test_a_risen_share_is_said_once_with_its_beginning(baseline):
 
 def test_moved_columns_are_named_and_said_once(baseline):
     rng, drift = np.random.default_rng(6), fresh(baseline)
-    said = live(drift, rng, 10 * WINDOW, scale=4.0)
+    said = live(drift, rng, 3 * WINDOW, scale=4.0)
     assert len(said) == 1
     assert [one.name for one in said[0].columns] == ["x"]
     assert said[0].columns[0].ks > 0.2
@@ -123,9 +123,9 @@ def test_moved_columns_are_named_and_said_once(baseline):
 
 def test_what_recovers_is_said_and_may_drift_again(baseline):
     rng, drift = np.random.default_rng(7), fresh(baseline)
-    said = live(drift, rng, 2_000, shift=1.5, scale=4.0)
-    said += live(drift, rng, 3_000, at=40)
-    said += live(drift, rng, 2_000, at=100, shift=1.5, scale=4.0)
+    said = live(drift, rng, 2 * WINDOW, shift=1.5, scale=4.0)
+    said += live(drift, rng, 3 * WINDOW, at=100)
+    said += live(drift, rng, 2 * WINDOW, at=300, shift=1.5, scale=4.0)
     kinds = [one.status for one in said if one.status != "joined"]
     assert kinds == ["began", "ended", "began"]
 
@@ -153,7 +153,7 @@ def test_a_restart_changes_nothing_that_is_said(baseline, cut):
             state = json.loads(json.dumps(drift.to_dict()))
             drift = fresh(baseline)
             drift.restore(state)
-        return said + live(drift, rng, 3_000 - cut, at=cut // 50, shift=0.8, scale=2.0)
+        return said + live(drift, rng, 2 * WINDOW + 500 - cut, at=cut // 50, shift=0.8, scale=2.0)
 
     # ties of scores apart, which are random
     assert [str(one)[:60] for one in run(True)] == [str(one)[:60] for one in run(False)]

@@ -2,8 +2,9 @@
 
 Exit codes: 0 done, 2 something given was wrong (one line says what, what was
 expected and what to do), 130 stopped by Ctrl-C, 129 and 143 stopped by SIGHUP and
-SIGTERM, 141 the reader of a pipe left, 1 a bug in evenflow. Each command is one call of
-the library; nothing heavy is imported before a command needs it.
+SIGTERM, 141 the reader of a pipe left, 3 `retrain` made no better model, 1 a bug in
+evenflow. Each command is one call of the library; nothing heavy is imported before a
+command needs it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ COMMANDS = {
     "data": "evenflow.cli.data:data",
     "recipe": "evenflow.cli.recipe:recipe",
     "train": "evenflow.cli.train:train",
+    "retrain": "evenflow.cli.retrain:retrain",
     "evaluate": "evenflow.cli.evaluate:evaluate",
     "compare": "evenflow.cli.compare:compare",
     "flows": "evenflow.cli.flows:flows",

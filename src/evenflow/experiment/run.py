@@ -76,6 +76,7 @@ def run(
     *,
     folders: Sequence[Path],
     rows: Mapping[str, Any] | None = None,
+    more: Table | None = None,
     output: Path | None = None,
     cache: Path | None = None,
     resume: bool = False,
@@ -93,6 +94,8 @@ def run(
         Where data sets are looked for, in order.
     rows : mapping of str to DataFrame or Table, optional
         Part -> rows, for the data set ``memory``.
+    more : Table, optional
+        Labelled rows to fit beside those of the data set, such as feedback.
     output : Path, optional
         Folder to write the bundle to. While it is made, its checkpoint lies in
         ``<output>.partial``.
@@ -121,6 +124,7 @@ def run(
         folders,
         rows,
         on_event,
+        more=more,
         cache=cache,
         resume=resume,
         device=device,

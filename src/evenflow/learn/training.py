@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenflow import datasets, inference, registry
-from evenflow.baseline import Baseline, first_of_pairs
+from evenflow.baseline import Baseline, first_of_pairs, sampled
 from evenflow.decision import Decision, Scores
 from evenflow.errors import DataError
+from evenflow.learn import examples
 from evenflow.learn.balancing import Balancing
-from evenflow.learn.calibration import MARGIN, fit_decision
+from evenflow.learn.calibration import fit_decision
 from evenflow.learn.export import to_onnx
 from evenflow.learn.export_check import try_export
 from evenflow.learn.fit_model import blamed, fit_model
@@ -40,7 +41,8 @@ from evenflow.progress import Epoch, OnEvent, ignore
 from evenflow.recipe import Recipe
 from evenflow.schema import Schema, Table
 
-N_GOLDEN, N_BORDER, N_SAMPLE, N_REFERENCE = 64, 16, 1000, 256
+N_BASELINE = 100_000
+"""Training rows whose columns stand for ordinary traffic."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,7 @@ def train(
     recipe: Recipe,
     *,
     load: Load,
+    more: Table | None = None,
     workdir: Path | None = None,
     cache: Path | None = None,
     resume: bool = False,
@@ -93,6 +96,9 @@ def train(
     recipe : Recipe
     load : callable
         Returns a published part of the recipe's data set by name.
+    more : Table, optional
+        Labelled rows to fit beside those of the data set, such as feedback. They
+        neither stop the training nor set the threshold.
     workdir : Path, optional
         Folder for the checkpoint; without it a killed run starts again.
     cache : Path, optional
@@ -118,6 +124,7 @@ def train(
         return _train(
             recipe,
             load=load,
+            more=more,
             workdir=workdir,
             cache=cache or workdir,
             resume=resume,
@@ -131,6 +138,7 @@ def _train(
     recipe: Recipe,
     *,
     load: Load,
+    more: Table | None,
     workdir: Path | None,
     cache: Path | None,
     resume: bool,
@@ -145,6 +153,11 @@ def _train(
         log.classes = split.train.schema.classes
         examined = examine(split)
         fit, valid, held, pairs = _parts(split.train, recipe)
+        usual, first = sampled(split.train, N_BASELINE, recipe.seed)
+        if more is not None:
+            more = label(more, fit.schema)
+            fit = fit.with_rows(more)
+            split = replace(split, train=split.train.with_rows(more))
     with log.step("prepare"):
         preprocessor = Preprocessor.fit(fit, **recipe.prepare.model_dump())
         for part in (valid, held, split.test):  # not hours later
@@ -155,7 +168,9 @@ def _train(
                 columns = _selected(recipe, X, y, preprocessor.layout)
             log.notes([f"{len(columns)} columns are read: {', '.join(columns)}"])
             split, preprocessor = split.keeping(columns), preprocessor.keeping(columns)
-            fit, valid, held = (part.keeping(columns) for part in (fit, valid, held))
+            fit, valid, held, usual = (
+                part.keeping(columns) for part in (fit, valid, held, usual)
+            )
             examined["held_out_sha256"] = digest(split.test)
             X = preprocessor.transform(fit)
         classes = split.train.schema.classes
@@ -205,10 +220,17 @@ def _train(
             held.labels,
             false_alarm_budget=recipe.decide.false_alarm_budget,
         )
-        baseline = Baseline.of(held, decision.apply(log_proba), pairs)
+        baseline = Baseline.of(
+            held,
+            decision.apply(log_proba),
+            pairs,
+            columns=(usual, decision.apply(served(usual)), first),
+        )
         rng = np.random.default_rng(recipe.seed)
-        some = _sample(fit, N_SAMPLE, rng)
-        golden = _golden(some, decision.log_odds(served(some)) - decision.threshold)
+        some = examples.sample(fit, examples.N_SAMPLE, rng)
+        golden = examples.golden(
+            some, decision.log_odds(served(some)) - decision.threshold
+        )
     with log.step("score"):
         scores = decision.apply(served(split.test))
 
@@ -228,7 +250,7 @@ def _train(
         test=split.test,
         scores=scores,
         golden=golden,
-        reference=_reference(fit, rng),
+        reference=examples.reference(fit, rng),
         baseline=baseline,
         fingerprint=fingerprint(split.train),
         record={
@@ -249,6 +271,7 @@ def _train(
             },
             **({"balanced_parts": parts} if parts else {}),
             "attacks": _attacks(split.train),
+            **({"added_rows": len(more)} if more is not None else {}),
             **examined,
             "n_features": X.shape[1],
             "n_parameters": n_parameters,
@@ -328,10 +351,7 @@ def _with_target(split: Split, recipe: Recipe) -> Split:
 def _parts(
     table: Table, recipe: Recipe
 ) -> tuple[Table, Table, Table, NDArray[np.bool_] | None]:
-    """Return rows to fit, rows to stop by, rows to calibrate on.
-
-    And which of the last are the first of their hosts, where hosts are known.
-    """
+    """Return rows to fit, to stop by, to calibrate on; which of these are thinned."""
     decide, seed = recipe.decide, recipe.seed
     kept, held = hold_out(
         table, fraction=decide.fraction, seed=seed + 1, group=decide.group
@@ -342,38 +362,6 @@ def _parts(
     pairs = first_of_pairs(table)
     first = None if pairs is None else pairs[held]
     return rest.take(fit), rest.take(valid), table.take(held), first
-
-
-def _sample(table: Table, each: int, rng: np.random.Generator) -> Table:
-    """Return up to ``each`` rows of every class, in random order within a class."""
-    rows = [
-        rng.permutation(np.flatnonzero(table.labels == code))[:each]
-        for code in np.unique(table.labels)
-    ]
-    return table.take(np.concatenate(rows))
-
-
-def _golden(table: Table, distance: NDArray[np.float64]) -> Table:
-    """Return rows of every class, then the nearest to the threshold on each side.
-
-    Rows closer to the threshold than half its margin are left out: another processor
-    may decide them otherwise.
-    """
-    certain = np.abs(distance) >= MARGIN / 2
-    certain |= not certain.any()
-    codes = np.unique(table.labels)
-    each = max(1, N_GOLDEN // len(codes))
-    rows = [np.flatnonzero(certain & (table.labels == c))[:each] for c in codes]
-    for side in (certain & (distance > 0), certain & (distance <= 0)):
-        _, first = np.unique(distance[side], return_index=True)
-        mine = np.flatnonzero(side)[first]
-        rows.append(mine[np.argsort(np.abs(distance[mine]))][:N_BORDER])
-    return table.take(np.concatenate(rows))
-
-
-def _reference(table: Table, rng: np.random.Generator) -> Table:
-    benign = rng.permutation(np.flatnonzero(table.labels == 0))[:N_REFERENCE]
-    return table.take(np.sort(benign))
 
 
 def _attacks(table: Table) -> dict[str, int]:

@@ -226,9 +226,7 @@ class Bundle(BundleFiles):
         )
 
     @cached_property
-    def _plan(
-        self,
-    ) -> tuple[frozenset[str], tuple[Column, ...], tuple[str, ...], tuple[str, ...]]:
+    def _plan(self) -> tuple[Any, tuple[Column, ...], tuple[str, ...], tuple[str, ...]]:
         """The part of the schema that each single record needs, worked out once."""
         numeric = self.schema.numeric
         return (
@@ -295,7 +293,7 @@ def save(
             f"{source}: the model's log-probabilities of the golden rows hold NaN or "
             "infinity, expected finite numbers. Train it again"
         )
-    recipe_json = to_json(recipe)
+    recipe_json, calibrated = to_json(recipe), baseline.to_arrays() if baseline else {}
     files = {
         "preprocessor.json": to_json(preprocessor.to_dict()),
         "decision.json": to_json(decision.to_dict()),
@@ -305,9 +303,7 @@ def save(
             | pack_codes(golden)
             | {"log_proba": expected, "decided": decision.apply(expected).code}
         ),
-        "reference.npz": pack(
-            pack_rows(reference) | (baseline.to_arrays() if baseline else {})
-        ),
+        "reference.npz": pack(pack_rows(reference) | calibrated),
         "fingerprint.npz": pack({"rows": np.asarray(fingerprint, dtype=np.uint64)}),
         "report.json": to_json(report),
         "recipe.json": recipe_json,

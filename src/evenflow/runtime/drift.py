@@ -45,7 +45,7 @@ PSI, KS = 0.25, 0.15
 """Distances of a column below which it has not drifted, however certain."""
 RECOVERED = 0.4
 """Part of those below which it has recovered."""
-WINDOW = 500
+WINDOW = 2_000
 """Live rows whose columns are compared at once."""
 LEAST = 50
 """Rows of the calibration sample below which the other one is used."""
@@ -239,7 +239,7 @@ class Drift:
             before = self.share.since
             self._keep_share()
             self.share = self.share.since_at(min(before, self.share.since))
-        if self.sample.n < LEAST or self._hits[1, 1] < LEAST:
+        if self._hits[1, 1] < LEAST:
             return
         self.n_windows += 1
         bins = self.baseline.bins

@@ -1,6 +1,7 @@
 """The queue of alerts: who sees it, who was first, and what is taken home from it."""
 
 import io
+import json
 
 import numpy as np
 import polars as pl
@@ -8,6 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from evenflow import datasets
+from evenflow.cli.retrain import _feedback
+from evenflow.experiment.retrain import read_feedback
 from evenflow.runtime.detect import verdicts as decided
 from evenflow.web.frame import lists
 from evenflow.web.store.tables import Alert, AlertNote, Audit, Job
@@ -302,6 +305,26 @@ def test_judged_alerts_train_the_next_model(bundle, rows, tmp_path, viewer, web)
         assert {"protocol_type", "src_bytes"} <= set(table.schema.names)
     lines = viewer.get("/alerts/export?format=jsonl").text.splitlines()
     assert len(lines) == len(wanted)
+
+
+@pytest.mark.databases
+def test_feedback_of_analysts_is_what_retrain_reads(
+    kept, people, settings, bundle, stored
+):
+    viewer, analyst = people("viewer"), people("analyst")
+    first, second, third = kept(viewer), kept(viewer, "probe"), kept(viewer, "probe")
+    analyst.send(f"/alerts/{first}", said(judgement="right"))
+    analyst.send(f"/alerts/{second}", said(judgement="wrong", true_label="benign"))
+    analyst.send(f"/alerts/{third}", said(judgement="wrong", true_label="?"))
+    if settings.database:
+        path = settings.home / "settings.toml"
+        path.write_text(f"database = {json.dumps(settings.database)}\n")
+        path.chmod(0o600)
+    with _feedback(bundle.schema, None, settings.home) as (source, name):
+        found = read_feedback(bundle.schema, source, name=name)
+    assert found.attack.to_list() == ["dos", "benign"]
+    values = stored.scalar(select(Alert.values).where(Alert.id == second))
+    assert found.frame["src_bytes"][1] == values["src_bytes"]
 
 
 def test_an_exported_table_runs_nothing_in_a_spreadsheet(kept, viewer):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import polars as pl
-from sqlalchemy import Select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from evenflow.conform import conform, match_columns
@@ -90,6 +90,11 @@ def change_alert(
     told = {k: values[k] for k in ("state", "judgement", "true_label") if k in values}
     audit("alert.change", alert.id, user=user, **told)
     return alert
+
+
+def everybodys() -> Select[Any]:
+    """Return a query of the alerts of all people, for who owns the data folder."""
+    return select(Alert)
 
 
 def labelled(query: Select[Any]) -> Select[Any]:
