@@ -29,7 +29,7 @@ CAPTURED = """\
 In it 10.150.176.164 guesses passwords of the FTP server 10.150.176.103 (medusa),
 10.150.176.39 floods that host with ACK packets (hping3) and scans ports of two others,
 and 10.150.176.138 keeps connections to the web server 10.150.176.2 open (slow HTTP).
-Any other incident is a false alarm."""
+Any other incident is a false alarm, and who has none was missed."""
 """What was done in ``shipped.CAPTURE``."""
 
 
