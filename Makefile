@@ -24,7 +24,7 @@ endif
 help:
 	@sed -n 's/^## //p' Makefile
 
-## make demo   train, compare, report, save, score and explain, in under 10 minutes
+## make demo   train, compare, report, save, score, explain and watch, in under 10 minutes
 demo: $(READY)
 	$(BIN)/evenflow demo -o demo
 

@@ -20,7 +20,7 @@ MOST = 1_000
 class FileIncidents:
     """Groups the attacks of a file into incidents, as ``evenflow watch`` does.
 
-    Records that are no connections have no hosts, and give none. The first 1,000 are
+    Records without hosts, those of a table, give none. The first 1,000 incidents are
     kept.
     """
 
