@@ -153,7 +153,9 @@ def test_a_restart_changes_nothing_that_is_said(baseline, cut):
             state = json.loads(json.dumps(drift.to_dict()))
             drift = fresh(baseline)
             drift.restore(state)
-        return said + live(drift, rng, 2 * WINDOW + 500 - cut, at=cut // 50, shift=0.8, scale=2.0)
+        return said + live(
+            drift, rng, 2 * WINDOW + 500 - cut, at=cut // 50, shift=0.8, scale=2.0
+        )
 
     # ties of scores apart, which are random
     assert [str(one)[:60] for one in run(True)] == [str(one)[:60] for one in run(False)]
