@@ -271,6 +271,11 @@ class Table:
         """Return the rows with those of another table of the same classes below.
 
         Columns that are not features are lost.
+
+        Parameters
+        ----------
+        other : Table
+            With labels, as these rows.
         """
         attack = None
         if self.attack is not None and other.attack is not None:
