@@ -69,6 +69,21 @@ def test_a_model_that_is_not_better_changes_nothing(run, mine, tmp_path):
     assert not out.exists()
 
 
+def test_a_recipe_that_names_its_columns_is_trained_again(run, tmp_path):
+    recipe = evenflow.Recipe.load("synthetic/random_forest-none").with_(
+        dataset={"name": "synthetic", "n_rows": 1000},
+        model={"name": "random_forest", "n_estimators": 5},
+        select={"name": "columns", "without": ["src_bytes"]},
+    )
+    evenflow.train(recipe, tmp_path / "model")
+    false_alarms(tmp_path / "model").drop("src_bytes").write_csv(tmp_path / "f.csv")
+    words = ("retrain", tmp_path / "model", "--feedback", tmp_path / "f.csv")
+    done = run(*words, "--json", "--tolerance", 100)
+    assert json.loads(done.stdout)["checks"][-1]["retrained"] > 20
+    retrained = bundles.load(tmp_path / "model", threads=1)
+    assert "src_bytes" not in retrained.schema.names
+
+
 def test_feedback_that_trained_the_model_cannot_evaluate_it(run, mine, tmp_path):
     table = evenflow.load_dataset("synthetic", "train", n_rows=1_000)
     labels = [table.schema.classes[code] for code in table.labels]

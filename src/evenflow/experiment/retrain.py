@@ -9,7 +9,7 @@ traffic: it is fitted, and neither stops the training nor sets the threshold.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -117,7 +117,7 @@ def retrain(
     DataError
         Too little feedback is left to evaluate.
     RecipeError
-        The recipe selects columns, and feedback has only those it selected.
+        The recipe selects columns by their values, and feedback has only those.
     """
     recipe = Recipe.from_dict(bundle.recipe, source=f"{bundle.path}: recipe")
     _check_columns(bundle, recipe)
@@ -132,7 +132,8 @@ def retrain(
     )
     test, trained = made.trained.test, made.trained
     is_attack = test.labels > 0
-    before, after = bundle.decide(test), trained.scores
+    before = bundle.decide(test.keeping(bundle.schema.names))
+    after = trained.scores
     distinct = _distinct(test)
     checks = [
         Check(name=name, found=_compared(before, after, is_attack, distinct & which))
@@ -141,7 +142,11 @@ def retrain(
             ("test: benign rows passed", ~is_attack),
         )
     ]
-    log_proba = _log_proba(trained.model, trained.preprocessor.transform(held), trained)
+    log_proba = _log_proba(
+        trained.model,
+        trained.preprocessor.transform(_with_columns(held, trained.schema)),
+        trained,
+    )
     every = np.ones(len(held), dtype=np.bool_)
     found = _compared(
         bundle.decide(held), trained.decision.apply(log_proba), held.labels > 0, every
@@ -211,13 +216,13 @@ def read_feedback(
 
 
 def _check_columns(bundle: Bundle, recipe: Recipe) -> None:
-    if recipe.select is not None:
+    if recipe.select is not None and recipe.select.name != "columns":
         from evenflow.errors import RecipeError
 
         raise RecipeError(
-            f"{bundle.path}: its recipe selects columns ({recipe.select.name}), and "
-            "feedback has only those it selected; expected a recipe without select. "
-            "Train a model on these columns first"
+            f"{bundle.path}: its recipe selects columns by {recipe.select.name}, and "
+            "feedback has only those it selected; expected a recipe without select, or "
+            "with columns that it names. Train a model on these columns first"
         )
 
 
@@ -239,12 +244,15 @@ def _split(
 
     make = registry.load("splits", recipe.split.name)
     own = make(load, recipe.seed, **recipe.split.params)
-    mine = row_hashes(feedback)
-    known = np.concatenate([row_hashes(own.train), bundle.fingerprint])
+    names, mine = bundle.schema.names, row_hashes(feedback)
+    trained = row_hashes(own.train.keeping(names))
+    known = np.concatenate([trained, bundle.fingerprint])
     fresh = np.flatnonzero(~np.isin(mine, known))
     n_held = round(HELD_OUT * len(feedback))
     held = fresh[len(fresh) - min(n_held, len(fresh)) :]
-    is_fit = ~np.isin(mine, mine[held]) & ~np.isin(mine, row_hashes(own.test))
+    is_fit = ~np.isin(mine, mine[held]) & ~np.isin(
+        mine, row_hashes(own.test.keeping(names))
+    )
     fit = np.flatnonzero(is_fit)
     held = held[np.unique(mine[held], return_index=True)[1]]
     if len(held) < LEAST or not len(fit):
@@ -254,7 +262,29 @@ def _split(
             "evaluate: distinct ones of the last three in ten that did not train the "
             "model in use. Collect more feedback"
         )
-    return feedback.take(fit), feedback.take(np.sort(held))
+    return (
+        _with_columns(feedback.take(fit), own.train.schema),
+        feedback.take(np.sort(held)),
+    )
+
+
+def _with_columns(table: Table, schema: Schema) -> Table:
+    """Return the rows with all columns of a data set, missing where they have none.
+
+    The recipe leaves those columns out again.
+    """
+    frame = table.frame.with_columns(
+        pl.lit(None, dtype=pl.String).alias(column.name)
+        if column.kind == "category"
+        else pl.lit(float("nan")).alias(column.name)
+        for column in schema.columns
+        if column.name not in table.frame.columns
+    )
+    return replace(
+        table,
+        schema=replace(table.schema, columns=schema.columns),
+        frame=frame.select(schema.names),
+    )
 
 
 def _distinct(table: Table) -> NDArray[np.bool_]:
