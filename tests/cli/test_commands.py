@@ -86,9 +86,16 @@ def test_score_writes_a_verdict_for_every_record(run, bundle, records, tmp_path)
     assert summary["scored"] == len(verdicts) == 250
     assert verdicts["is_attack"].sum() == summary["attacks"]
     assert verdicts["line"].to_list() == list(range(2, 252))
-    assert summary["drift"]["rows"] == 250
-    assert not summary["drift"]["is_drifted"]
-    assert summary["drift"]["columns"] == []
+
+
+def test_score_finds_no_drift_in_rows_like_those_of_the_training(run, bundle, tmp_path):
+    path = tmp_path / "records.csv"
+    evenflow.load_dataset("synthetic", "train", n_rows=1000).frame.write_csv(path)
+    done = run("score", bundle, path, "-o", tmp_path / "v.csv", "--json")
+    drift = json.loads(done.stdout)["drift"]
+    assert drift["rows"] == 1000
+    assert not drift["is_drifted"]
+    assert drift["columns"] == []
 
 
 def test_score_says_that_a_file_has_drifted(run, bundle, records, tmp_path):

@@ -35,6 +35,23 @@ def test_a_selector_keeps_the_promises_of_every_selector(name):
     check_selector(registry.load("select", name))
 
 
+def test_columns_can_be_left_out_by_name(small_table):
+    left_out = small_table.schema.names[1]
+    pre = Preprocessor.fit(small_table)
+    X, y = pre.transform(small_table), small_table.labels
+    selector = registry.load("select", "columns")
+    rng = np.random.default_rng(0)
+
+    def kept(**params):
+        return selector.choose(selector.Config(**params), X, y, pre.layout, rng)
+
+    assert kept(without=(left_out,)) == [n for n in kept() if n != left_out]
+    with pytest.raises(RecipeError, match="expected a column"):
+        kept(without=("nothing",))
+    with pytest.raises(RecipeError, match="leaves out all columns"):
+        kept(without=tuple(kept()))
+
+
 def test_a_bundle_reads_the_chosen_columns_alone(bundle):
     names = bundle.schema.names
     assert len(names) == 4

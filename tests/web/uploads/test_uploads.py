@@ -278,7 +278,7 @@ def test_without_a_model_nothing_is_taken(desk, sample, viewer, web):
 
         session.delete(session.get(Setting, "active_bundle"))
     web.detectors._active = (-10.0, None)
-    assert "No model is active yet" in viewer.get("/uploads").text
+    assert "No model is active" in viewer.get("/uploads").text
     assert desk.send(viewer, sample).status_code == 422
     assert viewer.get("/uploads/example.csv").status_code == 404
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 from flask import (
-    Blueprint,
     Response,
     abort,
     redirect,
@@ -19,16 +18,16 @@ from evenflow.errors import DataError
 from evenflow.web.frame import lists
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
-from evenflow.web.frame.permissions import audit, require
+from evenflow.web.frame.permissions import audit, found_or_404
 from evenflow.web.incidents import rules
+from evenflow.web.pages import Pages
 from evenflow.web.store.tables import Expected, Incident, now
 
-bp = Blueprint("expected", __name__, url_prefix="/incidents/expected")
+bp = Pages("expected", "/incidents/expected", role="analyst")
 NAV = ()
 
 
 @bp.get("")
-@require("analyst")
 def index() -> str:
     """List the rules that apply."""
     found = web.db.scalars(rules.that_apply()).all()
@@ -36,7 +35,6 @@ def index() -> str:
 
 
 @bp.post("")
-@require("analyst")
 def add() -> Response:
     """Apply the rule that an incident's page wrote."""
     form = {
@@ -75,12 +73,9 @@ def add() -> Response:
 
 
 @bp.post("/<int:number>/delete")
-@require("analyst")
 def delete(number: int) -> Response:
     """Delete a rule."""
-    rule = web.db.get(Expected, number)
-    if rule is None:
-        abort(404)
+    rule = found_or_404(Expected, number)
     audit("incident.expected.delete", number, rule=rule.rule)
     web.db.delete(rule)
     web.db.commit()
