@@ -83,7 +83,7 @@ def measure(
             n_packets += len(frames)
             yield frames
 
-    batches = connect(counted(), source="made", checksums=False, see=evidence.see)
+    batches = connect(counted(), source="made", see=evidence.see)
     for i, batch in enumerate(batches, 1):
         found.take(batch)
         if i % every == 0:
