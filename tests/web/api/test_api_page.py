@@ -68,6 +68,7 @@ def test_its_examples_work_on_a_new_server(page, programs):
         content_type="application/json",
     )  # fmt: skip
     assert answer.status_code == 200
+    assert answer.json["verdict"] == VERDICT["verdict"]
     assert answer.json["classes"].keys() == VERDICT["classes"].keys()
 
 
