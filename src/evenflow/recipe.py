@@ -76,6 +76,9 @@ class Decide(BaseModel):
     """Share of the training rows kept for calibration and threshold."""
     false_alarm_budget: float = Field(0.05, gt=0, lt=1)
     """Share of benign calibration rows that may be called attacks."""
+    attack_shares: Literal["training", "equal"] = "training"
+    """How frequent the classes of attack are taken to be: as in the training rows, or
+    all alike, where one attack makes many more rows than another."""
     group: str | None = None
     """Column whose values are groups, as runs or days: the rows that stop and those
     that calibrate are whole groups. Rows of one group are alike, and a threshold set
@@ -86,6 +89,8 @@ class Decide(BaseModel):
         value: dict[str, Any] = dump(self)
         if self.group is None:
             del value["group"]
+        if self.attack_shares == "training":
+            del value["attack_shares"]
         return value
 
 

@@ -104,3 +104,30 @@ def test_no_benign_row_is_a_clear_error():
     log_proba, _ = drawn(n=10)
     with pytest.raises(DataError, match="no benign row"):
         fit_decision(log_proba, np.ones(10, dtype=int), false_alarm_budget=0.05)
+
+
+def test_with_equal_shares_a_rare_class_weighs_as_much_as_a_frequent_one():
+    log_proba, y = drawn()
+    as_is = fit_decision(log_proba, y, false_alarm_budget=0.05)
+    equal = fit_decision(log_proba, y, false_alarm_budget=0.05, attack_shares="equal")
+    rows = np.bincount(y)
+    assert rows[1] > 2 * rows[2]
+    expected = as_is.apply(log_proba).proba.mean(axis=0)
+    found = equal.apply(log_proba).proba.mean(axis=0)
+    assert expected[1] > 2 * expected[2]
+    # every row of the calibration set weighs what its class does
+    weight = np.array([1, *(rows[1:].mean() / rows[1:])])[y]
+    by_class = np.average(equal.apply(log_proba).proba, axis=0, weights=weight)
+    assert by_class[1] == pytest.approx(by_class[2], rel=0.02)
+    assert found[0] == pytest.approx(expected[0], rel=0.05)
+    before, after = (d.apply(log_proba) for d in (as_is, equal))
+    assert after.is_attack[y == 0].mean() <= 0.05
+    assert after.is_attack[y == 2].mean() > before.is_attack[y == 2].mean()
+
+
+def test_equal_shares_are_finite_for_a_class_without_calibration_rows():
+    log_proba, y = drawn()
+    decision = fit_decision(
+        log_proba[y < 2], y[y < 2], false_alarm_budget=0.05, attack_shares="equal"
+    )
+    assert np.isfinite(decision.apply(log_proba).attack).all()

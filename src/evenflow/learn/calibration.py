@@ -7,18 +7,25 @@ than the budget allows, midway between two scores that occur: forests vote in st
 so the budget's quantile lies on a tie nearly always, and a threshold on a tie decides
 by the last bit of a sum.
 
+Shares of attack classes may count connections where they should count attacks: one
+flood makes as many as a hundred series of log-ins. With equal shares each class of
+attack is taken for as likely as the next, and benign rows for as likely as before.
+
 References
 ----------
 .. [1] A. Alexandari, A. Kundaje, A. Shrikumar, "Maximum likelihood with
    bias-corrected calibration is hard-to-beat at label shift adaptation", ICML 2020
    (bias-corrected temperature scaling).
+.. [2] M. Saerens, P. Latinne, C. Decaestecker, "Adjusting the outputs of a classifier
+   to new a priori probabilities", Neural Computation 14 (2002),
+   doi:10.1162/089976602753284446.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +48,7 @@ def fit_decision(
     y: NDArray[np.int64],
     *,
     false_alarm_budget: float,
+    attack_shares: Literal["training", "equal"] = "training",
 ) -> Decision:
     """Return calibration and threshold.
 
@@ -52,6 +60,9 @@ def fit_decision(
         Class codes; 0 is benign.
     false_alarm_budget : float
         Share of benign calibration rows that may be called attacks, (0, 1).
+    attack_shares : {'training', 'equal'}
+        How frequent the classes of attack are taken to be: as in the calibration rows,
+        or all alike.
 
     Raises
     ------
@@ -66,6 +77,8 @@ def fit_decision(
         )
     exact = np.asarray(log_proba, dtype=np.float64)
     temperature, bias = _bias_corrected_temperature(exact, y)
+    if attack_shares == "equal":
+        bias = bias + _to_equal_shares(y, len(bias))
     decision = Decision(
         temperature=temperature,
         bias=bias,
@@ -74,6 +87,12 @@ def fit_decision(
     )
     odds = decision.log_odds(exact)
     return replace(decision, threshold=threshold_at(odds, benign, false_alarm_budget))
+
+
+def _to_equal_shares(y: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:
+    """Return what the bias gains; a class without rows counts as if it had one."""
+    rows = np.bincount(y, minlength=n_classes)[1:] + 1.0
+    return np.append(0.0, np.log(rows.mean() / rows))
 
 
 def threshold_at(

@@ -219,7 +219,15 @@ def _train(
             log_proba,
             held.labels,
             false_alarm_budget=recipe.decide.false_alarm_budget,
+            attack_shares=recipe.decide.attack_shares,
         )
+        if recipe.decide.attack_shares == "equal":
+            log.notes(
+                [
+                    "probabilities are calibrated for classes of attack that are "
+                    "equally frequent (decide.attack_shares)"
+                ]
+            )
         baseline = Baseline.of(
             held,
             decision.apply(log_proba),
