@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evenflow.errors import DataError
@@ -405,6 +405,7 @@ def test_a_writer_that_writes_in_pieces_and_rotates_loses_no_line(tmp_path):
         max_size=25,
     )
 )
+@example(acts=["copy", "half", "read", "copy"])
 def test_no_line_is_lost_or_doubled_whatever_happens_between(acts):
     with TemporaryDirectory() as folder:
         path = Path(folder) / "conn.log"

@@ -26,7 +26,7 @@ from evenflow.traffic.sources._source import Clock, Source
 
 MARK_BYTES = 2**12
 """Bytes before a position by which its file is known again: more than a line has."""
-NUMBERS = ("device", "inode", "offset", "line", "known")
+NUMBERS = ("device", "inode", "offset", "held", "line", "known")
 POLL_S = 0.25
 PATIENCE_LINES = 100
 """Lines that may be unreadable before a growing file is refused."""
@@ -42,10 +42,12 @@ class Position:
         Of the file.
     offset : int
         Bytes of it that were read: those of whole lines.
+    held : int
+        Bytes after the offset that were read too: of a line that has not ended.
     line : int
         Number of the line that begins there, counted from 1.
     mark : str
-        Digest of the last bytes before the offset.
+        Digest of the last bytes that were read.
     known : int
         Nanoseconds since 1970: when the last connection was known.
     header : tuple of str
@@ -55,6 +57,7 @@ class Position:
     device: int
     inode: int
     offset: int
+    held: int
     line: int
     mark: str
     known: int = 0
@@ -165,7 +168,8 @@ class Tail:
         # the file itself first: a copy has the same bytes
         identity = position.device, position.inode
         files.sort(key=lambda file: file.identity != identity)
-        same = [file for file in files if file.has(position.offset, position.mark)]
+        read = position.offset + position.held
+        same = [file for file in files if file.has(read, position.mark)]
         self._file = same[0] if same else None
         for file in files:
             if file is not self._file:
@@ -296,14 +300,15 @@ class Tail:
         """Return where the next line begins; None before there is a file."""
         if self._file is None:
             return None
-        offset = self._file.offset - len(self._cutter.rest)
+        held = len(self._cutter.rest)
         device, inode = self._file.identity
         return Position(
             device=device,
             inode=inode,
-            offset=offset,
+            offset=self._file.offset - held,
+            held=held,
             line=self._cutter.line,
-            mark=_mark(self._file.descriptor, offset),
+            mark=self._file.mark,
             known=known,
             header=header,
         )
