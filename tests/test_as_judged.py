@@ -63,6 +63,7 @@ def table(request, tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", PARTS, ids=lambda parts: "-".join(parts.values()))
 def test_a_bundle_decides_every_test_row_as_the_report_counted_it(
     parts, table, tmp_path

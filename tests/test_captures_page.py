@@ -20,6 +20,7 @@ def pcaps():
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("expected", "mark", "count"),
     [

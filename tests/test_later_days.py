@@ -91,6 +91,7 @@ def test_a_day_of_attacks_gives_detection_and_no_false_alarms(bundle, tmp_path):
     assert all("undefined" in text for text in in_every_form(report))
 
 
+@pytest.mark.slow
 def test_a_new_attack_type_is_judged_and_named_as_unseen(bundle, tmp_path):
     report = judged(bundle, day(4, normal=60, ddos=20, worm=30), tmp_path)
     assert report.n_rows == 110
@@ -102,6 +103,7 @@ def test_a_new_attack_type_is_judged_and_named_as_unseen(bundle, tmp_path):
     assert all("worm" in text for text in in_every_form(report))
 
 
+@pytest.mark.slow
 def test_a_day_with_a_new_attack_type_is_drawn(trained, tmp_path):
     report = judged(trained / "family", day(4, normal=60, worm=30), tmp_path)
     assert all(p.stat().st_size > 1000 for p in render.png(report, tmp_path / "png"))
@@ -183,6 +185,7 @@ def test_what_training_was_told_of_benign_holds_for_every_later_file(tmp_path):
     assert report.binary["false_alarm_rate"] is None
 
 
+@pytest.mark.slow
 def test_the_command_line_says_what_is_undefined_and_what_was_taken_for_benign(
     trained, tmp_path
 ):

@@ -229,6 +229,7 @@ def trained(name, tmp_path, **changes):
     return evenflow.train(recipe, tmp_path / "b")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

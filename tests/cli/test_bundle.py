@@ -40,6 +40,7 @@ def test_control_characters_of_a_card_are_shown_as_escapes(run, edited):
     assert not set(done.stdout) & set("\x1b\x07\u202e\x9b\r")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("show",), ("verify",), ("show", "--json")])
 @pytest.mark.parametrize(
     ("name", "key"),

@@ -494,6 +494,7 @@ def test_an_output_that_is_redirected_stdout_is_written_to(bundle, records, tmp_
     assert done.stdout == out.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [
     ("score", "BUNDLE", "RECORDS", "-o", "LOOP"), ("score", "BUNDLE", "LOOP"),
     ("score", "BUNDLE", "RECORDS", "-o", "OUT", "--rejects", "LOOP"),
@@ -653,6 +654,7 @@ def test_a_name_from_a_file_cannot_move_the_cursor(run, bundle, records, tmp_pat
     assert "\x1b" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

@@ -185,6 +185,7 @@ def test_another_column_of_0_and_1_is_offered_where_words_do_not_say_benign(load
         load([0, 1, 1], others={"type": ["tcp", "udp", "icmp"]})
 
 
+@pytest.mark.slow
 def test_a_label_of_very_many_values_is_refused_at_once(load):
     values = ["normal", *(f"attack {k}" for k in range(20_000))]
     with pytest.raises(DataError, match=r"20,001 classes in the label column 'label'"):

@@ -205,6 +205,7 @@ def test_what_cannot_be_asked_for_is_refused(frame):
         evenflow.train(recipe(), data=nested)
 
 
+@pytest.mark.slow
 def test_recipes_are_compared_on_rows_in_memory(plain, tmp_path):
     other = recipe().with_(model={"name": "logistic_regression"})
     found = evenflow.compare(

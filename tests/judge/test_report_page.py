@@ -238,6 +238,7 @@ def test_undefined_figures_are_called_undefined(small_table):
     assert "undefined here" in render.html(report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", ["benign", "attacks"])
 def test_rows_of_one_side_are_reported_in_every_form(small_table, tmp_path, kept):
     is_kept = (small_table.labels == 0) == (kept == "benign")

@@ -157,6 +157,7 @@ def areas(rows):
             yield max(area, 1 - area), family, column
 
 
+@pytest.mark.slow
 def test_6_no_column_alone_does_it(rows):
     assert not [found for found in areas(rows) if found[0] > 0.95]
 

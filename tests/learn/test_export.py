@@ -35,6 +35,7 @@ def sides(content):
     return (x.name, out.name), shape, model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["cnn", "cnn_lstm", "dnn", "lightgbm", "random_forest", "logistic_regression"],
@@ -94,6 +95,7 @@ def test_a_graph_that_computes_something_else_is_not_let_out(rows):
     assert honest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["random_forest", "extra_trees", "lightgbm"])
 def test_a_feature_right_at_a_threshold_falls_on_the_side_it_fell_on(name, rows):
     fitted = rows.fit(name)
@@ -216,6 +218,7 @@ def exported(rows):
         yield f"{name}, 2 classes", to_onnx(dataclasses.replace(fitted, n_classes=2))
 
 
+@pytest.mark.slow
 def test_every_model_exports_what_is_served_and_no_operator_is_to_spare(rows):
     used = set()
     for name, content in exported(rows):

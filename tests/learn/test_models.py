@@ -68,6 +68,7 @@ def test_a_plug_in_cites_where_it_comes_from(kind, name):
     assert "doi:" in text or "https://" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_a_model_keeps_the_promises_of_every_model(name):
     plug_in = registry.load("models", name)

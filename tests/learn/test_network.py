@@ -176,6 +176,7 @@ def test_auto_precision_follows_the_hardware(monkeypatch):
         assert devices.precision("bfloat16", cpu) == torch.bfloat16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cnn", "cnn_lstm", "dnn"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_either_precision_learns_and_keeps_float32_weights(rows, name, precision):

@@ -35,6 +35,7 @@ def stop_at(epoch, kind):
     return listen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "precision"),
     [("cnn", "bfloat16"), ("cnn_lstm", "float32"), ("dnn", "bfloat16")],

@@ -50,6 +50,7 @@ def is_possible(X, layout):
     return one_hot and bool(np.allclose(layout.snap(X), X, rtol=1e-5, atol=1e-5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_sampler_keeps_the_promises_of_every_sampler(name):
     check_sampler(made(name))

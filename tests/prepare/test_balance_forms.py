@@ -37,6 +37,7 @@ def not_claimed(sampler):
     return {} if hasattr(sampler, "sampling_strategy") else NO_STRATEGY
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sampler", "check"),
     [

@@ -417,6 +417,7 @@ def test_whatever_the_rows_hold_the_answer_is_json_and_adds_up(rows, other):
         assert shown + c["missing"] + c["infinite"] == n
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_real_training_file_shows_what_is_known_of_it(data_folders):
     train, test = (

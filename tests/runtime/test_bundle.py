@@ -128,6 +128,7 @@ def test_a_bundle_may_be_moved_and_zipped(saved, tmp_path):
     assert bundles.load(tmp_path / "elsewhere").schema.name == "small"
 
 
+@pytest.mark.slow
 def test_verify_says_what_it_checked(saved):
     checks = verify(saved)
     assert any("40 golden rows" in check for check in checks)

@@ -80,6 +80,7 @@ def fuzz(folder, *names, seed, n_tries):
     return refused
 
 
+@pytest.mark.slow
 def test_no_changed_byte_of_a_bundle_crashes(saved, tmp_path):
     copy = Path(shutil.copytree(saved, tmp_path / "copy"))
     refused = fuzz(copy, *NAMES, seed=7, n_tries=60)

@@ -47,6 +47,7 @@ def victim(saved, tmp_path_factory):
     return Path(shutil.copytree(saved, tmp_path_factory.mktemp("victim") / "b"))
 
 
+@pytest.mark.slow
 @settings(
     max_examples=80,
     deadline=None,

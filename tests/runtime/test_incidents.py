@@ -421,6 +421,7 @@ def test_the_number_of_open_incidents_is_bounded():
     assert closed == [f"192.0.2.{n}" for n in range(1, 5)]
 
 
+@pytest.mark.slow
 def test_the_connections_that_are_followed_are_bounded():
     found = Incidents()
     for n in range(MOST_FOLLOWED + 10):

@@ -55,6 +55,7 @@ def test_a_load_that_crashes_is_a_message(saved, loads_as, body, message):
     assert str(saved) in str(found.value)
 
 
+@pytest.mark.slow
 def test_a_load_has_its_own_limit_and_not_what_its_web_process_has_left(
     saved, loads_as, tmp_path
 ):

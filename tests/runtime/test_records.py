@@ -298,6 +298,7 @@ def reference(text):
     return [r for r in given if len(r) == 3], sum(len(r) != 3 for r in given)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(records, st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
 def test_any_csv_reads_as_pythons_own_reader_says(given_, quoting):
@@ -428,6 +429,7 @@ CELL = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_a_line_of_json_means_the_same_whatever_lines_stand_beside(data):

@@ -23,6 +23,7 @@ def detector():
     return evenflow.load_bundle(shipped.NAME)
 
 
+@pytest.mark.slow
 def test_its_golden_rows_score_as_where_it_was_trained():
     assert "golden rows scored again" in verify(shipped.FOLDER)[-1]
 
@@ -37,6 +38,7 @@ def test_it_was_trained_from_the_recipe_that_make_detector_names(detector):
     assert Recipe.from_dict(detector.recipe).sha256 == recipe.sha256
 
 
+@pytest.mark.slow
 def test_it_was_trained_and_evaluated_on_the_data_set_that_comes_with_evenflow(
     detector,
 ):

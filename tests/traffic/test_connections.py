@@ -73,6 +73,7 @@ def followed(data, cuts=(), **how):
     return pl.concat([*found, rows.finish()])
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 10**6),

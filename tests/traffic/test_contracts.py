@@ -104,6 +104,7 @@ def rows_of(frame, name, sizes, *, resume=False):
     raise AssertionError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONTRACTS)
 @settings(max_examples=15, deadline=None)
 @given(
@@ -119,6 +120,7 @@ def test_rows_are_the_same_in_one_batch_and_in_many(name, seed, rate, sizes, res
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONTRACTS)
 def test_rows_are_the_same_one_by_one(name):
     frame = made(260, 3, rate=60)
@@ -449,6 +451,7 @@ def flow_windows(frame):
     return pl.DataFrame(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.02, 30, 3000])
 def test_flow_s_windows_are_as_defined(rate):
     frame = made(700, 8, rate=rate)

@@ -377,6 +377,7 @@ def test_connections_are_those_that_zeek_expects_of_its_own_traces(data_folders)
 WHOLE = {path.name: path.read_bytes() for path in CAPTURES.iterdir()}
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     name=st.sampled_from(sorted(set(WHOLE) - {"empty.pcap", "not_a_capture.pcap"})),
@@ -398,6 +399,7 @@ def test_no_changed_or_missing_byte_crashes(name, changes, cut):
     assert (table["orig_bytes"] >= 0).all()
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     link=st.sampled_from([0, 1, 9, 12, 50, 51, 101, 104, 105, 108, 113, 119, 127, 163,

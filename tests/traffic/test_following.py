@@ -398,6 +398,7 @@ def test_a_writer_that_writes_in_pieces_and_rotates_loses_no_line(tmp_path):
     live.end()
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     acts=st.lists(

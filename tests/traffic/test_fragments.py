@@ -288,6 +288,7 @@ def test_on_a_silent_wire_time_passes_without_packets():
     assert follower.advance(2 * TIMEOUT_NS)["orig_bytes"].to_list() == [120]
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_by_number_and_bytes_and_the_oldest_goes():
     first = [part(udp(8, port=100 + k)[:16], 0, more=1, number=k) for k in range(9)]
     found, fragments = together(first, Fragments(most_datagrams=4))
@@ -373,6 +374,7 @@ def test_connections_count_a_datagram_once_and_notes_say_what_is_missing():
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     packets=st.lists(

@@ -160,6 +160,7 @@ def test_an_interface_that_vanishes_ends_the_capture_with_its_name():
             all(len(batch) == 0 for batch in batches)
 
 
+@pytest.mark.slow
 @alone
 def test_an_interface_that_goes_down_is_waited_for():
     notes = []

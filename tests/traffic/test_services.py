@@ -301,6 +301,7 @@ def test_random_bytes_show_a_service_less_than_once_in_10_000_payloads(protocol)
     assert counts[1:].sum() / n < 1e-4
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     payloads=st.lists(

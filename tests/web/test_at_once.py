@@ -69,6 +69,7 @@ def a_user(database):
         return user.id
 
 
+@pytest.mark.slow
 def test_a_person_has_no_more_waiting_jobs_however_many_come_at_once(
     database, monkeypatch, stored
 ):

@@ -131,6 +131,7 @@ def expected(probability, cases):
     return scored, [line for line, (_, _, meaning) in cases if meaning == REJECTED]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep_columns", [False, True], ids=["file", "upload"])
 @pytest.mark.parametrize("alone", [False, True], ids=["among others", "alone"])
 @pytest.mark.parametrize("form", ["csv", "jsonl"])

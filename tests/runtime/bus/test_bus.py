@@ -89,6 +89,7 @@ def test_what_a_scorer_left_is_taken_over_and_scored_again(
     until(lambda: other.stream.backlog() == consume.Backlog(lag=0, pending=0))
 
 
+@pytest.mark.slow
 def test_entries_that_were_scored_are_removed_and_no_others(
     publisher, stream, traffic, detector_of_windows, tmp_path
 ):
@@ -114,6 +115,7 @@ def _quick(monkeypatch):
     monkeypatch.setattr(publish, "LONGEST_DELAY_S", 0.1)
 
 
+@pytest.mark.slow
 def test_a_full_stream_makes_a_file_wait_and_drops_nothing(
     publisher, stream, traffic, detector_of_windows, expected, tmp_path
 ):
@@ -135,6 +137,7 @@ def test_a_full_stream_makes_a_file_wait_and_drops_nothing(
     assert any("the stream evenflow:flow is full" in note.text for note in notes)
 
 
+@pytest.mark.slow
 def test_live_connections_that_find_no_room_are_dropped_and_counted(
     publisher, stream, traffic
 ):
@@ -162,6 +165,7 @@ def test_live_connections_that_find_no_room_are_dropped_and_counted(
     assert sensor.published + sensor.dropped == N
 
 
+@pytest.mark.slow
 def test_a_sensor_keeps_what_it_has_while_the_server_is_away(
     publisher, server, stream, traffic, detector_of_windows, expected, tmp_path
 ):

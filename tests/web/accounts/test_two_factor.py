@@ -91,6 +91,7 @@ def test_an_old_code_is_refused(app, viewer, secret):
         browser.send("/tf-validate", {"code": code(secret, later=later)}, expect=200)
 
 
+@pytest.mark.slow
 def test_guessing_codes_is_slowed_down_whatever_the_address(app, viewer):
     set_up(viewer)
     forget_used(app)
@@ -140,6 +141,7 @@ def test_the_key_of_the_app_is_not_stored_in_the_clear(viewer, stored, secret):
     assert secret not in stored.get(User, viewer.user_id).tf_totp_secret
 
 
+@pytest.mark.slow
 def test_it_is_taken_away_by_its_owner_and_by_an_admin(app, stored, viewer, admin):
     set_up(viewer)
     viewer.send("/mf-recovery-codes", {"generate_new_codes": "1"})

@@ -268,6 +268,7 @@ print(client.get("/metrics").text)
 """
 
 
+@pytest.mark.slow
 def test_the_figures_of_several_processes_are_added_up(
     programs, settings, tmp_path, python
 ):

@@ -42,6 +42,7 @@ def test_every_data_set_is_listed_with_what_is_here(people):
     assert "synthetic" in page
 
 
+@pytest.mark.slow
 def test_the_embedded_rows_are_explored_at_once_and_kept(settings, viewer):
     page = viewer.get("/explore/synthetic").text
     assert "20,000" in page
@@ -53,6 +54,7 @@ def test_the_embedded_rows_are_explored_at_once_and_kept(settings, viewer):
     assert kept.stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_each_view_shows_its_part(viewer):
     for view, holds in (
         ("overview", "Warnings"),
@@ -64,6 +66,7 @@ def test_each_view_shows_its_part(viewer):
         assert 'class="spec"' in page
 
 
+@pytest.mark.slow
 def test_the_page_in_one_file_is_kept_and_never_opened_as_ours(viewer):
     assert viewer.get("/explore/synthetic/page.html").status_code == 404
     viewer.get("/explore/synthetic")
@@ -121,6 +124,7 @@ def test_only_an_analyst_starts_a_look_and_it_is_audited(people, work, analyst, 
     assert over.status_code == 204
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_a_published_data_set_is_looked_at_by_a_worker(
     build, people, settings, data_folders
@@ -158,6 +162,7 @@ def test_a_damaged_result_is_looked_at_anew(people, settings, text):
     assert "20,000" in page.text
 
 
+@pytest.mark.slow
 def test_names_that_are_markup_are_shown_and_not_run(settings, viewer):
     viewer.get("/explore/synthetic")
     path = settings.home / "explore" / "synthetic.json"

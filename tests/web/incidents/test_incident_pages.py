@@ -22,6 +22,7 @@ def words(page):
     return " ".join("".join(page.tree.itertext()).split())
 
 
+@pytest.mark.slow
 @pytest.mark.databases
 def test_a_watched_scan_is_one_incident_of_its_attacker(watched, analyst, stored):
     watched()
@@ -35,6 +36,7 @@ def test_a_watched_scan_is_one_incident_of_its_attacker(watched, analyst, stored
     assert ids(analyst.get("/incidents")) == [found.id]
 
 
+@pytest.mark.slow
 @pytest.mark.databases
 def test_the_list_is_narrowed_by_address_class_state_and_time(watched, analyst, stored):
     watched()

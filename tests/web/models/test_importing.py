@@ -30,6 +30,7 @@ def database(here):
     database.dispose()
 
 
+@pytest.mark.slow
 def test_bundles_are_taken_once_and_the_first_is_used(
     here, database, saved_bundle, tmp_path
 ):
@@ -45,6 +46,7 @@ def test_bundles_are_taken_once_and_the_first_is_used(
     assert not [p for p in here.bundles.iterdir() if p.name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_a_new_server_uses_the_shipped_detector_and_an_older_one_its_own(
     here, database, saved_bundle
 ):

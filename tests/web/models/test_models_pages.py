@@ -81,6 +81,7 @@ def test_an_unknown_order_is_no_error(viewer):
     assert viewer.get("/models?sort=%00evil").status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "change"),
     [
@@ -397,6 +398,7 @@ def one_sided(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_models_judged_on_one_side_or_on_a_new_type_are_shown_and_compared(
     viewer, settings, one_sided
 ):

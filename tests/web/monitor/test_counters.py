@@ -49,6 +49,7 @@ def ask(python, settings, folder, *urls, size=counters.BYTES):
     return python(*words, env={"PROMETHEUS_MULTIPROC_DIR": str(folder)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [2**50, 3 * 2**19], ids=["none", "for one file"])
 def test_every_page_answers_where_figures_have_no_room(
     settings, tmp_path, size, python
@@ -60,6 +61,7 @@ def test_every_page_answers_where_figures_have_no_room(
         assert [*folder.iterdir()] == []
 
 
+@pytest.mark.slow
 def test_figures_are_taken_over_in_files_that_never_grow(settings, tmp_path, python):
     folder = tmp_path / "figures"
     folder.mkdir()

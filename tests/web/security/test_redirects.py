@@ -42,6 +42,7 @@ def test_a_log_in_leads_nowhere_else(people, place):
         assert "evil" not in answer.headers["Location"]
 
 
+@pytest.mark.slow
 def test_neither_do_the_password_again_and_a_log_in_that_stands(viewer):
     for evil in EVIL:
         answer = viewer.send(

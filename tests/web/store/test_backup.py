@@ -36,6 +36,7 @@ def test_a_backup_is_one_whole_file_that_only_its_owner_reads(run, saved, tmp_pa
     run("db", "backup", saved, "--force")
 
 
+@pytest.mark.slow
 def test_a_backup_to_standard_output_holds_nothing_else(run, ann, home, tmp_path):
     saved = tmp_path / "saved.db"
     command = [sys.executable, "-m", "evenflow", "db", "backup", "--force"]

@@ -87,6 +87,7 @@ def test_upgrading_again_changes_nothing(database, stored, monkeypatch):
         assert session.query(User).one().email == "a@example.org"
 
 
+@pytest.mark.slow
 def test_servers_that_start_at_once_upgrade_once(empty_database, python):
     url = empty_database.url.render_as_string(hide_password=False)
     python("-c", UPGRADE, url, timeout=60)

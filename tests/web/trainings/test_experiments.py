@@ -99,6 +99,7 @@ CHOSEN = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", CHOSEN)
 def test_what_was_chosen_is_trained(analyst, here, what, stored):
     typed, expected = CHOSEN[what]

@@ -31,6 +31,7 @@ def source(request, capture, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_an_upload_shows_each_connection_with_hosts_verdict_and_reasons(
     desk, app, client, source
 ):
@@ -51,6 +52,7 @@ def test_an_upload_shows_each_connection_with_hosts_verdict_and_reasons(
     assert "192.0.2.66" in shown.text
 
 
+@pytest.mark.slow
 def test_a_viewer_reads_the_incidents_of_an_upload_and_the_team_has_them_once(
     desk, app, client, people, capture, stored
 ):
@@ -66,6 +68,7 @@ def test_a_viewer_reads_the_incidents_of_an_upload_and_the_team_has_them_once(
     assert not incident.is_ongoing
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("lab_live")
 def test_the_example_capture_is_scored_with_its_attackers_as_incidents(
     desk, app, viewer

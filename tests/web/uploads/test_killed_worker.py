@@ -180,6 +180,7 @@ def test_a_full_disk_fails_the_job_in_words_and_leaves_nothing(
     here.database.dispose()
 
 
+@pytest.mark.slow
 def test_a_worker_bounds_its_memory(python):
     code = """
 import resource
