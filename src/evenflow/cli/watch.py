@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from evenflow.runtime.bundle import Bundle
     from evenflow.runtime.feeds import Feed
     from evenflow.runtime.incidents.incident import Report
+    from evenflow.runtime.successor import Files, Successor
     from evenflow.runtime.watch import Watch
     from evenflow.web.incidents.writer import Writer
 
@@ -87,7 +88,7 @@ def watch(**given: Any) -> None:
     saved.
     """
     from evenflow.runtime import bundle as bundles
-    from evenflow.runtime import shipped
+    from evenflow.runtime import shipped, successor
 
     kind = traffic.kind(given, "bus")
     if given["evidence"] and kind not in ("read", "interface"):
@@ -95,14 +96,16 @@ def watch(**given: Any) -> None:
         raise click.UsageError(
             f"{where} has no packets: expected --evidence with -r or -i"
         )
-    bundle = bundles.load(given["bundle"] or shipped.FOLDER)
+    folder = given["bundle"] or shipped.FOLDER
+    used = successor.files_of(folder)
+    bundle = bundles.load(folder)
     with ExitStack() as stack:
         stop = stack.enter_context(traffic.stopping())
         view = stack.enter_context(_view())
         if given["bundle"] is None:
             named = f"no --bundle: {shipped.NAME} scores, which comes with evenflow"
             view.note(Note(text=f"{named}; {shipped.limits(bundle.report)}"))
-        _run(stack, bundle, kind, given, stop, view)
+        _run(stack, bundle, used, kind, given, stop, view)
     if stop.is_set() and kind in ("read", "log once"):
         raise traffic.interrupted(stop)
 
@@ -110,6 +113,7 @@ def watch(**given: Any) -> None:
 def _run(
     stack: ExitStack,
     bundle: Bundle,
+    used: Files,
     kind: str,
     given: dict[str, Any],
     stop: traffic.Stop,
@@ -123,6 +127,7 @@ def _run(
     from evenflow.runtime.incidents.grouping import Incidents
     from evenflow.runtime.incidents.networks import HOME, network
     from evenflow.runtime.sinks import Setup, open_sink
+    from evenflow.runtime.successor import Successor
     from evenflow.runtime.watch import Watch
     from evenflow.traffic.contracts import for_columns
 
@@ -177,7 +182,8 @@ def _run(
     view.begin(found, feed)
     shown = watch_database.Shown(found, feed, writers, view.note)
     try:
-        _loop(found, feed, view, given["state"], shown, stop)
+        successor = Successor(bundle.path, contract, used, stop)
+        _loop(found, feed, view, given["state"], shown, stop, successor)
     finally:
         shown.show(is_over=True)
         for sink in sinks:
@@ -208,12 +214,14 @@ def _loop(
     state: Path | None,
     others: watch_database.Shown,
     stop: traffic.Stop,
+    successor: Successor,
 ) -> None:
     """Score what comes until the end; save the state now and then, and at the end."""
     shown = saved = time.monotonic()
     failure: EvenflowError | None = None
     try:
         for batch in feed.batches:
+            _follow(found, successor)
             n_dropped = found.n_dropped
             found.take(batch)
             feed.position = feed.reached
@@ -246,6 +254,17 @@ def _loop(
             view.note(Note(text=text, is_warning=True))
     if failure is not None:
         raise failure
+
+
+def _follow(found: Watch, successor: Successor) -> None:
+    """Score with the bundle that was put in the place of the one in use."""
+    try:
+        bundle = successor.take()
+    except EvenflowError as error:
+        found.keep(str(error))
+    else:
+        if bundle is not None:
+            found.replace(bundle)
 
 
 def _acknowledge(

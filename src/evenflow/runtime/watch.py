@@ -30,6 +30,7 @@ from evenflow.runtime.events import (
     alert_event,
     drift_event,
     incident_event,
+    model_event,
 )
 from evenflow.runtime.explain import Leading
 from evenflow.runtime.incidents.alert import Feature
@@ -111,18 +112,48 @@ class Watch:
         on_report: Callable[[Report], None] = lambda _: None,
         on_event: OnEvent = ignore,
     ) -> None:
-        self.bundle, self.rows, self.incidents = bundle, rows, incidents
+        self.rows, self.incidents = rows, incidents
         self.sinks, self.totals = tuple(sinks), Totals()
-        self.model = Model.of(bundle)
         self._clock, self._on_report, self._on_event = clock, on_report, on_event
+        self._use(bundle)
+        self._last_ns = 0
+        self._is_late = False
+        self._n_explained = 0
+        self.recent = Recent() if any(sink.shows for sink in sinks) else None
+
+    def _use(self, bundle: Bundle) -> None:
+        self.bundle, self.model = bundle, Model.of(bundle)
         self._leading = Leading(bundle) if len(bundle.reference) else None
         self.drift: Drift | None = None
         """Whether traffic looks like the calibration rows; None if that is unknown."""
         if bundle.baseline is not None:
             self.drift = Drift(bundle.baseline, bundle.schema.classes, is_live=True)
-        self._is_late = False
-        self._n_explained = 0
-        self.recent = Recent() if any(sink.shows for sink in sinks) else None
+
+    def replace(self, bundle: Bundle) -> None:
+        """Score with another bundle of the same contract; incidents and rows go on.
+
+        Drift starts over: it is told from the calibration rows of the bundle.
+        """
+        before = self.model
+        self._use(bundle)
+        self._say_model(
+            "replaced",
+            f"{bundle.path} was replaced: {self.model.name} {self.model.version} "
+            f"scores from now on, in place of {before.version}",
+        )
+
+    def keep(self, reason: str) -> None:
+        """Say that a bundle in the place of this one cannot be used, and why."""
+        self._say_model(
+            "kept",
+            f"{self.bundle.path} was replaced by what cannot be used, so "
+            f"{self.model.name} {self.model.version} scores on: {reason}",
+        )
+
+    def _say_model(self, status: str, text: str) -> None:
+        self._on_event(Note(text=text, is_warning=status == "kept"))
+        at_ns = self._last_ns if self._clock is None else self._clock()
+        self._send([model_event(status, text, self.model, at_ns)])
 
     def take(self, connections: pl.DataFrame) -> None:
         """Score connections, which come in the order of ``known``, and group attacks.
@@ -175,6 +206,7 @@ class Watch:
                 events.append(event)
                 self.totals.alerts_sent += 1
         if attacks.last_ns is not None:
+            self._last_ns = attacks.last_ns
             events += self._reported(self.incidents.advance(attacks.last_ns))
         self._send(events)
 
