@@ -74,7 +74,7 @@ FLUSH_S, FLUSH_LIVE_S = 5.0, 0.2
 )
 @click.option(
     "--take-over", "idle_s", metavar="SECONDS", type=click.FloatRange(0.1, 86400),
-    default=60, show_default=True,
+    default=10, show_default=True,
     help="With --bus: take over what another scorer has not finished for that long.",
 )  # fmt: skip
 @traffic.sources
@@ -139,7 +139,7 @@ def _run(
         most_shown=given["most_shown"],
     )
     state = watch_state.load(given["state"]) if given["state"] else None
-    if state is not None:
+    if state is not None and kind != "bus":  # which has the incidents itself
         incidents.restore(state.incidents)
     writers: list[Writer] = []
     setup = Setup(
@@ -183,7 +183,7 @@ def _run(
     shown = watch_database.Shown(found, feed, writers, view.note)
     try:
         successor = Successor(bundle.path, contract, used, stop)
-        _loop(found, feed, view, given["state"], shown, stop, successor)
+        _loop(found, feed, view, given["state"], shown, successor)
     finally:
         shown.show(is_over=True)
         for sink in sinks:
@@ -213,7 +213,6 @@ def _loop(
     view: Any,
     state: Path | None,
     others: watch_database.Shown,
-    stop: traffic.Stop,
     successor: Successor,
 ) -> None:
     """Score what comes until the end; save the state now and then, and at the end."""
@@ -222,11 +221,11 @@ def _loop(
     try:
         for batch in feed.batches:
             _follow(found, successor)
-            n_dropped = found.n_dropped
-            found.take(batch)
+            if feed.share is None:
+                found.take(batch)
+            else:
+                feed.share.take(found, batch)
             feed.position = feed.reached
-            if feed.acknowledge is not None and batch.height:
-                _acknowledge(found, feed.acknowledge, n_dropped, stop)
             if (settled := feed.settled()) is not None:
                 found.advance(settled)
             now = time.monotonic()
@@ -240,7 +239,9 @@ def _loop(
                 _save(found, feed, state, view)
     except EvenflowError as error:
         failure = error  # what came before it is not lost
-    if state is None:
+    if feed.share is not None:
+        feed.share.finish(found, FLUSH_S)
+    elif state is None:
         found.finish()
     is_sent = found.flush()
     if state is not None:
@@ -265,20 +266,6 @@ def _follow(found: Watch, successor: Successor) -> None:
     else:
         if bundle is not None:
             found.replace(bundle)
-
-
-def _acknowledge(
-    found: Watch, acknowledge: Callable[[], None], n_dropped: int, stop: traffic.Stop
-) -> None:
-    """Acknowledge a batch once the sinks have its events, however long they take.
-
-    A batch of which a sink dropped an event is not: it is scored again, later.
-    """
-    while not found.flush(FLUSH_S):
-        if stop.is_set():
-            return
-    if found.n_dropped == n_dropped:
-        acknowledge()
 
 
 def _save(found: Watch, feed: Feed, state: Path, view: Any) -> None:

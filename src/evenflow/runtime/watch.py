@@ -164,14 +164,13 @@ class Watch:
             The source lacks what the contract needs.
         """
         begun = time.perf_counter()
-        self._n_explained = 0
         for part in connections.iter_slices(MOST_ROWS):
             n_before = self.totals.verdicts
             self.group(self.score(part))
             self.count_age(part, begun, self.totals.verdicts - n_before)
 
     def score(self, connections: pl.DataFrame) -> Attacks:
-        """Return the attacks among at most ``MOST_ROWS`` connections."""
+        """Return the attacks among connections, which are scored at once."""
         found = check(self.bundle.schema, self.rows.add(connections))
         scores, rows, bad = judge(self.bundle, found.table, lines=found.rows + 1)
         self._reject(connections, (*found.bad, *bad))
@@ -192,10 +191,22 @@ class Watch:
             if drifted is not None:
                 self._send([self._drifted(drifted)])
         attacks = Attacks.of(self.bundle, self.model, connections, at, scores)
+        self._last_ns = attacks.last_ns or self._last_ns
         return replace(attacks, table=table.take(rows[scores.is_attack]))
+
+    def with_table(self, attacks: Attacks) -> Attacks:
+        """Return attacks that another process scored, with what explains them.
+
+        Those of another model remain without.
+        """
+        if self._leading is None or attacks.model != self.model or not len(attacks):
+            return attacks
+        found = check(self.bundle.schema, self.rows.add(attacks.connections))
+        return attacks if found.bad else replace(attacks, table=found.table)
 
     def group(self, attacks: Attacks) -> None:
         """Group attacks into incidents; send the events of both."""
+        self._n_explained = 0
         events: list[Event] = []
         for row, alert in enumerate(attacks.alerts()):
             grouped = self.incidents.add(alert)
@@ -206,7 +217,6 @@ class Watch:
                 events.append(event)
                 self.totals.alerts_sent += 1
         if attacks.last_ns is not None:
-            self._last_ns = attacks.last_ns
             events += self._reported(self.incidents.advance(attacks.last_ns))
         self._send(events)
 
