@@ -4,9 +4,10 @@
 
 Made-up connections, as in contracts.py; BUNDLE reads columns that connections give.
 ``direct`` runs contract and model in one process, as evenflow watch does; ``publish``
-runs the contract and sends batches; ``score`` is one scorer that reads them, and
-acknowledges each. Connections per second of wall time, one after the other, on a
-redis-server of this machine that writes no file.
+runs the contract and sends batches; ``score`` is one scorer that reads them and
+publishes their attacks; ``group`` is the one that groups these, with ``alerts_per_s``
+of them. Connections per second of wall time, one after the other, on a redis-server of
+this machine that writes no file.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from _measure import machine, parser, report
 from contracts import made
 
 from evenflow.runtime import bundle as bundles
+from evenflow.runtime.bus import client
 from evenflow.runtime.bus.address import address
 from evenflow.runtime.bus.batch import MOST_ROWS, Ready
 from evenflow.runtime.bus.client import Stream
@@ -55,7 +57,7 @@ def main() -> None:
         server = subprocess.Popen(
             ["redis-server", "--port", str(PORT), "--bind", "127.0.0.1", "--save", "",
              "--dir", folder],
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
             time.sleep(1)
@@ -75,13 +77,23 @@ def main() -> None:
 
             share = Share(Stream(place), contract=contract.name, stop=stop, idle_s=60.0)
             watch = Watch(bundle, Ready(contract), Incidents())
+            server_of = share.stream._server
+            lead = f"{place.stream}:{place.group}:lead"
+            server_of.set(lead, "another")
+            client.MOST_SCORED = 2**32  # nobody groups them yet
             begin = time.perf_counter()
             for batch in share.batches():
-                watch.take(batch)
-                share.acknowledge()
-                if watch.totals.verdicts >= args.rows:
+                share.take(watch, batch)
+                if watch.totals.verdicts + watch.totals.rejected >= args.rows:
                     break
             seconds["score"] = time.perf_counter() - begin
+
+            server_of.delete(lead)
+            begin = time.perf_counter()
+            while share.stream.n_scored():
+                share.lead.step(watch)
+            seconds["group"] = time.perf_counter() - begin
+            n_alerts = watch.incidents.counts["alerts"]
         finally:
             server.kill()
             server.wait()
@@ -90,6 +102,8 @@ def main() -> None:
         "connections_per_s": per_s,
         "publish_to_direct": round(per_s["publish"] / per_s["direct"], 2),
         "score_to_direct": round(per_s["score"] / per_s["direct"], 2),
+        "alerts": n_alerts,
+        "alerts_per_s": round(n_alerts / seconds["group"]),
         "bytes_per_connection": round(n_bytes / args.rows),
         "contract": contract.name,
         "model": args.bundle.resolve().name,

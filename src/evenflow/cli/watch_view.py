@@ -97,8 +97,8 @@ def _backlog(now: dict[str, Any]) -> str:
     lag = now.get("bus_lag", "unknown")
     return (
         f", bus: {lag} unread, {now['bus_pending']} pending, "
-        f"{now['bus_ungrouped']} not grouped{' here' if now['bus_leads'] else ''}, "
-        f"{now['bus_delay_s']:.1f} s behind"
+        f"{now['bus_ungrouped']} not grouped, {now['bus_delay_s']:.1f} s behind"
+        f"{', groups for all scorers' if now['bus_leads'] else ''}"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -41,8 +41,8 @@ class Attacks:
     threshold: float
     model: Model
     """The model that scored them."""
-    table: Table | None = None
-    """The row of each for the model, where its columns are to be explained."""
+    row_of: Callable[[int], Table] | None = None
+    """Returns the row of one for the model, where its columns are to be explained."""
     last_ns: int | None = None
     """When the last connection of the batch was known, an attack or not."""
 
@@ -87,7 +87,7 @@ class Attacks:
             at=self.at[kept],
             labels=self.labels[kept],
             probability=self.probability[kept],
-            table=None,
+            row_of=None,
         )
 
     def alerts(self) -> Iterator[Alert]:

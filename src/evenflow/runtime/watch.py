@@ -39,6 +39,7 @@ from evenflow.runtime.incidents.incident import Report
 from evenflow.runtime.judging import judge
 from evenflow.runtime.recent import Recent
 from evenflow.runtime.sinks import Outbox
+from evenflow.schema import Table
 
 MOST_ROWS = 8192
 """Connections that are scored at once."""
@@ -192,17 +193,22 @@ class Watch:
                 self._send([self._drifted(drifted)])
         attacks = Attacks.of(self.bundle, self.model, connections, at, scores)
         self._last_ns = attacks.last_ns or self._last_ns
-        return replace(attacks, table=table.take(rows[scores.is_attack]))
+        hits = rows[scores.is_attack]
+        return replace(attacks, row_of=lambda n: table.take(hits[n : n + 1]))
 
-    def with_table(self, attacks: Attacks) -> Attacks:
+    def explained(self, attacks: Attacks) -> Attacks:
         """Return attacks that another process scored, with what explains them.
 
         Those of another model remain without.
         """
-        if self._leading is None or attacks.model != self.model or not len(attacks):
+        if attacks.model != self.model:
             return attacks
-        found = check(self.bundle.schema, self.rows.add(attacks.connections))
-        return attacks if found.bad else replace(attacks, table=found.table)
+
+        def row_of(n: int) -> Table:
+            row = self.rows.add(attacks.connections[n : n + 1])
+            return check(self.bundle.schema, row).table
+
+        return replace(attacks, row_of=row_of)
 
     def group(self, attacks: Attacks) -> None:
         """Group attacks into incidents; send the events of both."""
@@ -226,19 +232,16 @@ class Watch:
 
     def _features(self, attacks: Attacks, row: int) -> tuple[Feature, ...]:
         """Return the columns that move a verdict most, for the first of a batch."""
-        table = attacks.table
-        if (
-            table is None
-            or self._leading is None
-            or self._n_explained >= MOST_EXPLAINED
-        ):
+        leading, row_of = self._leading, attacks.row_of
+        if not (leading and row_of) or self._n_explained >= MOST_EXPLAINED:
             return ()
         self._n_explained += 1
         try:
-            found = self._leading.of(table, row)
+            table = row_of(row)
+            found = leading.of(table, 0) if len(table) else []
         except DataError:  # no finite score beside benign values: the verdict stands
             return ()
-        values = table.frame.row(row, named=True)
+        values = table.frame.row(0, named=True) if found else {}
         return tuple(
             Feature(name=name, value=_plain(values[name]), effect=round(effect, 4))
             for name, effect in found

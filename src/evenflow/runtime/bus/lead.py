@@ -73,7 +73,7 @@ class Lead:
             return False
         if time.monotonic() < self._saves or self._save(found):
             for one in self._next():
-                found.group(found.with_table(one.attacks))
+                found.group(found.explained(one.attacks))
                 self._settled_ns = max(self._settled_ns, one.head.settled_ns or 0)
                 if self._settled_ns:
                     found.advance(self._settled_ns)
