@@ -82,8 +82,10 @@ def test_a_scan_of_three_scorers_of_which_one_is_killed_is_one_incident(
     )  # fmt: skip
     scorers = {one.pid: one for one in (scorer() for _ in range(3))}
     until(lambda: len(stored.all(WatchRun)) == 3)
-    half = found.height // 2
-    assert 50 < (found["id.orig_h"][:half] == "192.0.2.66").sum() < SCANNED - 50
+    half = 160
+    assert (
+        50 < (found["id.orig_h"][:half] == "192.0.2.66").sum() < SCANNED - 50
+    )  # in mid-scan
     for part in found[:half].iter_slices(5):
         sensor.take(part)
     assert sensor.flush(20)

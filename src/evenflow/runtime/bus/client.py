@@ -218,7 +218,7 @@ class Stream:
         """Go on leading; return False where another does, or nobody."""
         return self._leading(consumer, lambda b: b.pexpire(self._lead, lease_ms))
 
-    def lead_no_more(self, consumer: str) -> None:
+    def let_lead(self, consumer: str) -> None:
         """Let another lead."""
         self._leading(consumer, lambda both: both.delete(self._lead))
 

@@ -43,7 +43,7 @@ class Lead:
     consumer : str
         Name of the scorer.
     idle_s : float
-        Time after which a scorer that does nothing leads no more.
+        Time after which a scorer that does nothing no longer leads.
     """
 
     def __init__(
@@ -108,10 +108,11 @@ class Lead:
                 value = json.loads(zlib.decompress(data))
                 if value["format"] != FORMAT:
                     raise DataError(f"found the format {value['format']!r}")
-                _restore(found.incidents, value["incidents"])
                 first, second = value["done"]
+                _restore(found.incidents, value["incidents"])
                 self._done = int(first), int(second)
             except (DataError, ValueError, KeyError, TypeError, zlib.error) as error:
+                _restore(found.incidents, Incidents().to_dict())
                 self._say(f"the incidents on the bus are not used: {error}")
         self._n_dropped, self._saved = found.n_dropped, time.monotonic()
         self._saves = self._saved + SAVE_S
@@ -124,7 +125,7 @@ class Lead:
             self._say(f"{why}: another scorer is to group the alerts, and sends them")
         self.is_leading = self.is_behind = False
         _restore(found.incidents, Incidents().to_dict())
-        self.stream.lead_no_more(self.consumer)
+        self.stream.let_lead(self.consumer)
 
     def _next(self) -> Iterator[Scored]:
         """Yield what was scored, in the order of its entries, for some time."""

@@ -30,7 +30,7 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Verdicts(BaseModel):
-    """What a model says of the attacks of an entry."""
+    """Classes and probabilities of the attacks of an entry."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -44,7 +44,7 @@ class _Verdicts(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """What came of an entry."""
+    """Outcome of an entry."""
 
     head: Head
     """That of its batch."""
