@@ -73,6 +73,26 @@ def test_an_entry_that_two_scorers_scored_counts_once(
     assert incidents(tmp_path / "quick", tmp_path / "slow") == expected_incidents
 
 
+def test_a_batch_that_its_sensor_published_twice_counts_once(
+    publisher, stream, traffic, detector_of_windows, expected_incidents, tmp_path
+):
+    """It lost its connection before the answer, and does not know that it is there."""
+    sensor, server = publisher(), stream()._server
+    for part in traffic.iter_slices(SIZE):
+        sensor.take(part)
+        assert sensor.flush(5)
+        if sensor.sequence in (20, 40, 60):
+            [(_, fields)] = server.xrevrange("evenflow:flow", count=1)
+            server.xadd("evenflow:flow", fields)
+    close_all(sensor, traffic)
+    one, other = share(stream()), share(stream())
+    n = drain(one, detector_of_windows, tmp_path / "one", most=40 * SIZE)
+    one.finish(one.watch, 5)
+    n += drain(other, detector_of_windows, tmp_path / "other")
+    assert n == N + 3 * SIZE
+    assert incidents(tmp_path / "one", tmp_path / "other") == expected_incidents
+
+
 def test_what_is_scored_late_is_grouped_in_the_order_of_the_traffic(
     publisher, stream, traffic, detector_of_windows, tmp_path
 ):

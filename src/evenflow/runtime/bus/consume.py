@@ -22,7 +22,7 @@ from evenflow.errors import DataError, StorageError
 from evenflow.progress import Note, OnEvent, ignore
 from evenflow.runtime.bus.batch import Batch, Head, columns, unpack
 from evenflow.runtime.bus.client import FIELD, Backlog, Entry, Stream
-from evenflow.runtime.bus.lead import Lead
+from evenflow.runtime.bus.lead import MOST_SENSORS, Lead
 from evenflow.runtime.bus.scored import fields_of
 from evenflow.runtime.feeds import Feed
 from evenflow.runtime.watch import Watch
@@ -33,7 +33,6 @@ WAIT_MS = 200
 TRIM_S = 1.0
 MOST_DELIVERIES = 10
 """Scorers that an entry may end before it is put aside."""
-MOST_SENSORS = 1024
 FORGET_MS = 3600 * 1000
 """Time after which a reader without entries is forgotten."""
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.1, 2.0

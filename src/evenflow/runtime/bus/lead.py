@@ -13,12 +13,14 @@ from __future__ import annotations
 import json
 import time
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
 from evenflow.errors import DataError
 from evenflow.progress import Note, OnEvent, ignore
 from evenflow.runtime.bus import scored
+from evenflow.runtime.bus.batch import Head
 from evenflow.runtime.bus.client import Entry, Number, Stream, number
 from evenflow.runtime.bus.scored import Scored
 from evenflow.runtime.incidents.grouping import Incidents
@@ -26,6 +28,7 @@ from evenflow.runtime.watch import Watch
 
 FORMAT = 1
 MOST_READ = 64
+MOST_SENSORS = 1024
 STEP_S = 0.5
 """Time to group for, between two reads of entries to score."""
 SAVE_S = 1.0
@@ -64,6 +67,8 @@ class Lead:
         self._grouped: list[bytes] = []
         self._done: Number = (0, 0)
         self._settled_ns = 0
+        self._last: OrderedDict[tuple[str, int], int] = OrderedDict()
+        """Sequence of the last batch of each run of a sensor."""
         self._n_dropped = 0
         self._saves = self._saved = 0.0
 
@@ -73,7 +78,8 @@ class Lead:
             return False
         if time.monotonic() < self._saves or self._save(found):
             for one in self._next():
-                found.group(found.explained(one.attacks))
+                if self._is_new(one.head):
+                    found.group(found.explained(one.attacks))
                 self._settled_ns = max(self._settled_ns, one.head.settled_ns or 0)
                 if self._settled_ns:
                     found.advance(self._settled_ns)
@@ -103,14 +109,16 @@ class Lead:
         """Go on from where the last one that led has left it."""
         self._waits, self._grouped, self._after = {}, [], b"0-0"
         self._done, self._settled_ns = (0, 0), 0
+        self._last.clear()
         if data := self.stream.saved():
             try:
                 value = json.loads(zlib.decompress(data))
                 if value["format"] != FORMAT:
                     raise DataError(f"found the format {value['format']!r}")
-                first, second = value["done"]
+                (first, second), last = value["done"], value["last"]
                 _restore(found.incidents, value["incidents"])
                 self._done = int(first), int(second)
+                self._last.update(((str(s), int(r)), int(n)) for s, r, n in last)
             except (DataError, ValueError, KeyError, TypeError, zlib.error) as error:
                 _restore(found.incidents, Incidents().to_dict())
                 self._say(f"the incidents on the bus are not used: {error}")
@@ -148,6 +156,19 @@ class Lead:
                 self._reject(held, str(error))
         self._done = max(self._done, before)
 
+    def _is_new(self, head: Head) -> bool:
+        """Return whether a batch comes for the first time, and take note of it.
+
+        A sensor that lost its connection before the answer publishes a batch again,
+        and none before it.
+        """
+        key = (head.sensor, head.run)
+        last = self._last.pop(key, -1)
+        self._last[key] = max(last, head.sequence)
+        if len(self._last) > MOST_SENSORS:
+            self._last.popitem(last=False)
+        return head.sequence > last
+
     def _read(self) -> None:
         while found := self.stream.scored(self._after, most=MOST_READ):
             self._after = found[-1].id
@@ -184,6 +205,7 @@ class Lead:
         value = {
             "format": FORMAT,
             "done": self._done,
+            "last": [[*key, n] for key, n in self._last.items()],
             "incidents": found.incidents.to_dict(),
         }
         data = zlib.compress(json.dumps(value).encode(), 1)
