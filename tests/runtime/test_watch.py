@@ -134,6 +134,32 @@ def test_drift_has_a_place_in_each_form(toy, tmp_path, form):
     assert [one["status"] for one in found] == ["began"]
 
 
+@pytest.mark.parametrize("form", ["eve", "ecs", "ocsf"])
+def test_a_bundle_that_was_replaced_has_a_place_in_each_form(toy, tmp_path, form):
+    sink = open_sink(f"eve:{tmp_path}/events.json", Setup(form=form))
+    found, _, notes = watched(toy, [connections(1)], sinks=[sink])
+    found.replace(toy)
+    found.keep("it is damaged")
+    sink.close()
+    said = [e for e in lines(tmp_path / "events.json") if "it is damaged" in str(e)]
+    assert len(said) == 1
+    assert "2026-01-01" in str(said[0]) or said[0]["time"] == BEGIN // 10**6
+    assert [note.is_warning for note in notes] == [False, True]
+
+
+def test_incidents_and_rows_go_on_with_another_bundle(toy):
+    frames = connections(10)
+    found, reports, _ = watched(toy, [frames[:5]])
+    assert found.drift.n
+    found.replace(toy)
+    assert not found.drift.n
+    found.take(frames[5:])
+    found.finish()
+    assert [r.what for r in reports] == ["opened", "closed"]
+    assert reports[-1].incident.connections == 10
+    assert found.rows.n == 10
+
+
 def test_a_scan_among_ordinary_traffic_is_one_incident_with_its_attacker(
     toy, mixed, tmp_path
 ):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from evenflow.runtime.bundle import Bundle
     from evenflow.runtime.feeds import Feed
     from evenflow.runtime.incidents.incident import Report
+    from evenflow.runtime.successor import Files, Successor
     from evenflow.runtime.watch import Watch
     from evenflow.web.incidents.writer import Writer
 
@@ -73,7 +74,7 @@ FLUSH_S, FLUSH_LIVE_S = 5.0, 0.2
 )
 @click.option(
     "--take-over", "idle_s", metavar="SECONDS", type=click.FloatRange(0.1, 86400),
-    default=60, show_default=True,
+    default=10, show_default=True,
     help="With --bus: take over what another scorer has not finished for that long.",
 )  # fmt: skip
 @traffic.sources
@@ -87,7 +88,7 @@ def watch(**given: Any) -> None:
     saved.
     """
     from evenflow.runtime import bundle as bundles
-    from evenflow.runtime import shipped
+    from evenflow.runtime import shipped, successor
 
     kind = traffic.kind(given, "bus")
     if given["evidence"] and kind not in ("read", "interface"):
@@ -95,14 +96,16 @@ def watch(**given: Any) -> None:
         raise click.UsageError(
             f"{where} has no packets: expected --evidence with -r or -i"
         )
-    bundle = bundles.load(given["bundle"] or shipped.FOLDER)
+    folder = given["bundle"] or shipped.FOLDER
+    used = successor.files_of(folder)
+    bundle = bundles.load(folder)
     with ExitStack() as stack:
         stop = stack.enter_context(traffic.stopping())
         view = stack.enter_context(_view())
         if given["bundle"] is None:
             named = f"no --bundle: {shipped.NAME} scores, which comes with evenflow"
             view.note(Note(text=f"{named}; {shipped.limits(bundle.report)}"))
-        _run(stack, bundle, kind, given, stop, view)
+        _run(stack, bundle, used, kind, given, stop, view)
     if stop.is_set() and kind in ("read", "log once"):
         raise traffic.interrupted(stop)
 
@@ -110,6 +113,7 @@ def watch(**given: Any) -> None:
 def _run(
     stack: ExitStack,
     bundle: Bundle,
+    used: Files,
     kind: str,
     given: dict[str, Any],
     stop: traffic.Stop,
@@ -123,6 +127,7 @@ def _run(
     from evenflow.runtime.incidents.grouping import Incidents
     from evenflow.runtime.incidents.networks import HOME, network
     from evenflow.runtime.sinks import Setup, open_sink
+    from evenflow.runtime.successor import Successor
     from evenflow.runtime.watch import Watch
     from evenflow.traffic.contracts import for_columns
 
@@ -134,7 +139,7 @@ def _run(
         most_shown=given["most_shown"],
     )
     state = watch_state.load(given["state"]) if given["state"] else None
-    if state is not None:
+    if state is not None and kind != "bus":  # which has the incidents itself
         incidents.restore(state.incidents)
     writers: list[Writer] = []
     setup = Setup(
@@ -177,7 +182,8 @@ def _run(
     view.begin(found, feed)
     shown = watch_database.Shown(found, feed, writers, view.note)
     try:
-        _loop(found, feed, view, given["state"], shown, stop)
+        successor = Successor(bundle.path, contract, used, stop)
+        _loop(found, feed, view, given["state"], shown, successor)
     finally:
         shown.show(is_over=True)
         for sink in sinks:
@@ -207,18 +213,19 @@ def _loop(
     view: Any,
     state: Path | None,
     others: watch_database.Shown,
-    stop: traffic.Stop,
+    successor: Successor,
 ) -> None:
     """Score what comes until the end; save the state now and then, and at the end."""
     shown = saved = time.monotonic()
     failure: EvenflowError | None = None
     try:
         for batch in feed.batches:
-            n_dropped = found.n_dropped
-            found.take(batch)
+            _follow(found, successor)
+            if feed.share is None:
+                found.take(batch)
+            else:
+                feed.share.take(found, batch)
             feed.position = feed.reached
-            if feed.acknowledge is not None and batch.height:
-                _acknowledge(found, feed.acknowledge, n_dropped, stop)
             if (settled := feed.settled()) is not None:
                 found.advance(settled)
             now = time.monotonic()
@@ -232,7 +239,9 @@ def _loop(
                 _save(found, feed, state, view)
     except EvenflowError as error:
         failure = error  # what came before it is not lost
-    if state is None:
+    if feed.share is not None:
+        feed.share.finish(found, FLUSH_S)
+    elif state is None:
         found.finish()
     is_sent = found.flush()
     if state is not None:
@@ -248,18 +257,15 @@ def _loop(
         raise failure
 
 
-def _acknowledge(
-    found: Watch, acknowledge: Callable[[], None], n_dropped: int, stop: traffic.Stop
-) -> None:
-    """Acknowledge a batch once the sinks have its events, however long they take.
-
-    A batch of which a sink dropped an event is not: it is scored again, later.
-    """
-    while not found.flush(FLUSH_S):
-        if stop.is_set():
-            return
-    if found.n_dropped == n_dropped:
-        acknowledge()
+def _follow(found: Watch, successor: Successor) -> None:
+    """Score with the bundle that was put in the place of the one in use."""
+    try:
+        bundle = successor.take()
+    except EvenflowError as error:
+        found.keep(str(error))
+    else:
+        if bundle is not None:
+            found.replace(bundle)
 
 
 def _save(found: Watch, feed: Feed, state: Path, view: Any) -> None:

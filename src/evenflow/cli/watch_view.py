@@ -60,9 +60,11 @@ def report_line(report: Report) -> str:
 def last_lines(found: Watch, feed: Feed) -> list[str]:
     """Return what a run came to."""
     now = facts(found, feed)
+    attacks = counted(now["attacks"], "attack")
+    scored = f"{attacks}, and grouped " if feed.share is not None else ""
     lines = [
         f"{counted(now['verdicts'], 'verdict')} on "
-        f"{counted(now['connections'], 'connection')} of {feed.name}: "
+        f"{counted(now['connections'], 'connection')} of {feed.name}: {scored}"
         f"{counted(now['alerts'], 'alert')} in {counted(now['incidents'], 'incident')}",
         f"age of a verdict: half {found.totals.ages.quantile(0.5):.3g} s, 99 % "
         f"{now['age_p99_s']:.3g} s, oldest {now['age_max_s']:.3g} s",
@@ -80,6 +82,7 @@ def last_lines(found: Watch, feed: Feed) -> list[str]:
         ("bus_rejected", "entries rejected"),
         ("bus_removed", "entries removed before they were scored"),
         ("bus_pending", "entries that scorers have not finished"),
+        ("bus_ungrouped", "entries that were scored and not grouped"),
         ("bus_lag", "entries that nobody has read"),
     ):
         if now.get(name):
@@ -94,7 +97,8 @@ def _backlog(now: dict[str, Any]) -> str:
     lag = now.get("bus_lag", "unknown")
     return (
         f", bus: {lag} unread, {now['bus_pending']} pending, "
-        f"{now['bus_delay_s']:.1f} s behind"
+        f"{now['bus_ungrouped']} not grouped, {now['bus_delay_s']:.1f} s behind"
+        f"{', groups for all scorers' if now['bus_leads'] else ''}"
     )
 
 

@@ -150,6 +150,25 @@ def drift_event(finding: Finding, model: Model) -> Event:
     }
 
 
+def model_event(status: str, text: str, model: Model, at_ns: int) -> Event:
+    """Return that a bundle was replaced, as an event.
+
+    Parameters
+    ----------
+    status : {'replaced', 'kept'}
+        Whether the new one scores from now on, or cannot be used.
+    model : Model
+        The one that scores from now on.
+    """
+    return {
+        "timestamp": timestamp(at_ns),
+        "event_type": "model",
+        "model": {"status": status, "summary": text},
+        "ml": {"model": model.name, "version": model.version},
+        "alert_id": f"model-{status}-{model.version}-{at_ns}",
+    }
+
+
 def summary(incident: Incident) -> str:
     """Return an incident in a sentence: who attacks whom with what.
 

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 import polars as pl
@@ -28,6 +28,9 @@ from evenflow.traffic.captures import Frames, read_frames, unreadable
 from evenflow.traffic.flows import Follower
 from evenflow.traffic.interface import RING_MIB, Interface
 from evenflow.traffic.sources import SOURCES, Position, follow
+
+if TYPE_CHECKING:
+    from evenflow.runtime.bus.consume import Share
 
 WARM_UP_AFTER = 50_000
 """Live packets after which compiling is worth the while."""
@@ -63,9 +66,9 @@ class Feed:
         Returns the time before which all connections were yielded, where it is known.
     dropped : callable
         Returns the number of packets that were lost.
-    acknowledge : callable, optional
-        To be called once the sinks have what came of the last batch: until then, and
-        where it is not called, another process may get this batch.
+    share : Share, optional
+        This scorer's part of what sensors publish. It takes each batch, as attacks are
+        grouped for all scorers.
     figures : callable
         Returns what else is counted, by name.
     """
@@ -78,7 +81,7 @@ class Feed:
     clock: Callable[[], int] | None = None
     settled: Callable[[], int | None] = field(default=lambda: None)
     dropped: Callable[[], int] = field(default=lambda: 0)
-    acknowledge: Callable[[], None] | None = None
+    share: Share | None = None
     figures: Callable[[], dict[str, float]] = field(default=dict)
 
 

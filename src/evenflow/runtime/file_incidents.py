@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from evenflow.decision import Scores
+from evenflow.runtime.attacks import Attacks
 from evenflow.runtime.bundle import Bundle
-from evenflow.runtime.detect import attack_probability, sigmoid
 from evenflow.runtime.events import Event, Model, incident_event
 from evenflow.runtime.incidents.grouping import Incidents
 from evenflow.runtime.incidents.incident import Report
 from evenflow.runtime.records import Batch
-from evenflow.runtime.watch import COLUMNS, alert_of
 
 MOST = 1_000
 """Maximum number of incidents that are kept."""
@@ -34,16 +33,9 @@ class FileIncidents:
         """Count the attacks of a batch, in the order of the file."""
         if batch.connections is None:
             return
-        hits = np.flatnonzero(scores.is_attack)
-        rows = batch.connections.select(COLUMNS)[hits].iter_rows(named=True)
-        chances = attack_probability(scores.attack[hits])
-        for row, hit, chance in zip(rows, hits.tolist(), chances, strict=True):
-            alert = alert_of(
-                row,
-                label=self._bundle.schema.classes[scores.code[hit]],
-                probability=float(chance),
-                threshold=sigmoid(self._bundle.decision.threshold),
-            )
+        rows = np.arange(len(scores))
+        found = Attacks.of(self._bundle, self._model, batch.connections, rows, scores)
+        for alert in found.alerts():
             self._keep(self._incidents.add(alert).reports)
 
     def finish(self) -> list[Report]:

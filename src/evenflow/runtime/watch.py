@@ -17,12 +17,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from evenflow.conform import BadRow, check
-from evenflow.decision import Scores
 from evenflow.errors import DataError
 from evenflow.progress import Note, OnEvent, ignore
 from evenflow.runtime.ages import Ages
+from evenflow.runtime.attacks import Attacks
 from evenflow.runtime.bundle import Bundle
-from evenflow.runtime.detect import attack_probability, sigmoid
 from evenflow.runtime.drift import Drift
 from evenflow.runtime.drift_report import Finding
 from evenflow.runtime.events import (
@@ -31,9 +30,10 @@ from evenflow.runtime.events import (
     alert_event,
     drift_event,
     incident_event,
+    model_event,
 )
 from evenflow.runtime.explain import Leading
-from evenflow.runtime.incidents.alert import Alert, Feature
+from evenflow.runtime.incidents.alert import Feature
 from evenflow.runtime.incidents.grouping import Incidents
 from evenflow.runtime.incidents.incident import Report
 from evenflow.runtime.judging import judge
@@ -51,12 +51,6 @@ LATE_S = 1.0
 """Age of a verdict from which on it is late."""
 FLUSH_S = 5.0
 SECOND = 10**9
-COLUMNS = (
-    "ts", "last_packet", "known", "uid", "id.orig_h", "id.orig_p", "id.resp_h",
-    "id.resp_p", "proto", "ip_proto", "service", "conn_state", "history", "orig_bytes",
-    "resp_bytes", "orig_pkts", "resp_pkts", "orig_ip_bytes", "resp_ip_bytes", "is_over",
-)  # fmt: skip
-"""Columns of a connection that an alert has."""
 
 
 class Rows(Protocol):
@@ -119,21 +113,51 @@ class Watch:
         on_report: Callable[[Report], None] = lambda _: None,
         on_event: OnEvent = ignore,
     ) -> None:
-        self.bundle, self.rows, self.incidents = bundle, rows, incidents
+        self.rows, self.incidents = rows, incidents
         self.sinks, self.totals = tuple(sinks), Totals()
-        self.model = Model.of(bundle)
         self._clock, self._on_report, self._on_event = clock, on_report, on_event
+        self._use(bundle)
+        self._last_ns = 0
+        self._is_late = False
+        self._n_explained = 0
+        self.recent = Recent() if any(sink.shows for sink in sinks) else None
+
+    def _use(self, bundle: Bundle) -> None:
+        self.bundle, self.model = bundle, Model.of(bundle)
         self._leading = Leading(bundle) if len(bundle.reference) else None
         self.drift: Drift | None = None
         """Whether traffic looks like the calibration rows; None if that is unknown."""
         if bundle.baseline is not None:
             self.drift = Drift(bundle.baseline, bundle.schema.classes, is_live=True)
-        self._is_late = False
-        self._n_explained = 0
-        self.recent = Recent() if any(sink.shows for sink in sinks) else None
+
+    def replace(self, bundle: Bundle) -> None:
+        """Score with another bundle of the same contract; incidents and rows go on.
+
+        Drift starts over: it is told from the calibration rows of the bundle.
+        """
+        before = self.model
+        self._use(bundle)
+        self._say_model(
+            "replaced",
+            f"{bundle.path} was replaced: {self.model.name} {self.model.version} "
+            f"scores from now on, in place of {before.version}",
+        )
+
+    def keep(self, reason: str) -> None:
+        """Say that a bundle in the place of this one cannot be used, and why."""
+        self._say_model(
+            "kept",
+            f"{self.bundle.path} was replaced by what cannot be used, so "
+            f"{self.model.name} {self.model.version} scores on: {reason}",
+        )
+
+    def _say_model(self, status: str, text: str) -> None:
+        self._on_event(Note(text=text, is_warning=status == "kept"))
+        at_ns = self._last_ns if self._clock is None else self._clock()
+        self._send([model_event(status, text, self.model, at_ns)])
 
     def take(self, connections: pl.DataFrame) -> None:
-        """Score connections, which come in the order of ``known``.
+        """Score connections, which come in the order of ``known``, and group attacks.
 
         Raises
         ------
@@ -141,11 +165,13 @@ class Watch:
             The source lacks what the contract needs.
         """
         begun = time.perf_counter()
-        self._n_explained = 0
         for part in connections.iter_slices(MOST_ROWS):
-            self._take(part, begun)
+            n_before = self.totals.verdicts
+            self.group(self.score(part))
+            self.count_age(part, begun, self.totals.verdicts - n_before)
 
-    def _take(self, connections: pl.DataFrame, begun: float) -> None:
+    def score(self, connections: pl.DataFrame) -> Attacks:
+        """Return the attacks among connections, which are scored at once."""
         found = check(self.bundle.schema, self.rows.add(connections))
         scores, rows, bad = judge(self.bundle, found.table, lines=found.rows + 1)
         self._reject(connections, (*found.bad, *bad))
@@ -159,66 +185,63 @@ class Watch:
         at = found.rows[rows]
         if self.recent is not None:
             self.recent.add(connections, at, scores, classes)
-        events = self._alerts(connections, found.table, at, rows, scores)
-        if len(connections):
-            last = int(connections["known"].max() or 0)  # type: ignore[arg-type]
-            events += self._reported(self.incidents.advance(last))
+        table = found.table
         if self.drift is not None:
-            table = found.table
             scored = table if len(rows) == len(table) else table.take(rows)
             drifted = self.drift.take(connections[at], scored, scores)
-            events += [] if drifted is None else [self._drifted(drifted)]
-        self._send(events)
-        self._count_age(connections, begun, len(scores))
+            if drifted is not None:
+                self._send([self._drifted(drifted)])
+        attacks = Attacks.of(self.bundle, self.model, connections, at, scores)
+        self._last_ns = attacks.last_ns or self._last_ns
+        hits = rows[scores.is_attack]
+        return replace(attacks, row_of=lambda n: table.take(hits[n : n + 1]))
 
-    def _alerts(
-        self,
-        connections: pl.DataFrame,
-        table: Table,
-        at: NDArray[np.int64],
-        rows: NDArray[np.int64],
-        scores: Scores,
-    ) -> list[Event]:
-        """Group the attacks into incidents; return the events of both."""
-        hits = np.flatnonzero(scores.is_attack)
-        probability = attack_probability(scores.attack[hits])
-        threshold = sigmoid(self.bundle.decision.threshold)
+    def explained(self, attacks: Attacks) -> Attacks:
+        """Return attacks that another process scored, with what explains them.
+
+        Those of another model remain without.
+        """
+        if attacks.model != self.model:
+            return attacks
+
+        def row_of(n: int) -> Table:
+            row = self.rows.add(attacks.connections[n : n + 1])
+            return check(self.bundle.schema, row).table
+
+        return replace(attacks, row_of=row_of)
+
+    def group(self, attacks: Attacks) -> None:
+        """Group attacks into incidents; send the events of both."""
+        self._n_explained = 0
         events: list[Event] = []
-        given = connections.select(COLUMNS)[at[hits]].iter_rows(named=True)
-        for row, hit, score in zip(given, hits.tolist(), probability, strict=True):
-            alert = alert_of(
-                row,
-                label=self.bundle.schema.classes[scores.code[hit]],
-                probability=float(score),
-                threshold=threshold,
-            )
+        for row, alert in enumerate(attacks.alerts()):
             grouped = self.incidents.add(alert)
             events += self._reported(grouped.reports)
             if grouped.is_shown:
-                features = self._features(table, int(rows[hit]))
-                event = alert_event(
-                    replace(alert, features=features),
-                    self.model,
-                    incident=grouped.incident,
-                )
+                shown = replace(alert, features=self._features(attacks, row))
+                event = alert_event(shown, attacks.model, incident=grouped.incident)
                 events.append(event)
                 self.totals.alerts_sent += 1
-        return events
+        if attacks.last_ns is not None:
+            events += self._reported(self.incidents.advance(attacks.last_ns))
+        self._send(events)
 
     def _drifted(self, finding: Finding) -> Event:
         self._on_event(Note(text=str(finding), is_warning=finding.is_drifted))
         return drift_event(finding, self.model)
 
-    def _features(self, table: Table, row: int) -> tuple[Feature, ...]:
+    def _features(self, attacks: Attacks, row: int) -> tuple[Feature, ...]:
         """Return the columns that move a verdict most, for the first of a batch."""
-        if self._leading is None or self._n_explained >= MOST_EXPLAINED:
+        leading, row_of = self._leading, attacks.row_of
+        if not (leading and row_of) or self._n_explained >= MOST_EXPLAINED:
             return ()
         self._n_explained += 1
         try:
-            found = self._leading.of(table, row)
+            table = row_of(row)
+            found = leading.of(table, 0) if len(table) else []
         except DataError:  # no finite score beside benign values: the verdict stands
             return ()
-        values = table.frame.row(row, named=True)
+        values = table.frame.row(0, named=True) if found else {}
         return tuple(
             Feature(name=name, value=_plain(values[name]), effect=round(effect, 4))
             for name, effect in found
@@ -269,7 +292,8 @@ class Watch:
             self._on_event(Note(text=text, is_warning=True))
         self.totals.rejected += len(bad)
 
-    def _count_age(self, connections: pl.DataFrame, begun: float, n: int) -> None:
+    def count_age(self, connections: pl.DataFrame, begun: float, n: int) -> None:
+        """Count the age of so many verdicts, of connections that came at ``begun``."""
         if self._clock is None:
             if n:
                 self.totals.ages.add(time.perf_counter() - begun, n)
@@ -285,49 +309,6 @@ class Watch:
                 "model"
             )
             self._on_event(Note(text=text, is_warning=True))
-
-
-def alert_of(
-    row: Mapping[str, Any], *, label: str, probability: float, threshold: float
-) -> Alert:
-    """Return the alert of a connection, by the columns of ``traffic/columns.py``."""
-    first = row["ts"]
-    last = first if row["last_packet"] is None else row["last_packet"]
-    ends = (
-        f"{row['id.orig_h']} {row['id.orig_p']} {row['id.resp_h']} {row['id.resp_p']}"
-    )
-    return Alert(
-        # a log may have no names for its connections
-        uid=row["uid"] or f"{ends} {row['proto']} {first}",
-        first_ns=first,
-        last_ns=last,
-        known_ns=last if row["known"] is None else row["known"],
-        source=row["id.orig_h"],
-        source_port=row["id.orig_p"] or 0,
-        destination=row["id.resp_h"],
-        destination_port=row["id.resp_p"] or 0,
-        proto=row["proto"] or "unknown_transport",
-        ip_proto=row["ip_proto"] or 0,
-        service=row["service"],
-        state=row["conn_state"],
-        history=row["history"],
-        source_bytes=row["orig_bytes"],
-        destination_bytes=row["resp_bytes"],
-        source_packets=row["orig_pkts"],
-        destination_packets=row["resp_pkts"],
-        source_ip_bytes=row["orig_ip_bytes"],
-        destination_ip_bytes=row["resp_ip_bytes"],
-        is_over=row["is_over"] is not False,
-        label=label,
-        probability=probability,
-        threshold=threshold,
-    )
-
-
-def _named(row: Mapping[str, Any]) -> str:
-    """Return a name for a connection of a log that has none."""
-    names = ("id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto", "ts")
-    return " ".join(str(row[name]) for name in names)
 
 
 def _plain(value: float | str | None) -> float | str | None:

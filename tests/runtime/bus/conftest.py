@@ -2,6 +2,7 @@
 
 import json
 import threading
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ from evenflow.decision import Decision
 from evenflow.prepare.features import Preprocessor
 from evenflow.runtime import bundle as bundles
 from evenflow.runtime.bus.address import address
+from evenflow.runtime.bus.batch import columns
 from evenflow.runtime.bus.client import Stream
 from evenflow.runtime.bus.publish import Publisher
 from evenflow.runtime.incidents.grouping import Incidents
@@ -29,6 +31,7 @@ SCHEMA = Schema(
 )
 N, SIZE = 6000, 100
 MANY = 10**6
+HOUR = 3600 * 10**9
 
 
 @pytest.fixture(scope="session")
@@ -124,6 +127,51 @@ def expected(detector_of_windows, traffic, tmp_path_factory):
     made = alerts(path)
     assert 200 < len(made) < N - 200
     return made
+
+
+def incidents(*paths):
+    """Return the last event of each incident by its id.
+
+    Events that come twice, with the same id, are the same.
+    """
+    said, last = {}, {}
+    for path in filter(Path.exists, paths):
+        for line in path.read_bytes().split(b"\n")[:-1]:
+            event = json.loads(line)
+            if event["event_type"] == "incident":
+                assert said.setdefault(event["alert_id"], event) == event
+    for event in said.values():
+        number = int(event["alert_id"].rpartition("-")[2])
+        name = event["incident_id"]
+        last[name] = max(last.get(name, (0, {})), (number, event), key=lambda x: x[0])
+    return {name: event["incident"] for name, (_, event) in last.items()}
+
+
+def grouped(bundle, traffic, path):
+    """Return the incidents of one machine without a bus, closed by the time."""
+    found = watched(bundle, contract("flow").start(), path)
+    found.take(traffic)
+    found.advance(traffic["known"].max() + HOUR)
+    assert found.flush()
+    made = incidents(path)
+    assert {one["status"] for one in made.values()} == {"closed"}
+    return made
+
+
+@pytest.fixture(scope="session")
+def expected_incidents(detector_of_windows, traffic, tmp_path_factory):
+    made = grouped(
+        detector_of_windows, traffic, tmp_path_factory.mktemp("alone") / "incidents"
+    )
+    assert len(made) == 3  # three clients scan
+    return made
+
+
+def close_all(sensor, traffic):
+    """Publish that an hour has passed without a connection."""
+    nothing = pl.DataFrame(schema=columns("flow"))
+    sensor._write(nothing, traffic["known"].max() + HOUR, 0)
+    assert sensor.flush(30)
 
 
 @pytest.fixture

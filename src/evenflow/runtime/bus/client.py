@@ -1,12 +1,13 @@
 """A stream of Redis or Valkey, its consumer group, and where rejected entries go.
 
 Only what every scorer group has dealt with is removed from the stream, never an entry
-that waits; a stream that is full makes sensors wait. The only file that uses redis-py.
+that waits; a stream that is full makes sensors wait. What a group scored is a stream of
+its own, which the one scorer that leads reads. The only file that uses redis-py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +23,14 @@ MOST_REJECTED = 200
 """Rejected entries that are kept, in a stream of their own."""
 MOST_KEPT = 2**18
 """Bytes of a rejected entry that are kept."""
+MOST_SCORED = 2**26
+"""Bytes of the entries that are scored and not grouped, beyond which none is read."""
+MOST_PART = 2**22
+"""Bytes of a value: servers may be set up to refuse larger ones."""
 SAMPLES = 50
 Fields = dict[bytes, bytes]
+Number = tuple[int, int]
+"""The id of an entry: ids count up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +85,9 @@ class Stream:
             raise DataError(f"cannot read the certificates {address.ca}: no such file")
         self.address, self._redis = address, redis
         self._key, self._group = address.stream, address.group
+        mine = f"{address.stream}:{address.group}"
+        self._scored, self._lead = f"{mine}:scored", f"{mine}:lead"
+        self._incidents = f"{mine}:incidents"
         self._cursor = b"0-0"
         tls: dict[str, Any] = {"ssl": True} if address.has_tls else {}
         if address.ca is not None:
@@ -158,10 +168,93 @@ class Stream:
         ]
         return entries, len(rest[0]) if rest else 0
 
-    def acknowledge(self, ids: Sequence[bytes]) -> None:
-        """Take note that entries are dealt with."""
+    def finish(self, entries: Sequence[tuple[bytes, dict[str, bytes]]]) -> None:
+        """Add what came of entries, and take note that they are dealt with: at once."""
+        with self._failures(), self._server.pipeline() as both:
+            for entry, fields in entries:
+                both.xadd(self._scored, {"entry": entry, **fields})
+            both.xack(self._key, self._group, *(entry for entry, _ in entries))
+            both.execute()
+
+    def finished_before(self) -> Number:
+        """Return the id before which the group has dealt with all entries."""
+        with self._failures(), self._server.pipeline() as both:
+            both.xinfo_groups(self._key)
+            both.xpending(self._key, self._group)
+            groups, pending = both.execute()
+        if pending["pending"]:
+            return number(pending["min"])
+        for one in groups:
+            if one["name"].decode() == self._group:
+                first, second = number(one["last-delivered-id"])
+                return first, second + 1
+        return 0, 0
+
+    def scored(self, after: bytes, *, most: int) -> list[Entry]:
+        """Return the next entries of what was scored."""
         with self._failures():
-            self._server.xack(self._key, self._group, *ids)
+            found = self._server.xrange(self._scored, b"(" + after, count=most)
+        return [Entry(id=i, fields=fields) for i, fields in found]
+
+    def n_scored(self) -> int:
+        """Return how many entries were scored, and are not known to be grouped."""
+        with self._failures():
+            return int(self._server.xlen(self._scored))
+
+    def is_full(self) -> bool:
+        """Return whether so much was scored that it is to be grouped first."""
+        with self._failures():
+            n_bytes = self._server.memory_usage(self._scored, samples=SAMPLES) or 0
+        return bool(n_bytes >= MOST_SCORED)
+
+    def lead(self, consumer: str, *, lease_ms: int) -> bool:
+        """Lead the group for some time, if nobody does; return whether it does."""
+        with self._failures():
+            return bool(
+                self._server.set(self._lead, consumer, nx=True, px=max(lease_ms, 1))
+            )
+
+    def lead_on(self, consumer: str, *, lease_ms: int) -> bool:
+        """Go on leading; return False where another does, or nobody."""
+        return self._leading(consumer, lambda b: b.pexpire(self._lead, lease_ms))
+
+    def let_lead(self, consumer: str) -> None:
+        """Let another lead."""
+        self._leading(consumer, lambda both: both.delete(self._lead))
+
+    def save(self, consumer: str, data: bytes, grouped: Sequence[bytes]) -> bool:
+        """Keep a state in place of the last one, and remove what it has dealt with.
+
+        Nothing is done where another leads; then the answer is False.
+        """
+        parts = [data[i : i + MOST_PART] for i in range(0, len(data), MOST_PART)]
+
+        def write(both: Any) -> None:
+            both.delete(self._incidents)
+            both.rpush(self._incidents, *parts)
+            if grouped:
+                both.xdel(self._scored, *grouped)
+
+        return self._leading(consumer, write)
+
+    def saved(self) -> bytes:
+        """Return the state that was kept last; nothing if there is none."""
+        with self._failures():
+            return b"".join(self._server.lrange(self._incidents, 0, -1))
+
+    def _leading(self, consumer: str, write: Callable[[Any], Any]) -> bool:
+        """Write if this scorer leads until it is written; return whether it was."""
+        with self._failures(), self._server.pipeline() as both:
+            try:
+                both.watch(self._lead)
+                if both.get(self._lead) != consumer.encode():
+                    return False
+                both.multi()
+                write(both)
+                both.execute()
+            except self._redis.WatchError:
+                return False
+        return True
 
     def reject(self, entry: Entry, reason: str) -> None:
         """Put an entry aside, with the reason, and take note that it is dealt with."""
@@ -187,7 +280,7 @@ class Stream:
                 for one in self._server.xinfo_groups(self._key)
             ]
             if kept_from and all(kept_from):
-                oldest = min(kept_from, key=_number)
+                oldest = min(kept_from, key=number)
                 self._server.xtrim(self._key, minid=oldest, approximate=False)
 
     def backlog(self) -> Backlog:
@@ -211,5 +304,7 @@ class Stream:
         self._server.close()
 
 
-def _number(entry: bytes) -> tuple[int, ...]:
-    return tuple(int(part) for part in entry.split(b"-"))
+def number(entry: bytes) -> Number:
+    """Return the id of an entry, which is made of two numbers."""
+    first, _, second = entry.partition(b"-")
+    return int(first), int(second)

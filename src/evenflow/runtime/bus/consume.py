@@ -1,8 +1,7 @@
 """A scorer's share of a stream, as a feed of connections.
 
-An entry is acknowledged once the sinks have what came of it. What a scorer that ended
-has left is taken over by another, so an entry may be scored twice: its alerts have the
-same names then.
+An entry is acknowledged in the same step in which what came of it is published, for the
+scorer that groups. What a scorer that ended has left is taken over by another.
 """
 
 from __future__ import annotations
@@ -23,15 +22,17 @@ from evenflow.errors import DataError, StorageError
 from evenflow.progress import Note, OnEvent, ignore
 from evenflow.runtime.bus.batch import Batch, Head, columns, unpack
 from evenflow.runtime.bus.client import FIELD, Backlog, Entry, Stream
+from evenflow.runtime.bus.lead import MOST_SENSORS, Lead
+from evenflow.runtime.bus.scored import fields_of
 from evenflow.runtime.feeds import Feed
+from evenflow.runtime.watch import Watch
 
 MOST_READ = 8
 """Entries that are scored at once."""
-WAIT_MS = 500
+WAIT_MS = 200
 TRIM_S = 1.0
 MOST_DELIVERIES = 10
 """Scorers that an entry may end before it is put aside."""
-MOST_SENSORS = 1024
 FORGET_MS = 3600 * 1000
 """Time after which a reader without entries is forgotten."""
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.1, 2.0
@@ -44,7 +45,7 @@ def bus(
     *,
     contract: str,
     stop: threading.Event,
-    idle_s: float = 60.0,
+    idle_s: float = 10.0,
     on_event: OnEvent = ignore,
 ) -> Iterator[Feed]:
     """Yield this scorer's share of a stream, until it is stopped.
@@ -69,11 +70,10 @@ def bus(
             name=f"{stream.address.stream} on {stream.address.name}",
             batches=share.batches(),
             is_endless=True,
-            settled=lambda: share.settled_ns,
             dropped=lambda: sum(
                 head.packets_dropped for head in share.sensors.values()
             ),
-            acknowledge=share.acknowledge,
+            share=share,
             figures=share.figures,
         )
     finally:
@@ -94,14 +94,15 @@ class Share:
     ) -> None:
         self.stream, self.contract, self.idle_s = stream, contract, idle_s
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        self.settled_ns: int | None = None
         self.sensors: OrderedDict[tuple[str, int], Head] = OrderedDict()
         self.backlog = Backlog(lag=None, pending=0)
         self.entries = self.taken_over = self.rejected = self.removed = 0
         self.delay_s = 0.0
         self._stop, self._on_event = stop, on_event
         self._nothing = pl.DataFrame(schema=columns(contract))
-        self._held: list[bytes] = []
+        self._held: list[tuple[bytes, Batch]] = []
+        self.lead = Lead(stream, self.name, idle_s=idle_s, on_event=on_event)
+        self.ungrouped = 0
         self._trims = self._claims = 0.0
         self._is_failing = False
         stream.join()
@@ -114,8 +115,10 @@ class Share:
             "bus_pending": backlog.pending,
             "bus_entries": self.entries,
             "bus_taken_over": self.taken_over,
-            "bus_rejected": self.rejected,
+            "bus_rejected": self.rejected + self.lead.rejected,
             "bus_removed": self.removed,
+            "bus_leads": int(self.lead.is_leading),
+            "bus_ungrouped": self.ungrouped,
             "bus_delay_s": round(self.delay_s, 3),
             "sensors": len(self.sensors),
             "sensors_dropped": sum(head.dropped for head in self.sensors.values()),
@@ -127,12 +130,32 @@ class Share:
             found = self._try(self._next)
             yield self._nothing if found is None else found
 
-    def acknowledge(self) -> None:
-        """Take note that the sinks have what came of the last batch."""
+    def take(self, found: Watch, connections: pl.DataFrame) -> None:
+        """Score what :meth:`batches` yielded last, publish and acknowledge it.
+
+        Then the scorer that leads groups what all of them published.
+        """
+        begun = time.perf_counter()
         held, self._held = self._held, []
-        while held and self._try(lambda: self._acknowledge(held)) is None:
+        attacks = None
+        if connections.height:
+            n_before = found.totals.verdicts
+            attacks = found.score(connections)
+            found.count_age(connections, begun, found.totals.verdicts - n_before)
+        made, row = [], 0
+        for entry, batch in held:
+            end = row + batch.frame.height
+            own = attacks.between(row, end) if attacks and end > row else None
+            made.append((entry, fields_of(batch, own)))
+            row = end
+        while made and self._try(lambda: self._finish(made)) is None:
             if self._stop.is_set():
                 return  # another scorer takes these over
+        self._try(lambda: self.lead.step(found))
+
+    def finish(self, found: Watch, flush_s: float) -> None:
+        """Let another scorer lead, if this one does."""
+        self._try(lambda: self.lead.finish(found, flush_s))
 
     def leave(self) -> None:
         """End; what is not acknowledged is left to others."""
@@ -143,8 +166,8 @@ class Share:
             pass  # a name that stays is removed by the next that leaves
         self.stream.close()
 
-    def _acknowledge(self, ids: Sequence[bytes]) -> bool:
-        self.stream.acknowledge(ids)
+    def _finish(self, made: Sequence[tuple[bytes, dict[str, bytes]]]) -> bool:
+        self.stream.finish(made)
         return True
 
     def _try(self, work: Callable[[], T]) -> T | None:
@@ -172,7 +195,6 @@ class Share:
     def _next(self) -> pl.DataFrame:
         """Return the connections of the next entries."""
         self._held = []
-        batches = []
         for entry in self._entries():
             self.entries += 1
             self.delay_s = max(time.time() - entry.seconds, 0.0)
@@ -182,14 +204,10 @@ class Share:
                 self._reject(entry, str(error))
                 continue
             self._see(batch.head)
-            if batch.frame.height:
-                batches.append(batch)
-                self._held.append(entry.id)
-            else:
-                self.stream.acknowledge([entry.id])
-        if not batches:
+            self._held.append((entry.id, batch))
+        if not self._held:
             return self._nothing
-        return pl.concat([batch.frame for batch in batches])
+        return pl.concat([batch.frame for _, batch in self._held])
 
     def _entries(self) -> list[Entry]:
         now = time.monotonic()
@@ -197,6 +215,7 @@ class Share:
             self._trims = now + TRIM_S
             self.stream.trim()
             self.backlog = self.stream.backlog()
+            self.ungrouped = self.stream.n_scored()
         if now >= self._claims:
             found, n_removed = self.stream.take_over(
                 self.name, idle_ms=round(1000 * self.idle_s), most=MOST_READ
@@ -208,6 +227,11 @@ class Share:
                 self.taken_over += len(found)
                 return found
             self._claims = now + self.idle_s / 4
+        if self.lead.is_behind:
+            return []
+        if self.stream.is_full():
+            self._stop.wait(WAIT_MS / 1000)
+            return []
         return self.stream.read(self.name, most=MOST_READ, wait_ms=WAIT_MS)
 
     def _read(self, entry: Entry) -> Batch:
@@ -241,8 +265,6 @@ class Share:
         self.sensors[key] = max(before, head, key=lambda one: one.sequence)
         if len(self.sensors) > MOST_SENSORS:
             self.sensors.popitem(last=False)
-        if head.settled_ns is not None:
-            self.settled_ns = max(self.settled_ns or 0, head.settled_ns)
 
     def _say(self, text: str) -> None:
         self._on_event(Note(text=text, is_warning=True))

@@ -18,8 +18,8 @@ SEVERITIES = {1: 73, 2: 47, 3: 21}
 
 def form(event: Event) -> Event:
     """Return an EVE event in ECS; what ECS has no field for is under ``evenflow``."""
-    if "drift" in event:
-        return _drift(event)
+    if "alert" not in event:
+        return _state(event, event["event_type"])
     alert, flow = event["alert"], event.get("flow", {})
     incident: dict[str, Any] = event.get("incident", {})
     metadata = alert["metadata"]
@@ -77,21 +77,22 @@ def form(event: Event) -> Event:
     )
 
 
-def _drift(event: Event) -> Event:
+def _state(event: Event, kind: str) -> Event:
+    """Return an event about the model, or the traffic as a whole."""
     return {
         "@timestamp": iso(event["timestamp"]),
         "ecs": {"version": VERSION},
-        "message": event["drift"]["summary"],
+        "message": event[kind]["summary"],
         "event": {
             "kind": "state",
             "category": ["network"],
             "type": ["info"],
             "module": "evenflow",
-            "dataset": "evenflow.drift",
+            "dataset": f"evenflow.{kind}",
             "id": event["alert_id"],
-            "action": event["drift"]["status"],
+            "action": event[kind]["status"],
         },
-        "evenflow": {"ml": event["ml"], "drift": event["drift"]},
+        "evenflow": {"ml": event["ml"], kind: event[kind]},
     }
 
 

@@ -15,13 +15,17 @@ from evenflow.runtime.events import Event, known
 VERSION, ATTACK_VERSION = "1.3.0", "15.1"
 CATEGORY, CLASS = 2, 2004
 ACTIVITIES = {"opened": 1, "updated": 2, "closed": 3}
+TITLES = {
+    "drift": "Traffic has drifted from the calibration rows",
+    "model": "The model was replaced",
+}
 SEVERITIES = {1: (4, "High"), 2: (3, "Medium"), 3: (2, "Low")}
 
 
 def form(event: Event) -> Event:
     """Return an EVE event in OCSF; what it has no attribute for is ``unmapped``."""
-    if "drift" in event:
-        return _drift(event)
+    if "alert" not in event:
+        return _state(event, event["event_type"])
     alert, flow = event["alert"], event.get("flow", {})
     incident: dict[str, Any] = event.get("incident", {})
     metadata = alert["metadata"]
@@ -74,9 +78,10 @@ def form(event: Event) -> Event:
     )
 
 
-def _drift(event: Event) -> Event:
+def _state(event: Event, kind: str) -> Event:
+    """Return an event about the model, or the traffic as a whole."""
     status = {"began": "opened", "joined": "updated", "ended": "closed"}
-    activity = ACTIVITIES[status[event["drift"]["status"]]]
+    activity = ACTIVITIES[status.get(event[kind]["status"], "opened")]
     return {
         "category_uid": CATEGORY,
         "class_uid": CLASS,
@@ -85,7 +90,7 @@ def _drift(event: Event) -> Event:
         "time": _ms(event["timestamp"]),
         "severity_id": 1,
         "severity": "Informational",
-        "message": event["drift"]["summary"],
+        "message": event[kind]["summary"],
         "metadata": {
             "version": VERSION,
             "uid": event["alert_id"],
@@ -93,10 +98,10 @@ def _drift(event: Event) -> Event:
         },
         "finding_info": {
             "uid": event["alert_id"],
-            "title": "Traffic has drifted from the calibration rows",
-            "types": ["drift"],
+            "title": TITLES[kind],
+            "types": [kind],
         },
-        "unmapped": {"ml": event["ml"], "drift": event["drift"]},
+        "unmapped": {"ml": event["ml"], kind: event[kind]},
     }
 
 

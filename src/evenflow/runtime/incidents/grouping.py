@@ -286,7 +286,8 @@ class Incidents:
             parts = [(key, one) for key, one in parts if len(one.attackers) == 1]
         if len(parts) < least - 1:
             return None
-        (_, whole), *others = parts
+        # the same one whatever their order, which a state does not keep
+        (_, whole), *others = sorted(parts, key=lambda p: (p[1].first_ns, p[1].id))
         for key, _ in parts:
             self._leave(key)
         whole.shape = shape
@@ -357,6 +358,7 @@ class Incidents:
                 for uid, (key, *rest) in self._followed.items()
             ],
             "risk": self.risk.to_dict(),
+            "second": self._second,
             "suppressed": dict(self.suppressed),
             "counts": dict(self.counts),
         }
@@ -389,6 +391,7 @@ class Incidents:
             for uid, key, label, n_bytes, n_packets in value["followed"]:
                 where = None if key is None else tuple(key)
                 self._followed[uid] = (where, label, int(n_bytes), int(n_packets))
+            self._second = int(value.get("second", 0))
             self.risk.restore(value["risk"])
             self.suppressed = Counter(value["suppressed"])
             self.counts = Counter(value["counts"])
