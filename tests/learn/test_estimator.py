@@ -24,6 +24,16 @@ def test_lightgbm_stops_when_the_validation_rows_say_so(rows):
     np.testing.assert_allclose(np.exp(fitted.log_proba(rows.X_valid)), raw, atol=1e-9)
 
 
+def test_lightgbm_boosts_every_round_where_nothing_stops_it(rows):
+    every = {"n_estimators": 60, "learning_rate": 0.5, "early_stopping_rounds": 0}
+    fitted = rows.fit("lightgbm", config=every)
+    assert fitted.estimator.booster_.num_trees() == 60 * len(np.unique(rows.y))
+    raw = fitted.estimator.booster_.predict(rows.X_valid, num_iteration=60)
+    np.testing.assert_allclose(np.exp(fitted.log_proba(rows.X_valid)), raw, atol=1e-9)
+    stopped = rows.fit("lightgbm", config={**every, "early_stopping_rounds": 3})
+    assert stopped.estimator.best_iteration_ < 60
+
+
 def test_lightgbm_tells_each_round(rows):
     events = []
     rows.fit("lightgbm", config={"n_estimators": 7}, on_event=events.append)

@@ -37,7 +37,8 @@ class Config:
     colsample_bytree: float = 0.8
     """Share of the features drawn for each tree, (0, 1]."""
     early_stopping_rounds: int = 20
-    """Rounds without a lower validation loss before boosting stops."""
+    """Rounds without a lower validation loss before boosting stops; 0 boosts every
+    round: the loss may rise with rounds that still rank rows better."""
     n_jobs: int = 2
     """Maximum number of threads in training; the result does not depend on it."""
 
@@ -46,7 +47,7 @@ class Config:
             "n_estimators": 1,
             "num_leaves": 2,
             "min_child_samples": 1,
-            "early_stopping_rounds": 1,
+            "early_stopping_rounds": 0,
             "n_jobs": 1,
         }
         for name, low in least.items():
@@ -85,7 +86,7 @@ def build(
         subsample=config.subsample,
         subsample_freq=int(config.subsample < 1),
         colsample_bytree=config.colsample_bytree,
-        early_stopping_round=config.early_stopping_rounds,
+        early_stopping_round=config.early_stopping_rounds or None,
         n_jobs=threads(config.n_jobs),
         class_weight=class_weight,
         random_state=seed,
@@ -99,7 +100,9 @@ def learn(estimator: Any, fit: Rows, valid: Rows, on_event: OnEvent) -> list[str
     """Boost until the loss on the validation rows stops falling."""
     extra: dict[str, Any] = {"callbacks": [_rounds(on_event)]}
     notes = []
-    if not len(valid):
+    if not estimator.get_params()["early_stopping_round"]:
+        notes.append("every round was boosted (early_stopping_rounds is 0)")
+    elif not len(valid):
         estimator.set_params(early_stopping_round=None)
         notes.append("no validation rows: every round was boosted")
     elif "eval_X" in inspect.signature(estimator.fit).parameters:
