@@ -26,6 +26,12 @@ def can_compile() -> bool:
     return find_spec("numba") is not None
 
 
+def _copy_row(given: Any, row: int, out: Any, n: int) -> None:
+    # the words of the error that ``out[n] = given[row]`` may raise take seconds
+    for k in range(given.shape[1]):
+        out[n, k] = given[row, k]
+
+
 @cache
 def compiled() -> Kernel:
     """Return the compiled functions; compiling takes seconds, in each process.
@@ -37,6 +43,7 @@ def compiled() -> Kernel:
     names: dict[str, Any] = {}
     for module in (_endpoints, _tcp, _follow):
         names |= vars(module)
+    names["copy_row"] = _copy_row
     for name, found in list(names.items()):
         if isinstance(found, FunctionType):
             names[name] = numba.njit(
