@@ -80,7 +80,7 @@ def log_proba(
     return out
 
 
-def compiled_session(model: bytes, session: Any, X: NDArray[np.float32]) -> Any:
+def compiled(model: bytes, session: Any, X: NDArray[np.float32]) -> Any:
     """Return a session that sums trees by compiled code, where there is one.
 
     Compiling takes a second or two, in each process.

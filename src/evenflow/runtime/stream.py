@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from evenflow.conform import BadRow, with_text
 from evenflow.decision import Scores
 from evenflow.errors import DataError, StorageError
+from evenflow.inference.trees import COMPILE_AFTER
 from evenflow.progress import Note, OnEvent, Progress, ignore
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import attack_probability, sigmoid
@@ -177,6 +178,8 @@ def score_file(
         # a pipe is not read ahead: its next record may be an hour away
         ready = ahead(batches) if isinstance(source, Path) else batches
         for batch in ready:
+            if counts.sum() > COMPILE_AFTER:
+                bundle = bundle.compiled
             batch, scores = judged(bundle, batch)
             if batch.bad and on_bad_row == "stop":
                 raise DataError(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from evenflow.conform import BadRow, check
 from evenflow.decision import Scores
 from evenflow.errors import DataError
+from evenflow.inference.trees import COMPILE_AFTER
 from evenflow.progress import Note, OnEvent, ignore
 from evenflow.runtime.ages import Ages
 from evenflow.runtime.bundle import Bundle
@@ -142,6 +143,8 @@ class Watch:
         """
         begun = time.perf_counter()
         self._n_explained = 0
+        if self._clock is None and self.totals.verdicts > COMPILE_AFTER:
+            self.bundle = self.bundle.compiled  # which live traffic cannot wait for
         for part in connections.iter_slices(MOST_ROWS):
             self._take(part, begun)
 
