@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from evenflow.traffic import _endpoints, _follow, _tcp
+from evenflow.traffic import _endpoints, _follow, _index, _tcp
 
 
 class Kernel(NamedTuple):
@@ -16,9 +16,14 @@ class Kernel(NamedTuple):
 
     follow: Callable[..., tuple[int, int]]
     settle: Callable[..., tuple[int, int]]
+    find: Callable[..., int]
+    forget: Callable[..., None]
+    link_all: Callable[..., None]
 
 
-PYTHON = Kernel(_follow.follow, _follow.settle)
+PYTHON = Kernel(
+    _follow.follow, _follow.settle, _index.find, _index.forget, _index.link_all
+)
 
 
 def can_compile() -> bool:
@@ -41,7 +46,7 @@ def compiled() -> Kernel:
     import numba
 
     names: dict[str, Any] = {}
-    for module in (_endpoints, _tcp, _follow):
+    for module in (_endpoints, _tcp, _follow, _index):
         names |= vars(module)
     names["copy_row"] = _copy_row
     for name, found in list(names.items()):
@@ -49,4 +54,4 @@ def compiled() -> Kernel:
             names[name] = numba.njit(
                 FunctionType(found.__code__, names, name), nogil=True
             )
-    return Kernel(names["follow"], names["settle"])
+    return Kernel(**{name: names[name] for name in Kernel._fields})
