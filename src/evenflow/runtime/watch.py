@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from evenflow.conform import BadRow, check
 from evenflow.decision import Scores
-from evenflow.errors import DataError
 from evenflow.inference.trees import COMPILE_AFTER
 from evenflow.progress import Note, OnEvent, ignore
 from evenflow.runtime.ages import Ages
@@ -187,6 +186,7 @@ class Watch:
         probability = attack_probability(scores.attack[hits])
         threshold = sigmoid(self.bundle.decision.threshold)
         events: list[Event] = []
+        shown: list[tuple[int, int, Alert, str | None]] = []
         given = connections.select(COLUMNS)[at[hits]].iter_rows(named=True)
         for row, hit, score in zip(given, hits.tolist(), probability, strict=True):
             alert = alert_of(
@@ -198,34 +198,38 @@ class Watch:
             grouped = self.incidents.add(alert)
             events += self._reported(grouped.reports)
             if grouped.is_shown:
-                features = self._features(table, int(rows[hit]))
-                event = alert_event(
-                    replace(alert, features=features),
-                    self.model,
-                    incident=grouped.incident,
-                )
-                events.append(event)
-                self.totals.alerts_sent += 1
+                shown.append((len(events), int(rows[hit]), alert, grouped.incident))
+                events.append({})
+        self.totals.alerts_sent += len(shown)
+        features = self._features(table, [row for _, row, _, _ in shown])
+        for (place, _, alert, incident), found in zip(shown, features, strict=True):
+            events[place] = alert_event(
+                replace(alert, features=found), self.model, incident=incident
+            )
         return events
 
     def _drifted(self, finding: Finding) -> Event:
         self._on_event(Note(text=str(finding), is_warning=finding.is_drifted))
         return drift_event(finding, self.model)
 
-    def _features(self, table: Table, row: int) -> tuple[Feature, ...]:
-        """Return the columns that move a verdict most, for the first of a batch."""
-        if self._leading is None or self._n_explained >= MOST_EXPLAINED:
-            return ()
-        self._n_explained += 1
-        try:
-            found = self._leading.of(table, row)
-        except DataError:  # no finite score beside benign values: the verdict stands
-            return ()
-        values = table.frame.row(row, named=True)
-        return tuple(
-            Feature(name=name, value=_plain(values[name]), effect=round(effect, 4))
-            for name, effect in found
-        )
+    def _features(self, table: Table, rows: Sequence[int]) -> list[tuple[Feature, ...]]:
+        """Return the columns that move verdicts most, for the first of a batch."""
+        n = min(len(rows), MOST_EXPLAINED - self._n_explained)
+        if self._leading is None or n < 1:
+            return [()] * len(rows)
+        self._n_explained += n
+        found = []
+        for row, leading in zip(rows, self._leading.of(table, rows[:n]), strict=False):
+            values = table.frame.row(row, named=True)
+            found.append(
+                tuple(
+                    Feature(
+                        name=name, value=_plain(values[name]), effect=round(effect, 4)
+                    )
+                    for name, effect in leading
+                )
+            )
+        return found + [()] * (len(rows) - n)
 
     def advance(self, now_ns: int) -> None:
         """Take note of the time while no connection comes."""

@@ -127,9 +127,9 @@ class Incident:
             return False
         if self.label != self.reported_label:
             return True
-        n, new = sum(self.recent.values()), self.recent_attacker
-        is_most = 2 * self.recent.get(new, 0) > n >= MOST_OF
-        return is_most and new != self.reported_attacker
+        n, most = sum(self.recent.values()), max(self.recent.values(), default=0)
+        is_most = 2 * most > n >= MOST_OF
+        return is_most and self.recent_attacker != self.reported_attacker
 
     @property
     def recent_attacker(self) -> str:
