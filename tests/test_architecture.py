@@ -20,6 +20,7 @@ LEVELS = [
         "metrics",
         "decision",
         "files",
+        "ahead",
         "progress",
         "inference",
         "places",

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import polars as pl
 
+from evenflow.ahead import ahead
 from evenflow.progress import Note, OnEvent, ignore
 from evenflow.traffic._compiled import can_compile
 from evenflow.traffic.captures import Frames, read_frames
@@ -31,7 +32,8 @@ REASONS = {
 
 DAY_NS = 86_400 * 10**9
 LARGE = 2**26
-"""Bytes of a capture for which compiling is worth the while from the beginning."""
+"""Bytes of a capture for which compiling and threads are worth the while from the
+beginning."""
 
 
 class Follower:
@@ -41,12 +43,18 @@ class Follower:
     ----------
     checksums : bool
         Whether packets with a wrong checksum are left out.
+    is_large : bool
+        Whether compiling is worth the while from the beginning.
     **how
         Passed to :class:`~evenflow.traffic.connections.Connections`.
     """
 
-    def __init__(self, *, checksums: bool = True, **how: Any) -> None:
+    def __init__(
+        self, *, checksums: bool = True, is_large: bool = False, **how: Any
+    ) -> None:
         self.checksums = checksums
+        if is_large and can_compile():
+            how["is_compiled"] = True
         self.connections = Connections(**how)
         self.fragments = Fragments(checksums=checksums)
         self.seen = Counter[str]()
@@ -127,10 +135,9 @@ def read_connections(
         It is not a capture.
     """
     is_large = (_size(stream) if size is None else size) > LARGE
-    follower = Follower(
-        checksums=checksums, is_compiled=True if is_large and can_compile() else None
-    )
-    for frames in read_frames(stream, source=source, on_event=on_event):
+    follower = Follower(checksums=checksums, is_large=is_large)
+    found = read_frames(stream, source=source, on_event=on_event)
+    for frames in ahead(found) if is_large else found:
         yield follower.add(frames)
     yield follower.finish()
     follower.report(source, on_event)
