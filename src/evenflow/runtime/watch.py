@@ -196,7 +196,8 @@ class Watch:
                 threshold=threshold,
             )
             grouped = self.incidents.add(alert)
-            events += self._reported(grouped.reports)
+            if grouped.reports:
+                events += self._reported(grouped.reports)
             if grouped.is_shown:
                 shown.append((len(events), int(rows[hit]), alert, grouped.incident))
                 events.append({})

@@ -27,7 +27,7 @@ from evenflow.traffic.services import payload_service
 
 Matrix = NDArray[np.int64]
 N_KEY = 7
-COMPILE_AFTER = 400_000
+COMPILE_AFTER = 250_000
 """Packets that Python follows in about the time that compiling takes."""
 MAX_WITH_GAPS = 2**14
 """Maximum number of endpoints of which segments beyond a gap are remembered."""

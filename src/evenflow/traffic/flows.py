@@ -31,7 +31,7 @@ REASONS = {
 
 
 DAY_NS = 86_400 * 10**9
-LARGE = 2**26
+LARGE = 40 * 2**20
 """Bytes of a capture for which compiling and threads are worth the while from the
 beginning."""
 
