@@ -43,8 +43,8 @@ from evenflow.schema import Table
 
 MOST_ROWS = 8192
 """Connections that are scored at once."""
-MOST_EXPLAINED = 32
-"""Alerts of a batch whose leading columns are computed."""
+MOST_EXPLAINED = 128
+"""Alerts of so many connections whose leading columns are computed."""
 MOST_NAMED = 3
 """Rejected connections that are named."""
 LATE_S = 1.0
@@ -129,7 +129,6 @@ class Watch:
         if bundle.baseline is not None:
             self.drift = Drift(bundle.baseline, bundle.schema.classes, is_live=True)
         self._is_late = False
-        self._n_explained = 0
         self.recent = Recent() if any(sink.shows for sink in sinks) else None
 
     def take(self, connections: pl.DataFrame) -> None:
@@ -141,7 +140,6 @@ class Watch:
             The source lacks what the contract needs.
         """
         begun = time.perf_counter()
-        self._n_explained = 0
         if self._clock is None and self.totals.verdicts > COMPILE_AFTER:
             self.bundle = self.bundle.compiled  # which live traffic cannot wait for
         for part in connections.iter_slices(MOST_ROWS):
@@ -215,10 +213,9 @@ class Watch:
 
     def _features(self, table: Table, rows: Sequence[int]) -> list[tuple[Feature, ...]]:
         """Return the columns that move verdicts most, for the first of a batch."""
-        n = min(len(rows), MOST_EXPLAINED - self._n_explained)
-        if self._leading is None or n < 1:
+        if self._leading is None:
             return [()] * len(rows)
-        self._n_explained += n
+        n = min(len(rows), MOST_EXPLAINED)
         found = []
         for row, leading in zip(rows, self._leading.of(table, rows[:n]), strict=False):
             values = table.frame.row(row, named=True)
