@@ -53,7 +53,7 @@ class Trees:
 
 
 class TreeSession:
-    """What :func:`evenflow.inference.open_session` returns, but for the trees.
+    """An inference session whose trees are summed by compiled code.
 
     Parameters
     ----------
