@@ -27,6 +27,7 @@ from evenflow.progress import Note, OnEvent, ignore
 from evenflow.traffic.captures import Frames, read_frames, unreadable
 from evenflow.traffic.flows import LARGE, Follower
 from evenflow.traffic.interface import RING_MIB, Interface
+from evenflow.traffic.packets import Packets
 from evenflow.traffic.sources import SOURCES, Position, follow
 
 WARM_UP_AFTER = 50_000
@@ -242,7 +243,10 @@ def connect(
     failure: EvenflowError | None = None
     has_begun = False
     warm_up = _WarmUp()
-    parts = ((frames, follower.add(frames)) for frames in batches)
+    packets: Iterator[Packets] = map(follower.decode, batches)
+    if reads_ahead and is_large:
+        packets = ahead(packets)
+    parts = ((decoded.frames, follower.take(decoded)) for decoded in packets)
     try:
         for frames, rows in ahead(parts) if reads_ahead else parts:
             has_begun = True

@@ -62,12 +62,19 @@ class Follower:
 
     def add(self, frames: Frames) -> pl.DataFrame:
         """Take frames in their order; return the rows that are known by now."""
-        if len(frames):
-            times = np.concatenate([self._last_ns, frames.time_ns])
+        return self.take(self.decode(frames))
+
+    def decode(self, frames: Frames) -> Packets:
+        """Return the packets of frames, in any order: another thread may do it."""
+        return decode(frames, checksums=self.checksums)
+
+    def take(self, packets: Packets) -> pl.DataFrame:
+        """Take packets in their order; return the rows that are known by now."""
+        if len(packets):
+            times = np.concatenate([self._last_ns, packets.frames.time_ns])
             self.n_leaps += int((np.abs(np.diff(times)) > DAY_NS).sum())
             self._last_ns = times[-1:]
-        decoded = decode(frames, checksums=self.checksums)
-        return self._follow(self.fragments.add(decoded))
+        return self._follow(self.fragments.add(packets))
 
     def advance(self, now_ns: int) -> pl.DataFrame:
         """Take that no packet comes before a time; return the rows that are known."""
@@ -136,9 +143,9 @@ def read_connections(
     """
     is_large = (_size(stream) if size is None else size) > LARGE
     follower = Follower(checksums=checksums, is_large=is_large)
-    found = read_frames(stream, source=source, on_event=on_event)
-    for frames in ahead(found) if is_large else found:
-        yield follower.add(frames)
+    found = map(follower.decode, read_frames(stream, source=source, on_event=on_event))
+    for packets in ahead(found) if is_large else found:
+        yield follower.take(packets)
     yield follower.finish()
     follower.report(source, on_event)
 
