@@ -131,3 +131,27 @@ def test_what_was_left_out_of_a_capture_is_told(capture, loaded, tmp_path):
     path.write_bytes(capture.read_bytes()[:-7])
     summary = score_file(loaded, path, tmp_path / "verdicts.csv")
     assert any("damaged after packet 1,099" in note for note in summary.notes)
+
+
+def test_a_capture_that_is_read_ahead_gives_the_same_verdicts(
+    capture, loaded, tmp_path, monkeypatch
+):
+    found = []
+    for large in (2**62, 0):
+        for room in ("evenflow.traffic.flows", "evenflow.runtime._connections"):
+            monkeypatch.setattr(f"{room}.LARGE", large)
+        out = tmp_path / f"{large}.csv"
+        score_file(loaded, capture, out, keep_columns=True)
+        found.append(out.read_bytes())
+    assert found[0] == found[1]
+
+
+def test_an_error_of_a_capture_that_is_read_ahead_is_raised(
+    capture, loaded, tmp_path, monkeypatch
+):
+    for room in ("evenflow.traffic.flows", "evenflow.runtime._connections"):
+        monkeypatch.setattr(f"{room}.LARGE", 0)
+    out = tmp_path / "verdicts.csv"
+    with pytest.raises(DataError, match="more than 10 records"):
+        score_file(loaded, capture, out, limits=Limits(rows=10, unpacked_bytes=2**30))
+    assert not out.exists()

@@ -165,9 +165,9 @@ def test_the_leading_columns_of_an_alert_are_those_of_its_explanation(bundle, pa
     attacks = np.flatnonzero(bundle.decide(table).is_attack)
     assert len(attacks) > 3
     leading = Leading(bundle)
-    for row in attacks[:4].tolist():
+    rows = attacks[:4].tolist()
+    for row, found in zip(rows, leading.of(table, rows, 3), strict=True):
         alone = {c.column: c.alone for c in explain(bundle, table, row).contributions}
         expected = sorted((-x, name) for name, x in alone.items() if x > 0)[:3]
-        found = leading.of(table, row, 3)
         assert [name for name, _ in found] == [name for _, name in expected]
         assert [x for _, x in found] == pytest.approx([-x for x, _ in expected])

@@ -115,3 +115,14 @@ def test_live_traffic_is_followed_by_python_while_what_follows_it_is_compiled(
     live = pl.concat(feeds.connect(frames(), source="a", is_live=True))
     monkeypatch.undo()
     assert live.equals(pl.concat(feeds.connect(frames(), source="a")))
+
+
+def test_a_large_capture_that_threads_decode_has_the_same_connections(
+    capture, monkeypatch
+):
+    found = []
+    for large in (2**62, 0):
+        monkeypatch.setattr(feeds, "LARGE", large)
+        with feeds.captures([capture], stop=threading.Event()) as feed:
+            found.append(pl.concat([*feed.batches]))
+    assert found[0].equals(found[1])

@@ -8,9 +8,11 @@ import pytest
 
 import evenflow
 from evenflow import datasets
+from evenflow.inference.trees import TreeSession
 from evenflow.prepare.leaks import digest, fingerprint
 from evenflow.recipe import Recipe
 from evenflow.runtime import shipped
+from evenflow.runtime.stream import score_file
 from evenflow.runtime.verify import verify
 from evenflow.traffic.contracts import for_columns
 
@@ -26,6 +28,22 @@ def detector():
 @pytest.mark.slow
 def test_its_golden_rows_score_as_where_it_was_trained():
     assert "golden rows scored again" in verify(shipped.FOLDER)[-1]
+
+
+def test_verdicts_are_the_same_whether_its_trees_are_compiled(
+    detector, tmp_path, monkeypatch
+):
+    pytest.importorskip("numba")
+    source = tmp_path / "rows.csv"
+    detector.golden.frame.write_csv(source)
+    found = []
+    for after in (2**62, 0):
+        monkeypatch.setattr("evenflow.runtime.stream.COMPILE_AFTER", after - 1)
+        out = tmp_path / f"{after}.csv"
+        score_file(detector, source, out)
+        found.append(out.read_bytes())
+    assert isinstance(detector.compiled.session, TreeSession)
+    assert found[0] == found[1]
 
 
 def test_it_was_trained_from_the_recipe_that_make_detector_names(detector):

@@ -260,15 +260,15 @@ def test_expected_behaviour_is_judged_and_counted_and_not_sent(toy, tmp_path):
 
 
 def test_the_alerts_of_a_batch_that_are_explained_are_bounded(toy, tmp_path):
-    hosts = [f"192.0.2.{i}" for i in range(100)]
+    hosts = [f"192.0.2.{i}" for i in range(200)]
     sink = open_sink(f"eve:{tmp_path}/a.json", Setup())
     # SINGLES merges them, and each is shown until its incident has enough
-    incidents = Incidents(most_shown=100)
-    given = connections(100).with_columns(pl.Series("id.orig_h", hosts))
+    incidents = Incidents(most_shown=200)
+    given = connections(200).with_columns(pl.Series("id.orig_h", hosts))
     watched(toy, [given], sinks=[sink], incidents=incidents)
     sink.close()
     alerts = [e for e in lines(tmp_path / "a.json") if e["event_type"] == "alert"]
-    assert len(alerts) == 100
+    assert len(alerts) == 200
     assert sum(bool(e["ml"]["top_features"]) for e in alerts) == MOST_EXPLAINED
 
 

@@ -116,7 +116,7 @@ def read(message: memoryview) -> Message:
 def _read(message: memoryview, kind: str, n_read: Iterator[int]) -> Message:
     known = FIELDS[kind]
     found: Message = {name: [] for name, type_ in known.values() if type_.endswith("*")}
-    for field, value in _fields(message, has_runs=kind == "attribute"):
+    for field, value in fields(message, has_runs=kind == "attribute"):
         if field not in known:
             raise RefusedError(HOSTILE.get((kind, field), f"field {field} of a {kind}"))
         if next(n_read) >= MAX_FIELDS:
@@ -189,7 +189,7 @@ def _ints(
     return value.view(np.int64)
 
 
-def _fields(
+def fields(
     message: memoryview, *, has_runs: bool
 ) -> Iterator[tuple[int, float | bytes | memoryview]]:
     """Yield field number and value of a message; a run is one value."""

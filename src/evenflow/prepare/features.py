@@ -233,14 +233,14 @@ class Preprocessor:
             see :meth:`first_not_finite`.
         """
         absent = np.isnan(numeric_matrix(table, self.indicator))
-        words = {name: table.frame[name].to_list() for name in self.categories}
+        words = {name: table.frame[name] for name in self.categories}
         return self.encode(numeric_matrix(table, self.numeric), absent, words)
 
     def encode(
         self,
         x: NDArray[np.float64],
         absent: NDArray[np.bool_],
-        words: Mapping[str, Sequence[str | None]],
+        words: Mapping[str, pl.Series | Sequence[str | None]],
     ) -> NDArray[np.float32]:
         """Prepare rows given column by column: what :meth:`transform` does to a table.
 
@@ -250,7 +250,7 @@ class Preprocessor:
             The ``numeric`` columns; NaN where missing, never infinite.
         absent : ndarray of shape (n_samples, n_indicators), bool
             Whether a value of the ``indicator`` columns is missing.
-        words : mapping of str to sequence of (str or None)
+        words : mapping of str to Series or sequence of (str or None)
             Each category column.
 
         Returns
@@ -273,8 +273,9 @@ class Preprocessor:
             if n == 1:  # one record in a hurry
                 out[0, start + codes.get(words[name][0], unseen)] = 1.0
                 continue
-            code = [codes.get(word, unseen) for word in words[name]]
-            out[rows, start + np.asarray(code, dtype=np.int64)] = 1.0
+            found = pl.Series(words[name], dtype=pl.String)
+            code = found.replace_strict(codes, default=unseen, return_dtype=pl.Int64)
+            out[rows, start + code.fill_null(unseen).to_numpy()] = 1.0
         return out
 
     def to_dict(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 import numpy as np
 import polars as pl
 
+from evenflow.ahead import ahead
 from evenflow.errors import DataError
 from evenflow.progress import Event, Note
 from evenflow.runtime.limits import Limits
@@ -21,30 +22,38 @@ from evenflow.schema import Schema
 from evenflow.text.raw import Findings, Raw
 from evenflow.traffic import captures, contracts, sources
 from evenflow.traffic.contracts import Contract
-from evenflow.traffic.flows import read_connections
+from evenflow.traffic.flows import LARGE, read_connections
 
 SHOWN = (
     "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto", "service",
     "conn_state",
 )  # fmt: skip
 """Columns of a connection that stand beside those of the model."""
-ROWS = 2**14
+ROWS = 2**16
 """Maximum number of connections of a batch."""
 
 
 class _Parts(io.RawIOBase):
-    """A stream of the bytes that an iterator yields."""
+    """A stream of the bytes that an iterator yields.
 
-    def __init__(self, parts: Iterator[bytes]) -> None:
-        self._parts, self._rest = parts, b""
+    Parameters
+    ----------
+    parts : iterator of bytes
+    waits : bool
+        Whether to wait for all bytes that were asked for; else for the first ones.
+    """
+
+    def __init__(self, parts: Iterator[bytes], *, waits: bool) -> None:
+        self._parts, self._waits, self._rest = parts, waits, b""
 
     def read(self, n: int = -1) -> bytes:
         """Return the next bytes, at most ``n``; none at the end."""
-        while not self._rest:
-            part = next(self._parts, None)
-            if part is None:
-                return b""
-            self._rest = part
+        rest = [self._rest]
+        left = max(n, 1) - len(self._rest) if self._waits else not self._rest
+        while left > 0 and (part := next(self._parts, b"")):
+            rest.append(part)
+            left -= len(part)
+        self._rest = b"".join(rest)
         cut = len(self._rest) if n < 0 else n
         found, self._rest = self._rest[:cut], self._rest[cut:]
         return found
@@ -94,7 +103,7 @@ def read(
         The columns of the model cannot be had from it, or it is over a limit.
     """
     contract = contracts.for_columns(schema.names)
-    stream = cast("BinaryIO", _Parts(parts))
+    stream = cast("BinaryIO", _Parts(parts, waits=size > 0))
 
     def note(event: Event) -> None:
         if isinstance(event, Note):
@@ -109,7 +118,7 @@ def read(
         )
     made = contract.start(source=name)
     n = 0
-    for connections in found:
+    for connections in ahead(found) if size > LARGE else found:
         if limits:
             limits.check_time(name=name)
             limits.check_rows(n + connections.height, name=name)

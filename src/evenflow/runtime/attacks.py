@@ -41,8 +41,9 @@ class Attacks:
     threshold: float
     model: Model
     """The model that scored them."""
-    row_of: Callable[[int], Table] | None = None
-    """Returns the row of one for the model, where its columns are to be explained."""
+    rows_of: Callable[[Sequence[int]], Table] | None = None
+    """Returns the rows of some for the model, where their columns are to be
+    explained."""
     last_ns: int | None = None
     """When the last connection of the batch was known, an attack or not."""
 
@@ -87,7 +88,7 @@ class Attacks:
             at=self.at[kept],
             labels=self.labels[kept],
             probability=self.probability[kept],
-            row_of=None,
+            rows_of=None,
         )
 
     def alerts(self) -> Iterator[Alert]:

@@ -18,6 +18,7 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -146,33 +147,41 @@ class Leading:
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
-        self.rows, self.benign = benign_rows(bundle)
+        rows, benign = benign_rows(bundle)
+        self.normal = rows[benign]
 
-    def of(self, table: Table, row: int, n: int = 5) -> list[tuple[str, float]]:
-        """Return up to ``n`` columns of a row, each with the log odds that it adds.
+    def of(
+        self, table: Table, rows: Sequence[int], n: int = 5
+    ) -> list[list[tuple[str, float]]]:
+        """Return up to ``n`` columns of each row, each with the log odds that it adds.
 
-        Raises
-        ------
-        DataError
-            A record made of this one and a benign one has no finite score.
+        None of a row where a record made of it and a benign one has no finite score.
         """
-        X = self.bundle.preprocessor.transform(table.take([row]))[0]
-        apart = np.minimum(np.abs(self.rows[self.benign] - X), 3.0).sum(axis=1)
-        normal = self.rows[self.benign[apart.argmin()]]
-        groups = {
-            name: where
-            for name, where in self.bundle.preprocessor.layout.groups.items()
-            if (X[where] != normal[where]).any()
-        }
-        without = np.vstack(
-            [~np.eye(len(groups), dtype=np.bool_), np.ones(len(groups))]
+        names, made = [], []
+        for X in self.bundle.preprocessor.transform(table.take(rows)):
+            apart = np.minimum(np.abs(self.normal - X), 3.0).sum(axis=1)
+            normal = self.normal[apart.argmin()]
+            groups = {
+                name: where
+                for name, where in self.bundle.preprocessor.layout.groups.items()
+                if (X[where] != normal[where]).any()
+            }
+            n_groups = len(groups)
+            without = np.arange(n_groups + 1)[:, None] != np.arange(n_groups)
+            names.append(tuple(groups))
+            made.append(_replaced(X, normal, [*groups.values()], without))
+        if not made:
+            return []
+        odds = self.bundle.decision.log_odds(
+            self.bundle.log_proba(np.concatenate(made))
         )
-        odds = _odds(
-            self.bundle, X, normal, [*groups.values()], without.astype(np.bool_)
-        )
-        alone = dict(zip(groups, (odds[-1] - odds[:-1]).tolist(), strict=True))
-        order = sorted(alone, key=lambda name: (-alone[name], name))
-        return [(name, alone[name]) for name in order[:n] if alone[name] > 0]
+        found, ends = [], np.cumsum([len(part) for part in made])
+        for known, of_row in zip(names, np.split(odds, ends[:-1]), strict=True):
+            alone = dict(zip(known, (of_row[-1] - of_row[:-1]).tolist(), strict=True))
+            order = sorted(alone, key=lambda name: (-alone[name], name))
+            first = order[:n] if np.isfinite(of_row).all() else []
+            found.append([(name, alone[name]) for name in first if alone[name] > 0])
+        return found
 
 
 def _ranks(n: int, seed: int) -> NDArray[np.int64]:
@@ -190,7 +199,25 @@ def _odds(
     groups: list[NDArray[np.int64]],
     is_record: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    """Return the log odds of rows of which some columns are the record's.
+    """Return the log odds of rows of which some columns are the record's."""
+    rows = _replaced(X, normal, groups, is_record)
+    odds = bundle.decision.log_odds(bundle.log_proba(rows))
+    if not np.isfinite(odds).all():
+        raise DataError(
+            "found a record that has no finite score with some of its values replaced "
+            "by those of benign traffic, expected finite scores. The verdict stands, "
+            "but cannot be explained"
+        )
+    return odds
+
+
+def _replaced(
+    X: NDArray[np.float32],
+    normal: NDArray[np.float32],
+    groups: list[NDArray[np.int64]],
+    is_record: NDArray[np.bool_],
+) -> NDArray[np.float32]:
+    """Return rows of which some columns are the record's.
 
     Parameters
     ----------
@@ -200,14 +227,7 @@ def _odds(
     rows = np.repeat(normal[None], len(is_record), axis=0)
     for j, where in enumerate(groups):
         rows[np.ix_(is_record[:, j], where)] = X[where]
-    odds = bundle.decision.log_odds(bundle.log_proba(rows))
-    if not np.isfinite(odds).all():
-        raise DataError(
-            "found a record that has no finite score with some of its values replaced "
-            "by those of benign traffic, expected finite scores. The verdict stands, "
-            "but cannot be explained"
-        )
-    return odds
+    return rows
 
 
 def _contributions(

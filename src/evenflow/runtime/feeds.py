@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import numpy as np
 import polars as pl
 
+from evenflow.ahead import ahead
 from evenflow.errors import EvenflowError
 from evenflow.progress import Note, OnEvent, ignore
-from evenflow.runtime.stream import ahead
 from evenflow.traffic.captures import Frames, read_frames, unreadable
-from evenflow.traffic.flows import Follower
+from evenflow.traffic.flows import LARGE, Follower
 from evenflow.traffic.interface import RING_MIB, Interface
+from evenflow.traffic.packets import Packets
 from evenflow.traffic.sources import SOURCES, Position, follow
 
 if TYPE_CHECKING:
@@ -114,10 +115,11 @@ def captures(
                 yield from read_frames(stream, source=name, on_event=on_event)
 
         name = names[0] if len(names) == 1 else f"{len(names)} captures"
+        size = sum(f.stat().st_size for f in files if isinstance(f, Path))
         batches = connect(
             until(frames(), stop), source=name, see=see,
             reads_ahead=all(isinstance(f, Path) and f.is_file() for f in files),
-            on_event=on_event,
+            is_large=size > LARGE, on_event=on_event,
         )  # fmt: skip
         yield Feed(name=name, batches=batches)
 
@@ -215,6 +217,7 @@ def connect(
     source: str,
     is_live: bool = False,
     reads_ahead: bool = False,
+    is_large: bool = False,
     settled: Callable[[], int | None] = lambda: None,
     see: Callable[[Frames], None] = lambda _: None,
     on_event: OnEvent = ignore,
@@ -232,16 +235,21 @@ def connect(
         Whether frames go on to come while something else is done.
     reads_ahead : bool
         Whether a thread follows the next frames while these connections are dealt with.
+    is_large : bool
+        Whether compiling is worth the while from the beginning.
     settled : callable
         Returns the time before which no further packet comes, where it is known.
     see : callable
         Gets the frames before their connections are yielded.
     """
-    follower = Follower(checksums=False, early=True)
+    follower = Follower(checksums=False, is_large=is_large, early=True)
     failure: EvenflowError | None = None
     has_begun = False
     warm_up = _WarmUp()
-    parts = ((frames, follower.add(frames)) for frames in batches)
+    packets: Iterator[Packets] = map(follower.decode, batches)
+    if reads_ahead and is_large:
+        packets = ahead(packets)
+    parts = ((decoded.frames, follower.take(decoded)) for decoded in packets)
     try:
         for frames, rows in ahead(parts) if reads_ahead else parts:
             has_begun = True

@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeVar
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from evenflow.ahead import ahead
 from evenflow.conform import BadRow, with_text
 from evenflow.decision import Scores
 from evenflow.errors import DataError, StorageError
+from evenflow.inference.trees import COMPILE_AFTER
 from evenflow.progress import Note, OnEvent, Progress, ignore
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import attack_probability, sigmoid
@@ -42,7 +43,6 @@ VERDICT_COLUMNS = ("line", "verdict", "is_attack", "attack_probability", "thresh
 FIRST_BAD = 20
 """Bad rows a summary repeats; the rejects file has them all."""
 OnScored = Callable[[Batch, Scores], None]
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,6 +177,8 @@ def score_file(
         # a pipe is not read ahead: its next record may be an hour away
         ready = ahead(batches) if isinstance(source, Path) else batches
         for batch in ready:
+            if counts.sum() > COMPILE_AFTER:
+                bundle = bundle.compiled
             batch, scores = judged(bundle, batch)
             if batch.bad and on_bad_row == "stop":
                 raise DataError(
@@ -300,16 +302,6 @@ def _given_columns(
         columns[kept] = values
         taken.add(kept)
     return columns
-
-
-def ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """Yield the items while a thread makes the next one."""
-    end = object()
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        future = pool.submit(next, items, end)
-        while (item := future.result()) is not end:
-            future = pool.submit(next, items, end)
-            yield item  # type: ignore[misc]
 
 
 def _reject_line(bad: BadRow) -> bytes:

@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from evenflow.conform import BadRow, check
-from evenflow.errors import DataError
+from evenflow.inference.trees import COMPILE_AFTER
 from evenflow.progress import Note, OnEvent, ignore
 from evenflow.runtime.ages import Ages
 from evenflow.runtime.attacks import Attacks
@@ -33,7 +33,7 @@ from evenflow.runtime.events import (
     model_event,
 )
 from evenflow.runtime.explain import Leading
-from evenflow.runtime.incidents.alert import Feature
+from evenflow.runtime.incidents.alert import Alert, Feature
 from evenflow.runtime.incidents.grouping import Incidents
 from evenflow.runtime.incidents.incident import Report
 from evenflow.runtime.judging import judge
@@ -43,8 +43,8 @@ from evenflow.schema import Table
 
 MOST_ROWS = 8192
 """Connections that are scored at once."""
-MOST_EXPLAINED = 32
-"""Alerts of a batch whose leading columns are computed."""
+MOST_EXPLAINED = 128
+"""Alerts of so many connections whose leading columns are computed."""
 MOST_NAMED = 3
 """Rejected connections that are named."""
 LATE_S = 1.0
@@ -119,7 +119,6 @@ class Watch:
         self._use(bundle)
         self._last_ns = 0
         self._is_late = False
-        self._n_explained = 0
         self.recent = Recent() if any(sink.shows for sink in sinks) else None
 
     def _use(self, bundle: Bundle) -> None:
@@ -165,6 +164,8 @@ class Watch:
             The source lacks what the contract needs.
         """
         begun = time.perf_counter()
+        if self._clock is None and self.totals.verdicts > COMPILE_AFTER:
+            self.bundle = self.bundle.compiled  # which live traffic cannot wait for
         for part in connections.iter_slices(MOST_ROWS):
             n_before = self.totals.verdicts
             self.group(self.score(part))
@@ -194,7 +195,7 @@ class Watch:
         attacks = Attacks.of(self.bundle, self.model, connections, at, scores)
         self._last_ns = attacks.last_ns or self._last_ns
         hits = rows[scores.is_attack]
-        return replace(attacks, row_of=lambda n: table.take(hits[n : n + 1]))
+        return replace(attacks, rows_of=lambda some: table.take(hits[[*some]]))
 
     def explained(self, attacks: Attacks) -> Attacks:
         """Return attacks that another process scored, with what explains them.
@@ -204,24 +205,29 @@ class Watch:
         if attacks.model != self.model:
             return attacks
 
-        def row_of(n: int) -> Table:
-            row = self.rows.add(attacks.connections[n : n + 1])
-            return check(self.bundle.schema, row).table
+        def rows_of(some: Sequence[int]) -> Table:
+            rows = self.rows.add(attacks.connections[[*some]])
+            return check(self.bundle.schema, rows).table
 
-        return replace(attacks, row_of=row_of)
+        return replace(attacks, rows_of=rows_of)
 
     def group(self, attacks: Attacks) -> None:
         """Group attacks into incidents; send the events of both."""
-        self._n_explained = 0
         events: list[Event] = []
+        shown: list[tuple[int, int, Alert, str | None]] = []
         for row, alert in enumerate(attacks.alerts()):
             grouped = self.incidents.add(alert)
-            events += self._reported(grouped.reports)
+            if grouped.reports:
+                events += self._reported(grouped.reports)
             if grouped.is_shown:
-                shown = replace(alert, features=self._features(attacks, row))
-                event = alert_event(shown, attacks.model, incident=grouped.incident)
-                events.append(event)
-                self.totals.alerts_sent += 1
+                shown.append((len(events), row, alert, grouped.incident))
+                events.append({})
+        self.totals.alerts_sent += len(shown)
+        features = self._features(attacks, [row for _, row, _, _ in shown])
+        for (place, _, alert, incident), found in zip(shown, features, strict=True):
+            events[place] = alert_event(
+                replace(alert, features=found), attacks.model, incident=incident
+            )
         if attacks.last_ns is not None:
             events += self._reported(self.incidents.advance(attacks.last_ns))
         self._send(events)
@@ -230,22 +236,29 @@ class Watch:
         self._on_event(Note(text=str(finding), is_warning=finding.is_drifted))
         return drift_event(finding, self.model)
 
-    def _features(self, attacks: Attacks, row: int) -> tuple[Feature, ...]:
-        """Return the columns that move a verdict most, for the first of a batch."""
-        leading, row_of = self._leading, attacks.row_of
-        if not (leading and row_of) or self._n_explained >= MOST_EXPLAINED:
-            return ()
-        self._n_explained += 1
-        try:
-            table = row_of(row)
-            found = leading.of(table, 0) if len(table) else []
-        except DataError:  # no finite score beside benign values: the verdict stands
-            return ()
-        values = table.frame.row(0, named=True) if found else {}
-        return tuple(
-            Feature(name=name, value=_plain(values[name]), effect=round(effect, 4))
-            for name, effect in found
-        )
+    def _features(
+        self, attacks: Attacks, rows: Sequence[int]
+    ) -> list[tuple[Feature, ...]]:
+        """Return the columns that move verdicts most, for the first of a batch."""
+        none: list[tuple[Feature, ...]] = [()] * len(rows)
+        first = rows[:MOST_EXPLAINED]
+        if self._leading is None or attacks.rows_of is None or not first:
+            return none
+        table = attacks.rows_of(first)
+        if len(table) < len(first):
+            return none
+        found = []
+        for n, leading in enumerate(self._leading.of(table, range(len(table)))):
+            values = table.frame.row(n, named=True)
+            found.append(
+                tuple(
+                    Feature(
+                        name=name, value=_plain(values[name]), effect=round(effect, 4)
+                    )
+                    for name, effect in leading
+                )
+            )
+        return found + none[len(found) :]
 
     def advance(self, now_ns: int) -> None:
         """Take note of the time while no connection comes."""

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from evenflow.traffic import _endpoints, _follow, _tcp
+from evenflow.traffic import _endpoints, _follow, _index, _tcp
 
 
 class Kernel(NamedTuple):
@@ -16,14 +16,25 @@ class Kernel(NamedTuple):
 
     follow: Callable[..., tuple[int, int]]
     settle: Callable[..., tuple[int, int]]
+    find: Callable[..., int]
+    forget: Callable[..., None]
+    link_all: Callable[..., None]
 
 
-PYTHON = Kernel(_follow.follow, _follow.settle)
+PYTHON = Kernel(
+    _follow.follow, _follow.settle, _index.find, _index.forget, _index.link_all
+)
 
 
 def can_compile() -> bool:
     """Return whether Numba is installed."""
     return find_spec("numba") is not None
+
+
+def _copy_row(given: Any, row: int, out: Any, n: int) -> None:
+    # the words of the error that ``out[n] = given[row]`` may raise take seconds
+    for k in range(given.shape[1]):
+        out[n, k] = given[row, k]
 
 
 @cache
@@ -35,11 +46,12 @@ def compiled() -> Kernel:
     import numba
 
     names: dict[str, Any] = {}
-    for module in (_endpoints, _tcp, _follow):
+    for module in (_endpoints, _tcp, _follow, _index):
         names |= vars(module)
+    names["copy_row"] = _copy_row
     for name, found in list(names.items()):
         if isinstance(found, FunctionType):
             names[name] = numba.njit(
                 FunctionType(found.__code__, names, name), nogil=True
             )
-    return Kernel(names["follow"], names["settle"])
+    return Kernel(**{name: names[name] for name in Kernel._fields})

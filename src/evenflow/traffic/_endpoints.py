@@ -55,6 +55,9 @@ SHOWS_SERVICE = 5
 NEVER = 2**62
 LOOK_NS = (1 * S, 10 * S, 60 * S, 600 * S)
 """Ages at which a connection that goes on has a row."""
+# letters of the history, and what lies between the two cases
+(LETTER_A, LETTER_C, LETTER_D, LETTER_F, LETTER_G, LETTER_H, LETTER_I, LETTER_Q,
+ LETTER_R, LETTER_S, LETTER_T, LETTER_W, TURNED) = b"ACDFGHIQRSTW^"  # fmt: skip
 UPPER = ord("a") - ord("A")
 MOST_GAP = 2**30
 """Of microseconds: the square of a longer gap would fill the sum of squares."""
@@ -150,7 +153,7 @@ def turn(C: Any, E: Any, H: Any, c: int) -> None:
     C[c, IS_PARTIAL] = 0
     n = C[c, N_HISTORY]
     if n < MOST_HISTORY:
-        H[c, n] = ord("^")
+        H[c, n] = TURNED
         C[c, N_HISTORY] = n + 1
 
 
@@ -163,7 +166,7 @@ def tell_gap(C: Any, E: Any, H: Any, c: int, e: int, n_bytes: int) -> None:
             or (E[k, STATE] == CLOSED and E[k, BEFORE] == ESTABLISHED)
         )
     if is_clean:
-        note_scaled(C, H, E, c, e, N_GAPS, ord("G"))
+        note_scaled(C, H, E, c, e, N_GAPS, LETTER_G)
         C[c, MISSED] += n_bytes
 
 

@@ -34,6 +34,8 @@ from evenflow.traffic._endpoints import (
     LAST,
     LAST_AT,
     LAST_PACKET,
+    LETTER_C,
+    LETTER_D,
     LINGER_NS,
     LOOK,
     LOOK_NS,
@@ -60,6 +62,7 @@ from evenflow.traffic._endpoints import (
     SYN_SENT,
     TCP,
     TIMEOUT,
+    TURNED,
     UDP,
     URG,
     URGENT,
@@ -98,7 +101,7 @@ def open_connection(
         E[e, NEXT_RESENT] = E[e, NEXT_ZERO] = E[e, NEXT_BAD] = E[e, NEXT_GAP] = 1
     C[c, TIMEOUT] = IDLE_TCP_NS if protocol == TCP else IDLE_OTHER_NS
     if is_turned:
-        H[c, 0] = ord("^")
+        H[c, 0] = TURNED
         C[c, N_HISTORY] = 1
 
 
@@ -159,18 +162,23 @@ def is_reused(C: Any, E: Any, c: int, flags: int, sequence: int) -> bool:
 
 
 def write(
-    C: Any, E: Any, H: Any, c: int, known: int, is_over: int,
+    C: Any, E: Any, H: Any, c: int, known: int, is_over: bool,
     n: int, at: Any, out_C: Any, out_E: Any, out_H: Any,
 ) -> int:  # fmt: skip
     """Copy a connection as the ``n``-th row that is known; return the next one."""
     at[n, 0] = c
     at[n, 1] = known
     at[n, 2] = is_over
-    out_C[n] = C[c]
-    out_E[2 * n] = E[2 * c]
-    out_E[2 * n + 1] = E[2 * c + 1]
-    out_H[n] = H[c]
+    copy_row(C, c, out_C, n)
+    copy_row(E, 2 * c, out_E, 2 * n)
+    copy_row(E, 2 * c + 1, out_E, 2 * n + 1)
+    copy_row(H, c, out_H, n)
     return n + 1
+
+
+def copy_row(given: Any, row: int, out: Any, n: int) -> None:
+    """Copy a row to the ``n``-th of another array."""
+    out[n] = given[row]
 
 
 def end(C: Any, E: Any, W: Any, D: Any, G: Any, c: int) -> None:
@@ -206,12 +214,14 @@ def settle(
             return i, n
         c = rows[i]
         over = due(C, E, c)
-        if over <= now:
-            n = write(C, E, H, c, over, 1, n, at, out_C, out_E, out_H)
+        is_over = over <= now
+        if is_over or C[c, LOOK] <= now:
+            known = over if is_over else C[c, LOOK]
+            n = write(C, E, H, c, known, is_over, n, at, out_C, out_E, out_H)
+        if is_over:
             end(C, E, W, D, G, c)
             continue
         if C[c, LOOK] <= now:
-            n = write(C, E, H, c, C[c, LOOK], 0, n, at, out_C, out_E, out_H)
             later = NEVER
             for age in LOOK_NS:
                 if C[c, FIRST] + age > now and not C[c, CLOSE_ROW]:
@@ -260,12 +270,12 @@ def follow(
                 correct_times(C, E, c, now)
                 plan(C, E, D, G, c)
             over = due(C, E, c)
-            if now >= over or (
-                kind == TCP
-                and is_whole[i]
-                and is_reused(C, E, c, flags[i], sequence[i])
-            ):
-                n = write(C, E, H, c, min(now, over), 1, n, at, out_C, out_E, out_H)
+            is_over = now >= over
+            if not is_over and kind == TCP and is_whole[i]:
+                is_over = is_reused(C, E, c, flags[i], sequence[i])
+            if is_over:
+                known = min(now, over)
+                n = write(C, E, H, c, known, is_over, n, at, out_C, out_E, out_H)
                 end(C, E, W, D, G, c)
         is_new = not C[c, IS_OPEN]
         if is_new:
@@ -287,7 +297,7 @@ def follow(
         e = 2 * c + (C[c, LOW_BEGAN] != is_low[i])
         if is_bad[i] or not is_whole[i]:
             if is_bad[i] and kind in (TCP, UDP):
-                note_scaled(C, H, E, c, e, N_BAD, ord("C"))
+                note_scaled(C, H, E, c, e, N_BAD, LETTER_C)
             if is_new:
                 plan(C, E, D, G, c)
             continue
@@ -312,7 +322,7 @@ def follow(
             C[c, LAST] = max(C[c, LAST], now)
             E[e, STATE] = ACTIVE
             if kind == UDP:
-                note_once(C, H, c, e, 5, ord("D"))
+                note_once(C, H, c, e, 5, LETTER_D)
             if is_new:
                 plan(C, E, D, G, c)
         C[c, LAST_PACKET] = max(C[c, LAST_PACKET], now)

@@ -29,6 +29,16 @@ from evenflow.traffic._endpoints import (
     LAST_FIN,
     LAST_RST,
     LAST_SYN,
+    LETTER_A,
+    LETTER_D,
+    LETTER_F,
+    LETTER_H,
+    LETTER_I,
+    LETTER_Q,
+    LETTER_R,
+    LETTER_S,
+    LETTER_T,
+    LETTER_W,
     N_FIN,
     N_RESENT,
     N_ZERO,
@@ -59,29 +69,32 @@ def remember_flags(
     C: Any, E: Any, H: Any, c: int, e: int, flags: int, at: int, length: int
 ) -> None:
     """Add a packet's letters to the history."""
+    # one call for all: Numba compiles a function anew for each constant it is given
+    bit, letter, is_another = 6, LETTER_A, False
     set_flags = flags & (SYN | FIN | RST)
     if set_flags & (set_flags - 1):  # more than one
         if flags & FIN and flags & RST:
-            note_once(C, H, c, e, 0, ord("I"))
+            bit, letter = 0, LETTER_I
         else:
-            note_once(C, H, c, e, 1, ord("Q"))
+            bit, letter = 1, LETTER_Q
     elif flags & SYN:
-        letter = ord("H") if flags & ACK else ord("S")
-        if note_once(C, H, c, e, 2, letter) and at != E[e, LAST_SYN]:
-            note(C, H, c, e, letter)
+        bit, letter = 2, LETTER_H if flags & ACK else LETTER_S
+        is_another = at != E[e, LAST_SYN]
         E[e, LAST_SYN] = at
     elif flags & FIN:
-        if note_once(C, H, c, e, 3, ord("F")) and at + length != E[e, LAST_FIN]:
-            note(C, H, c, e, ord("F"))
+        bit, letter = 3, LETTER_F
+        is_another = at + length != E[e, LAST_FIN]
         E[e, LAST_FIN] = at + length
     elif flags & RST:
-        if note_once(C, H, c, e, 4, ord("R")) and at != E[e, LAST_RST]:
-            note(C, H, c, e, ord("R"))
+        bit, letter = 4, LETTER_R
+        is_another = at != E[e, LAST_RST]
         E[e, LAST_RST] = at
     elif length:
-        note_once(C, H, c, e, 5, ord("D"))
-    elif flags & ACK:
-        note_once(C, H, c, e, 6, ord("A"))
+        bit, letter = 5, LETTER_D
+    elif not flags & ACK:
+        return
+    if note_once(C, H, c, e, bit, letter) and is_another:
+        note(C, H, c, e, letter)
 
 
 def tcp_packet(
@@ -122,7 +135,7 @@ def tcp_packet(
         and E[peer, STATE] != CLOSED
         and E[e, STATE] != RESET
     ):
-        note_scaled(C, H, E, c, e, N_ZERO, ord("W"))
+        note_scaled(C, H, E, c, e, N_ZERO, LETTER_W)
     if not (E[e, DID_CLOSE] and E[peer, DID_CLOSE]):
         C[c, LAST] = max(C[c, LAST], time_ns)
     if flags & FIN:
@@ -157,7 +170,7 @@ def tcp_packet(
         E[e, END_WRAPS] += end < E[e, END]
         E[e, END] = end
     elif length > 0:
-        note_scaled(C, H, E, c, e, N_RESENT, ord("T"))
+        note_scaled(C, H, E, c, e, N_RESENT, LETTER_T)
 
     did_close = False
     state, other = E[e, STATE], E[peer, STATE]

@@ -31,7 +31,7 @@ LARGEST_BLOCK = 2**24
 MOST_INTERFACES = 2**12
 MOST_S = 2**33
 """Maximum number of seconds since 1970, in the year 2242; later times become this."""
-READ_BYTES = 2**22
+READ_BYTES = 2**24
 NANO = 10**9
 
 PCAP = {

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from evenflow.traffic import _endpoints as k
 from evenflow.traffic import _follow as f
+from evenflow.traffic import _index as x
 from evenflow.traffic._compiled import PYTHON, can_compile, compiled
-from evenflow.traffic._table import mix, table
+from evenflow.traffic._table import table
 from evenflow.traffic.community_id import ANSWERS
 from evenflow.traffic.logins import login_words
 from evenflow.traffic.packets import End, Packets
@@ -26,7 +27,7 @@ from evenflow.traffic.services import payload_service
 
 Matrix = NDArray[np.int64]
 N_KEY = 7
-COMPILE_AFTER = 400_000
+COMPILE_AFTER = 250_000
 """Packets that Python follows in about the time that compiling takes."""
 MAX_WITH_GAPS = 2**14
 """Maximum number of endpoints of which segments beyond a gap are remembered."""
@@ -56,6 +57,8 @@ class _Rows(NamedTuple):
     """Rows of connections as the kernel writes them, and their keys."""
 
     at: Matrix
+    """Row, when it was known, whether the connection is over, and at which tick it is
+    let go."""
     C: Matrix
     E: Matrix
     H: NDArray[np.uint8]
@@ -64,7 +67,7 @@ class _Rows(NamedTuple):
     @classmethod
     def empty(cls, n: int) -> _Rows:
         return cls(
-            np.zeros((n, 3), np.int64),
+            np.zeros((n, 4), np.int64),
             np.zeros((n, k.N_C), np.int64),
             np.zeros((2 * n, k.N_E), np.int64),
             np.zeros((n, k.MOST_HISTORY), np.uint8),
@@ -75,10 +78,13 @@ class _Rows(NamedTuple):
     def joined(cls, parts: list[_Rows]) -> _Rows:
         return cls(*map(np.concatenate, zip(*parts, strict=True)))
 
-    def take(self, rows: Matrix) -> _Rows:
-        both = np.stack([2 * rows, 2 * rows + 1], axis=1).ravel()
+    def in_order(self) -> _Rows:
+        """Return the rows in the order in which they were known."""
+        at = self.at
+        rows = np.lexsort((at[:, 2], self.C[:, k.SERIAL], at[:, 1], at[:, 3]))
+        both = _ends(rows)
         return _Rows(
-            self.at[rows], self.C[rows], self.E[both], self.H[rows], self.keys[rows]
+            at[rows], self.C[rows], self.E[both], self.H[rows], self.keys[rows]
         )
 
 
@@ -119,13 +125,14 @@ class Connections:
     n_set_back: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        self._rows: dict[bytes, int] = {}
-        self._free: list[int] = []
-        self._n = 0
-        self._seed = np.frombuffer(token_bytes(8), np.uint64)
-        self._n_packets = 0
+        # random, so that nobody can choose addresses that share a bucket
+        self._factors = np.frombuffer(token_bytes(8 * N_KEY), np.uint64) | np.uint64(1)
+        self._n_packets = self._n_ticks = 0
         self._kernel = compiled() if self.is_compiled else PYTHON
         self._keys = np.zeros((0, N_KEY), np.uint64)
+        self._R, self._L = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self._T = np.zeros(x.N_T, np.int64)
+        self._T[x.FREE] = x.NONE
         self._C = np.zeros((0, k.N_C), np.int64)
         self._E = np.zeros((0, k.N_E), np.int64)
         self._H = np.zeros((0, k.MOST_HISTORY), np.uint8)
@@ -148,8 +155,17 @@ class Connections:
     def _grow(self, n: int) -> None:
         """Make room for ``n`` connections."""
         self._keys, self._D = _longer(self._keys, n), _longer(self._D, n)
+        self._R, self._L = _longer(self._R, n), _longer(self._L, n)
+        self._B = np.full(2 * n, x.NONE, np.int64)
+        buckets = self._buckets(self._keys[: self._n])
+        self._kernel.link_all(self._R, self._L, self._B, buckets)
         self._C, self._H = _longer(self._C, n), _longer(self._H, n)
         self._E = _longer(self._E, 2 * n)
+
+    @property
+    def _n(self) -> int:
+        """Rows that were ever used."""
+        return int(self._T[x.USED])
 
     @property
     def _state(self) -> tuple[Any, ...]:
@@ -248,30 +264,32 @@ class Connections:
 
     def _end(self, rows: Matrix) -> None:
         """End connections now."""
-        both = np.stack([2 * rows, 2 * rows + 1], axis=1).ravel()
-        at = np.ones((len(rows), 3), np.int64)
+        at = np.ones((len(rows), 4), np.int64)
         at[:, 0], at[:, 1] = rows, max(self._G[f.CLOCK], self._G[f.LAST_TIME])
-        self._waiting.append(
-            _Rows(at, self._C[rows], self._E[both], self._H[rows], self._keys[rows])
-        )
+        ends, keys = self._E[_ends(rows)], self._keys[rows]
+        self._waiting.append(_Rows(at, self._C[rows], ends, self._H[rows], keys))
         for row in rows.tolist():
             f.end(self._C, self._E, self._W, self._D, self._G, row)
 
     def _keep(self, n: int) -> None:
         """Keep the rows that the kernel wrote until the next tick."""
         if n:
-            rows = self._out.take(np.arange(n))
-            self._waiting.append(rows._replace(keys=self._keys[rows.at[:, 0]]))
+            at, C, E, H, _ = self._out
+            keys = self._keys[at[:n, 0]]
+            self._waiting.append(
+                _Rows(
+                    at[:n].copy(), C[:n].copy(), E[: 2 * n].copy(), H[:n].copy(), keys
+                )
+            )
 
     def _release(self, before: int, until: int) -> None:
-        """Let the rows go that wait, in the order in which they were known."""
-        if not self._waiting:
-            return
-        rows = _Rows.joined(self._waiting)
+        """Let the rows go that wait."""
+        for rows in self._waiting:
+            rows.at[:, 1] = rows.at[:, 1].clip(before, until)
+            rows.at[:, 3] = self._n_ticks
+        self._n_ticks += 1
+        self._known += self._waiting
         self._waiting = []
-        rows.at[:, 1] = rows.at[:, 1].clip(before, until)
-        order = np.lexsort((rows.at[:, 2], rows.C[:, k.SERIAL], rows.at[:, 1]))
-        self._known.append(rows.take(order))
 
     def _table(self) -> pl.DataFrame:
         """Return the rows that were let go, and free those of what has ended."""
@@ -279,44 +297,29 @@ class Connections:
         is_free &= self._D[: self._n] == k.NEVER
         rows = np.flatnonzero(is_free)
         self._D[rows] = FREE
-        for name in _names(self._keys[rows]):
-            del self._rows[name]
-        self._free += rows.tolist()
+        self._kernel.forget(self._R, self._L, self._B, self._T, rows)
         known, self._known = self._known, []
-        found = _Rows.joined(known) if known else _Rows.empty(0)
+        found = _Rows.joined(known).in_order() if known else _Rows.empty(0)
         return table(found.keys, found.C, found.E, found.H, found.at)
 
     def _find(self, keys: NDArray[np.uint64]) -> Matrix:
         """Return the row of each packet's connection."""
-        # with a seed, so that nobody can choose addresses that share a number
-        short = np.repeat(self._seed, len(keys))
-        for word in keys.T:
-            short = mix(short ^ word)
-        _, first, place = np.unique(short, return_index=True, return_inverse=True)
-        if (keys != keys[first[place]]).any():
-            _, first, place = np.unique(
-                keys, axis=0, return_index=True, return_inverse=True
-            )
-        rows = np.empty(len(first), np.int64)
-        for i, name in enumerate(_names(keys[first])):
-            row = self._rows.get(name)
-            rows[i] = self._place(name) if row is None else row
-        found: Matrix = rows[place]
-        return found
+        found, i = np.empty(len(keys), np.int64), 0
+        buckets = self._buckets(keys)
+        while True:
+            index = self._keys, self._R, self._L, self._B, self._T, self._D
+            i = self._kernel.find(*index, keys, buckets, i, found)
+            if i == len(keys):
+                return found
+            self._grow(2 * self._n)
+            buckets = self._buckets(keys)
 
-    def _place(self, name: bytes) -> int:
-        """Return a free row for a connection that is new."""
-        if self._free:
-            row = self._free.pop()
-        else:
-            if self._n == len(self._C):
-                self._grow(2 * self._n)
-            row = self._n
-            self._n += 1
-        self._rows[name] = row
-        self._keys[row] = np.frombuffer(name, np.uint64)
-        self._D[row] = k.NEVER
-        return row
+    def _buckets(self, keys: NDArray[np.uint64]) -> Matrix:
+        """Return a bucket for each key, by the upper bits of a sum of products."""
+        # Dietzfelbinger et al. 1997, doi:10.1006/jagm.1997.0873
+        shift = np.uint64(65 - len(self._B).bit_length())
+        found: Matrix = (keys @ self._factors >> shift).astype(np.int64)
+        return found
 
     def _may_turn(self, packets: Packets, kept: Matrix) -> NDArray[np.bool_]:
         """Return where the sender of a first packet is rather the server."""
@@ -338,10 +341,9 @@ class Connections:
         return turned
 
 
-def _names(keys: NDArray[np.uint64]) -> list[bytes]:
-    """Return the bytes of each key."""
-    data, width = keys.tobytes(), N_KEY * keys.itemsize
-    return [data[i : i + width] for i in range(0, len(data), width)]
+def _ends(rows: Matrix) -> Matrix:
+    """Return the rows of the endpoints of connections."""
+    return np.stack([2 * rows, 2 * rows + 1], axis=1).ravel()
 
 
 def _longer(array: NDArray[Any], n: int) -> NDArray[Any]:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import polars as pl
 
+from evenflow.ahead import ahead
 from evenflow.progress import Note, OnEvent, ignore
 from evenflow.traffic._compiled import can_compile
 from evenflow.traffic.captures import Frames, read_frames
@@ -30,8 +31,9 @@ REASONS = {
 
 
 DAY_NS = 86_400 * 10**9
-LARGE = 2**26
-"""Bytes of a capture for which compiling is worth the while from the beginning."""
+LARGE = 40 * 2**20
+"""Bytes of a capture for which compiling and threads are worth the while from the
+beginning."""
 
 
 class Follower:
@@ -41,12 +43,18 @@ class Follower:
     ----------
     checksums : bool
         Whether packets with a wrong checksum are left out.
+    is_large : bool
+        Whether compiling is worth the while from the beginning.
     **how
         Passed to :class:`~evenflow.traffic.connections.Connections`.
     """
 
-    def __init__(self, *, checksums: bool = True, **how: Any) -> None:
+    def __init__(
+        self, *, checksums: bool = True, is_large: bool = False, **how: Any
+    ) -> None:
         self.checksums = checksums
+        if is_large and can_compile():
+            how["is_compiled"] = True
         self.connections = Connections(**how)
         self.fragments = Fragments(checksums=checksums)
         self.seen = Counter[str]()
@@ -54,12 +62,19 @@ class Follower:
 
     def add(self, frames: Frames) -> pl.DataFrame:
         """Take frames in their order; return the rows that are known by now."""
-        if len(frames):
-            times = np.concatenate([self._last_ns, frames.time_ns])
+        return self.take(self.decode(frames))
+
+    def decode(self, frames: Frames) -> Packets:
+        """Return the packets of frames, in any order: another thread may do it."""
+        return decode(frames, checksums=self.checksums)
+
+    def take(self, packets: Packets) -> pl.DataFrame:
+        """Take packets in their order; return the rows that are known by now."""
+        if len(packets):
+            times = np.concatenate([self._last_ns, packets.frames.time_ns])
             self.n_leaps += int((np.abs(np.diff(times)) > DAY_NS).sum())
             self._last_ns = times[-1:]
-        decoded = decode(frames, checksums=self.checksums)
-        return self._follow(self.fragments.add(decoded))
+        return self._follow(self.fragments.add(packets))
 
     def advance(self, now_ns: int) -> pl.DataFrame:
         """Take that no packet comes before a time; return the rows that are known."""
@@ -127,11 +142,10 @@ def read_connections(
         It is not a capture.
     """
     is_large = (_size(stream) if size is None else size) > LARGE
-    follower = Follower(
-        checksums=checksums, is_compiled=True if is_large and can_compile() else None
-    )
-    for frames in read_frames(stream, source=source, on_event=on_event):
-        yield follower.add(frames)
+    follower = Follower(checksums=checksums, is_large=is_large)
+    found = map(follower.decode, read_frames(stream, source=source, on_event=on_event))
+    for packets in ahead(found) if is_large else found:
+        yield follower.take(packets)
     yield follower.finish()
     follower.report(source, on_event)
 

@@ -281,6 +281,20 @@ class Window:
         found[self.keyed.row_order] = values
         return found
 
+    @cached_property
+    def _n_begun(self) -> Ints:
+        """For each entry the number of rows whose window begins up to it."""
+        return self._n_upto(self.first)
+
+    @cached_property
+    def _n_stopped(self) -> Ints:
+        """For each entry the number of rows whose window stops up to it."""
+        return self._n_upto(self.stop)
+
+    def _n_upto(self, places: Ints) -> Ints:
+        # both are in order: counting them is many times as fast as searching
+        return np.cumsum(np.bincount(places, minlength=len(self.keyed.index) + 1))
+
     def total(self, name: str) -> Ints:
         """Return the total of a column over each row's window."""
         sums = np.concatenate([[0], np.cumsum(self.keyed.values(name))])
@@ -299,8 +313,7 @@ class Window:
         window too: for the rows of a stretch, as both ends of a window only move on.
         """
         entry, earlier = self.keyed.repeated(name)
-        begins = np.searchsorted(self.stop, entry, side="right")
-        ends = np.searchsorted(self.first, earlier, side="right")
+        begins, ends = self._n_stopped[entry], self._n_begun[earlier]
         n = len(self.first) + 1
         change = np.bincount(begins, minlength=n)
         change -= np.bincount(np.maximum(begins, ends), minlength=n)

@@ -11,7 +11,7 @@ import hashlib
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from evenflow.errors import DataError
 from evenflow.runtime.incidents.alert import Alert
@@ -44,8 +44,7 @@ RISKS = {1: 50.0, 2: 25.0, 3: 10.0}
 FORMAT = 2
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Grouped:
+class Grouped(NamedTuple):
     """Outcome of an alert."""
 
     incident: str | None

@@ -123,13 +123,16 @@ class Incident:
         Another attacker is one of more than half of the connections since then. Where
         it turned often, it has to last longer, up to ``every_ns``.
         """
+        is_same = self.label == self.reported_label
+        if is_same and len(self.recent) == 1 and self.reported_attacker in self.recent:
+            return False  # most alerts are of scans: no need to look at the time
         if abs(now_ns - self.reported_ns) < min(S << min(self.n_turns, 16), every_ns):
             return False
-        if self.label != self.reported_label:
+        if not is_same:
             return True
-        n, new = sum(self.recent.values()), self.recent_attacker
-        is_most = 2 * self.recent.get(new, 0) > n >= MOST_OF
-        return is_most and new != self.reported_attacker
+        n, most = sum(self.recent.values()), max(self.recent.values(), default=0)
+        is_most = 2 * most > n >= MOST_OF
+        return is_most and self.recent_attacker != self.reported_attacker
 
     @property
     def recent_attacker(self) -> str:
@@ -166,14 +169,16 @@ class Incident:
         n_bytes, n_packets : int
             What the connection has moved since then.
         """
-        self.first_ns = min(self.first_ns, alert.first_ns)
-        self.last_ns = max(self.last_ns, alert.last_ns)
+        if alert.first_ns < self.first_ns:
+            self.first_ns = alert.first_ns
+        if alert.last_ns > self.last_ns:
+            self.last_ns = alert.last_ns
         self.seen_ns = alert.known_ns
         self.bytes += n_bytes
         self.packets += n_packets
         self.is_changed = True
-        is_greatest = alert.probability > self.max_score
-        self.max_score = max(self.max_score, alert.probability)
+        if is_greatest := alert.probability > self.max_score:
+            self.max_score = alert.probability
         if not before:
             self._count_connection(alert, is_greatest=is_greatest)
         if before != alert.label:

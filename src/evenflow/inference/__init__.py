@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenflow import places
+from evenflow.inference import trees
 
 BATCH_ROWS = 1024
 """Rows the model reads at once: larger batches leave the processor's caches."""
@@ -77,6 +78,22 @@ def log_proba(
         for _ in pool.map(fill, starts):
             pass
     return out
+
+
+def compiled(model: bytes, session: Any, X: NDArray[np.float32]) -> Any:
+    """Return a session that sums trees by compiled code, where there is one.
+
+    Compiling takes a second or two, in each process.
+
+    Parameters
+    ----------
+    model : bytes
+    session : InferenceSession
+        Of that model.
+    X : ndarray of shape (n_samples, n_features), float32
+        Rows for which both have to compute the same bits.
+    """
+    return trees.session_of(model, session, X, open_session)
 
 
 def cores() -> int:
