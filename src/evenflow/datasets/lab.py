@@ -20,9 +20,10 @@ DIGITS = 3
 """Significant digits of a fraction in the file."""
 FAMILIES = {
     "scan": ("syn_scan", "connect_scan", "udp_scan", "version_scan", "sweep",
-             "fin_scan", "xmas_scan", "null_scan", "os_detection"),
+             "fin_scan", "xmas_scan", "null_scan", "os_detection", "port_probe",
+             "web_scan"),
     "dos": ("syn_flood", "udp_flood", "icmp_flood", "ack_flood", "http_flood",
-            "slow_http", "slow_reading", "mqtt_flood"),
+            "slow_http", "slow_reading", "mqtt_flood", "dhcp_flood", "dns_flood"),
     "guessing": ("ssh_guessing", "ftp_guessing", "http_guessing", "mqtt_guessing",
                  "pop3_guessing", "imap_guessing", "smtp_guessing", "telnet_guessing"),
     "exfiltration": ("dns_tunnel", "http_exfiltration", "ftp_exfiltration",
