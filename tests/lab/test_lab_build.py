@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from evenflow.cli import main
 from evenflow.errors import DataError
-from evenflow.lab import build, labels
+from evenflow.lab import _raw, build, labels
 from evenflow.lab.record import FILES, digest
 
 S = 10**9
@@ -157,30 +157,35 @@ def test_a_connection_of_a_client_and_an_attacker_is_nobody_s():
     assert families(made, packets((10 * S, 0, 2, 17, *ends), later)) == ["scan"]
 
 
-@pytest.fixture
-def run(tmp_path):
-    """Return the folder of a run in which one UDP question was asked."""
-    folder = tmp_path / "run"
-    folder.mkdir()
+def frame(source_port):
+    """Return a question by UDP, as it is in a capture."""
     body = b"a question"
-    udp = struct.pack(">HHHH", 2001, 53, 8 + len(body), 0) + body
+    udp = struct.pack(">HHHH", source_port, 53, 8 + len(body), 0) + body
     ip = struct.pack(
         ">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0,
         bytes([10, 1, 1, 2]), bytes([10, 1, 1, 9]),
     )  # fmt: skip
-    words = struct.unpack(">10H", ip)
-    total = sum(words)
-    total = (total & 0xFFFF) + (total >> 16)
-    ip = ip[:10] + struct.pack(">H", ~total & 0xFFFF) + ip[12:]
-    frame = b"\2" * 12 + b"\x08\x00" + ip + udp
+    return b"\2" * 12 + b"\x08\x00" + _with_sum(ip) + udp
+
+
+def _with_sum(ip):
+    return ip[:10] + _raw.checksum(ip).to_bytes(2, "big") + ip[12:]
+
+
+def make_run(folder, n_questions=1, part="train"):
+    """Make the folder of a run in which questions were asked by UDP."""
+    folder.mkdir()
+    frames = [frame(2001 + i) for i in range(n_questions)]
     (folder / "capture.pcap").write_bytes(
         struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
-        + struct.pack("<IIII", 10, 0, len(frame), len(frame))
-        + frame
+        + b"".join(struct.pack("<IIII", 10, 0, len(f), len(f)) + f for f in frames)
     )
-    packets((10 * S - 5, 0, 2, 17, USER, 2001, SERVER, 53)).write_csv(
-        folder / "packets.csv"
-    )
+    packets(
+        *(
+            (10 * S - 5, 0, 2, 17, USER, 2001 + i, SERVER, 53)
+            for i in range(n_questions)
+        )
+    ).write_csv(folder / "packets.csv")
     action = {
         "id": 7, "start_ns": 9 * S, "machine": 0, "slot": 2, "action": "DNS tunnel",
         "family": "exfiltration", "twin_of": "", "tool": "own", "succeeded": True,
@@ -188,11 +193,16 @@ def run(tmp_path):
     }  # fmt: skip
     (folder / "actions.jsonl").write_text(json.dumps(action) + "\n")
     meta = {
-        "run": "run", "plan": {"part": "train"},
+        "run": folder.name, "plan": {"part": part},
         "sha256": {name: digest(folder / name) for name in FILES},
     }  # fmt: skip
     (folder / "meta.json").write_text(json.dumps(meta))
     return folder
+
+
+@pytest.fixture
+def run(tmp_path):
+    return make_run(tmp_path / "run")
 
 
 def test_a_run_becomes_rows_with_label_tool_and_rate(run, tmp_path):
@@ -262,3 +272,14 @@ def test_runs_are_added_to_no_other_file(run, tmp_path):
     pl.DataFrame({"a": [1]}).write_parquet(other, metadata={build.RUNS: "[]"})
     with pytest.raises(DataError, match="has other columns"):
         build.build([run], tmp_path / "lab.parquet", add=other)
+
+
+@pytest.mark.parametrize("part", ["train", "natural"])
+def test_an_action_of_many_connections_has_rows_of_some_but_in_natural(tmp_path, part):
+    many = 3 * build.MOST_OF_ACTION
+    folder = make_run(tmp_path / "run", many, part)
+    rows = build.build([folder], tmp_path / "rows.parquet")
+    kept = rows.select("connection").n_unique()
+    assert kept == (many if part == "natural" else build.MOST_OF_ACTION)
+    # those that are left saw all of them
+    assert rows["src_2s_connections"].max() > 2 * build.MOST_OF_ACTION
