@@ -229,6 +229,15 @@ def test_a_scan_of_many_ports_with_leave_has_no_label(run):
         assert labels.actions(run)["family"].to_list() == [family]
 
 
+def test_a_check_of_links_that_mostly_miss_has_no_label(run):
+    log = run / "actions.jsonl"
+    action = json.loads(log.read_text()) | {"family": "benign", "action": "link check"}
+    for gone, family in ((0.9, labels.UNKNOWN), (0.2, "benign")):
+        action["settings"] = {"gone": gone}
+        log.write_text(json.dumps(action) + "\n")
+        assert labels.actions(run)["family"].to_list() == [family]
+
+
 def test_a_capture_that_is_not_the_one_recorded_is_refused(run, tmp_path):
     with (run / "capture.pcap").open("ab") as stream:
         stream.write(b"more")

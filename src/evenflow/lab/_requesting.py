@@ -137,7 +137,7 @@ def check_links(d: Doing) -> bool:
     """See whether what a site links is there; some pages do not exist."""
     at = d.service(*WEB)
     rate = d.rate(0.5, 100)
-    gone = d.rng.choice([0, 0.05, 0.2, 0.5, 0.9])
+    gone = d.rng.choice([0, 0.05, 0.1, 0.2])
     d.note(gone=gone)
     paths = [
         f"{d.rng.choice(FOLDERS)}/page{d.rng.randrange(999)}.html"

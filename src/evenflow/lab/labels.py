@@ -15,6 +15,8 @@ UNKNOWN = "unknown"
 PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17}
 ICMP6 = 58
 ICMP_ERRORS, ICMP6_ERRORS = (3, 11), (1, 2, 3, 4)
+MOST_MISSING = 0.5
+"""Share of missing pages from which a check of links is a search for pages."""
 NEIGHBOURS = (133, 134, 135, 136, 137)
 """Types of ICMPv6 by which hosts find one another."""
 LATE_NS = 10**6
@@ -223,13 +225,15 @@ def actions(folder: Path) -> pl.DataFrame:
 
 
 def _is_allowed_scan(action: Mapping[str, Any]) -> bool:
-    """Return whether a run of an early version scanned ranges of ports with leave.
+    """Return whether an early run scanned with leave: many ports, or missing pages.
 
     Nothing but the leave tells it from an attack, so it has no label.
     """
-    return action["action"] == "inventory" and "-" in action["settings"].get(
-        "ports", ""
-    )
+    settings = action["settings"]
+    if action["action"] == "inventory":
+        return "-" in str(settings.get("ports", ""))
+    missing: float = settings.get("gone", 0)
+    return action["action"] == "link check" and missing >= MOST_MISSING
 
 
 def packets(folder: Path) -> pl.DataFrame:
