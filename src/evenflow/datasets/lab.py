@@ -15,7 +15,7 @@ from evenflow.schema import BENIGN, Schema, Table
 from evenflow.traffic.contracts.flow import COLUMNS
 
 FILE = Path(__file__).with_name("lab.parquet")
-SHA256 = "346869ab1c4ce5d5b7802f513aa3af79f9e130460689342ac83a1471ad52f198"
+SHA256 = "05e3019502581610812456aae3cd715183477c1f0ef28cee3bb17b3493aeca88"
 DIGITS = 3
 """Significant digits of a fraction in the file."""
 FAMILIES = {
