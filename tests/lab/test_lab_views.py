@@ -34,6 +34,17 @@ def frames(*lines):
     )  # fmt: skip
 
 
+def frame_of_six(source, destination):
+    """Return a frame of IPv6 between machines of these addresses of IPv4."""
+    ends = (bytes(12) + bytes(map(int, ip.split("."))) for ip in (source, destination))
+    data = b"\2" * 12 + b"\x86\xdd\x60" + bytes(7) + b"".join(ends)
+    whole = np.full(1, len(data), np.int64)
+    return Frames(
+        data=np.frombuffer(data, np.uint8), start=np.zeros(1, np.int64), length=whole,
+        wire=whole, time_ns=np.full(1, S, np.int64), link=np.ones(1, np.int64),
+    )  # fmt: skip
+
+
 def placed(place):
     """Return views that are all at one place."""
     views = Views(meta())
@@ -83,3 +94,11 @@ def test_a_seed_decides_the_pieces():
     assert (Views(meta()).starts == Views(meta()).starts).all()
     assert len(Views(meta()).starts) == 8
     assert Views(meta()).starts[0] == 0
+
+
+@pytest.mark.parametrize("place", [SWITCH, HOST, PAIR])
+def test_a_frame_of_ipv6_is_in_the_capture_of_its_machines(place):
+    a, _, c = HOSTS
+    [(key, _)] = placed(place).of(frame_of_six(a, c))
+    [(other, _)] = placed(place).of(frames((1, a, c)))
+    assert key == other

@@ -7,13 +7,22 @@ import random
 
 import pytest
 
-from evenflow.lab.wire import Cable, Wire, received, sent
+from evenflow.lab.wire import Cable, Wire, looks_for_hosts, received, sent
 
 HERE, THERE = bytes([10, 1, 1, 2]), bytes([10, 1, 1, 9])
 CABLE = {
     "number": 0, "delay_s": 0.001, "jitter_s": 0.0001, "loss": 0.0, "reordering": 0.0,
-    "bits_per_s": 8e6, "taps": [],
+    "bits_per_s": 8e6, "taps": [], "mac": "02:02:02:02:02:02",
 }  # fmt: skip
+
+
+CONFIG = {"seed": 1, "mirror": -1, "machines": [CABLE], "nowhere": "02:00:00:00:00:02"}
+HERE6, THERE6 = (bytes.fromhex("fd00") + bytes(13) + bytes([n]) for n in (2, 9))
+
+
+def ip6(proto, source, destination, body):
+    header = b"\x60" + bytes(5) + bytes([proto, 64]) + source + destination
+    return b"\2" * 12 + b"\x86\xdd" + header + body.ljust(20, b"\0")
 
 
 def ip(proto, source, destination, body):
@@ -71,8 +80,7 @@ def test_loss_is_as_told():
 
 def test_the_log_has_a_line_for_each_connection_of_a_client_and_none_of_a_server():
     log = io.StringIO()
-    machine = {**CABLE, "mac": "02:02:02:02:02:02"}
-    wire = Wire({"seed": 1, "mirror": -1, "machines": [machine]}, log)
+    wire = Wire(CONFIG, log)
     [cable] = wire.cables
     frame = ip(6, HERE, THERE, ports(2001, 80))
     wire.leave(cable, 3, frame)
@@ -84,8 +92,7 @@ def test_the_log_has_a_line_for_each_connection_of_a_client_and_none_of_a_server
 
 def test_the_log_names_a_connection_that_goes_on_again(monkeypatch):
     log = io.StringIO()
-    wire = Wire({"seed": 1, "mirror": -1, "machines": [
-        {**CABLE, "mac": "02:02:02:02:02:02"}]}, log)  # fmt: skip
+    wire = Wire(CONFIG, log)
     [cable] = wire.cables
     frame = ip(6, HERE, THERE, ports(2001, 80))
     for second in range(65):
@@ -93,3 +100,48 @@ def test_the_log_names_a_connection_that_goes_on_again(monkeypatch):
         wire.leave(cable, 3, frame)
     times = [int(line.split(",")[0]) // 10**9 for line in log.getvalue().splitlines()]
     assert times == [1000, 1031, 1062]
+
+
+@pytest.mark.parametrize("proto", [6, 17])
+def test_question_and_answer_of_ipv6_belong_together(proto):
+    question = ip6(proto, HERE6, THERE6, ports(2001, 80))
+    answer = ip6(proto, THERE6, HERE6, ports(80, 2001))
+    assert sent(question) == received(answer) == (proto, 2001, THERE6, 80)
+
+
+def test_an_error_of_ipv6_belongs_to_the_packet_that_it_is_about():
+    question = ip6(17, HERE6, THERE6, ports(2001, 9))
+    error = ip6(58, THERE6, HERE6, b"\1\4\0\0\0\0\0\0" + question[14:])
+    assert received(error) == sent(question)
+
+
+def test_hosts_look_for_one_another_by_arp_and_by_icmpv6():
+    arp = b"\2" * 12 + b"\x08\x06" + bytes(7)
+    assert [looks_for_hosts(arp + bytes([n]) + bytes(20)) for n in (1, 2)] == [1, 2]
+    six = [ip6(58, HERE6, THERE6, bytes([n])) for n in (135, 136, 128)]
+    assert [looks_for_hosts(frame) for frame in six] == [1, 2, 0]
+    assert looks_for_hosts(ip(6, HERE, THERE, ports(135, 136))) == 0
+
+
+def test_each_address_that_a_client_sends_from_is_noted():
+    log = io.StringIO()
+    wire = Wire(CONFIG, log)
+    for last in (5, 6, 5):
+        source = bytes([91, 4, 4, last])
+        wire.leave(wire.cables[0], 3, ip(6, source, THERE, ports(2001, 80)))
+    sources = [line.split(",")[4] for line in log.getvalue().splitlines()]
+    assert sources == ["91.4.4.5", "91.4.4.6"]
+
+
+def test_an_answer_to_another_network_comes_to_the_client_who_sent_from_it():
+    wire = Wire(CONFIG, io.StringIO())
+    [cable] = wire.cables
+    visitor, stranger = bytes([91, 4, 4, 5]), bytes([91, 4, 4, 6])
+    wire.leave(cable, 3, ip(6, visitor, THERE, ports(2001, 80)))
+    wire.events.clear()
+    for to in (stranger, visitor):
+        answer = wire.nowhere + ip(6, THERE, to, ports(80, 2001))[6:]
+        wire.switch(cable, answer)
+    [(_, _, happens, there, frame)] = wire.events
+    assert (happens, there, frame[:6]) == (wire.arrive, cable, cable.mac)
+    assert cable.slots[received(frame)] == 3

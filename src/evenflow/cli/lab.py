@@ -59,7 +59,11 @@ def record(output: Path, **given: Any) -> None:
     "-o", "--output", metavar="FILE", type=options.PATH, required=True,
     help="Parquet file for the rows.",
 )  # fmt: skip
-def build(folders: tuple[Path, ...], output: Path) -> None:
+@click.option(
+    "--add", metavar="FILE", type=options.PATH,
+    help="Put the rows after those of a file that this command made before.",
+)  # fmt: skip
+def build(folders: tuple[Path, ...], output: Path, add: Path | None) -> None:
     """Make labelled rows of runs, in the columns of the contract `flow`.
 
     What the log of a run does not explain is left out and counted.
@@ -67,5 +71,5 @@ def build(folders: tuple[Path, ...], output: Path) -> None:
     from evenflow.lab.build import build
 
     with voice().events() as on_event:
-        rows = build(folders, output, on_event=on_event)
+        rows = build(folders, output, add=add, on_event=on_event)
     voice().say(f"rows in {output}: {rows.height:,}", rows=rows.height)

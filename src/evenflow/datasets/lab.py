@@ -15,14 +15,15 @@ from evenflow.schema import BENIGN, Schema, Table
 from evenflow.traffic.contracts.flow import COLUMNS
 
 FILE = Path(__file__).with_name("lab.parquet")
-SHA256 = "346869ab1c4ce5d5b7802f513aa3af79f9e130460689342ac83a1471ad52f198"
+SHA256 = "05e3019502581610812456aae3cd715183477c1f0ef28cee3bb17b3493aeca88"
 DIGITS = 3
 """Significant digits of a fraction in the file."""
 FAMILIES = {
     "scan": ("syn_scan", "connect_scan", "udp_scan", "version_scan", "sweep",
-             "fin_scan", "xmas_scan", "null_scan", "os_detection"),
+             "fin_scan", "xmas_scan", "null_scan", "os_detection", "port_probe",
+             "web_scan"),
     "dos": ("syn_flood", "udp_flood", "icmp_flood", "ack_flood", "http_flood",
-            "slow_http", "slow_reading", "mqtt_flood"),
+            "slow_http", "slow_reading", "mqtt_flood", "dhcp_flood", "dns_flood"),
     "guessing": ("ssh_guessing", "ftp_guessing", "http_guessing", "mqtt_guessing",
                  "pop3_guessing", "imap_guessing", "smtp_guessing", "telnet_guessing"),
     "exfiltration": ("dns_tunnel", "http_exfiltration", "ftp_exfiltration",

@@ -85,7 +85,7 @@ def send_log(d: Doing) -> bool:
     ip, port = d.service("syslog")
     rate = d.rate(0.2, 60)
     many = d.rng.random() < 0.3
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+    with d.udp() as here:
         for _ in range(d.rng.randint(3, 200)):
             if many:
                 d.ask(ip, port, _line(d), 0.01)
@@ -178,7 +178,7 @@ def sense(d: Doing) -> bool:
     """Report measurements by UDP or MQTT, seldom, without end."""
     ip, port = d.service("telemetry")
     wait = d.between(1, 30)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+    with d.udp() as here:
         here.settimeout(1)
         while not d.is_over():
             here.sendto(b"\x40\x02" + d.rng.randbytes(d.rng.randint(6, 90)), (ip, port))

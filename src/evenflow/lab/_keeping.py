@@ -9,6 +9,7 @@ from evenflow.lab._steps import (
     fetch,
     ftp_login,
     http_connection,
+    six,
     ssh,
     url,
 )
@@ -86,8 +87,8 @@ def inventory(d: Doing) -> bool:
     how = d.rng.choice([["-sT"], ["-sT", "-sV", "--version-light"], ["-sn"]])
     ports = [] if how == ["-sn"] else ["-p", few]
     return d.run(
-        "nmap", "-n", *how, *ports, "--max-rate", d.rng.randint(20, 300),
-        "--send-ip", "--max-retries", 1, *hosts,
+        "nmap", "-n", *six(d.machine.ip), *how, *ports, "--max-rate",
+        d.rng.randint(20, 300), "--send-ip", "--max-retries", 1, *hosts,
     ) == 0  # fmt: skip
 
 

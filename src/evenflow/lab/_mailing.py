@@ -7,6 +7,7 @@ import poplib
 import smtplib
 from contextlib import suppress
 
+from evenflow.lab._steps import in_url
 from evenflow.lab.doing import Doing
 from evenflow.lab.words import DOMAIN, USERS
 
@@ -48,7 +49,7 @@ def send_by_curl(d: Doing) -> bool:
     path = d.folder / "message"
     path.write_text(_message(d))
     return d.run(
-        "curl", "-s", f"smtp://{ip}:{port}", "--mail-from", f"cron@{DOMAIN}",
+        "curl", "-s", f"smtp://{in_url(ip)}:{port}", "--mail-from", f"cron@{DOMAIN}",
         "--mail-rcpt", f"admin@{DOMAIN}", "-T", path,
     ) == 0  # fmt: skip
 
@@ -107,7 +108,7 @@ def by_curl(d: Doing) -> bool:
     user, password = d.rng.choice(list(USERS.items()))
     place = "/INBOX;UID=1" if kind == "imap" else d.rng.choice(["/", "/1", "/2"])
     return d.run(
-        "curl", "-s", "-u", f"{user}:{password}", f"{kind}://{ip}:{port}{place}"
+        "curl", "-s", "-u", f"{user}:{password}", f"{kind}://{in_url(ip)}:{port}{place}"
     ) == 0  # fmt: skip
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import suppress
 
+from evenflow.lab._steps import in_url
 from evenflow.lab.doing import Doing
 from evenflow.lab.words import NAMES, USERS
 
@@ -53,7 +53,7 @@ def copy(d: Doing) -> bool:
     ]
     return d.run(
         "sshpass", "-p", password, "sftp", "-q", "-P", port, *SSH, "-oBatchMode=no",
-        "-b", "-", f"{user}@{ip}", text="\n".join(lines) + "\n",
+        "-b", "-", f"{user}@{in_url(ip)}", text="\n".join(lines) + "\n",
     ) == 0  # fmt: skip
 
 
@@ -70,7 +70,8 @@ def forward(d: Doing) -> bool:
     )
     d.run(
         "sh", "-c", f"sshpass -p '{password}' ssh -N -p {port} {' '.join(SSH)} -L "
-        f"{local}:{web}:{web_port} {user}@{ip} & p=$!; sleep 3; {pages}; kill $p; wait",
+        f"{local}:{in_url(web)}:{web_port} {user}@{ip} & p=$!; sleep 3; {pages}; "
+        "kill $p; wait",
     )  # fmt: skip
     return True
 
@@ -142,7 +143,7 @@ def resolve(d: Doing) -> bool:
     rate = d.rate(0.2, 40)
     found = 0
     longest = d.rng.choice([0, 0, 0, 20, 60])
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+    with d.udp() as here:
         here.settimeout(1)
         here.connect(at)
         for _ in range(d.rng.randint(2, 300)):

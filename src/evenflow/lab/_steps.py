@@ -5,22 +5,30 @@ from __future__ import annotations
 import ftplib
 import http.client
 import ssl
+import time
 from base64 import b64encode
 from contextlib import suppress
 
 from evenflow.lab.doing import Doing
 
+KEY = "key"
+"""File by which every user may log in by SSH, beside the folders of the clients."""
 WRONG = (OSError, http.client.HTTPException)
 
 
-def http_connection(d: Doing, ip: str, port: int) -> http.client.HTTPConnection:
+def http_connection(
+    d: Doing, ip: str, port: int, source: str = ""
+) -> http.client.HTTPConnection:
     """Return a connection to a web server, over TLS where it speaks that."""
     seconds = min(10.0, d.left())
+    start = (source, 0) if source else None
     if (ip, port) == d.at["tls"]:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return http.client.HTTPSConnection(ip, port, timeout=seconds, context=context)
-    return http.client.HTTPConnection(ip, port, timeout=seconds)
+        return http.client.HTTPSConnection(
+            ip, port, timeout=seconds, source_address=start, context=context
+        )
+    return http.client.HTTPConnection(ip, port, timeout=seconds, source_address=start)
 
 
 def fetch(
@@ -44,10 +52,20 @@ def fetch(
     return answer.status
 
 
+def six(ip: str) -> list[str]:
+    """Return the option by which scanners and others speak IPv6, where they shall."""
+    return ["-6"] if ":" in ip else []
+
+
+def in_url(ip: str) -> str:
+    """Return an address as it stands in a URL."""
+    return f"[{ip}]" if ":" in ip else ip
+
+
 def url(d: Doing, *names: str) -> str:
     """Return the address of a web service, without a path."""
     ip, port = d.service(*names)
-    return f"http{'s' * ((ip, port) == d.at['tls'])}://{ip}:{port}"
+    return f"http{'s' * ((ip, port) == d.at['tls'])}://{in_url(ip)}:{port}"
 
 
 def ssh(d: Doing, user: str, password: str, command: str, ip: str, port: int) -> int:
@@ -60,11 +78,42 @@ def ssh(d: Doing, user: str, password: str, command: str, ip: str, port: int) ->
     )  # fmt: skip
 
 
-def ftp_login(d: Doing, ip: str, port: int, user: str, password: str) -> bool | None:
+SSH = ("-F", "/dev/null", "-o", "StrictHostKeyChecking=no", "-o",
+       "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=8")  # fmt: skip
+
+
+def ssh_by_key(d: Doing, user: str, command: str, ip: str, port: int) -> int:
+    """Log in by SSH without a password and run a command; return the status."""
+    return d.run(
+        "ssh", *SSH, "-o", "BatchMode=yes", "-i", d.folder.parent / KEY, "-p", port,
+        f"{user}@{ip}", command, seconds=30,
+    )  # fmt: skip
+
+
+def ssh_tries(
+    d: Doing, user: str, words: list[str], ip: str, port: int, command: str
+) -> int:
+    """Give one password after the other in one connection; return the status."""
+    name = f"{time.monotonic_ns()}-{d.rng.randrange(10**9)}"
+    left, asked = d.folder / f"{name}.words", d.folder / f"{name}.sh"
+    left.write_text("\n".join(words) + "\n")
+    asked.write_text(f"#!/bin/sh\nhead -n 1 {left}\nsed -i 1d {left}\n")
+    asked.chmod(0o700)
+    return d.run(
+        "env", f"SSH_ASKPASS={asked}", "SSH_ASKPASS_REQUIRE=force", "ssh", *SSH, "-o",
+        "PreferredAuthentications=password,keyboard-interactive", "-o",
+        f"NumberOfPasswordPrompts={len(words)}", "-p", port, f"{user}@{ip}", command,
+        seconds=50,
+    )  # fmt: skip
+
+
+def ftp_login(
+    d: Doing, ip: str, port: int, user: str, password: str, source: str = ""
+) -> bool | None:
     """Try to log in by FTP; None: nobody answered."""
     server = ftplib.FTP(timeout=min(8.0, d.left()))  # noqa: S321 (it is to be read)
     try:
-        server.connect(ip, port)
+        server.connect(ip, port, source_address=(source, 0) if source else None)
         server.login(user, password)
         server.quit()
     except ftplib.error_perm:

@@ -119,7 +119,7 @@ def surf_quic(d: Doing) -> bool:
     for _ in range(d.rng.choice([1, 1, 2, 4])):
         at = d.service("quic")
         name = d.rng.randbytes(8)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+        with d.udp() as here:
             here.settimeout(1)
             here.connect(at)
             with suppress(OSError):

@@ -7,6 +7,7 @@ from contextlib import suppress
 from evenflow.lab._steps import (
     fetch,
     http_connection,
+    in_url,
     mqtt_connect,
     ssh,
     url,
@@ -120,7 +121,7 @@ def back_up(d: Doing) -> bool:
         name = f"{d.machine.number}-{d.rng.randrange(9)}"
         return d.run(
             "rsync", "-r", "--timeout=10", f"{folder}/",
-            f"rsync://{ip}:{port}/backup/{name}/",
+            f"rsync://{in_url(ip)}:{port}/backup/{name}/",
         ) == 0  # fmt: skip
     if how == "scp":
         ip, port = d.service("ssh")
@@ -128,7 +129,7 @@ def back_up(d: Doing) -> bool:
         return d.run(
             "sshpass", "-p", password, "scp", "-q", "-r", "-P", port,
             "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-            folder, f"{user}@{ip}:backup{d.rng.randrange(9)}",
+            folder, f"{user}@{in_url(ip)}:backup{d.rng.randrange(9)}",
         ) == 0  # fmt: skip
     ip, port = d.service("ftp")
     user, password = d.rng.choice(list(USERS.items()))

@@ -6,7 +6,21 @@ from collections.abc import Callable
 
 from evenflow.lab import _flooding as f
 from evenflow.lab import _intruding as i
+from evenflow.lab import _requesting as q
+from evenflow.lab import _swarming as s
+from evenflow.lab import _trying as t
 from evenflow.lab.doing import Action, Doing
+
+ONLY_IPV4 = (
+    "masscan",
+    "ncrack",
+    "hping3",
+    "medusa",
+    "iodine",
+    "dns2tcp",
+    "slowhttptest",
+)
+"""Tools that do not speak IPv6, or not in a lab."""
 
 
 def _a(
@@ -17,10 +31,12 @@ def _a(
     weight: float,
     *,
     test: bool = False,
+    ipv4: bool = False,
 ) -> Action:
     return Action(
-        name=name, family=family, tool=tool, do=do, weight=weight, only_in_test=test
-    )
+        name=name, family=family, tool=tool, do=do, weight=weight, only_in_test=test,
+        only_ipv4=ipv4 or tool in ONLY_IPV4,
+    )  # fmt: skip
 
 
 def _slow(
@@ -47,6 +63,17 @@ ACTIONS = (
     _a("connect scan", "scan", "own", f.own_scan, 2),
     _a("SYN scan", "scan", "masscan", f.masscan, 2, test=True),
     _a("FIN scan", "scan", "nmap", f.nmap("-sF", most=200), 1, test=True),
+    _a("OS detection", "scan", "nmap", t.few_ports("-O"), 3),
+    _a("port probe", "scan", "nmap", t.few_ports("-sS"), 1.5),
+    _a("port probe", "scan", "nmap", t.few_ports("-sV", "--version-light"), 1),
+    _a("port probe", "scan", "own", t.look_round, 2),
+    _a("web scan", "scan", "gobuster", q.web_scan_by("gobuster"), 3),
+    _a("web scan", "scan", "ffuf", q.web_scan_by("ffuf"), 3),
+    _a("web scan", "scan", "own", q.own_web_scan, 5),
+    _a("web scan", "scan", "own", q.spread_web_scan, 1),
+    _a("web scan", "scan", "dirb", q.web_scan_by("dirb"), 3, test=True),
+    _a("web scan", "scan", "wfuzz", q.web_scan_by("wfuzz"), 3, test=True),
+    _slow("web scan", "scan", "own", q.slow_web_scan),
     _slow("SYN scan", "scan", "nmap", f.slow_scan("-sS")),
     _slow("connect scan", "scan", "nmap", f.slow_scan("-sT")),
     _slow("connect scan", "scan", "own", f.slow_scan("own")),
@@ -66,8 +93,19 @@ ACTIONS = (
     _a("slow HTTP", "dos", "slowhttptest", f.slowhttptest("-B"), 0.8),
     _a("slow reading", "dos", "slowhttptest", f.slowhttptest("-X"), 1, test=True),
     _a("MQTT flood", "dos", "own", f.mqtt_flood, 1),
+    _a("SYN flood", "dos", "hping3", f.hping("-S", "--rand-source"), 2),
+    _a("UDP flood", "dos", "hping3", f.hping("--udp", "--rand-source", udp=True), 1),
+    _a("ICMP flood", "dos", "hping3", f.hping("-1", "--rand-source"), 1),
+    _a("SYN flood", "dos", "own", s.forged("syn"), 3, ipv4=True),
+    _a("UDP flood", "dos", "own", s.forged("udp"), 2, ipv4=True),
+    _a("ICMP flood", "dos", "own", s.forged("icmp"), 2, ipv4=True),
+    _a("DHCP flood", "dos", "own", s.dhcp_flood, 5, ipv4=True),
+    _a("DNS flood", "dos", "own", s.dns_flood, 3),
+    _a("DNS flood", "dos", "dnsperf", s.dnsperf, 3, test=True),
+    _a("HTTP flood", "dos", "own", s.spread_http_flood, 2),
+    _a("slow HTTP", "dos", "own", s.spread_slow, 1),
     _slow("slow HTTP", "dos", "own", f.own_slow),
-    _a("SSH guessing", "guessing", "hydra", i.guess_by("hydra", "ssh"), 2),
+    _a("SSH guessing", "guessing", "hydra", i.guess_by("hydra", "ssh"), 2, ipv4=True),
     _a("FTP guessing", "guessing", "hydra", i.guess_by("hydra", "ftp"), 1.5),
     _a("HTTP guessing", "guessing", "hydra", i.guess_by("hydra", "http"), 1.5),
     _a("POP3 guessing", "guessing", "hydra", i.guess_by("hydra", "pop3"), 1),
@@ -104,6 +142,16 @@ ACTIONS = (
         test=True,
     ),
     _a("MQTT guessing", "guessing", "own", i.mqtt_guess, 2, test=True),
+    _a("FTP guessing", "guessing", "hydra", t.many_by("hydra", "ftp"), 3),
+    _a("SSH guessing", "guessing", "hydra", t.many_by("hydra", "ssh"), 3, ipv4=True),
+    _a("FTP guessing", "guessing", "medusa", t.many_by("medusa", "ftp"), 2, test=True),
+    _a("SSH guessing", "guessing", "medusa", t.many_by("medusa", "ssh"), 2, test=True),
+    _a("FTP guessing", "guessing", "own", t.own_many_ftp, 4),
+    _a("SSH guessing", "guessing", "own", t.tries_by_ssh, 5),
+    _a("SSH guessing", "guessing", "own", t.many_by_ssh, 2),
+    _a("HTTP guessing", "guessing", "own", s.spread_guess("http"), 1.5),
+    _a("FTP guessing", "guessing", "own", s.spread_guess("ftp"), 1.5),
+    _slow("SSH guessing", "guessing", "own", t.slow_tries_by_ssh),
     _slow("SSH guessing", "guessing", "own", i.slowly("ssh")),
     _slow("FTP guessing", "guessing", "own", i.slowly("ftp")),
     _slow("HTTP guessing", "guessing", "own", i.slowly("http")),

@@ -6,9 +6,11 @@ from evenflow.lab import _controlling as c
 from evenflow.lab import _keeping as k
 from evenflow.lab import _mailing as m
 from evenflow.lab import _reaching as r
+from evenflow.lab import _requesting as q
 from evenflow.lab import _storing as s
 from evenflow.lab import _surfing as w
 from evenflow.lab import _using as u
+from evenflow.lab import _visiting as v
 from evenflow.lab.doing import Action
 
 ACTIONS = (
@@ -57,13 +59,15 @@ ACTIONS = (
     Action(name="controller", tool="own", do=c.poll_controller, twin_of="scan",
            weight=3),
     Action(name="controller", tool="own", do=c.watch_controller, is_long=True),
-    Action(name="counters", tool="snmp", do=c.snmp, weight=2),
+    Action(name="counters", tool="snmp", do=c.snmp, weight=2, only_ipv4=True),
     Action(name="log lines", tool="own", do=c.send_log, twin_of="dos", weight=2),
     Action(name="log lines", tool="own", do=c.stream_log, is_long=True),
-    Action(name="chatter", tool="own", do=c.chatter, twin_of="scan", weight=5),
-    Action(name="own address", tool="own", do=c.renew_address, weight=2),
+    Action(name="chatter", tool="own", do=c.chatter, twin_of="scan", weight=5,
+           only_ipv4=True),
+    Action(name="own address", tool="own", do=c.renew_address, weight=2,
+           only_ipv4=True),
     Action(name="sensor", tool="own", do=c.sense, is_long=True),
-    Action(name="share", tool="smbclient", do=s.share, weight=3),
+    Action(name="share", tool="smbclient", do=s.share, weight=3, only_ipv4=True),
     Action(name="cache", tool="redis-cli", do=s.cache, twin_of="dos", weight=2),
     Action(name="database", tool="own", do=s.query, weight=2),
     Action(name="database", tool="own", do=s.keep_querying, is_long=True),
@@ -84,4 +88,24 @@ ACTIONS = (
     Action(name="resolver", tool="own", do=r.resolve, twin_of="exfiltration",
            weight=5),
     Action(name="port closed", tool="own", do=r.refused, twin_of="scan", weight=2),
+    Action(name="page objects", tool="own", do=v.load_parts, twin_of="dos",
+           weight=10),
+    Action(name="visitors", tool="own", do=v.visit, twin_of="dos", weight=4),
+    Action(name="visitors", tool="own, ping", do=v.ask_from_afar, twin_of="dos",
+           weight=3),
+    Action(name="look-ups", tool="own", do=v.look_up_all, twin_of="dos", weight=6),
+    Action(name="booting", tool="own", do=v.boot, twin_of="dos", weight=4,
+           only_ipv4=True),
+    Action(name="automation", tool="ssh", do=v.log_in_by_key, twin_of="guessing",
+           weight=4),
+    Action(name="mistyped log-in", tool="ssh", do=v.mistype_once, twin_of="guessing",
+           weight=2),
+    Action(name="FTP", tool="own", do=v.use_ftp, twin_of="guessing", weight=4),
+    Action(name="link check", tool="own", do=q.check_links, twin_of="scan", weight=5),
+    Action(name="link check", tool="own", do=q.keep_checking, twin_of="scan",
+           is_long=True),
+    Action(name="crawling", tool="httrack", do=q.copy_site, twin_of="scan", weight=1.5),
+    Action(name="load test", tool="siege", do=q.load_test, twin_of="dos", weight=1.5),
+    Action(name="service check", tool="own", do=v.probe_known, twin_of="scan",
+           weight=4),
 )  # fmt: skip

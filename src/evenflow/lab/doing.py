@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import ftplib
 import os
 import random
 import signal
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-from evenflow.lab.network import Machine, Network
+from evenflow.lab.network import Machine, Network, enter
 from evenflow.lab.words import DOMAIN, NAMES
 
 LONGEST_S = 90
@@ -42,6 +45,7 @@ class Action:
     only_in_test: bool = False
     is_long: bool = False
     """It goes on until the run ends."""
+    only_ipv4: bool = False
 
 
 @dataclass
@@ -117,9 +121,36 @@ class Doing:
 
     def others(self) -> list[Machine]:
         """Return the other machines, in any order."""
-        found = [m for m in self.network.machines if m is not self.machine]
+        found = [m for m in self.network.machines if m.ip != self.machine.ip]
         self.rng.shuffle(found)
         return found
+
+    def visitor(self) -> str:
+        """Return an address of another network that a client may come from."""
+        net = self.rng.choice(self.network.visitors)
+        if ":" in net:
+            return f"{net}::{self.rng.randrange(1, 65_536):x}"
+        return f"{net}.{self.rng.randrange(256)}.{self.rng.randrange(1, 255)}"
+
+    def visitors(self, *numbers: int) -> list[str]:
+        """Return as many such addresses as one of the numbers says, and note it."""
+        found = [self.visitor() for _ in range(self.rng.choice(numbers))]
+        self.note(sources=len(found))
+        return found
+
+    def together(self, works: Iterable[Callable[[], Any]]) -> None:
+        """Do several things at once."""
+
+        def one(work: Callable[[], Any]) -> None:
+            enter(self.machine.slots[self.slot])
+            with suppress(OSError, EOFError, ftplib.Error, HTTPException):
+                work()
+
+        threads = [threading.Thread(target=one, args=(work,)) for work in works]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
     def run(self, *command: Any, seconds: float = LONGEST_S, text: str = "") -> int:
         """Run a program to its end or to the end of its time; return its status."""
@@ -140,18 +171,32 @@ class Doing:
         self.outputs.append(out.decode(errors="replace")[-4000:])
         return process.returncode
 
-    def connect(self, ip: str, port: int, seconds: float = 3) -> socket.socket | None:
+    def connect(
+        self, ip: str, port: int, seconds: float = 3, source: str = ""
+    ) -> socket.socket | None:
         """Return a connection, or None where there is none."""
+        start = (source, 0) if source else None
         try:
-            return socket.create_connection((ip, port), min(seconds, self.left()))
+            return socket.create_connection(
+                (ip, port), min(seconds, self.left()), start
+            )
         except OSError:
             return None
 
-    def ask(self, ip: str, port: int, data: bytes, seconds: float = 1) -> bytes | None:
+    def udp(self) -> socket.socket:
+        """Return a socket for datagrams, of the IP that this client speaks."""
+        family = socket.AF_INET6 if ":" in self.machine.ip else socket.AF_INET
+        return socket.socket(family, socket.SOCK_DGRAM)
+
+    def ask(
+        self, ip: str, port: int, data: bytes, seconds: float = 1, source: str = ""
+    ) -> bytes | None:
         """Send a datagram; return the answer."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+        with self.udp() as here:
             here.settimeout(min(seconds, self.left()))
             try:
+                if source:
+                    here.bind((source, 0))
                 here.connect((ip, port))
                 here.send(data)
                 return here.recv(4096)

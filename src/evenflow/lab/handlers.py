@@ -24,6 +24,7 @@ TAKES_PORT = 7001
 class Web(ThreadingHTTPServer):
     """A web server of our own."""
 
+    address_family = socket.AF_INET6  # and IPv4, as Linux has it
     daemon_threads = True
     request_queue_size = 64
 
@@ -34,6 +35,7 @@ class Web(ThreadingHTTPServer):
 class Tcp(socketserver.ThreadingTCPServer):
     """A server of a protocol of our own."""
 
+    address_family = socket.AF_INET6
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 64
@@ -229,7 +231,7 @@ class Sink(socketserver.BaseRequestHandler):
 
 def answer_datagrams(port: int, answer: Callable[[bytes], bytes]) -> None:
     """Answer each datagram with another one, if there is something to say."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as here:
         here.bind(("", port))
         while True:
             with suppress(OSError):
@@ -238,9 +240,22 @@ def answer_datagrams(port: int, answer: Callable[[bytes], bytes]) -> None:
                     here.sendto(found, other)
 
 
+def dhcp(port: int) -> None:
+    """Answer who asks for an address: to all, where the sender has none yet."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+        here.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        here.bind(("", port))
+        while True:
+            with suppress(OSError):
+                data, other = here.recvfrom(4096)
+                has_none = not any(socket.inet_aton(other[0]))
+                there = ("255.255.255.255", 68) if has_none else other
+                here.sendto(b"\2" + data[1:] + bytes(40), there)
+
+
 def quic(port: int) -> None:
     """Answer as a QUIC server does: as many datagrams as a request asks for."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as here:
         here.bind(("", port))
         while True:
             with suppress(OSError):

@@ -23,6 +23,7 @@ from typing import Any, TextIO
 
 from evenflow.errors import DataError
 from evenflow.lab import attacks, benign, network
+from evenflow.lab._steps import KEY
 from evenflow.lab.doing import LONGEST_S, Action, Doing, NotElsewhereError
 from evenflow.lab.network import DEVICE, Network
 from evenflow.lab.servers import Servers, wait_until_up
@@ -35,6 +36,8 @@ STATE = Path("/run/lab")
 FIRST_UID = 61_000
 LONG_S = 600
 """The rows of a longer run are made of one capture, so some connections are old."""
+Seen = tuple[Network, dict[str, tuple[str, int]]]
+"""The network and where its services are, by one IP."""
 WRONG = (OSError, EOFError, ftplib.Error, http.client.HTTPException)
 
 
@@ -59,6 +62,8 @@ class Plan:
     """Attackers that do."""
     pieces: int
     """Captures that its rows are made of, one after the other; see ``views``."""
+    ipv6_share: float
+    """Of what clients and attackers do that can be done by IPv6."""
 
 
 def plan(folder: Path, seed: int, seconds: float, part: str) -> Plan:
@@ -79,6 +84,7 @@ def plan(folder: Path, seed: int, seconds: float, part: str) -> Plan:
         n_long=4,
         n_slow=0 if is_rare else 2,
         pieces=1 if is_rare or seconds > LONG_S else max(2, round(seconds / 25)),
+        ipv6_share=rng.choice([0.1, 0.2, 0.4]),
     )
 
 
@@ -94,6 +100,8 @@ class Run:
         self.lock = threading.Lock()
         self.ends_at = 0.0
         self.n = 0
+        self.seen: tuple[Seen, Seen]
+        """By IPv4 and by IPv6."""
 
     def record(self) -> dict[str, Any]:
         """Make the run; return what was counted."""
@@ -102,6 +110,10 @@ class Run:
         capture = self._start_capture()
         self.servers.start()
         wait_until_up(self.servers)
+        by_ipv6 = self.network.by_ipv6()
+        ip6 = {m.ip: m.ip6 for m in self.network.machines}
+        at6 = {name: (ip6[ip], port) for name, (ip, port) in self.servers.at.items()}
+        self.seen = (self.network, self.servers.at), (by_ipv6, at6)
         begun = time.time_ns()
         self.ends_at = time.monotonic() + self.plan.seconds
         with (self.folder / "actions.jsonl").open("w", encoding="utf-8") as log:
@@ -138,10 +150,16 @@ class Run:
             "packets": counts.get("captured", 0),
             "dropped": lost + sum(n for what, n in counts.items() if "dropped" in what),
             "machines": [
-                {"ip": m.ip, "mac": m.mac, "services": m.services, "cable": m.cable}
+                {
+                    "ip": m.ip,
+                    "ip6": m.ip6,
+                    "mac": m.mac,
+                    "services": m.services,
+                    "cable": m.cable,
+                }
                 for m in self.network.machines
             ],
-        }
+        }  # fmt: skip
 
     def _start_capture(self) -> subprocess.Popen[str]:
         command = [
@@ -179,10 +197,12 @@ class Run:
             action = rng.choices(actions, weights)[0]
             folder = self.state / f"{number}"
             folder.mkdir()
+            by_ipv6 = not action.only_ipv4 and rng.random() < self.plan.ipv6_share
+            seen, at = self.seen[by_ipv6]
             doing = Doing(
-                network=self.network,
-                machine=machine,
-                at=self.servers.at,
+                network=seen,
+                machine=seen.machines[machine.number],
+                at=at,
                 pages=self.servers.pages,
                 folder=folder,
                 rng=rng,
@@ -238,12 +258,18 @@ def _lost() -> int:
 
 def _make_accounts(state: Path) -> None:
     """Add the users of the lab, which exist in this mount namespace alone."""
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", state / KEY], check=True
+    )
     passwd = Path("/etc/passwd").read_text(encoding="utf-8")
     shadow = Path("/etc/shadow").read_text(encoding="utf-8")
     for i, (user, password) in enumerate(USERS.items()):
         home = state / f"home-{user}"
         home.mkdir()
-        shutil.chown(home, FIRST_UID + i, FIRST_UID)
+        (home / ".ssh").mkdir(mode=0o700)
+        shutil.copy(state / f"{KEY}.pub", home / ".ssh" / "authorized_keys")
+        for path in (home, home / ".ssh", home / ".ssh" / "authorized_keys"):
+            shutil.chown(path, FIRST_UID + i, FIRST_UID)
         made = subprocess.run(
             ["openssl", "passwd", "-6", password],
             capture_output=True, text=True, check=True,

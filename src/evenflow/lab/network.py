@@ -12,7 +12,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ DEVICE = "eth0"
 NOWHERE = "02:00:00:00:00:02"
 """The hardware address of the way to other networks, which no machine has."""
 LONGEST = 60
+PUBLIC = (23, 31, 45, 62, 78, 85, 91, 104, 151, 178, 185, 203)
+"""First numbers of addresses of the Internet; none of them is reached."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -39,6 +42,7 @@ class Machine:
 
     number: int
     ip: str
+    ip6: str
     mac: str
     cable: dict[str, float]
     services: dict[str, int] = field(default_factory=dict)
@@ -57,6 +61,9 @@ class Network:
     subnet: str
     outside: list[str]
     """Addresses of other networks, from which nothing ever answers."""
+    visitors: list[str]
+    """Networks of IPv4 from whose addresses clients of any machine may come."""
+    visitors6: list[str]
     mirror_slot: int
     mirror: int
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -81,12 +88,24 @@ class Network:
         with self._lock:
             machine.is_free[slot] = True
 
+    def by_ipv6(self) -> Network:
+        """Return the same network, with the addresses of IPv6."""
+        return replace(
+            self,
+            machines=[replace(m, ip=m.ip6) for m in self.machines],
+            outside=[
+                f"{net}::{i:x}" for net in ("fd00:9", "fd00:77") for i in range(9)
+            ],
+            visitors=self.visitors6,
+        )
+
     def start_wire(self, log: Path, seed: int) -> subprocess.Popen[bytes]:
         """Start the process that carries frames."""
         config = {
             "seed": seed,
             "log": str(log),
             "mirror": self.mirror,
+            "nowhere": NOWHERE,
             "machines": [
                 {"number": m.number, "mac": m.mac, "taps": m.taps, **m.cable}
                 for m in self.machines
@@ -130,11 +149,17 @@ def make(rng: random.Random, n: int) -> Network:
     """Make the namespaces of a lab of ``n`` machines."""
     prefix = f"10.{rng.randrange(1, 255)}.{rng.randrange(1, 255)}"
     lasts = rng.sample(range(2, 250), n)
+    prefix6 = ":".join(["fd00", *(f"{rng.randrange(1, 65_536):x}" for _ in "abc")])
+    visitors = [f"{rng.choice(PUBLIC)}.{rng.randrange(256)}" for _ in range(3)]
+    visitors6 = [f"2a0{i}:{rng.randrange(1, 65_536):x}:7" for i in range(3)]
+    gone = [f"{net}.0.0/16" for net in visitors] + [f"{net}::/48" for net in visitors6]
     machines = []
     for number, last in enumerate(lasts):
+        ip = f"{prefix}.{last}"
         machine = Machine(
             number=number,
-            ip=f"{prefix}.{last}",
+            ip=ip,
+            ip6=str(IPv6Address(f"{prefix6}::") + int(IPv4Address(ip))),
             mac="02:" + ":".join(f"{rng.randrange(256):02x}" for _ in range(5)),
             cable={
                 "delay_s": 10 ** rng.uniform(-4.5, -1.3),
@@ -145,20 +170,29 @@ def make(rng: random.Random, n: int) -> Network:
             },
         )
         for slot in range(N_SLOTS):
-            first = first_port(slot)
-            namespace, tap = _namespace(machine.mac, f"{machine.ip}/24", first)
+            namespace, tap = _namespace(
+                machine.mac,
+                [f"{ip}/24", f"{machine.ip6}/64"],
+                first_port(slot),
+                gone if slot else [],
+            )
             machine.slots.append(namespace)
             machine.taps.append(tap)
             machine.is_free.append(slot > 0)
         machines.append(machine)
-    mirror_slot, mirror = _namespace("02:00:00:00:00:01", None, FIRST_PORT)
+    mirror_slot, mirror = _namespace("02:00:00:00:00:01", [], FIRST_PORT, [])
     nets = [f"172.{rng.randrange(16, 32)}.{rng.randrange(256)}" for _ in range(4)]
     outside = [f"{net}.{rng.randrange(1, 255)}" for net in nets for _ in range(5)]
-    return Network(machines, prefix, outside, mirror_slot, mirror)
+    return Network(machines, prefix, outside, visitors, visitors6, mirror_slot, mirror)
 
 
-def _namespace(mac: str, address: str | None, first_port: int) -> tuple[int, int]:
-    """Make a namespace with a tap; return the descriptors of both."""
+def _namespace(
+    mac: str, addresses: list[str], first_port: int, own: list[str]
+) -> tuple[int, int]:
+    """Make a namespace with a tap; return the descriptors of both.
+
+    Clients in it may send from any address of the networks in ``own``.
+    """
     made: list[tuple[int, int]] = []
     failed: list[BaseException] = []
 
@@ -171,10 +205,14 @@ def _namespace(mac: str, address: str | None, first_port: int) -> tuple[int, int
             fcntl.ioctl(tap, TUNSETIFF, flags)
             # net.* in /proc/sys is that of the thread which opens it
             settings = {
-                "ipv6/conf/all/disable_ipv6": "1",
+                "ipv6/conf/all/disable_ipv6": "0" if addresses else "1",
+                f"ipv6/conf/{DEVICE}/accept_dad": "0",
+                f"ipv6/conf/{DEVICE}/router_solicitations": "0",
                 "ipv4/ip_local_port_range": f"{first_port} "
                 f"{first_port + PORTS_OF_SLOT - 1}",
                 "ipv4/tcp_tw_reuse": "1",
+                "ipv4/conf/all/arp_announce": "2",
+                "ipv6/ip_nonlocal_bind": "1",
                 "ipv4/ping_group_range": "0 2147483647",
                 "ipv4/ip_unprivileged_port_start": "0",
             }
@@ -185,13 +223,17 @@ def _namespace(mac: str, address: str | None, first_port: int) -> tuple[int, int
                 f"link set {DEVICE} address {mac}",
                 f"link set {DEVICE} up",
             ]
-            if address:
-                gateway = f"{address.rpartition('.')[0]}.254"
+            for address in addresses:
+                is_new = ":" in address
+                head, _, _ = address.rpartition(":" if is_new else ".")
+                gateway = f"{head}:fffe" if is_new else f"{head}.254"
                 lines += [
-                    f"addr add {address} brd + dev {DEVICE}",
+                    f"addr add {address} dev {DEVICE} "
+                    + ("nodad" if is_new else "brd +"),
                     f"neigh add {gateway} lladdr {NOWHERE} nud permanent dev {DEVICE}",
                     f"route add default via {gateway}",
                 ]
+            lines += [f"route add local {net} dev lo" for net in own]
             subprocess.run(
                 ["ip", "-batch", "-"], input="\n".join(lines), text=True, check=True
             )

@@ -34,7 +34,8 @@ PACKAGES = {
     "dns2tcpd": "dns2tcp", "smbd": "samba", "smbclient": "smbclient",
     "snmpd": "snmpd", "snmpget": "snmp", "redis-server": "redis-server",
     "redis-cli": "redis-tools", "traceroute": "traceroute", "mtr": "mtr-tiny",
-    "fping": "fping",
+    "fping": "fping", "gobuster": "gobuster", "ffuf": "ffuf", "dirb": "dirb",
+    "wfuzz": "wfuzz", "httrack": "httrack", "siege": "siege", "dnsperf": "dnsperf",
 }  # fmt: skip
 """Program -> the Debian package it comes from."""
 PLACES = "/usr/sbin:/sbin:/usr/bin:/bin:/usr/lib/dovecot"

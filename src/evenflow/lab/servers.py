@@ -113,7 +113,12 @@ class Servers:
         return path
 
     def _nginx(self, machine: Machine, port: int) -> None:
-        self._run(machine, "nginx", "-c", self._nginx_conf("nginx", f"listen {port};"))
+        self._run(
+            machine,
+            "nginx",
+            "-c",
+            self._nginx_conf("nginx", f"listen {port}; listen [::]:{port};"),
+        )
 
     def _tls(self, machine: Machine, port: int) -> None:
         key, cert = self.folder / "key.pem", self.folder / "cert.pem"
@@ -123,7 +128,8 @@ class Servers:
             check=True, capture_output=True,
         )  # fmt: skip
         listen = (
-            f"listen {port} ssl; ssl_certificate {cert}; ssl_certificate_key {key};"
+            f"listen {port} ssl; listen [::]:{port} ssl; "
+            f"ssl_certificate {cert}; ssl_certificate_key {key};"
         )
         self._run(machine, "nginx", "-c", self._nginx_conf("tls", listen))
 
@@ -152,6 +158,7 @@ class Servers:
             'server.modules = ("mod_auth", "mod_authn_file")\n'
             f'server.document-root = "{self.folder}/site"\nserver.port = {port}\n'
             'index-file.names = ("index.html")\n'
+            f'$SERVER["socket"] == "[::]:{port}" {{}}\n'
             'auth.backend = "plain"\n'
             f'auth.backend.plain.userfile = "{self.folder}/users"\n'
             'auth.require = ("/private/" => ("method" => "basic", "realm" => "x", '
@@ -183,10 +190,13 @@ class Servers:
     def _ftp(self, machine: Machine, port: int) -> None:
         conf = self._file(
             "vsftpd.conf",
-            f"listen=YES\nlisten_port={port}\nbackground=NO\nanonymous_enable=YES\n"
+            f"listen_ipv6=YES\nlisten_port={port}\nbackground=NO\nanonymous_enable=YES\n"
             "local_enable=YES\nwrite_enable=YES\nanon_root=" + f"{self.folder}/site\n"
             "no_anon_password=YES\nseccomp_sandbox=NO\npasv_enable=YES\n"
-            "secure_chroot_dir=/var/run/vsftpd/empty\nmax_clients=60\nmax_per_ip=30\n"
+            "secure_chroot_dir=/var/run/vsftpd/empty\n"
+            f"max_clients={self.rng.choice([12, 30, 60])}\n"
+            f"max_per_ip={self.rng.choice([4, 12, 30])}\n"
+            f"delay_failed_login={self.rng.choice([0, 1, 2])}\n"
             "pam_service_name=vsftpd\n",
         )
         Path("/var/run/vsftpd/empty").mkdir(parents=True, exist_ok=True)
@@ -202,7 +212,9 @@ class Servers:
         conf = self._file(
             "sshd.conf",
             f"Port {port}\nHostKey {key}\nUsePAM yes\nPasswordAuthentication yes\n"
-            f"PidFile {self.folder}/sshd.pid\nUseDNS no\nMaxStartups 60:30:100\n"
+            f"PidFile {self.folder}/sshd.pid\nUseDNS no\n"
+            f"MaxStartups {self.rng.choice(['4:50:10', '10:30:100', '60:30:100'])}\n"
+            f"MaxAuthTries {self.rng.choice([3, 6, 6])}\n"
             "PrintMotd no\nSubsystem sftp internal-sftp\n",
         )
         self._run(machine, "/usr/sbin/sshd", "-D", "-f", conf)
@@ -321,9 +333,7 @@ class Servers:
         self._own(machine, lambda: answer_datagrams(port, lambda _: b""))
 
     def _dhcp(self, machine: Machine, port: int) -> None:
-        self._own(
-            machine, lambda: answer_datagrams(port, lambda d: b"\2" + d[1:] + bytes(40))
-        )
+        self._own(machine, lambda: handlers.dhcp(port))
 
     def _quic(self, machine: Machine, port: int) -> None:
         self._own(machine, lambda: handlers.quic(port))
@@ -332,7 +342,7 @@ class Servers:
         conf = self._file("snmp.conf", "rocommunity public\nsysLocation here\n")
         self._run(
             machine, "snmpd", "-f", "-C", "-c", conf, "-Lf", "/dev/null", "-p",
-            self.folder / "snmp.pid", f"udp:{port}",
+            self.folder / "snmp.pid", f"udp:{port},udp6:{port}",
         )  # fmt: skip
 
     def _smb(self, machine: Machine, port: int) -> None:
@@ -366,8 +376,9 @@ class Servers:
             f"listen = {machine.ip}\nport = {port}\nuser = nobody\nchroot = /tmp\n"
             f"domain = u.{DOMAIN}\nkey = lab\nresources = files:127.0.0.1:7000\n",
         )
-        self._own(machine, lambda: Tcp(("127.0.0.1", 7000), Rpc).serve_forever())
-        self._run(machine, "dns2tcpd", "-F", "-f", conf)
+        self._own(machine, lambda: Tcp(("::ffff:127.0.0.1", 7000), Rpc).serve_forever())
+        # it never waits, so that it takes all time that others leave
+        self._run(machine, "nice", "-n", "19", "dns2tcpd", "-F", "-f", conf)
 
     def _rpc(self, machine: Machine, port: int) -> None:
         self._own(machine, lambda: Tcp(("", port), Rpc).serve_forever())

@@ -19,8 +19,10 @@ from evenflow.traffic.captures import Frames
 
 SWITCH, HOST, PAIR = "switch", "host", "pair"
 PLACES = (SWITCH, SWITCH, HOST, PAIR)
-IPV4_BYTES = 34
+IPV4_BYTES, IPV6_BYTES = 34, 54
 """Of the headers of Ethernet and IP."""
+ENDS = (26, 34), (30, 50)
+"""Where the source and the destination of IPv4 stand, and the ends of those of IPv6."""
 Key = tuple[int, int]
 """Number of the piece, and of the capture in it."""
 
@@ -69,7 +71,7 @@ class Views:
             return np.zeros(len(frames), np.int64)
         order = self.orders[piece]
         n = len(order)
-        ranks = [_rank(_addresses(frames, at), order) for at in (26, 30)]
+        ranks = [_rank(_addresses(frames, *at), order) for at in ENDS]
         first = np.minimum(*ranks)
         if place == HOST:
             return first
@@ -80,13 +82,20 @@ def _number(address: str) -> int:
     return int.from_bytes(bytes(map(int, address.split("."))), "big")
 
 
-def _addresses(frames: Frames, at: int) -> NDArray[np.int64]:
-    """Return an address in the IP header of each frame; 0: it has none."""
-    starts = np.where(frames.length >= IPV4_BYTES, frames.start, 0)
+def _addresses(frames: Frames, at: int, at_6: int) -> NDArray[np.int64]:
+    """Return an address in the IP header of each frame; 0: it has none.
+
+    That of IPv6 ends with the one of IPv4 that the same machine has.
+    """
+    is_six = frames.length >= IPV6_BYTES
+    for place, byte in ((12, 0x86), (13, 0xDD)):
+        is_six &= frames.data[np.where(is_six, frames.start + place, 0)] == byte
+    is_long = frames.length >= IPV4_BYTES
+    starts = np.where(is_long, frames.start + np.where(is_six, at_6, at), 0)
     found = np.zeros(len(frames), np.int64)
     for i in range(4):
-        found = found << 8 | frames.data[starts + at + i]
-    return np.where(frames.length >= IPV4_BYTES, found, 0)
+        found = found << 8 | frames.data[starts + i]
+    return np.where(is_long, found, 0)
 
 
 def _rank(addresses: NDArray[np.int64], order: list[int]) -> NDArray[np.int64]:

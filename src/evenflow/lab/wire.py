@@ -6,9 +6,9 @@ is made. The namespaces of a machine have one address. Which of them a frame is 
 known from what was sent before; what nobody asked for is for the servers.
 
 What goes to an address that no machine has is copied for the capture, and no one gets
-it. A line of the log is a client's packet, the first of a connection, the first after a
-silence, or one of a long connection: when, between whom, and in which namespace of
-which machine.
+it but a client who sent from that address. A line of the log is a client's packet, the
+first of a connection, the first after a silence, or one of a long connection: when,
+between whom, and in which namespace of which machine.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import json
 import os
 import random
 import select
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -25,10 +26,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-IPV4, ARP = b"\x08\x00", b"\x08\x06"
-ICMP, TCP, UDP = 1, 6, 17
-ICMP_ERRORS = (3, 11)
+IPV4, ARP, IPV6 = b"\x08\x00", b"\x08\x06", b"\x86\xdd"
+ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
+ERRORS = {ICMP: (3, 11), ICMP6: (1, 2, 3, 4)}
+SOLICIT, ADVERTISE = 135, 136
+"""Types of ICMPv6 by which hosts look for each other, as by ARP."""
 BROADCAST = b"\xff" * 6
+MULTICAST6 = b"\x33\x33"
 SILENT_NS = 2 * 10**9
 """After this long without a packet, the next one is noted again."""
 NOTED_NS = 30 * 10**9
@@ -43,14 +47,23 @@ Key = tuple[int, int, bytes, int]
 """Protocol, own port, other address, other port."""
 
 
+def parts(frame: bytes) -> tuple[int, int, bytes, bytes] | None:
+    """Return the protocol in an IP packet, where it begins, and both addresses."""
+    if frame[12:14] == IPV4 and len(frame) >= 38:
+        return frame[23], 14 + 4 * (frame[14] & 15), frame[26:30], frame[30:34]
+    if frame[12:14] == IPV6 and len(frame) >= 58:
+        return frame[20], 54, frame[22:38], frame[38:54]
+    return None
+
+
 def sent(frame: bytes) -> Key | None:
     """Return the connection that a frame belongs to, seen from who sent it."""
-    if frame[12:14] != IPV4 or len(frame) < 38:
+    found = parts(frame)
+    if found is None:
         return None
-    start = 14 + 4 * (frame[14] & 15)
-    other, proto = frame[30:34], frame[23]
-    if proto == ICMP:
-        return ICMP, int.from_bytes(frame[start + 4 : start + 6], "big"), other, 0
+    proto, start, _, other = found
+    if proto in ERRORS:
+        return proto, int.from_bytes(frame[start + 4 : start + 6], "big"), other, 0
     if proto not in (TCP, UDP):
         return proto, 0, other, 0
     return (
@@ -63,16 +76,24 @@ def sent(frame: bytes) -> Key | None:
 
 def received(frame: bytes) -> Key | None:
     """Return the connection that a frame belongs to, seen from who receives it."""
-    key = sent(frame)
-    if key is None:
+    key, found = sent(frame), parts(frame)
+    if key is None or found is None:
         return None
-    start = 14 + 4 * (frame[14] & 15)
-    proto, own, _, other = key
-    if proto == ICMP:
-        if frame[start] in ICMP_ERRORS:  # it holds the packet that it is about
-            return sent(frame[:14] + frame[start + 8 : start + 60].ljust(40, b"\0"))
-        return ICMP, own, frame[26:30], 0
-    return proto, other, frame[26:30], own
+    proto, start, source, _ = found
+    if proto in ERRORS:
+        if frame[start] in ERRORS[proto]:  # it holds the packet that it is about
+            return sent(frame[:14] + frame[start + 8 :].ljust(44, b"\0"))
+        return proto, key[1], source, 0
+    return proto, key[3], source, key[1]
+
+
+def looks_for_hosts(frame: bytes) -> int:
+    """Return 1 where a frame asks for the hardware address of a host, 2: it answers."""
+    if frame[12:14] == ARP:
+        return frame[21]
+    if frame[12:14] == IPV6 and len(frame) > 54 and frame[20] == ICMP6:
+        return {SOLICIT: 1, ADVERTISE: 2}.get(frame[54], 0)
+    return 0
 
 
 class Cable:
@@ -80,6 +101,7 @@ class Cable:
 
     def __init__(self, at: dict[str, Any], rng: random.Random) -> None:
         self.taps: list[int] = at["taps"]
+        self.mac = bytes.fromhex(at["mac"].replace(":", ""))
         self.number: int = at["number"]
         self.delay: float = at["delay_s"]
         self.jitter: float = at["jitter_s"]
@@ -90,8 +112,8 @@ class Cable:
         self.free_at = [0.0, 0.0]
         self.last = [0.0, 0.0]
         self.slots: dict[Key, int] = {}
-        self.seen: dict[Key, int] = {}
-        self.noted: dict[Key, int] = {}
+        self.seen: dict[tuple[Key, bytes], int] = {}
+        self.noted: dict[tuple[Key, bytes], int] = {}
 
     def passes_at(self, now: float, n_bytes: int, way: int) -> float | None:
         """Return when a frame comes out at the other end; None: it is lost."""
@@ -113,10 +135,10 @@ class Wire:
     def __init__(self, config: dict[str, Any], log: TextIO) -> None:
         rng = random.Random(config["seed"])
         self.cables = [Cable(at, rng) for at in config["machines"]]
-        self.by_mac = {
-            bytes.fromhex(at["mac"].replace(":", "")): cable
-            for at, cable in zip(config["machines"], self.cables, strict=True)
-        }
+        self.by_mac = {cable.mac: cable for cable in self.cables}
+        self.nowhere = bytes.fromhex(config["nowhere"].replace(":", ""))
+        self.behind: dict[bytes, Cable] = {}
+        """Address of another network -> the machine whose client sends from it."""
         self.mirror: int = config["mirror"]
         self.log = log
         self.events: list[tuple[float, int, Callable[..., None], Cable, bytes]] = []
@@ -158,24 +180,25 @@ class Wire:
 
     def leave(self, cable: Cable, slot: int, frame: bytes) -> None:
         """Take a frame from a namespace."""
-        key = sent(frame)
+        key, found = sent(frame), parts(frame)
         if key is None and frame[12:14] != ARP:
             return  # nothing here speaks anything else
-        if key is not None and slot:
-            now = time.time_ns()
+        if key is not None and found is not None and slot:
+            now, source = time.time_ns(), found[2]
+            seen = key, source
             if (
-                now - cable.seen.get(key, 0) > SILENT_NS
-                or now - cable.noted[key] > NOTED_NS
+                now - cable.seen.get(seen, 0) > SILENT_NS
+                or now - cable.noted[seen] > NOTED_NS
                 or cable.slots[key] != slot
             ):
-                cable.noted[key] = now
+                cable.noted[seen] = now
                 proto, own, other, port = key
-                ends = ".".join(map(str, frame[26:30])), ".".join(map(str, other))
                 self.log.write(
-                    f"{now},{cable.number},{slot},{proto},{ends[0]},{own},{ends[1]},"
-                    f"{port}\n"
+                    f"{now},{cable.number},{slot},{proto},{_text(source)},{own},"
+                    f"{_text(other)},{port}\n"
                 )
-            cable.slots[key], cable.seen[key] = slot, now
+            cable.slots[key], cable.seen[seen] = slot, now
+            self.behind[source] = cable
         self.later(0, self.switch, cable, frame)
 
     def switch(self, _cable: Cable, frame: bytes) -> None:
@@ -183,19 +206,23 @@ class Wire:
         with suppress(OSError):
             os.write(self.mirror, frame)
         target = frame[:6]
-        if target == BROADCAST:
+        if target == BROADCAST or target[:2] == MULTICAST6:
             source = frame[6:12]
             for mac, cable in self.by_mac.items():
                 if mac != source:
                     self.later(1, self.arrive, cable, frame)
         elif target in self.by_mac:
             self.later(1, self.arrive, self.by_mac[target], frame)
+        elif target == self.nowhere:
+            found = parts(frame)
+            there = self.behind.get(found[3]) if found else None
+            if there is not None:
+                self.later(1, self.arrive, there, there.mac + frame[6:])
 
     def arrive(self, cable: Cable, frame: bytes) -> None:
         """Give a frame to the namespace that it is for."""
-        if frame[12:14] == ARP:
-            is_answer = frame[20:22] == b"\0\2"
-            for tap in cable.taps if is_answer else cable.taps[:1]:
+        if kind := looks_for_hosts(frame):
+            for tap in cable.taps if kind == 2 else cable.taps[:1]:
                 with suppress(OSError):
                     os.write(tap, frame)
             return
@@ -203,6 +230,11 @@ class Wire:
         slot = cable.slots.get(key, 0) if key is not None else 0
         with suppress(OSError):
             os.write(cable.taps[slot], frame)
+
+
+def _text(address: bytes) -> str:
+    family = socket.AF_INET if len(address) == 4 else socket.AF_INET6
+    return socket.inet_ntop(family, address)
 
 
 def main() -> None:
