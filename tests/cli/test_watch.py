@@ -86,7 +86,7 @@ def test_the_packets_of_an_incident_are_kept(watch, capture, tmp_path):
 def test_a_log_that_goes_to_json_lines_has_the_figures(watch, capture, tmp_path):
     done = watch("-r", capture, "--sink", f"eve:{tmp_path}/a", "--log-json")
     facts = [json.loads(line) for line in done.stderr.splitlines()]
-    [last] = [fact for fact in facts if "age_p99_s" in fact]
+    *_, last = [fact for fact in facts if "age_p99_s" in fact]  # a slow run tells more
     assert (last["alerts"], last["incidents"], last["connections"]) == (300, 1, 620)
     assert watch("-r", capture, "--sink", f"eve:{tmp_path}/a", "-q").stderr == ""
 
