@@ -30,7 +30,7 @@ def reports(label="probe", victim="198.51.100.20", attacker="192.0.2.66"):
     alert = Alert(
         uid="C1", first_ns=0, last_ns=0, known_ns=0, source=attacker, source_port=1,
         destination=victim, destination_port=80, proto="tcp", ip_proto=6, label=label,
-        probability=0.9, threshold=0.5,
+        probability=0.96, threshold=0.5,
     )  # fmt: skip
     incidents = Incidents()
     return [*incidents.add(alert).reports, *incidents.finish()]

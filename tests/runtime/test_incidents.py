@@ -50,7 +50,7 @@ def alert(source="192.0.2.66", destination="10.0.0.1", at=0.0, **changes):
         "source_bytes": 10,
         "destination_bytes": 20,
         "label": "probe",
-        "probability": 0.9,
+        "probability": 0.96,
         "threshold": 0.5,
     }
     return Alert(**given | changes)
@@ -429,19 +429,66 @@ def test_the_connections_that_are_followed_are_bounded():
     assert len(found.to_dict()["followed"]) == MOST_FOLLOWED
 
 
+def doubtful(n, label="r2l", **changes):
+    return [
+        alert(at=k, destination_port=22, label=label, probability=0.9, **changes)
+        for k in range(n)
+    ]
+
+
+def test_two_alerts_of_a_low_score_are_no_incident_and_the_third_opens_one_of_three():
+    found, reports = run(doubtful(2))
+    assert (reports, found.opened(), found.n_open) == ([], [], 0)
+    assert found.advance(BEGIN + 120 * S) == []  # nor is it updated
+    assert found.finish() == []
+    assert found.counts["single"] == 2
+    found, reports = run(doubtful(3))
+    assert [r.what for r in reports] == ["opened"]
+    assert reports[0].incident.connections == 3
+    assert [r.what for r in found.finish()] == ["closed"]
+    assert found.counts["single"] == 0
+
+
+def test_one_alert_of_a_high_score_opens_an_incident_that_has_those_before_it():
+    found, reports = run([*doubtful(1), alert(at=5, label="r2l", probability=0.95)])
+    assert [r.what for r in reports] == ["opened"]
+    assert reports[0].incident.connections == 2
+    assert opened(run(doubtful(1), sure=0.9)[1])
+
+
+def test_low_scores_of_many_hosts_are_one_incident_once_they_are_a_sweep():
+    sweep = [
+        alert(destination=f"10.0.0.{k}", at=k, probability=0.9) for k in range(1, 8)
+    ]
+    found, reports = run(sweep)
+    assert [r.what for r in reports] == ["opened"]
+    [incident] = found.opened()
+    assert (incident.connections, len(incident.victims)) == (7, 7)
+    assert found.counts["opened"] - found.counts["closed"] == 1
+
+
+def test_alerts_that_wait_for_more_outlive_a_restart():
+    first, _ = run(doubtful(2))
+    second = Incidents()
+    second.restore(json.loads(json.dumps(first.to_dict())))
+    assert second.opened() == []
+    [report] = second.add(doubtful(3)[2]).reports
+    assert (report.what, report.incident.connections) == ("opened", 3)
+
+
 def test_reports_name_direction_and_risk():
     _, reports = run([alert()])
     assert reports[0].direction == "inbound"
-    assert reports[0].risk == {"192.0.2.66": 9.0, "10.0.0.1": 4.5}
+    assert reports[0].risk == {"192.0.2.66": 9.6, "10.0.0.1": 4.8}
     _, reports = run([alert()], home=[network("192.0.2.0/24")])
     assert reports[0].direction == "outbound"
-    assert reports[0].risk == {"192.0.2.66": 9.0}
+    assert reports[0].risk == {"192.0.2.66": 9.6}
 
 
 def test_a_spoofed_source_of_a_flood_gets_no_risk():
     found, _ = run([alert("198.51.100.7", label="ddos")])
     assert "198.51.100.7" not in found.risk.hosts
-    assert found.risk.of("10.0.0.1", BEGIN) == pytest.approx(25 * 0.9 / 2)
+    assert found.risk.of("10.0.0.1", BEGIN) == pytest.approx(25 * 0.96 / 2)
 
 
 def test_a_risk_adds_up_and_halves_with_time():

@@ -28,7 +28,7 @@ ALERT = Alert(
     destination="10.0.0.1", destination_port=80, proto="tcp", ip_proto=6,
     service="http", state="SF", history="ShADadFf", source_bytes=10,
     destination_bytes=20, source_packets=5, destination_packets=4,
-    source_ip_bytes=338, destination_ip_bytes=272, label="probe", probability=0.875,
+    source_ip_bytes=338, destination_ip_bytes=272, label="probe", probability=0.96875,
     threshold=0.5, features=(Feature(name="count", value=511.0, effect=2.5),),
 )  # fmt: skip
 
@@ -58,7 +58,7 @@ def test_an_alert_is_an_event_of_eve():
     assert found["ml"] == {
         "model": "small",
         "version": "0123456789ab",
-        "score": 0.875,
+        "score": 0.96875,
         "threshold": 0.5,
         "class": "probe",
         "top_features": [{"name": "count", "value": 511.0, "effect": 2.5}],
@@ -115,7 +115,7 @@ def test_ocsf_is_a_detection_finding(made):
     found = FORMS["ocsf"](made())
     assert (found["class_uid"], found["type_uid"]) == (2004, 200401)
     assert found["time"] // 1000 == BEGIN // 10**9 + 2
-    assert found["confidence_score"] == 88
+    assert found["confidence_score"] == 97
     assert found["evidences"][0]["src_endpoint"]["ip"] == "192.0.2.66"
     uids = [one["technique"]["uid"] for one in found["finding_info"]["attacks"]]
     assert uids == ["T1046", "T1595"]

@@ -2,7 +2,8 @@
 
 A scan is one incident of its attacker, a flood one of its victim, with those of its
 connections that a model takes for the other. Anything else is one of two hosts and a
-class, until a host has so many that they are one sweep or one flood.
+class, until a host has so many that they are one sweep or one flood. One or two alerts
+of a low score are no incident: a model is wrong about single connections most often.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from evenflow.runtime.incidents.incident import (
     Shape,
     What,
     keys_of,
-    severity,
     shape_of,
 )
 from evenflow.runtime.incidents.networks import HOME, Network, Networks, network
@@ -39,8 +39,10 @@ PAIRS = 5
 """Pairs of one host from which on they are one incident."""
 SINGLES = 12
 """Incidents of one connection each, of a class, from which on they are one."""
-RISKS = {1: 50.0, 2: 25.0, 3: 10.0}
-"""Risk of an incident of that severity and a score of 1."""
+SURE = 0.95
+"""Score from which on one alert is an incident."""
+FEW = 3
+"""Connections from which on alerts are an incident whatever their scores."""
 FORMAT = 2
 
 
@@ -76,6 +78,9 @@ class Incidents:
         Alerts that are shown between two reports of an incident.
     most_open : int
         Maximum number of open incidents; beyond it the one silent longest is closed.
+    sure : float
+        Score from which on one alert opens an incident; below it, three connections
+        do, [0, 1].
     """
 
     home: Iterable[Network] = tuple(map(network, HOME))
@@ -84,10 +89,12 @@ class Incidents:
     every_ns: int = MINUTE
     most_shown: int = 10
     most_open: int = MOST_OPEN
+    sure: float = SURE
     suppressed: Counter[str] = field(default_factory=Counter, init=False)
     """Alerts that were suppressed, by reason."""
     counts: Counter[str] = field(default_factory=Counter, init=False)
-    """``alerts``, ``opened``, ``closed`` and ``evicted``."""
+    """``alerts``, ``opened``, ``closed``, ``evicted`` and, of alerts that came to no
+    incident, ``single``."""
     risk: Risk = field(default_factory=Risk, init=False)
 
     def __post_init__(self) -> None:
@@ -103,11 +110,11 @@ class Incidents:
     @property
     def n_open(self) -> int:
         """Incidents that are open."""
-        return len(self._open)
+        return len(self.opened())
 
     def opened(self) -> list[Incident]:
         """Return the open incidents, the one silent longest first."""
-        return list(self._open.values())
+        return [one for one in self._open.values() if one.n_reports]
 
     def add(self, alert: Alert) -> Grouped:
         """Take an alert, in the order of ``known_ns``."""
@@ -122,9 +129,8 @@ class Incidents:
                 incident=None, is_new=is_new, is_shown=False, reports=tuple(reports)
             )
         incident = None if key is None else self._open.get(key)
-        is_open = incident is not None
         if incident is None:
-            key, incident, is_open = self._place(alert, reports)
+            key, incident = self._place(alert, reports)
         assert key is not None  # noqa: S101 (for the type checker)
         incident.count(
             alert,
@@ -137,10 +143,11 @@ class Incidents:
             self._singles[key[1]][key] = None
         else:
             self._singles[key[1]].pop(key, None)
-        if not is_open:
-            self.counts["opened"] += 1
-            self._add_risk(incident, alert.known_ns)
-            reports.append(self._report(incident, "opened", alert.known_ns))
+        if not incident.n_reports:
+            if incident.max_score >= self.sure or incident.connections >= FEW:
+                self.counts["opened"] += 1
+                self.risk.add_incident(incident, self._home, alert.known_ns)
+                reports.append(self._report(incident, "opened", alert.known_ns))
         elif incident.has_turned(alert.known_ns, self.every_ns):
             incident.n_turns += 2  # a report takes one off
             reports.append(self._report(incident, "updated", alert.known_ns))
@@ -162,9 +169,10 @@ class Incidents:
             # a clock that was set back must not keep an incident open for ever
             if abs(now_ns - incident.seen_ns) >= self.quiet_ns:
                 at = min(incident.seen_ns + self.quiet_ns, now_ns)
-                found.append(self._close(key, at, "no alert for some time"))
+                found += self._close(key, at, "no alert for some time")
             elif (
-                incident.is_changed
+                incident.n_reports
+                and incident.is_changed
                 and abs(now_ns - incident.reported_ns) >= self.every_ns
             ):
                 at = min(incident.reported_ns + self.every_ns, now_ns)
@@ -173,7 +181,10 @@ class Incidents:
 
     def finish(self, reason: str = "end of the traffic") -> list[Report]:
         """Close all incidents; return their reports."""
-        return [self._close(k, one.seen_ns, reason) for k, one in [*self._open.items()]]
+        found: list[Report] = []
+        for key, one in [*self._open.items()]:
+            found += self._close(key, one.seen_ns, reason)
+        return found
 
     def _rule(self, alert: Alert) -> Suppression | None:
         """Return the first rule that suppresses an alert."""
@@ -190,20 +201,19 @@ class Incidents:
         if len(self._followed) > MOST_FOLLOWED:
             self._followed.popitem(last=False)
 
-    def _place(self, alert: Alert, reports: list[Report]) -> tuple[Key, Incident, bool]:
-        """Return the incident that an alert belongs to, and whether it was open."""
+    def _place(self, alert: Alert, reports: list[Report]) -> tuple[Key, Incident]:
+        """Return the incident that an alert belongs to, a new one if there is none."""
         keys, own = keys_of(alert), shape_of(alert.label)
         if (found := self._known(alert, keys, own)) is not None:
-            return *found, True
+            return found
         for shape in ("sweep", "flood", "many"):
             if (whole := self._widen(alert, keys, shape, own, reports)) is not None:
-                return keys[shape], whole, True
+                return keys[shape], whole
         if len(self._open) >= self.most_open:
             oldest = next(iter(self._open))
             self.counts["evicted"] += 1
-            reports.append(
-                self._close(oldest, alert.known_ns, "too many incidents are open")
-            )
+            why = "too many incidents are open"
+            reports += self._close(oldest, alert.known_ns, why)
         key = keys[own]
         text = f"{'/'.join(key)}/{alert.first_ns}"
         incident = Incident(
@@ -215,7 +225,7 @@ class Incidents:
             seen_ns=alert.known_ns,
         )
         self._enter(key, incident, keys)
-        return key, incident, False
+        return key, incident
 
     def _known(
         self, alert: Alert, keys: Mapping[Shape, Key], own: Shape
@@ -293,11 +303,9 @@ class Incidents:
         self._open[keys[shape]] = whole
         for _, part in others:
             whole.merge(part)
-            reports.append(
-                self._report(
-                    part, "closed", alert.known_ns, reason=f"part of {whole.id}"
-                )
-            )
+            if part.n_reports:
+                why = f"part of {whole.id}"
+                reports.append(self._report(part, "closed", alert.known_ns, reason=why))
         return whole
 
     def _leave(self, key: Key) -> Incident:
@@ -316,8 +324,13 @@ class Incidents:
                     del self._pairs[other]
         return incident
 
-    def _close(self, key: Key, at_ns: int, reason: str) -> Report:
-        return self._report(self._leave(key), "closed", at_ns, reason=reason)
+    def _close(self, key: Key, at_ns: int, reason: str) -> list[Report]:
+        """Take an incident out; return its report, where it was one."""
+        incident = self._leave(key)
+        if not incident.n_reports:
+            self.counts["single"] += incident.connections
+            return []
+        return [self._report(incident, "closed", at_ns, reason=reason)]
 
     def _report(
         self, incident: Incident, what: What, at_ns: int, *, reason: str = ""
@@ -335,17 +348,6 @@ class Incidents:
             direction=self._home.direction(incident.attacker, incident.victim),
             risk={host: round(value, 2) for host, value in risks.items() if value},
         )
-
-    def _add_risk(self, incident: Incident, now_ns: int) -> None:
-        """Add an incident's risk to its attacker, and half of it to a victim at home.
-
-        The addresses that a flood comes from are often not its senders'.
-        """
-        amount = RISKS[severity(incident.label)] * incident.max_score
-        if incident.shape != "flood" or incident.attacker in self._home:
-            self.risk.add(incident.attacker, amount, now_ns)
-        if incident.victim in self._home:
-            self.risk.add(incident.victim, amount / 2, now_ns)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all that is known as plain JSON values."""

@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from evenflow.errors import DataError
+from evenflow.runtime.incidents.incident import Incident, severity
+from evenflow.runtime.incidents.networks import Networks
 
 HALF_LIFE_NS = 24 * 3600 * 10**9
 MOST_HOSTS = 10_000
+AMOUNTS = {1: 50.0, 2: 25.0, 3: 10.0}
+"""Risk of an incident of that severity and a score of 1."""
 
 
 class Risk:
@@ -36,6 +40,17 @@ class Risk:
             left = self.top(now_ns, self.most_hosts // 2)
             self.hosts = {name: (value, now_ns) for name, value in left}
         return value
+
+    def add_incident(self, incident: Incident, home: Networks, now_ns: int) -> None:
+        """Add an incident's risk to its attacker, and half of it to a victim at home.
+
+        The addresses that a flood comes from are often not its senders'.
+        """
+        amount = AMOUNTS[severity(incident.label)] * incident.max_score
+        if incident.shape != "flood" or incident.attacker in home:
+            self.add(incident.attacker, amount, now_ns)
+        if incident.victim in home:
+            self.add(incident.victim, amount / 2, now_ns)
 
     def of(self, host: str, now_ns: int) -> float:
         """Return a host's risk; 0 for one that is not known."""
