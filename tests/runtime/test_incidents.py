@@ -450,7 +450,7 @@ def test_two_alerts_of_a_low_score_are_no_incident_and_the_third_opens_one_of_th
 
 
 def test_one_alert_of_a_high_score_opens_an_incident_that_has_those_before_it():
-    found, reports = run([*doubtful(1), alert(at=5, label="r2l", probability=0.95)])
+    _, reports = run([*doubtful(1), alert(at=5, label="r2l", probability=0.95)])
     assert [r.what for r in reports] == ["opened"]
     assert reports[0].incident.connections == 2
     assert opened(run(doubtful(1), sure=0.9)[1])

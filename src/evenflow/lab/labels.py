@@ -17,8 +17,10 @@ ICMP6 = 58
 ICMP_ERRORS, ICMP6_ERRORS = (3, 11), (1, 2, 3, 4)
 MOST_MISSING = 0.5
 """Share of missing pages from which a check of links is a search for pages."""
-NEIGHBOURS = (133, 134, 135, 136, 137)
-"""Types of ICMPv6 by which hosts find one another."""
+NEIGHBOURS = (130, 131, 132, 133, 134, 135, 136, 137, 143)
+"""Types of ICMPv6 by which hosts find one another, routers and groups."""
+NOBODY = -1
+"""Action of what machines send of their own accord."""
 LATE_NS = 10**6
 """The clock of the capture may be behind that of the wire by less."""
 NEAR_NS = 120 * 10**9
@@ -72,7 +74,13 @@ def label(
         .join(actions.drop("machine", "slot", "start_ns"), on="action", how="left")
     )  # fmt: skip
     found = _not_of_both(found, owners, actions)
-    return _errors(found, owners, actions).with_columns(
+    found = _errors(found, owners, actions)
+    is_own = _is_neighbour() & pl.col("action").is_null()
+    own = {"family": BENIGN, "label": "neighbours", "tool": "kernel", "action": NOBODY}
+    return found.with_columns(
+        pl.when(is_own).then(pl.lit(value)).otherwise(name).alias(name)
+        for name, value in own.items()
+    ).with_columns(
         pl.when(_is_neighbour() & (pl.col("family") != BENIGN))
         .then(pl.lit(UNKNOWN))
         .otherwise(pl.col("family").fill_null(UNKNOWN))
