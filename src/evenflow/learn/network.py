@@ -65,8 +65,15 @@ class Network:
         if task.loss is not None:
             loss, chosen = task.loss
             settings["loss"] = [loss.build.__module__, asdict(chosen)]
+
+        def make() -> nn.Module:
+            network = self.build(n_features, rows.n_classes, config)
+            if task.loss is None or task.loss[0].adapt is None:
+                return network
+            return task.loss[0].adapt(task.loss[1], network)
+
         state = loop.run(
-            lambda: self.build(n_features, rows.n_classes, config),
+            make,
             classify(rows, task),
             task,
             arrays={
