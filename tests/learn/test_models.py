@@ -21,6 +21,8 @@ ALL = registry.names("models")
 MODELS = [m for m in ALL if registry.load("models", m).names_classes]
 NETWORKS = [m for m in ALL if isinstance(registry.load("models", m), Network)]
 SYSTEMS = [m for m in ALL if isinstance(registry.load("models", m), System)]
+DRAW_NOTHING = {"logistic_regression", "linear_svm", "naive_bayes", "decision_tree"}
+"""Models of which a seed changes nothing; of a tree, the order of equal splits."""
 WITH_CONFIG = [
     kind for kind in registry.KINDS
     if registry.KINDS[kind].expected and kind not in ("datasets", "balance")
@@ -40,7 +42,7 @@ def plain(rows):
 def test_every_model_of_trees_is_listed_as_one():
     graphs = "from evenflow.learn.trees import"
     found = {n for n, m in registry.modules("models").items() if graphs in source(m)}
-    assert found - {"isolation_forest"} == set(TREES)
+    assert found - {"isolation_forest", "decision_tree"} == set(TREES)
 
 
 PLUG_INS = [(kind, n) for kind in WITH_CONFIG for n in registry.names(kind)]
@@ -102,7 +104,7 @@ def test_rows_that_no_model_can_learn_from_are_refused_by_their_place(rows):
         dataclasses.replace(rows, X=X).fit("logistic_regression")
 
 
-@pytest.mark.parametrize("name", sorted(set(ALL) - {"logistic_regression"}))
+@pytest.mark.parametrize("name", sorted(set(ALL) - DRAW_NOTHING))
 def test_another_seed_gives_another_model(name, rows, plain):
     other = rows.fit(name, seed=1).log_proba(rows.X_valid)
     assert not np.array_equal(other, plain(name))
@@ -128,6 +130,11 @@ def test_another_seed_gives_another_model(name, rows, plain):
         ("random_forest", {"max_features": 1.5}),
         ("extra_trees", {"min_samples_leaf": 0}),
         ("logistic_regression", {"C": 0.0}),
+        ("linear_svm", {"C": 0.0}),
+        ("decision_tree", {"max_depth": 0}),
+        ("naive_bayes", {"var_smoothing": 1e-3}),
+        ("k_means", {"n_clusters": 0}),
+        ("k_means", {"sharpness": 0.0}),
     ],
 )
 def test_an_impossible_setting_is_refused_with_its_name(name, wrong):
@@ -162,3 +169,62 @@ def test_no_feature_is_left_over(name, n_features):
 def test_a_list_from_a_recipe_serves_as_well_as_a_tuple(rows):
     fitted = rows.fit("cnn", epochs=1, config={"channels": [16, 16]})
     assert fitted.log_proba(rows.X[:2]).shape == (2, 5)
+
+
+def test_the_scores_of_a_linear_svm_are_the_softmax_of_its_margins(rows):
+    from sklearn.svm import LinearSVC
+
+    for y, n_classes in ((rows.y, 5), (rows.binary().y, 2)):
+        some = dataclasses.replace(rows, y=y, y_valid=np.minimum(rows.y_valid, 1))
+        fitted = some.fit("linear_svm", n_classes=n_classes)
+        peer = LinearSVC(dual=False, random_state=7).fit(rows.X, y)
+        margin = peer.decision_function(rows.X_valid).astype(np.float64)
+        if n_classes == 2:  # the logistic function, as Platt's
+            expected = 1 / (1 + np.exp(-np.stack([-margin, margin], axis=1)))
+        else:
+            expected = np.exp(margin) / np.exp(margin).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(
+            np.exp(fitted.log_proba(rows.X_valid)), expected, atol=1e-6
+        )
+
+
+def test_k_means_answers_the_shares_of_the_nearest_cluster_where_it_is_sharp(rows):
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
+    fitted = rows.fit("k_means", config={"n_clusters": 12, "sharpness": 1e5})
+    with threadpool_limits(limits=1):
+        peer = KMeans(n_clusters=12, n_init=1, random_state=7).fit(rows.X)
+    shares = np.stack(
+        [
+            np.bincount(rows.y[peer.labels_ == k], minlength=5)
+            / (peer.labels_ == k).sum()
+            for k in range(12)
+        ]
+    )
+    found = np.exp(fitted.log_proba(rows.X_valid))
+    expected = shares[peer.predict(rows.X_valid)]
+    agree = np.abs(found - expected).max(axis=1) < 1e-6
+    assert agree.mean() > 0.99, "but for rows between two clusters"
+
+
+def test_naive_bayes_refuses_class_weights_and_says_what_to_use(rows):
+    with pytest.raises(RecipeError, match='expected a sampler.*balance = "ros"'):
+        rows.fit("naive_bayes", class_weight=np.ones(5))
+
+
+def test_naive_bayes_is_served_as_scikit_learn_has_it_whatever_its_smoothing(rows):
+    from sklearn.naive_bayes import GaussianNB
+
+    from evenflow.inference import open_session
+    from evenflow.learn.export import to_onnx
+
+    for smoothing in (1e-2, 1.0):
+        fitted = rows.fit("naive_bayes", config={"var_smoothing": smoothing})
+        peer = GaussianNB(var_smoothing=smoothing).fit(rows.X, rows.y)
+        (served,) = open_session(to_onnx(fitted)).run(
+            ["log_proba"], {"x": rows.X_valid}
+        )
+        np.testing.assert_allclose(
+            np.exp(served), peer.predict_proba(rows.X_valid), atol=1e-4
+        )
