@@ -44,9 +44,9 @@ class DSSTE(Sampler):
     Notes
     -----
     Known differences from [1]_: centres and zoomed rows are moved to the nearest
-    possible row, where a layout is given; a class that would grow beyond its limit gets
-    every so-manieth of its rows; which classes are large the publication says for each
-    data set, here their rows do. Its value of ``K`` is not known to us.
+    possible row, where a layout is given; new rows of a class that would grow beyond
+    its limit are thinned evenly; which classes are large is decided by their rows. The
+    value of ``K`` in the publication is not known to us.
     :mod:`evenflow.prepare.balance.hybrid` is our own sampler after it.
 
     References
