@@ -88,12 +88,12 @@ DATASET = Dataset(
     "doi:10.1109/DISCEX.2000.821515",
     caveats=(
         "Simulated traffic of 1998; no figure on it applies to a network of today.",
-        "Most rows are duplicates of others, and most of those are two floods, smurf "
-        "and neptune: accuracy counts floods. NSL-KDD was made to do without them "
+        "About three rows in four belong to two floods, smurf and neptune, mainly "
+        "duplicates: accuracy counts floods. NSL-KDD was made to do without them "
         "(doi:10.1109/CISDA.2009.5356528).",
         "17 attack types occur only in the test file.",
         "Two rows of the test file, 136,489 and 136,497, hold the service ICMP, which "
-        "is no service (doi:10.1109/CISDA.2009.5356528).",
+        "is not a service (doi:10.1109/CISDA.2009.5356528).",
         "No checksum of these files is known; their row counts are compared.",
     ),
 )
