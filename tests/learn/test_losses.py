@@ -241,6 +241,7 @@ def test_costs_lean_an_even_chance_to_the_class_costly_to_miss():
     assert (logits[0, 1] - logits[0, 0]).item() == pytest.approx(np.log(3), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_ldam_answers_cosines_and_they_are_served(rows):
     from evenflow.inference import open_session
     from evenflow.learn.export import to_onnx
