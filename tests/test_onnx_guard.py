@@ -80,6 +80,13 @@ def rows_by_rows(m):
     m.graph.node.insert(1, node("MatMul", "x", "t", to="z"))
 
 
+def stacks_that_differ(m):
+    for name, shape in (("one", (2, 3, 4)), ("other", (5, 4, 3))):
+        value = np.ones(shape, np.float32)
+        m.graph.initializer.append(numpy_helper.from_array(value, name))
+    m.graph.node.insert(0, node("MatMul", "one", "other", to="z"))
+
+
 def many_nodes(m):
     for n in range(1001):
         m.graph.node.append(node("Relu", "x", to=f"z{n}"))
@@ -123,6 +130,12 @@ NODES = [
         "LogSoftmax with axis = 1099511627776",
     ),
     (node("LogSoftmax", "x", to="z"), "LogSoftmax without axis"),
+    (node("Softmax", "x", to="z", axis=0), "Softmax with axis = 0"),
+    (
+        node("LayerNormalization", "x", "w", "x", to="z", axis=-1),
+        "a normalisation that does not fit",
+    ),
+    (node("MatMul", "x", "w", to="z"), "a product of other than matrices"),
 ]
 # instead of the one weight
 WEIGHTS = [
@@ -163,6 +176,7 @@ HOSTILE: list[tuple[Callable[[Any], Any], str]] = [
         for w, message in WEIGHTS
     ),
     (rows_by_rows, "product"),
+    (stacks_that_differ, "a product of stacks of matrices that differ"),
     (axes_that_are_not_constant, "an axis that is not a constant"),
     (many_nodes, "more than 1000 nodes"),
     (two_names, "two tensors of the name 'w'"),

@@ -5,6 +5,7 @@ import tomllib
 from importlib import resources
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -41,6 +42,38 @@ def test_a_shipped_recipe_loads_and_is_what_its_name_says(name):
     assert recipe.title
     assert re.fullmatch(r"(10\.\d{4,}/\S+)?", recipe.reference)
     assert Recipe.from_dict(recipe.to_dict()) == recipe
+
+
+SURVEY = [
+    "cnn-dsste", "cnn-smote_enn", "lightgbm-adasyn", "ft_transformer-none",
+    *(f"{model}-smote_rus" for model in (
+        "dnn", "linear_svm", "decision_tree", "random_forest", "naive_bayes", "k_means"
+    )),
+    *(f"cnn-none-{loss}" for loss in registry.names("losses")),
+]  # fmt: skip
+"""Recipes after publications, each complete as far as it is known."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SURVEY)
+def test_a_recipe_after_a_publication_cites_it_and_trains(name, small_table):
+    from evenflow.learn.training import train
+
+    recipe = Recipe.load(
+        f"nsl_kdd/{name}", training__epochs=1, training__batch_size=256
+    )
+    assert f"nsl_kdd/{name}" in shipped()
+    assert recipe.reference
+    assert re.search(r"after \w+ et al\. 20\d\d$", recipe.title)
+    small = {"n_estimators": 10, "width": 8}
+    for key in small.keys() & recipe.model.params.keys():
+        recipe = recipe.with_(**{f"model__{key}": small[key]})
+    if "max_rows_per_class" in recipe.balance.params:
+        recipe = recipe.with_(balance__max_rows_per_class=300)
+    rows = {"train": small_table, "test": small_table.take(np.arange(0, 2000, 7)[:280])}
+    trained = train(recipe, load=rows.__getitem__, device="cpu")
+    X = np.zeros((3, trained.fitted.n_features), dtype=np.float32)
+    assert trained.fitted.log_proba(X).shape == (3, trained.fitted.n_classes)
 
 
 @pytest.mark.parametrize("dataset", registry.names("datasets"))

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from evenflow import datasets
-from evenflow.datasets import bot_iot, bot_iot_10best, cic_ids2017, nsl_kdd, unsw_nb15
+from evenflow.datasets import (
+    bot_iot,
+    bot_iot_10best,
+    cic_ids2017,
+    kdd99,
+    nsl_kdd,
+    unsw_nb15,
+)
 from evenflow.errors import ChecksumError, DataError, RecipeError
 
 HEADER = (
@@ -323,6 +330,58 @@ def test_a_bad_line_of_kdd_is_named(tmp_path, monkeypatch, line, message):
     kdd_file(tmp_path, monkeypatch, [KDD_LINE, line])
     with pytest.raises(DataError, match=message):
         datasets.load("nsl_kdd", "train", folders=[tmp_path])
+
+
+def kdd99_file(folder, name, labels, form="text"):
+    lines = [",".join([*KDD_LINE[:41], label]) for label in labels]
+    data = ("\n".join(lines) + "\n").encode()
+    (folder / "kdd99").mkdir(exist_ok=True)
+    if form == "gzip":
+        (folder / "kdd99" / f"{name}.gz").write_bytes(gzip.compress(data))
+    else:
+        (folder / "kdd99" / name).write_bytes(data)
+
+
+@pytest.mark.parametrize("form", ["text", "gzip"])
+def test_kdd_cup_99_is_read_with_its_duplicates(tmp_path, form):
+    labels = ["normal.", "smurf.", "smurf.", "smurf.", "buffer_overflow."]
+    kdd99_file(tmp_path, "kddcup.data_10_percent", labels, form)
+    kdd99_file(tmp_path, "corrected", ["normal.", "httptunnel.", "worm."], form)
+    notes = []
+    train, test = (
+        datasets.load("kdd99", part, folders=[tmp_path], on_event=notes.append)
+        for part in ("train", "test")
+    )
+    assert train.attack.to_list() == ["benign", *["smurf"] * 3, "buffer_overflow"]
+    assert train.schema.names == nsl_kdd.SCHEMA.names
+    assert train.extra is None
+    assert [test.schema.classes[k] for k in test.y] == ["benign", "u2r", "r2l"]
+    moved = datasets.load(
+        "kdd99", "test", folders=[tmp_path], taxonomy="httptunnel_r2l"
+    )
+    assert [moved.schema.classes[k] for k in moved.y] == ["benign", "r2l", "r2l"]
+    assert "holds 5 rows" in notes[0].text
+    assert "the published file 494,021" in notes[0].text
+    assert "the published file 311,029" in notes[1].text
+
+
+def test_kdd_cup_99s_published_counts_bring_no_note(tmp_path, monkeypatch):
+    monkeypatch.setitem(
+        kdd99.PUBLISHED,
+        "train",
+        {"benign": 1, "dos": 2, "probe": 0, "r2l": 0, "u2r": 1},
+    )
+    labels = ["normal.", "smurf.", "smurf.", "perl."]
+    kdd99_file(tmp_path, "kddcup.data_10_percent", labels)
+    notes = []
+    datasets.load("kdd99", "train", folders=[tmp_path], on_event=notes.append)
+    assert notes == []
+
+
+def test_a_line_of_nsl_kdd_is_refused_as_kdd_cup_99(tmp_path):
+    kdd99_file(tmp_path, "kddcup.data_10_percent", ["normal.", "normal,21"])
+    with pytest.raises(DataError, match="cannot be read as a table"):
+        datasets.load("kdd99", "train", folders=[tmp_path])
 
 
 def test_a_schema_travels_as_json():

@@ -15,12 +15,19 @@ from evenflow.errors import DataError, RecipeError
 from evenflow.learn.models import TREES
 from evenflow.learn.network import Network
 from evenflow.learn.systems import System
+from evenflow.recipe import Training
 from evenflow.testing import check_model
 
 ALL = registry.names("models")
 MODELS = [m for m in ALL if registry.load("models", m).names_classes]
 NETWORKS = [m for m in ALL if isinstance(registry.load("models", m), Network)]
 SYSTEMS = [m for m in ALL if isinstance(registry.load("models", m), System)]
+MANY_STEPS = {
+    "ft_transformer": Training(epochs=8, patience=8, batch_size=32, learning_rate=3e-3)
+}
+"""How to train a network that learns little in the few steps of the common check."""
+DRAW_NOTHING = {"logistic_regression", "linear_svm", "naive_bayes", "decision_tree"}
+"""Models of which a seed changes nothing; of a tree, the order of equal splits."""
 WITH_CONFIG = [
     kind for kind in registry.KINDS
     if registry.KINDS[kind].expected and kind not in ("datasets", "balance")
@@ -40,7 +47,7 @@ def plain(rows):
 def test_every_model_of_trees_is_listed_as_one():
     graphs = "from evenflow.learn.trees import"
     found = {n for n, m in registry.modules("models").items() if graphs in source(m)}
-    assert found - {"isolation_forest"} == set(TREES)
+    assert found - {"isolation_forest", "decision_tree"} == set(TREES)
 
 
 PLUG_INS = [(kind, n) for kind in WITH_CONFIG for n in registry.names(kind)]
@@ -73,8 +80,9 @@ def test_a_plug_in_cites_where_it_comes_from(kind, name):
 def test_a_model_keeps_the_promises_of_every_model(name):
     plug_in = registry.load("models", name)
     known = {field.name for field in dataclasses.fields(plug_in.Config)}
-    quick = {k: v for k, v in {"n_jobs": 1, "n_estimators": 20}.items() if k in known}
-    check_model(plug_in, plug_in.Config(**quick))
+    small = {"n_jobs": 1, "n_estimators": 20, "width": 32, "n_blocks": 1}
+    quick = {k: v for k, v in small.items() if k in known}
+    check_model(plug_in, plug_in.Config(**quick), training=MANY_STEPS.get(name))
 
 
 @pytest.mark.parametrize("name", sorted(set(MODELS) - set(NETWORKS)))
@@ -102,7 +110,7 @@ def test_rows_that_no_model_can_learn_from_are_refused_by_their_place(rows):
         dataclasses.replace(rows, X=X).fit("logistic_regression")
 
 
-@pytest.mark.parametrize("name", sorted(set(ALL) - {"logistic_regression"}))
+@pytest.mark.parametrize("name", sorted(set(ALL) - DRAW_NOTHING))
 def test_another_seed_gives_another_model(name, rows, plain):
     other = rows.fit(name, seed=1).log_proba(rows.X_valid)
     assert not np.array_equal(other, plain(name))
@@ -128,6 +136,14 @@ def test_another_seed_gives_another_model(name, rows, plain):
         ("random_forest", {"max_features": 1.5}),
         ("extra_trees", {"min_samples_leaf": 0}),
         ("logistic_regression", {"C": 0.0}),
+        ("linear_svm", {"C": 0.0}),
+        ("decision_tree", {"max_depth": 0}),
+        ("naive_bayes", {"var_smoothing": 1e-3}),
+        ("k_means", {"n_clusters": 0}),
+        ("k_means", {"sharpness": 0.0}),
+        ("ft_transformer", {"n_blocks": 0}),
+        ("ft_transformer", {"width": 30, "n_heads": 4}),
+        ("ft_transformer", {"dropout": 1.0}),
     ],
 )
 def test_an_impossible_setting_is_refused_with_its_name(name, wrong):
@@ -162,3 +178,120 @@ def test_no_feature_is_left_over(name, n_features):
 def test_a_list_from_a_recipe_serves_as_well_as_a_tuple(rows):
     fitted = rows.fit("cnn", epochs=1, config={"channels": [16, 16]})
     assert fitted.log_proba(rows.X[:2]).shape == (2, 5)
+
+
+def test_the_scores_of_a_linear_svm_are_the_softmax_of_its_margins(rows):
+    from sklearn.svm import LinearSVC
+
+    for y, n_classes in ((rows.y, 5), (rows.binary().y, 2)):
+        some = dataclasses.replace(rows, y=y, y_valid=np.minimum(rows.y_valid, 1))
+        fitted = some.fit("linear_svm", n_classes=n_classes)
+        peer = LinearSVC(dual=False, random_state=7).fit(rows.X, y)
+        margin = peer.decision_function(rows.X_valid).astype(np.float64)
+        if n_classes == 2:  # the logistic function, as Platt's
+            expected = 1 / (1 + np.exp(-np.stack([-margin, margin], axis=1)))
+        else:
+            expected = np.exp(margin) / np.exp(margin).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(
+            np.exp(fitted.log_proba(rows.X_valid)), expected, atol=1e-6
+        )
+
+
+def test_k_means_answers_the_shares_of_the_nearest_cluster_where_it_is_sharp(rows):
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
+    fitted = rows.fit("k_means", config={"n_clusters": 12, "sharpness": 1e5})
+    with threadpool_limits(limits=1):
+        peer = KMeans(n_clusters=12, n_init=1, random_state=7).fit(rows.X)
+    shares = np.stack(
+        [
+            np.bincount(rows.y[peer.labels_ == k], minlength=5)
+            / (peer.labels_ == k).sum()
+            for k in range(12)
+        ]
+    )
+    found = np.exp(fitted.log_proba(rows.X_valid))
+    expected = shares[peer.predict(rows.X_valid)]
+    agree = np.abs(found - expected).max(axis=1) < 1e-6
+    assert agree.mean() > 0.99, "but for rows between two clusters"
+
+
+def test_naive_bayes_refuses_class_weights_and_says_what_to_use(rows):
+    with pytest.raises(RecipeError, match='expected a sampler.*balance = "ros"'):
+        rows.fit("naive_bayes", class_weight=np.ones(5))
+
+
+def test_naive_bayes_is_served_as_scikit_learn_has_it_whatever_its_smoothing(rows):
+    from sklearn.naive_bayes import GaussianNB
+
+    from evenflow.inference import open_session
+    from evenflow.learn.export import to_onnx
+
+    for smoothing in (1e-2, 1.0):
+        fitted = rows.fit("naive_bayes", config={"var_smoothing": smoothing})
+        peer = GaussianNB(var_smoothing=smoothing).fit(rows.X, rows.y)
+        (served,) = open_session(to_onnx(fitted)).run(
+            ["log_proba"], {"x": rows.X_valid}
+        )
+        np.testing.assert_allclose(
+            np.exp(served), peer.predict_proba(rows.X_valid), atol=1e-4
+        )
+
+
+def test_a_category_is_one_token_and_each_number_another():
+    import torch
+
+    from evenflow.learn.models.ft_transformer import token_mask
+
+    # two numbers, an indicator, categories of three and of two values
+    mask = token_mask(8, ((3, 6), (6, 8)))
+    assert mask.shape == (8, 6)
+    assert mask.argmax(dim=1).tolist() == [1, 2, 3, 4, 4, 4, 5, 5]
+    assert torch.equal(mask.sum(dim=1), torch.ones(8))
+    assert mask[:, 0].sum() == 0, "nothing makes the class token"
+
+
+def test_ft_transformer_is_that_of_a_plain_implementation():
+    """Tokens, attention, ReGLU and head of the paper, by PyTorch's own parts."""
+    import torch
+    from torch.nn import functional
+
+    network = registry.load("models", "ft_transformer")
+    config = network.Config(width=8, n_heads=2, n_blocks=2)
+    torch.manual_seed(0)
+    model = network.build(4, 3, config).eval()
+    x = torch.randn(5, 4)
+    feature = x[:, :, None] * model.weight[:, 0] + model.bias[1:]
+    tokens = torch.cat([model.bias[:1].expand(5, 1, 8), feature], dim=1)
+    for number, block in enumerate(model.blocks):
+        z = tokens if number == 0 else functional.layer_norm(
+            tokens, (8,), block.before.weight, block.before.bias
+        )  # fmt: skip
+        parts = (block.query, block.key, block.value)
+        seen, _ = functional.multi_head_attention_forward(
+            *(z.transpose(0, 1),) * 3, 8, 2,
+            torch.cat([part.weight for part in parts]),
+            torch.cat([part.bias for part in parts]),
+            None, None, False, 0.0, block.join.weight, block.join.bias,
+            training=False, need_weights=False,
+        )  # fmt: skip
+        tokens = tokens + seen.transpose(0, 1)
+        z = functional.layer_norm(
+            tokens, (8,), block.between.weight, block.between.bias
+        )
+        tokens = tokens + block.down[1](functional.relu(block.gate(z)) * block.up(z))
+    expected = model.head(tokens[:, 0])
+    torch.testing.assert_close(model(x), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_network_that_names_the_layout_is_given_that_of_the_rows(rows):
+    from evenflow.testing.promises import made_up
+
+    X, y, layout = made_up()
+    task = dataclasses.replace(rows, X=X, y=y, X_valid=X[:50], y_valid=y[:50])
+    fitted = task.fit(
+        "ft_transformer", config={"width": 4, "n_blocks": 1}, epochs=1, layout=layout
+    )
+    n_columns = layout.n_numeric + layout.n_indicators + len(layout.blocks)
+    assert fitted.model.bias.shape == (1 + n_columns, 4)

@@ -55,6 +55,54 @@ def test_adasyn_makes_the_rows_of_imbalanced_learn_but_for_its_rounding(rows):
         assert shared == min(len(reference), len(ours))
 
 
+def test_svm_smote_makes_the_rows_of_imbalanced_learn(rows):
+    X, y = rows
+    sampler = registry.load("balance", "svm_smote")(random_state=3)
+    made, labels = sampler.fit_resample(X, y)
+    assert np.bincount(labels).tolist() == [300, 300, 300]
+    n_made = []
+    for label in (1, 2):
+        reference = over_sampling.SVMSMOTE(
+            sampling_strategy={label: 300}, random_state=3
+        )
+        expected = reference.fit_resample(X, y)[0][len(X) :]
+        ours = made[len(X) :][labels[len(X) :] == label][: len(expected)]
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-6)
+        n_made.append(len(expected))
+    # no support vector of class 2 is safe, so imbalanced-learn makes a part of its rows
+    assert n_made == [210, 155]
+    assert len(sampler.notes_) == 1
+    assert "class 2" in sampler.notes_[0]
+    assert "left 105 of 260 rows; made by SMOTE" in sampler.notes_[0]
+
+
+def test_svm_smote_grows_by_smote_what_it_makes_no_row_of():
+    rng = np.random.default_rng(0)
+    # the rare class lies far off: none of its support vectors is in danger
+    X = np.concatenate([rng.normal(size=(60, 2)), rng.normal(50, 1, size=(20, 2))])
+    y = np.repeat([0, 1], [60, 20])
+    sampler = registry.load("balance", "svm_smote")(random_state=3)
+    _, y_new = sampler.fit_resample(X.astype(np.float32), y)
+    assert np.bincount(y_new).tolist() == [60, 60]
+    assert "class 1: support vectors of one kind only" in sampler.notes_[0]
+
+
+def test_the_machine_of_svm_smote_sees_a_bounded_number_of_rows(rows, monkeypatch):
+    from sklearn.svm import SVC
+
+    seen = []
+    fit = SVC.fit
+    monkeypatch.setattr(SVC, "fit", lambda m, X, y: seen.append(y) or fit(m, X, y))
+    cls = registry.load("balance", "svm_smote")
+    sampler = cls(random_state=3, svm_rows_per_class=60)
+    _, y_new = sampler.fit_resample(*rows)
+    assert np.bincount(seen[0]).tolist() == [60, 60, 40]
+    assert np.bincount(y_new).tolist() == [300, 300, 300]
+    assert sampler.notes_[0] == (
+        "support vectors of 160 of 430 rows, at most 60 of each class"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "reference"),
     [
@@ -169,3 +217,61 @@ def test_compression_keeps_a_real_row_of_every_cluster():
     assert len(set(kept.tolist())) == 12
     assert np.bincount(group[kept]).tolist() == [6, 6]
     assert set(kept // 30) == {0, 1, 2, 3}
+
+
+def test_dsste_changes_difficult_rows_alone():
+    # a large class along a line, with four rows at the small class's home, where six of
+    # that class are outvoted by nobody; two more of it lie among the large class
+    easy = np.stack([np.arange(20.0), np.zeros(20)], axis=1)
+    lost = np.array([[100.0, 1], [100.0, 2], [104.0, 1], [104.0, 2]])
+    home = np.array([[101.0, 3], [102, 3], [103, 3], [101, 0], [102, 0], [103, 0]])
+    away = np.array([[8.0, 0.5], [12.0, 0.5]])
+    X = np.concatenate([easy, lost, home, away]).astype(np.float32)
+    y = np.repeat([0, 1], [24, 8])
+    cls = registry.load("balance", "dsste")
+    sampler = cls(scaling_factor=2, n_neighbors=3, random_state=0)
+    X_new, y_new = sampler.fit_resample(X, y)
+    assert sampler.notes_ == [
+        "class 0: 2 centres in place of 4 difficult rows",
+        "class 1: 8 zoomed rows beside 2 difficult rows",
+    ]
+    # all but the four rows, then the centres of two clusters of them
+    kept = np.r_[0:20, 24:32]
+    np.testing.assert_array_equal(X_new[:28], X[kept])
+    np.testing.assert_array_equal(y_new, np.r_[y[kept], [0] * 2, [1] * 8])
+    assert X_new[28:30].mean(axis=0).tolist() == [102.0, 1.5]
+    # n is 2 and 3: the factors 1 - 1/2, 1 - 1/3, 1 + 1/2, 1 + 1/3
+    factor = np.array([1 / 2, 2 / 3, 3 / 2, 4 / 3])
+    expected = (away[:, None] * factor[:, None]).reshape(-1, 2)
+    np.testing.assert_allclose(X_new[30:], expected, rtol=1e-6)
+
+
+def test_dsste_grows_no_class_beyond_its_limit(rows):
+    X, y = rows
+    cls = registry.load("balance", "dsste")
+    _, y_new = cls(max_rows_per_class=60, random_state=3).fit_resample(X, y)
+    n = np.bincount(y_new)
+    assert n[2] == 60, "40 rows, of which the difficult ones make far more than 20"
+    assert n[1] < 90, "above the limit: its difficult rows are compressed"
+
+
+def test_knn_under_leaves_a_benign_row_near_each_that_it_drops(rows):
+    X, y = rows
+    cls = registry.load("balance", "knn_under")
+    X_new, y_new = cls(n_neighbors=4).fit_resample(X, y)
+    assert np.bincount(y_new).tolist() == [130, 90, 40]
+    benign, stayed = X[y == 0], X_new[y_new == 0]
+    drawn = np.random.default_rng(0).permutation(len(benign))[: len(stayed)]
+    farthest, by_chance = (
+        NearestNeighbors(n_neighbors=1).fit(part).kneighbors(benign)[0].max()
+        for part in (stayed, benign[drawn])
+    )
+    assert farthest < by_chance
+
+
+def test_knn_under_passes_over_the_rows_until_enough_are_dropped(rows):
+    cls = registry.load("balance", "knn_under")
+    sampler = cls(max_rows_per_class=3, n_neighbors=2)
+    _, y_new = sampler.fit_resample(*rows)
+    assert np.bincount(y_new).tolist() == [3, 90, 40]
+    assert sampler.notes_ == ["dropped 297 benign rows, each next to a row that stays"]

@@ -1,8 +1,22 @@
-"""The 41 columns and the attack families of KDD Cup 99, which NSL-KDD keeps."""
+"""The columns, attack families and lines of KDD Cup 99, which NSL-KDD keeps."""
 
 from __future__ import annotations
 
-from evenflow.schema import Column
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from evenflow.datasets import _tables
+from evenflow.datasets._remote import Place
+from evenflow.schema import BENIGN, Column, Schema, Table
+
+Taxonomy = Literal["kdd_cup", "httptunnel_r2l"]
+
+TAXONOMIES: dict[str, str] = {
+    "kdd_cup": "KDD Cup 99 families (httptunnel is u2r, worm is r2l)",
+    "httptunnel_r2l": "KDD Cup 99 families with httptunnel moved to r2l",
+}
 
 CLASSES = ("benign", "dos", "probe", "r2l", "u2r")
 
@@ -110,3 +124,58 @@ COLUMNS = (
     _rate("dst_host_rerror_rate", f"share rejected {_HOST}"),
     _rate("dst_host_srv_rerror_rate", f"share rejected {_HOST_SRV}"),
 )
+
+
+def schema(
+    name: str, taxonomy: Taxonomy = "kdd_cup", *, aside: tuple[str, ...] = ()
+) -> Schema:
+    """Return columns and classes under one of the two family maps in use.
+
+    Parameters
+    ----------
+    name : str
+        Of the data set.
+    taxonomy : {'kdd_cup', 'httptunnel_r2l'}
+    aside : tuple of str
+        Columns that its files have after the label.
+    """
+    moved = {"httptunnel": "r2l"} if taxonomy == "httptunnel_r2l" else {}
+    return Schema(
+        name=name,
+        columns=COLUMNS,
+        classes=CLASSES,
+        families=FAMILIES | moved,
+        taxonomy=TAXONOMIES[taxonomy],
+        layout=(*(c.name for c in COLUMNS), "label", *aside),
+    )
+
+
+def table(schema: Schema, place: Place, source: Path | bytes) -> Table:
+    """Return the rows of a file without a header; ``normal`` becomes ``benign``.
+
+    Raises
+    ------
+    DataError
+        The file is damaged, lacks columns, or holds a label of no family.
+    """
+    frame = _tables.read(
+        source,
+        form=place.form,
+        where=place.path,
+        numeric=[c.name for c in schema.numeric],
+        header=schema.layout,
+    )
+    _tables.require(frame, schema.layout, place.path)
+    aside = schema.layout[schema.layout.index("label") + 1 :]
+    return _tables.labelled(
+        schema,
+        frame,
+        # KDD Cup 99 ends a label with a full stop
+        frame["label"]
+        .str.strip_chars()
+        .str.strip_suffix(".")
+        .replace("normal", BENIGN),
+        where=place.path,
+        extra=frame.select(pl.col(name).cast(pl.Int64) for name in aside),
+        first_line=1,
+    )

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-import polars as pl
-
-from evenflow.datasets import Dataset, _kdd, _remote, _tables
+from evenflow.datasets import Dataset, _kdd, _remote
+from evenflow.datasets._kdd import Taxonomy
 from evenflow.datasets._remote import RemoteFile
 from evenflow.progress import OnEvent, ignore
-from evenflow.schema import BENIGN, Schema, Table
+from evenflow.schema import Table
 
-Taxonomy = Literal["kdd_cup", "httptunnel_r2l"]
-
-TAXONOMIES: dict[str, str] = {
-    "kdd_cup": "KDD Cup 99 families (httptunnel is u2r, worm is r2l)",
-    "httptunnel_r2l": "KDD Cup 99 families with httptunnel moved to r2l",
-}
-SCHEMA = Schema(
-    name="nsl_kdd",
-    columns=_kdd.COLUMNS,
-    classes=_kdd.CLASSES,
-    families=_kdd.FAMILIES,
-    taxonomy=TAXONOMIES["kdd_cup"],
-    layout=(*(c.name for c in _kdd.COLUMNS), "label", "difficulty"),
-)
+ASIDE = ("difficulty",)
+SCHEMA = _kdd.schema("nsl_kdd", aside=ASIDE)
 # The publisher's page says the set is not available at this time; this public copy
 # holds the same bytes, which the SHA-256 decides in any case.
 _COPY = "https://raw.githubusercontent.com/defcom17/NSL_KDD/master/"
@@ -76,14 +61,6 @@ FILES = {
 PAGE = "https://www.unb.ca/cic/datasets/nsl.html"
 
 
-def schema(taxonomy: Taxonomy = "kdd_cup") -> Schema:
-    """Return columns and classes under one of the two family maps in use."""
-    if taxonomy == "kdd_cup":
-        return SCHEMA
-    families = _kdd.FAMILIES | {"httptunnel": "r2l"}
-    return replace(SCHEMA, families=families, taxonomy=TAXONOMIES[taxonomy])
-
-
 def load(
     split: str,
     *,
@@ -109,28 +86,8 @@ def load(
         The file is missing, damaged or not the published one.
     """
     del on_event
-    kind = schema(taxonomy)
     place, source = _remote.content(FILES[split], folders, page=PAGE)
-    frame = _tables.read(
-        source,
-        form=place.form,
-        where=place.path,
-        numeric=[c.name for c in kind.numeric],
-        header=kind.layout,
-    )
-    _tables.require(frame, kind.layout, place.path)
-    return _tables.labelled(
-        kind,
-        frame,
-        # KDD Cup 99 ends a label with a full stop
-        frame["label"]
-        .str.strip_chars()
-        .str.strip_suffix(".")
-        .replace("normal", BENIGN),
-        where=place.path,
-        extra=frame.select(pl.col("difficulty").cast(pl.Int64)),
-        first_line=1,
-    )
+    return _kdd.table(_kdd.schema("nsl_kdd", taxonomy, aside=ASIDE), place, source)
 
 
 DATASET = Dataset(

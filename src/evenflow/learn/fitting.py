@@ -153,6 +153,7 @@ def of_arrays(
     *,
     n_classes: int,
     class_weight: NDArray[np.float64] | None = None,
+    layout: Layout | None = None,
     **how: Any,
 ) -> Fitting:
     """Return a fit of arrays, without a recipe: for benchmarks, tests and notebooks.
@@ -166,14 +167,16 @@ def of_arrays(
     n_classes : int
         The classes are named by their codes.
     class_weight : ndarray of shape (n_classes,), optional
+    layout : Layout, optional
+        What the columns mean.
     **how
         Other fields of :class:`Fitting`.
     """
     classes = tuple(str(code) for code in range(n_classes))
-    fit = Rows(X=X, y=y, classes=classes)
+    fit = Rows(X=X, y=y, classes=classes, layout=layout)
     valid = fit.take(np.arange(0))
     if X_valid is not None and y_valid is not None:
-        valid = Rows(X=X_valid, y=y_valid, classes=classes)
+        valid = Rows(X=X_valid, y=y_valid, classes=classes, layout=layout)
 
     def weighted(rows: Rows) -> Rows:
         return replace(rows, class_weight=class_weight)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -31,12 +32,13 @@ class Network:
     ----------
     build : callable
         ``build(n_features, n_classes, config)`` returns a ``torch.nn.Module`` that maps
-        rows ``(B, n_features)`` to logits ``(B, n_classes)``.
+        rows ``(B, n_features)`` to logits ``(B, n_classes)``. If it names ``layout``,
+        it is given that of the rows, which may be None.
     Config : dataclass
         The hyper-parameters that a recipe may set.
     """
 
-    build: Callable[[int, int, Any], nn.Module]
+    build: Callable[..., nn.Module]
     Config: type
 
     balances: ClassVar[str] = "rows"
@@ -65,8 +67,20 @@ class Network:
         if task.loss is not None:
             loss, chosen = task.loss
             settings["loss"] = [loss.build.__module__, asdict(chosen)]
+
+        more: dict[str, Any] = {}
+        if "layout" in inspect.signature(self.build).parameters:
+            more["layout"] = rows.layout
+            settings["blocks"] = rows.layout and rows.layout.blocks
+
+        def make() -> nn.Module:
+            network = self.build(n_features, rows.n_classes, config, **more)
+            if task.loss is None or task.loss[0].adapt is None:
+                return network
+            return task.loss[0].adapt(task.loss[1], network)
+
         state = loop.run(
-            lambda: self.build(n_features, rows.n_classes, config),
+            make,
             classify(rows, task),
             task,
             arrays={

@@ -7,6 +7,7 @@ the graph ends in the one tensor that scoring needs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -106,9 +107,14 @@ def round_down(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
 
 def forest_graph(forest: Any) -> Graph:
     """Return a graph of a scikit-learn forest, up to ``known``."""
+    return voting_graph(forest.estimators_)
+
+
+def voting_graph(trees: Sequence[Any]) -> Graph:
+    """Return a graph of the mean of scikit-learn's trees, up to ``known``."""
     from evenflow.learn.graphs import Graph
 
-    parts = [tree.tree_ for tree in forest.estimators_]
+    parts = [tree.tree_ for tree in trees]
     proba = [part.value[:, 0, :] for part in parts]
     shares = [p / p.sum(axis=1, keepdims=True) / len(parts) for p in proba]
     graph = Graph()

@@ -105,19 +105,43 @@ def by_row(inputs: Sequence[Tensor], _: Attributes) -> Result:
     return same(inputs, _)
 
 
+def softmax(inputs: Sequence[Tensor], a: Attributes) -> Result:
+    shape = inputs[0].shape
+    _expect(len(shape) >= 2 and shape[-1] is not None, "a Softmax over the rows")
+    return same(inputs, a)
+
+
+def layer_norm(inputs: Sequence[Tensor], a: Attributes) -> Result:
+    _is_float(*inputs)
+    x, *rest = (t.shape for t in inputs)
+    _expect(
+        len(x) >= 2 and x[-1] is not None and set(rest) == {x[-1:]},
+        "a normalisation that does not fit its input",
+    )
+    return same(inputs, a)
+
+
 def matmul(inputs: Sequence[Tensor], _: Attributes) -> Result:
+    """Multiply by one matrix of weights, or matrices one by one."""
     _is_float(*inputs)
     a, b = (t.shape for t in inputs)
+    _expect(min(len(a), len(b)) >= 2, "a product of other than matrices")
     _expect(
-        len(a) == len(b) == 2 and None not in b, "a product of other than two matrices"
+        (len(b) == 2 and None not in b) or (len(a) > 2 and a[:-2] == b[:-2]),
+        "a product of stacks of matrices that differ",
     )
-    _expect(a[1] == b[0], "a product of matrices that do not fit")
-    return _result(Tensor(FLOAT, (a[0], b[1])), work=count(a) * count(b[1:]))
+    _expect(
+        a[-1] == b[-2] and None not in (a[-1], b[-1]),
+        "a product of matrices that do not fit",
+    )
+    return _result(Tensor(FLOAT, (*a[:-1], b[-1])), work=count(a) * count(b[-1:]))
 
 
 def gemm(inputs: Sequence[Tensor], a: Attributes) -> Result:
     shape = inputs[1].shape
-    _expect(len(shape) == 2, "a product of other than two matrices")
+    _expect(
+        len(shape) == len(inputs[0].shape) == 2, "a product of other than two matrices"
+    )
     second = Tensor(inputs[1].kind, shape[::-1] if a.get("transB") else shape)
     out = matmul((inputs[0], second), a)
     added = broadcast((*out.outputs, inputs[2]), a)

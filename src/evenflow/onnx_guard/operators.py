@@ -71,6 +71,9 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ),
     ("", "Identity"): Operator((1,), rules.identity),
     ("", "LSTM"): Operator((7,), rules.lstm, {"hidden_size": "int"}, {}, 3, (4,)),
+    ("", "LayerNormalization"): Operator(
+        (3,), rules.layer_norm, {"axis": (-1,)}, {"epsilon": "float"}
+    ),
     ("", "Log"): Operator((1,), rules.same),
     ("", "LogSoftmax"): Operator((1,), rules.by_row, {"axis": (1,)}),
     ("", "MatMul"): Operator((2,), rules.matmul),
@@ -83,10 +86,10 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ),
     ("", "ReduceSum"): Operator((2,), rules.reduce, {}, {"keepdims": (0, 1)}),
     ("", "Relu"): Operator((1,), rules.same),
-    ("", "Reshape"): Operator((2,), rules.reshape),
+    ("", "Reshape"): Operator((2,), rules.reshape, {}, {"allowzero": (0,)}),
     ("", "Shape"): Operator((1,), rules.shape),
     ("", "Sigmoid"): Operator((1,), rules.same),
-    ("", "Softmax"): Operator((1,), rules.by_row),
+    ("", "Softmax"): Operator((1,), rules.softmax, {}, {"axis": (-1,)}),
     ("", "Squeeze"): Operator((2,), rules.squeeze),
     ("", "Sub"): Operator((2,), rules.broadcast),
     ("", "Transpose"): Operator((1,), rules.transpose, {"perm": "ints"}),

@@ -58,7 +58,7 @@ def check_model(
         epochs=EPOCHS, patience=EPOCHS, batch_size=128, learning_rate=3e-3
     )
     n_classes = N_CLASSES if plug_in.names_classes else 2
-    X, y, _ = made_up()
+    X, y, layout = made_up()
     if n_classes == 2:
         y = np.minimum(y, 1)
 
@@ -67,7 +67,7 @@ def check_model(
 
     def task(X: Matrix, y: Labels, **more: Any) -> Fitting:
         given: dict[str, Any] = {"training": how, "device": "cpu", "seed": 7}
-        given |= {"n_classes": n_classes} | more
+        given |= {"n_classes": n_classes, "layout": layout} | more
         return of_arrays(X[N_VALID:], y[N_VALID:], X[:N_VALID], y[:N_VALID], **given)
 
     own_X, own_y = X.copy(), y.copy()

@@ -10,7 +10,10 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,14 @@ class Loss:
         epoch, from 0, and the maximum number of epochs.
     Config : dataclass
         The parameters that a recipe may set.
+    adapt : callable, optional
+        ``adapt(config, network)`` returns the network to be trained and exported in
+        place of the one given, for a loss that needs another last layer.
     """
 
     build: Callable[..., Callable[..., Any]]
     Config: type
+    adapt: Callable[[Any, nn.Module], nn.Module] | None = None
 
 
 def at_epoch(loss: Callable[..., Any], epoch: int, epochs: int) -> Callable[..., Any]:
@@ -39,3 +46,21 @@ def at_epoch(loss: Callable[..., Any], epoch: int, epochs: int) -> Callable[...,
     accepted = inspect.signature(loss).parameters
     known = {"epoch": epoch, "epochs": epochs}
     return functools.partial(loss, **{k: v for k, v in known.items() if k in accepted})
+
+
+def mean(each: Tensor, y: Tensor, class_weight: Tensor | None) -> Tensor:
+    """Return the mean over the weights of the losses of rows, as cross-entropy does.
+
+    Parameters
+    ----------
+    each : Tensor of shape (B,)
+        Loss of each row.
+    y : Tensor of shape (B,)
+        Class codes.
+    class_weight : Tensor of shape (n_classes,), optional
+        Weight of each class; equal ones without.
+    """
+    if class_weight is None:
+        return each.mean()
+    weight = class_weight[y]
+    return (weight * each).sum() / weight.sum()

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from evenflow.errors import RecipeError
-from evenflow.learn.losses import Loss
+from evenflow.learn.losses import Loss, mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +44,10 @@ def build(
         log_p = functional.log_softmax(logits, dim=1)
         log_p = log_p.gather(1, y[:, None]).squeeze(1)
         each = -((1 - log_p.exp()) ** config.gamma) * log_p
-        if class_weight is None:
-            return each.mean()
-        weight = class_weight[y]
-        return (weight * each).sum() / weight.sum()
+        return mean(each, y, class_weight)
 
     return loss
 
 
 LOSS = Loss(build, Config)
-NOT_MEASURED = "part of cost-sensitive learning, a later group"
+NOT_MEASURED = "a loss for imbalanced classes; these are one group, not run yet"

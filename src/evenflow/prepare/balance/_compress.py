@@ -1,10 +1,11 @@
-"""Fewer rows of a class: the real rows nearest to the centres of its clusters."""
+"""Fewer rows of a class: centres of its clusters, or the real rows next to them."""
 
 from __future__ import annotations
 
 import warnings
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -65,13 +66,25 @@ def shared(n: int, sizes: Rows) -> Rows:
     return share
 
 
-def _medoids(X: Matrix, rows: Rows, n: int, rng: np.random.Generator) -> Rows:
-    if n == len(rows):
-        return rows
-    points = X[rows]
+def centres(X: Matrix, rows: Rows, n: int, rng: np.random.Generator) -> Matrix:
+    """Return the centres of ``n`` clusters of ``rows``, fewer where rows are equal.
+
+    Returns
+    -------
+    ndarray of shape (n_centres, n_features), float32
+    """
+    means, _ = _clusters(X[rows], n, rng)
+    found: Matrix = means.cluster_centers_[np.unique(means.labels_)]
+    return found.astype(np.float32)
+
+
+def _clusters(
+    points: Matrix, n: int, rng: np.random.Generator
+) -> tuple[KMeans, NDArray[np.float64]]:
+    """Return k-means of points and the distance of each to each centre."""
     means = KMeans(
         n_clusters=n,
-        init=points[rng.choice(len(rows), size=n, replace=False)],
+        init=points[rng.choice(len(points), size=n, replace=False)],
         n_init=1,
         max_iter=N_PASSES,
         tol=0,
@@ -80,6 +93,13 @@ def _medoids(X: Matrix, rows: Rows, n: int, rng: np.random.Generator) -> Rows:
     with threadpool_limits(limits=1), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # rows may be equal: fewer clusters than n
         distance = means.fit_transform(points)
+    return means, distance
+
+
+def _medoids(X: Matrix, rows: Rows, n: int, rng: np.random.Generator) -> Rows:
+    if n == len(rows):
+        return rows
+    means, distance = _clusters(X[rows], n, rng)
     cluster = means.labels_
     own = distance[np.arange(len(rows)), cluster]
     # the nearest row to each centre; of equally near ones the first

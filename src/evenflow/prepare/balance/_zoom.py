@@ -105,11 +105,29 @@ class Nursery:
         """Scale the numbers of each row by ``1 +- 1/n``, ``n`` from ``zoom`` up."""
         n = rng.integers(self.zoom, self.zoom + max(len(self.X), 10), size=len(X))
         factor = 1 + rng.choice([-1.0, 1.0], size=len(X)) / n
-        k = self.continuous
-        out = X.copy()
-        if self.layout is None:
-            out[:, k] = X[:, k] * factor[:, None]
-        else:
-            raw = self.layout.scaler.inverse(X[:, k].astype(np.float64))
-            out[:, k] = self.layout.scaler.forward(raw * factor[:, None])
+        out = zoomed(X, factor, self.continuous, self.layout)
         return np.clip(out, self.low, self.high)
+
+
+def zoomed(
+    X: Matrix,
+    factor: NDArray[np.float64],
+    continuous: NDArray[np.bool_],
+    layout: Layout | None,
+) -> Matrix:
+    """Return rows with their numbers multiplied, in raw units where a layout is given.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features), float32
+    factor : ndarray of shape (n_rows,)
+    continuous : ndarray of shape (n_features,), bool
+        The columns that are numbers.
+    """
+    out = X.copy()
+    if layout is None:
+        out[:, continuous] = X[:, continuous] * factor[:, None]
+    else:
+        raw = layout.scaler.inverse(X[:, continuous].astype(np.float64))
+        out[:, continuous] = layout.scaler.forward(raw * factor[:, None])
+    return out
