@@ -44,22 +44,7 @@ def measured(tmp_path_factory):
     return json.loads((folder / "found.json").read_text()), done.stdout
 
 
-@pytest.mark.parametrize(
-    "attack",
-    [
-        pytest.param(
-            name,
-            marks=pytest.mark.xfail(
-                strict=False,
-                reason="16 SSH sessions of 6 guesses have scores of .6, below the "
-                "threshold; the threshold is for one connection, not for a series",
-            ),
-        )
-        if name == "guessing"
-        else name
-        for name in FAMILIES
-    ],
-)
+@pytest.mark.parametrize("attack", FAMILIES)
 def test_an_attack_is_one_incident_of_its_attacker_within_seconds(measured, attack):
     found, text = measured
     [one] = [one for one in found["attacks"] if one["attack"] == attack]

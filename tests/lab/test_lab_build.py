@@ -23,7 +23,7 @@ ACTIONS = pl.DataFrame(
         {"action": 2, "machine": 0, "slot": 1, "start_ns": 50 * S, "family": "dos"},
     ],
     schema_overrides={"start_ns": pl.Int64},
-)
+).with_columns(label="family", tool=pl.lit("own"))
 
 
 def packets(*lines):
@@ -145,6 +145,18 @@ def test_that_hosts_look_for_one_another_is_no_attack():
     for slot, family in ((1, "benign"), (2, "unknown")):
         log = packets((10 * S, 0, slot, 58, USER6, 0, "ff02::1:ff01:109", 0))
         assert families(made, log) == [family]
+
+
+def test_what_a_kernel_asks_its_neighbours_unasked_is_ordinary():
+    log = packets((10 * S, 0, 2, 6, USER6, 7001, SERVER6, 80))
+    made = rows(
+        (10 * S, "icmp", "fe80::1", 133, "ff02::2", 134),
+        (10 * S, "icmp", "fe80::1", 143, "ff02::16", 0),
+        (10 * S, "icmp", USER6, 128, SERVER6, 0),
+    )
+    found = labels.label(made, ACTIONS, log)
+    assert found["family"].to_list() == ["benign", "benign", "unknown"]
+    assert found["label"].to_list()[:2] == ["neighbours", "neighbours"]
 
 
 def test_a_connection_of_a_client_and_an_attacker_is_nobody_s():

@@ -15,7 +15,7 @@ from evenflow.schema import BENIGN, Schema, Table
 from evenflow.traffic.contracts.flow import COLUMNS
 
 FILE = Path(__file__).with_name("lab.parquet")
-SHA256 = "05e3019502581610812456aae3cd715183477c1f0ef28cee3bb17b3493aeca88"
+SHA256 = "fc34a2bf7cabc18e5e5b679cadd10f2a8761c165b01acb45c05af585804518db"
 DIGITS = 3
 """Significant digits of a fraction in the file."""
 FAMILIES = {

@@ -3,7 +3,7 @@
 A scan is one incident of its attacker, a flood one of its victim, with those of its
 connections that a model takes for the other. Anything else is one of two hosts and a
 class, until a host has so many that they are one sweep or one flood. One or two alerts
-of a low score are no incident: a model is wrong about single connections most often.
+of a low score do not open one: a model is wrong about single connections most often.
 """
 
 from __future__ import annotations
