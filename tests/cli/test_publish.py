@@ -47,7 +47,7 @@ def test_a_capture_that_is_published_gives_the_alerts_it_gives_alone(
             "watch", *source, "--bundle", detector, "--alerts", 1000, "--sink",
             f"eve:{tmp_path / name}",
         )  # fmt: skip
-        assert "300 alerts in 1 incident" in done.stderr
+        assert "300 alerts, 1 incident" in done.stderr
         found.append(alerts(tmp_path / name))
     assert found[0] == found[1]
     assert len(found[0]) == 300

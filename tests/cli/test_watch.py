@@ -45,7 +45,7 @@ def test_a_capture_gives_one_incident_for_its_scan(watch, capture, tmp_path):
     done = watch("-r", capture, "--sink", f"eve:{out}")
     summary = "Scan or probe from 192.0.2.66 to 198.51.100.20: 300 ports, 300 conn"
     assert summary in done.stderr
-    assert "300 alerts in 1 incident" in done.stderr
+    assert "300 alerts, 1 incident" in done.stderr
     assert [e["incident"]["status"] for e in events(out, "incident")] == [
         "opened",
         "closed",
@@ -457,7 +457,7 @@ def test_a_scan_on_an_interface_is_alerted_within_seconds(
     assert process.returncode == 0, err
     first = events(out, "incident")[0]
     assert first["src_ip"] == "192.0.2.66"
-    assert "60 alerts in 1 incident" in err
+    assert "60 alerts, 1 incident" in err
     [[_, saved]] = json.loads(state.read_text())["incidents"]["open"]
     assert saved["connections"] == 60
 
@@ -477,7 +477,7 @@ def test_packets_that_were_captured_before_ctrl_c_are_scored(
     finally:
         process.kill()
     assert process.returncode == 0, err
-    assert "60 alerts in 1 incident" in err
+    assert "60 alerts, 1 incident" in err
 
 
 @pytest.mark.slow
@@ -507,7 +507,7 @@ def test_a_scan_that_a_sensor_publishes_is_alerted_within_seconds(
         sensor.kill()
         scorer.kill()
     assert events(out, "incident")[0]["src_ip"] == "192.0.2.66"
-    assert "60 alerts in 1 incident" in err
+    assert "60 alerts, 1 incident" in err
 
 
 @pytest.mark.slow

@@ -467,6 +467,18 @@ def test_low_scores_of_many_hosts_are_one_incident_once_they_are_a_sweep():
     assert found.counts["opened"] - found.counts["closed"] == 1
 
 
+def test_a_sweep_is_the_incident_that_was_reported_and_not_one_that_waited():
+    first = alert(destination="10.0.0.1", label="r2l", probability=0.9)
+    later = [
+        alert(destination=f"10.0.0.{k}", at=k, label="r2l", probability=0.99)
+        for k in range(2, 6)
+    ]
+    found, reports = run([first, *later])
+    [whole] = found.opened()
+    assert whole.id in {incident.id for incident in opened(reports)[:1]}
+    assert whole.connections == 5
+
+
 def test_alerts_that_wait_for_more_outlive_a_restart():
     first, _ = run(doubtful(2))
     second = Incidents()

@@ -43,6 +43,7 @@ def test_verdicts_are_the_same_whether_its_trees_are_compiled(
         score_file(detector, source, out)
         found.append(out.read_bytes())
     assert isinstance(detector.compiled.session, TreeSession)
+    assert detector.compiled.compiled is detector.compiled
     assert found[0] == found[1]
 
 

@@ -60,24 +60,20 @@ def report_line(report: Report) -> str:
 def last_lines(found: Watch, feed: Feed) -> list[str]:
     """Return what a run came to."""
     now = facts(found, feed)
-    attacks, single = (
-        counted(now["attacks"], "attack"),
-        found.incidents.counts["single"],
-    )
+    attacks = counted(now["attacks"], "attack")
     scored = f"{attacks}, and grouped " if feed.share is not None else ""
     lines = [
         f"{counted(now['verdicts'], 'verdict')} on "
         f"{counted(now['connections'], 'connection')} of {feed.name}: {scored}"
-        f"{counted(now['alerts'] - single, 'alert')} in "
-        f"{counted(now['incidents'], 'incident')}",
+        f"{counted(now['alerts'], 'alert')}, {counted(now['incidents'], 'incident')}",
         f"age of a verdict: half {found.totals.ages.quantile(0.5):.3g} s, 99 % "
         f"{now['age_p99_s']:.3g} s, oldest {now['age_max_s']:.3g} s",
     ]
     if now["drift"]:
         lines.append(now["drift"])
-    if single:
-        low = f"few and of a score below {found.incidents.sure:g}"
-        lines.append(f"alerts in no incident, {low}: {single:,}")
+    if single := found.incidents.counts["single"]:
+        low = f"one or two, with scores below {found.incidents.sure:g}"
+        lines.append(f"alerts that opened no incident ({low}): {single:,}")
     for reason, n in found.incidents.suppressed.items():
         lines.append(f"alerts suppressed, {reason}: {n:,}")
     for name, text in (

@@ -3,7 +3,7 @@
 Rows are taken 64 at a time. Each has a word for a tree, with a bit for each leaf; a
 question that a row answers with no takes the leaves of the other answer out, so that
 the lowest bit left is the row's leaf. This has no branches and no pointers to follow,
-and takes the seventh part of the time.
+and takes a seventh of the time.
 
 References
 ----------
@@ -100,8 +100,9 @@ def session_of(
     open_session : callable
         Opens a part of the model.
     """
-    trees = None if find_spec("numba") is None else trees_of(model)
-    if trees is None or isinstance(session, TreeSession):
+    if isinstance(session, TreeSession) or find_spec("numba") is None:
+        return session
+    if (trees := trees_of(model)) is None:
         return session
     made = TreeSession(trees, open_session(_without_trees(model, trees.n_outputs)))
     asked = ["log_proba"], {"x": X}

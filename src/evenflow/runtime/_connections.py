@@ -50,7 +50,7 @@ class _Parts(io.RawIOBase):
         """Return the next bytes, at most ``n``; none at the end."""
         rest = [self._rest]
         left = max(n, 1) - len(self._rest) if self._waits else not self._rest
-        while left > 0 and (part := next(self._parts, b"")):
+        while left > 0 and (part := next(self._parts, None)) is not None:
             rest.append(part)
             left -= len(part)
         self._rest = b"".join(rest)

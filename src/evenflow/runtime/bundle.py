@@ -67,14 +67,15 @@ class Bundle(BundleFiles):
         X : ndarray of shape (n_samples, n_features), float32
             Rows prepared by ``preprocessor``.
         """
-        n_classes = len(self.schema.classes)
-        return inference.log_proba(self.session, X, n_classes, threads=self.threads)
+        n = len(self.schema.classes)
+        return inference.log_proba(self.session, X, n, threads=self.threads)
 
     @cached_property
     def compiled(self) -> Bundle:
         """The bundle with a faster session where there is one, for many rows."""
         X = self.preprocessor.transform(self.golden)
-        return replace(self, session=inference.compiled(self.model, self.session, X))
+        session = inference.compiled(self.model, self.session, X)
+        return self if session is self.session else replace(self, session=session)
 
     @property
     def classes_(self) -> NDArray[np.str_]:
@@ -384,8 +385,7 @@ def _rescore(bundle: Bundle) -> None:
             f"{bundle.path}: the golden rows cannot be scored: {str(error)[:300]!r}. "
             f"Expected the scores of the machine that made the bundle. {AGAIN}"
         ) from error
-    expected = bundle.golden_log_proba
-    if found.shape == expected.shape:
+    if found.shape == (expected := bundle.golden_log_proba).shape:
         apart = np.abs(found - expected)
         near = apart <= TOLERANCE * (1 + np.abs(expected))
         near |= np.abs(np.exp(found) - np.exp(expected)) <= TOLERANCE_PROBA

@@ -165,7 +165,7 @@ class Watch:
         """
         begun = time.perf_counter()
         if self._clock is None and self.totals.verdicts > COMPILE_AFTER:
-            self.bundle = self.bundle.compiled  # which live traffic cannot wait for
+            self.bundle = self.bundle.compiled  # takes a second or two
         for part in connections.iter_slices(MOST_ROWS):
             n_before = self.totals.verdicts
             self.group(self.score(part))

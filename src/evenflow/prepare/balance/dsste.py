@@ -85,9 +85,7 @@ class DSSTE(Sampler):
         for step, (label, n) in enumerate(found.items(), start=2):
             rows = np.flatnonzero((y == label) & difficult)
             if wanted[label] > n:
-                new = self._zooms(X, rows, layout)
-                if (most := wanted[label] - n) < len(new):
-                    new = new[np.arange(most) * len(new) // most]
+                new = self._zooms(X, rows, layout, wanted[label] - n)
                 what = f"{len(new)} zoomed rows beside"
             else:
                 new = X[:0]
@@ -104,13 +102,17 @@ class DSSTE(Sampler):
             np.concatenate([y[stays], *labels]),
         )
 
-    def _zooms(self, X: Matrix, rows: Rows, layout: Layout | None) -> Matrix:
-        """Return each row zoomed out and in by each factor."""
+    def _zooms(self, X: Matrix, rows: Rows, layout: Layout | None, most: int) -> Matrix:
+        """Return rows zoomed out and in by each factor, ``most`` of all evenly."""
+        if not len(rows):
+            return X[:0]
         _, continuous = categories(X, layout)
         n = np.arange(len(rows)) + max(self.scaling_factor, 2)
         factor = np.concatenate([1 - 1 / n, 1 + 1 / n])
-        every = np.repeat(X[rows], len(factor), axis=0)
-        return zoomed(every, np.tile(factor, len(rows)), continuous, layout)
+        total = len(rows) * len(factor)
+        most = min(most, total)
+        row, by = np.divmod(np.arange(most) * total // most, len(factor))
+        return zoomed(X[rows[row]], factor[by], continuous, layout)
 
 
 SAMPLER = DSSTE

@@ -256,8 +256,8 @@ class Stream:
                 return False
         return True
 
-    def reject(self, entry: Entry, reason: str) -> None:
-        """Put an entry aside, with the reason, and take note that it is dealt with."""
+    def reject(self, entry: Entry, reason: str, *, is_pending: bool = True) -> None:
+        """Put an entry aside, with the reason; one that is pending is dealt with."""
         data = entry.fields.get(FIELD, b"")
         kept = {
             "id": entry.id, "reason": reason[:500], "n_bytes": len(data),
@@ -267,7 +267,8 @@ class Stream:
             both.xadd(
                 f"{self._key}:rejected", kept, maxlen=MOST_REJECTED, approximate=False
             )
-            both.xack(self._key, self._group, entry.id)
+            if is_pending:
+                both.xack(self._key, self._group, entry.id)
             both.execute()
 
     def trim(self) -> None:

@@ -70,7 +70,7 @@ class Lead:
         self._last: OrderedDict[tuple[str, int], int] = OrderedDict()
         """Sequence of the last batch of each run of a sensor."""
         self._n_dropped = 0
-        self._saves = self._saved = 0.0
+        self._saves = self._saved = self._held = 0.0
 
     def step(self, found: Watch) -> bool:
         """Group what was scored, where no other scorer leads; return whether it did."""
@@ -119,18 +119,22 @@ class Lead:
                 _restore(found.incidents, value["incidents"])
                 self._done = int(first), int(second)
                 self._last.update(((str(s), int(r)), int(n)) for s, r, n in last)
-            except (DataError, ValueError, KeyError, TypeError, zlib.error) as error:
+            except (
+                DataError, ValueError, KeyError, TypeError, AttributeError, zlib.error,
+            ) as error:  # fmt: skip
                 _restore(found.incidents, Incidents().to_dict())
+                self._done = 0, 0
+                self._last.clear()
                 self._say(f"the incidents on the bus are not used: {error}")
         self._n_dropped, self._saved = found.n_dropped, time.monotonic()
-        self._saves = self._saved + SAVE_S
+        self._saves, self._held = self._saved + SAVE_S, 0.0
         self.is_leading = True
         text = "this scorer groups the alerts of all scorers into incidents"
         self._on_event(Note(text=text))
 
     def _leave(self, found: Watch, why: str = "") -> None:
         if why:
-            self._say(f"{why}: another scorer is to group the alerts, and sends them")
+            self._say(f"{why}: another scorer will group the alerts and send them")
         self.is_leading = self.is_behind = False
         _restore(found.incidents, Incidents().to_dict())
         self.stream.let_lead(self.consumer)
@@ -199,9 +203,11 @@ class Lead:
             self._leave(found, "a sink has dropped events")
             return False
         if not is_sent:
-            if begun - self._saved > self._lease_s:
+            self._held = self._held or begun
+            if begun - self._held > self._lease_s:
                 self._leave(found, "a sink does not take events")
             return False
+        self._held = 0.0
         value = {
             "format": FORMAT,
             "done": self._done,
@@ -218,7 +224,7 @@ class Lead:
         return True
 
     def _reject(self, entry: Entry, reason: str) -> None:
-        self.stream.reject(entry, reason)
+        self.stream.reject(entry, reason, is_pending=False)
         self.rejected += 1
         if self.rejected == 1:
             self._say(f"what was scored is rejected: {reason}")

@@ -17,7 +17,7 @@ CATEGORY, CLASS = 2, 2004
 ACTIVITIES = {"opened": 1, "updated": 2, "closed": 3}
 TITLES = {
     "drift": "Traffic has drifted from the calibration rows",
-    "model": "The model was replaced",
+    "model": "Which model scores",
 }
 SEVERITIES = {1: (4, "High"), 2: (3, "Medium"), 3: (2, "Low")}
 

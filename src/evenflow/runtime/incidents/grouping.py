@@ -181,10 +181,8 @@ class Incidents:
 
     def finish(self, reason: str = "end of the traffic") -> list[Report]:
         """Close all incidents; return their reports."""
-        found: list[Report] = []
-        for key, one in [*self._open.items()]:
-            found += self._close(key, one.seen_ns, reason)
-        return found
+        ended = [(key, one.seen_ns) for key, one in self._open.items()]
+        return [report for one in ended for report in self._close(*one, reason)]
 
     def _rule(self, alert: Alert) -> Suppression | None:
         """Return the first rule that suppresses an alert."""
@@ -296,7 +294,9 @@ class Incidents:
         if len(parts) < least - 1:
             return None
         # the same one whatever their order, which a state does not keep
-        (_, whole), *others = sorted(parts, key=lambda p: (p[1].first_ns, p[1].id))
+        (_, whole), *others = sorted(
+            parts, key=lambda p: (not p[1].n_reports, p[1].first_ns, p[1].id)
+        )
         for key, _ in parts:
             self._leave(key)
         whole.shape = shape
