@@ -65,7 +65,8 @@ PAGE = """\
 # What the model says of public captures
 
 {n} captures that others published, and the model {model}. No row of them
-trained it or set its threshold. What the lab lacked was seen on them too: expect less
+trained it or set its threshold. What the lab lacked was seen on them, and the score
+below which one connection opens no incident was chosen with them in view: expect less
 on others. The captures are not distributed with evenflow; this page is written by
 
 ```sh
