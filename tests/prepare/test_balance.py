@@ -18,7 +18,12 @@ from evenflow.prepare.features import Preprocessor
 from evenflow.testing import check_sampler
 
 NAMES = registry.names("balance")
-QUICK: dict[str, dict[str, Any]] = {"gan": {"steps": 3, "batch_size": 16, "hidden": 16}}
+SHORT = {"steps": 3, "feature_steps": 3, "batch_size": 16}
+"""Of samplers that train a generator."""
+QUICK: dict[str, dict[str, Any]] = {
+    name: {k: SHORT[k] for k in SHORT.keys() & registry.parameters("balance", name)}
+    for name in NAMES
+}
 CAP = 300
 
 
@@ -259,7 +264,8 @@ digest = hashlib.sha256()
 for name in registry.names("balance"):
     if name == "smotenc":
         continue
-    params = {"steps": 2} if name == "gan" else {}
+    short = {"steps", "feature_steps"} & registry.parameters("balance", name).keys()
+    params = dict.fromkeys(short, 2)
     sampler = registry.load("balance", name)(random_state=3, **params)
     X_new, y_new = sampler.fit_resample(X, y)
     digest.update(name.encode() + X_new.tobytes() + y_new.tobytes())
