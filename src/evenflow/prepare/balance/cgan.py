@@ -14,8 +14,8 @@ class CGAN(Generative):
     Generator and discriminator are both given the class. The discriminator lowers the
     cross-entropy of telling real rows from made ones; the generator raises the
     probability that its rows are taken for real, the loss that does not saturate. It is
-    ``gan`` without the Wasserstein distance and the penalty: the baseline by which
-    those can be seen to help or not.
+    ``gan`` without the Wasserstein distance and the penalty: the baseline that shows
+    whether those help.
 
     Parameters
     ----------

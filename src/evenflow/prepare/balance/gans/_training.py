@@ -132,9 +132,9 @@ def slope_penalty(
     critic : callable
         Maps ``(B, n)`` to scores ``(B, 1)``, each of its own row alone.
     points : Tensor
-        Shape ``(B, n_features)``: where the gradient is taken, and by what.
+        Shape ``(B, n_features)``: where the gradient is computed, and by what.
     rest : Tensor
-        More inputs of the critic, ``(B, n_rest)``, by which no gradient is taken.
+        More inputs of the critic, ``(B, n_rest)``, by which no gradient is computed.
 
     References
     ----------

@@ -16,7 +16,7 @@ PENALTY = 10.0
 """Weight of the squared distance of the critic's gradient norm from 1."""
 
 Points = Callable[[Tensor, Tensor, torch.Generator], Tensor]
-"""Real rows, made rows, noise -> where the critic's gradient is taken."""
+"""Real rows, made rows, noise -> where the critic's gradient is computed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
