@@ -103,9 +103,8 @@ class Layout:
         # the last bits of float32 are no fault
         is_moved = ~np.isclose(self.snap(X)[:, :m], X[:, :m], rtol=1e-5, atol=1e-5)
         raw = self.scaler.inverse(X[:, :k].astype(np.float64))
-        slack = 1e-3 * (1 + np.abs(raw))
         is_out = np.zeros_like(is_moved)
-        is_out[:, :k] = (raw < self.low - slack) | (raw > self.high + slack)
+        is_out[:, :k] = (raw < self.low) | (raw > self.high)
         return {
             "one_hot": one_hot,
             "range": np.any(is_moved & is_out, axis=1),

@@ -50,8 +50,9 @@ class SAVAER(Generative):
     Differences from [1]_: the sizes of its networks and the weight of its critic are
     not known to us, those of ``cvae`` and 1 stand in; a one-hot block has one softmax;
     each class is drawn equally often; each new row is then moved to the nearest
-    possible row. It also makes rows of "unknown" attacks, from codes between classes;
-    here rows are made for the classes that the strategy names, and for no other.
+    possible row. The regularisation of its title is understood as the prior that the
+    critic enforces. Its decoder is said to make rows of unknown attacks, too; here rows
+    are made of the classes that the strategy names, and of no other.
 
     References
     ----------
