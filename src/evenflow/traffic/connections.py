@@ -128,7 +128,7 @@ class Connections:
         # random, so that nobody can choose addresses that share a bucket
         self._factors = np.frombuffer(token_bytes(8 * N_KEY), np.uint64) | np.uint64(1)
         self._n_packets = self._n_ticks = 0
-        self._kernel = compiled() if self.is_compiled else PYTHON
+        self.kernel = compiled() if self.is_compiled else PYTHON
         self._keys = np.zeros((0, N_KEY), np.uint64)
         self._R, self._L = np.zeros(0, np.int64), np.zeros(0, np.int64)
         self._T = np.zeros(x.N_T, np.int64)
@@ -158,7 +158,7 @@ class Connections:
         self._R, self._L = _longer(self._R, n), _longer(self._L, n)
         self._B = np.full(2 * n, x.NONE, np.int64)
         buckets = self._buckets(self._keys[: self._n])
-        self._kernel.link_all(self._R, self._L, self._B, buckets)
+        self.kernel.link_all(self._R, self._L, self._B, buckets)
         self._C, self._H = _longer(self._C, n), _longer(self._H, n)
         self._E = _longer(self._E, 2 * n)
 
@@ -192,7 +192,7 @@ class Connections:
             self.compile()
         i, ticked = 0, int(self._G[f.TICKED])
         while i < len(kept):
-            i, n = self._kernel.follow(*self._state, i, *columns, *self._out[:4])
+            i, n = self.kernel.follow(*self._state, i, *columns, *self._out[:4])
             self._keep(n)
             if self._G[f.WENT_BACK]:
                 self._set_back(ticked)
@@ -207,7 +207,7 @@ class Connections:
     def compile(self) -> None:
         """Follow packets by compiled code from now on, where Numba is installed."""
         self.is_compiled = can_compile()
-        self._kernel = compiled() if self.is_compiled else PYTHON
+        self.kernel = compiled() if self.is_compiled else PYTHON
 
     def advance(self, now_ns: int) -> pl.DataFrame:
         """Take that no packet comes before a time; return the rows that are known."""
@@ -238,7 +238,7 @@ class Connections:
             self._G[f.NEXT_DUE] = k.NEVER
             rows, i = np.flatnonzero(self._D[: self._n] <= ticked), 0
             while i < len(rows):
-                i, n = self._kernel.settle(*self._state, rows, i, *self._out[:4])
+                i, n = self.kernel.settle(*self._state, rows, i, *self._out[:4])
                 self._keep(n)
             if self._n:
                 self._G[f.NEXT_DUE] = self._D[: self._n].min()
@@ -297,7 +297,7 @@ class Connections:
         is_free &= self._D[: self._n] == k.NEVER
         rows = np.flatnonzero(is_free)
         self._D[rows] = FREE
-        self._kernel.forget(self._R, self._L, self._B, self._T, rows)
+        self.kernel.forget(self._R, self._L, self._B, self._T, rows)
         known, self._known = self._known, []
         found = _Rows.joined(known).in_order() if known else _Rows.empty(0)
         return table(found.keys, found.C, found.E, found.H, found.at)
@@ -308,7 +308,7 @@ class Connections:
         buckets = self._buckets(keys)
         while True:
             index = self._keys, self._R, self._L, self._B, self._T, self._D
-            i = self._kernel.find(*index, keys, buckets, i, found)
+            i = self.kernel.find(*index, keys, buckets, i, found)
             if i == len(keys):
                 return found
             self._grow(2 * self._n)

@@ -66,7 +66,8 @@ class Follower:
 
     def decode(self, frames: Frames) -> Packets:
         """Return the packets of frames, in any order: another thread may do it."""
-        return decode(frames, checksums=self.checksums)
+        sums = self.connections.kernel.sums
+        return decode(frames, checksums=self.checksums, sums=sums)
 
     def take(self, packets: Packets) -> pl.DataFrame:
         """Take packets in their order; return the rows that are known by now."""
