@@ -14,8 +14,9 @@ from evenflow.traffic import _checksums, _endpoints, _follow, _index, _tcp
 class Kernel(NamedTuple):
     """The functions that follow packets, in Python or compiled: to the same results."""
 
-    follow: Callable[..., tuple[int, int]]
-    settle: Callable[..., tuple[int, int]]
+    follow: Callable[..., int]
+    tick: Callable[..., bool]
+    release: Callable[..., None]
     find: Callable[..., int]
     forget: Callable[..., None]
     link_all: Callable[..., None]
@@ -23,8 +24,8 @@ class Kernel(NamedTuple):
 
 
 PYTHON = Kernel(
-    _follow.follow, _follow.settle, _index.find, _index.forget, _index.link_all,
-    _checksums.sums,
+    _follow.follow, _follow.tick, _follow.release, _index.find, _index.forget,
+    _index.link_all, _checksums.sums,
 )  # fmt: skip
 
 

@@ -46,7 +46,8 @@ def decode(
         Whether those of IPv4, TCP and UDP are verified. A machine that captures its own
         traffic sees wrong ones where its network card writes them.
     sums : callable, optional
-        Adds the words of stretches of bytes: one of :mod:`~evenflow.traffic._checksums`.
+        Adds the words of stretches of bytes, as those of
+        :mod:`evenflow.traffic._checksums` do.
     tunnel, n_tunnels : ndarray of shape (n,), optional
         The columns of packets that these frames were taken from.
     """
