@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from evenflow.traffic import _checksums, _endpoints, _follow, _index, _tcp
+from evenflow.traffic import _checksums, _endpoints, _follow, _index, _records, _tcp
 
 
 class Kernel(NamedTuple):
@@ -21,11 +21,12 @@ class Kernel(NamedTuple):
     forget: Callable[..., None]
     link_all: Callable[..., None]
     sums: Callable[..., Any]
+    records: Callable[..., tuple[int, int, int]]
 
 
 PYTHON = Kernel(
     _follow.follow, _follow.tick, _follow.release, _index.find, _index.forget,
-    _index.link_all, _checksums.sums,
+    _index.link_all, _checksums.sums, _records.records,
 )  # fmt: skip
 
 
@@ -49,7 +50,7 @@ def compiled() -> Kernel:
     import numba
 
     names: dict[str, Any] = {}
-    for module in (_checksums, _endpoints, _tcp, _follow, _index):
+    for module in (_checksums, _endpoints, _tcp, _follow, _index, _records):
         names |= vars(module)
     names["copy_row"], names["sums"] = _copy_row, _checksums.sums_in_turn
     for name, found in list(names.items()):

@@ -55,6 +55,13 @@ SERVER_PORTS = {
 """Ports where servers listen: a first packet from one of them is an answer."""
 
 
+class Columns(NamedTuple):
+    """What is needed of packets: keys of their connections, and columns."""
+
+    keys: NDArray[np.uint64]
+    values: tuple[NDArray[Any], ...]
+
+
 class _Written(NamedTuple):
     """Rows that the kernel wrote, and room for more."""
 
@@ -176,10 +183,14 @@ class Connections:
 
     def add(self, packets: Packets) -> pl.DataFrame:
         """Take packets in their order; return the rows that are known by now."""
+        return self.follow(self.columns(packets))
+
+    def columns(self, packets: Packets) -> Columns:
+        """Return what is needed of packets; another thread may do it."""
         kept = np.flatnonzero(packets.end == End.TRANSPORT)
         keys, is_low = _keys(packets, kept)
-        columns = (
-            self._find(keys), is_low, self._may_turn(packets, kept),
+        return Columns(keys, (
+            is_low, self._may_turn(packets, kept),
             packets.protocol[kept].astype(np.int64), packets.frames.time_ns[kept],
             packets.flags[kept].astype(np.int64),
             packets.sequence[kept].astype(np.int64),
@@ -189,18 +200,22 @@ class Connections:
             packets.ip_bytes[kept], packets.is_bad[kept], packets.is_whole[kept],
             payload_service(packets)[kept].astype(np.int64),
             packets.wrong_fragments[kept].astype(np.int64), login_words(packets)[kept],
-        )  # fmt: skip
-        self._n_packets += len(kept)
+        ))  # fmt: skip
+
+    def follow(self, columns: Columns) -> pl.DataFrame:
+        """Take packets in their order; return the rows that are known by now."""
+        found, n = (self._find(columns.keys), *columns.values), len(columns.keys)
+        self._n_packets += n
         if self.is_compiled is None and self._n_packets > COMPILE_AFTER:
             self.compile()
         i = 0
-        while i < len(kept):
-            i = self.kernel.follow(*self._state, self._n, i, *columns, *self._out[:4])
+        while i < n:
+            i = self.kernel.follow(*self._state, self._n, i, *found, *self._out[:4])
             if self._G[f.WENT_BACK]:
                 self._set_back()
             elif self._G[f.IS_FULL]:
                 self._make_room()
-            elif i < len(kept):
+            elif i < n:
                 self._lengthen()
         return self._table()
 
