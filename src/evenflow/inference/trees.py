@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from evenflow.onnx_guard.protobuf import Message, fields, read
 
-COMPILE_AFTER = 2**16
+COMPILE_AFTER = 2**15
 """Rows that ONNX Runtime scores in about the time that compiling takes."""
 MOST_LEAVES = 32
 AT_ONCE = 256
