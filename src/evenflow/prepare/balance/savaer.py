@@ -17,8 +17,9 @@ class SAVAER(Generative):
 
     The encoder draws a code for each row; a critic with a gradient penalty, as in a
     Wasserstein GAN, tells codes of rows from draws of a normal prior, and the encoder
-    learns to make its codes look like these. The class goes into the decoder beside the
-    code. New rows of a class are decoded from draws of the prior.
+    learns to make its codes look like these. Critic and decoder are given the class
+    beside the code, so that the codes of each class fill the prior. New rows of a class
+    are decoded from draws of it.
 
     The weights of the encoder up to the mean of the code are in ``encoder_``: the model
     ``dnn`` starts from them where its hidden layers have the same widths, here
@@ -47,8 +48,9 @@ class SAVAER(Generative):
 
     Notes
     -----
-    Differences from [1]_: the sizes of its networks and the weight of its critic are
-    not known to us, those of ``cvae`` and 1 stand in; a one-hot block has one softmax;
+    Differences from [1]_: the sizes of its networks, the weight of its critic and
+    whether that is given the class are not known to us, the sizes of ``cvae``, 1 and
+    yes stand in; a one-hot block has one softmax;
     each class is drawn equally often; each new row is then moved to the nearest
     possible row. The regularisation of its title is understood as the prior that the
     critic enforces. Its decoder is said to make rows of unknown attacks, too; here rows

@@ -27,9 +27,9 @@ class Config:
 def train(source: Source, config: Config, on_step: OnStep) -> Trained:
     """Train on rows of all classes, each class drawn equally often.
 
-    The critic tells codes of rows from draws of the prior. The encoder lowers the loss
-    of reconstruction and raises the critic's score of its codes; the decoder is given
-    the class beside the code, so that the code need not hold it.
+    The critic tells codes of rows from draws of the prior, class by class. The encoder
+    lowers the loss of reconstruction and raises the critic's score of its codes; the
+    decoder is given the class beside the code, so that the code need not hold it.
     """
     noise = source.noise
     encoder = Encoder(source.n_features, config.hidden, config.n_latent)
@@ -39,20 +39,21 @@ def train(source: Source, config: Config, on_step: OnStep) -> Trained:
         source.n_features,
         source.scale,
     )
-    judge = critic(config.n_latent, hidden=64)
+    judge = critic(config.n_latent + source.n_classes, hidden=64)
 
     def prior(n: int) -> Tensor:
         return torch.randn((n, config.n_latent), generator=noise)
 
     def judge_loss(rows: Tensor, codes: Tensor, classes: Tensor) -> Tensor:
-        del rows  # the critic sees codes, and not their classes
+        del rows
         drawn = prior(len(codes))
         points = between(drawn, codes, noise)
-        return critic_loss(judge, drawn, codes, points, classes[:, :0])
+        return critic_loss(judge, drawn, codes, points, classes)
 
     def maker_loss(rows: Tensor, codes: Tensor, classes: Tensor) -> Tensor:
         lost = decoder.loss(decoder(codes, classes), rows).mean()
-        return lost - config.adversary * judge(codes).mean()
+        score = judge(torch.cat([codes, classes], dim=1)).mean()
+        return lost - config.adversary * score
 
     Contest(
         steps=config.steps,
