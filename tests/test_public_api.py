@@ -8,7 +8,7 @@ NAMES = {
     "BundleError", "BusyError", "ChecksumError", "DataError", "EvenflowError",
     "LeakError", "MissingExtraError", "Recipe", "RecipeError", "StorageError",
     "Table", "__version__", "ablate", "compare", "evaluate", "load_bundle",
-    "load_dataset", "train",
+    "load_dataset", "train", "tune",
 }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     )
     from evenflow.recipe import Recipe
     from evenflow.schema import Table
-    from evenflow.studies import ablate, compare
+    from evenflow.studies import ablate, compare, tune
 
 __version__ = "0.1.0"
 
@@ -49,7 +49,7 @@ _HOMES = {
     ),
     "evenflow.recipe": ("Recipe",),
     "evenflow.schema": ("Table",),
-    "evenflow.studies": ("ablate", "compare"),
+    "evenflow.studies": ("ablate", "compare", "tune"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -72,6 +72,7 @@ __all__ = [
     "load_bundle",
     "load_dataset",
     "train",
+    "tune",
 ]
 
 

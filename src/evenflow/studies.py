@@ -1,4 +1,4 @@
-"""The Python interface to many trainings: recipes side by side, and without parts."""
+"""The Python interface to many trainings: compare, ablate and tune."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evenflow.api import Folders, load_dataset, of_memory, paths_of, rows_of
+from evenflow.errors import RecipeError
 from evenflow.progress import OnEvent, ignore
 from evenflow.recipe import Recipe
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from evenflow.experiment.compare import RunCell
     from evenflow.judge.ablation import Ablation
     from evenflow.judge.comparison import Comparison
+    from evenflow.judge.tuning import Tuning
 
 
 def compare(
@@ -170,6 +172,91 @@ def ablate(
         ),
         columns=groups,
         folds=folds,
+        on_event=on_event,
+    )
+    shutil.rmtree(root / "cache", ignore_errors=True)
+    return result
+
+
+def tune(
+    recipe: Recipe | str | Path,
+    folder: str | Path,
+    *,
+    search: Sequence[str] = (),
+    trials: int = 30,
+    folds: int = 3,
+    inner: str = "kfold",
+    method: str = "tpe",
+    measure: str = "macro_f1",
+    device: str = "auto",
+    deterministic: bool = False,
+    folders: Folders = None,
+    on_event: OnEvent = ignore,
+) -> Tuning:
+    """Search values for keys of a recipe, on folds of its training rows alone.
+
+    Parameters
+    ----------
+    recipe : Recipe, str or Path
+        A recipe, its name or its TOML file; its own values are the first trial.
+    folder : str or Path
+        Gets the best recipe, ``best.toml``, the trials and pictures; finished trials
+        found there are not run again.
+    search : sequence of str, optional
+        ``KEY=LOW:HIGH``, ``KEY=LOW:HIGH:log`` or ``KEY=A,B``. Without it, numbers of
+        the model, and of a network's training, up to four times smaller and larger.
+    trials : int, default=30
+        Trials in all, those of an earlier run included.
+    folds : int, default=3
+        Folds of the training rows on which a trial is evaluated.
+    inner : str, default='kfold'
+        Split that makes them; ``hidden_attacks`` finds what detects unseen attacks.
+    method : {'tpe', 'bohb', 'random'}, default='tpe'
+        How values are proposed; ``bohb`` is ``tpe`` that stops what is behind.
+    measure : {'macro_f1', 'accuracy', 'f1', 'roc_auc', 'unseen'}, default='macro_f1'
+        What is to be as large as possible; the mean over the folds.
+    device, deterministic, folders, on_event
+        As for :func:`compare`.
+
+    Returns
+    -------
+    Tuning
+        The trials, and the best of them.
+
+    Raises
+    ------
+    EvenflowError
+        The recipe, the search or the folder is wrong; the message says what to do.
+    """
+    from evenflow.experiment import space
+    from evenflow.experiment import tune as tuning
+
+    chosen = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
+    root = Path(folder)
+    for name, value, known in (
+        ("method", method, tuning.METHODS),
+        ("measure", measure, tuple(tuning.MEASURES)),
+    ):
+        if value not in known:
+            raise RecipeError(
+                f"{name} is {value!r}; expected {', '.join(known[:-1])} or {known[-1]}"
+            )
+    result = tuning.tune(
+        chosen,
+        space.parsed(search) or space.around(chosen),
+        root,
+        run_cell=_cells(
+            root,
+            folders=folders,
+            device=device,
+            deterministic=deterministic,
+            on_event=on_event,
+        ),
+        trials=trials,
+        folds=folds,
+        inner=inner,
+        method=method,
+        measure=measure,
         on_event=on_event,
     )
     shutil.rmtree(root / "cache", ignore_errors=True)

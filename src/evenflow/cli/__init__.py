@@ -26,6 +26,7 @@ COMMANDS = {
     "evaluate": "evenflow.cli.evaluate:evaluate",
     "compare": "evenflow.cli.compare:compare",
     "ablate": "evenflow.cli.ablate:ablate",
+    "tune": "evenflow.cli.tune:tune",
     "flows": "evenflow.cli.flows:flows",
     "publish": "evenflow.cli.publish:publish",
     "watch": "evenflow.cli.watch:watch",
