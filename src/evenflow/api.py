@@ -201,7 +201,7 @@ def compare(
     seeds : int, default=1
         Number of seeds; the first is the recipe's own.
     folds : bool, default=False
-        Run every fold of each recipe's split (``kfold``, ``hidden_attacks``) and
+        Run every fold of each recipe's split (``kfold``, ``unseen``) and
         average over them.
     baselines : bool, default=True
         Add the line without balancing, and the trees, to every balanced network.

@@ -64,10 +64,22 @@ def one_thread():
 
 
 @pytest.fixture(scope="session")
-def rows(small_table):
-    """The small table, prepared: about 1,600 rows to train and 400 to stop."""
+def parts(small_table):
+    """The small table in two: about 1,600 rows to train and 400 to stop."""
     train, valid = hold_out(small_table, fraction=0.2, seed=1)
-    a, b = small_table.take(train), small_table.take(valid)
+    return small_table.take(train), small_table.take(valid)
+
+
+@pytest.fixture(scope="session")
+def layout(parts):
+    """The meaning of the columns of ``rows``."""
+    return Preprocessor.fit(parts[0]).layout
+
+
+@pytest.fixture(scope="session")
+def rows(parts):
+    """The small table, prepared."""
+    a, b = parts
     preprocessor = Preprocessor.fit(a)
     return Rows(
         X=preprocessor.transform(a),

@@ -75,11 +75,20 @@ class Graph:
         self.constant("absent", absent)
         self.node("Gemm", ["known", "place", "absent"], "log_proba")
 
-    def include(self, name: str, model: ModelProto) -> str:
-        """Add another model, reading the same ``x``; return its output's name."""
+    def include(self, name: str, model: ModelProto, *, reads: str = "x") -> str:
+        """Add another model; return its output's name.
+
+        Parameters
+        ----------
+        name : str
+            Stands before the names within the other model.
+        model : ModelProto
+        reads : str
+            Tensor of this graph that the other model has as its ``x``.
+        """
 
         def own(old: str) -> str:
-            return old if old in ("", "x") else f"{name}/{old}"
+            return {"": "", "x": reads}.get(old, f"{name}/{old}")
 
         for tensor in model.graph.initializer:
             copy = TensorProto.FromString(tensor.SerializeToString())

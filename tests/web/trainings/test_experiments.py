@@ -59,7 +59,7 @@ def test_the_form_offers_every_plug_in_of_each_kind(analyst):
         assert f'<optgroup label="{group}">' in page
 
 
-@pytest.mark.parametrize("name", ["gate", "either"])
+@pytest.mark.parametrize("name", ["gate", "view"])
 def test_the_fields_of_a_system_are_its_parts(analyst, name, stored):
     typed = FIELDS | {"model": name, "do": "fields", "title": "kept words"}
     answer = analyst.send("/experiments/new", typed, expect=200)
