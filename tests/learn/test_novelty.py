@@ -77,7 +77,8 @@ def test_what_is_exported_is_what_was_fitted(name, rows, fitted):
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_rows_that_cannot_be_told_apart_are_refused(name, rows):
-    few = dataclasses.replace(rows, X=np.zeros_like(rows.X))
+    same = {"X": np.zeros_like(rows.X), "X_valid": np.zeros_like(rows.X_valid)}
+    few = dataclasses.replace(rows, **same)
     with pytest.raises(DataError, match="benign rows have the novelty score"):
         few.fit(name)
     attacks = dataclasses.replace(rows, y=np.maximum(rows.y, 1))

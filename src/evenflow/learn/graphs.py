@@ -37,9 +37,11 @@ class Graph:
         self.constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
-    def node(self, kind: str, inputs: list[str], output: str, **how: Any) -> str:
-        """Add a node; return the name of its output."""
-        self.nodes.append(helper.make_node(kind, inputs, [output], **how))
+    def node(
+        self, kind: str, inputs: list[str], output: str, *more: str, **how: Any
+    ) -> str:
+        """Add a node; return the name of its first output."""
+        self.nodes.append(helper.make_node(kind, inputs, [output, *more], **how))
         return output
 
     def log_softmax(self, scores: str, n_outputs: int) -> None:
