@@ -36,6 +36,7 @@ class Rows:
         settings = {"epochs": 3, "batch_size": 128, "learning_rate": 3e-3}
         settings |= {k: how.pop(k) for k in tuple(how) if k in Training.model_fields}
         quick = {"n_jobs": 1, "n_estimators": 20, "width": 16, "n_blocks": 1}
+        quick |= {"n_reference": 500}
         known = {field.name for field in dataclasses.fields(plug_in.Config)}
         params = {k: v for k, v in quick.items() if k in known} | (config or {})
         return fit_model(

@@ -30,7 +30,7 @@ MOST_BINS = 4096
 class Config:
     """Hyper-parameters, as written under ``[model]`` in a recipe."""
 
-    model: Classifier = default("extra_trees")
+    model: Classifier = default("lightgbm")
     """Model that reads the view."""
     without: tuple[str, ...] = ()
     """Columns to leave out."""
