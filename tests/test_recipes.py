@@ -38,6 +38,7 @@ def test_a_shipped_recipe_loads_and_is_what_its_name_says(name):
         "nsl_kdd/lightgbm-live": "nsl_kdd/lightgbm-none-columns",
         "nsl_kdd/fusion-trees": "nsl_kdd/gate-none",
         "nsl_kdd/fusion-all_columns": "nsl_kdd/gate-none",
+        "nsl_kdd/fusion-three_views": "nsl_kdd/gate-none",
     }
     assert recipe.name == own.get(name, name)
     assert name.startswith(f"{model}-") or model == "nsl_kdd/gate"

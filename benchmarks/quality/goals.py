@@ -15,10 +15,12 @@ import statistics
 from pathlib import Path
 
 import numpy as np
+from scenarios import FUSIONS
 
 import evenflow
 from evenflow import datasets
 from evenflow.files import write_text
+from evenflow.recipe import Recipe
 
 GROUP = "nsl_kdd_fusion"
 RESULT = Path(__file__).parent / "results" / GROUP / "goals.md"
@@ -103,13 +105,12 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs"))
     arguments = parser.parse_args()
     found: dict[str, list[dict[str, float]]] = {}
-    for path in sorted((arguments.work / GROUP / "bundles").iterdir()):
-        model = evenflow.load_bundle(path).recipe["model"]
-        name = f"`{model['name']}`"
-        if model["name"] == "gate":
-            views = [m["name"] == "view" for m in model["gate"]["members"].values()]
-            name = "`fusion-trees`" if all(views) else "`fusion-all_columns`"
-        found.setdefault(name, []).append(figures(path, [arguments.data]))
+    for name in FUSIONS:
+        for path in sorted((arguments.work / GROUP / "bundles").iterdir()):
+            recipe = Recipe.from_dict(evenflow.load_bundle(path).recipe)
+            if recipe.sha256 == Recipe.load(name, seed=recipe.seed).sha256:
+                made = figures(path, [arguments.data])
+                found.setdefault(f"`{name}`", []).append(made)
     text = page(found)
     write_text(RESULT, text)
     print(text)
