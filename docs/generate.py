@@ -405,11 +405,9 @@ def _keys() -> list[tuple[str, Any]]:
 def _default(value: Any) -> str:
     if value is ... or repr(value) == "PydanticUndefined":
         return "must be given"
-    if isinstance(value, Part):
-        value = value.flat()
     if value is None or value is dataclasses.MISSING:
         return "none"
-    return f"`{json.dumps(value, ensure_ascii=False)}`"
+    return f"`{json.dumps(value, ensure_ascii=False, default=Part.flat)}`"
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def compare(
     seeds : int, default=1
         Number of seeds; the first is the recipe's own.
     folds : bool, default=False
-        Run every fold of each recipe's split (``kfold``, ``hidden_attacks``) and
+        Run every fold of each recipe's split (``kfold``, ``unseen``) and
         average over them.
     baselines : bool, default=True
         Add the line without balancing, and the trees, to every balanced network.
@@ -210,7 +210,7 @@ def tune(
     folds : int, default=3
         Folds of the training rows on which a trial is evaluated.
     inner : str, default='kfold'
-        Split that makes them; ``hidden_attacks`` finds what detects unseen attacks.
+        Split that makes them; ``unseen`` finds what detects unseen attacks.
     method : {'tpe', 'bohb', 'random'}, default='tpe'
         How values are proposed; ``bohb`` is ``tpe`` that stops what is behind.
     measure : {'macro_f1', 'accuracy', 'f1', 'roc_auc', 'unseen'}, default='macro_f1'

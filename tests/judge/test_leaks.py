@@ -69,9 +69,7 @@ def test_a_clean_split_passes_every_check(parts):
     assert statuses["identifiers"] == statuses["balanced test rows"] == "pass"
 
 
-@pytest.mark.parametrize(
-    "name", ["stratified", "kfold 1/5", "blocks", "hidden attacks 1/5"]
-)
+@pytest.mark.parametrize("name", ["stratified", "kfold 1/5", "blocks", "unseen 1/5"])
 def test_shared_rows_are_refused_where_the_protocol_promises_none(parts, name):
     train, _ = parts
     leaky = train.take([*range(len(train)), 0])

@@ -31,7 +31,7 @@ from evenflow.places import folders as data_folders
 @click.option(
     "--folds",
     is_flag=True,
-    help="Run every fold of the split (kfold, hidden_attacks) and average.",
+    help="Run every fold of the split (kfold, unseen) and average.",
 )
 @click.option(
     "-o",
@@ -66,7 +66,7 @@ def ablate(
     of the scaling, and the other models of a system; then the columns asked for.
     Finished cells are saved in DIR/cells and not run again, so the same command
     continues a stopped run. To choose parts by training rows alone, add
-    --set split=hidden_attacks --folds.
+    --set split=unseen --folds.
     """
     from evenflow import studies
     from evenflow.judge.tables.ablation import grid

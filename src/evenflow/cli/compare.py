@@ -27,7 +27,7 @@ from evenflow.places import folders as data_folders
 @click.option(
     "--folds",
     is_flag=True,
-    help="Run every fold of the split (kfold, hidden_attacks) and average.",
+    help="Run every fold of the split (kfold, unseen) and average.",
 )
 @click.option(
     "-o",

@@ -40,7 +40,7 @@ from evenflow.places import folders as data_folders
     metavar="SPLIT",
     default="kfold",
     show_default=True,
-    help="Split that makes the folds; hidden_attacks hides attack types.",
+    help="Split that makes the folds; unseen hides attack types.",
 )
 @click.option(
     "--method",

@@ -183,7 +183,7 @@ def each_fold(recipe: Recipe) -> list[Recipe]:
     if not {"k", "fold"} <= params.keys():
         raise RecipeError(
             f"{recipe.name}: the split {recipe.split.name!r} has no folds; expected "
-            "kfold or hidden_attacks. Add --set split=kfold, or leave out --folds"
+            "kfold or unseen. Add --set split=kfold, or leave out --folds"
         )
     return [recipe.with_(split__fold=fold) for fold in range(params["k"])]
 

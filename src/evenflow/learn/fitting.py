@@ -131,7 +131,8 @@ class Fitting:
     it does is seeded, cached and reported."""
     part: Callable[[str, Rows, Rows], Fitted] = no_part
     """``part(name, fit, valid)`` fits the model that the ``Config`` holds as ``name``,
-    with the recipe's sampler, loss and training."""
+    with the recipe's sampler, loss and training; ``part("members.first", ...)`` the one
+    of that key in a dictionary of parts."""
     loss: tuple[Loss, Any] | None = None
     """The recipe's loss and its ``Config``; None for cross-entropy."""
     training: Training = field(default_factory=Training)

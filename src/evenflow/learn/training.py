@@ -221,6 +221,7 @@ def _train(
             held.labels,
             false_alarm_budget=recipe.decide.false_alarm_budget,
             attack_shares=recipe.decide.attack_shares,
+            certify=recipe.decide.certify,
         )
         if recipe.decide.attack_shares == "equal":
             log.notes(

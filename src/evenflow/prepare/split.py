@@ -13,6 +13,7 @@ from inspect import signature
 from typing import Annotated
 
 import numpy as np
+import polars as pl
 
 from evenflow import registry
 from evenflow.errors import DataError, RecipeError
@@ -21,10 +22,12 @@ from evenflow.prepare.dealing import (
     column,
     groups,
     hold_out,
+    largest_first,
+    of_fold,
     stratified_parts,
 )
 from evenflow.prepare.order import order_of
-from evenflow.schema import BENIGN, Table, unseen_attacks
+from evenflow.schema import Table, unseen_attacks
 
 Load = Callable[[str], Table]
 
@@ -200,51 +203,75 @@ def blocks(
     )
 
 
-def hidden_attacks(
+def unseen(
     load: Load,
     seed: int,
     *,
     k: int = 5,
     fold: int = 0,
+    benign_by: str | None = None,
     fraction: float = 0.2,
     source: str = "train",
 ) -> Split:
-    """Hide whole attack types from training and test on them: the selection tool.
+    """Hide attack types, and kinds of benign traffic, from training; test on them.
 
-    The attack types are dealt into ``k`` folds, largest first. The types of fold
-    number ``fold`` are judged alone with held-out rows of all others, so the figure
-    tells what happens when an attack arrives that nobody trained on. Uses training
-    rows only.
+    The attack types are dealt into ``k`` folds, largest first. Fold number ``fold`` is
+    tested on its types and on held-out rows of all others, so the figures tell what
+    happens when an attack arrives that nobody trained on. It uses training rows only:
+    it is the protocol to choose a model by.
+
+    Parameters
+    ----------
+    benign_by : str, optional
+        Column whose values are kinds of benign traffic, such as the service or the
+        load. They are dealt like the attack types; a column of numbers is cut into
+        ``k`` ranges of like many benign rows. The test rows are then the hidden ones
+        alone: every alarm on a benign row is one on a kind that nobody trained on.
+
+    Raises
+    ------
+    DataError
+        The rows have no attack types, or too few for ``k`` folds.
+    RecipeError
+        There is no such fold or column.
     """
-    if not 0 <= fold < k:
-        raise RecipeError(f"hidden_attacks: fold {fold} of {k} does not exist")
+    if not 0 <= fold < k or k < 2:
+        raise RecipeError(
+            f"unseen: fold {fold} of {k} does not exist; expected k of 2 or more and a "
+            "fold from 0 to k - 1"
+        )
     table = load(source)
     if table.attack is None:
-        raise DataError("hidden_attacks needs rows labelled with attack types")
-    counts = table.attack.value_counts(name="n").sort(
-        ["n", table.attack.name], descending=[True, False]
-    )
-    types = [a for a in counts[table.attack.name].to_list() if a != BENIGN]
+        raise DataError("unseen needs rows labelled with attack types")
+    is_attack = table.labels > 0
+    types = largest_first(table.attack.filter(pl.Series(is_attack)))
     if len(types) <= k:
         raise DataError(
-            f"hidden_attacks: {len(types)} attack types cannot make {k} folds that "
+            f"unseen: {len(types)} attack types cannot make {k} folds that "
             "leave some for training; lower k in [split]"
         )
     hidden = types[fold::k]
-    is_hidden = table.attack.is_in(hidden).to_numpy()
-    known = table.take(np.flatnonzero(~is_hidden))
-    train, test = hold_out(known, fraction=fraction, seed=seed)
+    is_hidden = table.attack.is_in(hidden).to_numpy() & is_attack
+    beside = f"on {fraction:.0%} of the other rows"
+    if benign_by is not None:
+        kinds = column(table, benign_by, where="[split] benign_by")
+        chosen, which = of_fold(kinds, ~is_attack, k, fold)
+        is_hidden |= chosen & ~is_attack
+        beside = f"on the benign rows with {benign_by} {which}, hidden too,"
     rows = np.flatnonzero(~is_hidden)
-    judged = np.sort(np.concatenate([rows[test], np.flatnonzero(is_hidden)]))
+    train, judged = rows, np.flatnonzero(is_hidden)
+    if benign_by is None:
+        kept, held = hold_out(table.take(rows), fraction=fraction, seed=seed)
+        train, judged = rows[kept], np.sort(np.concatenate([rows[held], judged]))
     group = groups(table)
-    train = rows[train][~np.isin(group[rows[train]], group[judged])]
+    train = train[~np.isin(group[train], group[judged])]
     return Split(
         train=table.take(train),
         test=table.take(judged),
         protocol=Protocol(
-            name=f"hidden attacks {fold + 1}/{k}",
-            description=f"{', '.join(hidden)} hidden from training; tested on them "
-            f"and on {fraction:.0%} of the other rows of the {source} file",
+            name=f"unseen {fold + 1}/{k}",
+            description=f"{', '.join(hidden)} hidden from training; tested on them and "
+            f"{beside} of the {source} file",
         ),
     )
 
@@ -297,6 +324,6 @@ SPLITS: dict[str, Callable[..., Split]] = {
     "stratified": stratified,
     "kfold": kfold,
     "blocks": blocks,
-    "hidden_attacks": hidden_attacks,
+    "unseen": unseen,
     "nested": nested,
 }
