@@ -27,6 +27,7 @@ COMMANDS = {
     "compare": "evenflow.cli.compare:compare",
     "ablate": "evenflow.cli.ablate:ablate",
     "tune": "evenflow.cli.tune:tune",
+    "synthesis": "evenflow.cli.synthesis:synthesis",
     "flows": "evenflow.cli.flows:flows",
     "publish": "evenflow.cli.publish:publish",
     "watch": "evenflow.cli.watch:watch",

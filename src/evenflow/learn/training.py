@@ -150,7 +150,7 @@ def _train(
     log = Log(on_event)
     with log.step("load and split"):
         make = registry.load("splits", recipe.split.name)
-        split = _with_target(make(load, recipe.seed, **recipe.split.params), recipe)
+        split = with_target(make(load, recipe.seed, **recipe.split.params), recipe)
         log.classes = split.train.schema.classes
         examined = examine(split)
         fit, valid, held, pairs = _parts(split.train, recipe)
@@ -333,7 +333,7 @@ def _loss(recipe: Recipe) -> tuple[Any, Any] | None:
     return replace(plug_in, build=build), configure("losses", name, recipe.loss.params)
 
 
-def _with_target(split: Split, recipe: Recipe) -> Split:
+def with_target(split: Split, recipe: Recipe) -> Split:
     """Label both sides for the recipe's target; training attack types come first."""
     known = _attacks(split.train)
     schema = target_schema(
