@@ -14,9 +14,9 @@ from evenflow.errors import StorageError
 from evenflow.runtime.stream import score_file
 from evenflow.web.jobs import queue, worker
 from evenflow.web.jobs.task import Stopped
-from evenflow.web.pages.uploads import downloads
 from evenflow.web.store.tables import Job, Tally, User, now
 from evenflow.web.uploads import job as score_job
+from evenflow.web.uploads import manage
 from evenflow.web.uploads.alerts import likeliest
 from evenflow.web.uploads.results import FILE, REJECTS, Filter, Results
 
@@ -312,5 +312,5 @@ def test_columns_of_any_type_are_stored_and_shown(here, desk, bundle, rows):
     found = Results(path, bundle.schema.classes)
     assert found.row(1)["day"] == str(2**31 - 1)
     for kind in ("csv", "jsonl"):
-        text = b"".join(downloads.rows(found, Filter(), kind))
+        text = b"".join(manage.rows(found, Filter(), kind))
         assert text.count(b"\n") == n + (kind == "csv")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -32,6 +32,13 @@ NOT_KEPT = {"page", "endpoint"}
 MAX_WORDS = 60
 RECENT = timedelta(days=7)
 """How far back words to choose from are looked for."""
+LABELS = {
+    "attacker": "Attacker", "judged": "Feedback", "kind": "Verdict", "label": "Class",
+    "ongoing": "Going on", "q": "Search in values", "service": "Service",
+    "since": "From", "source": "Source", "status": "State", "until": "To",
+    "victim": "Victim", "whose": "Whose",
+}  # fmt: skip
+"""Filter -> what the page calls it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,6 +165,11 @@ class Criteria:
     def is_narrow(self) -> bool:
         """Whether anything is filtered."""
         return any(v for k, v in self.typed.items() if k != "sort")
+
+    @property
+    def listed(self) -> list[tuple[str, str, str]]:
+        """Name, label and message of each wrong filter, for ``raw_errors``."""
+        return [(name, LABELS[name], text) for name, text in self.errors.items()]
 
     def url(self, **changes: Any) -> str:
         """Return the address of the same list with some of it changed."""
@@ -319,11 +331,3 @@ def holds(table: Any, text: str, *columns: Any, user: Any = None) -> Any:
         cast(table.values, String).icontains(in_values, autoescape=True),
         *(column.icontains(text, autoescape=True) for column in columns),
     )
-
-
-def errors_of(
-    criteria: Criteria, labels: Mapping[str, str]
-) -> Iterator[tuple[str, ...]]:
-    """Yield name, label and message of each wrong filter, for ``raw_errors``."""
-    for name, message in criteria.errors.items():
-        yield name, labels.get(name, name), message

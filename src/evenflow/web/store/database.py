@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -270,22 +271,32 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def add_tallies(session: Session, rows: list[dict[str, Any]]) -> None:
-    """Add to the counts of :class:`~evenflow.web.store.tables.Tally`, in one statement.
+def add_tallies(
+    session: Session,
+    counts: Mapping[tuple[str, str, str], int],
+    *,
+    at: datetime,
+    owner_id: int | None,
+    **common: str,
+) -> None:
+    """Add verdicts to the counts of :class:`~evenflow.web.store.tables.Tally`.
 
     Parameters
     ----------
-    rows : list of dict
-        ``hour``, ``owner_id``, ``source``, ``bundle``, ``label``, ``facet``,
-        ``value`` and ``n``; one row for each key.
+    counts : mapping of (label, facet, value) to int
+        Verdicts counted; those of the facet ``all`` have no value.
+    **common
+        Their ``source`` and ``bundle``.
     """
-    if not rows:
-        return
     keys = ["hour", "owner_id", "source", "bundle", "label", "facet", "value"]
-    # always in the same order: two writers cannot wait for each other
-    ordered = sorted(rows, key=lambda row: tuple(str(row[key]) for key in keys))
-    for start in range(0, len(ordered), 500):
-        statement = upsert(session, Tally).values(ordered[start : start + 500])
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    shared = {"hour": hour, "owner_id": owner_id or 0, **common}
+    rows = [  # always in the same order: two writers cannot wait for each other
+        shared | {"label": label, "facet": facet, "value": value, "n": n}
+        for (label, facet, value), n in sorted(counts.items())
+    ]
+    for start in range(0, len(rows), 500):
+        statement = upsert(session, Tally).values(rows[start : start + 500])
         session.execute(
             statement.on_conflict_do_update(
                 index_elements=keys, set_={"n": Tally.n + statement.excluded.n}
