@@ -138,7 +138,6 @@ def set_role(session: AnySession, user: User, role: str) -> None:
     if role == before:
         return
     _change(session, user, is_leaving=role != "admin", role=role)
-    _end_invitations(session, user)
     audit("user.role", user.email, before=before, after=role, session=session)
 
 
@@ -175,7 +174,6 @@ def disable(session: AnySession, user: User) -> None:
     if not user.active:
         return
     _change(session, user, is_leaving=True, active=False)
-    _end_invitations(session, user)
     sessions.end_everywhere(session, user)
     audit("user.disable", user.email, session=session)
 
@@ -197,7 +195,6 @@ def delete(session: AnySession, user: User) -> None:
         The person is the last active admin.
     """
     _change(session, user, is_leaving=True, active=False)
-    _end_invitations(session, user)
     audit("user.delete", user.email, role=user.role, session=session)
     session.flush()
     session.expunge(user)
@@ -232,7 +229,7 @@ def _check_role(role: str) -> None:
 def _change(
     session: AnySession, user: User, *, is_leaving: bool, **values: Any
 ) -> None:
-    """Change an account unless the last active admin would be gone.
+    """Change one, unless the last active admin would be gone; end its invitations.
 
     One conditional statement, after the admins' rows were locked: two admins who
     demote each other at the same moment cannot both succeed.
@@ -251,10 +248,7 @@ def _change(
             f"{user.email} is the last active admin; make another person an admin first"
         )
     session.refresh(user)
-
-
-def _end_invitations(session: AnySession, user: User) -> None:
-    """Make links worthless by which somebody who left could come in again."""
+    # links by which somebody who left could come in again
     unused = (Invitation.made_by == user.id, Invitation.used_at.is_(None))
     gone = delete_rows(Invitation).where(*unused)
     if n := n_changed(session, gone.execution_options(synchronize_session=False)):

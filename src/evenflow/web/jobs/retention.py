@@ -7,6 +7,7 @@ be an old backup, or another one. It is moved, and the log says where.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import time
@@ -56,8 +57,7 @@ UNFINISHED = timedelta(days=1)
 class Keeper:
     """Runs the retention about hourly."""
 
-    def __init__(self) -> None:
-        self._due = time.monotonic()
+    _due = -math.inf
 
     def run_if_due(self, database: Database, home: Home, settings: Settings) -> None:
         """Delete what is too old, if an hour has passed."""

@@ -59,17 +59,6 @@ class Entry:
     """Least role that sees it."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Shown:
-    """An entry as the layout draws it."""
-
-    label: str
-    url: str
-    icon: str
-    is_current: bool
-    group: str
-
-
 def blueprints() -> Iterator[tuple[Blueprint, tuple[Entry, ...]]]:
     """Yield each page file's blueprint and its entries."""
     for found in pkgutil.iter_modules(__path__):
@@ -90,16 +79,17 @@ def register(app: Flask) -> None:
         return {"nav": [_shown(e) for e in entries if at_least(e.role)]}
 
 
-def _shown(entry: Entry) -> Shown:
+def _shown(entry: Entry) -> dict[str, object]:
+    """Return an entry as the layout draws it."""
     groups = ((40, "Work"), (70, "Models and data"), (1000, "Administration"))
     url = url_for(entry.endpoint)
     # a page under an entry's own is part of it: /admin/users/3 of /admin/users
     here = request.script_root + request.path
     is_under = url.rstrip("/") != request.script_root and here.startswith(f"{url}/")
-    return Shown(
-        label=entry.label,
-        url=url,
-        icon=entry.icon,
-        is_current=here == url or is_under,
-        group=next(name for most, name in groups if entry.order < most),
-    )
+    return {
+        "label": entry.label,
+        "url": url,
+        "icon": entry.icon,
+        "is_current": here == url or is_under,
+        "group": next(name for most, name in groups if entry.order < most),
+    }

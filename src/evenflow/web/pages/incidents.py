@@ -15,9 +15,9 @@ from evenflow.knowledge import about
 from evenflow.web.frame import lists
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
+from evenflow.web.frame.notes import Form
 from evenflow.web.incidents import change as changes
 from evenflow.web.incidents import queries, rules
-from evenflow.web.incidents.change import IncidentForm
 from evenflow.web.pages import Entry, Pages
 from evenflow.web.store.tables import ALERT_STATES, Incident, now
 from evenflow.web.verdicts.wording import percent
@@ -64,7 +64,7 @@ def index() -> str:
 def show(name: str) -> Response:
     """Show an incident: who attacks whom with what, and what to do next."""
     incident = _found(name)
-    form = IncidentForm(version=incident.version, state=incident.state)
+    form = Form(version=incident.version, state=incident.state)
     return _page(incident, form)
 
 
@@ -79,7 +79,7 @@ def change(name: str) -> Response:
     return see_other(".show", "Saved.", name=name)
 
 
-def _page(incident: Incident, form: IncidentForm) -> Response:
+def _page(incident: Incident, form: Form) -> Response:
     errors: dict[str, str] = {}
     typed = {
         "reason": lists.text("reason", rules.MAX_REASON),

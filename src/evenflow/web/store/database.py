@@ -229,6 +229,7 @@ def _damaged(database: Database, why: str) -> StorageError:
 
 
 def _engine(url: URL, pool_size: int) -> Engine:
+    pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size}
     if url.get_backend_name() == "sqlite":
         folder = Path(str(url.database)).parent
         if not folder.is_dir():
@@ -238,20 +239,15 @@ def _engine(url: URL, pool_size: int) -> Engine:
             )
         # with IMMEDIATE the driver begins at the first write, never at a read: no
         # snapshot grows stale under a writer
-        engine = create_engine(
-            url,
-            connect_args={"isolation_level": "IMMEDIATE", "timeout": BUSY_S},
-            pool_size=pool_size,
-            max_overflow=pool_size,
-        )
+        waits = {"isolation_level": "IMMEDIATE", "timeout": BUSY_S}
+        engine = create_engine(url, connect_args=waits, **pool)
         event.listen(engine, "connect", _set_up_sqlite)
         return engine
     return create_engine(
         url,
         pool_pre_ping=True,
-        pool_size=pool_size,
-        max_overflow=pool_size,
         pool_recycle=1800,
+        **pool,
         connect_args={
             "connect_timeout": 5,
             "application_name": "evenflow",
@@ -265,8 +261,6 @@ def _engine(url: URL, pool_size: int) -> Engine:
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
-    if not isinstance(connection, sqlite3.Connection):
-        return
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 

@@ -15,7 +15,7 @@ from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict
 from evenflow.schema import BENIGN
 from evenflow.web.frame.context import web
-from evenflow.web.record_form import RecordForm
+from evenflow.web.record_form.form import RecordForm
 from evenflow.web.store.tables import Alert, Record
 from evenflow.web.verdicts.view import VerdictView, explain_record, of_verdict
 
