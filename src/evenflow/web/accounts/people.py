@@ -229,7 +229,7 @@ def _check_role(role: str) -> None:
 def _change(
     session: AnySession, user: User, *, is_leaving: bool, **values: Any
 ) -> None:
-    """Change one, unless the last active admin would be gone; end its invitations.
+    """End an account's invitations and change it, unless no active admin would be left.
 
     One conditional statement, after the admins' rows were locked: two admins who
     demote each other at the same moment cannot both succeed.

@@ -66,11 +66,6 @@ def change_alert(
         Class it really is, with ``wrong``; None where nobody knows. With ``right`` it
         is the model's class.
 
-    Returns
-    -------
-    Alert
-        As it is now.
-
     Raises
     ------
     Stale
@@ -120,16 +115,8 @@ def export(
 ) -> int:
     """Write alerts with feedback as labelled rows to train on; return how many.
 
-    Parameters
-    ----------
-    query : Select
-        Of ``Alert``: those the person may see and asked for.
-    schema : Schema
-        Of the bundle whose columns are wanted. Alerts without one of them, made by a
-        model of another data set, are left out.
-    sink : Path or binary file
-    format : {'csv', 'jsonl', 'parquet'}
-        Parquet needs a path.
+    The schema is that of the bundle whose columns are wanted. Alerts without one of
+    them, made by a model of another data set, are left out. Parquet needs a path.
 
     Raises
     ------

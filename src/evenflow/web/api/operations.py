@@ -99,10 +99,7 @@ class Operation:
 class Group:
     """Operations that belong together: one file, one tag of the document.
 
-    Parameters
-    ----------
-    scope : str, optional
-        Scope of those that name no other one; None for any key.
+    Those that name no scope have the group's, None for any key.
     """
 
     def __init__(self, name: str, description: str, scope: str | None = None) -> None:

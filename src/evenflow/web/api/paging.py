@@ -63,10 +63,7 @@ def part(
 ) -> dict[str, Any]:
     """Return a part of a list of which one row more than ``limit`` was asked for.
 
-    Parameters
-    ----------
-    key : callable
-        What the next part is found by, JSON values.
+    ``key`` gives of a row what the next part is found by, JSON values.
     """
     shown = rows[:limit]
     more = len(rows) > limit
@@ -153,14 +150,9 @@ class Search(Query):
     )
 
     def select(self, table: Any, *columns: Any, user: Any) -> Select[Any]:
-        """Return the rows that match and that a person may see.
+        """Return the rows of ``Alert`` or ``Record`` that match and a person may see.
 
-        Parameters
-        ----------
-        table : mapped class
-            ``Alert`` or ``Record``.
-        *columns
-            Columns in which a text is looked for beside the values.
+        A text is looked for in ``columns`` and in the values.
         """
         query = visible(select(table), table, user)
         if self.label:

@@ -22,14 +22,9 @@ they tell nothing, and no name can be made to lead to them."""
 
 
 class Hosts:
-    """An application that is asked only by the names it has.
+    """A WSGI application that is asked only by the names it has.
 
-    Parameters
-    ----------
-    app : callable
-        A WSGI application.
-    settings : Settings
-        Their ``public_url`` names the host; loopback names are always taken.
+    The settings' ``public_url`` names the host; loopback names are always taken.
     """
 
     def __init__(self, app: App, settings: Settings) -> None:

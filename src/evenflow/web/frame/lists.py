@@ -85,15 +85,9 @@ def here(number: int) -> str:
 def page_of(
     total: int, *, per_page: int = PER_PAGE, url: Callable[[int], str] = here
 ) -> Page:
-    """Return the page of a list that the address names, without its rows.
+    """Return the page of a list of ``total`` rows that the address names, without rows.
 
-    Parameters
-    ----------
-    total : int
-        Rows of the list.
-    per_page : int
-    url : callable
-        Returns the address of a page by its number.
+    ``url`` gives the address of a page by its number.
     """
     pages = max(1, math.ceil(total / per_page))
     last = min(pages, MAX_PAGES)
@@ -269,16 +263,9 @@ def listed(table: Any, criteria: Criteria, *more: Any) -> Select[Any]:
 
 
 def paged(table: Any, query: Select[Any], criteria: Criteria, *options: Any) -> Page:
-    """Return the page of the list that the address names.
+    """Return the page of :func:`listed` that the address names.
 
-    Parameters
-    ----------
-    table : mapped class
-    query : Select
-        Of :func:`listed`.
-    criteria : Criteria
-    *options
-        What else is loaded with the rows.
+    ``options`` say what else is loaded with the rows.
     """
     page = page_of(count(query), per_page=PER_PAGE, url=lambda n: criteria.url(page=n))
     # rows are wide: only their numbers are sorted

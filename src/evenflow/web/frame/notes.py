@@ -58,14 +58,8 @@ def read(form: Mapping[str, str], *more: str) -> tuple[dict[str, Any], dict[str,
 def add_note(table: type[N], text: str, user: Any, **key: int | str) -> N:
     """Return a new note, or the same note of that person if there is one.
 
-    The caller commits. A form or request that is sent again adds nothing.
-
-    Parameters
-    ----------
-    table : mapped class
-        That of the notes.
-    **key
-        Column and value that name the object, such as ``alert_id``.
+    The caller commits. A form or request that is sent again adds nothing. ``key`` is
+    the column and value that name the object, such as ``alert_id``.
 
     Raises
     ------

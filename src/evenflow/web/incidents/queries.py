@@ -38,10 +38,7 @@ def found(name: str, user: Any = None) -> Incident | None:
 def with_host(column: Any, address: str) -> Any:
     """Return the clause for the newest incidents that name an address.
 
-    Parameters
-    ----------
-    column : column
-        ``Incident.attackers`` or ``Incident.victims``, which hold the first ones.
+    The column, ``Incident.attackers`` or ``.victims``, holds the first ones.
     """
     newest = select(Incident.id).order_by(Incident.at.desc()).limit(MAX_SEARCHED)
     text = cast(column, String)

@@ -71,7 +71,6 @@ def work(
 
     Parameters
     ----------
-    settings : Settings
     lane : {'score', 'train'}
     stop : threading.Event
         Set by the process's signal handler.

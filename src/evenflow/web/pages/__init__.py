@@ -20,12 +20,7 @@ from evenflow.web.frame.permissions import at_least, is_guarded, require
 class Pages(Blueprint):
     """Pages for people of a role; ``@require`` on one of them asks for another role.
 
-    Parameters
-    ----------
-    prefix : str
-        Start of their addresses.
-    role : str
-        Least role that opens them.
+    Their addresses begin with the prefix; the role is the least that opens them.
     """
 
     def __init__(self, name: str, prefix: str = "", *, role: str = "viewer") -> None:

@@ -43,10 +43,7 @@ SENT = "data"
 def run(task: Task) -> Outcome:
     """Score the file of a job.
 
-    Parameters
-    ----------
-    task : Task
-        Its payload holds ``bundle``, and ``name``, the sender's name of the file.
+    The payload holds ``bundle``, and ``name``, the sender's name of the file.
 
     Raises
     ------

@@ -66,14 +66,7 @@ class Rows:
 
 
 class Results:
-    """The verdicts on one file.
-
-    Parameters
-    ----------
-    path : Path
-        The Parquet file.
-    classes : sequence of str
-        Of the bundle that decided, in order.
+    """The verdicts on one file; the classes are those of the bundle that decided.
 
     Raises
     ------
@@ -113,9 +106,6 @@ class Results:
 
         Parameters
         ----------
-        kept : Filter
-        sort : {'line', 'probability', 'class'}
-        descending : bool
         start : int
             Number of the first row wanted, from 0.
         n_rows : int

@@ -46,26 +46,14 @@ def keep_record(
 
     Parameters
     ----------
-    session : Session
-        The caller commits it.
-    bundle : Bundle
-        What decided.
     values : mapping
         The record's raw values by column name, and whatever else came with it.
-    verdict : Verdict
-    owner_id : int, optional
-        Whose record it is.
     source : {'form', 'api'}
     view : VerdictView, optional
         The verdict as it was shown.
     client_id : str, optional
         What the sender calls this record, unlike all others of the same owner and
         source.
-
-    Returns
-    -------
-    Record
-        With its ``id``.
     """
     at = now()
     kept = bounded(values, bundle.schema.names)
@@ -118,12 +106,7 @@ def sent_as(
 def bounded(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Return a row's values as any database keeps them, and not too many of them.
 
-    Parameters
-    ----------
-    values : mapping
-        By column name.
-    names : sequence of str
-        The bundle's columns: they come first, and all of them are kept.
+    The bundle's columns, ``names``, come first, and all of them are kept.
     """
     first = {name.casefold(): k for k, name in enumerate(names)}
     ours: list[tuple[int, str, Any]] = []

@@ -195,11 +195,8 @@ class VerdictView:
 def explain_record(bundle: Bundle, record: Mapping[str, object]) -> VerdictView:
     """Return the verdict on one record, and why.
 
-    Parameters
-    ----------
-    bundle : Bundle
-    record : mapping
-        Raw values by column name, as numbers or text; more keys are ignored.
+    The record holds raw values by column name, as numbers or text; more keys are
+    ignored.
 
     Raises
     ------
@@ -225,10 +222,7 @@ def of_verdict(
 ) -> VerdictView:
     """Return what is shown of a verdict, with its explanation if any.
 
-    Parameters
-    ----------
-    schema : Schema, optional
-        Of the bundle that decided; None if it was deleted.
+    Without a schema the bundle that decided was deleted.
     """
     odds = _odds(verdict.probability)
     if explanation is not None:  # exact where the probability is rounded to 1
