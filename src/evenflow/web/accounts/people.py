@@ -92,7 +92,7 @@ def add(
         The address is invalid or in use, the password too weak, or the role unknown.
     """
     address = normal_email(email)
-    _check_role(role)
+    check_role(role)
     hashed = None
     if password is not None:
         normal = passwords.normal(password)
@@ -133,7 +133,7 @@ def set_role(session: AnySession, user: User, role: str) -> None:
     DataError
         The role is unknown, or the person is the last active admin.
     """
-    _check_role(role)
+    check_role(role)
     before = user.role
     if role == before:
         return
@@ -221,7 +221,8 @@ def is_empty(session: AnySession) -> bool:
     return not session.scalar(select(exists(select(User.id))))
 
 
-def _check_role(role: str) -> None:
+def check_role(role: str) -> None:
+    """Refuse an unknown role."""
     if role not in ROLES:
         raise DataError(f"there is no role {role[:40]!r}; {nearest(role, list(ROLES))}")
 
