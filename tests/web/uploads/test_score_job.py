@@ -105,13 +105,14 @@ def test_an_alert_budget_takes_the_likeliest_and_forgets_no_class(tmp_path):
     )
     path = tmp_path / "x.parquet"
     frame.write_parquet(path)
-    lines = likeliest(path, 80)
+    results = Results(path, ["benign", "dos", "r2l"])
+    lines = [row["line"] for row in likeliest(results, 80)]
     labels = frame.filter(pl.col("line").is_in(lines))["verdict"].value_counts().rows()
     assert dict(labels) == {"dos": 70, "r2l": 10}  # 80 / (4 x 2) at least for each
     assert lines[:3] == [2, 3, 4]  # of equal ones the first
-    assert len(likeliest(path, 10_000)) == 960
-    assert likeliest(path, 0) == []
-    assert len(likeliest(path, 1)) == 1
+    assert len(likeliest(results, 10_000)) == 960
+    assert likeliest(results, 0) == []
+    assert len(likeliest(results, 1)) == 1
 
 
 @databases

@@ -137,7 +137,7 @@ class Answer(BaseModel):
 
 
 class Decided(BaseModel):
-    """What a model decides of a record."""
+    """The decision of a model on a record."""
 
     verdict: str = Field(description="Class decided: `benign` or an attack class.")
     is_attack: bool

@@ -73,7 +73,7 @@ def may_see(owned: Any, user: Any = None) -> bool:
 def found_or_404(table: Any, key: Any, *options: Any, user: Any = None) -> Any:
     """Return an object if the person (the current one) may see it, else 404.
 
-    With ``options``, which say what is loaded with it, it is read anew.
+    With ``options``, which say what is loaded with it, it is read again.
     """
     if isinstance(key, int) and key > MAX_NUMBER:
         abort(404)
