@@ -197,7 +197,10 @@ def _top(session: Session, facet: str, start: datetime) -> list[dict[str, Any]]:
         .order_by(n.desc(), Tally.value)
         .limit(TOP)
     ).all()
-    return [{"value": v, "n": int(n), "share": int(a) / int(n)} for v, n, a in rows]
+    return [
+        {"value": v, "n": int(n), "attacks": int(a), "share": int(a) / int(n)}
+        for v, n, a in rows
+    ]
 
 
 def _sides(counts: Counts, step: int) -> Iterator[dict[str, Any]]:
