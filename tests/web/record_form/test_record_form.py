@@ -169,7 +169,7 @@ TYPED = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_whatever_is_typed_is_read_as_a_file_would_be(data, form):
     schema = form.schema
