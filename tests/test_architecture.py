@@ -38,6 +38,7 @@ LEVELS = [
     {"experiment", "testing"},
     {"web"},
     {"api"},
+    {"studies"},
     {"cli", "__main__"},
 ]
 LEVEL = {room: number for number, level in enumerate(LEVELS) for room in level}
