@@ -26,7 +26,7 @@ from evenflow.prepare import balance
 from evenflow.prepare.features import Preprocessor
 from evenflow.prepare.layout import Layout
 from evenflow.prepare.names import named
-from evenflow.prepare.split import hold_out
+from evenflow.prepare.dealing import hold_out
 from evenflow.progress import OnEvent, ignore
 from evenflow.recipe import Recipe
 
