@@ -45,9 +45,9 @@ PYTHON: list[tuple[str, str, tuple[str, ...]]] = [
 ]
 """Sections of the reference of Python: title, module, names (else all it exports)."""
 BUILT = (
-    "evenflow.train", "evenflow.evaluate", "evenflow.compare", "evenflow.load",
-    "evenflow.Table", "evenflow.datasets.", "evenflow.prepare.", "evenflow.learn.",
-    "evenflow.testing.",
+    "evenflow.train", "evenflow.evaluate", "evenflow.compare", "evenflow.ablate",
+    "evenflow.tune", "evenflow.load", "evenflow.Table", "evenflow.datasets.",
+    "evenflow.prepare.", "evenflow.learn.", "evenflow.testing.",
 )  # fmt: skip
 """Names whose signature is shown: what a program calls; it is given the others."""
 OF_DATA_SET = {

@@ -34,8 +34,9 @@ from evenflow.learn.fit_model import fit_model
 from evenflow.learn.fitting import Fitting, Rows
 from evenflow.learn.systems.fusion import Member, log_odds
 from evenflow.plugins import Part, complete
+from evenflow.prepare.dealing import hold_out
 from evenflow.prepare.features import Preprocessor
-from evenflow.prepare.split import hold_out, unseen
+from evenflow.prepare.split import unseen
 from evenflow.schema import BENIGN, Table
 
 HERE = Path(__file__).parent

@@ -9,6 +9,7 @@ import pytest
 from evenflow.errors import LeakError
 from evenflow.judge.leaks import examine
 from evenflow.prepare import leaks, suspects
+from evenflow.prepare.dealing import hold_out
 from evenflow.prepare.leaks import (
     MOSTLY_SEEN,
     Shared,
@@ -19,7 +20,7 @@ from evenflow.prepare.leaks import (
     fingerprint,
     seen,
 )
-from evenflow.prepare.split import Protocol, Split, hold_out
+from evenflow.prepare.split import Protocol, Split
 from evenflow.schema import Column
 
 OFFICIAL = Protocol(

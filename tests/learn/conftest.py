@@ -11,8 +11,8 @@ from evenflow import registry
 from evenflow.learn.fit_model import fit_model
 from evenflow.learn.fitting import of_arrays
 from evenflow.plugins import Part
+from evenflow.prepare.dealing import hold_out
 from evenflow.prepare.features import Preprocessor
-from evenflow.prepare.split import hold_out
 from evenflow.recipe import Training
 
 N_CLASSES = 5

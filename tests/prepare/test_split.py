@@ -226,7 +226,7 @@ def test_an_unknown_group_column_is_named_with_the_nearest(small_table):
 def test_two_processes_split_alike():
     code = """
 import numpy as np, polars as pl
-from evenflow.prepare.split import hold_out
+from evenflow.prepare.dealing import hold_out
 from evenflow.schema import *
 rng = np.random.default_rng(0)
 s = Schema(name="t", columns=(Column(name="a"), Column(name="b", kind="category")),

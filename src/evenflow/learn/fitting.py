@@ -38,6 +38,9 @@ class Rows:
     """What the columns mean."""
     class_weight: NDArray[np.float64] | None = None
     """Weight of each class in the loss, shape ``(n_classes,)``; None for equal ones."""
+    encoder: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...] | None = None
+    """Weights ``(n_out, n_in)`` and bias of each layer that the sampler learnt to read
+    rows by, where it has an encoder: a network may start from them."""
 
     def __post_init__(self) -> None:
         if len(self.X) != len(self.y):
@@ -70,7 +73,9 @@ class Rows:
 
     def relabelled(self, codes: NDArray[np.int64], classes: tuple[str, ...]) -> Rows:
         """Return the rows with ``codes[k]`` in place of class ``k``, not weighted."""
-        return replace(self, y=codes[self.y], classes=classes, class_weight=None)
+        return replace(
+            self, y=codes[self.y], classes=classes, class_weight=None, encoder=None
+        )
 
     def check(self) -> None:
         """Refuse rows that no classifier can learn from.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from evenflow.learn.graphs import Graph
 
 SOFTENING = 1e-4
-"""Added to the mean squared error before its logarithm is taken."""
+"""Addend of the mean squared error, so that its logarithm is finite."""
 
 
 @dataclass(frozen=True, kw_only=True)

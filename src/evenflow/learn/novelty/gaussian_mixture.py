@@ -90,7 +90,7 @@ class MixtureScorer:
     def n_parameters(self) -> int:
         """Numbers learnt: means, covariances and weights."""
         k, d = self.shifts.shape
-        return k * (d + d * (d + 1) // 2 + 1)
+        return int(k * (d + d * (d + 1) // 2 + 1))
 
     def score(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return how unlike benign rows each row is, ``(n_samples,)``."""
