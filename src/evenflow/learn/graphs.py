@@ -75,11 +75,11 @@ class Graph:
         self.constant("absent", absent)
         self.node("Gemm", ["known", "place", "absent"], "log_proba")
 
-    def include(self, name: str, model: ModelProto) -> str:
-        """Add another model, reading the same ``x``; return its output's name."""
+    def include(self, name: str, model: ModelProto, *, x: str = "x") -> str:
+        """Add another model, which reads the tensor ``x``; return its output's name."""
 
         def own(old: str) -> str:
-            return old if old in ("", "x") else f"{name}/{old}"
+            return {"": "", "x": x}.get(old, f"{name}/{old}")
 
         for tensor in model.graph.initializer:
             copy = TensorProto.FromString(tensor.SerializeToString())
@@ -127,7 +127,7 @@ def of_network(module: nn.Module, n_features: int) -> ModelProto:
         def forward(self, x: Tensor) -> Tensor:
             return torch.log_softmax(self.model(x), dim=1)
 
-    return _traced(LogProba(), n_features, "log_proba")
+    return traced(LogProba(), n_features, "log_proba")
 
 
 def of_scorer(module: nn.Module, n_features: int) -> Graph:
@@ -137,12 +137,12 @@ def of_scorer(module: nn.Module, n_features: int) -> Graph:
     and a division by a number of Python: a bundle holds no ``ReduceMean``.
     """
     graph = Graph()
-    inner = graph.include("network", _traced(module, n_features, "score"))
+    inner = graph.include("network", traced(module, n_features, "score"))
     graph.node("Identity", [inner], "score")
     return graph
 
 
-def _traced(module: nn.Module, n_features: int, output: str) -> ModelProto:
+def traced(module: nn.Module, n_features: int, output: str) -> ModelProto:
     """Return a network as ONNX: ``x`` to the output of that name.
 
     PyTorch's tracing exporter writes it: 0.1 s and one ``LSTM`` node where the
@@ -166,7 +166,13 @@ def _traced(module: nn.Module, n_features: int, output: str) -> ModelProto:
             dynamo=False,
             verbose=False,
         )
-    return onnx.load_from_string(stream.getvalue())
+    model = onnx.load_from_string(stream.getvalue())
+    for node in model.graph.node:
+        if node.op_type == "RNN":  # it says what is the default: tanh
+            kept = [a for a in node.attribute if a.name != "activations"]
+            del node.attribute[:]
+            node.attribute.extend(kept)
+    return model
 
 
 def by_skl2onnx(estimator: Any, n_features: int) -> Graph:

@@ -1,6 +1,6 @@
 """The operators that evenflow's exporters write, in one table.
 
-To serve another one, add a line here and its rule to ``_rules``.
+To serve another one, add a line here and its rule to ``_rules`` or ``_shape_rules``.
 ``tests/learn/test_export.py`` exports every model, and fails where the table is short
 of an operator or has one to spare.
 
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evenflow.onnx_guard import _rules as rules
+from evenflow.onnx_guard import _shape_rules as shapes
 from evenflow.onnx_guard._rules import FLOAT, Attributes, Result
 from evenflow.onnx_guard.trees import NODES, OPTIONAL
 
@@ -39,6 +40,7 @@ class Operator:
 
 
 _WINDOW = dict.fromkeys(("dilations", "kernel_shape", "pads", "strides"), "ints")
+_WAYS = {"direction": ("bidirectional",)}
 _TREES = dict.fromkeys(NODES, "ints") | {
     "nodes_values": "floats",
     "nodes_modes": "texts",
@@ -56,21 +58,23 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ),
     ("", "Cast"): Operator((1,), rules.same, {"to": (FLOAT,)}),
     ("", "Clip"): Operator((3,), rules.clip),
-    ("", "Concat"): Operator((2, 3), rules.concat, {"axis": (0, 1)}),
-    ("", "Constant"): Operator((0,), rules.constant, {"value": "tensor"}),
+    ("", "Concat"): Operator((2, 3, 4), shapes.concat, {"axis": (0, 1)}),
+    ("", "Constant"): Operator((0,), shapes.constant, {"value": "tensor"}),
     ("", "ConstantOfShape"): Operator(
-        (1,), rules.constant_of_shape, {"value": "tensor"}
+        (1,), shapes.constant_of_shape, {"value": "tensor"}
     ),
     ("", "Conv"): Operator((3,), rules.conv, _WINDOW | {"group": (1,)}),
     ("", "Div"): Operator((2,), rules.broadcast),
     ("", "Exp"): Operator((1,), rules.same),
-    ("", "Flatten"): Operator((1,), rules.flatten, {"axis": (1,)}),
-    ("", "Gather"): Operator((2,), rules.gather, {"axis": (0,)}),
+    ("", "Flatten"): Operator((1,), shapes.flatten, {"axis": (1,)}),
+    ("", "Gather"): Operator((2,), shapes.gather, {"axis": (0,)}),
     ("", "Gemm"): Operator(
         (3,), rules.gemm, {}, {"alpha": (1.0,), "beta": (1.0,), "transB": (0, 1)}
     ),
     ("", "Identity"): Operator((1,), rules.identity),
-    ("", "LSTM"): Operator((7,), rules.lstm, {"hidden_size": "int"}, {}, 3, (4,)),
+    ("", "LSTM"): Operator(
+        (7,), rules.lstm, {"hidden_size": "int"}, _WAYS, n_outputs=3, empty=(4,)
+    ),
     ("", "LayerNormalization"): Operator(
         (3,), rules.layer_norm, {"axis": (-1,)}, {"epsilon": "float"}
     ),
@@ -81,19 +85,22 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ("", "MaxPool"): Operator((1,), rules.max_pool, _WINDOW | {"ceil_mode": (0, 1)}),
     ("", "Mul"): Operator((2,), rules.broadcast),
     ("", "Pow"): Operator((2,), rules.broadcast),
+    ("", "RNN"): Operator(
+        (6,), rules.rnn, {"hidden_size": "int"}, n_outputs=2, empty=(4,)
+    ),
     ("", "ReduceLogSumExp"): Operator(
         (1,), rules.reduce, {"axes": "ints"}, {"keepdims": (0, 1)}
     ),
     ("", "ReduceSum"): Operator((2,), rules.reduce, {}, {"keepdims": (0, 1)}),
     ("", "Relu"): Operator((1,), rules.same),
-    ("", "Reshape"): Operator((2,), rules.reshape, {}, {"allowzero": (0,)}),
-    ("", "Shape"): Operator((1,), rules.shape),
+    ("", "Reshape"): Operator((2,), shapes.reshape, {}, {"allowzero": (0,)}),
+    ("", "Shape"): Operator((1,), shapes.shape),
     ("", "Sigmoid"): Operator((1,), rules.same),
     ("", "Softmax"): Operator((1,), rules.softmax, {}, {"axis": (-1,)}),
-    ("", "Squeeze"): Operator((2,), rules.squeeze),
+    ("", "Squeeze"): Operator((2,), shapes.squeeze),
     ("", "Sub"): Operator((2,), rules.broadcast),
-    ("", "Transpose"): Operator((1,), rules.transpose, {"perm": "ints"}),
-    ("", "Unsqueeze"): Operator((2,), rules.unsqueeze),
+    ("", "Transpose"): Operator((1,), shapes.transpose, {"perm": "ints"}),
+    ("", "Unsqueeze"): Operator((2,), shapes.unsqueeze),
     (ML, "LinearClassifier"): Operator(
         (1,), rules.linear_classifier,
         {"classlabels_ints": "ints", "coefficients": "floats", "intercepts": "floats"}
