@@ -128,7 +128,7 @@ def n_nodes(forest: Any) -> int:
     return sum(tree.tree_.node_count for tree in forest.estimators_)
 
 
-def tree_node(trees: Trees, output: str) -> NodeProto:
+def tree_node(trees: Trees, output: str, *, x: str = "x") -> NodeProto:
     """Return the ONNX node that sums, for rows ``x``, what the leaves hold."""
     from onnx import helper
 
@@ -143,7 +143,7 @@ def tree_node(trees: Trees, output: str) -> NodeProto:
     leaves, targets = leaves[order], targets[order]
     return helper.make_node(
         "TreeEnsembleRegressor",
-        ["x"],
+        [x],
         [output],
         domain="ai.onnx.ml",
         n_targets=n_outputs,
