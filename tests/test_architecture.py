@@ -38,6 +38,7 @@ LEVELS = [
     {"experiment", "testing"},
     {"web"},
     {"api"},
+    {"studies"},
     {"cli", "__main__"},
 ]
 LEVEL = {room: number for number, level in enumerate(LEVELS) for room in level}
@@ -57,9 +58,11 @@ FENCES = {
     "torch": ("learn/", "prepare/balance/gans/", "testing/losses.py"),
     "imblearn": ("prepare/balance/",),
     "sklearn": (
-        "learn/", "prepare/balance/", "prepare/transformer.py",
+        "learn/",
+        "prepare/balance/",
+        "prepare/transformer.py",
         "prepare/pruned_tree.py",
-    ),  # fmt: skip
+    ),
     "scipy": ("learn/", "prepare/balance/"),
     "threadpoolctl": ("learn/", "prepare/balance/"),
     "lightgbm": ("learn/",),

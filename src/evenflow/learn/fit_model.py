@@ -12,7 +12,7 @@ from evenflow import registry
 from evenflow.learn.balancing import Balancing, plainly
 from evenflow.learn.fitted import Fitted
 from evenflow.learn.fitting import Fitting, Rows
-from evenflow.plugins import Part, configure, within
+from evenflow.plugins import Part, configure, part_at, within
 
 
 def fit_model(part: Part, task: Fitting) -> Fitted:
@@ -52,7 +52,7 @@ def fit_plug_in(plug_in: Any, config: Any, task: Fitting) -> Fitted:
         sampler: Part | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> Fitted:
-        part: Part = getattr(config, name)
+        part = part_at(config, name)
         if params:
             changed = part.params | dict(params)
             part = part.model_copy(update={"params": changed})

@@ -132,9 +132,10 @@ class Fitting:
     it does is seeded, cached and reported."""
     part: Callable[..., Fitted] = no_part
     """``part(name, fit, valid)`` fits the model that the ``Config`` holds as ``name``,
-    with the recipe's sampler, loss and training. ``sampler=config.other`` balances
-    the rows by a sampler that the ``Config`` holds, in place of the recipe's;
-    ``params={...}`` changes parameters of the model."""
+    with the recipe's sampler, loss and training; ``part("members.first", ...)`` the one
+    of that key in a dictionary of parts. ``sampler=config.other`` balances the rows by
+    a sampler that the ``Config`` holds, in place of the recipe's; ``params={...}``
+    changes parameters of the model."""
     loss: tuple[Loss, Any] | None = None
     """The recipe's loss and its ``Config``; None for cross-entropy."""
     training: Training = field(default_factory=Training)

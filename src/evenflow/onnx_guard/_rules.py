@@ -11,10 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from numpy.typing import NDArray
-
 from evenflow.onnx_guard.protobuf import RefusedError
-from evenflow.onnx_guard.trees import check_trees
 
 FLOAT, INT32, INT64 = 1, 6, 7
 ROWS = 1024
@@ -59,11 +56,11 @@ def expect(fits: bool, what: str) -> None:
         raise RefusedError(what)
 
 
-def _is_float(*tensors: Tensor) -> None:
+def is_float(*tensors: Tensor) -> None:
     expect(all(t.kind == FLOAT for t in tensors), "a node with inputs of other types")
 
 
-def whole_numbers(tensor: Tensor) -> tuple[int, ...]:
+def _ints(tensor: Tensor) -> tuple[int, ...]:
     """Return the whole numbers of a constant."""
     found = tuple(v for v in tensor.values or () if v is not None)
     expect(
@@ -74,7 +71,7 @@ def whole_numbers(tensor: Tensor) -> tuple[int, ...]:
 
 
 def broadcast(inputs: Sequence[Tensor], _: Attributes) -> Result:
-    _is_float(*inputs)
+    is_float(*inputs)
     rank = max(len(t.shape) for t in inputs)
     shape: list[Size] = []
     for axis in range(-rank, 0):
@@ -85,7 +82,7 @@ def broadcast(inputs: Sequence[Tensor], _: Attributes) -> Result:
 
 
 def same(inputs: Sequence[Tensor], _: Attributes) -> Result:
-    _is_float(inputs[0])
+    is_float(inputs[0])
     return result(Tensor(FLOAT, inputs[0].shape))
 
 
@@ -94,7 +91,7 @@ def identity(inputs: Sequence[Tensor], _: Attributes) -> Result:
 
 
 def clip(inputs: Sequence[Tensor], _: Attributes) -> Result:
-    _is_float(*inputs)
+    is_float(*inputs)
     bounds = {t.shape for t in inputs[1:]}
     expect(bounds <= {(), (1,)}, "a Clip whose bounds are not numbers")
     return result(inputs[0])
@@ -112,7 +109,7 @@ def softmax(inputs: Sequence[Tensor], a: Attributes) -> Result:
 
 
 def layer_norm(inputs: Sequence[Tensor], a: Attributes) -> Result:
-    _is_float(*inputs)
+    is_float(*inputs)
     x, *rest = (t.shape for t in inputs)
     expect(
         len(x) >= 2 and x[-1] is not None and set(rest) == {x[-1:]},
@@ -123,7 +120,7 @@ def layer_norm(inputs: Sequence[Tensor], a: Attributes) -> Result:
 
 def matmul(inputs: Sequence[Tensor], _: Attributes) -> Result:
     """Multiply by one matrix of weights, or matrices one by one."""
-    _is_float(*inputs)
+    is_float(*inputs)
     a, b = (t.shape for t in inputs)
     expect(min(len(a), len(b)) >= 2, "a product of other than matrices")
     expect(
@@ -150,7 +147,7 @@ def gemm(inputs: Sequence[Tensor], a: Attributes) -> Result:
 
 
 def batch_norm(inputs: Sequence[Tensor], a: Attributes) -> Result:
-    _is_float(*inputs)
+    is_float(*inputs)
     x, *rest = inputs
     expect(
         len(x.shape) >= 2 and {t.shape for t in rest} == {(x.shape[1],)},
@@ -184,7 +181,7 @@ def _window(shape: Shape, a: Attributes, *, up: bool) -> tuple[int, ...]:
 
 
 def conv(inputs: Sequence[Tensor], a: Attributes) -> Result:
-    _is_float(*inputs)
+    is_float(*inputs)
     x, w, bias = (t.shape for t in inputs)
     size = _window(x, a, up=False)
     expect(
@@ -197,10 +194,113 @@ def conv(inputs: Sequence[Tensor], a: Attributes) -> Result:
 
 
 def max_pool(inputs: Sequence[Tensor], a: Attributes) -> Result:
-    _is_float(*inputs)
+    is_float(*inputs)
     shape = inputs[0].shape
     out = (*shape[:2], *_window(shape, a, up=bool(a["ceil_mode"])))
     return result(Tensor(FLOAT, out), work=count(out) * math.prod(a["kernel_shape"]))
+
+
+def flatten(inputs: Sequence[Tensor], _: Attributes) -> Result:
+    shape = inputs[0].shape
+    expect(len(shape) >= 2 and None not in shape[1:], "a Flatten over the rows")
+    return result(Tensor(inputs[0].kind, (shape[0], count(shape[1:]))))
+
+
+def unsqueeze(inputs: Sequence[Tensor], _: Attributes) -> Result:
+    x, shape = inputs[0], list(inputs[0].shape)
+    for axis in sorted(_ints(inputs[1])):
+        expect(0 <= axis <= len(shape), "an axis that does not exist")
+        shape.insert(axis, 1)
+    values = x.values if len(shape) == 1 else None
+    return result(Tensor(x.kind, tuple(shape), values))
+
+
+def squeeze(inputs: Sequence[Tensor], _: Attributes) -> Result:
+    axes, shape = set(_ints(inputs[1])), inputs[0].shape
+    expect(
+        all(0 <= axis < len(shape) and shape[axis] == 1 for axis in axes),
+        "an axis of length 1 that does not exist",
+    )
+    kept = tuple(size for axis, size in enumerate(shape) if axis not in axes)
+    return result(Tensor(inputs[0].kind, kept, inputs[0].values))
+
+
+def transpose(inputs: Sequence[Tensor], a: Attributes) -> Result:
+    perm, shape = a["perm"].tolist(), inputs[0].shape
+    expect(sorted(perm) == list(range(len(shape))), "a transposition of other axes")
+    return result(Tensor(inputs[0].kind, tuple(shape[axis] for axis in perm)))
+
+
+def reshape(inputs: Sequence[Tensor], _: Attributes) -> Result:
+    x, given = inputs[0].shape, _ints(inputs[1])
+    expect(
+        given.count(-1) <= 1 and min(given) >= -1 and len(given) <= 4
+        and all(place < len(x) for place, size in enumerate(given) if size == 0),
+        "a Reshape to an unsupported shape",
+    )  # fmt: skip
+    # 0 keeps an axis, which may be that of the rows
+    wanted = [x[place] if size == 0 else size for place, size in enumerate(given)]
+    whole = math.prod(size for size in x if size is not None)
+    rest = math.prod(size for size in wanted if size is not None and size != -1)
+    free: Size = None
+    if None in x and None not in wanted:  # the rows are what is not counted
+        expect(-1 in wanted and rest == whole, "a Reshape across the rows")
+    else:
+        expect(
+            whole % rest == 0 if -1 in wanted else whole == rest,
+            "a Reshape to another number of values",
+        )
+        free = whole // rest
+    shape = tuple(free if size == -1 else size for size in wanted)
+    return result(Tensor(inputs[0].kind, shape))
+
+
+def shape(inputs: Sequence[Tensor], _: Attributes) -> Result:
+    shape = inputs[0].shape
+    return result(Tensor(INT64, (len(shape),), shape))
+
+
+def gather(inputs: Sequence[Tensor], _: Attributes) -> Result:
+    values, at = inputs[0].values, _ints(inputs[1])
+    expect(
+        values is not None and len(inputs[0].shape) == 1 and inputs[1].shape == ()
+        and 0 <= at[0] < len(values),
+        "a Gather of other than one length of a shape",
+    )  # fmt: skip
+    return result(Tensor(INT64, (), ((values or ())[at[0]],)))
+
+
+def concat(inputs: Sequence[Tensor], a: Attributes) -> Result:
+    axis, first = a["axis"], inputs[0]
+    lengths = [t.shape[axis] for t in inputs if len(t.shape) > axis]
+    expect(
+        len(lengths) == len(inputs)
+        and len({t.kind for t in inputs}) == 1
+        and len({t.shape[:axis] + t.shape[axis + 1 :] for t in inputs}) == 1
+        and None not in lengths,
+        "a Concat of tensors that do not fit",
+    )
+    joined = sum(size or 0 for size in lengths)
+    shape = (*first.shape[:axis], joined, *first.shape[axis + 1 :])
+    values: tuple[Size, ...] | None = ()
+    for tensor in inputs:
+        short = values is not None and tensor.values is not None
+        values = (*(values or ()), *(tensor.values or ())) if short else None
+    return result(Tensor(first.kind, shape, values if joined <= 16 else None))
+
+
+def constant(_: Sequence[Tensor], a: Attributes) -> Result:
+    return result(a["value"])
+
+
+def constant_of_shape(inputs: Sequence[Tensor], a: Attributes) -> Result:
+    values = inputs[0].values
+    expect(
+        values is not None and all(v is None or v > 0 for v in values)
+        and a["value"].shape == (1,),
+        "a tensor of a shape that is not known",
+    )  # fmt: skip
+    return result(Tensor(a["value"].kind, values or ()))
 
 
 def lstm(inputs: Sequence[Any], a: Attributes) -> Result:
@@ -214,7 +314,7 @@ def rnn(inputs: Sequence[Any], a: Attributes) -> Result:
 def _recurrent(inputs: Sequence[Any], a: Attributes, *, gates: int) -> Result:
     """Read steps forwards, or forwards and backwards; return all states and last."""
     x, w, r, bias, _, *start = inputs
-    _is_float(x, w, r, bias, *start)
+    is_float(x, w, r, bias, *start)
     n, ways = a["hidden_size"], 1 + ("direction" in a)
     expect(
         len(x.shape) == 3 and None not in (x.shape[0], x.shape[2]),
@@ -236,9 +336,9 @@ def _recurrent(inputs: Sequence[Any], a: Attributes, *, gates: int) -> Result:
 
 def reduce(inputs: Sequence[Tensor], a: Attributes) -> Result:
     """Sum or the like over the axes given as an attribute or as an input."""
-    _is_float(inputs[0])
+    is_float(inputs[0])
     shape = inputs[0].shape
-    axes = a["axes"].tolist() if "axes" in a else list(whole_numbers(inputs[1]))
+    axes = a["axes"].tolist() if "axes" in a else list(_ints(inputs[1]))
     expect(
         bool(axes) and all(0 <= x < len(shape) and shape[x] is not None for x in axes),
         "a sum over axes that do not exist",
@@ -251,57 +351,12 @@ def reduce(inputs: Sequence[Tensor], a: Attributes) -> Result:
     return result(Tensor(FLOAT, kept), work=count(shape))
 
 
-def _features(x: Tensor) -> int:
-    _is_float(x)
-    expect(len(x.shape) == 2 and x.shape[0] is None, "a node that expects rows")
-    return count(x.shape[1:])
-
-
-def tree_regressor(inputs: Sequence[Tensor], a: Attributes) -> Result:
-    n_outputs = a["n_targets"]
-    expect(n_outputs >= 1, "an ensemble without outputs")
-    visits = check_trees(
-        a, "target", n_features=_features(inputs[0]), n_outputs=n_outputs
-    )
-    return result(Tensor(FLOAT, (None, n_outputs)), work=ROWS * visits)
-
-
-def tree_classifier(inputs: Sequence[Tensor], a: Attributes) -> Result:
-    n_classes = _labels(a["classlabels_int64s"])
-    if "base_values" in a:
-        expect(len(a["base_values"]) in (1, n_classes), "odd base values")
-    visits = check_trees(
-        a, "class", n_features=_features(inputs[0]), n_outputs=n_classes
-    )
-    return _labelled(n_classes, work=ROWS * visits)
-
-
-def linear_classifier(inputs: Sequence[Tensor], a: Attributes) -> Result:
-    n_classes, n_features = _labels(a["classlabels_ints"]), _features(inputs[0])
-    n_rows = len(a["intercepts"])
+def top_k(inputs: Sequence[Tensor], _: Attributes) -> Result:
+    is_float(inputs[0])
+    shape, k = inputs[0].shape, _ints(inputs[1])
     expect(
-        n_rows == n_classes and len(a["coefficients"]) == n_rows * n_features,
-        "a linear model whose weights do not fit",
+        len(shape) == 2 and len(k) == 1 and 1 <= k[0] <= (shape[1] or 0),
+        "a TopK of more values than a row has",
     )
-    return _labelled(n_classes, work=ROWS * n_classes * n_features)
-
-
-def scaler(inputs: Sequence[Tensor], a: Attributes) -> Result:
-    n_features = _features(inputs[0])
-    expect(
-        {len(a["offset"]), len(a["scale"])} == {n_features},
-        "a scaling that does not fit its input",
-    )
-    return same(inputs, a)
-
-
-def _labels(labels: NDArray[Any]) -> int:
-    expect(
-        labels.tolist() == list(range(len(labels))), "labels that are not class codes"
-    )
-    return len(labels)
-
-
-def _labelled(n_classes: int, *, work: int) -> Result:
-    shape = (None, n_classes)
-    return result(Tensor(INT64, (None,)), Tensor(FLOAT, shape), work=work)
+    found = (shape[0], k[0])
+    return result(Tensor(FLOAT, found), Tensor(INT64, found), work=32 * count(shape))

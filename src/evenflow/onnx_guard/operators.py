@@ -1,6 +1,6 @@
 """The operators that evenflow's exporters write, in one table.
 
-To serve another one, add a line here and its rule to ``_rules`` or ``_shape_rules``.
+To serve another one, add a line here and its rule to ``_rules``.
 ``tests/learn/test_export.py`` exports every model, and fails where the table is short
 of an operator or has one to spare.
 
@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from evenflow.onnx_guard import _ml_rules as ml_rules
 from evenflow.onnx_guard import _rules as rules
-from evenflow.onnx_guard import _shape_rules as shapes
 from evenflow.onnx_guard._rules import FLOAT, Attributes, Result
 from evenflow.onnx_guard.trees import NODES, OPTIONAL
 
@@ -58,16 +58,16 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ),
     ("", "Cast"): Operator((1,), rules.same, {"to": (FLOAT,)}),
     ("", "Clip"): Operator((3,), rules.clip),
-    ("", "Concat"): Operator((2, 3, 4), shapes.concat, {"axis": (0, 1)}),
-    ("", "Constant"): Operator((0,), shapes.constant, {"value": "tensor"}),
+    ("", "Concat"): Operator((2, 3, 4), rules.concat, {"axis": (0, 1)}),
+    ("", "Constant"): Operator((0,), rules.constant, {"value": "tensor"}),
     ("", "ConstantOfShape"): Operator(
-        (1,), shapes.constant_of_shape, {"value": "tensor"}
+        (1,), rules.constant_of_shape, {"value": "tensor"}
     ),
     ("", "Conv"): Operator((3,), rules.conv, _WINDOW | {"group": (1,)}),
     ("", "Div"): Operator((2,), rules.broadcast),
     ("", "Exp"): Operator((1,), rules.same),
-    ("", "Flatten"): Operator((1,), shapes.flatten, {"axis": (1,)}),
-    ("", "Gather"): Operator((2,), shapes.gather, {"axis": (0,)}),
+    ("", "Flatten"): Operator((1,), rules.flatten, {"axis": (1,)}),
+    ("", "Gather"): Operator((2,), rules.gather, {"axis": (0,)}),
     ("", "Gemm"): Operator(
         (3,), rules.gemm, {}, {"alpha": (1.0,), "beta": (1.0,), "transB": (0, 1)}
     ),
@@ -93,32 +93,35 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ),
     ("", "ReduceSum"): Operator((2,), rules.reduce, {}, {"keepdims": (0, 1)}),
     ("", "Relu"): Operator((1,), rules.same),
-    ("", "Reshape"): Operator((2,), shapes.reshape, {}, {"allowzero": (0,)}),
-    ("", "Shape"): Operator((1,), shapes.shape),
+    ("", "Reshape"): Operator((2,), rules.reshape, {}, {"allowzero": (0,)}),
+    ("", "Shape"): Operator((1,), rules.shape),
     ("", "Sigmoid"): Operator((1,), rules.same),
     ("", "Softmax"): Operator((1,), rules.softmax, {}, {"axis": (-1,)}),
-    ("", "Squeeze"): Operator((2,), shapes.squeeze),
+    ("", "Squeeze"): Operator((2,), rules.squeeze),
     ("", "Sub"): Operator((2,), rules.broadcast),
-    ("", "Transpose"): Operator((1,), shapes.transpose, {"perm": "ints"}),
-    ("", "Unsqueeze"): Operator((2,), shapes.unsqueeze),
+    ("", "TopK"): Operator(
+        (2,), rules.top_k, {"axis": (1,), "largest": (0, 1), "sorted": (0, 1)}, {}, 2
+    ),
+    ("", "Transpose"): Operator((1,), rules.transpose, {"perm": "ints"}),
+    ("", "Unsqueeze"): Operator((2,), rules.unsqueeze),
     (ML, "LinearClassifier"): Operator(
-        (1,), rules.linear_classifier,
+        (1,), ml_rules.linear_classifier,
         {"classlabels_ints": "ints", "coefficients": "floats", "intercepts": "floats"}
         | {"multi_class": (0, 1)} | _POST,
         {}, 2,
     ),
     (ML, "Normalizer"): Operator((1,), rules.by_row, {"norm": ("L1",)}),
     (ML, "Scaler"): Operator(
-        (1,), rules.scaler, {"offset": "floats", "scale": "floats"}
+        (1,), ml_rules.scaler, {"offset": "floats", "scale": "floats"}
     ),
     (ML, "TreeEnsembleClassifier"): Operator(
-        (1,), rules.tree_classifier,
+        (1,), ml_rules.tree_classifier,
         _TREES | _CLASSES | _POST
         | {"class_weights": "floats", "classlabels_int64s": "ints"},
         _MAYBE | {"base_values": "floats"}, 2,
     ),
     (ML, "TreeEnsembleRegressor"): Operator(
-        (1,), rules.tree_regressor,
+        (1,), ml_rules.tree_regressor,
         _TREES | _TARGETS | {"target_weights": "floats", "n_targets": "int"}
         | {"aggregate_function": ("SUM",), "post_transform": ("NONE",)},
     ),

@@ -52,9 +52,9 @@ class EGraphSAGE(nn.Module):  # type: ignore[misc]
 
     A layer reads a node and the mean of its neighbours, as in [1]_ and [2]_; the second
     one reads what the first made of both. Deviations from [1]_, whose nodes are hosts
-    and whose edges are connections: addresses are no features here and most data sets
-    have none, so that nodes are records, and edges lead to training rows alone. No
-    record that is scored is a neighbour. All references are neighbours, weighed by
+    and whose edges are connections: addresses are left out here, so that nodes are
+    records, and edges lead to training rows alone. No record that is scored is a
+    neighbour. All references are neighbours, weighed by
     ``softmax(-sharpness d**2 / m)``, where ``m`` is the mean squared distance between a
     reference and the nearest different one, in place of a fixed number drawn at random;
     a reference is its own neighbour, too.

@@ -197,7 +197,7 @@ def graph(forest: RotationForest) -> Graph:
         proba = [part.value[:, 0, :] for part in parts]
         n = len(parts) * len(forest.rotations)
         shares = [p / p.sum(axis=1, keepdims=True) / n for p in proba]
-        votes = tree_node(sklearn_trees(parts, shares), f"votes_{number}", x=new)
+        votes = tree_node(sklearn_trees(parts, shares), f"votes_{number}", reads=new)
         made.nodes.append(votes)
         total = (
             made.node("Add", [total, f"votes_{number}"], f"total_{number}")

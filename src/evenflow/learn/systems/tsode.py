@@ -33,7 +33,7 @@ class Config:
     """Network whose features are chosen from: what its last layer reads."""
     classifier: Classifier = default("logistic_regression")
     """Model that is fitted on the chosen features: one whose scores change little where
-    features do, since rounding differs between libraries. A tree is none."""
+    features do, since rounding differs between libraries; not a tree."""
     population: int = 16
     """Sets of features at a time."""
     iterations: int = 12
@@ -151,7 +151,7 @@ class OnFeatures:
         found = graph.include("extractor", network)
         pick = np.eye(len(self.mask), dtype=np.float32)[:, self.mask]
         graph.node("MatMul", [found, graph.constant("pick", pick)], "chosen")
-        z = graph.include("classifier", self.classifier.graph(), x="chosen")
+        z = graph.include("classifier", self.classifier.graph(), reads="chosen")
         graph.node("Identity", [z], "log_proba")
         return graph.model(self.n_features, self.n_classes)
 
