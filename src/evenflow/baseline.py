@@ -80,16 +80,12 @@ class Bins:
         last = len(self) - 1
         if self.edges is None:
             codes = {word: code for code, word in enumerate(self.levels)}
-            code = np.array(
-                [
-                    last if word is None else codes.get(word, last - 1)
-                    for word in values.to_list()
-                ],
-                dtype=np.int64,
-            )
-        else:
-            x = values.to_numpy()
-            code = np.where(np.isfinite(x), np.searchsorted(self.edges, x), last)
+            found = np.zeros(last + 1, np.int64)
+            for word, n in values.value_counts(name="n").rows():
+                found[last if word is None else codes.get(word, last - 1)] += n
+            return found
+        x = values.to_numpy()
+        code = np.where(np.isfinite(x), np.searchsorted(self.edges, x), last)
         return np.bincount(code, minlength=last + 1)
 
 

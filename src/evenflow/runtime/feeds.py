@@ -25,9 +25,8 @@ from evenflow.ahead import ahead
 from evenflow.errors import EvenflowError
 from evenflow.progress import Note, OnEvent, ignore
 from evenflow.traffic.captures import Frames, read_frames, unreadable
-from evenflow.traffic.flows import LARGE, Follower
+from evenflow.traffic.flows import LARGE, Follower, Read, record_finder
 from evenflow.traffic.interface import RING_MIB, Interface
-from evenflow.traffic.packets import Packets
 from evenflow.traffic.sources import SOURCES, Position, follow
 
 if TYPE_CHECKING:
@@ -109,17 +108,21 @@ def captures(
     names = [_name(file) for file in files]
     with ExitStack() as stack:
         streams = [stack.enter_context(_opened(file, stop)) for file in files]
+        size = sum(f.stat().st_size for f in files if isinstance(f, Path))
+        is_large = size > LARGE
+        found = record_finder(is_large=is_large)
 
         def frames() -> Iterator[Frames]:
             for stream, name in zip(streams, names, strict=True):
-                yield from read_frames(stream, source=name, on_event=on_event)
+                yield from read_frames(
+                    stream, source=name, on_event=on_event, find_records=found
+                )
 
         name = names[0] if len(names) == 1 else f"{len(names)} captures"
-        size = sum(f.stat().st_size for f in files if isinstance(f, Path))
         batches = connect(
             until(frames(), stop), source=name, see=see,
             reads_ahead=all(isinstance(f, Path) and f.is_file() for f in files),
-            is_large=size > LARGE, on_event=on_event,
+            is_large=is_large, on_event=on_event,
         )  # fmt: skip
         yield Feed(name=name, batches=batches)
 
@@ -246,10 +249,10 @@ def connect(
     failure: EvenflowError | None = None
     has_begun = False
     warm_up = _WarmUp()
-    packets: Iterator[Packets] = map(follower.decode, batches)
+    found: Iterator[Read] = map(follower.read, batches)
     if reads_ahead and is_large:
-        packets = ahead(packets)
-    parts = ((decoded.frames, follower.take(decoded)) for decoded in packets)
+        found = ahead(found)
+    parts = ((read.frames, follower.take(read)) for read in found)
     try:
         for frames, rows in ahead(parts) if reads_ahead else parts:
             has_begun = True

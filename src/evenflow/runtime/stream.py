@@ -30,6 +30,7 @@ from evenflow.runtime.limits import Limits
 from evenflow.runtime.records import Batch, Format, read_records
 from evenflow.runtime.writers import OutputFormat, binary, writer
 from evenflow.text.raw import Findings
+from evenflow.traffic.flows import LARGE
 
 OnBadRow = Literal["stop", "reject"]
 SUFFIXES: dict[str, OutputFormat] = {
@@ -177,7 +178,7 @@ def score_file(
         # a pipe is not read ahead: its next record may be an hour away
         ready = ahead(batches) if isinstance(source, Path) else batches
         for batch in ready:
-            if counts.sum() > COMPILE_AFTER:
+            if counts.sum() > COMPILE_AFTER or _is_large(source):
                 bundle = bundle.compiled
             batch, scores = judged(bundle, batch)
             if batch.bad and on_bad_row == "stop":
@@ -227,6 +228,14 @@ def score_file(
         seconds=time.perf_counter() - started,
         unit=unit,
     )
+
+
+def _is_large(source: Path | BinaryIO) -> bool:
+    """Return whether compiling is worth the while from the beginning."""
+    try:
+        return isinstance(source, Path) and source.stat().st_size > LARGE
+    except OSError:  # it was deleted since it was opened
+        return False
 
 
 def judged(bundle: Bundle, batch: Batch) -> tuple[Batch, Scores]:

@@ -8,22 +8,26 @@ from importlib.util import find_spec
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from evenflow.traffic import _endpoints, _follow, _index, _tcp
+from evenflow.traffic import _checksums, _endpoints, _follow, _index, _records, _tcp
 
 
 class Kernel(NamedTuple):
     """The functions that follow packets, in Python or compiled: to the same results."""
 
-    follow: Callable[..., tuple[int, int]]
-    settle: Callable[..., tuple[int, int]]
+    follow: Callable[..., int]
+    tick: Callable[..., bool]
+    release: Callable[..., None]
     find: Callable[..., int]
     forget: Callable[..., None]
     link_all: Callable[..., None]
+    sums: Callable[..., Any]
+    records: Callable[..., tuple[int, int, int]]
 
 
 PYTHON = Kernel(
-    _follow.follow, _follow.settle, _index.find, _index.forget, _index.link_all
-)
+    _follow.follow, _follow.tick, _follow.release, _index.find, _index.forget,
+    _index.link_all, _checksums.sums, _records.records,
+)  # fmt: skip
 
 
 def can_compile() -> bool:
@@ -46,9 +50,9 @@ def compiled() -> Kernel:
     import numba
 
     names: dict[str, Any] = {}
-    for module in (_endpoints, _tcp, _follow, _index):
+    for module in (_checksums, _endpoints, _tcp, _follow, _index, _records):
         names |= vars(module)
-    names["copy_row"] = _copy_row
+    names["copy_row"], names["sums"] = _copy_row, _checksums.sums_in_turn
     for name, found in list(names.items()):
         if isinstance(found, FunctionType):
             names[name] = numba.njit(

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from evenflow.traffic._endpoints import (
     ACK,
     ACTIVE,
@@ -82,7 +84,10 @@ BACK_NS, MAX_BEHIND = 60 * S, 1000
 DAY_NS = 86_400 * S
 # what is known of all connections, in G
 (CLOCK, LAST_TIME, TICKED, NEXT_DUE, N_OPEN, N_BEGAN, LOOKS, MAX_OPEN, IS_FULL,
- N_BEHIND, WENT_BACK, N_G) = range(12)  # fmt: skip
+ N_BEHIND, WENT_BACK, SETTLED, WRITTEN, RELEASED, N_TICKS, N_G) = range(16)  # fmt: skip
+# what is known of a row that was written: of which connection, when it was known,
+# whether the connection is over, and at which tick the row was let go
+OF, KNOWN, IS_OVER, AT_TICK, N_AT = range(5)
 
 
 def open_connection(
@@ -162,18 +167,19 @@ def is_reused(C: Any, E: Any, c: int, flags: int, sequence: int) -> bool:
 
 
 def write(
-    C: Any, E: Any, H: Any, c: int, known: int, is_over: bool,
-    n: int, at: Any, out_C: Any, out_E: Any, out_H: Any,
-) -> int:  # fmt: skip
-    """Copy a connection as the ``n``-th row that is known; return the next one."""
-    at[n, 0] = c
-    at[n, 1] = known
-    at[n, 2] = is_over
+    C: Any, E: Any, H: Any, G: Any, c: int, known: int, is_over: bool,
+    at: Any, out_C: Any, out_E: Any, out_H: Any,
+) -> None:  # fmt: skip
+    """Copy a connection as the next row that is known."""
+    n = G[WRITTEN]
+    at[n, OF] = c
+    at[n, KNOWN] = known
+    at[n, IS_OVER] = is_over
     copy_row(C, c, out_C, n)
     copy_row(E, 2 * c, out_E, 2 * n)
     copy_row(E, 2 * c + 1, out_E, 2 * n + 1)
     copy_row(H, c, out_H, n)
-    return n + 1
+    G[WRITTEN] = n + 1
 
 
 def copy_row(given: Any, row: int, out: Any, n: int) -> None:
@@ -196,58 +202,77 @@ def plan(C: Any, E: Any, D: Any, G: Any, c: int) -> None:
     G[NEXT_DUE] = min(G[NEXT_DUE], D[c])
 
 
-def settle(
-    C: Any, E: Any, H: Any, W: Any, D: Any, G: Any, rows: Any, start: int,
+def release(G: Any, at: Any, before: int, until: int) -> None:
+    """Let all rows go that were written: they were known by a tick."""
+    for n in range(G[RELEASED], G[WRITTEN]):
+        at[n, KNOWN] = min(max(at[n, KNOWN], before), until)
+        at[n, AT_TICK] = G[N_TICKS]
+    G[RELEASED] = G[WRITTEN]
+    G[N_TICKS] += 1
+
+
+def tick(
+    C: Any, E: Any, H: Any, W: Any, D: Any, G: Any, n_used: int,
     at: Any, out_C: Any, out_E: Any, out_H: Any,
-) -> tuple[int, int]:  # fmt: skip
-    """Write what is over or has to have a row by the last tick.
+) -> bool:  # fmt: skip
+    """Settle what is due by the last tick, and let all rows go that are known.
 
     Returns
     -------
-    tuple of (int, int)
-        How many of ``rows`` were settled, and how many rows were written: fewer than
-        all where there is no room for more.
+    bool
+        False where nothing was done, as there is no room for the rows.
     """
-    n, now = 0, G[TICKED]
-    for i in range(start, len(rows)):
-        if n == len(at):
-            return i, n
-        c = rows[i]
-        over = due(C, E, c)
-        is_over = over <= now
-        if is_over or C[c, LOOK] <= now:
-            known = over if is_over else C[c, LOOK]
-            n = write(C, E, H, c, known, is_over, n, at, out_C, out_E, out_H)
-        if is_over:
-            end(C, E, W, D, G, c)
-            continue
-        if C[c, LOOK] <= now:
-            later = NEVER
-            for age in LOOK_NS:
-                if C[c, FIRST] + age > now and not C[c, CLOSE_ROW]:
-                    later = min(later, C[c, FIRST] + age)
-            C[c, LOOK] = later
-        plan(C, E, D, G, c)
-    return len(rows), n
+    now = G[TICKED]
+    if G[NEXT_DUE] <= now:
+        rows = np.flatnonzero(D[:n_used] <= now)
+        if G[WRITTEN] + len(rows) > len(at):
+            return False
+        for c in rows:
+            settle(C, E, H, W, D, G, c, now, at, out_C, out_E, out_H)
+        G[NEXT_DUE] = D[:n_used].min()
+    release(G, at, G[SETTLED], now)
+    G[SETTLED] = now
+    return True
+
+
+def settle(
+    C: Any, E: Any, H: Any, W: Any, D: Any, G: Any, c: Any, now: int,
+    at: Any, out_C: Any, out_E: Any, out_H: Any,
+) -> None:  # fmt: skip
+    """Write a connection that is over or has to have a row."""
+    over = due(C, E, c)
+    is_over = over <= now
+    if is_over or C[c, LOOK] <= now:
+        known = over if is_over else C[c, LOOK]
+        write(C, E, H, G, c, known, is_over, at, out_C, out_E, out_H)
+    if is_over:
+        end(C, E, W, D, G, c)
+        return
+    if C[c, LOOK] <= now:
+        later = NEVER
+        for age in LOOK_NS:
+            if C[c, FIRST] + age > now and not C[c, CLOSE_ROW]:
+                later = min(later, C[c, FIRST] + age)
+        C[c, LOOK] = later
+    plan(C, E, D, G, c)
 
 
 def follow(
-    C: Any, E: Any, H: Any, W: Any, D: Any, G: Any, start: int,
+    C: Any, E: Any, H: Any, W: Any, D: Any, G: Any, n_used: int, start: int,
     row: Any, is_low: Any, may_turn: Any, protocol: Any, time_ns: Any, flags: Any,
     sequence: Any, acked: Any, window: Any, payload: Any, captured: Any, ip_bytes: Any,
     is_bad: Any, is_whole: Any, service: Any, wrong: Any,
     login: Any, at: Any, out_C: Any, out_E: Any, out_H: Any,
-) -> tuple[int, int]:  # fmt: skip
+) -> int:  # fmt: skip
     """Take packets in their order, until something else has to be done.
 
     Returns
     -------
-    tuple of (int, int)
-        How many packets were taken, and how many rows were written. There are packets
-        left where a tick passed, where there is no room for more rows, and where there
-        are ``MAX_OPEN`` connections.
+    int
+        How many packets were taken. There are packets left where the clock went back,
+        where there is no room for more rows, and where there are ``MAX_OPEN``
+        connections.
     """
-    n = 0
     for i in range(start, len(row)):
         c, kind, now = row[i], protocol[i], time_ns[i]
         believed = min(G[LAST_TIME], now)
@@ -256,15 +281,16 @@ def follow(
             G[WENT_BACK] = 1
             G[CLOCK] = believed
             G[TICKED] = believed // TICK_NS * TICK_NS
-            return i, n
+            return i
         if believed > G[CLOCK]:
             G[CLOCK] = believed
-            tick = believed // TICK_NS * TICK_NS
-            if tick > G[TICKED]:
-                G[TICKED] = tick
-                return i, n
-        if n == len(at):
-            return i, n
+            G[TICKED] = max(G[TICKED], believed // TICK_NS * TICK_NS)
+        if G[TICKED] > G[SETTLED] and not tick(
+            C, E, H, W, D, G, n_used, at, out_C, out_E, out_H
+        ):
+            return i
+        if G[WRITTEN] == len(at):
+            return i
         if C[c, IS_OPEN]:
             if now < C[c, FIRST] - DAY_NS:
                 correct_times(C, E, c, now)
@@ -275,13 +301,13 @@ def follow(
                 is_over = is_reused(C, E, c, flags[i], sequence[i])
             if is_over:
                 known = min(now, over)
-                n = write(C, E, H, c, known, is_over, n, at, out_C, out_E, out_H)
+                write(C, E, H, G, c, known, is_over, at, out_C, out_E, out_H)
                 end(C, E, W, D, G, c)
         is_new = not C[c, IS_OPEN]
         if is_new:
             if G[N_OPEN] >= G[MAX_OPEN]:
                 G[IS_FULL] = 1
-                return i, n
+                return i
             turns = may_turn[i]
             if kind == TCP and flags[i] & SYN:
                 turns = flags[i] & ACK > 0
@@ -332,4 +358,4 @@ def follow(
         measure(E, e, now, ip_bytes[i], payload[i], flags[i])
         if kind in (TCP, UDP, ICMP, ICMP6):
             E[e, PAYLOAD] += payload[i]
-    return len(row), n
+    return len(row)

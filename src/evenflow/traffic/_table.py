@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from evenflow.traffic import _endpoints as k
+from evenflow.traffic import _follow as f
 from evenflow.traffic.columns import conform
 from evenflow.traffic.logins import SERVICES as LOGINS
 from evenflow.traffic.services import NAMES
@@ -32,8 +33,8 @@ def table(keys: Words, C: Matrix, E: Matrix, H: Any, at: Matrix) -> pl.DataFrame
     keys : ndarray of shape (n, 7), uint64
     C, E, H : ndarray of shape (n, ...), (2 * n, ...), (n, ...)
         As in :mod:`evenflow.traffic._endpoints`.
-    at : ndarray of shape (n, 3), int64
-        When a row was known, in its second column, and whether the connection is over.
+    at : ndarray of shape (n, 4), int64
+        As in :mod:`evenflow.traffic._follow`.
     """
     low_began = C[:, k.LOW_BEGAN] == 1
     o, r = E[0::2], E[1::2]
@@ -72,8 +73,8 @@ def table(keys: Words, C: Matrix, E: Matrix, H: Any, at: Matrix) -> pl.DataFrame
                 "missed_bytes": C[:, k.MISSED],
                 "ip_proto": protocol,
                 "last_packet": C[:, k.LAST_PACKET],
-                "known": at[:, 1],
-                "is_over": at[:, 2] == 1,
+                "known": at[:, f.KNOWN],
+                "is_over": at[:, f.IS_OVER] == 1,
                 "urgent": C[:, k.URGENT],
                 "wrong_fragments": C[:, k.WRONG_FRAGMENTS],
                 **_logins(C),

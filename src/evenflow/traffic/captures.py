@@ -13,7 +13,7 @@ References
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -22,11 +22,10 @@ from numpy.typing import NDArray
 
 from evenflow.errors import DataError
 from evenflow.progress import Note, OnEvent, ignore
+from evenflow.traffic._records import HEADER, LARGEST_FRAME, records
 
 BATCH_FRAMES = 2**16
 """Maximum number of frames of a batch."""
-LARGEST_FRAME = 2**18
-"""Maximum number of bytes of one frame: libpcap's own limit."""
 LARGEST_BLOCK = 2**24
 MOST_INTERFACES = 2**12
 MOST_S = 2**33
@@ -43,6 +42,7 @@ PCAPNG = b"\x0a\x0d\x0d\x0a"
 ORDERS = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 INTERFACE, OLD_PACKET, SIMPLE_PACKET, PACKET = 1, 2, 3, 6
 IF_TSRESOL, IF_TSOFFSET = 9, 14
+FindRecords = Callable[[bytes, int, bool, NDArray[np.int64]], tuple[int, int, int]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +137,11 @@ class _Input:
 
 
 def read_frames(
-    stream: BinaryIO, *, source: str, on_event: OnEvent = ignore
+    stream: BinaryIO,
+    *,
+    source: str,
+    on_event: OnEvent = ignore,
+    find_records: FindRecords = records,
 ) -> Iterator[Frames]:
     """Yield the frames of a capture, batch after batch.
 
@@ -149,6 +153,8 @@ def read_frames(
         Name for messages.
     on_event : callable, optional
         Gets a warning where the capture is damaged or cut.
+    find_records : callable, optional
+        As :func:`evenflow.traffic._records.records`; it may be compiled.
 
     Raises
     ------
@@ -159,7 +165,7 @@ def read_frames(
     file.has(4)
     head = file.data[:4]
     if head in PCAP:
-        found = _pcap(file, *PCAP[head])
+        found = _pcap(file, *PCAP[head], find_records)
     elif head == PCAPNG:
         found = _pcapng(file)
     else:
@@ -187,51 +193,45 @@ def _is(head: bytes) -> str:
     return f"begins with the bytes {head.hex(' ')}"
 
 
-def _pcap(file: _Input, order: str, tick_ns: int) -> Iterator[Frames]:
+def _pcap(
+    file: _Input, order: str, tick_ns: int, find_records: FindRecords
+) -> Iterator[Frames]:
     if not file.has(24):
         raise file.ends("the file header", 24)
     link = struct.unpack_from(order + "I", file.data, 20)[0] & 0xFFFF
     file.at = 24
-    length_at = struct.Struct(order + "I").unpack_from
+    starts = np.empty(BATCH_FRAMES, np.int64)
     while True:
-        data, at, length = file.data, file.at, 0
-        starts: list[int] = []
-        while at + 16 <= len(data) and len(starts) < BATCH_FRAMES:
-            (length,) = length_at(data, at + 8)
-            if length > LARGEST_FRAME or at + 16 + length > len(data):
-                break
-            starts.append(at)
-            at += 16 + length
-        file.at = at
-        if starts:
-            yield _pcap_frames(data, starts, order, tick_ns, link)
-        n_left = len(data) - at
-        if n_left >= 16 and length > LARGEST_FRAME:
-            file.at += 16
+        data = file.data
+        n, file.at, length = find_records(data, file.at, order == ">", starts)
+        if n:
+            yield _pcap_frames(data, starts[:n], order, tick_ns, link)
+        n_left = len(data) - file.at
+        if n_left >= HEADER and length > LARGEST_FRAME:
+            file.at += HEADER
             raise DamageError(
                 f"the next packet claims {length:,} bytes, expected at most "
                 f"{LARGEST_FRAME:,}"
             )
-        if len(starts) < BATCH_FRAMES and not file.more():
-            if n_left >= 16:
-                file.at = 16
+        if n < BATCH_FRAMES and not file.more():
+            if n_left >= HEADER:
+                file.at = HEADER
                 raise file.ends("the next packet", length)
             if n_left:
-                raise file.ends("a packet header", 16)
+                raise file.ends("a packet header", HEADER)
             return
 
 
 def _pcap_frames(
-    data: bytes, starts: list[int], order: str, tick_ns: int, link: int
+    data: bytes, start: NDArray[np.int64], order: str, tick_ns: int, link: int
 ) -> Frames:
-    """Return the frames of records that begin at ``starts``."""
-    start = np.array(starts, np.int64)
+    """Return the frames of records that begin at ``start``."""
     buffer = np.frombuffer(data, np.uint8)
-    headers = buffer[start[:, None] + np.arange(16)].view(order + "u4")
+    headers = buffer[start[:, None] + np.arange(HEADER)].view(order + "u4")
     seconds, ticks, length, wire = headers.astype(np.int64).T
     return Frames(
         data=buffer,
-        start=start + 16,
+        start=start + HEADER,
         length=length.copy(),
         wire=np.maximum(wire, length),
         time_ns=seconds * NANO + ticks * tick_ns,

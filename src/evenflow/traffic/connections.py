@@ -32,6 +32,8 @@ COMPILE_AFTER = 250_000
 MAX_WITH_GAPS = 2**14
 """Maximum number of endpoints of which segments beyond a gap are remembered."""
 ROWS_AT_ONCE = 2**12
+MOST_KEPT = 2**16
+"""Rows for which room is kept from batch to batch: each takes a kilobyte."""
 FREE = k.NEVER + 1
 """When a row is due that holds no connection."""
 
@@ -53,39 +55,46 @@ SERVER_PORTS = {
 """Ports where servers listen: a first packet from one of them is an answer."""
 
 
-class _Rows(NamedTuple):
-    """Rows of connections as the kernel writes them, and their keys."""
+class Columns(NamedTuple):
+    """What is needed of packets: keys of their connections, and columns."""
 
-    at: Matrix
-    """Row, when it was known, whether the connection is over, and at which tick it is
-    let go."""
-    C: Matrix
-    E: Matrix
-    H: NDArray[np.uint8]
     keys: NDArray[np.uint64]
+    values: tuple[NDArray[Any], ...]
+
+
+class _Written(NamedTuple):
+    """Rows that the kernel wrote, and room for more."""
+
+    at: NDArray[Any]
+    C: NDArray[Any]
+    E: NDArray[Any]
+    H: NDArray[Any]
+    keys: NDArray[Any]
 
     @classmethod
-    def empty(cls, n: int) -> _Rows:
+    def room(cls, n: int) -> _Written:
         return cls(
-            np.zeros((n, 4), np.int64),
+            np.zeros((n, f.N_AT), np.int64),
             np.zeros((n, k.N_C), np.int64),
             np.zeros((2 * n, k.N_E), np.int64),
             np.zeros((n, k.MOST_HISTORY), np.uint8),
             np.zeros((n, N_KEY), np.uint64),
         )
 
-    @classmethod
-    def joined(cls, parts: list[_Rows]) -> _Rows:
-        return cls(*map(np.concatenate, zip(*parts, strict=True)))
+    def rows(self, start: int, stop: int) -> _Written:
+        """Return some of the rows."""
+        return _Written(
+            self.at[start:stop], self.C[start:stop], self.E[2 * start : 2 * stop],
+            self.H[start:stop], self.keys[start:stop],
+        )  # fmt: skip
 
-    def in_order(self) -> _Rows:
-        """Return the rows in the order in which they were known."""
-        at = self.at
-        rows = np.lexsort((at[:, 2], self.C[:, k.SERIAL], at[:, 1], at[:, 3]))
-        both = _ends(rows)
-        return _Rows(
-            at[rows], self.C[rows], self.E[both], self.H[rows], self.keys[rows]
-        )
+    def copied(self, n: int) -> _Written:
+        """Return the rows with room for ``n``, or less than they have."""
+        new = _Written.room(n)
+        for old, array in zip(self, new, strict=True):
+            rows = min(len(old), len(array))
+            array[:rows] = old[:rows]
+        return new
 
 
 @dataclass
@@ -127,8 +136,8 @@ class Connections:
     def __post_init__(self) -> None:
         # random, so that nobody can choose addresses that share a bucket
         self._factors = np.frombuffer(token_bytes(8 * N_KEY), np.uint64) | np.uint64(1)
-        self._n_packets = self._n_ticks = 0
-        self._kernel = compiled() if self.is_compiled else PYTHON
+        self._n_packets = 0
+        self.kernel = compiled() if self.is_compiled else PYTHON
         self._keys = np.zeros((0, N_KEY), np.uint64)
         self._R, self._L = np.zeros(0, np.int64), np.zeros(0, np.int64)
         self._T = np.zeros(x.N_T, np.int64)
@@ -143,10 +152,11 @@ class Connections:
         self._G = np.zeros(f.N_G, np.int64)
         self._G[[f.CLOCK, f.LAST_TIME, f.TICKED]] = -k.NEVER
         self._G[f.NEXT_DUE] = k.NEVER
+        self._G[f.SETTLED] = -k.NEVER
         self._G[f.LOOKS], self._G[f.MAX_OPEN] = self.early, self.max_open
-        self._out = _Rows.empty(ROWS_AT_ONCE)
-        self._waiting: list[_Rows] = []
-        self._known: list[_Rows] = []
+        self._out = _Written.room(ROWS_AT_ONCE)
+        self._n_waiting = 0
+        """Rows that were written in a batch before, and wait for a tick."""
         self._is_server = {}
         for protocol, ports in self.server_ports.items():
             self._is_server[protocol] = np.zeros(65536, bool)
@@ -158,7 +168,7 @@ class Connections:
         self._R, self._L = _longer(self._R, n), _longer(self._L, n)
         self._B = np.full(2 * n, x.NONE, np.int64)
         buckets = self._buckets(self._keys[: self._n])
-        self._kernel.link_all(self._R, self._L, self._B, buckets)
+        self.kernel.link_all(self._R, self._L, self._B, buckets)
         self._C, self._H = _longer(self._C, n), _longer(self._H, n)
         self._E = _longer(self._E, 2 * n)
 
@@ -173,10 +183,14 @@ class Connections:
 
     def add(self, packets: Packets) -> pl.DataFrame:
         """Take packets in their order; return the rows that are known by now."""
+        return self.follow(self.columns(packets))
+
+    def columns(self, packets: Packets) -> Columns:
+        """Return what is needed of packets; another thread may do it."""
         kept = np.flatnonzero(packets.end == End.TRANSPORT)
         keys, is_low = _keys(packets, kept)
-        columns = (
-            self._find(keys), is_low, self._may_turn(packets, kept),
+        return Columns(keys, (
+            is_low, self._may_turn(packets, kept),
             packets.protocol[kept].astype(np.int64), packets.frames.time_ns[kept],
             packets.flags[kept].astype(np.int64),
             packets.sequence[kept].astype(np.int64),
@@ -186,36 +200,38 @@ class Connections:
             packets.ip_bytes[kept], packets.is_bad[kept], packets.is_whole[kept],
             payload_service(packets)[kept].astype(np.int64),
             packets.wrong_fragments[kept].astype(np.int64), login_words(packets)[kept],
-        )  # fmt: skip
-        self._n_packets += len(kept)
+        ))  # fmt: skip
+
+    def follow(self, columns: Columns) -> pl.DataFrame:
+        """Take packets in their order; return the rows that are known by now."""
+        found, n = (self._find(columns.keys), *columns.values), len(columns.keys)
+        self._n_packets += n
         if self.is_compiled is None and self._n_packets > COMPILE_AFTER:
             self.compile()
-        i, ticked = 0, int(self._G[f.TICKED])
-        while i < len(kept):
-            i, n = self._kernel.follow(*self._state, i, *columns, *self._out[:4])
-            self._keep(n)
+        i = 0
+        while i < n:
+            i = self.kernel.follow(*self._state, self._n, i, *found, *self._out[:4])
             if self._G[f.WENT_BACK]:
-                self._set_back(ticked)
-                ticked = int(self._G[f.TICKED])
-            elif self._G[f.TICKED] > ticked:
-                self._tick(ticked)
-                ticked = int(self._G[f.TICKED])
+                self._set_back()
             elif self._G[f.IS_FULL]:
                 self._make_room()
+            elif i < n:
+                self._lengthen()
         return self._table()
 
     def compile(self) -> None:
         """Follow packets by compiled code from now on, where Numba is installed."""
         self.is_compiled = can_compile()
-        self._kernel = compiled() if self.is_compiled else PYTHON
+        self.kernel = compiled() if self.is_compiled else PYTHON
 
     def advance(self, now_ns: int) -> pl.DataFrame:
         """Take that no packet comes before a time; return the rows that are known."""
-        ticked, tick = int(self._G[f.TICKED]), now_ns // f.TICK_NS * f.TICK_NS
-        if tick > ticked:
+        ticked = now_ns // f.TICK_NS * f.TICK_NS
+        if ticked > self._G[f.TICKED]:
             self._G[f.CLOCK] = self._G[f.LAST_TIME] = now_ns
-            self._G[f.TICKED] = tick
-            self._tick(ticked)
+            self._G[f.TICKED] = ticked
+            while not self.kernel.tick(*self._state, self._n, *self._out[:4]):
+                self._lengthen()
         return self._table()
 
     def finish(self) -> pl.DataFrame:
@@ -231,27 +247,16 @@ class Connections:
             frames.append(self._table())
         return pl.concat(frames)
 
-    def _tick(self, before: int) -> None:
-        """Settle what is due, and let all rows go that are known by now."""
-        ticked = int(self._G[f.TICKED])
-        if self._G[f.NEXT_DUE] <= ticked:
-            self._G[f.NEXT_DUE] = k.NEVER
-            rows, i = np.flatnonzero(self._D[: self._n] <= ticked), 0
-            while i < len(rows):
-                i, n = self._kernel.settle(*self._state, rows, i, *self._out[:4])
-                self._keep(n)
-            if self._n:
-                self._G[f.NEXT_DUE] = self._D[: self._n].min()
-        self._release(before, ticked)
-
-    def _set_back(self, ticked: int) -> None:
+    def _set_back(self) -> None:
         """End what is from a time that was wrong, and let all rows go."""
         self._G[f.WENT_BACK] = 0
         self.n_set_back += 1
         is_wrong = self._C[: self._n, k.LAST] > self._G[f.CLOCK] + f.BACK_NS
         is_wrong &= self._C[: self._n, k.IS_OPEN] == 1
         self._end(np.flatnonzero(is_wrong))
-        self._release(ticked, ticked)
+        settled = int(self._G[f.SETTLED])
+        self._release(settled, settled)
+        self._G[f.SETTLED] = self._G[f.TICKED]
 
     def _make_room(self) -> None:
         """End the 32nd part of the connections, those that were silent longest."""
@@ -264,43 +269,50 @@ class Connections:
 
     def _end(self, rows: Matrix) -> None:
         """End connections now."""
-        at = np.ones((len(rows), 4), np.int64)
-        at[:, 0], at[:, 1] = rows, max(self._G[f.CLOCK], self._G[f.LAST_TIME])
-        ends, keys = self._E[_ends(rows)], self._keys[rows]
-        self._waiting.append(_Rows(at, self._C[rows], ends, self._H[rows], keys))
+        start = int(self._G[f.WRITTEN])
+        while start + len(rows) > len(self._out.at):
+            self._lengthen()
+        new = self._out.rows(start, start + len(rows))
+        new.at[:, f.OF], new.at[:, f.IS_OVER] = rows, 1
+        new.at[:, f.KNOWN] = max(self._G[f.CLOCK], self._G[f.LAST_TIME])
+        new.C[:], new.H[:] = self._C[rows], self._H[rows]
+        new.E[:] = self._E[_ends(rows)]
+        self._G[f.WRITTEN] += len(rows)
         for row in rows.tolist():
             f.end(self._C, self._E, self._W, self._D, self._G, row)
 
-    def _keep(self, n: int) -> None:
-        """Keep the rows that the kernel wrote until the next tick."""
-        if n:
-            at, C, E, H, _ = self._out
-            keys = self._keys[at[:n, 0]]
-            self._waiting.append(
-                _Rows(
-                    at[:n].copy(), C[:n].copy(), E[: 2 * n].copy(), H[:n].copy(), keys
-                )
-            )
+    def _lengthen(self) -> None:
+        """Make room for more rows."""
+        self._out = self._out.copied(2 * len(self._out.at))
 
     def _release(self, before: int, until: int) -> None:
         """Let the rows go that wait."""
-        for rows in self._waiting:
-            rows.at[:, 1] = rows.at[:, 1].clip(before, until)
-            rows.at[:, 3] = self._n_ticks
-        self._n_ticks += 1
-        self._known += self._waiting
-        self._waiting = []
+        self.kernel.release(self._G, self._out.at, before, until)
 
     def _table(self) -> pl.DataFrame:
         """Return the rows that were let go, and free those of what has ended."""
+        n, n_written = int(self._G[f.RELEASED]), int(self._G[f.WRITTEN])
+        new = slice(self._n_waiting, n_written)
+        self._out.keys[new] = self._keys[self._out.at[new, f.OF]]
+        found = self._out.rows(0, n)
+        at, serial = found.at, found.C[:, k.SERIAL]
+        order = np.lexsort((at[:, f.IS_OVER], serial, at[:, f.KNOWN], at[:, f.AT_TICK]))
+        known = table(found.keys, found.C, found.E, found.H, at)[order]
+
+        left = self._out.rows(n, n_written)
+        for array, rest in zip(self._out, left, strict=True):
+            array[: len(rest)] = rest
+        self._n_waiting = self._G[f.WRITTEN] = n_written - n
+        self._G[f.RELEASED] = 0
+        if len(self._out.at) > MOST_KEPT:
+            self._out = self._out.copied(max(ROWS_AT_ONCE, 2 * self._n_waiting))
+
         is_free = self._C[: self._n, k.IS_OPEN] == 0
         is_free &= self._D[: self._n] == k.NEVER
         rows = np.flatnonzero(is_free)
         self._D[rows] = FREE
-        self._kernel.forget(self._R, self._L, self._B, self._T, rows)
-        known, self._known = self._known, []
-        found = _Rows.joined(known).in_order() if known else _Rows.empty(0)
-        return table(found.keys, found.C, found.E, found.H, found.at)
+        self.kernel.forget(self._R, self._L, self._B, self._T, rows)
+        return known
 
     def _find(self, keys: NDArray[np.uint64]) -> Matrix:
         """Return the row of each packet's connection."""
@@ -308,7 +320,7 @@ class Connections:
         buckets = self._buckets(keys)
         while True:
             index = self._keys, self._R, self._L, self._B, self._T, self._D
-            i = self._kernel.find(*index, keys, buckets, i, found)
+            i = self.kernel.find(*index, keys, buckets, i, found)
             if i == len(keys):
                 return found
             self._grow(2 * self._n)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evenflow.traffic._checksums import folded, sums
 from evenflow.traffic._cursor import At, Rows
 from evenflow.traffic._internet import Internet
 from evenflow.traffic._link_layers import LinkLayers
@@ -25,12 +26,14 @@ from evenflow.traffic.captures import Frames
 from evenflow.traffic.packets import End, Packets
 
 MOST_ROUNDS = 64
+Sums = Callable[[NDArray[np.uint8], Rows, Rows], Rows]
 
 
 def decode(
     frames: Frames,
     *,
     checksums: bool = True,
+    sums: Sums = sums,
     tunnel: NDArray[np.uint64] | None = None,
     n_tunnels: NDArray[np.uint8] | None = None,
 ) -> Packets:
@@ -42,19 +45,21 @@ def decode(
     checksums : bool
         Whether those of IPv4, TCP and UDP are verified. A machine that captures its own
         traffic sees wrong ones where its network card writes them.
+    sums : callable, optional
+        Adds the words of stretches of bytes, as those of
+        :mod:`evenflow.traffic._checksums` do.
     tunnel, n_tunnels : ndarray of shape (n,), optional
         The columns of packets that these frames were taken from.
     """
     known = {"tunnel": tunnel, "n_tunnels": n_tunnels}
-    packets = _decoded(frames, known, checksums=checksums, opens_tunnels=True)
+    adds = sums if checksums else None
+    packets = _decoded(frames, known, sums=adds, opens_tunnels=True)
     is_lost = (packets.tunnel != 0) | (packets.n_tunnels > 0)
     is_lost &= packets.end > End.FRAGMENT
     rows = np.flatnonzero(is_lost)
     if len(rows):  # what cannot be opened is traffic of the two outer hosts
         known = {name: v if v is None else v[rows] for name, v in known.items()}
-        outer = _decoded(
-            frames.take(rows), known, checksums=checksums, opens_tunnels=False
-        )
+        outer = _decoded(frames.take(rows), known, sums=adds, opens_tunnels=False)
         for column in fields(Packets):
             if column.name != "frames":
                 getattr(packets, column.name)[rows] = getattr(outer, column.name)
@@ -66,7 +71,7 @@ def _decoded(
     frames: Frames,
     known: dict[str, NDArray[Any] | None],
     *,
-    checksums: bool,
+    sums: Sums | None,
     opens_tunnels: bool,
 ) -> Packets:
     decoder = Decoder(frames, opens_tunnels=opens_tunnels)
@@ -74,16 +79,9 @@ def _decoded(
         if value is not None:
             decoder.columns[name][:] = value
     packets = decoder.run()
-    if checksums:
-        decoder.check(packets)
+    if sums is not None:
+        decoder.check(packets, sums)
     return packets
-
-
-def _folded(total: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return sums of words as sums in ones' complement of 16 bits."""
-    for _ in range(3):
-        total = (total & 0xFFFF) + (total >> 16)
-    return total
 
 
 class Decoder(LinkLayers, Internet):
@@ -107,12 +105,12 @@ class Decoder(LinkLayers, Internet):
             self._finish(np.flatnonzero(self.kind), End.TOO_DEEP)
         return Packets(frames=self.frames, **self.columns)
 
-    def check(self, packets: Packets) -> None:
+    def check(self, packets: Packets, sums: Sums) -> None:
         """Mark what has a wrong checksum, of IP or of TCP, UDP and ICMP."""
         whole = packets.end <= End.FRAGMENT
         rows = np.flatnonzero(whole & (packets.version == 4))
         start, size = self.header[rows], self.header_size[rows]
-        is_wrong = self._sum(start, start + size) != 0xFFFF
+        is_wrong = sums(self.data, start, start + size) != 0xFFFF
         packets.end[rows[is_wrong]] = End.WRONG_CHECKSUM
 
         start, stop = self.segment, packets.payload_start + packets.payload_bytes
@@ -130,22 +128,4 @@ class Decoder(LinkLayers, Internet):
             words = np.ascontiguousarray(address).view(np.uint16)
             pseudo += words.sum(axis=1, dtype=np.int64)
         pseudo[packets.protocol[rows] == 1] = 0  # ICMP of IPv4 has no pseudo-header
-        packets.is_bad[rows] = _folded(self._sum(start, stop) + pseudo) != 0xFFFF
-
-    def _sum(self, start: Rows, stop: Rows) -> NDArray[np.int64]:
-        """Return the sums of 16-bit words from ``start`` to ``stop``, not empty."""
-        total = np.zeros(len(start), np.int64)
-        for odd in (0, 1):
-            rows = np.flatnonzero(start & 1 == odd)
-            # the last word is there for an end at the end of the data
-            data = np.concatenate([self.data[odd:], np.zeros(3, np.uint8)])
-            words = data[: len(data) & ~1].view("<u2")
-            first = (start[rows] - odd) >> 1
-            last = first + ((stop[rows] - start[rows]) >> 1)
-            pairs = np.column_stack([first, last]).ravel()
-            if len(pairs):
-                total[rows] = np.add.reduceat(words, pairs, dtype=np.int64)[::2]
-        is_odd = (stop - start) & 1 == 1
-        total[is_odd] += self.data[stop[is_odd] - 1]
-        total = _folded(total)
-        return (total & 0xFF) << 8 | total >> 8  # the bytes stood in order
+        packets.is_bad[rows] = folded(sums(self.data, start, stop) + pseudo) != 0xFFFF

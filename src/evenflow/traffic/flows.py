@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from evenflow.ahead import ahead
 from evenflow.progress import Note, OnEvent, ignore
-from evenflow.traffic._compiled import can_compile
-from evenflow.traffic.captures import Frames, read_frames
-from evenflow.traffic.connections import Connections
+from evenflow.traffic._compiled import PYTHON, can_compile, compiled
+from evenflow.traffic.captures import FindRecords, Frames, read_frames
+from evenflow.traffic.connections import Columns, Connections
 from evenflow.traffic.decoding import decode
 from evenflow.traffic.fragments import Fragments
 from evenflow.traffic.packets import End, Packets
@@ -34,6 +34,13 @@ DAY_NS = 86_400 * 10**9
 LARGE = 40 * 2**20
 """Bytes of a capture for which compiling and threads are worth the while from the
 beginning."""
+
+
+class Read(NamedTuple):
+    """Frames, and what following their packets needs of them."""
+
+    frames: Frames
+    columns: Columns
 
 
 class Follower:
@@ -62,19 +69,24 @@ class Follower:
 
     def add(self, frames: Frames) -> pl.DataFrame:
         """Take frames in their order; return the rows that are known by now."""
-        return self.take(self.decode(frames))
+        return self.take(self.read(frames))
 
-    def decode(self, frames: Frames) -> Packets:
-        """Return the packets of frames, in any order: another thread may do it."""
-        return decode(frames, checksums=self.checksums)
+    def read(self, frames: Frames) -> Read:
+        """Return what is read of frames, in their order.
 
-    def take(self, packets: Packets) -> pl.DataFrame:
-        """Take packets in their order; return the rows that are known by now."""
+        Another thread may do it while the ones before are taken.
+        """
+        sums = self.connections.kernel.sums
+        packets = decode(frames, checksums=self.checksums, sums=sums)
         if len(packets):
-            times = np.concatenate([self._last_ns, packets.frames.time_ns])
+            times = np.concatenate([self._last_ns, frames.time_ns])
             self.n_leaps += int((np.abs(np.diff(times)) > DAY_NS).sum())
             self._last_ns = times[-1:]
-        return self._follow(self.fragments.add(packets))
+        return Read(frames, self._columns(self.fragments.add(packets)))
+
+    def take(self, read: Read) -> pl.DataFrame:
+        """Take what was read in its order; return the rows that are known by now."""
+        return self.connections.follow(read.columns)
 
     def advance(self, now_ns: int) -> pl.DataFrame:
         """Take that no packet comes before a time; return the rows that are known."""
@@ -87,9 +99,12 @@ class Follower:
             [self._follow(self.fragments.finish()), self.connections.finish()]
         )
 
-    def _follow(self, packets: Packets) -> pl.DataFrame:
+    def _columns(self, packets: Packets) -> Columns:
         _count(self.seen, packets)
-        return self.connections.add(packets)
+        return self.connections.columns(packets)
+
+    def _follow(self, packets: Packets) -> pl.DataFrame:
+        return self.connections.follow(self._columns(packets))
 
     def report(self, source: str, on_event: OnEvent) -> None:
         """Send a note for each thing that a reader of the connections should know."""
@@ -143,11 +158,22 @@ def read_connections(
     """
     is_large = (_size(stream) if size is None else size) > LARGE
     follower = Follower(checksums=checksums, is_large=is_large)
-    found = map(follower.decode, read_frames(stream, source=source, on_event=on_event))
-    for packets in ahead(found) if is_large else found:
-        yield follower.take(packets)
+    frames = read_frames(
+        stream,
+        source=source,
+        on_event=on_event,
+        find_records=record_finder(is_large=is_large),
+    )
+    found = map(follower.read, frames)
+    for read in ahead(found) if is_large else found:
+        yield follower.take(read)
     yield follower.finish()
     follower.report(source, on_event)
+
+
+def record_finder(*, is_large: bool) -> FindRecords:
+    """Return what finds the records of a capture, compiled for a large one."""
+    return (compiled() if is_large and can_compile() else PYTHON).records
 
 
 def _size(stream: BinaryIO) -> int:
