@@ -38,6 +38,7 @@ LEVELS = [
     {"experiment", "testing"},
     {"web"},
     {"api"},
+    {"studies"},
     {"cli", "__main__"},
 ]
 LEVEL = {room: number for number, level in enumerate(LEVELS) for room in level}
@@ -286,7 +287,7 @@ def test_the_web_is_found_by_noun_and_its_parts_stay_apart():
         ("alerts/feedback.py", "flask.request", True),
         ("uploads/receive.py", "flask.abort", True),
         ("frame/context.py", "evenflow.web.models.detectors.Detectors", True),
-        ("frame/layout.py", "evenflow.web.charts.library", True),
+        ("frame/layout.py", "evenflow.web.charts.reports", True),
         ("frame/permissions.py", "evenflow.web.store.tables.User", False),
         ("jobs/worker.py", "flask.Flask", True),
         ("uploads/job.py", "flask_security.current_user", True),

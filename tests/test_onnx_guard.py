@@ -92,6 +92,15 @@ def many_nodes(m):
         m.graph.node.append(node("Relu", "x", to=f"z{n}"))
 
 
+def more_than_a_row(m):
+    k = numpy_helper.from_array(np.array([3], np.int64), "k")
+    m.graph.initializer.append(k)
+    found = helper.make_node(
+        "TopK", ["x", "k"], ["z", "which"], axis=1, largest=0, sorted=1
+    )
+    m.graph.node.insert(0, found)
+
+
 def two_names(m):
     m.graph.initializer.append(numpy_helper.from_array(weights(2), "w"))
 
@@ -180,6 +189,7 @@ HOSTILE: list[tuple[Callable[[Any], Any], str]] = [
     (axes_that_are_not_constant, "an axis that is not a constant"),
     (many_nodes, "more than 1000 nodes"),
     (two_names, "two tensors of the name 'w'"),
+    (more_than_a_row, "a TopK of more values than a row has"),
 ]
 
 

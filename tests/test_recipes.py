@@ -29,6 +29,12 @@ def test_the_headline_recipes_ship():
     assert set(shipped()) >= HEADLINES
 
 
+@pytest.mark.parametrize("model", ["cnn", "cnn_lstm", "dnn"])
+def test_every_cell_of_the_grid_ships(model):
+    samplers = ("none", "ros", "smote", "adasyn", "smote_enn", "gan", "hybrid")
+    assert {f"nsl_kdd/{model}-{name}" for name in samplers} <= set(shipped())
+
+
 @pytest.mark.parametrize("name", shipped())
 def test_a_shipped_recipe_loads_and_is_what_its_name_says(name):
     recipe = Recipe.load(name)
@@ -36,9 +42,12 @@ def test_a_shipped_recipe_loads_and_is_what_its_name_says(name):
     own = {
         "lab/lightgbm-live": "lab/lightgbm-none-columns",
         "nsl_kdd/lightgbm-live": "nsl_kdd/lightgbm-none-columns",
+        "nsl_kdd/fusion-trees": "nsl_kdd/gate-none",
+        "nsl_kdd/fusion-all_columns": "nsl_kdd/gate-none",
+        "nsl_kdd/fusion-three_views": "nsl_kdd/gate-none",
     }
     assert recipe.name == own.get(name, name)
-    assert name.startswith(f"{model}-")
+    assert name.startswith(f"{model}-") or model == "nsl_kdd/gate"
     assert recipe.title
     assert re.fullmatch(r"(10\.\d{4,}/\S+)?", recipe.reference)
     assert Recipe.from_dict(recipe.to_dict()) == recipe
@@ -50,6 +59,7 @@ SURVEY = [
         "dnn", "linear_svm", "decision_tree", "random_forest", "naive_bayes", "k_means"
     )),
     *(f"cnn-none-{loss}" for loss in registry.names("losses")),
+    "cnn-igan", "dnn-cvae", "dnn-savaer", "dnn-knn_under_tacgan", "dnn-wgan_idr",
 ]  # fmt: skip
 """Recipes after publications, each complete as far as it is known."""
 
@@ -65,9 +75,10 @@ def test_a_recipe_after_a_publication_cites_it_and_trains(name, small_table):
     assert f"nsl_kdd/{name}" in shipped()
     assert recipe.reference
     assert re.search(r"after \w+ et al\. 20\d\d$", recipe.title)
-    small = {"n_estimators": 10, "width": 8}
-    for key in small.keys() & recipe.model.params.keys():
-        recipe = recipe.with_(**{f"model__{key}": small[key]})
+    small = {"n_estimators": 10, "width": 8, "steps": 5, "feature_steps": 5}
+    for part in ("model", "balance"):
+        for key in small.keys() & getattr(recipe, part).params.keys():
+            recipe = recipe.with_(**{f"{part}__{key}": small[key]})
     if "max_rows_per_class" in recipe.balance.params:
         recipe = recipe.with_(balance__max_rows_per_class=300)
     rows = {"train": small_table, "test": small_table.take(np.arange(0, 2000, 7)[:280])}

@@ -11,9 +11,12 @@ from evenflow import registry
 from evenflow.errors import DataError
 from evenflow.recipe import Recipe
 
-QUICK = {"gan": {"steps": 1, "batch_size": 4, "hidden": 4}}
+SHORT = {"steps": 1, "feature_steps": 1, "batch_size": 4}
 SAMPLERS = {
-    name: registry.load("balance", name)(random_state=0, **QUICK.get(name, {}))
+    name: registry.load("balance", name)(
+        random_state=0,
+        **{k: SHORT[k] for k in SHORT.keys() & registry.parameters("balance", name)},
+    )
     for name in registry.names("balance")
 }
 NO_STRATEGY = {"check_samplers_fit": "it has no sampling_strategy"}

@@ -436,6 +436,21 @@ def doubtful(n, label="r2l", **changes):
     ]
 
 
+def test_doubtful_alerts_do_not_push_an_incident_out():
+    found = Incidents(most_open=4)
+    found.add(alert("192.0.2.99", "10.0.0.99", 1, label="r2l"))
+    for n in range(1, 9):
+        one = alert(f"192.0.2.{n}", f"10.0.0.{n}", n + 1, label="r2l", probability=0.9)
+        assert found.add(one).reports == ()
+    assert [one.attacker for one in found.opened()] == ["192.0.2.99"]
+    assert len(found.to_dict()["open"]) == 4
+    assert found.counts["evicted"] == 0
+    again = Incidents(most_open=4)
+    again.restore(found.to_dict())
+    again.add(alert("192.0.2.9", "10.0.0.9", 12, label="r2l", probability=0.9))
+    assert [one.attacker for one in again.opened()] == ["192.0.2.99"]
+
+
 def test_two_alerts_of_a_low_score_are_no_incident_and_the_third_opens_one_of_three():
     found, reports = run(doubtful(2))
     assert (reports, found.opened(), found.n_open) == ([], [], 0)

@@ -27,7 +27,7 @@ from evenflow.places import folders as data_folders
 @click.option(
     "--folds",
     is_flag=True,
-    help="Run every fold of the split (kfold, hidden_attacks) and average.",
+    help="Run every fold of the split (kfold, unseen) and average.",
 )
 @click.option(
     "-o",
@@ -69,7 +69,7 @@ def compare(
     model without balancing, its threshold set in the same way; every network also with
     a random forest and boosted trees. A cell that fails is reported; the others go on.
     """
-    from evenflow import api
+    from evenflow import studies
     from evenflow.judge.tables.comparison import measured
 
     chosen = [options.load(name, settings) for name in recipes]
@@ -83,7 +83,7 @@ def compare(
     again += [part for folder in data_dir for part in ("--data-dir", str(folder))]
     hint = f"Finished cells are saved; continue with: {shlex.join(again)}"
     with resumable(hint), voice().events() as on_event:
-        made = api.compare(
+        made = studies.compare(
             chosen,
             output,
             seeds=seeds,

@@ -82,6 +82,31 @@ def compare(
             "one recipe or more and one seed or more"
         )
     entries = with_baselines(recipes) if baselines else distinct(recipes)
+    with files.owned(folder):
+        cells, failed = run_cells(
+            entries, seeds, folder, run_cell=run_cell, folds=folds, on_event=on_event
+        )
+        comparison = collect(cells, failed)
+        comparison_page.write_tables(comparison, folder)
+        if pages:
+            on_event(Progress(step="draw", done=0, unit="step"))
+            comparison_page.write_pages(comparison, folder)
+    return comparison
+
+
+def run_cells(
+    entries: Sequence[Entry],
+    seeds: int,
+    folder: Path,
+    *,
+    run_cell: RunCell,
+    folds: bool = False,
+    on_event: OnEvent = ignore,
+) -> tuple[list[Cell], list[Failed]]:
+    """Run what is not finished; return the cells that are, and those that failed.
+
+    The folder has to be owned.
+    """
     todo = [
         (entry, cell.with_(seed=cell.seed + k))
         for k in range(seeds)
@@ -90,41 +115,27 @@ def compare(
     ]
     cells: list[Cell] = []
     failed: list[Failed] = []
-    with files.owned(folder):
-        for number, (entry, recipe) in enumerate(todo):
-            on_event(
-                Progress(step="compare", done=number, total=len(todo), unit="cells")
-            )
-            label = f"{recipe.name} with seed {recipe.seed}"
-            if folds:
-                label += f", fold {recipe.split.params['fold'] + 1}"
-            report = _kept(folder, recipe, on_event)
-            if report is None:
-                on_event(Note(text=f"cell {number + 1} of {len(todo)}: {label}"))
-                try:
-                    report = _run(folder, recipe, run_cell)
-                except StorageError:
-                    raise
-                except Exception as error:  # one cell must not cost the rest
-                    logger.info("%s failed", label, exc_info=True)
-                    text = f"{type(error).__name__}: {error}"
-                    on_event(Note(text=f"{label} failed: {text}"))
-                    failed.append(
-                        Failed(name=recipe.name, seed=recipe.seed, error=text)
-                    )
-                    continue
-            cells.append(
-                Cell(recipe=recipe, why=entry.why, report=report, of=entry.recipe)
-            )
-        on_event(
-            Progress(step="compare", done=len(todo), total=len(todo), unit="cells")
-        )
-        comparison = collect(cells, failed)
-        comparison_page.write_tables(comparison, folder)
-        if pages:
-            on_event(Progress(step="draw", done=0, unit="step"))
-            comparison_page.write_pages(comparison, folder)
-    return comparison
+    for number, (entry, recipe) in enumerate(todo):
+        on_event(Progress(step="compare", done=number, total=len(todo), unit="cells"))
+        label = f"{recipe.name} with seed {recipe.seed}"
+        if folds:
+            label += f", fold {recipe.split.params['fold'] + 1}"
+        report = _kept(folder, recipe, on_event)
+        if report is None:
+            on_event(Note(text=f"cell {number + 1} of {len(todo)}: {label}"))
+            try:
+                report = _run(folder, recipe, run_cell)
+            except StorageError:
+                raise
+            except Exception as error:  # one cell must not cost the rest
+                logger.info("%s failed", label, exc_info=True)
+                text = f"{type(error).__name__}: {error}"
+                on_event(Note(text=f"{label} failed: {text}"))
+                failed.append(Failed(name=recipe.name, seed=recipe.seed, error=text))
+                continue
+        cells.append(Cell(recipe=recipe, why=entry.why, report=report, of=entry.recipe))
+    on_event(Progress(step="compare", done=len(todo), total=len(todo), unit="cells"))
+    return cells, failed
 
 
 def with_baselines(recipes: Sequence[Recipe]) -> list[Entry]:
@@ -138,7 +149,7 @@ def with_baselines(recipes: Sequence[Recipe]) -> list[Entry]:
     entries = [Entry(recipe=recipe) for recipe in recipes]
     entries += [
         Entry(
-            recipe=_instead(recipe, balance={"name": UNBALANCED}),
+            recipe=instead(recipe, balance={"name": UNBALANCED}),
             why="no balancing, threshold moved",
         )
         for recipe in recipes
@@ -148,7 +159,7 @@ def with_baselines(recipes: Sequence[Recipe]) -> list[Entry]:
         if registry.load("models", recipe.model.name).compared_with_trees:
             entries += [
                 Entry(
-                    recipe=_instead(
+                    recipe=instead(
                         recipe,
                         balance={"name": UNBALANCED},
                         model={"name": tree},
@@ -172,7 +183,7 @@ def each_fold(recipe: Recipe) -> list[Recipe]:
     if not {"k", "fold"} <= params.keys():
         raise RecipeError(
             f"{recipe.name}: the split {recipe.split.name!r} has no folds; expected "
-            "kfold or hidden_attacks. Add --set split=kfold, or leave out --folds"
+            "kfold or unseen. Add --set split=kfold, or leave out --folds"
         )
     return [recipe.with_(split__fold=fold) for fold in range(params["k"])]
 
@@ -189,7 +200,8 @@ def _first_of_each(entries: Sequence[Entry]) -> list[Entry]:
     return list(found.values())
 
 
-def _instead(recipe: Recipe, **parts: Any) -> Recipe:
+def instead(recipe: Recipe, **parts: Any) -> Recipe:
+    """Return the recipe with other parts, without its title."""
     value = recipe.to_dict() | parts | {"title": "", "reference": ""}
     return Recipe.from_dict(value, source=recipe.name)
 

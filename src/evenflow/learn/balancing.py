@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evenflow import registry
 from evenflow.errors import DataError
@@ -62,11 +61,13 @@ class Balancing:
                 event = replace(event, text=self._named(event.text, rows))
             self.log.on_event(event)
 
-        def resample() -> tuple[NDArray[np.float32], NDArray[np.int64], list[str]]:
+        def resample() -> balanced_cache.Made:
             made = sampler.fit_resample(
                 rows.X, rows.y, layout=rows.layout, on_event=on_event
             )
-            return *made, list(getattr(sampler, "notes_", ()))
+            layers = getattr(sampler, "encoder_", None) or ()
+            flat = [array for layer in layers for array in layer]
+            return *made, list(getattr(sampler, "notes_", ())), flat
 
         # nothing made, or made by code that may change: nothing to keep
         copies = sampler.kind in {"none", "weight"}
@@ -77,14 +78,15 @@ class Balancing:
             if cache
             else ""
         )
-        X, y, notes = balanced_cache.rows(cache, name, resample)
+        X, y, notes, flat = balanced_cache.rows(cache, name, resample)
         self.log.notes(self._named(text, rows) for text in notes)
         weight = getattr(sampler, "class_weight_", None)
         if weight is not None:  # classes without a training row are not weighed
             full = np.ones(rows.n_classes)
             full[: len(weight)] = weight
             weight = full
-        return replace(rows, X=X, y=y, class_weight=weight)
+        encoder = tuple(zip(flat[::2], flat[1::2], strict=True)) or None
+        return replace(rows, X=X, y=y, class_weight=weight, encoder=encoder)
 
     def _named(self, text: str, rows: Rows) -> str:
         text = named(text, rows.classes)

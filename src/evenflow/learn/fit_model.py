@@ -12,7 +12,7 @@ from evenflow import registry
 from evenflow.learn.balancing import Balancing
 from evenflow.learn.fitted import Fitted
 from evenflow.learn.fitting import Fitting, Rows
-from evenflow.plugins import Part, configure, within
+from evenflow.plugins import Part, configure, part_at, within
 
 
 def fit_model(part: Part, task: Fitting) -> Fitted:
@@ -45,7 +45,7 @@ def fit_plug_in(plug_in: Any, config: Any, task: Fitting) -> Fitted:
     times: Counter[str] = Counter()
 
     def inner(name: str, fit: Rows, valid: Rows) -> Fitted:
-        part = getattr(config, name)
+        part = part_at(config, name)
         times[name] += 1
         if times[name] > 1:
             name = f"{name}-{times[name]}"

@@ -38,6 +38,9 @@ class Rows:
     """What the columns mean."""
     class_weight: NDArray[np.float64] | None = None
     """Weight of each class in the loss, shape ``(n_classes,)``; None for equal ones."""
+    encoder: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...] | None = None
+    """Weights ``(n_out, n_in)`` and bias of each layer that the sampler learnt to read
+    rows by, where it has an encoder: a network may start from them."""
 
     def __post_init__(self) -> None:
         if len(self.X) != len(self.y):
@@ -70,7 +73,9 @@ class Rows:
 
     def relabelled(self, codes: NDArray[np.int64], classes: tuple[str, ...]) -> Rows:
         """Return the rows with ``codes[k]`` in place of class ``k``, not weighted."""
-        return replace(self, y=codes[self.y], classes=classes, class_weight=None)
+        return replace(
+            self, y=codes[self.y], classes=classes, class_weight=None, encoder=None
+        )
 
     def check(self) -> None:
         """Refuse rows that no classifier can learn from.
@@ -131,7 +136,8 @@ class Fitting:
     it does is seeded, cached and reported."""
     part: Callable[[str, Rows, Rows], Fitted] = no_part
     """``part(name, fit, valid)`` fits the model that the ``Config`` holds as ``name``,
-    with the recipe's sampler, loss and training."""
+    with the recipe's sampler, loss and training; ``part("members.first", ...)`` the one
+    of that key in a dictionary of parts."""
     loss: tuple[Loss, Any] | None = None
     """The recipe's loss and its ``Config``; None for cross-entropy."""
     training: Training = field(default_factory=Training)

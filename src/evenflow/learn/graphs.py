@@ -37,9 +37,11 @@ class Graph:
         self.constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
-    def node(self, kind: str, inputs: list[str], output: str, **how: Any) -> str:
-        """Add a node; return the name of its output."""
-        self.nodes.append(helper.make_node(kind, inputs, [output], **how))
+    def node(
+        self, kind: str, inputs: list[str], output: str, *more: str, **how: Any
+    ) -> str:
+        """Add a node; return the name of its first output."""
+        self.nodes.append(helper.make_node(kind, inputs, [output, *more], **how))
         return output
 
     def log_softmax(self, scores: str, n_outputs: int) -> None:
@@ -75,11 +77,20 @@ class Graph:
         self.constant("absent", absent)
         self.node("Gemm", ["known", "place", "absent"], "log_proba")
 
-    def include(self, name: str, model: ModelProto) -> str:
-        """Add another model, reading the same ``x``; return its output's name."""
+    def include(self, name: str, model: ModelProto, *, reads: str = "x") -> str:
+        """Add another model; return its output's name.
+
+        Parameters
+        ----------
+        name : str
+            Stands before the names within the other model.
+        model : ModelProto
+        reads : str
+            Tensor of this graph that the other model has as its ``x``.
+        """
 
         def own(old: str) -> str:
-            return old if old in ("", "x") else f"{name}/{old}"
+            return {"": "", "x": reads}.get(old, f"{name}/{old}")
 
         for tensor in model.graph.initializer:
             copy = TensorProto.FromString(tensor.SerializeToString())

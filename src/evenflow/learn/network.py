@@ -33,7 +33,8 @@ class Network:
     build : callable
         ``build(n_features, n_classes, config)`` returns a ``torch.nn.Module`` that maps
         rows ``(B, n_features)`` to logits ``(B, n_classes)``. If it names ``layout``,
-        it is given that of the rows, which may be None.
+        it is given that of the rows, which may be None; if it names ``encoder``, the
+        layers of the sampler's encoder where it has one (``Rows.encoder``).
     Config : dataclass
         The hyper-parameters that a recipe may set.
     """
@@ -69,9 +70,15 @@ class Network:
             settings["loss"] = [loss.build.__module__, asdict(chosen)]
 
         more: dict[str, Any] = {}
-        if "layout" in inspect.signature(self.build).parameters:
+        accepted = inspect.signature(self.build).parameters
+        if "layout" in accepted:
             more["layout"] = rows.layout
             settings["blocks"] = rows.layout and rows.layout.blocks
+        started = {}
+        if "encoder" in accepted and rows.encoder is not None:
+            more["encoder"] = rows.encoder
+            flat = [array for layer in rows.encoder for array in layer]
+            started = {f"encoder{i}": array for i, array in enumerate(flat)}
 
         def make() -> nn.Module:
             network = self.build(n_features, rows.n_classes, config, **more)
@@ -89,6 +96,7 @@ class Network:
                 "Xv": task.valid.X,
                 "yv": task.valid.y,
                 "weight": rows.class_weight,
+                **started,
             },
             settings=settings,
         )

@@ -32,10 +32,11 @@ from evenflow.learn.fitting import Fitting, Rows
 from evenflow.learn.log import Log
 from evenflow.learn.machine import machine, repeatable
 from evenflow.plugins import configure
+from evenflow.prepare.dealing import hold_out
 from evenflow.prepare.features import Preprocessor
 from evenflow.prepare.layout import Layout
 from evenflow.prepare.leaks import digest, examine, fingerprint
-from evenflow.prepare.split import Load, Protocol, Split, hold_out
+from evenflow.prepare.split import Load, Protocol, Split
 from evenflow.prepare.target import label, target_schema
 from evenflow.progress import Epoch, OnEvent, ignore
 from evenflow.recipe import Recipe
@@ -149,7 +150,7 @@ def _train(
     log = Log(on_event)
     with log.step("load and split"):
         make = registry.load("splits", recipe.split.name)
-        split = _with_target(make(load, recipe.seed, **recipe.split.params), recipe)
+        split = with_target(make(load, recipe.seed, **recipe.split.params), recipe)
         log.classes = split.train.schema.classes
         examined = examine(split)
         fit, valid, held, pairs = _parts(split.train, recipe)
@@ -220,6 +221,7 @@ def _train(
             held.labels,
             false_alarm_budget=recipe.decide.false_alarm_budget,
             attack_shares=recipe.decide.attack_shares,
+            certify=recipe.decide.certify,
         )
         if recipe.decide.attack_shares == "equal":
             log.notes(
@@ -331,7 +333,7 @@ def _loss(recipe: Recipe) -> tuple[Any, Any] | None:
     return replace(plug_in, build=build), configure("losses", name, recipe.loss.params)
 
 
-def _with_target(split: Split, recipe: Recipe) -> Split:
+def with_target(split: Split, recipe: Recipe) -> Split:
     """Label both sides for the recipe's target; training attack types come first."""
     known = _attacks(split.train)
     schema = target_schema(

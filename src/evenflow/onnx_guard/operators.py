@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from evenflow.onnx_guard import _ml_rules as ml_rules
 from evenflow.onnx_guard import _rules as rules
 from evenflow.onnx_guard._rules import FLOAT, Attributes, Result
 from evenflow.onnx_guard.trees import NODES, OPTIONAL
@@ -92,26 +93,29 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ("", "Softmax"): Operator((1,), rules.softmax, {}, {"axis": (-1,)}),
     ("", "Squeeze"): Operator((2,), rules.squeeze),
     ("", "Sub"): Operator((2,), rules.broadcast),
+    ("", "TopK"): Operator(
+        (2,), rules.top_k, {"axis": (1,), "largest": (0, 1), "sorted": (0, 1)}, {}, 2
+    ),
     ("", "Transpose"): Operator((1,), rules.transpose, {"perm": "ints"}),
     ("", "Unsqueeze"): Operator((2,), rules.unsqueeze),
     (ML, "LinearClassifier"): Operator(
-        (1,), rules.linear_classifier,
+        (1,), ml_rules.linear_classifier,
         {"classlabels_ints": "ints", "coefficients": "floats", "intercepts": "floats"}
         | {"multi_class": (0, 1)} | _POST,
         {}, 2,
     ),
     (ML, "Normalizer"): Operator((1,), rules.by_row, {"norm": ("L1",)}),
     (ML, "Scaler"): Operator(
-        (1,), rules.scaler, {"offset": "floats", "scale": "floats"}
+        (1,), ml_rules.scaler, {"offset": "floats", "scale": "floats"}
     ),
     (ML, "TreeEnsembleClassifier"): Operator(
-        (1,), rules.tree_classifier,
+        (1,), ml_rules.tree_classifier,
         _TREES | _CLASSES | _POST
         | {"class_weights": "floats", "classlabels_int64s": "ints"},
         _MAYBE | {"base_values": "floats"}, 2,
     ),
     (ML, "TreeEnsembleRegressor"): Operator(
-        (1,), rules.tree_regressor,
+        (1,), ml_rules.tree_regressor,
         _TREES | _TARGETS | {"target_weights": "floats", "n_targets": "int"}
         | {"aggregate_function": ("SUM",), "post_transform": ("NONE",)},
     ),

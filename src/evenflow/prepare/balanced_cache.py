@@ -19,7 +19,10 @@ from numpy.typing import NDArray
 from evenflow import __version__
 from evenflow.files import replacing
 
-Rows = tuple[NDArray[np.float32], NDArray[np.int64]]
+Made = tuple[
+    NDArray[np.float32], NDArray[np.int64], list[str], list[NDArray[np.float32]]
+]
+"""Rows ``(n_samples, n_features)``, labels, notes, and the arrays of an encoder."""
 
 
 def key(
@@ -33,12 +36,8 @@ def key(
     return digest.hexdigest()[:32]
 
 
-def rows(
-    folder: Path | None,
-    name: str,
-    make: Callable[[], tuple[NDArray[np.float32], NDArray[np.int64], list[str]]],
-) -> tuple[NDArray[np.float32], NDArray[np.int64], list[str]]:
-    """Return the rows and notes kept under ``name``; make and keep them if need be.
+def rows(folder: Path | None, name: str, make: Callable[[], Made]) -> Made:
+    """Return what is kept under ``name``; make and keep it if need be.
 
     Parameters
     ----------
@@ -47,17 +46,25 @@ def rows(
     name : str
         As :func:`key` gives it.
     make : callable
-        Returns rows ``(n_samples, n_features)``, labels and notes.
     """
     if folder is None:
         return make()
     path = folder / f"balanced-{name}.npz"
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
-            return kept["X"], kept["y"], [str(text) for text in kept["notes"]]
+            layers = [kept[f"layer{i}"] for i in range(int(kept["n_layers"]))]
+            return kept["X"], kept["y"], [str(text) for text in kept["notes"]], layers
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         path.unlink(missing_ok=True)  # absent, or cut off by a full disk
-    X, y, notes = make()
+    X, y, notes, layers = make()
+    arrays = {f"layer{i}": array for i, array in enumerate(layers)}
     with replacing(path) as part, part.open("wb") as out:
-        np.savez(out, X=X, y=y, notes=np.array(notes, dtype=np.str_))
-    return X, y, notes
+        np.savez(
+            out,
+            X=X,
+            y=y,
+            notes=np.array(notes, dtype=np.str_),
+            n_layers=np.array(len(layers)),
+            **arrays,  # type: ignore[arg-type]
+        )
+    return X, y, notes, layers

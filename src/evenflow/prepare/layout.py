@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -49,6 +49,34 @@ class Layout:
         """True for the scaled numeric columns, shape ``(n_features,)``."""
         return np.arange(self.n_features) < self.n_numeric
 
+    def features_of(self, columns: Collection[str]) -> NDArray[np.int64]:
+        """Return the features of those raw columns, in the order of the matrix."""
+        return np.sort(np.concatenate([self.groups[name] for name in columns]))
+
+    def keeping(self, columns: Collection[str]) -> Layout:
+        """Return the layout of the features of those raw columns alone."""
+        kept = self.features_of(columns)
+        place = {int(old): new for new, old in enumerate(kept)}
+        numeric = kept[kept < self.n_numeric].tolist()
+        return Layout(
+            names=tuple(self.names[j] for j in kept),
+            n_numeric=len(numeric),
+            blocks=tuple(
+                (place[start], place[start] + stop - start)
+                for start, stop in self.blocks
+                if start in place
+            ),
+            low=self.low[numeric],
+            high=self.high[numeric],
+            step=self.step[numeric],
+            scaler=self.scaler.keeping(numeric),
+            groups={
+                name: np.array([place[int(j)] for j in where])
+                for name, where in self.groups.items()
+                if name in columns
+            },
+        )
+
     def snap(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the nearest possible rows to ``X``.
 
@@ -77,3 +105,36 @@ class Layout:
         for start, stop in self.blocks:
             out[rows, start + X[:, start:stop].argmax(axis=1)] = 1.0
         return out
+
+    def faults(self, X: NDArray[np.float32]) -> dict[str, NDArray[np.bool_]]:
+        """Return which rows could not be, by what is wrong with them.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features), float32
+
+        Returns
+        -------
+        dict of {str: ndarray of shape (n_samples,), bool}
+            ``one_hot``: a category column does not name exactly one category;
+            ``range``: a number is outside what training rows showed; ``step``: a count
+            is not whole, a rate has more decimals, an indicator is neither 0 nor 1.
+        """
+        k, m = self.n_numeric, self.n_numeric + self.n_indicators
+        one_hot = np.zeros(len(X), dtype=bool)
+        for start, stop in self.blocks:
+            block = X[:, start:stop]
+            is_one = ((block == 0) | (block == 1)).all(axis=1) & (
+                block.sum(axis=1) == 1
+            )
+            one_hot |= ~is_one
+        # the last bits of float32 are no fault
+        is_moved = ~np.isclose(self.snap(X)[:, :m], X[:, :m], rtol=1e-5, atol=1e-5)
+        raw = self.scaler.inverse(X[:, :k].astype(np.float64))
+        is_out = np.zeros_like(is_moved)
+        is_out[:, :k] = (raw < self.low) | (raw > self.high)
+        return {
+            "one_hot": one_hot,
+            "range": np.any(is_moved & is_out, axis=1),
+            "step": np.any(is_moved & ~is_out, axis=1),
+        }

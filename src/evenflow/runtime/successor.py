@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from evenflow.errors import BundleError, EvenflowError, StorageError
 from evenflow.runtime import bundle as bundles
@@ -40,7 +41,7 @@ class Successor:
     ) -> None:
         self.folder, self.contract = folder, contract
         self._used, self._stop = used, stop
-        self._found: Bundle | EvenflowError | None = None
+        self._found: SimpleQueue[Bundle | EvenflowError] = SimpleQueue()
         threading.Thread(target=self._look, name="successor", daemon=True).start()
 
     def take(self) -> Bundle | None:
@@ -51,7 +52,10 @@ class Successor:
         BundleError, StorageError
             What was put there cannot be used; raised once.
         """
-        found, self._found = self._found, None
+        try:
+            found = self._found.get_nowait()
+        except Empty:
+            return None
         if isinstance(found, EvenflowError):
             raise found
         return found
@@ -64,11 +68,13 @@ class Successor:
             if seen and seen == before != self._used:
                 self._used = seen
                 try:
-                    self._found = _fitting(bundles.load(self.folder), self.contract)
+                    found = _fitting(bundles.load(self.folder), self.contract)
+                    self._found.put(found)
                 except EvenflowError as error:
-                    self._found = error
+                    self._found.put(error)
                 except OSError as error:  # replaced again while it was read
-                    self._found = StorageError(f"cannot read {self.folder}: {error}")
+                    why = f"cannot read {self.folder}: {error}"
+                    self._found.put(StorageError(why))
 
 
 def files_of(folder: Path) -> Files:

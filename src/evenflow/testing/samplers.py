@@ -56,7 +56,7 @@ def check_sampler(sampler: Any) -> None:
     if is_ours or _takes_layout(given):
         who.promises(
             "new rows are possible rows",
-            _are_possible(X_new, layout),
+            not any(wrong.any() for wrong in layout.faults(X_new).values()),
             found="fractions of counts, mixed categories or values out of range",
             do="Return layout.snap(new)",
         )
@@ -229,12 +229,6 @@ def _check_hard_rows(
         DataError,
         do="Extend evenflow.prepare.balance.Sampler, which checks rows",
     )
-
-
-def _are_possible(X: Matrix, layout: Layout) -> bool:
-    """Return whether snapping moves nothing but the last bits of float32."""
-    one_hot = all((X[:, a:b].sum(axis=1) == 1).all() for a, b in layout.blocks)
-    return one_hot and bool(np.allclose(layout.snap(X), X, rtol=1e-5, atol=1e-5))
 
 
 def _is_within(part: Matrix, whole: Matrix) -> bool:

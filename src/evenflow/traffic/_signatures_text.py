@@ -99,7 +99,9 @@ def _prefixes() -> Iterator[tuple[str, int, tuple[str | bytes, ...]]]:
 
 def _where(h: Heads, says: Callable[[bytes], bool]) -> Mask:
     """Return where the text of a payload is one, of the few that it is asked for."""
-    return np.array([says(text) for text in h.texts()], bool)
+    texts = list(h.texts())
+    found = {text: says(text) for text in set(texts)}  # most say the same
+    return np.array([found[text] for text in texts], bool)
 
 
 GREETING = re.compile(rb"220[ -]([^\r\n]*)")

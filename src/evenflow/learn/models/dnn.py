@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evenflow.errors import RecipeError
 from evenflow.learn.network import Network
+
+Layers = tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,13 +43,23 @@ class Config:
 class DNN(nn.Module):  # type: ignore[misc]
     """Dense layers with batch normalisation and dropout, narrowing to the classes.
 
+    Where the sampler has an encoder, and its layers have the widths of the first hidden
+    layers here, these start from its weights [2]_; the bias only without batch
+    normalisation, which has its own.
+
     References
     ----------
     .. [1] R. Vinayakumar et al., "Deep learning approach for intelligent intrusion
        detection system", IEEE Access 7, 2019. doi:10.1109/ACCESS.2019.2895334
     """
 
-    def __init__(self, n_features: int, n_classes: int, config: Config) -> None:
+    def __init__(
+        self,
+        n_features: int,
+        n_classes: int,
+        config: Config,
+        encoder: Layers | None = None,
+    ) -> None:
         super().__init__()
         widths = (n_features, *config.hidden)
         layers: list[nn.Module] = []
@@ -56,6 +71,20 @@ class DNN(nn.Module):  # type: ignore[misc]
                 nn.Dropout(config.dropout),
             ]
         self.net = nn.Sequential(*layers, nn.Linear(widths[-1], n_classes))
+        if encoder is not None:
+            self._start_from(encoder)
+
+    def _start_from(self, encoder: Layers) -> None:
+        """Take an encoder's weights, if its layers fit the first ones here."""
+        own = [part for part in self.net if isinstance(part, nn.Linear)][:-1]
+        shapes = [weight.shape for weight, _ in encoder]
+        if shapes != [tuple(part.weight.shape) for part in own[: len(shapes)]]:
+            return
+        with torch.no_grad():
+            for part, (weight, bias) in zip(own, encoder, strict=False):
+                part.weight.copy_(torch.from_numpy(weight))
+                if part.bias is not None:
+                    part.bias.copy_(torch.from_numpy(bias))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map rows ``(B, n_features)`` to logits ``(B, n_classes)``."""

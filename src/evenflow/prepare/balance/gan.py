@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
-
-from evenflow.prepare.balance._grow import grow
-from evenflow.prepare.balance._sampler import Kind, Labels, Matrix, Rows, Sampler
-from evenflow.prepare.balance._targets import Count, Strategy, rows_to_add
-from evenflow.prepare.layout import Layout
-from evenflow.progress import OnEvent, Progress
-
-EVERY = 25
-"""Generator steps between two progress events."""
+from evenflow.prepare.balance._generate import Generative
+from evenflow.prepare.balance._targets import Count, Strategy
 
 
-class GAN(Sampler):
+class GAN(Generative):
     """Grow minority classes with rows that a generator learnt to make.
 
     One conditional generator serves all classes that grow; it learns from their
@@ -52,7 +44,7 @@ class GAN(Sampler):
        2014. arXiv:1411.1784
     """
 
-    kind: ClassVar[Kind] = "over"
+    network: ClassVar[str] = "wgan_gp"
 
     def __init__(
         self,
@@ -72,66 +64,6 @@ class GAN(Sampler):
         self.hidden = hidden
         self.n_latent = n_latent
         self.random_state = random_state
-
-    def _resample(
-        self, X: Matrix, y: Labels, layout: Layout | None, on_event: OnEvent
-    ) -> tuple[Matrix, Labels]:
-        from evenflow.prepare.balance.gans import wgan_gp  # torch is slow to import
-
-        wanted = rows_to_add(
-            self.sampling_strategy_, y, max_rows_per_class=self.max_rows_per_class
-        )
-        learnt = [label for label in wanted if (y == label).sum() > 1]
-        if not learnt:  # nothing to grow, or single rows to copy
-            return grow(
-                X,
-                y,
-                wanted,
-                _never,
-                layout=layout,
-                notes=self.notes_,
-                on_event=on_event,
-            )
-        seed = self.random_state
-        if seed is None:
-            seed = int(np.random.default_rng().integers(2**32))
-        mine = np.isin(y, learnt)
-        self.notes_.append(
-            f"generator learnt from {mine.sum()} rows of "
-            f"{', '.join(f'class {label}' for label in learnt)}: {self.steps} steps of "
-            f"{self.batch_size} rows"
-        )
-
-        def on_step(step: int) -> None:
-            if step % EVERY == 0 or step == self.steps:
-                on_event(
-                    Progress(step="balance", done=step, total=self.steps, unit="steps")
-                )
-
-        model = wgan_gp.train(
-            X[mine],
-            y[mine],
-            layout=layout,
-            config=wgan_gp.Config(
-                steps=self.steps,
-                batch_size=self.batch_size,
-                hidden=self.hidden,
-                n_latent=self.n_latent,
-            ),
-            seed=seed,
-            on_step=on_step,
-        )
-
-        def make(label: int, rows: Rows, n_new: int) -> Matrix:
-            return model.make(label, n_new)
-
-        return grow(
-            X, y, wanted, make, layout=layout, notes=self.notes_, on_event=on_event
-        )
-
-
-def _never(label: int, rows: Rows, n_new: int) -> Matrix:
-    raise AssertionError("no class of two rows or more grows here")
 
 
 SAMPLER = GAN

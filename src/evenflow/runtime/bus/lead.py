@@ -29,6 +29,7 @@ from evenflow.runtime.watch import Watch
 FORMAT = 1
 MOST_READ = 64
 MOST_SENSORS = 1024
+MOST_STATE_BYTES = 2**28
 STEP_S = 0.5
 """Time to group for, between two reads of entries to score."""
 SAVE_S = 1.0
@@ -112,7 +113,9 @@ class Lead:
         self._last.clear()
         if data := self.stream.saved():
             try:
-                value = json.loads(zlib.decompress(data))
+                # what is cut off by the limit is no JSON
+                state = zlib.decompressobj().decompress(data, MOST_STATE_BYTES)
+                value = json.loads(state)
                 if value["format"] != FORMAT:
                     raise DataError(f"found the format {value['format']!r}")
                 (first, second), last = value["done"], value["last"]

@@ -12,12 +12,13 @@ import hashlib
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from evenflow.errors import DataError
 from evenflow.runtime.incidents.alert import Alert
 from evenflow.runtime.incidents.incident import (
     MOST_NAMED,
+    Grouped,
     Incident,
     Key,
     Report,
@@ -44,18 +45,8 @@ SURE = 0.95
 FEW = 3
 """Connections from which on alerts are an incident whatever their scores."""
 FORMAT = 2
-
-
-class Grouped(NamedTuple):
-    """Outcome of an alert."""
-
-    incident: str | None
-    """Name of its incident; None where it is suppressed."""
-    is_new: bool
-    """Whether it is the first alert of its connection."""
-    is_shown: bool
-    """Whether it is among the first of its incident since the last report."""
-    reports: tuple[Report, ...]
+Followed = tuple[Key | None, str, int, int]
+"""Of a connection that goes on: its incident, label, bytes and packets."""
 
 
 @dataclass(kw_only=True)
@@ -77,7 +68,8 @@ class Incidents:
     most_shown : int
         Alerts that are shown between two reports of an incident.
     most_open : int
-        Maximum number of open incidents; beyond it the one silent longest is closed.
+        Maximum number of open incidents; beyond it one of few doubtful connections is
+        given up, if there is one, else the one silent longest is closed.
     sure : float
         Score from which on one alert opens an incident; below it, three connections
         do, [0, 1].
@@ -102,9 +94,8 @@ class Incidents:
         self._open: OrderedDict[Key, Incident] = OrderedDict()
         self._pairs: dict[Key, dict[Key, None]] = defaultdict(dict)
         self._singles: dict[str, dict[Key, None]] = defaultdict(dict)
-        self._followed: OrderedDict[str, tuple[Key | None, str, int, int]] = (
-            OrderedDict()
-        )
+        self._doubtful: dict[Key, None] = {}
+        self._followed: OrderedDict[str, Followed] = OrderedDict()
         self._second = 0
 
     @property
@@ -146,6 +137,7 @@ class Incidents:
         if not incident.n_reports:
             if incident.max_score >= self.sure or incident.connections >= FEW:
                 self.counts["opened"] += 1
+                self._doubtful.pop(key, None)
                 self.risk.add_incident(incident, self._home, alert.known_ns)
                 reports.append(self._report(incident, "opened", alert.known_ns))
         elif incident.has_turned(alert.known_ns, self.every_ns):
@@ -208,8 +200,8 @@ class Incidents:
             if (whole := self._widen(alert, keys, shape, own, reports)) is not None:
                 return keys[shape], whole
         if len(self._open) >= self.most_open:
-            oldest = next(iter(self._open))
-            self.counts["evicted"] += 1
+            oldest = next(iter(self._doubtful or self._open))
+            self.counts["evicted"] += self._open[oldest].n_reports > 0
             why = "too many incidents are open"
             reports += self._close(oldest, alert.known_ns, why)
         key = keys[own]
@@ -265,6 +257,8 @@ class Incidents:
 
     def _enter(self, key: Key, incident: Incident, keys: Mapping[Shape, Key]) -> None:
         self._open[key] = incident
+        if not incident.n_reports:
+            self._doubtful[key] = None
         if incident.shape in ("pair", "flood"):
             self._pairs["", "", keys["pair"][2]][key] = None
             self._pairs[keys["sweep"]][key] = None
@@ -311,6 +305,7 @@ class Incidents:
     def _leave(self, key: Key) -> Incident:
         """Take an incident out."""
         incident = self._open.pop(key)
+        self._doubtful.pop(key, None)
         _, group, _ = key
         self._singles[group].pop(key, None)
         for other in (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from evenflow.knowledge import about
 from evenflow.runtime.incidents.alert import Alert
@@ -285,6 +285,18 @@ class Report:
     direction: str = ""
     risk: dict[str, float] = field(default_factory=dict)
     """Risk of the hosts that it names, as far as they have one."""
+
+
+class Grouped(NamedTuple):
+    """Outcome of an alert."""
+
+    incident: str | None
+    """Name of its incident; None where it is suppressed."""
+    is_new: bool
+    """Whether it is the first alert of its connection."""
+    is_shown: bool
+    """Whether it is among the first of its incident since the last report."""
+    reports: tuple[Report, ...]
 
 
 def _bit(alert: Alert) -> int:

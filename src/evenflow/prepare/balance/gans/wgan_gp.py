@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from evenflow.prepare.balance.gans._adversary import Adversary, one_thread
 from evenflow.prepare.balance.gans._heads import Heads, Scale
-from evenflow.prepare.layout import Layout
+from evenflow.prepare.balance.gans._source import Source, Trained
+from evenflow.prepare.balance.gans._training import Contest, OnStep, slope_penalty
+
+PENALTY = 10.0
+"""Weight of the squared distance of the critic's gradient norm from 1."""
+
+Points = Callable[[Tensor, Tensor, torch.Generator], Tensor]
+"""Real rows, made rows, noise -> where the critic's gradient is computed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,17 +40,19 @@ class Generator(nn.Module):  # type: ignore[misc]
        2014. arXiv:1411.1784
     """
 
-    def __init__(self, n_classes: int, scale: Scale, config: Config) -> None:
+    def __init__(
+        self, n_classes: int, scale: Scale, *, hidden: int, n_latent: int
+    ) -> None:
         super().__init__()
-        width, self.n_latent = config.hidden, config.n_latent
+        self.n_latent = n_latent
         self.body = nn.Sequential(
-            nn.Linear(config.n_latent + n_classes, width),
-            nn.LayerNorm(width),
+            nn.Linear(n_latent + n_classes, hidden),
+            nn.LayerNorm(hidden),
             nn.ReLU(),
-            nn.Linear(width, width),
-            nn.LayerNorm(width),
+            nn.Linear(hidden, hidden),
+            nn.LayerNorm(hidden),
             nn.ReLU(),
-            nn.Linear(width, len(scale.center)),
+            nn.Linear(hidden, len(scale.center)),
         )
         self.heads = Heads(scale)
 
@@ -57,97 +63,97 @@ class Generator(nn.Module):  # type: ignore[misc]
         return rows
 
 
-def critic(n_in: int, config: Config) -> nn.Module:
+def critic(n_in: int, *, hidden: int) -> nn.Module:
     """Return a network that scores rows with their classes: ``(B, n_in)`` -> (B, 1).
 
     It has no batch statistics: the penalty is on each row's own gradient.
     """
     return nn.Sequential(
-        nn.Linear(n_in, config.hidden),
+        nn.Linear(n_in, hidden),
         nn.LeakyReLU(0.2),
-        nn.Linear(config.hidden, config.hidden),
+        nn.Linear(hidden, hidden),
         nn.LeakyReLU(0.2),
-        nn.Linear(config.hidden, 1),
+        nn.Linear(hidden, 1),
     )
 
 
-class Wgan:
-    """A trained generator that makes rows of any class it has seen."""
-
-    def __init__(
-        self,
-        generator: Generator,
-        classes: NDArray[np.int64],
-        scale: Scale,
-        noise: torch.Generator,
-    ) -> None:
-        self._generator = generator
-        self._classes = classes
-        self._scale = scale
-        self._noise = noise
-
-    def make(self, label: int, n: int) -> NDArray[np.float32]:
-        """Return ``n`` new prepared rows of a class, ``(n, n_features)``."""
-        code = int(np.flatnonzero(self._classes == label)[0])
-        parts = []
-        with torch.no_grad(), one_thread():
-            for start in range(0, n, 8192):
-                size = min(8192, n - start)
-                classes = torch.zeros((size, len(self._classes)))
-                classes[:, code] = 1
-                parts.append(self._scale.decode(self._generator(classes, self._noise)))
-        return np.concatenate(parts)
+def between(real: Tensor, made: Tensor, noise: torch.Generator) -> Tensor:
+    """Return points between real and made rows, where the gradient is penalised."""
+    return real + torch.rand((len(real), 1), generator=noise) * (made - real)
 
 
-def train(
-    X: NDArray[np.float32],
-    y: NDArray[np.int64],
-    *,
-    layout: Layout | None,
-    config: Config,
-    seed: int,
-    on_step: Callable[[int], None],
-) -> Wgan:
-    """Train on rows of the classes to be made, each class drawn equally often.
-
-    Runs on one thread of the CPU, on purpose: networks this small gain little from
-    more, and the same seed then gives the same rows wherever the model itself is
-    trained.
+def critic_loss(
+    judge: Callable[[Tensor], Tensor],
+    real: Tensor,
+    made: Tensor,
+    points: Tensor,
+    classes: Tensor,
+) -> Tensor:
+    """Return the loss of a critic: it scores real rows high and is smooth at points.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features), float32
-    y : ndarray of shape (n_samples,), int64
-    seed : int
-    on_step : callable
-        Told the number of each generator step.
+    judge : callable
+        Rows and classes, side by side, -> scores ``(B, 1)``.
+    real, made, points : Tensor
+        Shape ``(B, n)`` each.
+    classes : Tensor
+        Shape ``(B, n_classes)``, of all three.
+
+    Examples
+    --------
+    A linear critic with a gradient of norm 5 is penalised by 10 times 16:
+
+    >>> line, none = torch.tensor([[3.0], [4.0]]), torch.zeros(1, 0)
+    >>> made = torch.tensor([[1.0, 0.0]])
+    >>> real = torch.tensor([[0.0, 1.0]])
+    >>> float(critic_loss(lambda x: x @ line, real, made, real, none))
+    159.0
     """
-    scale = Scale.of(X, layout)
-    rows = scale.encode(X)
-    labels, code = np.unique(y, return_inverse=True)
-    members = [torch.from_numpy(np.flatnonzero(code == c)) for c in range(len(labels))]
-    noise = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        generator = Generator(len(labels), scale, config)
-        judge = critic(X.shape[1] + len(labels), config)
+    penalty = slope_penalty(judge, points, classes)
+    both = torch.cat([torch.cat([real, made]), classes.repeat(2, 1)], dim=1)
+    on_real, on_made = judge(both).chunk(2)
+    loss: Tensor = on_made.mean() - on_real.mean() + PENALTY * penalty
+    return loss
 
-    def draw(size: int) -> tuple[Tensor, Tensor]:
-        drawn = torch.randint(len(labels), (size,), generator=noise)
-        picked = torch.empty(size, dtype=torch.int64)
-        for c, mine in enumerate(members):
-            here = drawn == c
-            n = int(here.sum())
-            picked[here] = mine[torch.randint(len(mine), (n,), generator=noise)]
-        return rows[picked], nn.functional.one_hot(drawn, len(labels)).float()
 
-    with one_thread():
-        Adversary(steps=config.steps, batch_size=config.batch_size).train(
-            lambda classes: generator(classes, noise),
-            judge,
-            list(generator.parameters()),
-            draw,
-            noise,
-            on_step,
-        )
-    return Wgan(generator.eval(), labels, scale, noise)
+def train(
+    source: Source, config: Config, on_step: OnStep, *, points: Points = between
+) -> Trained:
+    """Train on rows of the classes to be made, each class drawn equally often.
+
+    Parameters
+    ----------
+    points : callable
+        Where the critic's gradient is held to a norm of 1.
+    """
+    noise = source.noise
+    sizes = {"hidden": config.hidden, "n_latent": config.n_latent}
+    generator = Generator(source.n_classes, source.scale, **sizes)
+    judge = critic(source.n_features + source.n_classes, hidden=config.hidden)
+
+    def judge_loss(real: Tensor, made: Tensor, classes: Tensor) -> Tensor:
+        return critic_loss(judge, real, made, points(real, made, noise), classes)
+
+    def maker_loss(real: Tensor, made: Tensor, classes: Tensor) -> Tensor:
+        del real
+        loss: Tensor = -judge(torch.cat([made, classes], dim=1)).mean()
+        return loss
+
+    Contest(
+        steps=config.steps,
+        batch_size=config.batch_size,
+        n_judge=5,
+        learning_rate=5e-4,
+        betas=(0.5, 0.9),
+    ).train(
+        lambda _, classes: generator(classes, noise),
+        source.draw,
+        maker=list(generator.parameters()),
+        judge=list(judge.parameters()),
+        maker_loss=maker_loss,
+        judge_loss=judge_loss,
+        on_step=on_step,
+    )
+    generator.eval()
+    return Trained(source=source, generate=lambda classes: generator(classes, noise))
