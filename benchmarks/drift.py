@@ -23,7 +23,7 @@ from evenflow import datasets
 from evenflow.decision import Scores
 from evenflow.experiment.run import run
 from evenflow.places import folders
-from evenflow.prepare.split import hold_out
+from evenflow.prepare.dealing import hold_out
 from evenflow.recipe import Recipe
 from evenflow.runtime import bundle as bundles
 from evenflow.runtime._betting import Bets

@@ -45,9 +45,9 @@ PYTHON: list[tuple[str, str, tuple[str, ...]]] = [
 ]
 """Sections of the reference of Python: title, module, names (else all it exports)."""
 BUILT = (
-    "evenflow.train", "evenflow.evaluate", "evenflow.compare", "evenflow.load",
-    "evenflow.Table", "evenflow.datasets.", "evenflow.prepare.", "evenflow.learn.",
-    "evenflow.testing.",
+    "evenflow.train", "evenflow.evaluate", "evenflow.compare", "evenflow.ablate",
+    "evenflow.tune", "evenflow.load", "evenflow.Table", "evenflow.datasets.",
+    "evenflow.prepare.", "evenflow.learn.", "evenflow.testing.",
 )  # fmt: skip
 """Names whose signature is shown: what a program calls; it is given the others."""
 OF_DATA_SET = {
@@ -405,11 +405,9 @@ def _keys() -> list[tuple[str, Any]]:
 def _default(value: Any) -> str:
     if value is ... or repr(value) == "PydanticUndefined":
         return "must be given"
-    if isinstance(value, Part):
-        value = value.flat()
     if value is None or value is dataclasses.MISSING:
         return "none"
-    return f"`{json.dumps(value, ensure_ascii=False)}`"
+    return f"`{json.dumps(value, ensure_ascii=False, default=Part.flat)}`"
 
 
 if __name__ == "__main__":

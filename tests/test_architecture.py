@@ -38,6 +38,7 @@ LEVELS = [
     {"experiment", "testing"},
     {"web"},
     {"api"},
+    {"studies"},
     {"cli", "__main__"},
 ]
 LEVEL = {room: number for number, level in enumerate(LEVELS) for room in level}
@@ -56,7 +57,12 @@ ONLY = {("runtime", "prepare"): "evenflow.prepare.features."}
 FENCES = {
     "torch": ("learn/", "prepare/balance/gans/", "testing/losses.py"),
     "imblearn": ("prepare/balance/",),
-    "sklearn": ("learn/", "prepare/balance/", "prepare/transformer.py"),
+    "sklearn": (
+        "learn/",
+        "prepare/balance/",
+        "prepare/transformer.py",
+        "prepare/pruned_tree.py",
+    ),
     "scipy": ("learn/", "prepare/balance/"),
     "threadpoolctl": ("learn/", "prepare/balance/"),
     "lightgbm": ("learn/",),
@@ -286,7 +292,7 @@ def test_the_web_is_found_by_noun_and_its_parts_stay_apart():
         ("alerts/feedback.py", "flask.request", True),
         ("uploads/receive.py", "flask.abort", True),
         ("frame/context.py", "evenflow.web.models.detectors.Detectors", True),
-        ("frame/layout.py", "evenflow.web.charts.library", True),
+        ("frame/layout.py", "evenflow.web.charts.reports", True),
         ("frame/permissions.py", "evenflow.web.store.tables.User", False),
         ("jobs/worker.py", "flask.Flask", True),
         ("uploads/job.py", "flask_security.current_user", True),

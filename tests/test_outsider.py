@@ -28,8 +28,8 @@ RECIPES = {
     "distance": ["campus/distance-none"],
     "gate": ["campus/gate-jitter", "-s", "model.gate=one_tree",
              "-s", "model.second=perceptron"],
-    "either": ["campus/either-none", "-s", "model.classifier=one_tree",
-               "-s", "model.detector=distance"],
+    "fusion": ["campus/fusion-none", "-s", "model.members.tree=one_tree",
+               "-s", "model.members.far=distance"],
 }  # fmt: skip
 """A recipe for each model of the package, then systems of them."""
 

@@ -7,8 +7,8 @@ import evenflow
 NAMES = {
     "BundleError", "BusyError", "ChecksumError", "DataError", "EvenflowError",
     "LeakError", "MissingExtraError", "Recipe", "RecipeError", "StorageError",
-    "Table", "__version__", "compare", "evaluate", "load_bundle", "load_dataset",
-    "train",
+    "Table", "__version__", "ablate", "compare", "evaluate", "load_bundle",
+    "load_dataset", "train", "tune",
 }  # fmt: skip
 
 

@@ -54,6 +54,7 @@ def run(name: str, group: Group, folders: list[Path], work: Path) -> None:
             work / name,
             seeds=group.seeds,
             bundles=True,
+            baselines=group.baselines,
             folders=folders,
         )
         if comparison.failed:

@@ -44,7 +44,7 @@ def judge_candidate(name: str, folders: list[Path], work: Path) -> dict[str, obj
     """Return a candidate's score over all folds."""
     hidden, peace, macro = {}, [], []
     for fold in range(SELECTION_FOLDS):
-        split = {"name": "hidden_attacks", "k": SELECTION_FOLDS, "fold": fold}
+        split = {"name": "unseen", "k": SELECTION_FOLDS, "fold": fold}
         report = cell(Recipe.load(name).with_(split=split), folders, work)
         hidden |= {a["type"]: a["rate"] for a in report["attacks"] if a["is_unseen"]}
         peace.append(report["binary"]["specificity"])

@@ -134,7 +134,9 @@ def page() -> str:
             f"{selection()} (`python benchmarks/quality/select_detector.py`)",
             "",
             "All 21 networks x balancers and the trees, one seed each: "
-            "[official](benchmarks/quality/results/nsl_kdd_official/comparison.md).",
+            "[official](benchmarks/quality/results/nsl_kdd_official/comparison.md). "
+            "Fusions of trees and novelty detectors, beside the goals that were set: "
+            "[fusion](benchmarks/quality/results/nsl_kdd_fusion/goals.md).",
             "",
             "The table that papers print, from a **random split of KDDTrain+: "
             "optimistic**, since neighbours of every test row trained the model. "

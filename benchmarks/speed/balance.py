@@ -61,8 +61,8 @@ def measure(name: str, data: Path, rows: int | None) -> dict[str, object]:
     import numpy as np
 
     from evenflow import registry
+    from evenflow.prepare.dealing import hold_out
     from evenflow.prepare.features import Preprocessor
-    from evenflow.prepare.split import hold_out
 
     has_files = (data / "nsl-kdd").is_dir()
     source = registry.load("datasets", "nsl_kdd" if has_files else "synthetic")

@@ -16,7 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evenflow.api import compare, evaluate, load_bundle, load_dataset, train
+    from evenflow.api import evaluate, load_bundle, load_dataset, train
     from evenflow.errors import (
         BundleError,
         BusyError,
@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     )
     from evenflow.recipe import Recipe
     from evenflow.schema import Table
+    from evenflow.studies import ablate, compare, tune
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "evenflow.api": ("compare", "evaluate", "load_bundle", "load_dataset", "train"),
+    "evenflow.api": ("evaluate", "load_bundle", "load_dataset", "train"),
     "evenflow.errors": (
         "BundleError",
         "BusyError",
@@ -48,6 +49,7 @@ _HOMES = {
     ),
     "evenflow.recipe": ("Recipe",),
     "evenflow.schema": ("Table",),
+    "evenflow.studies": ("ablate", "compare", "tune"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -64,11 +66,13 @@ __all__ = [
     "StorageError",
     "Table",
     "__version__",
+    "ablate",
     "compare",
     "evaluate",
     "load_bundle",
     "load_dataset",
     "train",
+    "tune",
 ]
 
 

@@ -7,7 +7,6 @@ the folders of ``EVENFLOW_DATA``, then in the user's cache.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,6 @@ from evenflow.schema import Table
 
 if TYPE_CHECKING:
     from evenflow.experiment.run import Experiment
-    from evenflow.judge.comparison import Comparison
     from evenflow.judge.report import Report
     from evenflow.runtime.bundle import Bundle
 
@@ -95,12 +93,12 @@ def train(
     chosen = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     if seed is not None:
         chosen = chosen.with_(seed=seed)
-    rows = _rows(data, test, label, benign)
+    rows = rows_of(data, test, label, benign)
     if rows is not None:
-        chosen = _of_memory(chosen, rows, label=label, benign=benign)
+        chosen = of_memory(chosen, rows, label=label, benign=benign)
     return run(
         chosen,
-        folders=_paths(folders),
+        folders=paths_of(folders),
         rows=rows,
         output=None if output is None else Path(output),
         resume=resume,
@@ -164,105 +162,10 @@ def evaluate(
         loaded,
         dataset,
         split,
-        folders=_paths(folders),
+        folders=paths_of(folders),
         params=params,
         on_event=on_event,
     )
-
-
-def compare(
-    recipes: Sequence[Recipe | str | Path],
-    folder: str | Path,
-    *,
-    data: Any = None,
-    label: str | None = None,
-    benign: Any = None,
-    test: Any = None,
-    seeds: int = 1,
-    folds: bool = False,
-    baselines: bool = True,
-    bundles: bool = False,
-    device: str = "auto",
-    deterministic: bool = False,
-    folders: Folders = None,
-    on_event: OnEvent = ignore,
-) -> Comparison:
-    """Train every recipe with several seeds and set the results side by side.
-
-    Parameters
-    ----------
-    recipes : sequence of Recipe, str or Path
-        Recipes, their names or their TOML files.
-    folder : str or Path
-        Where cells, tables and charts go; finished cells found there are not run
-        again.
-    data, label, benign, test
-        Labelled rows in memory, as for :func:`train`.
-    seeds : int, default=1
-        Number of seeds; the first is the recipe's own.
-    folds : bool, default=False
-        Run every fold of each recipe's split (``kfold``, ``hidden_attacks``) and
-        average over them.
-    baselines : bool, default=True
-        Add the line without balancing, and the trees, to every balanced network.
-    bundles : bool, default=False
-        Keep each cell's bundle, under ``folder/bundles``.
-    device : {'auto', 'cpu', 'cuda'}, default='auto'
-        Where networks train.
-    deterministic : bool, default=False
-        Train in float32 with one thread: equal results on equal processors.
-    folders : sequence of str or Path, optional
-        Where data sets are looked for, in order.
-    on_event : callable, optional
-        Gets each :class:`~evenflow.progress.Progress`, ``Epoch`` and ``Note``.
-
-    Returns
-    -------
-    Comparison
-        A row of figures for each recipe, and the cells that failed.
-
-    Raises
-    ------
-    EvenflowError
-        A recipe or the folder is wrong; the message says what to do.
-    """
-    from evenflow.experiment import compare as comparing
-
-    chosen = [r if isinstance(r, Recipe) else Recipe.load(r) for r in recipes]
-    rows = _rows(data, test, label, benign)
-    if rows is not None:
-        chosen = [_of_memory(r, rows, label=label, benign=benign) for r in chosen]
-    root, roots = Path(folder), _paths(folders)
-
-    def run_cell(cell: Recipe) -> dict[str, Any]:
-        from evenflow.experiment.run import run
-
-        made = run(
-            cell,
-            folders=roots,
-            rows=rows,
-            output=root / "bundles" / comparing.cell_name(cell) if bundles else None,
-            cache=root / "cache",
-            resume=bundles,
-            device=device,
-            deterministic=deterministic,
-            overwrite=True,
-            on_event=on_event,
-        )
-        report: dict[str, Any] = made.report.to_dict()
-        return report
-
-    result = comparing.compare(
-        chosen,
-        seeds,
-        root,
-        run_cell=run_cell,
-        folds=folds,
-        baselines=baselines,
-        on_event=on_event,
-    )
-    shutil.rmtree(root / "cache", ignore_errors=True)  # balanced rows, by the gigabyte
-    return result
 
 
 def load_bundle(path: str | Path) -> Bundle:
@@ -316,10 +219,10 @@ def load_dataset(
     """
     from evenflow import datasets
 
-    return datasets.load(name, split, folders=_paths(folders), **params)
+    return datasets.load(name, split, folders=paths_of(folders), **params)
 
 
-def _rows(data: Any, test: Any, label: Any, benign: Any) -> dict[str, Any] | None:
+def rows_of(data: Any, test: Any, label: Any, benign: Any) -> dict[str, Any] | None:
     """Return rows in memory by part; None where there are none."""
     if data is not None:
         return {"train": data} | ({} if test is None else {"test": test})
@@ -328,7 +231,7 @@ def _rows(data: Any, test: Any, label: Any, benign: Any) -> dict[str, Any] | Non
     return None
 
 
-def _of_memory(recipe: Recipe, rows: Mapping[str, Any], **given: Any) -> Recipe:
+def of_memory(recipe: Recipe, rows: Mapping[str, Any], **given: Any) -> Recipe:
     """Return the recipe with what tells its rows in memory from others.
 
     Raises
@@ -353,5 +256,6 @@ def _of_memory(recipe: Recipe, rows: Mapping[str, Any], **given: Any) -> Recipe:
     return recipe.with_(**changes)
 
 
-def _paths(folders: Folders) -> list[Path]:
+def paths_of(folders: Folders) -> list[Path]:
+    """Return where data sets are looked for, in order."""
     return default_folders() if folders is None else [Path(f) for f in folders]

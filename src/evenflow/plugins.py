@@ -3,7 +3,8 @@
 A part may hold parts: the models of a system are models themselves. A plug-in says so
 with the type of a parameter, ``gate: Annotated[Part, PlugIn("models")]``; what holds
 for a recipe's parts (defaults written out, the nearest known name in an error) then
-holds for those within.
+holds for those within. A parameter of the type ``dict[str, ...]`` of such a part holds
+any number of them, each under a name of the recipe's choice.
 """
 
 from __future__ import annotations
@@ -88,22 +89,31 @@ def complete(kind: str, part: Part, source: str, *, level: int = 1) -> Part:
         )
     accepted = registry.parameters(kind, part.name)
     params = _checked(part, accepted, source)
-    inner = {
-        name: complete(
-            mark.kind,
-            getattr(params, name),
-            f"{source}: [{part.name}.{name}]",
-            level=level + 1,
-        )
-        for name, (hint, _) in accepted.items()
-        if (mark := part_mark(hint)) and getattr(params, name) is not None
-    }
+
+    def filled(mark: PlugIn, path: str, inner: Part) -> Part:
+        where = f"{source}: [{part.name}.{path}]"
+        return complete(mark.kind, inner, where, level=level + 1)
+
+    inner: dict[str, Any] = {}
+    for name, (hint, _) in accepted.items():
+        value = getattr(params, name)
+        if (mark := part_mark(hint)) and value is not None:
+            inner[name] = filled(mark, name, value)
+        elif mark := parts_mark(hint):
+            inner[name] = {k: filled(mark, f"{name}.{k}", p) for k, p in value.items()}
     if hasattr(registry.load(kind, part.name), "Config"):
         # a Config checks its own ranges: now, not after balancing
         configure(kind, part.name, params.model_dump() | inner)
     with registry.blamed(kind, part.name):  # a default that no file can hold
         plain = params.model_dump(mode="json")
-    return Part(name=part.name, params=plain | {k: p.flat() for k, p in inner.items()})
+    return Part(name=part.name, params=plain | {k: _flat(v) for k, v in inner.items()})
+
+
+def _flat(value: Part | dict[str, Part]) -> dict[str, Any]:
+    """Return a part, or parts by name, as they stand in a TOML file."""
+    if isinstance(value, Part):
+        return value.flat()
+    return {name: part.flat() for name, part in value.items()}
 
 
 def configure(kind: str, name: str, params: Mapping[str, Any]) -> Any:
@@ -115,18 +125,21 @@ def configure(kind: str, name: str, params: Mapping[str, Any]) -> Any:
         A value is out of range.
     """
     accepted = registry.parameters(kind, name)
-    given = {
-        key: Part.model_validate(value)
-        if value is not None and part_mark(accepted[key][0])
-        else value
-        for key, value in params.items()
-    }
+    given = dict(params)
+    for key, value in params.items():
+        hint = accepted[key][0]
+        if value is not None and part_mark(hint):
+            given[key] = Part.model_validate(value)
+        elif parts_mark(hint):
+            given[key] = {k: Part.model_validate(v) for k, v in value.items()}
     with registry.blamed(kind, name):
         return registry.load(kind, name).Config(**given)
 
 
 def part_mark(hint: Any) -> PlugIn | None:
     """Return the mark of a parameter of that type, or None where it is not a part."""
+    if typing.get_origin(hint) is dict:
+        return None
     for one in (hint, *typing.get_args(hint)):
         for mark in getattr(one, "__metadata__", ()):
             if isinstance(mark, PlugIn):
@@ -134,13 +147,30 @@ def part_mark(hint: Any) -> PlugIn | None:
     return None
 
 
+def parts_mark(hint: Any) -> PlugIn | None:
+    """Return the mark of a parameter that holds parts by name, or None."""
+    if typing.get_origin(hint) is not dict:
+        return None
+    return part_mark(typing.get_args(hint)[1])
+
+
+def part_at(config: Any, path: str) -> Part:
+    """Return the part of a ``Config`` at ``name``, or ``name.key`` of several."""
+    name, _, key = path.partition(".")
+    found: Part = getattr(config, name)[key] if key else getattr(config, name)
+    return found
+
+
 def within(kind: str, part: Part) -> list[tuple[PlugIn, Part]]:
     """Return the parts that a part holds itself, each with its mark."""
-    return [
-        (mark, Part.model_validate(value))
-        for name, (hint, _) in registry.parameters(kind, part.name).items()
-        if (mark := part_mark(hint)) and (value := part.params.get(name)) is not None
-    ]
+    found: list[tuple[PlugIn, Part]] = []
+    for name, (hint, _) in registry.parameters(kind, part.name).items():
+        value = part.params.get(name)
+        if (mark := part_mark(hint)) and value is not None:
+            found.append((mark, Part.model_validate(value)))
+        elif mark := parts_mark(hint):
+            found += [(mark, Part.model_validate(v)) for v in (value or {}).values()]
+    return found
 
 
 def _checked(part: Part, accepted: Mapping[str, Any], source: str) -> Any:

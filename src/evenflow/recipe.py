@@ -79,6 +79,9 @@ class Decide(BaseModel):
     attack_shares: Literal["training", "equal"] = "training"
     """How frequent the classes of attack are taken to be: as in the training rows, or
     all alike, where one attack makes many more rows than another."""
+    certify: float | None = Field(None, gt=0, lt=1)
+    """Confidence at which the budget holds for other benign rows that are like those
+    of the calibration; about half if absent."""
     group: str | None = None
     """Column whose values are groups, as runs or days: the rows that stop and those
     that calibrate are whole groups. Rows of one group are alike, and a threshold set
@@ -87,8 +90,9 @@ class Decide(BaseModel):
     @model_serializer(mode="wrap")
     def _without_unused(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         value: dict[str, Any] = dump(self)
-        if self.group is None:
-            del value["group"]
+        for key in ("group", "certify"):
+            if getattr(self, key) is None:
+                del value[key]
         if self.attack_shares == "training":
             del value["attack_shares"]
         return value

@@ -182,9 +182,7 @@ def four_attacks(path, n_rows=1200, families=("ant", "bee", "cat", "dog")):
 @pytest.mark.parametrize(
     ("model", "setting"),
     [
-        *product(
-            ["random_forest", "lightgbm"], ["split=hidden_attacks", "target=binary", ""]
-        ),
+        *product(["random_forest", "lightgbm"], ["split=unseen", "target=binary", ""]),
         ("extra_trees", ""),
     ],
 )
@@ -192,7 +190,7 @@ def test_both_explanations_agree_on_the_side_and_name_the_class_called(
     run, model, setting, tmp_path, train
 ):
     words = four_attacks(tmp_path / "f.csv")
-    hidden = setting == "split=hidden_attacks"
+    hidden = setting == "split=unseen"
     options = ["-s", f"dataset.path={tmp_path / 'f.csv'}", "-s", "split=stratified"]
     options += ["-s", setting] if setting else []
     options += ["-s", "split.k=2", "-s", "split.fold=0"] if hidden else []

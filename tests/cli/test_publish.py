@@ -30,6 +30,7 @@ def stop_when_done(server):
     threading.Thread(target=wait, daemon=True).start()
 
 
+@pytest.mark.slow
 def test_a_capture_that_is_published_gives_the_alerts_it_gives_alone(
     run, server, capture, detector, tmp_path
 ):

@@ -11,8 +11,8 @@ from evenflow import registry
 from evenflow.learn.fit_model import fit_model
 from evenflow.learn.fitting import of_arrays
 from evenflow.plugins import Part
+from evenflow.prepare.dealing import hold_out
 from evenflow.prepare.features import Preprocessor
-from evenflow.prepare.split import hold_out
 from evenflow.recipe import Training
 
 N_CLASSES = 5
@@ -35,7 +35,12 @@ class Rows:
             rows, how = self.binary(), how | {"n_classes": 2}
         settings = {"epochs": 3, "batch_size": 128, "learning_rate": 3e-3}
         settings |= {k: how.pop(k) for k in tuple(how) if k in Training.model_fields}
-        quick = {"n_jobs": 1, "n_estimators": 20, "width": 16, "n_blocks": 1}
+        forest = {"name": "extra_trees", "n_estimators": 10, "n_jobs": 1}
+        quick = {"n_jobs": 1, "n_estimators": 20, "n_blocks": 1}
+        quick["width"] = 2 if name.startswith("image") else 16
+        quick |= {"n_rotations": 3, "n_bagged": 2, "frequent": forest, "rare": forest}
+        quick |= {"population": 4, "iterations": 1, "n_rows": 400}
+        quick["n_reference"] = 500
         known = {field.name for field in dataclasses.fields(plug_in.Config)}
         params = {k: v for k, v in quick.items() if k in known} | (config or {})
         return fit_model(
@@ -64,10 +69,22 @@ def one_thread():
 
 
 @pytest.fixture(scope="session")
-def rows(small_table):
-    """The small table, prepared: about 1,600 rows to train and 400 to stop."""
+def parts(small_table):
+    """The small table in two: about 1,600 rows to train and 400 to stop."""
     train, valid = hold_out(small_table, fraction=0.2, seed=1)
-    a, b = small_table.take(train), small_table.take(valid)
+    return small_table.take(train), small_table.take(valid)
+
+
+@pytest.fixture(scope="session")
+def layout(parts):
+    """The meaning of the columns of ``rows``."""
+    return Preprocessor.fit(parts[0]).layout
+
+
+@pytest.fixture(scope="session")
+def rows(parts):
+    """The small table, prepared."""
+    a, b = parts
     preprocessor = Preprocessor.fit(a)
     return Rows(
         X=preprocessor.transform(a),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 
 from evenflow.errors import DataError
-from evenflow.learn.calibration import MARGIN, fit_decision, threshold_at
+from evenflow.learn.calibration import MARGIN, certified, fit_decision, threshold_at
 
 
 def drawn(n=6000, sharpness=1.0, shift=(0, 0, 0), seed=0):
@@ -44,6 +44,36 @@ def test_the_budget_is_kept_and_no_lower_threshold_keeps_it(odds, budget):
     assert (odds > threshold).mean() <= budget
     next_lower = odds[odds < threshold].max() - 1e-9
     assert (odds > next_lower).mean() > budget
+
+
+def test_a_certified_threshold_keeps_its_budget_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    n, budget = 400, 0.05
+    kept = {True: 0, False: 0}
+    for _ in range(1000):
+        scores = rng.random(n)  # of which x exceed 1 - x
+        for is_certified in kept:
+            share = certified(n, budget, 0.9) if is_certified else budget
+            threshold = threshold_at(scores, np.full(n, True), share)
+            kept[is_certified] += 1 - threshold <= budget
+    assert 0.88 < kept[True] / 1000 < 0.96
+    assert kept[False] / 1000 < 0.7
+
+
+@pytest.mark.parametrize(("n", "budget"), [(45, 0.05), (230, 0.01), (2302, 0.001)])
+def test_the_fewest_rows_that_certify_a_budget_are_known(n, budget):
+    assert certified(n, budget, 0.9) * n < 1
+    with pytest.raises(DataError, match=f"expected {n} or more"):
+        certified(n - 1, budget, 0.9)
+
+
+def test_a_certified_decision_is_stricter():
+    log_proba, y = drawn()
+    plain, sure = (
+        fit_decision(log_proba, y, false_alarm_budget=0.05, certify=certify)
+        for certify in (None, 0.99)
+    )
+    assert sure.threshold > plain.threshold
 
 
 @given(

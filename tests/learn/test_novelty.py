@@ -77,7 +77,8 @@ def test_what_is_exported_is_what_was_fitted(name, rows, fitted):
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_rows_that_cannot_be_told_apart_are_refused(name, rows):
-    few = dataclasses.replace(rows, X=np.zeros_like(rows.X))
+    same = {"X": np.zeros_like(rows.X), "X_valid": np.zeros_like(rows.X_valid)}
+    few = dataclasses.replace(rows, **same)
     with pytest.raises(DataError, match="benign rows have the novelty score"):
         few.fit(name)
     attacks = dataclasses.replace(rows, y=np.maximum(rows.y, 1))
@@ -89,6 +90,49 @@ def test_an_isolation_forest_scores_as_scikit_learn_does(rows, fitted):
     scorer = fitted["isolation_forest"].scorer
     anomaly = -scorer.forest.score_samples(rows.X_valid)
     np.testing.assert_allclose(2 ** scorer.score(rows.X_valid), anomaly)
+
+
+@pytest.mark.parametrize(("k", "n_reference"), [(1, 10_000), (25, 10_000), (40, 200)])
+def test_the_distance_is_that_to_the_neighbour_of_the_same_share(k, n_reference, rows):
+    from sklearn.neighbors import NearestNeighbors
+
+    scorer = rows.fit(
+        "knn_distance", config={"k": k, "n_reference": n_reference}
+    ).scorer
+    benign = rows.X[rows.y == 0]
+    kept = min(n_reference, len(benign))
+    assert len(scorer.reference) == kept
+    z = (rows.X_valid - scorer.center) @ scorer.whiten
+    neighbours = NearestNeighbors(n_neighbors=max(1, round(k * kept / len(benign))))
+    distance = neighbours.fit(scorer.reference).kneighbors(z)[0][:, -1]
+    np.testing.assert_allclose(
+        np.exp(scorer.score(rows.X_valid)),
+        distance**2 + scorer.softening,
+        rtol=1e-3,
+        atol=1e-4,
+    )
+
+
+def test_a_space_is_whitened_by_benign_rows(rows):
+    scorer = rows.fit("knn_distance").scorer
+    z = (rows.X[rows.y == 0] - scorer.center) @ scorer.whiten
+    spread = np.cov(z, rowvar=False)
+    assert np.abs(spread - np.diag(np.diag(spread))).max() < 0.01
+    assert np.diag(spread).max() < 1.01
+    assert np.diag(spread)[-3:].min() > 0.9  # the directions of most variance
+
+
+def test_a_mixture_scores_as_scikit_learn_does(rows):
+    from sklearn.mixture import GaussianMixture
+
+    benign = rows.X[rows.y == 0].astype(float)
+    scorer = rows.fit("gaussian_mixture", config={"n_components": 3}).scorer
+    mixture = GaussianMixture(
+        3, reg_covar=1e-2, max_iter=50, random_state=7
+    ).fit(benign)  # fmt: skip
+    np.testing.assert_allclose(
+        scorer.score(rows.X_valid), -mixture.score_samples(rows.X_valid), rtol=1e-6
+    )
 
 
 def test_a_detector_is_shown_benign_rows_alone(rows):

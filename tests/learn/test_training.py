@@ -14,8 +14,8 @@ import pytest
 from evenflow.errors import DataError
 from evenflow.learn.export import to_onnx
 from evenflow.learn.training import _parts, train
+from evenflow.prepare.dealing import hold_out
 from evenflow.prepare.leaks import row_hashes
-from evenflow.prepare.split import hold_out
 from evenflow.progress import Epoch, Note
 from evenflow.recipe import Recipe
 

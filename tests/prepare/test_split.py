@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -87,7 +88,7 @@ def test_a_class_with_one_row_stays_with_the_rows_that_train():
         ("stratified", {}),
         ("kfold", {"k": 4, "fold": 3}),
         ("blocks", {"n_blocks": 20}),
-        ("hidden_attacks", {"k": 3, "fold": 1}),
+        ("unseen", {"k": 3, "fold": 1}),
     ],
 )
 def test_no_row_is_on_both_sides_of_any_split(name, params, small_table):
@@ -108,7 +109,7 @@ def test_folds_cover_every_row_once(small_table):
 def test_a_hidden_attack_is_in_no_training_row_and_judged_whole(small_table):
     seen = set()
     for fold in range(3):
-        parts = split.hidden_attacks(loader(small_table), 5, k=3, fold=fold)
+        parts = split.unseen(loader(small_table), 5, k=3, fold=fold)
         hidden = set(parts.unseen_attacks)
         assert hidden
         seen |= hidden
@@ -116,6 +117,45 @@ def test_a_hidden_attack_is_in_no_training_row_and_judged_whole(small_table):
         assert parts.test.attack.is_in(sorted(hidden)).sum() == n
         assert (parts.test.y == 0).any()
     assert seen == set(small_table.schema.families)
+
+
+@pytest.mark.parametrize("column", ["service", "count", "duration_s"])
+def test_kinds_of_benign_traffic_are_hidden_once_each_and_are_all_that_is_benign(
+    column, small_table
+):
+    n = 0
+    for fold in range(2):
+        parts = split.unseen(loader(small_table), 5, k=2, fold=fold, benign_by=column)
+        trained, tested = (
+            set(part.frame[column].filter(pl.Series(part.labels == 0)).to_list())
+            for part in (parts.train, parts.test)
+        )
+        assert trained
+        assert tested
+        assert not trained & tested
+        attacks = parts.test.attack.filter(pl.Series(parts.test.labels > 0))
+        assert set(attacks.to_list()) == set(parts.unseen_attacks)
+        n += int((parts.test.labels == 0).sum())
+    assert n == int((small_table.labels == 0).sum())
+
+
+def test_numbers_are_hidden_by_range(small_table):
+    spans = []
+    for fold in range(4):
+        parts = split.unseen(
+            loader(small_table), 5, k=4, fold=fold, benign_by="duration_s"
+        )
+        found = parts.test.frame["duration_s"].filter(pl.Series(parts.test.labels == 0))
+        spans.append((found.min(), found.max()))
+    assert all(a[1] < b[0] for a, b in pairwise(spans))
+
+
+def test_too_few_kinds_of_benign_traffic_are_refused(small_table):
+    for column, said in (("logged_in", "into 3 ranges"), ("service", "make 3 folds")):
+        with pytest.raises(DataError, match=f"benign values of {column} .*{said}"):
+            split.unseen(loader(small_table), 5, k=3, benign_by=column)
+    with pytest.raises(RecipeError, match="did you mean service"):
+        split.unseen(loader(small_table), 5, k=3, benign_by="servise")
 
 
 def test_blocks_follow_the_order_asked_for():
@@ -186,7 +226,7 @@ def test_an_unknown_group_column_is_named_with_the_nearest(small_table):
 def test_two_processes_split_alike():
     code = """
 import numpy as np, polars as pl
-from evenflow.prepare.split import hold_out
+from evenflow.prepare.dealing import hold_out
 from evenflow.schema import *
 rng = np.random.default_rng(0)
 s = Schema(name="t", columns=(Column(name="a"), Column(name="b", kind="category")),

@@ -133,24 +133,36 @@ def test_what_was_left_out_of_a_capture_is_told(capture, loaded, tmp_path):
     assert any("damaged after packet 1,099" in note for note in summary.notes)
 
 
-def test_a_capture_that_is_read_ahead_gives_the_same_verdicts(
-    capture, loaded, tmp_path, monkeypatch
-):
-    found = []
-    for large in (2**62, 0):
+@pytest.fixture
+def read_ahead(monkeypatch):
+    """Return what makes all captures large; to compile for a small one takes long."""
+
+    def read_ahead(compiles=False):
         for room in ("evenflow.traffic.flows", "evenflow.runtime._connections"):
-            monkeypatch.setattr(f"{room}.LARGE", large)
-        out = tmp_path / f"{large}.csv"
-        score_file(loaded, capture, out, keep_columns=True)
-        found.append(out.read_bytes())
-    assert found[0] == found[1]
+            monkeypatch.setattr(f"{room}.LARGE", 0)
+        if not compiles:
+            monkeypatch.setattr("evenflow.traffic.flows.can_compile", lambda: False)
+
+    return read_ahead
+
+
+@pytest.mark.parametrize(
+    "compiles", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
+def test_a_capture_that_is_read_ahead_gives_the_same_verdicts(
+    capture, loaded, tmp_path, read_ahead, compiles
+):
+    whole, ahead = tmp_path / "whole.csv", tmp_path / "ahead.csv"
+    score_file(loaded, capture, whole, keep_columns=True)
+    read_ahead(compiles)
+    score_file(loaded, capture, ahead, keep_columns=True)
+    assert whole.read_bytes() == ahead.read_bytes()
 
 
 def test_an_error_of_a_capture_that_is_read_ahead_is_raised(
-    capture, loaded, tmp_path, monkeypatch
+    capture, loaded, tmp_path, read_ahead
 ):
-    for room in ("evenflow.traffic.flows", "evenflow.runtime._connections"):
-        monkeypatch.setattr(f"{room}.LARGE", 0)
+    read_ahead()
     out = tmp_path / "verdicts.csv"
     with pytest.raises(DataError, match="more than 10 records"):
         score_file(loaded, capture, out, limits=Limits(rows=10, unpacked_bytes=2**30))

@@ -131,13 +131,6 @@ def test_a_damaged_parquet_file_is_refused_in_words_or_read(tmp_path, seed):
             assert str(error).startswith("mine")  # noqa: PT017
 
 
-def test_a_file_cut_short_is_damaged(tmp_path):
-    path = tmp_path / "x.parquet"
-    frame(500).write_parquet(path)
-    path.write_bytes(path.read_bytes()[:-200])
-    assert "cannot be read" in refused(path)
-
-
 def test_a_column_in_another_file_is_refused(tmp_path):
     path = tmp_path / "x.parquet"
     frame(10).write_parquet(path)

@@ -343,7 +343,7 @@ def mixed(seed):
     return [(max(time + rng.randrange(-S, S), 0), p) for time, p in packets]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("size", [1, 2, 7, 50])
 def test_batches_of_any_size_give_the_same_packets(seed, size):
     packets = mixed(seed)

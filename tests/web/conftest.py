@@ -46,7 +46,7 @@ from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import worker
 from evenflow.web.models import importing
 from evenflow.web.models.detectors import Detectors
-from evenflow.web.record_form import examples
+from evenflow.web.record_form.examples import examples
 from evenflow.web.settings import Settings
 from evenflow.web.store import database as databases
 from evenflow.web.store import migrations

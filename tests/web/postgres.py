@@ -95,8 +95,11 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def postgresql():
-    """A running server with a template; skipped where PostgreSQL is not installed."""
+def postgresql(saved_bundle):
+    """A running server with a template in which the small bundle is active.
+
+    Skipped where PostgreSQL is not installed.
+    """
     programs = _bin()
     if programs is None:
         pytest.skip("PostgreSQL is not installed (Debian: apt install postgresql)")
@@ -108,6 +111,8 @@ def postgresql():
             server.execute("CREATE DATABASE template_evenflow")
             database = Database(server.url("template_evenflow"))
             migrations.upgrade(database)
+            with database.session() as session:
+                session.add(Setting(name=ACTIVE, value={"name": saved_bundle.name}))
             database.dispose()
             yield server
         finally:
@@ -124,14 +129,9 @@ def empty_postgresql_url(postgresql):
 
 
 @pytest.fixture
-def postgresql_url(postgresql, saved_bundle):
+def postgresql_url(postgresql):
     """The address of a fresh, upgraded database in which the small bundle is active."""
-    for url in _made(postgresql, "template_evenflow"):
-        database = Database(url)
-        with database.session() as session:
-            session.add(Setting(name=ACTIVE, value={"name": saved_bundle.name}))
-        database.dispose()
-        yield url
+    yield from _made(postgresql, "template_evenflow")
 
 
 def _made(server, template):

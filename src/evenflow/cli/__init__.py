@@ -25,6 +25,8 @@ COMMANDS = {
     "retrain": "evenflow.cli.retrain:retrain",
     "evaluate": "evenflow.cli.evaluate:evaluate",
     "compare": "evenflow.cli.compare:compare",
+    "ablate": "evenflow.cli.ablate:ablate",
+    "tune": "evenflow.cli.tune:tune",
     "synthesis": "evenflow.cli.synthesis:synthesis",
     "flows": "evenflow.cli.flows:flows",
     "publish": "evenflow.cli.publish:publish",

@@ -117,7 +117,7 @@ def _look(name: str, roots: Sequence[Path], output: Path) -> None:
 
 
 def _compare(name: str, roots: Sequence[Path], output: Path) -> Path:
-    from evenflow import api, files
+    from evenflow import files, studies
     from evenflow.experiment.compare import cell_name
     from evenflow.judge.pages import report as render
     from evenflow.judge.report import Report
@@ -137,7 +137,7 @@ def _compare(name: str, roots: Sequence[Path], output: Path) -> Path:
     ]
     hint = f"Finished cells are saved; continue with: evenflow demo -o {output}"
     with resumable(hint), voice().events() as on_event:
-        made = api.compare(
+        made = studies.compare(
             recipes, output, bundles=True, folders=roots, on_event=on_event
         )
         bundle = output / "bundles" / cell_name(recipes[0])

@@ -289,7 +289,7 @@ def _with_columns(table: Table, schema: Schema) -> Table:
 
 def _distinct(table: Table) -> NDArray[np.bool_]:
     """Return which rows are the first of those with equal features."""
-    from evenflow.prepare.split import groups
+    from evenflow.prepare.dealing import groups
 
     first: NDArray[np.bool_] = groups(table) == np.arange(len(table))
     return first

@@ -23,10 +23,10 @@ from evenflow.metrics import confusion_matrix, multiclass_figures
 from evenflow.metrics.synthetic import coverage, nearest, spread, statistics
 from evenflow.plugins import Part
 from evenflow.prepare import balance
+from evenflow.prepare.dealing import hold_out
 from evenflow.prepare.features import Preprocessor
 from evenflow.prepare.layout import Layout
 from evenflow.prepare.names import named
-from evenflow.prepare.split import hold_out
 from evenflow.progress import OnEvent, ignore
 from evenflow.recipe import Recipe
 

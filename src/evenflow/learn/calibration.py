@@ -19,6 +19,8 @@ References
 .. [2] M. Saerens, P. Latinne, C. Decaestecker, "Adjusting the outputs of a classifier
    to new a priori probabilities", Neural Computation 14 (2002),
    doi:10.1162/089976602753284446.
+.. [3] V. Vovk, "Conditional validity of inductive conformal predictors", Machine
+   Learning 92, 2013. doi:10.1007/s10994-013-5355-6 (the certified threshold).
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import betainc
 
 from evenflow.decision import Decision, logsumexp
 from evenflow.errors import DataError
@@ -49,6 +52,7 @@ def fit_decision(
     *,
     false_alarm_budget: float,
     attack_shares: Literal["training", "equal"] = "training",
+    certify: float | None = None,
 ) -> Decision:
     """Return calibration and threshold.
 
@@ -63,11 +67,15 @@ def fit_decision(
     attack_shares : {'training', 'equal'}
         How frequent the classes of attack are taken to be: as in the calibration rows,
         or all alike.
+    certify : float, optional
+        Confidence, (0, 1), that no more than the budget of other benign rows like those
+        of the calibration are called attacks. Without it the budget holds for the
+        calibration rows, and for others on average.
 
     Raises
     ------
     DataError
-        No calibration row is benign.
+        No calibration row is benign, or too few are to certify the budget.
     """
     benign = y == 0
     if not benign.any():
@@ -86,7 +94,39 @@ def fit_decision(
         false_alarm_budget=false_alarm_budget,
     )
     odds = decision.log_odds(exact)
-    return replace(decision, threshold=threshold_at(odds, benign, false_alarm_budget))
+    share = false_alarm_budget
+    if certify is not None:
+        share = certified(int(benign.sum()), false_alarm_budget, certify)
+    return replace(decision, threshold=threshold_at(odds, benign, share))
+
+
+def certified(n: int, budget: float, confidence: float) -> float:
+    """Return the share of ``n`` benign rows that may exceed a certified threshold.
+
+    The true false-alarm rate at the r-th largest of ``n`` scores is distributed as
+    ``Beta(r, n + 1 - r)``, whatever the scores are, as long as later rows are drawn
+    like these [3]_. Of traffic that drifts it says nothing.
+
+    Raises
+    ------
+    DataError
+        Not even the greatest score certifies it.
+
+    Examples
+    --------
+    >>> int(1000 * certified(1000, budget=0.05, confidence=0.9))
+    40
+    """
+    ranks = np.arange(1, n + 1)
+    holds = ranks[betainc(ranks, n + 1 - ranks, budget) >= confidence]
+    if not len(holds):
+        least = math.ceil(math.log(1 - confidence) / math.log(1 - budget))
+        raise DataError(
+            f"{n} benign calibration rows cannot certify {budget:.2%} false alarms at "
+            f"{confidence:.0%} confidence; expected {least} or more. Bring rows, raise "
+            "decide.fraction or decide.false_alarm_budget, or leave out decide.certify"
+        )
+    return float((holds[-1] - 0.5) / n)
 
 
 def _to_equal_shares(y: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:

@@ -37,9 +37,11 @@ class Graph:
         self.constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
-    def node(self, kind: str, inputs: list[str], output: str, **how: Any) -> str:
-        """Add a node; return the name of its output."""
-        self.nodes.append(helper.make_node(kind, inputs, [output], **how))
+    def node(
+        self, kind: str, inputs: list[str], output: str, *more: str, **how: Any
+    ) -> str:
+        """Add a node; return the name of its first output."""
+        self.nodes.append(helper.make_node(kind, inputs, [output, *more], **how))
         return output
 
     def log_softmax(self, scores: str, n_outputs: int) -> None:
@@ -75,11 +77,20 @@ class Graph:
         self.constant("absent", absent)
         self.node("Gemm", ["known", "place", "absent"], "log_proba")
 
-    def include(self, name: str, model: ModelProto) -> str:
-        """Add another model, reading the same ``x``; return its output's name."""
+    def include(self, name: str, model: ModelProto, *, reads: str = "x") -> str:
+        """Add another model; return its output's name.
+
+        Parameters
+        ----------
+        name : str
+            Stands before the names within the other model.
+        model : ModelProto
+        reads : str
+            Tensor of this graph that the other model has as its ``x``.
+        """
 
         def own(old: str) -> str:
-            return old if old in ("", "x") else f"{name}/{old}"
+            return {"": "", "x": reads}.get(old, f"{name}/{old}")
 
         for tensor in model.graph.initializer:
             copy = TensorProto.FromString(tensor.SerializeToString())
@@ -127,7 +138,7 @@ def of_network(module: nn.Module, n_features: int) -> ModelProto:
         def forward(self, x: Tensor) -> Tensor:
             return torch.log_softmax(self.model(x), dim=1)
 
-    return _traced(LogProba(), n_features, "log_proba")
+    return traced(LogProba(), n_features, "log_proba")
 
 
 def of_scorer(module: nn.Module, n_features: int) -> Graph:
@@ -137,12 +148,12 @@ def of_scorer(module: nn.Module, n_features: int) -> Graph:
     and a division by a number of Python: a bundle holds no ``ReduceMean``.
     """
     graph = Graph()
-    inner = graph.include("network", _traced(module, n_features, "score"))
+    inner = graph.include("network", traced(module, n_features, "score"))
     graph.node("Identity", [inner], "score")
     return graph
 
 
-def _traced(module: nn.Module, n_features: int, output: str) -> ModelProto:
+def traced(module: nn.Module, n_features: int, output: str) -> ModelProto:
     """Return a network as ONNX: ``x`` to the output of that name.
 
     PyTorch's tracing exporter writes it: 0.1 s and one ``LSTM`` node where the
@@ -166,7 +177,13 @@ def _traced(module: nn.Module, n_features: int, output: str) -> ModelProto:
             dynamo=False,
             verbose=False,
         )
-    return onnx.load_from_string(stream.getvalue())
+    model = onnx.load_from_string(stream.getvalue())
+    for node in model.graph.node:
+        if node.op_type == "RNN":  # it says what is the default: tanh
+            kept = [a for a in node.attribute if a.name != "activations"]
+            del node.attribute[:]
+            node.attribute.extend(kept)
+    return model
 
 
 def by_skl2onnx(estimator: Any, n_features: int) -> Graph:

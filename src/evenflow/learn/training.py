@@ -32,10 +32,11 @@ from evenflow.learn.fitting import Fitting, Rows
 from evenflow.learn.log import Log
 from evenflow.learn.machine import machine, repeatable
 from evenflow.plugins import configure
+from evenflow.prepare.dealing import hold_out
 from evenflow.prepare.features import Preprocessor
 from evenflow.prepare.layout import Layout
 from evenflow.prepare.leaks import digest, examine, fingerprint
-from evenflow.prepare.split import Load, Protocol, Split, hold_out
+from evenflow.prepare.split import Load, Protocol, Split
 from evenflow.prepare.target import label, target_schema
 from evenflow.progress import Epoch, OnEvent, ignore
 from evenflow.recipe import Recipe
@@ -220,6 +221,7 @@ def _train(
             held.labels,
             false_alarm_budget=recipe.decide.false_alarm_budget,
             attack_shares=recipe.decide.attack_shares,
+            certify=recipe.decide.certify,
         )
         if recipe.decide.attack_shares == "equal":
             log.notes(

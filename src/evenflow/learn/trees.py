@@ -128,8 +128,58 @@ def n_nodes(forest: Any) -> int:
     return sum(tree.tree_.node_count for tree in forest.estimators_)
 
 
-def tree_node(trees: Trees, output: str) -> NodeProto:
-    """Return the ONNX node that sums, for rows ``x``, what the leaves hold."""
+def table_trees(
+    columns: Sequence[int],
+    edges: Sequence[NDArray[np.float32]],
+    values: Sequence[NDArray[np.float64]],
+) -> Trees:
+    """Return trees that look up a value of each column in a table.
+
+    Parameters
+    ----------
+    columns : sequence of int
+        Feature that each table reads.
+    edges : sequence of ndarray of shape (n_edges,), float32
+        Ascending. A row is in the first bin whose edge its value does not exceed, else
+        in the last one.
+    values : sequence of ndarray of shape (n_edges + 1, n_outputs)
+        What each bin adds to the outputs.
+    """
+    rows: list[tuple[int, int, int, float, int, int]] = []
+    found: list[NDArray[np.float64]] = []
+    for tree, (column, cuts, value) in enumerate(
+        zip(columns, edges, values, strict=True)
+    ):
+        waiting, n_nodes = [(0, 0, len(cuts))], 1
+        while waiting:
+            node, low, high = waiting.pop()
+            if low == high:
+                rows.append((tree, node, 0, 0.0, -1, -1))
+            else:
+                middle = (low + high) // 2
+                rows.append(
+                    (tree, node, column, float(cuts[middle]), n_nodes, n_nodes + 1)
+                )
+                waiting.append((n_nodes, low, middle))
+                waiting.append((n_nodes + 1, middle + 1, high))
+                n_nodes += 2
+            found.append(value[low] if low == high else np.zeros(value.shape[1]))
+    tree_of, node_of, feature, threshold, left, right = map(
+        np.array, zip(*rows, strict=True)
+    )
+    return Trees(
+        tree=tree_of,
+        node=node_of,
+        feature=feature,
+        threshold=threshold,
+        left=left,
+        right=right,
+        value=np.array(found),
+    )
+
+
+def tree_node(trees: Trees, output: str, *, reads: str = "x") -> NodeProto:
+    """Return the ONNX node that sums, for the rows it reads, what the leaves hold."""
     from onnx import helper
 
     is_leaf = trees.left < 0
@@ -143,7 +193,7 @@ def tree_node(trees: Trees, output: str) -> NodeProto:
     leaves, targets = leaves[order], targets[order]
     return helper.make_node(
         "TreeEnsembleRegressor",
-        ["x"],
+        [reads],
         [output],
         domain="ai.onnx.ml",
         n_targets=n_outputs,

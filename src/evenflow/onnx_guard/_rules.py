@@ -11,10 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from numpy.typing import NDArray
-
 from evenflow.onnx_guard.protobuf import RefusedError
-from evenflow.onnx_guard.trees import check_trees
 
 FLOAT, INT32, INT64 = 1, 6, 7
 ROWS = 1024
@@ -50,23 +47,23 @@ def count(shape: Shape) -> int:
     return math.prod(ROWS if size is None else size for size in shape)
 
 
-def _result(*outputs: Tensor, work: int = 0) -> Result:
+def result(*outputs: Tensor, work: int = 0) -> Result:
     return Result(outputs, work + sum(count(t.shape) for t in outputs))
 
 
-def _expect(fits: bool, what: str) -> None:
+def expect(fits: bool, what: str) -> None:
     if not fits:
         raise RefusedError(what)
 
 
-def _is_float(*tensors: Tensor) -> None:
-    _expect(all(t.kind == FLOAT for t in tensors), "a node with inputs of other types")
+def is_float(*tensors: Tensor) -> None:
+    expect(all(t.kind == FLOAT for t in tensors), "a node with inputs of other types")
 
 
 def _ints(tensor: Tensor) -> tuple[int, ...]:
     """Return the whole numbers of a constant."""
     found = tuple(v for v in tensor.values or () if v is not None)
-    _expect(
+    expect(
         len(found) == len(tensor.values or ()) > 0,
         "a shape or an axis that is not a constant",
     )
@@ -74,47 +71,47 @@ def _ints(tensor: Tensor) -> tuple[int, ...]:
 
 
 def broadcast(inputs: Sequence[Tensor], _: Attributes) -> Result:
-    _is_float(*inputs)
+    is_float(*inputs)
     rank = max(len(t.shape) for t in inputs)
     shape: list[Size] = []
     for axis in range(-rank, 0):
         sizes = {t.shape[axis] for t in inputs if len(t.shape) >= -axis} - {1}
-        _expect(len(sizes) <= 1, "a node whose inputs differ in shape")
+        expect(len(sizes) <= 1, "a node whose inputs differ in shape")
         shape.append(sizes.pop() if sizes else 1)
-    return _result(Tensor(FLOAT, tuple(shape)))
+    return result(Tensor(FLOAT, tuple(shape)))
 
 
 def same(inputs: Sequence[Tensor], _: Attributes) -> Result:
-    _is_float(inputs[0])
-    return _result(Tensor(FLOAT, inputs[0].shape))
+    is_float(inputs[0])
+    return result(Tensor(FLOAT, inputs[0].shape))
 
 
 def identity(inputs: Sequence[Tensor], _: Attributes) -> Result:
-    return _result(inputs[0])
+    return result(inputs[0])
 
 
 def clip(inputs: Sequence[Tensor], _: Attributes) -> Result:
-    _is_float(*inputs)
+    is_float(*inputs)
     bounds = {t.shape for t in inputs[1:]}
-    _expect(bounds <= {(), (1,)}, "a Clip whose bounds are not numbers")
-    return _result(inputs[0])
+    expect(bounds <= {(), (1,)}, "a Clip whose bounds are not numbers")
+    return result(inputs[0])
 
 
 def by_row(inputs: Sequence[Tensor], _: Attributes) -> Result:
-    _expect(len(inputs[0].shape) == 2, "a node that expects a matrix")
+    expect(len(inputs[0].shape) == 2, "a node that expects a matrix")
     return same(inputs, _)
 
 
 def softmax(inputs: Sequence[Tensor], a: Attributes) -> Result:
     shape = inputs[0].shape
-    _expect(len(shape) >= 2 and shape[-1] is not None, "a Softmax over the rows")
+    expect(len(shape) >= 2 and shape[-1] is not None, "a Softmax over the rows")
     return same(inputs, a)
 
 
 def layer_norm(inputs: Sequence[Tensor], a: Attributes) -> Result:
-    _is_float(*inputs)
+    is_float(*inputs)
     x, *rest = (t.shape for t in inputs)
-    _expect(
+    expect(
         len(x) >= 2 and x[-1] is not None and set(rest) == {x[-1:]},
         "a normalisation that does not fit its input",
     )
@@ -123,36 +120,36 @@ def layer_norm(inputs: Sequence[Tensor], a: Attributes) -> Result:
 
 def matmul(inputs: Sequence[Tensor], _: Attributes) -> Result:
     """Multiply by one matrix of weights, or matrices one by one."""
-    _is_float(*inputs)
+    is_float(*inputs)
     a, b = (t.shape for t in inputs)
-    _expect(min(len(a), len(b)) >= 2, "a product of other than matrices")
-    _expect(
+    expect(min(len(a), len(b)) >= 2, "a product of other than matrices")
+    expect(
         (len(b) == 2 and None not in b) or (len(a) > 2 and a[:-2] == b[:-2]),
         "a product of stacks of matrices that differ",
     )
-    _expect(
+    expect(
         a[-1] == b[-2] and None not in (a[-1], b[-1]),
         "a product of matrices that do not fit",
     )
-    return _result(Tensor(FLOAT, (*a[:-1], b[-1])), work=count(a) * count(b[-1:]))
+    return result(Tensor(FLOAT, (*a[:-1], b[-1])), work=count(a) * count(b[-1:]))
 
 
 def gemm(inputs: Sequence[Tensor], a: Attributes) -> Result:
     shape = inputs[1].shape
-    _expect(
+    expect(
         len(shape) == len(inputs[0].shape) == 2, "a product of other than two matrices"
     )
     second = Tensor(inputs[1].kind, shape[::-1] if a.get("transB") else shape)
     out = matmul((inputs[0], second), a)
     added = broadcast((*out.outputs, inputs[2]), a)
-    _expect(added.outputs == out.outputs, "a sum that does not fit its product")
+    expect(added.outputs == out.outputs, "a sum that does not fit its product")
     return out
 
 
 def batch_norm(inputs: Sequence[Tensor], a: Attributes) -> Result:
-    _is_float(*inputs)
+    is_float(*inputs)
     x, *rest = inputs
-    _expect(
+    expect(
         len(x.shape) >= 2 and {t.shape for t in rest} == {(x.shape[1],)},
         "a normalisation that does not fit its input",
     )
@@ -164,7 +161,7 @@ def _window(shape: Shape, a: Attributes, *, up: bool) -> tuple[int, ...]:
     kernel, strides, pads = (
         a[name].tolist() for name in ("kernel_shape", "strides", "pads")
     )
-    _expect(
+    expect(
         (len(kernel), len(strides), len(pads), len(shape)) == (2, 2, 4, 4)
         and a["dilations"].tolist() == [1, 1],
         "a convolution or pooling over other than two axes",
@@ -173,7 +170,7 @@ def _window(shape: Shape, a: Attributes, *, up: bool) -> tuple[int, ...]:
     for axis in range(2):
         k, s, before, after = kernel[axis], strides[axis], pads[axis], pads[axis + 2]
         size = shape[2 + axis]
-        _expect(
+        expect(
             size is not None and 1 <= k <= 4096 and 1 <= s <= 4096
             and 0 <= before < k and 0 <= after < k,
             "a convolution or pooling with an impossible window",
@@ -184,97 +181,99 @@ def _window(shape: Shape, a: Attributes, *, up: bool) -> tuple[int, ...]:
 
 
 def conv(inputs: Sequence[Tensor], a: Attributes) -> Result:
-    _is_float(*inputs)
+    is_float(*inputs)
     x, w, bias = (t.shape for t in inputs)
     size = _window(x, a, up=False)
-    _expect(
+    expect(
         len(w) == 4 and w[1] == x[1] and bias == (w[0],) and x[0] is None
         and list(w[2:]) == a["kernel_shape"].tolist(),
         "a convolution whose weights do not fit",
     )  # fmt: skip
     out = Tensor(FLOAT, (x[0], w[0], *size))
-    return _result(out, work=count(out.shape) * count(w[1:]))
+    return result(out, work=count(out.shape) * count(w[1:]))
 
 
 def max_pool(inputs: Sequence[Tensor], a: Attributes) -> Result:
-    _is_float(*inputs)
+    is_float(*inputs)
     shape = inputs[0].shape
     out = (*shape[:2], *_window(shape, a, up=bool(a["ceil_mode"])))
-    return _result(Tensor(FLOAT, out), work=count(out) * math.prod(a["kernel_shape"]))
+    return result(Tensor(FLOAT, out), work=count(out) * math.prod(a["kernel_shape"]))
 
 
 def flatten(inputs: Sequence[Tensor], _: Attributes) -> Result:
     shape = inputs[0].shape
-    _expect(len(shape) >= 2 and None not in shape[1:], "a Flatten over the rows")
-    return _result(Tensor(inputs[0].kind, (shape[0], count(shape[1:]))))
+    expect(len(shape) >= 2 and None not in shape[1:], "a Flatten over the rows")
+    return result(Tensor(inputs[0].kind, (shape[0], count(shape[1:]))))
 
 
 def unsqueeze(inputs: Sequence[Tensor], _: Attributes) -> Result:
     x, shape = inputs[0], list(inputs[0].shape)
     for axis in sorted(_ints(inputs[1])):
-        _expect(0 <= axis <= len(shape), "an axis that does not exist")
+        expect(0 <= axis <= len(shape), "an axis that does not exist")
         shape.insert(axis, 1)
     values = x.values if len(shape) == 1 else None
-    return _result(Tensor(x.kind, tuple(shape), values))
+    return result(Tensor(x.kind, tuple(shape), values))
 
 
 def squeeze(inputs: Sequence[Tensor], _: Attributes) -> Result:
     axes, shape = set(_ints(inputs[1])), inputs[0].shape
-    _expect(
+    expect(
         all(0 <= axis < len(shape) and shape[axis] == 1 for axis in axes),
         "an axis of length 1 that does not exist",
     )
     kept = tuple(size for axis, size in enumerate(shape) if axis not in axes)
-    return _result(Tensor(inputs[0].kind, kept, inputs[0].values))
+    return result(Tensor(inputs[0].kind, kept, inputs[0].values))
 
 
 def transpose(inputs: Sequence[Tensor], a: Attributes) -> Result:
     perm, shape = a["perm"].tolist(), inputs[0].shape
-    _expect(sorted(perm) == list(range(len(shape))), "a transposition of other axes")
-    return _result(Tensor(inputs[0].kind, tuple(shape[axis] for axis in perm)))
+    expect(sorted(perm) == list(range(len(shape))), "a transposition of other axes")
+    return result(Tensor(inputs[0].kind, tuple(shape[axis] for axis in perm)))
 
 
 def reshape(inputs: Sequence[Tensor], _: Attributes) -> Result:
-    x, wanted = inputs[0].shape, _ints(inputs[1])
-    sizes = [size for size in wanted if size != -1]
-    has_rows = None in x
-    _expect(
-        wanted.count(-1) <= 1 and min(sizes, default=1) >= 1 and len(wanted) <= 4,
+    x, given = inputs[0].shape, _ints(inputs[1])
+    expect(
+        given.count(-1) <= 1 and min(given) >= -1 and len(given) <= 4
+        and all(place < len(x) for place, size in enumerate(given) if size == 0),
         "a Reshape to an unsupported shape",
-    )
-    whole, rest = math.prod(size for size in x if size is not None), math.prod(sizes)
-    if has_rows:  # the rows stay what is not counted
-        _expect(-1 in wanted and rest == whole, "a Reshape across the rows")
-        free: Size = None
+    )  # fmt: skip
+    # 0 keeps an axis, which may be that of the rows
+    wanted = [x[place] if size == 0 else size for place, size in enumerate(given)]
+    whole = math.prod(size for size in x if size is not None)
+    rest = math.prod(size for size in wanted if size is not None and size != -1)
+    free: Size = None
+    if None in x and None not in wanted:  # the rows are what is not counted
+        expect(-1 in wanted and rest == whole, "a Reshape across the rows")
     else:
-        _expect(
+        expect(
             whole % rest == 0 if -1 in wanted else whole == rest,
             "a Reshape to another number of values",
         )
         free = whole // rest
     shape = tuple(free if size == -1 else size for size in wanted)
-    return _result(Tensor(inputs[0].kind, shape))
+    return result(Tensor(inputs[0].kind, shape))
 
 
 def shape(inputs: Sequence[Tensor], _: Attributes) -> Result:
     shape = inputs[0].shape
-    return _result(Tensor(INT64, (len(shape),), shape))
+    return result(Tensor(INT64, (len(shape),), shape))
 
 
 def gather(inputs: Sequence[Tensor], _: Attributes) -> Result:
     values, at = inputs[0].values, _ints(inputs[1])
-    _expect(
+    expect(
         values is not None and len(inputs[0].shape) == 1 and inputs[1].shape == ()
         and 0 <= at[0] < len(values),
         "a Gather of other than one length of a shape",
     )  # fmt: skip
-    return _result(Tensor(INT64, (), ((values or ())[at[0]],)))
+    return result(Tensor(INT64, (), ((values or ())[at[0]],)))
 
 
 def concat(inputs: Sequence[Tensor], a: Attributes) -> Result:
     axis, first = a["axis"], inputs[0]
     lengths = [t.shape[axis] for t in inputs if len(t.shape) > axis]
-    _expect(
+    expect(
         len(lengths) == len(inputs)
         and len({t.kind for t in inputs}) == 1
         and len({t.shape[:axis] + t.shape[axis + 1 :] for t in inputs}) == 1
@@ -287,47 +286,60 @@ def concat(inputs: Sequence[Tensor], a: Attributes) -> Result:
     for tensor in inputs:
         short = values is not None and tensor.values is not None
         values = (*(values or ()), *(tensor.values or ())) if short else None
-    return _result(Tensor(first.kind, shape, values if joined <= 16 else None))
+    return result(Tensor(first.kind, shape, values if joined <= 16 else None))
 
 
 def constant(_: Sequence[Tensor], a: Attributes) -> Result:
-    return _result(a["value"])
+    return result(a["value"])
 
 
 def constant_of_shape(inputs: Sequence[Tensor], a: Attributes) -> Result:
     values = inputs[0].values
-    _expect(
+    expect(
         values is not None and all(v is None or v > 0 for v in values)
         and a["value"].shape == (1,),
         "a tensor of a shape that is not known",
     )  # fmt: skip
-    return _result(Tensor(a["value"].kind, values or ()))
+    return result(Tensor(a["value"].kind, values or ()))
 
 
 def lstm(inputs: Sequence[Any], a: Attributes) -> Result:
-    x, w, r, bias, _, h, c = inputs
-    _is_float(x, w, r, bias, h, c)
-    n = a["hidden_size"]
-    _expect(len(x.shape) == 3 and None not in (x.shape[0], x.shape[2]), "an LSTM")
+    return _recurrent(inputs, a, gates=4)
+
+
+def rnn(inputs: Sequence[Any], a: Attributes) -> Result:
+    return _recurrent(inputs, a, gates=1)
+
+
+def _recurrent(inputs: Sequence[Any], a: Attributes, *, gates: int) -> Result:
+    """Read steps forwards, or forwards and backwards; return all states and last."""
+    x, w, r, bias, _, *start = inputs
+    is_float(x, w, r, bias, *start)
+    n, ways = a["hidden_size"], 1 + ("direction" in a)
+    expect(
+        len(x.shape) == 3 and None not in (x.shape[0], x.shape[2]),
+        "a recurrent layer over other than steps",
+    )
     steps, rows, width = x.shape
-    _expect(
-        n >= 1 and w.shape == (1, 4 * n, width) and r.shape == (1, 4 * n, n)
-        and bias.shape == (1, 8 * n) and h.shape == c.shape == (1, rows, n),
-        "an LSTM whose weights do not fit",
+    state = Tensor(FLOAT, (ways, rows, n))
+    expect(
+        n >= 1 and w.shape == (ways, gates * n, width)
+        and r.shape == (ways, gates * n, n) and bias.shape == (ways, 2 * gates * n)
+        and {t.shape for t in start} == {state.shape},
+        "a recurrent layer whose weights do not fit",
     )  # fmt: skip
-    state = Tensor(FLOAT, (1, rows, n))
-    return _result(
-        Tensor(FLOAT, (steps, 1, rows, n)), state, state,
-        work=count((steps, rows)) * 4 * n * (width + n),
+    return result(
+        Tensor(FLOAT, (steps, ways, rows, n)), *(state for _ in start),
+        work=count((steps, rows)) * ways * gates * n * (width + n),
     )  # fmt: skip
 
 
 def reduce(inputs: Sequence[Tensor], a: Attributes) -> Result:
     """Sum or the like over the axes given as an attribute or as an input."""
-    _is_float(inputs[0])
+    is_float(inputs[0])
     shape = inputs[0].shape
     axes = a["axes"].tolist() if "axes" in a else list(_ints(inputs[1]))
-    _expect(
+    expect(
         bool(axes) and all(0 <= x < len(shape) and shape[x] is not None for x in axes),
         "a sum over axes that do not exist",
     )
@@ -336,60 +348,15 @@ def reduce(inputs: Sequence[Tensor], a: Attributes) -> Result:
         for axis, size in enumerate(shape)
         if axis not in axes or a.get("keepdims", 1)
     )
-    return _result(Tensor(FLOAT, kept), work=count(shape))
+    return result(Tensor(FLOAT, kept), work=count(shape))
 
 
-def _features(x: Tensor) -> int:
-    _is_float(x)
-    _expect(len(x.shape) == 2 and x.shape[0] is None, "a node that expects rows")
-    return count(x.shape[1:])
-
-
-def tree_regressor(inputs: Sequence[Tensor], a: Attributes) -> Result:
-    n_outputs = a["n_targets"]
-    _expect(n_outputs >= 1, "an ensemble without outputs")
-    visits = check_trees(
-        a, "target", n_features=_features(inputs[0]), n_outputs=n_outputs
+def top_k(inputs: Sequence[Tensor], _: Attributes) -> Result:
+    is_float(inputs[0])
+    shape, k = inputs[0].shape, _ints(inputs[1])
+    expect(
+        len(shape) == 2 and len(k) == 1 and 1 <= k[0] <= (shape[1] or 0),
+        "a TopK of more values than a row has",
     )
-    return _result(Tensor(FLOAT, (None, n_outputs)), work=ROWS * visits)
-
-
-def tree_classifier(inputs: Sequence[Tensor], a: Attributes) -> Result:
-    n_classes = _labels(a["classlabels_int64s"])
-    if "base_values" in a:
-        _expect(len(a["base_values"]) in (1, n_classes), "odd base values")
-    visits = check_trees(
-        a, "class", n_features=_features(inputs[0]), n_outputs=n_classes
-    )
-    return _labelled(n_classes, work=ROWS * visits)
-
-
-def linear_classifier(inputs: Sequence[Tensor], a: Attributes) -> Result:
-    n_classes, n_features = _labels(a["classlabels_ints"]), _features(inputs[0])
-    n_rows = len(a["intercepts"])
-    _expect(
-        n_rows == n_classes and len(a["coefficients"]) == n_rows * n_features,
-        "a linear model whose weights do not fit",
-    )
-    return _labelled(n_classes, work=ROWS * n_classes * n_features)
-
-
-def scaler(inputs: Sequence[Tensor], a: Attributes) -> Result:
-    n_features = _features(inputs[0])
-    _expect(
-        {len(a["offset"]), len(a["scale"])} == {n_features},
-        "a scaling that does not fit its input",
-    )
-    return same(inputs, a)
-
-
-def _labels(labels: NDArray[Any]) -> int:
-    _expect(
-        labels.tolist() == list(range(len(labels))), "labels that are not class codes"
-    )
-    return len(labels)
-
-
-def _labelled(n_classes: int, *, work: int) -> Result:
-    shape = (None, n_classes)
-    return _result(Tensor(INT64, (None,)), Tensor(FLOAT, shape), work=work)
+    found = (shape[0], k[0])
+    return result(Tensor(FLOAT, found), Tensor(INT64, found), work=32 * count(shape))

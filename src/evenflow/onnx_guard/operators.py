@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from evenflow.onnx_guard import _ml_rules as ml_rules
 from evenflow.onnx_guard import _rules as rules
 from evenflow.onnx_guard._rules import FLOAT, Attributes, Result
 from evenflow.onnx_guard.trees import NODES, OPTIONAL
@@ -39,6 +40,7 @@ class Operator:
 
 
 _WINDOW = dict.fromkeys(("dilations", "kernel_shape", "pads", "strides"), "ints")
+_WAYS = {"direction": ("bidirectional",)}
 _TREES = dict.fromkeys(NODES, "ints") | {
     "nodes_values": "floats",
     "nodes_modes": "texts",
@@ -56,7 +58,7 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ),
     ("", "Cast"): Operator((1,), rules.same, {"to": (FLOAT,)}),
     ("", "Clip"): Operator((3,), rules.clip),
-    ("", "Concat"): Operator((2, 3), rules.concat, {"axis": (0, 1)}),
+    ("", "Concat"): Operator((2, 3, 4), rules.concat, {"axis": (0, 1)}),
     ("", "Constant"): Operator((0,), rules.constant, {"value": "tensor"}),
     ("", "ConstantOfShape"): Operator(
         (1,), rules.constant_of_shape, {"value": "tensor"}
@@ -70,7 +72,9 @@ OPERATORS: dict[tuple[str, str], Operator] = {
         (3,), rules.gemm, {}, {"alpha": (1.0,), "beta": (1.0,), "transB": (0, 1)}
     ),
     ("", "Identity"): Operator((1,), rules.identity),
-    ("", "LSTM"): Operator((7,), rules.lstm, {"hidden_size": "int"}, {}, 3, (4,)),
+    ("", "LSTM"): Operator(
+        (7,), rules.lstm, {"hidden_size": "int"}, _WAYS, n_outputs=3, empty=(4,)
+    ),
     ("", "LayerNormalization"): Operator(
         (3,), rules.layer_norm, {"axis": (-1,)}, {"epsilon": "float"}
     ),
@@ -81,6 +85,9 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ("", "MaxPool"): Operator((1,), rules.max_pool, _WINDOW | {"ceil_mode": (0, 1)}),
     ("", "Mul"): Operator((2,), rules.broadcast),
     ("", "Pow"): Operator((2,), rules.broadcast),
+    ("", "RNN"): Operator(
+        (6,), rules.rnn, {"hidden_size": "int"}, n_outputs=2, empty=(4,)
+    ),
     ("", "ReduceLogSumExp"): Operator(
         (1,), rules.reduce, {"axes": "ints"}, {"keepdims": (0, 1)}
     ),
@@ -92,26 +99,29 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ("", "Softmax"): Operator((1,), rules.softmax, {}, {"axis": (-1,)}),
     ("", "Squeeze"): Operator((2,), rules.squeeze),
     ("", "Sub"): Operator((2,), rules.broadcast),
+    ("", "TopK"): Operator(
+        (2,), rules.top_k, {"axis": (1,), "largest": (0, 1), "sorted": (0, 1)}, {}, 2
+    ),
     ("", "Transpose"): Operator((1,), rules.transpose, {"perm": "ints"}),
     ("", "Unsqueeze"): Operator((2,), rules.unsqueeze),
     (ML, "LinearClassifier"): Operator(
-        (1,), rules.linear_classifier,
+        (1,), ml_rules.linear_classifier,
         {"classlabels_ints": "ints", "coefficients": "floats", "intercepts": "floats"}
         | {"multi_class": (0, 1)} | _POST,
         {}, 2,
     ),
     (ML, "Normalizer"): Operator((1,), rules.by_row, {"norm": ("L1",)}),
     (ML, "Scaler"): Operator(
-        (1,), rules.scaler, {"offset": "floats", "scale": "floats"}
+        (1,), ml_rules.scaler, {"offset": "floats", "scale": "floats"}
     ),
     (ML, "TreeEnsembleClassifier"): Operator(
-        (1,), rules.tree_classifier,
+        (1,), ml_rules.tree_classifier,
         _TREES | _CLASSES | _POST
         | {"class_weights": "floats", "classlabels_int64s": "ints"},
         _MAYBE | {"base_values": "floats"}, 2,
     ),
     (ML, "TreeEnsembleRegressor"): Operator(
-        (1,), rules.tree_regressor,
+        (1,), ml_rules.tree_regressor,
         _TREES | _TARGETS | {"target_weights": "floats", "n_targets": "int"}
         | {"aggregate_function": ("SUM",), "post_transform": ("NONE",)},
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -48,6 +48,34 @@ class Layout:
     def continuous(self) -> NDArray[np.bool_]:
         """True for the scaled numeric columns, shape ``(n_features,)``."""
         return np.arange(self.n_features) < self.n_numeric
+
+    def features_of(self, columns: Collection[str]) -> NDArray[np.int64]:
+        """Return the features of those raw columns, in the order of the matrix."""
+        return np.sort(np.concatenate([self.groups[name] for name in columns]))
+
+    def keeping(self, columns: Collection[str]) -> Layout:
+        """Return the layout of the features of those raw columns alone."""
+        kept = self.features_of(columns)
+        place = {int(old): new for new, old in enumerate(kept)}
+        numeric = kept[kept < self.n_numeric].tolist()
+        return Layout(
+            names=tuple(self.names[j] for j in kept),
+            n_numeric=len(numeric),
+            blocks=tuple(
+                (place[start], place[start] + stop - start)
+                for start, stop in self.blocks
+                if start in place
+            ),
+            low=self.low[numeric],
+            high=self.high[numeric],
+            step=self.step[numeric],
+            scaler=self.scaler.keeping(numeric),
+            groups={
+                name: np.array([place[int(j)] for j in where])
+                for name, where in self.groups.items()
+                if name in columns
+            },
+        )
 
     def snap(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the nearest possible rows to ``X``.

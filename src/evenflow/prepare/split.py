@@ -9,18 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from inspect import signature
+from typing import Annotated
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from evenflow import registry
 from evenflow.errors import DataError, RecipeError
+from evenflow.plugins import Part, PlugIn
+from evenflow.prepare.dealing import (
+    column,
+    groups,
+    hold_out,
+    largest_first,
+    of_fold,
+    stratified_parts,
+)
 from evenflow.prepare.order import order_of
-from evenflow.registry import nearest
-from evenflow.schema import BENIGN, Table, unseen_attacks
+from evenflow.schema import Table, unseen_attacks
 
 Load = Callable[[str], Table]
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,7 +123,7 @@ def kfold(
             "a fold from 0 to k - 1"
         )
     table = load(source)
-    part = _stratified_parts(table, np.full(k, 1 / k), seed)
+    part = stratified_parts(table, np.full(k, 1 / k), seed)
     return Split(
         train=table.take(np.flatnonzero(part != fold)),
         test=table.take(np.flatnonzero(part == fold)),
@@ -162,7 +171,7 @@ def blocks(
     described = "file order"
     if order is not None:
         found = order_of(
-            _column(table, order, where="[split] order"), day_first=day_first
+            column(table, order, where="[split] order"), day_first=day_first
         )
         described = f"{order} order ({found.kind})"
         if n_without := found.key.null_count():
@@ -194,53 +203,120 @@ def blocks(
     )
 
 
-def hidden_attacks(
+def unseen(
     load: Load,
     seed: int,
     *,
     k: int = 5,
     fold: int = 0,
+    benign_by: str | None = None,
     fraction: float = 0.2,
     source: str = "train",
 ) -> Split:
-    """Hide whole attack types from training and test on them: the selection tool.
+    """Hide attack types, and kinds of benign traffic, from training; test on them.
 
-    The attack types are dealt into ``k`` folds, largest first. The types of fold
-    number ``fold`` are judged alone with held-out rows of all others, so the figure
-    tells what happens when an attack arrives that nobody trained on. Uses training
-    rows only.
+    The attack types are dealt into ``k`` folds, largest first. Fold number ``fold`` is
+    tested on its types and on held-out rows of all others, so the figures tell what
+    happens when an attack arrives that nobody trained on. It uses training rows only:
+    it is the protocol to choose a model by.
+
+    Parameters
+    ----------
+    benign_by : str, optional
+        Column whose values are kinds of benign traffic, such as the service or the
+        load. They are dealt like the attack types; a column of numbers is cut into
+        ``k`` ranges of like many benign rows. The test rows are then the hidden ones
+        alone: every alarm on a benign row is one on a kind that nobody trained on.
+
+    Raises
+    ------
+    DataError
+        The rows have no attack types, or too few for ``k`` folds.
+    RecipeError
+        There is no such fold or column.
     """
-    if not 0 <= fold < k:
-        raise RecipeError(f"hidden_attacks: fold {fold} of {k} does not exist")
+    if not 0 <= fold < k or k < 2:
+        raise RecipeError(
+            f"unseen: fold {fold} of {k} does not exist; expected k of 2 or more and a "
+            "fold from 0 to k - 1"
+        )
     table = load(source)
     if table.attack is None:
-        raise DataError("hidden_attacks needs rows labelled with attack types")
-    counts = table.attack.value_counts(name="n").sort(
-        ["n", table.attack.name], descending=[True, False]
-    )
-    types = [a for a in counts[table.attack.name].to_list() if a != BENIGN]
+        raise DataError("unseen needs rows labelled with attack types")
+    is_attack = table.labels > 0
+    types = largest_first(table.attack.filter(pl.Series(is_attack)))
     if len(types) <= k:
         raise DataError(
-            f"hidden_attacks: {len(types)} attack types cannot make {k} folds that "
+            f"unseen: {len(types)} attack types cannot make {k} folds that "
             "leave some for training; lower k in [split]"
         )
     hidden = types[fold::k]
-    is_hidden = table.attack.is_in(hidden).to_numpy()
-    known = table.take(np.flatnonzero(~is_hidden))
-    train, test = hold_out(known, fraction=fraction, seed=seed)
+    is_hidden = table.attack.is_in(hidden).to_numpy() & is_attack
+    beside = f"on {fraction:.0%} of the other rows"
+    if benign_by is not None:
+        kinds = column(table, benign_by, where="[split] benign_by")
+        chosen, which = of_fold(kinds, ~is_attack, k, fold)
+        is_hidden |= chosen & ~is_attack
+        beside = f"on the benign rows with {benign_by} {which}, hidden too,"
     rows = np.flatnonzero(~is_hidden)
-    judged = np.sort(np.concatenate([rows[test], np.flatnonzero(is_hidden)]))
+    train, judged = rows, np.flatnonzero(is_hidden)
+    if benign_by is None:
+        kept, held = hold_out(table.take(rows), fraction=fraction, seed=seed)
+        train, judged = rows[kept], np.sort(np.concatenate([rows[held], judged]))
     group = groups(table)
-    train = rows[train][~np.isin(group[rows[train]], group[judged])]
+    train = train[~np.isin(group[train], group[judged])]
     return Split(
         train=table.take(train),
         test=table.take(judged),
         protocol=Protocol(
-            name=f"hidden attacks {fold + 1}/{k}",
-            description=f"{', '.join(hidden)} hidden from training; tested on them "
-            f"and on {fraction:.0%} of the other rows of the {source} file",
+            name=f"unseen {fold + 1}/{k}",
+            description=f"{', '.join(hidden)} hidden from training; tested on them and "
+            f"{beside} of the {source} file",
         ),
     )
+
+
+def nested(
+    load: Load,
+    seed: int,
+    *,
+    outer: Annotated[Part, PlugIn("splits")],
+    inner: str = "kfold",
+    k: int = 3,
+    fold: int = 0,
+) -> Split:
+    """Judge on folds of the rows that another split lets train.
+
+    Its test rows are in no fold, so what is chosen by them is chosen without it.
+
+    Parameters
+    ----------
+    outer : Part
+        The split whose test rows stay apart.
+    inner : str
+        Split that makes the folds.
+
+    Raises
+    ------
+    RecipeError
+        ``inner`` has no folds, or ``fold`` is none of ``k``.
+    """
+    make = SPLITS.get(inner)
+    if make is None or not {"k", "fold"} <= signature(make).parameters.keys():
+        raise RecipeError(
+            f"nested: {inner!r} makes no folds; expected a split that has k and fold, "
+            "such as kfold"
+        )
+    part = Part.model_validate(outer)
+    rows = registry.load("splits", part.name)(load, seed, **part.params).train
+    found = make(lambda _: rows, seed, k=k, fold=fold)
+    protocol = replace(
+        found.protocol,
+        name=f"nested {found.protocol.name}",
+        description=f"{found.protocol.description}, of the training rows of "
+        f"{part.name}",
+    )
+    return replace(found, protocol=protocol)
 
 
 SPLITS: dict[str, Callable[..., Split]] = {
@@ -248,118 +324,6 @@ SPLITS: dict[str, Callable[..., Split]] = {
     "stratified": stratified,
     "kfold": kfold,
     "blocks": blocks,
-    "hidden_attacks": hidden_attacks,
+    "unseen": unseen,
+    "nested": nested,
 }
-
-
-def hold_out(
-    table: Table, *, fraction: float, seed: int, group: str | None = None
-) -> tuple[Rows, Rows]:
-    """Return row numbers to keep and row numbers held out, both ascending.
-
-    Classes keep their proportions; a class of two or more distinct rows has at least
-    one row on the side that is kept. Duplicates stay together.
-
-    Parameters
-    ----------
-    fraction : float
-        Share of the rows to hold out, (0, 1).
-    group : str, optional
-        Column whose values are groups. Whole groups are held out instead, in random
-        order, as many as bring the share nearest to ``fraction`` and at least one; a
-        group that alone has a class is kept.
-
-    Raises
-    ------
-    DataError
-        A side would be empty.
-    RecipeError
-        There is no such column.
-    """
-    if group is not None:
-        return _hold_out_groups(table, group, fraction=fraction, seed=seed)
-    part = _stratified_parts(table, np.array([1 - fraction, fraction]), seed)
-    kept, held = np.flatnonzero(part == 0), np.flatnonzero(part == 1)
-    if not len(kept) or not len(held):
-        raise DataError(
-            f"{len(table)} rows ({len(np.unique(groups(table)))} distinct) are too "
-            f"few to hold out {fraction:.0%}; expected rows on both sides. "
-            "Bring more rows"
-        )
-    return kept, held
-
-
-def _hold_out_groups(
-    table: Table, group: str, *, fraction: float, seed: int
-) -> tuple[Rows, Rows]:
-    values = _column(table, group, where="[decide] group")
-    names, of_row = np.unique(equal_rows(values.to_frame()), return_inverse=True)
-    counts = np.zeros((len(names), len(table.schema.classes)), np.int64)
-    np.add.at(counts, (of_row, table.labels), 1)
-    kept = counts.sum(axis=0)
-    owed = fraction * len(table)
-    held = np.zeros(len(names), np.bool_)
-    for code in np.random.default_rng(seed).permutation(len(names)):
-        left = kept - counts[code]
-        n_rows = counts[code].sum()
-        if ((kept > 0) <= (left > 0)).all() and (n_rows / 2 <= owed or not held.any()):
-            held[code], kept, owed = True, left, owed - n_rows
-    if not held.any():
-        raise DataError(
-            f"{group} has {len(names)} values, and none of these groups can be held "
-            "out without the only rows of a class. Bring rows of more groups, or leave "
-            "out decide.group"
-        )
-    is_held = held[of_row]
-    return np.flatnonzero(~is_held), np.flatnonzero(is_held)
-
-
-def groups(table: Table) -> Rows:
-    """Return a number for each row, equal for rows with equal features."""
-    return equal_rows(table.frame)
-
-
-def equal_rows(frame: pl.DataFrame) -> Rows:
-    """Return for each row of a frame the number of the first one that equals it."""
-    names, row = frame.columns, "row"
-    while row in names:
-        row += "_"
-    first = frame.with_row_index(row).select(pl.col(row).min().over(names))
-    return first.to_series().to_numpy().astype(np.int64)
-
-
-def _stratified_parts(table: Table, shares: NDArray[np.float64], seed: int) -> Rows:
-    """Deal each class's groups of equal rows to the parts, by rows still owed."""
-    rng = np.random.default_rng(seed)
-    group, y = groups(table), table.labels
-    leaders, member, sizes = np.unique(group, return_inverse=True, return_counts=True)
-    label = y[leaders]
-    part_of = np.zeros(len(leaders), dtype=np.int64)
-    for code in np.unique(label):
-        mine = rng.permutation(np.flatnonzero(label == code))
-        mine = mine[np.argsort(-sizes[mine], kind="stable")]
-        owed = shares * sizes[mine].sum()
-        ones = np.flatnonzero(sizes[mine] == 1)
-        big = mine[sizes[mine] > 1]
-        for leader in big:
-            part = int(owed.argmax())
-            part_of[leader] = part
-            owed[part] -= sizes[leader]
-        # single rows fill what is left of every part, in shuffled order
-        singles = mine[ones]
-        owed = np.maximum(owed, 0)
-        if len(singles):
-            total = owed.sum() or 1.0
-            cuts = np.round(np.cumsum(owed) / total * len(singles)).astype(int)
-            part_of[singles] = np.searchsorted(cuts, np.arange(len(singles)), "right")
-            part_of[singles] = np.minimum(part_of[singles], len(shares) - 1)
-    return part_of[member]
-
-
-def _column(table: Table, name: str, *, where: str) -> pl.Series:
-    for frame in (table.frame, table.extra):
-        if frame is not None and name in frame.columns:
-            return frame[name]
-    extra = [] if table.extra is None else table.extra.columns
-    known = [*table.schema.names, *extra]
-    raise RecipeError(f"{where}: no column {name!r}; {nearest(name, known)}")

@@ -56,7 +56,7 @@ SERVER_PORTS = {
 
 
 class Columns(NamedTuple):
-    """What is needed of packets: keys of their connections, and columns."""
+    """Packets as they are followed: keys of their connections, and columns."""
 
     keys: NDArray[np.uint64]
     values: tuple[NDArray[Any], ...]

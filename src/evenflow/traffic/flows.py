@@ -74,7 +74,7 @@ class Follower:
     def read(self, frames: Frames) -> Read:
         """Return what is read of frames, in their order.
 
-        Another thread may do it while the ones before are taken.
+        Another thread may do it while the ones before are followed.
         """
         sums = self.connections.kernel.sums
         packets = decode(frames, checksums=self.checksums, sums=sums)

@@ -41,10 +41,6 @@ def create_app(settings: Settings) -> Flask:
     Where the database does not answer, its version is checked at the first request
     for which it does; until then the answer is 503.
 
-    Parameters
-    ----------
-    settings : Settings
-
     Raises
     ------
     StorageError

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from evenflow.web import api
-from evenflow.web.monitor import health
+from evenflow.web.api import monitor
 from evenflow.web.serve.server import Server
 
 RECORD = json.loads(Path(__file__).with_name("record.json").read_text())
@@ -183,7 +183,7 @@ def test_healthz_answers_without_a_database(app, monkeypatch, web):
 def test_readyz_says_what_lacks(app, settings, monkeypatch):
     client = app.test_client()
     assert client.get("/readyz").json == {"status": "ok", "lacking": []}
-    monkeypatch.setattr(health, "ROOM", shutil.disk_usage(settings.home).total * 2)
+    monkeypatch.setattr(monitor, "ROOM", shutil.disk_usage(settings.home).total * 2)
     answer = client.get("/readyz", expect=503)
     assert "free on the disk" in answer.json["lacking"][0]
 
@@ -196,7 +196,7 @@ def test_readyz_without_a_model_or_a_database(app, monkeypatch, web):
     def away(*_args):
         raise OperationalError("SELECT", {}, Exception("gone"))
 
-    monkeypatch.setattr(health.migrations, "check", away)
+    monkeypatch.setattr(monitor.migrations, "check", away)
     answer = client.get("/readyz", expect=503)
     assert answer.json["lacking"] == ["the database is not responding"]
     assert int(answer.headers["Retry-After"]) > 0

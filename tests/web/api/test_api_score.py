@@ -11,7 +11,7 @@ import pytest
 
 from evenflow.prepare.features import Preprocessor
 from evenflow.runtime import stream
-from evenflow.web.record_form import RecordForm
+from evenflow.web.record_form.form import RecordForm
 from evenflow.web.store.tables import Alert, Record, Tally
 
 RECORD = json.loads(Path(__file__).with_name("record.json").read_text())

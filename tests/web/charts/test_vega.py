@@ -10,7 +10,6 @@ flask = pytest.importorskip("flask")
 from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader  # noqa: E402
 
 from evenflow.judge.charts import theme  # noqa: E402
-from evenflow.web.charts import library as charts_library  # noqa: E402
 from evenflow.web.frame import compression, headers  # noqa: E402
 from evenflow.web.pages import vega  # noqa: E402
 
@@ -46,12 +45,12 @@ DARK = theme.config(dark=True)["range"]["category"][0]
 
 
 def test_the_library_is_named_after_the_versions_it_is_made_from(monkeypatch):
-    name, content = charts_library.name(), charts_library.library()
+    name, content = vega.file_name(), vega.script()
     assert re.fullmatch(r"vega\.[0-9a-f]{16}\.js", name)
     assert b"vegaEmbed" in content
     assert 500_000 < len(content) < 2_000_000
-    monkeypatch.setattr(charts_library, "version", lambda _maker: "0.0.1")
-    assert charts_library.name.__wrapped__() != name
+    monkeypatch.setattr(vega, "version", lambda _maker: "0.0.1")
+    assert vega.file_name.__wrapped__() != name
 
 
 def test_a_browser_gets_the_library_packed_and_may_keep_it():
@@ -60,12 +59,12 @@ def test_a_browser_gets_the_library_packed_and_may_keep_it():
     compression.register(app)
     client = app.test_client()
     packed = client.get(
-        f"/vega/{charts_library.name()}", headers={"Accept-Encoding": "gzip"}
+        f"/vega/{vega.file_name()}", headers={"Accept-Encoding": "gzip"}
     )
     assert packed.headers["Content-Encoding"] == "gzip"
-    assert gzip.decompress(packed.data) == charts_library.library()
+    assert gzip.decompress(packed.data) == vega.script()
     assert "immutable" in packed.headers["Cache-Control"]
-    assert client.get(f"/vega/{charts_library.name()}").data == charts_library.library()
+    assert client.get(f"/vega/{vega.file_name()}").data == vega.script()
     assert client.get("/vega/vega.0000000000000000.js").status_code == 404
 
 
@@ -77,7 +76,7 @@ def address(serving):
     ours = FileSystemLoader(f"{app.root_path}/templates")
     app.jinja_loader = ChoiceLoader([DictLoader({"page.html": PAGE}), ours])
     app.jinja_env.globals["csrf_token"] = lambda: "token"
-    name, content = charts_library.name(), charts_library.library()
+    name, content = vega.file_name(), vega.script()
 
     @app.get("/library/<name>")
     def library(name):

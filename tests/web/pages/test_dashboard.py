@@ -155,7 +155,7 @@ def test_the_dashboard_asks_the_same_number_of_times_for_any_rows(
         statements.clear()
         assert len(viewer.get("/").data) < 200_000
         n.append(len(statements))
-        for hours in range(20):
+        for hours in range(8):
             kept(people("viewer"), "u2r", hours=hours, service=f"s{hours}")
     # give or take what is looked up again every few seconds, as the model in use
     assert abs(n[1] - n[0]) <= 2

@@ -15,8 +15,9 @@ from evenflow.conform import conform
 from evenflow.errors import DataError
 from evenflow.prepare.features import Preprocessor
 from evenflow.schema import Column, Schema, Table
-from evenflow.web.record_form import RecordForm, examples
+from evenflow.web.record_form.examples import examples
 from evenflow.web.record_form.fields import read
+from evenflow.web.record_form.form import RecordForm
 
 NSL_LINE = (
     "0,tcp,ftp_data,SF,491,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,2,2,0.00,0.00,0.00,0.00,"
@@ -168,7 +169,7 @@ TYPED = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_whatever_is_typed_is_read_as_a_file_would_be(data, form):
     schema = form.schema

@@ -215,7 +215,8 @@ def test_what_is_no_good_backup_changes_nothing(
     assert users() == {ann: ("admin", True)}
 
 
-def test_nothing_is_restored_under_a_running_server(run, ann, home, saved):
+def test_nothing_is_restored_under_a_running_server(run, ann, home, saved, monkeypatch):
+    monkeypatch.setattr(folder_lock, "WAIT_S", 0.1)
     with folder_lock.shared(home), folder_lock.shared(home):
         done = run("db", "restore", saved, "--force", code=2)
     assert "a server or a watch is running on it" in done.output

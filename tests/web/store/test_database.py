@@ -49,21 +49,13 @@ def test_writers_that_read_first_wait_for_each_other_and_lose_nothing(database, 
 
 @pytest.mark.slow
 def test_tallies_of_several_writers_add_up(database, stored):
-    hour = now().replace(minute=0, second=0, microsecond=0)
-
-    def rows(labels):
-        return [
-            {
-                "hour": hour, "owner_id": 0, "source": "upload", "bundle": "b",
-                "label": label, "facet": "all", "value": "", "n": 1,
-            }
-            for label in labels
-        ]  # fmt: skip
+    of = {"at": now(), "owner_id": None, "source": "upload", "bundle": "b"}
 
     def work(k):
         labels = ["benign", "dos", "probe"]
         for _ in range(N_TIMES):
-            stored(add_tallies, rows(labels if k % 2 else labels[::-1]))
+            order = labels if k % 2 else labels[::-1]
+            stored(add_tallies, {(label, "all", ""): 1 for label in order}, **of)
 
     assert at_once(work) == []
     found = stored.execute(select(Tally.label, Tally.n)).all()

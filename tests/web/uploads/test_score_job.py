@@ -14,9 +14,9 @@ from evenflow.errors import StorageError
 from evenflow.runtime.stream import score_file
 from evenflow.web.jobs import queue, worker
 from evenflow.web.jobs.task import Stopped
-from evenflow.web.pages.uploads import downloads
 from evenflow.web.store.tables import Job, Tally, User, now
 from evenflow.web.uploads import job as score_job
+from evenflow.web.uploads import manage
 from evenflow.web.uploads.alerts import likeliest
 from evenflow.web.uploads.results import FILE, REJECTS, Filter, Results
 
@@ -105,13 +105,14 @@ def test_an_alert_budget_takes_the_likeliest_and_forgets_no_class(tmp_path):
     )
     path = tmp_path / "x.parquet"
     frame.write_parquet(path)
-    lines = likeliest(path, 80)
+    results = Results(path, ["benign", "dos", "r2l"])
+    lines = [row["line"] for row in likeliest(results, 80)]
     labels = frame.filter(pl.col("line").is_in(lines))["verdict"].value_counts().rows()
     assert dict(labels) == {"dos": 70, "r2l": 10}  # 80 / (4 x 2) at least for each
     assert lines[:3] == [2, 3, 4]  # of equal ones the first
-    assert len(likeliest(path, 10_000)) == 960
-    assert likeliest(path, 0) == []
-    assert len(likeliest(path, 1)) == 1
+    assert len(likeliest(results, 10_000)) == 960
+    assert likeliest(results, 0) == []
+    assert len(likeliest(results, 1)) == 1
 
 
 @databases
@@ -312,5 +313,5 @@ def test_columns_of_any_type_are_stored_and_shown(here, desk, bundle, rows):
     found = Results(path, bundle.schema.classes)
     assert found.row(1)["day"] == str(2**31 - 1)
     for kind in ("csv", "jsonl"):
-        text = b"".join(downloads.rows(found, Filter(), kind))
+        text = b"".join(manage.rows(found, Filter(), kind))
         assert text.count(b"\n") == n + (kind == "csv")

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from evenflow.web.record_form import RecordForm, examples
+from evenflow.web.record_form.examples import examples
+from evenflow.web.record_form.form import RecordForm
 from evenflow.web.store.tables import Alert, Record, Setting
 
 

@@ -13,7 +13,8 @@ from evenflow.errors import DataError
 from evenflow.judge.charts import theme
 from evenflow.runtime.detect import Verdict, sigmoid
 from evenflow.runtime.explain import explain
-from evenflow.web.record_form import RecordForm, examples
+from evenflow.web.record_form.examples import examples
+from evenflow.web.record_form.form import RecordForm
 from evenflow.web.verdicts.view import (
     SYNTHETIC,
     VerdictView,

@@ -94,7 +94,7 @@ class Novelty:
             )
         low, middle, high = np.quantile(scores, [0.25, 0.5, 0.75])
         scale = float(high - low) or float(scores.std())
-        if not scale > 0:
+        if not np.ptp(scores) > 0:  # the mean of equal scores need not equal them
             raise DataError(
                 f"all {len(scores)} benign rows have the novelty score {middle:g}; "
                 "expected scores that differ. Bring other columns, or use another model"

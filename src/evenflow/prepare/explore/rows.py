@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from evenflow.errors import DataError
-from evenflow.prepare.split import equal_rows
+from evenflow.prepare.dealing import equal_rows
 from evenflow.schema import BENIGN, Table
 
 Rows = NDArray[np.int64]

@@ -52,16 +52,7 @@ def make(
 ) -> str:
     """Add a key and return it; it is never seen again. The caller commits.
 
-    Parameters
-    ----------
-    user : User
-        Who the key acts for, never with more rights than they have then.
-    name : str
-        What it is for.
-    scopes : sequence of str
-        One or more of :data:`SCOPES`.
-    days : int
-        How long it is good, up to :data:`MAX_DAYS`.
+    It acts for the user, never with more rights than they have then.
 
     Raises
     ------

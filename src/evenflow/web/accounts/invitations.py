@@ -12,7 +12,7 @@ from evenflow.web.accounts import people
 from evenflow.web.accounts.secrets import digest
 from evenflow.web.frame.permissions import audit
 from evenflow.web.store.database import AnySession, n_changed
-from evenflow.web.store.tables import ROLES, Invitation, now
+from evenflow.web.store.tables import Invitation, now
 
 DAYS = (1, 3, 7, 30)
 """How long a link may hold."""
@@ -33,8 +33,7 @@ def make(
     DataError
         Unknown role, invalid address, or lifetime out of range.
     """
-    if role not in ROLES:
-        raise DataError(f"there is no role {role[:40]!r}, expected {', '.join(ROLES)}")
+    people.check_role(role)
     if not 1 <= days <= max(DAYS):
         raise DataError(f"a link is valid for 1 to {max(DAYS)} days, found {days}")
     address = people.normal_email(email) if email.strip() else ""

@@ -92,7 +92,7 @@ def add(
         The address is invalid or in use, the password too weak, or the role unknown.
     """
     address = normal_email(email)
-    _check_role(role)
+    check_role(role)
     hashed = None
     if password is not None:
         normal = passwords.normal(password)
@@ -133,12 +133,11 @@ def set_role(session: AnySession, user: User, role: str) -> None:
     DataError
         The role is unknown, or the person is the last active admin.
     """
-    _check_role(role)
+    check_role(role)
     before = user.role
     if role == before:
         return
     _change(session, user, is_leaving=role != "admin", role=role)
-    _end_invitations(session, user)
     audit("user.role", user.email, before=before, after=role, session=session)
 
 
@@ -175,7 +174,6 @@ def disable(session: AnySession, user: User) -> None:
     if not user.active:
         return
     _change(session, user, is_leaving=True, active=False)
-    _end_invitations(session, user)
     sessions.end_everywhere(session, user)
     audit("user.disable", user.email, session=session)
 
@@ -197,7 +195,6 @@ def delete(session: AnySession, user: User) -> None:
         The person is the last active admin.
     """
     _change(session, user, is_leaving=True, active=False)
-    _end_invitations(session, user)
     audit("user.delete", user.email, role=user.role, session=session)
     session.flush()
     session.expunge(user)
@@ -224,7 +221,8 @@ def is_empty(session: AnySession) -> bool:
     return not session.scalar(select(exists(select(User.id))))
 
 
-def _check_role(role: str) -> None:
+def check_role(role: str) -> None:
+    """Refuse an unknown role."""
     if role not in ROLES:
         raise DataError(f"there is no role {role[:40]!r}; {nearest(role, list(ROLES))}")
 
@@ -232,7 +230,7 @@ def _check_role(role: str) -> None:
 def _change(
     session: AnySession, user: User, *, is_leaving: bool, **values: Any
 ) -> None:
-    """Change an account unless the last active admin would be gone.
+    """End an account's invitations and change it, unless no active admin would be left.
 
     One conditional statement, after the admins' rows were locked: two admins who
     demote each other at the same moment cannot both succeed.
@@ -251,10 +249,7 @@ def _change(
             f"{user.email} is the last active admin; make another person an admin first"
         )
     session.refresh(user)
-
-
-def _end_invitations(session: AnySession, user: User) -> None:
-    """Make links worthless by which somebody who left could come in again."""
+    # links by which somebody who left could come in again
     unused = (Invitation.made_by == user.id, Invitation.used_at.is_(None))
     gone = delete_rows(Invitation).where(*unused)
     if n := n_changed(session, gone.execution_options(synchronize_session=False)):

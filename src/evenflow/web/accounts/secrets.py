@@ -10,14 +10,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 
 def derive(secret: str, label: str) -> bytes:
-    """Return the key of one use, 32 bytes.
-
-    Parameters
-    ----------
-    secret : str
-        The application's secret.
-    label : str
-        Name of the use; another name gives an unrelated key.
+    """Return the key of one use, 32 bytes; another label gives an unrelated key.
 
     References
     ----------

@@ -69,12 +69,8 @@ USUAL = Rule(free=10, first_s=1, most_s=300, forget_s=7200)
 def key(kind: str, *parts: object) -> str:
     """Return the key of what is guessed; of its parts only a hash is stored.
 
-    Parameters
-    ----------
-    kind : str
-        A name in :data:`RULES`.
-    *parts
-        An e-mail address, a number of an account, :func:`network` of an address.
+    The kind is a name in :data:`RULES`, a part an e-mail address, the number of an
+    account or the :func:`network` of an address.
 
     Examples
     --------

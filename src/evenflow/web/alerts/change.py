@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import polars as pl
 from sqlalchemy import Select, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from evenflow.conform import conform, match_columns
 from evenflow.errors import DataError
@@ -21,11 +21,20 @@ from evenflow.runtime.writers import OutputFormat, writer
 from evenflow.schema import Schema
 from evenflow.web.frame.permissions import audit
 from evenflow.web.store.database import n_changed
-from evenflow.web.store.tables import ALERT_STATES, JUDGEMENTS, Alert, User, now
+from evenflow.web.store.tables import (
+    ALERT_STATES,
+    JUDGEMENTS,
+    Alert,
+    AlertNote,
+    User,
+    now,
+)
 
 LABEL = "label"
 """Column of an export that holds the class an analyst says it is."""
 BATCH = 1_000
+WITH_NOTES = selectinload(Alert.notes).joinedload(AlertNote.user)
+"""Loads an alert's notes and who wrote them, in one query."""
 
 
 class Stale(DataError):  # noqa: N818 (a state of things, not a fault)
@@ -56,11 +65,6 @@ def change_alert(
     true_label : str, optional
         Class it really is, with ``wrong``; None where nobody knows. With ``right`` it
         is the model's class.
-
-    Returns
-    -------
-    Alert
-        As it is now.
 
     Raises
     ------
@@ -111,16 +115,8 @@ def export(
 ) -> int:
     """Write alerts with feedback as labelled rows to train on; return how many.
 
-    Parameters
-    ----------
-    query : Select
-        Of ``Alert``: those the person may see and asked for.
-    schema : Schema
-        Of the bundle whose columns are wanted. Alerts without one of them, made by a
-        model of another data set, are left out.
-    sink : Path or binary file
-    format : {'csv', 'jsonl', 'parquet'}
-        Parquet needs a path.
+    The schema is that of the bundle whose columns are wanted. Alerts without one of
+    them, made by a model of another data set, are left out. Parquet needs a path.
 
     Raises
     ------

@@ -7,7 +7,7 @@ attack is worth as much to the next training as a false alarm.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from flask_security import current_user
@@ -16,10 +16,9 @@ from sqlalchemy import select
 from evenflow.schema import BENIGN
 from evenflow.web.alerts import change
 from evenflow.web.frame.context import web
-from evenflow.web.frame.lists import whole
-from evenflow.web.frame.notes import add_note, too_long
+from evenflow.web.frame.notes import Form, add_note, read
 from evenflow.web.store.database import upsert
-from evenflow.web.store.tables import ALERT_STATES, JUDGEMENTS, Alert, AlertNote, Record
+from evenflow.web.store.tables import JUDGEMENTS, Alert, AlertNote, Record
 
 COPIED = (
     "owner_id", "at", "source", "bundle", "label", "probability", "threshold",
@@ -31,23 +30,11 @@ UNKNOWN = "?"
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeedbackForm:
+class FeedbackForm(Form):
     """A form about one verdict, as it is shown or was sent."""
 
-    version: int
-    """Of the alert as the person saw it; 0 where there was none."""
-    state: str = ""
     judgement: str = ""
     true_label: str = ""
-    note: str = ""
-    errors: Mapping[str, str] = field(default_factory=dict)
-    is_stale: bool = False
-    """Somebody else changed the alert since the person saw it."""
-
-    @property
-    def status(self) -> int:
-        """Status of the page with this form."""
-        return 409 if self.is_stale else 422 if self.errors else 200
 
 
 def of_alert(alert: Alert | None) -> FeedbackForm:
@@ -72,8 +59,6 @@ def sent(
 
     Parameters
     ----------
-    form : mapping of str to str
-        What was typed.
     classes : list of str
         Classes it may be.
     label : str
@@ -81,13 +66,10 @@ def sent(
     has_state : bool
         Whether the form holds the alert's state.
     """
-    typed = {
-        name: form.get(name, "").replace("\0", "").strip()
-        for name in ("version", "state", "judgement", "true_label", "note")
-    }
-    errors: dict[str, str] = {}
-    if has_state and typed["state"] not in ALERT_STATES:
-        errors["state"] = f"Expected one of {', '.join(ALERT_STATES)}. Choose one."
+    typed, errors = read(form, "judgement", "true_label")
+    if not has_state:
+        typed["state"] = ""
+        errors.pop("state", None)
     if typed["judgement"] not in ("", *JUDGEMENTS):
         errors["judgement"] = "Expected right, wrong or no feedback yet. Choose one."
     if typed["judgement"] == "wrong":
@@ -103,16 +85,7 @@ def sent(
             )
         elif typed["true_label"] not in (*classes, UNKNOWN):
             errors["true_label"] = "Expected one of the classes. Choose one."
-    if problem := too_long(typed["note"]):
-        errors["note"] = problem
-    return FeedbackForm(
-        version=whole(typed["version"]) or 0,
-        state=typed["state"] if has_state else "",
-        judgement=typed["judgement"],
-        true_label=typed["true_label"],
-        note=typed["note"],
-        errors=errors,
-    )
+    return FeedbackForm(**typed, errors=errors)
 
 
 def change_of(form: FeedbackForm, alert: Alert) -> dict[str, Any]:

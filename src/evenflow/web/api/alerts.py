@@ -9,7 +9,6 @@ from typing import IO, Any, BinaryIO, Literal, cast
 from flask import Response, abort, request
 from pydantic import Field
 from sqlalchemy import Select, select
-from sqlalchemy.orm import joinedload, selectinload
 
 from evenflow.errors import DataError
 from evenflow.web.accounts.bearer import Caller
@@ -23,7 +22,7 @@ from evenflow.web.api.score import in_use
 from evenflow.web.frame import errors, notes
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment, pieces
-from evenflow.web.frame.permissions import audit, may_see
+from evenflow.web.frame.permissions import audit, found_or_404
 from evenflow.web.store.tables import Alert, AlertNote
 
 group = Group(
@@ -191,14 +190,7 @@ def _narrowed(caller: Caller, asked: FilterQuery) -> Select[Any]:
 
 
 def _found(number: int, caller: Caller) -> Alert:
-    alert = web.db.scalar(
-        select(Alert)
-        .where(Alert.id == number)
-        .options(selectinload(Alert.notes).options(joinedload(AlertNote.user)))
-        .execution_options(populate_existing=True)
-    )
-    if alert is None or not may_see(alert, caller):
-        abort(404)
+    alert: Alert = found_or_404(Alert, number, change.WITH_NOTES, user=caller)
     return alert
 
 

@@ -40,10 +40,7 @@ class Query(BaseModel):
 def read_query(model: type[Model], nothing: Model | None) -> Model:
     """Return what stands in the address after the question mark; 422 if it is wrong.
 
-    Parameters
-    ----------
-    nothing : Model, optional
-        What an address without any means, where that is allowed.
+    ``nothing`` is what an address without any means, where that is allowed.
     """
     if nothing is not None and not request.query_string:
         return nothing

@@ -7,15 +7,13 @@ from typing import Any, Literal
 
 from flask import abort
 from pydantic import Field
-from sqlalchemy.orm import joinedload, selectinload
 
 from evenflow.web.api import paging, schemas
 from evenflow.web.api.bodies import Query
 from evenflow.web.api.operations import Call, Group
 from evenflow.web.api.paging import Paged, Part
-from evenflow.web.frame.context import web
 from evenflow.web.incidents import queries
-from evenflow.web.store.tables import Incident, IncidentNote
+from evenflow.web.store.tables import Incident
 
 group = Group(
     "Incidents",
@@ -96,9 +94,7 @@ def list_incidents(call: Call[IncidentsQuery, None]) -> dict[str, Any]:
 @group.add("GET", "/incidents/<name>", summary="Show an incident", gives=IncidentFull)
 def show_incident(call: Call[Query, None], name: str) -> Incident:
     """Show an incident by its id, with its last report and its notes."""
-    notes = selectinload(Incident.notes).options(joinedload(IncidentNote.user))
-    query = queries.visible(call.caller).where(Incident.id == name).options(notes)
-    found = web.db.scalar(query)
+    found = queries.found(name, call.caller)
     if found is None:
         abort(404)
     return found

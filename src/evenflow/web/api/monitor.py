@@ -8,22 +8,31 @@ came through no proxy, or to a key of the scope ``metrics``.
 
 from __future__ import annotations
 
+import logging
+import shutil
 import time
+from collections.abc import Iterator
 
 from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from evenflow.errors import StorageError
 from evenflow.web.accounts import bearer
 from evenflow.web.frame.context import web
 from evenflow.web.monitor import metrics
 from evenflow.web.monitor.counters import Counters
-from evenflow.web.monitor.health import lacking
 from evenflow.web.settings import is_loopback
+from evenflow.web.store import migrations
+from evenflow.web.store.database import Failed
+
+logger = logging.getLogger(__name__)
 
 bp = Blueprint("health", __name__)
 SCOPE = "metrics"
 PROXIES = ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via")
 """Headers that say a request came through a proxy."""
+ROOM = 256 * 2**20
+"""Bytes that must be free where data is stored."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -84,3 +93,21 @@ def readyz() -> Response:
         response.status_code = 503
         response.headers["Retry-After"] = "10"
     return response
+
+
+def lacking() -> Iterator[str]:
+    """Yield what is missing, in words that reveal nothing of this machine."""
+    try:
+        migrations.check(web.database)
+        if web.detectors.active() is None:
+            yield "no model is active"
+    except StorageError:
+        yield "the database is of another version"
+    except Failed:
+        logger.warning("not ready: the database is not responding")
+        yield "the database is not responding"
+    try:
+        if shutil.disk_usage(web.home.root).free < ROOM:
+            yield f"less than {ROOM // 2**20} MiB are free on the disk"
+    except OSError:
+        yield "the data folder cannot be read"

@@ -208,14 +208,12 @@ def _responses(
     for status in sorted({*ALWAYS, *_own(operation)}):
         found[str(status)] = {"description": STATUSES[status], "content": error}
         if status in (429, 503):
-            found[str(status)]["headers"] = {"Retry-After": _header("integer")}
+            header = {"Retry-After": {"schema": {"type": "integer"}}}
+            found[str(status)]["headers"] = header
         if status == 401:
-            found[str(status)]["headers"] = {"WWW-Authenticate": _header("string")}
+            header = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+            found[str(status)]["headers"] = header
     return found
-
-
-def _header(kind: str) -> Json:
-    return {"schema": {"type": kind}}
 
 
 def _own(operation: Operation) -> Iterator[int]:

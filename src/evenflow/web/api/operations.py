@@ -70,10 +70,10 @@ class Operation:
     query: type[Query]
     body: type[BaseModel] | Raw | None
     gives: type[BaseModel] | Raw | None
-    status: int
-    errors: Sequence[int]
+    status: int = 200
+    errors: Sequence[int] = ()
     """Statuses it may answer beside those that all may."""
-    takes: Sequence[str]
+    takes: Sequence[str] = ()
     """Headers it knows beside those that all do."""
     is_write: bool
     """Whether it always changes something; else the view says so of its call."""
@@ -99,10 +99,7 @@ class Operation:
 class Group:
     """Operations that belong together: one file, one tag of the document.
 
-    Parameters
-    ----------
-    scope : str, optional
-        Scope of those that name no other one; None for any key.
+    Those that name no scope have the group's, None for any key.
     """
 
     def __init__(self, name: str, description: str, scope: str | None = None) -> None:
@@ -114,16 +111,12 @@ class Group:
         method: str,
         path: str,
         *,
-        summary: str,
-        gives: type[BaseModel] | Raw | None,
         scope: str = "",
         body: Raw | None = None,
-        status: int = 200,
-        errors: Sequence[int] = (),
-        takes: Sequence[str] = (),
         is_write: bool | None = None,
+        **more: Any,
     ) -> Callable[[View], View]:
-        """Declare the function below as an operation.
+        """Declare the function below as an operation; ``more`` are its other fields.
 
         It is called with a :class:`Call`, whose annotation names the models of the
         query and of a JSON body, and the parts of the path. It returns a response, or
@@ -139,17 +132,13 @@ class Group:
                     method=method,
                     path=path,
                     scope=scope or self.scope,
-                    summary=summary,
                     description=" ".join((view.__doc__ or "").split()),
                     query=query,
                     body=model if body is None and issubclass(model, Body) else body,
-                    gives=gives,
-                    status=status,
-                    errors=errors,
-                    takes=takes,
                     is_write=method != "GET" if is_write is None else is_write,
                     group=self.name,
                     view=view,
+                    **more,
                 )
             )
             return view
@@ -171,7 +160,8 @@ class Group:
 def _served(operation: Operation) -> View:
     """Return what answers an operation's requests; made to add little to the view."""
     scope, query, view = operation.scope, operation.query, operation.view
-    nothing = _nothing(query)
+    needs = any(f.is_required() for f in query.model_fields.values())
+    nothing = None if needs else query()
     model = operation.body if isinstance(operation.body, type) else None
     gives = operation.gives if isinstance(operation.gives, type) else None
 
@@ -203,9 +193,3 @@ def _check_parts(parts: dict[str, Any]) -> None:
                 abort(404)
         elif "\0" in value or len(value) > MAX_TEXT:
             abort(404)
-
-
-def _nothing(query: type[Query]) -> Query | None:
-    if any(f.is_required() for f in query.model_fields.values()):
-        return None
-    return query()

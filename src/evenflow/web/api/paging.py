@@ -12,9 +12,9 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Annotated, Any, Generic, NoReturn, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter
 from sqlalchemy import Select, select
 
 from evenflow.conform import shown
@@ -29,6 +29,8 @@ MAX_CURSOR = 200
 MAX_NUMBER = 2**62
 """Above all numbers of rows; twice it still fits in 64 bits, with what is added."""
 Item = TypeVar("Item")
+_NUMBER = TypeAdapter(tuple[Annotated[int, Field(strict=True, ge=0, lt=MAX_NUMBER)]])
+_MOMENT = TypeAdapter(tuple[AwareDatetime, str])
 
 
 class Paged(Query):
@@ -61,10 +63,7 @@ def part(
 ) -> dict[str, Any]:
     """Return a part of a list of which one row more than ``limit`` was asked for.
 
-    Parameters
-    ----------
-    key : callable
-        What the next part is found by, JSON values.
+    ``key`` gives of a row what the next part is found by, JSON values.
     """
     shown = rows[:limit]
     more = len(rows) > limit
@@ -106,41 +105,26 @@ def encode(*key: Any) -> str:
 
 def number(cursor: str | None) -> int | None:
     """Return the number that a cursor holds; 422 if it is none of ours."""
-    if cursor is None:
-        return None
-    (found,) = _decode(cursor, int)
-    if not 0 <= found < MAX_NUMBER:
-        _refuse(cursor)
-    return int(found)
+    return None if cursor is None else _decode(cursor, _NUMBER)[0]
 
 
 def moment(cursor: str | None) -> tuple[datetime, str] | None:
     """Return the time and id that a cursor holds; 422 if it is none of ours."""
     if cursor is None:
         return None
-    text, key = _decode(cursor, str, str)
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        _refuse(cursor)
-    if at.tzinfo is None or not 1970 <= at.year < 9999 or "\0" in key:
+    at, key = _decode(cursor, _MOMENT)
+    if not 1970 <= at.year < 9999 or "\0" in key:
         _refuse(cursor)
     return at, key
 
 
-def _decode(cursor: str, *kinds: type) -> list[Any]:
+def _decode(cursor: str, kind: TypeAdapter[Item]) -> Item:
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        found = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (ValueError, RecursionError):
-        found = None
-    if (
-        not isinstance(found, list)
-        or len(found) != len(kinds)
-        or any(type(v) is not kind for v, kind in zip(found, kinds, strict=True))
-    ):
+        data = base64.b64decode(padded, altchars=b"-_", validate=True)
+        return kind.validate_json(data)
+    except ValueError:
         _refuse(cursor)
-    return list(found)
 
 
 def _refuse(cursor: str) -> NoReturn:
@@ -166,14 +150,9 @@ class Search(Query):
     )
 
     def select(self, table: Any, *columns: Any, user: Any) -> Select[Any]:
-        """Return the rows that match and that a person may see.
+        """Return the rows of ``Alert`` or ``Record`` that match and a person may see.
 
-        Parameters
-        ----------
-        table : mapped class
-            ``Alert`` or ``Record``.
-        *columns
-            Columns in which a text is looked for beside the values.
+        A text is looked for in ``columns`` and in the values.
         """
         query = visible(select(table), table, user)
         if self.label:

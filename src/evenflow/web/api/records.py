@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from flask import abort
 from pydantic import Field
 from sqlalchemy.orm import joinedload
 
@@ -12,8 +11,7 @@ from evenflow.web.api import paging, schemas
 from evenflow.web.api.bodies import Query
 from evenflow.web.api.operations import Call, Group
 from evenflow.web.api.paging import Paged, Part, Search
-from evenflow.web.frame.context import web
-from evenflow.web.frame.permissions import may_see
+from evenflow.web.frame.permissions import found_or_404
 from evenflow.web.store.tables import Record
 
 group = Group("Records", "The history of records scored one by one.", "records:read")
@@ -45,7 +43,6 @@ def list_records(call: Call[RecordsQuery, None]) -> dict[str, Any]:
 )
 def show_record(call: Call[Query, None], number: int) -> Record:
     """Show a kept record: its values, the explanation if one was kept, its alert."""
-    record = web.db.get(Record, number, options=[joinedload(Record.alert)])
-    if record is None or not may_see(record, call.caller):
-        abort(404)
+    with_alert = joinedload(Record.alert)
+    record: Record = found_or_404(Record, number, with_alert, user=call.caller)
     return record

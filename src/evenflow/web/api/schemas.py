@@ -136,10 +136,8 @@ class Answer(BaseModel):
     )
 
 
-class Verdict(BaseModel):
-    """The verdict of a model."""
-
-    model_config = example(VERDICT)
+class Decided(BaseModel):
+    """The decision of a model on a record."""
 
     verdict: str = Field(description="Class decided: `benign` or an attack class.")
     is_attack: bool
@@ -150,6 +148,13 @@ class Verdict(BaseModel):
     classes: dict[str, Share] = Field(
         description="Calibrated probability of each class; they sum to 1."
     )
+
+
+class Verdict(Decided):
+    """The verdict of a model."""
+
+    model_config = example(VERDICT)
+
     bundle: str = Field(description="The model that decided.")
     explanation: dict[str, Any] | None = Field(
         None,
@@ -175,24 +180,24 @@ class RejectedRow(Rejected):
     text: str = Field(description="The row as it stands in the file, cut if long.")
 
 
-class BatchVerdict(BaseModel):
+class BatchVerdict(Decided):
     """The verdict on one of many records."""
 
     line: int = Field(ge=1)
-    verdict: str
-    is_attack: bool
-    attack_probability: Share
-    threshold: Share
-    classes: dict[str, Share]
 
 
-class Counts(BaseModel):
-    """How many of what; `read` is `scored` and `rejected` together."""
+class Read(BaseModel):
+    """How many records were read: those scored and those rejected."""
 
     read: int
     scored: int
     rejected: int
     attacks: int
+
+
+class Counts(Read):
+    """How many of what; `read` is `scored` and `rejected` together."""
+
     classes: dict[str, int]
 
 
@@ -223,14 +228,10 @@ class Upload(Answer):
     result: UploadResult | None = Field(description="Once it is done.")
 
 
-class UploadResult(Answer):
+class UploadResult(Read, Answer):
     """The results of a file."""
 
     bundle: str
-    read: int
-    scored: int
-    rejected: int
-    attacks: int
     counts: dict[str, int] = Field(description="Records decided for each class.")
     alerts_opened: int = Field(validation_alias=AliasPath("alerts", "opened"))
     unit: Literal["line", "row", "connection"] = Field(
@@ -299,21 +300,26 @@ class Note(Answer):
     text: str
 
 
-class AlertShort(Answer):
+class Kept(Answer):
+    """A record that was kept, or an alert."""
+
+    id: Id
+    at: datetime
+    bundle: str
+    verdict: str = Field(validation_alias="label")
+    attack_probability: Share = Field(validation_alias="probability")
+    threshold: Share
+    service: str
+
+
+class AlertShort(Kept):
     """A record scored as an attack."""
 
     model_config = example(ALERT)
 
-    id: Id
-    at: datetime
     version: int = Field(description="Counted up by every change.")
     state: Literal["new", "open", "closed"]
-    verdict: str = Field(validation_alias="label")
-    attack_probability: Share = Field(validation_alias="probability")
-    threshold: Share
-    bundle: str
     source: Literal["form", "api", "upload"]
-    service: str
     src: str = Field(description="Address it came from, where records carry one.")
     record_id: Id | None
     upload_id: str | None = Field(validation_alias="job_id")
@@ -330,18 +336,11 @@ class Alert(AlertShort):
     notes: list[Note]
 
 
-class RecordShort(Answer):
+class RecordShort(Kept):
     """A record that was kept."""
 
-    id: Id
-    at: datetime
     source: Literal["form", "api"]
-    bundle: str
-    verdict: str = Field(validation_alias="label")
     is_attack: bool
-    attack_probability: Share = Field(validation_alias="probability")
-    threshold: Share
-    service: str
 
 
 class Record(RecordShort):

@@ -54,7 +54,9 @@ def score_record(call: Call[ScoreQuery, schemas.ScoreIn]) -> Response:
     is answered with 422 and named. A record that is sent again with its `id` is scored
     by the model that scored it first.
     """
-    record, query, before = call.body.record, call.query, _earlier(call)
+    record, query, before = call.body.record, call.query, None
+    if query.keep and query.id is not None:  # what the same request kept before
+        before = keep.sent_as(web.db(), call.caller.id, SOURCE, query.id)
     bundle = in_use() if before is None else _by(before)
     verdict = bundle.decide_record(record)
     answer = verdict.to_dict() | {"bundle": bundle.path.name}
@@ -87,15 +89,6 @@ def score_record(call: Call[ScoreQuery, schemas.ScoreIn]) -> Response:
         alert_id = web.db.query(Alert.id).filter_by(record_id=kept.id).scalar()
         answer["alert_id"] = alert_id
     return bodies.answer(answer)
-
-
-def _earlier(call: Call[ScoreQuery, schemas.ScoreIn]) -> Record | None:
-    """Return what was kept when the same request came before."""
-    if not call.query.keep or call.query.id is None:
-        return None
-    return keep.earlier(
-        web.db(), owner_id=call.caller.id, source=SOURCE, client_id=call.query.id
-    )
 
 
 def _by(record: Record) -> Bundle:

@@ -18,14 +18,12 @@ from evenflow.web.frame import large_bodies
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
 from evenflow.web.frame.large_bodies import Readable
-from evenflow.web.frame.permissions import audit, may_see, visible
+from evenflow.web.frame.permissions import audit, visible
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import UPLOADS
 from evenflow.web.store.tables import JOB_STATES, Job
-from evenflow.web.uploads import receive, results
-from evenflow.web.uploads.delete import discard, may_discard
-from evenflow.web.uploads.download import rows, stem
-from evenflow.web.uploads.results import FILE, REJECTS, Filter, Results, Sort
+from evenflow.web.uploads import manage, receive, results
+from evenflow.web.uploads.results import REJECTS, Filter, Results, Sort
 
 group = Group("Uploads", "Score whole files in the background.", "uploads")
 FORM, OCTETS = "multipart/form-data", "application/octet-stream"
@@ -139,7 +137,7 @@ def list_uploads(call: Call[UploadsQuery, None]) -> dict[str, Any]:
 )
 def show_upload(call: Call[Query, None], job_id: str) -> dict[str, Any]:
     """Return the progress of an upload, and its results once it is done."""
-    return upload_json(_found(job_id, call.caller), call.caller)
+    return upload_json(manage.found(job_id, call.caller), call.caller)
 
 
 @group.add(
@@ -152,7 +150,7 @@ def show_upload(call: Call[Query, None], job_id: str) -> dict[str, Any]:
 def list_results(call: Call[ResultsQuery, None], job_id: str) -> Response:
     """Read the verdicts on a file, in parts. 409 until the upload is done."""
     asked = call.query
-    found = _results(_found(job_id, call.caller))
+    found = _results(manage.found(job_id, call.caller))
     shares = [f"p_{label}" for label in found.classes]
     page = found.page(
         _filter(found, asked),
@@ -178,10 +176,10 @@ def download_results(call: Call[FilterQuery, None], job_id: str, kind: str) -> R
 
     In CSV, text that a spreadsheet would run as a formula has an apostrophe before it.
     """
-    job = _found(job_id, call.caller)
+    job = manage.found(job_id, call.caller)
     found = _results(job)
-    body = rows(found, _filter(found, call.query), kind)
-    return attachment(body, f"{stem(job)}-verdicts.{kind}")
+    body = manage.rows(found, _filter(found, call.query), kind)
+    return attachment(body, f"{manage.stem(job)}-verdicts.{kind}")
 
 
 @group.add(
@@ -193,7 +191,7 @@ def download_results(call: Call[FilterQuery, None], job_id: str, kind: str) -> R
 )
 def list_rejected(call: Call[Paged, None], job_id: str) -> dict[str, Any]:
     """Read the rows that do not keep the model's contract, and what is wrong."""
-    job, asked = _found(job_id, call.caller), call.query
+    job, asked = manage.found(job_id, call.caller), call.query
     _results(job)
     path = web.home.results / job.id / REJECTS
     found = results.rejected(path, start=asked.start, n_rows=asked.limit)
@@ -209,7 +207,7 @@ def list_rejected(call: Call[Paged, None], job_id: str) -> dict[str, Any]:
 )
 def stop_upload(call: Call[Query, None], job_id: str) -> dict[str, Any]:
     """Ask an upload that waits or runs to stop; one that has ended stays as it is."""
-    job = _found(job_id, call.caller)
+    job = manage.found(job_id, call.caller)
     queue.request_stop(web.db(), job)
     audit("upload.stop", job.id, user=call.caller, name=job.title)
     web.db.flush()
@@ -230,10 +228,10 @@ def delete_upload(call: Call[Query, None], job_id: str) -> Response:
 
     409 while it waits or runs: stop it first. Administrators delete any.
     """
-    job = _found(job_id, call.caller)
-    if not may_discard(job, call.caller):
+    job = manage.found(job_id, call.caller)
+    if not manage.may_discard(job, call.caller):
         abort(403, "The upload is somebody else's. Ask its owner or an administrator")
-    if not discard(job, call.caller):
+    if not manage.discard(job, call.caller):
         abort(
             409, "The upload is in progress, expected one that has ended. Stop it first"
         )
@@ -257,13 +255,6 @@ def upload_json(job: Job, caller: Caller) -> dict[str, Any]:
     }
 
 
-def _found(job_id: str, caller: Caller) -> Job:
-    job = web.db.get(Job, job_id) if _ID.fullmatch(job_id) else None
-    if job is None or job.kind not in UPLOADS or not may_see(job, caller):
-        abort(404)
-    return job
-
-
 def _known(bundle: str) -> None:
     if bundle and bundle not in web.detectors.names():
         bodies.refuse(
@@ -274,7 +265,7 @@ def _known(bundle: str) -> None:
 def _results(job: Job) -> Results:
     if job.state != "done":
         abort(409, f"The upload is {job.state}, expected one that is done")
-    return Results(web.home.results / job.id / FILE, list(job.result["counts"]))
+    return manage.results_of(job)
 
 
 def _filter(found: Results, asked: FilterQuery) -> Filter:

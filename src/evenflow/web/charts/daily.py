@@ -95,14 +95,8 @@ def shares(
 ) -> dict[str, Any]:
     """Return one bar for each class, the class's name at its left.
 
-    Parameters
-    ----------
-    rows : sequence of (str, float)
-        Class and its figure, in order.
-    domain : sequence of str
-        Classes in the order of their colours.
-    title : str
-        Of the axis of figures.
+    ``rows`` are classes and their figures in order, ``domain`` the classes in the
+    order of their colours; the title is that of the axis of figures.
     """
     axis = {"tickCount": 4, "labelExpr": COUNTED, "tickMinStep": 1}
     scale = {"domainMin": 0, "nice": True}
@@ -129,15 +123,7 @@ def shares(
 
 
 def class_shares(rows: Sequence[tuple[str, float]], decided: str) -> dict[str, Any]:
-    """Return how likely each class is: the one decided stands out.
-
-    Parameters
-    ----------
-    rows : sequence of (str, float)
-        Name of the class in plain words and its probability, [0, 1].
-    decided : str
-        Name of the class that was decided.
-    """
+    """Return how likely each class is, by its name: the one decided stands out."""
     values = [
         {"class": name, "p": p, "is": "decided" if name == decided else "other"}
         for name, p in rows

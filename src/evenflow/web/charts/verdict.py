@@ -13,24 +13,22 @@ from evenflow.runtime.explanation import BARS
 from evenflow.web.charts.spec import chart, filtered_bars, nominal, quantitative
 
 TOWARDS, AWAY = "towards attack", "towards benign"
-Bar = tuple[str, str, str, float]
-"""Label, value of the record, value of benign traffic, contribution."""
 NAMED = 3
 """Columns the text alternative names."""
 
 
-def contributions_chart(contributions: Sequence[Bar]) -> dict[str, Any] | None:
+def contributions_chart(contributions: Sequence[Any]) -> dict[str, Any] | None:
     """Return bars of the largest contributions; None if there are none."""
     bars: list[dict[str, Any]] = [
         {
-            "bar": f"{label}: {value.split(' (')[0]}",  # short: the tooltip has all
-            "column": label,
-            "value": value,
-            "normal": normal,
-            "contribution": contribution,
-            "direction": TOWARDS if contribution > 0 else AWAY,
+            "bar": f"{c.label}: {c.value.split(' (')[0]}",  # short: the tooltip has all
+            "column": c.label,
+            "value": c.value,
+            "normal": c.normal,
+            "contribution": c.contribution,
+            "direction": TOWARDS if c.contribution > 0 else AWAY,
         }
-        for label, value, normal, contribution in contributions[:BARS]
+        for c in contributions[:BARS]
     ]
     if not bars:
         return None
@@ -65,13 +63,13 @@ def contributions_chart(contributions: Sequence[Bar]) -> dict[str, Any] | None:
     )
 
 
-def contributions_alt(contributions: Sequence[tuple[str, float]]) -> str:
+def contributions_alt(contributions: Sequence[Any]) -> str:
     """Return what the chart shows, for who cannot see it."""
     if not contributions:
         return ""
     sides = []
     for side, is_side in ((TOWARDS, True), (AWAY, False)):
-        named = [label for label, c in contributions if (c > 0) == is_side][:NAMED]
+        named = [c.label for c in contributions if (c.contribution > 0) == is_side]
         if named:
-            sides.append(f"{side}, most of all {', '.join(named)}")
+            sides.append(f"{side}, most of all {', '.join(named[:NAMED])}")
     return f"Bars: the contribution of each column; {'; '.join(sides)}."

@@ -7,12 +7,7 @@ from evenflow.web.jobs.task import Outcome, Task
 
 
 def run(task: Task) -> Outcome:
-    """Explore the data set that the payload names.
-
-    Parameters
-    ----------
-    task : Task
-        Its payload holds ``dataset``.
+    """Explore the data set that the payload names as ``dataset``.
 
     Raises
     ------

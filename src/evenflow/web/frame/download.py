@@ -41,10 +41,7 @@ MAX_COLUMNS = 1_000
 def attachment(body: str | bytes | Iterator[bytes], name: str) -> Response:
     """Return a file that a browser saves, and never opens as a page of ours.
 
-    Parameters
-    ----------
-    name : str
-        Its ending tells its type; only plain characters of it are kept.
+    The ending of its name tells its type; only plain characters of it are kept.
     """
     if isinstance(body, str):
         body = body.encode("utf-8", "replace")

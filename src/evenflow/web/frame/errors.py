@@ -95,7 +95,6 @@ def answer(
 
     Parameters
     ----------
-    status : int
     message : str
         For the person who reads it; the status's usual words without.
     kind : str

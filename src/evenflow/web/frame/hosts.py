@@ -22,14 +22,9 @@ they tell nothing, and no name can be made to lead to them."""
 
 
 class Hosts:
-    """An application that is asked only by the names it has.
+    """A WSGI application that is asked only by the names it has.
 
-    Parameters
-    ----------
-    app : callable
-        A WSGI application.
-    settings : Settings
-        Their ``public_url`` names the host; loopback names are always taken.
+    The settings' ``public_url`` names the host; loopback names are always taken.
     """
 
     def __init__(self, app: App, settings: Settings) -> None:
@@ -39,9 +34,10 @@ class Hosts:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer a request, or refuse it."""
         path = str(environ.get("PATH_INFO", ""))
-        status, kind, message = self._refusal(environ.get("HTTP_HOST"), path)
-        if status is None:
+        refusal = self._refusal(environ.get("HTTP_HOST"), path)
+        if refusal is None:
             return self.app(environ, start_response)
+        status, kind, message = refusal
         mimetype, text = "text/plain; charset=utf-8", f"{message}.\n"
         if path.startswith("/api/"):
             mimetype = "application/json"
@@ -57,8 +53,8 @@ class Hosts:
 
     def _refusal(
         self, host: str | None, path: str
-    ) -> tuple[HTTPStatus | None, str, str]:
-        """Return status, kind and message of a refusal; no status for none."""
+    ) -> tuple[HTTPStatus, str, str] | None:
+        """Return status, kind and message of a refusal, if there is one."""
         if host or path not in HEALTH:
             found = HOST.fullmatch((host or "").lower())
             if found is None or int(found[2] or 0) > 65_535:
@@ -80,7 +76,7 @@ class Hosts:
                 )
         if "//" in path:  # a page has one address: a proxy's rules on it cannot miss
             return HTTPStatus.NOT_FOUND, "NotFound", "There is no page at this address"
-        return None, "", ""
+        return None
 
 
 def _is_ip(name: str) -> bool:

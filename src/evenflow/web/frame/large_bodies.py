@@ -91,13 +91,7 @@ def copy(stream: Readable, out: Any, most: int, over: Exception) -> None:
 
 
 def lock(stream: IO[bytes], busy: str, wait_s: float = 0.0) -> None:
-    """Lock a file until it is closed; 409 where another request holds it so long.
-
-    Parameters
-    ----------
-    busy : str
-        What the answer 409 says.
-    """
+    """Lock a file until it is closed; 409 says ``busy`` if another one has it."""
     end = time.monotonic() + wait_s
     while True:
         try:

@@ -11,14 +11,10 @@ logger = logging.getLogger(__name__)
 
 
 class Later:
-    """Work that waits its turn.
+    """Work that waits its turn, for a thread of that name.
 
-    Parameters
-    ----------
-    name : str
-        Of the thread, which is started with the first work.
-    most : int
-        Work that waits at the same time; more is dropped and logged.
+    The thread starts with the first work. Of more than ``most`` that would wait at the
+    same time, the rest is dropped and logged.
     """
 
     def __init__(self, name: str, most: int = 500) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -32,6 +32,13 @@ NOT_KEPT = {"page", "endpoint"}
 MAX_WORDS = 60
 RECENT = timedelta(days=7)
 """How far back words to choose from are looked for."""
+LABELS = {
+    "attacker": "Attacker", "judged": "Feedback", "kind": "Verdict", "label": "Class",
+    "ongoing": "Going on", "q": "Search in values", "service": "Service",
+    "since": "From", "source": "Source", "status": "State", "until": "To",
+    "victim": "Victim", "whose": "Whose",
+}  # fmt: skip
+"""Filter -> what the page calls it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,15 +85,9 @@ def here(number: int) -> str:
 def page_of(
     total: int, *, per_page: int = PER_PAGE, url: Callable[[int], str] = here
 ) -> Page:
-    """Return the page of a list that the address names, without its rows.
+    """Return the page of a list of ``total`` rows that the address names, without rows.
 
-    Parameters
-    ----------
-    total : int
-        Rows of the list.
-    per_page : int
-    url : callable
-        Returns the address of a page by its number.
+    ``url`` gives the address of a page by its number.
     """
     pages = max(1, math.ceil(total / per_page))
     last = min(pages, MAX_PAGES)
@@ -158,6 +159,11 @@ class Criteria:
     def is_narrow(self) -> bool:
         """Whether anything is filtered."""
         return any(v for k, v in self.typed.items() if k != "sort")
+
+    @property
+    def listed(self) -> list[tuple[str, str, str]]:
+        """Name, label and message of each wrong filter, for ``raw_errors``."""
+        return [(name, LABELS[name], text) for name, text in self.errors.items()]
 
     def url(self, **changes: Any) -> str:
         """Return the address of the same list with some of it changed."""
@@ -257,16 +263,9 @@ def listed(table: Any, criteria: Criteria, *more: Any) -> Select[Any]:
 
 
 def paged(table: Any, query: Select[Any], criteria: Criteria, *options: Any) -> Page:
-    """Return the page of the list that the address names.
+    """Return the page of :func:`listed` that the address names.
 
-    Parameters
-    ----------
-    table : mapped class
-    query : Select
-        Of :func:`listed`.
-    criteria : Criteria
-    *options
-        What else is loaded with the rows.
+    ``options`` say what else is loaded with the rows.
     """
     page = page_of(count(query), per_page=PER_PAGE, url=lambda n: criteria.url(page=n))
     # rows are wide: only their numbers are sorted
@@ -319,11 +318,3 @@ def holds(table: Any, text: str, *columns: Any, user: Any = None) -> Any:
         cast(table.values, String).icontains(in_values, autoescape=True),
         *(column.icontains(text, autoescape=True) for column in columns),
     )
-
-
-def errors_of(
-    criteria: Criteria, labels: Mapping[str, str]
-) -> Iterator[tuple[str, ...]]:
-    """Yield name, label and message of each wrong filter, for ``raw_errors``."""
-    for name, message in criteria.errors.items():
-        yield name, labels.get(name, name), message

@@ -70,12 +70,15 @@ def may_see(owned: Any, user: Any = None) -> bool:
     )
 
 
-def found_or_404(table: Any, key: Any) -> Any:
-    """Return the object of that key if the current person may see it, else 404."""
+def found_or_404(table: Any, key: Any, *options: Any, user: Any = None) -> Any:
+    """Return an object if the person (the current one) may see it, else 404.
+
+    With ``options``, which say what is loaded with it, it is read again.
+    """
     if isinstance(key, int) and key > MAX_NUMBER:
         abort(404)
-    found = web.db.get(table, key)
-    if found is None or not may_see(found):
+    found = web.db.get(table, key, options=options, populate_existing=bool(options))
+    if found is None or not may_see(found, user):
         abort(404)
     return found
 

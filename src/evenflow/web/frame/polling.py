@@ -27,7 +27,6 @@ def fresh(
 
     Parameters
     ----------
-    template : str
     shown : mapping, or callable that returns one
         Values of the template; called only where the part is sent.
     state : str

@@ -3,54 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from flask_security import current_user
 from sqlalchemy import update
 
 from evenflow.web.frame.context import web
-from evenflow.web.frame.lists import whole
-from evenflow.web.frame.notes import add_note, too_long
+from evenflow.web.frame.notes import Form, add_note, read
 from evenflow.web.frame.permissions import audit
 from evenflow.web.store.database import n_changed
-from evenflow.web.store.tables import ALERT_STATES, Incident, IncidentNote
+from evenflow.web.store.tables import Incident, IncidentNote
 
 
-@dataclass(frozen=True, kw_only=True)
-class IncidentForm:
-    """The form about an incident, as it is shown or was sent."""
-
-    version: int
-    """Of the incident as the person saw it."""
-    state: str
-    note: str = ""
-    errors: Mapping[str, str] = field(default_factory=dict)
-    is_stale: bool = False
-    """Somebody else changed the incident since the person saw it."""
-
-    @property
-    def status(self) -> int:
-        """Status of the page with this form."""
-        return 409 if self.is_stale else 422 if self.errors else 200
-
-
-def sent(form: Mapping[str, str]) -> IncidentForm:
+def sent(form: Mapping[str, str]) -> Form:
     """Return what was sent, with what is wrong about it."""
-    version, state, note = (
-        form.get(name, "").replace("\0", "").strip()
-        for name in ("version", "state", "note")
-    )
-    errors: dict[str, str] = {}
-    if state not in ALERT_STATES:
-        errors["state"] = f"Expected one of {', '.join(ALERT_STATES)}. Choose one."
-    if problem := too_long(note):
-        errors["note"] = problem
-    return IncidentForm(
-        version=whole(version) or 0, state=state, note=note, errors=errors
-    )
+    typed, errors = read(form)
+    return Form(**typed, errors=errors)
 
 
-def take(incident: Incident, form: IncidentForm) -> bool:
+def take(incident: Incident, form: Form) -> bool:
     """Do what a form says and commit it; False if it was about an older version.
 
     A note alone is always taken: notes do not overwrite each other.

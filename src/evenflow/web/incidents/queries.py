@@ -7,10 +7,12 @@ import json
 from typing import Any
 
 from sqlalchemy import Select, String, cast, false, select
+from sqlalchemy.orm import selectinload
 
+from evenflow.web.frame.context import web
 from evenflow.web.frame.lists import MAX_SEARCHED
 from evenflow.web.frame.permissions import at_least
-from evenflow.web.store.tables import Incident
+from evenflow.web.store.tables import Incident, IncidentNote
 
 MAX_ADDRESS = 60
 """Characters of an address that is looked for."""
@@ -25,13 +27,18 @@ def visible(user: Any = None) -> Select[Incident]:
     return query if at_least("analyst", user) else query.where(false())
 
 
+def found(name: str, user: Any = None) -> Incident | None:
+    """Return an incident with its notes, if that person may see it."""
+    notes = selectinload(Incident.notes).joinedload(IncidentNote.user)
+    query = visible(user).where(Incident.id == name.replace("\0", "")[:32])
+    anew = query.options(notes).execution_options(populate_existing=True)
+    return web.db.scalar(anew)
+
+
 def with_host(column: Any, address: str) -> Any:
     """Return the clause for the newest incidents that name an address.
 
-    Parameters
-    ----------
-    column : column
-        ``Incident.attackers`` or ``Incident.victims``, which hold the first ones.
+    The column, ``Incident.attackers`` or ``.victims``, holds the first ones.
     """
     newest = select(Incident.id).order_by(Incident.at.desc()).limit(MAX_SEARCHED)
     text = cast(column, String)

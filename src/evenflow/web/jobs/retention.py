@@ -7,6 +7,7 @@ be an old backup, or another one. It is moved, and the log says where.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import time
@@ -56,8 +57,7 @@ UNFINISHED = timedelta(days=1)
 class Keeper:
     """Runs the retention about hourly."""
 
-    def __init__(self) -> None:
-        self._due = time.monotonic()
+    _due = -math.inf
 
     def run_if_due(self, database: Database, home: Home, settings: Settings) -> None:
         """Delete what is too old, if an hour has passed."""
@@ -75,13 +75,9 @@ def days(session: Session, settings: Settings) -> int:
 def run(database: Database, home: Home, settings: Settings) -> dict[str, int]:
     """Delete what is too old, in small batches; run twice it does no harm.
 
-    Experiments keep their rows: what they made stands under Models.
-
-    Returns
-    -------
-    dict of str to int
-        How many of each kind were deleted, and how many folders were moved;
-        written to the audit log unless none.
+    Experiments keep their rows: what they made stands under Models. Returned, and
+    written to the audit log unless none, is how many of each kind were deleted, and
+    how many folders were moved.
     """
     with database.session() as session:
         kept = days(session, settings)
@@ -125,13 +121,8 @@ def sweep(database: Database, home: Home, before: datetime) -> tuple[int, list[s
     """Delete what is left of uploads; move folders that no job knows.
 
     Deleted are uploads that were never finished, files of uploads that are scored,
-    and folders of uploads that somebody deleted.
-
-    Returns
-    -------
-    n_deleted : int
-    aside : list of str
-        Folders that were moved, as ``results/NAME``.
+    and folders of uploads that somebody deleted: returned is how many, and the folders
+    that were moved, as ``results/NAME``.
     """
     n_deleted, aside = 0, []
     for parent in (home.uploads, home.results):

@@ -211,23 +211,11 @@ class Task(Workplace):
             self.set_progress(notes=notes[-MAX_NOTES:])
 
     def set_progress(self, **values: Any) -> None:
-        """Set some of the progress, any JSON values; end the job if it must.
-
-        Raises
-        ------
-        Stopped, Leaving, LeaseLost
-            Let them pass.
-        """
+        """Set some of the progress, any JSON values; end the job if it must."""
         self.progress.update(values)
         self.lease.set_progress(dict(self.progress))
         self.lease.check()
 
     def check(self) -> None:
-        """End the job if it must; call it in a long step that has no events.
-
-        Raises
-        ------
-        Stopped, Leaving, LeaseLost
-            Let them pass.
-        """
+        """End the job if it must; call it in a long step that has no events."""
         self.lease.check()

@@ -23,7 +23,6 @@ from sqlalchemy.orm import Session
 from evenflow.errors import DataError, EvenflowError, StorageError, is_out_of_memory
 from evenflow.web.jobs import queue, retention
 from evenflow.web.jobs.kinds import KINDS
-from evenflow.web.jobs.redact import hidden
 from evenflow.web.jobs.task import (
     Lease,
     LeaseLost,
@@ -72,7 +71,6 @@ def work(
 
     Parameters
     ----------
-    settings : Settings
     lane : {'score', 'train'}
     stop : threading.Event
         Set by the process's signal handler.
@@ -188,6 +186,17 @@ def run_one(
         stop.set()
     logger.info("job %s: %s, %.1f s", job.id, state, time.perf_counter() - started)
     return job.id
+
+
+def hidden(text: str, settings: Settings) -> str:
+    """Return a message with the server's folders named in words."""
+    named = [(folder, "the data folder") for folder in settings.data_folders]
+    named.append((settings.home / "bundles", "the models"))
+    named.append((settings.home, "the server's folder"))
+    # the longest first: one folder may lie in another
+    for folder, words in sorted(named, key=lambda pair: -len(str(pair[0]))):
+        text = text.replace(str(folder), words)
+    return text
 
 
 def _end(

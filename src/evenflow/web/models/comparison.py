@@ -43,14 +43,6 @@ class Cell:
     word: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
-    """One figure of all models."""
-
-    name: str
-    cells: tuple[Cell, ...]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Side:
     """One model of the comparison."""
@@ -63,20 +55,8 @@ class Side:
     """Whether it was set beside without being asked for."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Comparing:
-    """The content of the page."""
-
-    sides: tuple[Side, ...]
-    warnings: tuple[str, ...]
-    binary: tuple[Line, ...]
-    multiclass: tuple[Line, ...]
-    argmax: tuple[Line, ...]
-    pictures: Mapping[str, Picture]
-    recipe_head: tuple[str, ...]
-    recipes: tuple[tuple[str, ...], ...]
-    """Keys in which the recipes differ, a cell for each model."""
-    published: tuple[Grid, ...]
+Line = tuple[str, list[Cell]]
+"""One figure of all models, with its name."""
 
 
 def baseline(chosen: Sequence[Read], found: Sequence[Listed]) -> str | None:
@@ -95,45 +75,40 @@ def baseline(chosen: Sequence[Read], found: Sequence[Listed]) -> str | None:
     return next((alike[model] for model in TREES if model in alike), None)
 
 
-def compare(chosen: Sequence[Read], beside: Read | None = None) -> Comparing:
-    """Return models side by side, differences to the first one."""
-    reads = (*chosen, *([beside] if beside else ()))
-    return _compare(reads, beside is not None)
-
-
 @lru_cache(maxsize=8)
-def _compare(reads: tuple[Read, ...], has_baseline: bool) -> Comparing:
+def compare(chosen: tuple[Read, ...], beside: Read | None = None) -> dict[str, Any]:
+    """Return models side by side, differences to the first one, as the page has them.
+
+    Of ``recipes`` a row is a key in which they differ, with a cell for each model.
+    """
+    reads = (*chosen, *([beside] if beside else ()))
     labels = _labels(reads)
     sides = tuple(
         Side(
             name=read.name,
             label=labels[k],
             report=read.report,
-            is_baseline=has_baseline and k == len(reads) - 1,
+            is_baseline=read is beside,
         )
         for k, read in enumerate(reads)
     )
     fair = tuple(is_comparable(sides[0].report, side.report) for side in sides)
     keys, rows = _recipes(reads)
 
-    def lines(part: str, names: Sequence[str]) -> tuple[Line, ...]:
-        return tuple(_line(sides, fair, part, name) for name in names)
-
-    return Comparing(
-        sides=sides,
-        warnings=tuple(_warnings([side.report for side in sides])),
-        binary=lines("binary", BINARY),
-        multiclass=lines("multiclass", MULTICLASS),
-        argmax=tuple(
-            _plain(sides, part, name)
-            for part, names in (("binary", BINARY[:6]), ("multiclass", MULTICLASS[:3]))
-            for name in names
-        ),
-        pictures=_pictures(sides),
-        recipe_head=keys,
-        recipes=rows,
-        published=tuple(_published(sides)),
-    )
+    return {
+        "sides": sides,
+        "warnings": _warnings([side.report for side in sides]),
+        "binary": [_line(sides, fair, "binary", name) for name in BINARY],
+        "multiclass": [_line(sides, fair, "multiclass", name) for name in MULTICLASS],
+        "argmax": [
+            *(_plain(sides, "binary", name) for name in BINARY[:6]),
+            *(_plain(sides, "multiclass", name) for name in MULTICLASS[:3]),
+        ],
+        "pictures": _pictures(sides),
+        "recipe_head": keys,
+        "recipes": rows,
+        "published": _published(sides),
+    }
 
 
 def _labels(reads: Sequence[Read]) -> list[str]:
@@ -182,7 +157,7 @@ def _line(sides: Sequence[Side], fair: Sequence[bool], part: str, name: str) -> 
     cells = [_cell(first, part, name)]
     for side, is_fair in zip(sides[1:], fair[1:], strict=True):
         cells.append(_cell(side.report, part, name, first if is_fair else None, True))
-    return Line(name=figures.NAMES[name], cells=tuple(cells))
+    return figures.NAMES[name], cells
 
 
 def _cell(
@@ -220,8 +195,8 @@ def _overlap(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> 
 def _plain(sides: Sequence[Side], part: str, name: str) -> Line:
     prefix = "all classes: " if part == "multiclass" else ""
     values = (side.report.argmax[part][name] for side in sides)
-    cells = tuple(Cell(value=figures.figure(name, v), interval="") for v in values)
-    return Line(name=prefix + figures.NAMES[name], cells=cells)
+    cells = [Cell(value=figures.figure(name, v), interval="") for v in values]
+    return prefix + figures.NAMES[name], cells
 
 
 def _pictures(sides: Sequence[Side]) -> dict[str, Picture]:

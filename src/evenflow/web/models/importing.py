@@ -45,17 +45,9 @@ def found_in(folder: Path) -> list[Path]:
 
 
 def take(home: Home, database: Database, folders: Iterable[Path]) -> list[str]:
-    """Copy bundles into the data folder; use the first where none is in use.
+    """Copy bundles, or folders of them, into the data folder; return their names.
 
-    Parameters
-    ----------
-    folders : iterable of Path
-        Bundles, or folders of bundles. One that is there already is left alone.
-
-    Returns
-    -------
-    list of str
-        Their names, in order.
+    One that is there already is left alone. The first is used where none is in use.
 
     Raises
     ------
@@ -77,10 +69,7 @@ def take(home: Home, database: Database, folders: Iterable[Path]) -> list[str]:
 def take_shipped(home: Home, database: Database) -> str:
     """Use the detector that comes with evenflow where no model is active.
 
-    Returns
-    -------
-    str
-        Its name among the models, empty where another model is active.
+    Returned is its name among the models, empty where another model is active.
 
     Raises
     ------

@@ -20,12 +20,7 @@ from evenflow.web.frame.permissions import at_least, is_guarded, require
 class Pages(Blueprint):
     """Pages for people of a role; ``@require`` on one of them asks for another role.
 
-    Parameters
-    ----------
-    prefix : str
-        Start of their addresses.
-    role : str
-        Least role that opens them.
+    Their addresses begin with the prefix; the role is the least that opens them.
     """
 
     def __init__(self, name: str, prefix: str = "", *, role: str = "viewer") -> None:
@@ -59,17 +54,6 @@ class Entry:
     """Least role that sees it."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Shown:
-    """An entry as the layout draws it."""
-
-    label: str
-    url: str
-    icon: str
-    is_current: bool
-    group: str
-
-
 def blueprints() -> Iterator[tuple[Blueprint, tuple[Entry, ...]]]:
     """Yield each page file's blueprint and its entries."""
     for found in pkgutil.iter_modules(__path__):
@@ -90,16 +74,17 @@ def register(app: Flask) -> None:
         return {"nav": [_shown(e) for e in entries if at_least(e.role)]}
 
 
-def _shown(entry: Entry) -> Shown:
+def _shown(entry: Entry) -> dict[str, object]:
+    """Return an entry as the layout draws it."""
     groups = ((40, "Work"), (70, "Models and data"), (1000, "Administration"))
     url = url_for(entry.endpoint)
     # a page under an entry's own is part of it: /admin/users/3 of /admin/users
     here = request.script_root + request.path
     is_under = url.rstrip("/") != request.script_root and here.startswith(f"{url}/")
-    return Shown(
-        label=entry.label,
-        url=url,
-        icon=entry.icon,
-        is_current=here == url or is_under,
-        group=next(name for most, name in groups if entry.order < most),
-    )
+    return {
+        "label": entry.label,
+        "url": url,
+        "icon": entry.icon,
+        "is_current": here == url or is_under,
+        "group": next(name for most, name in groups if entry.order < most),
+    }

@@ -20,7 +20,7 @@ from flask import (
 )
 from flask_security import current_user
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import joinedload
 
 from evenflow.errors import DataError
 from evenflow.runtime.writers import OutputFormat
@@ -32,7 +32,7 @@ from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
 from evenflow.web.frame.permissions import MAX_NUMBER, audit, found_or_404, visible
 from evenflow.web.pages import Entry, Pages
-from evenflow.web.store.tables import ALERT_STATES, JUDGEMENTS, Alert, AlertNote
+from evenflow.web.store.tables import ALERT_STATES, JUDGEMENTS, Alert
 from evenflow.web.verdicts import stored
 
 bp = Pages("alerts", "/alerts")
@@ -52,16 +52,6 @@ ACTIONS = {
     "right": {"judgement": "right"},
     "wrong": {"judgement": "wrong"},
 }
-LABELS = {
-    "q": "Search in values",
-    "status": "State",
-    "label": "Class",
-    "judged": "Feedback",
-    "source": "Source",
-    "service": "Service",
-    "since": "From",
-    "until": "To",
-}
 
 
 @bp.get("")
@@ -76,7 +66,6 @@ def index() -> str:
         page=page,
         classes=_classes(criteria.labels),
         services=lists.services(),
-        listed=list(lists.errors_of(criteria, LABELS)),
         is_empty=not page.total and _has_none(),
         most_bulk=MAX_BULK,
         back=request.query_string.decode("utf-8", "replace"),
@@ -156,20 +145,20 @@ def _all(picked: dict[int, int], action: str, label: str) -> None:
 @bp.get("/<int:number>")
 def show(number: int) -> Response:
     """Show an alert: the record, why, and what was made of it."""
-    alert: Alert = found_or_404(Alert, number)
+    alert = _found(number)
     return _page(alert, feedback.of_alert(alert))
 
 
 @bp.post("/<int:number>")
 def change(number: int) -> Response:
     """Take a new state, feedback, a note."""
-    alert: Alert = found_or_404(Alert, number)
+    alert = _found(number)
     classes = feedback.classes_of(alert.bundle, alert.label)
     form = feedback.sent(request.form, classes, label=alert.label, has_state=True)
     if form.errors:
         return _page(alert, form)
     if not feedback.take(alert, form):
-        return _page(found_or_404(Alert, number), replace(form, is_stale=True))
+        return _page(_found(number), replace(form, is_stale=True))
     return see_other(".show", "Saved.", number=number)
 
 
@@ -197,16 +186,14 @@ def export() -> Response:
     return attachment(body, f"labelled.{kind}")
 
 
+def _found(number: int) -> Alert:
+    alert: Alert = found_or_404(Alert, number, changes.WITH_NOTES)
+    return alert
+
+
 def _page(alert: Alert, form: feedback.FeedbackForm) -> Response:
     kept = alert.record.view if alert.record is not None else None
     found = stored.of_row(alert, kept)
-    # the notes' writers in one query, not one each
-    web.db.scalars(
-        select(Alert)
-        .where(Alert.id == alert.id)
-        .options(selectinload(Alert.notes).joinedload(AlertNote.user))
-        .execution_options(populate_existing=True)
-    ).one()
     page = render_template(
         "alerts/show.html",
         alert=alert,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, current_app, render_template, request
@@ -20,26 +19,6 @@ NAV = (Entry(label="API", endpoint="api.index", icon="api", order=60),)
 KEY, PREFIX, JSON = "evenflow.openapi", "/api/v1", "application/json"
 WIDTH = 84
 """Characters of a line of an example."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Shown:
-    """One operation as the page shows it."""
-
-    id: str
-    method: str
-    path: str
-    tag: str
-    summary: str
-    description: str
-    scope: str
-    role: str
-    parameters: list[dict[str, Any]]
-    kinds: list[str]
-    """Media types of the body."""
-    statuses: list[tuple[str, str]]
-    curl: str
-    python: str
 
 
 @bp.get("/api")
@@ -64,31 +43,28 @@ def address() -> str:
     return (web.settings.public_url or request.host_url).rstrip("/") + PREFIX
 
 
-def operations(document: dict[str, Any], base: str) -> Iterator[Shown]:
-    """Yield what the document holds, as the page shows it."""
+def operations(document: dict[str, Any], base: str) -> Iterator[dict[str, Any]]:
+    """Yield each operation of the document as the page shows it."""
     for path, item in document["paths"].items():
         for method, operation in item.items():
             (need,) = operation["security"]
             content = operation.get("requestBody", {}).get("content", {})
             body = _example(document, content)
             url = base + _filled(path, operation["parameters"])
-            yield Shown(
-                id=operation["operationId"],
-                method=method.upper(),
-                path=path,
-                tag=operation["tags"][0],
-                summary=operation["summary"],
-                description=operation["description"],
-                scope=" ".join(need["key"]),
-                role=operation.get("x-role", "viewer"),
-                parameters=[_parameter(p) for p in operation["parameters"]],
-                kinds=list(content),
-                statuses=[
-                    (s, r["description"]) for s, r in operation["responses"].items()
-                ],
-                curl=_curl(method.upper(), url, body, list(content)),
-                python=_python(method, url, body, list(content)),
-            )
+            responses = operation["responses"].items()
+            yield operation | {
+                "id": operation["operationId"],
+                "method": method.upper(),
+                "path": path,
+                "tag": operation["tags"][0],
+                "scope": " ".join(need["key"]),
+                "role": operation.get("x-role", "viewer"),
+                "parameters": [_parameter(p) for p in operation["parameters"]],
+                "kinds": list(content),
+                "statuses": [(s, response["description"]) for s, response in responses],
+                "curl": _curl(method.upper(), url, body, list(content)),
+                "python": _python(method, url, body, list(content)),
+            }
 
 
 def marked(text: str) -> Markup:

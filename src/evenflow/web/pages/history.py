@@ -34,16 +34,6 @@ CHOICES = {
     "kind": ("attack", "normal"),
     "whose": ("mine",),
 }
-LABELS = {
-    "q": "Search in values",
-    "label": "Class",
-    "service": "Service",
-    "since": "From",
-    "until": "To",
-    "source": "Source",
-    "kind": "Verdict",
-    "whose": "Whose",
-}
 
 
 @bp.get("")
@@ -58,7 +48,6 @@ def index() -> str:
         criteria=criteria,
         page=page,
         services=lists.services(),
-        listed=list(lists.errors_of(criteria, LABELS)),
         is_empty=not page.total and not criteria.is_narrow,
         most=MAX_DOWNLOADED,
         searched=lists.MAX_SEARCHED,

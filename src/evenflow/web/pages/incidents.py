@@ -7,24 +7,22 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, Response, abort, make_response, render_template, request
+from flask import Response, abort, make_response, render_template, request
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload, selectinload
 
 from evenflow.errors import DataError
 from evenflow.knowledge import about
 from evenflow.web.frame import lists
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
-from evenflow.web.frame.permissions import require
+from evenflow.web.frame.notes import Form
 from evenflow.web.incidents import change as changes
 from evenflow.web.incidents import queries, rules
-from evenflow.web.incidents.change import IncidentForm
-from evenflow.web.pages import Entry
-from evenflow.web.store.tables import ALERT_STATES, Incident, IncidentNote, now
+from evenflow.web.pages import Entry, Pages
+from evenflow.web.store.tables import ALERT_STATES, Incident, now
 from evenflow.web.verdicts.wording import percent
 
-bp = Blueprint("incidents", __name__, url_prefix="/incidents")
+bp = Pages("incidents", "/incidents", role="analyst")
 NAV = (
     Entry(
         label="Incidents", endpoint="incidents.index", icon="target", order=12,
@@ -33,21 +31,11 @@ NAV = (
 )  # fmt: skip
 SEVERITIES = {1: "high", 2: "medium", 3: "low"}
 SORTS = ("at", "severity", "connections", "label")
-LABELS = {
-    "status": "State",
-    "ongoing": "Going on",
-    "label": "Class",
-    "since": "From",
-    "until": "To",
-    "attacker": "Attacker",
-    "victim": "Victim",
-}
 EXPIRES = timedelta(days=30)
 """Until when a rule holds, where no day is named."""
 
 
 @bp.get("")
-@require("analyst")
 def index() -> str:
     """Show a page of the incidents; those that wait for an analyst, first."""
     choices = {
@@ -67,23 +55,20 @@ def index() -> str:
         criteria=criteria,
         page=page,
         classes=_classes(),
-        listed=list(lists.errors_of(criteria, LABELS)),
         is_empty=not page.total and _has_none(),
         severities=SEVERITIES,
     )
 
 
 @bp.get("/<name>")
-@require("analyst")
 def show(name: str) -> Response:
     """Show an incident: who attacks whom with what, and what to do next."""
     incident = _found(name)
-    form = IncidentForm(version=incident.version, state=incident.state)
+    form = Form(version=incident.version, state=incident.state)
     return _page(incident, form)
 
 
 @bp.post("/<name>")
-@require("analyst")
 def change(name: str) -> Response:
     """Take a new state and a note."""
     incident, form = _found(name), changes.sent(request.form)
@@ -94,7 +79,7 @@ def change(name: str) -> Response:
     return see_other(".show", "Saved.", name=name)
 
 
-def _page(incident: Incident, form: IncidentForm) -> Response:
+def _page(incident: Incident, form: Form) -> Response:
     errors: dict[str, str] = {}
     typed = {
         "reason": lists.text("reason", rules.MAX_REASON),
@@ -127,11 +112,7 @@ def _page(incident: Incident, form: IncidentForm) -> Response:
 
 
 def _found(name: str) -> Incident:
-    notes = selectinload(Incident.notes).options(joinedload(IncidentNote.user))
-    query = queries.visible().where(Incident.id == name.replace("\0", "")[:32])
-    found = web.db.scalar(
-        query.options(notes).execution_options(populate_existing=True)
-    )
+    found = queries.found(name)
     if found is None:
         abort(404)
     return found

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request
+from flask import Response, render_template, request
 
 from evenflow.web.frame import polling
 from evenflow.web.frame.context import web
-from evenflow.web.frame.permissions import require
 from evenflow.web.incidents import live
-from evenflow.web.pages import Entry
+from evenflow.web.pages import Entry, Pages
 
-bp = Blueprint("live", __name__, url_prefix="/live")
+bp = Pages("live", "/live", role="analyst")
 NAV = (
     Entry(label="Live", endpoint="live.index", icon="play", order=12, role="analyst"),
 )
 
 
 @bp.get("")
-@require("analyst")
 def index() -> str:
     """Show what the watches see; ``?paused=1`` leaves it as it is."""
     return render_template(
@@ -32,14 +30,12 @@ def index() -> str:
 
 
 @bp.get("/state")
-@require("analyst")
 def state() -> Response:
     """Answer with what the watches see, 304 if nothing has changed."""
     return polling.fresh("live/_state.html", _seen())
 
 
 @bp.get("/connections")
-@require("analyst")
 def connections() -> Response:
     """Answer with the connections scored last, 304 if nothing has changed."""
     return polling.fresh("live/_connections.html", _connections, _etag())

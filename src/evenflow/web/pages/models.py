@@ -228,35 +228,29 @@ def compare() -> str:
     if len(chosen) > comparison.MAX_MODELS:
         warnings.append(f"Only the first {comparison.MAX_MODELS} models are compared.")
         chosen = chosen[: comparison.MAX_MODELS]
-    models = [one for one in lines if not one.reason and one.has_address]
+
+    def page(found: dict[str, Any] | None) -> str:
+        return render_template(
+            "models/compare.html",
+            found=found,
+            warnings=warnings,
+            chosen=[one.name for one in chosen],
+            models=[one for one in lines if not one.reason and one.has_address],
+            most=comparison.MAX_MODELS,
+        )
+
     if len(chosen) > 1:
         name = comparison.baseline(chosen, lines)
         try:
-            found = comparison.compare(chosen, read(web.home, name) if name else None)
-            return _compared(found, warnings, chosen, models)
+            beside = read(web.home, name) if name else None
+            return page(comparison.compare(tuple(chosen), beside))
         except (*BROKEN, UndefinedError) as error:
             logger.warning("reports cannot be compared", exc_info=error)
             warnings.append(
                 f"One of these reports is inconsistent ({type(error).__name__}); they "
                 "cannot be compared."
             )
-    return _compared(None, warnings, chosen, models)
-
-
-def _compared(
-    found: comparison.Comparing | None,
-    warnings: list[str],
-    chosen: list[Read],
-    models: list[Listed],
-) -> str:
-    return render_template(
-        "models/compare.html",
-        found=found,
-        warnings=warnings,
-        chosen=[one.name for one in chosen],
-        models=models,
-        most=comparison.MAX_MODELS,
-    )
+    return page(None)
 
 
 @bp.post("/<name>/activate")

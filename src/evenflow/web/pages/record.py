@@ -25,7 +25,9 @@ from evenflow.web.frame.context import web
 from evenflow.web.frame.errors import sentence
 from evenflow.web.frame.permissions import MAX_NUMBER, found_or_404
 from evenflow.web.pages import Entry, Pages
-from evenflow.web.record_form import Example, Parsed, RecordForm, Value, examples
+from evenflow.web.record_form.examples import Example, examples
+from evenflow.web.record_form.fields import Value
+from evenflow.web.record_form.form import Parsed, RecordForm
 from evenflow.web.store.tables import Record
 from evenflow.web.verdicts import keep
 from evenflow.web.verdicts.view import VerdictView, explain_record
@@ -46,18 +48,14 @@ def enter() -> Response:
     bundle = web.detectors.active()
     if bundle is None:
         return make_response(render_template("record/no_model.html"))
-    form = RecordForm.of(bundle)
-    found = examples(bundle)
-    asked = request.args.get("example", "")
-    chosen = next((e for e in found if str(e.row) == asked), None)
+    form, asked = RecordForm.of(bundle), request.args.get("example", "")
     values: Mapping[str, str] = {}
-    if chosen is not None:
-        values = form.values(chosen.record)
-    elif asked == USUAL:
+    if asked == USUAL:
         values = form.defaults()
-    elif "again" in request.args:
-        values = _of_record(form)
-    return _page(bundle, form, values, found=found, chosen=chosen, asked=asked)
+    elif "again" in request.args:  # a kept record, to be changed and scored again
+        number = lists.whole(request.args["again"], most=MAX_NUMBER)
+        values = form.values(found_or_404(Record, number or 0).values)
+    return _page(bundle, form, values, asked=asked)
 
 
 @bp.post("/record")
@@ -143,12 +141,6 @@ def _typed(form: RecordForm) -> dict[str, str]:
     return {c: request.form.get(name, "")[:500] for c, name in _names(form).items()}
 
 
-def _of_record(form: RecordForm) -> Mapping[str, str]:
-    """Return the values of a kept record, to be changed and scored again."""
-    number = lists.whole(request.args.get("again", ""), most=MAX_NUMBER)
-    return form.values(found_or_404(Record, number or 0).values)
-
-
 def _page(
     bundle: Bundle,
     form: RecordForm,
@@ -157,8 +149,6 @@ def _page(
     parsed: Parsed | None = None,
     line: str = "",
     line_error: str = "",
-    found: tuple[Example, ...] | None = None,
-    chosen: Example | None = None,
     asked: str = "",
 ) -> Response:
     names = _names(form)
@@ -169,12 +159,13 @@ def _page(
         listed.append(
             ("line", "Pasted line", shorten(line_error, 200, placeholder=" …"))
         )
-    remarks: dict[str, str] = {}
-    if parsed is not None:
-        remarks = {r.fields[0]: r.text for r in parsed.warnings}
+    remarks = {r.fields[0]: r.text for r in (parsed.warnings if parsed else ())}
     by_class: dict[str, list[Example]] = {}
-    for example in examples(bundle) if found is None else found:
+    chosen = None
+    for example in examples(bundle):
         by_class.setdefault(example.name, []).append(example)
+        if str(example.row) == asked:
+            chosen, values = example, form.values(example.record)
     page = render_template(
         "record/enter.html",
         bundle=bundle,

@@ -56,13 +56,7 @@ def examples(bundle: Bundle, *, per_class: int = PER_CLASS) -> tuple[Example, ..
     """Return examples of every class, in class order, those the model gets right first.
 
     They are rows the model was trained on, so they say nothing of how good it is.
-
-    Parameters
-    ----------
-    bundle : Bundle
-        Where it keeps no classes, rows are chosen by what the model says of them.
-    per_class : int
-        Most examples of one class.
+    Where the bundle keeps no classes, they are chosen by what the model says of them.
     """
     golden, schema = bundle.golden, bundle.schema
     scores = bundle.decide(golden)

@@ -95,13 +95,8 @@ class RecordForm:
     def parse(self, values: Mapping[str, str]) -> Parsed:
         """Return the record that was filled in, or all that is wrong with it.
 
-        The rules are those of :mod:`evenflow.conform`, so a record entered here and
-        the same row of a file get the same verdict. A field left empty is missing.
-
-        Parameters
-        ----------
-        values : mapping of str to str
-            Name of the column -> what was typed; other names are ignored.
+        ``values`` are what was typed by column; other names are ignored. A field left
+        empty is missing.
         """
         kept = {name: values.get(name, "") for name in self.schema.names}
         if not any(text.strip(SPACE) for text in kept.values()):

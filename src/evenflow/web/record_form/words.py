@@ -20,11 +20,7 @@ SHORTEST, LONGEST = 8, 60
 def labels(columns: Sequence[Column], *, is_kdd: bool) -> dict[str, str]:
     """Return what a person calls each column; no two are called the same.
 
-    Parameters
-    ----------
-    columns : sequence of Column
-    is_kdd : bool
-        Whether the columns are those of KDD Cup 99; ``count`` is a word anywhere.
+    ``is_kdd`` says if they are those of KDD Cup 99: ``count`` is a word anywhere.
     """
     known = _KDD["labels"] if is_kdd else _WORDS["labels"]
     named = {c.name: known.get(c.name) or _described(c)[0] for c in columns}

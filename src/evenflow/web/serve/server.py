@@ -262,14 +262,7 @@ def public_path(path: str) -> str:
 
 
 class Server(BaseApplication):  # type: ignore[misc]
-    """gunicorn with our settings and no others.
-
-    Parameters
-    ----------
-    settings : Settings
-    listener : int
-        Descriptor of a socket that listens.
-    """
+    """gunicorn with our settings and no others, on a descriptor that listens."""
 
     def __init__(self, settings: Settings, listener: int) -> None:
         self.settings, self.listener = settings, listener

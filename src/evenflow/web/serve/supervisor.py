@@ -84,20 +84,13 @@ class Child:
 
 @dataclass
 class Supervisor:
-    """The children, and how they are kept.
-
-    Parameters
-    ----------
-    children : list of Child
-    say : callable
-        Is told what happens, a line each.
-    stop_s : float
-        Seconds the children have to end before they are killed.
-    """
+    """The children, and how they are kept."""
 
     children: list[Child]
     say: Callable[[str], None]
+    """Is told what happens, a line each."""
     stop_s: float = 25.0
+    """Seconds the children have to end before they are killed."""
     signals: list[int] = field(default_factory=list)
     _oom_kills: int = -1
     _oom_at: float = -math.inf
@@ -105,12 +98,7 @@ class Supervisor:
     def run(self, is_ready: Callable[[], bool], ready: Callable[[], None]) -> None:
         """Run until SIGTERM or SIGINT; all children have ended afterwards.
 
-        Parameters
-        ----------
-        is_ready : callable
-            Whether the first child answers.
-        ready : callable
-            Called once it does.
+        ``ready`` is called once ``is_ready`` says that the first child answers.
 
         Raises
         ------
@@ -196,14 +184,9 @@ def _runs(child: Child) -> bool:
 
 
 def was_at_fault(code: int, *, oom: bool) -> bool:
-    """Return whether a process ended by a fault of its own.
+    """Return whether a process that ended with that code was itself at fault.
 
-    Parameters
-    ----------
-    code : int
-        As ``Popen.returncode``.
-    oom : bool
-        Whether the kernel ended some process for memory just before.
+    ``oom`` says whether the kernel ended some process for memory just before.
     """
     if code == -signal.SIGKILL:
         return oom
@@ -227,13 +210,7 @@ def _end_text(code: int) -> str:
 
 
 def die_with(parent: int) -> bool:
-    """Let this process get SIGTERM when its parent dies.
-
-    Returns
-    -------
-    bool
-        Whether the parent is still there.
-    """
+    """Let this process get SIGTERM when its parent dies; False if it is dead."""
     with suppress(OSError, AttributeError):  # no Linux: the parent's word has to do
         ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGTERM)
     return os.getppid() == parent

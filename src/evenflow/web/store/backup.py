@@ -32,14 +32,8 @@ Run = Callable[[list[str], dict[str, str]], "subprocess.CompletedProcess[str]"]
 def backup(database: Database, path: Path, *, run: Run, force: bool = False) -> None:
     """Write the database into one file; servers go on meanwhile.
 
-    Parameters
-    ----------
-    path : Path
-        Readable by its owner alone: it holds password hashes.
-    run : callable
-        Runs pg_dump and pg_restore.
-    force : bool
-        Whether a file that is there may be replaced.
+    The file is readable by its owner alone: it holds password hashes. With ``force``
+    one that is there may be replaced.
 
     Raises
     ------

@@ -12,9 +12,8 @@ import secrets
 import shutil
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from evenflow.errors import StorageError
 from evenflow.files import storage_error
@@ -26,41 +25,23 @@ OURS = ("secret", "settings.toml", "evenflow.db", "folder-id")
 FOLDERS = ("bundles", "uploads", "results", "explore")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Home:
     """Paths inside the data folder."""
 
-    root: Path
-
-    @property
-    def database(self) -> Path:
+    def __init__(self, *, root: Path) -> None:
+        self.root: Final = root
+        self.database: Final = root / "evenflow.db"
         """The SQLite file."""
-        return self.root / "evenflow.db"
-
-    @property
-    def bundles(self) -> Path:
+        self.bundles: Final = root / "bundles"
         """Folder of bundles that may be served; nothing outside it is ever opened."""
-        return self.root / "bundles"
-
-    @property
-    def uploads(self) -> Path:
+        self.uploads: Final = root / "uploads"
         """Uploaded files, one folder a job."""
-        return self.root / "uploads"
-
-    @property
-    def results(self) -> Path:
+        self.results: Final = root / "results"
         """Verdicts on uploaded files, one folder a job."""
-        return self.root / "results"
-
-    @property
-    def set_aside(self) -> Path:
+        self.set_aside: Final = root / "set-aside"
         """Uploads and results that no job knows; nothing here deletes them."""
-        return self.root / "set-aside"
-
-    @property
-    def explore(self) -> Path:
+        self.explore: Final = root / "explore"
         """Explorations of data sets."""
-        return self.root / "explore"
 
 
 def open_home(root: Path) -> Home:

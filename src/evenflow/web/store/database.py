@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +229,7 @@ def _damaged(database: Database, why: str) -> StorageError:
 
 
 def _engine(url: URL, pool_size: int) -> Engine:
+    pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size}
     if url.get_backend_name() == "sqlite":
         folder = Path(str(url.database)).parent
         if not folder.is_dir():
@@ -237,20 +239,15 @@ def _engine(url: URL, pool_size: int) -> Engine:
             )
         # with IMMEDIATE the driver begins at the first write, never at a read: no
         # snapshot grows stale under a writer
-        engine = create_engine(
-            url,
-            connect_args={"isolation_level": "IMMEDIATE", "timeout": BUSY_S},
-            pool_size=pool_size,
-            max_overflow=pool_size,
-        )
+        waits = {"isolation_level": "IMMEDIATE", "timeout": BUSY_S}
+        engine = create_engine(url, connect_args=waits, **pool)
         event.listen(engine, "connect", _set_up_sqlite)
         return engine
     return create_engine(
         url,
         pool_pre_ping=True,
-        pool_size=pool_size,
-        max_overflow=pool_size,
         pool_recycle=1800,
+        **pool,
         connect_args={
             "connect_timeout": 5,
             "application_name": "evenflow",
@@ -264,28 +261,36 @@ def _engine(url: URL, pool_size: int) -> Engine:
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
-    if not isinstance(connection, sqlite3.Connection):
-        return
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def add_tallies(session: Session, rows: list[dict[str, Any]]) -> None:
-    """Add to the counts of :class:`~evenflow.web.store.tables.Tally`, in one statement.
+def add_tallies(
+    session: Session,
+    counts: Mapping[tuple[str, str, str], int],
+    *,
+    at: datetime,
+    owner_id: int | None,
+    **common: str,
+) -> None:
+    """Add verdicts to the counts of :class:`~evenflow.web.store.tables.Tally`.
 
     Parameters
     ----------
-    rows : list of dict
-        ``hour``, ``owner_id``, ``source``, ``bundle``, ``label``, ``facet``,
-        ``value`` and ``n``; one row for each key.
+    counts : mapping of (label, facet, value) to int
+        Verdicts counted; those of the facet ``all`` have no value.
+    **common
+        Their ``source`` and ``bundle``.
     """
-    if not rows:
-        return
     keys = ["hour", "owner_id", "source", "bundle", "label", "facet", "value"]
-    # always in the same order: two writers cannot wait for each other
-    ordered = sorted(rows, key=lambda row: tuple(str(row[key]) for key in keys))
-    for start in range(0, len(ordered), 500):
-        statement = upsert(session, Tally).values(ordered[start : start + 500])
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    shared = {"hour": hour, "owner_id": owner_id or 0, **common}
+    rows = [  # always in the same order: two writers cannot wait for each other
+        shared | {"label": label, "facet": facet, "value": value, "n": n}
+        for (label, facet, value), n in sorted(counts.items())
+    ]
+    for start in range(0, len(rows), 500):
+        statement = upsert(session, Tally).values(rows[start : start + 500])
         session.execute(
             statement.on_conflict_do_update(
                 index_elements=keys, set_={"n": Tally.n + statement.excluded.n}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from evenflow.web.store.base import Base, now
+from evenflow.web.store.base import Base, Writer, now
 
 if TYPE_CHECKING:
     from evenflow.web.store.tables import User
@@ -67,9 +67,7 @@ class IncidentNote(Base):
     incident_id: Mapped[str] = mapped_column(
         ForeignKey("incident.id", ondelete="CASCADE"), index=True
     )
-    user_id: Mapped[int | None] = mapped_column(
-        ForeignKey("account.id", ondelete="SET NULL")
-    )
+    user_id: Mapped[Writer]
     at: Mapped[datetime] = mapped_column(default=now)
     text: Mapped[str] = mapped_column(Text)
 
@@ -105,9 +103,7 @@ class Expected(Base):
         ForeignKey("incident.id", ondelete="SET NULL")
     )
     """The incident that it was written for."""
-    user_id: Mapped[int | None] = mapped_column(
-        ForeignKey("account.id", ondelete="SET NULL")
-    )
+    user_id: Mapped[Writer]
     at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime] = mapped_column(index=True)
     rule: Mapped[str] = mapped_column(Text)

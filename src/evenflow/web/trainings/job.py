@@ -34,11 +34,8 @@ RETRY_S = 2.0
 def run(task: Task) -> Outcome:
     """Run the experiment of a job.
 
-    Parameters
-    ----------
-    task : Task
-        Its payload holds ``recipe``, as :meth:`Recipe.to_dict` made it, and may hold
-        ``name``, which the bundle gets.
+    The payload holds ``recipe``, as :meth:`Recipe.to_dict` made it, and may hold
+    ``name``, which the bundle gets.
 
     Raises
     ------

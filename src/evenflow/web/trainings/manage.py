@@ -64,10 +64,7 @@ def _under_way(session: Session, name: str) -> Job | None:
 def discard(session: Session, home: Home, job: Job) -> bool:
     """Forget a training that was stopped or failed, and its checkpoint.
 
-    Returns
-    -------
-    bool
-        False, and nothing is changed, where it goes on or has ended well.
+    False, and nothing is changed, where it goes on or has ended well.
     """
     gone = delete(Job).where(Job.id == job.id, Job.state.in_(("stopped", "failed")))
     if n_changed(session, gone) != 1:

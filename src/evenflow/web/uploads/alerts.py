@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from evenflow.web.store.tables import Job
 from evenflow.web.uploads.results import Results
-from evenflow.web.verdicts.keep import (
-    LONGEST,
-    SERVICES,
-    SOURCES,
-    bounded,
-    facet,
-    tallies,
-)
+from evenflow.web.verdicts.keep import LONGEST, SERVICES, SOURCES, bounded, facet
 
 SOURCE = "upload"
 MAX_VALUES = 200
@@ -28,33 +20,16 @@ FAIR = 4
 
 
 def counted(
-    path: Path,
-    results: Results,
-    counts: Mapping[str, int],
-    *,
-    at: datetime,
-    owner_id: int | None,
-    bundle: str,
-) -> list[dict[str, Any]]:
-    """Return rows for :func:`~evenflow.web.store.database.add_tallies`.
-
-    Parameters
-    ----------
-    path : Path
-        The verdicts.
-    results : Results
-        The same, opened.
-    counts : mapping of str to int
-        Rows decided for each class.
-    """
+    results: Results, counts: Mapping[str, int]
+) -> dict[tuple[str, str, str], int]:
+    """Return rows by class, and by service and source, for :func:`.add_tallies`."""
     found = {(label, "all", ""): n for label, n in counts.items() if n}
-    scan = pl.scan_parquet(path, glob=False)
     for name, known in (("service", SERVICES), ("src", SOURCES)):
         column = _column(results, known)
         if column is None:
             continue
         values = (
-            scan.select(pl.col("verdict"), value=_as_text(pl.col(column), scan))
+            results.scan.select(pl.col("verdict"), value=_as_text(column, results.scan))
             .drop_nulls()
             .filter(pl.col("value") != "")
             .group_by("verdict", "value")
@@ -66,11 +41,11 @@ def counted(
         )
         for label, value, n in values.select("verdict", "value", "len").iter_rows():
             found[label, name, value] = n
-    return tallies(found, at=at, owner_id=owner_id, source=SOURCE, bundle=bundle)
+    return found
 
 
-def likeliest(path: Path, most: int) -> list[int]:
-    """Return the lines of the attacks to open as alerts, in order.
+def likeliest(results: Results, most: int) -> list[dict[str, Any]]:
+    """Return the rows of the attacks to open as alerts, in order.
 
     The likeliest first, yet a class gets a quarter of an even share before a more
     frequent one gets the rest: a flood hides no break-in.
@@ -78,8 +53,7 @@ def likeliest(path: Path, most: int) -> list[int]:
     if most < 1:
         return []
     found = (
-        pl.scan_parquet(path, glob=False)
-        .filter(pl.col("is_attack"))
+        results.scan.filter(pl.col("is_attack"))
         .select("line", "verdict", "attack_probability")
         .collect()
         .sort(["attack_probability", "line"], descending=[True, False])
@@ -93,34 +67,8 @@ def likeliest(path: Path, most: int) -> list[int]:
             .sort("is_first", descending=True, maintain_order=True)
             .head(most)
         )
-    return sorted(found["line"].to_list())
-
-
-def alerts(
-    path: Path,
-    results: Results,
-    lines: Sequence[int],
-    *,
-    job: Job,
-    names: Sequence[str],
-    at: datetime,
-    bundle: str,
-) -> list[dict[str, Any]]:
-    """Return the alerts for some lines, as rows of the table.
-
-    Parameters
-    ----------
-    names : sequence of str
-        The bundle's columns; they come first among an alert's values.
-    """
-    if not lines:
-        return []
-    scan = pl.scan_parquet(path, glob=False)
-    found = scan.filter(pl.col("line").is_in(list(lines))).collect()
-    return [
-        alert(results, row, job=job, names=names, at=at, bundle=bundle)
-        for row in found.iter_rows(named=True)
-    ]
+    lines = found["line"].to_list()
+    return results.scan.filter(pl.col("line").is_in(lines)).collect().to_dicts()
 
 
 def alert(
@@ -132,7 +80,13 @@ def alert(
     at: datetime,
     bundle: str,
 ) -> dict[str, Any]:
-    """Return the alert for one row of the results."""
+    """Return the alert for one row of the results, as a row of the table.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The bundle's columns; they come first among its values.
+    """
     values = bounded(results.values(row), names)
     return {
         "owner_id": job.owner_id,
@@ -155,9 +109,9 @@ def _column(results: Results, known: Sequence[str]) -> str | None:
     return next((folded[name] for name in known if name in folded), None)
 
 
-def _as_text(column: pl.Expr, scan: pl.LazyFrame) -> pl.Expr:
+def _as_text(name: str, scan: pl.LazyFrame) -> pl.Expr:
     """Return a column as :func:`.verdicts.keep.facet` writes its values."""
-    dtype = scan.select(column).collect_schema().dtypes()[0]
+    column, dtype = pl.col(name), scan.collect_schema()[name]
     text = column.cast(pl.String, strict=False)
     if dtype.is_float():
         whole = column.cast(pl.Int64, strict=False)

@@ -29,7 +29,7 @@ from evenflow.web.jobs.task import Outcome, Task
 from evenflow.web.store.data_folder import remove
 from evenflow.web.store.database import add_tallies
 from evenflow.web.store.tables import Alert, Job, now
-from evenflow.web.uploads.alerts import alerts, counted, likeliest
+from evenflow.web.uploads.alerts import SOURCE, alert, counted, likeliest
 from evenflow.web.uploads.results import FILE, REJECTS, Results
 
 logger = logging.getLogger(__name__)
@@ -43,10 +43,7 @@ SENT = "data"
 def run(task: Task) -> Outcome:
     """Score the file of a job.
 
-    Parameters
-    ----------
-    task : Task
-        Its payload holds ``bundle``, and ``name``, the sender's name of the file.
+    The payload holds ``bundle``, and ``name``, the sender's name of the file.
 
     Raises
     ------
@@ -82,16 +79,14 @@ def run(task: Task) -> Outcome:
             on_event=_scaled(task.on_event),
         )
         task.set_progress(step="store", done=summary.read, total=summary.read)
-        path = task.results / FILE
-        results = Results(path, bundle.schema.classes)
-        lines = likeliest(path, task.settings.alerts_per_upload)
+        results = Results(task.results / FILE, bundle.schema.classes)
         found = incidents.finish()
         of: dict[str, Any] = {"at": now(), "bundle": bundle_name}
-        rows = alerts(
-            path, results, lines, job=task.job, names=bundle.schema.names, **of
-        )
-        owner_id = task.job.owner_id
-        tallied = counted(path, results, summary.counts, owner_id=owner_id, **of)
+        rows = [
+            alert(results, row, job=task.job, names=bundle.schema.names, **of)
+            for row in likeliest(results, task.settings.alerts_per_upload)
+        ]
+        tallied = counted(results, summary.counts)
     except BaseException:
         if task.lease.is_ours():  # else the folder is another worker's now
             remove(task.results)
@@ -102,11 +97,9 @@ def run(task: Task) -> Outcome:
         owner_id = session.scalar(select(Job.owner_id).where(Job.id == task.job.id))
         for row in rows:
             row["owner_id"] = owner_id
-        for row in tallied:
-            row["owner_id"] = owner_id or 0
         if rows:
             session.execute(insert(Alert), rows)
-        add_tallies(session, tallied)
+        add_tallies(session, tallied, owner_id=owner_id, source=SOURCE, **of)
         writer.store(session, [incidents.event(report) for report in found])
 
     seconds = time.perf_counter() - started

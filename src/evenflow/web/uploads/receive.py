@@ -65,24 +65,8 @@ def receive_upload(
 ) -> Job:
     """Take a whole file and queue the job that scores it.
 
-    With an id it is one upload, however often the file is sent, also at once.
-
-    Parameters
-    ----------
-    user : User
-        Whose upload it is.
-    name : str
-        What the sender calls the file; only ever shown.
-    stream : file
-    bundle : str
-        The model that shall score it; the one in use without.
-    upload_id : str, optional
-        24 hexadecimal digits; new ones without.
-
-    Returns
-    -------
-    Job
-        Committed.
+    With an id, 24 hexadecimal digits, it is one upload, however often the file is
+    sent, also at once. Without a bundle the one in use scores it. The job is committed.
 
     Raises
     ------

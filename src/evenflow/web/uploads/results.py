@@ -66,14 +66,7 @@ class Rows:
 
 
 class Results:
-    """The verdicts on one file.
-
-    Parameters
-    ----------
-    path : Path
-        The Parquet file.
-    classes : sequence of str
-        Of the bundle that decided, in order.
+    """The verdicts on one file; the classes are those of the bundle that decided.
 
     Raises
     ------
@@ -82,9 +75,9 @@ class Results:
     """
 
     def __init__(self, path: Path, classes: Sequence[str]) -> None:
-        self._scan = pl.scan_parquet(path, glob=False)
+        self.scan = pl.scan_parquet(path, glob=False)
         try:
-            self.names = self._scan.collect_schema().names()
+            self.names = self.scan.collect_schema().names()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise DataError(
                 "the results of this upload do not exist any longer, expected the file "
@@ -96,7 +89,7 @@ class Results:
     @cached_property
     def height(self) -> int:
         """Number of rows."""
-        found: int = self._scan.select(pl.len()).collect().item()
+        found: int = self.scan.select(pl.len()).collect().item()
         return found
 
     def page(
@@ -113,9 +106,6 @@ class Results:
 
         Parameters
         ----------
-        kept : Filter
-        sort : {'line', 'probability', 'class'}
-        descending : bool
         start : int
             Number of the first row wanted, from 0.
         n_rows : int
@@ -128,18 +118,18 @@ class Results:
         known = self.names[len(VERDICT_COLUMNS) :]
         wanted = [*VERDICT_COLUMNS, *(c for c in columns if c in known)]
         if sort == "line" and not descending and kept.is_all:
-            frame = self._scan.select(wanted).slice(start, n_rows).collect()
+            frame = self.scan.select(wanted).slice(start, n_rows).collect()
             return Rows(rows=frame.to_dicts(), total=self.height)
         places, total = self._places(kept, sort, descending, start, n_rows)
         return Rows(rows=self._at(places, wanted), total=total)
 
     def row(self, line: int) -> dict[str, Any] | None:
         """Return all columns of the row that stood on that line, or None."""
-        lines = self._scan.select("line").collect()["line"].to_numpy()
+        lines = self.scan.select("line").collect()["line"].to_numpy()
         place = int(np.searchsorted(lines, line))
         if place >= len(lines) or lines[place] != line:
             return None
-        return self._scan.slice(place, 1).collect().row(0, named=True)
+        return self.scan.slice(place, 1).collect().row(0, named=True)
 
     def verdict(self, row: dict[str, Any]) -> Verdict:
         """Return the verdict that a row of all columns holds."""
@@ -166,7 +156,7 @@ class Results:
     def parts(self, kept: Filter) -> Iterator[pl.DataFrame]:
         """Yield all rows of a kind, all columns, in constant memory."""
         for start in range(0, self.height, PART_ROWS):
-            part = self._scan.slice(start, PART_ROWS).collect()
+            part = self.scan.slice(start, PART_ROWS).collect()
             yield part if kept.is_all else part.filter(kept.expression())
 
     def _places(
@@ -180,7 +170,7 @@ class Results:
             "class": pl.col("verdict").replace_strict(self.classes, order, default=-1),
         }[sort]
         found = (
-            self._scan.with_row_index("place")
+            self.scan.with_row_index("place")
             .filter(kept.expression())
             .select(pl.col("place").cast(pl.Int64), key=key)
             .collect()
@@ -191,7 +181,7 @@ class Results:
 
     def _at(self, places: list[int], columns: Sequence[str]) -> list[dict[str, Any]]:
         found = (
-            self._scan.select(columns)
+            self.scan.select(columns)
             .with_row_index("place")
             .filter(pl.col("place").is_in(places))
             .collect()

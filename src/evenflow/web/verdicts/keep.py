@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from evenflow.runtime.bundle import Bundle
@@ -47,26 +46,14 @@ def keep_record(
 
     Parameters
     ----------
-    session : Session
-        The caller commits it.
-    bundle : Bundle
-        What decided.
     values : mapping
         The record's raw values by column name, and whatever else came with it.
-    verdict : Verdict
-    owner_id : int, optional
-        Whose record it is.
     source : {'form', 'api'}
     view : VerdictView, optional
         The verdict as it was shown.
     client_id : str, optional
         What the sender calls this record, unlike all others of the same owner and
         source.
-
-    Returns
-    -------
-    Record
-        With its ``id``.
     """
     at = now()
     kept = bounded(values, bundle.schema.names)
@@ -94,7 +81,9 @@ def keep_record(
         .returning(Record)
     )
     if record is None:
-        return session.scalars(_sent(owner_id, source, client_id)).one()
+        found = sent_as(session, owner_id, source, client_id)
+        assert found is not None  # noqa: S101 (it is why the row was not added)
+        return found
     if verdict.is_attack:
         session.add(Alert(**common, record_id=record.id, src=src[:64]))
     facets = [("all", "")] + [
@@ -102,34 +91,22 @@ def keep_record(
     ]
     counts = {(verdict.label, name, value): 1 for name, value in facets}
     given = {k: common[k] for k in ("at", "owner_id", "source", "bundle")}
-    add_tallies(session, tallies(counts, **given))
+    add_tallies(session, counts, **given)
     return record
 
 
-def earlier(
-    session: Session, *, owner_id: int | None, source: str, client_id: str
+def sent_as(
+    session: Session, owner_id: int | None, source: str, client_id: str | None
 ) -> Record | None:
     """Return the record that was kept under an id of the client."""
-    return session.scalar(_sent(owner_id, source, client_id))
-
-
-def _sent(owner_id: int | None, source: str, client_id: str | None) -> Select[Record]:
-    return select(Record).where(
-        Record.owner_id == owner_id,
-        Record.source == source,
-        Record.client_id == client_id,
-    )
+    its = {"owner_id": owner_id, "source": source, "client_id": client_id}
+    return session.scalar(select(Record).filter_by(**its))
 
 
 def bounded(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Return a row's values as any database keeps them, and not too many of them.
 
-    Parameters
-    ----------
-    values : mapping
-        By column name.
-    names : sequence of str
-        The bundle's columns: they come first, and all of them are kept.
+    The bundle's columns, ``names``, come first, and all of them are kept.
     """
     first = {name.casefold(): k for k, name in enumerate(names)}
     ours: list[tuple[int, str, Any]] = []
@@ -155,33 +132,6 @@ def _plain(value: Any) -> Any:
 
 def _text(value: object) -> str:
     return str(value).replace("\0", "")[:MAX_TEXT]
-
-
-def tallies(
-    counts: Mapping[tuple[str, str, str], int],
-    *,
-    at: datetime,
-    owner_id: int | None,
-    source: str,
-    bundle: str,
-) -> list[dict[str, Any]]:
-    """Return rows for :func:`~evenflow.web.store.database.add_tallies`.
-
-    Parameters
-    ----------
-    counts : mapping of (label, facet, value) to int
-        Verdicts counted; those of the facet ``all`` have no value.
-    """
-    common = {
-        "hour": at.replace(minute=0, second=0, microsecond=0),
-        "owner_id": owner_id or 0,
-        "source": source,
-        "bundle": bundle,
-    }
-    return [
-        common | {"label": label, "facet": name, "value": value, "n": n}
-        for (label, name, value), n in counts.items()
-    ]
 
 
 def facet(values: Mapping[str, Any], names: tuple[str, ...]) -> str:

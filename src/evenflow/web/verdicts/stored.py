@@ -15,7 +15,7 @@ from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict
 from evenflow.schema import BENIGN
 from evenflow.web.frame.context import web
-from evenflow.web.record_form import RecordForm
+from evenflow.web.record_form.form import RecordForm
 from evenflow.web.store.tables import Alert, Record
 from evenflow.web.verdicts.view import VerdictView, explain_record, of_verdict
 
@@ -38,14 +38,7 @@ class StoredVerdict:
 def of_row(
     row: Record | Alert, stored: Mapping[str, Any] | None = None
 ) -> StoredVerdict:
-    """Return what is shown of a record or alert.
-
-    Parameters
-    ----------
-    row : Record or Alert
-    stored : mapping, optional
-        The view that was stored with the record.
-    """
+    """Return what is shown of a record or alert, of the view that was stored if any."""
     verdict = Verdict(
         line=1,
         label=row.label,
@@ -63,18 +56,9 @@ def shown(
     verdict: Verdict,
     stored: Mapping[str, Any] | None = None,
 ) -> StoredVerdict:
-    """Return what is shown of a verdict that a model gave before.
+    """Return what is shown of a verdict that the model of that name gave before.
 
-    Parameters
-    ----------
-    model : str
-        Name of the bundle.
-    values : mapping
-        The record by column name.
-    verdict : Verdict
-        As it was given then.
-    stored : mapping, optional
-        The view that was stored with it.
+    ``values`` are the record by column name, ``stored`` is the view as it was stored.
     """
     bundle = web.detectors.find(model)
     view, why_not = None, ""

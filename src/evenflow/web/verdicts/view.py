@@ -22,7 +22,6 @@ from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict
 from evenflow.runtime.explain import explain
 from evenflow.runtime.explanation import (
-    Contribution,
     Explanation,
     n_mentioned,
     with_unit,
@@ -36,6 +35,8 @@ from evenflow.web.verdicts.wording import Tone, headline, margin, tone
 
 NAMED = 4
 """Maximum number of counterfactual columns that are named."""
+SAME = ("tone", "headline", "margin", "is_synthetic")
+"""Fields of a view that its JSON values have as they are."""
 NO_ROWS = "This model has no benign reference rows, so the verdict cannot be explained."
 SYNTHETIC = (
     "This model was trained on synthetic rows: its verdicts show how evenflow works "
@@ -123,15 +124,12 @@ class VerdictView:
     @property
     def chart(self) -> dict[str, Any] | None:
         """The contributions as a Vega-Lite specification without colours of its own."""
-        return contributions_chart(
-            [(c.label, c.value, c.normal, c.contribution) for c in self.contributions]
-        )
+        return contributions_chart(self.contributions)
 
     @property
     def chart_alt(self) -> str:
         """The text alternative of the chart."""
-        named = [(c.label, c.contribution) for c in self.contributions]
-        return contributions_alt(named)
+        return contributions_alt(self.contributions)
 
     @property
     def classes_chart(self) -> dict[str, Any] | None:
@@ -157,15 +155,11 @@ class VerdictView:
         value: dict[str, Any] = {
             "verdict": self.verdict.label,
             "is_attack": self.verdict.is_attack,
-            "tone": self.tone,
-            "headline": self.headline,
             "attack_probability": self.verdict.probability,
             "threshold": self.verdict.threshold,
-            "margin": self.margin,
             "classes": [share.model_dump(by_alias=True) for share in self.classes],
-            "is_synthetic": self.is_synthetic,
             "notes": list(self.notes),
-        }
+        } | {name: getattr(self, name) for name in SAME}
         if self.is_explained:
             value["explanation"] = {
                 "contributions": [c.model_dump() for c in self.contributions],
@@ -188,27 +182,21 @@ class VerdictView:
                 threshold=value["threshold"],
                 classes={c["class"]: c["probability"] for c in value["classes"]},
             ),
-            tone=value["tone"],
-            headline=value["headline"],
-            margin=value["margin"],
-            is_synthetic=value["is_synthetic"],
             notes=tuple(value["notes"]),
             contributions=tuple(
                 map(ShownContribution.model_validate, found["contributions"])
             ),
             counterfactual=tuple(found["counterfactual"]),
             is_explained=why is not None,
+            **{name: value[name] for name in SAME},
         )
 
 
 def explain_record(bundle: Bundle, record: Mapping[str, object]) -> VerdictView:
     """Return the verdict on one record, and why.
 
-    Parameters
-    ----------
-    bundle : Bundle
-    record : mapping
-        Raw values by column name, as numbers or text; more keys are ignored.
+    The record holds raw values by column name, as numbers or text; more keys are
+    ignored.
 
     Raises
     ------
@@ -234,10 +222,7 @@ def of_verdict(
 ) -> VerdictView:
     """Return what is shown of a verdict, with its explanation if any.
 
-    Parameters
-    ----------
-    schema : Schema, optional
-        Of the bundle that decided; None if it was deleted.
+    Without a schema the bundle that decided was deleted.
     """
     odds = _odds(verdict.probability)
     if explanation is not None:  # exact where the probability is rounded to 1
@@ -257,7 +242,13 @@ def of_verdict(
     is_kdd = groups.is_kdd(schema.columns)
     labels = words.labels(schema.columns, is_kdd=is_kdd)
     contributions = tuple(
-        _shown_contribution(c, schema.column(c.column), labels[c.column], is_kdd)
+        ShownContribution(
+            column=c.column,
+            label=labels[c.column],
+            value=_with_meaning(schema.column(c.column), c.value, is_kdd),
+            normal=_with_meaning(schema.column(c.column), c.normal_value, is_kdd),
+            contribution=c.contribution,
+        )
         for c in explanation.contributions
     )
     more: tuple[str, ...] = ()
@@ -274,18 +265,6 @@ def of_verdict(
         is_explained=True,
         contributions=contributions,
         counterfactual=tuple(labels[name] for name in explanation.counterfactual),
-    )
-
-
-def _shown_contribution(
-    found: Contribution, column: Column, label: str, is_kdd: bool
-) -> ShownContribution:
-    return ShownContribution(
-        column=found.column,
-        label=label,
-        value=_with_meaning(column, found.value, is_kdd),
-        normal=_with_meaning(column, found.normal_value, is_kdd),
-        contribution=found.contribution,
     )
 
 

@@ -69,11 +69,7 @@ def headline(verdict: Verdict, known: Knowledge, times: float) -> str:
 def margin(verdict: Verdict, times: float) -> str:
     """Return where the probability lies against the threshold.
 
-    Parameters
-    ----------
-    verdict : Verdict
-    times : float
-        How many times higher or lower than the threshold's the record's odds are.
+    The record's odds are so many times higher or lower than the threshold's.
     """
     said_of = (
         f"The probability of an attack is {percent(verdict.probability)}; an alert "

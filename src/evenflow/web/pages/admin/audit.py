@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -50,19 +50,17 @@ def audit_csv() -> Any:
     }
     permissions.audit("audit.download", rows=len(rows), **told)
     web.db.commit()
-    frame = pl.DataFrame(
-        {
-            "at": [row.at.isoformat(timespec="milliseconds") for row in rows],
-            "actor": [row.actor for row in rows],
-            "action": [row.action for row in rows],
-            "object": [row.object for row in rows],
-            "address": [row.address for row in rows],
-            "detail": [json.dumps(row.detail, ensure_ascii=False) for row in rows],
-        },
-        schema=dict.fromkeys(COLUMNS, pl.String),
-    )
+    cells = [[_cell(getattr(row, name)) for name in COLUMNS] for row in rows]
+    schema = dict.fromkeys(COLUMNS, pl.String)
+    frame = pl.DataFrame(cells, schema=schema, orient="row")
     name = f"evenflow-audit-{now():%Y-%m-%d}.csv"
     return attachment(inert(frame).write_csv().encode(), name)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds")
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def detail_text(detail: dict[str, Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,82 +35,23 @@ Counts = Counter[tuple[datetime, str]]
 """Verdicts by the start of a bar and the class."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Top:
-    """One service or source."""
-
-    value: str
-    n: int
-    attacks: int
-
-    @property
-    def share(self) -> float:
-        """Share of attacks, [0, 1]."""
-        return self.attacks / self.n
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Verdicts:
-    """The verdicts of a range."""
-
-    by_class: tuple[tuple[str, int], ...]
-    """Class and count, benign first, then the most common attack."""
-    traffic: Mapping[str, Any]
-    """Chart of all verdicts."""
-    attacks: Mapping[str, Any] | None
-    """Chart of the attacks; None if there were none."""
-    shares: Mapping[str, Any] | None
-    """Chart of the attacks by class."""
-    services: tuple[Top, ...]
-    sources: tuple[Top, ...]
-    peak: str
-    """When the most attacks were, in words; empty if there were none."""
-
-    @property
-    def n(self) -> int:
-        """All verdicts."""
-        return sum(n for _, n in self.by_class)
-
-    @property
-    def n_attacks(self) -> int:
-        """Verdicts that are an attack."""
-        return sum(n for label, n in self.by_class if label != BENIGN)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Feedback:
-    """Feedback on the verdicts of one class."""
-
-    label: str
-    name: str
-    judged: int
-    wrong: int
-
-    @property
-    def share(self) -> float:
-        """Share of wrong verdicts among those with feedback, [0, 1]."""
-        return self.wrong / self.judged
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
-    """Queued and running work."""
-
-    states: Mapping[str, int]
-    """State of alerts -> count."""
-    feedback: tuple[Feedback, ...]
-    jobs: Sequence[Job]
-
-
-def verdicts(session: Session, range_name: str, classes: Sequence[str]) -> Verdicts:
+def verdicts(
+    session: Session, range_name: str, classes: Sequence[str]
+) -> dict[str, Any]:
     """Return the verdicts of a range that the current person may see.
 
     Parameters
     ----------
-    session : Session
     range_name : {'24h', '7d', '30d'}
     classes : sequence of str
         Of the model in use: the order of the colours.
+
+    Returns
+    -------
+    dict
+        ``by_class`` holds class and count, benign first, then the most common attack;
+        ``traffic``, ``attacks`` and ``shares`` are charts, the last two of attacks and
+        None without any; ``peak`` says when the most attacks were.
     """
     hours, step = RANGES[range_name]
     end = _bar(now(), step) + timedelta(hours=step)
@@ -132,45 +72,49 @@ def verdicts(session: Session, range_name: str, classes: Sequence[str]) -> Verdi
     names = {label: about(label).name for label in domain}
     colours = [names[label] for label in domain]
     axis: dict[str, Any] = {"start": start, "end": end}
-    return Verdicts(
-        by_class=tuple(by_class),
-        traffic=daily.over_time(
+    shown: dict[str, Any] = {
+        "n": totals.total(),
+        "n_attacks": sum(n for _, n in attacks),
+        "by_class": by_class,
+        "traffic": daily.over_time(
             list(_sides(counts, step)),
             SIDES,
             shown=("benign", "attack"),
             title="verdicts",
             **axis,
         ),
-        attacks=daily.over_time(
+        "services": _top(session, "service", start),
+        "sources": _top(session, "src", start),
+        "peak": _peak(counts, step),
+        "attacks": None,
+        "shares": None,
+    }
+    if attacks:
+        shown["attacks"] = daily.over_time(
             list(_attacks(counts, step, domain, names)),
             colours,
             shown=[names[label] for label in domain if label in dict(attacks)],
             title="attacks",
             **axis,
         )
-        if attacks
-        else None,
-        shares=daily.shares(
-            [(names[label], n) for label, n in attacks], colours, title="verdicts"
-        )
-        if attacks
-        else None,
-        services=_top(session, "service", start),
-        sources=_top(session, "src", start),
-        peak=_peak(counts, step),
-    )
+        named = [(names[label], n) for label, n in attacks]
+        shown["shares"] = daily.shares(named, colours, title="verdicts")
+    return shown
 
 
-def work(session: Session) -> Work:
-    """Return what waits and what runs, as far as the current person may see it."""
+def work(session: Session) -> dict[str, Any]:
+    """Return what waits and what runs, as far as the current person may see it.
+
+    That is ``states`` of alerts with their counts, ``feedback`` on them, and ``jobs``.
+    """
     states = session.execute(
         visible(select(Alert.state, func.count()), Alert).group_by(Alert.state)
     ).all()
-    return Work(
-        states={state: int(n) for state, n in states},
-        feedback=_feedback(session),
-        jobs=session.scalars(_live(Job)).all(),
-    )
+    return {
+        "states": {state: int(n) for state, n in states},
+        "feedback": _feedback(session),
+        "jobs": session.scalars(_live(Job)).all(),
+    }
 
 
 def _live(*what: Any) -> Select[Any]:
@@ -179,7 +123,7 @@ def _live(*what: Any) -> Select[Any]:
     return mine.order_by(Job.created_at).limit(MAX_JOBS)
 
 
-def _feedback(session: Session) -> tuple[Feedback, ...]:
+def _feedback(session: Session) -> list[dict[str, Any]]:
     """Return the feedback by class, most feedback first, benign last."""
     newest = visible(select(Alert.id), Alert).order_by(Alert.id.desc()).limit(LOOKED_AT)
     judged = session.execute(
@@ -190,16 +134,17 @@ def _feedback(session: Session) -> tuple[Feedback, ...]:
     counts: dict[str, Counter[str]] = {}
     for label, judgement, n in judged:
         counts.setdefault(label, Counter())[str(judgement)] = int(n)
-    feedback = (
-        Feedback(
-            label=label,
-            name=about(label).name,
-            judged=found.total(),
-            wrong=found["wrong"],
-        )
-        for label, found in counts.items()
-    )
-    return tuple(sorted(feedback, key=lambda f: (f.label == BENIGN, -f.judged)))
+    ordered = sorted(counts, key=lambda c: (c == BENIGN, -counts[c].total()))
+    return [
+        {
+            "label": label,
+            "name": about(label).name,
+            "judged": counts[label].total(),
+            "wrong": counts[label]["wrong"],
+            "share": counts[label]["wrong"] / counts[label].total(),
+        }
+        for label in ordered
+    ]
 
 
 def verdicts_revision(session: Session, *more: object) -> str:
@@ -241,7 +186,8 @@ def is_new(session: Session) -> bool:
     return kept is None and put is None
 
 
-def _top(session: Session, facet: str, start: datetime) -> tuple[Top, ...]:
+def _top(session: Session, facet: str, start: datetime) -> list[dict[str, Any]]:
+    """Return the most frequent services or sources, and their share of attacks."""
     n = func.sum(Tally.n)
     attacks = func.sum(case((Tally.label != BENIGN, Tally.n), else_=0))
     rows = session.execute(
@@ -251,7 +197,10 @@ def _top(session: Session, facet: str, start: datetime) -> tuple[Top, ...]:
         .order_by(n.desc(), Tally.value)
         .limit(TOP)
     ).all()
-    return tuple(Top(value=v, n=int(n), attacks=int(a)) for v, n, a in rows)
+    return [
+        {"value": v, "n": int(n), "attacks": int(a), "share": int(a) / int(n)}
+        for v, n, a in rows
+    ]
 
 
 def _sides(counts: Counts, step: int) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from flask import Response, abort
@@ -14,38 +13,20 @@ from evenflow.errors import DataError
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.errors import sentence
-from evenflow.web.frame.permissions import audit, found_or_404
+from evenflow.web.frame.permissions import audit
 from evenflow.web.jobs import queue
-from evenflow.web.jobs.kinds import UPLOADS
 from evenflow.web.pages.uploads._blueprint import bp
 from evenflow.web.store.tables import Alert, Job, now
-from evenflow.web.uploads import alerts
-from evenflow.web.uploads.delete import discard, may_discard
+from evenflow.web.uploads import alerts, manage
 from evenflow.web.uploads.job import SENT
-from evenflow.web.uploads.results import FILE, Results
-
-
-def upload_or_404(job_id: str) -> Job:
-    """Return an upload's job if the current person may see it, else 404."""
-    if not re.fullmatch(r"[0-9a-f]{1,32}", job_id, re.ASCII):
-        abort(404)
-    job: Job = found_or_404(Job, job_id)
-    if job.kind not in UPLOADS:
-        abort(404)
-    return job
+from evenflow.web.uploads.results import Results
 
 
 def results_of(job: Job) -> Results:
-    """Return the verdicts of an upload that is done.
-
-    Raises
-    ------
-    DataError
-        They are not there any more.
-    """
+    """Return the verdicts of an upload that is done, else 404."""
     if job.state != "done":
         abort(404)
-    return Results(web.home.results / job.id / FILE, list(job.result["counts"]))
+    return manage.results_of(job)
 
 
 def row_or_404(job: Job, line: int) -> tuple[Results, dict[str, Any]]:
@@ -60,7 +41,7 @@ def row_or_404(job: Job, line: int) -> tuple[Results, dict[str, Any]]:
 @bp.post("/<job_id>/stop")
 def stop(job_id: str) -> Response:
     """Ask an upload's job to stop."""
-    job = upload_or_404(job_id)
+    job = manage.found(job_id)
     queue.request_stop(web.db(), job)
     audit("upload.stop", job.id, name=job.title)
     web.db.commit()
@@ -70,7 +51,7 @@ def stop(job_id: str) -> Response:
 @bp.post("/<job_id>/again")
 def again(job_id: str) -> Response:
     """Queue a job that was stopped or failed again."""
-    job = upload_or_404(job_id)
+    job = manage.found(job_id)
     if not (web.home.uploads / job.id / SENT).is_file():
         return _to(job, "The file does not exist any longer. Upload it again.", "error")
     try:
@@ -90,10 +71,10 @@ def again(job_id: str) -> Response:
 @bp.post("/<job_id>/delete")
 def delete(job_id: str) -> Response:
     """Delete an upload with its results; its alerts stay."""
-    job = upload_or_404(job_id)
-    if not may_discard(job, current_user):
+    job = manage.found(job_id)
+    if not manage.may_discard(job, current_user):
         abort(403)
-    if not discard(job, current_user):
+    if not manage.discard(job, current_user):
         why = "This upload is still in progress. Stop it before deleting it."
         return _to(job, why, "warning")
     return see_other("uploads.index", f"{job.title} and its results were deleted.")
@@ -102,7 +83,7 @@ def delete(job_id: str) -> Response:
 @bp.post("/<job_id>/rows/<int:line>/alert")
 def open_alert(job_id: str, line: int) -> Response:
     """Open one row as an alert, unless it is one."""
-    job = upload_or_404(job_id)
+    job = manage.found(job_id)
     results, row = row_or_404(job, line)
     bundle = str(job.result["bundle"])
     model = web.detectors.find(bundle)

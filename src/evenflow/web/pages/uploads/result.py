@@ -1,11 +1,11 @@
-"""One upload: its progress, its results, every row, and the explanations."""
+"""One upload: its progress, results, every row with its explanation, downloads."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-from flask import Response, render_template, request, url_for
+from flask import Response, abort, render_template, request, url_for
 from flask_security import current_user
 from sqlalchemy import select
 
@@ -13,14 +13,14 @@ from evenflow.errors import DataError
 from evenflow.web.charts import daily
 from evenflow.web.frame import lists, polling
 from evenflow.web.frame.context import web
+from evenflow.web.frame.download import attachment, pieces
 from evenflow.web.frame.errors import sentence
 from evenflow.web.jobs import retention
 from evenflow.web.jobs.queue import LIVE
 from evenflow.web.pages.uploads._blueprint import bp
-from evenflow.web.pages.uploads.acts import results_of, row_or_404, upload_or_404
+from evenflow.web.pages.uploads.acts import results_of, row_or_404
 from evenflow.web.store.tables import Alert, Job
-from evenflow.web.uploads import results
-from evenflow.web.uploads.delete import may_discard
+from evenflow.web.uploads import manage, results
 from evenflow.web.uploads.job import SENT
 from evenflow.web.uploads.results import REJECTS, SORTS, Filter, Results, Sort
 from evenflow.web.verdicts import stored
@@ -34,7 +34,7 @@ MAX_SHOWN = 6
 @bp.get("/<job_id>")
 def show(job_id: str) -> str:
     """Show an upload: its progress, or what was found."""
-    job = upload_or_404(job_id)
+    job = manage.found(job_id)
     shown = _common(job)
     if job.state != "done":
         return render_template("uploads/state.html", **shown)
@@ -49,13 +49,13 @@ def show(job_id: str) -> str:
 @bp.get("/<job_id>/state")
 def fragment(job_id: str) -> Response:
     """Answer how far a job is, for the page that is open."""
-    return polling.fresh("uploads/_state.html", _common(upload_or_404(job_id)))
+    return polling.fresh("uploads/_state.html", _common(manage.found(job_id)))
 
 
 @bp.get("/<job_id>/rejected")
 def rejected(job_id: str) -> str:
     """Show the rejected rows, and what is wrong with them."""
-    job = upload_or_404(job_id)
+    job = manage.found(job_id)
     results_of(job)
     total = int(job.result["rejected"])
     page = lists.page_of(total, per_page=PER_PAGE)
@@ -69,7 +69,7 @@ def rejected(job_id: str) -> str:
 @bp.get("/<job_id>/rows/<int:line>")
 def row(job_id: str, line: int) -> str:
     """Show one row, its verdict, and why."""
-    job = upload_or_404(job_id)
+    job = manage.found(job_id)
     found, values = row_or_404(job, line)
     given = {k: v for k, v in found.values(values).items() if v is not None}
     return render_template(
@@ -83,12 +83,34 @@ def row(job_id: str, line: int) -> str:
     )
 
 
+@bp.get("/<job_id>/download/<any(csv, jsonl):kind>")
+def download(job_id: str, kind: str) -> Response:
+    """Send the rows that the address asks for, streamed."""
+    job = manage.found(job_id)
+    found = results_of(job)
+    kept = result_filter(found.classes)
+    what = kept.label or ("attacks" if kept.attacks_only else "verdicts")
+    body = manage.rows(found, kept, kind)
+    return attachment(body, f"{manage.stem(job)}-{what}.{kind}")
+
+
+@bp.get("/<job_id>/download/rejected.jsonl")
+def download_rejected(job_id: str) -> Response:
+    """Send the rejected rows."""
+    job = manage.found(job_id)
+    results_of(job)
+    path = web.home.results / job.id / REJECTS
+    if not path.is_file():
+        abort(404)
+    return attachment(pieces(path.open("rb")), f"{manage.stem(job)}-rejected.jsonl")
+
+
 def _common(job: Job) -> dict[str, Any]:
     return {
         "job": job,
         "is_live": job.state in LIVE,
         "is_kept": (web.home.uploads / job.id / SENT).is_file(),
-        "may_delete": may_discard(job, current_user),
+        "may_delete": manage.may_discard(job, current_user),
         "kept_days": retention.days(web.db(), web.settings),
         "unit": job.result.get("unit", "line"),
         "gone": "",

@@ -34,7 +34,7 @@ from evenflow.web.jobs import retention
 from evenflow.web.jobs.kinds import UPLOADS
 from evenflow.web.jobs.queue import LIVE
 from evenflow.web.pages.uploads._blueprint import bp
-from evenflow.web.record_form import examples
+from evenflow.web.record_form.examples import examples
 from evenflow.web.store.tables import Job
 from evenflow.web.uploads import file_kinds, receive
 
