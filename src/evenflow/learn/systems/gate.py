@@ -144,4 +144,3 @@ class Gated:
 
 
 MODEL = System(fit, Config)
-NOT_MEASURED = "the frame of published systems, each of which is a later recipe"
