@@ -57,7 +57,12 @@ ONLY = {("runtime", "prepare"): "evenflow.prepare.features."}
 FENCES = {
     "torch": ("learn/", "prepare/balance/gans/", "testing/losses.py"),
     "imblearn": ("prepare/balance/",),
-    "sklearn": ("learn/", "prepare/balance/", "prepare/transformer.py"),
+    "sklearn": (
+        "learn/",
+        "prepare/balance/",
+        "prepare/transformer.py",
+        "prepare/pruned_tree.py",
+    ),
     "scipy": ("learn/", "prepare/balance/"),
     "threadpoolctl": ("learn/", "prepare/balance/"),
     "lightgbm": ("learn/",),

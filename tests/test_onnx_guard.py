@@ -87,6 +87,47 @@ def stacks_that_differ(m):
     m.graph.node.insert(0, node("MatMul", "one", "other", to="z"))
 
 
+def recurrent(kind, ways, n_weights, **how):
+    """Return what adds a recurrent layer over three steps of the two features."""
+
+    def spoil(m):
+        gates = 4 if kind == "LSTM" else 1
+        values = {
+            "three": np.array([3, -1, 2], np.int64),
+            "repeat": weights(2, 6),
+            "W": weights(n_weights, 3 * gates, 2),
+            "R": weights(ways, 3 * gates, 3),
+            "B": weights(ways, 6 * gates),
+            "states": np.array([ways, -1, 3], np.int64),
+            "start": weights(2, 3 * ways),
+        }
+        for name, value in values.items():
+            m.graph.initializer.append(numpy_helper.from_array(value, name))
+        start = ["h", "h"] if kind == "LSTM" else ["h"]
+        to = ["a", "b", "c"] if kind == "LSTM" else ["a", "b"]
+        inputs = ["steps", "W", "R", "B", "", *start]
+        added = [
+            node("MatMul", "x", "repeat", to="many"),
+            node("Reshape", "many", "three", to="steps"),
+            node("MatMul", "x", "start", to="s"),
+            node("Reshape", "s", "states", to="h"),
+            helper.make_node(kind, inputs, to, hidden_size=3, **how),
+        ]
+        for number, one in enumerate(added):
+            m.graph.node.insert(number, one)
+
+    return spoil
+
+
+def reshape(*shape):
+    def spoil(m):
+        value = np.array(shape, np.int64)
+        m.graph.initializer.append(numpy_helper.from_array(value, "shape"))
+        m.graph.node.insert(0, node("Reshape", "x", "shape", to="z"))
+
+    return spoil
+
+
 def many_nodes(m):
     for n in range(1001):
         m.graph.node.append(node("Relu", "x", to=f"z{n}"))
@@ -188,6 +229,18 @@ HOSTILE: list[tuple[Callable[[Any], Any], str]] = [
     (stacks_that_differ, "a product of stacks of matrices that differ"),
     (axes_that_are_not_constant, "an axis that is not a constant"),
     (many_nodes, "more than 1000 nodes"),
+    (recurrent("LSTM", 2, 2), "a recurrent layer whose weights do not fit"),
+    (
+        recurrent("LSTM", 2, 1, direction="bidirectional"),
+        "a recurrent layer whose weights do not fit",
+    ),
+    (recurrent("LSTM", 1, 1, direction="reverse"), "LSTM with direction = reverse"),
+    (recurrent("RNN", 1, 1, direction="forward"), "RNN with the attribute 'direction'"),
+    (recurrent("RNN", 1, 1, clip=1.0), "RNN with the attribute 'clip'"),
+    (reshape(0, 0, 0), "a Reshape to an unsupported shape"),
+    (reshape(0, -2), "a Reshape to an unsupported shape"),
+    (reshape(0, 3), "a Reshape to another number of values"),
+    (reshape(1, 2), "a Reshape across the rows"),
     (two_names, "two tensors of the name 'w'"),
     (more_than_a_row, "a TopK of more values than a row has"),
 ]
@@ -200,6 +253,23 @@ def test_what_an_exporter_never_writes_is_refused(spoil, message):
     spoil(m)
     with pytest.raises(BundleError, match=message):
         check(m)
+
+
+@pytest.mark.parametrize(
+    "add",
+    [
+        recurrent("LSTM", 1, 1),
+        recurrent("LSTM", 2, 2, direction="bidirectional"),
+        recurrent("RNN", 1, 1),
+        reshape(0, -1),
+        reshape(-1, 2),
+        reshape(0, 2, 1),
+    ],
+)
+def test_what_an_exporter_writes_of_recurrent_layers_is_served(add):
+    m = model()
+    add(m)
+    check(m)
 
 
 def test_a_field_given_twice_is_refused():

@@ -53,7 +53,12 @@ def test_a_shipped_recipe_loads_and_is_what_its_name_says(name):
     assert Recipe.from_dict(recipe.to_dict()) == recipe
 
 
+BOT_IOT = "bot_iot_12col_sample"
 SURVEY = [
+    "cnn_bilstm-oss_smote", "lio_ids-none", "tsode-none", "grid_search-none",
+    "rotation_forest-none-pso_ant_genetic", "image_resnet-none", "image_googlenet-none",
+    "e_graphsage-none",
+    *(f"{BOT_IOT}/{m}-none-correlation_entropy" for m in ("linear_svm", "rnn", "lstm")),
     "cnn-dsste", "cnn-smote_enn", "lightgbm-adasyn", "ft_transformer-none",
     *(f"{model}-smote_rus" for model in (
         "dnn", "linear_svm", "decision_tree", "random_forest", "naive_bayes", "k_means"
@@ -69,16 +74,20 @@ SURVEY = [
 def test_a_recipe_after_a_publication_cites_it_and_trains(name, small_table):
     from evenflow.learn.training import train
 
-    recipe = Recipe.load(
-        f"nsl_kdd/{name}", training__epochs=1, training__batch_size=256
-    )
-    assert f"nsl_kdd/{name}" in shipped()
+    name = name if "/" in name else f"nsl_kdd/{name}"
+    recipe = Recipe.load(name, training__epochs=1, training__batch_size=256)
+    assert name in shipped()
     assert recipe.reference
     assert re.search(r"after \w+ et al\. 20\d\d$", recipe.title)
-    small = {"n_estimators": 10, "width": 8, "steps": 5, "feature_steps": 5}
+    search = {"population": 4, "iterations": 1, "n_rows": 400}
+    small = {"n_estimators": 10, "width": 8, "n_rotations": 2, "n_bagged": 2}
+    small |= {"steps": 5, "feature_steps": 5}
+    small |= {"grid": {"num_leaves": [7, 15]}, **search}
     for part in ("model", "balance"):
         for key in small.keys() & getattr(recipe, part).params.keys():
             recipe = recipe.with_(**{f"{part}__{key}": small[key]})
+    for key in search.keys() & (recipe.select.params if recipe.select else {}).keys():
+        recipe = recipe.with_(**{f"select__{key}": small[key]})
     if "max_rows_per_class" in recipe.balance.params:
         recipe = recipe.with_(balance__max_rows_per_class=300)
     rows = {"train": small_table, "test": small_table.take(np.arange(0, 2000, 7)[:280])}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -51,6 +52,20 @@ def environment(**changes: str) -> dict[str, str]:
     secrets = {"EVENFLOW_SECRET_KEY", "EVENFLOW_BUS_PASSWORD"}
     kept = {k: v for k, v in os.environ.items() if k not in secrets}
     return kept | changes
+
+
+@contextmanager
+def threads_of_children(n: int) -> Iterator[None]:
+    """Let processes that begin meanwhile compute with ``n`` threads."""
+    name = "OMP_NUM_THREADS"
+    before = os.environ.get(name)
+    os.environ[name] = str(n)
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
 
 
 def switch_off_telemetry() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +14,13 @@ from evenflow.progress import OnEvent, ignore
 from evenflow.recipe import Recipe
 
 if TYPE_CHECKING:
-    from evenflow.experiment.compare import RunCell
     from evenflow.judge.ablation import Ablation
     from evenflow.judge.comparison import Comparison
     from evenflow.judge.tuning import Tuning
 
 
 def compare(
-    recipes: Sequence[Recipe | str | Path],
+    recipes: Sequence[Recipe | str | Path] | str,
     folder: str | Path,
     *,
     data: Any = None,
@@ -31,6 +31,7 @@ def compare(
     folds: bool = False,
     baselines: bool = True,
     bundles: bool = False,
+    jobs: int = 1,
     device: str = "auto",
     deterministic: bool = False,
     folders: Folders = None,
@@ -40,8 +41,9 @@ def compare(
 
     Parameters
     ----------
-    recipes : sequence of Recipe, str or Path
-        Recipes, their names or their TOML files.
+    recipes : sequence of Recipe, str or Path, or str
+        Recipes, their names or their TOML files; or the name of a suite, such as
+        ``nsl_kdd``, whose recipes have their own numbers of seeds.
     folder : str or Path
         Where cells, tables and charts go; finished cells found there are not run
         again.
@@ -56,6 +58,8 @@ def compare(
         Add the line without balancing, and the trees, to every balanced network.
     bundles : bool, default=False
         Keep each cell's bundle, under ``folder/bundles``.
+    jobs : int, default=1
+        Processes that train cells, each on its share of the cores.
     device : {'auto', 'cpu', 'cuda'}, default='auto'
         Where networks train.
     deterministic : bool, default=False
@@ -76,27 +80,33 @@ def compare(
         A recipe or the folder is wrong; the message says what to do.
     """
     from evenflow.experiment import compare as comparing
+    from evenflow.experiment import suite
 
-    chosen = [r if isinstance(r, Recipe) else Recipe.load(r) for r in recipes]
     rows = rows_of(data, test, label, benign)
-    if rows is not None:
-        chosen = [of_memory(r, rows, label=label, benign=benign) for r in chosen]
+    chosen: list[Any]
+    if isinstance(recipes, str):
+        chosen = suite.load(recipes).entries()
+    else:
+        chosen = [r if isinstance(r, Recipe) else Recipe.load(r) for r in recipes]
+        if rows is not None:
+            chosen = [of_memory(r, rows, label=label, benign=benign) for r in chosen]
     root = Path(folder)
     result = comparing.compare(
         chosen,
         seeds,
         root,
-        run_cell=_cells(
-            root,
+        run_cell=_Cells(
+            root=root,
             folders=folders,
             rows=rows,
             bundles=bundles,
             device=device,
             deterministic=deterministic,
-            on_event=on_event,
+            on_event=on_event if jobs < 2 else ignore,
         ),
         folds=folds,
         baselines=baselines,
+        jobs=jobs,
         on_event=on_event,
     )
     shutil.rmtree(root / "cache", ignore_errors=True)  # balanced rows, by the gigabyte
@@ -163,8 +173,8 @@ def ablate(
         chosen,
         seeds,
         root,
-        run_cell=_cells(
-            root,
+        run_cell=_Cells(
+            root=root,
             folders=folders,
             device=device,
             deterministic=deterministic,
@@ -245,8 +255,8 @@ def tune(
         chosen,
         space.parsed(search) or space.around(chosen),
         root,
-        run_cell=_cells(
-            root,
+        run_cell=_Cells(
+            root=root,
             folders=folders,
             device=device,
             deterministic=deterministic,
@@ -263,35 +273,34 @@ def tune(
     return result
 
 
-def _cells(
-    root: Path,
-    *,
-    folders: Folders,
-    rows: Mapping[str, Any] | None = None,
-    bundles: bool = False,
-    on_event: OnEvent,
-    **how: Any,
-) -> RunCell:
-    """Return what trains and judges one recipe."""
-    from evenflow.experiment import compare as comparing
+@dataclass(frozen=True, kw_only=True)
+class _Cells:
+    """Trains and judges one recipe, here or in another process."""
 
-    roots = paths_of(folders)
+    root: Path
+    folders: Folders
+    device: str
+    deterministic: bool
+    rows: Mapping[str, Any] | None = None
+    bundles: bool = False
+    on_event: OnEvent = ignore
 
-    def run_cell(cell: Recipe) -> dict[str, Any]:
+    def __call__(self, cell: Recipe) -> dict[str, Any]:
+        from evenflow.experiment.compare import cell_name
         from evenflow.experiment.run import run
 
+        output = self.root / "bundles" / cell_name(cell) if self.bundles else None
         made = run(
             cell,
-            folders=roots,
-            rows=rows,
-            output=root / "bundles" / comparing.cell_name(cell) if bundles else None,
-            cache=root / "cache",
-            resume=bundles,
+            folders=paths_of(self.folders),
+            rows=self.rows,
+            output=output,
+            cache=self.root / "cache",
+            resume=self.bundles,
+            device=self.device,
+            deterministic=self.deterministic,
             overwrite=True,
-            on_event=on_event,
-            **how,
+            on_event=self.on_event,
         )
         report: dict[str, Any] = made.report.to_dict()
         return report
-
-    return run_cell

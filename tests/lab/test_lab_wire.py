@@ -145,3 +145,58 @@ def test_an_answer_to_another_network_comes_to_the_client_who_sent_from_it():
     [(_, _, happens, there, frame)] = wire.events
     assert (happens, there, frame[:6]) == (wire.arrive, cable, cable.mac)
     assert cable.slots[received(frame)] == 3
+
+
+def to_all(source, own, port):
+    """Return a frame that all machines hear, and what a machine answers."""
+    group = bytes([224, 0, 0, 252])
+    question = b"\x01\x00\x5e\0\0\xfc" + ip(17, source, group, ports(own, port))[6:]
+    mac = bytes.fromhex(CABLE["mac"].replace(":", ""))
+    return question, mac + ip(17, THERE, source, ports(port, own))[6:]
+
+
+def two_machines():
+    other = {**CABLE, "number": 1, "mac": "02:02:02:02:02:09"}
+    return Wire({**CONFIG, "machines": [CABLE, other]}, io.StringIO())
+
+
+def test_what_all_are_asked_comes_to_all_other_machines():
+    wire = two_machines()
+    question, _ = to_all(HERE, 4001, 5355)
+    frame = question[:6] + wire.cables[0].mac + question[12:]
+    wire.switch(wire.cables[0], frame)
+    [(_, _, happens, there, heard)] = wire.events
+    assert (happens, there, heard) == (wire.arrive, wire.cables[1], frame)
+
+
+def test_an_answer_to_who_asked_all_comes_to_that_client(monkeypatch):
+    wire = two_machines()
+    cable = wire.cables[0]
+    cable.taps = [10, 11, 12]
+    question, answer = to_all(HERE, 4001, 5355)
+    wire.leave(cable, 2, question)
+    written = []
+    monkeypatch.setattr("os.write", lambda tap, _: written.append(tap))
+    wire.arrive(cable, answer)
+    assert written == [12]
+    wire.arrive(cable, answer[:-20] + ports(5355, 4002) + answer[-16:])
+    assert written == [12, 10]
+
+
+def test_the_log_names_a_server_that_answers_who_asked_all():
+    wire = two_machines()
+    question, answer = to_all(HERE, 4001, 5355)
+    wire.leave(wire.cables[0], 2, question)
+    wire.leave(wire.cables[1], 0, answer)
+    asked, answered = wire.log.getvalue().splitlines()
+    assert asked.split(",", 1)[1] == "0,2,17,10.1.1.2,4001,224.0.0.252,5355"
+    assert answered.split(",", 1)[1] == "1,0,17,10.1.1.9,5355,10.1.1.2,4001"
+
+
+def test_the_log_does_not_name_a_server_that_a_client_asked_alone():
+    wire = two_machines()
+    _, answer = to_all(HERE, 4001, 5355)
+    wire.leave(wire.cables[0], 2, ip(17, HERE, THERE, ports(4001, 5355)))
+    wire.leave(wire.cables[1], 0, answer)
+    [line] = wire.log.getvalue().splitlines()
+    assert line.split(",")[1] == "0"

@@ -35,8 +35,12 @@ class Rows:
             rows, how = self.binary(), how | {"n_classes": 2}
         settings = {"epochs": 3, "batch_size": 128, "learning_rate": 3e-3}
         settings |= {k: how.pop(k) for k in tuple(how) if k in Training.model_fields}
-        quick = {"n_jobs": 1, "n_estimators": 20, "width": 16, "n_blocks": 1}
-        quick |= {"n_reference": 500}
+        forest = {"name": "extra_trees", "n_estimators": 10, "n_jobs": 1}
+        quick = {"n_jobs": 1, "n_estimators": 20, "n_blocks": 1}
+        quick["width"] = 2 if name.startswith("image") else 16
+        quick |= {"n_rotations": 3, "n_bagged": 2, "frequent": forest, "rare": forest}
+        quick |= {"population": 4, "iterations": 1, "n_rows": 400}
+        quick["n_reference"] = 500
         known = {field.name for field in dataclasses.fields(plug_in.Config)}
         params = {k: v for k, v in quick.items() if k in known} | (config or {})
         return fit_model(

@@ -47,7 +47,8 @@ def plain(rows):
 def test_every_model_of_trees_is_listed_as_one():
     graphs = "from evenflow.learn.trees import"
     found = {n for n, m in registry.modules("models").items() if graphs in source(m)}
-    others = {"isolation_forest", "decision_tree", "fusion", "view"}  # one; tables
+    others = {"isolation_forest", "decision_tree", "rotation_forest"}
+    others |= {"fusion", "view"}  # tables
     assert found - others == set(TREES)
 
 
@@ -81,7 +82,9 @@ def test_a_plug_in_cites_where_it_comes_from(kind, name):
 def test_a_model_keeps_the_promises_of_every_model(name):
     plug_in = registry.load("models", name)
     known = {field.name for field in dataclasses.fields(plug_in.Config)}
-    small = {"n_jobs": 1, "n_estimators": 20, "width": 32, "n_blocks": 1}
+    small = {"n_jobs": 1, "n_estimators": 20, "n_blocks": 1}
+    small["width"] = 4 if name.startswith("image") else 32
+    small |= {"n_rotations": 5, "n_bagged": 4, "population": 4, "iterations": 1}
     quick = {k: v for k, v in small.items() if k in known}
     check_model(plug_in, plug_in.Config(**quick), training=MANY_STEPS.get(name))
 
@@ -142,6 +145,15 @@ def test_another_seed_gives_another_model(name, rows, plain):
         ("naive_bayes", {"var_smoothing": 1e-3}),
         ("k_means", {"n_clusters": 0}),
         ("k_means", {"sharpness": 0.0}),
+        ("rnn", {"features_per_step": 0}),
+        ("lstm", {"hidden": 0}),
+        ("lstm", {"dropout": 1.0}),
+        ("image_resnet", {"width": 0}),
+        ("image_googlenet", {"dropout": 1.0}),
+        ("rotation_forest", {"group_size": 0}),
+        ("tsode", {"population": 3}),
+        ("e_graphsage", {"n_references": 0}),
+        ("e_graphsage", {"sharpness": 0.0}),
         ("ft_transformer", {"n_blocks": 0}),
         ("ft_transformer", {"width": 30, "n_heads": 4}),
         ("ft_transformer", {"dropout": 1.0}),
@@ -153,8 +165,10 @@ def test_an_impossible_setting_is_refused_with_its_name(name, wrong):
         config(**wrong)
 
 
-@pytest.mark.parametrize("name", ["cnn", "cnn_lstm"])
-def test_a_convolution_fits_few_and_odd_numbers_of_features(name):
+@pytest.mark.parametrize(
+    "name", ["cnn", "cnn_lstm", "cnn_bilstm", "image_resnet", "image_googlenet", "rnn"]
+)
+def test_a_network_fits_few_and_odd_numbers_of_features(name):
     import torch
 
     network = registry.load("models", name)
@@ -296,3 +310,158 @@ def test_a_network_that_names_the_layout_is_given_that_of_the_rows(rows):
     )
     n_columns = layout.n_numeric + layout.n_indicators + len(layout.blocks)
     assert fitted.model.bias.shape == (1 + n_columns, 4)
+
+
+def test_a_bidirectional_lstm_reads_a_record_from_both_ends():
+    import torch
+
+    for name, is_read in (("cnn_lstm", False), ("cnn_bilstm", True)):
+        network = registry.load("models", name)
+        model = network.build(64, 3, network.Config(batch_norm=False)).eval()
+        x = torch.randn(8, 64, requires_grad=True)
+        steps = model.front(x[:, None, None, :]).squeeze(2).transpose(1, 2)
+        first = model.lstm(steps)[0][:, 0]  # the states after the first step
+        (grad,) = torch.autograd.grad(first.sum(), x)
+        assert (grad[:, -8:].abs().sum() > 0) == is_read, name
+
+
+def test_a_recurrent_network_is_that_of_its_equations():
+    import torch
+
+    network = registry.load("models", "rnn")
+    config = network.Config(features_per_step=2, hidden=3)
+    model = network.build(5, 2, config).eval()
+    x = torch.randn(4, 5)
+    steps = torch.cat([x, torch.zeros(4, 1)], dim=1).reshape(4, 3, 2)
+    cells, state, states = model.cells, torch.zeros(4, 3), []
+    for step in range(3):
+        state = torch.tanh(
+            steps[:, step] @ cells.weight_ih_l0.T + cells.bias_ih_l0
+            + state @ cells.weight_hh_l0.T + cells.bias_hh_l0
+        )  # fmt: skip
+        states.append(state)
+    expected = model.head[2](torch.stack(states, dim=1).flatten(1))
+    torch.testing.assert_close(model(x), expected)
+
+
+def test_a_record_is_an_image_of_one_pixel_a_feature():
+    import torch
+
+    from evenflow.learn.models._image import ToImage
+
+    image = ToImage(11)(torch.arange(1.0, 12.0)[None])
+    assert image.shape == (1, 1, 4, 4)
+    assert image.flatten().tolist() == [*range(1, 12), 0, 0, 0, 0, 0]
+
+
+def test_a_residual_block_adds_to_what_it_is_given():
+    import torch
+
+    from evenflow.learn.models.image_resnet import Residual
+
+    block = Residual(4, 4, 1).eval()
+    maps = torch.rand(2, 4, 6, 6)
+    for part in block.change.parameters():
+        torch.nn.init.zeros_(part)
+    torch.testing.assert_close(block(maps), maps)
+
+
+def test_an_inception_module_has_each_of_its_four_branches_side_by_side():
+    import torch
+
+    from evenflow.learn.models.image_googlenet import Inception
+
+    module = Inception(3, 2).eval()
+    maps = torch.randn(2, 3, 5, 5)
+    found = module(maps)
+    assert found.shape == (2, 8, 5, 5)
+    for k, branch in enumerate(module.branches):
+        part = found[:, 2 * k : 2 * k + 2]
+        torch.testing.assert_close(part, torch.relu(branch(maps)))
+    sizes = [b[-1][0].kernel_size[0] if len(b) > 2 else 1 for b in module.branches]
+    assert sizes == [1, 3, 5, 1]
+
+
+def test_a_rotation_has_the_principal_axes_of_its_groups_and_keeps_distances():
+    from sklearn.decomposition import PCA
+
+    from evenflow.learn.models.rotation_forest import rotated
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 7)).astype(np.float32) @ np.diag([1, 2, 3, 4, 5, 6, 7])
+    X = X.astype(np.float32)
+    y = rng.integers(0, 2, 300)
+    Z = rotated(X, y, 3, rng)(X)
+    np.testing.assert_allclose(
+        np.linalg.norm(Z[:50] - Z[50:100], axis=1),
+        np.linalg.norm(X[:50] - X[50:100], axis=1), rtol=1e-5,
+    )  # fmt: skip
+    # of one group and all rows, the axes are those of a principal component analysis
+    one = rotated(X, np.zeros(300, int), 7, np.random.default_rng(1))
+    rows = np.random.default_rng(1)
+    rows.permutation(7), rows.random(1)
+    drawn = rows.choice(300, size=225, replace=False)
+    axes = PCA().fit(X[drawn].astype(np.float64)).components_
+    found = np.abs(one(X).astype(np.float64))[:, ::-1]
+    expected = np.abs(X.astype(np.float64) @ axes.T)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_rotated_features_fall_on_the_same_side_when_served(rows):
+    """Bit for bit: a tree turns on the last bit of a sum."""
+    from evenflow.inference import open_session
+    from evenflow.learn.export import to_onnx
+
+    fitted = rows.fit("rotation_forest", config={"n_rotations": 6, "n_bagged": 3})
+    session = open_session(to_onnx(fitted))
+    X = np.repeat(rows.X, 3, axis=0)
+    X += np.random.default_rng(0).normal(0, 1e-6, X.shape).astype(np.float32)
+    (served,) = session.run(["log_proba"], {"x": X})
+    np.testing.assert_allclose(
+        np.exp(served), np.exp(fitted.log_proba(X)), rtol=0, atol=2e-6
+    )
+
+
+def test_a_graph_network_attaches_rows_to_training_rows_alone(rows):
+    fitted = rows.fit("e_graphsage", config={"n_references": 40}, epochs=1)
+    known = {row.tobytes() for row in rows.X}
+    references = fitted.model.references.numpy()
+    assert len(references) == 40
+    assert all(row.tobytes() in known for row in references)
+    alone = np.concatenate([fitted.log_proba(row[None]) for row in rows.X_valid[:20]])
+    together = fitted.log_proba(rows.X_valid)[:20]
+    np.testing.assert_allclose(alone, together, atol=1e-5)
+
+
+def test_references_are_of_all_classes_in_equal_numbers_where_they_can_be(rows):
+    from evenflow.learn.fitting import Rows
+    from evenflow.learn.models.e_graphsage import drawn
+
+    y = np.repeat([0, 1, 2], [100, 20, 3])
+    some = Rows(X=np.zeros((123, 2), np.float32), y=y, classes=("a", "b", "c"))
+    assert np.bincount(y[drawn(some, 23)]).tolist() == [10, 10, 3]
+
+
+def test_a_graph_network_is_that_of_its_equations(rows):
+    import torch
+
+    from evenflow.learn.fitting import Rows
+    from evenflow.learn.models.e_graphsage import mean_nearest
+
+    network = registry.load("models", "e_graphsage")
+    config = network.Config(n_references=6, hidden=3, sharpness=2.0)
+    some = Rows(X=rows.X, y=rows.y, classes=tuple("abcde"))
+    model = network.build(rows.X.shape[1], 5, config, rows=some).eval()
+    near, x = model.references, torch.tensor(rows.X_valid[:4])
+
+    def weights(x):
+        square = torch.cdist(x, near) ** 2
+        return torch.softmax(-2.0 * square / mean_nearest(near), dim=1)
+
+    def first(x):
+        return torch.relu(model.first(torch.cat([x, weights(x) @ near], dim=1)))
+
+    own = first(x)
+    second = torch.relu(model.second(torch.cat([own, weights(x) @ first(near)], dim=1)))
+    expected = model.head(torch.cat([own, second], dim=1))
+    torch.testing.assert_close(model(x), expected, rtol=1e-3, atol=1e-4)

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 
 import evenflow
+from evenflow import registry
 from evenflow.errors import DataError, RecipeError
 from evenflow.inference import open_session
 from evenflow.learn import System
 from evenflow.learn.export import to_onnx
 from evenflow.learn.fit_model import fit_model, fit_plug_in
 from evenflow.learn.fitting import of_arrays
+from evenflow.learn.systems._knockout import Knockout, rounds
 from evenflow.learn.systems.fusion import Member, log_odds
+from evenflow.learn.systems.grid_search import combinations, folds
 from evenflow.plugins import Part
 from evenflow.prepare.features import Preprocessor
 from evenflow.recipe import Training
@@ -317,3 +320,207 @@ def test_a_sampler_that_no_part_uses_is_told():
     )
     notes = made.report.training["notes"]
     assert any("no part of gate balances rows" in note for note in notes)
+
+
+# --- LIO-IDS ---
+
+
+class Fixed:
+    """A model of two classes that answers the same of all rows."""
+
+    n_parameters, notes, n_features = 1, (), 3
+
+    def __init__(self, first):
+        self.first = first
+
+    def log_proba(self, X):
+        return np.log(np.tile([self.first, 1 - self.first], (len(X), 1)))
+
+
+def test_a_knockout_of_four_classes_asks_three_pairs():
+    assert rounds((3, 0, 2, 1)) == [
+        [((3,), (0,)), ((2,), (1,))],
+        [((3, 0), (2, 1))],
+    ]
+    # 3 beats 0 surely, 1 beats 2 surely: then 3 meets 1, and nobody else
+    models = {
+        (3, 0): Fixed(1 - 1e-12), (3, 2): Fixed(0.5), (3, 1): Fixed(0.3),
+        (0, 2): Fixed(0.5), (0, 1): Fixed(0.5), (2, 1): Fixed(1e-12),
+    }  # fmt: skip
+    cup = Knockout(order=(3, 0, 2, 1), models=models)
+    proba = np.exp(cup.log_proba(np.zeros((2, 3), np.float32)))
+    np.testing.assert_allclose(proba[0], [0, 0.7, 0, 0.3], atol=1e-6)
+
+
+def test_the_probabilities_of_a_knockout_are_those_of_playing_it():
+    rng = np.random.default_rng(0)
+    order = (1, 0, 2, 4, 3)
+    beats = {}
+    models = {}
+    for k, a in enumerate(order):
+        for b in order[k + 1 :]:
+            models[a, b] = Fixed(p := rng.uniform(0.1, 0.9))
+            beats[a, b], beats[b, a] = p, 1 - p
+    cup = Knockout(order=order, models=models)
+    found = np.exp(cup.log_proba(np.zeros((1, 3), np.float32)))[0]
+    assert found.sum() == pytest.approx(1)
+    # (1 - 0) - 2 on one side, 4 - 3 on the other
+    one = {1: beats[1, 0], 0: beats[0, 1]}
+    side = {a: p * beats[a, 2] for a, p in one.items()}
+    side[2] = sum(p * beats[2, a] for a, p in one.items())
+    other = {4: beats[4, 3], 3: beats[3, 4]}
+    for a, p in side.items():
+        assert found[a] == pytest.approx(
+            p * sum(q * beats[a, b] for b, q in other.items())
+        )
+    for b, q in other.items():
+        assert found[b] == pytest.approx(
+            q * sum(p * beats[b, a] for a, p in side.items())
+        )
+
+
+def lio_ids(**changes):
+    tree = {"name": "extra_trees", "n_estimators": 5, "n_jobs": 1}
+    model = {"name": "lio_ids", "gate": {"name": "lstm", "hidden": 8}}
+    model |= {"frequent": tree, "rare": tree, **changes}
+    return evenflow.Recipe.load(
+        "synthetic/lio_ids-none",
+        dataset={"name": "synthetic", "n_rows": 3000},
+        model=model,
+        training__epochs=1,
+    )
+
+
+def test_lio_ids_balances_the_second_layer_alone_each_pair_in_its_way(tmp_path):
+    made = evenflow.train(lio_ids())
+    parts = made.report.training["balanced_parts"]
+    assert parts["gate"]["before"] == parts["gate"]["after"]
+    pairs = {name: p for name, p in parts.items() if name != "gate"}
+    assert len(pairs) == 6, "four classes of attacks"
+    for part in pairs.values():
+        assert len(set(part["after"].values())) == 1, "both classes as large"
+    counts = made.report.training["class_counts"]["before"]
+    counts = sorted((c for c in counts if c != "benign"), key=lambda c: -counts[c])
+    assert set(pairs["frequent"]["before"]) == set(counts[:2])
+    assert sum(name.startswith("frequent") for name in pairs) == 1
+    assert (
+        made.report.training["class_counts"]["after"]
+        == (made.report.training["class_counts"]["before"])
+    )
+
+
+def test_a_pair_is_balanced_by_the_sampler_of_its_kind(rows):
+    gate = {"gate": {"name": "logistic_regression"}}
+    plain = rows.fit("lio_ids", config=gate)
+    other = rows.fit("lio_ids", config=gate | {"mixed_sampler": {"name": "rus"}})
+    changed = {
+        pair: not np.array_equal(
+            plain.second.models[pair].log_proba(rows.X_valid),
+            other.second.models[pair].log_proba(rows.X_valid),
+        )
+        for pair in plain.second.models
+    }
+    frequent = plain.second.order[:2]
+    assert changed == {(a, b): (a in frequent) != (b in frequent) for a, b in changed}
+
+
+def test_a_system_that_balances_itself_takes_no_sampler_of_the_recipe():
+    with pytest.raises(RecipeError, match="'lio_ids' balances no rows"):
+        evenflow.Recipe.load("synthetic/lio_ids-smote")
+    with pytest.raises(RecipeError, match="no plug-in 'smot'"):
+        lio_ids(rare_sampler="smot")
+
+
+# --- grid search ---
+
+
+def test_a_grid_search_finds_what_that_of_scikit_learn_finds(rows):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV, PredefinedSplit
+
+    grid = {"C": [1e-4, 1e-2, 1.0]}
+    fitted = rows.fit(
+        "grid_search", config={"model": {"name": "logistic_regression"}, "grid": grid}
+    )
+    peer = GridSearchCV(
+        LogisticRegression(max_iter=1000),
+        grid,
+        scoring="f1_macro",
+        cv=PredefinedSplit(folds(rows.y, 3, 7)),
+    ).fit(rows.X, rows.y)
+    assert f"C = {peer.best_params_['C']} " in fitted.found
+    assert f"{peer.best_score_:.4f}" in fitted.found
+    alone = rows.fit("logistic_regression", config=peer.best_params_)
+    assert np.array_equal(alone.log_proba(rows.X), fitted.log_proba(rows.X))
+
+
+def test_each_class_is_dealt_out_to_all_folds():
+    y = np.repeat([0, 1, 2], [30, 9, 4])
+    found = folds(y, 3, 0)
+    for code in range(3):
+        counts = np.bincount(found[y == code], minlength=3)
+        assert np.ptp(counts) <= 1
+    assert not np.array_equal(found, folds(y, 3, 1))
+
+
+def test_a_fold_held_out_is_not_balanced_with_the_others(rows):
+    seen = []
+
+    def balance(some):
+        seen.append(len(some))
+        return some
+
+    config = {"model": {"name": "decision_tree"}, "grid": {"max_depth": [2, 3]}}
+    plug_in = registry.load("models", "grid_search")
+    task = dataclasses.replace(rows.task(), balance=balance)
+    config["model"] = Part(**config["model"])
+    fit_plug_in(plug_in, plug_in.Config(**config), task)
+    whole = len(rows.y)
+    assert seen[-1] == whole
+    assert len(seen) == 2 * 3 + 1
+    assert max(seen[:-1]) <= whole - whole // 3
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        ({"num_leafs": [3]}, "unknown key 'num_leafs'"),
+        ({"num_leaves": [31, 1]}, "num_leaves is 1"),
+        ({"num_leaves": []}, "no value for 'num_leaves'"),
+        ({"num_leaves": list(range(2, 203))}, "201 combinations; expected 200"),
+    ],
+)
+def test_a_grid_that_the_model_cannot_have_is_refused_with_the_recipe(grid, message):
+    with pytest.raises(RecipeError, match=message):
+        evenflow.Recipe.load("synthetic/grid_search-none", model__grid=grid)
+
+
+def test_a_grid_has_all_combinations():
+    assert len(combinations({"a": [1, 2], "b": [1, 2, 3]})) == 6
+    assert combinations({}) == [{}]
+
+
+# --- TSODE ---
+
+
+def test_tsode_classifies_what_the_last_layer_of_its_network_reads(rows):
+    import torch
+
+    fitted = rows.fit("tsode", epochs=1)
+    model = fitted.network.model
+    last = model.head[-1]
+    seen = []
+    last.register_forward_hook(lambda _m, inputs, _out: seen.append(inputs[0]))
+    with torch.no_grad():
+        model.eval()(torch.tensor(rows.X_valid))
+    features = seen[0].numpy()
+    assert features.shape[1] == len(fitted.mask)
+    assert 0 < fitted.mask.sum() < len(fitted.mask)
+    expected = fitted.classifier.log_proba(features[:, fitted.mask])
+    np.testing.assert_allclose(fitted.log_proba(rows.X_valid), expected, atol=1e-5)
+    assert isinstance(last, torch.nn.Linear), "the network itself is as it was"
+
+
+def test_tsode_needs_a_network(rows):
+    with pytest.raises(RecipeError, match="'decision_tree', which has no features"):
+        rows.fit("tsode", config={"extractor": {"name": "decision_tree"}})

@@ -279,6 +279,27 @@ def test_igan_convolves_along_features():
     assert judge(made, torch.eye(2)).shape == (2, 1)
 
 
+@pytest.mark.parametrize("name", ["igan", "gan"])
+def test_what_a_discriminator_takes_for_real_depends_on_the_class(name):
+    torch.manual_seed(0)
+    config = igan.Config(
+        steps=1, batch_size=2, feature_steps=1, hidden=(8,), n_features=16,
+        channels=4, n_latent=3,
+    )  # fmt: skip
+    if name == "igan":
+        judge = igan.Discriminator(2, config)
+    else:
+        critic = wgan_gp.critic(18, hidden=8)
+
+        def judge(rows, classes):
+            return critic(torch.cat([rows, classes], dim=1))
+
+    one, other = torch.randn(2, 1, 16)
+    gaps = [(judge(one, c) - judge(other, c)).item() for c in torch.eye(2)[:, None]]
+    # a class that only shifts the logits would leave the gap as it is
+    assert abs(gaps[0] - gaps[1]) > 1e-4
+
+
 def test_features_that_cannot_be_convolved_are_refused():
     X, y = two_clouds()
     sampler = registry.load("balance", "igan")(n_features=6)

@@ -118,6 +118,24 @@ def test_rows_that_stay_are_those_of_imbalanced_learn(name, reference, rows):
     np.testing.assert_allclose(in_any_order(X_new), in_any_order(X_ref), atol=1e-6)
 
 
+def test_oss_smote_selects_from_the_largest_class_and_grows_what_is_left(rows):
+    X, y = rows
+    X_new, y_new = registry.load("balance", "oss_smote")(random_state=3).fit_resample(
+        X, y
+    )
+    # two classes for the selection: the largest one, and all others
+    two = under_sampling.OneSidedSelection(random_state=3)
+    kept = two.fit(X, (y == 0).astype(int))
+    kept.fit_resample(X, (y == 0).astype(int))
+    left = np.sort(kept.sample_indices_)
+    assert len(left) < len(y)
+    np.testing.assert_array_equal(X_new[: len(left)], X[left])
+    np.testing.assert_array_equal(y_new[: len(left)], y[left])
+    counts = np.bincount(y[left])
+    assert counts[1:].tolist() == [90, 40], "the others stay whole"
+    assert np.bincount(y_new).tolist() == [counts.max()] * 3
+
+
 def test_smotenc_makes_the_rows_of_imbalanced_learn(small_table):
     preprocessor = Preprocessor.fit(small_table)
     X, y = preprocessor.transform(small_table), small_table.labels

@@ -1,5 +1,7 @@
 """Selectors choose raw columns on training rows; a bundle then reads no other."""
 
+import itertools
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,8 +11,10 @@ import evenflow
 from evenflow import registry
 from evenflow.errors import DataError, RecipeError
 from evenflow.prepare.features import Preprocessor
-from evenflow.prepare.select import Selector
+from evenflow.prepare.pruned_tree import PrunedTree
+from evenflow.prepare.select import Selector, correlation_entropy, tsode
 from evenflow.prepare.select.mutual_information import mutual_information
+from evenflow.prepare.subsets import Best, Config, Cost
 from evenflow.schema import Column, Schema, Table
 from evenflow.testing import check_selector
 from evenflow.traffic.contracts import for_columns
@@ -155,3 +159,170 @@ def test_a_choice_of_no_column_is_refused(chosen, small_table):
     X = preprocessor.transform(small_table)
     with pytest.raises(DataError, match=r"selector chose .*expected some of the"):
         plug_in.columns(None, X, small_table.labels, preprocessor.layout, seed=0)
+
+
+# --- correlation and joint entropy ---
+
+
+def test_joint_entropy_and_correlation_are_those_of_their_definitions():
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 4, 600), rng.integers(0, 3, 600)
+    share = np.unique(np.stack([a, b]), axis=1, return_counts=True)[1] / 600
+    pairs = correlation_entropy.joint_entropies([a, b])
+    assert pairs[0, 1] == pairs[1, 0] == pytest.approx(-(share * np.log2(share)).sum())
+    assert pairs[0, 0] == pytest.approx(2, abs=0.02), "four values in equal shares"
+    rows = rng.normal(size=(3, 50))
+    rows[2] = 7.0
+    found = correlation_entropy.pearson(rows)
+    assert found[0, 1] == pytest.approx(np.corrcoef(rows[:2])[0, 1])
+    assert found[2].tolist() == [0, 0, 0]
+
+
+def test_columns_that_repeat_others_or_say_little_are_chosen_last():
+    rng = np.random.default_rng(1)
+    base = rng.normal(size=900)
+    frame = pl.DataFrame(
+        {
+            "copy": base,
+            "of_it": base + rng.normal(0, 0.01, 900),
+            "again": -base,
+            "own": rng.normal(size=900),
+            "other": rng.uniform(size=900),
+            "rare": (rng.random(900) < 0.02).astype(float),
+        }
+    )
+    schema = Schema(
+        name="t",
+        columns=tuple(Column(name=name) for name in frame.columns),
+        classes=("benign", "dos"),
+    )
+    y = rng.integers(0, 2, 900)
+    preprocessor = Preprocessor.fit(Table(schema=schema, frame=frame, y=y))
+    plug_in = registry.load("select", "correlation_entropy")
+    X = preprocessor.transform(Table(schema=schema, frame=frame, y=y))
+    found = plug_in.columns(
+        plug_in.Config(n_columns=2), X, y, preprocessor.layout, seed=0
+    )
+    assert set(found) == {"own", "other"}
+
+
+# --- searches among sets of columns ---
+
+SEARCHES = ["pso", "ant_colony", "genetic", "pso_ant_genetic", "tsode"]
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """Twelve columns, of which the third and the eighth tell the class together."""
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(1200, 12)).astype(np.float32)
+    y = 2 * (X[:, 2] > 0) + (X[:, 7] > 0.5)
+    return X, y.astype(np.int64)
+
+
+def cost_of(planted, **how):
+    X, y = planted
+    each = [np.array([k]) for k in range(X.shape[1])]
+    given = {"rng": np.random.default_rng(3), "n_rows": 800} | how
+    return Cost(X, y, each, **given)
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_search_finds_the_columns_that_tell_the_class(name, planted):
+    module = __import__(f"evenflow.prepare.select.{name}", fromlist=["search"])
+    cost = cost_of(planted)
+    config = Config(population=16, iterations=12, n_rows=800)
+    mask = module.search(cost, config, np.random.default_rng(0))
+    assert mask[[2, 7]].all()
+    assert cost(mask) < cost(np.ones(12, dtype=bool)), "the rest costs"
+    n_searches = 3 if name == "pso_ant_genetic" else 1
+    assert len(cost.known) <= n_searches * 16 * 13 + 2, "bounded"
+
+
+def test_the_best_of_three_searches_is_as_cheap_as_each(planted):
+    config, cost = Config(population=6, iterations=3, n_rows=400), cost_of(planted)
+    modules = {
+        n: __import__(f"evenflow.prepare.select.{n}", fromlist=["search"])
+        for n in SEARCHES[:4]
+    }
+    joint = modules["pso_ant_genetic"].search(cost, config, np.random.default_rng(5))
+    rng = np.random.default_rng(5)  # the three draw one after the other
+    each = [cost(modules[n].search(cost, config, rng)) for n in SEARCHES[:3]]
+    assert cost(joint) == min(each)
+
+
+def test_a_set_costs_the_errors_of_its_tree_and_a_little_for_its_size(planted):
+    cost = cost_of(planted)
+    mask = np.zeros(12, dtype=bool)
+    mask[[2, 7]] = True
+    (X, y), (X_prune, y_prune), (X_held, y_held) = cost.parts
+    assert [len(y), len(y_prune), len(y_held)] == [400, 200, 200]
+    tree = PrunedTree(cost.seed).fit(X[:, [2, 7]], y, X_prune[:, [2, 7]], y_prune)
+    errors = (tree.predict(X_held[:, [2, 7]]) != y_held).mean()
+    assert cost(mask) == pytest.approx(errors + 0.01 * 2 / 12)
+    assert cost(np.zeros(12, dtype=bool)) > 1.01, "no column is the worst set"
+    best = Best(cost)
+    best.of(np.stack([~mask, mask]))
+    assert np.array_equal(best.mask, mask)
+
+
+def test_a_tree_is_pruned_where_that_makes_no_more_errors():
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(400, 3)).astype(np.float32)
+    y = (X[:, 0] > 0).astype(np.int64)
+    y[rng.random(400) < 0.25] ^= 1  # noise to fit
+    grow, prune = slice(0, 200), slice(200, 400)
+    tree = PrunedTree(0).fit(X[grow], y[grow], X[prune], y[prune])
+    whole = tree.tree.predict(X[prune])
+    errors = (tree.predict(X[prune]) != y[prune]).sum()
+    assert errors < (whole != y[prune]).sum()
+    inner = tree.tree.tree_
+    children = (inner.children_left, inner.children_right)
+
+    def least(node):  # errors of the best pruning below a node, by trying all
+        path = tree.tree.decision_path(X[prune]).toarray()[:, node] > 0
+        as_leaf = (tree.label[node] != y[prune][path]).sum()
+        if children[0][node] < 0:
+            return as_leaf
+        return min(as_leaf, sum(least(side[node]) for side in children))
+
+    assert errors == least(0)
+
+
+def test_transient_search_moves_agents_by_its_equations():
+    agents, leader = (
+        np.array([[0.2, 0.9], [0.6, 0.1], [0.5, 0.5]]),
+        np.array([0.4, 0.7]),
+    )
+    found = tsode.transient(agents, leader, 1.5, np.random.default_rng(0))
+    r1, r2, r3 = np.random.default_rng(0).random(9).reshape(3, 3, 1)
+    for i, j in itertools.product(range(3), range(2)):
+        time = 2 * 1.5 * r1[i, 0] - 1.5
+        apart = agents[i, j] - (1.5 * r2[i, 0] + 1) * leader[j]
+        if r3[i, 0] < 0.5:
+            apart = (np.cos(2 * np.pi * time) + np.sin(2 * np.pi * time)) * abs(apart)
+        assert found[i, j] == pytest.approx(leader[j] + np.exp(-time) * apart)
+
+
+def test_differential_evolution_mixes_three_other_agents():
+    rng = np.random.default_rng(1)
+    agents = rng.random((6, 40))
+    found = tsode.evolved(agents, rng)
+    for i in range(6):
+        changed = found[i] != agents[i]
+        assert 0.6 < changed.mean() <= 1
+        others = [k for k in range(6) if k != i]
+        fits = [
+            np.allclose(
+                found[i][changed],
+                (agents[a] + tsode.SCALE * (agents[b] - agents[c]))[changed],
+            )
+            for a, b, c in itertools.permutations(others, 3)
+        ]
+        assert sum(fits) == 1
+
+
+@pytest.mark.parametrize("wrong", ["population", "iterations", "n_rows"])
+def test_an_impossible_search_is_refused(wrong):
+    with pytest.raises(RecipeError, match=f"{wrong} is 0; expected"):
+        Config(**{wrong: 0})

@@ -16,7 +16,12 @@ from evenflow.places import folders as data_folders
 @click.command(
     cls=Command, short_help="Train recipes with several seeds, side by side."
 )
-@click.argument("recipes", metavar="RECIPE...", nargs=-1, required=True)
+@click.argument("recipes", metavar="[RECIPE]...", nargs=-1)
+@click.option(
+    "--suite",
+    metavar="NAME",
+    help="Recipes of a suite, such as nsl_kdd, with their numbers of seeds.",
+)
 @click.option(
     "--seeds",
     type=click.IntRange(min=1),
@@ -42,6 +47,13 @@ from evenflow.places import folders as data_folders
     is_flag=True,
     help="Leave out the baselines: the unbalanced model and the trees.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes that train, each on its share of the cores.",
+)
 @click.option("--keep-bundles", is_flag=True, help="Save each cell's bundle too.")
 @options.device
 @options.deterministic
@@ -50,11 +62,13 @@ from evenflow.places import folders as data_folders
 @options.as_json
 def compare(
     recipes: tuple[str, ...],
+    suite: str | None,
     seeds: int,
     output: Path,
     *,
     folds: bool,
     no_baselines: bool,
+    jobs: int,
     keep_bundles: bool,
     device: str,
     deterministic: bool,
@@ -64,7 +78,8 @@ def compare(
 ) -> None:
     """Train every RECIPE with several seeds and compare the results.
 
-    Finished cells are saved in DIR/cells and not run again, so the same command
+    A suite is a list of recipes, each with its number of seeds: all systems of a data
+    set. Finished cells are saved in DIR/cells and not run again, so the same command
     continues a stopped comparison. Every balanced model is compared with the same
     model without balancing, its threshold set in the same way; every network also with
     a random forest and boosted trees. A cell that fails is reported; the others go on.
@@ -72,8 +87,15 @@ def compare(
     from evenflow import studies
     from evenflow.judge.tables.comparison import measured
 
-    chosen = [options.load(name, settings) for name in recipes]
-    again = ["evenflow", "compare", *recipes, "--seeds", str(seeds), "-o", str(output)]
+    if bool(recipes) == (suite is not None) or (suite and settings):
+        raise click.UsageError(
+            "name recipes, with --set or without, or one --suite, whose recipes stay "
+            "as they are"
+        )
+    chosen = suite or [options.load(name, settings) for name in recipes]
+    again = ["evenflow", "compare", *recipes, "-o", str(output)]
+    again += ["--suite", suite] if suite else ["--seeds", str(seeds)]
+    again += ["--jobs", str(jobs)] if jobs > 1 else []
     again += [part for setting in settings for part in ("--set", setting)]
     again += ["--folds"] if folds else []
     again += ["--no-baselines"] if no_baselines else []
@@ -90,6 +112,7 @@ def compare(
             folds=folds,
             baselines=not no_baselines,
             bundles=keep_bundles,
+            jobs=jobs,
             device=device,
             deterministic=deterministic,
             folders=data_folders(data_dir),

@@ -15,7 +15,7 @@ from evenflow.schema import BENIGN, Schema, Table
 from evenflow.traffic.contracts.flow import COLUMNS
 
 FILE = Path(__file__).with_name("lab.parquet")
-SHA256 = "fc34a2bf7cabc18e5e5b679cadd10f2a8761c165b01acb45c05af585804518db"
+SHA256 = "cc58e3f061f5c27109d22a929e91dade8283a658c7bd9257e7f4d0d5588b251d"
 DIGITS = 3
 """Significant digits of a fraction in the file."""
 FAMILIES = {

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
+import multiprocessing
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ from evenflow.errors import RecipeError, StorageError
 from evenflow.judge.comparison import Cell, Comparison, Failed, collect
 from evenflow.judge.pages import comparison as comparison_page
 from evenflow.learn.models import BASELINES
+from evenflow.places import threads_of_children
 from evenflow.progress import Note, OnEvent, Progress, ignore
 from evenflow.recipe import Recipe
 
@@ -38,10 +43,12 @@ class Entry:
     recipe: Recipe
     why: str = ""
     """Empty for one the user named."""
+    seeds: int = 0
+    """Cells of it; 0: as many as the comparison asks for."""
 
 
 def compare(
-    recipes: Sequence[Recipe],
+    recipes: Sequence[Recipe | Entry],
     seeds: int,
     folder: Path,
     *,
@@ -49,25 +56,29 @@ def compare(
     folds: bool = False,
     baselines: bool = True,
     pages: bool = True,
+    jobs: int = 1,
     on_event: OnEvent = ignore,
 ) -> Comparison:
     """Run what is not finished, then write the tables, the page and the charts.
 
     Parameters
     ----------
-    recipes : sequence of Recipe
+    recipes : sequence of Recipe or Entry
     seeds : int
-        Cells of each recipe: its own seed, then the next ones.
+        Cells of each recipe, its own seed, then the next ones; for an entry that says
+        nothing else.
     folder : Path
         Finished cells lie in ``folder/cells`` and are taken as they are.
     run_cell : callable
-        Runs one cell and returns its report.
+        Runs one cell and returns its report; with ``jobs`` it is pickled.
     folds : bool
         Run every fold of each recipe's split and average over them.
     baselines : bool
         Add what makes a figure comparable: see :func:`with_baselines`.
     pages : bool
         Draw the page and the pictures too, not the tables alone.
+    jobs : int
+        Processes that run cells, each on its share of the cores.
 
     Raises
     ------
@@ -84,8 +95,9 @@ def compare(
     entries = with_baselines(recipes) if baselines else distinct(recipes)
     with files.owned(folder):
         cells, failed = run_cells(
-            entries, seeds, folder, run_cell=run_cell, folds=folds, on_event=on_event
-        )
+            entries, seeds, folder,
+            run_cell=run_cell, folds=folds, jobs=jobs, on_event=on_event,
+        )  # fmt: skip
         comparison = collect(cells, failed)
         comparison_page.write_tables(comparison, folder)
         if pages:
@@ -101,44 +113,98 @@ def run_cells(
     *,
     run_cell: RunCell,
     folds: bool = False,
+    jobs: int = 1,
     on_event: OnEvent = ignore,
 ) -> tuple[list[Cell], list[Failed]]:
     """Run what is not finished; return the cells that are, and those that failed.
 
     The folder has to be owned.
     """
+    most = max(entry.seeds or seeds for entry in entries)
     todo = [
         (entry, cell.with_(seed=cell.seed + k))
-        for k in range(seeds)
+        for k in range(most)
         for entry in entries
+        if k < (entry.seeds or seeds)
         for cell in (each_fold(entry.recipe) if folds else (entry.recipe,))
     ]
-    cells: list[Cell] = []
+    reports = [_kept(folder, recipe, on_event) for _, recipe in todo]
+    missing = [n for n, report in enumerate(reports) if report is None]
     failed: list[Failed] = []
-    for number, (entry, recipe) in enumerate(todo):
-        on_event(Progress(step="compare", done=number, total=len(todo), unit="cells"))
-        label = f"{recipe.name} with seed {recipe.seed}"
-        if folds:
-            label += f", fold {recipe.split.params['fold'] + 1}"
-        report = _kept(folder, recipe, on_event)
-        if report is None:
-            on_event(Note(text=f"cell {number + 1} of {len(todo)}: {label}"))
-            try:
-                report = _run(folder, recipe, run_cell)
-            except StorageError:
-                raise
-            except Exception as error:  # one cell must not cost the rest
-                logger.info("%s failed", label, exc_info=True)
-                text = f"{type(error).__name__}: {error}"
-                on_event(Note(text=f"{label} failed: {text}"))
-                failed.append(Failed(name=recipe.name, seed=recipe.seed, error=text))
-                continue
-        cells.append(Cell(recipe=recipe, why=entry.why, report=report, of=entry.recipe))
-    on_event(Progress(step="compare", done=len(todo), total=len(todo), unit="cells"))
+
+    def count(done: int) -> None:
+        done += len(todo) - len(missing)
+        on_event(Progress(step="compare", done=done, total=len(todo), unit="cells"))
+
+    def label(number: int) -> str:
+        recipe = todo[number][1]
+        fold = f", fold {recipe.split.params['fold'] + 1}" if folds else ""
+        return f"{recipe.name} with seed {recipe.seed}{fold}"
+
+    def begun(number: int) -> None:
+        on_event(Note(text=f"cell {number + 1} of {len(todo)}: {label(number)}"))
+
+    made = _in_turn if jobs < 2 else partial(_beside, jobs=jobs)
+    runs = [partial(_run, folder, todo[n][1], run_cell) for n in missing]
+    count(0)
+    for done, (k, outcome) in enumerate(made(runs, lambda k: begun(missing[k])), 1):
+        number = missing[k]
+        try:
+            reports[number] = outcome()
+        except StorageError:
+            raise
+        except Exception as error:  # one cell must not cost the rest
+            logger.info("%s failed", label(number), exc_info=True)
+            text = f"{type(error).__name__}: {error}"
+            on_event(Note(text=f"{label(number)} failed: {text}"))
+            recipe = todo[number][1]
+            failed.append(Failed(name=recipe.name, seed=recipe.seed, error=text))
+        count(done)
+    cells = [
+        Cell(recipe=recipe, why=entry.why, report=report, of=entry.recipe)
+        for (entry, recipe), report in zip(todo, reports, strict=True)
+        if report is not None
+    ]
     return cells, failed
 
 
-def with_baselines(recipes: Sequence[Recipe]) -> list[Entry]:
+Run = Callable[[], dict[str, Any]]
+
+
+def _in_turn(
+    runs: Sequence[Run], begun: Callable[[int], None]
+) -> Iterator[tuple[int, Run]]:
+    for k, run in enumerate(runs):
+        begun(k)
+        yield k, run
+
+
+def _beside(
+    runs: Sequence[Run], begun: Callable[[int], None], *, jobs: int
+) -> Iterator[tuple[int, Run]]:
+    """Run in processes, each on its share of the cores; yield what is done."""
+    share = max(1, len(os.sched_getaffinity(0)) // jobs)
+    context = multiprocessing.get_context("spawn")
+    waiting = list(range(len(runs)))[::-1]
+    running: dict[Future[dict[str, Any]], int] = {}
+    with (
+        threads_of_children(share),
+        ProcessPoolExecutor(jobs, mp_context=context) as pool,
+    ):
+        try:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    k = waiting.pop()
+                    begun(k)
+                    running[pool.submit(runs[k])] = k
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield running.pop(future), future.result
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def with_baselines(recipes: Sequence[Recipe | Entry]) -> list[Entry]:
     """Return the recipes, each with the lines it must be compared with.
 
     A model that balances is followed by the same model without balancing, its
@@ -146,28 +212,29 @@ def with_baselines(recipes: Sequence[Recipe]) -> list[Entry]:
     network, a system and a novelty detector are followed by a forest and boosted
     trees on the same rows.
     """
-    entries = [Entry(recipe=recipe) for recipe in recipes]
+    entries = distinct(recipes)
+    named = list(entries)
     entries += [
-        Entry(
-            recipe=instead(recipe, balance={"name": UNBALANCED}),
+        replace(
+            entry,
+            recipe=instead(entry.recipe, balance={"name": UNBALANCED}),
             why="no balancing, threshold moved",
         )
-        for recipe in recipes
-        if recipe.balance.name != UNBALANCED
+        for entry in named
+        if entry.recipe.balance.name != UNBALANCED
     ]
-    for recipe in recipes:
-        if registry.load("models", recipe.model.name).compared_with_trees:
-            entries += [
-                Entry(
-                    recipe=instead(
-                        recipe,
-                        balance={"name": UNBALANCED},
-                        model={"name": tree},
-                    ),
-                    why="trees on the same rows",
-                )
-                for tree in BASELINES
-            ]
+    entries += [
+        replace(
+            entry,
+            recipe=instead(
+                entry.recipe, balance={"name": UNBALANCED}, model={"name": tree}
+            ),
+            why="trees on the same rows",
+        )
+        for entry in named
+        if registry.load("models", entry.recipe.model.name).compared_with_trees
+        for tree in BASELINES
+    ]
     return _first_of_each(entries)
 
 
@@ -188,15 +255,19 @@ def each_fold(recipe: Recipe) -> list[Recipe]:
     return [recipe.with_(split__fold=fold) for fold in range(params["k"])]
 
 
-def distinct(recipes: Sequence[Recipe]) -> list[Entry]:
+def distinct(recipes: Sequence[Recipe | Entry]) -> list[Entry]:
     """Return each recipe once, in the order given."""
-    return _first_of_each([Entry(recipe=recipe) for recipe in recipes])
+    return _first_of_each(
+        [one if isinstance(one, Entry) else Entry(recipe=one) for one in recipes]
+    )
 
 
 def _first_of_each(entries: Sequence[Entry]) -> list[Entry]:
     found: dict[str, Entry] = {}
     for entry in entries:
-        found.setdefault(entry.recipe.sha256, entry)
+        first = found.setdefault(entry.recipe.sha256, entry)
+        if entry.seeds > first.seeds > 0:
+            found[entry.recipe.sha256] = replace(first, seeds=entry.seeds)
     return list(found.values())
 
 

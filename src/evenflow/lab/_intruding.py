@@ -221,7 +221,7 @@ def own_tunnel(d: Doing) -> bool:
 
 def one_port_tunnel(d: Doing) -> bool:
     """Carry data out in names, all asked for from one port."""
-    at = d.service("dns", "dns2", "tunnel")
+    at = d.service("dns", "dns2", "names", "tunnel")
     rate = d.rate(0.5, 60)
     length = d.rng.choice([12, 35, 55, 100])
     kind = d.rng.choice([1, 5, 10, 15, 16])

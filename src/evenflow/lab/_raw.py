@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from contextlib import suppress
 
 from evenflow.lab.network import DEVICE
 
@@ -18,6 +19,14 @@ def link() -> socket.socket:
     here = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     here.bind((DEVICE, 0))
     return here
+
+
+def send(packet: bytes, destination: str) -> None:
+    """Send a packet of IPv4 as it is."""
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as here:
+        here.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        with suppress(OSError):
+            here.sendto(packet, (destination, 0))
 
 
 def checksum(data: bytes) -> int:

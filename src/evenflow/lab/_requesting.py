@@ -6,15 +6,17 @@ Scanners and checkers of links differ in what they ask for, hardly in how.
 from __future__ import annotations
 
 import http.client
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from evenflow.lab._steps import WRONG, http_connection, url
 from evenflow.lab.doing import Doing
-from evenflow.lab.words import FOLDERS, PATHS
+from evenflow.lab.words import FOLDERS, ODD, ODD_METHODS, PATHS, host_name
 
 WEB = ("nginx", "lighttpd", "tls", "api")
 METHODS = (("GET",), ("GET",), ("HEAD",), ("HEAD", "GET"), ("GET", "POST", "OPTIONS"))
+
+BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux)"}
 
 
 def ask(
@@ -47,10 +49,15 @@ def ask(
 
 
 def _one(
-    d: Doing, web: http.client.HTTPConnection, method: str, path: str, per: int
+    d: Doing,
+    web: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    per: int,
+    more: Mapping[str, str] = BROWSER,
 ) -> int:
     """Ask for one path; return 1 where it exists."""
-    headers = {"Host": "www.lab.example", "User-Agent": "Mozilla/5.0 (X11; Linux)"}
+    headers = {"Host": "www.lab.example", **more}
     if per == 1:
         headers["Connection"] = "close"
     body = "a=1" if method == "POST" else None
@@ -104,6 +111,48 @@ def slow_web_scan(d: Doing) -> bool:
     return ask(d, at, d.rng.sample(PATHS, many), rate) > 0
 
 
+def wide_web_scan(d: Doing) -> bool:
+    """Look for thousands of known holes: paths, odd endings, methods, headers."""
+    at = d.service(*WEB)
+    rate = d.rate(5, 600)
+    n = d.times(150, 3000)
+    odd, other = d.rng.choice([0.05, 0.2, 0.5]), d.rng.choice([0, 0.03, 0.2])
+    per, at_once = d.rng.choice([1, 1, 5, 40, 100]), d.rng.choice([1, 1, 1, 4, 12])
+    agent = {"User-Agent": f"Mozilla/5.0 (scan:{'0' * d.rng.randrange(60)})"}
+    d.note(requests=n, per_connection=per, at_once=at_once)
+    found: list[int] = []
+
+    def some() -> None:
+        for _ in range(0, n // at_once, per):
+            web = http_connection(d, *at)
+            for _ in range(per):
+                path = d.rng.choice(PATHS)
+                if d.rng.random() < odd:
+                    path += d.rng.choice(ODD)
+                headers = agent
+                if d.rng.random() < 0.1:
+                    headers = {**agent, "X-Test": "A" * d.rng.choice([8, 100, 1000])}
+                method = d.rng.choice(ODD_METHODS) if d.rng.random() < other else "GET"
+                found.append(_one(d, web, method, path, per, headers))
+                d.think(at_once / rate)
+                if d.is_over():
+                    return
+            web.close()
+
+    d.together(some for _ in range(at_once))
+    return sum(found) > 0
+
+
+def wapiti(d: Doing) -> bool:
+    """Look for holes by wapiti."""
+    modules = d.rng.sample(["backup", "htaccess", "buster", "file", "sql", "crlf"], 2)
+    return d.run(
+        "env", f"HOME={d.folder}", "wapiti", "-u", url(d, *WEB[:2]) + "/", "-m",
+        ",".join(modules), "--flush-session", "-v", "0", "-o", d.folder / "report",
+        "-d", 1, "--no-bugreport", seconds=50,
+    ) == 0  # fmt: skip
+
+
 def web_scan_by(tool: str) -> Callable[[Doing], bool]:
     """Return a search for pages by gobuster, ffuf, dirb or wfuzz."""
 
@@ -145,6 +194,21 @@ def check_links(d: Doing) -> bool:
         else d.rng.choice(d.pages[:70])
         for _ in range(round(d.between(15, 250)))
     ]
+    return ask(d, at, paths, rate) > 0
+
+
+def check_site(d: Doing) -> bool:
+    """See whether the many pages that a site and others link are there, fast."""
+    at = d.service(*WEB)
+    rate = d.rate(5, 300)
+    gone = d.rng.choice([0, 0.02, 0.1, 0.3])
+    paths = [
+        f"{d.rng.choice(FOLDERS)}/{host_name(d.rng)}.html"
+        if d.rng.random() < gone
+        else d.rng.choice(d.pages[:75])
+        for _ in range(round(d.between(100, 1500)))
+    ]
+    d.note(gone=gone)
     return ask(d, at, paths, rate) > 0
 
 

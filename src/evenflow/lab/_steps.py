@@ -22,7 +22,7 @@ def http_connection(
     """Return a connection to a web server, over TLS where it speaks that."""
     seconds = min(10.0, d.left())
     start = (source, 0) if source else None
-    if (ip, port) == d.at["tls"]:
+    if d.is_tls((ip, port)):
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return http.client.HTTPSConnection(
@@ -65,7 +65,7 @@ def in_url(ip: str) -> str:
 def url(d: Doing, *names: str) -> str:
     """Return the address of a web service, without a path."""
     ip, port = d.service(*names)
-    return f"http{'s' * ((ip, port) == d.at['tls'])}://{in_url(ip)}:{port}"
+    return f"http{'s' * d.is_tls((ip, port))}://{in_url(ip)}:{port}"
 
 
 def ssh(d: Doing, user: str, password: str, command: str, ip: str, port: int) -> int:

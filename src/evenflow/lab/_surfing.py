@@ -7,9 +7,12 @@ import socket
 import ssl
 import struct
 from contextlib import suppress
+from functools import partial
 
+from evenflow.lab._naming import ask_names, try_first
 from evenflow.lab._steps import url
 from evenflow.lab.doing import Doing
+from evenflow.lab.words import host_name
 
 WRONG = (OSError, http.client.HTTPException)
 RESET = struct.pack("ii", 1, 0)
@@ -17,12 +20,12 @@ CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 CONTEXT.check_hostname, CONTEXT.verify_mode = False, ssl.CERT_NONE
 
 
-def _open(
-    d: Doing, at: tuple[str, int], known: list[ssl.SSLSession]
+def open_web(
+    d: Doing, at: tuple[str, int], known: list[ssl.SSLSession], *, is_tls: bool = False
 ) -> socket.socket | None:
-    """Return a connection, over TLS where the server speaks it."""
+    """Return a connection, over TLS where the server speaks it or it is told so."""
     s = d.connect(*at)
-    if s is None or at != d.at["tls"]:
+    if s is None or not (is_tls or d.is_tls(at)):
         return s
     try:
         return CONTEXT.wrap_socket(s, session=known[-1] if known else None)
@@ -76,7 +79,7 @@ def surf(d: Doing) -> bool:
         for _ in range(d.rng.randint(0, 4)):
             d.look_up(kind=d.rng.choice([1, 28, 65]))
         at = d.service("nginx", "lighttpd", "tls", "tls")
-        many = [s for _ in range(d.rng.randint(1, 7)) if (s := _open(d, at, known))]
+        many = [s for _ in range(d.rng.randint(1, 7)) if (s := open_web(d, at, known))]
         idle = d.rng.randint(0, len(many))
         for _ in range(d.rng.randint(1, 6)):
             busy = many[idle:] or many
@@ -94,6 +97,51 @@ def surf(d: Doing) -> bool:
     for s in left:
         _end(d, s)
     return found > 0
+
+
+def load_site(d: Doing) -> bool:
+    """Load pages whose parts lie on several hosts; some are never loaded wholly."""
+    found: list[bool] = []
+
+    def names() -> None:
+        for _ in range(d.rng.randint(1, 6)):
+            ask_names(d, host_name(d.rng))
+
+    def part(at: tuple[str, int], n: int, wait: float, rest: float) -> None:
+        s = open_web(d, at, [])
+        if s is None:
+            return
+        for _ in range(n):
+            if not _request(d, s, _page(d)):
+                break
+            if d.rng.random() < 0.05:  # the next page is wanted already
+                s.recv(1)
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                break
+            found.append(_answer(s))
+            d.think(wait)
+        d.pause(rest)
+        _end(d, s)
+
+    for _ in range(d.rng.randint(1, 4)):
+        if d.rng.random() < 0.25:
+            try_first(d)
+        works = [names] * d.rng.randint(1, 4)
+        d.together(works)
+        wait, rest = d.between(0.002, 0.5), d.rng.choice([0, 0, d.between(0.5, 40)])
+        most = d.rng.choice([1, 3, 12])
+        works = []
+        for _ in range(d.rng.randint(1, 5)):
+            at = d.service("tls", "tls", "nginx", "lighttpd", "api")
+            works += [
+                partial(part, at, d.rng.randint(0, most), wait, rest)
+                for _ in range(d.rng.randint(1, 6))
+            ]
+        d.together(works)
+        d.think(d.between(0.3, 10))
+        if d.is_over():
+            break
+    return any(found)
 
 
 def _page(d: Doing) -> str:

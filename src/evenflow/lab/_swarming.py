@@ -49,7 +49,7 @@ def forged(kind: str) -> Callable[[Doing], bool | None]:
 
 def dhcp_flood(d: Doing) -> bool | None:
     """Ask for addresses for machines that do not exist, until none is left."""
-    rate = d.rate(10, 600)
+    rate = d.rate(8, 600)
     n = d.times(60, 3000)
     hides = d.rng.random() < 0.5
     sender = b"" if hides else b"\x02" + d.rng.randbytes(5)
@@ -67,9 +67,32 @@ def dhcp_flood(d: Doing) -> bool | None:
     return None
 
 
+def spread_dhcp_flood(d: Doing) -> bool | None:
+    """Ask for addresses, or give back those of others, from many addresses."""
+    ip, port = d.service("dhcp")
+    rate = d.rate(8, 600)
+    n = d.times(60, 600)
+    sources = d.visitors(30, 120, 400, 1000)
+    kind = d.rng.choice([1, 3, 7, 8])
+    fixed, to_all = d.rng.random() < 0.6, d.rng.random() < 0.5
+    d.note(packets=n, kind=kind, to_all=to_all)
+    for number in range(n):
+        source, own = (
+            d.rng.choice(sources),
+            68 if fixed else d.rng.randrange(1024, 65_536),
+        )
+        data = _raw.request(b"\x02" + d.rng.randbytes(5), kind, d.rng.randbytes(4))
+        there = _raw.ALL if to_all else ip
+        _raw.send(_raw.datagram(source, own, there, port, data, number=number), there)
+        d.pause(1 / rate)
+        if d.is_over():
+            break
+    return None
+
+
 def dns_flood(d: Doing) -> bool | None:
     """Ask for names that do not exist, from one address or from several."""
-    at = d.service("dns", "dns2")
+    at = d.service("dns", "dns2", "names")
     rate = d.rate(40, 800)
     n = d.times(100, 500)
     sources = d.visitors(0, 0, 3, 30)

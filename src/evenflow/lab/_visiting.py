@@ -141,7 +141,7 @@ def look_up_all(d: Doing) -> bool:
 def boot(d: Doing) -> bool:
     """Start many machines that ask for an address, or renew it, at once."""
     rate = d.rate(0.3, 20)
-    n = d.rng.choice([1, 1, 4, 15, 60])
+    n = d.rng.choice([1, 1, 4, 15, 60, 150])
     d.note(machines=n)
     ip, port = d.service("dhcp")
     known = d.rng.random() < 0.3
@@ -162,6 +162,30 @@ def boot(d: Doing) -> bool:
         one.bind((d.machine.ip, 68))
         one.sendto(_raw.request(d.rng.randbytes(6), 3, d.rng.randbytes(4)), (ip, port))
         one.recv(1000)
+    return True
+
+
+def renew_many(d: Doing) -> bool:
+    """Renew the addresses of the machines of another office, behind one router."""
+    ip, port = d.service("dhcp")
+    rate = d.rate(0.1, 20)
+    sources = d.visitors(1, 5, 20, 60, 150)
+    kind, own = d.rng.choice([3, 3, 8]), d.rng.choice([68, 68, 67])
+    again = d.rng.choice([0, 0.1, 0.5])
+    for number, source in enumerate(sources):
+        mac = b"\x02" + d.rng.randbytes(5)
+        wait = d.between(0.5, 4)
+        for _ in range(d.rng.choice([2, 3]) if d.rng.random() < again else 1):
+            data = _raw.request(mac, kind, d.rng.randbytes(4))
+            there = _raw.ALL if d.rng.random() < 0.1 else ip
+            _raw.send(
+                _raw.datagram(source, own, there, port, data, number=number), there
+            )
+            d.think(1 / rate)
+            if len(sources) == 1:
+                d.pause(wait)
+        if d.is_over():
+            break
     return True
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from evenflow.lab import _controlling as c
+from evenflow.lab import _finding as f
+from evenflow.lab import _joining as j
 from evenflow.lab import _keeping as k
 from evenflow.lab import _mailing as m
+from evenflow.lab import _naming as n
 from evenflow.lab import _reaching as r
 from evenflow.lab import _requesting as q
 from evenflow.lab import _storing as s
@@ -108,4 +111,27 @@ ACTIONS = (
     Action(name="load test", tool="siege", do=q.load_test, twin_of="dos", weight=1.5),
     Action(name="service check", tool="own", do=v.probe_known, twin_of="scan",
            weight=4),
+    Action(name="local names", tool="own", do=f.find_names, twin_of="scan", weight=10),
+    Action(name="discovery", tool="own", do=f.discover, twin_of="scan", weight=8),
+    Action(name="discovery", tool="own", do=f.announce, twin_of="scan", weight=7),
+    Action(name="discovery", tool="own", do=f.keep_finding, twin_of="scan",
+           is_long=True, weight=3),
+    Action(name="joining", tool="own", do=j.join, twin_of="scan", weight=12),
+    Action(name="way check", tool="own", do=j.check_way, weight=5),
+    Action(name="clock", tool="own", do=j.ask_time, twin_of="scan", weight=4),
+    Action(name="news", tool="own", do=j.wait_for_news, twin_of="exfiltration",
+           weight=4),
+    Action(name="news", tool="own", do=j.keep_waiting_for_news,
+           twin_of="exfiltration", is_long=True, weight=2),
+    Action(name="apps", tool="own", do=j.call_home, twin_of="scan", weight=7),
+    Action(name="web", tool="own", do=w.load_site, twin_of="dos", weight=18),
+    Action(name="world names", tool="own", do=n.look_up_world,
+           twin_of="exfiltration", weight=14),
+    Action(name="world names", tool="own", do=n.look_up_by_tcp,
+           twin_of="exfiltration", weight=3),
+    Action(name="world names", tool="own", do=n.keep_looking_up,
+           twin_of="exfiltration", is_long=True, weight=2),
+    Action(name="booting", tool="own", do=v.renew_many, twin_of="dos", weight=6,
+           only_ipv4=True),
+    Action(name="link check", tool="own", do=q.check_site, twin_of="scan", weight=5),
 )  # fmt: skip

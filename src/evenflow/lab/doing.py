@@ -23,10 +23,16 @@ from evenflow.lab.words import DOMAIN, NAMES
 LONGEST_S = 90
 """No client works longer."""
 BENIGN = "benign"
+ALIKE = {"tls": ("tls", "tls2", "tls3")}
+"""Service -> those that are the same at other machines."""
 
 
 class NotElsewhereError(Exception):
     """The machine itself has the service, so nothing of it would be seen."""
+
+
+NO_ERROR = OSError, EOFError, ftplib.Error, HTTPException, NotElsewhereError
+"""What may happen to one of several clients that act together."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,13 +111,18 @@ class Doing:
 
     def service(self, *names: str) -> tuple[str, int]:
         """Return address and port of one of these services elsewhere."""
-        there = [n for n in names if self.at[n][0] != self.machine.ip]
+        some = [self.rng.choice(ALIKE.get(n, (n,))) for n in names]
+        there = [n for n in some if self.at[n][0] != self.machine.ip]
         if not there:
             raise NotElsewhereError(", ".join(names))
         name = self.rng.choice(there)
         ip, port = self.at[name]
         self.note(destination=ip, port=port, service=name)
         return ip, port
+
+    def is_tls(self, at: tuple[str, int]) -> bool:
+        """Return whether a web server there speaks TLS."""
+        return at in [self.at[name] for name in ALIKE["tls"]]
 
     def dead(self) -> str:
         """Return the address of a host that never answers."""
@@ -143,7 +154,7 @@ class Doing:
 
         def one(work: Callable[[], Any]) -> None:
             enter(self.machine.slots[self.slot])
-            with suppress(OSError, EOFError, ftplib.Error, HTTPException):
+            with suppress(*NO_ERROR):
                 work()
 
         threads = [threading.Thread(target=one, args=(work,)) for work in works]
@@ -205,9 +216,8 @@ class Doing:
 
     def look_up(self, name: str = "", kind: int = 1) -> bool:
         """Ask for a name; return whether there was an answer."""
-        servers = [
-            at for n in ("dns", "dns2") if (at := self.at[n])[0] != self.machine.ip
-        ]
+        names = ("dns", "dns2", "names")
+        servers = [at for n in names if (at := self.at[n])[0] != self.machine.ip]
         query = self.question(name, kind)
         return self.ask(*self.rng.choice(servers), query) is not None
 

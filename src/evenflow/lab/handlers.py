@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import socketserver
+import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -52,6 +53,9 @@ class Api(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with a size that depends on what is asked."""
+        if self.path == "/generate_204":  # who asks only wants to know of the network
+            self._answer(204, b"")
+            return
         self._answer(200, b"x" * (40 + sum(self.path.encode()) % 3000))
 
     def do_POST(self) -> None:
@@ -123,6 +127,23 @@ class Tunnel(socketserver.StreamRequestHandler):
                 self.rfile.read(int.from_bytes(head[:4], "big"))
                 back = min(int.from_bytes(head[4:], "big"), LONGEST_BODY)
                 self.wfile.write(b"\x82" * back)
+
+
+class Push(socketserver.BaseRequestHandler):
+    """Keeps a connection over TLS for long, answers short messages, tells some news."""
+
+    context: ssl.SSLContext
+
+    def handle(self) -> None:
+        """Answer until the client leaves."""
+        self.request.settimeout(SILENT_S)
+        with (
+            suppress(OSError),
+            self.context.wrap_socket(self.request, server_side=True) as here,
+        ):
+            here.settimeout(LONG_SILENT_S)
+            while data := here.recv(4096):
+                here.sendall(data[:1] * (data[0] % 4 * 300 + 12))
 
 
 class Database(socketserver.StreamRequestHandler):

@@ -25,7 +25,7 @@ from evenflow.errors import DataError
 from evenflow.lab import attacks, benign, network
 from evenflow.lab._steps import KEY
 from evenflow.lab.doing import LONGEST_S, Action, Doing, NotElsewhereError
-from evenflow.lab.network import DEVICE, Network
+from evenflow.lab.network import DEVICE, Machine, Network
 from evenflow.lab.servers import Servers, wait_until_up
 from evenflow.lab.words import USERS
 
@@ -36,6 +36,8 @@ STATE = Path("/run/lab")
 FIRST_UID = 61_000
 LONG_S = 600
 """The rows of a longer run are made of one capture, so some connections are old."""
+ANSWERING = Action(name="answering", tool="own", do=lambda _: None)
+"""What a machine answers that was asked with all others; it does so until the end."""
 Seen = tuple[Network, dict[str, tuple[str, int]]]
 """The network and where its services are, by one IP."""
 WRONG = (OSError, EOFError, ftplib.Error, http.client.HTTPException)
@@ -118,6 +120,8 @@ class Run:
         self.ends_at = time.monotonic() + self.plan.seconds
         with (self.folder / "actions.jsonl").open("w", encoding="utf-8") as log:
             plan = self.plan
+            for machine in self.network.machines:
+                self._log(log, machine, 0, ANSWERING, begun)
             kinds = [
                 *[(True, False)] * plan.n_clients, *[(False, False)] * plan.n_attackers,
                 *[(True, True)] * plan.n_long, *[(False, True)] * plan.n_slow,
@@ -225,21 +229,40 @@ class Run:
             return
         except WRONG as error:
             doing.note(error=f"{type(error).__name__}: {error}"[:200])
+        self._log(
+            log, doing.machine, slot, action, start, succeeded=succeeded,
+            settings=doing.settings,
+            said=doing.outputs[-1][-300:] if doing.outputs else "",
+        )  # fmt: skip
+
+    def _log(
+        self,
+        log: TextIO,
+        machine: Machine,
+        slot: int,
+        action: Action,
+        start: int,
+        *,
+        succeeded: bool | None = None,
+        settings: dict[str, Any] | None = None,
+        said: str = "",
+    ) -> None:
+        """Write down who did what since when."""
         with self.lock:
             line = {
                 "id": self.n,
                 "start_ns": start,
                 "end_ns": time.time_ns(),
-                "machine": doing.machine.number,
+                "machine": machine.number,
                 "slot": slot,
-                "source": doing.machine.ip,
+                "source": machine.ip,
                 "action": action.name,
                 "family": action.family,
                 "twin_of": action.twin_of,
                 "tool": action.tool,
                 "succeeded": succeeded,
-                "settings": doing.settings,
-                "said": doing.outputs[-1][-300:] if doing.outputs else "",
+                "settings": settings or {},
+                "said": said,
             }
             self.n += 1
             log.write(json.dumps(line) + "\n")
@@ -276,10 +299,14 @@ def _make_accounts(state: Path) -> None:
         )  # fmt: skip
         passwd += f"{user}:x:{FIRST_UID + i}:{FIRST_UID}::{home}:/bin/sh\n"
         shadow += f"{user}:{made.stdout.strip()}:19000:0:99999:7:::\n"
-    for name, text in (("passwd", passwd), ("shadow", shadow)):
+    # what a tool itself looks up is no part of its attack, and there is nobody to ask
+    no_names = "nameserver 127.0.0.1\n"
+    for name, text in (
+        ("passwd", passwd), ("shadow", shadow), ("resolv.conf", no_names)
+    ):  # fmt: skip
         path = state / name
         path.write_text(text, encoding="utf-8")
-        path.chmod(0o644 if name == "passwd" else 0o600)
+        path.chmod(0o600 if name == "shadow" else 0o644)
         subprocess.run(["mount", "--bind", path, f"/etc/{name}"], check=True)
 
 

@@ -36,6 +36,7 @@ PACKAGES = {
     "redis-cli": "redis-tools", "traceroute": "traceroute", "mtr": "mtr-tiny",
     "fping": "fping", "gobuster": "gobuster", "ffuf": "ffuf", "dirb": "dirb",
     "wfuzz": "wfuzz", "httrack": "httrack", "siege": "siege", "dnsperf": "dnsperf",
+    "wapiti": "wapiti",
 }  # fmt: skip
 """Program -> the Debian package it comes from."""
 PLACES = "/usr/sbin:/sbin:/usr/bin:/bin:/usr/lib/dovecot"

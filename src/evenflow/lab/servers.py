@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+import ssl
 import subprocess
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evenflow.lab import handlers
+from evenflow.lab import contents, finding, handlers, resolver
+from evenflow.lab.doing import ALIKE
 from evenflow.lab.handlers import TAKES_PORT, Api, Rpc, Tcp, Web, answer_datagrams
 from evenflow.lab.network import Machine, Network, enter
 from evenflow.lab.words import DOMAIN, USERS
@@ -24,7 +27,8 @@ PLACES: dict[str, tuple[int, ...]] = {
     "pop3": (110,), "imap": (143,), "mail": (25, 587), "modbus": (502,),
     "snmp": (161,), "syslog": (514,), "log": (514, 601), "dhcp": (67,),
     "smb": (445,), "redis": (6379,), "database": (5432,), "socket": (8082, 3128),
-    "quic": (443,), "telnet": (23, 2323), "dns2tcp": (53,),
+    "quic": (443,), "telnet": (23, 2323), "dns2tcp": (53,), "tls2": (443,),
+    "tls3": (443, 8443), "names": (53,), "push": (443, 5223, 5228),
 }  # fmt: skip
 """Service -> the ports it may have; 0: any."""
 
@@ -40,7 +44,7 @@ class Servers:
 
     def start(self) -> None:
         """Spread the services over the machines and start them."""
-        self._content()
+        self.pages = contents.make(self.folder, self.rng)
         self.folder.chmod(0o755)
         for service, ports in PLACES.items():
             port = self.rng.choice(ports) or self.rng.randrange(33_000, 60_000)
@@ -49,37 +53,16 @@ class Servers:
             machine = self.rng.choice(free[: max(5, len(free) // 2)])
             machine.services[service] = port
             self.at[service] = (machine.ip, port)
-            getattr(self, f"_{service.rstrip('2')}")(machine, port)
+            kind = "tls" if service in ALIKE["tls"] else service.rstrip("2")
+            getattr(self, f"_{kind}")(machine, port)
+        for machine in self.network.machines:
+            self._own(machine, partial(finding.answer_all, machine.number))
 
     def stop(self) -> None:
         """End the processes of the servers."""
         for process in self.processes:
             process.kill()
             process.wait()
-
-    def _content(self) -> None:
-        """Make the pages and files that are served."""
-        site = self.folder / "site"
-        (site / "private").mkdir(parents=True)
-        sizes = [int(10 ** self.rng.uniform(2, 5)) for _ in range(80)]
-        sizes += [int(10 ** self.rng.uniform(5, 6.3)) for _ in range(12)]
-        sizes += [int(10 ** self.rng.uniform(6.3, 6.8)) for _ in range(2)]
-        for i, size in enumerate(sizes):
-            name = f"{'page' if i < 40 else 'file'}{i}.{'html' if i < 40 else 'bin'}"
-            (site / name).write_bytes(self.rng.randbytes(size))
-            self.pages.append(name)
-        links = "".join(
-            f'<img src="{p}"><a href="{p}">{p}</a>' for p in self.pages[30:60]
-        )
-        (site / "index.html").write_text(f"<html><body>{links}</body></html>")
-        (site / "private" / "index.html").write_text("yours\n" * 20)
-        (site / ".users").write_text(
-            "".join(f"{u}:{{PLAIN}}{p}\n" for u, p in USERS.items())
-        )
-        (self.folder / "users").write_text(
-            "".join(f"{u}:{p}\n" for u, p in USERS.items())
-        )
-        (self.folder / "backup").mkdir()
 
     def _run(self, machine: Machine, *command: str | Path) -> None:
         """Start a server in the first namespace of a machine."""
@@ -121,17 +104,30 @@ class Servers:
         )
 
     def _tls(self, machine: Machine, port: int) -> None:
-        key, cert = self.folder / "key.pem", self.folder / "cert.pem"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key,
-             "-out", cert, "-days", "30", "-subj", f"/CN=www.{DOMAIN}"],
-            check=True, capture_output=True,
-        )  # fmt: skip
+        key, cert = contents.certificate(self.folder)
         listen = (
             f"listen {port} ssl; listen [::]:{port} ssl; "
             f"ssl_certificate {cert}; ssl_certificate_key {key};"
         )
-        self._run(machine, "nginx", "-c", self._nginx_conf("tls", listen))
+        self._run(
+            machine,
+            "nginx",
+            "-c",
+            self._nginx_conf(f"tls-{machine.number}-{port}", listen),
+        )
+
+    def _push(self, machine: Machine, port: int) -> None:
+        key, cert = contents.certificate(self.folder)
+        handlers.Push.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        handlers.Push.context.load_cert_chain(cert, key)
+        self._serve(machine, port, handlers.Push)
+
+    def _names(self, machine: Machine, port: int) -> None:
+        self._serve(machine, port, resolver.Stream)
+        self._own(
+            machine,
+            lambda: resolver.ByUdp(("", port), resolver.Datagrams).serve_forever(),
+        )
 
     def _nginx_conf(self, name: str, listen: str) -> Path:
         keep = self.rng.choice([5, 15, 65])

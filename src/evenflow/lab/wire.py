@@ -33,6 +33,9 @@ SOLICIT, ADVERTISE = 135, 136
 """Types of ICMPv6 by which hosts look for each other, as by ARP."""
 BROADCAST = b"\xff" * 6
 MULTICAST6 = b"\x33\x33"
+MULTICAST4 = b"\x01\x00\x5e"
+FINDING = (137, 1900, 3702, 5353, 5355)
+"""Ports from which servers answer what all machines were asked."""
 SILENT_NS = 2 * 10**9
 """After this long without a packet, the next one is noted again."""
 NOTED_NS = 30 * 10**9
@@ -114,6 +117,8 @@ class Cable:
         self.slots: dict[Key, int] = {}
         self.seen: dict[tuple[Key, bytes], int] = {}
         self.noted: dict[tuple[Key, bytes], int] = {}
+        self.asked: dict[int, int] = {}
+        """Port of UDP from which a client asked all -> its namespace."""
 
     def passes_at(self, now: float, n_bytes: int, way: int) -> float | None:
         """Return when a frame comes out at the other end; None: it is lost."""
@@ -183,7 +188,11 @@ class Wire:
         key, found = sent(frame), parts(frame)
         if key is None and frame[12:14] != ARP:
             return  # nothing here speaks anything else
-        if key is not None and found is not None and slot:
+        if (
+            key is not None
+            and found is not None
+            and (slot or self._answers_all(key, frame))
+        ):
             now, source = time.time_ns(), found[2]
             seen = key, source
             if (
@@ -198,15 +207,26 @@ class Wire:
                     f"{_text(other)},{port}\n"
                 )
             cable.slots[key], cable.seen[seen] = slot, now
-            self.behind[source] = cable
+            if slot:
+                self.behind[source] = cable
+                if frame[0] & 1 and key[0] == UDP and key[1] not in FINDING:
+                    cable.asked[key[1]] = slot
         self.later(0, self.switch, cable, frame)
+
+    def _answers_all(self, key: Key, frame: bytes) -> bool:
+        """Return whether a server says something that no client asked it alone."""
+        if key[0] != UDP or key[1] not in FINDING:
+            return False
+        there = self.by_mac.get(frame[:6])
+        asked = received(frame)
+        return there is None or asked is None or not there.slots.get(asked)
 
     def switch(self, _cable: Cable, frame: bytes) -> None:
         """Pass a frame on to the cables it is for."""
         with suppress(OSError):
             os.write(self.mirror, frame)
         target = frame[:6]
-        if target == BROADCAST or target[:2] == MULTICAST6:
+        if target == BROADCAST or target.startswith((MULTICAST4, MULTICAST6)):
             source = frame[6:12]
             for mac, cable in self.by_mac.items():
                 if mac != source:
@@ -227,7 +247,10 @@ class Wire:
                     os.write(tap, frame)
             return
         key = received(frame)
-        slot = cable.slots.get(key, 0) if key is not None else 0
+        slot = 0
+        if key is not None:
+            is_answer = key[0] == UDP and not frame[0] & 1
+            slot = cable.slots.get(key, cable.asked.get(key[1], 0) if is_answer else 0)
         with suppress(OSError):
             os.write(cable.taps[slot], frame)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evenflow import registry
 from evenflow.errors import DataError
 from evenflow.learn.fitting import Rows
 from evenflow.learn.log import Log
+from evenflow.plugins import Part
 from evenflow.prepare import balance, balanced_cache
 from evenflow.prepare.names import named
 from evenflow.progress import Event, Note
@@ -34,6 +37,10 @@ class Balancing:
     def within(self, name: str) -> Balancing:
         """Return the balancing of a part's rows, counted under its name."""
         return replace(self, part=f"{self.part}.{name}" if self.part else name)
+
+    def by(self, sampler: Part) -> Balancing:
+        """Return the balancing by another sampler than the recipe's."""
+        return replace(self, recipe=self.recipe.model_copy(update={"balance": sampler}))
 
     def __call__(self, rows: Rows) -> Rows:
         """Return balanced rows and, from samplers that weigh, class weights.
@@ -80,17 +87,34 @@ class Balancing:
         )
         X, y, notes, flat = balanced_cache.rows(cache, name, resample)
         self.log.notes(self._named(text, rows) for text in notes)
-        weight = getattr(sampler, "class_weight_", None)
-        if weight is not None:  # classes without a training row are not weighed
-            full = np.ones(rows.n_classes)
-            full[: len(weight)] = weight
-            weight = full
         encoder = tuple(zip(flat[::2], flat[1::2], strict=True)) or None
+        weight = weights(sampler, rows)
         return replace(rows, X=X, y=y, class_weight=weight, encoder=encoder)
 
     def _named(self, text: str, rows: Rows) -> str:
         text = named(text, rows.classes)
         return f"{self.part}: {text}" if self.part else text
+
+
+def weights(sampler: Any, rows: Rows) -> NDArray[np.float64] | None:
+    """Return class weights of a sampler that weighs, once it saw these rows."""
+    found = getattr(sampler, "class_weight_", None)
+    if found is None:
+        return None
+    full = np.ones(rows.n_classes)  # classes without a training row are not weighed
+    full[: len(found)] = found
+    return full
+
+
+def plainly(part: Part, seed: int) -> Callable[[Rows], Rows]:
+    """Return a sampler as a function of rows, where no recipe keeps account of it."""
+
+    def balanced(rows: Rows) -> Rows:
+        sampler = balance.make(part.name, part.params, seed)
+        X, y = sampler.fit_resample(rows.X, rows.y, layout=rows.layout)
+        return replace(rows, X=X, y=y, class_weight=weights(sampler, rows))
+
+    return balanced
 
 
 def counted(rows: Rows) -> dict[str, int]:

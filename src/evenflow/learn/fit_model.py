@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from evenflow import registry
-from evenflow.learn.balancing import Balancing
+from evenflow.learn.balancing import Balancing, plainly
 from evenflow.learn.fitted import Fitted
 from evenflow.learn.fitting import Fitting, Rows
 from evenflow.plugins import Part, configure, part_at, within
@@ -44,19 +44,33 @@ def fit_plug_in(plug_in: Any, config: Any, task: Fitting) -> Fitted:
     """
     times: Counter[str] = Counter()
 
-    def inner(name: str, fit: Rows, valid: Rows) -> Fitted:
+    def inner(
+        name: str,
+        fit: Rows,
+        valid: Rows,
+        *,
+        sampler: Part | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Fitted:
         part = part_at(config, name)
+        if params:
+            changed = part.params | dict(params)
+            part = part.model_copy(update={"params": changed})
         times[name] += 1
         if times[name] > 1:
             name = f"{name}-{times[name]}"
         balance = task.balance
         if isinstance(balance, Balancing):
             balance = balance.within(name)
+            balance = balance.by(sampler) if sampler else balance
+        elif sampler:
+            balance = plainly(sampler, task.seed)
         workdir = None if task.workdir is None else task.workdir / name
         if workdir is not None:
             workdir.mkdir(exist_ok=True)
-        own = replace(task, fit=fit, valid=valid, balance=balance, workdir=workdir)
-        return fit_model(part, own)
+        return fit_model(
+            part, replace(task, fit=fit, valid=valid, balance=balance, workdir=workdir)
+        )
 
     fitted: Fitted = plug_in.fit(config, replace(task, part=inner))
     found = (fitted.n_features, fitted.n_classes)

@@ -116,8 +116,9 @@ def unbalanced(rows: Rows) -> Rows:
     return rows
 
 
-def no_part(name: str, fit: Rows, valid: Rows) -> Fitted:
+def no_part(name: str, fit: Rows, valid: Rows, **how: Any) -> Fitted:
     """Refuse to fit a part: the model of a fit that has none."""
+    del how
     raise ValueError(
         f"there is no part {name!r} to fit on {len(fit)}+{len(valid)} rows"
     )
@@ -134,10 +135,12 @@ class Fitting:
     balance: Callable[[Rows], Rows] = unbalanced
     """The recipe's sampler. It works on any of the ``fit`` rows and on no other; what
     it does is seeded, cached and reported."""
-    part: Callable[[str, Rows, Rows], Fitted] = no_part
+    part: Callable[..., Fitted] = no_part
     """``part(name, fit, valid)`` fits the model that the ``Config`` holds as ``name``,
     with the recipe's sampler, loss and training; ``part("members.first", ...)`` the one
-    of that key in a dictionary of parts."""
+    of that key in a dictionary of parts. ``sampler=config.other`` balances the rows by
+    a sampler that the ``Config`` holds, in place of the recipe's; ``params={...}``
+    changes parameters of the model."""
     loss: tuple[Loss, Any] | None = None
     """The recipe's loss and its ``Config``; None for cross-entropy."""
     training: Training = field(default_factory=Training)

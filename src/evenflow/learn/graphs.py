@@ -138,7 +138,7 @@ def of_network(module: nn.Module, n_features: int) -> ModelProto:
         def forward(self, x: Tensor) -> Tensor:
             return torch.log_softmax(self.model(x), dim=1)
 
-    return _traced(LogProba(), n_features, "log_proba")
+    return traced(LogProba(), n_features, "log_proba")
 
 
 def of_scorer(module: nn.Module, n_features: int) -> Graph:
@@ -148,12 +148,12 @@ def of_scorer(module: nn.Module, n_features: int) -> Graph:
     and a division by a number of Python: a bundle holds no ``ReduceMean``.
     """
     graph = Graph()
-    inner = graph.include("network", _traced(module, n_features, "score"))
+    inner = graph.include("network", traced(module, n_features, "score"))
     graph.node("Identity", [inner], "score")
     return graph
 
 
-def _traced(module: nn.Module, n_features: int, output: str) -> ModelProto:
+def traced(module: nn.Module, n_features: int, output: str) -> ModelProto:
     """Return a network as ONNX: ``x`` to the output of that name.
 
     PyTorch's tracing exporter writes it: 0.1 s and one ``LSTM`` node where the
@@ -177,7 +177,13 @@ def _traced(module: nn.Module, n_features: int, output: str) -> ModelProto:
             dynamo=False,
             verbose=False,
         )
-    return onnx.load_from_string(stream.getvalue())
+    model = onnx.load_from_string(stream.getvalue())
+    for node in model.graph.node:
+        if node.op_type == "RNN":  # it says what is the default: tanh
+            kept = [a for a in node.attribute if a.name != "activations"]
+            del node.attribute[:]
+            node.attribute.extend(kept)
+    return model
 
 
 def by_skl2onnx(estimator: Any, n_features: int) -> Graph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 from collections.abc import Callable
@@ -34,7 +35,8 @@ class Network:
         ``build(n_features, n_classes, config)`` returns a ``torch.nn.Module`` that maps
         rows ``(B, n_features)`` to logits ``(B, n_classes)``. If it names ``layout``,
         it is given that of the rows, which may be None; if it names ``encoder``, the
-        layers of the sampler's encoder where it has one (``Rows.encoder``).
+        layers of the sampler's encoder where it has one (``Rows.encoder``); if it names
+        ``rows``, the balanced training rows.
     Config : dataclass
         The hyper-parameters that a recipe may set.
     """
@@ -71,6 +73,8 @@ class Network:
 
         more: dict[str, Any] = {}
         accepted = inspect.signature(self.build).parameters
+        if "rows" in accepted:
+            more["rows"] = rows
         if "layout" in accepted:
             more["layout"] = rows.layout
             settings["blocks"] = rows.layout and rows.layout.blocks
@@ -193,3 +197,15 @@ def logits_of(model: nn.Module, x: Tensor) -> Tensor:
     model.eval()
     with torch.no_grad():
         return torch.cat([model(part) for part in x.split(SCORE_BATCH)])
+
+
+def without_last_layer(model: nn.Module) -> nn.Module:
+    """Return a copy of a network that answers what its last linear layer reads.
+
+    The last layer is the linear one that was registered last.
+    """
+    inner = copy.deepcopy(model)
+    name = [n for n, part in inner.named_modules() if isinstance(part, nn.Linear)][-1]
+    *path, last = name.split(".")
+    setattr(inner.get_submodule(".".join(path)), last, nn.Identity())
+    return inner

@@ -232,17 +232,19 @@ def transpose(inputs: Sequence[Tensor], a: Attributes) -> Result:
 
 
 def reshape(inputs: Sequence[Tensor], _: Attributes) -> Result:
-    x, wanted = inputs[0].shape, _ints(inputs[1])
-    sizes = [size for size in wanted if size != -1]
-    has_rows = None in x
+    x, given = inputs[0].shape, _ints(inputs[1])
     expect(
-        wanted.count(-1) <= 1 and min(sizes, default=1) >= 1 and len(wanted) <= 4,
+        given.count(-1) <= 1 and min(given) >= -1 and len(given) <= 4
+        and all(place < len(x) for place, size in enumerate(given) if size == 0),
         "a Reshape to an unsupported shape",
-    )
-    whole, rest = math.prod(size for size in x if size is not None), math.prod(sizes)
-    if has_rows:  # the rows stay what is not counted
+    )  # fmt: skip
+    # 0 keeps an axis, which may be that of the rows
+    wanted = [x[place] if size == 0 else size for place, size in enumerate(given)]
+    whole = math.prod(size for size in x if size is not None)
+    rest = math.prod(size for size in wanted if size is not None and size != -1)
+    free: Size = None
+    if None in x and None not in wanted:  # the rows are what is not counted
         expect(-1 in wanted and rest == whole, "a Reshape across the rows")
-        free: Size = None
     else:
         expect(
             whole % rest == 0 if -1 in wanted else whole == rest,
@@ -302,20 +304,33 @@ def constant_of_shape(inputs: Sequence[Tensor], a: Attributes) -> Result:
 
 
 def lstm(inputs: Sequence[Any], a: Attributes) -> Result:
-    x, w, r, bias, _, h, c = inputs
-    is_float(x, w, r, bias, h, c)
-    n = a["hidden_size"]
-    expect(len(x.shape) == 3 and None not in (x.shape[0], x.shape[2]), "an LSTM")
-    steps, rows, width = x.shape
+    return _recurrent(inputs, a, gates=4)
+
+
+def rnn(inputs: Sequence[Any], a: Attributes) -> Result:
+    return _recurrent(inputs, a, gates=1)
+
+
+def _recurrent(inputs: Sequence[Any], a: Attributes, *, gates: int) -> Result:
+    """Read steps forwards, or forwards and backwards; return all states and last."""
+    x, w, r, bias, _, *start = inputs
+    is_float(x, w, r, bias, *start)
+    n, ways = a["hidden_size"], 1 + ("direction" in a)
     expect(
-        n >= 1 and w.shape == (1, 4 * n, width) and r.shape == (1, 4 * n, n)
-        and bias.shape == (1, 8 * n) and h.shape == c.shape == (1, rows, n),
-        "an LSTM whose weights do not fit",
+        len(x.shape) == 3 and None not in (x.shape[0], x.shape[2]),
+        "a recurrent layer over other than steps",
+    )
+    steps, rows, width = x.shape
+    state = Tensor(FLOAT, (ways, rows, n))
+    expect(
+        n >= 1 and w.shape == (ways, gates * n, width)
+        and r.shape == (ways, gates * n, n) and bias.shape == (ways, 2 * gates * n)
+        and {t.shape for t in start} == {state.shape},
+        "a recurrent layer whose weights do not fit",
     )  # fmt: skip
-    state = Tensor(FLOAT, (1, rows, n))
     return result(
-        Tensor(FLOAT, (steps, 1, rows, n)), state, state,
-        work=count((steps, rows)) * 4 * n * (width + n),
+        Tensor(FLOAT, (steps, ways, rows, n)), *(state for _ in start),
+        work=count((steps, rows)) * ways * gates * n * (width + n),
     )  # fmt: skip
 
 

@@ -40,6 +40,7 @@ class Operator:
 
 
 _WINDOW = dict.fromkeys(("dilations", "kernel_shape", "pads", "strides"), "ints")
+_WAYS = {"direction": ("bidirectional",)}
 _TREES = dict.fromkeys(NODES, "ints") | {
     "nodes_values": "floats",
     "nodes_modes": "texts",
@@ -57,7 +58,7 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ),
     ("", "Cast"): Operator((1,), rules.same, {"to": (FLOAT,)}),
     ("", "Clip"): Operator((3,), rules.clip),
-    ("", "Concat"): Operator((2, 3), rules.concat, {"axis": (0, 1)}),
+    ("", "Concat"): Operator((2, 3, 4), rules.concat, {"axis": (0, 1)}),
     ("", "Constant"): Operator((0,), rules.constant, {"value": "tensor"}),
     ("", "ConstantOfShape"): Operator(
         (1,), rules.constant_of_shape, {"value": "tensor"}
@@ -71,7 +72,9 @@ OPERATORS: dict[tuple[str, str], Operator] = {
         (3,), rules.gemm, {}, {"alpha": (1.0,), "beta": (1.0,), "transB": (0, 1)}
     ),
     ("", "Identity"): Operator((1,), rules.identity),
-    ("", "LSTM"): Operator((7,), rules.lstm, {"hidden_size": "int"}, {}, 3, (4,)),
+    ("", "LSTM"): Operator(
+        (7,), rules.lstm, {"hidden_size": "int"}, _WAYS, n_outputs=3, empty=(4,)
+    ),
     ("", "LayerNormalization"): Operator(
         (3,), rules.layer_norm, {"axis": (-1,)}, {"epsilon": "float"}
     ),
@@ -82,6 +85,9 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ("", "MaxPool"): Operator((1,), rules.max_pool, _WINDOW | {"ceil_mode": (0, 1)}),
     ("", "Mul"): Operator((2,), rules.broadcast),
     ("", "Pow"): Operator((2,), rules.broadcast),
+    ("", "RNN"): Operator(
+        (6,), rules.rnn, {"hidden_size": "int"}, n_outputs=2, empty=(4,)
+    ),
     ("", "ReduceLogSumExp"): Operator(
         (1,), rules.reduce, {"axes": "ints"}, {"keepdims": (0, 1)}
     ),

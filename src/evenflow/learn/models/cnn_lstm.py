@@ -53,21 +53,33 @@ class CNNLSTM(nn.Module):  # type: ignore[misc]
        Computation 9(8), 1997. doi:10.1162/neco.1997.9.8.1735
     """
 
-    def __init__(self, n_features: int, n_classes: int, config: Config) -> None:
+    def __init__(
+        self,
+        n_features: int,
+        n_classes: int,
+        config: Config,
+        *,
+        bidirectional: bool = False,
+    ) -> None:
         super().__init__()
         self.front, width = convolutions(n_features, config)
-        self.lstm = nn.LSTM(config.channels[-1], config.hidden, batch_first=True)
+        self.lstm = nn.LSTM(
+            config.channels[-1],
+            config.hidden,
+            batch_first=True,
+            bidirectional=bidirectional,
+        )
         self.head = nn.Sequential(
             nn.Flatten(),
             nn.Dropout(config.dropout),
-            nn.Linear(config.hidden * width, n_classes),
+            nn.Linear((1 + bidirectional) * config.hidden * width, n_classes),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map rows ``(B, n_features)`` to logits ``(B, n_classes)``."""
         maps = self.front(x[:, None, None, :])  # (B, channels, 1, width)
         steps = maps.squeeze(2).transpose(1, 2)  # (B, width, channels)
-        states, _ = self.lstm(steps)  # (B, width, hidden)
+        states, _ = self.lstm(steps)  # (B, width, hidden), twice as many both ways
         logits: Tensor = self.head(states)
         return logits
 

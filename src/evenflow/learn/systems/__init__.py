@@ -18,6 +18,8 @@ Model = Annotated[Part, PlugIn("models")]
 """A part that is any model."""
 Classifier = Annotated[Part, PlugIn("models", names_classes=True)]
 """A part that tells classes of attacks apart."""
+Sampler = Annotated[Part, PlugIn("balance")]
+"""A sampler of the system's own, for ``task.part(..., sampler=config.<name>)``."""
 
 
 @dataclass(frozen=True)

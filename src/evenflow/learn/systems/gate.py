@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from evenflow.decision import FLOOR
 from evenflow.errors import DataError
 from evenflow.learn.fitted import Fitted
-from evenflow.learn.fitting import Fitting
+from evenflow.learn.fitting import Fitting, Rows
 from evenflow.learn.systems import Classifier, Model, System
 from evenflow.plugins import default
 from evenflow.progress import Epoch
@@ -44,6 +45,15 @@ def fit(config: Config, task: Fitting) -> Gated:
        model of choice here).
     """
     del config  # task.part reads it
+    return layers(task, lambda attacks, stop: task.part("second", attacks, stop))
+
+
+def layers(task: Fitting, second: Callable[[Rows, Rows], Fitted]) -> Gated:
+    """Fit the part ``gate``, then a second layer on attack rows and those to stop by.
+
+    The second layer sees the classes of attacks that training rows show, from 0 on; it
+    is not fitted where they show one.
+    """
     classes = task.fit.classes
     is_attack = (np.arange(len(classes)) > 0).astype(np.int64)
     sides = (classes[0], "attack")
@@ -59,12 +69,11 @@ def fit(config: Config, task: Fitting) -> Gated:
     place = np.full(len(classes), -1)
     place[present] = np.arange(len(present))
     names = tuple(classes[code] for code in present)
-    second = task.part(
-        "second",
+    named = second(
         attacks.relabelled(place, names),
         stop.take(place[stop.y] >= 0).relabelled(place, names),
     )
-    return Gated(gate=gate, second=second, codes=present, n_classes=len(classes))
+    return Gated(gate=gate, second=named, codes=present, n_classes=len(classes))
 
 
 @dataclass(frozen=True, kw_only=True)

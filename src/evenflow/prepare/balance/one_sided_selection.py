@@ -27,6 +27,8 @@ class OneSidedSelection(Sampler):
     ----------
     n_seeds : int, default=1
         Random rows of each class that start its selection.
+    majority_only : bool, default=False
+        Select from the largest class alone: the others, together, stay whole.
     random_state : int or None, default=None
         Seed.
 
@@ -38,8 +40,15 @@ class OneSidedSelection(Sampler):
 
     kind: ClassVar[Kind] = "clean"
 
-    def __init__(self, *, n_seeds: Count = 1, random_state: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        n_seeds: Count = 1,
+        majority_only: bool = False,
+        random_state: int | None = None,
+    ) -> None:
         self.n_seeds = n_seeds
+        self.majority_only = majority_only
         self.random_state = random_state
 
     def _resample(
@@ -49,8 +58,11 @@ class OneSidedSelection(Sampler):
 
         # the legacy generator, so that imbalanced-learn draws the same seeds
         rng = np.random.RandomState(self.random_state)
-        found = counts(y)
+        found, given = counts(y), y
         rarest = min(found, key=lambda label: found[label])
+        if self.majority_only:
+            y = (y == max(found, key=lambda label: found[label])).astype(np.int64)
+            found, rarest = counts(y), 0
         rare = np.flatnonzero(y == rarest)
         kept = [rare]
         for done, (label, n) in enumerate(found.items(), start=1):
@@ -74,8 +86,8 @@ class OneSidedSelection(Sampler):
         )
         nearest_row = nearest_others(X[rows], 1, layout=layout)[:, 0]
         remove = tomek_links(y[rows], nearest_row) & (y[rows] != rarest)
-        rows = rows[cleaned(y[rows], remove, self.notes_, "Tomek links")]
-        return X[rows], y[rows]
+        rows = rows[cleaned(given[rows], remove, self.notes_, "Tomek links")]
+        return X[rows], given[rows]
 
 
 SAMPLER = OneSidedSelection

@@ -49,23 +49,23 @@ def choose(
     """
     del rng  # nothing is drawn
     found = {
-        name: mutual_information(_bins(X[:, where], where < layout.n_numeric), y)
+        name: mutual_information(bins(X[:, where], where < layout.n_numeric), y)
         for name, where in layout.groups.items()
     }
     return sorted(found, key=lambda name: -found[name])[: config.n_columns]
 
 
-def _bins(X: NDArray[np.float32], is_number: NDArray[np.bool_]) -> NDArray[np.int64]:
+def bins(X: NDArray[np.float32], is_number: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return the bin of each row for one column, from its prepared features."""
-    bins = np.zeros(len(X), dtype=np.int64)
+    codes = np.zeros(len(X), dtype=np.int64)
     for x in X[:, is_number].T:
         edges = np.unique(np.quantile(x, np.linspace(0, 1, N_BINS + 1)[1:-1]))
-        bins = np.searchsorted(edges, x, side="left")
+        codes = np.searchsorted(edges, x, side="left")
     flags = X[:, ~is_number] > 0
     n_flags = flags.shape[1]
     # the one that is set: the value of a category, or that the number is missing
     place = np.where(flags, np.arange(1, n_flags + 1), 0).sum(axis=1)
-    found: NDArray[np.int64] = bins * (n_flags + 1) + place
+    found: NDArray[np.int64] = codes * (n_flags + 1) + place
     return found
 
 

@@ -55,25 +55,28 @@ class Generator(nn.Module):  # type: ignore[misc]
 
 
 class Discriminator(nn.Module):  # type: ignore[misc]
-    """Map features and a class to a logit, by convolution along the features."""
+    """Map features and a class to a logit, by convolution along the features.
+
+    The class is a channel beside the features at each place, so that what counts as
+    real may differ between classes.
+    """
 
     def __init__(self, n_classes: int, config: Config) -> None:
         super().__init__()
         c = config.channels
         self.body = nn.Sequential(
-            nn.Unflatten(1, (1, config.n_features)),
-            nn.Conv1d(1, c, kernel_size=4, stride=2, padding=1),
+            nn.Conv1d(1 + n_classes, c, kernel_size=4, stride=2, padding=1),
             nn.LeakyReLU(0.2),
             nn.Conv1d(c, 2 * c, kernel_size=4, stride=2, padding=1),
             nn.LeakyReLU(0.2),
             nn.Flatten(),
+            nn.Linear(2 * c * (config.n_features // STRIDE), 1),
         )
-        n_in = 2 * c * (config.n_features // STRIDE)
-        self.head = nn.Linear(n_in + n_classes, 1)
 
     def forward(self, features: Tensor, classes: Tensor) -> Tensor:
         """Map ``(B, n_features)`` and ``(B, n_classes)`` to logits ``(B, 1)``."""
-        logits: Tensor = self.head(torch.cat([self.body(features), classes], dim=1))
+        planes = classes[:, :, None].expand(-1, -1, features.shape[1])
+        logits: Tensor = self.body(torch.cat([features[:, None], planes], dim=1))
         return logits
 
 
