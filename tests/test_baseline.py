@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from evenflow.baseline import N_SCORES, Baseline, Thinning, first_of_pairs, split
+from evenflow.baseline import N_SCORES, Baseline, Bins, Thinning, first_of_pairs, split
 from evenflow.decision import Decision
 from evenflow.runtime._arrays import pack, unpack
 from evenflow.schema import Column, Schema, Table
@@ -23,6 +23,12 @@ def scored(small_table):
         threshold=float(np.quantile(odds, 0.9)),
     )  # fmt: skip
     return small_table, decision.apply(log_proba)
+
+
+def test_a_column_may_have_any_name():
+    bins = Bins(name="n", levels=("a", "b"))
+    counted = bins.count(pl.Series("n", ["a", "b", "a", None, "x"]))
+    assert counted.tolist() == [2, 1, 1, 1]
 
 
 def test_the_bins_of_each_column_hold_the_rows_that_are_decided_to_be_benign(scored):

@@ -192,3 +192,17 @@ def test_a_number_that_is_not_finite_is_refused(load, table, key, value):
     text = f"dataset = 'synthetic'\n{model}[{table}]\n{names.get(table, '')}"
     with pytest.raises(RecipeError, match=f"{key}' is .*(finite|greater|less)"):
         load(f"{text}{key} = {value}\n")
+
+
+@pytest.mark.parametrize("name", ["x/../../evil", "/abs", "", "a.b", "a" * 65])
+def test_a_name_of_a_member_is_a_word(name):
+    with pytest.raises(RecipeError, match="expected letters, digits and underscores"):
+        Recipe.load(
+            "nsl_kdd/lightgbm-none", target="binary",
+            model={"name": "fusion", "members": {name: "lightgbm"}},
+        )  # fmt: skip
+
+
+def test_a_budget_is_not_certified_by_rows_that_come_in_groups():
+    with pytest.raises(RecipeError, match="expected no group"):
+        Recipe.load("lab/lightgbm-live", decide__certify=0.9)

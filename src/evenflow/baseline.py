@@ -58,7 +58,7 @@ class Bins:
     def of(cls, column: Column, values: pl.Series) -> Self:
         """Return bins that hold about as many of the values each."""
         if column.kind == "category":
-            counted = values.drop_nulls().value_counts(name="n").rows()
+            counted = values.drop_nulls().alias("word").value_counts(name="n").rows()
             often = sorted(
                 (-n, word) for word, n in counted if n >= LEAST_SHARE * len(values)
             )
@@ -81,7 +81,7 @@ class Bins:
         if self.edges is None:
             codes = {word: code for code, word in enumerate(self.levels)}
             found = np.zeros(last + 1, np.int64)
-            for word, n in values.value_counts(name="n").rows():
+            for word, n in values.alias("word").value_counts(name="n").rows():
                 found[last if word is None else codes.get(word, last - 1)] += n
             return found
         x = values.to_numpy()

@@ -9,6 +9,7 @@ any number of them, each under a name of the recipe's choice.
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -100,6 +101,7 @@ def complete(kind: str, part: Part, source: str, *, level: int = 1) -> Part:
         if (mark := part_mark(hint)) and value is not None:
             inner[name] = filled(mark, name, value)
         elif mark := parts_mark(hint):
+            _check_names(value, f"{source}: [{part.name}.{name}]")
             inner[name] = {k: filled(mark, f"{name}.{k}", p) for k, p in value.items()}
     if hasattr(registry.load(kind, part.name), "Config"):
         # a Config checks its own ranges: now, not after balancing
@@ -107,6 +109,16 @@ def complete(kind: str, part: Part, source: str, *, level: int = 1) -> Part:
     with registry.blamed(kind, part.name):  # a default that no file can hold
         plain = params.model_dump(mode="json")
     return Part(name=part.name, params=plain | {k: _flat(v) for k, v in inner.items()})
+
+
+def _check_names(parts: Iterable[str], source: str) -> None:
+    """Refuse a name that is not a word: folders and columns are named by it too."""
+    for name in parts:
+        if not re.fullmatch(r"[A-Za-z0-9_]{1,64}", name):
+            raise RecipeError(
+                f"{source}: found the name {name[:60]!r}; expected letters, digits and "
+                "underscores, 64 at most. Rename it"
+            )
 
 
 def _flat(value: Part | dict[str, Part]) -> dict[str, Any]:

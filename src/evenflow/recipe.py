@@ -13,12 +13,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-)
+from pydantic import BaseModel, Field, model_serializer, model_validator
+from pydantic import SerializerFunctionWrapHandler as Dump
 
 from evenflow import registry, toml
 from evenflow.errors import RecipeError
@@ -80,15 +76,21 @@ class Decide(BaseModel):
     """How frequent the classes of attack are taken to be: as in the training rows, or
     all alike, where one attack makes many more rows than another."""
     certify: float | None = Field(None, gt=0, lt=1)
-    """Confidence at which the budget holds for other benign rows that are like those
-    of the calibration; about half if absent."""
+    """Confidence at which the budget holds for other benign rows, drawn one by one like
+    those of the calibration, so not with ``group``; about half if absent."""
     group: str | None = None
     """Column whose values are groups, as runs or days: the rows that stop and those
     that calibrate are whole groups. Rows of one group are alike, and a threshold set
     on rows whose group was fitted is too low for new ones."""
 
+    @model_validator(mode="after")
+    def _certifies_rows(self) -> Self:
+        if self.certify and self.group:
+            raise ValueError("certify counts single rows; expected no group beside it")
+        return self
+
     @model_serializer(mode="wrap")
-    def _without_unused(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_unused(self, dump: Dump) -> dict[str, Any]:
         value: dict[str, Any] = dump(self)
         for key in ("group", "certify"):
             if getattr(self, key) is None:

@@ -87,8 +87,14 @@ def test_bohb_stops_trials_that_are_behind(recipe, tmp_path):
         recipe, SPACE, tmp_path, run_cell=runner(ran), trials=40, folds=4,
         method="bohb",
     )  # fmt: skip
-    assert any(trial.why == "behind the others" for trial in found.trials)
+    stopped = [t for t in found.trials if t.why == "behind the others"]
+    assert any(len(trial.scores) == 1 for trial in stopped)
     assert found.best.mean > 0.9
+    again = tune(
+        recipe, SPACE, tmp_path / "again", run_cell=runner([]), trials=40, folds=4,
+        method="bohb",
+    )  # fmt: skip
+    assert again.trials == found.trials
 
 
 def test_plug_ins_are_searched_by_name(recipe, tmp_path):
@@ -110,6 +116,19 @@ def test_a_space_that_is_written_otherwise_shows_how(text):
 def test_a_range_without_values_is_refused(text):
     with pytest.raises(RecipeError, match="range without values"):
         parsed([text])
+
+
+@pytest.mark.parametrize("key", ["split", "split.k", "dataset", "target", "seed"])
+def test_what_decides_the_rows_is_not_searched(key):
+    with pytest.raises(RecipeError, match="which rows are judged"):
+        parsed([f"{key}=3,4"])
+
+
+def test_a_measure_that_the_folds_do_not_have_ends_the_search_at_once(recipe, tmp_path):
+    ran = []
+    with pytest.raises(RecipeError, match="unseen is not defined"):
+        tune(recipe, SPACE, tmp_path, run_cell=runner(ran), measure="unseen")
+    assert len(ran) == 1
 
 
 def test_a_space_is_read_as_written():

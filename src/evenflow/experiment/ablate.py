@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evenflow import files
 from evenflow.errors import RecipeError
-from evenflow.experiment.compare import Entry, RunCell, instead, run_cells
+from evenflow.experiment.compare import Entry, RunCell, distinct, instead, run_cells
 from evenflow.judge.ablation import Ablation, ablation
 from evenflow.judge.pages.comparison import write_tables
 from evenflow.judge.tables.ablation import grid
@@ -55,6 +55,7 @@ def ablate(
     entries = [Entry(recipe=recipe, why=WHOLE)]
     entries += without_parts(recipe)
     entries += [without_columns(recipe, group) for group in columns]
+    entries = distinct(entries)
     if len(entries) < 2:
         raise RecipeError(
             f"{recipe.name} has no part that can be left out; expected balancing, a "

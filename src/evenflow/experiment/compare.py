@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -168,6 +169,10 @@ def run_cells(
     return cells, failed
 
 
+DIED = (
+    "a process that trained a cell was killed, as when memory is short. Finished "
+    "cells are kept: run the same command again with fewer --jobs"
+)
 Run = Callable[[], dict[str, Any]]
 
 
@@ -196,12 +201,19 @@ def _beside(
                 while waiting and len(running) < jobs:
                     k = waiting.pop()
                     begun(k)
-                    running[pool.submit(runs[k])] = k
+                    try:
+                        running[pool.submit(runs[k])] = k
+                    except BrokenProcessPool as error:
+                        raise StorageError(DIED) from error
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
+                    if isinstance(future.exception(), BrokenProcessPool):
+                        raise StorageError(DIED)
                     yield running.pop(future), future.result
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()  # a cell is written whole or not at all
+            raise
 
 
 def with_baselines(recipes: Sequence[Recipe | Entry]) -> list[Entry]:

@@ -45,6 +45,9 @@ class Choices:
     values: tuple[Any, ...]
 
 
+FIXED = frozenset({"dataset", "target", "split", "seed", "title", "reference"})
+"""Keys that a search leaves alone: scores of other rows do not compare."""
+
 Space = Mapping[str, Numbers | Choices]
 """Dotted key of a recipe -> its values."""
 
@@ -57,7 +60,14 @@ def parsed(texts: Sequence[str]) -> dict[str, Numbers | Choices]:
     RecipeError
         One is written otherwise, or a range is empty.
     """
-    return dict(map(_parsed, texts))
+    found = dict(map(_parsed, texts))
+    for key in found:
+        if key.split(".")[0] in FIXED:
+            raise RecipeError(
+                f"--search {key}: it decides which rows are judged, or how; expected a "
+                "key of prepare, select, balance, loss, model, training or decide"
+            )
+    return found
 
 
 def _parsed(text: str) -> tuple[str, Numbers | Choices]:
@@ -116,6 +126,6 @@ def _around(value: Any, hint: Any) -> Numbers | Choices | None:
     if isinstance(value, int) and value > 1:
         return Numbers(max(1, value // FACTOR), value * FACTOR, is_log=True)
     if isinstance(value, float) and value > 0:  # up to 1 it may be a share
-        high = min(value * FACTOR, 1.0) if value < 1 else value * FACTOR
+        high = min(value * FACTOR, 1.0) if value <= 1 else value * FACTOR
         return Numbers(value / FACTOR, high, is_log=True)
     return None

@@ -104,23 +104,30 @@ def tune(
         values = {key: _suggested(trial, key, space[key]) for key in space}
         on_event(Progress(step="search", done=len(found), total=trials, unit="trials"))
         try:
-            proposed = _with(inside, values)
+            proposed = [
+                _with(inside, values).with_(split__fold=k) for k in range(folds)
+            ]
         except RecipeError as error:
             found.append(Trial(values=values, scores=(), why=str(error)))
             raise optuna.TrialPruned from error
         scores: list[float] = []
-        for fold in range(folds):
-            entry = Entry(recipe=proposed.with_(split__fold=fold))
+        for fold, recipe_of_fold in enumerate(proposed):
+            entry = Entry(recipe=recipe_of_fold)
             cells, failed = run_cells(
                 [entry], 1, folder, run_cell=run_cell, on_event=_quiet(on_event)
             )
             score = None if failed else cells[0].report[part].get(name)
+            if score is None and not failed and not any(t.scores for t in found):
+                raise RecipeError(
+                    f"{measure} is not defined on the folds of {inner!r}; expected a "
+                    "measure of its rows. Choose another, or --inner unseen for unseen"
+                )
             if score is None:
                 why = failed[0].error if failed else f"{measure} is not defined"
                 found.append(Trial(values=values, scores=tuple(scores), why=why))
                 raise optuna.TrialPruned
             scores.append(score)
-            trial.report(sum(scores) / len(scores), fold)
+            trial.report(sum(scores) / len(scores), fold + 1)
             if fold < folds - 1 and trial.should_prune():
                 found.append(
                     Trial(values=values, scores=tuple(scores), why="behind the others")
@@ -131,6 +138,7 @@ def tune(
 
     with files.owned(folder):
         study = optuna.create_study(
+            study_name="evenflow",  # it decides what bohb stops
             direction="maximize",
             sampler=_sampler(optuna, method, recipe.seed),
             pruner=optuna.pruners.HyperbandPruner(1, folds, 2)
@@ -190,7 +198,7 @@ def _own(recipe: Recipe, space: Space) -> dict[str, Any]:
 
 def _with(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     """Return the recipe with some values; a plug-in in place of another is bare."""
-    changes: dict[str, Any] = {"title": ""}
+    changes: dict[str, Any] = {"title": "", "reference": ""}
     for key, value in values.items():
         path = key.replace(".", "__")
         own = getattr(recipe, key, None)

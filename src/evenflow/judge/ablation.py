@@ -51,15 +51,16 @@ def ablation(
     whole: Recipe, cells: Sequence[Cell], failed: Sequence[Failed]
 ) -> Ablation:
     """Return the changes, run by run: cells of one seed and fold are compared."""
-    by_line: dict[str, dict[tuple[int, Any], Cell]] = {}
+    by_line: dict[tuple[str, str], dict[tuple[int, Any], Cell]] = {}
     for cell in cells:
         run = cell.recipe.seed, cell.recipe.split.params.get("fold")
-        by_line.setdefault(cell.why, {})[run] = cell
+        line = cell.why, (cell.of or cell.recipe).with_(seed=0).sha256
+        by_line.setdefault(line, {})[run] = cell
     first = next(
         (runs for runs in by_line.values() if _is_of(whole, runs.values())), {}
     )
     lines = []
-    for what, runs in by_line.items():
+    for (what, _), runs in by_line.items():
         figures = {
             head: [_figure(cell.report, path) for cell in runs.values()]
             for head, path in FIGURES.items()

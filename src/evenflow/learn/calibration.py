@@ -68,9 +68,9 @@ def fit_decision(
         How frequent the classes of attack are taken to be: as in the calibration rows,
         or all alike.
     certify : float, optional
-        Confidence, (0, 1), that no more than the budget of other benign rows like those
-        of the calibration are called attacks. Without it the budget holds for the
-        calibration rows, and for others on average.
+        Confidence, (0, 1), that no more than the budget of other benign rows, drawn
+        one by one like those of the calibration, are called attacks. Without it the
+        budget holds for the calibration rows, and for others on average.
 
     Raises
     ------

@@ -169,7 +169,7 @@ def coverage(real: Matrix, new: Matrix) -> float | None:
     --------
     >>> real = np.arange(12.0).reshape(12, 1)
     >>> coverage(real, real), coverage(real, real[:1] - 4)
-    (1.0, 0.16666666666666666)
+    (1.0, 0.08333333333333333)
     """
     k = min(N_NEAR, len(real) - 1)
     if not k:

@@ -355,7 +355,7 @@ def top_k(inputs: Sequence[Tensor], _: Attributes) -> Result:
     is_float(inputs[0])
     shape, k = inputs[0].shape, _ints(inputs[1])
     expect(
-        len(shape) == 2 and len(k) == 1 and 1 <= k[0] <= (shape[1] or 0),
+        len(shape) == 2 and inputs[1].shape == (1,) and 1 <= k[0] <= (shape[1] or 0),
         "a TopK of more values than a row has",
     )
     found = (shape[0], k[0])

@@ -146,7 +146,7 @@ def of_fold(
     """Return which rows are of the fold's kinds, and these in words."""
     benign = kinds.filter(pl.Series(is_benign))
     if kinds.dtype.is_numeric():
-        values, n = np.unique(benign.to_numpy(), return_counts=True)
+        values, n = np.unique(benign.drop_nulls().to_numpy(), return_counts=True)
         part = np.floor((np.cumsum(n) - n / 2) / n.sum() * k)
         found = [values[part == f] for f in range(k)]
         if not all(map(len, found)):
@@ -155,7 +155,8 @@ def of_fold(
                 f"into {k} ranges; lower k in [split], or use another column"
             )
         low, high = found[fold].min(), found[fold].max()
-        return kinds.is_between(low, high).to_numpy(), f"{low:g} to {high:g}"
+        chosen = kinds.is_between(low, high).fill_null(value=False)
+        return chosen.to_numpy(), f"{low:g} to {high:g}"
     names = largest_first(benign)
     if len(names) < k:
         raise DataError(

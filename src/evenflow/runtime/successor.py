@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -52,10 +53,10 @@ class Successor:
         BundleError, StorageError
             What was put there cannot be used; raised once.
         """
-        try:
-            found = self._found.get_nowait()
-        except Empty:
-            return None
+        found = None
+        with suppress(Empty):
+            while True:  # what came last is what lies there
+                found = self._found.get_nowait()
         if isinstance(found, EvenflowError):
             raise found
         return found

@@ -19,7 +19,8 @@ def grid(found: Tuning) -> Grid:
         title="Best trials",
         note=f"Mean of {found.measure} over the folds, in per cent, and its least and "
         f"greatest value. {len(found.trials)} trials by {found.method}, of which "
-        f"{stopped} were stopped or refused; trial 1 has the recipe's own values. "
+        f"{stopped} were stopped or refused; trial 1 has the recipe's own values where "
+        "the search has them. "
         f"Protocol: {found.protocol}. The test rows were not read for it.",
         columns=(*numbers("trial", found.measure, "least", "greatest"), *text(*keys)),
         rows=tuple(_row(number, trial) for number, trial in order[:MOST_SHOWN]),

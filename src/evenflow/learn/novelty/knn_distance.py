@@ -144,7 +144,8 @@ class NeighborScorer:
             largest=0,
             sorted=1,
         )
-        last = np.eye(self.k)[:, -1:]
+        last = np.zeros((self.k, 1))
+        last[-1] = 1
         kth = node("MatMul", [nearest, constant("last", last)], "kth")
         apart = node("Add", [own, kth], "apart")
         floored = node("Max", [apart, constant("zero", 0.0)], "squared")

@@ -295,6 +295,8 @@ class Incidents:
             self._leave(key)
         whole.shape = shape
         self._open[keys[shape]] = whole
+        if not whole.n_reports:
+            self._doubtful[keys[shape]] = None
         for _, part in others:
             whole.merge(part)
             if part.n_reports:
