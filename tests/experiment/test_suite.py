@@ -100,7 +100,7 @@ def test_a_cell_that_fails_beside_others_is_named_and_costs_nothing_else(tmp_pat
 def test_a_suite_takes_no_other_recipes_and_no_settings(tmp_path):
     for words in (
         [], ["nsl_kdd/dnn-none", "--suite", "nsl_kdd"],
-        ["--suite", "nsl_kdd", "-s", "seed=3"],
+        ["--suite", "nsl_kdd", "-s", "seed=3"], ["--suite", "nsl_kdd", "--seeds", "5"],
     ):  # fmt: skip
         done = CliRunner().invoke(
             main, ["compare", *words, "-o", str(tmp_path / "new")]

@@ -21,18 +21,8 @@ from evenflow.places import folders as data_folders
     help="Columns to leave out together, separated by commas; may be repeated.",
 )
 @click.option("--each-column", is_flag=True, help="Leave out each column in turn too.")
-@click.option(
-    "--seeds",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Runs of each line, each with the next seed.",
-)
-@click.option(
-    "--folds",
-    is_flag=True,
-    help="Run every fold of the split (kfold, unseen) and average.",
-)
+@options.seeds
+@options.folds
 @click.option(
     "-o",
     "--output",

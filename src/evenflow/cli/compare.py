@@ -22,18 +22,8 @@ from evenflow.places import folders as data_folders
     metavar="NAME",
     help="Recipes of a suite, such as nsl_kdd, with their numbers of seeds.",
 )
-@click.option(
-    "--seeds",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Runs of each recipe, each with the next seed.",
-)
-@click.option(
-    "--folds",
-    is_flag=True,
-    help="Run every fold of the split (kfold, unseen) and average.",
-)
+@options.seeds
+@options.folds
 @click.option(
     "-o",
     "--output",
@@ -87,10 +77,9 @@ def compare(
     from evenflow import studies
     from evenflow.judge.tables.comparison import measured
 
-    if bool(recipes) == (suite is not None) or (suite and settings):
+    if bool(recipes) == (suite is not None) or (suite and (settings or seeds > 1)):
         raise click.UsageError(
-            "name recipes, with --set or without, or one --suite, whose recipes stay "
-            "as they are"
+            "name recipes, or one --suite, which has its own seeds and settings"
         )
     chosen = suite or [options.load(name, settings) for name in recipes]
     again = ["evenflow", "compare", *recipes, "-o", str(output)]

@@ -33,6 +33,18 @@ BUNDLE = _Bundle(path_type=Path, readable=False)
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+seeds = click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Runs of each recipe, each with the next seed.",
+)
+folds = click.option(
+    "--folds",
+    is_flag=True,
+    help="Run every fold of the split (kfold, unseen) and average.",
+)
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as JSON."
 )
