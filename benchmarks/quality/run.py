@@ -1,6 +1,7 @@
-"""Run a group of scenarios and publish its results.
+"""Run a group of scenarios, or a suite, and publish its results.
 
     python benchmarks/quality/run.py nsl_kdd_official --data ../shared/datasets
+    python benchmarks/quality/run.py bot_iot
     python benchmarks/quality/run.py nsl_kdd_official --cell nsl_kdd/cnn-hybrid
     python benchmarks/quality/run.py --publish-only --work runs
 
@@ -25,13 +26,13 @@ import argparse
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from scenarios import FIGURES, GROUPS, NETWORKS, TOLERANCE, Group
 
 import evenflow
+from evenflow.experiment import suite
 from evenflow.experiment.compare import cell_name
 from evenflow.files import write_json, write_text
 
@@ -45,16 +46,17 @@ def recipes(group: Group) -> list[evenflow.Recipe]:
     return [evenflow.Recipe.load(name).with_(**group.changes) for name in group.recipes]
 
 
-def run(name: str, group: Group, folders: list[Path], work: Path) -> None:
-    """Train what is missing of a group's cells, then evaluate every bundle."""
+def run(name: str, folders: list[Path], work: Path) -> None:
+    """Train what is missing of a comparison's cells, then evaluate every bundle."""
+    group = GROUPS.get(name)
 
     def compare() -> None:
         comparison = evenflow.compare(
-            recipes(group),
+            name if group is None else recipes(group),
             work / name,
-            seeds=group.seeds,
+            seeds=1 if group is None else group.seeds,
             bundles=True,
-            baselines=group.baselines,
+            baselines=group is None or group.baselines,
             folders=folders,
         )
         if comparison.failed:
@@ -123,29 +125,23 @@ def commit() -> str:
     ).stdout.strip()
 
 
-def chosen(names: list[str]) -> Iterator[tuple[str, Group]]:
-    """Yield the groups asked for; all without a name."""
-    for name in names or GROUPS:
-        yield name, GROUPS[name]
-
-
 def main() -> None:
     """Run and publish."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("groups", nargs="*", choices=[[], *GROUPS])
+    parser.add_argument("names", nargs="+", choices=[*GROUPS, *suite.shipped()])
     parser.add_argument("--data", type=Path, default=Path("../shared/datasets"))
     parser.add_argument("--work", type=Path, default=Path("runs"))
     parser.add_argument("--publish-only", action="store_true")
     parser.add_argument("--cell", metavar="RECIPE", help="train and compare one cell")
     arguments = parser.parse_args()
     if arguments.cell:
-        (name,) = arguments.groups
+        (name,) = arguments.names
         raise SystemExit(
             not check(name, GROUPS[name], arguments.cell, [arguments.data])
         )
-    for name, group in chosen(arguments.groups):
+    for name in arguments.names:
         if not arguments.publish_only:
-            run(name, group, [arguments.data], arguments.work)
+            run(name, [arguments.data], arguments.work)
         publish(name, arguments.work)
 
 

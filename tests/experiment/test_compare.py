@@ -294,12 +294,39 @@ def test_a_rare_class_has_the_interval_of_its_own_rows(forest, reporter, tmp_pat
     assert widths[0] > 0.1 > widths[1]
 
 
-def test_recipes_of_one_name_keep_apart(forest, reporter):
-    other = forest.with_(decide__false_alarm_budget=0.01)
-    made = collect([Cell(recipe=r, report=reporter(r)) for r in (forest, other)])
-    labels = [row.label for row in made.rows]
-    assert len(set(labels)) == 2
-    assert all(label.startswith("nsl_kdd/random_forest-none [") for label in labels)
+def test_the_label_of_a_recipe_says_what_sets_it_apart_from_those_of_its_name(
+    forest, reporter
+):
+    strict = forest.with_(decide__false_alarm_budget=0.01)
+    part = forest.with_(select={"name": "columns", "without": ["count"]})
+    tree = forest.with_(model="decision_tree")
+    found = collect(
+        [Cell(recipe=r, report=reporter(r)) for r in (forest, strict, part, tree)]
+    )
+    budget = forest.decide.false_alarm_budget
+    assert [row.label for row in found.rows] == [
+        f"nsl_kdd/random_forest-none (decide.false_alarm_budget={budget})",
+        "nsl_kdd/random_forest-none (decide.false_alarm_budget=0.01)",
+        f"{part.name}",
+        "nsl_kdd/decision_tree-none",
+    ]
+
+
+def test_recipes_that_differ_in_many_settings_are_labelled_by_their_titles(
+    forest, reporter
+):
+    changed = {
+        f"model__{key}": value
+        for key, value in [("n_estimators", 7), ("max_depth", 3),
+                           ("min_samples_leaf", 2), ("max_features", 0.5)]
+    }  # fmt: skip
+    small = forest.with_(**changed, decide__false_alarm_budget=0.01, title="Small")
+    untitled = small.with_(title="", decide__false_alarm_budget=0.02)
+    recipes = (forest, small, untitled)
+    found = collect([Cell(recipe=r, report=reporter(r)) for r in recipes])
+    labels = [row.label for row in found.rows]
+    assert labels[1] == "nsl_kdd/random_forest-none (Small)"
+    assert len(set(labels)) == 3
 
 
 def test_an_optimistic_protocol_is_marked_in_every_table(forest, reporter):

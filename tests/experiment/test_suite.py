@@ -43,6 +43,24 @@ def test_the_suite_of_nsl_kdd_has_every_recipe_of_it():
     assert [group.seeds for group in suite.load("nsl_kdd").groups] == [10, 3, 1]
 
 
+def test_a_group_of_a_suite_changes_its_recipes_and_runs_their_folds():
+    group = suite.Group.model_validate(
+        {
+            "recipes": ["unsw_nb15/lightgbm-none"],
+            "seeds": 2,
+            "folds": True,
+            "set": {"split": "kfold", "split.source": "test", "target": "binary"},
+        }
+    )
+    (entry,) = group.entries()
+    assert entry.recipe.target == "binary"
+    cells = entry.cells(1, folds=False)
+    assert [(c.seed, c.split.params["fold"]) for c in cells] == [
+        (seed, fold) for seed in (7, 8) for fold in range(5)
+    ]
+    assert {c.split.params["source"] for c in cells} == {"test"}
+
+
 def test_an_unknown_suite_names_the_nearest():
     with pytest.raises(RecipeError, match="no suite 'nsl_kd'; .*nsl_kdd"):
         suite.load("nsl_kd")

@@ -46,6 +46,18 @@ class Entry:
     """Empty for one the user named."""
     seeds: int = 0
     """Cells of it; 0: as many as the comparison asks for."""
+    folds: bool = False
+    """Whether every fold of its split is run, whatever the comparison asks for."""
+
+    def cells(self, seeds: int, *, folds: bool) -> list[Recipe]:
+        """Return the recipe with each seed, in each fold."""
+        recipe = self.recipe
+        every = each_fold(recipe) if folds or self.folds else [recipe]
+        return [
+            one.with_(seed=one.seed + k)
+            for k in range(self.seeds or seeds)
+            for one in every
+        ]
 
 
 def compare(
@@ -121,14 +133,11 @@ def run_cells(
 
     The folder has to be owned.
     """
-    most = max(entry.seeds or seeds for entry in entries)
     todo = [
-        (entry, cell.with_(seed=cell.seed + k))
-        for k in range(most)
-        for entry in entries
-        if k < (entry.seeds or seeds)
-        for cell in (each_fold(entry.recipe) if folds else (entry.recipe,))
+        (entry, cell) for entry in entries for cell in entry.cells(seeds, folds=folds)
     ]
+    # the first seed of each recipe before the second of any
+    todo.sort(key=lambda one: one[1].seed - one[0].recipe.seed)
     reports = [_kept(folder, recipe, on_event) for _, recipe in todo]
     missing = [n for n, report in enumerate(reports) if report is None]
     failed: list[Failed] = []
@@ -139,7 +148,8 @@ def run_cells(
 
     def label(number: int) -> str:
         recipe = todo[number][1]
-        fold = f", fold {recipe.split.params['fold'] + 1}" if folds else ""
+        fold = recipe.split.params.get("fold")
+        fold = "" if fold is None else f", fold {fold + 1}"
         return f"{recipe.name} with seed {recipe.seed}{fold}"
 
     def begun(number: int) -> None:

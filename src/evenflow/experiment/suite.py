@@ -1,12 +1,13 @@
 """Suites: named lists of recipes that are compared with one another.
 
 A suite is a TOML file in ``evenflow/suites``: a title, and groups of recipes that run
-with the same number of seeds.
+with the same changes, folds and number of seeds.
 """
 
 from __future__ import annotations
 
 from importlib import resources
+from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -18,12 +19,26 @@ from evenflow.recipe import Recipe
 
 
 class Group(BaseModel):
-    """Recipes that run with the same number of seeds."""
+    """Recipes that run in the same way."""
 
     model_config = STRICT
 
     recipes: tuple[str, ...] = Field(min_length=1)
     seeds: int = Field(1, ge=1)
+    folds: bool = False
+    """Whether every fold of the split is run."""
+    changes: dict[str, Any] = Field(default_factory=dict, alias="set")
+    """Keys of the recipe and their values, as ``--set`` names them."""
+
+    def entries(self) -> list[Entry]:
+        """Return the recipes, changed, with their numbers of seeds."""
+        changes = {key.replace(".", "__"): v for key, v in self.changes.items()}
+        return [
+            Entry(
+                recipe=Recipe.load(name, **changes), seeds=self.seeds, folds=self.folds
+            )
+            for name in self.recipes
+        ]
 
 
 class Suite(BaseModel):
@@ -35,12 +50,8 @@ class Suite(BaseModel):
     groups: tuple[Group, ...] = Field(min_length=1)
 
     def entries(self) -> list[Entry]:
-        """Return the recipes with their numbers of seeds."""
-        return [
-            Entry(recipe=Recipe.load(name), seeds=group.seeds)
-            for group in self.groups
-            for name in group.recipes
-        ]
+        """Return the recipes of all groups."""
+        return [entry for group in self.groups for entry in group.entries()]
 
 
 def shipped() -> list[str]:

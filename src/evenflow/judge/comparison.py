@@ -17,6 +17,10 @@ from evenflow.recipe import Recipe
 
 ARGMAX = {"binary": BINARY, "multiclass": metrics.MULTICLASS}
 """Parts of a report that stand twice, and their figures."""
+UNTOLD = ("title", "reference", "seed")
+"""Keys of a recipe that do not set a row apart."""
+MOST_TOLD = 4
+"""Keys that a label names; where more differ it has the recipe's title."""
 OverSeeds = dict[str, Any]
 """``n, mean, std, low, high`` of one figure over the seeds."""
 
@@ -114,13 +118,41 @@ def collect(cells: Sequence[Cell], failed: Sequence[Failed] = ()) -> Comparison:
     for cell in cells:
         whole = cell.of or cell.recipe
         groups.setdefault(whole.with_(seed=0).sha256, []).append(cell)
-    names = [group[0].recipe.name for group in groups.values()]
-    rows = []
-    for sha256, group in groups.items():
-        name = group[0].recipe.name
-        label = name if names.count(name) == 1 else f"{name} [{sha256[:6]}]"
-        rows.append(_row(label, group))
+    labels = _labels([cells[0].of or cells[0].recipe for cells in groups.values()])
+    rows = [_row(*one) for one in zip(labels, groups.values(), strict=True)]
     return Comparison(rows=tuple(rows), failed=tuple(failed))
+
+
+def _labels(recipes: Sequence[Recipe]) -> list[str]:
+    """Return the names of recipes, with what sets those of one name apart."""
+    names = [recipe.name for recipe in recipes]
+    settings = [_settings(recipe.to_dict()) for recipe in recipes]
+    found = []
+    for name, own in zip(names, settings, strict=True):
+        alike = [s for other, s in zip(names, settings, strict=True) if other == name]
+        apart = [
+            f"{key}={value}"
+            for key, value in own.items()
+            if key not in UNTOLD and any(s.get(key) != value for s in alike)
+        ]
+        what = ", ".join(apart) if len(apart) <= MOST_TOLD else own["title"]
+        found.append(f"{name} ({what})" if what and len(alike) > 1 else name)
+    twice = {label for label in found if found.count(label) > 1}
+    return [
+        f"{label} [{recipe.sha256[:6]}]" if label in twice else label
+        for label, recipe in zip(found, recipes, strict=True)
+    ]
+
+
+def _settings(value: Mapping[str, Any], under: str = "") -> dict[str, str]:
+    """Return a recipe's keys with their values, as ``--set`` takes them."""
+    found: dict[str, str] = {}
+    for key, inner in value.items():
+        if isinstance(inner, Mapping):
+            found |= _settings(inner, f"{under}{key}.")
+        else:
+            found[f"{under}{key}"] = str(inner)
+    return found
 
 
 def _row(label: str, cells: Sequence[Cell]) -> Row:
