@@ -34,10 +34,11 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--method",
-    type=click.Choice(["occlusion", "shap"]),
+    type=click.Choice(["occlusion", "integrated_gradients", "shap"]),
     default="occlusion",
     show_default=True,
-    help="occlusion: works with any model. shap: exact, for trees only.",
+    help="occlusion: works with any model. integrated_gradients: for networks only. "
+    "shap: exact, for trees only.",
 )
 @click.option(
     "--html", metavar="FILE", type=options.PATH, help="Write a page with a chart."
@@ -93,15 +94,13 @@ def explanation(
 ) -> dict[str, Any]:
     """Return why one record of a file got its verdict, as JSON values."""
     record = _record(bundle, file, row, line)
-    return {"occlusion": _occlusion, "shap": _shap}[method](bundle, record)
-
-
-def _occlusion(bundle: Bundle, record: Table) -> dict[str, Any]:
+    if method == "shap":
+        return _shap(bundle, record)
     from evenflow.runtime.explain import explain
 
-    found = explain(bundle, record, 0).to_dict()
-    return found | {
-        "method": "occlusion against the nearest benign record",
+    found = explain(bundle, record, 0, method=method)  # type: ignore[arg-type]
+    return found.to_dict() | {
+        "method": f"{method.replace('_', ' ')} against the nearest benign record",
         "quantity": "log odds of attack",
     }
 

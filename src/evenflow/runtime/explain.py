@@ -19,7 +19,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +28,21 @@ from evenflow.errors import BundleError, DataError
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import verdicts
 from evenflow.runtime.explanation import Contribution, Explanation
+from evenflow.runtime.gradients import integrated
 from evenflow.schema import Table
 
 N_PAIRS = 32
 """Orders of columns sampled, each also reversed (antithetic pairs)."""
 
 
-def explain(bundle: Bundle, table: Table, row: int, *, seed: int = 0) -> Explanation:
+def explain(
+    bundle: Bundle,
+    table: Table,
+    row: int,
+    *,
+    seed: int = 0,
+    method: Literal["occlusion", "integrated_gradients"] = "occlusion",
+) -> Explanation:
     """Explain the verdict on one row of a table.
 
     Parameters
@@ -47,13 +55,16 @@ def explain(bundle: Bundle, table: Table, row: int, *, seed: int = 0) -> Explana
         Number of the row, counted from 0.
     seed : int
         Seed of the orders sampled: the same seed gives the same contributions.
+    method : {'occlusion', 'integrated_gradients'}
+        How contributions are found; the second takes a network.
 
     Raises
     ------
     BundleError
         The bundle holds no reference rows.
     DataError
-        The record, or one made of it and a normal one, has no finite score.
+        The record, or one made of it and a normal one, has no finite score; or the
+        model has no gradient.
     IndexError
         The table has no such row.
     """
@@ -70,6 +81,10 @@ def explain(bundle: Bundle, table: Table, row: int, *, seed: int = 0) -> Explana
     }
     names = list(groups)
     contribution, alone = _contributions(bundle, X, normal, list(groups.values()), seed)
+    if method == "integrated_gradients":
+        contribution = integrated(
+            lambda rows: _finite_odds(bundle, rows), X, normal, list(groups.values())
+        )
     order = sorted(range(len(names)), key=lambda j: (-abs(contribution[j]), names[j]))
     schema = bundle.schema
     contributions = tuple(
@@ -200,7 +215,10 @@ def _odds(
     is_record: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
     """Return the log odds of rows of which some columns are the record's."""
-    rows = _replaced(X, normal, groups, is_record)
+    return _finite_odds(bundle, _replaced(X, normal, groups, is_record))
+
+
+def _finite_odds(bundle: Bundle, rows: NDArray[np.float32]) -> NDArray[np.float64]:
     odds = bundle.decision.log_odds(bundle.log_proba(rows))
     if not np.isfinite(odds).all():
         raise DataError(
