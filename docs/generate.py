@@ -20,8 +20,9 @@ from pydantic import BaseModel
 from evenflow import registry
 from evenflow.cli import main
 from evenflow.plugins import Part
-from evenflow.recipe import Decide, Prepare, Recipe, Training, defaults, shipped
+from evenflow.recipe import Recipe, defaults, shipped
 from evenflow.schema import Column
+from evenflow.stages import Decide, Prepare, Training
 from evenflow.traffic.contracts import CONTRACTS
 from evenflow.traffic.contracts.flow import COLUMNS
 from evenflow.web.settings import Mail, Settings

@@ -31,7 +31,7 @@ LEVELS = [
         "text",
         "toml",
     },
-    {"recipe", "plugins", "registry"},
+    {"recipe", "stages", "plugins", "registry"},
     {"datasets", "prepare", "traffic"},
     {"learn", "runtime", "lab"},
     {"judge"},
@@ -328,6 +328,7 @@ def test_a_worker_loads_no_page_no_api_and_no_web_server(python):
 EAGER = {
     "torch": {
         "learn/checkpoint.py", "learn/devices.py", "learn/loop.py", "learn/network.py",
+        "learn/perturb.py",
         "learn/models/", "learn/losses/", "learn/novelty/", "learn/systems/",
         "prepare/balance/gans/",
     },

@@ -198,7 +198,7 @@ def test_a_network_that_forgets_where_a_value_stands_is_named():
 
     X, y, _ = made_up()
     from evenflow.learn.fitting import of_arrays
-    from evenflow.recipe import Training
+    from evenflow.stages import Training
 
     task = of_arrays(X, y, n_classes=5, training=Training(epochs=1), device="cpu")
     fitted = Network(Mean, Config).fit(Config(), task)

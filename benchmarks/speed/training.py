@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from evenflow.learn import devices
 from evenflow.learn.fitting import of_arrays
 from evenflow.learn.models.cnn import CNN, MODEL, Config
-from evenflow.recipe import Training
+from evenflow.stages import Training
 
 N_CLASSES, BATCH = 5, 1024
 

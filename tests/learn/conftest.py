@@ -13,7 +13,7 @@ from evenflow.learn.fitting import of_arrays
 from evenflow.plugins import Part
 from evenflow.prepare.dealing import hold_out
 from evenflow.prepare.features import Preprocessor
-from evenflow.recipe import Training
+from evenflow.stages import Training
 
 N_CLASSES = 5
 

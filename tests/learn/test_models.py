@@ -15,7 +15,7 @@ from evenflow.errors import DataError, RecipeError
 from evenflow.learn.models import TREES
 from evenflow.learn.network import Network
 from evenflow.learn.systems import System
-from evenflow.recipe import Training
+from evenflow.stages import Training
 from evenflow.testing import check_model
 
 ALL = registry.names("models")

@@ -17,7 +17,7 @@ from evenflow.learn.export import to_onnx
 from evenflow.learn.graphs import of_scorer
 from evenflow.learn.network import logits_of
 from evenflow.learn.novelty import Novelty
-from evenflow.recipe import Training
+from evenflow.stages import Training
 
 DETECTORS = [
     name

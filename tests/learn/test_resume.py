@@ -172,7 +172,7 @@ CHILD = textwrap.dedent(
     from evenflow.learn import loop
     from evenflow.learn.fitting import of_arrays
     from evenflow.progress import Progress
-    from evenflow.recipe import Training
+    from evenflow.stages import Training
 
     name, file, mode = sys.argv[1:]
     loop.PROGRESS_EVERY_S = 0.0

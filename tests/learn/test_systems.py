@@ -13,12 +13,13 @@ from evenflow.learn import System
 from evenflow.learn.export import to_onnx
 from evenflow.learn.fit_model import fit_model, fit_plug_in
 from evenflow.learn.fitting import of_arrays
+from evenflow.learn.systems._features import features
 from evenflow.learn.systems._knockout import Knockout, rounds
 from evenflow.learn.systems.fusion import Member, log_odds
 from evenflow.learn.systems.grid_search import combinations, folds
 from evenflow.plugins import Part
 from evenflow.prepare.features import Preprocessor
-from evenflow.recipe import Training
+from evenflow.stages import Training
 
 
 def recipe(**changes):
@@ -507,16 +508,16 @@ def test_tsode_classifies_what_the_last_layer_of_its_network_reads(rows):
     import torch
 
     fitted = rows.fit("tsode", epochs=1)
-    model = fitted.network.model
-    last = model.head[-1]
+    network = fitted.network.model
+    last = network.head[-1]
     seen = []
     last.register_forward_hook(lambda _m, inputs, _out: seen.append(inputs[0]))
     with torch.no_grad():
-        model.eval()(torch.tensor(rows.X_valid))
-    features = seen[0].numpy()
-    assert features.shape[1] == len(fitted.mask)
+        network.eval()(torch.tensor(rows.X_valid))
+    found = seen[0].numpy()
+    assert found.shape[1] == len(fitted.mask)
     assert 0 < fitted.mask.sum() < len(fitted.mask)
-    expected = fitted.classifier.log_proba(features[:, fitted.mask])
+    expected = fitted.model.log_proba(found[:, fitted.mask])
     np.testing.assert_allclose(fitted.log_proba(rows.X_valid), expected, atol=1e-5)
     assert isinstance(last, torch.nn.Linear), "the network itself is as it was"
 
@@ -524,3 +525,18 @@ def test_tsode_classifies_what_the_last_layer_of_its_network_reads(rows):
 def test_tsode_needs_a_network(rows):
     with pytest.raises(RecipeError, match="'decision_tree', which has no features"):
         rows.fit("tsode", config={"extractor": {"name": "decision_tree"}})
+
+
+# --- distance among the features of a network ---
+
+
+def test_the_distance_is_one_among_the_features_of_the_network(rows):
+    fitted = rows.fit("latent_distance", epochs=1)
+    found = features(fitted.inner, rows.X_valid)
+    np.testing.assert_allclose(
+        fitted.log_proba(rows.X_valid), fitted.model.log_proba(found)
+    )
+    benign = features(fitted.inner, rows.X[rows.y == 0])
+    np.testing.assert_allclose(
+        fitted.model.scorer.center, benign.mean(axis=0), atol=1e-3
+    )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from evenflow.errors import DataError
 from evenflow.prepare.layout import Layout
 from evenflow.progress import OnEvent, ignore
-from evenflow.recipe import Training
+from evenflow.stages import Training
 
 if TYPE_CHECKING:
     from evenflow.learn.fitted import Fitted

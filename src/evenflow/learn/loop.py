@@ -26,7 +26,7 @@ from evenflow.learn import devices
 from evenflow.learn.fitting import Fitting
 from evenflow.learn.losses import at_epoch
 from evenflow.progress import Epoch, OnEvent, Progress
-from evenflow.recipe import Training
+from evenflow.stages import Training
 
 PROGRESS_EVERY_S = 0.5
 

@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from evenflow.errors import DataError
 from evenflow.learn import devices, loop
 from evenflow.learn.fitting import Fitting, Rows
+from evenflow.learn.perturb import Perturb
 from evenflow.progress import Epoch
+from evenflow.stages import Training
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -86,9 +89,9 @@ class Network:
 
         def make() -> nn.Module:
             network = self.build(n_features, rows.n_classes, config, **more)
-            if task.loss is None or task.loss[0].adapt is None:
-                return network
-            return task.loss[0].adapt(task.loss[1], network)
+            if task.loss is not None and task.loss[0].adapt is not None:
+                network = task.loss[0].adapt(task.loss[1], network)
+            return perturbed(network, rows, task.training)
 
         state = loop.run(
             make,
@@ -112,6 +115,25 @@ class Network:
             best_epoch=state.best_epoch,
             notes=loop.notes(state, task),
         )
+
+
+def perturbed(network: nn.Module, rows: Rows, training: Training) -> nn.Module:
+    """Return the network, its inputs perturbed while it trains if the recipe says so.
+
+    Raises
+    ------
+    DataError
+        It does, and the rows have no layout.
+    """
+    noise, hidden = training.input_noise, training.hidden_categories
+    if not (noise or hidden):
+        return network
+    if rows.layout is None:
+        raise DataError(
+            "input_noise and hidden_categories need rows with named columns, and these "
+            "are an array without a layout. Give a layout, or leave them out"
+        )
+    return nn.Sequential(Perturb(rows.layout, noise=noise, hidden=hidden), network)
 
 
 def classify(rows: Rows, task: Fitting) -> loop.Objective:

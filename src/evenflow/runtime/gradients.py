@@ -7,7 +7,8 @@ which its prepared numbers differ: integrated gradients of these numbers, added 
 References
 ----------
 .. [1] M. Sundararajan, A. Taly and Q. Yan, "Axiomatic attribution for deep networks",
-   ICML 2017, PMLR 70. arXiv:1703.01365 (the baseline is a nearby benign record).
+   ICML 2017, PMLR 70. doi:10.48550/arXiv.1703.01365 (the baseline is a nearby benign
+   record).
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from evenflow.testing.promises import SIZES, Checked, Labels, Matrix, made_up
 if TYPE_CHECKING:
     from evenflow.learn.fitted import Fitted
     from evenflow.learn.fitting import Fitting
-    from evenflow.recipe import Training
+    from evenflow.stages import Training
 
 N_CLASSES = len(SIZES)
 N_VALID = 350
@@ -49,7 +49,7 @@ def check_model(
     from evenflow.learn import Network, Novelty, System
     from evenflow.learn.fit_model import fit_plug_in
     from evenflow.learn.fitting import of_arrays
-    from evenflow.recipe import Training
+    from evenflow.stages import Training
 
     source = getattr(plug_in, "build", None) or plug_in.fit
     who = Checked(f"model {source.__module__}")
