@@ -53,3 +53,15 @@ def test_the_readme_holds_the_committed_results():
     assert table.MARKS.search(text).group(0) == (
         f"<!-- results -->\n{table.page()}<!-- /results -->"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["nsl_kdd/lightgbm-none", "nsl_kdd/dnn-none"])
+def test_a_committed_cell_is_reached_again_on_the_real_rows(
+    recipe, data_folders, python
+):
+    done = python(
+        QUALITY / "run.py", "nsl_kdd_official", "--cell", recipe,
+        "--data", data_folders[0],
+    )  # fmt: skip
+    assert done.stdout.count("  ok") == len(scenarios.FIGURES)
