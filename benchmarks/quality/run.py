@@ -7,9 +7,9 @@
 
 Every cell is trained with one thread, saved as a bundle, and its figures come from that
 bundle, loaded again. Cells are kept under ``--work`` and not trained again, so a
-stopped run goes on. What is committed under ``results/<group>`` is the comparison's
-tables and, for each cell, its report without curves (they are drawn in the comparison's
-page, which is not committed).
+stopped run goes on; nor are cells that another comparison has published. What is
+committed under ``results/<group>`` is the comparison's tables and, for each cell, its
+report without curves (they are drawn in the comparison's page, which is not committed).
 
 ``--cell`` trains one cell, and fails where a figure differs from the committed one by
 more than its tolerance: networks depend on the processor's instruction set.
@@ -33,7 +33,7 @@ from scenarios import FIGURES, GROUPS, NETWORKS, TOLERANCE, Group
 
 import evenflow
 from evenflow.experiment import suite
-from evenflow.experiment.compare import cell_name
+from evenflow.experiment.compare import Entry, cell_name, with_baselines
 from evenflow.files import write_json, write_text
 
 RESULTS = Path(__file__).parent / "results"
@@ -46,17 +46,34 @@ def recipes(group: Group) -> list[evenflow.Recipe]:
     return [evenflow.Recipe.load(name).with_(**group.changes) for name in group.recipes]
 
 
+def entries(name: str) -> list[Entry]:
+    """Return what a group or a suite compares."""
+    if name not in GROUPS:  # a suite names its baselines itself
+        return suite.load(name).entries()
+    group = GROUPS[name]
+    found = [Entry(recipe=r, seeds=group.seeds) for r in recipes(group)]
+    return with_baselines(found) if group.baselines else found
+
+
+def reuse(name: str, folder: Path) -> None:
+    """Copy the cells that another comparison has published."""
+    wanted = {cell_name(c) for e in entries(name) for c in e.cells(1, folds=False)}
+    for path in sorted(RESULTS.glob("*/cells/*.json")):
+        if path.stem in wanted and not (folder / path.name).exists():
+            write_text(folder / path.name, path.read_text())
+
+
 def run(name: str, folders: list[Path], work: Path) -> None:
     """Train what is missing of a comparison's cells, then evaluate every bundle."""
-    group = GROUPS.get(name)
+    reuse(name, work / name / "cells")
 
     def compare() -> None:
         comparison = evenflow.compare(
-            name if group is None else recipes(group),
+            name if name not in GROUPS else recipes(GROUPS[name]),
             work / name,
-            seeds=1 if group is None else group.seeds,
+            seeds=1 if name not in GROUPS else GROUPS[name].seeds,
             bundles=True,
-            baselines=group is None or group.baselines,
+            baselines=name in GROUPS and GROUPS[name].baselines,
             folders=folders,
         )
         if comparison.failed:
@@ -66,6 +83,8 @@ def run(name: str, folders: list[Path], work: Path) -> None:
     for path in sorted((work / name / "cells").glob("*.json")):
         cell = json.loads(path.read_text())
         bundle = work / name / "bundles" / path.stem
+        if not bundle.exists():  # published, so its figures are those of a bundle
+            continue
         report = evenflow.evaluate(
             bundle, cell["recipe"]["dataset"]["name"], "held_out", folders=folders
         )

@@ -33,6 +33,8 @@ def test_every_recipe_of_a_suite_is_there_once(name):
     digests = [entry.recipe.sha256 for entry in entries]
     assert len(set(digests)) == len(digests)
     assert all(entry.seeds for entry in entries)
+    trees = {e.recipe.model.name for e in with_baselines(entries)}
+    assert {"random_forest", "lightgbm"} <= trees
 
 
 def test_the_suite_of_nsl_kdd_has_every_recipe_of_it():
@@ -78,6 +80,15 @@ def test_a_recipe_of_a_suite_has_its_own_number_of_seeds(entries, tmp_path):
     assert seeds == {
         "dnn": [7], "lightgbm": [7, 8], "random_forest": [7, 8, 9],
     }  # fmt: skip
+
+
+def test_the_trees_beside_a_network_lack_what_only_networks_have():
+    recipe = Recipe.load(
+        "nsl_kdd/cnn-none-focal", training__input_noise=0.1, training__epochs=3
+    )
+    found = {e.recipe.model.name: e.recipe for e in with_baselines([recipe])}
+    plain = Recipe.load("nsl_kdd/lightgbm-none", training__epochs=3)
+    assert found["lightgbm"].sha256 == plain.sha256
 
 
 def test_a_baseline_has_as_many_seeds_as_what_it_stands_beside():

@@ -248,9 +248,7 @@ def with_baselines(recipes: Sequence[Recipe | Entry]) -> list[Entry]:
     entries += [
         replace(
             entry,
-            recipe=instead(
-                entry.recipe, balance={"name": UNBALANCED}, model={"name": tree}
-            ),
+            recipe=as_tree(entry.recipe, tree),
             why="trees on the same rows",
         )
         for entry in named
@@ -297,6 +295,18 @@ def instead(recipe: Recipe, **parts: Any) -> Recipe:
     """Return the recipe with other parts, without its title."""
     value = recipe.to_dict() | parts | {"title": "", "reference": ""}
     return Recipe.from_dict(value, source=recipe.name)
+
+
+def as_tree(recipe: Recipe, tree: str) -> Recipe:
+    """Return the recipe with trees in place of its network, and no balancing."""
+    value = recipe.to_dict()
+    value.pop("loss", None)  # a network's, as the two settings below
+    for key in recipe.training.later:
+        value["training"].pop(key, None)
+    parts = {"balance": {"name": UNBALANCED}, "model": {"name": tree}}
+    return Recipe.from_dict(
+        value | parts | {"title": "", "reference": ""}, source=recipe.name
+    )
 
 
 def cell_name(recipe: Recipe) -> str:
