@@ -58,8 +58,9 @@ def entries(name: str) -> list[Entry]:
 def reuse(name: str, folder: Path) -> None:
     """Copy the cells that another comparison has published."""
     wanted = {cell_name(c) for e in entries(name) for c in e.cells(1, folds=False)}
+    wanted -= {path.stem for path in folder.glob("*.json")}
     for path in sorted(RESULTS.glob("*/cells/*.json")):
-        if path.stem in wanted and not (folder / path.name).exists():
+        if path.stem in wanted and path.parts[-3] != name:
             write_text(folder / path.name, path.read_text())
 
 
@@ -92,8 +93,8 @@ def run(name: str, folders: list[Path], work: Path) -> None:
     compare()  # no cell is trained again: the tables are made from the bundles' reports
 
 
-def check(name: str, group: Group, recipe: str, folders: list[Path]) -> bool:
-    """Train one cell, print its figures beside the committed ones, and compare."""
+def check(name: str, group: Group, recipe: str, folders: list[Path]) -> str:
+    """Train one cell, print its figures beside the committed ones; name those apart."""
     (chosen,) = (r for r in recipes(group) if r.name == recipe)
     committed = json.loads(
         (RESULTS / name / "cells" / f"{cell_name(chosen)}.json").read_text()
@@ -103,18 +104,16 @@ def check(name: str, group: Group, recipe: str, folders: list[Path]) -> bool:
         made = evenflow.train(chosen, bundle, folders=folders).report.to_dict()
     kind = "networks" if chosen.model.name in NETWORKS else "others"
     print(f"{recipe}, seed {chosen.seed}, per cent; tolerance of {kind}")
-    is_near = True
+    apart = []
     for part, figure in FIGURES:
         here, there = made[part][figure], committed[part][figure]
-        near = abs(here - there) <= TOLERANCE[kind]
-        is_near &= near
-        print(
-            f"{figure:22} {100 * here:7.2f} here  {100 * there:7.2f} committed  "
-            f"tolerance {100 * TOLERANCE[kind]:.1f}  {'ok' if near else 'DIFFERS'}"
-        )
+        is_near = abs(here - there) <= TOLERANCE[kind]
+        text = f"{figure:22} {100 * here:7.2f} here  {100 * there:7.2f} committed"
+        print(f"{text}  tolerance {100 * TOLERANCE[kind]:.1f}")
+        apart += [] if is_near else [" ".join(text.split())]
     for side, report in (("here", made), ("committed", committed)):
         print(f"{side}: {json.dumps(report['training']['machine'])}")
-    return is_near
+    return "; ".join(apart)
 
 
 def publish(name: str, work: Path) -> None:
@@ -147,18 +146,22 @@ def commit() -> str:
 def main() -> None:
     """Run and publish."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="+", choices=[*GROUPS, *suite.shipped()])
+    parser.add_argument("names", nargs="*", help="groups or suites; all groups")
     parser.add_argument("--data", type=Path, default=Path("../shared/datasets"))
     parser.add_argument("--work", type=Path, default=Path("runs"))
     parser.add_argument("--publish-only", action="store_true")
     parser.add_argument("--cell", metavar="RECIPE", help="train and compare one cell")
     arguments = parser.parse_args()
+    names = arguments.names or list(GROUPS)
+    if unknown := {*names} - {*GROUPS, *suite.shipped()}:
+        parser.error(f"no group or suite is called {', '.join(sorted(unknown))}")
     if arguments.cell:
-        (name,) = arguments.names
-        raise SystemExit(
-            not check(name, GROUPS[name], arguments.cell, [arguments.data])
-        )
-    for name in arguments.names:
+        if len(names) != 1 or names[0] not in GROUPS:
+            parser.error("--cell needs the name of one group")
+        name = names[0]
+        apart = check(name, GROUPS[name], arguments.cell, [arguments.data])
+        raise SystemExit(f"differs: {apart}" if apart else 0)
+    for name in names:
         if not arguments.publish_only:
             run(name, [arguments.data], arguments.work)
         publish(name, arguments.work)

@@ -172,6 +172,12 @@ def _check_model(recipe: Recipe, source: str) -> None:
             f"{source}: loss is {recipe.loss.name!r}, and {name!r} does not use a "
             "loss; expected a network. Remove [loss], or use another model"
         )
+    noise = recipe.training.input_noise or recipe.training.hidden_categories
+    if noise and not model.takes_loss:
+        raise RecipeError(
+            f"{source}: [training] adds noise to the inputs of a network, and {name!r} "
+            "trains none. Remove input_noise and hidden_categories, or use a network"
+        )
 
 
 def _naming(part: Part) -> Iterator[str]:

@@ -9,7 +9,13 @@ import pytest
 from evenflow import files
 from evenflow.decision import Decision
 from evenflow.errors import BusyError, DataError, RecipeError, StorageError
-from evenflow.experiment.compare import cell_name, compare, with_baselines
+from evenflow.experiment.compare import (
+    Entry,
+    cell_name,
+    compare,
+    distinct,
+    with_baselines,
+)
 from evenflow.judge.comparison import Cell, collect
 from evenflow.judge.pages import comparison as comparison_page
 from evenflow.judge.report import judge
@@ -312,21 +318,22 @@ def test_the_label_of_a_recipe_says_what_sets_it_apart_from_those_of_its_name(
     ]
 
 
-def test_recipes_that_differ_in_many_settings_are_labelled_by_their_titles(
+def test_recipes_that_differ_in_many_settings_are_labelled_by_their_digests(
     forest, reporter
 ):
-    changed = {
-        f"model__{key}": value
-        for key, value in [("n_estimators", 7), ("max_depth", 3),
-                           ("min_samples_leaf", 2), ("max_features", 0.5)]
-    }  # fmt: skip
-    small = forest.with_(**changed, decide__false_alarm_budget=0.01, title="Small")
-    untitled = small.with_(title="", decide__false_alarm_budget=0.02)
-    recipes = (forest, small, untitled)
-    found = collect([Cell(recipe=r, report=reporter(r)) for r in recipes])
+    small = forest.with_(
+        model__n_estimators=7, model__min_samples_leaf=2, model__max_features=0.5,
+        decide__false_alarm_budget=0.01,
+    )  # fmt: skip
+    found = collect([Cell(recipe=r, report=reporter(r)) for r in (forest, small)])
     labels = [row.label for row in found.rows]
-    assert labels[1] == "nsl_kdd/random_forest-none (Small)"
-    assert len(set(labels)) == 3
+    name = "nsl_kdd/random_forest-none"
+    assert labels == [f"{name} [{r.sha256[:6]}]" for r in (forest, small)]
+
+
+def test_an_entry_given_twice_runs_with_the_folds_and_seeds_of_both(forest):
+    one, more = Entry(recipe=forest, seeds=3), Entry(recipe=forest, folds=True, seeds=1)
+    assert distinct([one, more]) == distinct([more, one]) == [replace(one, folds=True)]
 
 
 def test_an_optimistic_protocol_is_marked_in_every_table(forest, reporter):

@@ -1,13 +1,18 @@
 """Inputs of a network are perturbed while it trains, and at no other time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 import evenflow
-from evenflow.errors import DataError
+from evenflow.errors import EvenflowError, RecipeError
 from evenflow.inference import log_proba, open_session
+from evenflow.learn.fitting import Rows
+from evenflow.learn.network import not_perturbed
 from evenflow.learn.perturb import Perturb
+from evenflow.stages import Training
 
 
 @pytest.fixture
@@ -41,14 +46,44 @@ def test_a_network_trained_with_noise_is_served_without(tmp_path):
     plain = evenflow.Recipe.load("synthetic/dnn-none", **changes)
     noisy = plain.with_(training__input_noise=0.3, training__hidden_categories=0.3)
     assert noisy.sha256 != plain.sha256
-    made = evenflow.train(noisy, tmp_path / "b", deterministic=True)
-    bundle = evenflow.load_bundle(tmp_path / "b")
-    rows = bundle.preprocessor.transform(bundle.golden)
-    session = open_session(made.trained.model)
-    twice = [log_proba(session, rows, len(bundle.schema.classes)) for _ in range(2)]
-    np.testing.assert_array_equal(*twice)
+    models = {}
+    for recipe in (plain, noisy):
+        made = evenflow.train(recipe, tmp_path / recipe.sha256, deterministic=True)
+        bundle = evenflow.load_bundle(tmp_path / recipe.sha256)
+        rows = bundle.preprocessor.transform(bundle.golden)
+        session = open_session(made.trained.model)
+        found = log_proba(session, rows, len(bundle.schema.classes))
+        np.testing.assert_array_equal(found, log_proba(session, rows, found.shape[1]))
+        models[recipe.sha256] = found
+    plain_scores, noisy_scores = models.values()
+    assert np.abs(plain_scores - noisy_scores).max() > 0.01, "noise changed the weights"
 
 
-def test_noise_needs_columns_with_names(rows):
-    with pytest.raises(DataError, match="array without a layout"):
-        rows.fit("dnn", epochs=1, input_noise=0.1)
+def test_a_note_says_where_there_was_no_noise(rows, layout):
+    def notes(given, **training):
+        return " ".join(rows.fit("dnn", epochs=1, layout=given, **training).notes)
+
+    assert "trained without noise" in notes(None, input_noise=0.1)
+    assert "without noise" not in notes(layout, input_noise=0.1)
+    numbers = layout.keeping([n for n, at in layout.groups.items() if len(at) == 1])
+    assert not numbers.blocks
+    assert not_perturbed(
+        Rows(X=rows.X, y=rows.y, classes=("a",) * 5, layout=numbers),
+        Training(hidden_categories=0.5),
+    ) == ["no categories were hidden: there is no column of categories"]
+
+
+def test_a_layout_with_other_columns_has_another_checkpoint(rows, layout, tmp_path):
+    fewer = replace(layout, n_numeric=layout.n_numeric - 1)
+    for given in (layout, fewer):
+        rows.fit("dnn", epochs=1, input_noise=0.1, layout=given, workdir=tmp_path)
+    with pytest.raises(EvenflowError, match="checkpoint"):
+        rows.fit(
+            "dnn", epochs=1, input_noise=0.1, layout=layout, workdir=tmp_path,
+            resume=True,
+        )  # fmt: skip
+
+
+def test_noise_for_a_model_that_is_no_network_is_refused():
+    with pytest.raises(RecipeError, match="'lightgbm' trains none"):
+        evenflow.Recipe.load("nsl_kdd/lightgbm-none", training__input_noise=0.1)

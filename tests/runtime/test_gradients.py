@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import evenflow
 from evenflow.errors import DataError
 from evenflow.runtime.explain import explain
 from evenflow.runtime.gradients import integrated
@@ -45,8 +46,22 @@ def test_contributions_are_those_of_autograd_added_up_by_column(network):
 
 def test_a_model_that_changes_in_jumps_is_refused():
     X, base = np.ones(6, np.float32), np.zeros(6, np.float32)
-    with pytest.raises(DataError, match="in jumps, as trees do: use .*'occlusion'"):
+    with pytest.raises(DataError, match="The scores jump: use .*'occlusion'"):
         integrated(lambda rows: 4.0 * (rows[:, 0] > 0.3), X, base, GROUPS)
+
+
+def test_a_model_of_trees_is_refused_whatever_its_gradients_add_up_to(tmp_path):
+    evenflow.train(
+        evenflow.Recipe.load(
+            "synthetic/random_forest-none",
+            dataset__n_rows=1500,
+            model__n_estimators=5,
+        ),
+        tmp_path / "b",
+    )
+    bundle = evenflow.load_bundle(tmp_path / "b")
+    with pytest.raises(DataError, match="without trees"):
+        explain(bundle, bundle.golden, 0, method="integrated_gradients")
 
 
 def test_the_contributions_of_a_bundle_add_up_to_its_log_odds(bundle, small_table):

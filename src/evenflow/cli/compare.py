@@ -20,7 +20,7 @@ from evenflow.places import folders as data_folders
 @click.option(
     "--suite",
     metavar="NAME",
-    help="Recipes of a suite, such as nsl_kdd, with their numbers of seeds.",
+    help="Recipes of a suite: nsl_kdd, unsw_nb15 or bot_iot.",
 )
 @options.seeds
 @options.folds
@@ -68,11 +68,12 @@ def compare(
 ) -> None:
     """Train every RECIPE with several seeds and compare the results.
 
-    A suite is a list of recipes, each with its number of seeds: all systems of a data
-    set. Finished cells are saved in DIR/cells and not run again, so the same command
-    continues a stopped comparison. Every balanced model is compared with the same
-    model without balancing, its threshold set in the same way; every network also with
-    a random forest and boosted trees. A cell that fails is reported; the others go on.
+    A suite is a list of recipes, each with its settings, folds and number of seeds: all
+    systems of a data set. Finished cells are saved in DIR/cells and not run again, so
+    the same command continues a stopped comparison. Every balanced model is compared
+    with the same model without balancing, its threshold set in the same way; every
+    network also with a random forest and boosted trees. A cell that fails is reported;
+    the others go on.
     """
     from evenflow import studies
     from evenflow.judge.tables.comparison import measured

@@ -286,8 +286,10 @@ def _first_of_each(entries: Sequence[Entry]) -> list[Entry]:
     found: dict[str, Entry] = {}
     for entry in entries:
         first = found.setdefault(entry.recipe.sha256, entry)
-        if entry.seeds > first.seeds > 0:
-            found[entry.recipe.sha256] = replace(first, seeds=entry.seeds)
+        seeds = max(first.seeds, entry.seeds) if first.seeds else 0
+        found[entry.recipe.sha256] = replace(
+            first, seeds=seeds, folds=first.folds or entry.folds
+        )
     return list(found.values())
 
 

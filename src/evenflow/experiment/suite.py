@@ -6,6 +6,7 @@ with the same changes, folds and number of seeds.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 
@@ -28,17 +29,27 @@ class Group(BaseModel):
     folds: bool = False
     """Whether every fold of the split is run."""
     changes: dict[str, Any] = Field(default_factory=dict, alias="set")
-    """Keys of the recipe and their values, as ``--set`` names them."""
+    """Keys of the recipe, dotted or as tables, and their values."""
 
     def entries(self) -> list[Entry]:
         """Return the recipes, changed, with their numbers of seeds."""
-        changes = {key.replace(".", "__"): v for key, v in self.changes.items()}
+        changes = dict(_flat(self.changes))
         return [
             Entry(
                 recipe=Recipe.load(name, **changes), seeds=self.seeds, folds=self.folds
             )
             for name in self.recipes
         ]
+
+
+def _flat(value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the keys in tables, named as by ``Recipe.with_``, and their values."""
+    for key, inner in value.items():
+        name = key.replace(".", "__")
+        if isinstance(inner, dict):
+            yield from ((f"{name}__{k}", v) for k, v in _flat(inner))
+        else:
+            yield name, inner
 
 
 class Suite(BaseModel):
@@ -76,4 +87,8 @@ def load(name: str) -> Suite:
     found: Suite = validate(
         Suite, toml.loads(file.read_text(encoding="utf-8")), f"suite {name}"
     )
+    try:
+        found.entries()
+    except RecipeError as error:
+        raise RecipeError(f"suite {name}: {error}") from error
     return found

@@ -17,10 +17,11 @@ from evenflow.recipe import Recipe
 
 ARGMAX = {"binary": BINARY, "multiclass": metrics.MULTICLASS}
 """Parts of a report that stand twice, and their figures."""
-UNTOLD = ("title", "reference", "seed")
+IGNORED = ("title", "reference", "seed", "split.fold")
 """Keys of a recipe that do not set a row apart."""
-MOST_TOLD = 4
-"""Keys that a label names; where more differ it has the recipe's title."""
+LONGEST = 60
+"""Characters of what a label says sets a row apart; where it would be longer, the label
+has the first digits of the recipe's SHA-256."""
 OverSeeds = dict[str, Any]
 """``n, mean, std, low, high`` of one figure over the seeds."""
 
@@ -130,16 +131,14 @@ def _labels(recipes: Sequence[Recipe]) -> list[str]:
     found = []
     for name, own in zip(names, settings, strict=True):
         alike = [s for other, s in zip(names, settings, strict=True) if other == name]
-        apart = [
+        apart = ", ".join(
             f"{key}={value}"
             for key, value in own.items()
-            if key not in UNTOLD and any(s.get(key) != value for s in alike)
-        ]
-        what = ", ".join(apart) if len(apart) <= MOST_TOLD else own["title"]
-        found.append(f"{name} ({what})" if what and len(alike) > 1 else name)
-    twice = {label for label in found if found.count(label) > 1}
+            if key not in IGNORED and any(s.get(key) != value for s in alike)
+        )
+        found.append(f"{name} ({apart})" if 0 < len(apart) <= LONGEST else name)
     return [
-        f"{label} [{recipe.sha256[:6]}]" if label in twice else label
+        f"{label} [{recipe.sha256[:6]}]" if found.count(label) > 1 else label
         for label, recipe in zip(found, recipes, strict=True)
     ]
 

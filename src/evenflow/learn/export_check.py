@@ -72,7 +72,9 @@ def _fitted(recipe: Recipe, n_features: int, n_classes: int) -> Fitted:
         X[::8],
         y[::8],
         n_classes=n_classes,
-        training=recipe.training.model_copy(update={"epochs": 1}),
+        training=recipe.training.model_copy(
+            update={"epochs": 1, "input_noise": 0.0, "hidden_categories": 0.0}
+        ),
         seed=recipe.seed,
         device="cpu",
     )

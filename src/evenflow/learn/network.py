@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evenflow.errors import DataError
+from evenflow.errors import RecipeError
 from evenflow.learn import devices, loop
 from evenflow.learn.fitting import Fitting, Rows
 from evenflow.learn.perturb import Perturb
+from evenflow.prepare.layout import Layout
 from evenflow.progress import Epoch
 from evenflow.stages import Training
 
@@ -81,6 +82,9 @@ class Network:
         if "layout" in accepted:
             more["layout"] = rows.layout
             settings["blocks"] = rows.layout and rows.layout.blocks
+        noise = perturbation(rows.layout, task.training)
+        if noise is not None and rows.layout is not None:
+            settings["perturbed"] = [rows.layout.n_numeric, rows.layout.blocks]
         started = {}
         if "encoder" in accepted and rows.encoder is not None:
             more["encoder"] = rows.encoder
@@ -91,7 +95,7 @@ class Network:
             network = self.build(n_features, rows.n_classes, config, **more)
             if task.loss is not None and task.loss[0].adapt is not None:
                 network = task.loss[0].adapt(task.loss[1], network)
-            return perturbed(network, rows, task.training)
+            return network if noise is None else nn.Sequential(noise, network)
 
         state = loop.run(
             make,
@@ -113,27 +117,25 @@ class Network:
             n_classes=rows.n_classes,
             history=state.history,
             best_epoch=state.best_epoch,
-            notes=loop.notes(state, task),
+            notes=(*loop.notes(state, task), *not_perturbed(rows, task.training)),
         )
 
 
-def perturbed(network: nn.Module, rows: Rows, training: Training) -> nn.Module:
-    """Return the network, its inputs perturbed while it trains if the recipe says so.
-
-    Raises
-    ------
-    DataError
-        It does, and the rows have no layout.
-    """
+def perturbation(layout: Layout | None, training: Training) -> Perturb | None:
+    """Return what perturbs inputs, if the recipe wants it and columns have names."""
     noise, hidden = training.input_noise, training.hidden_categories
-    if not (noise or hidden):
-        return network
-    if rows.layout is None:
-        raise DataError(
-            "input_noise and hidden_categories need rows with named columns, and these "
-            "are an array without a layout. Give a layout, or leave them out"
-        )
-    return nn.Sequential(Perturb(rows.layout, noise=noise, hidden=hidden), network)
+    if layout is None or not (noise or hidden):
+        return None
+    return Perturb(layout, noise=noise, hidden=hidden)
+
+
+def not_perturbed(rows: Rows, training: Training) -> list[str]:
+    """Return a note where the recipe wants inputs perturbed that cannot be."""
+    if rows.layout is None and (training.input_noise or training.hidden_categories):
+        return ["trained without noise: it reads features that are not columns"]
+    if training.hidden_categories and not (rows.layout and rows.layout.blocks):
+        return ["no categories were hidden: there is no column of categories"]
+    return []
 
 
 def classify(rows: Rows, task: Fitting) -> loop.Objective:
@@ -225,9 +227,20 @@ def without_last_layer(model: nn.Module) -> nn.Module:
     """Return a copy of a network that answers what its last linear layer reads.
 
     The last layer is the linear one that was registered last.
+
+    Raises
+    ------
+    RecipeError
+        It has none, as where a loss has put another layer in its place.
     """
     inner = copy.deepcopy(model)
-    name = [n for n, part in inner.named_modules() if isinstance(part, nn.Linear)][-1]
+    names = [n for n, part in inner.named_modules() if isinstance(part, nn.Linear)]
+    if not names:
+        raise RecipeError(
+            "the extractor has no linear last layer to leave out; expected one. Use "
+            "another loss, or another network"
+        )
+    name = names[-1]
     *path, last = name.split(".")
     setattr(inner.get_submodule(".".join(path)), last, nn.Identity())
     return inner

@@ -1,4 +1,4 @@
-"""Noise on a network's inputs while it trains, so that it leans on none of them."""
+"""Noise on a network's inputs while it trains, so that it relies on none of them."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""Why a record got its verdict: occlusion against similar normal traffic.
+"""Why a record got its verdict: a comparison with similar benign traffic.
 
-Each column of the record is replaced by the value of the nearest normal record, and
-the change of the model's log odds of attack is measured; in every order of columns,
-by sampling, so that columns that say the same share a contribution, and contributions
-sum to the whole difference. It needs the bundle alone: no gradient, no training row
-beyond the reference rows, whatever the model is.
+By occlusion each column of the record is replaced by the value of the nearest benign
+record, and the change of the model's log odds of attack is measured; in every order of
+columns, by sampling, so that columns that say the same share a contribution, and
+contributions sum to the whole difference. It needs the bundle alone: no gradient, no
+training row beyond the reference rows, whatever the model is. Networks may be explained
+by integrated gradients instead.
 
 References
 ----------
@@ -28,7 +29,7 @@ from evenflow.errors import BundleError, DataError
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import verdicts
 from evenflow.runtime.explanation import Contribution, Explanation
-from evenflow.runtime.gradients import integrated
+from evenflow.runtime.gradients import integrated, refuse_trees
 from evenflow.schema import Table
 
 N_PAIRS = 32
@@ -63,8 +64,8 @@ def explain(
     BundleError
         The bundle holds no reference rows.
     DataError
-        The record, or one made of it and a normal one, has no finite score; or the
-        model has no gradient.
+        The record, or one made of it and a normal one, has no finite score; or
+        integrated gradients are asked of a model with trees.
     IndexError
         The table has no such row.
     """
@@ -80,11 +81,17 @@ def explain(
         if (X[where] != normal[where]).any()
     }
     names = list(groups)
-    contribution, alone = _contributions(bundle, X, normal, list(groups.values()), seed)
-    if method == "integrated_gradients":
+    where = list(groups.values())
+    if method == "occlusion":
+        contribution = _contributions(bundle, X, normal, where, seed)
+    elif method == "integrated_gradients":
+        refuse_trees(bundle.model)
         contribution = integrated(
-            lambda rows: _finite_odds(bundle, rows), X, normal, list(groups.values())
+            lambda rows: _finite_odds(bundle, rows), X, normal, where
         )
+    else:
+        raise ValueError(f"method is {method!r}")
+    alone = _alone(bundle, X, normal, where)
     order = sorted(range(len(names)), key=lambda j: (-abs(contribution[j]), names[j]))
     schema = bundle.schema
     contributions = tuple(
@@ -254,19 +261,31 @@ def _contributions(
     normal: NDArray[np.float32],
     groups: list[NDArray[np.int64]],
     seed: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return each column's share of the difference, and its effect alone."""
+) -> NDArray[np.float64]:
+    """Return each column's share of the difference."""
     n = len(groups)
     if not n:
-        return np.empty(0), np.empty(0)
+        return np.empty(0)
     ranks = _ranks(n, seed)
     steps = np.arange(n + 1)[:, None] > ranks[:, None, :]  # (n_orders, n + 1, n)
-    without = ~np.eye(n, dtype=np.bool_)
-    masks = np.concatenate([steps.reshape(-1, n), without])
-    odds = _odds(bundle, X, normal, groups, masks)
-    paths = odds[: len(ranks) * (n + 1)].reshape(len(ranks), n + 1)
+    odds = _odds(bundle, X, normal, groups, steps.reshape(-1, n))
+    paths = odds.reshape(len(ranks), n + 1)
     gains = np.take_along_axis(np.diff(paths, axis=1), ranks, axis=1)
-    return gains.mean(axis=0), paths[0, -1] - odds[-n:]
+    found: NDArray[np.float64] = gains.mean(axis=0)
+    return found
+
+
+def _alone(
+    bundle: Bundle,
+    X: NDArray[np.float32],
+    normal: NDArray[np.float32],
+    groups: list[NDArray[np.int64]],
+) -> NDArray[np.float64]:
+    """Return how the log odds change when one column alone becomes benign."""
+    without = np.arange(len(groups) + 1)[:, None] != np.arange(len(groups))
+    odds = _odds(bundle, X, normal, groups, without)
+    found: NDArray[np.float64] = odds[-1] - odds[:-1]
+    return found
 
 
 def _counterfactual(

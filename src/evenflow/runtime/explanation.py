@@ -62,7 +62,8 @@ class Explanation:
     contributions: tuple[Contribution, ...]
     """Columns that differ, the largest contribution first."""
     log_odds: float
-    """Of attack against benign, of the record: ``base`` plus all contributions."""
+    """Of attack against benign, of the record: ``base`` plus all contributions; plus or
+    minus 5 % of the difference by integrated gradients."""
     base: float
     """Log odds of the nearest benign record."""
     is_base_normal: bool

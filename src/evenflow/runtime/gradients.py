@@ -28,7 +28,27 @@ float32 a shorter one is lost in rounding."""
 MOST_GAP = 0.05
 """Share of the difference in log odds that the sum may miss."""
 
+TREES = b"TreeEnsemble"
+"""Part of the name of a node of trees, in ONNX."""
+
 Odds = Callable[[NDArray[np.float32]], NDArray[np.float64]]
+
+
+def refuse_trees(model: bytes) -> None:
+    """Refuse an ONNX model that has trees, or rounds its inputs: it has no gradient.
+
+    The jumps of many trees may add up to the right total, each in a wrong place.
+
+    Raises
+    ------
+    DataError
+        It has some.
+    """
+    if TREES in model:
+        raise DataError(
+            "integrated gradients need a model without trees and without rounded "
+            "columns, and this one has some. Use the method 'occlusion'"
+        )
 
 
 def integrated(
@@ -51,8 +71,7 @@ def integrated(
     Raises
     ------
     DataError
-        Their sum is not the difference of the log odds, as where these change in
-        jumps: a model of trees has no gradient.
+        Their sum is not the difference of the log odds, as where these jump.
     """
     along = np.zeros((len(groups), len(X)))
     for j, where in enumerate(groups):
@@ -68,7 +87,6 @@ def integrated(
     if not abs(total - wanted) <= MOST_GAP * max(abs(wanted), 1.0):
         raise DataError(
             f"integrated gradients add up to {total:.3g}, expected {wanted:.3g}, the "
-            "difference in log odds. The model changes in jumps, as trees do: use the "
-            "method 'occlusion'"
+            "difference in log odds. The scores jump: use the method 'occlusion'"
         )
     return found

@@ -53,9 +53,11 @@ class OnFeatures:
     network: FittedNetwork
     inner: nn.Module
     """The network, which answers the features."""
-    mask: NDArray[np.bool_]
-    """The features that are read."""
     model: Fitted
+    name: str
+    """That of the part that is the model."""
+    mask: NDArray[np.bool_] | None = None
+    """The features that are read; all of them if None."""
 
     @property
     def n_features(self) -> int:
@@ -81,15 +83,21 @@ class OnFeatures:
     @property
     def notes(self) -> tuple[str, ...]:
         """Facts the user should read, by part."""
+        mask = self.mask
         return (
-            f"{self.mask.sum()} of {len(self.mask)} features of the network are read",
+            *(
+                []
+                if mask is None
+                else [f"{mask.sum()} of {len(mask)} features of the network are read"]
+            ),
             *(f"extractor: {text}" for text in self.network.notes),
-            *(f"features: {text}" for text in self.model.notes),
+            *(f"{self.name}: {text}" for text in self.model.notes),
         )
 
     def log_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return log-probabilities ``(n_samples, n_classes)`` of prepared rows."""
-        return self.model.log_proba(features(self.inner, X)[:, self.mask])
+        found = features(self.inner, X)
+        return self.model.log_proba(found if self.mask is None else found[:, self.mask])
 
     def graph(self) -> ModelProto:
         """Return network, choice and model as one ONNX graph."""
@@ -97,9 +105,10 @@ class OnFeatures:
 
         graph = Graph()
         network = traced(self.inner, self.n_features, "features")
-        found = graph.include("extractor", network)
-        pick = np.eye(len(self.mask), dtype=np.float32)[:, self.mask]
-        graph.node("MatMul", [found, graph.constant("pick", pick)], "chosen")
-        z = graph.include("model", self.model.graph(), reads="chosen")
+        read = graph.include("extractor", network)
+        if self.mask is not None:
+            pick = np.eye(len(self.mask), dtype=np.float32)[:, self.mask]
+            read = graph.node("MatMul", [read, graph.constant("pick", pick)], "chosen")
+        z = graph.include("model", self.model.graph(), reads=read)
         graph.node("Identity", [z], "log_proba")
         return graph.model(self.n_features, self.n_classes)

@@ -70,7 +70,9 @@ def fit(config: Config, task: Fitting) -> OnFeatures:
         return replace(rows, X=features(inner, rows.X)[:, mask], layout=None)
 
     classifier = task.part("classifier", chosen(task.fit), chosen(task.valid))
-    return OnFeatures(network=network, inner=inner, mask=mask, model=classifier)
+    return OnFeatures(
+        network=network, inner=inner, mask=mask, model=classifier, name="classifier"
+    )
 
 
 MODEL = System(fit, Config)
