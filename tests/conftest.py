@@ -159,6 +159,21 @@ def small_table(small_schema):
     )
 
 
+@pytest.fixture(scope="session")
+def table_of():
+    """Return a function that makes a table of a frame; its words are categories."""
+
+    def table_of(frame, y=None, **more):
+        columns = tuple(
+            Column(name=name, kind="category" if kind == pl.String else "numeric")
+            for name, kind in frame.schema.items()
+        )
+        schema = Schema(name="made", columns=columns, classes=("benign", "dos"))
+        return Table(schema=schema, frame=frame, y=y, **more)
+
+    return table_of
+
+
 def _linear(weights, bias):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
