@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
+from evenflow.cli import main
 from evenflow.decision import Decision
 from evenflow.prepare.features import Preprocessor
 from evenflow.runtime import bundle as bundles
@@ -48,6 +50,18 @@ def python():
         return done
 
     return python
+
+
+@pytest.fixture(scope="session")
+def run():
+    """Return a function that runs a command, which must exit with ``code``."""
+
+    def run(*words, code=0, **options):
+        done = CliRunner().invoke(main, [str(word) for word in words], **options)
+        assert done.exit_code == code, done.output
+        return done
+
+    return run
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Labels: who did what when decides, not addresses, not directions."""
 
-from __future__ import annotations
-
 import json
 import struct
 

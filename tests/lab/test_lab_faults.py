@@ -4,8 +4,6 @@ Engelen 2021, Liu 2022, Lanvin 2022, Flood 2024, Layeghy 2024, Goldschmidt 2025,
 and Paxson 2010, Apruzzese 2023.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import re
 from pathlib import Path

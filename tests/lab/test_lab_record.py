@@ -1,7 +1,5 @@
 """A run: what it leaves, and that nothing of it remains when it is killed."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """The wire: what it knows of a frame, and who gets it."""
 
-from __future__ import annotations
-
 import io
 import random
 
