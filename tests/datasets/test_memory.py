@@ -47,13 +47,11 @@ def trained(plain, tmp_path_factory):
 
 
 def test_a_frame_trains_the_same_model_as_a_file_of_its_rows(frame, plain, tmp_path):
-    frame.write_parquet(tmp_path / "rows.parquet")
+    path = str(tmp_path / "rows.parquet")
+    frame.write_parquet(path)
+    own = {"model": MODEL, "dataset__path": path}
     of_file = evenflow.train(
-        evenflow.Recipe.load(
-            "table_file/random_forest-none",
-            model=MODEL,
-            dataset__path=str(tmp_path / "rows.parquet"),
-        )
+        evenflow.Recipe.load("table_file/random_forest-none", **own)
     )
     for data in (frame, plain):
         found = evenflow.train(recipe(), data=data)
