@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from evenflow.cli import main
 from evenflow.decision import Decision
 from evenflow.prepare.features import Preprocessor
+from evenflow.recipe import Recipe
 from evenflow.runtime import bundle as bundles
 from evenflow.schema import Column, Schema, Table
 
@@ -62,6 +63,21 @@ def run():
         return done
 
     return run
+
+
+@pytest.fixture(scope="session")
+def forest():
+    """Return a function that makes the recipe of a few trees on few synthetic rows."""
+
+    def forest(n_rows=1000, n_estimators=5, **changes):
+        return Recipe.load(
+            "synthetic/random_forest-none",
+            dataset={"name": "synthetic", "n_rows": n_rows},
+            model={"name": "random_forest", "n_estimators": n_estimators},
+            **changes,
+        )
+
+    return forest
 
 
 @pytest.fixture

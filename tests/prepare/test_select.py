@@ -22,15 +22,10 @@ from evenflow.traffic.contracts.nsl_kdd import NSL_KDD_LIVE
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
+def bundle(tmp_path_factory, forest):
     folder = tmp_path_factory.mktemp("select") / "b"
-    recipe = evenflow.Recipe.load(
-        "synthetic/random_forest-none",
-        select={"name": "mutual_information", "n_columns": 4},
-        dataset={"name": "synthetic", "n_rows": 3000},
-        model__n_estimators=5,
-    )
-    evenflow.train(recipe, folder)
+    select = {"name": "mutual_information", "n_columns": 4}
+    evenflow.train(forest(3000, select=select), folder)
     return evenflow.load_bundle(folder)
 
 
