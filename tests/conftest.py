@@ -11,9 +11,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
+from evenflow.cli import main
 from evenflow.decision import Decision
 from evenflow.prepare.features import Preprocessor
+from evenflow.recipe import Recipe
 from evenflow.runtime import bundle as bundles
 from evenflow.schema import Column, Schema, Table
 
@@ -48,6 +51,33 @@ def python():
         return done
 
     return python
+
+
+@pytest.fixture(scope="session")
+def run():
+    """Return a function that runs a command, which must exit with ``code``."""
+
+    def run(*words, code=0, **options):
+        done = CliRunner().invoke(main, [str(word) for word in words], **options)
+        assert done.exit_code == code, done.output
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def forest():
+    """Return a function that makes the recipe of a few trees on few synthetic rows."""
+
+    def forest(n_rows=1000, n_estimators=5, **changes):
+        return Recipe.load(
+            "synthetic/random_forest-none",
+            dataset={"name": "synthetic", "n_rows": n_rows},
+            model={"name": "random_forest", "n_estimators": n_estimators},
+            **changes,
+        )
+
+    return forest
 
 
 @pytest.fixture
@@ -157,6 +187,21 @@ def small_table(small_schema):
         y=y[order],
         attack=pl.Series("attack", attack[order]),
     )
+
+
+@pytest.fixture(scope="session")
+def table_of():
+    """Return a function that makes a table of a frame; its words are categories."""
+
+    def table_of(frame, y=None, **more):
+        columns = tuple(
+            Column(name=name, kind="category" if kind == pl.String else "numeric")
+            for name, kind in frame.schema.items()
+        )
+        schema = Schema(name="made", columns=columns, classes=("benign", "dos"))
+        return Table(schema=schema, frame=frame, y=y, **more)
+
+    return table_of
 
 
 def _linear(weights, bias):

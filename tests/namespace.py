@@ -1,7 +1,5 @@
 """A network namespace for a test: a pair of virtual interfaces, and nothing else."""
 
-from __future__ import annotations
-
 import ctypes
 import functools
 import os

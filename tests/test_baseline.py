@@ -1,5 +1,7 @@
 """The calibration rows in short: bins that hold them, and rows of pairs of hosts."""
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,7 +9,6 @@ import pytest
 from evenflow.baseline import N_SCORES, Baseline, Bins, Thinning, first_of_pairs, split
 from evenflow.decision import Decision
 from evenflow.runtime._arrays import pack, unpack
-from evenflow.schema import Column, Schema, Table
 
 S = 10**9
 
@@ -73,18 +74,10 @@ def test_a_baseline_survives_its_arrays(scored):
     assert Baseline.from_arrays(table.schema, {}) is None
 
 
-def test_missing_and_unknown_values_have_bins_of_their_own():
-    schema = Schema(
-        name="odd",
-        columns=(Column(name="x"), Column(name="word", kind="category")),
-        classes=("benign", "bad"),
-    )
-
+def test_missing_and_unknown_values_have_bins_of_their_own(table_of):
     def table(x, words):
-        frame = pl.DataFrame(
-            {"x": x, "word": words}, schema_overrides={"x": pl.Float64}
-        )
-        return Table(schema=schema, frame=frame, y=np.zeros(len(x), np.int64))
+        frame = pl.DataFrame({"x": x, "word": words})
+        return table_of(frame, np.zeros(len(x), np.int64))
 
     known = table([1.0] * 9 + [np.nan], ["a"] * 9 + [None])
     scores = Decision.neutral(2).apply(np.log(np.full((10, 2), 0.5)))
@@ -100,10 +93,8 @@ def test_a_scan_of_a_thousand_hosts_gives_five_rows_a_minute():
     thinning = Thinning()
     assert len(thinning.take(["a"] * 1_000, hosts, [5 * S] * 1_000)) == 5
     assert len(thinning.take(hosts, ["a"] * 1_000, [6 * S] * 1_000)) == 5
-    assert thinning.take(["b", "b", "b"], ["c", "c", "d"], [7 * S] * 3).tolist() == [
-        0,
-        2,
-    ]
+    kept = thinning.take(["b", "b", "b"], ["c", "c", "d"], [7 * S] * 3)
+    assert kept.tolist() == [0, 2]
     assert thinning.take(["b", "b"], ["c", "c"], [8 * S, 61 * S]).tolist() == [1]
 
 
@@ -117,9 +108,7 @@ def test_rows_of_each_run_are_thinned_by_themselves(small_table):
             "destination": ["b"] * n,
         }
     )
-    table = Table(
-        schema=small_table.schema, frame=small_table.frame, y=small_table.y, extra=extra
-    )
+    table = dataclasses.replace(small_table, extra=extra)
     found = first_of_pairs(table)
     minutes = int(n // 2 / 10 // 60) + 1
     assert found.sum() == 2 * minutes

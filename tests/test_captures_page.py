@@ -1,23 +1,19 @@
 """The table of public captures says what a model says, and counts what is right."""
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
 
 from evenflow.runtime import bundle as bundles
 
+from . import scripts
+
 SCRIPT = Path(__file__).parents[1] / "benchmarks/traffic/pcaps.py"
 
 
 @pytest.fixture(scope="module")
 def pcaps():
-    spec = importlib.util.spec_from_file_location("pcaps", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["pcaps"] = module
-    spec.loader.exec_module(module)
-    return module
+    return scripts.loaded(SCRIPT)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evenflow import registry
 from evenflow.conform import MISSING, BadRow, check, conform, describe, parse_numbers
 from evenflow.errors import DataError
 from evenflow.schema import Column, Schema, Table
@@ -32,9 +33,8 @@ def frame(**columns):
 def test_words_and_typed_values_give_the_same_table():
     words, bad = conform(SCHEMA, frame(duration_s=["1", " 2.5 ", "1e3"]))
     assert not bad
-    typed, bad = conform(
-        SCHEMA, frame(duration_s=[1.0, 2.5, 1000.0], rate=0.5, offset=-3)
-    )
+    numbers = frame(duration_s=[1.0, 2.5, 1000.0], rate=0.5, offset=-3)
+    typed, bad = conform(SCHEMA, numbers)
     assert not bad
     assert words.frame.equals(typed.frame)
     assert words.frame.dtypes == [pl.Float64, pl.String, pl.Float64, pl.Float64]
@@ -139,16 +139,10 @@ def test_a_bad_value_is_named_by_line_and_column(column, value, expected):
 
 
 def test_a_row_with_two_faults_is_one_bad_row():
-    found = check(
-        SCHEMA,
-        frame(duration_s=["x", "1", "-1"], offset=["y", "z", "1"]),
-        lines=np.array([4, 9, 11]),
-    )
-    assert [(b.line, b.column) for b in found.bad] == [
-        (4, "duration_s"),
-        (9, "offset"),
-        (11, "duration_s"),
-    ]
+    rows = frame(duration_s=["x", "1", "-1"], offset=["y", "z", "1"])
+    found = check(SCHEMA, rows, lines=np.array([4, 9, 11]))
+    places = [(b.line, b.column) for b in found.bad]
+    assert places == [(4, "duration_s"), (9, "offset"), (11, "duration_s")]
     assert len(found.table) == len(found.rows) == 0
 
 
@@ -227,11 +221,7 @@ def test_a_bad_line_without_a_column_reads_well():
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["KDDTrain+", "KDDTest+", "KDDTest-21"])
 def test_every_row_of_the_published_files_keeps_the_contract(data_folders, name):
-    from evenflow import registry
-
-    schema = registry.load("datasets", "nsl_kdd").load(
-        "test", folders=data_folders
-    ).schema  # fmt: skip
+    schema = registry.load("datasets", "nsl_kdd").schema
     given_ = pl.read_parquet(data_folders[0] / "nsl-kdd" / f"{name}.parquet")
     table, bad = conform(schema, given_)
     assert bad == []

@@ -1,7 +1,6 @@
 """The documentation says what is so: code runs, commands exist, links lead."""
 
 import importlib
-import importlib.util
 import inspect
 import re
 import shlex
@@ -14,6 +13,8 @@ import evenflow
 from evenflow.cli import main
 from evenflow.web.settings import Mail, Settings
 
+from . import scripts
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
@@ -23,10 +24,7 @@ def where(path):
 
 
 def generator():
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs/generate.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return scripts.loaded(ROOT / "docs/generate.py")
 
 
 @pytest.mark.parametrize(
@@ -145,18 +143,14 @@ def test_a_command_in_the_documentation_is_one(words):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=where)
-def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+def test_links_lead_somewhere_and_make_targets_exist(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#\s]+)", text):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{where(page)}: {target}"
-
-
-@pytest.mark.parametrize("page", PAGES, ids=where)
-def test_every_make_target_named_exists(page):
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", makefile, flags=re.MULTILINE))
-    named = set(re.findall(r"`make ([a-z]+)`", page.read_text(encoding="utf-8")))
-    assert named <= targets
+    assert set(re.findall(r"`make ([a-z]+)`", text)) <= targets
 
 
 def test_ci_runs_what_the_readme_says():

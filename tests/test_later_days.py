@@ -5,10 +5,8 @@ import json
 import numpy as np
 import polars as pl
 import pytest
-from click.testing import CliRunner
 
 import evenflow
-from evenflow.cli import main
 from evenflow.cli.report import summary
 from evenflow.errors import DataError
 from evenflow.judge.pages import report as render
@@ -55,9 +53,9 @@ def bundle(request, trained):
 
 
 def judged(bundle, frame, folder, **params):
-    path = folder / "later.csv"
+    path = str(folder / "later.csv")
     frame.write_csv(path)
-    return evenflow.evaluate(bundle, "table_file", path=str(path), **params)
+    return evenflow.evaluate(bundle, "table_file", path=path, **params)
 
 
 def in_every_form(report):
@@ -124,7 +122,7 @@ def test_a_class_of_one_row_is_judged(trained, tmp_path, n):
 
 
 def test_columns_and_labels_are_found_in_another_spelling_as_score_does(
-    bundle, tmp_path
+    bundle, tmp_path, run
 ):
     frame = day(7, normal=40, ddos=30, scan=10)
     plain = judged(bundle, frame, tmp_path)
@@ -134,8 +132,7 @@ def test_columns_and_labels_are_found_in_another_spelling_as_score_does(
     assert other.binary == plain.binary
     assert other.confusion == plain.confusion
     spelled.write_csv(tmp_path / "s.csv")
-    done = CliRunner().invoke(main, ["score", str(bundle), str(tmp_path / "s.csv")])
-    assert done.exit_code == 0, done.stderr
+    run("score", bundle, tmp_path / "s.csv")
 
 
 def test_a_column_that_is_not_there_is_named(trained, tmp_path):
@@ -154,11 +151,8 @@ def test_the_test_file_of_a_recipe_may_be_one_sided_new_or_spelled_otherwise(
     for name, frame in days.items():
         path = tmp_path / f"{name}.csv"
         frame.write_csv(path)
-        made = recipe(
-            trained / "train.csv",
-            split={"name": "official"},
-            dataset={"test": str(path)},
-        )
+        own = {"split": {"name": "official"}, "dataset": {"test": str(path)}}
+        made = recipe(trained / "train.csv", **own)
         report = evenflow.train(made, tmp_path / name).report
         assert report.n_rows == frame.height
         assert (report.binary["detection_rate"] is None) == (name == "quiet")
@@ -166,9 +160,8 @@ def test_the_test_file_of_a_recipe_may_be_one_sided_new_or_spelled_otherwise(
         loaded = evenflow.load_bundle(tmp_path / name)
         assert loaded.schema.classes == ("benign", "ddos", "scan")
     assert [one["type"] for one in report.attacks if one["is_unseen"]] == ["worm"]
-    assert "which class: benign, ddos, scan." in (
-        (tmp_path / "new" / "card.md").read_text().replace("\n", " ")
-    )
+    card = (tmp_path / "new" / "card.md").read_text().replace("\n", " ")
+    assert "which class: benign, ddos, scan." in card
 
 
 def test_what_training_was_told_of_benign_holds_for_every_later_file(tmp_path):
@@ -187,15 +180,13 @@ def test_what_training_was_told_of_benign_holds_for_every_later_file(tmp_path):
 
 @pytest.mark.slow
 def test_the_command_line_says_what_is_undefined_and_what_was_taken_for_benign(
-    trained, tmp_path
+    trained, tmp_path, run
 ):
     path = tmp_path / "later.csv"
     day(14, ddos=20).write_csv(path)
-    words = ["evaluate", str(trained / "family"), "--data", "table_file", "--split",
-             "train", "-s", f"path={path}", "--html", str(tmp_path / "r.html"),
-             "--png", str(tmp_path / "png")]  # fmt: skip
-    done = CliRunner().invoke(main, words)
-    assert done.exit_code == 0, done.stderr
+    words = ("--data", "table_file", "--split", "train", "-s", f"path={path}", "--html",
+             tmp_path / "r.html", "--png", tmp_path / "png")  # fmt: skip
+    done = run("evaluate", trained / "family", *words)
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["false", "alarms", "undefined", "-", "undefined"] in lines
     assert "no row is benign" in done.stderr
@@ -203,14 +194,10 @@ def test_the_command_line_says_what_is_undefined_and_what_was_taken_for_benign(
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory):
+def published(tmp_path_factory, forest):
     """Return a bundle whose attack types and families a data set has fixed."""
     folder = tmp_path_factory.mktemp("published") / "bundle"
-    recipe = evenflow.Recipe.load("synthetic/random_forest-none").with_(
-        dataset={"name": "synthetic", "n_rows": 1000},
-        model={"name": "random_forest", "n_estimators": 3},
-    )
-    evenflow.train(recipe, folder)
+    evenflow.train(forest(), folder)
     return folder
 
 

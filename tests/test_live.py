@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from . import scripts
+
 SCRIPT = Path(__file__).parents[1] / "benchmarks/traffic/live.py"
 BROWSING_S = 60
 LONGEST_S = 5.0
@@ -19,20 +21,12 @@ FAMILIES = {"scan": "scan", "guessing": "guessing", "slow": "dos", "flood": "dos
 pytestmark = pytest.mark.slow
 
 
-def live():
-    spec = importlib.util.spec_from_file_location("live", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["live"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     """What the script measured in one run."""
     if importlib.util.find_spec("evenflow.runtime.shipped") is None:
         pytest.skip("no model comes with evenflow")
-    if reason := live().missing():
+    if reason := scripts.loaded(SCRIPT).missing():
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("live")
     done = subprocess.run(

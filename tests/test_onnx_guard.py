@@ -420,16 +420,8 @@ TREE = {
 
 
 def forest(**changes):
-    return graph(
-        [
-            node(
-                "TreeEnsembleRegressor",
-                "x",
-                domain="ai.onnx.ml",
-                **{k: v for k, v in (TREE | changes).items() if v is not None},
-            )
-        ]
-    )
+    how = {k: v for k, v in (TREE | changes).items() if v is not None}
+    return graph([node("TreeEnsembleRegressor", "x", domain="ai.onnx.ml", **how)])
 
 
 @pytest.mark.parametrize(
@@ -477,25 +469,29 @@ def test_trees_whose_numbers_lead_nowhere_are_refused(changes):
         check(forest(**changes))
 
 
-def deep(levels):
-    n = 2 * levels + 1
-    inner = np.arange(n) % 2 == 0
-    inner[-1] = False
-    number = np.arange(n)
-    leaves = number[~inner]
+def trees(yes, no, n_trees=1):
+    """Return a forest of equal trees: the nodes that each one leads to, 0 of a leaf."""
+    n, inner = len(yes), np.array(yes) > 0
+    leaves = np.flatnonzero(~inner).tolist()
     return forest(
-        nodes_treeids=[0] * n,
-        nodes_nodeids=number.tolist(),
-        nodes_featureids=[0] * n,
-        nodes_values=[0.0] * n,
-        nodes_modes=[b"BRANCH_LEQ" if i else b"LEAF" for i in inner],
-        nodes_truenodeids=np.where(inner, number + 1, 0).tolist(),
-        nodes_falsenodeids=np.where(inner, number + 2, 0).tolist(),
-        target_treeids=[0] * len(leaves),
-        target_nodeids=leaves.tolist(),
-        target_ids=[0] * len(leaves),
-        target_weights=[1.0] * len(leaves),
+        nodes_treeids=np.repeat(np.arange(n_trees), n).tolist(),
+        nodes_nodeids=[*range(n)] * n_trees,
+        nodes_featureids=[0] * n * n_trees,
+        nodes_values=np.linspace(0, 1, n * n_trees).tolist(),
+        nodes_modes=[b"BRANCH_LEQ" if i else b"LEAF" for i in inner] * n_trees,
+        nodes_truenodeids=[*map(int, yes)] * n_trees,
+        nodes_falsenodeids=[*map(int, no)] * n_trees,
+        target_treeids=np.repeat(np.arange(n_trees), len(leaves)).tolist(),
+        target_nodeids=leaves * n_trees,
+        target_ids=[0] * len(leaves) * n_trees,
+        target_weights=[1.0] * len(leaves) * n_trees,
     )
+
+
+def deep(levels):
+    number = np.arange(2 * levels + 1)
+    inner = (number % 2 == 0) & (number < 2 * levels)
+    return trees(np.where(inner, number + 1, 0), np.where(inner, number + 2, 0))
 
 
 def test_a_tree_too_deep_for_the_stack_is_refused():
@@ -507,43 +503,15 @@ def test_a_tree_too_deep_for_the_stack_is_refused():
 
 def test_a_circle_beside_the_tree_is_refused():
     """Each of its nodes has one parent, but no root."""
-    circle = forest(
-        nodes_treeids=[0] * 5,
-        nodes_nodeids=[0, 1, 2, 3, 4],
-        nodes_featureids=[0] * 5,
-        nodes_values=[0.0] * 5,
-        nodes_modes=[b"LEAF", b"BRANCH_LEQ", b"LEAF", b"BRANCH_LEQ", b"LEAF"],
-        nodes_truenodeids=[0, 2, 0, 4, 0],
-        nodes_falsenodeids=[0, 3, 0, 1, 0],
-        target_treeids=[0, 0, 0],
-        target_nodeids=[0, 2, 4],
-        target_ids=[0, 0, 0],
-        target_weights=[1.0] * 3,
-    )
     with pytest.raises(BundleError, match="root does not reach"):
-        check(circle)
+        check(trees([0, 2, 0, 4, 0], [0, 3, 0, 1, 0]))
 
 
 def test_a_large_forest_is_checked_in_a_second():
-    n_trees, levels = 100, 11
-    n = 2 ** (levels + 1) - 1
-    number = np.arange(n)
-    inner = number < n // 2
-    leaves = np.tile(number[~inner], n_trees)
-    m = forest(
-        nodes_treeids=np.repeat(np.arange(n_trees), n).tolist(),
-        nodes_nodeids=np.tile(number, n_trees).tolist(),
-        nodes_featureids=[1] * (n * n_trees),
-        nodes_values=np.linspace(0, 1, n * n_trees).tolist(),
-        nodes_modes=[b"BRANCH_LEQ" if i else b"LEAF" for i in inner] * n_trees,
-        nodes_truenodeids=(np.where(inner, 2 * number + 1, 0)).tolist() * n_trees,
-        nodes_falsenodeids=(np.where(inner, 2 * number + 2, 0)).tolist() * n_trees,
-        target_treeids=np.repeat(np.arange(n_trees), n - n // 2).tolist(),
-        target_nodeids=leaves.tolist(),
-        target_ids=[1] * len(leaves),
-        target_weights=[0.5] * len(leaves),
-    )
-    data = m.SerializeToString()
+    number = np.arange(2**12 - 1)
+    inner = number < 2**11 - 1
+    yes, no = (np.where(inner, 2 * number + k, 0) for k in (1, 2))
+    data = trees(yes, no, n_trees=100).SerializeToString()
     started = time.process_time()
     check_model(data, source="model.onnx")
     assert time.process_time() - started < 2.0

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from click.testing import CliRunner
 
 import evenflow
 from evenflow import registry
-from evenflow.cli import main
+
+from . import scripts
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "docs" / "examples" / "campusflow"
@@ -67,14 +67,8 @@ def installed(site):
         del sys.modules[name]
 
 
-def run(*words):
-    done = CliRunner().invoke(main, [str(word) for word in words])
-    assert done.exit_code == 0, done.output
-    return done
-
-
 @pytest.fixture(scope="module", params=RECIPES)
-def bundle(request, tmp_path_factory):
+def bundle(request, tmp_path_factory, run):
     folder = tmp_path_factory.mktemp("trained") / request.param
     words = ["-s", "split=stratified", "-s", "training.batch_size=64"]
     run("train", *RECIPES[request.param], *words, "-o", folder)
@@ -94,7 +88,7 @@ def test_it_is_judged_again_alike(bundle):
     assert again.confusion == report["confusion"]
 
 
-def test_it_scores_records_and_explains_one(bundle, tmp_path):
+def test_it_scores_records_and_explains_one(bundle, tmp_path, run):
     rows = evenflow.load_dataset("campus", "train").frame
     rows.write_csv(tmp_path / "rows.csv")
     run("score", bundle, tmp_path / "rows.csv", "-o", tmp_path / "verdicts.csv")
@@ -112,10 +106,7 @@ def test_it_scores_records_and_explains_one(bundle, tmp_path):
     "name", re.findall(r"^def (test_\w+)", TESTS.read_text(), flags=re.MULTILINE)
 )
 def test_the_packages_own_test_passes(name):
-    spec = importlib.util.spec_from_file_location("test_campusflow", TESTS)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    getattr(module, name)()
+    getattr(scripts.loaded(TESTS), name)()
 
 
 def test_there_is_one_of_each_kind_of_plug_in():

@@ -8,7 +8,7 @@ import sysconfig
 import tomllib
 import venv
 import zipfile
-from importlib.metadata import requires
+from importlib.metadata import distribution, requires
 from pathlib import Path
 
 import pytest
@@ -17,15 +17,8 @@ import evenflow
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAINERS = (
-    "torch",
-    "sklearn",
-    "imblearn",
-    "lightgbm",
-    "onnx",
-    "altair",
-    "shap",
-    "scipy",
-)
+    "torch", "sklearn", "imblearn", "lightgbm", "onnx", "altair", "shap", "scipy",
+)  # fmt: skip
 
 
 def test_the_version_is_told_once():
@@ -54,11 +47,8 @@ def sensor(wheel, tmp_path_factory):
     """
     home = tmp_path_factory.mktemp("sensor")
     venv.create(home, with_pip=False, symlinks=True)
-    site = Path(
-        sysconfig.get_path(
-            "purelib", "venv", {"base": str(home), "platbase": str(home)}
-        )
-    )
+    places = {"base": str(home), "platbase": str(home)}
+    site = Path(sysconfig.get_path("purelib", "venv", places))
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
     for name in base_packages():
@@ -85,13 +75,9 @@ def base_packages():
 
 
 def link(name, site):
-    from importlib.metadata import distribution
-
     here = distribution(name)
-    for top in {
-        file.parts[0] for file in here.files if file.parts[0] not in ("..", ".")
-    }:
-        if top != "__pycache__" and not (site / top).exists():
+    for top in {file.parts[0] for file in here.files} - {"..", ".", "__pycache__"}:
+        if not (site / top).exists():
             (site / top).symlink_to(here.locate_file(top))
 
 
@@ -110,12 +96,11 @@ def run(sensor, *words, **options):
 @pytest.mark.slow
 def test_the_wheel_holds_recipes_pages_and_the_licence(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    assert "evenflow/recipes/nsl_kdd/cnn-hybrid.toml" in names
-    assert "evenflow/recipes/synthetic/_defaults.toml" in names
-    assert "evenflow/judge/pages/assets/page.css" in names
-    assert "evenflow/judge/pages/templates/report.html" in names
-    assert "evenflow/judge/published.toml" in names
-    assert "evenflow/py.typed" in names
+    assert {f"evenflow/{name}" for name in (
+        "recipes/nsl_kdd/cnn-hybrid.toml", "recipes/synthetic/_defaults.toml",
+        "judge/pages/assets/page.css", "judge/pages/templates/report.html",
+        "judge/published.toml", "py.typed",
+    )} <= set(names)  # fmt: skip
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.startswith("tests")]
 
@@ -129,20 +114,15 @@ def test_the_sensor_has_no_training_library(sensor):
 
 
 @pytest.mark.slow
-def test_an_installed_wheel_scores_with_the_base_install(sensor, tmp_path):
-    recipe = evenflow.Recipe.load("synthetic/random_forest-none").with_(
-        dataset={"name": "synthetic", "n_rows": 1000},
-        model={"name": "random_forest", "n_estimators": 5},
-    )
-    evenflow.train(recipe, tmp_path / "bundle")
+def test_an_installed_wheel_scores_with_the_base_install(sensor, tmp_path, forest):
+    evenflow.train(forest(), tmp_path / "bundle")
     rows = evenflow.load_dataset("synthetic", "test", n_rows=1000)
     rows.frame.write_csv(tmp_path / "records.csv")
     module = ("-m", "evenflow")
     told = run(sensor, *module, "--version")
     assert told.stdout == f"evenflow {evenflow.__version__}\n", told.stderr
-    scored = run(
-        sensor, *module, "score", "bundle", "records.csv", "-o", "out.csv", cwd=tmp_path
-    )
+    words = ("score", "bundle", "records.csv", "-o", "out.csv")
+    scored = run(sensor, *module, *words, cwd=tmp_path)
     assert scored.returncode == 0, scored.stderr
     here = evenflow.load_bundle(tmp_path / "bundle").decide(rows)
     lines = (tmp_path / "out.csv").read_text().splitlines()

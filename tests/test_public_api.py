@@ -46,17 +46,13 @@ def test_loading_a_bundle_needs_the_base_install_alone(python):
     assert not {m for m in loaded if m.startswith(("evenflow.learn", "evenflow.judge"))}
 
 
-def test_a_program_trains_scores_and_judges_through_it(tmp_path):
-    recipe = evenflow.Recipe.load("synthetic/random_forest-none").with_(
-        dataset={"name": "synthetic", "n_rows": 2000},
-        model={"name": "random_forest", "n_estimators": 10},
-    )
+def test_a_program_trains_scores_and_judges_through_it(tmp_path, forest):
+    recipe = forest(2000, 10)
     experiment = evenflow.train(recipe, tmp_path / "bundle", seed=3)
     assert experiment.report.binary["accuracy"] > 0.7
     assert experiment.trained.recipe.seed == 3
-    assert repr(experiment) == (
-        f"<Experiment {recipe.name}, seed 3: {experiment.report!r}>"
-    )
+    shown = f"<Experiment {recipe.name}, seed 3: {experiment.report!r}>"
+    assert repr(experiment) == shown
     assert experiment._repr_html_() == experiment.report._repr_html_()
     assert repr(experiment.trained) == f"<Trained {recipe.name}, seed 3>"
     bundle = evenflow.load_bundle(tmp_path / "bundle")
@@ -64,9 +60,8 @@ def test_a_program_trains_scores_and_judges_through_it(tmp_path):
     scores = bundle.decide(rows)
     assert scores.is_attack.sum() == (experiment.trained.scores.is_attack).sum()
     again = evenflow.evaluate(tmp_path / "bundle", "synthetic")
-    assert again.binary["accuracy"] == pytest.approx(
-        experiment.report.binary["accuracy"], abs=1e-3
-    )
+    accuracy = experiment.report.binary["accuracy"]
+    assert again.binary["accuracy"] == pytest.approx(accuracy, abs=1e-3)
     with pytest.raises(evenflow.StorageError, match="already exists"):
         evenflow.train(recipe, tmp_path / "bundle")
     with pytest.raises(evenflow.LeakError, match="a training row"):

@@ -159,14 +159,12 @@ def test_a_changed_recipe_is_checked_again(load):
 def test_a_change_may_bring_what_the_recipe_lacks():
     with pytest.raises(RecipeError, match="'path' is missing"):
         Recipe.load("table_file/dnn-none")
-    recipe = Recipe.load(
-        "table_file/dnn-none", dataset__path="mine.csv", training__epochs=2
-    )
+    brought = {"dataset__path": "mine.csv", "training__epochs": 2}
+    recipe = Recipe.load("table_file/dnn-none", **brought)
     assert recipe.dataset.params["path"] == "mine.csv"
     assert recipe.training.epochs == 2
-    assert Recipe.load("synthetic/dnn-none", split="stratified") == Recipe.load(
-        "synthetic/dnn-none"
-    ).with_(split="stratified")
+    later = Recipe.load("synthetic/dnn-none").with_(split="stratified")
+    assert Recipe.load("synthetic/dnn-none", split="stratified") == later
 
 
 def test_two_processes_agree_on_the_digest(python):

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from evenflow import registry
-from evenflow.cli import main, options
+from evenflow import datasets, registry
+from evenflow.cli import options
 from evenflow.errors import RecipeError
+from evenflow.learn.training import train
 from evenflow.recipe import Recipe, shipped
 from evenflow.toml import dumps
 from evenflow.web.trainings import form
@@ -72,8 +72,6 @@ SURVEY = [
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SURVEY)
 def test_a_recipe_after_a_publication_cites_it_and_trains(name, small_table):
-    from evenflow.learn.training import train
-
     name = name if "/" in name else f"nsl_kdd/{name}"
     recipe = Recipe.load(name, training__epochs=1, training__batch_size=256)
     assert name in shipped()
@@ -98,8 +96,6 @@ def test_a_recipe_after_a_publication_cites_it_and_trains(name, small_table):
 
 @pytest.mark.parametrize("dataset", registry.names("datasets"))
 def test_every_data_set_has_defaults_that_suit_it(dataset):
-    from evenflow import datasets
-
     folder = resources.files("evenflow") / "recipes" / dataset
     assert (folder / "_defaults.toml").is_file()
     value = tomllib.loads((folder / "_defaults.toml").read_text())
@@ -110,17 +106,19 @@ def test_every_data_set_has_defaults_that_suit_it(dataset):
         assert datasets.get(dataset).has_official_test
 
 
-@pytest.mark.parametrize("balance", registry.names("balance"))
 @pytest.mark.parametrize("model", registry.names("models"))
-def test_any_model_and_sampler_make_a_recipe(model, balance):
-    if balance != "none" and registry.load("models", model).balances != "rows":
-        with pytest.raises(RecipeError, match=f"'{model}' balances no rows; expected"):
-            Recipe.load(f"nsl_kdd/{model}-{balance}")
-        return
-    recipe = Recipe.load(f"nsl_kdd/{model}-{balance}")
-    assert (recipe.model.name, recipe.balance.name) == (model, balance)
-    if "max_rows_per_class" in recipe.balance.params:
-        assert recipe.balance.params["max_rows_per_class"] == 10_000
+def test_any_model_and_sampler_make_a_recipe(model):
+    balances = registry.load("models", model).balances == "rows"
+    for balance in registry.names("balance"):
+        name = f"nsl_kdd/{model}-{balance}"
+        if balance == "none" or balances:
+            recipe = Recipe.load(name)
+            assert (recipe.model.name, recipe.balance.name) == (model, balance)
+            most = recipe.balance.params.get("max_rows_per_class", 10_000)
+            assert most == 10_000, name
+        else:
+            with pytest.raises(RecipeError, match=f"'{model}' balances no rows; exp"):
+                Recipe.load(name)
 
 
 EXTRA = {"table_file": {"path": "mine.csv"}}
@@ -137,24 +135,20 @@ def by_name(dataset, rest):
 @pytest.mark.parametrize("dataset", registry.names("datasets"))
 def test_a_name_and_a_file_give_the_same_experiment(dataset, rest, write):
     named = by_name(dataset, rest)
-    model, balance = rest.split("-")
-    least = {"dataset": {"name": dataset, **EXTRA.get(dataset, {})}, "model": model}
-    if balance != "none":
-        least["balance"] = balance
+    parts = dict(zip(("model", "balance"), rest.split("-"), strict=True))
+    given = {k: v for k, v in parts.items() if v != "none"}
+    least = {"dataset": {"name": dataset, **EXTRA.get(dataset, {})}} | given
     files = {
         "least": dumps(least),
         "whole": dumps(named.to_dict()),
-        "tables": dumps(
-            least | {"model": {"name": model}, "balance": {"name": balance}}
-        ),
+        "tables": dumps(least | {k: {"name": v} for k, v in parts.items()}),
         "part": dumps(least) + "\n[training]\nlearning_rate = 0.001\n",
     }
     for name, text in files.items():
         path = write(f"{name}.toml", text)
-        assert Recipe.load(path).sha256 == named.sha256
-        assert options.load(str(path), ["training.weight_decay=0.0"]) == (
-            Recipe.load(path)
-        )
+        whole = Recipe.load(path)
+        assert whole.sha256 == named.sha256
+        assert options.load(str(path), ["training.weight_decay=0.0"]) == whole
     assert Recipe.from_dict(least).sha256 == named.sha256
     other = "synthetic" if dataset != "synthetic" else "nsl_kdd"
     given = [f"dataset={dataset}"]
@@ -163,13 +157,12 @@ def test_a_name_and_a_file_give_the_same_experiment(dataset, rest, write):
     assert changed.sha256 == named.sha256, "the data set's own defaults, not another's"
 
 
-def test_show_and_train_of_the_file_are_one_experiment(write):
+def test_show_and_train_of_the_file_are_one_experiment(write, run):
     for name in ("nsl_kdd/cnn-hybrid", "unsw_nb15/dnn-smote", "synthetic/cnn-none"):
-        shown = CliRunner().invoke(main, ["recipe", "show", name])
-        path = write("f.toml", shown.stdout)
-        again = CliRunner().invoke(main, ["recipe", "show", str(path)])
-        assert again.stdout == shown.stdout
-        assert f"sha256 {Recipe.load(path).sha256}" in shown.stdout
+        shown = run("recipe", "show", name).stdout
+        path = write("f.toml", shown)
+        assert run("recipe", "show", path).stdout == shown
+        assert f"sha256 {Recipe.load(path).sha256}" in shown
 
 
 def test_the_form_and_the_typed_recipe_of_the_web_have_the_same_defaults():
@@ -185,9 +178,8 @@ def test_the_form_and_the_typed_recipe_of_the_web_have_the_same_defaults():
 def test_another_split_takes_no_parameter_of_the_data_sets_own(given):
     value = {"dataset": "unsw_nb15", "model": "dnn", "split": given}
     assert Recipe.from_dict(value).split.params["source"] == "train"
-    assert options.load("unsw_nb15/dnn-none", ["split=blocks"]).sha256 == (
-        Recipe.from_dict(value).sha256
-    )
+    typed = options.load("unsw_nb15/dnn-none", ["split=blocks"])
+    assert typed.sha256 == Recipe.from_dict(value).sha256
     value["split"] = {"fraction": 0.3}
     split = Recipe.from_dict(value).split
     assert split.flat() == {"name": "stratified", "fraction": 0.3, "source": "test"}

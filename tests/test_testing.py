@@ -5,11 +5,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
+from imblearn.under_sampling import RandomUnderSampler
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.tree import DecisionTreeClassifier
 
 from evenflow import datasets, registry
 from evenflow.learn import Estimator, Loss, Network, Novelty
+from evenflow.learn.fitting import of_arrays
 from evenflow.prepare.balance import Sampler
 from evenflow.prepare.select import Selector
+from evenflow.stages import Training
 from evenflow.testing import (
     check_dataset,
     check_loss,
@@ -17,6 +23,8 @@ from evenflow.testing import (
     check_sampler,
     check_selector,
 )
+from evenflow.testing.models import _check_places
+from evenflow.testing.promises import Checked, made_up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +86,6 @@ def test_a_sampler_that_stores_a_parameter_otherwise_is_named():
 
 
 def test_a_sampler_of_imbalanced_learn_passes_as_it_is():
-    from imblearn.under_sampling import RandomUnderSampler
-
     check_sampler(RandomUnderSampler())
 
 
@@ -145,26 +151,19 @@ def test_a_data_set_of_other_rows_each_time_is_named():
 
 
 def tree(config, *, n_classes, class_weight, seed, **how):
-    from sklearn.tree import DecisionTreeClassifier
-
     return DecisionTreeClassifier(max_depth=6, random_state=seed, **how)
 
 
 def guess(config, *, n_classes, class_weight, seed):
-    from sklearn.dummy import DummyClassifier
-
     return DummyClassifier(strategy="prior")
 
 
 def unseeded(config, *, n_classes, class_weight, seed):
-    return tree(
-        config, n_classes=n_classes, class_weight=None, max_features=2, seed=None
-    )
+    how = {"class_weight": None, "max_features": 2, "seed": None}
+    return tree(config, n_classes=n_classes, **how)
 
 
 def neighbors(config, *, n_classes, class_weight, seed):
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     return HistGradientBoostingClassifier(max_iter=3, random_state=seed)
 
 
@@ -193,13 +192,7 @@ def test_a_network_that_forgets_where_a_value_stands_is_named():
         def forward(self, x):
             return self.net(x.unsqueeze(-1)).mean(dim=1)
 
-    from evenflow.testing.models import _check_places
-    from evenflow.testing.promises import Checked, made_up
-
     X, y, _ = made_up()
-    from evenflow.learn.fitting import of_arrays
-    from evenflow.stages import Training
-
     task = of_arrays(X, y, n_classes=5, training=Training(epochs=1), device="cpu")
     fitted = Network(Mean, Config).fit(Config(), task)
     with pytest.raises(AssertionError, match="knows which column a value stands in"):

@@ -3,13 +3,12 @@
 import time
 
 import pytest
-from click.testing import CliRunner
 
 from evenflow import toml
-from evenflow.cli import main
 from evenflow.conform import shown
 from evenflow.errors import RecipeError
 from evenflow.recipe import Recipe
+from evenflow.web.trainings import form
 
 LARGE = {
     "5,000 digits": "9" * 5_000,
@@ -39,10 +38,8 @@ def test_an_integer_of_more_than_64_bits_is_refused(number):
     for text in (f"a = {number}", f"a = [1, {{b = {number}}}]", f"[a.b]\nc = {number}"):
         with pytest.raises(ValueError, match="more than 64 bits"):
             toml.loads(text)
-    assert toml.loads(f"a = {2**63 - 1}\nb = {-(2**63)}") == {
-        "a": 2**63 - 1,
-        "b": -(2**63),
-    }
+    low, high = -(2**63), 2**63 - 1
+    assert toml.loads(f"a = {high}\nb = {low}") == {"a": high, "b": low}
 
 
 @pytest.mark.parametrize("text", DEEP.values(), ids=DEEP)
@@ -52,20 +49,20 @@ def test_what_nests_too_deep_is_refused(text):
     assert toml.loads("a = " + "[" * 20 + "]" * 20)
 
 
-@pytest.mark.parametrize(
+every_text = pytest.mark.parametrize(
     "text",
     [*(f"seed = {n}" for n in LARGE.values()), *DEEP.values(), *ODD.values()],
     ids=[*LARGE, *DEEP, *ODD],
 )
-def test_a_recipe_file_is_refused_in_words(tmp_path, text):
-    path = tmp_path / "mine.toml"
-    path.write_text(text, encoding="utf-8")
+
+
+@every_text
+def test_a_recipe_file_is_refused_in_words(write, run, text):
+    path = write("mine.toml", text)
     with pytest.raises(RecipeError, match="is not TOML") as caught:
         Recipe.load(path)
     assert len(str(caught.value)) < 1_000
-    done = CliRunner().invoke(main, ["recipe", "show", str(path)])
-    assert done.exit_code == 2
-    assert "bug" not in done.output
+    assert "bug" not in run("recipe", "show", path, code=2).output
 
 
 @pytest.mark.parametrize(
@@ -84,28 +81,22 @@ def test_a_value_too_large_to_be_shown_is_told_as_such():
     assert shown(10**5_000) == "an integer of more than 4,300 digits"
 
 
-def test_settings_with_such_a_number_are_refused_in_words(tmp_path):
+def test_settings_with_such_a_number_are_refused_in_words(write, run):
     for text in (f"port = {'9' * 5_000}", f"port = 0x{'f' * 5_000}", DEEP["lists"]):
-        (tmp_path / "settings.toml").write_text(text)
-        (tmp_path / "settings.toml").chmod(0o600)
-        words = ["user", "list", "--home", str(tmp_path)]
-        done = CliRunner().invoke(main, words)
-        assert done.exit_code == 2
+        path = write("settings.toml", text)
+        path.chmod(0o600)
+        done = run("user", "list", "--home", path.parent, code=2)
         assert "is not valid TOML" in done.output
         assert "bug" not in done.output
 
 
-def test_a_setting_of_5000_digits_on_the_command_line_is_refused_in_words():
-    words = ["recipe", "show", "synthetic/cnn-none"]
+def test_a_setting_of_5000_digits_on_the_command_line_is_refused_in_words(run):
     for number in LARGE.values():
-        done = CliRunner().invoke(main, ["train", words[2], "--set", f"seed={number}"])
-        assert done.exit_code == 2
-        assert "bug" not in done.output
+        words = ("train", "synthetic/cnn-none", "--set", f"seed={number}")
+        assert "bug" not in run(*words, code=2).output
 
 
 def test_a_recipe_of_the_web_is_read_in_linear_time():
-    from evenflow.web.trainings import form
-
     start = time.process_time()
     for text in ("a" + ".a" * 9_000 + "=1", "[" + "a." * 9_000 + "a]", "a=1\n" * 4_000):
         filled = form.from_toml(text, [])
@@ -113,14 +104,8 @@ def test_a_recipe_of_the_web_is_read_in_linear_time():
     assert time.process_time() - start < 2
 
 
-@pytest.mark.parametrize(
-    "text",
-    [*(f"seed = {n}" for n in LARGE.values()), *DEEP.values(), *ODD.values()],
-    ids=[*LARGE, *DEEP, *ODD],
-)
+@every_text
 def test_a_recipe_of_the_web_is_refused_in_words(text):
-    from evenflow.web.trainings import form
-
     for more in ("", "\nmodel = 'cnn'"):
         filled = form.from_toml(text[:19_000] + more, [])
         assert filled.recipe is None

@@ -3,10 +3,8 @@
 import logging
 
 import pytest
-from click.testing import CliRunner
 
 import evenflow
-from evenflow.cli import main
 
 
 @pytest.fixture(autouse=True)
@@ -18,18 +16,6 @@ def _log_as_before():
     logging.captureWarnings(capture=False)
     for name, state in before.items():
         vars(logging.getLogger(name)).update(state)
-
-
-@pytest.fixture
-def run():
-    """Return a function that runs a command, which must exit with ``code``."""
-
-    def run(*words, code=0, **options):
-        done = CliRunner().invoke(main, [str(word) for word in words], **options)
-        assert done.exit_code == code, done.output
-        return done
-
-    return run
 
 
 @pytest.fixture

@@ -102,17 +102,19 @@ def test_a_file_comes_whole_and_verified(tmp_path, director, name):
     assert (events[-1].done, events[-1].total) == (len(TEXT), len(TEXT))
 
 
+def put(folder, data):
+    (folder / "my-set").mkdir()
+    (folder / "my-set/rows.csv").write_bytes(data)
+    return folder / "my-set/rows.csv"
+
+
 def test_a_file_that_is_there_is_not_fetched_again(tmp_path):
-    path = tmp_path / "my-set/rows.csv"
-    path.parent.mkdir()
-    path.write_bytes(TEXT)
+    path = put(tmp_path, TEXT)
     assert _fetch.fetch(FILE, tmp_path, director=None) == path
 
 
 def test_a_changed_file_that_is_there_is_not_overwritten(tmp_path, director):
-    path = tmp_path / "my-set/rows.csv"
-    path.parent.mkdir()
-    path.write_bytes(b"mine")
+    path = put(tmp_path, b"mine")
     with pytest.raises(ChecksumError):
         _fetch.fetch(FILE, tmp_path, director=director)
     assert path.read_bytes() == b"mine"

@@ -17,6 +17,9 @@ from evenflow.datasets import (
     unsw_nb15,
 )
 from evenflow.errors import ChecksumError, DataError, RecipeError
+from evenflow.schema import Schema
+
+from .reading import load
 
 HEADER = (
     "pkSeqID,stime,flgs,flgs_number,proto,proto_number,saddr,sport,daddr,dport,pkts,"
@@ -55,8 +58,7 @@ def test_bot_iots_four_files_become_one_table_in_order(tmp_path):
         4: [five_row(4, "Reconnaissance", "OS_Fingerprint")],
     }
     five_files(tmp_path, rows)
-    notes = []
-    table = datasets.load("bot_iot", "train", folders=[tmp_path], on_event=notes.append)
+    table, notes = load("bot_iot", folders=[tmp_path])
     assert table.attack.to_list() == [
         "benign", "ddos_http", "dos_udp", "theft_data_exfiltration",
         "reconnaissance_os_fingerprint",
@@ -66,12 +68,12 @@ def test_bot_iots_four_files_become_one_table_in_order(tmp_path):
     assert table.frame["rate"][0] == 2.5e-05
     assert table.extra["sport"][0] == "0x0303"
     assert not {"seq", "saddr", "stime", "proto_number"} & set(table.schema.names)
-    assert "not the published ones" in notes[-1].text
+    assert "not the published ones" in notes[-1]
 
 
 def test_bot_iots_seq_is_a_feature_only_when_asked_for(tmp_path):
     five_files(tmp_path, {})
-    table = datasets.load("bot_iot", "train", folders=[tmp_path], with_seq=True)
+    table, _ = load("bot_iot", folders=[tmp_path], with_seq=True)
     assert table.schema.names[-1] == "seq"
 
 
@@ -79,7 +81,7 @@ def test_bot_iot_without_one_of_its_files_reads_none(tmp_path):
     five_files(tmp_path, {1: ["not a row that could be read"]})
     (tmp_path / "bot-iot/UNSW_2018_IoT_Botnet_Full5pc_3.csv").unlink()
     with pytest.raises(DataError, match="Full5pc_3"):
-        datasets.load("bot_iot", "train", folders=[tmp_path])
+        load("bot_iot", folders=[tmp_path])
 
 
 FAULTS = {
@@ -107,7 +109,7 @@ def test_what_is_wrong_with_a_published_file_is_named_with_its_place(tmp_path, c
         path = tmp_path / f"bot-iot/UNSW_2018_IoT_Botnet_Full5pc_{number}.csv"
         path.write_text(content)
     with pytest.raises(DataError, match=message):
-        datasets.load("bot_iot", "train", folders=[tmp_path])
+        load("bot_iot", folders=[tmp_path])
 
 
 def test_bot_iots_published_counts_are_those_of_3_668_522_rows():
@@ -135,7 +137,7 @@ def test_the_ten_best_are_read_with_comma_or_semicolon(
         "2,arp,10.0.0.1,-1,10.0.0.2,-1,8,0.1,1,0,1,0.2,3,0,0.5,0.4,0,Normal,Normal\n"
     ).replace(",", separator)
     publish(text, bot_iot_10best, "test", tmp_path, monkeypatch)
-    table = datasets.load("bot_iot_10best", "test", folders=[tmp_path])
+    table, _ = load("bot_iot_10best", "test", folders=[tmp_path])
     assert table.attack.to_list() == ["ddos_tcp", "benign"]
     assert table.frame["state_number"].to_list() == ["4", "1"]
     assert table.frame["srate"].to_list() == [1e-05, 0.5]
@@ -145,7 +147,7 @@ def test_the_ten_best_are_read_with_comma_or_semicolon(
 def test_a_ten_best_file_with_other_bytes_is_refused(tmp_path):
     (tmp_path / bot_iot_10best.FILES["train"].name).write_text("pkSeqID\n1\n")
     with pytest.raises(ChecksumError):
-        datasets.load("bot_iot_10best", "train", folders=[tmp_path])
+        load("bot_iot_10best", folders=[tmp_path])
 
 
 CIC = ["Destination Port", *cic_ids2017.NAMES, "Label"]
@@ -166,6 +168,12 @@ def cic_file(folder, part, rows, encoding="cp1252"):
     path.parent.mkdir(exist_ok=True)
     header = ",".join(f" {name}" for name in CIC)
     path.write_bytes("\n".join([header, *rows, ""]).encode(encoding))
+
+
+def cic(folder, rows, encoding="cp1252"):
+    """Return the rows of a day's file, and the notes."""
+    cic_file(folder, "monday", rows, encoding)
+    return load("cic_ids2017", folders=[folder], parts=["monday"])
 
 
 def test_cics_header_has_its_79_columns():
@@ -190,10 +198,7 @@ def test_cics_labels_survive_their_broken_dash(tmp_path, encoding):
         "Bot": ("bot", "botnet"),
         "DDoS": ("ddos", "ddos"),
     }
-    cic_file(tmp_path, "thursday_morning", [cic_row(v) for v in labels], encoding)
-    table = datasets.load(
-        "cic_ids2017", "train", folders=[tmp_path], parts=["thursday_morning"]
-    )
+    table, _ = cic(tmp_path, [cic_row(v) for v in labels], encoding)
     classes = [table.schema.classes[c] for c in table.y]
     found = list(zip(table.attack.to_list(), classes, strict=True))
     assert found == list(labels.values())
@@ -204,16 +209,14 @@ def test_cics_infinity_and_nan_survive_loading(tmp_path):
         cic_row("BENIGN", Flow_Bytes_per_s="Infinity", Flow_Packets_per_s="NaN"),
         cic_row("DDoS", Flow_Duration="-1"),
     ]
-    cic_file(tmp_path, "monday", rows)
-    table = datasets.load("cic_ids2017", "train", folders=[tmp_path], parts=["monday"])
+    table, _ = cic(tmp_path, rows)
     assert np.isposinf(table.frame["flow_bytes_per_s"][0])
     assert np.isnan(table.frame["flow_packets_per_s"][0])
     assert table.frame["flow_duration"].to_list() == [3.0, -1.0]
 
 
 def test_cics_doubled_column_comes_once_and_the_port_stands_aside(tmp_path):
-    cic_file(tmp_path, "monday", [cic_row("BENIGN"), cic_row("BENIGN")])
-    table = datasets.load("cic_ids2017", "train", folders=[tmp_path], parts=["monday"])
+    table, _ = cic(tmp_path, [cic_row("BENIGN"), cic_row("BENIGN")])
     assert len(table.schema.names) == 76
     assert table.extra.columns == ["Destination Port", "part", "line"]
     assert table.extra["line"].to_list() == [2, 3]
@@ -223,32 +226,25 @@ def test_cics_doubled_column_comes_once_and_the_port_stands_aside(tmp_path):
 
 def test_cics_blank_lines_are_dropped_and_counted(tmp_path):
     rows = [cic_row("BENIGN"), "," * (len(CIC) - 1), cic_row("DDoS")]
-    cic_file(tmp_path, "monday", rows)
-    notes = []
-    table = datasets.load(
-        "cic_ids2017", "train", folders=[tmp_path], parts=["monday"],
-        on_event=notes.append,
-    )  # fmt: skip
+    table, notes = cic(tmp_path, rows)
     assert len(table) == 2
-    assert "1 lines without any value were dropped" in notes[0].text
-    assert "another extract" in notes[1].text
+    assert "1 lines without any value were dropped" in notes[0]
+    assert "another extract" in notes[1]
 
 
 def test_cics_files_come_in_the_order_of_the_week_and_all_are_needed(tmp_path):
     for part in cic_ids2017.PARTS:
         cic_file(tmp_path, part, [cic_row("BENIGN")])
-    table = datasets.load("cic_ids2017", "train", folders=[tmp_path])
+    table, _ = load("cic_ids2017", folders=[tmp_path])
     assert table.extra["part"].to_list() == list(cic_ids2017.PARTS)
     (tmp_path / "cic-ids2017" / cic_ids2017.FILES["friday_morning"].name).unlink()
     with pytest.raises(DataError, match="Friday-WorkingHours-Morning"):
-        datasets.load("cic_ids2017", "train", folders=[tmp_path])
+        load("cic_ids2017", folders=[tmp_path])
 
 
 def test_an_unknown_part_of_the_week_names_the_nearest(tmp_path):
     with pytest.raises(RecipeError, match="friday_morning"):
-        datasets.load(
-            "cic_ids2017", "train", folders=[tmp_path], parts=["friday_mrning"]
-        )
+        load("cic_ids2017", folders=[tmp_path], parts=["friday_mrning"])
 
 
 UNSW = ["id", *unsw_nb15.SCHEMA.names, "attack_cat", "label"]
@@ -269,14 +265,11 @@ def test_unsws_training_part_is_known_by_its_rows_whatever_its_name(
     monkeypatch.setitem(unsw_nb15.N_ROWS, "train", 4)
     labels = ["Normal", " Fuzzers ", "Backdoors", "Worms"]
     (tmp_path / f"{name}.gz").write_bytes(gzip.compress(unsw_text(labels).encode()))
-    notes = []
-    table = datasets.load(
-        "unsw_nb15", "train", folders=[tmp_path], on_event=notes.append
-    )
+    table, notes = load("unsw_nb15", folders=[tmp_path])
     assert table.attack.to_list() == ["benign", "fuzzers", "backdoor", "worms"]
     assert table.frame["service"].to_list() == ["-"] * 4
     assert table.extra.columns == ["id"]
-    assert "other classes" in notes[0].text
+    assert "other classes" in notes[0]
 
 
 def test_unsws_published_training_counts_add_up():
@@ -289,7 +282,7 @@ def test_unsw_with_82_332_other_rows_is_not_taken_for_the_test_part(
     monkeypatch.setitem(unsw_nb15.N_ROWS, "test", 2)
     (tmp_path / "UNSW_NB15_training-set.csv").write_text(unsw_text(["Normal", "Worms"]))
     with pytest.raises(ChecksumError):
-        datasets.load("unsw_nb15", "test", folders=[tmp_path])
+        load("unsw_nb15", "test", folders=[tmp_path])
 
 
 KDD_LINE = ["0", "tcp", "http", "SF", *["0"] * 37, "normal", "21"]
@@ -303,7 +296,7 @@ def kdd_file(folder, monkeypatch, lines):
 def test_kdd_lines_without_a_header_are_read_by_position(tmp_path, monkeypatch):
     attack = [*KDD_LINE[:41], "neptune", "15"]
     kdd_file(tmp_path, monkeypatch, [KDD_LINE, attack])
-    table = datasets.load("nsl_kdd", "train", folders=[tmp_path])
+    table, _ = load("nsl_kdd", folders=[tmp_path])
     assert table.attack.to_list() == ["benign", "neptune"]
     assert table.extra["difficulty"].to_list() == [21, 15]
 
@@ -312,7 +305,7 @@ def test_kdd_labels_may_end_in_a_full_stop_as_in_1999(tmp_path, monkeypatch):
     names = ["normal.", "smurf.", "worm."]
     lines = [[*KDD_LINE[:41], name, "21"] for name in names]
     kdd_file(tmp_path, monkeypatch, lines)
-    table = datasets.load("nsl_kdd", "train", folders=[tmp_path])
+    table, _ = load("nsl_kdd", folders=[tmp_path])
     assert table.attack.to_list() == ["benign", "smurf", "worm"]
     assert [table.schema.classes[k] for k in table.y] == ["benign", "dos", "r2l"]
 
@@ -329,17 +322,15 @@ def test_kdd_labels_may_end_in_a_full_stop_as_in_1999(tmp_path, monkeypatch):
 def test_a_bad_line_of_kdd_is_named(tmp_path, monkeypatch, line, message):
     kdd_file(tmp_path, monkeypatch, [KDD_LINE, line])
     with pytest.raises(DataError, match=message):
-        datasets.load("nsl_kdd", "train", folders=[tmp_path])
+        load("nsl_kdd", folders=[tmp_path])
 
 
 def kdd99_file(folder, name, labels, form="text"):
     lines = [",".join([*KDD_LINE[:41], label]) for label in labels]
     data = ("\n".join(lines) + "\n").encode()
     (folder / "kdd99").mkdir(exist_ok=True)
-    if form == "gzip":
-        (folder / "kdd99" / f"{name}.gz").write_bytes(gzip.compress(data))
-    else:
-        (folder / "kdd99" / name).write_bytes(data)
+    name, data = (f"{name}.gz", gzip.compress(data)) if form == "gzip" else (name, data)
+    (folder / "kdd99" / name).write_bytes(data)
 
 
 @pytest.mark.parametrize("form", ["text", "gzip"])
@@ -347,46 +338,35 @@ def test_kdd_cup_99_is_read_with_its_duplicates(tmp_path, form):
     labels = ["normal.", "smurf.", "smurf.", "smurf.", "buffer_overflow."]
     kdd99_file(tmp_path, "kddcup.data_10_percent", labels, form)
     kdd99_file(tmp_path, "corrected", ["normal.", "httptunnel.", "worm."], form)
-    notes = []
-    train, test = (
-        datasets.load("kdd99", part, folders=[tmp_path], on_event=notes.append)
-        for part in ("train", "test")
+    (train, [note]), (test, [other]) = (
+        load("kdd99", part, folders=[tmp_path]) for part in ("train", "test")
     )
     assert train.attack.to_list() == ["benign", *["smurf"] * 3, "buffer_overflow"]
     assert train.schema.names == nsl_kdd.SCHEMA.names
     assert train.extra is None
     assert [test.schema.classes[k] for k in test.y] == ["benign", "u2r", "r2l"]
-    moved = datasets.load(
-        "kdd99", "test", folders=[tmp_path], taxonomy="httptunnel_r2l"
-    )
+    moved, _ = load("kdd99", "test", folders=[tmp_path], taxonomy="httptunnel_r2l")
     assert [moved.schema.classes[k] for k in moved.y] == ["benign", "r2l", "r2l"]
-    assert "holds 5 rows" in notes[0].text
-    assert "the published file 494,021" in notes[0].text
-    assert "the published file 311,029" in notes[1].text
+    assert "holds 5 rows" in note
+    assert "the published file 494,021" in note
+    assert "the published file 311,029" in other
 
 
 def test_kdd_cup_99s_published_counts_bring_no_note(tmp_path, monkeypatch):
-    monkeypatch.setitem(
-        kdd99.PUBLISHED,
-        "train",
-        {"benign": 1, "dos": 2, "probe": 0, "r2l": 0, "u2r": 1},
-    )
+    counts = {"benign": 1, "dos": 2, "probe": 0, "r2l": 0, "u2r": 1}
+    monkeypatch.setitem(kdd99.PUBLISHED, "train", counts)
     labels = ["normal.", "smurf.", "smurf.", "perl."]
     kdd99_file(tmp_path, "kddcup.data_10_percent", labels)
-    notes = []
-    datasets.load("kdd99", "train", folders=[tmp_path], on_event=notes.append)
-    assert notes == []
+    assert load("kdd99", folders=[tmp_path])[1] == []
 
 
 def test_a_line_of_nsl_kdd_is_refused_as_kdd_cup_99(tmp_path):
     kdd99_file(tmp_path, "kddcup.data_10_percent", ["normal.", "normal,21"])
     with pytest.raises(DataError, match="cannot be read as a table"):
-        datasets.load("kdd99", "train", folders=[tmp_path])
+        load("kdd99", folders=[tmp_path])
 
 
 def test_a_schema_travels_as_json():
-    from evenflow.schema import Schema
-
     for name in datasets.names():
         schema = datasets.get(name).schema
         if schema is not None:

@@ -5,31 +5,22 @@ import tomllib
 import polars as pl
 import pytest
 
-from evenflow import datasets
 from evenflow.datasets import _guess
 from evenflow.errors import DataError
+
+from .reading import load_file
 
 
 @pytest.fixture
 def load(tmp_path, save):
     """Return a function that loads a file of labels, and the notes it gave."""
 
-    def load(labels, *, kind="csv", like=None, others=None, **params):
+    def load(labels, *, kind="csv", others=None, **params):
         rows = {"dur": range(len(labels)), "bytes": range(7, 7 + len(labels))}
         marks = {"label": labels} | (others or {})
         path = tmp_path / f"mine.{kind}"
-        frame = pl.DataFrame(rows | marks)
-        save(frame, path)
-        notes = []
-        table = datasets.load(
-            "table_file",
-            "train",
-            path=str(path),
-            like=like,
-            on_event=notes.append,
-            **params,
-        )
-        return table, " ".join(note.text for note in notes)
+        save(pl.DataFrame(rows | marks), path)
+        return load_file(path, **params)
 
     return load
 
@@ -168,9 +159,7 @@ def test_the_line_to_write_names_the_words_for_benign_too(load):
     assert line in str(caught.value)
     table, _ = load(labels, **tomllib.loads(line))
     assert benign(table) == [True, False, True, True]
-    with pytest.raises(
-        DataError, match=r'benign = \["dos", "normal.", "Benign", "None"'
-    ):
+    with pytest.raises(DataError, match=r'= \["dos", "normal.", "Benign", "None"'):
         load(labels, benign="dos")
 
 
@@ -254,12 +243,10 @@ def test_later_rows_may_spell_what_training_knew_in_another_way(load):
 
 
 def test_an_attack_class_called_benign_in_training_stays_an_attack(load):
-    trained, _ = load(["ok", "normal", "dos"], benign="ok")
-    later, _ = load(["normal", "ok", "dos"], like=trained.schema)
-    assert benign(later) == [False, True, False]
-    trained, _ = load(["ok", "benign", "dos"], benign="ok")
-    later, _ = load(["Benign", "ok", "dos"], like=trained.schema)
-    assert benign(later) == [False, True, False]
+    for word, spelled in (("normal", "normal"), ("benign", "Benign")):
+        trained, _ = load(["ok", word, "dos"], benign="ok")
+        later, _ = load([spelled, "ok", "dos"], like=trained.schema)
+        assert benign(later) == [False, True, False]
 
 
 def test_codes_are_not_taken_for_benign_by_later_rows_either(load):

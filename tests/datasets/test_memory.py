@@ -47,13 +47,11 @@ def trained(plain, tmp_path_factory):
 
 
 def test_a_frame_trains_the_same_model_as_a_file_of_its_rows(frame, plain, tmp_path):
-    frame.write_parquet(tmp_path / "rows.parquet")
+    path = str(tmp_path / "rows.parquet")
+    frame.write_parquet(path)
+    own = {"model": MODEL, "dataset__path": path}
     of_file = evenflow.train(
-        evenflow.Recipe.load(
-            "table_file/random_forest-none",
-            model=MODEL,
-            dataset__path=str(tmp_path / "rows.parquet"),
-        )
+        evenflow.Recipe.load("table_file/random_forest-none", **own)
     )
     for data in (frame, plain):
         found = evenflow.train(recipe(), data=data)
@@ -113,19 +111,14 @@ def test_rows_that_trained_do_not_judge(plain, trained):
 
 
 def test_other_rows_in_memory_judge_a_model_of_memory_and_one_of_a_file(
-    plain, trained, tmp_path
+    plain, trained, tmp_path, forest
 ):
     later = datasets.load("synthetic", "test", n_rows=1500)
     rows = later.frame.with_columns(kind=later.attack)
     report = evenflow.evaluate(trained, rows, label="kind")
     assert report.protocol == "other data"
     assert report.n_rows == len(later)
-    published = evenflow.Recipe.load(
-        "synthetic/random_forest-none",
-        dataset={"name": "synthetic", "n_rows": 1500},
-        model=MODEL,
-    )
-    evenflow.train(published, tmp_path / "published")
+    evenflow.train(forest(1500), tmp_path / "published")
     own = evenflow.evaluate(tmp_path / "published", "synthetic")
     for data, given in ((rows, {"label": "kind"}), (later, {})):
         found = evenflow.evaluate(tmp_path / "published", data, **given)

@@ -8,13 +8,14 @@ import zipfile
 import polars as pl
 import pytest
 
-from evenflow import datasets
 from evenflow.errors import DataError, RecipeError
 from evenflow.prepare.explore import explore
 from evenflow.prepare.features import Preprocessor
 from evenflow.recipe import Recipe
 from evenflow.runtime.records import read_records
 from evenflow.text.raw import Findings
+
+from .reading import load_file as load
 
 N = 40
 HEADER = "dur,proto,is_long,pkts,zone,label"
@@ -27,14 +28,6 @@ CLEAN = "\n".join(
     ]
     + [""]
 )
-
-
-def load(path, **params):
-    notes = []
-    table = datasets.load(
-        "table_file", "train", path=str(path), on_event=notes.append, **params
-    )
-    return table, "\n".join(note.text for note in notes)
 
 
 def scored(path, schema):
@@ -240,9 +233,8 @@ def test_what_cannot_be_read_is_named_in_training_and_in_scoring(
 def test_a_first_line_that_names_no_columns_is_named_for_what_it_is(
     text, message, write
 ):
-    path = write("x.csv", text)
     with pytest.raises(DataError, match=message):
-        load(path)
+        load(write("x.csv", text))
 
 
 def test_the_names_of_a_file_without_a_header_are_given(clean, write):
@@ -265,10 +257,9 @@ def test_parquet_inside_gzip_is_named(tmp_path, clean):
     path = tmp_path / "x.parquet"
     clean.frame.write_parquet(path)
     path.write_bytes(gzip.compress(path.read_bytes()))
-    with pytest.raises(DataError, match="Parquet inside gzip"):
-        load(path)
-    with pytest.raises(DataError, match="Parquet inside gzip"):
-        list(read_records(path, clean.schema))
+    for read in (load, lambda path: list(read_records(path, clean.schema))):
+        with pytest.raises(DataError, match="Parquet inside gzip"):
+            read(path)
 
 
 def test_names_that_count_are_a_header_and_the_label_may_be_one(clean, write):
@@ -278,11 +269,9 @@ def test_names_that_count_are_a_header_and_the_label_may_be_one(clean, write):
     assert len(table) == N
     table, _ = load(path, label=5, drop=[0, "4"])
     assert table.schema.names == ("1", "2", "3")
-    recipe = {"dataset": {"name": "table_file", "path": str(path), "label": 5}}
-    assert Recipe.from_dict(recipe | {"model": "dnn"}).dataset.params["label"] in (
-        5,
-        "5",
-    )
+    dataset = {"name": "table_file", "path": str(path), "label": 5}
+    recipe = Recipe.from_dict({"dataset": dataset, "model": "dnn"})
+    assert recipe.dataset.params["label"] in (5, "5")
 
 
 KDD = (
@@ -298,10 +287,10 @@ UNSW = (
 
 @pytest.mark.parametrize("tail", ["", ",21"])
 @pytest.mark.parametrize("dot", ["", "."])
-def test_kdd_and_nsl_kdd_need_no_header(tmp_path, tail, dot):
-    path = tmp_path / "kdd.data"
+def test_kdd_and_nsl_kdd_need_no_header(write, tail, dot):
     labels = ["land", "normal", "smurf"] * 2  # land is also the name of a column
-    path.write_text("".join(KDD.format(f"{w}{dot}{tail}") for w in labels))
+    text = "".join(KDD.format(f"{w}{dot}{tail}") for w in labels)
+    path = write("kdd.data", text)
     table, notes = load(path)
     assert "KDD Cup 99 or NSL-KDD" in notes
     assert table.counts() == {"benign": 2, "land": 2, "smurf": 2}
@@ -310,15 +299,11 @@ def test_kdd_and_nsl_kdd_need_no_header(tmp_path, tail, dot):
     assert scored(path, table.schema)[0].equals(table.frame)
 
 
-def test_the_difficulty_of_nsl_kdd_is_no_feature_under_any_name(tmp_path):
-    path = tmp_path / "kdd.csv"
-    rows = "".join(
-        KDD.format(f"{w},{n}") for w, n in [("normal", 21), ("smurf", 3)] * 2
-    )
+def test_the_difficulty_of_nsl_kdd_is_no_feature_under_any_name(write):
+    rows = "".join(map(KDD.format, ["normal,21", "smurf,3"] * 2))
     for name in ("difficulty", "level", "Difficulty Level", "difficulty_level"):
         header = ",".join(f"f{i}" for i in range(41)) + f",attack,{name}\n"
-        path.write_text(header + rows)
-        table, _ = load(path)
+        table, _ = load(write("kdd.csv", header + rows))
         assert table.schema.names == tuple(f"f{i}" for i in range(41))
 
 
@@ -335,15 +320,7 @@ def test_raw_unsw_nb15_needs_no_header(write):
     table, _ = load(path)
     assert table.counts() == {"benign": 3, "backdoor": 2, "fuzzers": 2}
     assert table.extra["srcip"][0] == "192.0.2.1"
-    assert table.extra["sport"].to_list() == [
-        "1390",
-        "11",
-        None,
-        "53",
-        "53",
-        "53",
-        "53",
-    ]
+    assert table.extra["sport"].to_list() == ["1390", "11", None, *["53"] * 4]
     assert {"Label", "Stime", "Ltime", "dstip", "dsport"} <= set(table.extra.columns)
     assert table.frame["ct_ftp_cmd"].is_nan().arg_true().to_list() == [1, 3, 5]
     assert scored(path, table.schema)[0].equals(table.frame)
@@ -357,11 +334,8 @@ EUROPEAN = EUROPEAN.replace("\n9,75;", "\n1.009,75;")
 
 def test_decimal_commas_are_read_where_asked_for_and_refused_with_the_way(write):
     path = write("x.csv", EUROPEAN)
-    with pytest.raises(
-        DataError, match=r"line 2, column dur: found '0,00'.*decimal = "
-    ) as e:
+    with pytest.raises(DataError, match="x.csv.*line 2, column dur.*'0,00'.*decimal ="):
         load(path)
-    assert "x.csv" in str(e.value)
     table, _ = load(path, decimal=",")
     assert table.frame["dur"].to_list() == [*(i / 4 for i in range(39)), 1009.75]
     assert scored(path, table.schema)[0].equals(table.frame)
@@ -370,11 +344,15 @@ def test_decimal_commas_are_read_where_asked_for_and_refused_with_the_way(write)
     assert len(batch.bad) == N, "0.25 is no number there, rather than 25"
 
 
-def test_marks_between_thousands_are_read_where_asked_for(tmp_path):
-    path = tmp_path / "x.csv"
+def labelled(name, values):
+    """Return a text of one column and a label."""
+    lines = [f"{x},{'scan' if i % 4 else 'benign'}" for i, x in enumerate(values)]
+    return "\n".join([f"{name},label", *lines, ""])
+
+
+def test_marks_between_thousands_are_read_where_asked_for(write):
     big = [f'"{1_000 * (i + 1):,}"' for i in range(N)]
-    lines = [f"{x},{'scan' if i % 4 else 'benign'}" for i, x in enumerate(big)]
-    path.write_text("\n".join(["bytes,label", *lines, ""]))
+    path = write("x.csv", labelled("bytes", big))
     with pytest.raises(DataError, match='thousands = "," makes it 1000'):
         load(path)
     table, _ = load(path, thousands=",")
@@ -384,27 +362,21 @@ def test_marks_between_thousands_are_read_where_asked_for(tmp_path):
         load(path, thousands=",", decimal=",")
 
 
-def test_a_message_about_marks_says_which_were_named(tmp_path):
-    path = tmp_path / "x.csv"
-    lines = [f"{i}.25,{'scan' if i % 4 else 'benign'}" for i in range(N)]
-    path.write_text("\n".join(["rate,label", *lines, ""]))
+def test_a_message_about_marks_says_which_were_named(write):
+    path = write("x.csv", labelled("rate", [f"{i}.25" for i in range(N)]))
     with pytest.raises(DataError, match=r"the decimal mark ',' and the mark '\.' betw"):
         load(path, decimal=",")
 
 
-def test_a_few_numbers_with_marks_are_never_set_aside_in_silence(tmp_path):
-    path = tmp_path / "x.csv"
-    values = [*map(str, range(N - 1)), "9.999.999"]
-    lines = [f"{x},{'scan' if i % 4 else 'benign'}" for i, x in enumerate(values)]
-    path.write_text("\n".join(["bytes,label", *lines, ""]))
+def test_a_few_numbers_with_marks_are_never_set_aside_in_silence(write):
+    path = write("x.csv", labelled("bytes", [*range(N - 1), "9.999.999"]))
     with pytest.raises(DataError, match=f"line {N + 1}.*'9.999.999'"):
         load(path)
 
 
-def test_a_row_with_an_address_among_byte_counts_is_set_aside(tmp_path):
-    path = tmp_path / "ton.csv"
+def test_a_row_with_an_address_among_byte_counts_is_set_aside(write):
     rows = ["35,-,T,0,normal", "0,dns,-,1,scan", "0.0.0.0,-,F,1,scan", "7,-,-,0,normal"]
-    path.write_text("\n".join(["src_bytes,service,AA,label,type", *rows, ""]))
+    path = write("ton.csv", "\n".join(["src_bytes,service,AA,label,type", *rows, ""]))
     table, notes = load(path)
     assert "1 of 4 (line 4). src_bytes: 1, first on line 4: '0.0.0.0'" in notes
     assert [c.kind for c in table.schema.columns] == ["numeric", "category", "numeric"]

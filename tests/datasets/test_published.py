@@ -206,10 +206,7 @@ def test_every_documented_service_and_flag_occurs_in_training(load):
 
 # name, split -> rows that repeat an earlier one, labels and columns aside included
 REPEATED = {
-    ("nsl_kdd", "train"): 0,
-    ("nsl_kdd", "train20"): 0,
-    ("nsl_kdd", "test"): 0,
-    ("nsl_kdd", "test21"): 0,
+    **{("nsl_kdd", split): 0 for split in NSL},
     ("bot_iot_8feature_sample", "train"): 2_680,
     ("bot_iot_12col_sample", "train"): 1_951,
     ("bot_iot_argus_sample", "train"): 3,

@@ -39,9 +39,7 @@ def test_a_file_is_found_in_every_known_layout(tmp_path, folder, name):
 def test_the_first_folder_that_has_the_file_wins(tmp_path):
     put(tmp_path / "b/my-set/rows+.csv")
     first = put(tmp_path / "a/my-set/rows+.csv")
-    place, _ = _remote.content(
-        FILE, [tmp_path / "none", tmp_path / "a", tmp_path / "b"]
-    )
+    place, _ = _remote.content(FILE, [tmp_path / name for name in ("none", "a", "b")])
     assert place.path == first
 
 
@@ -87,9 +85,7 @@ def test_a_gzip_file_cut_short_is_named_so(tmp_path, cut):
 
 
 def test_a_file_that_only_claims_to_be_gzip_is_refused(tmp_path):
-    path = tmp_path / "my-set/rows+.csv.gz"
-    path.parent.mkdir()
-    path.write_bytes(TEXT)
+    put(tmp_path / "my-set/rows+.csv").rename(tmp_path / "my-set/rows+.csv.gz")
     with pytest.raises(DataError, match="not a valid gzip file"):
         _remote.content(FILE, [tmp_path])
 

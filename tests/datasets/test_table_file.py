@@ -14,6 +14,8 @@ from evenflow.prepare import suspects
 from evenflow.prepare.features import Preprocessor
 from evenflow.recipe import Recipe
 
+from .reading import load_file as load
+
 CSV = """src_ip,dst_port,proto,duration,bytes,is_tls,timestamp,attack_cat,label
 10.0.0.1,80,tcp,0.5,100,1,2024-01-01 00:00:00,Normal,0
 10.0.0.2,443,tcp,NaN,200,1,2024-01-01 00:00:01,Normal,0
@@ -28,18 +30,6 @@ CSV = """src_ip,dst_port,proto,duration,bytes,is_tls,timestamp,attack_cat,label
 @pytest.fixture
 def file(write):
     return write("mine.csv", CSV)
-
-
-def load(path, **params):
-    notes = []
-    table = datasets.load(
-        "table_file",
-        params.pop("split", "train"),
-        path=str(path),
-        on_event=notes.append,
-        **params,
-    )
-    return table, " ".join(note.text for note in notes)
 
 
 def test_everything_is_guessed_and_every_guess_is_told(file):
@@ -62,15 +52,8 @@ def test_missing_and_infinite_values_survive(file):
     assert np.isnan(table.frame["duration"][1])
     assert np.isinf(table.frame["duration"][2])
     assert np.isnan(table.frame["bytes"][3])
-    assert table.frame["proto"].to_list() == [
-        "tcp",
-        "tcp",
-        "udp",
-        "tcp",
-        "tcp",
-        None,
-        "tcp",
-    ]
+    expected = ["tcp", "tcp", "udp", "tcp", "tcp", None, "tcp"]
+    assert table.frame["proto"].to_list() == expected
 
 
 def test_whole_numbers_are_known_as_such(file):
@@ -96,12 +79,12 @@ def test_every_form_of_the_file_holds_the_same_rows(file, tmp_path, kind, write)
     assert here.schema.columns == there.schema.columns
 
 
-def test_a_small_toml_says_it_instead(file, tmp_path):
-    config = tmp_path / "mine.toml"
-    config.write_text(
+def test_a_small_toml_says_it_instead(file, write):
+    config = write(
+        "mine.toml",
         'label = "attack_cat"\nbenign = ["Normal"]\ndrop = ["label", "timestamp"]\n'
         'extra = ["is_tls"]\n[columns]\ndst_port = "category"\nsrc_ip = "extra"\n'
-        '[families]\n"DoS" = "attack"\n"Brute Force" = "attack"\n'
+        '[families]\n"DoS" = "attack"\n"Brute Force" = "attack"\n',
     )
     table, told = load(file, config=str(config))
     assert table.schema.names == ("dst_port", "proto", "duration", "bytes")
@@ -128,20 +111,15 @@ def test_a_file_is_also_looked_for_in_the_data_folders(file, tmp_path, monkeypat
 
 @pytest.mark.parametrize("benign", [0, 0.0, False, "0", [0, 7]])
 @pytest.mark.parametrize("kind", ["csv", "float", "bool"])
-def test_a_benign_number_is_found_however_it_is_written(tmp_path, benign, kind):
-    path = tmp_path / "mine.parquet"
+def test_a_benign_number_is_found_however_it_is_written(tmp_path, save, benign, kind):
+    path = tmp_path / ("mine.csv" if kind == "csv" else "mine.parquet")
     marks = pl.Series("label", [0, 1, 0, 1, 7, 7])
     if kind == "float":
         marks = marks.cast(pl.Float64)
     if kind == "bool":
         marks = (marks > 0).alias("label")
         benign = 0 if isinstance(benign, list) else benign
-    frame = pl.DataFrame([pl.Series("bytes", range(6)), marks])
-    if kind == "csv":
-        path = path.with_suffix(".csv")
-        frame.write_csv(path)
-    else:
-        frame.write_parquet(path)
+    save(pl.DataFrame([pl.Series("bytes", range(6)), marks]), path)
     table, _ = load(path, label="label", benign=benign)
     expected = {0} if not isinstance(benign, list) else {0, 7}
     assert [k == 0 for k in table.y] == [v in expected for v in marks]
@@ -238,26 +216,21 @@ def test_a_row_with_a_word_among_numbers_is_set_aside_as_score_rejects_it(write)
     assert [b.found for b in bad] == ["'many'"]
 
 
-def test_a_table_whose_rows_are_mostly_impossible_is_refused(tmp_path):
+def test_a_table_whose_rows_are_mostly_impossible_is_refused(write):
     names = [f"c{i}" for i in range(12)]
     rows = [
         ["x" if k % 20 == i else str(k) for i in range(12)]
         + ["dos" if k % 3 else "benign"]
         for k in range(100)
     ]
-    path = tmp_path / "bad.csv"
-    path.write_text("\n".join(",".join(r) for r in [[*names, "label"], *rows]) + "\n")
-    with pytest.raises(
-        DataError, match=r"found 60 rows of 100 .*first: line 2, column c0"
-    ):
-        load(path)
+    lines = [",".join(row) for row in [[*names, "label"], *rows]]
+    with pytest.raises(DataError, match=r"60 rows of 100 .*first: line 2, column c0"):
+        load(write("bad.csv", "\n".join([*lines, ""])))
 
 
-def test_a_column_of_words_is_no_column_of_numbers_whatever_the_toml_says(
-    tmp_path, write
-):
-    path = tmp_path / "bad.csv"
-    path.write_text("pkts,x,label\n1,a,benign\ntwo,b,benign\nthree,c,dos\n4,d,dos\n")
+def test_a_column_of_words_is_no_column_of_numbers_whatever_the_toml_says(write):
+    text = "pkts,x,label\n1,a,benign\ntwo,b,benign\nthree,c,dos\n4,d,dos\n"
+    path = write("bad.csv", text)
     config = write("c.toml", '[columns]\npkts = "numeric"\n')
     with pytest.raises(DataError, match="pkts: found 2 values .*line 3: .two"):
         load(path, config=str(config))
@@ -284,15 +257,13 @@ def test_a_file_that_may_not_be_read_is_not_called_damaged(file, monkeypatch, su
 
 
 def test_a_gzip_file_cut_short_is_named(write):
-    path = write("cut.csv.gz", gzip.compress(CSV.encode())[:-9])
     with pytest.raises(DataError, match="truncated"):
-        load(path)
+        load(write("cut.csv.gz", gzip.compress(CSV.encode())[:-9]))
 
 
 def test_a_binary_file_is_no_table(write):
-    path = write("capture.csv", bytes(range(256)) * 40)
     with pytest.raises(DataError):
-        load(path)
+        load(write("capture.csv", bytes(range(256)) * 40))
 
 
 def test_nested_columns_are_refused(tmp_path):
@@ -327,20 +298,11 @@ def test_a_mistake_in_the_toml_is_named(file, text, reason, write):
 
 
 def test_a_recipe_can_name_a_users_file(file):
-    recipe = Recipe.from_dict(
-        {
-            "dataset": {"name": "table_file", "path": str(file), "label": "label"},
-            "model": "dnn",
-        }
-    )
+    given = {"name": "table_file", "path": str(file)}
+    recipe = Recipe.from_dict({"dataset": given | {"label": "label"}, "model": "dnn"})
     assert recipe.dataset.params["label"] == "label"
     with pytest.raises(RecipeError, match="benign"):
-        Recipe.from_dict(
-            {
-                "dataset": {"name": "table_file", "path": "x", "bening": 1},
-                "model": "dnn",
-            }
-        )
+        Recipe.from_dict({"dataset": given | {"bening": 1}, "model": "dnn"})
 
 
 IDENTIFIERS = (
@@ -370,18 +332,16 @@ def test_a_column_of_very_many_words_is_no_feature():
     assert _guess.kind_of(words).kind == "extra"
 
 
-def test_a_dash_is_a_missing_value(tmp_path):
-    path = tmp_path / "zeek.csv"
-    path.write_text("bytes,service,label\n-,-,benign\n1,-,benign\n2,dns,x\n3,dns,x\n")
-    table, _ = load(path)
+def test_a_dash_is_a_missing_value(write):
+    text = "bytes,service,label\n-,-,benign\n1,-,benign\n2,dns,x\n3,dns,x\n"
+    table, _ = load(write("zeek.csv", text))
     assert np.isnan(table.frame["bytes"][0])
     assert table.frame["service"].to_list() == [None, None, "dns", "dns"]
 
 
-def test_a_quoted_name_may_hold_the_separator(tmp_path):
-    path = tmp_path / "quoted.csv"
-    path.write_text('"bytes, all",label\n1,benign\n2,benign\n3,"x, y"\n4,"x, y"\n')
-    table, _ = load(path)
+def test_a_quoted_name_may_hold_the_separator(write):
+    text = '"bytes, all",label\n1,benign\n2,benign\n3,"x, y"\n4,"x, y"\n'
+    table, _ = load(write("quoted.csv", text))
     assert table.schema.names == ("bytes, all",)
     assert table.schema.classes == ("benign", "x, y")
 
@@ -409,8 +369,20 @@ def labelled(n=1_200, **columns):
     return frame.with_columns(Label=pl.Series(label), **made)
 
 
+def load_frame(frame, folder, **params):
+    frame.write_csv(folder / "t.csv")
+    return load(folder / "t.csv", **params)
+
+
 def is_attack(label, _rng):
     return (label != "Normal").astype(int)
+
+
+TWINS = [
+    is_attack,
+    lambda label, rng: np.where(label == "Normal", "fine", "bad"),
+    lambda label, rng: np.char.add("the ", label.astype(str)),
+]
 
 
 @pytest.mark.parametrize("name", [
@@ -419,24 +391,18 @@ def is_attack(label, _rng):
 ])  # fmt: skip
 @pytest.mark.parametrize("given", [None, "Label"])
 def test_a_second_label_by_name_is_no_feature(tmp_path, name, given):
-    path = tmp_path / "t.csv"
-    labelled(90, **{name: lambda label, rng: rng.integers(0, 2, 90)}).write_csv(path)
-    table, told = load(path, label=given)
+    frame = labelled(90, **{name: lambda label, rng: rng.integers(0, 2, 90)})
+    table, told = load_frame(frame, tmp_path, label=given)
     assert table.schema.names == ("dur", "bytes")
     assert f"{name} also reveals the label, so it is not used as a feature" in told
     assert name in table.extra.columns
 
 
 @pytest.mark.parametrize("twin", [
-    is_attack,
-    lambda label, rng: np.where(label == "Normal", "fine", "bad"),
-    lambda label, rng: np.char.add("the ", label.astype(str)),
-    lambda label, rng: (label != "Normal") * rng.integers(1, 9, len(label)),
+    *TWINS, lambda label, rng: (label != "Normal") * rng.integers(1, 9, len(label)),
 ])  # fmt: skip
 def test_a_second_label_by_its_values_is_no_feature(tmp_path, twin):
-    path = tmp_path / "t.parquet"
-    labelled(vibe=twin).write_parquet(path)
-    table, told = load(path)
+    table, told = load_frame(labelled(vibe=twin), tmp_path)
     assert table.schema.names == ("dur", "bytes")
     assert "vibe alone tells attack from benign" in told
     assert "name it under [columns]" in told
@@ -444,11 +410,7 @@ def test_a_second_label_by_its_values_is_no_feature(tmp_path, twin):
 
 
 @pytest.mark.parametrize("n", [50, 90, 999])
-@pytest.mark.parametrize("twin", [
-    is_attack,
-    lambda label, rng: np.where(label == "Normal", "fine", "bad"),
-    lambda label, rng: np.char.add("the ", label.astype(str)),
-])  # fmt: skip
+@pytest.mark.parametrize("twin", TWINS)
 def test_a_second_label_in_few_rows_stays_with_a_warning(tmp_path, twin, n):
     path, told = tmp_path / "t.csv", []
     labelled(n, vibe=twin).write_csv(path)
@@ -477,24 +439,20 @@ def test_a_column_with_an_error_or_of_single_values_is_no_second_label(
 
 def test_a_column_that_the_user_names_stays_a_feature(tmp_path, write):
     config = write("t.toml", '[columns]\nlevel = "numeric"\n')
-    path = tmp_path / "t.csv"
-    labelled(level=lambda label, rng: rng.integers(0, 5, len(label))).write_csv(path)
-    table, _ = load(path, config=str(config))
+    frame = labelled(level=lambda label, rng: rng.integers(0, 5, len(label)))
+    table, _ = load_frame(frame, tmp_path, config=str(config))
     assert table.schema.names == ("dur", "bytes", "level")
 
 
 def test_a_table_of_label_twins_only_is_refused(tmp_path):
-    path = tmp_path / "t.csv"
-    labelled(vibe=is_attack).select("vibe", "Label").write_csv(path)
+    frame = labelled(vibe=is_attack).select("vibe", "Label")
     with pytest.raises(DataError, match="no other feature is left"):
-        load(path)
+        load_frame(frame, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["ts", "No.", "frame.time_epoch", "", "Unnamed: 0"])
 def test_identifiers_of_usual_tools_are_no_features(tmp_path, name):
-    path = tmp_path / "t.csv"
     frame = labelled(90, k=lambda label, rng: rng.random(90)).rename({"k": name})
-    frame.write_csv(path)
-    table, told = load(path)
+    table, told = load_frame(frame, tmp_path)
     assert table.schema.names == ("dur", "bytes")
     assert "its name is that of an identifier" in told

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from evenflow import files
-from evenflow.decision import Decision
 from evenflow.errors import BusyError, DataError, RecipeError, StorageError
 from evenflow.experiment.compare import (
     Entry,
@@ -18,12 +17,13 @@ from evenflow.experiment.compare import (
 )
 from evenflow.judge.comparison import Cell, collect
 from evenflow.judge.pages import comparison as comparison_page
-from evenflow.judge.report import judge
 from evenflow.judge.tables.comparison import grids, measured
 from evenflow.judge.tables.grid import latex, markdown
 from evenflow.prepare.split import Protocol
 from evenflow.progress import Note, Progress
 from evenflow.recipe import Recipe
+
+from ..judging import OFFICIAL, TRAINING, judged  # noqa: TID252 (not a package)
 
 
 @pytest.fixture(scope="module")
@@ -35,34 +35,15 @@ def forest():
 def reporter(small_table):
     """Return a function that judges a made-up model, better with a larger seed."""
 
+    random = Protocol(name="stratified", description="random", is_optimistic=True)
+
     def report(recipe, *, optimistic=False):
-        rng = np.random.default_rng(recipe.seed)
-        n, k = len(small_table), len(small_table.schema.classes)
-        logits = rng.normal(0, 1, (n, k))
-        logits[np.arange(n), small_table.labels] += 2 + recipe.seed / 10
-        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        decision = replace(Decision.neutral(k), threshold=-0.5)
-        seconds = dict.fromkeys(("prepare", "balance", "fit", "calibrate"), 1.5)
-        return judge(
-            small_table,
-            decision.apply(logits),
-            protocol=Protocol(
-                name="stratified" if optimistic else "official",
-                description="as told",
-                is_optimistic=optimistic,
-            ),
-            unseen_attacks=("perl",),
-            decision=decision,
-            training={
-                "protocol": "other",
-                "seconds": seconds,
-                "rows": {"balanced": n},
-                "score_rows_per_s": 1e5,
-                "model_bytes": 2048,
-                "n_parameters": 77,
-            },
-            bootstrap=20,
-        ).to_dict()
+        right = 2 + recipe.seed / 10
+        how = {"seed": recipe.seed, "noise": 1, "right": right, "threshold": -0.5}
+        return judged(
+            small_table, how, protocol=random if optimistic else OFFICIAL,
+            unseen_attacks=("perl",), training=TRAINING,
+        ).to_dict()  # fmt: skip
 
     return report
 
@@ -77,14 +58,8 @@ def run(recipes, folder, reporter, *, seeds=2, fail=(), **options):
             raise DataError("the file is gone")
         return reporter(recipe)
 
-    made = compare(
-        recipes,
-        seeds,
-        folder,
-        run_cell=run_cell,
-        on_event=events.append,
-        **{"pages": False} | options,
-    )
+    given = {"on_event": events.append, "pages": False} | options
+    made = compare(recipes, seeds, folder, run_cell=run_cell, **given)
     return made, ran, [e.text for e in events if isinstance(e, Note)]
 
 
@@ -189,8 +164,7 @@ def test_nothing_to_compare_is_refused(forest, reporter, tmp_path, recipes, seed
 
 def test_progress_counts_cells(forest, reporter, tmp_path):
     events = []
-    heard = {"run_cell": reporter, "on_event": events.append, "pages": False}
-    compare([forest], 2, tmp_path, **heard)
+    run([forest], tmp_path, reporter, on_event=events.append)
     told = [(e.done, e.total, e.unit) for e in events if isinstance(e, Progress)]
     assert told == [(0, 2, "cells"), (1, 2, "cells"), (2, 2, "cells")]
 
@@ -209,12 +183,8 @@ def test_a_balanced_model_brings_its_unbalanced_twin():
 def test_a_network_brings_trees_on_the_same_rows():
     network = Recipe.load("nsl_kdd/dnn-smote")
     names = [entry.recipe.name for entry in with_baselines([network])]
-    assert names == [
-        "nsl_kdd/dnn-smote",
-        "nsl_kdd/dnn-none",
-        "nsl_kdd/random_forest-none",
-        "nsl_kdd/lightgbm-none",
-    ]
+    expected = ("dnn-smote", "dnn-none", "random_forest-none", "lightgbm-none")
+    assert names == [f"nsl_kdd/{name}" for name in expected]
 
 
 def test_a_baseline_the_user_named_is_not_added_again(forest):

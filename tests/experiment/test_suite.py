@@ -1,24 +1,17 @@
 """A suite names recipes with their numbers of seeds; cells may run side by side."""
 
-from dataclasses import dataclass
-
 import pytest
-from click.testing import CliRunner
 
 import evenflow
-from evenflow.cli import main
 from evenflow.errors import RecipeError
 from evenflow.experiment import suite
 from evenflow.experiment.compare import Entry, compare, run_cells, with_baselines
-from evenflow.recipe import Recipe
+from evenflow.recipe import Recipe, shipped
 
 
-@dataclass(frozen=True)
-class Made:
-    """A made-up training."""
-
-    def __call__(self, recipe):
-        return {"seed": recipe.seed}
+def made(recipe):
+    """Return the report of a made-up training."""
+    return {"seed": recipe.seed}
 
 
 @pytest.fixture
@@ -38,8 +31,6 @@ def test_every_recipe_of_a_suite_is_there_once(name):
 
 
 def test_the_suite_of_nsl_kdd_has_every_recipe_of_it():
-    from evenflow.recipe import shipped
-
     found = [n for group in suite.load("nsl_kdd").groups for n in group.recipes]
     assert sorted(found) == [n for n in shipped() if n.startswith("nsl_kdd/")]
     assert [group.seeds for group in suite.load("nsl_kdd").groups] == [10, 3, 1]
@@ -69,7 +60,7 @@ def test_an_unknown_suite_names_the_nearest():
 
 
 def test_a_recipe_of_a_suite_has_its_own_number_of_seeds(entries, tmp_path):
-    cells, failed = run_cells(entries, 1, tmp_path, run_cell=Made())
+    cells, failed = run_cells(entries, 1, tmp_path, run_cell=made)
     assert not failed
     seeds = {
         entry.recipe.model.name: [
@@ -126,18 +117,15 @@ def test_a_cell_that_fails_beside_others_is_named_and_costs_nothing_else(tmp_pat
     assert "DataError" in failed.error
 
 
-def test_a_suite_takes_no_other_recipes_and_no_settings(tmp_path):
+def test_a_suite_takes_no_other_recipes_and_no_settings(tmp_path, run):
     for words in (
         [], ["nsl_kdd/dnn-none", "--suite", "nsl_kdd"],
         ["--suite", "nsl_kdd", "-s", "seed=3"], ["--suite", "nsl_kdd", "--seeds", "5"],
     ):  # fmt: skip
-        done = CliRunner().invoke(
-            main, ["compare", *words, "-o", str(tmp_path / "new")]
-        )
-        assert done.exit_code == 2
+        done = run("compare", *words, "-o", tmp_path / "new", code=2)
         assert "one --suite" in done.output
 
 
 def test_no_seeds_make_no_comparison(tmp_path):
     with pytest.raises(RecipeError, match="make no comparison"):
-        compare([], 1, tmp_path, run_cell=Made())
+        compare([], 1, tmp_path, run_cell=made)

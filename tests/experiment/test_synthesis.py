@@ -4,9 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from evenflow.cli import main
+from evenflow import datasets
 from evenflow.errors import DataError
 from evenflow.experiment import synthesis as module
 from evenflow.experiment.synthesis import synthesis
@@ -26,7 +25,10 @@ def recipe(balance, **changes):
 
 @pytest.fixture
 def judged(monkeypatch):
-    """Return a function that judges the rows of a sampler made of a function."""
+    """Return a function that judges new rows of the largest class of attacks.
+
+    They are made by a function of the rows of that class and the benign ones.
+    """
 
     def judged(make):
         class Own(Sampler):
@@ -36,8 +38,9 @@ def judged(monkeypatch):
                 pass
 
             def _resample(self, X, y, layout, on_event):
-                new, label = make(X, y)
-                return np.concatenate([X, new]), np.concatenate([y, label])
+                code = np.bincount(y)[1:].argmax() + 1
+                new = make(X[y == code], X[y == 0])
+                return np.concatenate([X, new]), np.append(y, [code] * len(new))
 
         monkeypatch.setattr(module.balance, "make", lambda *_: Own())
         return synthesis(recipe("ros"), folders=[], most=200)
@@ -45,18 +48,8 @@ def judged(monkeypatch):
     return judged
 
 
-def attack(X, y):
-    """Return the rows and the code of the largest class of attacks."""
-    code = np.bincount(y)[1:].argmax() + 1
-    return X[y == code], code
-
-
 def test_copies_are_possible_and_not_new(judged):
-    def copies(X, y):
-        mine, code = attack(X, y)
-        return np.repeat(mine, 4, axis=0), np.full(4 * len(mine), code)
-
-    (found,) = judged(copies).classes
+    (found,) = judged(lambda mine, _: np.repeat(mine, 4, axis=0)).classes
     assert (found["possible"], found["copies"]) == (1, 1)
     assert found["nearest_new"] == 0 < found["nearest_real"]
     assert found["distinct"] <= 0.25
@@ -66,12 +59,11 @@ def test_copies_are_possible_and_not_new(judged):
 
 
 def test_impossible_rows_are_counted_by_what_is_wrong(judged):
-    def broken(X, y):
-        mine, code = attack(X, y)
+    def broken(mine, _):
         new = np.repeat(mine[:1], 3, axis=0)
         new[0, -1] = 0.5  # half a category
         new[1, :3] += 9  # beyond every training row
-        return new, np.full(3, code)
+        return new
 
     (found,) = judged(broken).classes
     assert found["possible"] == pytest.approx(1 / 3)
@@ -80,11 +72,7 @@ def test_impossible_rows_are_counted_by_what_is_wrong(judged):
 
 
 def test_rows_of_another_class_are_foreign_and_of_no_use(judged):
-    def benign(X, y):
-        _, code = attack(X, y)
-        return X[y == 0][:300], np.full(300, code)
-
-    found = judged(benign)
+    found = judged(lambda _, benign: benign[:300])
     (one,) = found.classes
     assert one["foreign"] > 0.9
     assert found.useful["tstr"] < 0.2 < found.useful["trtr"]
@@ -92,22 +80,17 @@ def test_rows_of_another_class_are_foreign_and_of_no_use(judged):
 
 
 def test_one_row_over_and_over_is_not_diverse(judged):
-    def one(X, y):
-        mine, code = attack(X, y)
-        return np.repeat(mine[:1], 50, axis=0), np.full(50, code)
-
-    (found,) = judged(one).classes
+    (found,) = judged(lambda mine, _: np.repeat(mine[:1], 50, axis=0)).classes
     assert found["distinct"] == pytest.approx(1 / 50)
     assert found["spread_new"] == pytest.approx(0, abs=1e-5)
     assert found["coverage"] < 0.7
 
 
 def test_a_combination_of_categories_that_no_row_has_is_counted(judged):
-    def strange(X, y):
-        mine, code = attack(X, y)
+    def strange(mine, _):
         new = np.repeat(mine[:1], 2, axis=0)
         new[0, -1], new[0, -2] = 1.0, 1.0
-        return new, np.full(2, code)
+        return new
 
     (found,) = judged(strange).classes
     assert found["unseen_combinations"] == 1
@@ -130,34 +113,29 @@ def test_a_sampler_that_makes_no_row_is_refused(name):
 
 def test_no_row_of_the_test_part_is_read(monkeypatch):
     seen = []
-    fitted, prepared = Preprocessor.fit.__func__, Preprocessor.transform
+    fit, transform = Preprocessor.fit, Preprocessor.transform
+    fitted = staticmethod(lambda t, **how: seen.append(t) or fit(t, **how))
+    monkeypatch.setattr(Preprocessor, "fit", fitted)
     monkeypatch.setattr(
-        Preprocessor,
-        "fit",
-        classmethod(lambda cls, t, **k: seen.append(t) or fitted(cls, t, **k)),
-    )
-    monkeypatch.setattr(
-        Preprocessor, "transform", lambda self, t: seen.append(t) or prepared(self, t)
+        Preprocessor, "transform", lambda self, t: seen.append(t) or transform(self, t)
     )
     synthesis(recipe("smote"), folders=[], most=200)
-    from evenflow import datasets
-
-    test = datasets.load("synthetic", "test", n_rows=3000)
     rows = {row for t in seen for row in t.frame.rows()}
-    train = datasets.load("synthetic", "train", n_rows=3000)
-    assert rows <= set(train.frame.rows())
-    assert not rows >= set(test.frame.rows())
+    train, test = (
+        set(datasets.load("synthetic", split, n_rows=3000).frame.rows())
+        for split in ("train", "test")
+    )
+    assert rows <= train
+    assert not rows >= test
 
 
-def test_the_command_shows_what_the_function_finds():
+def test_the_command_shows_what_the_function_finds(run):
     words = ["synthesis", "synthetic/dnn-smote", "-s", "dataset.n_rows=3000",
              "-s", "balance.max_rows_per_class=500", "--rows", "100"]  # fmt: skip
-    done = CliRunner().invoke(main, [*words, "--json"])
-    assert done.exit_code == 0, done.output
-    (value,) = json.loads(done.stdout)
+    (value,) = json.loads(run(*words, "--json").stdout)
     wanted = synthesis(recipe("smote"), folders=[], most=100).to_dict()
     assert value | {"seconds": 0} == json.loads(json.dumps(wanted)) | {"seconds": 0}
-    text = CliRunner().invoke(main, words).stdout
+    text = run(*words).stdout
     for heading in ("Possible, new, diverse", "Five statistics", "TSTR"):
         assert heading in text
     assert f"{wanted['useful']['tstr']:.3f}" in text

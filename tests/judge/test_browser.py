@@ -4,15 +4,13 @@ import re
 import shutil
 import subprocess
 
-import numpy as np
 import pytest
 
-from evenflow.decision import Decision
 from evenflow.judge.pages import exploration as explore_page
 from evenflow.judge.pages import report as render
-from evenflow.judge.report import judge
 from evenflow.prepare.explore import explore
-from evenflow.prepare.split import Protocol
+
+from ..judging import judged  # noqa: TID252 (tests are not a package)
 
 pytestmark = pytest.mark.slow
 
@@ -43,15 +41,7 @@ def written(kind, table, folder):
     if kind == "exploration":
         explore_page.write(explore(table), path)
         return path
-    rng = np.random.default_rng(0)
-    z = rng.normal(0, 1.5, (len(table), 5))
-    z[np.arange(len(table)), table.labels] += 2.5
-    decision = Decision.neutral(5)
-    protocol = Protocol(name="official", description="train file -> test file")
-    report = judge(
-        table, decision.apply(z), protocol=protocol, decision=decision, bootstrap=20
-    )
-    render.write(report, path)
+    render.write(judged(table), path)
     return path
 
 

@@ -7,12 +7,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from evenflow.decision import Decision
 from evenflow.judge.comparison import Cell, Failed, collect
-from evenflow.judge.report import judge
-from evenflow.prepare.split import Protocol
 from evenflow.recipe import Recipe
 from evenflow.schema import Column, Schema, Table
+
+from .. import judging  # noqa: TID252 (tests are not a package)
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -30,30 +29,13 @@ def many_classes(n_classes, name="kind"):
 
 
 def judged(table, **more):
-    n = len(table.schema.classes)
-    z = np.random.default_rng(0).normal(0, 1.5, (len(table), n))
-    z[np.arange(len(table)), table.labels] += 2.5
-    decision = Decision.neutral(n)
-    return judge(
-        table,
-        decision.apply(z),
-        protocol=Protocol(name="official", description="as told", is_optimistic=True),
-        decision=decision,
-        bootstrap=10,
-        **more,
-    )
+    protocol = replace(judging.OFFICIAL, description="as told", is_optimistic=True)
+    return judging.judged(table, protocol=protocol, **more)
 
 
 @pytest.fixture(scope="module")
 def comparison(small_table):
-    training = {
-        "seconds": dict.fromkeys(("prepare", "balance", "fit", "calibrate"), 1.5),
-        "rows": {"balanced": 10},
-        "score_rows_per_s": 1e5,
-        "model_bytes": 2048,
-        "n_parameters": 77,
-    }
-    report = judged(small_table, training=training).to_dict()
+    report = judged(small_table, training=judging.TRAINING).to_dict()
     recipe = Recipe.load("nsl_kdd/random_forest-none")
     failed = Failed(name="nsl_kdd/cnn-none", seed=7, error=HOSTILE)
     return collect([Cell(recipe=recipe, report=report)], [failed])
@@ -61,17 +43,11 @@ def comparison(small_table):
 
 def test_a_report_shows_its_figures_in_a_line(small_table):
     report = judged(small_table)
-    found, alarms, f1 = (
-        f"{100 * value:.1f} %"
-        for value in (
-            report.binary["detection_rate"],
-            report.binary["false_alarm_rate"],
-            report.multiclass["macro_f1"],
-        )
-    )
+    found, alarms = (report.binary[n] for n in ("detection_rate", "false_alarm_rate"))
     assert repr(report) == (
-        f"<Report small, official, 1,974 rows: detection rate {found}, "
-        f"false alarm rate {alarms}, macro F1 {f1}>"
+        f"<Report small, official, 1,974 rows: detection rate {100 * found:.1f} %, "
+        f"false alarm rate {100 * alarms:.1f} %, "
+        f"macro F1 {100 * report.multiclass['macro_f1']:.1f} %>"
     )
 
 
@@ -128,15 +104,9 @@ def test_a_table_and_a_recipe_show_themselves_in_a_line(small_table):
     assert repr(recipe) == str(recipe) == shown
 
 
-def test_a_table_shows_its_first_rows_in_a_notebook(small_table):
+def test_a_table_shows_its_first_rows_in_a_notebook(small_table, table_of):
     page = small_table._repr_html_()
     assert "1,974 rows" in page
     assert page.count("<tr>") <= 8
-    wide = [f"column {i}" for i in range(400)]
-    schema = Schema(
-        name="wide",
-        columns=tuple(Column(name=name) for name in wide),
-        classes=("benign", "attack"),
-    )
-    table = Table(schema=schema, frame=pl.DataFrame(dict.fromkeys(wide, [1.0] * 9)))
-    assert len(table._repr_html_()) < 10_000
+    wide = dict.fromkeys((f"column {i}" for i in range(400)), [1.0] * 9)
+    assert len(table_of(pl.DataFrame(wide))._repr_html_()) < 10_000

@@ -1,6 +1,8 @@
 """A report in every format: whole, escaped, marked, offline."""
 
+import base64
 import dataclasses
+import hashlib
 import html.parser
 import json
 import re
@@ -9,15 +11,16 @@ import numpy as np
 import pytest
 
 from evenflow.datasets import Dataset
-from evenflow.decision import Decision
 from evenflow.errors import DataError, StorageError
 from evenflow.judge.pages import page
 from evenflow.judge.pages import report as render
 from evenflow.judge.pages.card import model_card
-from evenflow.judge.report import Report, judge
+from evenflow.judge.report import Report
 from evenflow.judge.tables import grid as grids
 from evenflow.judge.tables import report as figures
 from evenflow.prepare.split import Protocol
+
+from ..judging import judged  # noqa: TID252 (tests are not a package)
 
 HOSTILE = "<script>alert('x')</script>&\"|_{}$"
 TRAINING = {
@@ -42,23 +45,8 @@ TRAINING = {
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 
-def make(table, *, protocol=None, training=TRAINING, unseen=("perl",)):
-    rng = np.random.default_rng(0)
-    z = rng.normal(0, 1.5, (len(table), len(table.schema.classes)))
-    z[np.arange(len(table)), table.labels] += 2.5
-    decision = Decision.neutral(z.shape[1])
-    protocol = protocol or Protocol(
-        name="official", description="train file -> test file"
-    )
-    return judge(
-        table,
-        decision.apply(z),
-        protocol=protocol,
-        unseen_attacks=unseen,
-        decision=decision,
-        training=training,
-        bootstrap=50,
-    )
+def make(table, unseen=("perl",), **more):
+    return judged(table, **{"unseen_attacks": unseen, "training": TRAINING} | more)
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +82,9 @@ def hostile(small_table):
         "notes": [HOSTILE],
         "class_counts": {"before": {HOSTILE: 3}, "after": {HOSTILE: 4}},
     }
-    return make(
-        table, protocol=Protocol(name="x", description=HOSTILE),
-        training={k: v for k, v in training.items() if k != "rows_shared_with_test"},
-        unseen=(HOSTILE,),
-    )  # fmt: skip
+    del training["rows_shared_with_test"]
+    protocol = Protocol(name="x", description=HOSTILE)
+    return make(table, (HOSTILE,), protocol=protocol, training=training)
 
 
 class Tags(html.parser.HTMLParser):
@@ -140,23 +126,18 @@ def test_the_page_is_well_formed_and_closes_every_element(written):
 
 
 def test_the_page_fetches_nothing_from_anywhere(written):
-    text = written
-    for tag, attributes in Tags(text).seen:
+    for tag, attributes in Tags(written).seen:
         assert tag not in {"link", "img", "iframe", "object"}
         assert "src" not in attributes
         assert str(attributes.get("href", "#")).startswith("#")
-    assert "@import" not in text.split("</style>")[0]
-    assert "default-src 'none'" in text
+    assert "@import" not in written.split("</style>")[0]
+    assert "default-src 'none'" in written
 
 
 def test_the_policy_names_exactly_the_scripts_of_the_page(written):
-    import base64
-    import hashlib
-
-    text = written
-    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1]
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', written)[1]
     named = set(re.findall(r"'(sha256-[^']+)'", policy))
-    bodies = re.findall(r"<script>(.*?)</script>", text, flags=re.DOTALL)
+    bodies = re.findall(r"<script>(.*?)</script>", written, flags=re.DOTALL)
     hashed = {
         "sha256-" + base64.b64encode(hashlib.sha256(b.encode()).digest()).decode()
         for b in bodies
@@ -298,14 +279,10 @@ def test_the_card_tells_what_the_model_must_not_be_used_for(report):
 
 def test_the_card_names_source_terms_and_faults_of_the_data(report):
     source = Dataset(
-        name="small",
-        title="Small",
-        load=lambda split, folders: None,
-        splits=("train",),
-        citation="A. Nobody",
-        terms="free for research",
+        name="small", title="Small", load=lambda split, folders: None,
+        splits=("train",), citation="A. Nobody", terms="free for research",
         caveats=("labels of May are wrong",),
-    )
+    )  # fmt: skip
     card = model_card(report, source)
     for words in ("free for research", "A. Nobody", "Known fault: labels of May"):
         assert words in card
@@ -313,9 +290,8 @@ def test_the_card_names_source_terms_and_faults_of_the_data(report):
 
 def test_the_card_finds_the_data_set_of_its_recipe(report):
     recipe = TRAINING["recipe"] | {"dataset": {"name": "nsl_kdd"}}
-    found = model_card(
-        dataclasses.replace(report, training=TRAINING | {"recipe": recipe})
-    )
+    training = TRAINING | {"recipe": recipe}
+    found = model_card(dataclasses.replace(report, training=training))
     assert "Terms of use" in found
     assert "Known fault" in found
 
@@ -347,9 +323,7 @@ def test_a_page_without_charts_carries_no_script():
 
 def test_the_contents_list_leads_to_every_section(written):
     tags = Tags(written)
-    links = [
-        a["href"][1:] for tag, a in tags.seen if tag == "a" and a["href"] != "#main"
-    ]
+    _main, *links = [a["href"][1:] for tag, a in tags.seen if tag == "a"]
     names = [a["id"] for tag, a in tags.seen if tag == "h2"]
     assert links == names
     assert len(names) == 6

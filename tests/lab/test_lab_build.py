@@ -1,15 +1,11 @@
 """Labels: who did what when decides, not addresses, not directions."""
 
-from __future__ import annotations
-
 import json
 import struct
 
 import polars as pl
 import pytest
-from click.testing import CliRunner
 
-from evenflow.cli import main
 from evenflow.errors import DataError
 from evenflow.lab import _raw, build, labels
 from evenflow.lab.record import FILES, digest
@@ -42,102 +38,71 @@ def families(made, log):
     return labels.label(made, ACTIONS, log)["family"].to_list()
 
 
-def test_two_clients_of_one_address_have_the_labels_of_what_each_did():
-    log = packets(
-        (10 * S, 0, 1, 6, USER, 2001, SERVER, 80),
-        (10 * S, 0, 2, 6, ATTACKER_TOO, 7001, SERVER, 80),
-    )
-    made = rows(
-        (10 * S, "tcp", USER, 2001, SERVER, 80),
-        (10 * S, "tcp", ATTACKER_TOO, 7001, SERVER, 80),
-    )
-    assert families(made, log) == ["benign", "scan"]
-
-
-def test_a_connection_seen_in_the_wrong_direction_has_its_label():
-    log = packets((10 * S, 0, 2, 6, USER, 7001, SERVER, 80))
-    assert families(rows((10 * S, "tcp", SERVER, 80, USER, 7001)), log) == ["scan"]
-
-
-def test_the_later_half_of_a_split_connection_has_the_label_of_the_first():
-    log = packets((10 * S, 0, 2, 17, USER, 7001, SERVER, 53))
-    made = rows(
-        (10 * S, "udp", USER, 7001, SERVER, 53),
-        (90 * S, "udp", SERVER, 53, USER, 7001),
-    )
-    assert families(made, log) == ["scan", "scan"]
-
-
-def test_a_port_used_again_by_another_action_has_that_one_s_label():
-    log = packets(
-        (10 * S, 0, 1, 6, USER, 2001, SERVER, 80),
-        (60 * S, 0, 1, 6, USER, 2001, SERVER, 80),
-    )
-    made = rows(
-        (10 * S, "tcp", USER, 2001, SERVER, 80),
-        (60 * S, "tcp", USER, 2001, SERVER, 80),
-    )
-    assert families(made, log) == ["benign", "dos"]
-
-
-def test_what_nobody_did_is_unknown():
-    log = packets((10 * S, 0, 1, 6, USER, 2001, SERVER, 80))
-    made = rows(
-        (10 * S, "tcp", USER, 2002, SERVER, 80),
-        (10 * S, "udp", USER, 2001, SERVER, 80),
-        (400 * S, "tcp", USER, 2001, SERVER, 80),
-    )
-    assert families(made, log) == ["unknown"] * 3
-
-
-def test_an_error_message_is_ordinary_where_no_attacker_was_at_work():
-    made = rows((11 * S, "icmp", SERVER, 3, USER, 3))
-    ordinary = (10 * S, 0, 1, 17, USER, 2001, SERVER, 9)
-    assert families(made, packets(ordinary)) == ["benign"]
-    attack = (12 * S, 0, 2, 6, USER, 7001, SERVER, 80)
-    assert families(made, packets(ordinary, attack)) == ["unknown"]
-
-
-def test_an_error_message_long_after_its_cause_is_unknown():
-    made = rows((60 * S, "icmp", SERVER, 3, USER, 3))
-    log = packets((10 * S, 0, 1, 17, USER, 2001, SERVER, 9))
-    assert families(made, log) == ["unknown"]
-
-
-def test_an_error_message_that_a_scan_caused_is_nobody_s_doing():
-    log = packets((10 * S, 0, 2, 17, USER, 7001, SERVER, 9))
-    made = rows(
-        (10 * S, "udp", USER, 7001, SERVER, 9), (10 * S, "icmp", SERVER, 3, USER, 3)
-    )
-    assert families(made, log) == ["scan", "unknown"]
-
-
-def test_pings_have_the_label_of_who_sent_them():
-    log = packets((10 * S, 0, 2, 1, USER, 4711, SERVER, 0))
-    assert families(rows((10 * S, "icmp", USER, 8, SERVER, 0)), log) == ["scan"]
-
-
-def test_error_messages_are_told_by_hosts_whatever_the_order_of_their_names():
-    user, server = "10.1.1.2", "10.1.1.29"  # as words with ports, the other way round
-    made = rows((11 * S, "icmp", server, 3, user, 3))
-    assert families(made, packets((10 * S, 0, 1, 17, user, 2001, server, 9))) == [
-        "benign"
-    ]
-
-
 USER6, SERVER6 = "fd00:1::a01:102", "fd00:1::a01:109"
+PLAIN = (10 * S, 0, 1, 6, USER, 2001, SERVER, 80)
+QUESTION = (10 * S, 0, 1, 17, USER, 2001, SERVER, 9)
+ERROR = (11 * S, "icmp", SERVER, 3, USER, 3)
+LABELLED = {
+    "two clients of one address have the labels of what each did": (
+        [PLAIN, (10 * S, 0, 2, 6, ATTACKER_TOO, 7001, SERVER, 80)],
+        {(10 * S, "tcp", USER, 2001, SERVER, 80): "benign",
+         (10 * S, "tcp", ATTACKER_TOO, 7001, SERVER, 80): "scan"},
+    ),
+    "a connection seen in the wrong direction has its label": (
+        [(10 * S, 0, 2, 6, USER, 7001, SERVER, 80)],
+        {(10 * S, "tcp", SERVER, 80, USER, 7001): "scan"},
+    ),
+    "the later half of a split connection has the label of the first": (
+        [(10 * S, 0, 2, 17, USER, 7001, SERVER, 53)],
+        {(10 * S, "udp", USER, 7001, SERVER, 53): "scan",
+         (90 * S, "udp", SERVER, 53, USER, 7001): "scan"},
+    ),
+    "a port used again by another action has that one's label": (
+        [PLAIN, (60 * S, *PLAIN[1:])],
+        {(10 * S, "tcp", USER, 2001, SERVER, 80): "benign",
+         (60 * S, "tcp", USER, 2001, SERVER, 80): "dos"},
+    ),
+    "what nobody did is unknown": (
+        [PLAIN],
+        {(10 * S, "tcp", USER, 2002, SERVER, 80): "unknown",
+         (10 * S, "udp", USER, 2001, SERVER, 80): "unknown",
+         (400 * S, "tcp", USER, 2001, SERVER, 80): "unknown"},
+    ),
+    "an error message is ordinary where no attacker was at work": (
+        [QUESTION], {ERROR: "benign"}
+    ),
+    "an error message is unknown where an attacker was at work": (
+        [QUESTION, (12 * S, 0, 2, 6, USER, 7001, SERVER, 80)], {ERROR: "unknown"}
+    ),
+    "an error message long after its cause is unknown": (
+        [QUESTION], {(60 * S, *ERROR[1:]): "unknown"}
+    ),
+    "an error message that a scan caused is nobody's doing": (
+        [(10 * S, 0, 2, 17, USER, 7001, SERVER, 9)],
+        {(10 * S, "udp", USER, 7001, SERVER, 9): "scan",
+         (10 * S, *ERROR[1:]): "unknown"},
+    ),
+    "pings have the label of who sent them": (
+        [(10 * S, 0, 2, 1, USER, 4711, SERVER, 0)],
+        {(10 * S, "icmp", USER, 8, SERVER, 0): "scan"},
+    ),
+    # 10.1.1.29 and 10.1.1.2 as words with ports: the other way round
+    "error messages are told by hosts whatever the order of their names": (
+        [(10 * S, 0, 1, 17, USER, 2001, "10.1.1.29", 9)],
+        {(11 * S, "icmp", "10.1.1.29", 3, USER, 3): "benign"},
+    ),
+    "connections of IPv6 have the labels of who made them": (
+        [(10 * S, 0, 1, 6, USER6, 2001, SERVER6, 80),
+         (10 * S, 0, 2, 58, USER6, 4711, SERVER6, 0)],
+        {(10 * S, "tcp", USER6, 2001, SERVER6, 80): "benign",
+         (10 * S, "icmp", USER6, 128, SERVER6, 0): "scan"},
+    ),
+}  # fmt: skip
 
 
-def test_connections_of_ipv6_have_the_labels_of_who_made_them():
-    log = packets(
-        (10 * S, 0, 1, 6, USER6, 2001, SERVER6, 80),
-        (10 * S, 0, 2, 58, USER6, 4711, SERVER6, 0),
-    )
-    made = rows(
-        (10 * S, "tcp", USER6, 2001, SERVER6, 80),
-        (10 * S, "icmp", USER6, 128, SERVER6, 0),
-    )
-    assert families(made, log) == ["benign", "scan"]
+@pytest.mark.parametrize(("log", "found"), LABELLED.values(), ids=LABELLED)
+def test_a_connection_has_the_label_of_who_made_it(log, found):
+    assert families(rows(*found), packets(*log)) == [*found.values()]
 
 
 def test_that_hosts_look_for_one_another_is_no_attack():
@@ -187,17 +152,14 @@ def _with_sum(ip):
 def make_run(folder, n_questions=1, part="train"):
     """Make the folder of a run in which questions were asked by UDP."""
     folder.mkdir()
-    frames = [frame(2001 + i) for i in range(n_questions)]
+    ports = range(2001, 2001 + n_questions)
+    frames = [frame(port) for port in ports]
     (folder / "capture.pcap").write_bytes(
         struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
         + b"".join(struct.pack("<IIII", 10, 0, len(f), len(f)) + f for f in frames)
     )
-    packets(
-        *(
-            (10 * S - 5, 0, 2, 17, USER, 2001 + i, SERVER, 53)
-            for i in range(n_questions)
-        )
-    ).write_csv(folder / "packets.csv")
+    log = packets(*((10 * S - 5, 0, 2, 17, USER, port, SERVER, 53) for port in ports))
+    log.write_csv(folder / "packets.csv")
     action = {
         "id": 7, "start_ns": 9 * S, "machine": 0, "slot": 2, "action": "DNS tunnel",
         "family": "exfiltration", "twin_of": "", "tool": "own", "succeeded": True,
@@ -213,14 +175,13 @@ def make_run(folder, n_questions=1, part="train"):
 
 
 @pytest.fixture
-def run(tmp_path):
+def folder(tmp_path):
     return make_run(tmp_path / "run")
 
 
-def test_a_run_becomes_rows_with_label_tool_and_rate(run, tmp_path):
+def test_a_run_becomes_rows_with_label_tool_and_rate(folder, tmp_path, run):
     output = tmp_path / "lab.parquet"
-    done = CliRunner().invoke(main, ["lab", "build", str(run), "-o", str(output)])
-    assert done.exit_code == 0, done.output
+    run("lab", "build", folder, "-o", output)
     [row] = pl.read_parquet(output).to_dicts()
     assert (row["family"], row["label"], row["tool"]) == (
         "exfiltration", "dns_tunnel", "own",
@@ -231,30 +192,29 @@ def test_a_run_becomes_rows_with_label_tool_and_rate(run, tmp_path):
     assert meta["run"] == "run"
 
 
-def test_a_scan_of_many_ports_with_leave_has_no_label(run):
-    log = run / "actions.jsonl"
-    action = json.loads(log.read_text())
-    action |= {"family": "benign", "action": "inventory"}
-    for ports, family in (("1-100", labels.UNKNOWN), ("22,80,443", "benign")):
-        action["settings"] = {"ports": ports}
-        log.write_text(json.dumps(action) + "\n")
-        assert labels.actions(run)["family"].to_list() == [family]
+@pytest.mark.parametrize(
+    ("action", "settings", "family"),
+    [
+        ("inventory", {"ports": "1-100"}, labels.UNKNOWN),  # many of them
+        ("inventory", {"ports": "22,80,443"}, "benign"),
+        ("link check", {"gone": 0.9}, labels.UNKNOWN),  # most of them
+        ("link check", {"gone": 0.2}, "benign"),
+    ],
+)
+def test_what_looks_like_a_scan_and_has_leave_has_no_label(
+    folder, action, settings, family
+):
+    log = folder / "actions.jsonl"
+    changed = {"family": "benign", "action": action, "settings": settings}
+    log.write_text(json.dumps(json.loads(log.read_text()) | changed) + "\n")
+    assert labels.actions(folder)["family"].to_list() == [family]
 
 
-def test_a_check_of_links_that_mostly_miss_has_no_label(run):
-    log = run / "actions.jsonl"
-    action = json.loads(log.read_text()) | {"family": "benign", "action": "link check"}
-    for gone, family in ((0.9, labels.UNKNOWN), (0.2, "benign")):
-        action["settings"] = {"gone": gone}
-        log.write_text(json.dumps(action) + "\n")
-        assert labels.actions(run)["family"].to_list() == [family]
-
-
-def test_a_capture_that_is_not_the_one_recorded_is_refused(run, tmp_path):
-    with (run / "capture.pcap").open("ab") as stream:
+def test_a_capture_that_is_not_the_one_recorded_is_refused(folder, tmp_path):
+    with (folder / "capture.pcap").open("ab") as stream:
         stream.write(b"more")
     with pytest.raises(DataError, match=r"capture\.pcap has the SHA-256"):
-        build.build([run], tmp_path / "lab.parquet")
+        build.build([folder], tmp_path / "lab.parquet")
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
@@ -262,15 +222,11 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
         build.build([tmp_path], tmp_path / "lab.parquet")
 
 
-def test_runs_are_added_to_a_file_whose_rows_stay(run, tmp_path):
+def test_runs_are_added_to_a_file_whose_rows_stay(folder, tmp_path, run):
     first, both = tmp_path / "first.parquet", tmp_path / "both.parquet"
-    build.build([run], first)
-    second = run.rename(tmp_path / "second")
-    meta = json.loads((second / "meta.json").read_text())
-    (second / "meta.json").write_text(json.dumps(meta | {"run": "second"}))
-    args = ["lab", "build", str(second), "--add", str(first), "-o", str(both)]
-    done = CliRunner().invoke(main, args)
-    assert done.exit_code == 0, done.output
+    build.build([folder], first)
+    second = make_run(tmp_path / "second")
+    run("lab", "build", second, "--add", first, "-o", both)
     found, old = pl.read_parquet(both), pl.read_parquet(first)
     assert found.head(old.height).equals(old)
     assert found["run"].to_list() == ["run", "second"]
@@ -278,21 +234,20 @@ def test_runs_are_added_to_a_file_whose_rows_stay(run, tmp_path):
     assert [r["run"] for r in runs] == ["run", "second"]
 
 
-def test_a_run_is_not_added_twice(run, tmp_path):
+def test_a_run_is_not_added_twice(folder, tmp_path):
     output = tmp_path / "lab.parquet"
-    build.build([run], output)
+    build.build([folder], output)
     with pytest.raises(DataError, match="a run named run twice"):
-        build.build([run], output, add=output)
+        build.build([folder], output, add=output)
 
 
-def test_runs_are_added_to_no_other_file(run, tmp_path):
-    other = tmp_path / "other.parquet"
-    other.write_text("text")
+def test_runs_are_added_to_no_other_file(folder, tmp_path, write):
+    other = write("other.parquet", "text")
     with pytest.raises(DataError, match="cannot be added to"):
-        build.build([run], tmp_path / "lab.parquet", add=other)
+        build.build([folder], tmp_path / "lab.parquet", add=other)
     pl.DataFrame({"a": [1]}).write_parquet(other, metadata={build.RUNS: "[]"})
     with pytest.raises(DataError, match="has other columns"):
-        build.build([run], tmp_path / "lab.parquet", add=other)
+        build.build([folder], tmp_path / "lab.parquet", add=other)
 
 
 @pytest.mark.parametrize("part", ["train", "natural"])

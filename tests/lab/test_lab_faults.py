@@ -4,9 +4,6 @@ Engelen 2021, Liu 2022, Lanvin 2022, Flood 2024, Layeghy 2024, Goldschmidt 2025,
 and Paxson 2010, Apruzzese 2023.
 """
 
-from __future__ import annotations
-
-import importlib.util
 import re
 from pathlib import Path
 
@@ -19,6 +16,8 @@ from evenflow.datasets import lab
 from evenflow.lab import attacks, benign, labels
 from evenflow.lab.finding import GROUPS
 from evenflow.lab.record import FILES, PACKAGES
+
+from .. import scripts  # noqa: TID252 (tests are not a package)
 
 ROOT = Path(__file__).parents[2]
 CARD = ROOT / "docs" / "datasets" / "lab.md"
@@ -46,10 +45,7 @@ def card():
     """Return the script that writes what it measures on the rows onto the card."""
     for name in ("sklearn", "lightgbm"):
         pytest.importorskip(name)
-    spec = importlib.util.spec_from_file_location("lab_card", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return scripts.loaded(SCRIPT)
 
 
 @pytest.fixture(scope="module")

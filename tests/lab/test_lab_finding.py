@@ -1,7 +1,5 @@
 """What machines ask all others, and a resolver's answers: as evenflow reads them."""
 
-from __future__ import annotations
-
 import random
 
 import pytest

@@ -1,7 +1,5 @@
 """Packets made by hand: they are what evenflow itself reads from a capture."""
 
-from __future__ import annotations
-
 import socket
 
 from evenflow.lab import _raw

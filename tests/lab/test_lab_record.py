@@ -1,7 +1,5 @@
 """A run: what it leaves, and that nothing of it remains when it is killed."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
@@ -12,9 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from click.testing import CliRunner
 
-from evenflow.cli import main
 from evenflow.errors import DataError
 from evenflow.lab import build, record
 from evenflow.lab.inside import plan
@@ -63,13 +59,11 @@ def test_a_seed_decides_the_plan_of_a_run(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_has_both_kinds_of_traffic_and_loses_no_packet(tmp_path):
+def test_a_run_has_both_kinds_of_traffic_and_loses_no_packet(tmp_path, run):
     if reason := why_not():
         pytest.skip(reason)
     folder, output = tmp_path / "run", tmp_path / "rows.parquet"
-    args = ["lab", "record", "-o", str(folder), "--seed", "3", "--minutes", "0.5"]
-    done = CliRunner().invoke(main, args)
-    assert done.exit_code == 0, done.output
+    run("lab", "record", "-o", folder, "--seed", 3, "--minutes", 0.5)
     meta = json.loads((folder / "meta.json").read_text())
     assert meta["dropped"] == 0
     assert meta["packets"] > 1000

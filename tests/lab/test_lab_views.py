@@ -1,7 +1,5 @@
 """A run's capture as several: every frame is in one, at the time and place of it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

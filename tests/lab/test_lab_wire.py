@@ -1,7 +1,5 @@
 """The wire: what it knows of a frame, and who gets it."""
 
-from __future__ import annotations
-
 import io
 import random
 
@@ -34,11 +32,16 @@ def ports(one, other):
     return one.to_bytes(2, "big") + other.to_bytes(2, "big")
 
 
+IP = {"IPv4": (ip, HERE, THERE), "IPv6": (ip6, HERE6, THERE6)}
+
+
+@pytest.mark.parametrize("version", IP)
 @pytest.mark.parametrize("proto", [6, 17])
-def test_question_and_answer_belong_together(proto):
-    question = ip(proto, HERE, THERE, ports(2001, 80))
-    answer = ip(proto, THERE, HERE, ports(80, 2001))
-    assert sent(question) == received(answer) == (proto, 2001, THERE, 80)
+def test_question_and_answer_belong_together(proto, version):
+    ip, here, there = IP[version]
+    question = ip(proto, here, there, ports(2001, 80))
+    answer = ip(proto, there, here, ports(80, 2001))
+    assert sent(question) == received(answer) == (proto, 2001, there, 80)
 
 
 def test_a_ping_s_answer_belongs_to_who_sent_it():
@@ -47,9 +50,13 @@ def test_a_ping_s_answer_belongs_to_who_sent_it():
     assert sent(question) == received(answer)
 
 
-def test_an_error_belongs_to_the_packet_that_it_is_about():
-    question = ip(17, HERE, THERE, ports(2001, 9))
-    error = ip(1, THERE, HERE, b"\3\3\0\0\0\0\0\0" + question[14:])
+@pytest.mark.parametrize(
+    ("version", "icmp", "kind"), [("IPv4", 1, b"\3\3"), ("IPv6", 58, b"\1\4")]
+)
+def test_an_error_belongs_to_the_packet_that_it_is_about(version, icmp, kind):
+    ip, here, there = IP[version]
+    question = ip(17, here, there, ports(2001, 9))
+    error = ip(icmp, there, here, kind + bytes(6) + question[14:])
     assert received(error) == sent(question)
 
 
@@ -78,41 +85,33 @@ def test_loss_is_as_told():
     assert 400 < lost < 600
 
 
-def test_the_log_has_a_line_for_each_connection_of_a_client_and_none_of_a_server():
-    log = io.StringIO()
-    wire = Wire(CONFIG, log)
+@pytest.fixture
+def wire():
+    return Wire(CONFIG, io.StringIO())
+
+
+def log(wire):
+    """Return the lines of the log, each in its columns."""
+    return [line.split(",") for line in wire.log.getvalue().splitlines()]
+
+
+def test_the_log_has_a_line_for_each_connection_of_a_client_and_none_of_a_server(wire):
     [cable] = wire.cables
     frame = ip(6, HERE, THERE, ports(2001, 80))
     wire.leave(cable, 3, frame)
     wire.leave(cable, 3, frame)
     wire.leave(cable, 0, ip(6, HERE, THERE, ports(80, 2001)))
-    [line] = log.getvalue().splitlines()
-    assert line.split(",", 1)[1] == "0,3,6,10.1.1.2,2001,10.1.1.9,80"
+    [[_, *line]] = log(wire)
+    assert line == ["0", "3", "6", "10.1.1.2", "2001", "10.1.1.9", "80"]
 
 
-def test_the_log_names_a_connection_that_goes_on_again(monkeypatch):
-    log = io.StringIO()
-    wire = Wire(CONFIG, log)
+def test_the_log_names_a_connection_that_goes_on_again(wire, monkeypatch):
     [cable] = wire.cables
     frame = ip(6, HERE, THERE, ports(2001, 80))
     for second in range(65):
         monkeypatch.setattr("time.time_ns", lambda at=second: 10**12 + at * 10**9)
         wire.leave(cable, 3, frame)
-    times = [int(line.split(",")[0]) // 10**9 for line in log.getvalue().splitlines()]
-    assert times == [1000, 1031, 1062]
-
-
-@pytest.mark.parametrize("proto", [6, 17])
-def test_question_and_answer_of_ipv6_belong_together(proto):
-    question = ip6(proto, HERE6, THERE6, ports(2001, 80))
-    answer = ip6(proto, THERE6, HERE6, ports(80, 2001))
-    assert sent(question) == received(answer) == (proto, 2001, THERE6, 80)
-
-
-def test_an_error_of_ipv6_belongs_to_the_packet_that_it_is_about():
-    question = ip6(17, HERE6, THERE6, ports(2001, 9))
-    error = ip6(58, THERE6, HERE6, b"\1\4\0\0\0\0\0\0" + question[14:])
-    assert received(error) == sent(question)
+    assert [int(at) // 10**9 for at, *_ in log(wire)] == [1000, 1031, 1062]
 
 
 def test_hosts_look_for_one_another_by_arp_and_by_icmpv6():
@@ -123,18 +122,14 @@ def test_hosts_look_for_one_another_by_arp_and_by_icmpv6():
     assert looks_for_hosts(ip(6, HERE, THERE, ports(135, 136))) == 0
 
 
-def test_each_address_that_a_client_sends_from_is_noted():
-    log = io.StringIO()
-    wire = Wire(CONFIG, log)
+def test_each_address_that_a_client_sends_from_is_noted(wire):
     for last in (5, 6, 5):
         source = bytes([91, 4, 4, last])
         wire.leave(wire.cables[0], 3, ip(6, source, THERE, ports(2001, 80)))
-    sources = [line.split(",")[4] for line in log.getvalue().splitlines()]
-    assert sources == ["91.4.4.5", "91.4.4.6"]
+    assert [line[4] for line in log(wire)] == ["91.4.4.5", "91.4.4.6"]
 
 
-def test_an_answer_to_another_network_comes_to_the_client_who_sent_from_it():
-    wire = Wire(CONFIG, io.StringIO())
+def test_an_answer_to_another_network_comes_to_the_client_who_sent_from_it(wire):
     [cable] = wire.cables
     visitor, stranger = bytes([91, 4, 4, 5]), bytes([91, 4, 4, 6])
     wire.leave(cable, 3, ip(6, visitor, THERE, ports(2001, 80)))
@@ -155,48 +150,46 @@ def to_all(source, own, port):
     return question, mac + ip(17, THERE, source, ports(port, own))[6:]
 
 
-def two_machines():
+@pytest.fixture
+def two():
+    """The wire of two machines."""
     other = {**CABLE, "number": 1, "mac": "02:02:02:02:02:09"}
     return Wire({**CONFIG, "machines": [CABLE, other]}, io.StringIO())
 
 
-def test_what_all_are_asked_comes_to_all_other_machines():
-    wire = two_machines()
+def test_what_all_are_asked_comes_to_all_other_machines(two):
     question, _ = to_all(HERE, 4001, 5355)
-    frame = question[:6] + wire.cables[0].mac + question[12:]
-    wire.switch(wire.cables[0], frame)
-    [(_, _, happens, there, heard)] = wire.events
-    assert (happens, there, heard) == (wire.arrive, wire.cables[1], frame)
+    frame = question[:6] + two.cables[0].mac + question[12:]
+    two.switch(two.cables[0], frame)
+    [(_, _, happens, there, heard)] = two.events
+    assert (happens, there, heard) == (two.arrive, two.cables[1], frame)
 
 
-def test_an_answer_to_who_asked_all_comes_to_that_client(monkeypatch):
-    wire = two_machines()
-    cable = wire.cables[0]
+def test_an_answer_to_who_asked_all_comes_to_that_client(two, monkeypatch):
+    cable = two.cables[0]
     cable.taps = [10, 11, 12]
     question, answer = to_all(HERE, 4001, 5355)
-    wire.leave(cable, 2, question)
+    two.leave(cable, 2, question)
     written = []
     monkeypatch.setattr("os.write", lambda tap, _: written.append(tap))
-    wire.arrive(cable, answer)
+    two.arrive(cable, answer)
     assert written == [12]
-    wire.arrive(cable, answer[:-20] + ports(5355, 4002) + answer[-16:])
+    two.arrive(cable, answer[:-20] + ports(5355, 4002) + answer[-16:])
     assert written == [12, 10]
 
 
-def test_the_log_names_a_server_that_answers_who_asked_all():
-    wire = two_machines()
+def test_the_log_names_a_server_that_answers_who_asked_all(two):
     question, answer = to_all(HERE, 4001, 5355)
-    wire.leave(wire.cables[0], 2, question)
-    wire.leave(wire.cables[1], 0, answer)
-    asked, answered = wire.log.getvalue().splitlines()
-    assert asked.split(",", 1)[1] == "0,2,17,10.1.1.2,4001,224.0.0.252,5355"
-    assert answered.split(",", 1)[1] == "1,0,17,10.1.1.9,5355,10.1.1.2,4001"
+    two.leave(two.cables[0], 2, question)
+    two.leave(two.cables[1], 0, answer)
+    asked, answered = (",".join(line) for _, *line in log(two))
+    assert asked == "0,2,17,10.1.1.2,4001,224.0.0.252,5355"
+    assert answered == "1,0,17,10.1.1.9,5355,10.1.1.2,4001"
 
 
-def test_the_log_does_not_name_a_server_that_a_client_asked_alone():
-    wire = two_machines()
+def test_the_log_does_not_name_a_server_that_a_client_asked_alone(two):
     _, answer = to_all(HERE, 4001, 5355)
-    wire.leave(wire.cables[0], 2, ip(17, HERE, THERE, ports(4001, 5355)))
-    wire.leave(wire.cables[1], 0, answer)
-    [line] = wire.log.getvalue().splitlines()
-    assert line.split(",")[1] == "0"
+    two.leave(two.cables[0], 2, ip(17, HERE, THERE, ports(4001, 5355)))
+    two.leave(two.cables[1], 0, answer)
+    [[_, machine, *_]] = log(two)
+    assert machine == "0"

@@ -8,6 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from evenflow import registry
+from evenflow.inference import open_session
+from evenflow.learn.export import to_onnx
 from evenflow.learn.fit_model import fit_model
 from evenflow.learn.fitting import of_arrays
 from evenflow.plugins import Part
@@ -66,6 +68,17 @@ def one_thread():
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def served():
+    """Return a function of a model and rows: the probabilities of its graph."""
+
+    def served(fitted, X):
+        (found,) = open_session(to_onnx(fitted)).run(["log_proba"], {"x": X})
+        return np.exp(found)
+
+    return served
 
 
 @pytest.fixture(scope="session")

@@ -8,15 +8,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.naive_bayes import GaussianNB
+from sklearn.svm import LinearSVC
+from threadpoolctl import threadpool_limits
+from torch.nn import functional
 
 from evenflow import registry
 from evenflow.decision import FLOOR
 from evenflow.errors import DataError, RecipeError
+from evenflow.learn.fitting import Rows
 from evenflow.learn.models import TREES
+from evenflow.learn.models._image import ToImage
+from evenflow.learn.models.e_graphsage import drawn, mean_nearest
+from evenflow.learn.models.ft_transformer import token_mask
+from evenflow.learn.models.image_googlenet import Inception
+from evenflow.learn.models.image_resnet import Residual
+from evenflow.learn.models.rotation_forest import rotated
 from evenflow.learn.network import Network
 from evenflow.learn.systems import System
 from evenflow.stages import Training
 from evenflow.testing import check_model
+from evenflow.testing.promises import made_up
 
 ALL = registry.names("models")
 MODELS = [m for m in ALL if registry.load("models", m).names_classes]
@@ -32,6 +47,12 @@ WITH_CONFIG = [
     kind for kind in registry.KINDS
     if registry.KINDS[kind].expected and kind not in ("datasets", "balance")
 ]  # fmt: skip
+
+
+def built(name, n_features, n_classes=3, **config):
+    """Return a network before its training."""
+    network = registry.load("models", name)
+    return network.build(n_features, n_classes, network.Config(**config)).eval()
 
 
 def source(module):
@@ -169,24 +190,17 @@ def test_an_impossible_setting_is_refused_with_its_name(name, wrong):
     "name", ["cnn", "cnn_lstm", "cnn_bilstm", "image_resnet", "image_googlenet", "rnn"]
 )
 def test_a_network_fits_few_and_odd_numbers_of_features(name):
-    import torch
-
-    network = registry.load("models", name)
     for n_features in (1, 2, 3, 7, 28, 119, 122):
-        model = network.build(n_features, 3, network.Config()).eval()
-        assert model(torch.zeros(2, n_features)).shape == (2, 3)
+        x = torch.zeros(2, n_features)
+        assert built(name, n_features)(x).shape == (2, 3)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("n_features", [5, 28, 117, 118, 119, 120, 121, 122])
 def test_no_feature_is_left_over(name, n_features):
-    import torch
-
-    network = registry.load("models", name)
-    model = network.build(n_features, 3, network.Config()).eval()
     x = torch.randn(64, n_features, generator=torch.Generator().manual_seed(0))
     x.requires_grad_()
-    model(x)[:, 0].sum().backward()
+    built(name, n_features)(x)[:, 0].sum().backward()
     assert (x.grad.abs().sum(dim=0) > 0).all()
 
 
@@ -196,8 +210,6 @@ def test_a_list_from_a_recipe_serves_as_well_as_a_tuple(rows):
 
 
 def test_the_scores_of_a_linear_svm_are_the_softmax_of_its_margins(rows):
-    from sklearn.svm import LinearSVC
-
     for y, n_classes in ((rows.y, 5), (rows.binary().y, 2)):
         some = dataclasses.replace(rows, y=y, y_valid=np.minimum(rows.y_valid, 1))
         fitted = some.fit("linear_svm", n_classes=n_classes)
@@ -213,9 +225,6 @@ def test_the_scores_of_a_linear_svm_are_the_softmax_of_its_margins(rows):
 
 
 def test_k_means_answers_the_shares_of_the_nearest_cluster_where_it_is_sharp(rows):
-    from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
-
     fitted = rows.fit("k_means", config={"n_clusters": 12, "sharpness": 1e5})
     with threadpool_limits(limits=1):
         peer = KMeans(n_clusters=12, n_init=1, random_state=7).fit(rows.X)
@@ -237,28 +246,17 @@ def test_naive_bayes_refuses_class_weights_and_says_what_to_use(rows):
         rows.fit("naive_bayes", class_weight=np.ones(5))
 
 
-def test_naive_bayes_is_served_as_scikit_learn_has_it_whatever_its_smoothing(rows):
-    from sklearn.naive_bayes import GaussianNB
-
-    from evenflow.inference import open_session
-    from evenflow.learn.export import to_onnx
-
+def test_naive_bayes_is_served_as_scikit_learn_has_it_whatever_its_smoothing(
+    rows, served
+):
     for smoothing in (1e-2, 1.0):
         fitted = rows.fit("naive_bayes", config={"var_smoothing": smoothing})
         peer = GaussianNB(var_smoothing=smoothing).fit(rows.X, rows.y)
-        (served,) = open_session(to_onnx(fitted)).run(
-            ["log_proba"], {"x": rows.X_valid}
-        )
-        np.testing.assert_allclose(
-            np.exp(served), peer.predict_proba(rows.X_valid), atol=1e-4
-        )
+        expected = peer.predict_proba(rows.X_valid)
+        np.testing.assert_allclose(served(fitted, rows.X_valid), expected, atol=1e-4)
 
 
 def test_a_category_is_one_token_and_each_number_another():
-    import torch
-
-    from evenflow.learn.models.ft_transformer import token_mask
-
     # two numbers, an indicator, categories of three and of two values
     mask = token_mask(8, ((3, 6), (6, 8)))
     assert mask.shape == (8, 6)
@@ -269,13 +267,8 @@ def test_a_category_is_one_token_and_each_number_another():
 
 def test_ft_transformer_is_that_of_a_plain_implementation():
     """Tokens, attention, ReGLU and head of the paper, by PyTorch's own parts."""
-    import torch
-    from torch.nn import functional
-
-    network = registry.load("models", "ft_transformer")
-    config = network.Config(width=8, n_heads=2, n_blocks=2)
     torch.manual_seed(0)
-    model = network.build(4, 3, config).eval()
+    model = built("ft_transformer", 4, width=8, n_heads=2, n_blocks=2)
     x = torch.randn(5, 4)
     feature = x[:, :, None] * model.weight[:, 0] + model.bias[1:]
     tokens = torch.cat([model.bias[:1].expand(5, 1, 8), feature], dim=1)
@@ -301,8 +294,6 @@ def test_ft_transformer_is_that_of_a_plain_implementation():
 
 
 def test_a_network_that_names_the_layout_is_given_that_of_the_rows(rows):
-    from evenflow.testing.promises import made_up
-
     X, y, layout = made_up()
     task = dataclasses.replace(rows, X=X, y=y, X_valid=X[:50], y_valid=y[:50])
     fitted = task.fit(
@@ -313,11 +304,8 @@ def test_a_network_that_names_the_layout_is_given_that_of_the_rows(rows):
 
 
 def test_a_bidirectional_lstm_reads_a_record_from_both_ends():
-    import torch
-
     for name, is_read in (("cnn_lstm", False), ("cnn_bilstm", True)):
-        network = registry.load("models", name)
-        model = network.build(64, 3, network.Config(batch_norm=False)).eval()
+        model = built(name, 64, batch_norm=False)
         x = torch.randn(8, 64, requires_grad=True)
         steps = model.front(x[:, None, None, :]).squeeze(2).transpose(1, 2)
         first = model.lstm(steps)[0][:, 0]  # the states after the first step
@@ -326,11 +314,7 @@ def test_a_bidirectional_lstm_reads_a_record_from_both_ends():
 
 
 def test_a_recurrent_network_is_that_of_its_equations():
-    import torch
-
-    network = registry.load("models", "rnn")
-    config = network.Config(features_per_step=2, hidden=3)
-    model = network.build(5, 2, config).eval()
+    model = built("rnn", 5, 2, features_per_step=2, hidden=3)
     x = torch.randn(4, 5)
     steps = torch.cat([x, torch.zeros(4, 1)], dim=1).reshape(4, 3, 2)
     cells, state, states = model.cells, torch.zeros(4, 3), []
@@ -345,20 +329,12 @@ def test_a_recurrent_network_is_that_of_its_equations():
 
 
 def test_a_record_is_an_image_of_one_pixel_a_feature():
-    import torch
-
-    from evenflow.learn.models._image import ToImage
-
     image = ToImage(11)(torch.arange(1.0, 12.0)[None])
     assert image.shape == (1, 1, 4, 4)
     assert image.flatten().tolist() == [*range(1, 12), 0, 0, 0, 0, 0]
 
 
 def test_a_residual_block_adds_to_what_it_is_given():
-    import torch
-
-    from evenflow.learn.models.image_resnet import Residual
-
     block = Residual(4, 4, 1).eval()
     maps = torch.rand(2, 4, 6, 6)
     for part in block.change.parameters():
@@ -367,10 +343,6 @@ def test_a_residual_block_adds_to_what_it_is_given():
 
 
 def test_an_inception_module_has_each_of_its_four_branches_side_by_side():
-    import torch
-
-    from evenflow.learn.models.image_googlenet import Inception
-
     module = Inception(3, 2).eval()
     maps = torch.randn(2, 3, 5, 5)
     found = module(maps)
@@ -383,10 +355,6 @@ def test_an_inception_module_has_each_of_its_four_branches_side_by_side():
 
 
 def test_a_rotation_has_the_principal_axes_of_its_groups_and_keeps_distances():
-    from sklearn.decomposition import PCA
-
-    from evenflow.learn.models.rotation_forest import rotated
-
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 7)).astype(np.float32) @ np.diag([1, 2, 3, 4, 5, 6, 7])
     X = X.astype(np.float32)
@@ -407,19 +375,13 @@ def test_a_rotation_has_the_principal_axes_of_its_groups_and_keeps_distances():
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 
-def test_rotated_features_fall_on_the_same_side_when_served(rows):
+def test_rotated_features_fall_on_the_same_side_when_served(rows, served):
     """Bit for bit: a tree turns on the last bit of a sum."""
-    from evenflow.inference import open_session
-    from evenflow.learn.export import to_onnx
-
     fitted = rows.fit("rotation_forest", config={"n_rotations": 6, "n_bagged": 3})
-    session = open_session(to_onnx(fitted))
     X = np.repeat(rows.X, 3, axis=0)
     X += np.random.default_rng(0).normal(0, 1e-6, X.shape).astype(np.float32)
-    (served,) = session.run(["log_proba"], {"x": X})
-    np.testing.assert_allclose(
-        np.exp(served), np.exp(fitted.log_proba(X)), rtol=0, atol=2e-6
-    )
+    expected = np.exp(fitted.log_proba(X))
+    np.testing.assert_allclose(served(fitted, X), expected, rtol=0, atol=2e-6)
 
 
 def test_a_graph_network_attaches_rows_to_training_rows_alone(rows):
@@ -434,20 +396,12 @@ def test_a_graph_network_attaches_rows_to_training_rows_alone(rows):
 
 
 def test_references_are_of_all_classes_in_equal_numbers_where_they_can_be(rows):
-    from evenflow.learn.fitting import Rows
-    from evenflow.learn.models.e_graphsage import drawn
-
     y = np.repeat([0, 1, 2], [100, 20, 3])
     some = Rows(X=np.zeros((123, 2), np.float32), y=y, classes=("a", "b", "c"))
     assert np.bincount(y[drawn(some, 23)]).tolist() == [10, 10, 3]
 
 
 def test_a_graph_network_is_that_of_its_equations(rows):
-    import torch
-
-    from evenflow.learn.fitting import Rows
-    from evenflow.learn.models.e_graphsage import mean_nearest
-
     network = registry.load("models", "e_graphsage")
     config = network.Config(n_references=6, hidden=3, sharpness=2.0)
     some = Rows(X=rows.X, y=rows.y, classes=tuple("abcde"))

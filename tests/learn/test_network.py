@@ -14,12 +14,8 @@ from evenflow.learn.export import to_onnx
 from evenflow.progress import Epoch, Progress
 
 
-@pytest.fixture
-def events():
-    return []
-
-
-def test_each_epoch_is_told_once_and_kept(rows, events):
+def test_each_epoch_is_told_once_and_kept(rows):
+    events = []
     fitted = rows.fit("dnn", epochs=3, on_event=events.append)
     epochs = [e for e in events if isinstance(e, Epoch)]
     assert tuple(epochs) == fitted.history
@@ -28,28 +24,26 @@ def test_each_epoch_is_told_once_and_kept(rows, events):
     assert epochs[-1].loss < epochs[0].loss
 
 
-def test_progress_within_a_long_epoch_counts_rows_up(rows, events, monkeypatch):
+def test_progress_within_a_long_epoch_counts_rows_up(rows, monkeypatch):
+    events = []
     monkeypatch.setattr(loop, "PROGRESS_EVERY_S", 0.0)
     rows.fit("dnn", epochs=2, on_event=events.append)
-    done = [e.done for e in events if isinstance(e, Progress)]
+    done, totals = zip(
+        *((e.done, e.total) for e in events if isinstance(e, Progress)), strict=True
+    )
     assert len(done) > 10
-    assert done == sorted(done)
-    assert done[-1] == 2 * len(rows.y)
-    assert all(e.total == 2 * len(rows.y) for e in events if isinstance(e, Progress))
+    assert [*done] == sorted(done)
+    assert {done[-1], *totals} == {2 * len(rows.y)}
 
 
 def test_the_history_holds_the_validation_figures_of_scikit_learn(rows):
     fitted = rows.fit("dnn", epochs=4, patience=4)
     best = fitted.history[fitted.best_epoch - 1]
     log_proba = fitted.log_proba(rows.X_valid)
-    decided = log_proba.argmax(axis=1)
     expected = f1_score(
-        rows.y_valid,
-        decided,
-        labels=np.unique(rows.y_valid),
-        average="macro",
-        zero_division=0,
-    )
+        rows.y_valid, log_proba.argmax(axis=1), labels=np.unique(rows.y_valid),
+        average="macro", zero_division=0,
+    )  # fmt: skip
     assert best.valid_macro_f1 == pytest.approx(expected, abs=1e-12)
     loss = -log_proba[np.arange(len(rows.y_valid)), rows.y_valid].mean()
     assert best.valid_loss == pytest.approx(loss, abs=1e-6)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
+from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
 from evenflow import registry
@@ -26,59 +29,53 @@ DETECTORS = [
 ]
 
 
+@pytest.fixture(scope="module", params=DETECTORS)
+def name(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def fitted(rows):
-    return {name: rows.fit(name) for name in DETECTORS}
+def fitted(name, rows):
+    return rows.fit(name)
 
 
-@pytest.mark.parametrize("name", DETECTORS)
 def test_attack_rows_change_nothing(name, rows, fitted):
     benign, benign_valid = rows.y == 0, rows.y_valid == 0
     alone = dataclasses.replace(
         rows, X=rows.X[benign], y=rows.y[benign],
         X_valid=rows.X_valid[benign_valid], y_valid=rows.y_valid[benign_valid],
     ).fit(name)  # fmt: skip
-    expected = fitted[name].log_proba(rows.X_valid)
+    expected = fitted.log_proba(rows.X_valid)
     assert np.array_equal(alone.log_proba(rows.X_valid), expected)
 
 
-@pytest.mark.parametrize("name", DETECTORS)
-def test_the_log_odds_rank_rows_as_the_score_does(name, rows, fitted):
-    model = fitted[name]
-    log_proba = model.log_proba(rows.X_valid)
+def test_the_log_odds_rank_rows_as_the_score_does(rows, fitted):
+    log_proba = fitted.log_proba(rows.X_valid)
     np.testing.assert_allclose(np.exp(log_proba).sum(axis=1), 1)
-    odds, score = log_proba[:, 1] - log_proba[:, 0], model.scorer.score(rows.X_valid)
+    odds, score = log_proba[:, 1] - log_proba[:, 0], fitted.scorer.score(rows.X_valid)
     order = np.argsort(score, kind="stable")
     assert (np.diff(odds[order]) >= 0).all()
     assert len(np.unique(odds.round(9))) == len(np.unique(score.round(9)))
 
 
-@pytest.mark.parametrize("name", DETECTORS)
-def test_half_of_the_benign_validation_rows_have_odds_below_even(name, rows, fitted):
-    benign = rows.X_valid[rows.y_valid == 0]
-    log_proba = fitted[name].log_proba(benign)
+def test_half_of_the_benign_validation_rows_have_odds_below_even(rows, fitted):
+    log_proba = fitted.log_proba(rows.X_valid[rows.y_valid == 0])
     assert abs((log_proba[:, 1] > log_proba[:, 0]).mean() - 0.5) < 0.05
 
 
-@pytest.mark.parametrize("name", DETECTORS)
-def test_attacks_are_more_novel_than_benign_rows(name, rows, fitted):
-    from sklearn.metrics import roc_auc_score
-
-    odds = fitted[name].log_proba(rows.X_valid)[:, 1]
+def test_attacks_are_more_novel_than_benign_rows(rows, fitted):
+    odds = fitted.log_proba(rows.X_valid)[:, 1]
     assert roc_auc_score(rows.y_valid > 0, odds) > 0.7
 
 
-@pytest.mark.parametrize("name", DETECTORS)
-def test_what_is_exported_is_what_was_fitted(name, rows, fitted):
-    assert to_onnx(fitted[name])
-    assert fitted[name].n_parameters > 0
-    assert fitted[name].log_proba(rows.X[:0]).shape == (0, 2)
+def test_what_is_exported_is_what_was_fitted(rows, fitted):
+    assert to_onnx(fitted)
+    assert fitted.n_parameters > 0
+    assert fitted.log_proba(rows.X[:0]).shape == (0, 2)
 
 
-@pytest.mark.parametrize("name", DETECTORS)
 def test_rows_that_cannot_be_told_apart_are_refused(name, rows):
-    same = {"X": np.zeros_like(rows.X), "X_valid": np.zeros_like(rows.X_valid)}
-    few = dataclasses.replace(rows, **same)
+    few = dataclasses.replace(rows, X=0 * rows.X, X_valid=0 * rows.X_valid)
     with pytest.raises(DataError, match="benign rows have the novelty score"):
         few.fit(name)
     attacks = dataclasses.replace(rows, y=np.maximum(rows.y, 1))
@@ -86,31 +83,26 @@ def test_rows_that_cannot_be_told_apart_are_refused(name, rows):
         attacks.fit(name)
 
 
-def test_an_isolation_forest_scores_as_scikit_learn_does(rows, fitted):
-    scorer = fitted["isolation_forest"].scorer
+def test_an_isolation_forest_scores_as_scikit_learn_does(rows):
+    fitted = rows.fit("isolation_forest")
+    assert fitted.history == (), "it is no network"
+    scorer = fitted.scorer
     anomaly = -scorer.forest.score_samples(rows.X_valid)
     np.testing.assert_allclose(2 ** scorer.score(rows.X_valid), anomaly)
 
 
 @pytest.mark.parametrize(("k", "n_reference"), [(1, 10_000), (25, 10_000), (40, 200)])
 def test_the_distance_is_that_to_the_neighbour_of_the_same_share(k, n_reference, rows):
-    from sklearn.neighbors import NearestNeighbors
-
-    scorer = rows.fit(
-        "knn_distance", config={"k": k, "n_reference": n_reference}
-    ).scorer
+    config = {"k": k, "n_reference": n_reference}
+    scorer = rows.fit("knn_distance", config=config).scorer
     benign = rows.X[rows.y == 0]
     kept = min(n_reference, len(benign))
     assert len(scorer.reference) == kept
     z = (rows.X_valid - scorer.center) @ scorer.whiten
     neighbours = NearestNeighbors(n_neighbors=max(1, round(k * kept / len(benign))))
     distance = neighbours.fit(scorer.reference).kneighbors(z)[0][:, -1]
-    np.testing.assert_allclose(
-        np.exp(scorer.score(rows.X_valid)),
-        distance**2 + scorer.softening,
-        rtol=1e-3,
-        atol=1e-4,
-    )
+    found, expected = scorer.score(rows.X_valid), distance**2 + scorer.softening
+    np.testing.assert_allclose(np.exp(found), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_a_space_is_whitened_by_benign_rows(rows):
@@ -123,16 +115,11 @@ def test_a_space_is_whitened_by_benign_rows(rows):
 
 
 def test_a_mixture_scores_as_scikit_learn_does(rows):
-    from sklearn.mixture import GaussianMixture
-
     benign = rows.X[rows.y == 0].astype(float)
     scorer = rows.fit("gaussian_mixture", config={"n_components": 3}).scorer
-    mixture = GaussianMixture(
-        3, reg_covar=1e-2, max_iter=50, random_state=7
-    ).fit(benign)  # fmt: skip
-    np.testing.assert_allclose(
-        scorer.score(rows.X_valid), -mixture.score_samples(rows.X_valid), rtol=1e-6
-    )
+    mixture = GaussianMixture(3, reg_covar=1e-2, max_iter=50, random_state=7)
+    expected = -mixture.fit(benign).score_samples(rows.X_valid)
+    np.testing.assert_allclose(scorer.score(rows.X_valid), expected, rtol=1e-6)
 
 
 def test_a_detector_is_shown_benign_rows_alone(rows):
@@ -201,10 +188,6 @@ def test_a_network_that_answers_a_score_is_a_detector_with_its_epochs(rows):
     assert "fitted on" in fitted.notes[0]
     assert "trained on cpu" in fitted.notes[1]
     assert to_onnx(fitted)
-
-
-def test_a_detector_that_is_no_network_has_no_epochs(fitted):
-    assert fitted["isolation_forest"].history == ()
 
 
 @pytest.mark.parametrize(

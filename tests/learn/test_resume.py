@@ -2,17 +2,15 @@
 
 import dataclasses
 import hashlib
-import os
 import signal
-import subprocess
-import sys
 import textwrap
 
 import numpy as np
 import pytest
+import torch
 
 from evenflow.errors import RecipeError
-from evenflow.learn import loop
+from evenflow.learn import devices, loop
 from evenflow.learn.export import to_onnx
 from evenflow.progress import Epoch, Progress
 
@@ -108,6 +106,7 @@ def test_a_checkpoint_of_another_training_is_refused(rows, tmp_path):
     y[0] = (y[0] + 1) % 5
     X_valid = rows.X_valid.copy()
     X_valid[0, 0] += 1
+    auto = str(devices.precision("auto", torch.device("cpu"))).removeprefix("torch.")
     others = [
         (dataclasses.replace(rows, y=y), "dnn", {}),
         (dataclasses.replace(rows, X=rows.X * 2), "dnn", {}),
@@ -117,7 +116,7 @@ def test_a_checkpoint_of_another_training_is_refused(rows, tmp_path):
         (rows, "dnn", {"seed": 8}),
         (rows, "dnn", {"epochs": 9}),
         (rows, "dnn", {"class_weight": np.ones(5)}),
-        (rows, "dnn", {"precision": "bfloat16" if _auto() == "float32" else "float32"}),
+        (rows, "dnn", {"precision": "bfloat16" if auto == "float32" else "float32"}),
     ]
     for other, name, how in others:
         with pytest.raises(RecipeError, match="other rows or with other settings"):
@@ -125,30 +124,19 @@ def test_a_checkpoint_of_another_training_is_refused(rows, tmp_path):
     assert file.read_bytes() == before
 
 
-def _auto():
-    import torch
+DAMAGES = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:5000]),
+    "text": lambda path: path.write_text("no archive"),
+    "empty": lambda path: path.write_bytes(b""),
+    "pickle": lambda path: np.savez(path, meta=np.array([{"a": 1}], dtype=object)),
+    "lacking": lambda path: np.savez(path, other=np.zeros(3)),
+}
 
-    from evenflow.learn import devices
 
-    return str(devices.precision("auto", torch.device("cpu"))).removeprefix("torch.")
-
-
-@pytest.mark.parametrize("damage", ["cut", "text", "empty", "pickle", "lacking"])
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_checkpoint_is_refused(rows, tmp_path, damage):
-    file = tmp_path / "checkpoint.npz"
     rows.fit("dnn", epochs=1, workdir=tmp_path)
-    if damage == "cut":
-        file.write_bytes(file.read_bytes()[:5000])
-    elif damage == "text":
-        file.write_text("no archive")
-    elif damage == "empty":
-        file.write_bytes(b"")
-    elif damage == "pickle":
-        with file.open("wb") as stream:
-            np.savez(stream, meta=np.array([{"a": 1}], dtype=object))
-    else:
-        with file.open("wb") as stream:
-            np.savez(stream, other=np.zeros(3))
+    damage(tmp_path / "checkpoint.npz")
     with pytest.raises(RecipeError, match=r"not a whole checkpoint.*Delete it"):
         rows.fit("dnn", epochs=1, workdir=tmp_path, resume=True)
 
@@ -157,10 +145,7 @@ def test_what_a_killed_run_left_half_written_is_swept_away(rows, tmp_path):
     (tmp_path / ".checkpoint.npz.99999.part").write_bytes(b"half")
     (tmp_path / "other.part").write_bytes(b"not ours")
     rows.fit("dnn", epochs=1, workdir=tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "checkpoint.npz",
-        "other.part",
-    ]
+    assert {p.name for p in tmp_path.iterdir()} == {"checkpoint.npz", "other.part"}
 
 
 CHILD = textwrap.dedent(
@@ -204,22 +189,15 @@ CHILD = textwrap.dedent(
 
 
 @pytest.mark.slow
-def test_kill_9_in_mid_epoch_changes_nothing_in_the_end(tmp_path):
-    def child(mode, hash_seed):
-        return subprocess.run(
-            [sys.executable, "-c", CHILD, "cnn_lstm", str(tmp_path), mode],
-            capture_output=True,
-            text=True,
-            timeout=600,
-            env=os.environ | {"PYTHONHASHSEED": hash_seed},
-        )
+def test_kill_9_in_mid_epoch_changes_nothing_in_the_end(tmp_path, python):
+    def child(mode, hash_seed, **how):
+        env = {"PYTHONHASHSEED": hash_seed}
+        return python("-c", CHILD, "cnn_lstm", tmp_path, mode, env=env, **how)
 
-    killed = child("kill", "1")
-    assert killed.returncode == -signal.SIGKILL
+    killed = child("kill", "1", code=-signal.SIGKILL)
     assert "number=2" in killed.stdout
     assert "number=3" not in killed.stdout, "it died within the third epoch"
     resumed = child("resume", "2")
-    assert resumed.returncode == 0, resumed.stderr
     assert "number=2" not in resumed.stdout, "finished epochs are not repeated"
     digest, whole = resumed.stdout.split()[-2:]
     assert len(digest) == len(hashlib.sha256().hexdigest())

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -67,9 +65,8 @@ def test_balancing_happens_behind_the_split_and_is_told(parts):
     assert after["u2r"] == max(before.values())
     assert grown.record["rows"]["balanced"] == sum(after.values())
     assert len(grown.test) == len(parts["test"])
-    assert len(np.unique(row_hashes(grown.test))) == len(
-        np.unique(row_hashes(parts["test"]))
-    )
+    expected, found = (set(row_hashes(rows)) for rows in (parts["test"], grown.test))
+    assert found == expected
 
 
 def test_the_budget_is_kept_on_fresh_benign_rows(trained, parts):
@@ -112,9 +109,8 @@ def test_a_network_trains_with_its_epochs_told(parts):
     epochs = [e for e in events if isinstance(e, Epoch)]
     assert [e.number for e in epochs] == [1, 2]
     assert network.record["history"][1]["number"] == 2
-    assert {e.text for e in events if isinstance(e, Note)} == set(
-        network.record["notes"]
-    )
+    told = {e.text for e in events if isinstance(e, Note)}
+    assert told == set(network.record["notes"])
     json.dumps(network.record, allow_nan=False)
 
 
@@ -144,11 +140,14 @@ def test_rows_of_one_side_alone_are_a_clear_error(small_table, is_benign, messag
         train(recipe(), load=lambda name: kept)
 
 
+def with_few(table, n):
+    """Return a table with the first ``n`` rows of the rarest class alone."""
+    rare = np.flatnonzero(table.labels == 4)[n:]
+    return table.take(np.setdiff1d(np.arange(len(table)), rare))
+
+
 def test_a_class_with_one_row_trains(parts):
-    table = parts["train"]
-    rare = np.flatnonzero(table.y == 4)
-    rows = np.setdiff1d(np.arange(len(table)), rare[1:])
-    one = parts | {"train": table.take(rows)}
+    one = parts | {"train": with_few(parts["train"], 1)}
     kept = train(recipe("synthetic/logistic_regression-smote"), load=one.__getitem__)
     assert kept.record["class_counts"]["before"]["u2r"] == 1
     assert kept.record["class_counts"]["after"]["u2r"] > 1
@@ -191,29 +190,21 @@ learn("synthetic/dnn-smote", False, training__precision="float32")
 
 
 @pytest.mark.slow
-def test_another_process_learns_the_same_with_any_number_of_threads_if_asked():
+def test_another_process_learns_the_same_with_any_number_of_threads_if_asked(python):
     one, two = (
-        subprocess.run(
-            [sys.executable, "-c", MODELS],
-            env={"PYTHONHASHSEED": number, "PATH": "", "OMP_NUM_THREADS": number},
-            capture_output=True,
-            check=True,
-        ).stdout.splitlines()
-        for number in ("1", "2")
+        python("-c", MODELS, env={"PYTHONHASHSEED": n, "OMP_NUM_THREADS": n}).stdout
+        for n in ("1", "2")
     )
     assert one == two
-    assert [len(line) > 100 for line in one] == [True] * 3
+    assert [len(line) > 100 for line in one.splitlines()] == [True] * 3
 
 
 @pytest.mark.parametrize("balance", ["smote_enn", "smotenc", "hybrid"])
 def test_notes_name_classes_by_name(balance, parts):
-    train_rows = parts["train"]
-    rare = np.flatnonzero(train_rows.labels == 4)[8:]
-    few = train_rows.take(np.setdiff1d(np.arange(len(train_rows)), rare))
-    events = []
+    few, events = parts | {"train": with_few(parts["train"], 8)}, []
     grown = train(
         recipe(f"synthetic/logistic_regression-{balance}"),
-        load={"train": few, "test": parts["test"]}.__getitem__,
+        load=few.__getitem__,
         on_event=events.append,
     )
     notes = [event.text for event in events if isinstance(event, Note)]

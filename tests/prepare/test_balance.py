@@ -1,26 +1,26 @@
 """What every sampler promises, whatever its name: checks by the kind it declares."""
 
-import os
-import subprocess
-import sys
-from typing import Any
+import dataclasses
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from imblearn.pipeline import make_pipeline
 from sklearn.base import clone
+from sklearn.tree import DecisionTreeClassifier
 
 from evenflow import registry
 from evenflow.errors import DataError
-from evenflow.prepare.balance._sampler import Sampler
+from evenflow.prepare.balance import adasyn
 from evenflow.prepare.features import Preprocessor
 from evenflow.testing import check_sampler
 
 NAMES = registry.names("balance")
 SHORT = {"steps": 3, "feature_steps": 3, "batch_size": 16}
 """Of samplers that train a generator."""
-QUICK: dict[str, dict[str, Any]] = {
+QUICK = {
     name: {k: SHORT[k] for k in SHORT.keys() & registry.parameters("balance", name)}
     for name in NAMES
 }
@@ -28,10 +28,8 @@ CAP = 300
 
 
 def made(name, **params):
-    sampler: Sampler = registry.load("balance", name)(
-        **{"random_state": 7} | QUICK.get(name, {}) | params
-    )
-    return sampler
+    given = {"random_state": 7} | QUICK[name] | params
+    return registry.load("balance", name)(**given)
 
 
 def capped(name, **params):
@@ -41,12 +39,6 @@ def capped(name, **params):
 
 def of_kind(*kinds):
     return [n for n in NAMES if registry.load("balance", n).kind in kinds]
-
-
-@pytest.fixture(scope="session")
-def prepared(small_table):
-    preprocessor = Preprocessor.fit(small_table)
-    return preprocessor.transform(small_table), small_table.labels, preprocessor.layout
 
 
 def is_possible(X, layout):
@@ -160,9 +152,6 @@ def test_equal_rows_of_two_classes_are_no_trouble(name, prepared):
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "smotenc"])
 def test_a_sampler_works_in_an_imbalanced_learn_pipeline(name, prepared):
-    from imblearn.pipeline import make_pipeline
-    from sklearn.tree import DecisionTreeClassifier
-
     X, y, _ = prepared
     tree = DecisionTreeClassifier(max_depth=3, random_state=0)
     model = make_pipeline(capped(name), tree).fit(X[:600], y[:600])
@@ -183,8 +172,6 @@ def test_adasyn_grows_by_smote_what_it_makes_no_row_of(at, n_new):
 
 
 def test_an_error_of_adasyn_that_is_another_is_not_swallowed(prepared, monkeypatch):
-    from evenflow.prepare.balance import adasyn
-
     def fails(*_):
         raise ValueError("No samples will be generated, it says")
 
@@ -250,16 +237,10 @@ def test_a_made_row_is_a_row_that_could_be(small_table, seed, name, scaling):
 
 
 def test_a_row_made_with_a_value_missing_holds_what_stands_for_it(small_table):
-    import dataclasses
-
-    import polars as pl
-
     holes = np.random.default_rng(0).random(len(small_table)) < 0.3
+    nan, value = pl.lit(float("nan")), pl.col("fwd_bytes")
     frame = small_table.frame.with_columns(
-        pl.when(pl.Series(holes))
-        .then(float("nan"))
-        .otherwise(pl.col("fwd_bytes"))
-        .alias("fwd_bytes")
+        fwd_bytes=pl.when(pl.Series(holes)).then(nan).otherwise(value)
     )
     table = dataclasses.replace(small_table, frame=frame)
     preprocessor = Preprocessor.fit(table)
@@ -292,14 +273,8 @@ print(digest.hexdigest())
 
 
 @pytest.mark.slow
-def test_two_processes_with_different_hash_seeds_make_the_same_rows(capsys):
-    other = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        env={**os.environ, "PYTHONHASHSEED": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+def test_two_processes_with_different_hash_seeds_make_the_same_rows(capsys, python):
+    other = python("-c", SCRIPT, env={"PYTHONHASHSEED": "1"}).stdout
     exec(compile(SCRIPT, "script", "exec"), {})
     here = capsys.readouterr().out
     assert len(here.strip()) == 64

@@ -63,24 +63,9 @@ def rows():
     return rng.normal(y[:, None], 1, (100, 3)).astype(np.float32), y
 
 
-OVER = [
-    "auto",
-    "minority",
-    "not minority",
-    "not majority",
-    "all",
-    {2: 30},
-    lambda y: {1: sum(y == 0)},
-]
-UNDER = [
-    "auto",
-    "majority",
-    "not minority",
-    "not majority",
-    "all",
-    {0: 30},
-    lambda y: {0: sum(y == 1)},
-]
+ANY = ["auto", "not minority", "not majority", "all"]
+OVER = [*ANY, "minority", {2: 30}, lambda y: {1: sum(y == 0)}]
+UNDER = [*ANY, "majority", {0: 30}, lambda y: {0: sum(y == 1)}]
 PAIRS = [
     *(("ros", over_sampling.RandomOverSampler, strategy) for strategy in OVER),
     *(("smote", over_sampling.SMOTE, strategy) for strategy in OVER),
@@ -164,13 +149,9 @@ def test_labels_of_several_types_are_refused(rows):
 @pytest.mark.parametrize("library", [pd, pl])
 def test_a_data_frame_comes_back_as_one(library, rows):
     X, y = rows
+    words = np.array(["benign", "dos", "r2l"])
     frame = library.DataFrame({f"c{i}": X[:, i] for i in range(3)})
-    labels = library.Series(
-        name="kind",
-        **{
-            "data" if library is pd else "values": np.array(["benign", "dos", "r2l"])[y]
-        },
-    )
+    labels = library.DataFrame({"kind": words[y]})["kind"]
     sampler = registry.load("balance", "smote")(random_state=0)
     X_new, y_new = sampler.fit_resample(frame, labels)
     assert type(X_new) is library.DataFrame
@@ -179,7 +160,7 @@ def test_a_data_frame_comes_back_as_one(library, rows):
     assert list(X_new.columns) == ["c0", "c1", "c2"]
     plain = registry.load("balance", "smote")(random_state=0).fit_resample(X, y)
     np.testing.assert_array_equal(np.asarray(X_new), plain[0])
-    assert y_new.to_list() == np.array(["benign", "dos", "r2l"])[plain[1]].tolist()
+    assert y_new.to_list() == words[plain[1]].tolist()
     assert sampler.get_feature_names_out().tolist() == ["c0", "c1", "c2"]
 
 

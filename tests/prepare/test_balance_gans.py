@@ -6,7 +6,6 @@ import pytest
 from evenflow import registry
 from evenflow.errors import DataError
 from evenflow.prepare.balance.gan import GAN
-from evenflow.prepare.features import Preprocessor
 
 torch = pytest.importorskip("torch")
 
@@ -27,12 +26,6 @@ GENERATORS = [
     for name in registry.names("balance")
     if hasattr(registry.load("balance", name), "network")
 ]
-
-
-@pytest.fixture(scope="module")
-def prepared(small_table):
-    preprocessor = Preprocessor.fit(small_table)
-    return preprocessor.transform(small_table), small_table.labels, preprocessor.layout
 
 
 def source_of(X, y, layout=None, growing=(), seed=1):
@@ -137,23 +130,15 @@ def test_the_penalty_of_wgan_idr_does_not_depend_on_made_rows():
 # -- cvae: reject what it cannot reconstruct, read rows through the encoder
 
 
-def decoder_of(layout_blocks, n_features):
-    scale = _heads.Scale(
-        center=np.zeros(n_features, np.float32),
-        half=np.ones(n_features, np.float32),
-        blocks=layout_blocks,
-    )
-    return _autoencoder.Decoder(2, (4,), n_features, scale)
-
-
 def test_the_loss_of_reconstruction_is_the_cross_entropy_of_each_column():
-    decoder = decoder_of(((1, 3),), 3)
+    zero, one = np.zeros(3, np.float32), np.ones(3, np.float32)
+    scale = _heads.Scale(center=zero, half=one, blocks=((1, 3),))
+    decoder = _autoencoder.Decoder(2, (4,), 3, scale)
     rows = torch.tensor([[1.0, 0.0, 1.0]])
     # a number at the upper end of its range with even odds, a category at 3 : 1
     logits = torch.tensor([[0.0, 0.0, np.log(3.0)]], dtype=torch.float32)
-    assert decoder.loss(logits, rows).item() == pytest.approx(
-        np.log(2) + np.log(4 / 3), abs=1e-6
-    )
+    expected = np.log(2) + np.log(4 / 3)
+    assert decoder.loss(logits, rows).item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_divergence_of_a_code_from_the_prior_is_that_of_the_textbook():
@@ -218,16 +203,17 @@ def test_the_greatest_loss_is_that_of_the_training_rows_of_each_class():
 @pytest.mark.parametrize("name", ["cvae", "savaer"])
 def test_the_encoder_reads_prepared_rows_as_it_read_those_of_the_scale(name, prepared):
     X, y, layout = prepared
-    module = {"cvae": cvae, "savaer": savaer}[name]
-    more = {"cvae": {"loss_scale": 1.0}, "savaer": {"adversary": 1.0}}[name]
+    module, more = {
+        "cvae": (cvae, {"loss_scale": 1.0}), "savaer": (savaer, {"adversary": 1.0}),
+    }[name]  # fmt: skip
     config = module.Config(steps=1, batch_size=8, hidden=(6, 5), n_latent=4, **more)
     encoder = _autoencoder.Encoder(X.shape[1], config.hidden, config.n_latent)
     source = source_of(X, y, layout)
+    *hidden, (weight, bias) = encoder.layers(source.scale)
     h = X
-    layers = encoder.layers(source.scale)
-    for k, (weight, bias) in enumerate(layers):
-        h = h @ weight.T + bias
-        h = np.maximum(h, 0) if k < len(layers) - 1 else h
+    for w, b in hidden:
+        h = np.maximum(h @ w.T + b, 0)
+    h = h @ weight.T + bias
     with torch.no_grad():
         mean, _ = encoder(source.rows)
     np.testing.assert_allclose(h, mean.numpy(), atol=1e-3)
@@ -267,14 +253,16 @@ def test_only_rows_of_growing_classes_pass_the_filter_of_igan():
     assert all((row == there).all(dim=1).any() for row in rows)
 
 
+IGAN = igan.Config(
+    steps=1, batch_size=2, feature_steps=1, hidden=(8,), n_features=16, channels=4,
+    n_latent=3,
+)  # fmt: skip
+
+
 def test_igan_convolves_along_features():
-    config = igan.Config(
-        steps=1, batch_size=2, feature_steps=1, hidden=(8,), n_features=16,
-        channels=4, n_latent=3,
-    )  # fmt: skip
-    judge = igan.Discriminator(2, config)
+    judge = igan.Discriminator(2, IGAN)
     assert sum(isinstance(part, torch.nn.Conv1d) for part in judge.modules()) == 2
-    made = igan.Generator(2, config)(torch.eye(2), torch.Generator())
+    made = igan.Generator(2, IGAN)(torch.eye(2), torch.Generator())
     assert made.shape == (2, 16)
     assert judge(made, torch.eye(2)).shape == (2, 1)
 
@@ -282,12 +270,8 @@ def test_igan_convolves_along_features():
 @pytest.mark.parametrize("name", ["igan", "gan"])
 def test_what_a_discriminator_takes_for_real_depends_on_the_class(name):
     torch.manual_seed(0)
-    config = igan.Config(
-        steps=1, batch_size=2, feature_steps=1, hidden=(8,), n_features=16,
-        channels=4, n_latent=3,
-    )  # fmt: skip
     if name == "igan":
-        judge = igan.Discriminator(2, config)
+        judge = igan.Discriminator(2, IGAN)
     else:
         critic = wgan_gp.critic(18, hidden=8)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestClassifier
 
 from evenflow.errors import DataError
 from evenflow.prepare.balance._edit import enn_mask
@@ -9,13 +10,6 @@ from evenflow.prepare.balance._neighbors import Neighbors
 from evenflow.prepare.balance._zoom import categories
 from evenflow.prepare.balance.gan import GAN
 from evenflow.prepare.balance.hybrid import Hybrid
-from evenflow.prepare.features import Preprocessor
-
-
-@pytest.fixture(scope="module")
-def prepared(small_table):
-    preprocessor = Preprocessor.fit(small_table)
-    return preprocessor.transform(small_table), small_table.labels, preprocessor.layout
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +74,6 @@ def test_a_share_beyond_one_is_refused(name, prepared):
 
 @pytest.mark.slow
 def test_the_generator_learns_what_tells_the_classes_apart(prepared):
-    from sklearn.ensemble import RandomForestClassifier
-
     X, y, layout = prepared
     keep = np.isin(y, [0, 1, 2])
     X, y = X[keep], y[keep]

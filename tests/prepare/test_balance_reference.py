@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from imblearn import combine, over_sampling, under_sampling
 from sklearn.neighbors import NearestNeighbors
+from sklearn.svm import SVC
+from sklearn.utils.class_weight import compute_class_weight
 
 from evenflow import registry
 from evenflow.prepare.balance._compress import compressed
 from evenflow.prepare.balance._edit import cleaned, disagreeing, tomek_links
 from evenflow.prepare.balance._neighbors import Neighbors, nearest_others
 from evenflow.prepare.balance.smotenc import decoded, encoded
-from evenflow.prepare.features import Preprocessor
-from evenflow.prepare.layout import Layout
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +22,10 @@ def rows():
     X = rng.normal(size=(len(y), 6)) + 1.1 * np.eye(6)[y]
     order = rng.permutation(len(y))
     return X[order].astype(np.float32), y[order]
+
+
+def made(name, **params):
+    return registry.load("balance", name)(random_state=3, **params)
 
 
 def in_any_order(X):
@@ -36,7 +40,7 @@ def in_any_order(X):
     ],
 )
 def test_new_rows_are_those_of_imbalanced_learn(name, reference, rows):
-    X_new, y_new = registry.load("balance", name)(random_state=3).fit_resample(*rows)
+    X_new, y_new = made(name).fit_resample(*rows)
     X_ref, y_ref = reference.fit_resample(*rows)
     np.testing.assert_array_equal(y_new, y_ref)
     np.testing.assert_allclose(X_new, X_ref, rtol=0, atol=1e-6)
@@ -44,12 +48,12 @@ def test_new_rows_are_those_of_imbalanced_learn(name, reference, rows):
 
 def test_adasyn_makes_the_rows_of_imbalanced_learn_but_for_its_rounding(rows):
     X, y = rows
-    made, labels = registry.load("balance", "adasyn")(random_state=3).fit_resample(X, y)
+    X_new, labels = made("adasyn").fit_resample(X, y)
     assert np.bincount(labels).tolist() == [300, 300, 300]
     for label in (1, 2):
         sampler = over_sampling.ADASYN(sampling_strategy={label: 300}, random_state=3)
         reference = sampler.fit_resample(X, y)[0][len(X) :]
-        ours = made[len(X) :][labels[len(X) :] == label]
+        ours = X_new[len(X) :][labels[len(X) :] == label]
         known = {row.tobytes() for row in reference}
         shared = sum(row.tobytes() in known for row in ours)
         assert shared == min(len(reference), len(ours))
@@ -57,8 +61,8 @@ def test_adasyn_makes_the_rows_of_imbalanced_learn_but_for_its_rounding(rows):
 
 def test_svm_smote_makes_the_rows_of_imbalanced_learn(rows):
     X, y = rows
-    sampler = registry.load("balance", "svm_smote")(random_state=3)
-    made, labels = sampler.fit_resample(X, y)
+    sampler = made("svm_smote")
+    X_new, labels = sampler.fit_resample(X, y)
     assert np.bincount(labels).tolist() == [300, 300, 300]
     n_made = []
     for label in (1, 2):
@@ -66,7 +70,7 @@ def test_svm_smote_makes_the_rows_of_imbalanced_learn(rows):
             sampling_strategy={label: 300}, random_state=3
         )
         expected = reference.fit_resample(X, y)[0][len(X) :]
-        ours = made[len(X) :][labels[len(X) :] == label][: len(expected)]
+        ours = X_new[len(X) :][labels[len(X) :] == label][: len(expected)]
         np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-6)
         n_made.append(len(expected))
     # no support vector of class 2 is safe, so imbalanced-learn makes a part of its rows
@@ -81,20 +85,17 @@ def test_svm_smote_grows_by_smote_what_it_makes_no_row_of():
     # the rare class lies far off: none of its support vectors is in danger
     X = np.concatenate([rng.normal(size=(60, 2)), rng.normal(50, 1, size=(20, 2))])
     y = np.repeat([0, 1], [60, 20])
-    sampler = registry.load("balance", "svm_smote")(random_state=3)
+    sampler = made("svm_smote")
     _, y_new = sampler.fit_resample(X.astype(np.float32), y)
     assert np.bincount(y_new).tolist() == [60, 60]
     assert "class 1: support vectors of one kind only" in sampler.notes_[0]
 
 
 def test_the_machine_of_svm_smote_sees_a_bounded_number_of_rows(rows, monkeypatch):
-    from sklearn.svm import SVC
-
     seen = []
     fit = SVC.fit
     monkeypatch.setattr(SVC, "fit", lambda m, X, y: seen.append(y) or fit(m, X, y))
-    cls = registry.load("balance", "svm_smote")
-    sampler = cls(random_state=3, svm_rows_per_class=60)
+    sampler = made("svm_smote", svm_rows_per_class=60)
     _, y_new = sampler.fit_resample(*rows)
     assert np.bincount(seen[0]).tolist() == [60, 60, 40]
     assert np.bincount(y_new).tolist() == [300, 300, 300]
@@ -112,7 +113,7 @@ def test_the_machine_of_svm_smote_sees_a_bounded_number_of_rows(rows, monkeypatc
     ],
 )
 def test_rows_that_stay_are_those_of_imbalanced_learn(name, reference, rows):
-    X_new, y_new = registry.load("balance", name)(random_state=3).fit_resample(*rows)
+    X_new, y_new = made(name).fit_resample(*rows)
     X_ref, y_ref = reference.fit_resample(*rows)
     assert np.bincount(y_new).tolist() == np.bincount(y_ref).tolist()
     np.testing.assert_allclose(in_any_order(X_new), in_any_order(X_ref), atol=1e-6)
@@ -120,14 +121,11 @@ def test_rows_that_stay_are_those_of_imbalanced_learn(name, reference, rows):
 
 def test_oss_smote_selects_from_the_largest_class_and_grows_what_is_left(rows):
     X, y = rows
-    X_new, y_new = registry.load("balance", "oss_smote")(random_state=3).fit_resample(
-        X, y
-    )
+    X_new, y_new = made("oss_smote").fit_resample(X, y)
     # two classes for the selection: the largest one, and all others
     two = under_sampling.OneSidedSelection(random_state=3)
-    kept = two.fit(X, (y == 0).astype(int))
-    kept.fit_resample(X, (y == 0).astype(int))
-    left = np.sort(kept.sample_indices_)
+    two.fit_resample(X, (y == 0).astype(int))
+    left = np.sort(two.sample_indices_)
     assert len(left) < len(y)
     np.testing.assert_array_equal(X_new[: len(left)], X[left])
     np.testing.assert_array_equal(y_new[: len(left)], y[left])
@@ -136,13 +134,10 @@ def test_oss_smote_selects_from_the_largest_class_and_grows_what_is_left(rows):
     assert np.bincount(y_new).tolist() == [counts.max()] * 3
 
 
-def test_smotenc_makes_the_rows_of_imbalanced_learn(small_table):
-    preprocessor = Preprocessor.fit(small_table)
-    X, y = preprocessor.transform(small_table), small_table.labels
-    layout = preprocessor.layout
-    cls = registry.load("balance", "smotenc")
-    sampler = cls(sampling_strategy={3: 90, 4: 50}, random_state=3)
-    made, _ = sampler.fit_resample(X, y, layout=layout)
+def test_smotenc_makes_the_rows_of_imbalanced_learn(prepared):
+    X, y, layout = prepared
+    sampler = made("smotenc", sampling_strategy={3: 90, 4: 50})
+    X_new, _ = sampler.fit_resample(X, y, layout=layout)
     table = decoded(X, layout)
     reference = over_sampling.SMOTENC(
         list(range(layout.n_numeric, table.shape[1])),
@@ -150,12 +145,11 @@ def test_smotenc_makes_the_rows_of_imbalanced_learn(small_table):
         random_state=3,
     ).fit_resample(table, y)[0]
     expected = layout.snap(encoded(reference[len(X) :].astype(np.float32), layout))
-    np.testing.assert_allclose(made[len(X) :], expected, atol=1e-5)
+    np.testing.assert_allclose(X_new[len(X) :], expected, atol=1e-5)
 
 
-def test_decoding_and_encoding_give_the_rows_back(small_table):
-    preprocessor = Preprocessor.fit(small_table)
-    X, layout = preprocessor.transform(small_table), preprocessor.layout
+def test_decoding_and_encoding_give_the_rows_back(prepared):
+    X, _, layout = prepared
     np.testing.assert_array_equal(encoded(decoded(X, layout), layout), X)
 
 
@@ -181,20 +175,16 @@ def test_edited_rows_and_tomek_links_are_those_of_imbalanced_learn(
 
 
 def test_balanced_weights_are_those_of_scikit_learn(rows):
-    from sklearn.utils.class_weight import compute_class_weight
-
     X, y = rows
-    sampler = registry.load("balance", "class_weights")(power=1.0)
+    sampler = made("class_weights", power=1.0)
     sampler.fit_resample(X, y)
     expected = compute_class_weight("balanced", classes=np.arange(3), y=y)
     np.testing.assert_allclose(sampler.class_weight_, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("k", [1, 4, 11])
-def test_the_grouped_search_finds_what_a_full_search_finds(k, small_table):
-    preprocessor = Preprocessor.fit(small_table)
-    layout: Layout = preprocessor.layout
-    X = preprocessor.transform(small_table)
+def test_the_grouped_search_finds_what_a_full_search_finds(k, prepared):
+    X, _, layout = prepared
     # rows that name no category, among the queries and then among the fitted
     blurred = X[::7] * np.float32(0.9)
     for fitted, queries in ((X, X), (X, blurred), (np.concatenate([X, blurred]), X)):
@@ -215,7 +205,7 @@ def test_a_row_is_never_its_own_neighbour_however_many_copies_it_has():
 
 
 def test_cleaning_never_takes_a_classs_last_row():
-    notes: list[str] = []
+    notes = []
     y = np.array([0, 0, 0, 1, 1])
     stay = cleaned(y, np.array([1, 0, 0, 1, 1], dtype=bool), notes, "the rule")
     assert stay.tolist() == [1, 2, 3, 4]
@@ -246,8 +236,7 @@ def test_dsste_changes_difficult_rows_alone():
     away = np.array([[8.0, 0.5], [12.0, 0.5]])
     X = np.concatenate([easy, lost, home, away]).astype(np.float32)
     y = np.repeat([0, 1], [24, 8])
-    cls = registry.load("balance", "dsste")
-    sampler = cls(scaling_factor=2, n_neighbors=3, random_state=0)
+    sampler = made("dsste", scaling_factor=2, n_neighbors=3)
     X_new, y_new = sampler.fit_resample(X, y)
     assert sampler.notes_ == [
         "class 0: 2 centres in place of 4 difficult rows",
@@ -265,9 +254,7 @@ def test_dsste_changes_difficult_rows_alone():
 
 
 def test_dsste_grows_no_class_beyond_its_limit(rows):
-    X, y = rows
-    cls = registry.load("balance", "dsste")
-    _, y_new = cls(max_rows_per_class=60, random_state=3).fit_resample(X, y)
+    _, y_new = made("dsste", max_rows_per_class=60).fit_resample(*rows)
     n = np.bincount(y_new)
     assert n[2] == 60, "40 rows, of which the difficult ones make far more than 20"
     assert n[1] < 90, "above the limit: its difficult rows are compressed"
@@ -275,8 +262,7 @@ def test_dsste_grows_no_class_beyond_its_limit(rows):
 
 def test_knn_under_leaves_a_benign_row_near_each_that_it_drops(rows):
     X, y = rows
-    cls = registry.load("balance", "knn_under")
-    X_new, y_new = cls(n_neighbors=4).fit_resample(X, y)
+    X_new, y_new = made("knn_under", n_neighbors=4).fit_resample(X, y)
     assert np.bincount(y_new).tolist() == [130, 90, 40]
     benign, stayed = X[y == 0], X_new[y_new == 0]
     drawn = np.random.default_rng(0).permutation(len(benign))[: len(stayed)]
@@ -288,8 +274,7 @@ def test_knn_under_leaves_a_benign_row_near_each_that_it_drops(rows):
 
 
 def test_knn_under_passes_over_the_rows_until_enough_are_dropped(rows):
-    cls = registry.load("balance", "knn_under")
-    sampler = cls(max_rows_per_class=3, n_neighbors=2)
+    sampler = made("knn_under", max_rows_per_class=3, n_neighbors=2)
     _, y_new = sampler.fit_resample(*rows)
     assert np.bincount(y_new).tolist() == [3, 90, 40]
     assert sampler.notes_ == ["dropped 297 benign rows, each next to a row that stays"]

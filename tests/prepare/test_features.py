@@ -11,7 +11,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from evenflow.errors import DataError
 from evenflow.prepare.features import SCALINGS, UNSEEN, Preprocessor, Scaler
-from evenflow.schema import Column, Schema, Table
+from evenflow.schema import Table
 
 
 def with_values(table, **columns):
@@ -176,11 +176,8 @@ def test_one_row_is_prepared_as_in_a_batch(small_table):
     )
 
 
-def test_a_table_of_categories_alone_is_prepared():
-    schema = Schema(
-        name="c", columns=(Column(name="c", kind="category"),), classes=("benign", "x")
-    )
-    rows = Table(schema=schema, frame=pl.DataFrame({"c": ["a"] * 9 + ["b"] * 9}))
+def test_a_table_of_categories_alone_is_prepared(table_of):
+    rows = table_of(pl.DataFrame({"c": ["a"] * 9 + ["b"] * 9}))
     prepared = Preprocessor.fit(rows)
     X = prepared.transform(rows)
     assert X.shape == (18, 3)
@@ -193,21 +190,14 @@ def test_a_table_of_categories_alone_is_prepared():
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_training_rows_are_scaled_to_finite_numbers_or_the_column_is_named(
-    scaling, sign
+    scaling, sign, table_of
 ):
-    schema = Schema(
-        name="huge",
-        columns=(Column(name="plain"), Column(name="huge")),
-        classes=("benign", "dos"),
-        families={},
-        taxonomy="huge",
-    )
     rng = np.random.default_rng(3)
     for size in (1e30, 1e160, 1e300, 1.7e308):
         huge = sign * size * rng.uniform(0.9, 1.0, 200)
         huge[:90] *= -1.0
         frame = pl.DataFrame({"plain": rng.normal(size=200), "huge": huge})
-        table = Table(schema=schema, frame=frame)
+        table = table_of(frame)
         try:
             preprocessor = Preprocessor.fit(table, scaling=scaling)
             prepared = preprocessor.transform(table)

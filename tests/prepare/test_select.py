@@ -1,5 +1,6 @@
 """Selectors choose raw columns on training rows; a bundle then reads no other."""
 
+import importlib
 import itertools
 
 import numpy as np
@@ -15,45 +16,57 @@ from evenflow.prepare.pruned_tree import PrunedTree
 from evenflow.prepare.select import Selector, correlation_entropy, tsode
 from evenflow.prepare.select.mutual_information import mutual_information
 from evenflow.prepare.subsets import Best, Config, Cost
-from evenflow.schema import Column, Schema, Table
 from evenflow.testing import check_selector
 from evenflow.traffic.contracts import for_columns
 from evenflow.traffic.contracts.nsl_kdd import NSL_KDD_LIVE
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
+def bundle(tmp_path_factory, forest):
     folder = tmp_path_factory.mktemp("select") / "b"
-    recipe = evenflow.Recipe.load(
-        "synthetic/random_forest-none",
-        select={"name": "mutual_information", "n_columns": 4},
-        dataset={"name": "synthetic", "n_rows": 3000},
-        model__n_estimators=5,
-    )
-    evenflow.train(recipe, folder)
+    select = {"name": "mutual_information", "n_columns": 4}
+    evenflow.train(forest(3000, select=select), folder)
     return evenflow.load_bundle(folder)
 
 
 @pytest.mark.parametrize("name", registry.names("select"))
 def test_a_selector_keeps_the_promises_of_every_selector(name):
-    check_selector(registry.load("select", name))
+    plug_in = registry.load("select", name)
+    small = Config(population=6, iterations=3, n_rows=300)
+    check_selector(plug_in, small if plug_in.Config is Config else None)
 
 
-def test_columns_can_be_left_out_by_name(small_table):
-    left_out = small_table.schema.names[1]
-    pre = Preprocessor.fit(small_table)
-    X, y = pre.transform(small_table), small_table.labels
-    selector = registry.load("select", "columns")
-    rng = np.random.default_rng(0)
+def ready(table):
+    preprocessor = Preprocessor.fit(table)
+    return preprocessor.transform(table), table.labels, preprocessor.layout
 
-    def kept(**params):
-        return selector.choose(selector.Config(**params), X, y, pre.layout, rng)
 
-    assert kept(without=(left_out,)) == [n for n in kept() if n != left_out]
-    with pytest.raises(RecipeError, match="expected a column"):
-        kept(without=("nothing",))
-    with pytest.raises(RecipeError, match="leaves out all columns"):
-        kept(without=tuple(kept()))
+def chosen(name, rows, **params):
+    """Return the columns that a selector chooses."""
+    plug_in = registry.load("select", name)
+    return plug_in.columns(plug_in.Config(**params), *rows, seed=0)
+
+
+def test_named_columns_are_kept_or_left_out_and_all_kept_where_none_is_named(prepared):
+    whole = chosen("columns", prepared)
+    assert whole == tuple(prepared[2].groups)
+    names = ("fwd_bytes", "service")
+    assert set(chosen("columns", prepared, names=names)) == set(names)
+    left = chosen("columns", prepared, without=("protocol",))
+    assert left == tuple(n for n in whole if n != "protocol")
+
+
+def test_names_of_no_column_are_refused_and_that_none_is_left(prepared):
+    for params, message in (
+        (
+            {"names": ("service", "fwd_bites")},
+            "names 'fwd_bites'; .* such as fwd_",
+        ),
+        ({"without": ("nothing",)}, "expected a column"),
+        ({"without": tuple(prepared[2].groups)}, "leaves out all columns"),
+    ):
+        with pytest.raises(RecipeError, match=message):
+            chosen("columns", prepared, **params)
 
 
 def test_a_bundle_reads_the_chosen_columns_alone(bundle):
@@ -98,7 +111,7 @@ def test_mutual_information_is_that_of_scikit_learn():
     assert mutual_information(a, np.zeros(500, dtype=int)) == pytest.approx(0)
 
 
-def test_the_column_that_gives_the_class_away_comes_first():
+def test_the_column_that_gives_the_class_away_comes_first(table_of):
     rng = np.random.default_rng(1)
     y = rng.integers(0, 2, 800)
     frame = pl.DataFrame(
@@ -108,42 +121,8 @@ def test_the_column_that_gives_the_class_away_comes_first():
             "word": rng.choice(["a", "b"], 800),
         }
     )
-    schema = Schema(
-        name="t",
-        columns=(
-            Column(name="noise"),
-            Column(name="telling"),
-            Column(name="word", kind="category"),
-        ),
-        classes=("benign", "dos"),
-    )
-    table = Table(schema=schema, frame=frame, y=y)
-    preprocessor = Preprocessor.fit(table)
-    plug_in = registry.load("select", "mutual_information")
-    found = plug_in.columns(
-        plug_in.Config(n_columns=1),
-        preprocessor.transform(table), y, preprocessor.layout, seed=0,
-    )  # fmt: skip
-    assert found == ("telling",)
-
-
-def test_named_columns_are_kept_and_all_where_none_is_named(small_table):
-    preprocessor = Preprocessor.fit(small_table)
-    plug_in = registry.load("select", "columns")
-
-    def kept(*names):
-        return plug_in.columns(
-            plug_in.Config(names=names),
-            preprocessor.transform(small_table),
-            small_table.labels,
-            preprocessor.layout,
-            seed=0,
-        )
-
-    assert set(kept("fwd_bytes", "service")) == {"service", "fwd_bytes"}
-    assert kept() == tuple(preprocessor.layout.groups)
-    with pytest.raises(RecipeError, match=r"names 'fwd_bites'; .* such as fwd_bytes"):
-        kept("service", "fwd_bites")
+    rows = ready(table_of(frame, y))
+    assert chosen("mutual_information", rows, n_columns=1) == ("telling",)
 
 
 def test_the_recipe_for_live_traffic_names_a_contract_s_columns():
@@ -152,13 +131,10 @@ def test_the_recipe_for_live_traffic_names_a_contract_s_columns():
     assert sorted(names) == sorted(NSL_KDD_LIVE.had)
 
 
-@pytest.mark.parametrize("chosen", [[], ["nothing of the kind"]])
-def test_a_choice_of_no_column_is_refused(chosen, small_table):
-    preprocessor = Preprocessor.fit(small_table)
-    plug_in = Selector(lambda *_: chosen, object)
-    X = preprocessor.transform(small_table)
+@pytest.mark.parametrize("names", [[], ["nothing of the kind"]])
+def test_a_choice_of_no_column_is_refused(names, prepared):
     with pytest.raises(DataError, match=r"selector chose .*expected some of the"):
-        plug_in.columns(None, X, small_table.labels, preprocessor.layout, seed=0)
+        Selector(lambda *_: names, object).columns(None, *prepared, seed=0)
 
 
 # --- correlation and joint entropy ---
@@ -178,7 +154,7 @@ def test_joint_entropy_and_correlation_are_those_of_their_definitions():
     assert found[2].tolist() == [0, 0, 0]
 
 
-def test_columns_that_repeat_others_or_say_little_are_chosen_last():
+def test_columns_that_repeat_others_or_say_little_are_chosen_last(table_of):
     rng = np.random.default_rng(1)
     base = rng.normal(size=900)
     frame = pl.DataFrame(
@@ -191,19 +167,8 @@ def test_columns_that_repeat_others_or_say_little_are_chosen_last():
             "rare": (rng.random(900) < 0.02).astype(float),
         }
     )
-    schema = Schema(
-        name="t",
-        columns=tuple(Column(name=name) for name in frame.columns),
-        classes=("benign", "dos"),
-    )
-    y = rng.integers(0, 2, 900)
-    preprocessor = Preprocessor.fit(Table(schema=schema, frame=frame, y=y))
-    plug_in = registry.load("select", "correlation_entropy")
-    X = preprocessor.transform(Table(schema=schema, frame=frame, y=y))
-    found = plug_in.columns(
-        plug_in.Config(n_columns=2), X, y, preprocessor.layout, seed=0
-    )
-    assert set(found) == {"own", "other"}
+    rows = ready(table_of(frame, rng.integers(0, 2, 900)))
+    assert set(chosen("correlation_entropy", rows, n_columns=2)) == {"own", "other"}
 
 
 # --- searches among sets of columns ---
@@ -227,27 +192,26 @@ def cost_of(planted, **how):
     return Cost(X, y, each, **given)
 
 
+def search(name, *given):
+    return importlib.import_module(f"evenflow.prepare.select.{name}").search(*given)
+
+
 @pytest.mark.parametrize("name", SEARCHES)
 def test_a_search_finds_the_columns_that_tell_the_class(name, planted):
-    module = __import__(f"evenflow.prepare.select.{name}", fromlist=["search"])
     cost = cost_of(planted)
-    config = Config(population=16, iterations=12, n_rows=800)
-    mask = module.search(cost, config, np.random.default_rng(0))
+    config = Config(population=12, iterations=8, n_rows=800)
+    mask = search(name, cost, config, np.random.default_rng(0))
     assert mask[[2, 7]].all()
     assert cost(mask) < cost(np.ones(12, dtype=bool)), "the rest costs"
     n_searches = 3 if name == "pso_ant_genetic" else 1
-    assert len(cost.known) <= n_searches * 16 * 13 + 2, "bounded"
+    assert len(cost.known) <= n_searches * 12 * 9 + 2, "bounded"
 
 
 def test_the_best_of_three_searches_is_as_cheap_as_each(planted):
     config, cost = Config(population=6, iterations=3, n_rows=400), cost_of(planted)
-    modules = {
-        n: __import__(f"evenflow.prepare.select.{n}", fromlist=["search"])
-        for n in SEARCHES[:4]
-    }
-    joint = modules["pso_ant_genetic"].search(cost, config, np.random.default_rng(5))
+    joint = search("pso_ant_genetic", cost, config, np.random.default_rng(5))
     rng = np.random.default_rng(5)  # the three draw one after the other
-    each = [cost(modules[n].search(cost, config, rng)) for n in SEARCHES[:3]]
+    each = [cost(search(name, cost, config, rng)) for name in SEARCHES[:3]]
     assert cost(joint) == min(each)
 
 
@@ -290,10 +254,8 @@ def test_a_tree_is_pruned_where_that_makes_no_more_errors():
 
 
 def test_transient_search_moves_agents_by_its_equations():
-    agents, leader = (
-        np.array([[0.2, 0.9], [0.6, 0.1], [0.5, 0.5]]),
-        np.array([0.4, 0.7]),
-    )
+    agents = np.array([[0.2, 0.9], [0.6, 0.1], [0.5, 0.5]])
+    leader = np.array([0.4, 0.7])
     found = tsode.transient(agents, leader, 1.5, np.random.default_rng(0))
     r1, r2, r3 = np.random.default_rng(0).random(9).reshape(3, 3, 1)
     for i, j in itertools.product(range(3), range(2)):

@@ -1,7 +1,5 @@
 """The only place that decides which rows train."""
 
-import subprocess
-import sys
 from dataclasses import replace
 from itertools import pairwise
 
@@ -100,10 +98,8 @@ def test_no_row_is_on_both_sides_of_any_split(name, params, small_table):
 
 
 def test_folds_cover_every_row_once(small_table):
-    n = sum(
-        len(split.kfold(loader(small_table), 2, k=4, fold=f).test) for f in range(4)
-    )
-    assert n == len(small_table)
+    folds = [split.kfold(loader(small_table), 2, k=4, fold=f) for f in range(4)]
+    assert sum(len(fold.test) for fold in folds) == len(small_table)
 
 
 def test_a_hidden_attack_is_in_no_training_row_and_judged_whole(small_table):
@@ -223,7 +219,7 @@ def test_an_unknown_group_column_is_named_with_the_nearest(small_table):
 
 
 @pytest.mark.slow
-def test_two_processes_split_alike():
+def test_two_processes_split_alike(python):
     code = """
 import numpy as np, polars as pl
 from evenflow.prepare.dealing import hold_out
@@ -235,14 +231,6 @@ t = Table(schema=s, frame=pl.DataFrame({"a": rng.integers(0, 99, 999) / 1.0,
           "b": rng.choice(["x", "y", "z"], 999)}), y=rng.integers(0, 2, 999))
 print(hold_out(t, fraction=0.3, seed=4)[1].tolist())
 """
-    out = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={"PYTHONHASHSEED": seed, "PATH": ""},
-            capture_output=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
+    out = {python("-c", code, env={"PYTHONHASHSEED": s}).stdout for s in ("1", "2")}
     assert len(out) == 1
     assert len(out.pop()) > 100

@@ -37,8 +37,12 @@ def test_family_changes_nothing(small_table):
     assert (label(small_table, schema).y == small_table.y).all()
 
 
+def with_wormhole(table):
+    return replace(table, attack=table.attack.replace("perl", "wormhole"))
+
+
 def test_an_attack_type_nobody_knows_gets_a_class_of_its_own_at_the_end(small_table):
-    odd = replace(small_table, attack=small_table.attack.replace("perl", "wormhole"))
+    odd = with_wormhole(small_table)
     rows = label(odd, small_table.schema)
     assert rows.schema.classes == (*small_table.schema.classes, "wormhole")
     is_odd = (odd.attack == "wormhole").to_numpy()
@@ -47,19 +51,16 @@ def test_an_attack_type_nobody_knows_gets_a_class_of_its_own_at_the_end(small_ta
 
 
 def test_an_unknown_attack_type_goes_to_the_family_its_own_data_names(small_table):
-    own = replace(small_table.schema, families={"wormhole": "u2r"} | small_table.schema.families)  # fmt: skip  # noqa: E501
-    odd = replace(
-        small_table, schema=own, attack=small_table.attack.replace("perl", "wormhole")
-    )
-    rows = label(odd, small_table.schema)
+    families = {"wormhole": "u2r"} | small_table.schema.families
+    own = replace(small_table.schema, families=families)
+    rows = label(replace(with_wormhole(small_table), schema=own), small_table.schema)
     assert rows.schema.classes == small_table.schema.classes
     assert (rows.y == small_table.y).all()
 
 
 def test_an_unknown_attack_type_is_an_attack_where_nothing_else_is_told(small_table):
-    odd = replace(small_table, attack=small_table.attack.replace("perl", "wormhole"))
     schema = target_schema(small_table.schema, "binary", [])
-    rows = label(odd, schema)
+    rows = label(with_wormhole(small_table), schema)
     assert rows.schema.classes == ("benign", "attack")
     assert ((rows.y > 0) == (small_table.y > 0)).all()
 

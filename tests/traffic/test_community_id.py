@@ -1,7 +1,5 @@
 """Community IDs are those that the specification publishes."""
 
-from __future__ import annotations
-
 import pytest
 
 from evenflow.traffic.community_id import community_id

@@ -1,7 +1,5 @@
 """Connections do not depend on how packets were batched or followed."""
 
-from __future__ import annotations
-
 import io
 import random
 import struct

@@ -1,7 +1,5 @@
 """Captures to connections: Zeek's own traces, and captures that others misread."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -12,12 +10,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from evenflow.cli import main
 from evenflow.errors import DataError
 from evenflow.progress import Note
 from evenflow.traffic import conn_log
@@ -143,19 +139,18 @@ def test_a_time_that_runs_backwards_ends_nothing_and_is_never_negative():
     assert frame["duration"].min() >= 0
 
 
-def test_what_is_no_capture_is_one_line_that_says_what_it_is(tmp_path):
+def test_what_is_no_capture_is_one_line_that_says_what_it_is(tmp_path, run):
     out = tmp_path / "flows.log"
-    for output in ((), ("-o", str(out))):
-        words = ["flows", "-r", str(CAPTURES / "not_a_capture.pcap"), *output]
-        done = CliRunner().invoke(main, words)
-        assert done.exit_code == 2
+    for output in ((), ("-o", out)):
+        words = ("flows", "-r", CAPTURES / "not_a_capture.pcap", *output)
+        done = run(*words, code=2)
         assert done.stdout == ""
         assert "is a web page or XML; expected a capture" in done.stderr
     assert not out.exists()
 
 
-def test_zeek_s_form_has_its_header_and_unset_fields():
-    done = CliRunner().invoke(main, ["flows", "-r", str(CAPTURES / "us_le.pcap")])
+def test_zeek_s_form_has_its_header_and_unset_fields(run):
+    done = run("flows", "-r", CAPTURES / "us_le.pcap")
     *head, line = done.stdout.splitlines()
     names = next(h for h in head if h.startswith("#fields")).split("\t")[1:]
     row = dict(zip(names, line.split("\t"), strict=True))
@@ -168,20 +163,18 @@ def test_zeek_s_form_has_its_header_and_unset_fields():
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
-def test_a_table_of_connections_is_the_same_in_every_form(form, tmp_path):
+def test_a_table_of_connections_is_the_same_in_every_form(form, tmp_path, run):
     path = tmp_path / f"flows.{form}"
-    words = ["flows", "-r", str(CAPTURES / "vxlan_two_tenants.pcap"), "-o", str(path)]
-    assert CliRunner().invoke(main, words).exit_code == 0
+    run("flows", "-r", CAPTURES / "vxlan_two_tenants.pcap", "-o", path)
     read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet}
     frame = read[form](path)
     expected = connections(CAPTURES / "vxlan_two_tenants.pcap")[0]
     assert frame.to_dicts() == expected.to_dicts()
 
 
-def test_a_capture_is_read_from_a_pipe():
+def test_a_capture_is_read_from_a_pipe(run):
     data = (CAPTURES / "five_clocks.pcapng").read_bytes()
-    words = ["flows", "-r", "-", "--format", "jsonl"]
-    done = CliRunner().invoke(main, words, input=data)
+    done = run("flows", "-r", "-", "--format", "jsonl", input=data)
     assert json.loads(done.stdout)["conn_state"] == "SF"
 
 
@@ -245,9 +238,7 @@ def flows(tmp_path, *packets, link=101):
 
 
 def test_segments_out_of_order_are_not_missing(tmp_path):
-    begin = [
-        ip(6, tcp(2, 0)), ip(6, tcp(18, 0, acked=1), 2, 1), ip(6, tcp(16, 1)),
-    ]  # fmt: skip
+    begin = [ip(6, tcp(2, 0)), ip(6, tcp(18, 0, acked=1), 2, 1), ip(6, tcp(16, 1))]
     late = [ip(6, tcp(16, 1001 + 1000 * k, n=1000)) for k in range(60)]
     first = ip(6, tcp(16, 1, n=1000))
     done = ip(6, tcp(16, 1, acked=61_001), 2, 1)
@@ -260,10 +251,7 @@ def test_segments_out_of_order_are_not_missing(tmp_path):
 
 @pytest.mark.parametrize("port", [4789, 6081])
 def test_a_tunnel_that_cannot_be_opened_is_a_connection_itself(tmp_path, port):
-    head = {
-        4789: struct.pack(">II", 0x08000000, 7 << 8),
-        6081: b"\0\0\x08\0" + b"\0" * 4,
-    }
+    head = {4789: b"\x08\0\0\0\0\0\7\0", 6081: b"\0\0\x08\0" + b"\0" * 4}
     data = head[port] + b"\xff" * 40
     packet = ip(17, struct.pack(">HHHH", 5555, port, 8 + len(data), 0) + data)
     frame, notes = flows(tmp_path, *[packet] * 5)
@@ -288,17 +276,15 @@ def test_a_wrong_ip_checksum_is_named_with_the_option_that_counts_it(tmp_path):
     assert connections(path, checksums=False)[0].height == 1
 
 
-def test_a_capture_is_not_written_over(tmp_path):
-    path = tmp_path / "a.pcap"
-    path.write_bytes((CAPTURES / "us_le.pcap").read_bytes())
-    done = CliRunner().invoke(main, ["flows", "-r", str(path), "-o", str(path)])
-    assert done.exit_code == 2
-    assert path.read_bytes() == (CAPTURES / "us_le.pcap").read_bytes()
+def test_a_capture_is_not_written_over(write, run):
+    data = (CAPTURES / "us_le.pcap").read_bytes()
+    path = write("a.pcap", data)
+    run("flows", "-r", path, "-o", path, code=2)
+    assert path.read_bytes() == data
 
 
-def test_what_cannot_be_read_is_named_as_the_input(tmp_path):
-    done = CliRunner().invoke(main, ["flows", "-r", "/proc/self/mem"])
-    assert done.exit_code == 2
+def test_what_cannot_be_read_is_named_as_the_input(run):
+    done = run("flows", "-r", "/proc/self/mem", code=2)
     assert "cannot read mem: Input/output error" in done.stderr
 
 
@@ -407,9 +393,7 @@ def test_no_changed_or_missing_byte_crashes(name, changes, cut):
     packets=st.lists(st.binary(max_size=200), min_size=1, max_size=20),
 )  # fmt: skip
 def test_random_bytes_of_any_link_type_are_decoded_or_left_out(link, packets):
-    text = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, link)
-    for k, data in enumerate(packets):
-        text += struct.pack("<IIII", k, 0, len(data), len(data)) + data
+    text = capture(*packets, link=link)
     frames = list(read_frames(io.BytesIO(text), source="random"))
     decoded = [decode(f) for f in frames]
     assert sum(map(len, decoded)) == len(packets)

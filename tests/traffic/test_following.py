@@ -1,7 +1,5 @@
 """Logs that grow: every line once, whatever happens to the file."""
 
-from __future__ import annotations
-
 import io
 import json
 import os
@@ -16,7 +14,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from evenflow.errors import DataError
-from evenflow.progress import Note
 from evenflow.traffic.sources import SOURCES, Position, follow
 from evenflow.traffic.sources._tail import Tail
 
@@ -43,16 +40,16 @@ def other(number):
     )
 
 
+def names(*numbers):
+    return [f"C{number}" for number in numbers]
+
+
 class Follower:
     """Reads a log to where it stands now, step by step."""
 
     def __init__(self, path, kind="zeek", position=None):
         self.path, self.kind, self.position = path, SOURCES[kind], position
-        self.uids: list[str] = []
-        self.notes: list[str] = []
-
-    def _note(self, note: Note):
-        self.notes.append(note.text)
+        self.frames, self.uids, self.notes = [], [], []
 
     # as a threading.Event: a log without new lines ends the step
     def is_set(self):
@@ -66,10 +63,12 @@ class Follower:
         """Read what is new; return the names of its connections."""
         self._is_done, self._n_waits = False, 0
         before = len(self.uids)
-        frames = follow(
-            self.path, self.kind, stop=self, position=self.position, on_event=self._note
-        )
-        for frame, position in frames:
+        found = follow(
+            self.path, self.kind, stop=self, position=self.position,
+            on_event=lambda note: self.notes.append(note.text),
+        )  # fmt: skip
+        for frame, position in found:
+            self.frames.append(frame)
             self.uids += frame["uid"].to_list()
             self.position = Position.from_json(position.to_json())
         return self.uids[before:]
@@ -79,9 +78,7 @@ class Live:
     """Follows a log in a thread."""
 
     def __init__(self, path, kind="zeek", position=None):
-        self.uids: list[str] = []
-        self.notes: list[str] = []
-        self.position = position
+        self.uids, self.notes, self.position = [], [], position
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=self._run, args=(path, SOURCES[kind], position)
@@ -112,8 +109,9 @@ class Live:
 
 
 @pytest.fixture(params=["in one run", "by a new run for each step"])
-def reader(request, tmp_path):
-    """Return a function that reads until there are ``n`` connections."""
+def waiting(request, tmp_path):
+    """A log that is not there yet, a function that reads until there are ``n``
+    connections, and what has the notes."""
     path = tmp_path / "conn.log"
     if request.param == "in one run":
         live = Live(path)
@@ -129,8 +127,13 @@ def reader(request, tmp_path):
         yield path, until, steps
 
 
-def names(*numbers):
-    return [f"C{number}" for number in numbers]
+@pytest.fixture
+def reader(waiting):
+    """The same of a log of which one line is read."""
+    path, until, _ = waiting
+    add(path, HEAD + line(1))
+    assert until(1) == names(1)
+    return waiting
 
 
 def add(path, text):
@@ -144,8 +147,8 @@ def age(path, seconds):
     os.utime(path, (when, when))
 
 
-def test_a_log_that_is_not_there_yet_is_waited_for(reader):
-    path, until, _ = reader
+def test_a_log_that_is_not_there_yet_is_waited_for(waiting):
+    path, until, _ = waiting
     assert until(0) == []
     add(path, HEAD + line(1))
     assert until(1) == names(1)
@@ -156,7 +159,7 @@ def test_a_log_that_is_not_there_yet_is_waited_for(reader):
 def test_a_line_is_held_back_until_its_end_comes(reader):
     path, until, found = reader
     whole = line(2)
-    add(path, HEAD + line(1) + whole[:20])
+    add(path, whole[:20])
     assert until(1) == names(1)
     add(path, whole[20:30])
     assert until(1) == names(1)
@@ -167,8 +170,6 @@ def test_a_line_is_held_back_until_its_end_comes(reader):
 
 def test_a_header_that_changes_is_followed(reader):
     path, until, found = reader
-    add(path, HEAD + line(1))
-    assert until(1) == names(1)
     add(path, OTHER + other(2))
     assert until(2) == names(1, 2)
     add(path, other(3))
@@ -178,8 +179,6 @@ def test_a_header_that_changes_is_followed(reader):
 
 def test_a_log_that_is_renamed_is_read_to_its_end_before_the_new_one(reader):
     path, until, found = reader
-    add(path, HEAD + line(1))
-    assert until(1) == names(1)
     old = path.with_name("conn.log.1")
     path.rename(old)
     add(old, line(2))  # the writer has it open still
@@ -193,8 +192,6 @@ def test_a_log_that_is_renamed_is_read_to_its_end_before_the_new_one(reader):
 
 def test_the_rest_of_a_log_that_was_copied_and_truncated_is_read_from_the_copy(reader):
     path, until, found = reader
-    add(path, HEAD + line(1))
-    assert until(1) == names(1)
     add(path, line(2))
     path.with_name("conn.log.1").write_bytes(path.read_bytes())
     with path.open("r+b") as stream:
@@ -207,16 +204,12 @@ def test_the_rest_of_a_log_that_was_copied_and_truncated_is_read_from_the_copy(r
 
 def test_a_truncated_log_that_has_grown_again_is_read_from_its_beginning(reader):
     path, until, _ = reader
-    add(path, HEAD + line(1))
-    assert until(1) == names(1)
     path.write_text(OTHER + "".join(map(other, range(2, 9))))
     assert until(8) == names(*range(1, 9))
 
 
 def test_a_hole_that_a_writer_left_after_a_truncation_is_skipped(reader):
     path, until, found = reader
-    add(path, HEAD + line(1))
-    assert until(1) == names(1)
     path.write_bytes(b"\0" * 5000 + line(2).encode())
     assert until(2) == names(1, 2)
     [note] = found.notes
@@ -226,7 +219,7 @@ def test_a_hole_that_a_writer_left_after_a_truncation_is_skipped(reader):
 
 def test_a_line_that_is_too_long_does_not_stop_what_follows(reader):
     path, until, found = reader
-    add(path, HEAD + line(1) + "x" * (2**20 + 5))
+    add(path, "x" * (2**20 + 5))
     assert until(1) == names(1)
     add(path, "x" * 100)
     assert until(1) == names(1)
@@ -237,8 +230,8 @@ def test_a_line_that_is_too_long_does_not_stop_what_follows(reader):
     )
 
 
-def test_bytes_that_are_not_text_do_not_stop_what_follows(reader):
-    path, until, found = reader
+def test_bytes_that_are_not_text_do_not_stop_what_follows(waiting):
+    path, until, found = waiting
     add(path, HEAD.encode() + b"\xff\xff\n" + line(1).encode() + b"a\0b\n")
     assert until(1) == names(1)
     add(path, line(2))
@@ -246,11 +239,8 @@ def test_bytes_that_are_not_text_do_not_stop_what_follows(reader):
     assert any("line 5: the byte 0xff" in n for n in found.notes)
 
 
-def test_what_a_writer_adds_before_it_opens_the_new_log_is_read(tmp_path, monkeypatch):
-    path, old = tmp_path / "conn.log", tmp_path / "conn.log.1"
-    follower = Follower(path)
-    add(path, HEAD + line(1))
-    assert follower.step() == names(1)
+def test_what_a_writer_adds_before_it_opens_the_new_log_is_read(first, monkeypatch):
+    path, old = first.path, first.path.with_name("conn.log.1")
     path.rename(old)
     looks = Tail._is_replaced
 
@@ -261,7 +251,7 @@ def test_what_a_writer_adds_before_it_opens_the_new_log_is_read(tmp_path, monkey
         return looks(tail, file)
 
     monkeypatch.setattr(Tail, "_is_replaced", late)
-    live = Live(path, position=follower.position)
+    live = Live(path, position=first.position)
     assert live.until(2) == names(2, 3)
     live.end()
 
@@ -269,11 +259,19 @@ def test_what_a_writer_adds_before_it_opens_the_new_log_is_read(tmp_path, monkey
 # -- from one run to the next
 
 
-def test_a_run_resumes_where_the_one_before_it_ended_across_rotations(tmp_path):
-    path = tmp_path / "conn.log"
-    first = Follower(path)
-    add(path, HEAD + line(1) + line(2)[:10])
+@pytest.fixture
+def first(tmp_path):
+    """A run that has read one line."""
+    first = Follower(tmp_path / "conn.log")
+    add(first.path, HEAD + line(1))
     assert first.step() == names(1)
+    return first
+
+
+def test_a_run_resumes_where_the_one_before_it_ended_across_rotations(first, tmp_path):
+    path = first.path
+    add(path, line(2)[:10])
+    assert first.step() == []
     add(path, line(2)[10:])
     path.rename(tmp_path / "conn.log.2")
     age(tmp_path / "conn.log.2", 20)
@@ -305,14 +303,10 @@ def test_a_run_resumes_in_the_copy_of_a_log_that_was_truncated(tmp_path):
     assert after.step() == ["2", "3"]
 
 
-def test_a_log_whose_file_is_gone_is_read_from_its_beginning_and_said_so(tmp_path):
-    path = tmp_path / "conn.log"
-    first = Follower(path)
-    add(path, HEAD + line(1))
-    first.step()
-    path.unlink()
-    add(path, OTHER + other(2))
-    after = Follower(path, position=first.position)
+def test_a_log_whose_file_is_gone_is_read_from_its_beginning_and_said_so(first):
+    first.path.unlink()
+    add(first.path, OTHER + other(2))
+    after = Follower(first.path, position=first.position)
     assert after.step() == names(2)
     [note] = after.notes
     assert "lines after that may be missing" in note
@@ -326,15 +320,12 @@ def test_a_run_that_resumes_under_a_header_knows_its_columns(kind, tmp_path):
     whole = pl.concat(list(SOURCES[kind].read(stream, source=log)))
     assert whole["known"].is_sorted()
     path = tmp_path / log
-    frames = []
-    position = None
+    frames, position = [], None
     for text in lines:
         add(path, text)
-        stop = Follower(path, kind, position)
-        stop._is_done, stop._n_waits = False, 0
-        for frame, now in follow(path, SOURCES[kind], stop=stop, position=position):
-            frames.append(frame)
-            position = now
+        run = Follower(path, kind, position)
+        run.step()
+        frames, position = frames + run.frames, run.position
     assert pl.concat(frames).equals(whole)
 
 
@@ -357,12 +348,10 @@ def test_a_stop_ends_the_following_of_a_log_that_is_silent(tmp_path):
 
 
 def test_what_cannot_be_followed_is_refused(tmp_path):
-    with pytest.raises(DataError, match="is not a plain file"):
-        Follower(tmp_path).step()
-    fifo = tmp_path / "pipe"
-    os.mkfifo(fifo)
-    with pytest.raises(DataError, match="is not a plain file"):
-        Follower(fifo).step()
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(DataError, match="is not a plain file"):
+            Follower(path).step()
 
 
 def test_a_log_of_another_kind_is_refused_once_that_is_sure(tmp_path):
@@ -387,11 +376,10 @@ def test_a_writer_that_writes_in_pieces_and_rotates_loses_no_line(tmp_path):
         n += 40
         for at in range(0, len(text), 97):
             add(path, text[at : at + 97])
+        live.until(n)
         if turn % 2:
-            live.until(n)
             path.rename(tmp_path / f"conn.log.{turn}")
         else:
-            live.until(n)
             (tmp_path / f"conn.log.{turn}").write_bytes(path.read_bytes())
             os.truncate(path, 0)
     assert live.until(n) == names(*range(n))

@@ -1,7 +1,5 @@
 """Fragments put together: in any order and batch, contradictory, missing, endless."""
 
-from __future__ import annotations
-
 import io
 import random
 import struct

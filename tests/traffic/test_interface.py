@@ -4,8 +4,6 @@ Each test runs in a network namespace of its own, with a pair of virtual interfa
 nothing leaves it.
 """
 
-from __future__ import annotations
-
 import io
 import socket
 import struct

@@ -1,7 +1,5 @@
 """Log-ins in clear text are counted as the protocols say, or are unknown."""
 
-from __future__ import annotations
-
 import io
 import struct
 

@@ -1,7 +1,5 @@
 """Services by payload: each protocol by its own bytes, and nothing in random ones."""
 
-from __future__ import annotations
-
 import struct
 
 import numpy as np
