@@ -3,7 +3,6 @@ application that serves it; people who are logged in; commands on a server.
 """
 
 import hashlib
-import importlib.util
 import secrets
 import shutil
 import threading
@@ -12,7 +11,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import TreeBuilder
 
@@ -55,6 +53,8 @@ from evenflow.web.store.database import PRAGMAS, Database, open_database, sqlite
 from evenflow.web.store.tables import Tally, User, now
 from evenflow.web.verdicts import keep
 
+from . import postgres
+
 N_ROWS = 2_000
 FLAGS = (
     "--no-sandbox",
@@ -67,18 +67,6 @@ FLAGS = (
 )
 
 
-def _postgres():
-    """Return the module beside this one: tests are no package to import from."""
-    path = Path(__file__).with_name("postgres.py")
-    spec = importlib.util.spec_from_file_location("evenflow_tests_postgres", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-postgres = _postgres()
 postgresql = postgres.postgresql
 postgresql_url = postgres.postgresql_url
 empty_postgresql_url = postgres.empty_postgresql_url
@@ -564,6 +552,14 @@ class Program(Client):
         headers |= kwargs.pop("headers", {})
         kwargs = {"method": method, "headers": headers, "buffered": True, **kwargs}
         return self.open(f"/api/v1{path}", **kwargs)
+
+    def walk(self, path):
+        """Yield the items of a list, part by part."""
+        cursor = ""
+        while cursor is not None:
+            found = self.ask("GET", f"{path}{cursor}").json
+            yield from found["items"]
+            cursor = found["next"] and f"&cursor={found['next']}"
 
 
 @pytest.fixture
