@@ -3,6 +3,7 @@ application that serves it; people who are logged in; commands on a server.
 """
 
 import hashlib
+import json
 import secrets
 import shutil
 import threading
@@ -231,10 +232,16 @@ class Person(Client):
             url, data={"csrf_token": self.csrf(), **(data or {})}, **kwargs
         )
 
-    def log_in(self, email="", password="", **more):
+    def again(self, app=None):
+        """Return another browser that has the cookie of this one."""
+        other = (app or self.application).test_client()
+        other.set_cookie("evenflow", self.get_cookie("evenflow").value)
+        return other
+
+    def log_in(self, email="", password="", headers=None, **more):
         """Send the form of the log-in page."""
         data = {"email": email or self.email, "password": password or self.password}
-        return self.send("/login", data | more)
+        return self.send("/login", data | more, headers=headers)
 
 
 @pytest.fixture(scope="session")
@@ -412,6 +419,18 @@ def analyst(people):
 def admin(people):
     """Somebody who is logged in and may change settings."""
     return people("admin")
+
+
+@pytest.fixture
+def set_database(settings):
+    """Return a function that names a database in the settings of the data folder."""
+
+    def set_database(url=settings.database):
+        path = settings.home / "settings.toml"
+        path.write_text(f"database = {json.dumps(url)}\n")
+        path.chmod(0o600)
+
+    return set_database
 
 
 @pytest.fixture
