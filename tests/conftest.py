@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
+from evenflow import inference
+from evenflow.baseline import Baseline
 from evenflow.cli import main
 from evenflow.decision import Decision
 from evenflow.prepare.features import Preprocessor
@@ -248,6 +251,39 @@ def softmax_regression():
     return fit
 
 
+@pytest.fixture(scope="session")
+def save_detector(softmax_regression):
+    """Return a function that fits a detector of two classes and saves its bundle."""
+
+    def save_detector(folder, schema, frame, is_attack, reference, has_baseline=False):
+        y = is_attack.astype(np.int64)
+        attack = pl.Series("attack", np.where(is_attack, schema.classes[1], "benign"))
+        table = Table(schema=schema, frame=frame, y=y, attack=attack)
+        preprocessor = Preprocessor.fit(table)
+        X = preprocessor.transform(table)
+        model = softmax_regression(X, y, 2)
+        decision = replace(Decision.neutral(2), false_alarm_budget=0.05)
+        log_proba = inference.log_proba(inference.open_session(model), X, 2)
+        baseline = Baseline.of(table, decision.apply(log_proba))
+        bundles.save(
+            folder,
+            schema=schema,
+            preprocessor=preprocessor,
+            model=model,
+            decision=decision,
+            golden=table.take(np.arange(20)),
+            reference=table.take(reference),
+            recipe={"dataset": {"name": "own"}, "model": {"name": "linear"}, "seed": 1},
+            report={},
+            card="# A detector of two classes\n",
+            fingerprint=np.arange(5, dtype=np.uint64),
+            baseline=baseline if has_baseline else None,
+        )
+        return folder
+
+    return save_detector
+
+
 REFUSALS = Schema(
     name="kdd",
     columns=(
@@ -260,7 +296,7 @@ REFUSALS = Schema(
 
 
 @pytest.fixture(scope="session")
-def detector(tmp_path_factory, softmax_regression):
+def detector(tmp_path_factory, save_detector):
     """The folder of a detector that calls refused connections probes."""
     rng = np.random.default_rng(5)
     is_refused = rng.random(600) < 0.3
@@ -273,27 +309,9 @@ def detector(tmp_path_factory, softmax_regression):
             "src_bytes": np.where(is_refused, 0.0, np.floor(rng.exponential(99, 600))),
         }
     )
-    y = is_refused.astype(np.int64)
-    attack = pl.Series("attack", np.where(is_refused, "probe", "benign"))
-    table = Table(schema=REFUSALS, frame=frame, y=y, attack=attack)
-    preprocessor = Preprocessor.fit(table)
     folder = tmp_path_factory.mktemp("bundle") / "refusals"
-    bundles.save(
-        folder,
-        schema=REFUSALS,
-        preprocessor=preprocessor,
-        model=softmax_regression(preprocessor.transform(table), y, 2),
-        decision=Decision(
-            temperature=1.0, bias=np.zeros(2), threshold=0.0, false_alarm_budget=0.05
-        ),
-        golden=table.take(np.arange(20)),
-        reference=table.take(np.flatnonzero(~is_refused)[:50]),
-        recipe={"dataset": {"name": "kdd"}, "model": {"name": "linear"}, "seed": 1},
-        report={},
-        card="# Refusals\n",
-        fingerprint=np.arange(5, dtype=np.uint64),
-    )
-    return folder
+    some = np.flatnonzero(~is_refused)[:50]
+    return save_detector(folder, REFUSALS, frame, is_refused, some)
 
 
 @pytest.fixture(scope="session")

@@ -131,29 +131,17 @@ def test_v_shows_facts_and_what_libraries_warn_of():
 
 
 def test_a_reader_that_leaves_early_is_no_error():
-    code = (
-        "from evenflow.cli.guard import Guarded, Command\n"
-        "import click\n"
-        "@click.group(cls=Guarded)\n"
-        "def g(): pass\n"
-        "@g.command(cls=Command)\n"
-        "def run():\n"
-        "    for k in range(100000): click.echo(k)\n"
-        "g(['run'])\n"
-    )
-    first = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert first.stdout is not None
-    assert first.stderr is not None
-    assert first.stdout.readline() == b"0\n"
-    first.stdout.close()
-    assert first.wait(30) == 141
-    assert first.stderr.read() == b""
-    first.stderr.close()
+    code = PROGRAM.format(body="for k in range(100000): click.echo(k)")
+    words = [sys.executable, "-c", code]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdout=pipe, stderr=pipe) as first:
+        assert first.stdout.readline() == b"0\n"
+        first.stdout.close()
+        assert first.wait(30) == 141
+        assert first.stderr.read() == b""
 
 
-WRITES = """
+PROGRAM = """
 import sys, time
 from pathlib import Path
 import click
@@ -163,12 +151,15 @@ from evenflow.files import replacing
 def g(): pass
 @g.command(cls=Command)
 def run():
-    with replacing(Path(sys.argv[1])) as part:
-        part.write_text("half")
-        print("half", flush=True)
-        time.sleep(60)
+    {body}
 g(["run"])
 """
+WRITES = PROGRAM.format(
+    body="""with replacing(Path(sys.argv[1])) as part:
+        part.write_text("half")
+        print("half", flush=True)
+        time.sleep(60)"""
+)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -223,7 +214,7 @@ def test_every_command_explains_itself(name):
     assert len(result.stdout.splitlines()) > 5
 
 
-def test_help_imports_nothing_heavy():
+def test_help_imports_nothing_heavy(python):
     code = (
         "import sys\n"
         "from evenflow.cli import main\n"
@@ -231,9 +222,7 @@ def test_help_imports_nothing_heavy():
         "except SystemExit: pass\n"
         "print(' '.join(sys.modules), file=sys.stderr)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    done = python("-c", code)
     assert "compare" in done.stdout
     heavy = {"numpy", "polars", "torch", "sklearn", "altair", "onnxruntime",
              "lightgbm", "shap", "pandas", "pydantic", "rich"}  # fmt: skip

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 
 import numpy as np
 import pytest
@@ -11,7 +10,8 @@ from evenflow.runtime import bundle as bundles
 from evenflow.runtime import shipped
 from evenflow.runtime.folder import _rename
 
-from .test_watch import ZEEK, events, start, until, zeek_lines
+from .conftest import ended, grow
+from .test_watch import events, until
 
 FITTED = ("schema", "preprocessor", "decision", "golden", "reference", "recipe",
           "report", "card", "fingerprint", "baseline")  # fmt: skip
@@ -43,29 +43,18 @@ def of_another_contract(folder):
 
 
 @pytest.fixture
-def following(detector, tmp_path):
-    """A watch of a log that grows, which is stopped at the end, and its files."""
-    folder, log, out = (tmp_path / name for name in ("detector", "conn.log", "out"))
+def following(start, detector, log, tmp_path):
+    """A watch of a log that grows, and its files."""
+    folder, out = tmp_path / "detector", tmp_path / "out"
     shutil.copytree(detector, folder)
-    log.write_text(ZEEK + zeek_lines(0, 20))
     words = ("--zeek", log, "--sink", f"eve:{out}", "--alerts", 99, "--log-json")
     process = start("--bundle", folder, *words)
     until(lambda: out.exists() and len(events(out, "alert")) == 20)
-    yield process, folder, log, out
-    process.kill()
-    process.communicate()
-
-
-def add(log, first, last):
-    with log.open("a") as grows:
-        grows.write(zeek_lines(first, last))
+    return process, folder, log, out
 
 
 def end(process):
-    process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    return [json.loads(line)["message"] for line in err.splitlines()]
+    return [json.loads(line)["message"] for line in ended(process).splitlines()]
 
 
 @pytest.mark.slow
@@ -75,7 +64,7 @@ def test_a_bundle_that_was_retrained_scores_on_and_no_connection_is_lost(
     process, folder, log, out = following
     retrained(folder, softmax_regression)
     until(lambda: events(out, "model"))
-    add(log, 20, 40)
+    grow(log, 20, 40)
     until(lambda: len(events(out, "alert")) == 40)
     said = end(process)
     alerts, [told] = events(out, "alert"), events(out, "model")
@@ -104,7 +93,7 @@ def test_a_bundle_that_cannot_be_used_is_said_once_and_the_old_one_scores_on(
     process, folder, log, out = following
     change(folder)
     until(lambda: events(out, "model"))
-    add(log, 20, 40)
+    grow(log, 20, 40)
     until(lambda: len(events(out, "alert")) == 40)
     said = end(process)
     assert len({e["ml"]["version"] for e in events(out, "alert")}) == 1

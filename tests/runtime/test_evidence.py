@@ -1,9 +1,5 @@
 """The packets of an incident are kept, and no more than fit."""
 
-import gzip
-import io
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -14,15 +10,16 @@ from evenflow.runtime.incidents.grouping import Incidents
 from evenflow.traffic.captures import read_frames
 from evenflow.traffic.decoding import decode
 
-PACKED = Path(__file__).parents[1] / "traffic/captures/scan_and_benign.pcap.gz"
+
+def packets_of(path):
+    with path.open("rb") as stream:
+        [found] = read_frames(stream, source=path.name)
+    return found
 
 
 @pytest.fixture(scope="module")
-def frames():
-    [found] = read_frames(
-        io.BytesIO(gzip.decompress(PACKED.read_bytes())), source="mixed"
-    )
-    return found
+def frames(capture):
+    return packets_of(capture)
 
 
 def reports(label="probe", victim="198.51.100.20", attacker="192.0.2.66"):
@@ -48,9 +45,7 @@ def bytes_of(frames, row):
 def kept(folder):
     """Return the packets of the only file."""
     [path] = folder.iterdir()
-    with path.open("rb") as stream:
-        [found] = read_frames(stream, source=path.name)
-    return decode(found)
+    return decode(packets_of(path))
 
 
 def test_packets_before_and_after_the_opening_are_kept_and_none_after_the_end(

@@ -1,12 +1,10 @@
 """Feeds yield all that came before they end, however they end."""
 
-import gzip
-import io
 import os
 import threading
 import time
-from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -15,16 +13,16 @@ from evenflow.runtime import feeds
 from evenflow.traffic.captures import read_frames
 from evenflow.traffic.flows import Follower
 
-PACKED = Path(__file__).parents[1] / "traffic/captures/scan_and_benign.pcap.gz"
+
+@pytest.fixture
+def frames(capture):
+    with capture.open("rb") as stream:
+        return [*read_frames(stream, source="a")]
 
 
-def frames():
-    return [*read_frames(io.BytesIO(gzip.decompress(PACKED.read_bytes())), source="a")]
-
-
-def test_what_is_open_is_yielded_before_an_error_is_raised():
+def test_what_is_open_is_yielded_before_an_error_is_raised(frames):
     def breaks():
-        yield from frames()
+        yield from frames
         raise DataError("the interface near has vanished")
 
     found = feeds.connect(breaks(), source="near")
@@ -43,22 +41,20 @@ def test_of_what_never_began_nothing_is_yielded():
         next(feeds.connect(breaks(), source="near"))
 
 
-def test_connections_end_by_the_time_of_the_feed_although_no_packet_comes():
-    first = frames()[0].time_ns.max()
+def test_connections_end_by_the_time_of_the_feed_although_no_packet_comes(frames):
+    first = frames[0].time_ns.max()
     settled = iter([None, first + 3600 * 10**9, None])
-    found = feeds.connect(
-        [*frames(), frames()[0].take(pl.Series([], dtype=pl.Int64).to_numpy())],
-        source="near", settled=lambda: next(settled),
-    )  # fmt: skip
+    none = frames[0].take(np.arange(0))
+    found = feeds.connect([*frames, none], source="near", settled=lambda: next(settled))
     rows = [int(frame["is_over"].sum()) for frame in found]
     assert sum(rows) == 620
     assert rows[-1] == 0
 
 
-def test_early_rows_of_long_connections_come_too():
-    found = pl.concat(feeds.connect(frames(), source="a"))
+def test_early_rows_of_long_connections_come_too(frames):
+    found = pl.concat(feeds.connect(frames, source="a"))
     plain = Follower()
-    rows = sum(len(plain.add(one)) for one in frames()) + len(plain.finish())
+    rows = sum(len(plain.add(one)) for one in frames) + len(plain.finish())
     assert rows == 620 < len(found)
 
 
@@ -107,19 +103,24 @@ def test_a_feed_that_is_stopped_yields_what_it_had():
 
 @pytest.mark.slow
 def test_live_traffic_is_followed_by_python_while_what_follows_it_is_compiled(
-    monkeypatch,
+    monkeypatch, frames
 ):
     pytest.importorskip("numba")
     monkeypatch.setattr(feeds, "WARM_UP_AFTER", 1)
     monkeypatch.setattr("evenflow.traffic.connections.COMPILE_AFTER", 500)
-    live = pl.concat(feeds.connect(frames(), source="a", is_live=True))
+    live = pl.concat(feeds.connect(frames, source="a", is_live=True))
     monkeypatch.undo()
-    assert live.equals(pl.concat(feeds.connect(frames(), source="a")))
+    assert live.equals(pl.concat(feeds.connect(frames, source="a")))
 
 
+@pytest.mark.parametrize(
+    "compiles", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_a_large_capture_that_threads_decode_has_the_same_connections(
-    capture, monkeypatch
+    capture, monkeypatch, compiles
 ):
+    if not compiles:
+        monkeypatch.setattr("evenflow.traffic.flows.can_compile", lambda: False)
     found = []
     for large in (2**62, 0):
         monkeypatch.setattr(feeds, "LARGE", large)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from evenflow import conform
+from evenflow import conform, datasets
 from evenflow.errors import DataError
 from evenflow.runtime import _json_lines
 from evenflow.runtime.records import read_records
@@ -46,6 +46,10 @@ def rows(batches):
 
 def where(batches):
     return [line for batch in batches for line in batch.lines.tolist()]
+
+
+def bad_of(batches):
+    return [b for batch in batches for b in batch.bad]
 
 
 @pytest.mark.parametrize(
@@ -113,12 +117,8 @@ def test_json_null_is_missing_and_absence_is_a_bad_row():
     )
     found = read(data)
     assert where(found) == [1, 3, 7]
-    assert [(b.line, b.column) for batch in found for b in batch.bad] == [
-        (2, "bytes"),
-        (4, ""),
-        (5, ""),
-        (6, "bytes"),
-    ]
+    bad = [(b.line, b.column) for b in bad_of(found)]
+    assert bad == [(2, "bytes"), (4, ""), (5, ""), (6, "bytes")]
     assert found[0].bad[0].text == '{"proto": "tcp", "rate": 1}'
 
 
@@ -128,9 +128,7 @@ def test_json_without_a_column_throughout_names_it():
 
 
 def test_parquet_is_read_slice_by_slice(tmp_path, monkeypatch):
-    from evenflow.runtime import _parquet
-
-    monkeypatch.setattr(_parquet, "SLICE_ROWS", 2)
+    monkeypatch.setattr("evenflow.runtime._parquet.SLICE_ROWS", 2)
     frame = pl.DataFrame(ROWS, schema=list(SCHEMA.names), orient="row")
     frame = frame.with_columns(pl.col("bytes").cast(pl.Int32))
     frame.with_columns(label=pl.lit("x")).write_parquet(tmp_path / "a.bin")
@@ -152,7 +150,7 @@ def test_ragged_lines_are_bad_rows_even_when_they_even_out():
     data = CSV + b"tcp,1\nudp,1,0.5,9\n\nicmp,1,0\n"
     found = read(data)
     assert where(found) == [2, 3, 4, 8]
-    bad = [b for batch in found for b in batch.bad]
+    bad = bad_of(found)
     assert [str(b) for b in bad] == [
         "line 5: found 2 fields, expected 3",
         "line 6: found 4 fields, expected 3",
@@ -222,33 +220,29 @@ def test_damage_is_a_clear_error(name, tmp_path):
             list(read_records(tmp_path / "in.dat", SCHEMA))
 
 
-@pytest.mark.parametrize("cut", [4, 50, -3])
-def test_a_parquet_file_cut_short_is_a_clear_error(tmp_path, cut):
-    frame = pl.DataFrame({"proto": ["a"] * 99, "bytes": range(99), "rate": [0.5] * 99})
-    path = tmp_path / "a.parquet"
-    frame.write_parquet(path)
-    path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(DataError, match="a Parquet file that cannot be read"):
-        list(read_records(path, SCHEMA))
+def parquet(n):
+    """Return the bytes of a Parquet file of ``n`` records."""
+    out = io.BytesIO()
+    frame = pl.DataFrame({"proto": ["a"] * n, "bytes": range(n), "rate": [0.5] * n})
+    frame.write_parquet(out)
+    return out.getvalue()
 
 
-def test_parquet_damaged_in_the_middle_is_a_clear_error(tmp_path):
-    frame = pl.DataFrame({"proto": ["a"] * 9999, "bytes": range(9999), "rate": 0.5})
-    path = tmp_path / "a.parquet"
-    frame.write_parquet(path)
-    data = bytearray(path.read_bytes())
-    data[40:4000] = b"\xff" * 3960
-    path.write_bytes(data)
-    with pytest.raises(DataError, match="a Parquet file that cannot be read"):
-        list(read_records(path, SCHEMA))
+WHOLE, DAMAGED = parquet(9999), "a Parquet file that cannot be read"
 
 
-def test_parquet_without_rows_is_a_clear_error(tmp_path):
-    pl.DataFrame(schema=dict.fromkeys(SCHEMA.names, pl.Float64)).write_parquet(
-        tmp_path / "a.parquet"
-    )
-    with pytest.raises(DataError, match="columns and no rows"):
-        list(read_records(tmp_path / "a.parquet", SCHEMA))
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        *[(WHOLE[:cut], DAMAGED) for cut in (4, 50, -3)],
+        (WHOLE[:40] + b"\xff" * 3960 + WHOLE[4000:], DAMAGED),
+        (parquet(0), "columns and no rows"),
+    ],
+    ids=["4 bytes", "50 bytes", "without its end", "damaged in the middle", "no rows"],
+)
+def test_a_damaged_or_empty_parquet_file_is_a_clear_error(write, data, message):
+    with pytest.raises(DataError, match=message):
+        list(read_records(write("a.parquet", data), SCHEMA))
 
 
 def test_a_file_that_is_not_there_or_is_a_folder_is_a_clear_error(tmp_path):
@@ -267,11 +261,7 @@ def test_the_share_read_grows_to_one(tmp_path):
 
 @pytest.mark.data
 def test_the_published_file_reads_as_its_parquet_copy(data_folders):
-    from evenflow import registry
-
-    schema = registry.load("datasets", "nsl_kdd").load(
-        "test", folders=data_folders
-    ).schema  # fmt: skip
+    schema = datasets.get("nsl_kdd").schema
     folder = data_folders[0] / "nsl-kdd"
     text = rows(list(read_records(folder / "raw" / "KDDTest+.txt.gz", schema)))
     table = rows(list(read_records(folder / "KDDTest+.parquet", schema)))
@@ -455,7 +445,7 @@ def test_a_key_twice_in_a_line_is_told_with_the_line():
     twice = LIKE.replace(b'"bytes":7', b'"bytes":7,"bytes":9')
     found = read(LIKE * 200 + twice + LIKE * 200)
     assert sum(len(batch.table) for batch in found) == 400
-    (bad,) = [b for batch in found for b in batch.bad]
+    (bad,) = bad_of(found)
     assert (bad.line, bad.found) == (201, "the key 'bytes' twice")
 
 
@@ -466,7 +456,7 @@ def test_a_key_twice_in_a_line_is_told_with_the_line():
 def test_half_a_surrogate_pair_at_any_depth_is_a_bad_row(value, all_columns):
     odd = LIKE.replace(b'"bytes":7', b'"bytes":7,"x":' + value)
     found = read(LIKE + odd + LIKE, all_columns=all_columns)
-    (bad,) = [b for batch in found for b in batch.bad]
+    (bad,) = bad_of(found)
     assert bad.line == 2
     assert "half a surrogate pair" in bad.found
 
@@ -491,4 +481,4 @@ def test_an_absent_value_is_not_null_where_all_other_lines_are_alike():
     null, absent = LIKE.replace(b"7", b"null"), LIKE.replace(b'"bytes":7,', b"")
     found = read(LIKE * 50 + null + absent + LIKE * 50)
     assert where(found)[49:52] == [50, 51, 53]
-    assert [b.line for batch in found for b in batch.bad] == [52]
+    assert [b.line for b in bad_of(found)] == [52]

@@ -4,11 +4,9 @@ What the clock decides differs: times, durations and gaps, and so rates and wind
 time. All else of a connection is the same, and so is every verdict that rests on it.
 """
 
-import gzip
 import io
 import socket
 import threading
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -24,9 +22,8 @@ from evenflow.traffic.captures import read_frames
 from evenflow.traffic.flows import read_connections
 
 from ..namespace import alone  # noqa: TID252 (tests are not a package)
-from .toy_contract import ToyRows, save_bundle
+from .toy_contract import ToyRows, save_toy
 
-PACKED = Path(__file__).parents[1] / "traffic/captures/scan_and_benign.pcap.gz"
 ENDS = ["id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto"]
 BY_THE_CLOCK = {
     "ts", "uid", "duration", "last_packet", "known", "orig_gap_max", "resp_gap_max",
@@ -34,10 +31,10 @@ BY_THE_CLOCK = {
 }  # fmt: skip
 
 
-def replayed(capture):
+def replayed(content):
     """Return the connections of a capture that is sent over a pair of interfaces."""
     stop, found, n = threading.Event(), [], 0
-    sent = [*read_frames(io.BytesIO(capture), source="sent")]
+    sent = [*read_frames(io.BytesIO(content), source="sent")]
 
     def see(frames):
         nonlocal n
@@ -74,14 +71,14 @@ def judged(toy, connections):
 
 @pytest.mark.slow
 @alone
-def test_a_replayed_capture_is_judged_as_its_file(tmp_path, softmax_regression):
-    capture = gzip.decompress(PACKED.read_bytes())
-    offline = pl.concat(read_connections(io.BytesIO(capture), source="file"))
-    live = replayed(capture)
+def test_a_replayed_capture_is_judged_as_its_file(tmp_path, save_detector, capture):
+    content = capture.read_bytes()
+    offline = pl.concat(read_connections(io.BytesIO(content), source="file"))
+    live = replayed(content)
     offline, live = (f.sort(ENDS, maintain_order=True) for f in (offline, live))
     assert live.height == 620
     assert_frame_equal(live.drop(BY_THE_CLOCK), offline.drop(BY_THE_CLOCK))
-    toy = bundles.load(save_bundle(tmp_path / "toy", softmax_regression), threads=1)
+    toy = bundles.load(save_toy(save_detector, tmp_path / "toy"), threads=1)
     (here, incidents), (there, others) = judged(toy, live), judged(toy, offline)
     assert abs(here.proba - there.proba).max() < 1e-6
     assert (here.code == there.code).all()

@@ -8,7 +8,9 @@ import socket
 import threading
 import time
 from dataclasses import replace
+from functools import partialmethod
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from unittest.mock import Mock
 
 import pytest
 
@@ -146,6 +148,11 @@ class Flaky:
         pass
 
 
+def numbers(n):
+    """Return what is sent of that many events."""
+    return [b"%d" % k for k in range(n)]
+
+
 def outbox(transport, **options):
     notes = []
     options = {"first_delay_s": 0.001, "patience_s": 0.05} | options
@@ -155,12 +162,19 @@ def outbox(transport, **options):
     return made, notes
 
 
+def deliver(sink, events):
+    """Write events, wait until all have arrived and close the sink."""
+    sink.write(events)
+    assert sink.flush(10)
+    sink.close()
+
+
 def test_events_are_delivered_in_order_and_synced_by_a_flush():
     transport = Flaky()
     sink, notes = outbox(transport)
     sink.write(range(100))
     assert sink.flush(5)
-    assert transport.sent == [b"%d" % n for n in range(100)]
+    assert transport.sent == numbers(100)
     assert transport.synced == 1
     sink.close()
     assert (sink.counts.sent, sink.counts.dropped, notes) == (100, 0, [])
@@ -169,10 +183,8 @@ def test_events_are_delivered_in_order_and_synced_by_a_flush():
 def test_a_delivery_that_fails_is_tried_again_and_said_once():
     transport = Flaky(failures=5)
     sink, notes = outbox(transport)
-    sink.write(range(10))
-    assert sink.flush(5)
-    sink.close()
-    assert transport.sent == [b"%d" % n for n in range(10)]
+    deliver(sink, range(10))
+    assert transport.sent == numbers(10)
     assert sink.counts.failures == 5
     assert [n.is_warning for n in notes] == [True, False]
     assert "test: broken" in notes[0].text
@@ -190,9 +202,8 @@ def test_a_sink_that_stands_still_costs_its_patience_once_and_drops_are_counted(
     assert "dropped" in notes[0].text
     assert len(notes) == 1
     transport.gate.set()
-    assert sink.flush(5)
-    sink.close()
-    assert transport.sent == [b"%d" % n for n in range(10)]
+    deliver(sink, [])
+    assert transport.sent == numbers(10)
 
 
 def test_a_slow_sink_that_makes_progress_loses_nothing():
@@ -200,9 +211,7 @@ def test_a_slow_sink_that_makes_progress_loses_nothing():
     send = transport.send
     transport.send = lambda messages: (time.sleep(0.01), send(messages))
     sink, _ = outbox(transport, most_waiting=8, patience_s=5)
-    sink.write(range(200))
-    assert sink.flush(10)
-    sink.close()
+    deliver(sink, range(200))
     assert sink.counts.dropped == 0
     assert len(transport.sent) == 200
 
@@ -257,8 +266,7 @@ def test_the_newest_state_of_a_run_is_shown_after_the_events():
     for n in range(50):
         sink.show({"n": n})
     transport.gate.set()
-    assert sink.flush(5)
-    sink.close()
+    deliver(sink, [])
     assert transport.sent == [b"1"]
     assert transport.states == [{"n": 49}]
 
@@ -267,8 +275,7 @@ def test_a_state_that_could_not_be_shown_is_shown_later():
     transport = Board(failures=3)
     sink, notes = outbox(transport)
     sink.show({"n": 1})
-    assert sink.flush(5)
-    sink.close()
+    deliver(sink, [])
     assert transport.states == [{"n": 1}]
     assert sink.counts.failures == 3
     assert [note.is_warning for note in notes] == [True, False]
@@ -283,27 +290,18 @@ def test_a_sink_that_shows_no_state_takes_none():
 def test_an_event_that_a_sink_does_not_want_is_not_queued():
     transport = Flaky()
     sink = Outbox("test", transport, lambda n: b"%d" % n if n % 2 else None)
-    sink.write(range(6))
-    assert sink.flush(5)
-    sink.close()
+    deliver(sink, range(6))
     assert transport.sent == [b"1", b"3", b"5"]
     assert sink.counts.sent == 3
 
 
 def test_the_sink_of_a_database_gets_incidents_alone_whatever_the_form():
-    opened = []
-    transport = Flaky()
-
-    def database(folder):
-        opened.append(folder)
-        return transport
-
+    database = Mock(return_value=Flaky())
     setup = Setup(form="ocsf", open_database=database)
     sink = open_sink("database:/srv/evenflow", setup)
-    sink.write([event(), incident(), event()])
-    assert sink.flush(5)
-    sink.close()
-    assert opened == ["/srv/evenflow"]
+    deliver(sink, [event(), incident(), event()])
+    database.assert_called_once_with("/srv/evenflow")
+    transport = database.return_value
     assert [json.loads(m)["event_type"] for m in transport.sent] == ["incident"]
 
 
@@ -316,47 +314,39 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_a_file_gets_a_line_of_json_an_event(tmp_path):
-    path = tmp_path / "alerts.json"
-    sink = open_sink(f"eve:{path}", Setup())
-    sink.write([event(n) for n in range(5)])
-    sink.close()
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "alerts.json"
+
+
+def test_a_file_gets_a_line_of_json_an_event(path):
+    deliver(open_sink(f"eve:{path}", Setup()), [event(n) for n in range(5)])
     assert lines(path) == [event(n) for n in range(5)]
     assert path.stat().st_mode & 0o777 == 0o640
 
 
-def test_a_file_that_is_there_is_appended_to(tmp_path):
-    path = tmp_path / "alerts.json"
-    path.write_text("{}\n")
-    sink = open_sink(f"eve:{path}", Setup())
-    sink.write([event()])
-    sink.close()
-    assert lines(path) == [{}, event()]
+@pytest.mark.parametrize(
+    ("before", "kept"), [("{}\n", {}), ('{"a": 1}\n{"b": ', {"a": 1})]
+)
+def test_a_file_that_is_there_is_appended_to_and_half_a_line_of_a_killed_process_cut(
+    path, before, kept
+):
+    path.write_text(before)
+    deliver(open_sink(f"eve:{path}", Setup()), [event()])
+    assert lines(path) == [kept, event()]
 
 
-def test_a_file_that_was_rotated_is_opened_again(tmp_path):
-    path = tmp_path / "alerts.json"
+def test_a_file_that_was_rotated_is_opened_again(path, tmp_path):
     sink = open_sink(f"eve:{path}", Setup())
     sink.write([event(1)])
     assert sink.flush(5)
     path.rename(tmp_path / "alerts.json.1")
-    sink.write([event(2)])
-    sink.close()
+    deliver(sink, [event(2)])
     assert lines(tmp_path / "alerts.json.1") == [event(1)]
     assert lines(path) == [event(2)]
 
 
-def test_half_a_line_of_a_process_that_was_killed_is_cut(tmp_path):
-    path = tmp_path / "alerts.json"
-    path.write_text('{"a": 1}\n{"b": ')
-    sink = open_sink(f"eve:{path}", Setup())
-    sink.write([event()])
-    sink.close()
-    assert lines(path) == [{"a": 1}, event()]
-
-
-def test_a_full_disk_leaves_whole_lines_and_all_of_them_later(tmp_path, monkeypatch):
-    path = tmp_path / "alerts.json"
+def test_a_full_disk_leaves_whole_lines_and_all_of_them_later(path, monkeypatch):
     notes = []
     sink = open_sink(f"eve:{path}", Setup(on_event=notes.append))
     write, left = os.write, [300]
@@ -376,8 +366,7 @@ def test_a_full_disk_leaves_whole_lines_and_all_of_them_later(tmp_path, monkeypa
     assert path.read_bytes() == b""
     assert "No space left on device" in notes[0].text
     left[0] = 10**9
-    assert sink.flush(5)
-    sink.close()
+    deliver(sink, [])
     assert lines(path) == [event(1)]
 
 
@@ -396,9 +385,7 @@ def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
 
 
 def test_stdout_gets_lines(capfd):
-    sink = open_sink("stdout", Setup())
-    sink.write([event(1), event(2)])
-    sink.close()
+    deliver(open_sink("stdout", Setup()), [event(1), event(2)])
     found = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert found == [event(1), event(2)]
 
@@ -431,24 +418,22 @@ def check_syslog(data):
     assert json.loads(found[1])["event_type"] == "alert"
 
 
-def test_syslog_over_udp_is_rfc_5424():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.1", 0))
+@pytest.mark.parametrize(
+    ("family", "place", "spec"),
+    [
+        (socket.AF_INET, ("127.0.0.1", 0), "udp://127.0.0.1:{0[1]}"),
+        (socket.AF_UNIX, "log", "unix:{0}"),
+    ],
+    ids=["udp", "unix"],
+)
+def test_syslog_in_datagrams_is_rfc_5424(tmp_path, monkeypatch, family, place, spec):
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(family, socket.SOCK_DGRAM) as server:
+        server.bind(place)
         server.settimeout(5)
-        sink = open_sink(f"syslog:udp://127.0.0.1:{server.getsockname()[1]}", Setup())
-        sink.write([event()])
+        spec = spec.format(server.getsockname())
+        deliver(open_sink(f"syslog:{spec}", Setup()), [event()])
         check_syslog(server.recv(65536))
-        sink.close()
-
-
-def test_syslog_over_a_unix_socket_is_rfc_5424(tmp_path):
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
-        server.bind(str(tmp_path / "log"))
-        server.settimeout(5)
-        sink = open_sink(f"syslog:unix:{tmp_path}/log", Setup())
-        sink.write([event()])
-        check_syslog(server.recv(65536))
-        sink.close()
 
 
 def received(connection, n):
@@ -532,23 +517,13 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def fast(monkeypatch):
-    """Deliveries are tried again at once."""
-    plain = Outbox.__init__
-    monkeypatch.setattr(
-        Outbox, "__init__", lambda *a, **k: plain(*a, **k, first_delay_s=0.01)
-    )
-
-
-@pytest.mark.usefixtures("fast")
-def test_a_web_hook_gets_batches_of_json_and_failures_are_tried_again():
+def test_a_web_hook_gets_batches_of_json_and_failures_are_tried_again(monkeypatch):
+    quick = partialmethod(Outbox.__init__, first_delay_s=0.01)
+    monkeypatch.setattr(Outbox, "__init__", quick)
     with Server(503, 429) as server:
         url = f"webhook:http://user:p%40ss@127.0.0.1:{server.server_port}/hook?k=1"
         sink = open_sink(url, Setup())
-        sink.write([event(n) for n in range(3)])
-        assert sink.flush(10)
-        sink.close()
+        deliver(sink, [event(n) for n in range(3)])
         assert server.bodies[-1] == [event(n) for n in range(3)]
     assert len(server.bodies) == 3
     assert server.headers[0]["Authorization"] == "Basic dXNlcjpwQHNz"
@@ -566,9 +541,7 @@ def test_a_web_hook_follows_no_redirect_and_gives_up_what_is_rejected(status, wo
             f"webhook:http://127.0.0.1:{server.server_port}/hook",
             Setup(on_event=notes.append),
         )
-        sink.write([event()])
-        assert sink.flush(10)
-        sink.close()
+        deliver(sink, [event()])
     assert server.bodies == [[event()]]
     assert sink.counts.rejected == 1
     assert f"answered {status}, " in notes[0].text
@@ -578,15 +551,10 @@ def test_a_web_hook_follows_no_redirect_and_gives_up_what_is_rejected(status, wo
 def test_a_web_hook_sends_batches_of_a_hundred():
     with Server() as server:
         sink = open_sink(f"webhook:http://127.0.0.1:{server.server_port}/", Setup())
-        sink.write([event(n) for n in range(250)])
-        assert sink.flush(10)
-        sink.close()
+        deliver(sink, [event(n) for n in range(250)])
     assert [len(body) for body in server.bodies] == [100, 100, 50]
 
 
-def test_a_sink_sends_the_form_that_was_chosen(tmp_path):
-    path = tmp_path / "alerts.json"
-    sink = open_sink(f"eve:{path}", Setup(form="ocsf"))
-    sink.write([event()])
-    sink.close()
+def test_a_sink_sends_the_form_that_was_chosen(path):
+    deliver(open_sink(f"eve:{path}", Setup(form="ocsf")), [event()])
     assert lines(path) == [FORMS["ocsf"](event())]

@@ -1,6 +1,5 @@
 """A file in, its verdicts out: nothing lost, nothing half-written, memory flat."""
 
-import csv
 import gzip
 import io
 import json
@@ -24,6 +23,20 @@ def source(small_table, tmp_path):
     path = tmp_path / "in.csv"
     small_table.frame.with_columns(label=pl.lit("neptune")).write_csv(path)
     return path
+
+
+@pytest.fixture
+def scored(bundle, tmp_path):
+    """Return a function that scores a file or a frame; it gives what was written."""
+
+    def scored(source, out="out.csv", **options):
+        if isinstance(source, pl.DataFrame):
+            source.write_parquet(tmp_path / "in.parquet")
+            source = tmp_path / "in.parquet"
+        summary = score_file(bundle, source, tmp_path / out, **options)
+        return summary, READ[Path(out).suffix[1:]](tmp_path / out)
+
+    return scored
 
 
 READ = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet}
@@ -72,36 +85,30 @@ def test_a_label_in_the_source_changes_nothing_and_is_listed(
     assert summary.counts["benign"] == (bundle.decide(small_table).code == 0).sum()
 
 
-def test_columns_given_are_kept_as_they_were(bundle, source, small_table, tmp_path):
+def test_columns_given_are_kept_as_they_were(bundle, source, tmp_path):
     score_file(bundle, source, tmp_path / "out.csv", keep_columns=True)
     out = pl.read_csv(tmp_path / "out.csv", infer_schema=False)
     given = pl.read_csv(source, infer_schema=False)
     assert out.select(given.columns).equals(given)
 
 
-def test_a_column_given_under_a_verdicts_name_is_kept_beside_it(
-    bundle, small_table, tmp_path
-):
-    small_table.frame.with_columns(line=pl.lit("x")).write_csv(tmp_path / "in.csv")
-    score_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv", keep_columns=True)
-    out = pl.read_csv(tmp_path / "out.csv")
-    assert out["line"][0] == 2
+def test_a_column_given_under_a_verdicts_name_is_kept_beside_it(scored, small_table):
+    frame = small_table.frame.with_columns(line=pl.lit("x"))
+    _, out = scored(frame, keep_columns=True)
+    assert out["line"][0] == 1
     assert out["line_given"][0] == "x"
 
 
 def test_json_lines_whose_keys_change_still_make_one_parquet_file(
-    bundle, small_table, tmp_path
+    scored, small_table, write
 ):
     rows = small_table.frame.to_dicts() * 6  # several blocks
     for i, row in enumerate(rows):
         row["note"] = i if i < 9000 else f"n{i}"
         if i > 9000:
             row["late"] = 1
-    text = "\n".join(json.dumps(row) for row in rows)
-    (tmp_path / "in.jsonl").write_text(text)
-    sink = tmp_path / "out.parquet"
-    score_file(bundle, tmp_path / "in.jsonl", sink, keep_columns=True)
-    out = pl.read_parquet(sink)
+    given = write("in.jsonl", "\n".join(json.dumps(row) for row in rows))
+    _, out = scored(given, "out.parquet", keep_columns=True)
     assert out.height == len(rows)
     assert out["note"][-1] == f"n{len(rows) - 1}"
 
@@ -122,52 +129,44 @@ def test_an_older_output_survives_a_run_that_stops(bundle, source, tmp_path):
     assert (tmp_path / "out.csv").read_text() == "older"
 
 
-def test_rejected_rows_keep_their_text_and_the_rest_is_scored(bundle, source, tmp_path):
-    good = score_file(bundle, source, tmp_path / "good.csv")
+def test_rejected_rows_keep_their_text_and_the_rest_is_scored(scored, source, tmp_path):
+    good, before = scored(source, "good.csv")
     spoilt = {5: "0,tcp,http,-4,0,0,3,0,x", 9: "1,2", 11: "0,tcp,http,1,0,7,3,0,x"}
     for line, text in spoilt.items():
         spoil(source, line, text)
-    summary = score_file(
-        bundle,
-        source,
-        tmp_path / "out.csv",
-        on_bad_row="reject",
-        rejects=tmp_path / "rejects.jsonl",
-    )
-    rejects = pl.read_ndjson(tmp_path / "rejects.jsonl")
+    path = tmp_path / "rejects.jsonl"
+    summary, out = scored(source, on_bad_row="reject", rejects=path)
+    rejects = pl.read_ndjson(path)
     assert dict(rejects.select("line", "text").iter_rows()) == spoilt
     assert rejects["column"].to_list() == ["fwd_bytes", "", "error_rate"]
     assert (summary.read, summary.rejected) == (good.read, 3)
     assert summary.read == summary.scored + summary.rejected
-    out = pl.read_csv(tmp_path / "out.csv")
-    before = pl.read_csv(tmp_path / "good.csv")
     expected = before.filter(~pl.col("line").is_in(list(spoilt)))
     assert out.equals(expected)
 
 
-def test_a_file_of_bad_rows_only_is_rejected_row_by_row(bundle, source, tmp_path):
+def test_a_file_of_bad_rows_alone_is_rejected_row_by_row_and_gives_a_head(
+    scored, source, tmp_path
+):
     header = source.read_text().split("\n")[0]
     source.write_text(header + "\n" + "x,tcp,http,1,0,0,3,0,x\n" * 50)
     rejects = tmp_path / "r.jsonl"
-    summary = score_file(
-        bundle, source, tmp_path / "out.csv", on_bad_row="reject", rejects=rejects
-    )
+    summary, out = scored(source, on_bad_row="reject", rejects=rejects)
+    assert out.columns[:2] == ["line", "verdict"]
     assert (summary.read, summary.scored, summary.rejected) == (50, 0, 50)
     assert len(rejects.read_text().splitlines()) == 50
     assert len(summary.first_bad) == 20
 
 
-def test_cells_a_spreadsheet_would_run_are_made_inert(bundle, small_table, tmp_path):
+def test_cells_a_spreadsheet_would_run_are_made_inert(scored, small_table):
     attack = '=HYPERLINK("http://x","y")'
     frame = small_table.frame[:3].with_columns(
         pl.Series("service", [attack, "@sum", "-1"]),
         pl.Series("+note", ["a", "b", "c"]),
     )
-    frame.write_csv(tmp_path / "in.csv")
-    score_file(bundle, tmp_path / "in.csv", tmp_path / "out.csv", keep_columns=True)
-    rows = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text())))
-    assert [row["service"] for row in rows] == [f"'{attack}", "'@sum", "-1"]
-    assert rows[0]["'+note"] == "a"
+    _, out = scored(frame, keep_columns=True)
+    assert out["service"].to_list() == [f"'{attack}", "'@sum", "-1"]
+    assert out["'+note"][0] == "a"
 
 
 INERT = {
@@ -186,20 +185,7 @@ def test_a_part_of_a_cell_that_would_run_is_inert_and_numbers_stay_plain(
     assert inert(frame)["a"].to_list() == [expected]
 
 
-UNSEEN = [
-    "",
-    " ",
-    "\u00a0",
-    "\u3000",
-    "\u200b",
-    "\ufeff",
-    "\x1f",
-    "\x00",
-    "\u2060",
-    "\u3164",
-    "\u2800",
-    "\U0001d159",
-]
+UNSEEN = ["", *" \u00a0\u3000\u200b\ufeff\x1f\x00\u2060\u3164\u2800\U0001d159"]
 SIGNS = "=+-@|%＝＋－＠﹦﹢﹣﹫⁺⁼−"
 
 
@@ -408,24 +394,19 @@ ODD: dict[str, pl.Series] = {
 @pytest.mark.parametrize("wanted", ["csv", "jsonl", "parquet"])
 @pytest.mark.parametrize("kind", ODD)
 def test_a_column_of_any_type_is_repeated_in_every_format(
-    bundle, small_table, tmp_path, kind, wanted
+    scored, small_table, kind, wanted
 ):
-    source, sink = tmp_path / "in.parquet", tmp_path / f"out.{wanted}"
     frame = small_table.frame.head(2).with_columns(ODD[kind].alias("odd"))
-    frame.write_parquet(source)
-    summary = score_file(bundle, source, sink, keep_columns=True)
+    summary, out = scored(frame, f"out.{wanted}", keep_columns=True)
     assert (summary.scored, summary.rejected) == (2, 0)
-    out = READ[wanted](sink)
     assert out.height == 2
     assert out.columns[-1] == "odd"
 
 
-def test_dates_and_lists_become_text_that_says_the_same(bundle, small_table, tmp_path):
-    source, sink = tmp_path / "in.parquet", tmp_path / "out.parquet"
+def test_dates_and_lists_become_text_that_says_the_same(scored, small_table):
     odd = small_table.frame.head(2).with_columns(s.alias(k) for k, s in ODD.items())
-    odd.write_parquet(source)
-    score_file(bundle, source, sink, keep_columns=True)
-    first, second = pl.read_parquet(sink).select(*ODD).to_dicts()
+    _, out = scored(odd, "out.parquet", keep_columns=True)
+    first, second = out.select(*ODD).to_dicts()
     assert first["a date"] == "1970-01-01"
     assert second["a date"] == "2147483647"
     assert first["a moment"] == "1970-01-01T00:00:00.000000"
@@ -438,47 +419,29 @@ def test_dates_and_lists_become_text_that_says_the_same(bundle, small_table, tmp
     assert second["a struct"] is None
 
 
-def test_a_column_nested_beyond_all_reason_is_refused(bundle, small_table, tmp_path):
+def test_a_column_nested_beyond_all_reason_is_refused(scored, small_table):
     value: Any = 1
     kind: Any = pl.Int64
     for _ in range(20):
         value, kind = [value], pl.List(kind)
-    values = pl.Series([value, None], dtype=kind)
-    small_table.frame.head(2).with_columns(odd=values).write_parquet(
-        tmp_path / "in.parquet"
-    )
+    odd = pl.Series([value, None], dtype=kind)
     with pytest.raises(DataError, match="nested more than 32 levels"):
-        score_file(bundle, tmp_path / "in.parquet", tmp_path / "out.csv")
+        scored(small_table.frame.head(2).with_columns(odd=odd))
 
 
 def test_a_line_without_a_column_spoils_itself_wherever_it_stands(
-    bundle, small_table, tmp_path
+    scored, small_table, write
 ):
-    source = tmp_path / "in.jsonl"
     good = small_table.frame.head(1).write_ndjson()
-    source.write_text(good + '{"other": [1]}\n' * 9000 + good)
-    summary = score_file(
-        bundle, source, tmp_path / "out.csv", on_bad_row="reject", keep_columns=True
-    )
+    source = write("in.jsonl", good + '{"other": [1]}\n' * 9000 + good)
+    summary, _ = scored(source, on_bad_row="reject", keep_columns=True)
     assert (summary.scored, summary.rejected) == (2, 9000)
 
 
-def test_blank_lines_are_told_as_progress(bundle, small_table, tmp_path):
-    source = tmp_path / "in.csv.gz"
-    source.write_bytes(
-        gzip.compress(small_table.frame.head(5).write_csv().encode() + b"\n" * 2**23)
-    )
+def test_blank_lines_are_told_as_progress(scored, small_table, write):
+    text = small_table.frame.head(5).write_csv().encode() + b"\n" * 2**23
     events: list[Event] = []
-    summary = score_file(bundle, source, tmp_path / "out.csv", on_event=events.append)
+    source = write("in.csv.gz", gzip.compress(text))
+    summary, _ = scored(source, on_event=events.append)
     assert summary.scored == 5
     assert len(events) > 5
-
-
-def test_a_file_of_bad_rows_alone_gives_a_file_without_rows(
-    bundle, small_table, tmp_path
-):
-    source, sink = tmp_path / "in.csv", tmp_path / "out.csv"
-    source.write_text(small_table.frame.head(0).write_csv() + "x\n" * 5)
-    summary = score_file(bundle, source, sink, on_bad_row="reject")
-    assert (summary.scored, summary.rejected) == (0, 5)
-    assert pl.read_csv(sink).columns[:2] == ["line", "verdict"]

@@ -1,9 +1,7 @@
 """Connections become verdicts, alerts and incidents, one way, whatever the batches."""
 
-import gzip
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -20,29 +18,23 @@ from evenflow.runtime.watch import MOST_EXPLAINED, Watch
 from evenflow.traffic.columns import CONNECTION, conform
 from evenflow.traffic.flows import read_connections
 
-from .toy_contract import ToyRows, save_bundle
+from .toy_contract import ToyRows, save_toy
 
 S = 10**9
 BEGIN = 1_767_225_600 * S
-CAPTURE = Path(__file__).parents[1] / "traffic/captures/scan_and_benign.pcap.gz"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, softmax_regression):
-    return save_bundle(tmp_path_factory.mktemp("toy") / "toy", softmax_regression)
-
-
-@pytest.fixture(scope="module")
-def toy(folder):
+def toy(tmp_path_factory, save_detector):
+    folder = save_toy(save_detector, tmp_path_factory.mktemp("toy") / "toy")
     return bundles.load(folder, threads=1)
 
 
 @pytest.fixture(scope="module")
-def mixed():
+def mixed(capture):
     """The connections of a scan among ordinary traffic."""
-    with gzip.open(CAPTURE) as stream:
-        frames = [*read_connections(stream, source="mixed.pcap")]
-    return conform(pl.concat(frames))
+    with capture.open("rb") as stream:
+        return conform(pl.concat(read_connections(stream, source="mixed.pcap")))
 
 
 def connections(n=1, **changes):
@@ -70,8 +62,21 @@ def watched(toy, frames, **options):
     return found, reports, notes
 
 
-def lines(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
+@pytest.fixture
+def kept(tmp_path):
+    """Return a function that watches with a sink, and gives what reached it, too."""
+
+    def kept(toy, frames, form="eve", then=lambda _watch: None, **options):
+        path = tmp_path / "events.json"
+        path.unlink(missing_ok=True)
+        sink = open_sink(f"eve:{path}", Setup(form=form))
+        found, reports, notes = watched(toy, frames, sinks=[sink], **options)
+        then(found)
+        sink.close()
+        events = [json.loads(line) for line in path.read_text().splitlines()]
+        return found, reports, notes, events
+
+    return kept
 
 
 def many_hosts(n, *, first=0, **changes):
@@ -93,27 +98,27 @@ def benign(n, **more):
     )  # fmt: skip
 
 
-def test_drift_is_an_event_and_a_note_once_and_survives_a_restart(toy, tmp_path):
-    sink = open_sink(f"eve:{tmp_path}/events.json", Setup())
+def test_drift_is_an_event_and_a_note_once_and_survives_a_restart(toy, tmp_path, kept):
+    def restart(found):
+        watch_state.save(
+            tmp_path / "state", rows={}, incidents=found.incidents.to_dict(),
+            drift=found.drift.to_dict(),
+        )  # fmt: skip
+        say = found._on_event
+        again = Watch(toy, ToyRows(), Incidents(), found.sinks, on_event=say)
+        again.drift.restore(watch_state.load(tmp_path / "state").drift)
+        again.take(many_hosts(300, first=500))
+
     frames = [benign(100), *(many_hosts(100, first=100 * k) for k in range(1, 4))]
-    found, _, notes = watched(toy, frames, sinks=[sink])
-    watch_state.save(
-        tmp_path / "state", rows={}, incidents=found.incidents.to_dict(),
-        drift=found.drift.to_dict(),
-    )  # fmt: skip
-    again = Watch(toy, ToyRows(), Incidents(), [sink], on_event=notes.append)
-    again.drift.restore(watch_state.load(tmp_path / "state").drift)
-    again.take(many_hosts(300, first=500))
-    sink.close()
-    events = [e for e in lines(tmp_path / "events.json") if e["event_type"] == "drift"]
-    assert len(events) == 1
-    drift = events[0]["drift"]
+    _, _, notes, events = kept(toy, frames, then=restart)
+    [event] = [e for e in events if e["event_type"] == "drift"]
+    drift = event["drift"]
     assert drift["status"] == "began"
     assert drift["share"]["since"] == "2026-01-01 00:20 UTC"
     assert drift["share"]["now"] == 1.0
     assert [note.text for note in notes] == [drift["summary"]]
     assert "many hosts attack, or the model may not fit" in drift["summary"]
-    assert events[0]["ml"]["model"] == "toy"
+    assert event["ml"]["model"] == "toy"
 
 
 def test_ordinary_connections_of_many_hosts_are_silent(toy):
@@ -123,27 +128,23 @@ def test_ordinary_connections_of_many_hosts_are_silent(toy):
     assert not found.drift.is_drifted
 
 
-@pytest.mark.parametrize("form", ["ecs", "ocsf"])
-def test_drift_has_a_place_in_each_form(toy, tmp_path, form):
-    sink = open_sink(f"eve:{tmp_path}/events.json", Setup(form=form))
-    watched(toy, [many_hosts(300)], sinks=[sink], incidents=Incidents(most_shown=0))
-    sink.close()
-    named = {"ecs": "evenflow", "ocsf": "unmapped"}[form]
-    found = [e[named]["drift"] for e in lines(tmp_path / "events.json")
-             if "drift" in e[named]]  # fmt: skip
+@pytest.mark.parametrize(("form", "named"), [("ecs", "evenflow"), ("ocsf", "unmapped")])
+def test_drift_has_a_place_in_each_form(toy, kept, form, named):
+    incidents = Incidents(most_shown=0)
+    *_, events = kept(toy, [many_hosts(300)], form, incidents=incidents)
+    found = [e[named]["drift"] for e in events if "drift" in e[named]]
     assert [one["status"] for one in found] == ["began"]
 
 
 @pytest.mark.parametrize("form", ["eve", "ecs", "ocsf"])
-def test_a_bundle_that_was_replaced_has_a_place_in_each_form(toy, tmp_path, form):
-    sink = open_sink(f"eve:{tmp_path}/events.json", Setup(form=form))
-    found, _, notes = watched(toy, [connections(1)], sinks=[sink])
-    found.replace(toy)
-    found.keep("it is damaged")
-    sink.close()
-    said = [e for e in lines(tmp_path / "events.json") if "it is damaged" in str(e)]
-    assert len(said) == 1
-    assert "2026-01-01" in str(said[0]) or said[0]["time"] == BEGIN // 10**6
+def test_a_bundle_that_was_replaced_has_a_place_in_each_form(toy, kept, form):
+    def replace(found):
+        found.replace(toy)
+        found.keep("it is damaged")
+
+    _, _, notes, events = kept(toy, [connections(1)], form, replace)
+    [said] = [e for e in events if "it is damaged" in str(e)]
+    assert "2026-01-01" in str(said) or said["time"] == BEGIN // 10**6
     assert [note.is_warning for note in notes] == [False, True]
 
 
@@ -161,18 +162,13 @@ def test_incidents_and_rows_go_on_with_another_bundle(toy):
 
 
 def test_a_scan_among_ordinary_traffic_is_one_incident_with_its_attacker(
-    toy, mixed, tmp_path
+    toy, mixed, kept
 ):
-    sink = open_sink(f"eve:{tmp_path}/alerts.json", Setup())
-    found, reports, _ = watched(toy, [mixed], sinks=[sink])
-    found.finish()
-    assert found.flush()
-    sink.close()
+    found, reports, _, events = kept(toy, [mixed], then=Watch.finish)
     assert found.totals.verdicts == 620
     assert found.totals.classes == {"benign": 320, "probe": 300}
     assert [r.what for r in reports] == ["opened", "closed"]
     assert reports[1].incident.connections == 300
-    events = lines(tmp_path / "alerts.json")
     alerts = [e for e in events if e["event_type"] == "alert"]
     incidents = [e for e in events if e["event_type"] == "incident"]
     assert len(alerts) == 10
@@ -188,21 +184,13 @@ def test_a_scan_among_ordinary_traffic_is_one_incident_with_its_attacker(
     assert ml["top_features"][0]["effect"] > 1
 
 
-def cut(frame, size):
-    return [frame[i : i + size] for i in range(0, len(frame), size)]
-
-
-def test_alerts_and_incidents_do_not_depend_on_the_batches(toy, mixed, tmp_path):
+def test_alerts_and_incidents_do_not_depend_on_the_batches(toy, mixed, kept):
     frame = mixed.sort("known", maintain_order=True)
     found = []
     for size in (620, 100, 1):
-        path = tmp_path / f"{size}.json"
-        sink = open_sink(f"eve:{path}", Setup())
-        watch, _, _ = watched(toy, cut(frame, size), sinks=[sink])
-        watch.finish()
-        sink.close()
-        found.append(lines(path))
-        for event in found[-1]:
+        *_, events = kept(toy, frame.iter_slices(size), then=Watch.finish)
+        found.append(events)
+        for event in events:
             # the budget for these is one of a batch; scores may differ in the last bit
             event["ml"].pop("top_features", None)
             event["ml"]["score"] = round(event["ml"]["score"], 6)
@@ -246,36 +234,27 @@ def test_connections_of_a_log_without_names_are_told_by_their_ends(toy):
     assert found.incidents.opened()[0].connections == 3
 
 
-def test_expected_behaviour_is_judged_and_counted_and_not_sent(toy, tmp_path):
-    expected = rules(
-        {"suppress": [{"class": "probe", "reason": "tests", "expires": "2026-02-01"}]},
-        source="test",
-    )
-    sink = open_sink(f"eve:{tmp_path}/a.json", Setup())
-    incidents = Incidents(suppressions=expected)
-    watched(toy, [connections(7)], sinks=[sink], incidents=incidents)
-    sink.close()
+def test_expected_behaviour_is_judged_and_counted_and_not_sent(toy, kept):
+    rule = {"class": "probe", "reason": "tests", "expires": "2026-02-01"}
+    incidents = Incidents(suppressions=rules({"suppress": [rule]}, source="test"))
+    *_, events = kept(toy, [connections(7)], incidents=incidents)
     assert incidents.suppressed == {"tests": 7}
-    assert lines(tmp_path / "a.json") == []
+    assert events == []
 
 
-def test_the_alerts_of_a_batch_that_are_explained_are_bounded(toy, tmp_path):
-    hosts = [f"192.0.2.{i}" for i in range(200)]
-    sink = open_sink(f"eve:{tmp_path}/a.json", Setup())
+def test_the_alerts_of_a_batch_that_are_explained_are_bounded(toy, kept):
+    given = connections(200, **{"id.orig_h": [f"192.0.2.{i}" for i in range(200)]})
     # SINGLES merges them, and each is shown until its incident has enough
-    incidents = Incidents(most_shown=200)
-    given = connections(200).with_columns(pl.Series("id.orig_h", hosts))
-    watched(toy, [given], sinks=[sink], incidents=incidents)
-    sink.close()
-    alerts = [e for e in lines(tmp_path / "a.json") if e["event_type"] == "alert"]
+    *_, events = kept(toy, [given], incidents=Incidents(most_shown=200))
+    alerts = [e for e in events if e["event_type"] == "alert"]
     assert len(alerts) == 200
     assert sum(bool(e["ml"]["top_features"]) for e in alerts) == MOST_EXPLAINED
 
 
 def test_a_bundle_without_reference_rows_alerts_without_features(
-    tmp_path, softmax_regression
+    tmp_path, save_detector
 ):
-    bare = save_bundle(tmp_path / "bare", softmax_regression, has_reference=False)
+    bare = save_toy(save_detector, tmp_path / "bare", has_reference=False)
     found, _, _ = watched(bundles.load(bare, threads=1), [connections(2)])
     assert found.totals.alerts_sent == 2
 
@@ -326,9 +305,8 @@ def test_it_resumes_where_it_stopped(toy, tmp_path):
     restored.restore(state.incidents)
     second, more, _ = watched(toy, [whole[40:]], incidents=restored)
     second.finish()
-    assert [(r.what, r.at_ns) for r in again + more] == [
-        (r.what, r.at_ns) for r in told
-    ]
+    said = [(r.what, r.at_ns) for r in again + more]
+    assert said == [(r.what, r.at_ns) for r in told]
     assert more[-1].incident.connections == 90
 
 
@@ -336,7 +314,9 @@ def test_a_state_that_is_not_there_is_a_fresh_start(tmp_path):
     assert watch_state.load(tmp_path / "state.json") is None
 
 
-ARRAY = {"dtype": "<i8", "shape": [1], "data": "AAAAAAAAAAA="}
+def state_of(**changes):
+    array = {"dtype": "<i8", "shape": [1], "data": "AAAAAAAAAAA="} | changes
+    return json.dumps({"format": 1, "rows": {"a": array}, "incidents": {}})
 
 
 @pytest.mark.parametrize(
@@ -344,26 +324,15 @@ ARRAY = {"dtype": "<i8", "shape": [1], "data": "AAAAAAAAAAA="}
     [
         "", "[]", "{}", '{"format": 2, "rows": {}, "incidents": {}}',
         '{"format": 1, "rows": {}, "incidents": []}', "\xff",
-        json.dumps(
-            {"format": 1, "rows": {"a": ARRAY | {"dtype": "|O"}}, "incidents": {}}
-        ),
-        json.dumps(
-            {"format": 1, "rows": {"a": ARRAY | {"data": "A"}}, "incidents": {}}
-        ),
-        json.dumps(
-            {"format": 1, "rows": {"a": ARRAY | {"shape": [2]}}, "incidents": {}}
-        ),
-        "[" * 100_000,
+        state_of(dtype="|O"), state_of(data="A"), state_of(shape=[2]), "[" * 100_000,
     ],
 )  # fmt: skip
-def test_what_is_not_a_state_is_refused_in_words(tmp_path, text):
-    path = tmp_path / "state.json"
-    path.write_bytes(text.encode("latin-1"))
+def test_what_is_not_a_state_is_refused_in_words(write, text):
+    path = write("state.json", text.encode("latin-1"))
     with pytest.raises(DataError, match="is not a state of evenflow watch"):
         watch_state.load(path)
 
 
 def test_a_state_that_cannot_be_written_says_so(tmp_path):
-    (tmp_path / "folder").mkdir()
     with pytest.raises(StorageError, match="cannot write"):
-        watch_state.save(tmp_path / "folder", rows={}, incidents={})
+        watch_state.save(tmp_path, rows={}, incidents={})

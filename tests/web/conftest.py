@@ -3,7 +3,7 @@ application that serves it; people who are logged in; commands on a server.
 """
 
 import hashlib
-import importlib.util
+import json
 import secrets
 import shutil
 import threading
@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import TreeBuilder
 
@@ -55,6 +54,8 @@ from evenflow.web.store.database import PRAGMAS, Database, open_database, sqlite
 from evenflow.web.store.tables import Tally, User, now
 from evenflow.web.verdicts import keep
 
+from . import postgres
+
 N_ROWS = 2_000
 FLAGS = (
     "--no-sandbox",
@@ -67,18 +68,6 @@ FLAGS = (
 )
 
 
-def _postgres():
-    """Return the module beside this one: tests are no package to import from."""
-    path = Path(__file__).with_name("postgres.py")
-    spec = importlib.util.spec_from_file_location("evenflow_tests_postgres", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-postgres = _postgres()
 postgresql = postgres.postgresql
 postgresql_url = postgres.postgresql_url
 empty_postgresql_url = postgres.empty_postgresql_url
@@ -243,10 +232,16 @@ class Person(Client):
             url, data={"csrf_token": self.csrf(), **(data or {})}, **kwargs
         )
 
-    def log_in(self, email="", password="", **more):
+    def again(self, app=None):
+        """Return another browser that has the cookie of this one."""
+        other = (app or self.application).test_client()
+        other.set_cookie("evenflow", self.get_cookie("evenflow").value)
+        return other
+
+    def log_in(self, email="", password="", headers=None, **more):
         """Send the form of the log-in page."""
         data = {"email": email or self.email, "password": password or self.password}
-        return self.send("/login", data | more)
+        return self.send("/login", data | more, headers=headers)
 
 
 @pytest.fixture(scope="session")
@@ -427,6 +422,18 @@ def admin(people):
 
 
 @pytest.fixture
+def set_database(settings):
+    """Return a function that names a database in the settings of the data folder."""
+
+    def set_database(url=settings.database):
+        path = settings.home / "settings.toml"
+        path.write_text(f"database = {json.dumps(url)}\n")
+        path.chmod(0o600)
+
+    return set_database
+
+
+@pytest.fixture
 def here(settings):
     """The workplace of a worker in this process."""
     found = worker.Workplace.open(settings)
@@ -564,6 +571,14 @@ class Program(Client):
         headers |= kwargs.pop("headers", {})
         kwargs = {"method": method, "headers": headers, "buffered": True, **kwargs}
         return self.open(f"/api/v1{path}", **kwargs)
+
+    def walk(self, path):
+        """Yield the items of a list, part by part."""
+        cursor = ""
+        while cursor is not None:
+            found = self.ask("GET", f"{path}{cursor}").json
+            yield from found["items"]
+            cursor = found["next"] and f"&cursor={found['next']}"
 
 
 @pytest.fixture

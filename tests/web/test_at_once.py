@@ -5,14 +5,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from itsdangerous import TimestampSigner
-from sqlalchemy import func, select
+from sqlalchemy import select, update
 
 from evenflow.errors import DataError
 from evenflow.web.accounts import api_keys, links, passwords, sessions, throttle
 from evenflow.web.frame import notes
+from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import SCORE
 from evenflow.web.store.tables import Alert, AlertNote, ApiToken, Job, User, now
@@ -49,18 +51,6 @@ def at_once(work, n=N):
         return list(pool.map(one, range(n)))
 
 
-def browsers(app, person):
-    """Return a function that makes browsers logged in as one person."""
-    value = person.get_cookie("evenflow", domain="localhost").value
-
-    def make():
-        client = app.test_client()
-        client.set_cookie("evenflow", value, domain="localhost")
-        return client
-
-    return make
-
-
 def a_user(database):
     with database.session() as session:
         user = User(email="a@example.org", role="viewer", fs_uniquifier="a")
@@ -81,10 +71,8 @@ def test_a_person_has_no_more_waiting_jobs_however_many_come_at_once(
 
     answers = at_once(put)
     assert sum(isinstance(each, Job) for each in answers) == 2
-    with database.session() as session:
-        assert session.scalar(select(func.count()).select_from(Job)) == 2
-        for job in session.scalars(select(Job)):  # stopped, and queued again in turn
-            job.state = "stopped"
+    assert stored.count(Job) == 2
+    stored.execute(update(Job).values(state="stopped"))  # and queued again in turn
     answers = at_once(put)
     assert sum(isinstance(each, Job) for each in answers) == 2
     with database.session() as session:
@@ -114,18 +102,17 @@ def test_a_person_has_no_more_keys_however_many_are_made_at_once(
 
 
 @pytest.mark.databases
-def test_a_person_begins_no_more_uploads_however_many_at_once(
-    app, monkeypatch, viewer, web
-):
+def test_a_person_begins_no_more_uploads_however_many_at_once(monkeypatch, viewer, web):
     unfinished = receive._unfinished
     monkeypatch.setattr(receive, "_unfinished", slowly(unfinished))
     headers = {"X-CSRFToken": viewer.csrf()}
-    make = browsers(app, viewer)
     n = receive.MAX_UNFINISHED + 3
+    browsers = [viewer.again() for _ in range(n)]
 
-    def begin(_k):
+    def begin(k):
         about = {"name": "x.csv", "size": 10}
-        return make().post("/uploads/parts", json=about, headers=headers).status_code
+        answer = browsers[k].post("/uploads/parts", json=about, headers=headers)
+        return answer.status_code
 
     answers = at_once(begin, n)
     assert sorted(answers) == [201] * receive.MAX_UNFINISHED + [422] * 3
@@ -135,39 +122,40 @@ def test_a_person_begins_no_more_uploads_however_many_at_once(
 
 @pytest.mark.databases
 def test_an_alert_has_no_more_notes_however_many_come_at_once(
-    app, programs, monkeypatch, web
+    app, programs, monkeypatch, stored
 ):
     monkeypatch.setattr(notes, "MAX_NOTES", 2)
     program = programs("analyst")
-    database = web.database
-    with database.session() as session:
-        alert = Alert(
+    stored.add(
+        Alert(
             source="api", bundle="small", label="dos", probability=0.9, threshold=0.5,
             values={},
-        )  # fmt: skip
-        session.add(alert)
-        session.flush()
-        number = alert.id
+        )
+    )  # fmt: skip
+    path = f"/alerts/{stored.one(Alert).id}/notes"
 
     def note(k):
         client = type(program)(app, app.response_class)
         client.token = program.token
-        path = f"/alerts/{number}/notes"
         return client.ask("POST", path, json={"text": f"note {k}"}).status_code
 
     assert sorted(at_once(note)) == [201] * 2 + [422] * (N - 2)
-    with database.session() as session:
-        assert session.scalar(select(func.count()).select_from(AlertNote)) == 2
+    assert stored.count(AlertNote) == 2
+
+
+def reset_path(app, person):
+    """Return the path of a link to set a person's password."""
+    with app.app_context():
+        user = app.extensions[KEY].db.get(User, person.user_id)
+        return urlsplit(links.reset_link(user)).path
 
 
 @pytest.mark.databases
 def test_a_link_to_set_a_password_works_once_however_often_it_is_sent_at_once(
-    app, people, monkeypatch, web
+    app, people, monkeypatch
 ):
     person = people("viewer", is_logged_in=False)
-    with app.app_context():
-        user = web.db.get(User, person.user_id)
-        path = links.reset_link(user).partition("://")[2].partition("/")[2]
+    path = reset_path(app, person)
     checked, fault = threading.Barrier(N), passwords.fault
 
     def together(*args, **kwargs):
@@ -178,8 +166,7 @@ def test_a_link_to_set_a_password_works_once_however_often_it_is_sent_at_once(
     monkeypatch.setattr(passwords, "fault", together)
 
     def send(k):
-        client = app.test_client()
-        return client.send(f"/{path}", {"password": f"{GOOD} {k}"})
+        return app.test_client().send(path, {"password": f"{GOOD} {k}"})
 
     answers = at_once(send)
     monkeypatch.setattr(passwords, "fault", fault)
@@ -188,15 +175,9 @@ def test_a_link_to_set_a_password_works_once_however_often_it_is_sent_at_once(
     for k, answer in enumerate(answers):
         assert (k in kept) != ("was already used" in answer.text)
     for k in range(N):
-        throttled = app.test_client()
-        answer = throttled.send(
-            "/login", {"email": person.email, "password": f"{GOOD} {k}"}
-        )
-        if k in kept:
-            assert answer.status_code == 302
-        elif answer.status_code != 429:
-            assert answer.status_code == 200
-    again = app.test_client().send(f"/{path}", {"password": GOOD})
+        answer = app.test_client().log_in(person.email, f"{GOOD} {k}")
+        assert answer.status_code in ((302,) if k in kept else (200, 429))
+    again = app.test_client().send(path, {"password": GOOD})
     assert again.headers["Location"] == "/reset"
 
 
@@ -219,39 +200,31 @@ def test_a_session_holds_at_a_server_whose_clock_is_behind(
     assert viewer.post("/account/tokens", data=form).status_code == 200
 
 
-def test_a_cookie_that_is_too_old_is_worth_nothing(app, people, monkeypatch):
+def test_a_cookie_that_is_too_old_is_worth_nothing(people, monkeypatch):
     clock(monkeypatch, -8 * 86_400)
     person = people("viewer", is_logged_in=False)
     person.csrf()
-    value = person.get_cookie("evenflow", domain="localhost").value
     clock(monkeypatch, 0)
-    browser = app.test_client()
-    browser.set_cookie("evenflow", value, domain="localhost")
-    with browser.session_transaction() as session:
+    with person.again().session_transaction() as session:
         assert "csrf_token" not in session
 
 
-def test_the_row_decides_how_long_a_session_lasts(viewer, web):
-    with web.database.session() as session:
-        session.query(sessions.WebSession).update(
-            {"created_at": now() - timedelta(days=8)}
-        )
+def test_the_row_decides_how_long_a_session_lasts(viewer, stored):
+    begun = now() - timedelta(days=8)
+    stored.execute(update(sessions.WebSession).values(created_at=begun))
     assert viewer.get("/account").status_code == 302
 
 
 @pytest.mark.parametrize(("seconds", "is_good"), [(3, True), (-3 * 3600, True),
                                                    (-5 * 3600, False)])  # fmt: skip
 def test_a_link_holds_its_hours_whichever_server_made_it(
-    app, people, monkeypatch, seconds, is_good, web
+    app, people, monkeypatch, seconds, is_good
 ):
     person = people("viewer", is_logged_in=False)
     clock(monkeypatch, seconds)
-    with app.app_context():
-        user = web.db.get(User, person.user_id)
-        path = "/" + links.reset_link(user).partition("://")[2].partition("/")[2]
+    path = reset_path(app, person)
     clock(monkeypatch, 0)
-    answer = app.test_client().get(path)
-    assert answer.status_code == (200 if is_good else 302)
+    app.test_client().get(path, expect=200 if is_good else 302)
 
 
 def test_a_signature_that_was_changed_is_refused_whatever_its_time(app, viewer):

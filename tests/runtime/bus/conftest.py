@@ -2,23 +2,23 @@
 
 import json
 import threading
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from evenflow.decision import Decision
-from evenflow.prepare.features import Preprocessor
 from evenflow.runtime import bundle as bundles
 from evenflow.runtime.bus.address import address
-from evenflow.runtime.bus.batch import columns
+from evenflow.runtime.bus.batch import Ready, columns
 from evenflow.runtime.bus.client import Stream
+from evenflow.runtime.bus.consume import Share
 from evenflow.runtime.bus.publish import Publisher
 from evenflow.runtime.incidents.grouping import Incidents
 from evenflow.runtime.sinks import Setup, open_sink
 from evenflow.runtime.watch import Watch
-from evenflow.schema import Schema, Table
+from evenflow.schema import Schema
 from evenflow.traffic.columns import conform
 from evenflow.traffic.contracts import contract
 from evenflow.traffic.contracts.flow import COLUMNS
@@ -65,32 +65,15 @@ def traffic():
 
 
 @pytest.fixture(scope="session")
-def folder(traffic, tmp_path_factory, softmax_regression):
+def folder(traffic, tmp_path_factory, save_detector):
     """The folder of a detector that reads windows alone."""
     rows = contract("flow").start().add(traffic)
-    is_attack = (rows["src_100_ports"] > 20).to_numpy()
-    y = is_attack.astype(np.int64)
-    attack = pl.Series("attack", np.where(is_attack, "probe", "benign"))
-    frame = rows.select(pl.col(WINDOWS).cast(pl.Float64))
-    table = Table(schema=SCHEMA, frame=frame.select(SCHEMA.names), y=y, attack=attack)
-    preprocessor = Preprocessor.fit(table)
-    path = tmp_path_factory.mktemp("bundle") / "windows"
-    bundles.save(
-        path,
-        schema=SCHEMA,
-        preprocessor=preprocessor,
-        model=softmax_regression(preprocessor.transform(table), y, 2),
-        decision=Decision(
-            temperature=1.0, bias=np.zeros(2), threshold=0.0, false_alarm_budget=0.05
-        ),
-        golden=table.take(np.arange(20)),
-        reference=table.take(np.arange(0)),  # alerts are quick without top features
-        recipe={"dataset": {"name": "flow"}, "model": {"name": "linear"}, "seed": 1},
-        report={},
-        card="# Windows\n",
-        fingerprint=np.arange(5, dtype=np.uint64),
-    )
-    return path
+    frame = rows.select(pl.col(name).cast(pl.Float64) for name in SCHEMA.names)
+    # alerts are quick without reference rows: they have no top features
+    return save_detector(
+        tmp_path_factory.mktemp("bundle") / "windows", SCHEMA, frame,
+        (rows["src_100_ports"] > 20).to_numpy(), [],
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -187,6 +170,47 @@ def stream(server):
     yield stream
     for one in made:
         one.close()
+
+
+class Scorer(Share):
+    """A scorer that writes every alert to a file of its own."""
+
+    def __init__(self, stream, bundle, path, **options):
+        given = {"contract": "flow", "stop": threading.Event(), "idle_s": 60.0}
+        super().__init__(stream, **given | options)
+        self.path = path
+        self.watch = watched(bundle, Ready(contract("flow")), path)
+
+    def drain(self, most=None):
+        """Score and group until nothing comes; return how many connections came."""
+        n = 0
+        for frame in self.batches():
+            self.take(self.watch, frame)
+            n += frame.height
+            left = self.stream.backlog()
+            if most is not None and n >= most:
+                break
+            if not frame.height and (left.lag, left.pending) == (0, 0):
+                self.take(self.watch, frame)
+                break
+        assert self.watch.flush()
+        return n
+
+    def held(self):
+        """Return the first connections that come; they are not acknowledged."""
+        return next(frame for frame in self.batches() if frame.height)
+
+
+@pytest.fixture
+def scorer(stream, detector_of_windows, tmp_path):
+    """Return a function that makes a scorer."""
+    numbers = count()
+
+    def scorer(query="", **options):
+        path = tmp_path / f"alerts-{next(numbers)}.json"
+        return Scorer(stream(query), detector_of_windows, path, **options)
+
+    return scorer
 
 
 @pytest.fixture

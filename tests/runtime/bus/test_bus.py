@@ -11,12 +11,11 @@ import pytest
 from evenflow.errors import DataError, MissingExtraError, StorageError
 from evenflow.runtime.bus import batch, client, consume, publish
 from evenflow.runtime.bus.address import address
-from evenflow.runtime.bus.batch import Head, Ready, columns, pack
+from evenflow.runtime.bus.batch import Head, columns, pack
 from evenflow.runtime.bus.client import Stream
-from evenflow.runtime.bus.consume import Share
 from evenflow.traffic.contracts import contract
 
-from .conftest import SIZE, N, alerts, watched
+from .conftest import SIZE, N, alerts
 
 
 def until(condition, seconds=60.0):
@@ -26,86 +25,54 @@ def until(condition, seconds=60.0):
         time.sleep(0.05)
 
 
-def send(publisher, traffic, size=SIZE):
+def send(sensor, traffic, size=SIZE):
     for part in traffic.iter_slices(size):
-        publisher.take(part)
-
-
-def share(stream, **options):
-    given = {"contract": "flow", "stop": threading.Event(), "idle_s": 60.0} | options
-    return Share(stream, **given)
-
-
-def drain(found, bundle, path, most=None):
-    """Score and group until nothing comes; return how many connections came."""
-    if "watch" not in vars(found):
-        found.watch = watched(bundle, Ready(contract("flow")), path)
-    n = 0
-    for frame in found.batches():
-        found.take(found.watch, frame)
-        n += frame.height
-        left = found.stream.backlog()
-        if most is not None and n >= most:
-            break
-        if not frame.height and (left.lag, left.pending) == (0, 0):
-            found.take(found.watch, frame)
-            break
-    assert found.watch.flush()
-    return n
+        sensor.take(part)
 
 
 def test_verdicts_over_a_bus_are_those_of_one_machine(
-    publisher, stream, traffic, detector_of_windows, expected, tmp_path
+    publisher, scorer, traffic, expected
 ):
     sensor = publisher()
     send(sensor, traffic)
     assert sensor.flush(20)
     assert sensor.published == N
     # two scorers in turn: none of them has every connection of a host
-    one, other = share(stream()), share(stream())
-    paths = [tmp_path / name for name in ("1", "2")]
-    counts = [0, 0]
-    for turn in range(8):
-        pick = turn % 2
-        counts[pick] += drain(
-            (one, other)[pick], detector_of_windows, paths[pick], most=800
-        )
-    counts[0] += drain(one, detector_of_windows, paths[0])
-    assert sum(counts) == N
-    assert min(counts) > N / 4
-    assert alerts(*paths) == expected
+    one, other = scorer(), scorer()
+    counts = [[one.drain(most=800), other.drain(most=800)] for _ in range(4)]
+    n_one, n_other = map(sum, zip(*counts, strict=True))
+    n_one += one.drain()
+    assert n_one + n_other == N
+    assert min(n_one, n_other) > N / 4
+    assert alerts(one.path, other.path) == expected
 
 
 def test_what_a_scorer_left_is_taken_over_and_scored_again(
-    publisher, stream, traffic, detector_of_windows, expected, tmp_path
+    publisher, scorer, traffic, expected
 ):
     send(publisher(), traffic)
-    lost = share(stream())
-    taken = next(frame for frame in lost.batches() if frame.height)
-    assert taken.height == SIZE * consume.MOST_READ  # and never acknowledged
+    assert scorer().held().height == SIZE * consume.MOST_READ
     time.sleep(0.3)
-    other = share(stream(), idle_s=0.2)
-    assert drain(other, detector_of_windows, tmp_path / "a") == N
+    other = scorer(idle_s=0.2)
+    assert other.drain() == N
     assert other.taken_over == consume.MOST_READ
-    assert alerts(tmp_path / "a") == expected
+    assert alerts(other.path) == expected
     until(lambda: other.stream.backlog() == consume.Backlog(lag=0, pending=0))
 
 
 @pytest.mark.slow
-def test_entries_that_were_scored_are_removed_and_no_others(
-    publisher, stream, traffic, detector_of_windows, tmp_path
-):
+def test_entries_that_were_scored_are_removed_and_no_others(publisher, scorer, traffic):
     send(publisher(), traffic[: 40 * SIZE])
-    first, other = share(stream()), share(stream("?group=second"))
-    drain(first, detector_of_windows, tmp_path / "a", most=16 * SIZE)
+    first, other = scorer(), scorer("?group=second")
+    first.drain(most=16 * SIZE)
     first.stream.trim()
     # the second group has read nothing
     assert first.stream._server.xlen("evenflow:flow") == 40
-    drain(other, detector_of_windows, tmp_path / "b")
+    other.drain()
     other.stream.trim()
     kept = first.stream._server.xlen("evenflow:flow")
     assert 40 - 16 <= kept <= 40 - 16 + 1
-    assert drain(first, detector_of_windows, tmp_path / "a") == 24 * SIZE
+    assert first.drain() == 24 * SIZE
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +86,7 @@ def _quick(monkeypatch):
 
 @pytest.mark.slow
 def test_a_full_stream_makes_a_file_wait_and_drops_nothing(
-    publisher, stream, traffic, detector_of_windows, expected, tmp_path
+    publisher, scorer, traffic, expected
 ):
     notes = []
     sensor = publisher(most_stream=200_000, most_queue=100_000, on_event=notes.append)
@@ -129,19 +96,19 @@ def test_a_full_stream_makes_a_file_wait_and_drops_nothing(
     time.sleep(0.3)
     assert work.is_alive()  # it waits
     assert sensor.published < N / 2
-    found, n = share(stream()), 0
+    found, n = scorer(), 0
     while n < N:
-        n += drain(found, detector_of_windows, tmp_path / "a")
+        n += found.drain()
     work.join(20)
     assert sensor.flush(20)
     assert (n, sensor.dropped, sensor.published) == (N, 0, N)
-    assert alerts(tmp_path / "a") == expected
+    assert alerts(found.path) == expected
     assert any("the stream evenflow:flow is full" in note.text for note in notes)
 
 
 @pytest.mark.slow
 def test_live_connections_that_find_no_room_are_dropped_and_counted(
-    publisher, stream, traffic, detector_of_windows, tmp_path
+    publisher, scorer, traffic
 ):
     notes = []
     sensor = publisher(
@@ -152,10 +119,10 @@ def test_live_connections_that_find_no_room_are_dropped_and_counted(
         sensor.publish()
     assert 0 < sensor.dropped < N
     assert any("batches are dropped" in note.text for note in notes)
-    found = share(stream())
+    found = scorer()
 
     def is_empty():
-        drain(found, detector_of_windows, tmp_path / "a", most=1)
+        found.drain(most=1)
         return sensor.flush(0.05)
 
     until(is_empty)
@@ -168,31 +135,31 @@ def test_live_connections_that_find_no_room_are_dropped_and_counted(
 
 @pytest.mark.slow
 def test_a_sensor_keeps_what_it_has_while_the_server_is_away(
-    publisher, server, stream, traffic, detector_of_windows, expected, tmp_path
+    publisher, server, scorer, traffic, expected
 ):
     notes = []
     sensor = publisher(on_event=notes.append)
     send(sensor, traffic[:3000])
     assert sensor.flush(20)
-    found = share(stream(), on_event=notes.append)
-    n = drain(found, detector_of_windows, tmp_path / "a", most=1000)
+    found = scorer(on_event=notes.append)
+    n = found.drain(most=1000)
     server.stop()
     send(sensor, traffic[3000:])
     assert not sensor.flush(0.3)
     assert next(found.batches()).height == 0
     server.start()
     while n < N:
-        n += drain(found, detector_of_windows, tmp_path / "a")
+        n += found.drain()
     assert sensor.flush(5)
     assert sensor.dropped == 0
-    assert alerts(tmp_path / "a") == expected
+    assert alerts(found.path) == expected
     text = " ".join(note.text for note in notes)
     assert "Connection refused. Batches wait" in text
     assert text.count("works again") == 2
 
 
 def test_a_connection_that_no_scorer_would_accept_costs_no_other(
-    publisher, stream, traffic, detector_of_windows, tmp_path
+    publisher, scorer, traffic
 ):
     notes = []
     sensor = publisher(on_event=notes.append)
@@ -206,19 +173,19 @@ def test_a_connection_that_no_scorer_would_accept_costs_no_other(
     assert (sensor.rejected, sensor.published) == (2, 48)
     assert len(notes) == 1
     assert "connection C0: id.resp_p is '70000', expected a number" in notes[0].text
-    assert drain(share(stream()), detector_of_windows, tmp_path / "a") == 48
+    assert scorer().drain() == 48
     sensor.close()
     assert sensor.dropped == 0
 
 
 def test_a_server_that_lost_its_data_gets_a_new_group(
-    publisher, server, stream, traffic, detector_of_windows, tmp_path
+    publisher, stream, scorer, traffic
 ):
-    found = share(stream())
+    found = scorer()
     stream()._server.flushall()
     next(found.batches())
     send(publisher(), traffic[:500])
-    until(lambda: drain(found, detector_of_windows, tmp_path / "a") == 500)
+    until(lambda: found.drain() == 500)
 
 
 HEAD = Head(sensor="s", run=1, sequence=2, contract="flow")
@@ -234,7 +201,9 @@ HEAD = Head(sensor="s", run=1, sequence=2, contract="flow")
         ({"batch": "nsl_kdd_live"}, "publishes rows of the contract nsl_kdd_live"),
     ],
 )
-def test_an_entry_that_is_no_batch_is_put_aside_with_the_reason(stream, fields, reason):
+def test_an_entry_that_is_no_batch_is_put_aside_with_the_reason(
+    stream, scorer, fields, reason
+):
     if fields.get("batch") == "nsl_kdd_live":
         head = HEAD.model_copy(update={"contract": "nsl_kdd_live"})
         frame = pl.DataFrame(schema=columns("nsl_kdd_live"))
@@ -242,7 +211,7 @@ def test_an_entry_that_is_no_batch_is_put_aside_with_the_reason(stream, fields, 
     notes = []
     server = stream()._server
     server.xadd("evenflow:flow", fields)
-    found = share(stream(), on_event=notes.append)
+    found = scorer(on_event=notes.append)
     assert next(found.batches()).height == 0
     assert found.figures()["bus_rejected"] == 1
     assert reason in notes[0].text
@@ -253,12 +222,12 @@ def test_an_entry_that_is_no_batch_is_put_aside_with_the_reason(stream, fields, 
     assert found.stream.backlog().pending == 0
 
 
-def test_rejected_entries_are_bounded(stream, monkeypatch):
+def test_rejected_entries_are_bounded(stream, scorer, monkeypatch):
     monkeypatch.setattr("evenflow.runtime.bus.client.MOST_REJECTED", 5)
     server = stream()._server
     for _ in range(24):
         server.xadd("evenflow:flow", {"batch": b"x" * 300_000})
-    found = share(stream())
+    found = scorer()
     until(lambda: next(found.batches()) is not None and found.rejected == 24)
     kept = server.xrange("evenflow:flow:rejected")
     assert len(kept) == 5
@@ -267,39 +236,39 @@ def test_rejected_entries_are_bounded(stream, monkeypatch):
 
 
 def test_an_entry_that_ends_every_scorer_is_put_aside(
-    publisher, stream, traffic, monkeypatch
+    publisher, scorer, traffic, monkeypatch
 ):
     monkeypatch.setattr(consume, "MOST_DELIVERIES", 3)
     sensor = publisher()
     send(sensor, traffic[:SIZE])
     assert sensor.flush(5)
     for _ in range(3):
-        found = share(stream(), idle_s=0.01)
+        found = scorer(idle_s=0.01)
         until(lambda: next(found.batches()).height == SIZE)  # noqa: B023
         time.sleep(0.05)
-    last = share(stream(), idle_s=0.01)
+    last = scorer(idle_s=0.01)
     until(lambda: next(last.batches()).height == 0 and last.rejected == 1)
     [(_, kept)] = last.stream._server.xrange("evenflow:flow:rejected")
     assert kept[b"reason"] == b"found an entry that 3 scorers did not finish"
 
 
-def test_entries_that_someone_else_removed_are_reported(publisher, stream, traffic):
+def test_entries_that_someone_else_removed_are_reported(
+    publisher, stream, scorer, traffic
+):
     notes = []
     sensor = publisher()
     send(sensor, traffic[:SIZE])
     assert sensor.flush(5)
-    next(frame for frame in share(stream()).batches() if frame.height)
+    scorer().held()
     stream()._server.xtrim("evenflow:flow", maxlen=0, approximate=False)
     time.sleep(0.05)
-    found = share(stream(), idle_s=0.01, on_event=notes.append)
+    found = scorer(idle_s=0.01, on_event=notes.append)
     next(found.batches())
     assert found.removed == 1
     assert "1 entries were removed before they were scored" in notes[0].text
 
 
-def test_extreme_values_of_a_valid_batch_end_no_scorer(
-    stream, traffic, detector_of_windows, tmp_path
-):
+def test_extreme_values_of_a_valid_batch_end_no_scorer(stream, scorer, traffic):
     part = traffic[:6]
     frame = batch.with_rows(part, contract("flow").start().add(part), "flow")
     most = 2**62
@@ -319,15 +288,15 @@ def test_extreme_values_of_a_valid_batch_end_no_scorer(
         pl.lit(-(2**63)).alias("duration"),
         pl.Series("flow.src_100_ports", [0, -1, 2**62, 99, 50, -(2**63)]),
     )
-    found, server = share(stream()), stream()._server
+    found, server = scorer(), stream()._server
     server.xadd("evenflow:flow", {"batch": pack(frame, HEAD)})
-    assert drain(found, detector_of_windows, tmp_path / "a") == 6
+    assert found.drain() == 6
     assert found.rejected == 0
-    assert alerts(tmp_path / "a")
+    assert alerts(found.path)
 
 
-def test_a_scorer_that_leaves_is_forgotten(publisher, stream, traffic):
-    found = share(stream())
+def test_a_scorer_that_leaves_is_forgotten(stream, scorer):
+    found = scorer()
     next(found.batches())
     found.leave()
     assert stream()._server.xinfo_consumers("evenflow:flow", "evenflow") == []

@@ -19,7 +19,15 @@ from .conftest import (
     incidents,
     watched,
 )
-from .test_bus import drain, send, share, until
+from .test_bus import send, until
+
+
+@pytest.fixture
+def published(publisher, traffic):
+    """All traffic is on the bus, and an hour without more."""
+    sensor = publisher()
+    send(sensor, traffic)
+    close_all(sensor, traffic)
 
 
 @pytest.fixture(autouse=True)
@@ -29,52 +37,41 @@ def _quick(monkeypatch):
 
 
 def test_a_scan_that_two_scorers_share_is_one_incident(
-    publisher, stream, traffic, detector_of_windows, expected_incidents, tmp_path
+    published, scorer, expected_incidents
 ):
-    sensor = publisher()
-    send(sensor, traffic)
-    close_all(sensor, traffic)
-    scorers = [share(stream()), share(stream())]
-    paths = [tmp_path / "1", tmp_path / "2"]
-    counts = [0, 0]
-    for turn in range(6):
-        pick = turn % 2
-        counts[pick] += drain(
-            scorers[pick], detector_of_windows, paths[pick], most=8 * SIZE
-        )
-    drain(scorers[0], detector_of_windows, paths[0])
-    assert min(counts) >= 24 * SIZE
-    assert incidents(*paths) == expected_incidents
-    assert [one.lead.is_leading for one in scorers] == [True, False]
-    assert paths[1].read_bytes() == b""  # who does not lead says nothing of it
+    one, other = scorer(), scorer()
+    for _ in range(3):
+        assert one.drain(most=8 * SIZE) >= 8 * SIZE
+        assert other.drain(most=8 * SIZE) >= 8 * SIZE
+    one.drain()
+    assert incidents(one.path, other.path) == expected_incidents
+    assert (one.lead.is_leading, other.lead.is_leading) == (True, False)
+    assert other.path.read_bytes() == b""  # who does not lead says nothing of it
 
 
 def test_an_entry_that_two_scorers_scored_counts_once(
-    publisher, stream, traffic, detector_of_windows, expected_incidents, tmp_path
+    published, scorer, expected_incidents
 ):
-    sensor = publisher()
-    send(sensor, traffic)
-    close_all(sensor, traffic)
-    slow, quick = share(stream()), share(stream(), idle_s=0.05)
-    held = next(frame for frame in slow.batches() if frame.height)
+    slow, quick = scorer(), scorer(idle_s=0.05)
+    held = slow.held()
     time.sleep(0.1)
-    drain(quick, detector_of_windows, tmp_path / "quick")
+    quick.drain()
     assert quick.taken_over == consume.MOST_READ
-    assert incidents(tmp_path / "quick") == expected_incidents
+    assert incidents(quick.path) == expected_incidents
 
     def is_saved():
-        drain(quick, detector_of_windows, tmp_path / "quick")
+        quick.drain()
         return quick.stream.n_scored() == 0
 
     until(is_saved)
-    slow.take(watched(detector_of_windows, quick.watch.rows, tmp_path / "slow"), held)
+    slow.take(slow.watch, held)
     assert slow.stream.n_scored() == consume.MOST_READ  # it was slow, and not dead
     until(is_saved)
-    assert incidents(tmp_path / "quick", tmp_path / "slow") == expected_incidents
+    assert incidents(quick.path, slow.path) == expected_incidents
 
 
 def test_a_batch_that_its_sensor_published_twice_counts_once(
-    publisher, stream, traffic, detector_of_windows, expected_incidents, tmp_path
+    publisher, stream, scorer, traffic, expected_incidents
 ):
     """It lost its connection before the answer, and does not know that it is there."""
     sensor, server = publisher(), stream()._server
@@ -85,16 +82,16 @@ def test_a_batch_that_its_sensor_published_twice_counts_once(
             [(_, fields)] = server.xrevrange("evenflow:flow", count=1)
             server.xadd("evenflow:flow", fields)
     close_all(sensor, traffic)
-    one, other = share(stream()), share(stream())
-    n = drain(one, detector_of_windows, tmp_path / "one", most=40 * SIZE)
+    one, other = scorer(), scorer()
+    n = one.drain(most=40 * SIZE)
     one.finish(one.watch, 5)
-    n += drain(other, detector_of_windows, tmp_path / "other")
+    n += other.drain()
     assert n == N + 3 * SIZE
-    assert incidents(tmp_path / "one", tmp_path / "other") == expected_incidents
+    assert incidents(one.path, other.path) == expected_incidents
 
 
 def test_what_is_scored_late_is_grouped_in_the_order_of_the_traffic(
-    publisher, stream, traffic, detector_of_windows, tmp_path
+    publisher, scorer, traffic, detector_of_windows, tmp_path
 ):
     """Else hours of a capture that is read in seconds would cut a scan in two."""
     first = traffic["known"][0]
@@ -105,69 +102,62 @@ def test_what_is_scored_late_is_grouped_in_the_order_of_the_traffic(
     sensor = publisher()
     send(sensor, hours)
     close_all(sensor, hours)
-    lost, other = share(stream()), share(stream())
-    taken = next(frame for frame in lost.batches() if frame.height)
+    lost, other = scorer(), scorer()
+    taken = lost.held()
     assert taken["known"].max() - taken["known"].min() > HOUR / 6
-    n = drain(other, detector_of_windows, tmp_path / "other", most=N - taken.height)
+    n = other.drain(most=N - taken.height)
     assert other.taken_over == 0
-    assert incidents(tmp_path / "other") == {}  # all of it comes after what is held
+    assert incidents(other.path) == {}  # all of it comes after what is held
     other.idle_s = other._claims = 0
-    n += drain(other, detector_of_windows, tmp_path / "other")
+    n += other.drain()
     assert (n, other.taken_over) == (N, consume.MOST_READ)
-    assert incidents(tmp_path / "other") == expected
+    assert incidents(other.path) == expected
 
 
 @pytest.mark.parametrize("save_s", [0.0, 60.0])
 def test_the_next_that_leads_goes_on_where_the_last_one_ended(
-    publisher, stream, traffic, detector_of_windows, expected, expected_incidents,
-    tmp_path, monkeypatch, save_s,
+    published, stream, scorer, traffic, expected, expected_incidents, monkeypatch,
+    save_s,
 ):  # fmt: skip
     monkeypatch.setattr(lead, "SAVE_S", save_s)
-    sensor = publisher()
-    send(sensor, traffic)
-    close_all(sensor, traffic)
-    first, other = share(stream()), share(stream())
-    paths = [tmp_path / "first", tmp_path / "other"]
-    drain(first, detector_of_windows, paths[0], most=N // 2)
+    first, other = scorer(), scorer()
+    first.drain(most=N // 2)
     assert first.lead.is_leading
-    drain(other, detector_of_windows, paths[1], most=SIZE)
+    other.drain(most=SIZE)
     assert not other.lead.is_leading
     stream()._server.delete("evenflow:flow:evenflow:lead")  # its time has passed
-    drain(other, detector_of_windows, paths[1])
+    other.drain()
     assert other.lead.is_leading
-    assert incidents(*paths) == expected_incidents
-    assert alerts(*paths) == expected
+    assert incidents(first.path, other.path) == expected_incidents
+    assert alerts(first.path, other.path) == expected
     first.take(first.watch, traffic[:0])  # it was asleep, and is told that it leads not
     assert not first.lead.is_leading
     assert first.watch.incidents.n_open == 0
 
 
 def test_a_scorer_that_leaves_hands_its_incidents_over_at_once(
-    publisher, stream, traffic, detector_of_windows, expected_incidents, tmp_path
+    publisher, scorer, traffic, expected_incidents
 ):
     sensor = publisher()
     send(sensor, traffic)
-    first, other = share(stream()), share(stream())
-    drain(first, detector_of_windows, tmp_path / "first", most=N // 2)
+    first, other = scorer(), scorer()
+    first.drain(most=N // 2)
     first.finish(first.watch, 5)
     close_all(sensor, traffic)
-    drain(other, detector_of_windows, tmp_path / "other")
+    other.drain()
     assert other.lead.is_leading
-    assert alerts(tmp_path / "first").keys() & alerts(tmp_path / "other").keys() == (
-        set()
-    )
-    paths = [tmp_path / "first", tmp_path / "other"]
-    assert incidents(*paths) == expected_incidents
+    assert not alerts(first.path).keys() & alerts(other.path).keys()
+    assert incidents(first.path, other.path) == expected_incidents
 
 
 def test_a_state_that_is_damaged_is_said_and_not_used(
-    publisher, stream, traffic, detector_of_windows, tmp_path
+    publisher, stream, scorer, traffic
 ):
     notes = []
     send(publisher(), traffic[: 9 * SIZE])
     stream()._server.rpush("evenflow:flow:evenflow:incidents", b"no state")
-    found = share(stream(), on_event=notes.append)
-    assert drain(found, detector_of_windows, tmp_path / "a") == 9 * SIZE
+    found = scorer(on_event=notes.append)
+    assert found.drain() == 9 * SIZE
     assert any("incidents on the bus are not used" in note.text for note in notes)
     assert found.watch.incidents.n_open
 
@@ -177,49 +167,47 @@ def test_a_state_that_is_damaged_is_said_and_not_used(
     [{"entry": "x"}, {"entry": "1-0"}, {"entry": "1-0", "batch": b"", "verdicts": b""}],
 )
 def test_what_no_scorer_published_is_put_aside(
-    publisher, stream, traffic, detector_of_windows, tmp_path, fields
+    publisher, stream, scorer, traffic, fields
 ):
     notes = []
     server = stream()._server
     server.xadd("evenflow:flow:evenflow:scored", fields)
     send(publisher(), traffic[: 9 * SIZE])
-    found = share(stream(), on_event=notes.append)
-    assert drain(found, detector_of_windows, tmp_path / "a") == 9 * SIZE
+    found = scorer(on_event=notes.append)
+    assert found.drain() == 9 * SIZE
     assert found.figures()["bus_rejected"] == 1
     assert any("what was scored is rejected" in note.text for note in notes)
     assert server.xlen("evenflow:flow:rejected") == 1
-    assert alerts(tmp_path / "a")
+    assert alerts(found.path)
 
 
 def test_nothing_is_read_while_too_much_waits_to_be_grouped(
-    publisher, stream, traffic, detector_of_windows, tmp_path, monkeypatch
+    publisher, scorer, traffic, monkeypatch
 ):
     monkeypatch.setattr("evenflow.runtime.bus.client.MOST_SCORED", 10_000)
     send(publisher(), traffic)
-    first = share(stream())
-    drain(first, detector_of_windows, tmp_path / "a", most=1)
-    other = share(stream())
+    first = scorer()
+    first.drain(most=1)
+    other = scorer()
     # nobody groups what these have: the first one is away
-    n = sum(
-        drain(other, detector_of_windows, tmp_path / "b", most=0) for _ in range(30)
-    )
+    n = sum(other.drain(most=0) for _ in range(30))
     assert n < N / 2
     assert other.stream.is_full()
 
     def has_room():
-        drain(first, detector_of_windows, tmp_path / "a")
+        first.drain()
         return not other.stream.is_full()
 
     until(has_room)
 
 
 def test_verdicts_are_the_same_on_reading(
-    publisher, stream, traffic, detector_of_windows, tmp_path
+    publisher, stream, scorer, traffic, detector_of_windows, tmp_path
 ):
     send(publisher(), traffic[: 9 * SIZE])
-    found = share(stream())
+    found = scorer()
     stream()._server.set("evenflow:flow:evenflow:lead", "another")
-    drain(found, detector_of_windows, tmp_path / "a")
+    found.drain()
     read_again = [
         read(fields)
         for _, fields in stream()._server.xrange("evenflow:flow:evenflow:scored")

@@ -10,16 +10,13 @@ import time
 
 import pytest
 
-from evenflow.runtime.bus.batch import Ready
-from evenflow.traffic.contracts import contract
-
-from .conftest import MANY, N, alerts, close_all, incidents, watched
-from .test_bus import send, share, until
+from .conftest import MANY, N, alerts, close_all, incidents
+from .test_bus import send, until
 
 LEAD = "evenflow:flow:evenflow:lead"
 
 
-def scorer(server, folder, out, *words):
+def start(server, folder, out, *words):
     """Start a scorer; it counts as begun once it has named what it reads."""
     command = [
         sys.executable, "-m", "evenflow", "watch", "--bus", server.url, "--bundle",
@@ -55,15 +52,15 @@ def leads(found):
 @pytest.mark.slow
 @pytest.mark.parametrize("restarts", [False, True])
 def test_three_scorers_of_which_two_are_killed_give_what_one_machine_gives(
-    server, publisher, stream, traffic, folder, expected, expected_incidents, tmp_path,
+    server, publisher, scorer, traffic, folder, expected, expected_incidents, tmp_path,
     restarts,
 ):  # fmt: skip
     outs = [tmp_path / f"{i}.json" for i in range(4)]
     words = ("--take-over", 2)
-    started = [scorer(server, folder, out, *words) for out in outs[:3]]
+    started = [start(server, folder, out, *words) for out in outs[:3]]
     try:
         sensor = publisher()
-        group = share(stream())
+        group = scorer()
         first = threading.Thread(target=send, args=(sensor, traffic[: N // 2], 20))
         first.start()
         for _ in range(2):
@@ -79,7 +76,7 @@ def test_three_scorers_of_which_two_are_killed_give_what_one_machine_gives(
             server.stop()
             time.sleep(0.5)
             server.start()
-        started.append(scorer(server, folder, outs[3], *words))
+        started.append(start(server, folder, outs[3], *words))
         send(sensor, traffic[N // 2 :], 20)
         assert sensor.flush(30)
         close_all(sensor, traffic)
@@ -98,12 +95,12 @@ def test_three_scorers_of_which_two_are_killed_give_what_one_machine_gives(
 
 @pytest.mark.slow
 def test_what_a_scorer_had_in_hand_when_it_was_killed_is_scored(
-    server, publisher, stream, traffic, folder, expected, tmp_path
+    server, publisher, scorer, traffic, folder, expected, tmp_path
 ):
     send(publisher(), traffic)
     outs = [tmp_path / "killed.json", tmp_path / "lasts.json"]
-    group = share(stream())
-    killed = scorer(server, folder, outs[0])
+    group = scorer()
+    killed = start(server, folder, outs[0])
     lasts = None
 
     def has_some_in_hand():
@@ -115,7 +112,7 @@ def test_what_a_scorer_had_in_hand_when_it_was_killed_is_scored(
     try:
         until(has_some_in_hand)
         killed.send_signal(signal.SIGKILL)
-        lasts = scorer(server, folder, outs[1], "--take-over", 0.5)
+        lasts = start(server, folder, outs[1], "--take-over", 0.5)
         until(lambda: is_done(group))
         figures = end(lasts)
     finally:
@@ -128,12 +125,12 @@ def test_what_a_scorer_had_in_hand_when_it_was_killed_is_scored(
 
 @pytest.mark.slow
 def test_events_that_reach_no_sink_are_sent_by_the_next_that_groups(
-    server, publisher, stream, traffic, folder, expected, tmp_path
+    server, publisher, scorer, traffic, folder, expected, tmp_path
 ):
     send(publisher(), traffic)
     hook = ("--sink", "webhook:http://127.0.0.1:9/")
-    failing = scorer(server, folder, tmp_path / "a", *hook)
-    group = share(stream())
+    failing = start(server, folder, tmp_path / "a", *hook)
+    group = scorer()
     try:
         until(lambda: group.stream.backlog().lag == 0 and group.stream.n_scored())
         time.sleep(1)
@@ -144,7 +141,7 @@ def test_events_that_reach_no_sink_are_sent_by_the_next_that_groups(
     assert failing.returncode == 2, err
     assert "did not reach their sinks" in err
     assert group.stream.n_scored()
-    lasts = scorer(server, folder, tmp_path / "b", "--take-over", 0.1)
+    lasts = start(server, folder, tmp_path / "b", "--take-over", 0.1)
     try:
         until(lambda: is_done(group))
         end(lasts)
@@ -155,15 +152,15 @@ def test_events_that_reach_no_sink_are_sent_by_the_next_that_groups(
 
 @pytest.mark.slow
 def test_a_scorer_whose_sink_fails_lets_another_group(
-    server, publisher, stream, traffic, folder, expected, tmp_path
+    server, publisher, scorer, traffic, folder, expected, tmp_path
 ):
-    sensor, group = publisher(), share(stream())
+    sensor, group = publisher(), scorer()
     hook = ("--sink", "webhook:http://127.0.0.1:9/")
-    failing = scorer(server, folder, tmp_path / "a", *hook, "--take-over", 1)
+    failing = start(server, folder, tmp_path / "a", *hook, "--take-over", 1)
     works = None
     try:
         until(lambda: leads(group) == failing.pid)
-        works = scorer(server, folder, tmp_path / "b", "--take-over", 1)
+        works = start(server, folder, tmp_path / "b", "--take-over", 1)
         send(sensor, traffic)
         until(lambda: leads(group) == works.pid)
         until(lambda: is_done(group))
@@ -177,19 +174,18 @@ def test_a_scorer_whose_sink_fails_lets_another_group(
 
 @pytest.mark.slow
 def test_alerts_wait_for_what_a_slow_scorer_has_in_hand(
-    server, publisher, stream, traffic, detector_of_windows, folder, expected, tmp_path
+    server, publisher, scorer, traffic, folder, expected, tmp_path
 ):
     send(publisher(), traffic)
-    slow, others = share(stream()), tmp_path / "quick.json"
-    held = next(frame for frame in slow.batches() if frame.height)
-    quick = scorer(server, folder, others, "--take-over", 60)
+    slow, others = scorer(), tmp_path / "quick.json"
+    held = slow.held()
+    quick = start(server, folder, others, "--take-over", 60)
     try:
         until(lambda: slow.stream.backlog().lag == 0)
         time.sleep(1)
         assert slow.stream.backlog().pending == 8  # not taken over: it is not that slow
         assert alerts(others) == {}
-        watch = watched(detector_of_windows, Ready(contract("flow")), tmp_path / "slow")
-        slow.take(watch, held)
+        slow.take(slow.watch, held)
         until(lambda: is_done(slow))
         figures = end(quick)
     finally:

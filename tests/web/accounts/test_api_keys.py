@@ -5,14 +5,14 @@ import re
 import time
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from evenflow.errors import DataError
 from evenflow.web import api
 from evenflow.web.accounts import api_keys, bearer
-from evenflow.web.frame.context import KEY
 from evenflow.web.store.tables import ApiToken, User, now
 
 RECORD = json.loads((Path(__file__).parents[1] / "api/record.json").read_text())
@@ -24,14 +24,9 @@ def path_of(operation):
     return re.sub(r"\{(\w+)\}", lambda m: PARTS[m[1]], operation.address)
 
 
-def sent(client, operation, token=None, **kwargs):
-    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    return client.open(
-        f"/api/v1{path_of(operation)}",
-        method=operation.method,
-        headers=headers,
-        **kwargs,
-    )
+def refused(client, operation):
+    path = f"/api/v1{path_of(operation)}"
+    return client.open(path, method=operation.method, expect=401)
 
 
 @pytest.fixture
@@ -52,15 +47,14 @@ def test_the_api_serves_what_it_declares_and_no_more(app):
 
 def test_without_a_key_nothing_is_answered(app):
     for operation in OPERATIONS:
-        answer = sent(app.test_client(), operation)
-        assert answer.status_code == 401, operation.name
+        answer = refused(app.test_client(), operation)
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
         assert answer.json["error"]["type"] == "NoToken"
 
 
 def test_a_browser_s_cookie_is_no_key(admin):
     for operation in OPERATIONS:
-        assert sent(admin, operation).status_code == 401, operation.name
+        refused(admin, operation)
 
 
 def test_a_key_without_the_scope_gets_403_and_is_told_which(programs):
@@ -80,66 +74,61 @@ def test_a_key_with_that_scope_alone_is_let_in(programs):
         assert answer.status_code < 500, operation.name
 
 
-def test_a_key_never_does_more_than_its_person_may_at_that_moment(app, programs, web):
+def test_a_key_never_does_more_than_its_person_may_at_that_moment(
+    app, programs, stored
+):
     program = programs("admin", "bundles:activate", "bundles:read")
     url = "/bundles/small/activate"
-    assert program.ask("POST", url).status_code == 200
-    with web.database.session() as session:
-        session.get_one(User, program.user_id).role = "analyst"
+    program.ask("POST", url, expect=200)
+    stored.execute(update(User).values(role="analyst"))
     app.extensions[bearer.KEY].clear()
     answer = program.ask("POST", url, expect=403)
     assert "role analyst" in answer.json["error"]["message"]
-    assert program.ask("GET", "/bundles").status_code == 200
+    program.ask("GET", "/bundles", expect=200)
 
 
-def test_a_scope_beyond_the_role_is_not_given(people, web):
-    person = people("viewer", is_logged_in=False)
-    with web.database.session() as session:
-        user = session.get_one(User, person.user_id)
-        for scope in ("bundles:activate", "metrics", "everything"):
-            with pytest.raises(DataError, match=scope):
-                api_keys.make(session, user, name="x", scopes=[scope], days=1)
-        for name, days in (("", 1), ("x" * 81, 1), ("x", 0), ("x", 731)):
-            with pytest.raises(DataError, match="expected 1 to"):
-                api_keys.make(session, user, name=name, scopes=["score"], days=days)
-        with pytest.raises(DataError, match="no scope"):
-            api_keys.make(session, user, name="x", scopes=[], days=1)
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        *(({"scopes": [s]}, s) for s in ("bundles:activate", "metrics", "everything")),
+        *(({"name": name}, "expected 1 to") for name in ("", "x" * 81)),
+        *(({"days": days}, "expected 1 to") for days in (0, 731)),
+        ({"scopes": []}, "no scope"),
+    ],
+)
+def test_a_scope_beyond_the_role_or_a_key_that_is_none_is_not_given(
+    people, stored, wrong, said
+):
+    user = stored.get_one(User, people("viewer", is_logged_in=False).user_id)
+    given = {"name": "x", "scopes": ["score"], "days": 1} | wrong
+    with pytest.raises(DataError, match=said):
+        stored(api_keys.make, user, **given)
 
 
-def test_only_a_hash_of_the_key_is_stored(web, program):
-    with web.database.session() as session:
-        token = session.query(ApiToken).one()
-        stored = [str(getattr(token, c.name)) for c in ApiToken.__table__.columns]
+def test_only_a_hash_of_the_key_is_stored(stored, program):
+    token = stored.one(ApiToken)
     assert program.token.startswith(token.prefix)
     assert len(program.token) == api_keys.LENGTH
-    assert not any(program.token in text for text in stored)
-
-
-def ended(app, program, **change):
-    with app.extensions[KEY].database.session() as session:
-        token = session.query(ApiToken).filter_by(user_id=program.user_id).one()
-        for name, value in change.items():
-            setattr(token, name, value)
+    assert program.token not in str(vars(token))
 
 
 @pytest.mark.parametrize("how", ["revoked", "expired", "disabled", "deleted"])
 def test_a_key_that_ended_counts_for_two_seconds_at_most(
-    app, monkeypatch, how, stored, web, program
+    monkeypatch, how, stored, program
 ):
-    assert program.ask("GET", "/me").status_code == 200
+    program.ask("GET", "/me", expect=200)
     if how == "revoked":
         (token,) = stored(api_keys.of, program.user_id)
         assert not stored(api_keys.revoke, program.user_id + 1, token.id)
         assert stored(api_keys.revoke, program.user_id, token.id)
-    elif how == "expired":
-        ended(app, program, expires_at=now() - timedelta(seconds=1))
     else:
-        with web.database.session() as session:
-            user = session.get_one(User, program.user_id)
-            if how == "disabled":
-                user.active = False
-            else:
-                session.delete(user)
+        stored.execute(
+            {
+                "expired": update(ApiToken).values(expires_at=now()),
+                "disabled": update(User).values(active=False),
+                "deleted": delete(User),
+            }[how]
+        )
     later = time.monotonic() + bearer.FRESH_S + 0.01
     monkeypatch.setattr(bearer.time, "monotonic", lambda: later)
     assert bearer.FRESH_S <= 2
@@ -151,34 +140,33 @@ def test_a_key_that_ended_counts_for_two_seconds_at_most(
 @pytest.mark.databases
 def test_what_is_stored_for_an_account_that_just_went_is_refused(programs, web, stored):
     program = programs("viewer")
-    assert program.ask("GET", "/me").status_code == 200  # remembered for a moment
+    program.ask("GET", "/me", expect=200)  # remembered for a moment
     stored.execute(delete(User).where(User.id == program.user_id))
-    answer = program.ask("POST", "/score?keep=true", json={"record": RECORD})
-    assert answer.status_code == 409
+    body = {"record": RECORD}
+    answer = program.ask("POST", "/score?keep=true", json=body, expect=409)
     assert "deleted at the same moment" in answer.json["error"]["message"]
     data = {"data": b"a,b\n1,2\n", "content_type": "text/csv"}
-    assert program.ask("PUT", f"/uploads/{'a' * 24}", **data).status_code == 409
+    program.ask("PUT", f"/uploads/{'a' * 24}", **data, expect=409)
     assert list(web.home.uploads.iterdir()) == []
 
 
 def test_a_key_is_looked_up_once_in_two_seconds(monkeypatch, program):
-    asked = []
-    real = api_keys.find
-    monkeypatch.setattr(api_keys, "find", lambda *a: asked.append(1) or real(*a))
+    find = Mock(wraps=api_keys.find)
+    monkeypatch.setattr(api_keys, "find", find)
     for _ in range(5):
-        assert program.ask("GET", "/me").status_code == 200
-    assert len(asked) == 1
+        program.ask("GET", "/me", expect=200)
+    find.assert_called_once()
 
 
-def test_when_a_key_was_used_is_written_once_a_minute(app, web, program):
+def test_when_a_key_was_used_is_written_once_a_minute(app, stored, program):
     seen = []
     for age in (0, 59, 61):
         if seen:
-            ended(app, program, used_at=now() - timedelta(seconds=age))
+            used_at = now() - timedelta(seconds=age)
+            stored.execute(update(ApiToken).values(used_at=used_at))
         app.extensions[bearer.KEY].clear()
         program.ask("GET", "/me")
-        with web.database.session() as session:
-            seen.append(session.query(ApiToken.used_at).scalar())
+        seen.append(stored.one(ApiToken.used_at))
     assert all(at is not None for at in seen)
     assert now() - seen[0] < timedelta(seconds=20)
     assert now() - seen[1] > timedelta(seconds=58)

@@ -3,69 +3,52 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import update
 
 from evenflow.web.accounts import sessions
-from evenflow.web.frame.context import KEY
-from evenflow.web.store.tables import WebSession, now
+from evenflow.web.store.tables import User, WebSession, now
 
 GOOD = "gravel lampshade oboe fjord"
-
-
-def cookie(client, name="evenflow"):
-    return client.get_cookie(name, domain="localhost").value
-
-
-def with_cookie(app, value):
-    browser = app.test_client()
-    browser.set_cookie("evenflow", value, domain="localhost")
-    return browser
 
 
 def is_in(browser):
     return browser.get("/account").status_code == 200
 
 
-def n_sessions(app):
-    with app.extensions[KEY].database.session() as session:
-        return session.scalar(select(func.count()).select_from(WebSession))
-
-
 @pytest.mark.databases
-def test_a_stolen_cookie_is_dead_after_log_out(app, viewer):
-    thief = with_cookie(app, cookie(viewer))
+def test_a_stolen_cookie_is_dead_after_log_out(viewer, stored):
+    thief = viewer.again()
     assert is_in(thief)
     viewer.send("/logout")
-    assert n_sessions(app) == 0
+    assert stored.count(WebSession) == 0
     assert not is_in(thief)
 
 
-def test_the_cookie_of_before_the_log_in_is_not_the_one_after(app, people):
+def test_the_cookie_of_before_the_log_in_is_not_the_one_after(people):
     viewer = people("viewer", is_logged_in=False)
     viewer.csrf()
-    planted = cookie(viewer)
+    planted = viewer.again()
     with viewer.session_transaction() as session:
         token = session["csrf_token"]
     viewer.log_in()
-    assert not is_in(with_cookie(app, planted))
+    assert not is_in(planted)
     with viewer.session_transaction() as session:
         assert session.get("csrf_token") != token, "the attacker knows the old one"
         assert len(session[sessions.KEY]) >= 43, "256 random bits"
 
 
-def test_each_log_in_has_its_own_id_and_ends_the_one_of_that_browser(app, viewer):
-    first = cookie(viewer)
+def test_each_log_in_has_its_own_id_and_ends_the_one_of_that_browser(viewer, stored):
+    first = viewer.again()
     viewer.send("/logout")
     viewer.log_in()
-    with_first = with_cookie(app, first)
-    assert not is_in(with_first)
-    assert n_sessions(app) == 1
+    assert not is_in(first)
+    assert stored.count(WebSession) == 1
 
 
 def test_only_a_hash_of_the_id_is_stored(viewer, stored):
     with viewer.session_transaction() as session:
         plain = session[sessions.KEY]
-    row = stored.scalar(select(WebSession))
+    row = stored.one(WebSession)
     assert plain not in str(vars(row))
     assert len(row.token_sha256) == 64
 
@@ -74,15 +57,15 @@ def test_only_a_hash_of_the_id_is_stored(viewer, stored):
     ("column", "too_old"),
     [("seen_at", timedelta(hours=12, minutes=1)), ("created_at", timedelta(days=7.1))],
 )
-def test_a_session_ends_by_itself(app, column, too_old, viewer, stored):
+def test_a_session_ends_by_itself(column, too_old, viewer, stored):
     stored.execute(update(WebSession).values({column: now() - too_old}))
     assert not is_in(viewer)
-    assert n_sessions(app) == 0
+    assert stored.count(WebSession) == 0
 
 
 def test_a_request_is_written_down_once_a_minute_at_most(viewer, stored):
     def seen():
-        return stored.scalar(select(WebSession.seen_at))
+        return stored.one(WebSession.seen_at)
 
     before = seen()
     viewer.get("/account")
@@ -101,53 +84,51 @@ def test_one_query_finds_the_person_of_a_request(statements, viewer):
     assert statements == [], "a file of the style needs no person"
 
 
-@pytest.mark.databases
-def test_logging_out_everywhere_ends_every_session(app, viewer):
+@pytest.fixture
+def other(app, viewer):
+    """Another browser in which the viewer is logged in, by a session of its own."""
     other = app.test_client()
-    other.log_in(viewer.email, viewer.password)
+    agent = "Mozilla/5.0 (Android 15) Firefox/140.0"
+    other.log_in(viewer.email, viewer.password, headers={"User-Agent": agent})
     assert is_in(other)
+    return other
+
+
+@pytest.mark.databases
+def test_logging_out_everywhere_ends_every_session(viewer, other, stored):
     assert viewer.send("/account/sessions/end").headers["Location"] == "/login"
     assert not is_in(viewer)
     assert not is_in(other)
-    assert n_sessions(app) == 0
+    assert stored.count(WebSession) == 0
 
 
-def test_another_password_ends_the_other_sessions_and_keeps_this_one(app, viewer):
-    other = app.test_client()
-    other.log_in(viewer.email, viewer.password)
-    stolen = cookie(viewer)
+def test_another_password_ends_the_other_sessions_and_keeps_this_one(
+    viewer, other, stored
+):
+    stolen = viewer.again()
     viewer.send("/change", {"password": viewer.password, "new_password": GOOD})
     assert is_in(viewer)
     assert not is_in(other)
-    assert not is_in(with_cookie(app, stolen))
-    assert n_sessions(app) == 1
+    assert not is_in(stolen)
+    assert stored.count(WebSession) == 1
 
 
-def test_a_person_sees_their_sessions_and_ends_one(app, viewer, stored):
-    other = app.test_client()
-    agent = "Mozilla/5.0 (Android 15) Firefox/140.0"
-    other.post(
-        "/login",
-        data={
-            "csrf_token": other.csrf(),
-            "email": viewer.email,
-            "password": viewer.password,
-        },
-        headers={"User-Agent": agent},
-    )
+def test_a_person_sees_their_sessions_and_ends_one(viewer, other, stored):
     page = viewer.get("/account").text
     assert "Firefox on Android" in page
     assert "127.0.0.1" in page
-    number = stored.scalar(select(WebSession.id).where(WebSession.agent == agent))
-    assert viewer.send(f"/account/sessions/{number}/end").status_code == 303
+    number = stored.one(WebSession.id, WebSession.agent.contains("Firefox"))
+    viewer.send(f"/account/sessions/{number}/end", expect=303)
     assert not is_in(other)
     assert is_in(viewer)
 
 
-def test_a_tampered_cookie_is_nobody(app, people):
-    value = cookie(people("viewer"))
+def test_a_tampered_cookie_is_nobody(app, viewer):
+    value = viewer.get_cookie("evenflow").value
     for wrong in (value[:-2] + "xx", "x" + value, "", "a.b.c"):
-        assert not is_in(with_cookie(app, wrong))
+        browser = app.test_client()
+        browser.set_cookie("evenflow", wrong)
+        assert not is_in(browser)
 
 
 @pytest.mark.parametrize(
@@ -172,15 +153,10 @@ def test_the_cookie_is_as_closed_as_it_can_be(
 
 def test_flask_securitys_own_tokens_let_nobody_in(app, viewer, web):
     with app.test_request_context(), web.database.session() as session:
-        from evenflow.web.store.tables import User
-
         token = session.get(User, viewer.user_id).get_auth_token()
     browser = app.test_client()
-    for kwargs in (
-        {"headers": {"Authentication-Token": token}},
-        {"query_string": {"auth_token": token}},
-    ):
-        assert browser.get("/account", **kwargs).status_code == 302
+    browser.get("/account", headers={"Authentication-Token": token}, expect=302)
+    browser.get("/account", query_string={"auth_token": token}, expect=302)
 
 
 def grow_old(person, minutes=16):
@@ -197,9 +173,9 @@ def test_what_is_of_weight_asks_for_the_password_again(viewer):
     answer = viewer.send("/account/tokens", wanted)
     assert answer.headers["Location"].startswith("/verify")
     assert "not your password" in viewer.send("/verify", {"password": "wrong"}).text
-    assert viewer.send("/account/tokens", wanted).status_code == 302
-    assert viewer.send("/verify", {"password": viewer.password}).status_code == 302
-    assert viewer.send("/account/tokens", wanted).status_code == 200
+    viewer.send("/account/tokens", wanted, expect=302)
+    viewer.send("/verify", {"password": viewer.password}, expect=302)
+    viewer.send("/account/tokens", wanted, expect=200)
 
 
 @pytest.mark.parametrize("what", ["role", "reset", "delete", "second-factor/reset"])

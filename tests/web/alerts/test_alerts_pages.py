@@ -1,12 +1,9 @@
 """The queue of alerts: who sees it, who was first, and what is taken home from it."""
 
-import io
-import json
-
 import numpy as np
 import polars as pl
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from evenflow import datasets
 from evenflow.cli.retrain import _feedback
@@ -76,23 +73,18 @@ def test_an_alert_shows_its_record_its_reasons_and_what_to_do(kept, viewer):
     assert len(page.data) < 200_000
 
 
-def test_an_alert_of_an_upload_leads_to_its_line(viewer, web, number):
-    with web.database.session() as session:
-        session.add(
-            Job(id="j" * 24, kind="score", lane="score", owner_id=viewer.user_id)
-        )
-        session.flush()
-        alert = session.get(Alert, number)
-        alert.record_id, alert.source = None, "upload"
-        alert.job_id, alert.line = "j" * 24, 1_234
+def test_an_alert_of_an_upload_leads_to_its_line(viewer, stored, number):
+    job_id = "j" * 24
+    stored.add(Job(id=job_id, kind="score", lane="score", owner_id=viewer.user_id))
+    upload = {"record_id": None, "source": "upload", "job_id": job_id, "line": 1_234}
+    stored.execute(update(Alert).where(Alert.id == number).values(upload))
     page = viewer.get(f"/alerts/{number}").text
-    assert f'href="/uploads/{"j" * 24}/rows/1234"' in page
+    assert f'href="/uploads/{job_id}/rows/1234"' in page
     assert "line 1,234" in viewer.get("/alerts?source=upload").text
 
 
 def test_an_alert_of_a_model_that_is_gone_says_so(viewer, web, number):
-    home = web.home
-    (home.bundles / "small").rename(home.bundles / ".gone")
+    (web.home.bundles / "small").rename(web.home.bundles / ".gone")
     page = viewer.get(f"/alerts/{number}", expect=200)
     assert "was deleted, so" in page.text
 
@@ -104,12 +96,8 @@ def test_a_judgement_a_state_and_a_note_are_kept_and_logged(
     sent = said(judgement="wrong", true_label="probe", note=f"Why?\n{EVIL}")
     analyst.send(f"/alerts/{number}", sent, expect=303)
     found = stored.get(Alert, number)
-    assert (found.state, found.judgement, found.true_label, found.version) == (
-        "open",
-        "wrong",
-        "probe",
-        2,
-    )
+    assert (found.state, found.version) == ("open", 2)
+    assert (found.judgement, found.true_label) == ("wrong", "probe")
     assert found.judged_by == analyst.user_id
     page = viewer.get(f"/alerts/{number}").text
     assert EVIL not in page
@@ -186,10 +174,8 @@ def test_picked_alerts_change_together_but_for_those_that_changed(kept, stored, 
     page = viewer.get(answer.location).text
     assert "2 alerts closed." in page
     assert "1 changed in the meantime" in page
-    viewer.send(
-        "/alerts/bulk",
-        {"picked": [f"{n}-2" for n in made], "action": "wrong", "true_label": "benign"},
-    )
+    wrong = {"action": "wrong", "true_label": "benign"}
+    viewer.send("/alerts/bulk", {"picked": [f"{n}-2" for n in made], **wrong})
     assert {stored.get(Alert, n).true_label for n in made} == {"benign"}
 
 
@@ -278,9 +264,8 @@ def test_judged_alerts_train_the_next_model(bundle, rows, tmp_path, viewer, web)
             kept = keep.keep_record(session, bundle, record, found[i],
                                  owner_id=viewer.user_id, source="api")  # fmt: skip
             session.flush()
-            alert = session.scalars(
-                select(Alert).where(Alert.record_id == kept.id)
-            ).one()
+            mine = select(Alert).where(Alert.record_id == kept.id)
+            alert = session.scalars(mine).one()
             truth = test.schema.classes[test.y[i]]
             alert.judgement = "right" if truth == alert.label else "wrong"
             alert.true_label = truth
@@ -309,7 +294,7 @@ def test_judged_alerts_train_the_next_model(bundle, rows, tmp_path, viewer, web)
 
 @pytest.mark.databases
 def test_feedback_of_analysts_is_what_retrain_reads(
-    kept, people, settings, bundle, stored
+    kept, people, settings, bundle, stored, set_database
 ):
     viewer, analyst = people("viewer"), people("analyst")
     first, second, third = kept(viewer), kept(viewer, "probe"), kept(viewer, "probe")
@@ -317,9 +302,7 @@ def test_feedback_of_analysts_is_what_retrain_reads(
     analyst.send(f"/alerts/{second}", said(judgement="wrong", true_label="benign"))
     analyst.send(f"/alerts/{third}", said(judgement="wrong", true_label="?"))
     if settings.database:
-        path = settings.home / "settings.toml"
-        path.write_text(f"database = {json.dumps(settings.database)}\n")
-        path.chmod(0o600)
+        set_database()
     with _feedback(bundle.schema, None, settings.home) as (source, name):
         found = read_feedback(bundle.schema, source, name=name)
     assert found.attack.to_list() == ["dos", "benign"]
@@ -330,7 +313,6 @@ def test_feedback_of_analysts_is_what_retrain_reads(
 def test_an_exported_table_runs_nothing_in_a_spreadsheet(kept, viewer):
     number = kept(viewer, service="=cmd|' /C calc'!A0")
     viewer.send(f"/alerts/{number}", said(judgement="right"))
-    text = viewer.get("/alerts/export?format=csv").text
-    frame = pl.read_csv(io.StringIO(text))
+    frame = pl.read_csv(viewer.get("/alerts/export?format=csv").data)
     assert frame["service"][0] == "'=cmd|' /C calc'!A0"
     assert viewer.get("/alerts/export?format=exe").status_code == 404

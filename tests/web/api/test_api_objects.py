@@ -59,19 +59,12 @@ def test_a_search_finds_no_row_of_another_viewer(programs):
 
 @pytest.mark.databases
 def test_a_walk_meets_every_row_once_while_rows_are_added(program):
-    ids = [kept(program) for _ in range(7)]
-    for path, expected in (
-        ("/records", [r for r, _ in ids]),
-        ("/alerts", [a for _, a in ids]),
-    ):
-        before = [
-            row["id"] for row in program.ask("GET", f"{path}?limit=200").json["items"]
-        ]
-        seen, cursor = [], ""
-        while cursor is not None:
-            found = program.ask("GET", f"{path}?limit=3{cursor}").json
-            seen += [row["id"] for row in found["items"]]
-            cursor = found["next"] and f"&cursor={found['next']}"
+    records, alerts = zip(*(kept(program) for _ in range(7)), strict=True)
+    for path, expected in (("/records", records), ("/alerts", alerts)):
+        before = [row["id"] for row in program.walk(f"{path}?limit=200")]
+        seen = []
+        for row in program.walk(f"{path}?limit=3"):
+            seen.append(row["id"])
             kept(program)
         assert seen == before
         assert set(expected) <= set(seen)
@@ -127,13 +120,9 @@ def test_an_alert_is_judged_once_and_a_stale_change_is_refused(programs, stored)
     url = f"/alerts/{number}"
     tag = program.ask("GET", url).headers["ETag"]
     wrong = {"judgement": "wrong", "true_label": "benign", "state": "closed"}
-    answer = program.ask("PATCH", url, json=wrong, headers={"If-Match": tag})
-    assert answer.status_code == 200, answer.text
-    found = answer.json
-    assert (found["judgement"], found["true_label"], found["state"]) == (
-        "wrong", "benign", "closed",
-    )  # fmt: skip
-    assert found["version"] == 2
+    change = {"json": wrong, "headers": {"If-Match": tag}}
+    answer = program.ask("PATCH", url, **change, expect=200)
+    assert (wrong | {"version": 2}).items() <= answer.json.items()
     assert answer.headers["ETag"] == '"2"'
     for more in ({"headers": {"If-Match": tag}}, {"json": {"version": 1}}):
         body = {"json": {"judgement": "right"} | more.get("json", {})}
@@ -141,11 +130,7 @@ def test_an_alert_is_judged_once_and_a_stale_change_is_refused(programs, stored)
         assert answer.json["error"]["type"] == "Stale"
         assert answer.json["error"]["version"] == 2
     assert program.ask("GET", url).json["judgement"] == "wrong"
-    told = audited(stored, "alert.change")
-    assert told == [
-        (program.user_id, str(number),
-         {"judgement": "wrong", "true_label": "benign", "state": "closed"}),
-    ]  # fmt: skip
+    assert audited(stored, "alert.change") == [(program.user_id, str(number), wrong)]
 
 
 def test_a_judgement_can_be_corrected_and_taken_back(program):
@@ -190,22 +175,21 @@ def test_a_wrong_change_names_its_field_and_changes_nothing(change, field, progr
 def test_notes_are_kept_in_order_with_who_wrote_them(programs):
     program = programs("analyst")
     _, number = kept(program)
+    url = f"/alerts/{number}/notes"
     for text in ("first", "second <b>"):
-        answer = program.ask("POST", f"/alerts/{number}/notes", json={"text": text})
-        assert answer.status_code == 201
+        program.ask("POST", url, json={"text": text}, expect=201)
     notes = program.ask("GET", f"/alerts/{number}").json["notes"]
     assert [n["text"] for n in notes] == ["first", "second <b>"]
     assert notes[0]["by"] == program.ask("GET", "/me").json["email"]
     for text in ("", "  ", "x" * 4001):
-        answer = program.ask("POST", f"/alerts/{number}/notes", json={"text": text})
-        assert answer.status_code == 422
+        answer = program.ask("POST", url, json={"text": text}, expect=422)
         assert "text" in answer.json["error"]["fields"]
 
 
 def judged(program, service, label):
     _, number = kept(program, RECORD | {"service": service})
     change = {"judgement": "wrong", "true_label": label, "version": 1}
-    assert program.ask("PATCH", f"/alerts/{number}", json=change).status_code == 200
+    program.ask("PATCH", f"/alerts/{number}", json=change, expect=200)
 
 
 @pytest.mark.databases
@@ -232,20 +216,18 @@ def test_judged_alerts_are_downloaded_as_labelled_rows(programs, bundle, stored)
 
 
 def test_an_export_finds_columns_by_any_spelling_and_leaves_out_what_lacks_one(
-    bundle, tmp_path, stored, program, web
+    bundle, tmp_path, stored, program
 ):
     judged(program, "http", "probe")
-    with web.database.session() as session:
-        alert = session.scalars(select(Alert)).one()
-        shouted = {f" {name.upper()} ": v for name, v in alert.values.items()}
-        for values in (shouted, {"duration": 1}, {**alert.values, "duration": "soon"}):
-            session.add(
-                Alert(
-                    owner_id=alert.owner_id, source="upload", bundle="small",
-                    label="dos", probability=0.9, threshold=0.5, values=values,
-                    judgement="right", true_label="dos",
-                )
-            )  # fmt: skip
+    alert = stored.one(Alert)
+    shouted = {f" {name.upper()} ": v for name, v in alert.values.items()}
+    for values in (shouted, {"duration": 1}, {**alert.values, "duration": "soon"}):
+        more = Alert(
+            owner_id=alert.owner_id, source="upload", bundle="small", label="dos",
+            probability=0.9, threshold=0.5, values=values, judgement="right",
+            true_label="dos",
+        )  # fmt: skip
+        stored.add(more)
     path = tmp_path / "rows.parquet"
     n = stored(alert_changes.export, select(Alert), bundle.schema, path, "parquet")
     found = pl.read_parquet(path)
@@ -275,9 +257,15 @@ def test_models_are_listed_and_told_with_their_contract(programs, bundle):
     assert 0 < found["threshold"] < 1
 
 
-def test_a_model_is_put_to_use_by_an_admin_and_audited(stored, settings, programs):
-    folder = settings.home / "bundles"
-    shutil.copytree(folder / "small", folder / "other")
+@pytest.fixture
+def copied(settings):
+    """Return a function that copies the model ``small``; it gives the folder."""
+    models = settings.home / "bundles"
+    return lambda name: shutil.copytree(models / "small", models / name)
+
+
+def test_a_model_is_put_to_use_by_an_admin_and_audited(stored, copied, programs):
+    copied("other")
     admin, analyst = programs("admin"), programs("analyst")
     assert analyst.ask("POST", "/bundles/other/activate").status_code == 403
     assert admin.ask("POST", "/bundles/none/activate").status_code == 404
@@ -290,34 +278,27 @@ def test_a_model_is_put_to_use_by_an_admin_and_audited(stored, settings, program
     ]
     names = [b["name"] for b in admin.ask("GET", "/bundles").json["items"]]
     assert names == ["other", "small"]
-    first = admin.ask("GET", "/bundles?limit=1").json
-    last = admin.ask("GET", f"/bundles?limit=1&cursor={first['next']}").json
-    assert [b["name"] for b in first["items"] + last["items"]] == names
-    assert last["next"] is None
+    assert [b["name"] for b in admin.walk("/bundles?limit=1")] == names
 
 
 @pytest.mark.parametrize("classes", [["benign", "\ud800"], ["benign", 1], None])
 def test_a_model_whose_classes_mean_nothing_is_left_out_of_the_list(
-    settings, programs, classes
+    copied, programs, classes
 ):
-    folder = settings.home / "bundles"
-    shutil.copytree(folder / "small", folder / "odd")
-    manifest = json.loads((folder / "odd" / "manifest.json").read_text())
+    path = copied("odd") / "manifest.json"
+    manifest = json.loads(path.read_text())
     manifest["schema"]["classes"] = classes
-    (folder / "odd" / "manifest.json").write_text(json.dumps(manifest))
+    path.write_text(json.dumps(manifest))
     answer = programs("admin").ask("GET", "/bundles", expect=200)
     assert [b["name"] for b in answer.json["items"]] == ["small"]
 
 
-def test_a_damaged_model_is_told_without_a_path_and_not_put_to_use(settings, programs):
-    folder = settings.home / "bundles"
-    shutil.copytree(folder / "small", folder / "broken")
-    with (folder / "broken" / "model.onnx").open("ab") as stream:
-        stream.write(b"x")
+def test_a_damaged_model_is_told_without_a_path_and_not_put_to_use(
+    copied, settings, programs
+):
+    (copied("broken") / "model.onnx").write_bytes(b"x")
     admin = programs("admin")
-    for method, path in (
-        ("GET", "/bundles/broken"), ("POST", "/bundles/broken/activate"),
-    ):  # fmt: skip
-        answer = admin.ask(method, path, expect=422)
+    for method, more in (("GET", ""), ("POST", "/activate")):
+        answer = admin.ask(method, f"/bundles/broken{more}", expect=422)
         assert str(settings.home) not in answer.text
     assert admin.ask("GET", "/bundles/active").json["name"] == "small"

@@ -1,5 +1,6 @@
 """Judging through the API: one record, many, in each kind of body."""
 
+import gzip
 import io
 import json
 from dataclasses import replace
@@ -28,6 +29,12 @@ def frame_of(rows, n=20):
     return rows["test"].frame.head(n)
 
 
+def sent(program, data, kind=CSV, expect=200):
+    """Send many records in a body of some kind."""
+    how = {"content_type": kind, "expect": expect}
+    return program.ask("POST", "/score/batch", data=data, **how)
+
+
 def test_a_verdict_is_the_bundles_own_and_nothing_is_stored(program, bundle, stored):
     answer = program.ask("POST", "/score", json={"record": RECORD}, expect=200)
     found, expected = answer.json, bundle.decide_record(RECORD)
@@ -46,9 +53,8 @@ def test_a_verdict_is_the_bundles_own_and_nothing_is_stored(program, bundle, sto
 def test_a_record_that_is_kept_is_in_the_history_and_an_attack_is_an_alert(
     program, stored
 ):
-    found = program.ask(
-        "POST", "/score?keep=true&explain=true", json={"record": RECORD}
-    ).json
+    path = "/score?keep=true&explain=true"
+    found = program.ask("POST", path, json={"record": RECORD}).json
     assert found["is_attack"]
     assert found["explanation"]["explanation"]["contributions"]
     record = stored.get_one(Record, found["record_id"])
@@ -115,8 +121,7 @@ def test_keys_that_the_model_does_not_use_make_no_column(program, monkeypatch):
     more = {f"k{i}": i for i in range(900)}
     texts = [json.dumps(RECORD | more), json.dumps(more | RECORD)]
     for body in (f"{texts[0]}\n" * 20, f"{texts[0]}\n{texts[1]}\n" * 10):
-        answer = program.ask("POST", "/score/batch", data=body, content_type=NDJSON)
-        assert answer.headers["Records-Scored"] == "20"
+        assert sent(program, body, NDJSON).headers["Records-Scored"] == "20"
     assert widths == [(len(RECORD), 900)] * 2
 
 
@@ -143,12 +148,8 @@ def test_a_body_that_is_none_is_refused(program, body, status, kind):
 
 
 def test_an_integer_of_400_digits_is_refused_and_not_a_fault(program):
-    answer = program.ask(
-        "POST", "/score",
-        data=json.dumps({"record": RECORD}).replace('"hot": 0', f'"hot": {"9" * 400}'),
-        content_type="application/json",
-    )  # fmt: skip
-    assert answer.status_code == 422
+    record = RECORD | {"hot": int("9" * 400)}
+    program.ask("POST", "/score", json={"record": record}, expect=422)
 
 
 def test_an_unknown_word_in_the_address_is_refused(program):
@@ -157,10 +158,9 @@ def test_an_unknown_word_in_the_address_is_refused(program):
 
 
 def test_a_body_of_another_kind_is_refused(program):
-    answer = program.ask("POST", "/score", data="a=1", content_type="text/plain")
-    assert answer.status_code == 415
-    answer = program.ask("POST", "/score/batch", data="a", content_type="text/plain")
-    assert answer.status_code == 415
+    body = {"data": "a=1", "content_type": "text/plain", "expect": 415}
+    program.ask("POST", "/score", **body)
+    answer = program.ask("POST", "/score/batch", **body)
     assert NDJSON in answer.json["error"]["message"]
 
 
@@ -209,9 +209,7 @@ def test_a_bad_record_is_told_and_the_others_are_judged(program, rows):
 def test_csv_is_answered_as_csv_with_the_bad_rows_in_their_place(program, rows, bundle):
     frame = frame_of(rows, 5).cast(pl.String)
     frame[1, "duration"] = "=cmd()"
-    answer = program.ask(
-        "POST", "/score/batch", data=frame.write_csv(), content_type=CSV
-    )
+    answer = sent(program, frame.write_csv())
     assert answer.mimetype == CSV
     found = pl.read_csv(io.BytesIO(answer.data))
     assert found["line"].to_list() == [2, 3, 4, 5, 6]
@@ -228,9 +226,7 @@ def test_csv_is_answered_as_csv_with_the_bad_rows_in_their_place(program, rows, 
 def test_json_lines_are_answered_as_json_lines_in_order(program, rows, bundle):
     lines = frame_of(rows, 4).write_ndjson().splitlines()
     lines[2] = "{broken"
-    answer = program.ask(
-        "POST", "/score/batch", data="\n".join(lines), content_type=NDJSON
-    )
+    answer = sent(program, "\n".join(lines), NDJSON)
     assert answer.mimetype == NDJSON
     found = [json.loads(line) for line in answer.text.splitlines()]
     assert [row["line"] for row in found] == [1, 2, 3, 4]
@@ -243,8 +239,7 @@ def test_only_bad_rows_are_no_fault(program, rows):
     frame = frame_of(rows, 2).cast(pl.String)
     frame[0, "duration"] = frame[1, "duration"] = "soon"
     for kind, body in ((CSV, frame.write_csv()), (NDJSON, frame.write_ndjson())):
-        answer = program.ask("POST", "/score/batch", data=body, content_type=kind)
-        assert answer.status_code == 200
+        answer = sent(program, body, kind)
         assert answer.headers["Records-Rejected"] == "2"
 
 
@@ -254,40 +249,29 @@ def test_only_bad_rows_are_no_fault(program, rows):
     + [(CSV, b"a,b\n1,2\n"), (NDJSON, b'{"a": 1}\n')],
 )
 def test_what_holds_no_records_is_told(program, kind, body):
-    answer = program.ask("POST", "/score/batch", data=body, content_type=kind)
-    assert answer.status_code == 422
-    assert answer.json["error"]["message"]
+    assert sent(program, body, kind, expect=422).json["error"]["message"]
 
 
 def test_more_records_than_a_request_may_have_are_refused(program):
-    answer = program.ask("POST", "/score/batch", json={"records": [1] * 10_001})
-    assert answer.status_code == 422
-    text = "duration\n" + "1\n" * 10_001
-    answer = program.ask("POST", "/score/batch", data=text, content_type=CSV)
-    assert answer.status_code == 422
+    many = {"records": [1] * 10_001}
+    program.ask("POST", "/score/batch", json=many, expect=422)
+    sent(program, "duration\n" + "1\n" * 10_001, expect=422)
 
 
 def test_a_body_over_the_limit_is_refused(build, settings, programs):
     app = build(settings.model_copy(update={"max_body_mb": 0.01}))
     program = programs("viewer", app=app)
     for path, kind in (("/score", "application/json"), ("/score/batch", CSV)):
-        answer = program.ask("POST", path, data=b"x" * 20_000, content_type=kind)
-        assert (answer.status_code, answer.json["error"]["type"]) == (
-            413,
-            "RequestEntityTooLarge",
-        )
+        body = {"data": b"x" * 20_000, "content_type": kind}
+        answer = program.ask("POST", path, **body, expect=413)
+        assert answer.json["error"]["type"] == "RequestEntityTooLarge"
 
 
 def test_a_packed_body_cannot_unpack_beyond_its_bound(build, settings, programs, rows):
-    import gzip
-
     app = build(settings.model_copy(update={"max_body_mb": 0.05}))
     head = ",".join(rows["test"].frame.columns)
     bomb = gzip.compress(head.encode() + b"\n" + b"0" * 2_000_000)
-    answer = programs("viewer", app=app).ask(
-        "POST", "/score/batch", data=bomb, content_type=CSV
-    )
-    assert answer.status_code == 422
+    answer = sent(programs("viewer", app=app), bomb, expect=422)
     assert "unpacked" in answer.json["error"]["message"]
 
 
@@ -296,9 +280,7 @@ def test_the_document_s_example_is_scored_on_a_new_server(program, app):
     document = app.test_client().get("/api/v1/openapi.json").json
     bodies = document["paths"]["/score/batch"]["post"]["requestBody"]["content"]
     for kind in (CSV, NDJSON):
-        answer = program.ask(
-            "POST", "/score/batch", data=bodies[kind]["example"], content_type=kind
-        )
+        answer = sent(program, bodies[kind]["example"], kind)
         assert answer.headers["Records-Scored"] == "1"
     example = document["components"]["schemas"]["BatchIn"]["examples"][0]
     found = program.ask("POST", "/score/batch", json=example).json
@@ -322,9 +304,7 @@ def with_more(text):
     ],
 )
 def test_what_comes_with_one_record_spoils_no_other(program, more, scored):
-    body = json.dumps(RECORD) + "\n" + with_more(more)
-    answer = program.ask("POST", "/score/batch", data=body, content_type=NDJSON)
-    assert answer.status_code == 200
+    answer = sent(program, json.dumps(RECORD) + "\n" + with_more(more), NDJSON)
     told = [answer.headers[f"Records-{n}"] for n in ("Scored", "Rejected")]
     assert told == [str(1 + scored), str(1 - scored)]
 
@@ -333,27 +313,21 @@ def test_a_list_of_records_may_nest_where_no_column_is(program):
     more = {"a": 1}
     for _ in range(150):
         more = {"a": more}
-    answer = program.ask(
-        "POST", "/score/batch", json={"records": [RECORD, RECORD | {"x": more}]}
-    )
-    counts = answer.json["counts"]
+    body = {"records": [RECORD, RECORD | {"x": more}]}
+    counts = program.ask("POST", "/score/batch", json=body).json["counts"]
     assert (counts["scored"], counts["rejected"]) == (1, 1)
 
 
 def test_a_body_packed_twice_is_refused(program, rows):
-    import gzip
-
     body = gzip.compress(gzip.compress(frame_of(rows, 2).write_csv().encode()))
-    answer = program.ask("POST", "/score/batch", data=body, content_type=CSV)
-    assert answer.status_code == 422
+    answer = sent(program, body, expect=422)
     assert "gzip data inside gzip data" in answer.json["error"]["message"]
 
 
 def test_records_that_take_too_long_are_refused(program, rows, monkeypatch):
     monkeypatch.setattr("evenflow.web.api.batch.SECONDS", 0)
-    body = frame_of(rows, 5).write_csv()
-    answer = program.ask("POST", "/score/batch", data=body, content_type=CSV)
-    assert (answer.status_code, answer.json["error"]["type"]) == (413, "TooMuchWork")
+    answer = sent(program, frame_of(rows, 5).write_csv(), expect=413)
+    assert answer.json["error"]["type"] == "TooMuchWork"
     assert "0 s" in answer.json["error"]["message"]
 
 
@@ -390,7 +364,7 @@ def test_of_many_records_those_without_a_finite_score_are_rejected(
         return
     frame = pl.DataFrame(records)
     text = frame.write_csv() if kind == CSV else frame.write_ndjson()
-    answer = program.ask("POST", "/score/batch", data=text.encode(), content_type=kind)
+    answer = sent(program, text, kind)
     assert answer.headers["Records-Rejected"] == "1"
     assert answer.headers["Records-Scored"] == "2"
     lines = answer.text.splitlines()

@@ -9,6 +9,7 @@ from evenflow import datasets
 from evenflow.web.datasets import explorations
 from evenflow.web.jobs import queue, worker
 from evenflow.web.jobs.kinds import EXPLORE
+from evenflow.web.store.data_folder import open_home
 from evenflow.web.store.tables import Audit, Job
 
 
@@ -103,25 +104,22 @@ def test_only_an_analyst_starts_a_look_and_it_is_audited(people, work, analyst, 
     assert people("viewer").send("/explore/synthetic/look").status_code == 403
     assert analyst.post("/explore/synthetic/look").status_code == 400  # no token
     for _ in range(2):  # the second click starts no second one
-        assert analyst.send("/explore/synthetic/look").status_code == 303
+        analyst.send("/explore/synthetic/look", expect=303)
     job = stored.one(Job)
     assert (job.kind, job.lane, job.owner_id) == ("explore", "train", analyst.user_id)
     assert stored.one(Audit.object, Audit.action == "explore.start") == "synthetic"
-    waiting = analyst.get("/explore/synthetic/state")
-    assert "queued" in waiting.text
-    same = analyst.get(
-        "/explore/synthetic/state", headers={"If-None-Match": waiting.headers["ETag"]}
-    )
-    assert same.status_code == 304
+
+    def polled(says, again):
+        first = analyst.get("/explore/synthetic/state")
+        assert says in first.text
+        same = {"If-None-Match": first.headers["ETag"]}
+        analyst.get("/explore/synthetic/state", headers=same, expect=again)
+
+    polled("queued", again=304)
     work()
     job = stored.one(Job)
     assert (job.state, job.error) == ("done", "")
-    done = analyst.get("/explore/synthetic/state")
-    assert "Exploration finished" in done.text
-    over = analyst.get(
-        "/explore/synthetic/state", headers={"If-None-Match": done.headers["ETag"]}
-    )
-    assert over.status_code == 204
+    polled("Exploration finished", again=204)
 
 
 @pytest.mark.slow
@@ -149,10 +147,8 @@ def test_a_failed_look_says_why_without_folders(people, settings, work, stored):
     assert job.state == "failed"
     assert "KDDTrain+" in job.error
     assert str(settings.home) not in job.error
-    assert (
-        "The last exploration failed"
-        in people("viewer").get("/explore/nsl_kdd/state").text
-    )
+    page = people("viewer").get("/explore/nsl_kdd/state")
+    assert "The last exploration failed" in page.text
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"exploration": {}}', "null"])
@@ -176,8 +172,6 @@ def test_names_that_are_markup_are_shown_and_not_run(settings, viewer):
 
 
 def test_an_exploration_is_kept_whole_or_not_at_all(settings):
-    from evenflow.web.store.data_folder import open_home
-
     home = open_home(settings.home)
     found = explorations.look("synthetic", ())
     explorations.write(home, "synthetic", found)

@@ -1,7 +1,5 @@
 """A watch of a capture that writes into a server's database."""
 
-import json
-
 import pytest
 from click.testing import CliRunner
 
@@ -20,12 +18,10 @@ def run_watch(detector, capture):
 
 
 @pytest.fixture
-def watched(settings, run_watch):
+def watched(settings, run_watch, set_database):
     """Return a function that watches the capture into the server's database."""
     if settings.database:
-        path = settings.home / "settings.toml"
-        path.write_text(f"database = {json.dumps(settings.database)}\n")
-        path.chmod(0o600)
+        set_database()
 
     def watched():
         done = run_watch("--sink", f"database:{settings.home}")

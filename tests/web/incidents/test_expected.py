@@ -26,8 +26,7 @@ def rule(text=RULE, days=30):
 def test_a_rule_is_applied_listed_and_deleted(analyst, stored):
     stored.add(incident())
     sent = {"incident": "a1", "reason": "our scanner", "expires": "2099-01-31"}
-    answer = analyst.send("/incidents/expected", sent)
-    assert answer.status_code == 303
+    analyst.send("/incidents/expected", sent, expect=303)
     found = stored.one(Expected)
     assert (found.incident_id, str(found.expires_at.date())) == ("a1", "2099-02-01")
     page = analyst.get("/incidents/expected")
@@ -44,8 +43,7 @@ def test_a_rule_is_applied_listed_and_deleted(analyst, stored):
 def test_a_rule_without_a_reason_or_a_day_is_not_applied(wrong, analyst, stored):
     stored.add(incident())
     sent = {"incident": "a1", "reason": "ours", "expires": "2099-01-31"} | wrong
-    answer = analyst.send("/incidents/expected", sent)
-    assert answer.status_code == 303
+    answer = analyst.send("/incidents/expected", sent, expect=303)
     assert "/incidents/a1" in answer.headers["Location"]
     assert stored.count(Expected) == 0
 

@@ -1,6 +1,5 @@
 """Scorers that share a stream store one incident of one scan, also if one is killed."""
 
-import json
 import os
 import signal
 import subprocess
@@ -27,12 +26,9 @@ HOUR = 3600 * 10**9
 
 
 @pytest.fixture
-def scorer(server, settings, detector):
+def scorer(server, settings, detector, set_database):
     """Return a function that starts a scorer of the server's database."""
-    if settings.database:
-        path = settings.home / "settings.toml"
-        path.write_text(f"database = {json.dumps(settings.database)}\n")
-        path.chmod(0o600)
+    set_database()
     started = []
 
     def scorer():
@@ -82,10 +78,8 @@ def test_a_scan_of_three_scorers_of_which_one_is_killed_is_one_incident(
     )  # fmt: skip
     scorers = {one.pid: one for one in (scorer() for _ in range(3))}
     until(lambda: len(stored.all(WatchRun)) == 3)
-    half = 160
-    assert (
-        50 < (found["id.orig_h"][:half] == "192.0.2.66").sum() < SCANNED - 50
-    )  # in mid-scan
+    half = 160  # in mid-scan
+    assert 50 < (found["id.orig_h"][:half] == "192.0.2.66").sum() < SCANNED - 50
     for part in found[:half].iter_slices(5):
         sensor.take(part)
     assert sensor.flush(20)

@@ -94,10 +94,8 @@ def test_an_older_report_changes_nothing(writer, stored):
 @pytest.mark.databases
 def test_a_batch_in_any_order_stores_the_newest_of_each(writer, stored):
     writer.send([report(2, "closed"), report(1), report(1, name="b"), report(1)])
-    assert [(one.id, one.n_reports) for one in stored.all(Incident)] == [
-        ("0123456789abcdef", 2),
-        ("b", 1),
-    ]
+    found = {one.id: one.n_reports for one in stored.all(Incident)}
+    assert found == {"0123456789abcdef": 2, "b": 1}
 
 
 @pytest.mark.databases
@@ -125,9 +123,8 @@ def test_a_nul_in_a_name_from_a_log_is_left_out(writer, stored):
 @pytest.mark.databases
 def test_a_database_without_the_table_is_said_and_not_a_traceback(writer):
     with writer.database.engine.begin() as connection:
-        connection.execute(text("DROP TABLE incident_note"))
-        connection.execute(text("DROP TABLE expected"))
-        connection.execute(text("DROP TABLE incident"))
+        for table in ("incident_note", "expected", "incident"):
+            connection.execute(text(f"DROP TABLE {table}"))
     with pytest.raises((OSError, RejectedError), match="the database"):
         writer.send([report()])
 
@@ -195,10 +192,10 @@ def test_a_folder_that_cannot_be_one_is_refused(run_watch):
     assert "Traceback" not in done.stderr
 
 
-def test_a_server_that_is_not_reached_is_refused_at_the_start(settings, run_watch):
-    path = settings.home / "settings.toml"
-    path.write_text('database = "postgresql://nobody@127.0.0.1:1/none"\n')
-    path.chmod(0o600)
+def test_a_server_that_is_not_reached_is_refused_at_the_start(
+    settings, run_watch, set_database
+):
+    set_database("postgresql://nobody@127.0.0.1:1/none")
     done = run_watch("--sink", f"database:{settings.home}")
     assert done.exit_code == 2
     assert "is not responding" in done.stderr

@@ -71,72 +71,59 @@ def test_another_bundle_of_the_same_name_gets_a_name_of_its_own(
     assert other != name
 
 
-def test_a_damaged_bundle_is_not_taken(here, database, saved_bundle, tmp_path):
-    broken = tmp_path / "broken"
-    shutil.copytree(saved_bundle, broken)
-    (broken / "model.onnx").write_bytes(b"no model")
-    with pytest.raises(BundleError, match=str(broken)):
-        importing.take(here, database, [broken])
+def test_a_damaged_bundle_is_not_taken(here, database, copy, tmp_path):
+    (copy / "model.onnx").write_bytes(b"no model")
+    with pytest.raises(BundleError, match=str(copy)):
+        importing.take(here, database, [copy])
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no bundle"):
         importing.take(here, database, [tmp_path / "empty"])
     assert list(here.bundles.iterdir()) == []
 
 
-def spoiled_by_a_device(copy):
-    (copy / "x").symlink_to("/dev/zero")
+def pipe(path):
+    path.unlink()
+    os.mkfifo(path)
 
 
-def spoiled_by_a_folder_elsewhere(copy):
-    (copy / "x").symlink_to(copy.parent)
+SPOILT = {
+    "a device": lambda copy: (copy / "x").symlink_to("/dev/zero"),
+    "a folder elsewhere": lambda copy: (copy / "x").symlink_to(copy.parent),
+    "a pipe": lambda copy: pipe(copy / "SHA256SUMS"),
+    "a link in place": lambda copy: (copy / "card.md").symlink_to(
+        (copy / "card.md").rename(copy.parent / "card.md")
+    ),
+    "a folder": lambda copy: (copy / "more").mkdir(),
+}
 
 
-def spoiled_by_a_pipe(copy):
-    (copy / "SHA256SUMS").unlink()
-    os.mkfifo(copy / "SHA256SUMS")
+@pytest.fixture
+def copy(saved_bundle, tmp_path):
+    return shutil.copytree(saved_bundle, tmp_path / "copy")
 
 
-def spoiled_by_a_link_in_place(copy):
-    (copy / "card.md").rename(copy.parent / "card.md")
-    (copy / "card.md").symlink_to(copy.parent / "card.md")
-
-
-def spoiled_by_a_folder(copy):
-    (copy / "more").mkdir()
-
-
-@pytest.mark.parametrize("spoil", [
-    spoiled_by_a_device, spoiled_by_a_folder_elsewhere, spoiled_by_a_pipe,
-    spoiled_by_a_link_in_place, spoiled_by_a_folder,
-])  # fmt: skip
-def test_what_is_no_plain_file_is_refused_before_it_is_read(
-    here, database, saved_bundle, tmp_path, spoil
-):
-    copy = tmp_path / "copy"
-    shutil.copytree(saved_bundle, copy)
-    spoil(copy)
+@pytest.mark.parametrize("by", SPOILT)
+def test_what_is_no_plain_file_is_refused_before_it_is_read(here, database, copy, by):
+    SPOILT[by](copy)
     with pytest.raises(BundleError, match=str(copy)):
         importing.take(here, database, [copy])
     assert list(here.bundles.iterdir()) == []
 
 
 def test_what_was_read_is_what_is_written(
-    here, database, saved_bundle, tmp_path, monkeypatch
+    here, database, saved_bundle, copy, monkeypatch
 ):
-    copy = tmp_path / "copy"
-    shutil.copytree(saved_bundle, copy)
-    verify = importing.verify
-
-    def changed_meanwhile(folder):
+    def changed_meanwhile(folder, verify=importing.verify):
         (copy / "model.onnx").write_bytes(b"another model")
         return verify(folder)
 
     monkeypatch.setattr(importing, "verify", changed_meanwhile)
     [name] = importing.take(here, database, [copy])
-    taken = here.bundles / name
-    assert {p.name: p.read_bytes() for p in taken.iterdir()} == {
-        p.name: p.read_bytes() for p in saved_bundle.iterdir()
-    }
+    taken, given = (
+        {p.name: p.read_bytes() for p in folder.iterdir()}
+        for folder in (here.bundles / name, saved_bundle)
+    )
+    assert taken == given
 
 
 def test_a_bundle_that_ends_the_process_leaves_nothing_for_the_next_start(

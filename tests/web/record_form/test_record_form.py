@@ -39,19 +39,11 @@ def line(table, i, label=""):
 
 def blank(schema):
     """A stand-in for a bundle of any schema: one row of nothing."""
-    frame = pl.DataFrame(
-        {
-            c.name: pl.Series(
-                [None if c.kind == "category" else 0.0],
-                dtype=pl.String if c.kind == "category" else pl.Float64,
-            )
-            for c in schema.columns
-        }
-    )
-    table = Table(schema=schema, frame=frame)
-    return SimpleNamespace(
-        schema=schema, reference=table, preprocessor=Preprocessor.fit(table)
-    )
+    word, number = pl.Series([None], dtype=pl.String), pl.Series([0.0])
+    values = {c.name: word if c.kind == "category" else number for c in schema.columns}
+    table = Table(schema=schema, frame=pl.DataFrame(values))
+    preprocessor = Preprocessor.fit(table)
+    return SimpleNamespace(schema=schema, reference=table, preprocessor=preprocessor)
 
 
 # --- the form ---
@@ -197,9 +189,8 @@ def test_all_errors_come_at_once_each_at_its_field(form):
     parsed = form.parse(values)
     assert parsed.record is None
     assert set(parsed.errors) == set(wrong)
-    assert parsed.errors["count"].startswith(
-        "Found 'many', expected a number from 0 to 511."
-    )
+    told = "Found 'many', expected a number from 0 to 511."
+    assert parsed.errors["count"].startswith(told)
     assert "from 0 to 1" in parsed.errors["serror_rate"]
     assert "0 bytes or more" in parsed.errors["src_bytes"]
     assert "decimal point" in parsed.errors["hot"]
@@ -260,11 +251,8 @@ def test_what_cannot_be_together_is_a_warning_and_still_a_record(form, change, f
 @pytest.mark.data
 def test_published_rows_raise_hardly_a_warning(form, data_folders):
     table = datasets.load("nsl_kdd", "train", folders=data_folders)
-    some = table.take(np.arange(0, len(table), 60))
-    odd = [
-        form.parse(form.values(record)).warnings
-        for record in some.frame.iter_rows(named=True)
-    ]
+    some = table.frame.gather_every(60)
+    odd = [form.parse(form.values(r)).warnings for r in some.iter_rows(named=True)]
     assert sum(map(bool, odd)) < 0.02 * len(odd)
 
 
@@ -301,13 +289,9 @@ def test_the_first_line_of_nsl_kdd(bundle):
 def test_a_header_and_a_line_in_any_order(form, rows, delimiter):
     record = rows["test"].frame.row(5, named=True)
     names = list(reversed(record))
-    text = "\n".join(
-        [
-            delimiter.join([*names, "src_ip", "Label"]),
-            delimiter.join([*(str(record[n]) for n in names), "10.0.0.1", "satan"]),
-        ]
-    )
-    parsed = form.from_line(f"\n{text}\n\n")
+    head = delimiter.join([*names, "src_ip", "Label"])
+    values = delimiter.join([*(str(record[n]) for n in names), "10.0.0.1", "satan"])
+    parsed = form.from_line(f"\n{head}\n{values}\n\n")
     assert parsed.record == record
     assert parsed.label == "satan"
 
@@ -392,9 +376,8 @@ def test_there_are_examples_of_each_class_the_right_ones_first(bundle):
     found = examples(bundle)
     by_class = {c: [e for e in found if e.label == c] for c in bundle.schema.classes}
     assert all(1 <= len(some) <= 3 for some in by_class.values())
-    assert [e.label for e in found] == sorted(
-        (e.label for e in found), key=bundle.schema.classes.index
-    )
+    labels = [e.label for e in found]
+    assert labels == sorted(labels, key=bundle.schema.classes.index)
     for label, some in by_class.items():
         right = [e.is_right for e in some]
         assert right == sorted(right, reverse=True)
@@ -412,10 +395,8 @@ def test_an_example_fills_the_form(bundle, form):
 
 
 def test_a_class_the_model_misses_is_said_to_be_missed(bundle):
-    deaf = dataclasses.replace(
-        bundle, decision=dataclasses.replace(bundle.decision, threshold=1e9)
-    )
-    found = examples(deaf)
+    high = dataclasses.replace(bundle.decision, threshold=1e9)
+    found = examples(dataclasses.replace(bundle, decision=high))
     assert found[0].text == "The model calls it benign traffic, and it is."
     attacks = [e for e in found if e.label != "benign"]
     assert attacks

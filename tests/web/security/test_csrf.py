@@ -2,6 +2,8 @@
 
 import pytest
 
+from evenflow.web.store.tables import ApiToken, Invitation, Setting, User
+
 
 def test_every_form_is_refused_without_its_token(people, pages):
     """As the one who may do everything: what refuses is the missing token."""
@@ -58,21 +60,13 @@ def test_over_https_a_form_must_come_from_a_page_of_this_server(
         browser.post("/login", data=data, headers=headers, **kwargs, expect=status)
 
 
-def test_no_page_changes_anything_when_it_is_only_read(pages, admin, web):
+def test_no_page_changes_anything_when_it_is_only_read(pages, admin, stored):
     """GET is safe: what prefetches or a link opens leaves all accounts as they were."""
-    from sqlalchemy import select
-
-    from evenflow.web.store.tables import ApiToken, Invitation, Setting, User
+    tables = (User, ApiToken, Invitation, Setting)
 
     def state():
-        with web.database.session() as session:
-            return [
-                [
-                    {k: v for k, v in vars(row).items() if not k.startswith("_")}
-                    for row in session.scalars(select(table))
-                ]
-                for table in (User, ApiToken, Invitation, Setting)
-            ]
+        rows = [vars(row) for table in tables for row in stored.all(table)]
+        return [{k: v for k, v in row.items() if k[0] != "_"} for row in rows]
 
     before = state()
     for route in pages:

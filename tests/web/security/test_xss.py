@@ -1,6 +1,7 @@
 """What somebody typed is text on every page, wherever it comes back."""
 
 import pytest
+from sqlalchemy import update
 
 from evenflow.web.store.tables import Audit, WebSession
 
@@ -43,26 +44,12 @@ def test_an_address_that_is_not_there_is_not_run(app, people, path):
         assert is_safe(person.get(path, follow_redirects=True).text)
 
 
-def test_what_is_stored_is_text_when_it_is_shown(app, admin, web):
-    browser = app.test_client()
-    browser.post(
-        "/login",
-        data={
-            "csrf_token": browser.csrf(),
-            "email": admin.email,
-            "password": admin.password,
-        },
-        headers={"User-Agent": EVIL},
-    )
-    with web.database.session() as session:
-        session.add(
-            Audit(
-                actor=EVIL, action=EVIL[:60], object=EVIL, address=EVIL[:64],
-                detail={EVIL: EVIL},
-            )
-        )  # fmt: skip
-        for row in session.query(WebSession):
-            row.address = EVIL[:64]
+def test_what_is_stored_is_text_when_it_is_shown(app, admin, stored):
+    agent = {"User-Agent": EVIL}
+    app.test_client().log_in(admin.email, admin.password, headers=agent)
+    evil = {"actor": EVIL, "object": EVIL, "address": EVIL[:64]}
+    stored.add(Audit(**evil, action=EVIL[:60], detail={EVIL: EVIL}))
+    stored.execute(update(WebSession).values(address=EVIL[:64]))
     admin.send("/account/tokens", {"name": EVIL, "scopes": "score", "days": "7"})
     for path in ("/account", "/admin/audit", "/admin/users"):
         page = admin.get(path).text

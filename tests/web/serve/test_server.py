@@ -23,6 +23,8 @@ from evenflow.web.settings import Settings
 
 pytestmark = pytest.mark.slow
 
+PASSWORD = "three grey boats at noon"
+
 
 class Running:
     """A server that was started by its command."""
@@ -272,20 +274,16 @@ def test_two_servers_on_one_database_know_each_other_s_people(
     servers = [start(*database).ready() for _ in range(2)]
     words = ("user", "add", "ann@example.org", "--password-stdin", *database)
     where = ("--home", servers[0].home)
-    python("-m", "evenflow", *words, *where, input="three grey boats at noon\n")
+    python("-m", "evenflow", *words, *where, input=f"{PASSWORD}\n")
     _, headers, page = servers[0].get("/login")
     token = re.search(rb'name="csrf_token"[^>]*value="([^"]+)"', page)[1].decode()
-    form = {
-        "csrf_token": token,
-        "email": "ann@example.org",
-        "password": "three grey boats at noon",
+    form = {"csrf_token": token, "email": "ann@example.org", "password": PASSWORD}
+    given = {
+        "Cookie": headers["Set-Cookie"].split(";")[0],
+        "Content-Type": "application/x-www-form-urlencoded",
     }
-    cookie = headers["Set-Cookie"].split(";")[0]
     status, headers, _ = servers[0].get(
-        "/login",
-        method="POST",
-        body=urlencode(form),
-        headers={"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"},
+        "/login", method="POST", body=urlencode(form), headers=given
     )
     assert status == 302
     cookies = [c.split(";")[0] for c in headers.get_all("Set-Cookie")]
@@ -319,34 +317,29 @@ def test_a_database_that_is_not_there_is_one_line(tmp_path, python):
     assert "hunter2" not in line
 
 
-def test_a_server_that_never_answers_is_given_up_and_nothing_is_left(tmp_path):
+def child_of(code, *words):
+    """Return a process of a supervisor that runs some Python."""
+    command = [sys.executable, "-c", code, *words]
+    environment = dict(os.environ)
+    return Child(name="A child", command=command, environment=environment, stdin=b"")
+
+
+def test_a_server_that_never_answers_is_given_up_and_nothing_is_left():
     said = []
-    child = Child(
-        name="The web server",
-        command=[sys.executable, "-c", "raise SystemExit(3)"],
-        environment=dict(os.environ),
-        stdin=b"",
-    )
+    child = child_of("raise SystemExit(3)")
     with pytest.raises(Exception, match="did not become ready"):
         Supervisor([child], said.append).run(lambda: False, lambda: None)
     assert all("ended with code 3; starting it again in" in line for line in said)
-    assert [float(line.split()[-2]) for line in said] == sorted(
-        float(line.split()[-2]) for line in said
-    )
+    waits = [float(line.split()[-2]) for line in said]
+    assert waits == sorted(waits)
 
 
-def test_a_child_that_does_not_stop_is_killed(tmp_path):
+def test_a_child_that_does_not_stop_is_killed():
     said = []
-    child = Child(
-        name="A stubborn one",
-        command=[
-            sys.executable, "-c",
-            "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-            "time.sleep(99)",
-        ],
-        environment=dict(os.environ),
-        stdin=b"",
-    )  # fmt: skip
+    child = child_of(
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "time.sleep(99)"
+    )
     supervisor = Supervisor([child], said.append, stop_s=1.0)
     supervisor.run(lambda: True, lambda: supervisor.signals.append(signal.SIGTERM))
     assert child.process.returncode is not None
@@ -399,13 +392,7 @@ if len(open(sys.argv[1]).readlines()) < 2:
 time.sleep(99)
 """
     told = tmp_path / "told"
-    child = Child(
-        name="A child",
-        command=[sys.executable, "-c", code, str(told)],
-        environment=dict(os.environ),
-        stdin=b"",
-    )
-    supervisor = Supervisor([child], [].append, stop_s=1.0)
+    supervisor = Supervisor([child_of(code, str(told))], [].append, stop_s=1.0)
 
     def stop():
         while len(told.read_text().splitlines()) < 2:

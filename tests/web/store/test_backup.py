@@ -39,10 +39,10 @@ def test_a_backup_is_one_whole_file_that_only_its_owner_reads(run, saved, tmp_pa
 @pytest.mark.slow
 def test_a_backup_to_standard_output_holds_nothing_else(run, ann, home, tmp_path):
     saved = tmp_path / "saved.db"
-    command = [sys.executable, "-m", "evenflow", "db", "backup", "--force"]
+    words = ("db", "backup", "--force", "/dev/stdout", "--home", home)
+    command = [sys.executable, "-m", "evenflow", *words]
     with saved.open("wb") as out:
-        words = [*command, "/dev/stdout", "--home", str(home)]
-        done = subprocess.run(words, stdout=out, stderr=subprocess.PIPE, check=True)
+        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, check=True)
     assert b"Saved the database to /dev/stdout" in done.stderr
     run("db", "restore", saved, "--force")
 
@@ -55,7 +55,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_database_and_no_part(
     words = ("backup", tmp_path / "new") if command == "backup" else ("restore", saved)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, limits[1]))
     try:
-        done = run("db", *words, *(["--force"] if command == "restore" else []), code=2)
+        done = run("db", *words, "--force", code=2)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     [line] = done.output.splitlines()

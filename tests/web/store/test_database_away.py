@@ -1,6 +1,7 @@
 """The database away: 503 from every page, also from a process that starts meanwhile."""
 
 import re
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import event, text
@@ -10,9 +11,10 @@ from evenflow.errors import StorageError
 from evenflow.web.app import create_app
 from evenflow.web.models import detectors
 from evenflow.web.store import migrations
-from evenflow.web.store.database import open_database, reached
+from evenflow.web.store.database import reached
 from evenflow.web.store.tables import Setting
 
+AWAY = Mock(side_effect=OperationalError("SELECT 1", {}, ConnectionError("refused")))
 ALIVE = {"/healthz": 200, "/static/app.css": 200}
 NEEDS_IT = ("/login", "/metrics", "/readyz", "/account", "/alerts", "/api/v1/alerts")
 
@@ -49,10 +51,9 @@ def test_no_page_needs_the_database_to_say_that_it_is_away(
     started = build(settings)  # while it is away
     for one, client in ((app, person), (started, started.test_client())):
         for path in paths(one):
-            kwargs = {}
-            if path.startswith("/api/v1"):
-                kwargs["headers"] = {"Authorization": f"Bearer {key.token}"}
-            found = status(client, path, **kwargs)
+            is_api = path.startswith("/api/v1")
+            headers = {"Authorization": f"Bearer {key.token}"} if is_api else {}
+            found = status(client, path, headers=headers)
             assert found < 500 or found == 503, path
             if path in NEEDS_IT and client is person:
                 assert found == 503, path
@@ -76,40 +77,24 @@ def test_no_page_needs_the_database_to_say_that_it_is_away(
 def test_a_process_starts_without_its_database_and_recovers(
     build, settings, monkeypatch
 ):
-    is_away = True
-    check = migrations.check
-
-    def checked(database):
-        if is_away:
-            raise OperationalError("SELECT 1", {}, ConnectionError("refused"))
-        check(database)
-
-    monkeypatch.setattr(migrations, "check", checked)
-    client = build(settings).test_client()
-    for path in ("/", "/login", "/register", "/metrics", "/readyz", "/api/v1/me"):
-        assert status(client, path) == 503, path
-    for path in ALIVE:
-        assert status(client, path) == 200
-    is_away = False
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "check", AWAY)
+        client = build(settings).test_client()
+        for path in ("/", "/login", "/register", "/metrics", "/readyz", "/api/v1/me"):
+            assert status(client, path) == 503, path
+        for path in ALIVE:
+            assert status(client, path) == 200
     for path in ("/login", "/register", "/metrics", "/readyz"):
         assert status(client, path) == 200
 
 
 def test_a_database_of_another_version_is_refused_now_or_once_it_answers(
-    build, settings, monkeypatch
+    build, settings, monkeypatch, stored
 ):
-    check = migrations.check
-
-    def away(_database):
-        raise OperationalError("SELECT 1", {}, ConnectionError("refused"))
-
-    monkeypatch.setattr(migrations, "check", away)
-    client = build(settings).test_client()
-    monkeypatch.setattr(migrations, "check", check)
-    database = open_database(settings)
-    with database.session() as session:
-        session.execute(text("UPDATE alembic_version SET version_num = 'other'"))
-    database.dispose()
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "check", AWAY)
+        client = build(settings).test_client()
+    stored.execute(text("UPDATE alembic_version SET version_num = 'other'"))
     with pytest.raises(StorageError, match="expected version"):
         create_app(settings)
     for _ in range(2):
@@ -126,11 +111,7 @@ def test_a_database_of_another_version_is_refused_now_or_once_it_answers(
 def test_an_error_page_is_shown_whatever_its_frame_needs(
     monkeypatch, error, viewer, web
 ):
-
-    def fails():
-        raise error
-
-    monkeypatch.setattr(web.detectors, "active_name", fails)
+    monkeypatch.setattr(web.detectors, "active_name", Mock(side_effect=error))
     answer = viewer.get("/nowhere", expect=404)
     assert "Not found" in answer.text
     assert viewer.get("/account").status_code in (500, 503)
@@ -156,13 +137,13 @@ def test_a_database_that_cannot_write_is_507_and_not_said_to_be_away(
 
     event.listen(database.engine, "connect", refuse_writes)
     database.dispose()
-    assert person.get("/login").status_code == 200
+    person.get("/login", expect=200)
     answer = person.log_in()
     assert answer.status_code == 507
     assert "No space left" in answer.text
-    assert key.ask("GET", "/me").status_code == 200
-    done = key.ask("PUT", f"/uploads/{'a' * 24}", data=b"a,b\n1,2\n")
-    assert (done.status_code, done.json["error"]["type"]) == (507, "StorageError")
+    key.ask("GET", "/me", expect=200)
+    done = key.ask("PUT", f"/uploads/{'a' * 24}", data=b"a,b\n1,2\n", expect=507)
+    assert done.json["error"]["type"] == "StorageError"
 
 
 def test_a_full_database_is_said_in_a_line(settings, web):

@@ -171,11 +171,18 @@ def test_what_somebody_deleted_is_deleted_by_the_sweep(here):
     assert not home.set_aside.exists()
 
 
+def tied(folder):
+    """Return a data folder that is tied to a database of its own."""
+    home = open_home(folder)
+    database = database_at(home.database)
+    pairing.tie(home, database)
+    database.dispose()
+    return home
+
+
 def test_an_old_backup_keeps_the_newer_results(run, ann, home, tmp_path):
     saved = tmp_path / "saved.db"
-    here, database = open_home(home), database_at(home / "evenflow.db")
-    pairing.tie(here, database)
-    database.dispose()
+    here = tied(home)
     run("db", "backup", saved)
     old_result(here, "d" * 24)
     run("db", "restore", saved, "--force")
@@ -191,9 +198,7 @@ def test_an_old_backup_keeps_the_newer_results(run, ann, home, tmp_path):
 def test_commands_refuse_a_database_of_another_folder(
     run, ann, home, tmp_path, emptied
 ):
-    here, database = open_home(home), database_at(home / "evenflow.db")
-    pairing.tie(here, database)
-    database.dispose()
+    tied(home)
     more = ()
     if emptied == "deleted":
         (home / "evenflow.db").unlink()
@@ -212,16 +217,10 @@ def test_commands_refuse_a_database_of_another_folder(
 
 def test_a_backup_of_another_folder_says_what_to_do(run, ann, home, tmp_path):
     saved, other = tmp_path / "saved.db", tmp_path / "other"
-    here, database = open_home(home), database_at(home / "evenflow.db")
-    pairing.tie(here, database)
-    database.dispose()
+    tied(home)
     run("db", "backup", saved)
-    new = open_home(other)
-    database = database_at(new.database)
-    pairing.tie(new, database)
-    database.dispose()
-    done = run("db", "restore", saved, "--force", "--database",
-               f"sqlite:///{other}/evenflow.db")  # fmt: skip
+    database = f"sqlite:///{tied(other).database}"
+    done = run("db", "restore", saved, "--force", "--database", database)
     assert "evenflow db adopt" not in done.output  # the folder is ours
     shutil.copy(other / pairing.FILE, home / pairing.FILE)
     done = run("db", "restore", saved, "--force")

@@ -71,6 +71,13 @@ def put(here, source, *, bundle, name="x.csv", owner_id=None):
     return job_id
 
 
+def run(here, source, bundle, **more):
+    """Queue an upload and run it; return its job."""
+    job_id = put(here, source, bundle=bundle.path.name, **more)
+    assert worker.run_one(here, "score") == job_id
+    return job_of(here, job_id)
+
+
 def job_of(here, job_id):
     """Return a job as it is now."""
     with here.database.session() as session:
@@ -101,7 +108,7 @@ def tallied(here):
 def desk():
     """The functions above: a test's file cannot import another one."""
     parts = (
-        csv_of, send, id_of, work_off, scored, workplace, put, job_of, alerts_of,
+        csv_of, send, id_of, work_off, scored, workplace, put, run, job_of, alerts_of,
         tallied,
     )  # fmt: skip
     return SimpleNamespace(**{part.__name__: part for part in parts})

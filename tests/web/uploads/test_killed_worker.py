@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from unittest.mock import Mock
 
 import numpy as np
 import polars as pl
 import pytest
+from sqlalchemy import update
 
 from evenflow.web.jobs import queue, worker
 from evenflow.web.store.tables import Job
@@ -18,8 +20,28 @@ from evenflow.web.uploads.results import FILE, REJECTS, Filter, Results
 databases = pytest.mark.databases
 
 
+@pytest.fixture
+def start():
+    """Return a function that starts a real worker; ``slow_s`` is slept each batch."""
+    started = []
+
+    def start(settings, **how):
+        started.append(process(settings, **how))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+        one.wait()
+
+
+def leave(running):
+    """Tell a worker to leave, and wait until it has."""
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(30) == 0
+
+
 def process(settings, slow_s=0.0, limit=None):
-    """Start a real worker; ``slow_s`` is slept after each batch."""
     code = f"""
 import signal, threading, time, resource
 from evenflow.web.settings import Settings
@@ -56,7 +78,8 @@ def large(rows, n=40_000):
     return pl.concat([frame] * (n // len(frame)))
 
 
-def with_parts(settings):
+@pytest.fixture
+def settings(settings):
     return settings.model_copy(update={"lease_s": 2.0, "alerts_per_upload": 500})
 
 
@@ -64,32 +87,23 @@ def with_parts(settings):
 @databases
 @pytest.mark.parametrize("moment", ["while it reads", "while it stores"])
 def test_a_killed_worker_loses_and_doubles_nothing(
-    settings, desk, bundle, rows, moment
+    here, settings, start, desk, bundle, rows, moment
 ):
-    settings = with_parts(settings)
-    here = desk.workplace(settings)
     frame = large(rows)
     data = frame.write_csv().encode()
     job_id = desk.put(here, data, bundle=bundle.path.name)
-    first = process(settings, slow_s=0.5 if moment == "while it reads" else 0.0)
-    try:
-        if moment == "while it reads":
-            wait_for(lambda: desk.job_of(here, job_id).progress.get("done"))
-        else:
-            path = here.home.results / job_id / FILE
-            wait_for(path.exists)
-        first.send_signal(signal.SIGKILL)
-        first.wait()
-        if moment == "while it reads":
-            assert desk.job_of(here, job_id).state == "running"
-        second = process(settings)
-        try:
-            wait_for(lambda: desk.job_of(here, job_id).state == "done")
-        finally:
-            second.send_signal(signal.SIGTERM)
-            assert second.wait(30) == 0
-    finally:
-        first.kill()
+    first = start(settings, slow_s=0.5 if moment == "while it reads" else 0.0)
+    if moment == "while it reads":
+        wait_for(lambda: desk.job_of(here, job_id).progress.get("done"))
+    else:
+        wait_for((here.home.results / job_id / FILE).exists)
+    first.kill()
+    first.wait()
+    if moment == "while it reads":
+        assert desk.job_of(here, job_id).state == "running"
+    second = start(settings)
+    wait_for(lambda: desk.job_of(here, job_id).state == "done")
+    leave(second)
     job = desk.job_of(here, job_id)
     assert job.result["read"] == len(frame)
     assert desk.tallied(here) == {k: n for k, n in job.result["counts"].items() if n}
@@ -99,85 +113,64 @@ def test_a_killed_worker_loses_and_doubles_nothing(
     assert len({alert.line for alert in opened}) == 500
     results = Results(here.home.results / job_id / FILE, bundle.schema.classes)
     assert results.page(Filter()).total == len(frame)
-    assert sorted(p.name for p in (here.home.results / job_id).iterdir()) == [
-        REJECTS,
-        FILE,
-    ]
-    here.database.dispose()
+    left = sorted(p.name for p in (here.home.results / job_id).iterdir())
+    assert left == [REJECTS, FILE]
 
 
 @pytest.mark.slow
-def test_kills_from_outside_never_fail_a_job(here, settings, desk, bundle, rows):
-    # a lease of a minute: nobody waits for its end
+def test_kills_from_outside_never_fail_a_job(here, settings, start, desk, bundle, rows):
+    settings = settings.model_copy(update={"lease_s": 60.0})  # nobody waits for its end
     data = large(rows).write_csv().encode()
     job_id = desk.put(here, data, bundle=bundle.path.name)
     for _ in range(queue.MAX_ATTEMPTS + 1):
-        running = process(settings, slow_s=0.5)
-        try:
-            pid = f":{running.pid}:"
-            wait_for(lambda p=pid: p in desk.job_of(here, job_id).worker)
-        finally:
-            running.kill()
-            running.wait()
-    last = process(settings)
-    try:
-        wait_for(lambda: desk.job_of(here, job_id).state in {"done", "failed"})
-    finally:
-        last.send_signal(signal.SIGTERM)
-        assert last.wait(30) == 0
+        running = start(settings, slow_s=0.5)
+        pid = f":{running.pid}:"
+        wait_for(lambda p=pid: p in desk.job_of(here, job_id).worker)
+        running.kill()
+        running.wait()
+    last = start(settings)
+    wait_for(lambda: desk.job_of(here, job_id).state in {"done", "failed"})
+    leave(last)
     assert desk.job_of(here, job_id).state == "done"
     assert sum(desk.tallied(here).values()) == len(large(rows))
 
 
 @pytest.mark.slow
-def test_a_worker_told_to_leave_puts_its_job_back_at_once(settings, desk, bundle, rows):
-    settings = with_parts(settings)
-    here = desk.workplace(settings)
+def test_a_worker_told_to_leave_puts_its_job_back_at_once(
+    here, settings, start, desk, bundle, rows
+):
     data = large(rows).write_csv().encode()
     job_id = desk.put(here, data, bundle=bundle.path.name)
-    running = process(settings, slow_s=0.5)
-    try:
-        wait_for(lambda: desk.job_of(here, job_id).progress.get("done"))
-        running.send_signal(signal.SIGTERM)
-        assert running.wait(30) == 0
-    finally:
-        running.kill()
+    running = start(settings, slow_s=0.5)
+    wait_for(lambda: desk.job_of(here, job_id).progress.get("done"))
+    leave(running)
     job = desk.job_of(here, job_id)
     assert (job.state, job.attempts) == ("queued", 0)
     assert not (here.home.results / job_id).exists()
     assert worker.run_one(here, "score") == job_id
     assert desk.job_of(here, job_id).state == "done"
-    here.database.dispose()
 
 
 @pytest.mark.slow
 def test_a_full_disk_fails_the_job_in_words_and_leaves_nothing(
-    settings, desk, bundle, rows, tmp_path
+    here, settings, start, desk, bundle, rows, stored
 ):
-    settings = with_parts(settings)
-    here = desk.workplace(settings)
     frame, rng = large(rows, 100_000), np.random.default_rng(7)
     noise = [pl.Series(f"n{k}", rng.random(len(frame))) for k in range(8)]
     data = frame.with_columns(noise).write_csv().encode()
     job_id = desk.put(here, data, bundle=bundle.path.name)
     # no file of the worker may pass this; the database's stay below it
-    running = process(settings, limit=6 * 2**20)
-    try:
-        wait_for(lambda: desk.job_of(here, job_id).state == "failed")
-        running.send_signal(signal.SIGTERM)
-        assert running.wait(30) == 0
-    finally:
-        running.kill()
+    running = start(settings, limit=6 * 2**20)
+    wait_for(lambda: desk.job_of(here, job_id).state == "failed")
+    leave(running)
     error = desk.job_of(here, job_id).error
     assert "disk is full" in error
     assert str(here.home.root) not in error
     assert not (here.home.results / job_id).exists()
     assert desk.tallied(here) == {}
-    with here.database.session() as session:
-        assert queue.requeue(session, session.get(Job, job_id))
+    assert stored(queue.requeue, stored.get(Job, job_id))
     assert worker.run_one(here, "score") == job_id
     assert desk.job_of(here, job_id).state == "done"
-    here.database.dispose()
 
 
 @pytest.mark.slow
@@ -214,16 +207,11 @@ def test_the_memory_of_this_machine_or_its_container_is_known(tmp_path, monkeypa
     ids=["python", "torch"],
 )
 def test_a_job_without_memory_fails_with_words(
-    here, desk, bundle, monkeypatch, error, lane
+    here, desk, bundle, monkeypatch, error, lane, stored
 ):
     job_id = desk.put(here, b"a,b\n1,2\n", bundle=bundle.path.name)
-    with here.database.session() as session:
-        session.get(Job, job_id).lane = lane
-
-    def run(_task):
-        raise error
-
-    monkeypatch.setattr(worker, "_run", lambda _kind: run)
+    stored.execute(update(Job).values(lane=lane))
+    monkeypatch.setattr(worker, "_run", lambda _kind: Mock(side_effect=error))
     worker.run_one(here, lane)
     job = desk.job_of(here, job_id)
     assert job.state == "failed"

@@ -32,12 +32,9 @@ def take(database, worker="a", lane="score", lease_s=60.0):
 
 
 def expire(database, job_id):
+    late = now() - timedelta(seconds=1)
     with database.session() as session:
-        session.execute(
-            update(Job)
-            .where(Job.id == job_id)
-            .values(lease_until=now() - timedelta(seconds=1))
-        )
+        session.execute(update(Job).where(Job.id == job_id).values(lease_until=late))
 
 
 def test_jobs_are_taken_in_order_each_once(database):
@@ -89,8 +86,7 @@ def test_a_job_whose_lease_ran_out_is_taken_again_and_lost_to_the_first(
     assert not stored(queue.release, first)
     assert stored.get(Job, job_id).worker == "b"
     assert stored(queue.end, second, "done", result={"by": "b"})
-    with database.session() as session:  # ended once
-        assert not queue.end(session, second, "failed")
+    assert not stored(queue.end, second, "failed")  # ended once
     assert stored.get(Job, job_id).result == {"by": "b"}
 
 
@@ -125,39 +121,29 @@ def test_a_released_job_is_queued_and_the_try_does_not_count(database, stored):
     assert stored.get(Job, job_id).state == "queued"
 
 
-def test_a_training_that_kills_its_workers_is_told_of_no_file(database, stored):
-    job_id = stored(queue.put, TRAIN, payload={}).id
+@pytest.mark.parametrize(("kind", "names_file"), [(SCORE, True), (TRAIN, False)])
+def test_a_job_that_kills_its_workers_fails_with_words_for_its_kind(
+    database, stored, kind, names_file
+):
+    job_id = stored(queue.put, kind, payload={}).id
     for _ in range(queue.MAX_ATTEMPTS):
-        assert take(database, lane="train") is not None
+        assert take(database, lane=kind.lane) is not None
         expire(database, job_id)
-    assert take(database, lane="train") is None
-    assert "died 3 times" in stored.get(Job, job_id).error
-    assert "file" not in stored.get(Job, job_id).error
-
-
-def test_a_job_that_kills_its_workers_fails_with_words(database, stored):
-    job_id = put(database)
-    for _ in range(queue.MAX_ATTEMPTS):
-        assert take(database) is not None
-        expire(database, job_id)
-    with database.session() as session:
-        assert queue.is_waiting(session, "score")  # somebody has to say so
-    assert take(database) is None
+    assert stored(queue.is_waiting, kind.lane)  # somebody has to say so
+    assert take(database, lane=kind.lane) is None
     found = stored.get(Job, job_id)
     assert found.state == "failed"
     assert "died 3 times" in found.error
-    assert "split" in found.error
-    assert not stored(queue.is_waiting, "score")
+    assert ("split" in found.error, "file" in found.error) == (names_file, names_file)
+    assert not stored(queue.is_waiting, kind.lane)
 
 
 def test_a_stopped_or_failed_job_is_queued_again_a_running_one_is_not(database, stored):
     job_id = put(database)
-    with database.session() as session:
-        queue.request_stop(session, session.get(Job, job_id))
+    stored(queue.request_stop, stored.get(Job, job_id))
     assert stored.get(Job, job_id).state == "stopped"
     assert take(database) is None
-    with database.session() as session:
-        assert queue.requeue(session, session.get(Job, job_id))
+    assert stored(queue.requeue, stored.get(Job, job_id))
     job = take(database)
     assert not stored(queue.requeue, job)
     stored(queue.end, job, "failed", error="x")
@@ -166,15 +152,10 @@ def test_a_stopped_or_failed_job_is_queued_again_a_running_one_is_not(database, 
     assert (again.attempts, again.error) == (1, "")
 
 
-def test_a_person_has_so_many_jobs_and_no_more(database):
-    with database.session() as session:
-        people = [
-            User(email=f"{n}@example.org", role="viewer", fs_uniquifier=str(n))
-            for n in range(2)
-        ]
-        session.add_all(people)
-        session.flush()
-        first, second = (person.id for person in people)
+def test_a_person_has_so_many_jobs_and_no_more(database, stored):
+    for n in "ab":
+        stored.add(User(email=f"{n}@example.org", role="viewer", fs_uniquifier=n))
+    first, second = stored.all(User.id)
     for _ in range(2):
         put(database, owner_id=first, most_waiting=2)
     with pytest.raises(DataError, match="2 of your jobs are queued or running"):

@@ -4,13 +4,14 @@ import fcntl
 import os
 import shutil
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
+from evenflow.errors import StorageError
 from evenflow.web.uploads import receive
 from evenflow.web.uploads.job import SENT
 
@@ -154,7 +155,6 @@ def test_a_locked_upload_is_answered_409_and_holds_no_thread(
     path = web.home.uploads / f"{begun['id']}.part" / "data"
     with path.open("rb") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
-        start = time.monotonic()
         for answer in (
             pieces.put(begun, 0, sample),
             pieces.call("POST", begun["finish"]),
@@ -162,7 +162,6 @@ def test_a_locked_upload_is_answered_409_and_holds_no_thread(
             assert answer.status_code == 409
             assert "is being received" in answer.json["error"]["message"]
             assert "offset" not in answer.json["error"]
-        assert time.monotonic() - start < 5
     assert pieces.put(begun, 0, sample).json == {"offset": len(sample)}
     assert pieces.call("POST", begun["finish"]).status_code == 200
 
@@ -183,32 +182,29 @@ def test_a_piece_that_breaks_off_leaves_what_was_here(app, pieces, sample, begun
     "body", [b"[" * 50_000, b'{"size": ' + b"9" * 5_000 + b"}", b'"\\ud800"', b"[\xff"]
 )
 def test_what_begins_an_upload_is_read_within_limits(pieces, body):
-    answer = pieces.call(
-        "POST", "/uploads/parts", data=body, content_type="application/json"
-    )
-    assert answer.status_code == 400
-    large = pieces.call(
-        "POST", "/uploads/parts", data=b" " * 2**17, content_type="application/json"
-    )
-    assert large.status_code == 413
+    for data, status in ((body, 400), (b" " * 2**17, 413)):
+        how = {"content_type": "application/json", "expect": status}
+        pieces.call("POST", "/uploads/parts", data=data, **how)
 
 
 def test_an_upload_in_pieces_is_nobody_elses(people, pieces, sample, begun):
     other = Pieces(people("admin"))
-    assert other.client.get(begun["url"]).status_code == 404
-    assert other.put(begun, 0, sample).status_code == 404
-    assert other.call("POST", begun["finish"]).status_code == 404
-    assert other.call("DELETE", begun["url"]).status_code == 404
-    assert pieces.call("DELETE", begun["url"]).status_code == 204
-    assert pieces.client.get(begun["url"]).status_code == 404
+    answers = [
+        other.client.get(begun["url"]),
+        other.put(begun, 0, sample),
+        other.call("POST", begun["finish"]),
+        other.call("DELETE", begun["url"]),
+    ]
+    assert [answer.status_code for answer in answers] == [404] * 4
+    pieces.call("DELETE", begun["url"], expect=204)
+    pieces.client.get(begun["url"], expect=404)
 
 
 def test_a_piece_beyond_the_size_announced_is_refused(pieces):
     begun = pieces.begin(10).json
     refused = pieces.put(begun, 0, b"x" * 11)
     assert refused.status_code == 422
-    message = refused.json["error"]["message"]
-    assert "add up to more than the declared file size" in message
+    assert "more than the declared file size" in refused.json["error"]["message"]
     assert pieces.client.get(begun["url"]).json == {"offset": 0}
 
 
@@ -339,13 +335,7 @@ def test_a_full_disk_is_507_and_leaves_nothing(
     assert pieces.begin(1000).status_code == 507
     monkeypatch.undo()
 
-    from evenflow.errors import StorageError
-    from evenflow.web.uploads import receive
-
-    def no_room(*_args, **_kwargs):
-        raise StorageError("no room")
-
-    monkeypatch.setattr(receive, "copy", no_room)
+    monkeypatch.setattr(receive, "copy", Mock(side_effect=StorageError("no room")))
     assert pieces.put(begun, 0, sample).status_code == 507
     assert desk.send(viewer, sample).status_code == 507
     assert left() == []

@@ -56,9 +56,8 @@ def health(port, seconds=5.0):
 def test_one_slow_piece_and_many_to_the_same_upload_stop_nobody(port, viewer):
     token = viewer.csrf()
     about = {"name": "flows.csv", "size": 8_000_000}
-    begun = viewer.post(
-        "/uploads/parts", json=about, headers={"X-CSRFToken": token}
-    ).json
+    headers = {"X-CSRFToken": token}
+    begun = viewer.post("/uploads/parts", json=about, headers=headers).json
     cookie = viewer.get_cookie("evenflow", domain="localhost").value
     head = (
         f"PUT {begun['url']}?offset=0 HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -109,18 +108,14 @@ def test_an_endless_address_stops_nobody(app, port, n):
         for name, value in (("csrf_token", token), ("email", text), ("password", "x"))
     )
     data = f"{body}--B--\r\n".encode()
+    headers = {
+        "Content-Type": "multipart/form-data; boundary=B",
+        "Cookie": f"evenflow={cookie}",
+    }
     clients = []
     for path in ("/login", "/register") * 2:
         one = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-        one.request(
-            "POST",
-            path,
-            data,
-            {
-                "Content-Type": "multipart/form-data; boundary=B",
-                "Cookie": f"evenflow={cookie}",
-            },
-        )
+        one.request("POST", path, data, headers)
         clients.append(one)
     for _ in range(5):
         status, seconds = health(port)

@@ -3,7 +3,9 @@
 import threading
 import time
 from dataclasses import replace
+from itertools import chain, repeat
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import polars as pl
 import pytest
@@ -116,8 +118,7 @@ def test_a_wish_to_stop_ends_the_job_and_stores_nothing_of_it(here, does, stored
     thread = threading.Thread(target=worker.run_one, args=(here, "score"))
     thread.start()
     assert begun.wait(5)
-    with here.database.session() as session:
-        queue.request_stop(session, session.get(Job, job_id))
+    stored(queue.request_stop, stored.get(Job, job_id))
     thread.join(10)
     assert not thread.is_alive()
     assert stored.get(Job, job_id).state == "stopped"
@@ -134,10 +135,9 @@ def test_a_worker_that_leaves_puts_its_job_back_untried(ran):
     assert (found.state, found.attempts, found.lease_until) == ("queued", 0, None)
 
 
-def test_a_job_given_to_another_stores_nothing(here, stored, ran):
-    def run(task):
-        with here.database.session() as session:  # as if the machine had slept
-            session.execute(update(Job).values(worker="another", attempts=2))
+def test_a_job_given_to_another_stores_nothing(stored, ran):
+    def run(task):  # as if the machine had slept
+        stored.execute(update(Job).values(worker="another", attempts=2))
         return Outcome(
             result={"by": "the slow one"},
             store=lambda s: s.add(Setting(name="made", value={})),
@@ -148,10 +148,9 @@ def test_a_job_given_to_another_stores_nothing(here, stored, ran):
     assert stored.get(Setting, "made") is None
 
 
-def test_a_job_that_was_deleted_while_it_ran_stores_nothing(here, stored, ran):
+def test_a_job_that_was_deleted_while_it_ran_stores_nothing(stored, ran):
     def run(task):
-        with here.database.session() as session:
-            session.delete(session.get(Job, task.job.id))
+        stored.delete(stored.get(Job, task.job.id))
         return Outcome(result={}, store=lambda s: s.add(Setting(name="made", value={})))
 
     ran(run)
@@ -169,10 +168,7 @@ def test_a_job_that_was_deleted_while_it_ran_stores_nothing(here, stored, ran):
     ],
 )
 def test_what_went_wrong_is_told_in_words(error, told, caplog, ran):
-    def run(task):
-        raise error
-
-    found = ran(run)
+    found = ran(Mock(side_effect=error))
     assert found.state == "failed"
     assert told in found.error
     assert "Traceback" not in found.error
@@ -187,11 +183,9 @@ def test_what_went_wrong_is_told_in_words(error, told, caplog, ran):
 def test_a_worker_that_ran_out_of_memory_leaves_for_a_new_process(
     error, leaves, stored, ran
 ):
-    def run(task):
-        raise error
-
     stop = threading.Event()
-    assert ran(run, stop).state == "failed"  # stored before it leaves
+    # stored before it leaves
+    assert ran(Mock(side_effect=error), stop).state == "failed"
     assert stop.is_set() is leaves
 
 
@@ -241,22 +235,17 @@ def test_the_loop_survives_a_database_that_is_away_and_ends_when_told(
 ):
     monkeypatch.setattr(worker, "BACKOFF_S", (0.02, 0.05))
     monkeypatch.setattr(worker, "POLL_S", 0.02)
-    calls = []
-    stop = threading.Event()
-
-    def run_one(_here, _lane, _stop):
-        calls.append(1)
-        if len(calls) < 4:
-            raise OperationalError("", {}, Exception("away"))
-        if len(calls) > 6:
-            stop.set()
-
+    stop, away = threading.Event(), OperationalError("", {}, Exception("away"))
+    run_one = Mock(side_effect=chain([away] * 3, repeat(None)))
     monkeypatch.setattr(worker, "run_one", run_one)
     thread = threading.Thread(target=worker.work, args=(settings, "train", stop))
     thread.start()
+    while thread.is_alive() and run_one.call_count < 7:
+        time.sleep(0.01)
+    stop.set()
     thread.join(10)
     assert not thread.is_alive()
-    assert len(calls) == 7
+    assert run_one.call_count >= 7
 
 
 def test_a_silent_job_is_put_back_before_its_worker_is_killed(monkeypatch, stored, ran):

@@ -108,22 +108,17 @@ def test_records_are_sorted_and_paged_without_loss(kept, monkeypatch, viewer):
 
 
 def test_a_page_asks_the_database_the_same_number_of_times_for_any_rows(
-    people, kept, statements
+    people, kept, statements, analyst
 ):
-    viewer = people("analyst")
+    kept(analyst)
+    analyst.get("/records")
     n = []
-
-    def counted():
+    for _ in range(2):
         statements.clear()
-        viewer.get("/records")
+        analyst.get("/records")
         n.append(len(statements))
-
-    kept(viewer)
-    viewer.get("/records")
-    counted()
-    for _ in range(12):
-        kept(people("viewer"), "probe")
-    counted()
+        for _ in range(12):
+            kept(people("viewer", is_logged_in=False), "probe")
     # give or take what is looked up again every few seconds, as the model in use
     assert abs(n[1] - n[0]) <= 2
     assert n[0] < 18
@@ -136,12 +131,11 @@ def test_a_downloaded_table_runs_nothing_in_a_spreadsheet(kept, viewer):
     answer = viewer.get("/records/download?format=csv")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="records.csv"'
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    rows = list(csv.DictReader(io.StringIO(answer.text)))
-    assert rows[0]["service"] == f"'{evil}"
-    assert rows[0]["'=1+1"] == "'@SUM(A1)"
-    assert rows[0]["verdict"] == "dos"
-    assert rows[0]["at"].startswith("20")
-    assert rows[0]["at (column)"] == "-2"
+    [row] = csv.DictReader(io.StringIO(answer.text))
+    assert row["at"].startswith("20")
+    shown = {"service": f"'{evil}", "'=1+1": "'@SUM(A1)", "verdict": "dos",
+             "at (column)": "-2"}  # fmt: skip
+    assert shown.items() <= row.items()
     whole = json.loads(viewer.get("/records/download?format=json").data)
     assert whole[0]["values"]["service"] == evil
 

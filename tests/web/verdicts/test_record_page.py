@@ -2,6 +2,7 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -106,7 +107,6 @@ def test_a_line_that_is_no_record_is_told_at_the_text_and_kept(people):
 
 
 @pytest.mark.databases
-@pytest.mark.databases
 @pytest.mark.parametrize(
     ("name", "text", "place"),
     [
@@ -145,24 +145,17 @@ def test_going_back_and_changing_a_value_is_another_record(typed, stored, viewer
 
 
 @pytest.mark.databases
-def test_a_form_sent_twice_at_once_is_kept_once(app, typed, stored, viewer):
+def test_a_form_sent_twice_at_once_is_kept_once(typed, stored, viewer):
     data = typed("dos") | {"once": once(viewer.get("/record"))}
     data["csrf_token"] = viewer.csrf()
-    cookie = viewer.get_cookie("evenflow")
-    found, start = [], threading.Barrier(4)
+    start = threading.Barrier(4)
 
-    def send():
-        other = app.test_client()
-        other.set_cookie("evenflow", cookie.value)
+    def send(other):
         start.wait()
-        found.append(other.post("/record", data=data))
+        return other.post("/record", data=data, expect=303)
 
-    threads = [threading.Thread(target=send) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [answer.status_code for answer in found] == [303] * 4
+    with ThreadPoolExecutor(4) as pool:
+        found = [*pool.map(send, [viewer.again() for _ in range(4)])]
     assert len({answer.location for answer in found}) == 1
     assert stored.count(Record) == 1
 
@@ -172,11 +165,10 @@ def test_a_record_of_somebody_else_is_not_there(people, typed):
     url = owner.send("/record", typed("dos")).location
     number = url.rsplit("/", 1)[-1]
     for path in (url, f"/record?again={number}"):
-        assert owner.get(path).status_code == 200
-        assert other.get(path).status_code == 404
-        assert analyst.get(path).status_code == 200
-    assert other.send(f"{url}/feedback", {"judgement": "right"}).status_code == 404
-    assert other.get("/records/999999999999999999999999").status_code == 404
+        for who, status in ((owner, 200), (other, 404), (analyst, 200)):
+            who.get(path, expect=status)
+    other.send(f"{url}/feedback", {"judgement": "right"}, expect=404)
+    other.get("/records/999999999999999999999999", expect=404)
 
 
 def test_what_is_typed_never_becomes_markup(typed, viewer):
@@ -193,8 +185,8 @@ def test_what_is_typed_never_becomes_markup(typed, viewer):
 @pytest.mark.databases
 def test_feedback_is_kept_beside_the_verdict(typed, stored, viewer):
     url = viewer.send("/record", typed("dos")).location
-    missing = viewer.send(f"{url}/feedback", {"judgement": "wrong", "note": "odd"})
-    assert missing.status_code == 422
+    wrong = {"judgement": "wrong", "note": "odd"}
+    missing = viewer.send(f"{url}/feedback", wrong, expect=422)
     assert 'id="f-true_label-error"' in missing.text
     assert ">\nodd</textarea>" in missing.text
     said = {"judgement": "wrong", "true_label": "benign", "note": "the backup",
@@ -217,9 +209,8 @@ def test_a_missed_attack_goes_to_the_queue(typed, stored, viewer, analyst):
     assert stored.count(Alert) == 1
 
 
-def test_without_a_model_the_page_says_who_activates_one(viewer, web):
-    with web.database.session() as session:
-        session.delete(session.get(Setting, "active_bundle"))
+def test_without_a_model_the_page_says_who_activates_one(viewer, web, stored):
+    stored.delete(stored.get(Setting, "active_bundle"))
     web.detectors._active = (-10.0, None)
     assert "An administrator activates one" in viewer.get("/record", expect=200).text
     assert viewer.send("/record", {"v-count": "1"}).status_code == 200
