@@ -20,7 +20,7 @@ from typing import Any
 
 from evenflow import files, toml
 from evenflow.errors import RecipeError, of_extra
-from evenflow.experiment.compare import Entry, RunCell, run_cells
+from evenflow.experiment.compare import Entry, RunCell, run_cells, studied
 from evenflow.experiment.space import Choices, Space
 from evenflow.judge.charts.base import to_pngs
 from evenflow.judge.charts.tuning import pictures
@@ -136,7 +136,7 @@ def tune(
         found.append(Trial(values=values, scores=tuple(scores)))
         return sum(scores) / folds
 
-    with files.owned(folder):
+    with studied(folder):
         study = optuna.create_study(
             study_name="evenflow",  # it decides what bohb stops
             direction="maximize",
