@@ -203,7 +203,7 @@ def tune(
     Parameters
     ----------
     recipe : Recipe, str or Path
-        A recipe, its name or its TOML file; its own values are the first trial.
+        A recipe, its name or its TOML file; the first trial.
     folder : str or Path
         Gets the best recipe, ``best.toml``, the trials and pictures; finished trials
         found there are not run again.
@@ -216,8 +216,9 @@ def tune(
         Folds of the training rows on which a trial is evaluated.
     inner : str, default='kfold'
         Split that makes them; ``unseen`` finds what detects unseen attacks.
-    method : {'tpe', 'bohb', 'random'}, default='tpe'
-        How values are proposed; ``bohb`` is ``tpe`` that stops what is behind.
+    method : {'tpe', 'bohb', 'pso', 'random'}, default='tpe'
+        How values are proposed; ``bohb`` is ``tpe`` that stops what is behind, ``pso``
+        a particle swarm.
     measure : {'macro_f1', 'accuracy', 'f1', 'roc_auc', 'unseen'}, default='macro_f1'
         What is to be as large as possible; the mean over the folds.
     device, deterministic, folders, on_event
