@@ -78,6 +78,8 @@ class Decide(BaseModel):
     certify: float | None = Field(None, gt=0, lt=1)
     """Confidence at which the budget holds for other benign rows, drawn one by one like
     those of the calibration, so not with ``group``; about half if absent."""
+    unknown_budget: float | None = Field(None, gt=0, lt=1)
+    """Share of known attacks of each class that may be called unknown; absent: none."""
     group: str | None = None
     """Column whose values are groups, as runs or days: the rows that stop and those
     that calibrate are whole groups. Rows of one group are alike, and a threshold set
@@ -91,13 +93,7 @@ class Decide(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_unused(self, dump: Dump) -> dict[str, Any]:
-        value: dict[str, Any] = dump(self)
-        for key in ("group", "certify"):
-            if getattr(self, key) is None:
-                del value[key]
-        if self.attack_shares == "training":
-            del value["attack_shares"]
-        return value
+        return {k: v for k, v in dump(self).items() if v not in (None, "training")}
 
 
 class Recipe(BaseModel):
@@ -229,6 +225,11 @@ def _check_model(recipe: Recipe, source: str) -> None:
                 'attacks from benign rows; expected target = "binary". Set it, or use '
                 "another model"
             )
+    if recipe.target == "binary" and recipe.decide.unknown_budget is not None:
+        raise RecipeError(
+            f"{source}: decide.unknown_budget is set and target is 'binary'; expected "
+            "a target that names classes of attack. Remove it, or change the target"
+        )
     if model.balances != "rows" and recipe.balance.name != "none":
         raise RecipeError(
             f"{source}: balance is {recipe.balance.name!r}, and {name!r} balances no "
