@@ -110,7 +110,7 @@ class Network:
             n_classes=rows.n_classes,
             history=state.history,
             best_epoch=state.best_epoch,
-            notes=loop.notes(state, task),
+            notes=(*getattr(state.model, "notes", ()), *loop.notes(state, task)),
         )
 
 
