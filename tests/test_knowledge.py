@@ -7,9 +7,12 @@ import pytest
 from evenflow import datasets
 from evenflow.errors import DataError
 from evenflow.knowledge import about, tables
+from evenflow.schema import UNKNOWN_ATTACK
 
 SCHEMAS = [s for n in datasets.names() if (s := datasets.get(n).schema) is not None]
-LABELS = sorted({label for s in SCHEMAS for label in (*s.classes, *s.families)})
+LABELS = sorted(
+    {UNKNOWN_ATTACK, *(label for s in SCHEMAS for label in (*s.classes, *s.families))}
+)
 
 
 def words(known):

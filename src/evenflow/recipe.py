@@ -162,6 +162,11 @@ def _check_model(recipe: Recipe, source: str) -> None:
                 'attacks from benign rows; expected target = "binary". Set it, or use '
                 "another model"
             )
+    if recipe.target == "binary" and recipe.decide.unknown_budget is not None:
+        raise RecipeError(
+            f"{source}: decide.unknown_budget is set and target is 'binary'; expected "
+            "a target that names classes of attack. Remove it, or change the target"
+        )
     if model.balances != "rows" and recipe.balance.name != "none":
         raise RecipeError(
             f"{source}: balance is {recipe.balance.name!r}, and {name!r} balances no "

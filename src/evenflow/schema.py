@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 BENIGN = "benign"
 ATTACK = "attack"
 """The one attack class of a schema that only says attack or benign."""
+UNKNOWN_ATTACK = "unknown_attack"
+"""Verdict on an attack that none of the known classes describes well enough."""
 UNTYPED = frozenset(
     {ATTACK, "attacks", "malicious", "anomaly", "anomalous", "abnormal", "intrusion"}
     | {"1", "true", "yes", "y", "t"}

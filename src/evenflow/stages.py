@@ -61,7 +61,7 @@ class Training(Stage):
 class Decide(Stage):
     """How the threshold is set, on training rows that neither fitted nor stopped."""
 
-    later = ("attack_shares", "certify", "group")
+    later = ("attack_shares", "certify", "group", "unknown_budget")
 
     fraction: float = Field(0.2, gt=0, lt=0.9)
     """Share of the training rows kept for calibration and threshold."""
@@ -73,6 +73,8 @@ class Decide(Stage):
     certify: float | None = Field(None, gt=0, lt=1)
     """Confidence at which the budget holds for other benign rows, drawn one by one like
     those of the calibration, so not with ``group``; about half if absent."""
+    unknown_budget: float | None = Field(None, gt=0, lt=1)
+    """Share of known attacks of each class that may be called unknown; absent: none."""
     group: str | None = None
     """Column whose values are groups, as runs or days: the rows that stop and those
     that calibrate are whole groups. Rows of one group are alike, and a threshold set

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +90,7 @@ def compare(
         if rows is not None:
             chosen = [of_memory(r, rows, label=label, benign=benign) for r in chosen]
     root = Path(folder)
-    result = comparing.compare(
+    return comparing.compare(
         chosen,
         seeds,
         root,
@@ -109,8 +108,6 @@ def compare(
         jobs=jobs,
         on_event=on_event,
     )
-    shutil.rmtree(root / "cache", ignore_errors=True)  # balanced rows, by the gigabyte
-    return result
 
 
 def ablate(
@@ -169,7 +166,7 @@ def ablate(
             for name in table.schema.names
             if table.frame[name].drop_nulls().n_unique() > 1
         ]
-    result = ablating(
+    return ablating(
         chosen,
         seeds,
         root,
@@ -184,8 +181,6 @@ def ablate(
         folds=folds,
         on_event=on_event,
     )
-    shutil.rmtree(root / "cache", ignore_errors=True)
-    return result
 
 
 def tune(
@@ -208,7 +203,7 @@ def tune(
     Parameters
     ----------
     recipe : Recipe, str or Path
-        A recipe, its name or its TOML file; its own values are the first trial.
+        A recipe, its name or its TOML file; the first trial.
     folder : str or Path
         Gets the best recipe, ``best.toml``, the trials and pictures; finished trials
         found there are not run again.
@@ -221,8 +216,9 @@ def tune(
         Folds of the training rows on which a trial is evaluated.
     inner : str, default='kfold'
         Split that makes them; ``unseen`` finds what detects unseen attacks.
-    method : {'tpe', 'bohb', 'random'}, default='tpe'
-        How values are proposed; ``bohb`` is ``tpe`` that stops what is behind.
+    method : {'tpe', 'bohb', 'pso', 'random'}, default='tpe'
+        How values are proposed; ``bohb`` is ``tpe`` that stops what is behind, ``pso``
+        a particle swarm.
     measure : {'macro_f1', 'accuracy', 'f1', 'roc_auc', 'unseen'}, default='macro_f1'
         What is to be as large as possible; the mean over the folds.
     device, deterministic, folders, on_event
@@ -251,7 +247,7 @@ def tune(
             raise RecipeError(
                 f"{name} is {value!r}; expected {', '.join(known[:-1])} or {known[-1]}"
             )
-    result = tuning.tune(
+    return tuning.tune(
         chosen,
         space.parsed(search) or space.around(chosen),
         root,
@@ -269,8 +265,6 @@ def tune(
         measure=measure,
         on_event=on_event,
     )
-    shutil.rmtree(root / "cache", ignore_errors=True)
-    return result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,7 +280,7 @@ class _Cells:
     on_event: OnEvent = ignore
 
     def __call__(self, cell: Recipe) -> dict[str, Any]:
-        from evenflow.experiment.compare import cell_name
+        from evenflow.experiment.compare import CACHE, cell_name
         from evenflow.experiment.run import run
 
         output = self.root / "bundles" / cell_name(cell) if self.bundles else None
@@ -295,7 +289,7 @@ class _Cells:
             folders=paths_of(self.folders),
             rows=self.rows,
             output=output,
-            cache=self.root / "cache",
+            cache=self.root / CACHE,
             resume=self.bundles,
             device=self.device,
             deterministic=self.deterministic,

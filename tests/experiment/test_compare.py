@@ -1,6 +1,7 @@
 """Cells are kept, resumed, and never lost; every figure stands in its context."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -154,6 +155,20 @@ def test_ctrl_c_keeps_what_is_finished(forest, reporter, tmp_path):
 def test_two_comparisons_do_not_write_one_folder(forest, reporter, tmp_path):
     with files.owned(tmp_path), pytest.raises(BusyError, match="another run"):
         run([forest], tmp_path, reporter)
+
+
+def test_rows_that_cells_share_are_deleted_before_another_run_may_begin(
+    forest, reporter, tmp_path, monkeypatch
+):
+    def deleted(path, **how):
+        with pytest.raises(BusyError), files.owned(tmp_path):
+            pass
+        gone.append(path)
+
+    gone = []
+    monkeypatch.setattr(shutil, "rmtree", deleted)
+    run([forest], tmp_path, reporter)
+    assert gone == [tmp_path / "cache"]
 
 
 @pytest.mark.parametrize(("recipes", "seeds"), [([], 1), (["forest"], 0)])

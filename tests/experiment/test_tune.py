@@ -2,11 +2,19 @@
 
 import json
 
+import numpy as np
+import optuna
 import pytest
+from optuna.distributions import (
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 from evenflow import studies
 from evenflow.errors import RecipeError
 from evenflow.experiment.space import Choices, Numbers, around, parsed
+from evenflow.experiment.swarm import ParticleSwarm
 from evenflow.experiment.tune import tune
 from evenflow.prepare.split import SPLITS
 from evenflow.recipe import Recipe
@@ -79,6 +87,55 @@ def test_a_search_without_a_trial_that_works_says_why(recipe, tmp_path):
     with pytest.raises(RecipeError, match="none of 2 trials .* too few rows"):
         tune(recipe, SPACE, tmp_path, run_cell=run_cell, trials=2, folds=2)
     assert not (tmp_path / "best.toml").exists()
+
+
+@pytest.mark.parametrize("low", [32, 15])
+def test_the_first_trial_is_the_recipe_whether_or_not_its_values_are_searched(
+    recipe, tmp_path, low
+):
+    ran = []
+    space = {
+        "model.num_leaves": Numbers(low, 80),
+        "loss": Choices(("focal",)),
+        "balance": Choices(("ros", "smote")),
+    }
+    found = tune(recipe, space, tmp_path, run_cell=runner(ran), trials=1, folds=2)
+    own = {"model.num_leaves": 31, "loss": None, "balance": "none"}
+    assert found.trials[0].values == found.best.values == own
+    assert ran[0].with_(split=recipe.split.flat()).sha256 == recipe.sha256
+    assert Recipe.load(tmp_path / "best.toml").sha256 == recipe.sha256
+
+
+def test_a_swarm_comes_nearer_to_the_top_of_a_parabola_than_chance():
+    space = {
+        "x": FloatDistribution(-5, 5), "rate": FloatDistribution(0.001, 10, log=True),
+        "k": IntDistribution(1, 60), "kind": CategoricalDistribution(("a", "b", "c")),
+    }  # fmt: skip
+
+    def height(x, rate, k, kind):
+        far = (x - 1) / 10, np.log(rate / 0.1) / np.log(1e4), (k - 40) / 60
+        return -sum(d**2 for d in far) - 0.2 * (kind != "b")
+
+    def best(sampler):
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        for _ in range(120):
+            trial = study.ask(space)
+            study.tell(trial, height(**trial.params))
+        return study.best_trial
+
+    swarms = [best(ParticleSwarm(space, seed=seed)) for seed in range(4)]
+    chances = [best(optuna.samplers.RandomSampler(seed=seed)) for seed in range(4)]
+    assert np.mean([one.value for one in swarms]) > -0.005
+    assert np.mean([one.value for one in chances]) < -0.01
+    assert all(one.params["kind"] == "b" for one in swarms)
+    assert best(ParticleSwarm(space, seed=0)).params == swarms[0].params
+
+
+def test_a_search_by_a_swarm_continues_like_any_other(recipe, tmp_path):
+    how = {"run_cell": runner([]), "folds": 2, "method": "pso"}
+    first = tune(recipe, SPACE, tmp_path, trials=10, **how)
+    assert tune(recipe, SPACE, tmp_path, trials=25, **how).trials[:10] == first.trials
+    assert first.trials[0].values == {"model.num_leaves": 31}
 
 
 def test_bohb_stops_trials_that_are_behind(recipe, tmp_path):

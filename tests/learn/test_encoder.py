@@ -47,6 +47,8 @@ def test_layers_of_other_widths_start_as_ever(hidden, encoder):
     given = DNN(6, 3, config, encoder=encoder)
     for one, other in zip(plain.parameters(), given.parameters(), strict=True):
         assert torch.equal(one, other)
+    assert not plain.notes
+    assert "other widths than its 4, 2" in given.notes[0]
 
 
 @pytest.mark.parametrize("name", ["cvae", "savaer"])

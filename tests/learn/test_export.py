@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import onnx
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,6 +40,21 @@ def test_a_graph_reads_x_and_answers_log_proba_for_any_number_of_rows(name, rows
 
 def kinds(fitted):
     return [n.op_type for n in onnx.load_from_string(to_onnx(fitted)).graph.node]
+
+
+def test_a_recurrent_layer_that_a_bundle_cannot_hold_is_refused():
+    class Relu(torch.nn.Module):
+        def __init__(self, kind):
+            super().__init__()
+            self.layer = torch.nn.RNN(3, 2, batch_first=True, nonlinearity=kind)
+
+        def forward(self, x):
+            return self.layer(x[:, None])[0][:, -1]
+
+    kept = graphs.of_network(Relu("tanh"), 3).graph.node
+    assert [a.name for n in kept for a in n.attribute if a.name == "activations"] == []
+    with pytest.raises(BundleError, match="found a recurrent layer with Relu"):
+        graphs.of_network(Relu("relu"), 3)
 
 
 def test_a_recurrent_network_becomes_one_lstm_node(rows):

@@ -83,6 +83,16 @@ def test_of_two_epochs_with_one_f1_the_lower_loss_is_better(rows, monkeypatch):
     assert rows.fit("dnn", epochs=3).best_epoch == 2
 
 
+@pytest.mark.parametrize(("f1", "what"), [(np.nan, "loss for"), (0.5, "macro F1, or")])
+def test_the_note_of_an_early_stop_names_what_did_not_improve(
+    rows, monkeypatch, f1, what
+):
+    figures = iter([(0.4, f1), (0.5, f1)])
+    judged(monkeypatch, lambda _: next(figures))
+    fitted = rows.fit("dnn", epochs=9, patience=1)
+    assert any(f"no better validation {what}" in note for note in fitted.notes)
+
+
 def test_validation_rows_may_miss_classes(rows):
     some = rows.y_valid < 2
     few = dataclasses.replace(

@@ -101,7 +101,10 @@ def test_a_generator_learns_from_the_classes_that_grow_unless_it_says_otherwise(
         made = small(name)
         made.fit_resample(X, y)
         n = 220 if name in ("cvae", "savaer", "igan") else 20
-        assert f"generator learnt from {n} rows" in made.notes_[0]
+        assert f"networks learnt from {n} rows" in made.notes_[0]
+        assert f": {made._n_steps} steps of" in made.notes_[0]
+        if name == "igan":
+            assert "from features of class 1 alone" in made.notes_[-1]
 
 
 # -- gan and wgan_idr: where the critic is held smooth
@@ -180,8 +183,8 @@ def test_a_row_beyond_the_greatest_loss_of_its_class_is_made_again():
     # of rows 0 and 1 the second is rejected, and row 2 is made in its place
     np.testing.assert_array_equal(made, decoded(model, [0, 2]))
     assert model.notes == [
-        "class 1: 1 of 3 rows made have a greater loss of reconstruction than every "
-        "training row"
+        "class 1: 1 of 3 rows made have a loss of reconstruction over 0.5, the most "
+        "allowed"
     ]
 
 
@@ -326,7 +329,7 @@ def test_the_compound_drops_benign_rows_and_grows_attacks():
     np.testing.assert_array_equal(X_new[: len(X_cut)], X_cut)
     assert np.bincount(y_new).tolist() == [50, 50]
     assert "dropped 150 benign rows" in sampler.notes_[0]
-    assert "generator learnt from 20 rows" in sampler.notes_[1]
+    assert "networks learnt from 20 rows" in sampler.notes_[1]
 
 
 # -- what a published result rests on

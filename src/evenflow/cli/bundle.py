@@ -56,6 +56,11 @@ def show(folder: Path, *, card: bool, as_json: bool) -> None:
         "attack above": f"probability {decision['threshold_probability']:.4g}, set at "
         f"{100 * decision['false_alarm_budget']:g} % false alarms on training rows",
     }
+    if "unknown_budget" in decision:
+        facts["unknown kind"] = (
+            f"attacks less sure of their class than all but "
+            f"{100 * decision['unknown_budget']:g} % of the training rows of it"
+        )
     rows = [
         (c.name, c.kind, c.unit, _range(c.low, c.high), c.description)
         for c in schema.columns

@@ -44,10 +44,11 @@ from evenflow.places import folders as data_folders
 )
 @click.option(
     "--method",
-    type=click.Choice(("tpe", "bohb", "random")),
+    type=click.Choice(("tpe", "bohb", "pso", "random")),
     default="tpe",
     show_default=True,
-    help="tpe proposes values by the trials before; bohb also stops bad ones early.",
+    help="tpe proposes values by the trials before, bohb also stops bad ones early, "
+    "pso is a particle swarm.",
 )
 @click.option(
     "--measure",
@@ -87,7 +88,8 @@ def tune(
 ) -> None:
     """Search values for keys of RECIPE on folds of its training rows.
 
-    The test rows of the recipe are in no fold. Without --search the numbers and
+    The test rows of the recipe are in no fold. The first trial is the recipe as it is,
+    whether or not the search has its values. Without --search the numbers and
     switches of the model, and of a network's training, are searched, numbers up to
     four times smaller and larger. Finished trials are saved in DIR/cells, so the same
     command continues a stopped search, and more --trials continue it. Train

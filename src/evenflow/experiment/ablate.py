@@ -7,7 +7,14 @@ from pathlib import Path
 
 from evenflow import files
 from evenflow.errors import RecipeError
-from evenflow.experiment.compare import Entry, RunCell, distinct, instead, run_cells
+from evenflow.experiment.compare import (
+    Entry,
+    RunCell,
+    distinct,
+    instead,
+    run_cells,
+    studied,
+)
 from evenflow.judge.ablation import Ablation, ablation
 from evenflow.judge.pages.comparison import write_tables
 from evenflow.judge.tables.ablation import grid
@@ -61,7 +68,7 @@ def ablate(
             f"{recipe.name} has no part that can be left out; expected balancing, a "
             "loss, a selection, a system of models, or columns to leave out"
         )
-    with files.owned(folder):
+    with studied(folder):
         cells, failed = run_cells(
             entries, seeds, folder, run_cell=run_cell, folds=folds, on_event=on_event
         )

@@ -10,10 +10,12 @@ import json
 import logging
 import multiprocessing
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 FORMAT = 1
 UNBALANCED = "none"
+CACHE = "cache"
+"""Folder of a study for what its cells share."""
 
 RunCell = Callable[[Recipe], Mapping[str, Any]]
 """Trains and judges one recipe; returns its report as JSON values."""
@@ -106,7 +110,7 @@ def compare(
             "one recipe or more and one seed or more"
         )
     entries = with_baselines(recipes) if baselines else distinct(recipes)
-    with files.owned(folder):
+    with studied(folder):
         cells, failed = run_cells(
             entries, seeds, folder,
             run_cell=run_cell, folds=folds, jobs=jobs, on_event=on_event,
@@ -117,6 +121,15 @@ def compare(
             on_event(Progress(step="draw", done=0, unit="step"))
             comparison_page.write_pages(comparison, folder)
     return comparison
+
+
+@contextmanager
+def studied(folder: Path) -> Iterator[None]:
+    """Own the folder of a study; delete what its cells shared if it ends well."""
+    with files.owned(folder):
+        yield
+        # balanced rows, by the gigabyte; those of whoever owns the folder next stay
+        shutil.rmtree(folder / CACHE, ignore_errors=True)
 
 
 def run_cells(

@@ -10,6 +10,8 @@ References
 .. [1] J. Bergstra et al., "Algorithms for Hyper-Parameter Optimization", NIPS 2011.
 .. [2] S. Falkner, A. Klein, F. Hutter, "BOHB: Robust and Efficient Hyperparameter
    Optimization at Scale", ICML 2018.
+.. [3] J. Kennedy, R. C. Eberhart, "Particle swarm optimization", IEEE ICNN 1995.
+   doi:10.1109/ICNN.1995.488968
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ from typing import Any
 
 from evenflow import files, toml
 from evenflow.errors import RecipeError, of_extra
-from evenflow.experiment.compare import Entry, RunCell, run_cells
-from evenflow.experiment.space import Choices, Space
+from evenflow.experiment.compare import Entry, RunCell, run_cells, studied
+from evenflow.experiment.space import Choices, Numbers, Space
 from evenflow.judge.charts.base import to_pngs
 from evenflow.judge.charts.tuning import pictures
 from evenflow.judge.tables.grid import markdown
@@ -30,7 +32,7 @@ from evenflow.judge.tuning import Trial, Tuning
 from evenflow.progress import Note, OnEvent, Progress, ignore
 from evenflow.recipe import PLUG_INS, Recipe
 
-METHODS = ("tpe", "bohb", "random")
+METHODS = ("tpe", "bohb", "pso", "random")
 MEASURES = {
     "macro_f1": ("multiclass", "macro_f1"),
     "accuracy": ("binary", "accuracy"),
@@ -59,7 +61,7 @@ def tune(
     Parameters
     ----------
     recipe : Recipe
-        Its own values are the first trial.
+        Unchanged, it is the first trial.
     space : mapping of str to Numbers or Choices
         Dotted key -> values.
     folder : Path
@@ -72,8 +74,9 @@ def tune(
         Folds of the training rows, on each of which a trial is evaluated.
     inner : str
         How they are made: a split that has folds.
-    method : {'tpe', 'bohb', 'random'}
-        ``bohb`` proposes as ``tpe`` does and stops what is behind after few folds.
+    method : {'tpe', 'bohb', 'pso', 'random'}
+        ``bohb`` proposes as ``tpe`` does and stops what is behind after few folds;
+        ``pso`` is a particle swarm.
     measure : str
         Key of :data:`MEASURES`; the mean over the folds is made as large as can be.
 
@@ -100,19 +103,12 @@ def tune(
     found: list[Trial] = []
     part, name = MEASURES[measure]
 
-    def judged(trial: optuna.Trial) -> float:
-        values = {key: _suggested(trial, key, space[key]) for key in space}
-        on_event(Progress(step="search", done=len(found), total=trials, unit="trials"))
-        try:
-            proposed = [
-                _with(inside, values).with_(split__fold=k) for k in range(folds)
-            ]
-        except RecipeError as error:
-            found.append(Trial(values=values, scores=(), why=str(error)))
-            raise optuna.TrialPruned from error
+    def evaluated(
+        values: dict[str, Any], proposed: Recipe, goes_on: Callable[[float, int], bool]
+    ) -> Trial:
         scores: list[float] = []
-        for fold, recipe_of_fold in enumerate(proposed):
-            entry = Entry(recipe=recipe_of_fold)
+        for fold in range(folds):
+            entry = Entry(recipe=proposed.with_(split__fold=fold))
             cells, failed = run_cells(
                 [entry], 1, folder, run_cell=run_cell, on_event=_quiet(on_event)
             )
@@ -124,29 +120,49 @@ def tune(
                 )
             if score is None:
                 why = failed[0].error if failed else f"{measure} is not defined"
-                found.append(Trial(values=values, scores=tuple(scores), why=why))
-                raise optuna.TrialPruned
+                return Trial(values=values, scores=tuple(scores), why=why)
             scores.append(score)
-            trial.report(sum(scores) / len(scores), fold + 1)
-            if fold < folds - 1 and trial.should_prune():
-                found.append(
-                    Trial(values=values, scores=tuple(scores), why="behind the others")
-                )
-                raise optuna.TrialPruned
-        found.append(Trial(values=values, scores=tuple(scores)))
-        return sum(scores) / folds
+            is_ahead = goes_on(sum(scores) / len(scores), fold + 1)
+            if fold < folds - 1 and not is_ahead:
+                why = "behind the others"
+                return Trial(values=values, scores=tuple(scores), why=why)
+        return Trial(values=values, scores=tuple(scores))
 
-    with files.owned(folder):
+    def proposed_by(trial: optuna.Trial) -> Trial:
+        try:
+            proposed = _with(inside, trial.params)
+        except RecipeError as error:
+            return Trial(values=trial.params, scores=(), why=str(error))
+
+        def goes_on(mean: float, fold: int) -> bool:
+            trial.report(mean, fold)
+            return not trial.should_prune()
+
+        return evaluated(trial.params, proposed, goes_on)
+
+    with studied(folder):
+        ranges = {key: _distribution(optuna, one) for key, one in space.items()}
         study = optuna.create_study(
             study_name="evenflow",  # it decides what bohb stops
             direction="maximize",
-            sampler=_sampler(optuna, method, recipe.seed),
+            sampler=_sampler(optuna, method, recipe.seed, ranges),
             pruner=optuna.pruners.HyperbandPruner(1, folds, 2)
             if method == "bohb"
             else optuna.pruners.NopPruner(),
         )
-        study.enqueue_trial(_own(recipe, space), skip_if_exists=True)
-        study.optimize(judged, n_trials=trials)
+        for number in range(trials):
+            on_event(Progress(step="search", done=number, total=trials, unit="trials"))
+            if number == 0:  # what a search has to beat, in its space or not
+                own = _own(recipe, space)
+                found.append(evaluated(own, inside, lambda *_: True))
+                _tell_own(optuna, study, found[0], ranges)
+                continue
+            trial = study.ask(ranges)
+            found.append(proposed_by(trial))
+            if found[-1].mean is None:
+                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+            else:
+                study.tell(trial, found[-1].mean)
         on_event(Progress(step="search", done=trials, total=trials, unit="trials"))
         made = Tuning(
             recipe=recipe, measure=measure, protocol=_described(recipe, inner, folds),
@@ -165,41 +181,59 @@ def tune(
     return made
 
 
-def _sampler(optuna: Any, method: str, seed: int) -> Any:
+def _sampler(optuna: Any, method: str, seed: int, ranges: Mapping[str, Any]) -> Any:
     if method == "random":
         return optuna.samplers.RandomSampler(seed=seed)
+    if method == "pso":
+        from evenflow.experiment.swarm import ParticleSwarm
+
+        return ParticleSwarm(ranges, seed=seed)
     return optuna.samplers.TPESampler(seed=seed, multivariate=True)
 
 
-def _suggested(trial: Any, key: str, values: Any) -> Any:
+def _distribution(optuna: Any, values: Numbers | Choices) -> Any:
     if isinstance(values, Choices):
-        return trial.suggest_categorical(key, list(values.values))
-    suggest = trial.suggest_int if values.is_whole else trial.suggest_float
-    return suggest(key, values.low, values.high, log=values.is_log)
+        return optuna.distributions.CategoricalDistribution(values.values)
+    if values.is_whole:
+        make = optuna.distributions.IntDistribution
+    else:
+        make = optuna.distributions.FloatDistribution
+    return make(values.low, values.high, log=values.is_log)
 
 
 def _own(recipe: Recipe, space: Space) -> dict[str, Any]:
-    """Return the recipe's own values, as far as the space has them."""
+    """Return the recipe's own values of the keys, None where it has none."""
     found: dict[str, Any] = {}
-    for key, values in space.items():
+    for key in space:
         own: Any = recipe.to_dict()
         for step in key.split("."):
             own = own.get(step) if isinstance(own, Mapping) else None
-        if isinstance(own, Mapping):
-            own = own.get("name")
-        if isinstance(values, Choices):
-            is_in = own in values.values
-        else:
-            is_in = type(own) in (int, float) and values.low <= own <= values.high
-        if is_in:
-            found[key] = own
+        found[key] = own.get("name") if isinstance(own, Mapping) else own
     return found
+
+
+def _tell_own(optuna: Any, study: Any, own: Trial, ranges: Mapping[str, Any]) -> None:
+    """Let the search learn from the recipe, where its values are in the space."""
+    is_in = {
+        key: own.values[key] in one.choices
+        if isinstance(one, optuna.distributions.CategoricalDistribution)
+        else type(own.values[key]) in (int, float)
+        and one.low <= own.values[key] <= one.high
+        for key, one in ranges.items()
+    }
+    if own.mean is not None and all(is_in.values()):
+        made = optuna.trial.create_trial(
+            params=own.values, distributions=dict(ranges), value=own.mean
+        )
+        study.add_trial(made)
 
 
 def _with(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     """Return the recipe with some values; a plug-in in place of another is bare."""
     changes: dict[str, Any] = {"title": "", "reference": ""}
     for key, value in values.items():
+        if value is None:  # the recipe as it is has no such key
+            continue
         path = key.replace(".", "__")
         own = getattr(recipe, key, None)
         if key in PLUG_INS and isinstance(value, str):

@@ -4,8 +4,8 @@ Impossible splits are refused (:class:`LeakError`): training rows among the test
 under a protocol that promises none, a feature that is the label. A possible but
 optimistic one is a finding in the report: shared rows of published files, an
 optimistic split, features that name the capture rather than the traffic, one column
-that tells nearly everything, rows that score rejects, a test set balanced by hand,
-copies.
+that tells nearly everything, columns scaled before the split, rows that score rejects,
+a test set balanced by hand, copies.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def examine(
             *_rejected(table),
             *_copies(table),
             *_features(table, known),
-            *_balance(table, known),
+            *_balance(table, protocol, known),
         )
     ]
 
@@ -166,6 +166,7 @@ def _features(table: Table, training: Mapping[str, Any]) -> Iterator[Finding]:
     for name, clean in (
         ("identifiers", "No feature is an address, a port, a time or a row number."),
         ("single columns", "No column alone tells attack from benign."),
+        ("scaling", "No sign that the columns were scaled before the split."),
     ):
         if name in found:
             yield name, "warn", found[name]
@@ -173,7 +174,9 @@ def _features(table: Table, training: Mapping[str, Any]) -> Iterator[Finding]:
             yield name, "pass", clean
 
 
-def _balance(table: Table, training: Mapping[str, Any]) -> Iterator[Finding]:
+def _balance(
+    table: Table, protocol: Protocol, training: Mapping[str, Any]
+) -> Iterator[Finding]:
     before = training.get("class_counts", {}).get("before")
     if not before:
         return
@@ -186,10 +189,25 @@ def _balance(table: Table, training: Mapping[str, Any]) -> Iterator[Finding]:
             "training rows are not: precision and accuracy are those of an artificial "
             "mix.",
         )
-    elif is_balanced(before) or is_balanced(training.get("attacks", {})):
+    elif any(map(is_balanced, _before_the_split(table, protocol, training))):
         yield "balanced test rows", "warn", BALANCED
     else:
         yield "balanced test rows", "pass", "The test rows were not balanced by hand."
+
+
+def _before_the_split(
+    table: Table, protocol: Protocol, training: Mapping[str, Any]
+) -> Iterator[Mapping[str, int]]:
+    """Yield the rows of each class, and of each attack type, that the split got."""
+    yield training["class_counts"]["before"]
+    attacks = training.get("attacks", {})
+    yield attacks
+    if table.attack is not None and not protocol.may_share_rows:  # a part of one file
+        # copies stay on one side, so that neither side is as equal as the whole
+        tested = table.attack.value_counts(name="n").rows()
+        yield {name: attacks.get(name, 0) + n for name, n in tested} | {
+            name: n for name, n in attacks.items() if name not in dict(tested)
+        }
 
 
 def _skew(counts: Mapping[str, int]) -> float | None:

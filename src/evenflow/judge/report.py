@@ -18,6 +18,7 @@ from evenflow import __version__, metrics
 from evenflow.decision import Decision, Scores
 from evenflow.errors import DataError
 from evenflow.judge import leaks
+from evenflow.judge.kinds import kinds
 from evenflow.metrics import LEVEL, Counts, Ranking, calibration
 from evenflow.prepare.leaks import Shared
 from evenflow.prepare.split import Protocol
@@ -73,6 +74,8 @@ class Report:
     """``{check, status, text}``: what could make the figures optimistic."""
     notes: list[str] = field(default_factory=list)
     training: dict[str, Any] | None = None
+    kinds: dict[str, Any] | None = None
+    """Naming the kind of an attack, see :func:`evenflow.judge.kinds.kinds`."""
 
     def __repr__(self) -> str:
         from evenflow.judge.pages import notebook
@@ -98,7 +101,7 @@ class Report:
             A part of a report is missing.
         """
         known = {f.name for f in fields(cls)}
-        lacking = sorted(known - set(value) - {"notes", "training"})
+        lacking = sorted(known - set(value) - {"notes", "training", "kinds"})
         if lacking:
             raise DataError(
                 f"this is not a report: it lacks {', '.join(lacking)}. Expected the "
@@ -217,6 +220,7 @@ def judge(
         leaks=leaks.examine(table, protocol, training, shared),
         notes=_notes(table, attacks),
         training=None if training is None else dict(training),
+        kinds=kinds(y, scores, decision, unseen, names),
     )  # fmt: skip
 
 

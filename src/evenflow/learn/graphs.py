@@ -179,8 +179,14 @@ def traced(module: nn.Module, n_features: int, output: str) -> ModelProto:
         )
     model = onnx.load_from_string(stream.getvalue())
     for node in model.graph.node:
-        if node.op_type == "RNN":  # it says what is the default: tanh
-            kept = [a for a in node.attribute if a.name != "activations"]
+        if node.op_type == "RNN":
+            given = next(a for a in node.attribute if a.name == "activations")
+            if found := {*given.strings} - {b"Tanh"}:  # the default needs no words
+                raise BundleError(
+                    f"found a recurrent layer with {found.pop().decode()}, expected "
+                    'tanh: a bundle holds no other. Leave out nonlinearity="relu"'
+                )
+            kept = [a for a in node.attribute if a is not given]
             del node.attribute[:]
             node.attribute.extend(kept)
     return model

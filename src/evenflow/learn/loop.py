@@ -152,9 +152,12 @@ def notes(state: Run, task: Fitting) -> tuple[str, ...]:
         "processor or number of threads gives somewhat different figures"
     ]
     if done < training.epochs:
+        # a network that names no classes, such as an autoencoder, has no F1
+        is_loss = math.isnan(state.history[-1].valid_macro_f1)
+        what = "loss" if is_loss else "macro F1, or loss at an equal one,"
         texts.append(
             f"stopped after epoch {done} of {training.epochs}: no better validation "
-            f"macro F1 for {training.patience} epochs"
+            f"{what} for {training.patience} epochs"
         )
     if state.best_epoch < done:
         texts.append(

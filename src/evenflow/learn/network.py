@@ -117,7 +117,11 @@ class Network:
             n_classes=rows.n_classes,
             history=state.history,
             best_epoch=state.best_epoch,
-            notes=(*loop.notes(state, task), *not_perturbed(rows, task.training)),
+            notes=(
+                *getattr(state.model if noise is None else state.model[1], "notes", ()),
+                *loop.notes(state, task),
+                *not_perturbed(rows, task.training),
+            ),
         )
 
 

@@ -31,6 +31,7 @@ from evenflow.learn.fitted import Fitted
 from evenflow.learn.fitting import Fitting, Rows
 from evenflow.learn.log import Log
 from evenflow.learn.machine import machine, repeatable
+from evenflow.learn.unknown import with_unknown
 from evenflow.plugins import configure
 from evenflow.prepare.dealing import hold_out
 from evenflow.prepare.features import Preprocessor
@@ -223,6 +224,10 @@ def _train(
             attack_shares=recipe.decide.attack_shares,
             certify=recipe.decide.certify,
         )
+        if (budget := recipe.decide.unknown_budget) is not None:
+            decision = with_unknown(
+                decision, log_proba, held.labels, classes, budget=budget
+            )
         if recipe.decide.attack_shares == "equal":
             log.notes(
                 [

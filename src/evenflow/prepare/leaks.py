@@ -19,7 +19,7 @@ from evenflow.errors import LeakError
 from evenflow.metrics import wilson
 from evenflow.prepare.features import numeric_matrix
 from evenflow.prepare.split import Protocol, Split
-from evenflow.prepare.suspects import check_features, warnings
+from evenflow.prepare.suspects import check_features, scaled_together, warnings
 from evenflow.schema import Table
 
 SKETCH_SIZE = 65_536
@@ -130,10 +130,11 @@ def examine(split: Split) -> dict[str, Any]:
     LeakError
         As :func:`check_split`.
     """
+    scaled = scaled_together(split.train, split.test)
     return {
         "rows_shared_with_test": check_split(split),
         "held_out_sha256": digest(split.test),
-        "suspects": warnings(split.train),
+        "suspects": warnings(split.train) | ({"scaling": scaled} if scaled else {}),
     }
 
 

@@ -26,8 +26,8 @@ class Config:
     population: int = 20
     """Sets of columns at a time."""
     iterations: int = 15
-    """Times that all of them change; the sets tried are at most as many as both
-    multiplied, and the first ones."""
+    """Times that all of them change; one search tries at most as many sets as both
+    multiplied, and the first ones. ``pso_ant_genetic`` runs three searches."""
     n_rows: int = 4000
     """Training rows drawn to evaluate sets by; all of them where there are fewer."""
 

@@ -42,6 +42,8 @@ BALANCED = (
 """Warning about a table whose classes are equally large."""
 STEADY = 0.99
 """Share of steps one way from which a column follows the order of the rows."""
+SCALED = 1e-5
+"""Distance from a mean of 0 and a deviation of 1 that rounding explains."""
 SIGMAS = 4.0
 """Standard deviations below chance from which whole numbers are spread too evenly."""
 
@@ -203,6 +205,37 @@ def warnings(table: Table) -> dict[str, str]:
     """Return what is suspicious of the features, in sentences by name of the check."""
     found = {"identifiers": _identifiers(table), "single columns": _single(table)}
     return {check: text for check, text in found.items() if text}
+
+
+def scaled_together(train: Table, test: Table) -> str:
+    """Return that the columns were scaled with the test rows in view, or nothing.
+
+    Of training and test rows together each column then has mean 0 and standard
+    deviation 1 to the last digits, or lies between 0 and 1 with a bound that only test
+    rows reach. Columns of one or two values say nothing; three or more are needed.
+    """
+    names = [c.name for c in train.schema.numeric if train.frame[c.name].n_unique() > 2]
+    if len(names) < SEVERAL:
+        return ""
+    mine = train.frame.select(names).to_numpy()
+    both = np.concatenate([mine, test.frame.select(names).to_numpy()])
+    with np.errstate(all="ignore"):
+        deviations = [both.std(axis=0, ddof=ddof) for ddof in (0, 1)]
+        is_unit = np.min([np.abs(d - 1) for d in deviations], axis=0) < SCALED
+        is_standard = (np.abs(both.mean(axis=0)) < SCALED) & is_unit
+    low, high = both.min(axis=0), both.max(axis=0)
+    reached = (mine.min(axis=0) == low) & (mine.max(axis=0) == high)
+    if is_standard.all():
+        how = "have mean 0 and standard deviation 1"
+    elif (low == 0).all() and (high == 1).all() and not reached.all():
+        how = "lie between 0 and 1"
+    else:
+        return ""
+    return (
+        f"The {len(names)} columns of numbers {how} over training and test rows "
+        "together: they were scaled before the split, by the test rows too. Train on "
+        "the columns as captured; evenflow scales them by training rows alone."
+    )
 
 
 def _identifiers(table: Table) -> str:

@@ -64,12 +64,11 @@ class Attacks:
             Row of each score.
         """
         hits = np.flatnonzero(scores.is_attack)
-        classes = bundle.schema.classes
         last: Any = connections["known"].max() if len(connections) else None
         return cls(
             connections=connections[at[hits]],
             at=at[hits],
-            labels=[classes[code] for code in scores.code[hits].tolist()],
+            labels=[bundle.verdicts[k] for k in scores.verdict[hits].tolist()],
             probability=attack_probability(scores.attack[hits]),
             threshold=sigmoid(bundle.decision.threshold),
             model=model,

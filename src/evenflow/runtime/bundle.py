@@ -91,8 +91,8 @@ class Bundle(BundleFiles):
         """Return the class of each row, decided at the bundle's threshold.
 
         It is the verdict that a sensor gives: the likeliest attack class where the
-        probability of an attack exceeds the threshold, else ``benign``. The class
-        with the greatest probability may be another one.
+        probability of an attack exceeds the threshold, ``unknown_attack`` where that
+        is too unsure, else ``benign``. Another class may have a greater probability.
 
         Parameters
         ----------
@@ -102,9 +102,9 @@ class Bundle(BundleFiles):
         Returns
         -------
         ndarray of shape (n_samples,), str
-            Names from ``classes_``.
+            Names from ``verdicts``.
         """
-        return self.classes_[self.decide(X).code]
+        return np.array(self.verdicts)[self.decide(X).verdict]
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the calibrated probability of each class.

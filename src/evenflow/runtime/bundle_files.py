@@ -56,6 +56,11 @@ class BundleFiles:
     fingerprint: NDArray[np.uint64] = field(repr=False)
     """Hashes of the training rows, ``(n_rows,)``; tells a row trained on."""
 
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """Every verdict there may be: the classes, then an unknown kind of attack."""
+        return self.decision.verdicts(self.schema.classes)
+
 
 def read_bundle_files(folder: Path, files: Mapping[str, bytes]) -> BundleFiles:
     """Return the content of the files of a bundle, but the model.
@@ -189,7 +194,11 @@ def _check_contract(
         and {*preprocessor.numeric, *preprocessor.indicator} <= numeric
         and tuple(preprocessor.categories) == categories
         and preprocessor.layout.n_features == manifest["n_features"],
-        "decision.json": decision.bias.shape == (len(schema.classes),),
+        "decision.json": decision.bias.shape == (len(schema.classes),)
+        and (
+            decision.unknown_below is None
+            or decision.unknown_below.shape == (len(schema.classes) - 1,)
+        ),
         "report.json": _trained_classes(report) in (None, schema.classes),
     }
     for name, fit in fits.items():

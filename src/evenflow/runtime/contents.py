@@ -182,6 +182,14 @@ class DecisionContents(_Contents):
     threshold: Annotated[Finite, Field(ge=-1e6, le=1e6)]
     threshold_probability: Annotated[Finite, Field(ge=0, le=1)]
     false_alarm_budget: Annotated[Finite, Field(ge=0, le=1)]
+    unknown_budget: Annotated[Finite, Field(ge=0, le=1)] | None = None
+    unknown_below: (
+        Annotated[
+            list[Annotated[Finite, Field(ge=-1e6, le=1e6)]],
+            Field(max_length=MAX_CLASSES),
+        ]
+        | None
+    ) = None
 
 
 class Choice(BaseModel):

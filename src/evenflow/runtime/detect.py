@@ -21,7 +21,7 @@ class Verdict:
     line: int
     """Line of the row in its source, or its number; counted from 1."""
     label: str
-    """Class decided: ``benign`` or an attack class."""
+    """Class decided: ``benign``, an attack class or ``unknown_attack``."""
     is_attack: bool
     probability: float
     """Calibrated probability of an attack, [0, 1]."""
@@ -58,15 +58,15 @@ def verdicts(
     schema : Schema
         Names the classes.
     decision : Decision
-        Holds the threshold.
+        Holds the threshold, and when the kind of an attack is unknown.
     lines : ndarray of shape (n_samples,), int64, optional
         Where the rows came from; without it they are counted from 1.
     """
-    threshold = _once(decision.threshold)
+    threshold, labels = _once(decision.threshold), decision.verdicts(schema.classes)
     numbers = np.arange(1, len(scores) + 1) if lines is None else lines
-    for line, code, is_attack, odds, proba in zip(
+    for line, number, is_attack, odds, proba in zip(
         numbers.tolist(),
-        scores.code.tolist(),
+        scores.verdict.tolist(),
         scores.is_attack.tolist(),
         scores.attack.tolist(),
         scores.proba.tolist(),
@@ -74,7 +74,7 @@ def verdicts(
     ):
         yield Verdict(
             line=line,
-            label=schema.classes[code],
+            label=labels[number],
             is_attack=is_attack,
             probability=sigmoid(odds),
             threshold=threshold,

@@ -39,7 +39,7 @@ class Recent:
         connections: pl.DataFrame,
         at: NDArray[np.int64],
         scores: Scores,
-        classes: Sequence[str],
+        labels: Sequence[str],
     ) -> None:
         """Take note of connections that were scored.
 
@@ -47,17 +47,19 @@ class Recent:
         ----------
         at : ndarray of int
             Row of each score.
+        labels : sequence of str
+            Every verdict of the bundle.
         """
         last = slice(-MOST, None)
         found = connections.select(pl.col(*COLUMNS))[at[last]].rename(COLUMNS)
         verdicts = zip(
-            scores.code[last].tolist(),
+            scores.verdict[last].tolist(),
             attack_probability(scores.attack[last]).tolist(),
             scores.is_attack[last].tolist(),
             strict=True,
         )
-        for row, (code, probability, is_attack) in zip(
+        for row, (number, probability, is_attack) in zip(
             found.iter_rows(named=True), verdicts, strict=True
         ):
-            verdict = {"label": classes[code], "probability": round(probability, 6)}
+            verdict = {"label": labels[number], "probability": round(probability, 6)}
             self.rows.append(row | verdict | {"is_attack": is_attack})

@@ -153,7 +153,7 @@ def score_file(
         suffix = sink.suffix if isinstance(sink, Path) else ""
         format = SUFFIXES.get(suffix.lower(), "csv")  # noqa: A001
     _distinct(source, sink, rejects)
-    counts = np.zeros(len(bundle.schema.classes), dtype=np.int64)
+    counts = np.zeros(len(bundle.verdicts), dtype=np.int64)
     rejected, is_empty = 0, True
     extra: tuple[str, ...] = ()
     unit = "line"
@@ -196,7 +196,7 @@ def score_file(
                     rows = np.arange(len(batch.table))
                     drift.add(batch.table, scores, rows, int(counts.sum()) + 1)
                 is_empty = False
-                counts += np.bincount(scores.code, minlength=len(counts))
+                counts += np.bincount(scores.verdict, minlength=len(counts))
                 if on_scored:
                     on_scored(batch, scores)
             unit = batch.unit
@@ -220,7 +220,7 @@ def score_file(
         read=scored + rejected,
         scored=scored,
         rejected=rejected,
-        counts=dict(zip(bundle.schema.classes, counts.tolist(), strict=True)),
+        counts=dict(zip(bundle.verdicts, counts.tolist(), strict=True)),
         extra=extra,
         first_bad=tuple(first_bad),
         notes=(*notes, *findings.remarks),
@@ -268,7 +268,7 @@ def verdict_columns(
     threshold = sigmoid(bundle.decision.threshold)
     columns = {
         "line": pl.Series(lines, dtype=pl.Int64),
-        "verdict": pl.Series(classes).gather(scores.code),
+        "verdict": pl.Series(bundle.verdicts).gather(scores.verdict),
         "is_attack": pl.Series(scores.is_attack, dtype=pl.Boolean),
         "attack_probability": pl.Series(attack_probability(scores.attack)),
         "threshold": pl.Series(np.full(n, threshold)),

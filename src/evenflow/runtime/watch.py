@@ -176,16 +176,16 @@ class Watch:
         found = check(self.bundle.schema, self.rows.add(connections))
         scores, rows, bad = judge(self.bundle, found.table, lines=found.rows + 1)
         self._reject(connections, (*found.bad, *bad))
-        totals, classes = self.totals, self.bundle.schema.classes
+        totals, labels = self.totals, self.bundle.verdicts
         totals.connections += int(connections["is_over"].fill_null(value=True).sum())
         totals.verdicts += len(scores)
-        counts = np.bincount(scores.code, minlength=len(classes)).tolist()
+        counts = np.bincount(scores.verdict, minlength=len(labels)).tolist()
         totals.classes.update(
-            {name: n for name, n in zip(classes, counts, strict=True) if n}
+            {name: n for name, n in zip(labels, counts, strict=True) if n}
         )
         at = found.rows[rows]
         if self.recent is not None:
-            self.recent.add(connections, at, scores, classes)
+            self.recent.add(connections, at, scores, labels)
         table = found.table
         if self.drift is not None:
             scored = table if len(rows) == len(table) else table.take(rows)

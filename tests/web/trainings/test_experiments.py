@@ -210,6 +210,8 @@ NO_RECIPES = [
     'model = "dnn"\n[dataset]\nname = "../../etc"',
     'dataset = "synthetic"\nmodel = "dnn"\n[split]\nname = "official"\ntest = "/x"',
     'title = "a\\u0000b"\ndataset = "synthetic"\nmodel = "dnn"\nbalance = "none"',
+    'dataset = "synthetic"\n[model]\nname = "fusion"\n[model.members."../x"]\n'
+    'name = "lightgbm"',
     "seed = " + "9" * 4000,
     "x" * 30_000,
 ]

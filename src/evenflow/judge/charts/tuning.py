@@ -26,7 +26,11 @@ def pictures(found: Tuning) -> list[Picture]:
         ("tuning", _course(found, records), "The measure of each trial, and the best.")
     ]
     keys = [
-        _of_key(found, key, [(t.values[key], t.mean) for _, t in whole])
+        _of_key(
+            found,
+            key,
+            [(t.values[key], t.mean) for _, t in whole if t.values[key] is not None],
+        )
         for key in found.trials[0].values
     ]
     chart = altair().vconcat(*keys)

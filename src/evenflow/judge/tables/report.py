@@ -119,6 +119,8 @@ def grids(report: Report) -> list[Grid]:
     found = [binary(report), multiclass(report), classes(report), confusion(report)]
     if report.attacks:
         found.append(attacks(report))
+    if unknown := unknown_kinds(report):
+        found.append(unknown)
     found.append(base_rates(report))
     return [*found, *training(report.training or {})]
 
@@ -205,19 +207,59 @@ def confusion(report: Report) -> Grid:
 
 def attacks(report: Report) -> Grid:
     """Return the detection of each attack type."""
+    unknown = (report.kinds or {}).get("types")
     return Grid(
         title="Each attack type",
         note=f"{_where(report)}. Intervals: Wilson.",
         columns=(
             *text("attack type", "class", "in training"),
             *numbers("rows", "found", "share", _level(report)),
+            *numbers(*["of an unknown kind"] * (unknown is not None)),
         ),
         rows=tuple(
             (
                 a["type"], a["family"], "no" if a["is_unseen"] else "yes",
                 f"{a['n']:,}", f"{a['detected']:,}", percent(a["rate"]), between(a),
+                *(() if unknown is None else (f"{unknown[a['type']]:,}",)),
             )
             for a in report.attacks
+        ),
+    )  # fmt: skip
+
+
+def unknown_kinds(report: Report) -> Grid | None:
+    """Return who is called an attack of an unknown kind; None where nobody can be."""
+    kinds = report.kinds or {}
+    if "unknown" not in kinds:
+        return None
+    names = {
+        "known": "attacks of types in training",
+        "unseen": "attacks of types not in training",
+        "benign": "benign rows (false alarms)",
+    }
+    right = [
+        f"{percent(one['share'], 1)} of the {one['n']:,} {words}"
+        for one, words in (
+            (kinds["right"]["named"], "attacks whose class was named"),
+            (kinds["right"]["unknown"], "others, by their likeliest class"),
+        )
+    ]
+    return Grid(
+        title="Attacks of an unknown kind",
+        note=f"{_where(report)}. Rows called attacks; the levels let "
+        f"{percent(kinds['unknown_budget'], 1)} of the rightly named calibration rows "
+        f"of each class be unknown (decide.unknown_budget). Named rightly: "
+        f"{' and '.join(right)}. Intervals: Wilson.",
+        columns=(
+            *text("called attacks"),
+            *numbers("rows", "of an unknown kind", "share", _level(report)),
+        ),
+        rows=tuple(
+            (
+                names[key], f"{one['n']:,}", f"{one['unknown']:,}",
+                percent(one["share"]), DASH if one["low"] is None else between(one),
+            )
+            for key, one in kinds["unknown"].items()
         ),
     )  # fmt: skip
 
@@ -313,10 +355,18 @@ def remarks(report: Report) -> list[str]:
 
 def calibration(report: Report) -> str:
     """Return how far probabilities can be taken at their word, in a sentence."""
-    found = report.calibration
+    words = [_calibrated("the probability of attack", report.calibration)]
+    if report.kinds is not None:
+        words.append(
+            _calibrated("that of the named class", report.kinds["calibration"])
+        )
+    return f"{'; '.join(words)} (0 is best)."
+
+
+def _calibrated(what: str, found: Mapping[str, Any]) -> str:
     return (
-        f"Expected calibration error {plain(found['ece'])}, Brier score "
-        f"{plain(found['brier'])} (0 is best for both)."
+        f"Expected calibration error of {what} {plain(found['ece'])}, Brier score "
+        f"{plain(found['brier'])}"
     )
 
 

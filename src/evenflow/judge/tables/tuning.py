@@ -19,8 +19,7 @@ def grid(found: Tuning) -> Grid:
         title="Best trials",
         note=f"Mean of {found.measure} over the folds, in per cent, and its least and "
         f"greatest value. {len(found.trials)} trials by {found.method}, of which "
-        f"{stopped} were stopped or refused; trial 1 has the recipe's own values where "
-        "the search has them. "
+        f"{stopped} were stopped or refused; trial 1 is the recipe as it is. "
         f"Protocol: {found.protocol}. The test rows were not read for it.",
         columns=(*numbers("trial", found.measure, "least", "greatest"), *text(*keys)),
         rows=tuple(_row(number, trial) for number, trial in order[:MOST_SHOWN]),
@@ -36,4 +35,6 @@ def _row(number: int, trial: Trial) -> tuple[str, ...]:
 
 
 def _short(value: object) -> str:
+    if value is None:
+        return DASH
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -51,7 +51,14 @@ class DNN(nn.Module):  # type: ignore[misc]
     ----------
     .. [1] R. Vinayakumar et al., "Deep learning approach for intelligent intrusion
        detection system", IEEE Access 7, 2019. doi:10.1109/ACCESS.2019.2895334
+    .. [2] Y. Yang, K. Zheng, C. Wu and Y. Yang, "Improving the classification
+       effectiveness of intrusion detection by using improved conditional variational
+       autoencoder and deep neural network", Sensors 19(11), 2019.
+       doi:10.3390/s19112528
     """
+
+    notes: tuple[str, ...] = ()
+    """Of how it starts, for whoever trains it."""
 
     def __init__(
         self,
@@ -78,7 +85,13 @@ class DNN(nn.Module):  # type: ignore[misc]
         """Take an encoder's weights, if its layers fit the first ones here."""
         own = [part for part in self.net if isinstance(part, nn.Linear)][:-1]
         shapes = [weight.shape for weight, _ in encoder]
-        if shapes != [tuple(part.weight.shape) for part in own[: len(shapes)]]:
+        mine = [tuple(part.weight.shape) for part in own]
+        if shapes != mine[: len(shapes)]:
+            widths = ", ".join(str(n_out) for n_out, _ in shapes)
+            self.notes = (
+                "the network starts from random weights, not from the sampler's "
+                f"encoder: hidden layers of other widths than its {widths}",
+            )
             return
         with torch.no_grad():
             for part, (weight, bias) in zip(own, encoder, strict=False):

@@ -91,9 +91,9 @@ class Generative(Sampler):
             seed = int(np.random.default_rng().integers(2**32))
         learnt = np.isin(y, growing) | self.learns_from_all
         self.notes_.append(
-            f"generator learnt from {learnt.sum()} rows of "
+            f"networks learnt from {learnt.sum()} rows of "
             f"{', '.join(f'class {label}' for label in np.unique(y[learnt]))}: "
-            f"{self.steps} steps of {self.batch_size} rows"
+            f"{self._n_steps} steps of {self.batch_size} rows"
         )
         step, total = 0, self._n_steps
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, selectinload
 from evenflow.conform import conform, match_columns
 from evenflow.errors import DataError
 from evenflow.runtime.writers import OutputFormat, writer
-from evenflow.schema import Schema
+from evenflow.schema import UNKNOWN_ATTACK, Schema
 from evenflow.web.frame.permissions import audit
 from evenflow.web.store.database import n_changed
 from evenflow.web.store.tables import (
@@ -64,7 +64,7 @@ def change_alert(
         is without.
     true_label : str, optional
         Class it really is, with ``wrong``; None where nobody knows. With ``right`` it
-        is the model's class.
+        is the model's class, unless that is an attack of an unknown kind.
 
     Raises
     ------
@@ -78,7 +78,8 @@ def change_alert(
         values["state"] = _one_of(state, ALERT_STATES, "state")
     if judgement:
         values["judgement"] = _one_of(judgement, JUDGEMENTS, "judgement")
-        values["true_label"] = alert.label if judgement == "right" else true_label
+        own = None if alert.label == UNKNOWN_ATTACK else alert.label
+        values["true_label"] = own if judgement == "right" else true_label
         values |= {"judged_by": user.id, "judged_at": now()}
     elif judgement is not None:
         values |= dict.fromkeys(("judgement", "true_label", "judged_by", "judged_at"))

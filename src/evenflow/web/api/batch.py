@@ -20,6 +20,7 @@ from evenflow.runtime.limits import Limits
 from evenflow.runtime.records import Format, read_records
 from evenflow.runtime.stream import no_verdicts, verdict_columns
 from evenflow.runtime.writers import inert
+from evenflow.schema import BENIGN
 from evenflow.web.api import bodies, schemas
 from evenflow.web.api.bodies import JSON, Query
 from evenflow.web.api.examples import RECORD
@@ -53,7 +54,7 @@ class Scored:
 
     def counts(self) -> dict[str, Any]:
         """Return how many of what."""
-        found = dict.fromkeys(self.bundle.schema.classes, 0)
+        found = dict.fromkeys(self.bundle.verdicts, 0)
         for frame in self.frames:
             for label, n in frame["verdict"].value_counts().iter_rows():
                 found[label] += n
@@ -62,7 +63,7 @@ class Scored:
             "read": scored + len(self.bad),
             "scored": scored,
             "rejected": len(self.bad),
-            "attacks": scored - found[self.bundle.schema.classes[0]],
+            "attacks": scored - found[BENIGN],
             "classes": found,
         }
 

@@ -139,7 +139,10 @@ class Answer(BaseModel):
 class Decided(BaseModel):
     """The decision of a model on a record."""
 
-    verdict: str = Field(description="Class decided: `benign` or an attack class.")
+    verdict: str = Field(
+        description="Class decided: `benign`, an attack class, or "
+        "`unknown_attack`, where the model is too unsure of the class."
+    )
     is_attack: bool
     attack_probability: Share = Field(description="Calibrated.")
     threshold: Share = Field(

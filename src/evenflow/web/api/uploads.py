@@ -269,8 +269,8 @@ def _results(job: Job) -> Results:
 
 
 def _filter(found: Results, asked: FilterQuery) -> Filter:
-    if asked.label and asked.label not in found.classes:
-        known = ", ".join(found.classes)
+    if asked.label and asked.label not in found.verdicts:
+        known = ", ".join(found.verdicts)
         bodies.refuse("label", f"found {asked.label[:60]!r}, expected one of {known}")
     return Filter(label=asked.label or "", attacks_only=asked.attacks)
 

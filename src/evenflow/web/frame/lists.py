@@ -282,9 +282,9 @@ def services() -> list[str]:
 
 
 def labels() -> list[str]:
-    """Return the classes of the model in use, then others of the last days."""
+    """Return the verdicts of the model in use, then others of the last days."""
     bundle = web.detectors.active()
-    known = () if bundle is None else bundle.schema.classes
+    known = () if bundle is None else bundle.verdicts
     return list(dict.fromkeys([*known, *_tallied(Tally.label, Tally.facet == "all")]))
 
 

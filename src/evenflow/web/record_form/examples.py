@@ -65,7 +65,7 @@ def examples(bundle: Bundle, *, per_class: int = PER_CLASS) -> tuple[Example, ..
     found = []
     for k, label in enumerate(schema.classes):
         rows = np.flatnonzero(code == k)
-        right = scores.code[rows] == k
+        right = scores.verdict[rows] == k
         best = np.lexsort((-scores.proba[rows, k], ~right))[:per_class]
         for i in rows[best].tolist():
             record = golden.frame.row(i, named=True)
@@ -75,7 +75,7 @@ def examples(bundle: Bundle, *, per_class: int = PER_CLASS) -> tuple[Example, ..
                     label="" if golden.y is None else label,
                     name=about(label).name if golden.y is not None else "Training row",
                     verdict=decided[i],
-                    is_right=None if golden.y is None else bool(scores.code[i] == k),
+                    is_right=None if golden.y is None else bool(scores.verdict[i] == k),
                     n_right=int(right.sum()),
                     n_rows=len(rows),
                     record={n: _finite(v) for n, v in record.items()},

@@ -238,26 +238,26 @@ def _unfit(name: str, known: Sequence[Source]) -> str:
     return ""
 
 
-def _forbidden(table: Mapping[str, Any], path: str = "") -> str:
+def _forbidden(value: Any, here: str = "") -> str:
     """Return what a recipe from the web may not hold: paths, endless numbers."""
-    for key, value in table.items():
-        here = f"{path}.{key}" if path else str(key)
-        if isinstance(value, str) and "\0" in value:
-            return f"{here}: found a NUL character, expected none."
-        if here in ("title", "reference"):
-            continue
-        if isinstance(value, Mapping):
-            if problem := _forbidden(value, here):
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            below = f"{here}.{key}" if here else str(key)
+            if problem := _forbidden(str(key), f"a key of {here or 'the recipe'}"):
                 return problem
-            continue
-        for one in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(one, float) and not math.isfinite(one):
-                return f"{here}: found {one}, expected a finite number."
-            if isinstance(one, str) and any(c in one for c in "/\\~\0"):
-                return (
-                    f"{here}: found {one[:60]!r}, expected no path: a recipe from the "
-                    "web may not name a file of the server."
-                )
+            if problem := _forbidden(inner, below):
+                return problem
+    elif isinstance(value, list | tuple):
+        return next(filter(None, (_forbidden(one, here) for one in value)), "")
+    elif isinstance(value, float) and not math.isfinite(value):
+        return f"{here}: found {value}, expected a finite number."
+    elif isinstance(value, str) and "\0" in value:
+        return f"{here}: found a NUL character, expected none."
+    elif here not in ("title", "reference") and any(c in str(value) for c in "/\\~"):
+        return (
+            f"{here}: found {str(value)[:60]!r}, expected no path: a recipe from the "
+            "web may not name a file of the server."
+        )
     return ""
 
 

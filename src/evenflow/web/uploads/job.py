@@ -79,7 +79,7 @@ def run(task: Task) -> Outcome:
             on_event=_scaled(task.on_event),
         )
         task.set_progress(step="store", done=summary.read, total=summary.read)
-        results = Results(task.results / FILE, bundle.schema.classes)
+        results = Results(task.results / FILE, bundle.verdicts)
         found = incidents.finish()
         of: dict[str, Any] = {"at": now(), "bundle": bundle_name}
         rows = [

@@ -66,7 +66,7 @@ class Rows:
 
 
 class Results:
-    """The verdicts on one file; the classes are those of the bundle that decided.
+    """The results of one file; ``verdicts`` are those of the bundle that decided.
 
     Raises
     ------
@@ -74,7 +74,7 @@ class Results:
         It is not there, or no such file.
     """
 
-    def __init__(self, path: Path, classes: Sequence[str]) -> None:
+    def __init__(self, path: Path, verdicts: Sequence[str]) -> None:
         self.scan = pl.scan_parquet(path, glob=False)
         try:
             self.names = self.scan.collect_schema().names()
@@ -83,8 +83,10 @@ class Results:
                 "the results of this upload do not exist any longer, expected the file "
                 "of its scoring. Upload the file again"
             ) from error
-        self.classes = tuple(classes)
-        self.given = tuple(self.names[len(VERDICT_COLUMNS) + len(classes) :])
+        self.verdicts = tuple(verdicts)
+        # an unknown kind of attack has no probability of its own
+        self.classes = tuple(v for v in verdicts if f"p_{v}" in self.names)
+        self.given = tuple(self.names[len(VERDICT_COLUMNS) + len(self.classes) :])
 
     @cached_property
     def height(self) -> int:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from evenflow.knowledge import Knowledge, about
 from evenflow.runtime.detect import Verdict
-from evenflow.schema import BENIGN
+from evenflow.schema import BENIGN, UNKNOWN_ATTACK
 
 CLOSE = 2.0
 """Odds within this factor of the threshold's are a borderline verdict."""
@@ -57,7 +57,9 @@ def headline(verdict: Verdict, known: Knowledge, times: float) -> str:
     own = attacks.pop(verdict.label, 0.0)
     rival = max(attacks, key=lambda label: attacks[label], default="")
     others = ""
-    if rival and attacks[rival] >= RIVAL * own:
+    if rival and verdict.label == UNKNOWN_ATTACK:
+        others = f", most like {about(rival).phrase}"
+    elif rival and attacks[rival] >= RIVAL * own:
         others = f", or {about(rival).phrase}"
     if is_close:
         return f"Perhaps {known.phrase}{others}: just above the alert threshold"

@@ -55,8 +55,8 @@ class Tested(Trained):
                 their_loss.append(loss[~is_good])
                 n_kept, n_made = n_kept + int(is_good.sum()), n_made + len(rows)
         self.notes.append(
-            f"class {label}: {n_made - n_kept} of {n_made} rows made have a greater "
-            "loss of reconstruction than every training row"
+            f"class {label}: {n_made - n_kept} of {n_made} rows made have a loss of "
+            f"reconstruction over {float(self.most[code]):.4g}, the most allowed"
         )
         if n_kept < n:
             best = torch.cat(their_loss).argsort(stable=True)[: n - n_kept]

@@ -131,9 +131,14 @@ def train(source: Source, config: Config, on_step: OnStep) -> Trained:
         ),
         on_step=on_step,
     )
+    passed = ", ".join(f"class {label}" for label in source.labels[codes.numpy()])
     return Trained(
         source=source,
         generate=lambda classes: decoder.rows(
             decoder(generator(classes, noise)), noise
         ),
+        notes=[
+            f"the generator learnt from features of {passed} alone, in {config.steps} "
+            "of the steps"
+        ],
     )

@@ -81,7 +81,7 @@ def _work_etag() -> str:
 
 def _verdicts(range_name: str) -> dict[str, Any]:
     bundle = web.detectors.active()
-    classes = () if bundle is None else bundle.schema.classes
+    classes = () if bundle is None else bundle.verdicts
     return {
         "verdicts": queries.verdicts(web.db(), range_name, classes),
         "words": WORDS[range_name],

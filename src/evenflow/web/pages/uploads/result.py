@@ -88,7 +88,7 @@ def download(job_id: str, kind: str) -> Response:
     """Send the rows that the address asks for, streamed."""
     job = manage.found(job_id)
     found = results_of(job)
-    kept = result_filter(found.classes)
+    kept = result_filter(found.verdicts)
     what = kept.label or ("attacks" if kept.attacks_only else "verdicts")
     body = manage.rows(found, kept, kind)
     return attachment(body, f"{manage.stem(job)}-{what}.{kind}")
@@ -117,17 +117,17 @@ def _common(job: Job) -> dict[str, Any]:
     }
 
 
-def result_filter(classes: tuple[str, ...]) -> Filter:
+def result_filter(verdicts: tuple[str, ...]) -> Filter:
     """Return which rows the address asks for; what is unknown filters nothing."""
     label = request.args.get("label", "")
     return Filter(
-        label=label if label in classes else "",
+        label=label if label in verdicts else "",
         attacks_only=request.args.get("attacks", "") == "1",
     )
 
 
 def _table(job: Job, found: Results) -> dict[str, Any]:
-    kept = result_filter(found.classes)
+    kept = result_filter(found.verdicts)
     sort: Sort = next((s for s in SORTS if s == request.args.get("sort")), "line")
     is_down = request.args.get("down", "") == "1"
     columns = _shown_columns(found)
