@@ -190,6 +190,33 @@ def test_a_log_gives_alerts(watch, log, tmp_path, follows):
     assert events(out, "incident")[-1]["incident"]["connections"] == 20
 
 
+@pytest.mark.parametrize("follows", [True, False])
+def test_a_line_without_a_value_costs_one_verdict(watch, log, tmp_path, follows):
+    lines = log.read_text().splitlines()
+    [fields] = [text for text in lines if text.startswith("#fields")]
+    damaged = lines[-8].split("\t")
+    damaged[fields.split("\t").index("conn_state") - 1] = "-"
+    log.write_text("\n".join([*lines[:-8], "\t".join(damaged), *lines[-7:]]) + "\n")
+    if follows:
+        stop_soon(2)
+    out, state = tmp_path / "alerts.json", tmp_path / "state"
+    words = ("--zeek", log, "--sink", f"eve:{out}", "--state", state, "--alerts", 99)
+    done = watch(*words, *([] if follows else ["--no-follow"]))
+    assert "have no conn_state get no verdict: 1" in done.stderr
+    assert len(events(out, "alert")) == 19
+
+
+@pytest.mark.slow
+def test_a_finished_log_is_read_on_from_the_state(watch, log, tmp_path):
+    out, state = tmp_path / "out", tmp_path / "state"
+    words = ("--zeek", log, "--sink", f"eve:{out}", "--state", state, "--alerts", 99)
+    watch(*words, "--no-follow")
+    watch(*words, "--no-follow")
+    grow(log, 20, 30)
+    watch(*words, "--no-follow")
+    assert [e["dest_port"] for e in events(out, "alert")] == list(range(30))
+
+
 def stop_soon(seconds):
     """Send this process a signal, a little later."""
     threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()

@@ -538,12 +538,20 @@ def test_a_rule_by_destination_service_and_port_matches_all_of_them(write):
         ('[[suppress]]\nport=1\nreason="x"', "expires is missing"),
         ('[[suppress]]\nport=70000\nreason="x"\nexpires=2026-01-01', "port is 70000"),
         ('[[suppress]]\nsource="a"\nreason="x"\nexpires=2026-01-01', "found 'a'"),
+        ('[[suppress]]\nsource=[]\nreason="x"\nexpires=2026-01-01', "source is"),
         ('[[suppress]]\nhost="a"\nreason="x"\nexpires=2026-01-01', "host is 'a'"),
     ],
 )
 def test_an_invalid_rule_is_refused_with_its_place(write, text, message):
     with pytest.raises(DataError, match=message):
         read(write("expected.toml", text))
+
+
+def test_a_class_that_the_model_does_not_name_is_refused(write):
+    path = write("expected.toml", RULES)
+    assert read(path, classes=["probe", "dos"])
+    with pytest.raises(DataError, match="class is 'probe', .*; expected scan, dos"):
+        read(path, classes=["scan", "dos"])
 
 
 def test_a_missing_file_of_rules_is_an_error_in_words(tmp_path):

@@ -77,6 +77,18 @@ def test_an_alert_of_icmp_has_a_type_and_no_ports():
     assert "src_port" not in found
 
 
+def test_what_is_not_known_of_a_connection_is_left_out():
+    nothing = {"source_port": None, "destination_port": None}
+    icmp = replace(ALERT, proto="icmp", ip_proto=1, destination_packets=0, **nothing)
+    assert (icmp.attacker, icmp.victim) == ("192.0.2.66", "10.0.0.1")
+    sctp = {"proto": "unknown_transport", "ip_proto": 132}
+    for one in (icmp, replace(ALERT, **nothing), replace(ALERT, **sctp, **nothing)):
+        found = alert_event(one, MODEL)
+        assert not {"icmp_type", "src_port", "community_id"} & found.keys()
+        assert one.port is None
+    assert found["proto"] == "132"
+
+
 def test_an_alert_has_the_same_id_whenever_it_is_made_and_another_class_another():
     again = replace(ALERT, known_ns=BEGIN, probability=0.6)
     assert again.id == ALERT.id

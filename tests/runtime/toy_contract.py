@@ -35,6 +35,12 @@ class ToyRows:
             (pl.col("orig_bytes") + pl.col("resp_bytes")).alias("bytes"),
         )
 
+    def fitting(self, connections, on_event):
+        return connections, np.arange(len(connections))
+
+    def notes(self):
+        return []
+
     def state(self):
         return {"n": np.array([self.n])}
 

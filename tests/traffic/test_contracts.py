@@ -288,7 +288,7 @@ def test_the_service_is_kdd_s_name(proto, port, service, expected):
         ("192.0.2.1", 8, 0, "eco_i"), ("192.0.2.1", 0, 8, "ecr_i"),
         ("192.0.2.1", 3, 3, "urp_i"), ("192.0.2.1", 3, 1, "urh_i"),
         ("192.0.2.1", 5, 0, "red_i"), ("192.0.2.1", 11, 0, "tim_i"),
-        ("192.0.2.1", 13, 14, "other"), ("192.0.2.1", None, None, "other"),
+        ("192.0.2.1", 13, 14, "other"),
         ("2001:db8::1", 128, 129, "eco_i"), ("2001:db8::1", 1, 4, "urp_i"),
         ("2001:db8::1", 1, 0, "urh_i"), ("2001:db8::1", 8, 0, "other"),
     ],
@@ -298,6 +298,37 @@ def test_icmp_s_service_is_its_type(host, kind, code, expected):
         proto="icmp", id__orig_h=host, id__orig_p=kind, id__resp_p=code
     )
     assert (row["service"], row["flag"], row["land"]) == (expected, "SF", 0)
+
+
+def test_connections_that_lack_a_value_or_are_of_another_protocol_have_no_row():
+    notes = []
+    frame = made(40, 0).with_columns(proto=pl.lit("tcp"), conn_state=pl.lit("SF"))
+    changes = {3: ("conn_state", None), 5: ("proto", "unknown_transport")}
+    changes |= {9: ("conn_state", None), 11: ("id.resp_p", None)}
+    for row, (name, value) in changes.items():
+        is_row = pl.int_range(pl.len()) == row
+        frame = frame.with_columns(
+            pl.when(is_row).then(pl.lit(value)).otherwise(pl.col(name)).alias(name)
+        )
+    rows = NSL_KDD_LIVE.start(source="a log")
+    fitting, which = rows.fitting(frame, notes.append)
+    assert which.tolist() == [n for n in range(40) if n not in changes]
+    assert rows.add(fitting).height == 36
+    assert rows.notes() == [
+        "connections of a log that are of other protocols than tcp, udp, icmp get no "
+        "verdict: 1",
+        "connections of a log that have no id.resp_p get no verdict: 1",
+        "connections of a log that have no conn_state get no verdict: 2",
+    ]
+    assert len(notes) == 3
+    rows.fitting(frame, notes.append)
+    assert len(notes) == 3, "each reason is a note once"
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_no_contract_describes_a_protocol_without_ports_or_types(name):
+    frame = made(4, 0).with_columns(proto=pl.lit("unknown_transport"), ip_proto=132)
+    assert CONTRACTS[name].start().fitting(frame)[0].is_empty()
 
 
 def test_the_flag_is_zeek_s_state_in_kdd_s_words():

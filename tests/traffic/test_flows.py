@@ -71,6 +71,22 @@ def test_a_connection_is_the_same_behind_headers_of_capture(link, before, tmp_pa
     assert_frame_equal(connections(path)[0], connections(CAPTURES / "raw.pcap")[0])
 
 
+def test_vxlan_is_opened_whatever_its_other_flags_say(tmp_path):
+    data = bytearray((CAPTURES / "vxlan_two_tenants.pcap").read_bytes())
+    found = 0
+    while (found := data.find(b"\x08\0\0\0\0", found + 1)) > 0:
+        if data[found - 6 : found - 4] == b"\x12\xb5":  # behind the port of VXLAN
+            data[found : found + 4] = b"\x88\0\0\x07"  # a group policy
+            data[found + 7] = 0x55  # reserved
+    path = tmp_path / "vxlan_two_tenants.pcap"
+    path.write_bytes(data)
+    assert data != (CAPTURES / path.name).read_bytes()
+    how = {"checksums": False}
+    assert_frame_equal(
+        connections(path, **how)[0], connections(CAPTURES / path.name, **how)[0]
+    )
+
+
 def rewritten(folder, *, link=101, before=b"", time=lambda _, ns: ns):
     """Return ``raw.pcap`` with other headers, or other times by number and time."""
     with (CAPTURES / "raw.pcap").open("rb") as stream:

@@ -44,6 +44,12 @@ def names(*numbers):
     return [f"C{number}" for number in numbers]
 
 
+def test_a_byte_order_mark_costs_no_line(tmp_path):
+    path = tmp_path / "conn.log"
+    path.write_bytes(b"\xef\xbb\xbf" + (HEAD + line(0) + line(1)).encode())
+    assert Follower(path).step() == names(0, 1)
+
+
 class Follower:
     """Reads a log to where it stands now, step by step."""
 

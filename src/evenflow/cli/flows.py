@@ -58,6 +58,7 @@ def flows(
     duration is that from the first to the last packet; Zeek's leaves out what comes
     after both sides have closed.
     """
+    from evenflow.progress import Note
     from evenflow.runtime.writers import binary, writer
     from evenflow.traffic import conn_log, contracts
     from evenflow.traffic.captures import unreadable
@@ -79,7 +80,7 @@ def flows(
         raise click.UsageError("Parquet cannot be written to a terminal; add -o FILE")
     sink = streams.stdout() if to_stdout else output
     name = "stdin" if file == STDIN else file.name
-    made = contracts.contract(contract).start(source=name).add if contract else None
+    made = contracts.contract(contract).start(source=name) if contract else None
     n = 0
     with voice().events() as on_event, _source(file) as stream:
         try:
@@ -105,8 +106,11 @@ def flows(
         else:
             with writer(sink, form) as write:  # type: ignore[arg-type]
                 for frame in found:
-                    write((made or conn_log.table)(frame))
+                    fitting = made.fitting(frame)[0] if made else frame
+                    write(made.add(fitting) if made else conn_log.table(frame))
                     n += frame.height
+        for text in made.notes() if made else ():
+            on_event(Note(text=text))
     voice().say(f"connections in {name}: {n:,}", connections=n)
 
 

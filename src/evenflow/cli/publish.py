@@ -70,7 +70,7 @@ def publish(**given: Any) -> None:
     with ExitStack() as stack:
         stop = stack.enter_context(traffic.stopping())
         on_event = stack.enter_context(voice().events())
-        position = state.position if state is not None else ""
+        position = None if given["state"] is None else state.position if state else ""
         needed = (contract.name, tuple(contract.needs))
         feed = stack.enter_context(
             traffic.feed(kind, given, needed, position, stop, traffic.nothing, on_event)

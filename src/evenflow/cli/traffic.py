@@ -120,7 +120,7 @@ def feed(
     kind: str,
     given: dict[str, Any],
     needed: tuple[str, Sequence[str]],
-    position: str,
+    position: str | None,
     stop: Stop,
     see: Callable[[Frames], None],
     on_event: OnEvent,

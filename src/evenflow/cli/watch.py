@@ -132,7 +132,9 @@ def _run(
     from evenflow.traffic.contracts import for_columns
 
     contract = for_columns(bundle.schema.names)
-    rules = suppress.read(given["suppress"]) if given["suppress"] else ()
+    rules: tuple[suppress.Suppression, ...] = ()
+    if given["suppress"]:
+        rules = suppress.read(given["suppress"], classes=bundle.verdicts[1:])
     incidents = Incidents(
         home=[network(text) for text in given["home"] or HOME],
         suppressions=rules,
@@ -152,7 +154,7 @@ def _run(
     for spec in given["sinks"] or _default_sinks():
         sinks.append(open_sink(spec, setup))
         stack.callback(sinks[-1].close)
-    position = state.position if state is not None else ""
+    position = None if given["state"] is None else state.position if state else ""
     needed = (contract.name, tuple(contract.needs))
     kept = (
         Evidence(given["evidence"], on_event=view.note) if given["evidence"] else None
@@ -239,6 +241,8 @@ def _loop(
                 _save(found, feed, state, view)
     except EvenflowError as error:
         failure = error  # what came before it is not lost
+    for text in found.rows.notes():
+        view.note(Note(text=text))
     if feed.share is not None:
         feed.share.finish(found, FLUSH_S)
     elif state is None:

@@ -13,6 +13,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from evenflow.ahead import ahead
 from evenflow.errors import DataError
@@ -117,21 +118,28 @@ def read(
             stream, source=name, checksums=False, size=size, on_event=note
         )
     made = contract.start(source=name)
-    n = 0
+    n, has_rows = 0, False
     for connections in ahead(found) if size > LARGE else found:
         if limits:
             limits.check_time(name=name)
             limits.check_rows(n + connections.height, name=name)
         for part in connections.iter_slices(ROWS):
-            if part.height:
-                yield _raw(contract, part, made.add(part), first=n + 1)
-                n += part.height
-    if not n:
-        raise DataError(f"{name} has no connections; expected at least one")
+            fitting, which = made.fitting(part)
+            if fitting.height:
+                yield _raw(contract, fitting, made.add(fitting), n + 1 + which)
+                has_rows = True
+            n += part.height
+    findings.remarks += made.notes()
+    if not has_rows:
+        text = "; ".join(made.notes()) if n else f"{name} has no connections"
+        raise DataError(f"{text}; expected at least one that can be scored")
 
 
 def _raw(
-    contract: Contract, connections: pl.DataFrame, rows: pl.DataFrame, first: int
+    contract: Contract,
+    connections: pl.DataFrame,
+    rows: pl.DataFrame,
+    numbers: NDArray[np.int64],
 ) -> Raw:
     shown = connections.select(
         pl.from_epoch("ts", "ns").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").alias("time"),
@@ -140,7 +148,7 @@ def _raw(
     frame = pl.concat([shown, rows.select(contract.had)], how="horizontal")
     return Raw(
         frame=frame,
-        lines=np.arange(first, first + frame.height),
+        lines=numbers,
         bad=(),
         text=lambda i: json.dumps(frame.row(i, named=True), default=str),
         unit="connection",

@@ -20,7 +20,7 @@ from evenflow.runtime.incidents.incident import (
     Report,
     severity,
 )
-from evenflow.traffic.community_id import ANSWERS, ICMP6, community_id
+from evenflow.traffic.community_id import ANSWERS, ICMP6, PORTED, community_id
 
 if TYPE_CHECKING:
     from evenflow.runtime.bundle import Bundle
@@ -54,12 +54,9 @@ def alert_event(alert: Alert, model: Model, *, incident: str | None = None) -> E
         "src_ip": alert.source,
         **_ports(alert.ip_proto, alert.source_port, alert.destination_port),
         "dest_ip": alert.destination,
-        "proto": "IPv6-ICMP" if alert.ip_proto == ICMP6 else alert.proto.upper(),
+        "proto": _proto(alert.proto, alert.ip_proto),
         "app_proto": alert.service,
-        "community_id": community_id(
-            alert.source, alert.destination, alert.source_port,
-            alert.destination_port, alert.ip_proto,
-        ),
+        "community_id": _community_id(alert),
         "alert": _alert(alert.label)
         | {"source": {"ip": alert.attacker}, "target": {"ip": alert.victim}},
         "flow": {
@@ -246,7 +243,25 @@ def known(event: Mapping[str, Any]) -> Event:
     }
 
 
-def _ports(ip_proto: int, source: int, destination: int) -> Event:
+def _proto(name: str, number: int) -> str:
+    """Return a protocol as Suricata names it; one without a name by its number."""
+    if number == ICMP6:
+        return "IPv6-ICMP"
+    return name.upper() if name in ("tcp", "udp", "icmp") else str(number)
+
+
+def _community_id(alert: Alert) -> str | None:
+    """Return the Community ID; None where a port that it is made of is not known."""
+    ends = alert.source_port, alert.destination_port
+    if None in ends and alert.ip_proto in PORTED:
+        return None
+    p, q = (port or 0 for port in ends)
+    return community_id(alert.source, alert.destination, p, q, alert.ip_proto)
+
+
+def _ports(ip_proto: int, source: int | None, destination: int | None) -> Event:
+    if ip_proto not in PORTED:
+        return {}
     if ip_proto not in ANSWERS:
         return {"src_port": source, "dest_port": destination}
     code = None if source in ANSWERS[ip_proto] else destination
@@ -290,13 +305,13 @@ def _hosts(hosts: Distinct, main: str = "") -> Event:
 
 
 def _sample(sample: Mapping[str, Any]) -> Event:
-    return {
+    event = {
         "flow_id": flow_id(sample["uid"]),
         "src_ip": sample["source"],
-        "src_port": sample["source_port"],
         "dest_ip": sample["destination"],
-        "dest_port": sample["destination_port"],
-        "proto": sample["proto"].upper(),
+        **_ports(sample["ip_proto"], sample["source_port"], sample["destination_port"]),
+        "proto": _proto(sample["proto"], sample["ip_proto"]),
         "score": sample["score"],
         "alert_id": sample["alert_id"],
     }
+    return known(event)

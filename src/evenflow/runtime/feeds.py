@@ -167,7 +167,7 @@ def log(
     contract: str,
     stop: threading.Event,
     follows: bool = True,
-    position: str = "",
+    position: str | None = None,
     on_event: OnEvent = ignore,
 ) -> Iterator[Feed]:
     """Yield the connections of another sensor's log.
@@ -183,7 +183,8 @@ def log(
     follows : bool
         Whether to wait for more at its end.
     position : str, optional
-        Where a former run stood.
+        Where a former run stood, empty for the first; None if no position is saved, so
+        that a finished log may be packed, or a pipe.
 
     Raises
     ------
@@ -192,20 +193,25 @@ def log(
     """
     source = SOURCES[kind]
     source.check(needed, contract=contract)
-    if not follows:
+    if not follows and position is None:
         with _opened(path, stop) as stream:
             batches = source.read(stream, source=path.name, on_event=on_event)
             yield Feed(name=path.name, batches=until(batches, stop))
         return
     begin = Position.from_json(position) if position else None
     feed = Feed(
-        name=path.name, batches=iter(()), is_endless=True, position=position,
-        reached=position,
+        name=path.name, batches=iter(()), is_endless=follows, position=position or "",
+        reached=position or "",
     )  # fmt: skip
 
     def grown() -> Iterator[pl.DataFrame]:
         for frame, now in follow(
-            path, source, stop=stop, position=begin, on_event=on_event
+            path,
+            source,
+            stop=stop,
+            position=begin,
+            until_end=not follows,
+            on_event=on_event,
         ):
             feed.reached = now.to_json()
             yield frame

@@ -59,6 +59,14 @@ class Rows(Protocol):
     def add(self, connections: pl.DataFrame) -> pl.DataFrame:
         """Return a row for each connection, in their order."""
 
+    def fitting(
+        self, connections: pl.DataFrame, on_event: OnEvent
+    ) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+        """Return the connections that can have a row, and which they are."""
+
+    def notes(self) -> list[str]:
+        """Return how many could not, by the reason."""
+
     def state(self) -> Mapping[str, NDArray[Any]]:
         """Return what is known of the connections so far."""
 
@@ -173,11 +181,14 @@ class Watch:
 
     def score(self, connections: pl.DataFrame) -> Attacks:
         """Return the attacks among connections, which are scored at once."""
+        whole = connections
+        connections, _ = self.rows.fitting(whole, self._on_event)
+        self.totals.rejected += whole.height - connections.height
         found = check(self.bundle.schema, self.rows.add(connections))
         scores, rows, bad = judge(self.bundle, found.table, lines=found.rows + 1)
         self._reject(connections, (*found.bad, *bad))
         totals, labels = self.totals, self.bundle.verdicts
-        totals.connections += int(connections["is_over"].fill_null(value=True).sum())
+        totals.connections += int(whole["is_over"].fill_null(value=True).sum())
         totals.verdicts += len(scores)
         counts = np.bincount(scores.verdict, minlength=len(labels)).tolist()
         totals.classes.update(

@@ -249,9 +249,8 @@ class Internet(Cursor):
 
     def _vxlan(self, rows: Rows) -> None:
         rows = rows[self.at[rows] + 16 + 14 <= self.stop[rows]]
-        # the flag of a network number, and nothing where nothing may stand (RFC 7348)
-        is_one = (self._bytes(rows, 8, 4) == 0x08000000) & (self._bytes(rows, 15) == 0)
-        rows = rows[is_one]
+        # the flag of a network number; other bits are ignored on receipt (RFC 7348)
+        rows = rows[self._bytes(rows, 8) & 0x08 > 0]
         self._mix(rows, 1, self._bytes(rows, 12, 3))
         self.at[rows] += 16
         self.kind[rows] = At.ETHERNET

@@ -21,6 +21,8 @@ ANSWERS = {
     },
 }  # fmt: skip
 """Types of ICMP that answer each other, by IP protocol."""
+PORTED = frozenset({TCP, UDP, SCTP, *ANSWERS})
+"""IP protocols with ports, or types in their place."""
 
 
 def community_id(
@@ -55,7 +57,7 @@ def community_id(
     if turns and (z, q) < (a, p):
         a, z, p, q = z, a, q, p
     data = struct.pack("!H", 0) + a + z + struct.pack("!BB", proto & 0xFF, 0)
-    if proto in (TCP, UDP, SCTP, *ANSWERS):
+    if proto in PORTED:
         data += struct.pack("!HH", p & 0xFFFF, q & 0xFFFF)
     digest = hashlib.sha1(data, usedforsecurity=False).digest()
     return f"1:{base64.b64encode(digest).decode()}"

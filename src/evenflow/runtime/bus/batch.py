@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evenflow.errors import DataError
+from evenflow.progress import OnEvent, ignore
 from evenflow.traffic.columns import CONNECTION
 from evenflow.traffic.contracts import Contract, contract
 
@@ -83,6 +84,17 @@ class Ready:
         return connections.select(
             pl.col(f"{name}.{column}").alias(column) for column in self.contract.had
         )
+
+    def fitting(
+        self, connections: pl.DataFrame, on_event: OnEvent = ignore
+    ) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+        """Return all connections: the sensor left the others out."""
+        del on_event
+        return connections, np.arange(connections.height)
+
+    def notes(self) -> list[str]:
+        """Return nothing: the sensor counts what it leaves out."""
+        return []
 
     def state(self) -> Mapping[str, NDArray[Any]]:
         """Return nothing: the sensor remembers."""

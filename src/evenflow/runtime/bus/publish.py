@@ -151,8 +151,10 @@ class Publisher:
         whole = pl.concat(self._parts)
         self._parts, self._n = [], 0
         self.rows_taken += whole.height
+        fitting, _ = self.rows.fitting(whole, self._on_event)
+        self.rejected += whole.height - fitting.height
         made = self._valid(
-            with_rows(whole, self.rows.add(whole), self.rows.contract.name)
+            with_rows(fitting, self.rows.add(fitting), self.rows.contract.name)
         )
         last = (made.height - 1) // MOST_ROWS
         for number, part in enumerate(made.iter_slices(MOST_ROWS)):

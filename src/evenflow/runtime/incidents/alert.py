@@ -30,9 +30,10 @@ class Alert:
     known_ns: int
     """When the verdict was possible; alerts come in this order."""
     source: str
-    source_port: int
+    source_port: int | None
+    """None where it is not known; of ICMP the type."""
     destination: str
-    destination_port: int
+    destination_port: int | None
     proto: str
     ip_proto: int
     service: str | None = None
@@ -57,7 +58,8 @@ class Alert:
     victim: str = field(init=False)
     """The host that was spoken to."""
     port: int | None = field(init=False)
-    """The port of the victim; None where the protocol has no ports."""
+    """The port of the victim; None where the protocol has no ports, or it is not
+    known."""
 
     def __post_init__(self) -> None:
         ends = (self.source, self.destination, self.destination_port)
@@ -66,7 +68,7 @@ class Alert:
         note = object.__setattr__  # worked out once: it is frozen
         note(self, "attacker", ends[0])
         note(self, "victim", ends[1])
-        note(self, "port", None if self.proto == "icmp" else ends[2])
+        note(self, "port", ends[2] if self.proto in ("tcp", "udp") else None)
 
     @property
     def id(self) -> str:

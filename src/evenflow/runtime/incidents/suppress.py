@@ -11,7 +11,7 @@ A file of rules in TOML::
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -27,14 +27,15 @@ from evenflow.runtime.incidents.networks import Networks, network
 MOST_RULES = 1000
 MOST_BYTES = 2**20
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Some = Annotated[list[Word], Field(min_length=1)]
 CRITERIA = ("source", "destination", "port", "service", "class")
 
 
 class _Rule(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    source: list[Word] | Word | None = None
-    destination: list[Word] | Word | None = None
+    source: Some | Word | None = None
+    destination: Some | Word | None = None
     port: int | None = Field(None, ge=0, le=65535)
     service: Word | None = None
     label: Word | None = Field(None, alias="class")
@@ -67,13 +68,21 @@ class Suppression:
         )
 
 
-def read(path: Path) -> tuple[Suppression, ...]:
+def read(
+    path: Path, *, classes: Sequence[str] | None = None
+) -> tuple[Suppression, ...]:
     """Return the rules of a file.
+
+    Parameters
+    ----------
+    path : Path
+    classes : sequence of str, optional
+        Those that alerts may have, if they are known.
 
     Raises
     ------
     DataError
-        The file cannot be read, or a rule is invalid.
+        The file cannot be read, a rule is invalid, or it has another class.
     """
     try:
         with path.open("rb") as stream:
@@ -90,7 +99,14 @@ def read(path: Path) -> tuple[Suppression, ...]:
         raise DataError(
             f"{path} is not TOML: {error}. Expected tables [[suppress]]; correct it"
         ) from error
-    return rules(value, source=str(path))
+    found = rules(value, source=str(path))
+    for number, rule in enumerate(found, 1):
+        if classes and rule.label is not None and rule.label not in classes:
+            raise DataError(
+                f"{path}, rule {number}: class is {rule.label!r}, and no alert of the "
+                f"model has it; expected {', '.join(classes)}. Correct it"
+            )
+    return found
 
 
 def rules(value: Mapping[str, Any], *, source: str) -> tuple[Suppression, ...]:

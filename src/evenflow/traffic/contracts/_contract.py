@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -11,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from evenflow.errors import DataError
+from evenflow.progress import Note, OnEvent, ignore
 from evenflow.traffic.columns import conform
 from evenflow.traffic.memory import State
 
@@ -43,6 +45,10 @@ class Contract:
     absent: Mapping[str, str] = field(default_factory=dict)
     """Column of the data set that cannot be had -> why; null if it is a column here."""
     make: Callable[[], Rows]
+    protocol: str = "proto"
+    """Column of a connection that has its protocol."""
+    protocols: tuple[str | int, ...] = ("tcp", "udp", "icmp")
+    """Those that the columns describe; connections of others have no row."""
 
     @property
     def had(self) -> tuple[str, ...]:
@@ -88,6 +94,55 @@ class Started:
     contract: Contract
     source: str
     rows: Rows
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Connections that had no row, by the reason."""
+
+    def fitting(
+        self, connections: pl.DataFrame, on_event: OnEvent = ignore
+    ) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+        """Return the connections that can have a row, and which they are.
+
+        The others are counted in ``left_out``; the first of a reason makes a note.
+        """
+        known = set(self.left_out)
+        found = np.flatnonzero(self._fits(connections))
+        for reason in set(self.left_out) - known:
+            text = f"{self.source}: connections that {reason} get no verdict"
+            on_event(Note(text=text))
+        if len(found) < connections.height:
+            connections = connections[found]
+        return connections, found
+
+    def _fits(self, connections: pl.DataFrame) -> NDArray[np.bool_]:
+        frame, contract = _payload(conform(connections)), self.contract
+        proto = frame[contract.protocol]
+        found = proto.is_in(contract.protocols).fill_null(value=False).to_numpy()
+        names = ", ".join(map(str, contract.protocols))
+        self._leave_out(~found, f"are of other protocols than {names}")
+        for name in contract.needs:
+            unknown = found & self._unknown(frame, name)
+            self._leave_out(unknown, f"have no {name}")
+            found = found & ~unknown
+        return found
+
+    def _leave_out(self, rows: NDArray[np.bool_], reason: str) -> None:
+        if n := int(rows.sum()):
+            self.left_out[reason] += n
+
+    def notes(self) -> list[str]:
+        """Return how many connections were left out, by the reason."""
+        return [
+            f"connections of {self.source} that {reason} get no verdict: {n:,}"
+            for reason, n in self.left_out.items()
+        ]
+
+    @staticmethod
+    def _unknown(frame: pl.DataFrame, name: str) -> NDArray[np.bool_]:
+        """Return which connections lack a column that can be known of them."""
+        if not frame[name].null_count():
+            return np.zeros(frame.height, dtype=bool)
+        unknown = frame.select(pl.col(name).is_null() & _can_be_known(name))
+        return unknown.to_series().to_numpy()
 
     def add(self, connections: pl.DataFrame) -> pl.DataFrame:
         """Return a row for each connection, in their order.
@@ -101,7 +156,7 @@ class Started:
         Raises
         ------
         DataError
-            The source does not know a column that the contract needs.
+            A connection lacks what the contract needs: see :meth:`fitting`.
         """
         frame = _payload(conform(connections))
         self._check(frame)
@@ -119,10 +174,7 @@ class Started:
     def _check(self, frame: pl.DataFrame) -> None:
         """Refuse connections that lack what the contract needs."""
         for name, what_for in self.contract.needs.items():
-            if not frame[name].null_count():
-                continue
-            unknown = frame.select(pl.col(name).is_null() & _can_be_known(name))
-            rows = unknown.to_series().arg_true()
+            rows = np.flatnonzero(self._unknown(frame, name))
             if len(rows):
                 raise DataError(
                     f"{self.source}: column {name} is unknown in {len(rows):,} of "

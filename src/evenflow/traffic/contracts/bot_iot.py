@@ -151,6 +151,7 @@ BOT_IOT = Contract(
         "known": "the windows, which are in order",
         "id.orig_h": "N_IN_Conn_P_SrcIP",
         "id.resp_h": "N_IN_Conn_P_DstIP",
+        "id.orig_p": "state, of ICMP by its type",
         "proto": "proto",
         "conn_state": "state",
         "orig_pkts": PACKETS,

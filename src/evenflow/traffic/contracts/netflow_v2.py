@@ -147,4 +147,6 @@ NETFLOW_V2 = Contract(
     },
     absent=ABSENT,
     make=NetflowRows,
+    protocol="ip_proto",
+    protocols=(1, 6, 17),
 )  # fmt: skip

@@ -211,6 +211,8 @@ NEEDS = {
     "known": "the windows, which are in time",
     "id.orig_h": "land",
     "id.resp_h": "the windows, which are of hosts",
+    "id.orig_p": "service, of ICMP by its type",
+    "id.resp_p": "service",
     "proto": "protocol_type",
     "conn_state": "flag",
     "orig_bytes": "src_bytes, which is payload bytes",

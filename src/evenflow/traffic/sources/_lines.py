@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenflow.errors import DataError
-from evenflow.text.blocks import CHUNK, chunks, plain
+from evenflow.text.blocks import BOM, CHUNK, chunks, plain
 from evenflow.traffic.sources._findings import Findings
 
 MOST_LINE = 2**20
@@ -115,6 +115,8 @@ class Cutter:
 
     def _clean(self, data: bytes, first: int) -> Lines:
         """Return the lines of which something can be read."""
+        if first == 1:
+            data = data.removeprefix(BOM)
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n")
         found = Lines(data=data, numbers=first + np.arange(data.count(b"\n")))

@@ -326,6 +326,7 @@ def follow(
     *,
     stop: threading.Event,
     position: Position | None = None,
+    until_end: bool = False,
     poll_s: float = POLL_S,
     on_event: OnEvent = ignore,
 ) -> Iterator[tuple[pl.DataFrame, Position]]:
@@ -345,6 +346,8 @@ def follow(
         Ends the following once it is set.
     position : Position, optional
         Where a former run stood; else the log is read from its beginning.
+    until_end : bool
+        Whether to end where there is no further line now.
     poll_s : float
         Seconds between two looks at a log without new lines.
 
@@ -362,6 +365,8 @@ def follow(
     try:
         while not stop.is_set():
             lines, frame = tail.poll(), pl.DataFrame(schema=CONNECTION)
+            if lines is None and until_end:
+                break
             if lines is None:
                 stop.wait(poll_s)
             elif len(lines):
