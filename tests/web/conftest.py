@@ -232,9 +232,9 @@ class Person(Client):
             url, data={"csrf_token": self.csrf(), **(data or {})}, **kwargs
         )
 
-    def again(self, app=None):
+    def again(self):
         """Return another browser that has the cookie of this one."""
-        other = (app or self.application).test_client()
+        other = self.application.test_client()
         other.set_cookie("evenflow", self.get_cookie("evenflow").value)
         return other
 
