@@ -156,6 +156,8 @@ def findings(path):
 
 def summaries(path):
     """Return a line for each docstring of a module that begins with "What"."""
+    if "What " not in path.read_text(encoding="utf-8"):
+        return []
     return [
         f"{where(path)}:{line}: {text.splitlines()[0]!r}; begin with {NOUN_OR_VERB}"
         for line, text in docstrings(parsed(path))

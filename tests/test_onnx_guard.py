@@ -5,9 +5,7 @@ import itertools
 import time
 import tracemalloc
 import warnings
-from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pytest
@@ -199,7 +197,7 @@ WEIGHTS = [
           ([1, -np.inf], "a weight that is not finite"),
       )),
 ]  # fmt: skip
-HOSTILE: list[tuple[Callable[[Any], Any], str]] = [
+HOSTILE = [
     (lambda m: outside(m.graph.initializer[0]), "weights in another file"),
     (external_constant, "weights in another file"),
     (external_in_a_branch, "a graph within the graph"),

@@ -139,18 +139,12 @@ def test_a_search_by_a_swarm_continues_like_any_other(recipe, tmp_path):
 
 
 def test_bohb_stops_trials_that_are_behind(recipe, tmp_path):
-    ran = []
-    found = tune(
-        recipe, SPACE, tmp_path, run_cell=runner(ran), trials=40, folds=4,
-        method="bohb",
-    )  # fmt: skip
+    how = {"run_cell": runner([]), "trials": 20, "folds": 4, "method": "bohb"}
+    found = tune(recipe, SPACE, tmp_path, **how)
     stopped = [t for t in found.trials if t.why == "behind the others"]
     assert any(len(trial.scores) == 1 for trial in stopped)
     assert found.best.mean > 0.9
-    again = tune(
-        recipe, SPACE, tmp_path / "again", run_cell=runner([]), trials=40, folds=4,
-        method="bohb",
-    )  # fmt: skip
+    again = tune(recipe, SPACE, tmp_path / "again", **how)
     assert again.trials == found.trials
 
 

@@ -11,8 +11,6 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Callable
-from typing import Any
 
 import polars as pl
 import pytest
@@ -51,7 +49,7 @@ for line in sys.stdin:
     seconds, mb = time.process_time() - began, peak_mb() - before
     print(json.dumps([scored, bad, error, seconds, mb]), flush=True)
 """
-LIMITS: dict[str, tuple[int | None, int]] = {
+LIMITS = {
     "request": (10_000, 64 * 2**20),
     "upload": (5_000_000, 2**32),
     "own": (None, 0),
@@ -91,7 +89,7 @@ def shared_text(nest):
     return parquet(nest(long))
 
 
-ATTACKS: dict[str, Callable[[], bytes]] = {
+ATTACKS = {
     # structure that a parser would make a type of
     "objects 600 deep": lambda: (
         OPEN + b',"x":' + b'{"a":' * 600 + b"1" + b"}" * 600 + b"}\n"
@@ -137,7 +135,7 @@ ATTACKS: dict[str, Callable[[], bytes]] = {
     # types that a writer cannot hold
     "nested columns": lambda: parquet(pl.Series([[[1]], None, [[]]])),
 }
-SHARED: dict[str, Callable[[pl.Series], pl.Series]] = {
+SHARED = {
     "text": lambda s: s,
     "bytes": lambda s: s.cast(pl.Binary),
     "lists": lambda s: s.to_frame("y").select(pl.concat_list("y")).to_series(),
@@ -150,24 +148,14 @@ SHARED: dict[str, Callable[[pl.Series], pl.Series]] = {
 def measured(tmp_path_factory):
     """Return a function that lets the child read a file under some limits."""
     path = tmp_path_factory.mktemp("files") / "file"
-    child: list[subprocess.Popen[str]] = []
-
-    def start():
-        return subprocess.Popen(
-            [sys.executable, "-c", CHILD],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    child, pipes = [], dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
 
     def read(data, limits):
         if not child:
-            child.append(start())
+            words = [sys.executable, "-c", CHILD]
+            child.append(subprocess.Popen(words, text=True, **pipes))
         path.write_bytes(data)
-        process = child[0]
-        assert process.stdin is not None
-        assert process.stdout is not None
+        [process] = child
         print(json.dumps([str(path), *LIMITS[limits]]), file=process.stdin, flush=True)
         answer = process.stdout.readline()
         if not answer:
@@ -277,7 +265,7 @@ def any_json(rng):
 
 
 def any_parquet(rng):
-    kinds: list[Any] = [
+    kinds = [
         pl.Date, pl.Datetime("ms"), pl.Datetime("us", "Europe/Berlin"), pl.Time,
         pl.Duration("us"), pl.Int8, pl.UInt64, pl.Float32,
     ]  # fmt: skip
@@ -303,7 +291,7 @@ def any_gzip(rng):
     return bytes(data) * rng.choice([1, 1, 20])
 
 
-FORMATS: dict[str, Callable[[random.Random], bytes]] = {
+FORMATS = {
     "JSON lines": any_json,
     "odd JSON lines": lambda rng: text(rng, GOOD),
     "delimited": lambda rng: text(rng, b"a,b\n1,x\n"),

@@ -15,7 +15,7 @@ from evenflow.judge.charts.explanation import contribution_bars
 
 def data(chart):
     """Return every record of a chart, wherever it stands in the specification."""
-    found: list[dict] = []
+    found = []
 
     def walk(value):
         if isinstance(value, dict):

@@ -92,10 +92,7 @@ class Tags(html.parser.HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.open: list[str] = []
-        self.seen: list[tuple[str, dict[str, str | None]]] = []
-        self.unbalanced: list[str] = []
-        self.text: list[str] = []
+        self.open, self.seen, self.unbalanced, self.text = [], [], [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):

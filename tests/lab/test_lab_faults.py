@@ -36,7 +36,7 @@ ONLY_IN_TEST = [a for a in attacks.ACTIONS if a.only_in_test]
 
 
 @pytest.fixture(scope="module")
-def rows() -> pl.DataFrame:
+def rows():
     return lab.rows()
 
 
@@ -49,7 +49,7 @@ def card():
 
 
 @pytest.fixture(scope="module")
-def runs(card) -> list:
+def runs(card):
     return card.runs()
 
 

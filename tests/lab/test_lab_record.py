@@ -16,7 +16,7 @@ from evenflow.lab import build, record
 from evenflow.lab.inside import plan
 
 
-def why_not() -> str:
+def why_not():
     """Return why no run can be recorded here."""
     try:
         record.check()
@@ -27,7 +27,7 @@ def why_not() -> str:
     return done.stderr.strip() if done.returncode else ""
 
 
-def running(folder: Path) -> list[str]:
+def running(folder):
     """Return the processes whose arguments name a folder."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):

@@ -42,7 +42,7 @@ class Rows:
         quick["width"] = 2 if name.startswith("image") else 16
         quick |= {"n_rotations": 3, "n_bagged": 2, "frequent": forest, "rare": forest}
         quick |= {"population": 4, "iterations": 1, "n_rows": 400}
-        quick["n_reference"] = 500
+        quick |= {"n_reference": 500, "n_components": 4}
         known = {field.name for field in dataclasses.fields(plug_in.Config)}
         params = {k: v for k, v in quick.items() if k in known} | (config or {})
         return fit_model(

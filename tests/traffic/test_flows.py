@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from evenflow.errors import DataError
-from evenflow.progress import Note
 from evenflow.traffic import conn_log
 from evenflow.traffic.captures import read_frames
 from evenflow.traffic.connections import SERVER_PORTS, Connections
@@ -34,7 +33,7 @@ SAME = (
 
 def connections(path, **how):
     """Return the connections of a capture, and what was said of it."""
-    notes: list[Note] = []
+    notes = []
     with path.open("rb") as stream:
         found = read_connections(stream, source=path.name, on_event=notes.append, **how)
         frame = pl.concat(list(found))

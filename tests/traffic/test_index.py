@@ -12,7 +12,7 @@ def test_keys_have_the_rows_that_a_dictionary_would_give():
     K, D = np.zeros((n, 2), np.uint64), np.zeros(n, np.int64)
     R, L = np.zeros(n, np.int64), np.zeros(n, np.int64)
     B, T = np.full(n_buckets, x.NONE), np.array([x.NONE, 0])
-    known: dict[int, int] = {}
+    known = {}
     for _ in range(300):
         names = [draw.randrange(90) for _ in range(draw.randrange(12))]
         keys = np.array([(name, 7) for name in names], np.uint64).reshape(-1, 2)

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evenflow.errors import DataError
-from evenflow.progress import Note
 from evenflow.traffic import conn_log
 from evenflow.traffic.columns import CONNECTION
 from evenflow.traffic.flows import read_connections
@@ -29,7 +28,7 @@ NS = 10**9
 
 def read(kind, data, name="a log"):
     """Return the connections of a log as rows, and the notes."""
-    notes: list[Note] = []
+    notes = []
     data = data.encode() if isinstance(data, str) else data
     frames = SOURCES[kind].read(io.BytesIO(data), source=name, on_event=notes.append)
     frame = pl.concat(list(frames))
