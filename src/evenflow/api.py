@@ -114,6 +114,7 @@ def evaluate(
     data: Any,
     split: str = "test",
     *,
+    rename: Mapping[str, str] | None = None,
     folders: Folders = None,
     on_event: OnEvent = ignore,
     **params: Any,
@@ -131,6 +132,9 @@ def evaluate(
         A published part of the data set, or ``held_out``: what the bundle's recipe
         held out. With rows in memory, ``held_out`` needs those that trained the
         bundle, in the same order.
+    rename : mapping of str to str, optional
+        Column of the bundle -> column of the data set that means the same, to test a
+        model on another data set's rows; times are brought to the bundle's unit.
     folders : sequence of str or Path, optional
         Where data sets are looked for, in order.
     on_event : callable, optional
@@ -164,6 +168,7 @@ def evaluate(
         split,
         folders=paths_of(folders),
         params=params,
+        rename=rename,
         on_event=on_event,
     )
 

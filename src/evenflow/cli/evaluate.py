@@ -57,6 +57,13 @@ from evenflow.places import folders
     help="A parameter of the data set, as in --set path=new.csv; those of the bundle's "
     "recipe apply if the data set is the same. Repeatable.",
 )
+@click.option(
+    "--rename",
+    metavar="OURS=THEIRS",
+    multiple=True,
+    help="Column of the data set that means what a column of the bundle does, as in "
+    "--rename duration=dur. Repeatable.",
+)
 @options.data_dir
 def evaluate(
     bundle: Path,
@@ -69,6 +76,7 @@ def evaluate(
     markdown: Path | None,
     latex: Path | None,
     settings: tuple[str, ...],
+    rename: tuple[str, ...],
     data_dir: tuple[Path, ...],
 ) -> None:
     """Evaluate BUNDLE on rows of a data set and write the report.
@@ -76,6 +84,8 @@ def evaluate(
     Rows that trained the bundle are counted: above 1 % they cause a warning, above 20 %
     an error. Use the test rows of a published protocol to evaluate a model, never to
     choose one: choose on held-out or hidden-attack training rows.
+
+    With --rename a model is tested on another data set whose columns mean the same.
     """
     from evenflow import files
     from evenflow.cli.report import summary
@@ -92,6 +102,7 @@ def evaluate(
             split,
             folders=folders(data_dir),
             params=_params(loaded.recipe["dataset"], data, settings),
+            rename=_pairs(rename),
             on_event=on_event,
         )
     if json_file == STDOUT:
@@ -109,6 +120,15 @@ def evaluate(
     for wrote in (json_file, html, png, markdown, latex):
         if wrote is not None and wrote != STDOUT:
             voice().say(f"wrote {wrote}")
+
+
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    """Return column of the bundle -> column of the data set."""
+    pairs = [text.partition("=") for text in texts]
+    for ours, _, theirs in pairs:
+        if not (ours.strip() and theirs.strip()):
+            raise click.UsageError("--rename: expected OURS=THEIRS, as in duration=dur")
+    return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
 
 
 def _params(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,15 +12,19 @@ from evenflow.errors import BundleError, DataError
 from evenflow.experiment.notes import once, warn
 from evenflow.progress import Note, OnEvent, Progress, ignore
 from evenflow.recipe import Recipe
-from evenflow.schema import Table, unseen_attacks
+from evenflow.schema import Column, Schema, Table, unseen_attacks
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from evenflow.judge.report import Report
     from evenflow.prepare.split import Protocol
     from evenflow.runtime.bundle import Bundle
 
 HELD_OUT = "held_out"
 """Name of the rows that a bundle's own recipe held out."""
+SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+"""Unit of a time -> seconds."""
 
 
 def evaluate(
@@ -30,6 +34,7 @@ def evaluate(
     *,
     folders: Sequence[Path],
     params: dict[str, Any] | None = None,
+    rename: Mapping[str, str] | None = None,
     on_event: OnEvent = ignore,
 ) -> Report:
     """Judge a bundle on rows that did not train it.
@@ -45,6 +50,10 @@ def evaluate(
         Where data sets are looked for, in order.
     params : dict, optional
         Of the data set; those of the bundle's recipe stand where it is the same one.
+    rename : mapping of str to str, optional
+        Column of the bundle -> column of the data set with the same meaning; times are
+        brought to the bundle's unit. It is how a model is tested on another data set's
+        rows.
 
     Raises
     ------
@@ -72,7 +81,7 @@ def evaluate(
     found_notes: list[str] = []
     on_new = once(on_event, found_notes)
     # held-out rows are drawn from the training file, which is read as in training
-    like = None if split == HELD_OUT else bundle.schema
+    like = None if split == HELD_OUT else _as_theirs(bundle.schema, rename or {})
 
     def load(part: str) -> Table:
         on_event(Progress(step=f"load {dataset} {part}", done=0, unit="step"))
@@ -81,12 +90,15 @@ def evaluate(
         )
 
     table, protocol = _rows(recipe, dataset, split, load)
-    table = _labelled(bundle, dataset, table)
+    table = _labelled(bundle, dataset, table, rename or {})
+    if rename:
+        pairs = ", ".join(f"{name} = {theirs}" for name, theirs in rename.items())
+        on_new(Note(text=f"columns of {dataset} taken for those of the model: {pairs}"))
     shared = count_shared(table, record, bundle.fingerprint, split == HELD_OUT)
     own_test = recipe.split.params.get("test", "test")
     if split not in (HELD_OUT, own_test) and shared.least_share > MOSTLY_SEEN:
         protocol = replace(protocol, is_published=False)
-    if recipe.select is not None and split != HELD_OUT:
+    if (recipe.select is not None or rename) and split != HELD_OUT:
         protocol = replace(protocol, compares_part=True)
     check_shared(shared, protocol)
     # a row may be labelled with its family alone
@@ -142,18 +154,82 @@ def _rows(
     )
 
 
-def _labelled(bundle: Bundle, dataset: str, table: Table) -> Table:
+def _labelled(
+    bundle: Bundle, dataset: str, table: Table, rename: Mapping[str, str]
+) -> Table:
     """Return the rows with the bundle's columns and classes."""
     import polars as pl
 
     from evenflow.conform import match_columns
     from evenflow.prepare.target import label
 
-    found = match_columns(bundle.schema, table.frame.columns, source=dataset)
-    frame = table.frame.select(pl.col(there).alias(n) for n, there in found.items())
+    mine, names = bundle.schema, table.frame.columns
+    for theirs in rename.values():
+        if theirs not in names:
+            raise DataError(
+                f"found no column {theirs!r} in {', '.join(names)}; expected a column "
+                f"of {dataset} behind the sign =. Correct the name"
+            )
+    same = mine.keeping([name for name in mine.names if name not in rename])
+    found = match_columns(same, names, source=dataset)
+    frame = table.frame.select(
+        _meaning(table.schema.column(rename[c.name]), c).alias(c.name)
+        if c.name in rename
+        else pl.col(found[c.name]).alias(c.name)
+        for c in mine.columns
+    )
     own = table.schema
     schema = replace(own, columns=bundle.schema.columns)
     labelled = label(replace(table, schema=schema, frame=frame), bundle.schema)
     # the bundle's classes, but rows of this data set, whatever it was trained on
     named = replace(labelled.schema, name=own.name, is_synthetic=own.is_synthetic)
     return replace(labelled, schema=named)
+
+
+def _as_theirs(schema: Schema, rename: Mapping[str, str]) -> Schema:
+    """Return the schema with the data set's names; its units are not known.
+
+    Raises
+    ------
+    DataError
+        The model has no such column, or two are to be the same one.
+    """
+    if absent := rename.keys() - set(schema.names):
+        raise DataError(
+            f"found no column {min(absent)!r} in {', '.join(schema.names)}; "
+            "expected a column of the model before the sign =. Correct the name"
+        )
+    theirs = list(rename.values())
+    if twice := {name for name in theirs if theirs.count(name) > 1}:
+        raise DataError(
+            f"found {', '.join(sorted(twice))} for several columns of the model; "
+            "expected one for each. Name another, or leave one out of the model"
+        )
+    return replace(
+        schema,
+        columns=tuple(
+            replace(c, name=rename[c.name], aliases=(), unit="")
+            if c.name in rename
+            else c
+            for c in schema.columns
+        ),
+    )
+
+
+def _meaning(theirs: Column, mine: Column) -> pl.Expr:
+    """Return a column in the unit of the model's."""
+    import polars as pl
+
+    units = theirs.unit, mine.unit
+    are_times = all(unit in SECONDS for unit in units)
+    if theirs.kind != mine.kind or (all(units) and len({*units}) > 1 and not are_times):
+        sides = [
+            f"{c.name} ({' in '.join(filter(None, (c.kind, c.unit)))})"
+            for c in (theirs, mine)
+        ]
+        raise DataError(
+            f"found {sides[0]} for {sides[1]}; expected a column of the same kind and "
+            "unit. Name another, or leave it out of the model"
+        )
+    factor = SECONDS[theirs.unit] / SECONDS[mine.unit] if are_times else 1.0
+    return pl.col(theirs.name) * factor if factor != 1 else pl.col(theirs.name)

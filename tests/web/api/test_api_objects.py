@@ -7,8 +7,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from evenflow.schema import UNKNOWN_ATTACK
 from evenflow.web.alerts import change as alert_changes
 from evenflow.web.api import schemas
 from evenflow.web.store.tables import Alert, Audit
@@ -131,6 +132,14 @@ def test_an_alert_is_judged_once_and_a_stale_change_is_refused(programs, stored)
         assert answer.json["error"]["version"] == 2
     assert program.ask("GET", url).json["judgement"] == "wrong"
     assert audited(stored, "alert.change") == [(program.user_id, str(number), wrong)]
+
+
+def test_an_attack_of_an_unknown_kind_that_is_one_has_no_true_class(program, stored):
+    _, number = kept(program)
+    stored.execute(update(Alert).values(label=UNKNOWN_ATTACK))
+    change = {"judgement": "right", "version": 1}
+    found = program.ask("PATCH", f"/alerts/{number}", json=change).json
+    assert (found["judgement"], found["true_label"]) == ("right", None)
 
 
 def test_a_judgement_can_be_corrected_and_taken_back(program):

@@ -4,6 +4,7 @@ import html
 
 import pytest
 
+from evenflow import recipe as recipes
 from evenflow import registry, toml
 from evenflow.datasets import Dataset
 from evenflow.plugins import part_mark
@@ -11,7 +12,7 @@ from evenflow.recipe import Recipe
 from evenflow.web.datasets import explorations
 from evenflow.web.jobs import worker
 from evenflow.web.store.tables import Audit, Job
-from evenflow.web.trainings import form
+from evenflow.web.trainings import form, shipped
 
 FIELDS = {"form": "fields", "dataset": "synthetic", "model": "dnn", "balance": "none"}
 KNOWN = explorations.sources(())
@@ -41,6 +42,26 @@ def test_the_form_offers_what_there_is(analyst):
     assert 'value="synthetic"' in page
     assert 'value="table_file"' not in page
     assert 'value="nsl_kdd"' not in page  # its files are not here
+
+
+def test_recipes_are_grouped_by_data_set_and_model_headline_ones_first(
+    analyst, data_folders
+):
+    groups = shipped.groups(explorations.sources(data_folders))
+    assert groups[0].dataset == "nsl_kdd"
+    assert [one.label for one in groups[0].headlines] == [
+        "fusion-trees", "cnn_lstm-smote", "lightgbm-none",
+    ]  # fmt: skip
+    listed = [c.name for g in groups for _, choices in g.models for c in choices]
+    known = {g.dataset for g in groups}
+    wanted = [n for n in recipes.shipped() if n.partition("/")[0] in known]
+    assert sorted(listed) == wanted
+    assert {"table_file", "memory"} & known == set()
+    here = [group.is_here for group in groups]
+    assert here == sorted(here, reverse=True)
+    page = analyst.get("/experiments/new").text
+    assert page.index("Synthetic traffic") < page.index("NSL-KDD (2009)")
+    assert "?recipe=nsl_kdd/fusion-trees" in page.replace("%2F", "/")
 
 
 def test_a_shipped_recipe_that_names_its_parts_is_shown_as_text(analyst):

@@ -23,7 +23,7 @@ from evenflow.web.jobs.kinds import TRAIN
 from evenflow.web.models.catalog import read
 from evenflow.web.pages import Entry, Pages
 from evenflow.web.store.tables import Job
-from evenflow.web.trainings import form, manage
+from evenflow.web.trainings import form, manage, shipped
 from evenflow.web.trainings.job import can_train
 
 bp = Pages("experiments", "/experiments", role="analyst")
@@ -155,7 +155,7 @@ def _form(filled: form.Filled, *, as_toml: bool) -> Response:
         form=form,
         registry=registry,
         of_model=form.of_model(name) if is_chosen else form.OfModel(),
-        shipped=recipes.shipped(),
+        shipped=shipped.groups(known),
     )
     return make_response(page, 422 if filled.errors else 200)
 
