@@ -93,7 +93,8 @@ class Decide(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_unused(self, dump: Dump) -> dict[str, Any]:
-        return {k: v for k, v in dump(self).items() if v not in (None, "training")}
+        usual = {"attack_shares": "training"}
+        return {k: v for k, v in dump(self).items() if v != usual.get(k)}
 
 
 class Recipe(BaseModel):
@@ -290,12 +291,8 @@ def _named(name: str) -> dict[str, Any]:
     if name in shipped():  # a name of its own is one whose file names the parts
         file = resources.files("evenflow") / "recipes" / f"{name}.toml"
         value = _parse(file.read_text(encoding="utf-8"), name)
-    for key, kind, wanted in (
-        ("dataset", "datasets", dataset),
-        ("model", "models", model),
-        ("balance", "balance", balance),
-    ):
-        part = value.get(key)
+    for key, wanted in (("dataset", dataset), ("model", model), ("balance", balance)):
+        part, kind = value.get(key), PLUG_INS[key]
         if isinstance(part, str) or (isinstance(part, Mapping) and "name" in part):
             continue
         if wanted not in (known := registry.names(kind)):
