@@ -11,6 +11,7 @@ import evenflow
 from evenflow.decision import Decision
 from evenflow.errors import DataError, RecipeError
 from evenflow.judge.kinds import kinds
+from evenflow.judge.pages.card import model_card
 from evenflow.judge.pages.report import text
 from evenflow.knowledge import about
 from evenflow.learn.unknown import with_unknown
@@ -86,6 +87,8 @@ def test_a_binary_target_names_no_kinds_and_the_digest_knows_only_what_is_set():
     recipe = plain.with_(decide__unknown_budget=0.05)
     assert recipe.sha256 != plain.sha256
     assert "unknown_budget" not in plain.to_dict()["decide"]
+    grouped = recipe.with_(decide__group="training")
+    assert evenflow.Recipe.from_dict(grouped.to_dict()).decide == grouped.decide
     with pytest.raises(RecipeError, match="target is 'binary'"):
         recipe.with_(target="binary")
 
@@ -155,6 +158,7 @@ def test_the_report_of_a_bundle_says_what_its_levels_do(made):
     assert report.kinds["unknown"]["known"]["share"] < 0.2
     assert "Attacks of an unknown kind" in text(report)
     assert "that of the named class" in text(report)
+    assert "Attacks of an unknown kind" in model_card(report)
 
 
 def test_a_person_reads_which_known_kind_is_nearest(made):

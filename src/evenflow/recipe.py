@@ -233,12 +233,8 @@ def _named(name: str) -> dict[str, Any]:
     if name in shipped():  # a name of its own is one whose file names the parts
         file = resources.files("evenflow") / "recipes" / f"{name}.toml"
         value = _parse(file.read_text(encoding="utf-8"), name)
-    for key, kind, wanted in (
-        ("dataset", "datasets", dataset),
-        ("model", "models", model),
-        ("balance", "balance", balance),
-    ):
-        part = value.get(key)
+    for key, wanted in (("dataset", dataset), ("model", model), ("balance", balance)):
+        part, kind = value.get(key), PLUG_INS[key]
         if isinstance(part, str) or (isinstance(part, Mapping) and "name" in part):
             continue
         if wanted not in (known := registry.names(kind)):

@@ -39,6 +39,7 @@ def model_card(report: Report, source: Dataset | None = None) -> str:
         _data(report, training, source),
         "## Figures\n\n" + _figures(report),
         grids.markdown(figures.classes(report)),
+        grids.markdown(unknown) if (unknown := figures.unknown_kinds(report)) else "",
         _limits(report, training),
         _how(training, recipe),
     ]

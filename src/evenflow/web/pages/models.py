@@ -180,6 +180,7 @@ def _tables(found: Read) -> dict[str, Any]:
         "classes": figures.classes(report),
         "confusion": figures.confusion(report),
         "attacks": figures.attacks(report),
+        "unknown": figures.unknown_kinds(report),
         "unseen": [a for a in report.attacks if a["is_unseen"]],
         "alerts": figures.base_rates(report),
         "training": figures.training(report.training or {}),
