@@ -135,6 +135,8 @@ def page() -> str:
             "",
             "All 21 networks x balancers and the trees, one seed each: "
             "[official](benchmarks/quality/results/nsl_kdd_official/comparison.md). "
+            "The published systems, losses and further models: "
+            "[systems](benchmarks/quality/results/nsl_kdd_systems/comparison.md). "
             "Fusions of trees and novelty detectors, beside the goals that were set: "
             "[fusion](benchmarks/quality/results/nsl_kdd_fusion/goals.md).",
             "",

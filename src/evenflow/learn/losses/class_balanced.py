@@ -95,4 +95,3 @@ def effective_weights(n_rows: NDArray[np.int64], beta: float) -> NDArray[np.floa
 
 
 LOSS = Loss(build, Config)
-NOT_MEASURED = "a loss for imbalanced classes; these are one group, not run yet"

@@ -102,4 +102,3 @@ def costs(config: Config, n_rows: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 LOSS = Loss(build, Config)
-NOT_MEASURED = "a loss for imbalanced classes; these are one group, not run yet"

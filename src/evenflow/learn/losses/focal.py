@@ -50,4 +50,3 @@ def build(
 
 
 LOSS = Loss(build, Config)
-NOT_MEASURED = "a loss for imbalanced classes; these are one group, not run yet"

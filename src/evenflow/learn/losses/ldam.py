@@ -134,4 +134,3 @@ def adapt(config: Config, network: nn.Module) -> nn.Module:
 
 
 LOSS = Loss(build, Config, adapt)
-NOT_MEASURED = "a loss for imbalanced classes; these are one group, not run yet"

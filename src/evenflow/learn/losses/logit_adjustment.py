@@ -63,4 +63,3 @@ def adjusted(
 
 
 LOSS = Loss(build, Config)
-NOT_MEASURED = "a loss for imbalanced classes; these are one group, not run yet"

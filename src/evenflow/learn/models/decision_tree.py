@@ -63,4 +63,3 @@ def n_parameters(tree: Any) -> int:
 
 
 MODEL = Estimator(build, Config, graph=graph, n_parameters=n_parameters)
-NOT_MEASURED = "one of six classifiers of a published system, a later group"

@@ -165,4 +165,3 @@ class Block(nn.Module):  # type: ignore[misc]
 
 
 MODEL = Network(FTTransformer, Config)
-NOT_MEASURED = "a Transformer for tables; measured in a group of its own, later"

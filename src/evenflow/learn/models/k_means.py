@@ -129,4 +129,3 @@ def n_parameters(clusters: Clusters) -> int:
 
 
 MODEL = Estimator(build, Config, graph=graph, n_parameters=n_parameters)
-NOT_MEASURED = "one of six classifiers of a published system, a later group"

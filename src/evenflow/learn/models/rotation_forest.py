@@ -218,4 +218,3 @@ def n_parameters(forest: RotationForest) -> int:
 
 
 MODEL = Estimator(build, Config, graph=graph, n_parameters=n_parameters)
-NOT_MEASURED = "part of a published system whose group is not run yet"

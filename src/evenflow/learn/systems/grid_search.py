@@ -162,4 +162,3 @@ class Searched:
 
 
 MODEL = System(fit, Config)
-NOT_MEASURED = "part of a published system whose group is not run yet"

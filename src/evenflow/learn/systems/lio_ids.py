@@ -80,4 +80,3 @@ def of_pair(rows: Rows, a: int, b: int) -> Rows:
 
 
 MODEL = System(fit, Config, balances="itself")
-NOT_MEASURED = "a published system whose group is not run yet"

@@ -76,4 +76,3 @@ def fit(config: Config, task: Fitting) -> OnFeatures:
 
 
 MODEL = System(fit, Config)
-NOT_MEASURED = "a published system whose group is not run yet"

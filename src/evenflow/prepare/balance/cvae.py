@@ -87,4 +87,3 @@ class CVAE(Generative):
 
 
 SAMPLER = CVAE
-NOT_MEASURED = "one of the generators of rows; these are one group, not run yet"

@@ -116,4 +116,3 @@ class DSSTE(Sampler):
 
 
 SAMPLER = DSSTE
-NOT_MEASURED = "part of a published system that is a later recipe"

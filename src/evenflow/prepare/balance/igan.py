@@ -113,4 +113,3 @@ class IGAN(Generative):
 
 
 SAMPLER = IGAN
-NOT_MEASURED = "one of the generators of rows; these are one group, not run yet"

@@ -80,4 +80,3 @@ class KNNUnderTACGAN(Sampler):
 
 
 SAMPLER = KNNUnderTACGAN
-NOT_MEASURED = "one of the generators of rows; these are one group, not run yet"

@@ -70,4 +70,3 @@ class OSSSMOTE(SMOTE):
 
 
 SAMPLER = OSSSMOTE
-NOT_MEASURED = "part of a published system whose group is not run yet"

@@ -89,4 +89,3 @@ class SAVAER(Generative):
 
 
 SAMPLER = SAVAER
-NOT_MEASURED = "one of the generators of rows; these are one group, not run yet"

@@ -75,4 +75,3 @@ class SMOTERUS(Sampler):
 
 
 SAMPLER = SMOTERUS
-NOT_MEASURED = "part of a published system whose group is not run yet"

@@ -74,4 +74,3 @@ class WGANIDR(Generative):
 
 
 SAMPLER = WGANIDR
-NOT_MEASURED = "one of the generators of rows; these are one group, not run yet"

@@ -56,4 +56,3 @@ def choose(
 
 
 SELECTOR = Selector(choose, Config)
-NOT_MEASURED = "part of the recipes for live traffic"
