@@ -14,7 +14,8 @@ from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
 from evenflow import registry
-from evenflow.errors import DataError
+from evenflow.errors import DataError, RecipeError
+from evenflow.inference import open_session
 from evenflow.learn import loop
 from evenflow.learn.export import to_onnx
 from evenflow.learn.graphs import of_scorer
@@ -72,6 +73,30 @@ def test_what_is_exported_is_what_was_fitted(rows, fitted):
     assert to_onnx(fitted)
     assert fitted.n_parameters > 0
     assert fitted.log_proba(rows.X[:0]).shape == (0, 2)
+
+
+@pytest.mark.parametrize("far", [1e7, -1e19, 3e38])
+def test_rows_far_beyond_float32_s_squares_score_alike_in_the_graph(far, rows, fitted):
+    X = rows.X_valid[:8].copy()
+    X[::2, 0], X[1] = far, far
+    expected = fitted.log_proba(X)
+    session = open_session(to_onnx(fitted))
+    (found,) = session.run(["log_proba"], {"x": X})
+    assert np.isfinite(expected).all()
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_scale_of_rows_that_were_fitted_is_noted(name, rows):
+    few = dataclasses.replace(rows, y_valid=np.maximum(rows.y_valid, 1)).fit(name)
+    assert any("validation part holds 0 benign rows" in note for note in few.notes)
+
+
+@pytest.mark.parametrize(
+    "config", [{"k": 0}, {"k": 2_000_000}, {"n_reference": 0}, {"n_reference": 20_001}]
+)
+def test_a_distance_has_bounds(config, rows):
+    with pytest.raises(RecipeError, match="expected 1 to"):
+        rows.fit("knn_distance", config=config)
 
 
 def test_rows_that_cannot_be_told_apart_are_refused(name, rows):

@@ -24,6 +24,25 @@ if TYPE_CHECKING:
     from evenflow.learn.graphs import Graph
 
 
+BOUND = 1e6
+"""Prepared values beyond it count as it: squares of larger ones leave float32."""
+
+
+def bounded(X: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return prepared rows whose values are no further from 0 than ``BOUND``."""
+    near: NDArray[np.float32] = np.clip(X, -BOUND, BOUND, dtype=np.float32)
+    return near
+
+
+def bounded_input(graph: Graph) -> str:
+    """Add to a graph what :func:`bounded` does; return the name of the result."""
+    low, high = (
+        graph.constant(f"bound_{name}", np.array(value, dtype=np.float32))
+        for name, value in (("low", -BOUND), ("high", BOUND))
+    )
+    return graph.node("Clip", ["x", low, high], "bounded")
+
+
 class Scorer(Protocol):
     """The result of a detector's ``build``: fitted on benign rows."""
 
@@ -85,6 +104,12 @@ class Novelty:
             config, benign, replace(task, fit=benign, valid=others, balance=unbalanced)
         )
         task.on_event(Progress(step="train", done=1, total=1, unit="models"))
+        notes = [f"fitted on {len(benign):,} benign rows only"]
+        if len(others) < 2:
+            notes.append(
+                f"the validation part holds {len(others)} benign rows; expected 2 or "
+                "more. The log odds are scaled by rows that the detector was fitted on"
+            )
         scores = _scores(scorer, (others if len(others) >= 2 else benign).X)
         if not np.isfinite(scores).all():
             raise DataError(
@@ -104,10 +129,7 @@ class Novelty:
             center=float(middle),
             scale=scale,
             n_features=benign.X.shape[1],
-            notes=(
-                f"fitted on {len(benign):,} benign rows only",
-                *getattr(scorer, "notes", ()),
-            ),
+            notes=(*notes, *getattr(scorer, "notes", ())),
             history=getattr(scorer, "history", ()),
         )
 

@@ -16,7 +16,7 @@ from evenflow.errors import RecipeError
 from evenflow.learn import devices, loop
 from evenflow.learn.fitting import Fitting, Rows
 from evenflow.learn.network import logits_of
-from evenflow.learn.novelty import Novelty
+from evenflow.learn.novelty import BOUND, Novelty
 from evenflow.progress import Epoch
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class Ensemble(nn.Module):  # type: ignore[misc]
 
     def forward(self, x: Tensor) -> Tensor:
         """Map rows ``(B, n_features)`` to scores ``(B, 1)``."""
+        x = x.clamp(-BOUND, BOUND)
         total = 0.0
         for k, network in enumerate(self.networks):
             read = x @ getattr(self, f"pick_{k}")

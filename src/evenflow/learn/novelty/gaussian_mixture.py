@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from evenflow.decision import logsumexp
 from evenflow.errors import RecipeError
 from evenflow.learn.fitting import Fitting, Rows
-from evenflow.learn.novelty import Novelty
+from evenflow.learn.novelty import Novelty, bounded, bounded_input
 
 if TYPE_CHECKING:
     from evenflow.learn.graphs import Graph
@@ -94,6 +94,7 @@ class MixtureScorer:
 
     def score(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return how unlike benign rows each row is, ``(n_samples,)``."""
+        X = bounded(X)
         each = [
             constant - 0.5 * ((X @ root - shift) ** 2).sum(axis=1)
             for root, shift, constant in zip(
@@ -113,7 +114,7 @@ class MixtureScorer:
 
         # all components side by side, then the sum of squares of each
         roots = constant("roots", np.concatenate(list(self.roots), axis=1))
-        turned = graph.node("MatMul", ["x", roots], "turned")
+        turned = graph.node("MatMul", [bounded_input(graph), roots], "turned")
         shifts = constant("shifts", self.shifts.reshape(1, -1))
         moved = graph.node("Sub", [turned, shifts], "moved")
         square = graph.node("Mul", [moved, moved], "square")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evenflow.errors import RecipeError
 from evenflow.learn.fitting import Fitting, Rows
-from evenflow.learn.novelty import Novelty
+from evenflow.learn.novelty import Novelty, bounded, bounded_input
 
 if TYPE_CHECKING:
     from evenflow.learn.graphs import Graph
@@ -22,6 +22,9 @@ SOFTENING = 1e-3
 """Of the median squared distance, added to each: the difference of two large numbers
 that a small one is computed from is not exact."""
 BATCH_ROWS = 1024
+MOST_K = 1_000_000
+MOST_REFERENCE = 20_000
+"""Rows that a bundle may hold; each row scored is compared with all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +38,11 @@ class Config:
     share counts."""
 
     def __post_init__(self) -> None:
-        for name in ("k", "n_reference"):
-            if getattr(self, name) < 1:
+        for name, most in (("k", MOST_K), ("n_reference", MOST_REFERENCE)):
+            if not 1 <= getattr(self, name) <= most:
                 raise RecipeError(
-                    f"{name} is {getattr(self, name)}; expected 1 or more. Change it "
-                    "in [model]"
+                    f"{name} is {getattr(self, name)}; expected 1 to {most:,}. Change "
+                    "it in [model]"
                 )
 
 
@@ -103,7 +106,7 @@ class NeighborScorer:
         norms = (self.reference**2).sum(axis=1)
         for start in range(0, len(X), BATCH_ROWS):
             part = slice(start, start + BATCH_ROWS)
-            z = (X[part] - self.center) @ self.whiten
+            z = (bounded(X[part]) - self.center) @ self.whiten
             d = (z**2).sum(axis=1, keepdims=True) + (norms - 2 * (z @ self.reference.T))
             out[part] = np.partition(d, self.k - 1, axis=1)[:, self.k - 1]
         return np.maximum(out, 0)
@@ -126,7 +129,11 @@ class NeighborScorer:
             return graph.node(kind, inputs, output, **how)
 
         norms = (self.reference**2).sum(axis=1)[None]
-        centred = node("Sub", ["x", constant("center", self.center[None])], "centred")
+        centred = node(
+            "Sub",
+            [bounded_input(graph), constant("center", self.center[None])],
+            "centred",
+        )
         z = node("MatMul", [centred, constant("whiten", self.whiten)], "z")
         square = node("Mul", [z, z], "square")
         axes = graph.constant("axes", np.array([1], dtype=np.int64))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from evenflow.decision import FLOOR, logsumexp
-from evenflow.errors import RecipeError
+from evenflow.errors import DataError, RecipeError
 from evenflow.learn.fitted import Fitted
 from evenflow.learn.fitting import Fitting
 from evenflow.learn.systems import Model, System
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 N_KNOTS = 256
 """Points between which a member's evidence is interpolated, at most."""
 MIN_GAP = 0.02
-"""Least distance in log odds of two such points: nearer ones count as one, or the
-rounding of a sum would move the evidence."""
+"""Least distance in log odds of two such points: with nearer ones the rounding of a sum
+would move the evidence."""
 
 
 def _two() -> dict[str, Part]:
@@ -67,13 +67,24 @@ def fit(config: Config, task: Fitting) -> Fusion:
     ----------
     .. [1] S. Bates et al., "Testing for outliers with conformal p-values", Annals of
        Statistics 51, 2023. doi:10.1214/22-AOS2244 (here interpolated between scores, so
-       that the last bit of a score moves the evidence by as little).
+       that the last bit of a score moves the evidence by as little, and never greater
+       than theirs).
     .. [2] R. A. Fisher, "Statistical methods for research workers", 4th edition, 1932.
     .. [3] J. Kittler et al., "On combining classifiers", IEEE Transactions on Pattern
        Analysis and Machine Intelligence 20, 1998. doi:10.1109/34.667881 (the max rule).
+
+    Raises
+    ------
+    DataError
+        There are fewer than two benign validation rows.
     """
-    rows = task.valid if len(task.valid.benign()) >= 2 else task.fit
-    benign = rows.benign().X
+    rows, benign = task.valid, task.valid.benign().X
+    if len(benign) < 2:
+        raise DataError(
+            f"the validation part holds {len(benign)} benign rows; expected 2 or more, "
+            "as scores of rows that a member was fitted on are no evidence. Bring "
+            "benign rows, or raise training.valid_fraction"
+        )
     members = {}
     for name in config.members:
         model = task.part(f"members.{name}", task.fit, task.valid)
@@ -115,18 +126,29 @@ class Member:
 
     @classmethod
     def of(cls, model: Fitted, odds: NDArray[np.float64]) -> Member:
-        """Return the member whose benign rows have those log odds."""
-        n = len(odds)
-        values, first = np.unique(np.sort(odds), return_index=True)
-        evidence = -np.log((1 + n - first) / (n + 1))
-        values = np.append(values, values[-1] + 1.0)
-        evidence = np.append(evidence, np.log(n + 1))  # none of theirs is as great
+        """Return the member whose benign rows have those log odds.
+
+        At each point the evidence is that of a row just beyond the point before. So it
+        is nowhere greater than the p-value's, and reaches it one point later.
+        """
+        benign = np.sort(odds)
+        n = len(benign)
+
+        def beyond(z: float) -> float:
+            return float(
+                np.log((n + 1) / (1 + n - np.searchsorted(benign, z, "right")))
+            )
+
+        values, first = np.unique(benign, return_index=True)
+        evidence = np.append(-np.log((1 + n - first) / (n + 1)), np.log(n + 1))
+        values = np.append(values, values[-1] + 1.0)  # none of theirs is as great
         wanted = np.linspace(0, evidence[-1], N_KNOTS)
-        kept = [0]
-        for k in np.unique(np.searchsorted(evidence, wanted - 1e-12)):
-            if values[k] - values[kept[-1]] >= MIN_GAP:
-                kept.append(int(k))
-        return cls(model=model, knots=values[kept], evidence=evidence[kept])
+        knots, found = [values[0]], [0.0]
+        for value in values[np.unique(np.searchsorted(evidence, wanted - 1e-12))]:
+            if value > knots[-1]:
+                found.append(beyond(knots[-1]))
+                knots.append(max(value, knots[-1] + MIN_GAP))
+        return cls(model=model, knots=np.array(knots), evidence=np.array(found))
 
     def of_rows(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the evidence against prepared rows, ``(n_samples,)``."""
