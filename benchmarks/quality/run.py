@@ -3,7 +3,7 @@
     python benchmarks/quality/run.py nsl_kdd_official --data ../shared/datasets
     python benchmarks/quality/run.py bot_iot
     python benchmarks/quality/run.py nsl_kdd_official --cell nsl_kdd/cnn-hybrid
-    python benchmarks/quality/run.py --publish-only --work runs
+    python benchmarks/quality/run.py nsl_kdd --finished
 
 Every cell is trained with one thread, saved as a bundle, and its figures come from that
 bundle, loaded again. Cells are kept under ``--work`` and not trained again, so a
@@ -64,17 +64,28 @@ def reuse(name: str, folder: Path) -> None:
             write_text(folder / path.name, path.read_text())
 
 
-def run(name: str, folders: list[Path], work: Path) -> None:
-    """Train what is missing of a comparison's cells, then evaluate every bundle."""
-    reuse(name, work / name / "cells")
+def is_finished(entry: Entry, cells: Path) -> bool:
+    """Return whether all cells of a recipe are there."""
+    wanted = [cell_name(one) for one in entry.cells(1, folds=False)]
+    return all((cells / f"{cell}.json").exists() for cell in wanted)
+
+
+def run(name: str, folders: list[Path], work: Path, *, finished: bool) -> list[Entry]:
+    """Train what is missing of a comparison's cells, then evaluate every bundle.
+
+    With ``finished`` nothing is trained; what is not finished is returned.
+    """
+    cells = work / name / "cells"
+    reuse(name, cells)
+    wanted = entries(name)
+    left = [e for e in wanted if not is_finished(e, cells)] if finished else []
 
     def compare() -> None:
         comparison = evenflow.compare(
-            name if name not in GROUPS else recipes(GROUPS[name]),
+            [entry for entry in wanted if entry not in left],
             work / name,
-            seeds=1 if name not in GROUPS else GROUPS[name].seeds,
             bundles=True,
-            baselines=name in GROUPS and GROUPS[name].baselines,
+            baselines=False,  # they are among the entries
             folders=folders,
         )
         if comparison.failed:
@@ -91,6 +102,7 @@ def run(name: str, folders: list[Path], work: Path) -> None:
         )
         write_json(path, cell | {"report": report.to_dict()})
     compare()  # no cell is trained again: the tables are made from the bundles' reports
+    return left
 
 
 def check(name: str, group: Group, recipe: str, folders: list[Path]) -> str:
@@ -116,10 +128,14 @@ def check(name: str, group: Group, recipe: str, folders: list[Path]) -> str:
     return "; ".join(apart)
 
 
-def publish(name: str, work: Path) -> None:
-    """Copy a finished comparison into the committed results."""
+def publish(name: str, work: Path, left: list[Entry]) -> None:
+    """Copy a comparison into the committed results."""
     folder, done = RESULTS / name, work / name
-    write_text(folder / "comparison.md", (done / "comparison.md").read_text())
+    text = (done / "comparison.md").read_text()
+    if left:
+        missing = "".join(f"- `{e.recipe.name}`, {e.seeds} seeds\n" for e in left)
+        text += f"\n## Not run to the end yet\n\n{missing}"
+    write_text(folder / "comparison.md", text)
     comparison = json.loads((done / "comparison.json").read_text())
     del comparison["published"]  # the survey's figures ship with evenflow
     write_json(folder / "comparison.json", comparison | {"commit": commit()})
@@ -149,7 +165,9 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="groups or suites; all groups")
     parser.add_argument("--data", type=Path, default=Path("../shared/datasets"))
     parser.add_argument("--work", type=Path, default=Path("runs"))
-    parser.add_argument("--publish-only", action="store_true")
+    parser.add_argument(
+        "--finished", action="store_true", help="train nothing; publish what is there"
+    )
     parser.add_argument("--cell", metavar="RECIPE", help="train and compare one cell")
     arguments = parser.parse_args()
     names = arguments.names or list(GROUPS)
@@ -162,9 +180,8 @@ def main() -> None:
         apart = check(name, GROUPS[name], arguments.cell, [arguments.data])
         raise SystemExit(f"differs: {apart}" if apart else 0)
     for name in names:
-        if not arguments.publish_only:
-            run(name, [arguments.data], arguments.work)
-        publish(name, arguments.work)
+        left = run(name, [arguments.data], arguments.work, finished=arguments.finished)
+        publish(name, arguments.work, left)
 
 
 if __name__ == "__main__":

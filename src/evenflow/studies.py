@@ -86,7 +86,8 @@ def compare(
     if isinstance(recipes, str):
         chosen = suite.load(recipes).entries()
     else:
-        chosen = [r if isinstance(r, Recipe) else Recipe.load(r) for r in recipes]
+        ready = (Recipe, comparing.Entry)
+        chosen = [r if isinstance(r, ready) else Recipe.load(r) for r in recipes]
         if rows is not None:
             chosen = [of_memory(r, rows, label=label, benign=benign) for r in chosen]
     root = Path(folder)
