@@ -45,6 +45,9 @@ def test_a_shipped_recipe_loads_and_is_what_its_name_says(name):
         "nsl_kdd/fusion-trees": "nsl_kdd/gate-none",
         "nsl_kdd/fusion-all_columns": "nsl_kdd/gate-none",
         "nsl_kdd/fusion-three_views": "nsl_kdd/gate-none",
+        "nsl_kdd/fusion-networks": "nsl_kdd/gate-none",
+        "nsl_kdd/view-cnn": "nsl_kdd/view-none",
+        "nsl_kdd/view-cnn_lstm": "nsl_kdd/view-none",
     }
     assert recipe.name == own.get(name, name)
     assert name.startswith(f"{model}-") or model == "nsl_kdd/gate"

@@ -104,6 +104,15 @@ GROUPS = {
         recipes=tuple(f"nsl_kdd/{name}" for name in SYSTEMS),
         baselines=False,  # in nsl_kdd_official
     ),
+    # networks with the means of the fusions: columns left out, rounding, distance
+    "nsl_kdd_views": Group(
+        recipes=tuple(
+            f"nsl_kdd/{name}"
+            for name in ("view-cnn", "view-cnn_lstm", "fusion-networks")
+        ),
+        seeds=3,
+        baselines=False,  # in nsl_kdd_headline
+    ),
     "nf_bot_iot_v2": Group(
         recipes=(
             *(

@@ -125,22 +125,32 @@ def collect(cells: Sequence[Cell], failed: Sequence[Failed] = ()) -> Comparison:
 
 
 def _labels(recipes: Sequence[Recipe]) -> list[str]:
-    """Return the names of recipes, with what sets those of one name apart."""
-    names = [recipe.name for recipe in recipes]
-    settings = [_settings(recipe.to_dict()) for recipe in recipes]
-    found = []
-    for name, own in zip(names, settings, strict=True):
-        alike = [s for other, s in zip(names, settings, strict=True) if other == name]
-        apart = ", ".join(
-            f"{key}={value}"
-            for key, value in own.items()
-            if key not in IGNORED and any(s.get(key) != value for s in alike)
-        )
-        found.append(f"{name} ({apart})" if 0 < len(apart) <= LONGEST else name)
-    return [
-        f"{label} [{recipe.sha256[:6]}]" if found.count(label) > 1 else label
-        for label, recipe in zip(found, recipes, strict=True)
-    ]
+    """Return the names of recipes, with what sets those of one name apart.
+
+    That is the models and other plug-ins they name, where these differ; else all their
+    settings that differ; else the first digits of the SHA-256.
+    """
+    labels = [recipe.name for recipe in recipes]
+    for name in {name for name in labels if labels.count(name) > 1}:
+        alike = [k for k, recipe in enumerate(recipes) if recipe.name == name]
+        settings = [_settings(recipes[k].to_dict()) for k in alike]
+        keys = [
+            key
+            for key in dict.fromkeys(key for one in settings for key in one)
+            if key not in IGNORED and len({one.get(key) for one in settings}) > 1
+        ]
+        found = [f" [{recipes[k].sha256[:6]}]" for k in alike]
+        for some in ([key for key in keys if key.endswith(".name")], keys):
+            texts = [
+                ", ".join(f"{key}={one[key]}" for key in some if key in one)
+                for one in settings
+            ]
+            if len({*texts}) == len(texts) and max(map(len, texts)) <= LONGEST:
+                found = [f" ({text})" if text else "" for text in texts]
+                break
+        for k, what in zip(alike, found, strict=True):
+            labels[k] = name + what
+    return labels
 
 
 def _settings(value: Mapping[str, Any], under: str = "") -> dict[str, str]:

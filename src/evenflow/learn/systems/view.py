@@ -231,4 +231,3 @@ class Viewed:
 
 
 MODEL = System(fit, Config)
-NOT_MEASURED = "a part of nsl_kdd/fusion-trees, which is a gate and is measured"
