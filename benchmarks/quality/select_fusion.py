@@ -65,6 +65,8 @@ HIDDEN = 0.5
 FEWEST = 20
 """Rows of an attack type whose detection counts."""
 LARGEST_SET = 3
+SHOWN = 50
+"""Best sets that are written; so are those of one member, and parts of the best."""
 
 SERVICE = ["service"]
 LOAD = [
@@ -302,15 +304,20 @@ def main() -> None:
         for recall in [{key: statistics.fmean(v) for key, v in sorted(rates.items())}]
     ]
     second.sort(key=lambda choice: -choice["score"])
-    shown = [c for c in ranking[50:] if len(c["members"]) == 1]
-    for choice in (*ranking[:50], *shown):
+    best = set(ranking[0]["members"])
+    shown = ranking[:SHOWN] + [
+        choice
+        for choice in ranking[SHOWN:]
+        if len(choice["members"]) == 1 or best > set(choice["members"])
+    ]
+    for choice in shown:
         budgets = [one["budget"] for one in choice["samples"]]
         print(f"{choice['score']:.4f}  {' + '.join(choice['members'])}  {budgets}")
     for choice in second:
         print(f"{choice['score']:.4f}  {choice['model']}")
     write_json(
         HERE / "results" / "selection_fusion.json",
-        {"fusions": [*ranking[:50], *shown], "second": second},
+        {"fusions": shown, "second": second},
     )
 
 

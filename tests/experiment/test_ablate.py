@@ -68,6 +68,22 @@ def test_the_models_of_a_system_are_trained_alone():
     }
 
 
+def test_each_member_of_a_fusion_within_a_gate_is_left_out_in_its_own_line():
+    fused = Recipe.load("nsl_kdd/fusion-trees")
+    lines = {e.why: e.recipe.model.params for e in without_parts(fused)}
+    members = fused.model.params["gate"]["members"]
+    assert len(members) == 3
+    for name in members:
+        model = lines.pop(f"without the member {name}")
+        rest = {n: part for n, part in members.items() if n != name}
+        assert model["gate"]["members"] == rest
+        assert model["second"] == fused.model.params["second"]
+    assert not any("member" in why for why in lines)
+    one = fused.model.params["gate"] | {"members": {"one": members["hosts"]}}
+    single = fused.with_(model=fused.model.flat() | {"gate": one})
+    assert not any("member" in entry.why for entry in without_parts(single))
+
+
 def test_columns_are_left_out_together_beside_those_that_the_recipe_leaves_out():
     recipe = Recipe.load(
         "nsl_kdd/lightgbm-none", select={"name": "columns", "without": ["service"]}

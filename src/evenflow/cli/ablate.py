@@ -53,10 +53,10 @@ def ablate(
     """Train RECIPE, and RECIPE without each of its parts; show what changes.
 
     Left out in turn are balancing, the loss, the selection of columns, the logarithm
-    of the scaling, and the other models of a system; then the columns asked for.
-    Finished cells are saved in DIR/cells and not run again, so the same command
-    continues a stopped run. To choose parts by training rows alone, add
-    --set split=unseen --folds.
+    of the scaling, the other models of a system, and each member of several; then
+    the columns asked for. Finished cells are saved in DIR/cells and not run again, so
+    the same command continues a stopped run. To choose parts by training rows alone,
+    add --set split=unseen --folds.
     """
     from evenflow import studies
     from evenflow.judge.tables.ablation import grid

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from evenflow import files
+from evenflow import files, registry
 from evenflow.errors import RecipeError
 from evenflow.experiment.compare import (
     Entry,
@@ -19,7 +19,7 @@ from evenflow.judge.ablation import Ablation, ablation
 from evenflow.judge.pages.comparison import write_tables
 from evenflow.judge.tables.ablation import grid
 from evenflow.judge.tables.grid import markdown
-from evenflow.plugins import within
+from evenflow.plugins import Part, part_mark, parts_mark, within
 from evenflow.progress import OnEvent, ignore
 from evenflow.recipe import Recipe
 
@@ -112,6 +112,27 @@ def _without_parts(recipe: Recipe) -> Iterator[Entry]:
             yield Entry(
                 recipe=instead(recipe, model=inner.flat()), why=f"{inner.name} alone"
             )
+    for name, rest in _without_members(recipe.model):
+        yield Entry(
+            recipe=instead(recipe, model=rest.flat()), why=f"without the member {name}"
+        )
+
+
+def _without_members(model: Part) -> Iterator[tuple[str, Part]]:
+    """Yield the name of each of several members, and the model without it."""
+    for key, (hint, _) in registry.parameters("models", model.name).items():
+        value = model.params.get(key) or {}
+        if parts_mark(hint) and len(value) > 1:
+            for name in value:
+                others = {n: part for n, part in value.items() if n != name}
+                yield name, _with(model, key, others)
+        elif part_mark(hint) and value:
+            for name, rest in _without_members(Part.model_validate(value)):
+                yield name, _with(model, key, rest.flat())
+
+
+def _with(model: Part, key: str, value: object) -> Part:
+    return model.model_copy(update={"params": model.params | {key: value}})
 
 
 def without_columns(recipe: Recipe, names: Sequence[str]) -> Entry:

@@ -19,7 +19,8 @@ class Config:
     max_depth: int | None = None
     """Maximum depth of a tree; None for unlimited."""
     min_samples_leaf: int = 2
-    """Minimum number of training rows in a leaf; a smaller one grows only the file."""
+    """Minimum number of training rows in a leaf; with 1 the file is larger, and attacks
+    of unseen types may be detected better where false alarms are few."""
     max_features: Literal["sqrt", "log2"] | float = "sqrt"
     """Features considered at each split: a rule, or a share in (0, 1]."""
     n_jobs: int = 2

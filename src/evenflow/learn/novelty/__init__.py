@@ -29,7 +29,7 @@ BOUND = 1e6
 
 
 def bounded(X: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return prepared rows whose values lie within ``BOUND`` of 0."""
+    """Return prepared rows with each value limited to ``BOUND`` on both sides of 0."""
     near: NDArray[np.float32] = np.clip(X, -BOUND, BOUND, dtype=np.float32)
     return near
 

@@ -82,8 +82,8 @@ def fit(config: Config, task: Fitting) -> Fusion:
     if len(benign) < 2:
         raise DataError(
             f"the validation part holds {len(benign)} benign rows; expected 2 or more, "
-            "as scores of rows that a member was fitted on prove nothing. Bring "
-            "benign rows, or raise training.valid_fraction"
+            "which no member was fitted on, to measure evidence by. Bring benign rows, "
+            "or raise training.valid_fraction"
         )
     members = {}
     for name in config.members:
