@@ -18,17 +18,20 @@ from evenflow.traffic.decoding import decode
 
 S = 10**9
 SYN, ACK, FIN, RST = 2, 16, 1, 4
+DNS = b"\x12\x34\1\0\0\1\0\0\0\0\0\0\3www\7example\3org\0\0\1\0\1"
+SSH, FTP = b"SSH-2.0-OpenSSH_9.2\r\n", b"220 ftp.example.org FTP server ready\r\n"
 
 
-def packet(source, destination, sport, dport, kind, flags=0, sequence=0, n=0):
+def packet(source, destination, sport, dport, kind, flags=0, sequence=0, n=0, text=b""):
     """Return an IPv4 packet of UDP or TCP, without checksums."""
+    text += bytes(n)
     if kind == 17:
-        data = struct.pack(">HHHH", sport, dport, 8 + n, 0)
+        data = struct.pack(">HHHH", sport, dport, 8 + len(text), 0)
     else:
         data = struct.pack(
             ">HHIIBBHHH", sport, dport, sequence, sequence, 0x50, flags, 99, 0, 0
         )
-    data += bytes(n)
+    data += text
     head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(data), 0, 0, 64, kind, 0)
     return head + struct.pack(">II", source, destination) + data
 
@@ -47,15 +50,16 @@ def traffic(seed, n=100):
     draw = random.Random(seed)
     time_s, timed = 0.0, []
     for _ in range(n):
-        time_s += draw.choice([0, 0.001, 0.2, 3, 70])
+        time_s += draw.choice([0, 0.001, 0.2, 3, 9, 70, 400])
         ends = [draw.randrange(3), draw.randrange(3)]
-        ports = [4000 + draw.randrange(2), 80]
+        ports = [4000 + draw.randrange(2), draw.choice([80, 53, 22])]
         if draw.random() < 0.5:
             ends, ports = ends[::-1], ports[::-1]
         data = packet(
             *ends, *ports, draw.choice([6, 17]),
             draw.choice([SYN, SYN | ACK, ACK, ACK | FIN, RST, RST | ACK]),
             draw.choice([0, 1, 100, 2**32 - 1]), draw.choice([0, 0, 1, 99]),
+            draw.choice([b"", DNS, SSH]),
         )  # fmt: skip
         wrong = draw.random() < 0.02
         timed.append((draw.choice([0, time_s + 9999]) if wrong else time_s, data))
@@ -148,6 +152,67 @@ def test_one_packet_with_a_wrong_clock_ends_nothing_else():
     odd = packet(3, 4, 4000, 80, 17)
     rows = followed(capture([(0, ok), (7200, odd), (1, ok), (0.5, odd), (2, ok)]))
     assert rows.filter(pl.col("id.orig_h") == "0.0.0.1")["orig_pkts"].to_list() == [3]
+
+
+@pytest.mark.parametrize(
+    ("port", "text", "silent_s", "n"),
+    [
+        (80, b"hello", 299, 1), (80, b"hello", 301, 2), (22, b"hello", 3599, 1),
+        (22, b"hello", 3601, 2), (21, b"hello", 900, 1), (23, b"hello", 900, 1),
+        (513, b"hello", 900, 1), (2222, SSH, 900, 1), (2121, FTP, 900, 1),
+        (2222, SSH, 3601, 2),
+    ],
+)  # fmt: skip
+def test_a_tcp_connection_may_be_silent_as_long_as_its_port_and_service_let_it(
+    port, text, silent_s, n
+):
+    rows = followed(capture(session(port, text, silent_s)))
+    assert rows.height == n
+    assert rows["conn_state"][0] == ("SF" if n == 1 else "S1")
+
+
+def session(port, text, silent_s):
+    """Return a TCP connection whose client is silent before it ends."""
+    there, back = (1, 2, 4000, port, 6), (2, 1, port, 4000, 6)
+    return [
+        (0, packet(*there, SYN)), (0.1, packet(*back, SYN | ACK)),
+        (0.2, packet(*there, ACK, 1)), (0.3, packet(*back, ACK, 1, text=text)),
+        (0.3 + silent_s, packet(*there, ACK | FIN, 1)),
+        (0.4 + silent_s, packet(*back, ACK | FIN, 1 + len(text))),
+    ]  # fmt: skip
+
+
+def test_a_port_where_people_log_in_counts_once_the_connection_is_established():
+    whole = session(22, b"hello", 900)
+    assert followed(capture(whole[2:])).height == 2  # without its beginning
+    closing = [*whole[:4], (0.5, packet(1, 2, 4000, 22, 6, ACK | FIN, 1)), *whole[5:]]
+    assert followed(capture(closing)).height == 1  # closed by one side
+
+
+@pytest.mark.parametrize(
+    ("port", "text", "times", "n"),
+    [
+        (53, DNS, [0, 0.1, 30], 2), (5353, DNS, [0, 0.1, 30], 2),
+        (53, DNS, [0, 8, 16, 24, 32], 1), (53, DNS, [0, 9.9], 1),
+        (53, DNS, [0, 2, 18], 2), (53, b"", [0, 30], 2),
+        (5300, DNS, [0, 30], 1), (80, b"", [0, 30], 1),
+        (53, b"not DNS at all", [0, 30], 1), (53, b"not DNS at all", [0, 61], 2),
+    ],
+)  # fmt: skip
+def test_a_dns_session_ends_where_it_is_silent_when_it_is_looked_at(
+    port, text, times, n
+):
+    timed = [(t, packet(1, 2, 4000, port, 17, text=text)) for t in times]
+    assert followed(capture(timed)).height == n
+
+
+def test_other_packets_are_a_reason_to_look_at_a_dns_session():
+    timed = [(t, packet(1, 2, 4000, 53, 17, text=DNS)) for t in (0, 5, 14.5)]
+    assert followed(capture(timed)).height == 2  # first looked at after 9.5 s
+    other = [(t, packet(3, 4, 4000, 80, 17)) for t in np.arange(0, 15, 0.2)]
+    rows = followed(capture(sorted(timed + other)))
+    # looked at after 10 s, when it was silent for five
+    assert rows.filter(pl.col("id.resp_p") == 53)["orig_pkts"].to_list() == [3]
 
 
 def test_sizes_and_times_between_packets_are_those_of_each_side():

@@ -156,9 +156,9 @@ def _run(
         stack.callback(sinks[-1].close)
     position = None if given["state"] is None else state.position if state else ""
     needed = (contract.name, tuple(contract.needs))
-    kept = (
-        Evidence(given["evidence"], on_event=view.note) if given["evidence"] else None
-    )
+    kept = None
+    if given["evidence"]:
+        kept = Evidence(given["evidence"], opened=incidents.opened, on_event=view.note)
     see = kept.see if kept else traffic.nothing
     feed = stack.enter_context(
         _shared(given, contract.name, stop, view.note)
@@ -190,6 +190,8 @@ def _run(
         shown.show(is_over=True)
         for sink in sinks:
             sink.close()
+        if kept:
+            kept.finish()
         view.end(found, feed)
     if lost := found.n_dropped:
         raise StorageError(

@@ -1,16 +1,20 @@
-"""The packets of incidents, kept as captures: a bounded file for each.
+"""The packets of incidents, kept as captures: a bounded pcapng file for each.
 
 A capture begins with what is still remembered when its incident is opened, and goes on
-until it is full or the incident is closed.
+until it is full or the incident is closed. Where the incident has more hosts than
+before, what is still remembered of those is added. What does not fit is counted.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import struct
-from collections import deque
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,23 +32,65 @@ MAX_PACKETS, MAX_BYTES = 10_000, 2**24
 """Of a file."""
 MAX_GROWING, MAX_FILES = 64, 1_000
 """Files that grow at once, and files of a run."""
-HEADER = struct.Struct("<IHHiIII")
-NANOSECONDS, SNAP_LENGTH = 0xA1B23C4D, 2**18
 LOW = 2**64 - 1
+SECTION = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
+INTERFACE = struct.Struct("<IIHHIHHB3xHHI")
+PACKET = struct.Struct("<IIIIIII")
+N_PACKET = PACKET.size + 4
+NO_FILE = "incidents whose packets were not kept, as there were too many"
+FULL = "packets of incidents that were not kept, as their files are full"
+FORGOTTEN = (
+    "incidents whose first packets may be missing, as they were no longer remembered"
+)
+NOT_NAMED = "incidents of more hosts than are named, whose packets are not all kept"
+
+
+class _Wanted(NamedTuple):
+    """The packets of an incident: those between two sets of hosts; None is any."""
+
+    attackers: frozenset[str] | None = frozenset()
+    victims: frozenset[str] | None = frozenset()
+
+    @classmethod
+    def of(cls, incident: Incident) -> _Wanted:
+        """Return what the packets of an incident have in common."""
+        return cls(
+            None if incident.shape == "flood" else frozenset(incident.attackers.names),
+            None if incident.shape == "sweep" else frozenset(incident.victims.names),
+        )
+
+    def among(self, ends: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Return which frames are wanted, by their two addresses."""
+        one, other = _is_of(ends, self.attackers), _is_of(ends, self.victims)
+        return np.asarray((one & other[:, ::-1]).any(axis=1))
+
+
+@dataclass
+class _Batch:
+    frames: Frames
+
+    @cached_property
+    def ends(self) -> NDArray[np.uint64]:
+        """The two addresses of each frame, ``(n_frames, 2, 2)``; 0 without IP."""
+        packets = decode(self.frames, checksums=False)
+        ends = np.stack([packets.source, packets.destination], axis=1)
+        ends[packets.end > End.FRAGMENT] = 0
+        return ends
 
 
 @dataclass
 class _File:
     path: Path
-    hosts: tuple[tuple[int, int], ...]
-    """All of them are ends of a packet that belongs to the incident."""
-    link: int = -1
+    is_begun: bool = False
+    """Whether there are packets of the incident in it."""
+    wanted: _Wanted = field(default_factory=_Wanted)
+    links: dict[int, int] = field(default_factory=dict)
+    """Number of the interface of each link type."""
     n_packets: int = 0
     n_bytes: int = 0
-
-    @property
-    def is_full(self) -> bool:
-        return self.n_packets >= MAX_PACKETS or self.n_bytes >= MAX_BYTES
+    is_full: bool = False
+    counted: set[str] = field(default_factory=set)
+    """Reasons for which it was counted."""
 
 
 class Evidence:
@@ -54,8 +100,16 @@ class Evidence:
     ----------
     folder : Path
         Made if it is missing; a file has the name of its incident.
+    opened : callable, optional
+        Returns the incidents that are open as they are now, which may have more hosts
+        than when they were reported.
     on_event : callable, optional
         Gets a note where packets cannot be kept.
+
+    Attributes
+    ----------
+    left_out : Counter
+        How many packets or incidents were left out, by reason.
 
     Raises
     ------
@@ -63,11 +117,20 @@ class Evidence:
         The folder cannot be made.
     """
 
-    def __init__(self, folder: Path, *, on_event: OnEvent = ignore) -> None:
-        self.folder, self._on_event = folder, on_event
-        self._recent: deque[Frames] = deque()
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        opened: Callable[[], Iterable[Incident]] = tuple,
+        on_event: OnEvent = ignore,
+    ) -> None:
+        self.folder, self._opened, self._on_event = folder, opened, on_event
+        self._recent: deque[_Batch] = deque()
         self._n_recent = self._n_files = 0
+        self._forgotten_ns = -1
+        self._known: set[str] = set()
         self._growing: dict[str, _File] = {}
+        self.left_out = Counter[str]()
         self._noted: set[str] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -78,62 +141,109 @@ class Evidence:
         """Take frames before their connections are scored."""
         if not len(frames):
             return
-        self._recent.append(frames)
+        for incident in self._opened():
+            self._follow(incident, is_new=False)
+        batch = _Batch(frames)
+        self._recent.append(batch)
         self._n_recent += len(frames.data)
         while self._n_recent > MAX_RECENT_BYTES and len(self._recent) > 1:
-            self._n_recent -= len(self._recent.popleft().data)
-        if self._growing:
-            ends = _ends(frames)
-            for name in list(self._growing):
-                self._write(name, frames, ends)
+            oldest = self._recent.popleft().frames
+            self._n_recent -= len(oldest.data)
+            self._forgotten_ns = max(self._forgotten_ns, int(oldest.time_ns.max()))
+        for name, file in list(self._growing.items()):
+            self._write(name, file, frames, file.wanted.among(batch.ends))
 
     def report(self, report: Report) -> None:
         """Begin the file of an incident that is opened; end that of a closed one."""
         incident = report.incident
+        self._follow(incident, is_new=report.what == "opened")
         if report.what == "closed":
+            self._known.discard(incident.id)
             self._growing.pop(incident.id, None)
-        if report.what != "opened":
-            return
-        if self._n_files >= MAX_FILES or len(self._growing) >= MAX_GROWING:
+
+    def finish(self) -> None:
+        """Send a note for each reason that something was left out."""
+        for text, n in self.left_out.items():
+            self._on_event(Note(text=f"{text}: {n:,}", is_warning=True))
+
+    def _follow(self, incident: Incident, *, is_new: bool) -> None:
+        """Begin a file, or continue that of an earlier run; take new hosts."""
+        if incident.id not in self._known:
+            self._known.add(incident.id)
+            self._begin(self.folder / f"{incident.id}.pcapng", incident.id, is_new)
+        self._widen(incident)
+
+    def _begin(self, path: Path, name: str, is_new: bool) -> None:
+        n_growing = sum(not file.is_full for file in self._growing.values())
+        if self._n_files >= MAX_FILES or n_growing >= MAX_GROWING:
+            self.left_out[NO_FILE] += 1
             self._note("too many incidents: the packets of some are not kept")
             return
         self._n_files += 1
-        path = self.folder / f"{incident.id}.pcap"
-        self._growing[incident.id] = _File(path, _hosts(incident))
-        for frames in list(self._recent):
-            self._write(incident.id, frames, _ends(frames))
+        file = self._growing[name] = _File(path)
+        if not is_new and path.exists():
+            file.is_begun, file.n_bytes = True, path.stat().st_size
 
-    def _write(self, name: str, frames: Frames, ends: NDArray[np.uint64]) -> None:
-        """Append the frames of an incident to its file."""
-        file = self._growing.get(name)
-        if file is None:
+    def _widen(self, incident: Incident) -> None:
+        """Add what is remembered of the hosts that an incident has by now."""
+        file, wanted = self._growing.get(incident.id), _Wanted.of(incident)
+        if file is None or wanted == file.wanted:
             return
-        mine = np.ones(len(frames), bool)
-        for host in file.hosts:
-            mine &= (ends == np.array(host, np.uint64)).all(axis=2).any(axis=1)
-        rows = np.flatnonzero(mine)[: MAX_PACKETS - file.n_packets]
-        if not len(rows):
+        before, file.wanted = file.wanted, wanted
+        if incident.first_ns <= self._forgotten_ns:
+            self._count(file, FORGOTTEN)
+        sides = (incident.attackers, wanted[0]), (incident.victims, wanted[1])
+        if not all(hosts.is_exact for hosts, names in sides if names is not None):
+            self._count(file, NOT_NAMED)
+        for batch in self._recent:
+            mine = wanted.among(batch.ends) & ~before.among(batch.ends)
+            self._write(incident.id, file, batch.frames, mine)
+
+    def _count(self, file: _File, reason: str) -> None:
+        self.left_out[reason] += reason not in file.counted
+        file.counted.add(reason)
+
+    def _write(
+        self, name: str, file: _File, frames: Frames, mine: NDArray[np.bool_]
+    ) -> None:
+        """Append the frames of an incident to its file, as far as they fit."""
+        rows = np.flatnonzero(mine)
+        if not len(rows) or name not in self._growing:
             return
-        is_new = file.link < 0
-        if is_new:
-            file.link = int(frames.link[rows[0]])
-        rows = rows[frames.link[rows] == file.link]
-        records = [_record(frames, int(row)) for row in rows]
-        if is_new:
-            records.insert(
-                0, HEADER.pack(NANOSECONDS, 2, 4, 0, 0, SNAP_LENGTH, file.link)
+        n = 0 if file.is_full else self._fit(file, frames, rows)
+        if n < len(rows):
+            file.is_full = True
+            self.left_out[FULL] += len(rows) - n
+            self._note(
+                f"the file of an incident is full ({MAX_PACKETS:,} packets or "
+                f"{MAX_BYTES // 2**20} MiB): its other packets are counted, not kept"
             )
+        if not n:
+            return
+        blocks = [] if file.links else [SECTION]
+        for row in rows[:n].tolist():
+            link = int(frames.link[row])
+            if link not in file.links:
+                file.links[link] = len(file.links)
+                blocks.append(_interface(link))
+            blocks.append(_packet(frames, row, file.links[link]))
         try:
-            with file.path.open("wb" if is_new else "ab") as stream:
-                stream.write(b"".join(records))
+            with file.path.open("ab" if file.is_begun else "wb") as stream:
+                stream.write(b"".join(blocks))
         except OSError as error:
             self._growing.pop(name)
             self._note(f"{storage_error(file.path, error)}. Its packets are not kept")
             return
-        file.n_packets += len(rows)
-        file.n_bytes += sum(map(len, records))
-        if file.is_full:
-            del self._growing[name]
+        file.is_begun = True
+        file.n_packets += n
+        file.n_bytes += sum(map(len, blocks))
+
+    def _fit(self, file: _File, frames: Frames, rows: NDArray[np.int64]) -> int:
+        """Return how many of the frames fit into a file."""
+        sizes = np.cumsum(N_PACKET + (frames.length[rows] + 3) // 4 * 4)
+        head = len(SECTION) + INTERFACE.size * len(np.unique(frames.link[rows]))
+        n = int(np.searchsorted(sizes, MAX_BYTES - file.n_bytes - head, "right"))
+        return min(n, MAX_PACKETS - file.n_packets)
 
     def _note(self, text: str) -> None:
         if text not in self._noted and len(self._noted) < MAX_GROWING:
@@ -141,28 +251,28 @@ class Evidence:
             self._on_event(Note(text=text, is_warning=True))
 
 
-def _hosts(incident: Incident) -> tuple[tuple[int, int], ...]:
-    """Return the hosts that all packets of an incident have in common."""
-    names = {
-        "sweep": (incident.attacker,),
-        "flood": (incident.victim,),
-    }.get(incident.shape, (incident.attacker, incident.victim))
-    numbers = (int(ipaddress.ip_address(name)) for name in names)
-    return tuple((number >> 64, number & LOW) for number in numbers)
+def _is_of(ends: NDArray[np.uint64], names: frozenset[str] | None) -> NDArray[np.bool_]:
+    """Return which addresses are those of hosts, ``(n_frames, 2)``."""
+    found = np.full(ends.shape[:2], names is None)
+    for name in names or ():
+        number = int(ipaddress.ip_address(name))
+        host = np.array((number >> 64, number & LOW), np.uint64)
+        found |= (ends == host).all(axis=2)
+    return found
 
 
-def _ends(frames: Frames) -> NDArray[np.uint64]:
-    """Return the two addresses of each frame, ``(n_frames, 2, 2)``; 0 without IP."""
-    packets = decode(frames, checksums=False)
-    ends = np.stack([packets.source, packets.destination], axis=1)
-    ends[packets.end > End.FRAGMENT] = 0
-    return ends
+def _interface(link: int) -> bytes:
+    """Return the block of an interface whose clock counts nanoseconds."""
+    return INTERFACE.pack(1, 32, link, 0, 0, 9, 1, 9, 0, 0, 32)
 
 
-def _record(frames: Frames, row: int) -> bytes:
+def _packet(frames: Frames, row: int, interface: int) -> bytes:
     start, length = int(frames.start[row]), int(frames.length[row])
-    seconds, rest = divmod(max(int(frames.time_ns[row]), 0), 10**9)
-    head = struct.pack(
-        "<IIII", seconds & 0xFFFFFFFF, rest, length, int(frames.wire[row])
-    )
-    return head + frames.data[start : start + length].tobytes()
+    time_ns = max(int(frames.time_ns[row]), 0)
+    size = N_PACKET + (length + 3) // 4 * 4
+    head = PACKET.pack(
+        6, size, interface, time_ns >> 32, time_ns & 0xFFFFFFFF, length,
+        int(frames.wire[row]),
+    )  # fmt: skip
+    data = frames.data[start : start + length].tobytes()
+    return head + data + bytes(-length % 4) + struct.pack("<I", size)

@@ -8,7 +8,15 @@ from importlib.util import find_spec
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from evenflow.traffic import _checksums, _endpoints, _follow, _index, _records, _tcp
+from evenflow.traffic import (
+    _checksums,
+    _endpoints,
+    _follow,
+    _index,
+    _records,
+    _tcp,
+    _timeouts,
+)
 
 
 class Kernel(NamedTuple):
@@ -50,7 +58,7 @@ def compiled() -> Kernel:
     import numba
 
     names: dict[str, Any] = {}
-    for module in (_checksums, _endpoints, _tcp, _follow, _index, _records):
+    for module in (_checksums, _endpoints, _tcp, _timeouts, _follow, _index, _records):
         names |= vars(module)
     names["copy_row"], names["sums"] = _copy_row, _checksums.sums_in_turn
     for name, found in list(names.items()):

@@ -27,8 +27,8 @@ from evenflow.traffic.logins import (
 # columns of C
 (FIRST, LAST, PROTOCOL, IS_PARTIAL, SEEN, MARKS, N_HISTORY, CLOSING, ATTEMPT, MISSED,
  TIMEOUT, IS_OPEN, LOW_BEGAN, LAST_PACKET, SERIAL, LOOK, CLOSE_ROW, SERVICE, URGENT,
- WRONG_FRAGMENTS, ASKED, LOGGED_IN, FAILED_LOGINS, IS_GUEST, IS_HIDDEN,
- N_C) = range(26)  # fmt: skip
+ WRONG_FRAGMENTS, ASKED, LOGGED_IN, FAILED_LOGINS, IS_GUEST, IS_HIDDEN, CHECK,
+ N_C) = range(27)  # fmt: skip
 # columns of E
 (STATE, BEFORE, START, END, END_WRAPS, ACKED, ACK_WRAPS, PACKETS, IP_BYTES, PAYLOAD,
  N_FIN, FIN_AT, DID_CLOSE, LAST_SYN, LAST_FIN, LAST_RST, IN_ORDER, N_WAITING,
@@ -48,8 +48,6 @@ MOST_WAITING = 16
 LARGE = 1_048_576
 """A leap of sequence numbers by a SYN or RST that is not believed."""
 S = 1_000_000_000
-ATTEMPT_NS, CLOSE_NS, LINGER_NS = 5 * S, 5 * S, 5 * S
-IDLE_TCP_NS, IDLE_OTHER_NS = 300 * S, 60 * S
 SHOWS_SERVICE = 5
 """Packets with payload of each side that may show the service."""
 NEVER = 2**62

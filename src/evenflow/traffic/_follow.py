@@ -18,17 +18,14 @@ from evenflow.traffic._endpoints import (
     ACK,
     ACTIVE,
     ATTEMPT,
-    ATTEMPT_NS,
     BEGAN_AT,
-    CLOSE_NS,
+    CHECK,
     CLOSE_ROW,
     CLOSING,
     DID_CLOSE,
     FIRST,
     ICMP,
     ICMP6,
-    IDLE_OTHER_NS,
-    IDLE_TCP_NS,
     IN_ORDER,
     INACTIVE,
     IS_HIDDEN,
@@ -38,7 +35,6 @@ from evenflow.traffic._endpoints import (
     LAST_PACKET,
     LETTER_C,
     LETTER_D,
-    LINGER_NS,
     LOOK,
     LOOK_NS,
     LOW_BEGAN,
@@ -53,7 +49,6 @@ from evenflow.traffic._endpoints import (
     NEXT_ZERO,
     PAYLOAD,
     PROTOCOL,
-    RESET,
     SERIAL,
     SERVICE,
     SHOWS_SERVICE,
@@ -61,9 +56,7 @@ from evenflow.traffic._endpoints import (
     STATE,
     SYN,
     SYN_ACK_SENT,
-    SYN_SENT,
     TCP,
-    TIMEOUT,
     TURNED,
     UDP,
     URG,
@@ -77,6 +70,15 @@ from evenflow.traffic._endpoints import (
     release_row,
 )
 from evenflow.traffic._tcp import tcp_packet
+from evenflow.traffic._timeouts import (
+    DNS,
+    DNS_HEADER,
+    begin_timeout,
+    check_session,
+    due,
+    take_established,
+    take_service,
+)
 
 TICK_NS = 250_000_000
 BACK_NS, MAX_BEHIND = 60 * S, 1000
@@ -104,7 +106,6 @@ def open_connection(
     for e in (2 * c, 2 * c + 1):
         E[e, IN_ORDER] = 1
         E[e, NEXT_RESENT] = E[e, NEXT_ZERO] = E[e, NEXT_BAD] = E[e, NEXT_GAP] = 1
-    C[c, TIMEOUT] = IDLE_TCP_NS if protocol == TCP else IDLE_OTHER_NS
     if is_turned:
         H[c, 0] = TURNED
         C[c, N_HISTORY] = 1
@@ -113,34 +114,13 @@ def open_connection(
 def correct_times(C: Any, E: Any, c: int, now: int) -> None:
     """Shift the times of a connection that began by a clock that was far ahead."""
     shift = C[c, FIRST] - now
-    for k in (FIRST, LAST, LAST_PACKET, ATTEMPT, CLOSING, LOOK):
+    for k in (FIRST, LAST, LAST_PACKET, ATTEMPT, CLOSING, LOOK, CHECK):
         if now + DAY_NS < C[c, k] < NEVER:
             C[c, k] -= shift
     for e in (2 * c, 2 * c + 1):
         for k in (BEGAN_AT, LAST_AT):
             if E[e, k] > now + DAY_NS:
                 E[e, k] -= shift
-
-
-def due(C: Any, E: Any, c: int) -> int:
-    """Return when a connection is over if no packet of it comes before."""
-    silent = C[c, LAST]
-    at = silent + C[c, TIMEOUT] + 1
-    if C[c, PROTOCOL] != TCP:
-        return int(at)
-    o, r = 2 * c, 2 * c + 1
-    if C[c, CLOSING]:
-        at = min(at, C[c, CLOSING] + CLOSE_NS)
-    waits = E[o, STATE] in (SYN_SENT, SYN_ACK_SENT) and E[r, STATE] == INACTIVE
-    if waits and C[c, ATTEMPT]:
-        at = min(at, C[c, ATTEMPT] + ATTEMPT_NS)
-    both = E[o, DID_CLOSE] and E[r, DID_CLOSE]
-    one = E[o, DID_CLOSE] or E[r, DID_CLOSE]
-    ended = E[o, STATE] in (RESET, INACTIVE) or E[r, STATE] in (RESET, INACTIVE)
-    never_began = E[o, STATE] == INACTIVE and E[r, STATE] == INACTIVE
-    if never_began or both or (one and ended):
-        at = min(at, silent + LINGER_NS + 1)
-    return int(at)
 
 
 def is_reused(C: Any, E: Any, c: int, flags: int, sequence: int) -> bool:
@@ -199,6 +179,8 @@ def end(C: Any, E: Any, W: Any, D: Any, G: Any, c: int) -> None:
 def plan(C: Any, E: Any, D: Any, G: Any, c: int) -> None:
     """Note when a connection has to be looked at next."""
     D[c] = min(due(C, E, c), C[c, LOOK])
+    if C[c, CHECK]:
+        D[c] = min(D[c], C[c, CHECK])
     G[NEXT_DUE] = min(G[NEXT_DUE], D[c])
 
 
@@ -248,6 +230,8 @@ def settle(
     if is_over:
         end(C, E, W, D, G, c)
         return
+    if C[c, CHECK]:
+        check_session(C, c, now)
     if C[c, LOOK] <= now:
         later = NEVER
         for age in LOOK_NS:
@@ -258,7 +242,7 @@ def settle(
 
 
 def follow(
-    C: Any, E: Any, H: Any, W: Any, D: Any, G: Any, n_used: int, start: int,
+    C: Any, E: Any, H: Any, W: Any, D: Any, G: Any, n_used: int, start: int, K: Any,
     row: Any, is_low: Any, may_turn: Any, protocol: Any, time_ns: Any, flags: Any,
     sequence: Any, acked: Any, window: Any, payload: Any, captured: Any, ip_bytes: Any,
     is_bad: Any, is_whole: Any, service: Any, wrong: Any,
@@ -303,6 +287,8 @@ def follow(
                 known = min(now, over)
                 write(C, E, H, G, c, known, is_over, at, out_C, out_E, out_H)
                 end(C, E, W, D, G, c)
+            elif C[c, CHECK]:
+                check_session(C, c, now)
         is_new = not C[c, IS_OPEN]
         if is_new:
             if G[N_OPEN] >= G[MAX_OPEN]:
@@ -313,6 +299,7 @@ def follow(
                 turns = flags[i] & ACK > 0
             open_connection(C, E, H, c, kind, now, turns)
             C[c, LOW_BEGAN] = is_low[i] != turns
+            begin_timeout(C, K, c, now)
             C[c, SERIAL] = G[N_BEGAN]
             C[c, LOOK] = now + LOOK_NS[0] if G[LOOKS] else NEVER
             G[N_BEGAN] += 1
@@ -337,6 +324,8 @@ def follow(
                 note_login(C, c, e % 2 == 0, login[i])
             if payload[i] and not captured[i]:
                 C[c, IS_HIDDEN] = 1
+            if flags[i] & SYN:
+                take_established(C, E, K, c)
             if flags[i] & URG:
                 C[c, URGENT] += 1
             if G[LOOKS] and C[c, CLOSING] and not C[c, CLOSE_ROW]:
@@ -354,7 +343,9 @@ def follow(
         C[c, LAST_PACKET] = max(C[c, LAST_PACKET], now)
         C[c, WRONG_FRAGMENTS] += wrong[i]
         if service[i] and not C[c, SERVICE] and E[e, N_DATA] < SHOWS_SERVICE:
-            C[c, SERVICE] = service[i]
+            take_service(C, c, service[i])
+        if C[c, CHECK] and C[c, SERVICE] != DNS and captured[i] >= DNS_HEADER:
+            C[c, CHECK] = 0  # the payload is not DNS, whatever the port
         measure(E, e, now, ip_bytes[i], payload[i], flags[i])
         if kind in (TCP, UDP, ICMP, ICMP6):
             E[e, PAYLOAD] += payload[i]

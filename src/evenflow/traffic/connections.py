@@ -150,9 +150,8 @@ class Connections:
         self._W = np.zeros((MAX_WITH_GAPS + 1, k.MOST_WAITING, 2), np.int64)
         self._W[:-1, 0, 0] = np.arange(1, MAX_WITH_GAPS + 1)
         self._G = np.zeros(f.N_G, np.int64)
-        self._G[[f.CLOCK, f.LAST_TIME, f.TICKED]] = -k.NEVER
+        self._G[[f.CLOCK, f.LAST_TIME, f.TICKED, f.SETTLED]] = -k.NEVER
         self._G[f.NEXT_DUE] = k.NEVER
-        self._G[f.SETTLED] = -k.NEVER
         self._G[f.LOOKS], self._G[f.MAX_OPEN] = self.early, self.max_open
         self._out = _Written.room(ROWS_AT_ONCE)
         self._n_waiting = 0
@@ -204,7 +203,8 @@ class Connections:
 
     def follow(self, columns: Columns) -> pl.DataFrame:
         """Take packets in their order; return the rows that are known by now."""
-        found, n = (self._find(columns.keys), *columns.values), len(columns.keys)
+        rows, n = self._find(columns.keys), len(columns.keys)
+        found = (self._keys, rows, *columns.values)
         self._n_packets += n
         if self.is_compiled is None and self._n_packets > COMPILE_AFTER:
             self.compile()
