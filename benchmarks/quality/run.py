@@ -26,6 +26,7 @@ import argparse
 import json
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,25 +65,35 @@ def reuse(name: str, folder: Path) -> None:
             write_text(folder / path.name, path.read_text())
 
 
-def is_finished(entry: Entry, cells: Path) -> bool:
-    """Return whether all cells of a recipe are there."""
-    wanted = [cell_name(one) for one in entry.cells(1, folds=False)]
-    return all((cells / f"{cell}.json").exists() for cell in wanted)
+def finished_seeds(entry: Entry, cells: Path) -> int:
+    """Return how many of a recipe's seeds are there, all before the first missing."""
+    for n in range(entry.seeds):
+        wanted = replace(entry, seeds=n + 1).cells(1, folds=False)
+        if not all((cells / f"{cell_name(one)}.json").exists() for one in wanted):
+            return n
+    return entry.seeds
 
 
-def run(name: str, folders: list[Path], work: Path, *, finished: bool) -> list[Entry]:
+def run(name: str, folders: list[Path], work: Path, *, finished: bool) -> list[str]:
     """Train what is missing of a comparison's cells, then evaluate every bundle.
 
     With ``finished`` nothing is trained; what is not finished is returned.
     """
-    cells = work / name / "cells"
+    cells, left = work / name / "cells", []
     reuse(name, cells)
     wanted = entries(name)
-    left = [e for e in wanted if not is_finished(e, cells)] if finished else []
+    if finished:
+        done = [finished_seeds(entry, cells) for entry in wanted]
+        left = [
+            f"`{entry.recipe.name}`: {n} of {entry.seeds} seeds"
+            for entry, n in zip(wanted, done, strict=True)
+            if n < entry.seeds
+        ]
+        wanted = [replace(e, seeds=n) for e, n in zip(wanted, done, strict=True) if n]
 
     def compare() -> None:
         comparison = evenflow.compare(
-            [entry for entry in wanted if entry not in left],
+            wanted,
             work / name,
             bundles=True,
             baselines=False,  # they are among the entries
@@ -128,13 +139,12 @@ def check(name: str, group: Group, recipe: str, folders: list[Path]) -> str:
     return "; ".join(apart)
 
 
-def publish(name: str, work: Path, left: list[Entry]) -> None:
+def publish(name: str, work: Path, left: list[str]) -> None:
     """Copy a comparison into the committed results."""
     folder, done = RESULTS / name, work / name
     text = (done / "comparison.md").read_text()
     if left:
-        missing = "".join(f"- `{e.recipe.name}`, {e.seeds} seeds\n" for e in left)
-        text += f"\n## Not run to the end yet\n\n{missing}"
+        text += "\n## Not run to the end yet\n\n- " + "\n- ".join(left) + "\n"
     write_text(folder / "comparison.md", text)
     comparison = json.loads((done / "comparison.json").read_text())
     del comparison["published"]  # the survey's figures ship with evenflow
