@@ -173,8 +173,8 @@ def page() -> str:
             "",
             *bot_iot(),
             "",
-            "The same over seeds, and the samples of Argus records with and without the "
-            "columns that tell when a connection was: "
+            "The same over seeds, and the samples of Argus records with and without "
+            "the columns that tell when a connection was: "
             "[bot_iot](benchmarks/quality/results/bot_iot/comparison.md) "
             "(`python benchmarks/quality/run.py bot_iot`).",
             "",

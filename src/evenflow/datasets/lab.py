@@ -108,7 +108,7 @@ DATASET = Dataset(
         "Hosts in network namespaces of one machine: real servers, clients and tools, "
         "but no real users. Figures on it are optimistic for a real network.",
         "Test runs have tools and kinds of attack that no training run has.",
-        "When the rows were made, every silent connection of UDP ended after 60 s and of "
-        "TCP after 300 s; now those of DNS, SSH and FTP end when Zeek's do.",
+        "When the rows were made, every silent connection of UDP ended after 60 s and "
+        "of TCP after 300 s; now those of DNS, SSH and FTP end when Zeek's do.",
     ),
 )
