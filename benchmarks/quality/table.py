@@ -176,7 +176,9 @@ def page() -> str:
             "The same over seeds, and the samples of Argus records with and without "
             "the columns that tell when a connection was: "
             "[bot_iot](benchmarks/quality/results/bot_iot/comparison.md) "
-            "(`python benchmarks/quality/run.py bot_iot`).",
+            "(`python benchmarks/quality/run.py bot_iot`). UNSW-NB15's smaller "
+            "partition in five folds, ten classes and two: "
+            "[unsw_nb15](benchmarks/quality/results/unsw_nb15/comparison.md).",
             "",
         ]
     )
