@@ -63,6 +63,7 @@ def test_columns_of_other_names_and_units_give_the_same_figures(bundle, other):
         ({"dur": "dur"}, "no column 'dur' in duration"),
         ({"duration": "seconds"}, "no column 'seconds' in"),
         ({"duration": "sbytes"}, "found sbytes for several columns"),
+        ({"duration": "dst_bytes"}, "found dst_bytes for several columns"),
         (
             {"duration": "proto", "protocol_type": "dur"},
             r"found proto \(category\) for duration \(numeric",

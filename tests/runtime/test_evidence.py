@@ -1,5 +1,6 @@
 """The packets of an incident are kept, and no more than fit."""
 
+import io
 import struct
 from dataclasses import replace
 from ipaddress import ip_address
@@ -130,6 +131,41 @@ def test_a_file_is_bounded_in_bytes_and_what_does_not_fit_is_counted(
     assert 4800 < path.stat().st_size <= 5000
     found.finish()
     assert notes[-1].text == f"{evidence.FULL}: {600 - len(kept(tmp_path))}"
+
+
+def test_a_file_that_a_killed_run_left_half_a_block_in_goes_on(
+    frames, tmp_path, monkeypatch
+):
+    first = Evidence(tmp_path)
+    first.see(part(frames, 0, 100))
+    opened = reports()[0]
+    first.report(opened)
+    [path] = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:-20])
+    monkeypatch.setattr(evidence, "MAX_PACKETS", 120)
+    again = Evidence(tmp_path, opened=lambda: [opened.incident])
+    again.see(part(frames, 100, 200))
+    assert len(kept(tmp_path)) == 120, "99 whole ones, and 21 of the second run"
+    assert again.left_out[evidence.FULL] == 79
+
+
+def test_packets_that_cannot_be_written_are_counted_and_leave_no_half_a_block(
+    frames, tmp_path, monkeypatch
+):
+    found = Evidence(tmp_path)
+    found.see(part(frames, 0, 100))
+    found.report(reports()[0])
+
+    def full(self, mode="r", *rest, **more):
+        with io.FileIO(self, mode) as stream:
+            stream.write(b"half a block")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(tmp_path), "open", full)
+        found.see(part(frames, 100, 200))
+    assert found.left_out == {evidence.FAILED: 100}
+    assert len(kept(tmp_path)) == 100
 
 
 def test_what_is_remembered_is_bounded(frames, tmp_path, monkeypatch):

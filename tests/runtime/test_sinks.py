@@ -84,6 +84,7 @@ def test_what_is_not_known_of_a_connection_is_left_out():
     sctp = {"proto": "unknown_transport", "ip_proto": 132}
     for one in (icmp, replace(ALERT, **nothing), replace(ALERT, **sctp, **nothing)):
         found = alert_event(one, MODEL)
+        assert all(json.dumps(form(found)) for form in FORMS.values())
         assert not {"icmp_type", "src_port", "community_id"} & found.keys()
         assert one.port is None
     assert found["proto"] == "132"

@@ -1,5 +1,6 @@
 """Logs that grow: every line once, whatever happens to the file."""
 
+import gzip
 import io
 import json
 import os
@@ -433,3 +434,26 @@ def test_no_line_is_lost_or_doubled_whatever_happens_between(acts):
         add(path, rest)
         done += follower.step()
         assert done == names(*range(n))
+
+
+def test_a_packed_log_is_not_followed_but_refused(tmp_path):
+    path = tmp_path / "conn.log"
+    path.write_bytes(gzip.compress((HEAD + line(0)).encode()))
+    with pytest.raises(DataError, match="packed by gzip; .*leave out --state"):
+        Follower(path).step()
+
+
+def test_a_finished_log_s_last_line_without_its_end_is_counted(tmp_path):
+    path = tmp_path / "conn.log"
+    path.write_text(HEAD + line(0) + line(1)[:-1])
+    notes = []
+    found = follow(
+        path, SOURCES["zeek"], stop=threading.Event(), until_end=True,
+        on_event=lambda note: notes.append(note.text),
+    )  # fmt: skip
+    frames, positions = zip(*found, strict=True)
+    assert pl.concat(frames)["uid"].to_list() == names(0)
+    assert any("incomplete" in text for text in notes)
+    with path.open("a") as stream:
+        stream.write("\n" + line(2))
+    assert Follower(path, position=positions[-1]).step() == names(1, 2)

@@ -128,7 +128,10 @@ def _pairs(texts: Sequence[str]) -> dict[str, str]:
     for ours, _, theirs in pairs:
         if not (ours.strip() and theirs.strip()):
             raise click.UsageError("--rename: expected OURS=THEIRS, as in duration=dur")
-    return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
+    found = {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
+    if len(found) < len(pairs):
+        raise click.UsageError("--rename: a column of the bundle is given twice")
+    return found
 
 
 def _params(

@@ -91,6 +91,8 @@ def publish(**given: Any) -> None:
             _loop(publisher, feed, given["state"], on_event)
         finally:
             publisher.close()
+            for text in publisher.rows.notes():
+                on_event(Note(text=text))
             _status(publisher, feed)
         if given["state"] and (kind == "interface" or not publisher.dropped):
             _write(publisher, feed, given["state"])

@@ -134,7 +134,9 @@ def _run(
     contract = for_columns(bundle.schema.names)
     rules: tuple[suppress.Suppression, ...] = ()
     if given["suppress"]:
-        rules = suppress.read(given["suppress"], classes=bundle.verdicts[1:])
+        # the scorer that leads on a bus groups alerts of other models too
+        classes = None if kind == "bus" else bundle.verdicts[1:]
+        rules = suppress.read(given["suppress"], classes=classes)
     incidents = Incidents(
         home=[network(text) for text in given["home"] or HOME],
         suppressions=rules,

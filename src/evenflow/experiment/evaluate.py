@@ -199,7 +199,7 @@ def _as_theirs(schema: Schema, rename: Mapping[str, str]) -> Schema:
             f"found no column {min(absent)!r} in {', '.join(schema.names)}; "
             "expected a column of the model before the sign =. Correct the name"
         )
-    theirs = list(rename.values())
+    theirs = [rename.get(name, name) for name in schema.names]
     if twice := {name for name in theirs if theirs.count(name) > 1}:
         raise DataError(
             f"found {', '.join(sorted(twice))} for several columns of the model; "

@@ -8,9 +8,11 @@ before, what is still remembered of those is added. What does not fit is counted
 from __future__ import annotations
 
 import ipaddress
+import os
 import struct
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -33,11 +35,15 @@ MAX_PACKETS, MAX_BYTES = 10_000, 2**24
 MAX_GROWING, MAX_FILES = 64, 1_000
 """Files that grow at once, and files of a run."""
 LOW = 2**64 - 1
+MIX = 0x9E3779B97F4A7C15
+"""Odd, so that the halves of an address make a key of it; a key may be that of two."""
+PACKET_BLOCK = 6
 SECTION = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
 INTERFACE = struct.Struct("<IIHHIHHB3xHHI")
 PACKET = struct.Struct("<IIIIIII")
 N_PACKET = PACKET.size + 4
 NO_FILE = "incidents whose packets were not kept, as there were too many"
+FAILED = "packets of incidents that could not be written"
 FULL = "packets of incidents that were not kept, as their files are full"
 FORGOTTEN = (
     "incidents whose first packets may be missing, as they were no longer remembered"
@@ -59,9 +65,9 @@ class _Wanted(NamedTuple):
             None if incident.shape == "sweep" else frozenset(incident.victims.names),
         )
 
-    def among(self, ends: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        """Return which frames are wanted, by their two addresses."""
-        one, other = _is_of(ends, self.attackers), _is_of(ends, self.victims)
+    def among(self, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Return which frames are wanted, by the keys of their two addresses."""
+        one, other = _is_of(keys, self.attackers), _is_of(keys, self.victims)
         return np.asarray((one & other[:, ::-1]).any(axis=1))
 
 
@@ -70,12 +76,13 @@ class _Batch:
     frames: Frames
 
     @cached_property
-    def ends(self) -> NDArray[np.uint64]:
-        """The two addresses of each frame, ``(n_frames, 2, 2)``; 0 without IP."""
+    def keys(self) -> NDArray[np.uint64]:
+        """A key of the two addresses of each frame, ``(n_frames, 2)``; 0 without IP."""
         packets = decode(self.frames, checksums=False)
         ends = np.stack([packets.source, packets.destination], axis=1)
-        ends[packets.end > End.FRAGMENT] = 0
-        return ends
+        keys = ends[:, :, 0] * np.uint64(MIX) + ends[:, :, 1]
+        keys[packets.end > End.FRAGMENT] = 0
+        return keys
 
 
 @dataclass
@@ -151,7 +158,7 @@ class Evidence:
             self._n_recent -= len(oldest.data)
             self._forgotten_ns = max(self._forgotten_ns, int(oldest.time_ns.max()))
         for name, file in list(self._growing.items()):
-            self._write(name, file, frames, file.wanted.among(batch.ends))
+            self._write(name, file, frames, file.wanted.among(batch.keys))
 
     def report(self, report: Report) -> None:
         """Begin the file of an incident that is opened; end that of a closed one."""
@@ -179,10 +186,17 @@ class Evidence:
             self.left_out[NO_FILE] += 1
             self._note("too many incidents: the packets of some are not kept")
             return
-        self._n_files += 1
-        file = self._growing[name] = _File(path)
+        file = _File(path)
         if not is_new and path.exists():
-            file.is_begun, file.n_bytes = True, path.stat().st_size
+            try:  # a run that was killed may have left half a block
+                file.n_bytes, file.n_packets = _whole(path)
+                os.truncate(path, file.n_bytes)
+            except OSError as error:
+                self._note(f"{storage_error(path, error)}. Its packets are not kept")
+                return
+            file.is_begun = True
+        self._n_files += 1
+        self._growing[name] = file
 
     def _widen(self, incident: Incident) -> None:
         """Add what is remembered of the hosts that an incident has by now."""
@@ -196,7 +210,7 @@ class Evidence:
         if not all(hosts.is_exact for hosts, names in sides if names is not None):
             self._count(file, NOT_NAMED)
         for batch in self._recent:
-            mine = wanted.among(batch.ends) & ~before.among(batch.ends)
+            mine = wanted.among(batch.keys) & ~before.among(batch.keys)
             self._write(incident.id, file, batch.frames, mine)
 
     def _count(self, file: _File, reason: str) -> None:
@@ -232,6 +246,9 @@ class Evidence:
                 stream.write(b"".join(blocks))
         except OSError as error:
             self._growing.pop(name)
+            self.left_out[FAILED] += n
+            with suppress(OSError):
+                os.truncate(file.path, file.n_bytes)
             self._note(f"{storage_error(file.path, error)}. Its packets are not kept")
             return
         file.is_begun = True
@@ -251,14 +268,25 @@ class Evidence:
             self._on_event(Note(text=text, is_warning=True))
 
 
-def _is_of(ends: NDArray[np.uint64], names: frozenset[str] | None) -> NDArray[np.bool_]:
+def _is_of(keys: NDArray[np.uint64], names: frozenset[str] | None) -> NDArray[np.bool_]:
     """Return which addresses are those of hosts, ``(n_frames, 2)``."""
-    found = np.full(ends.shape[:2], names is None)
-    for name in names or ():
-        number = int(ipaddress.ip_address(name))
-        host = np.array((number >> 64, number & LOW), np.uint64)
-        found |= (ends == host).all(axis=2)
-    return found
+    if names is None:
+        return np.ones(keys.shape, dtype=bool)
+    numbers = (int(ipaddress.ip_address(name)) for name in names)
+    hosts = [((n >> 64) * MIX + (n & LOW)) & LOW for n in numbers]
+    return np.isin(keys, np.array(hosts, np.uint64))
+
+
+def _whole(path: Path) -> tuple[int, int]:
+    """Return the bytes of the whole blocks of a capture, and its packets."""
+    data = path.read_bytes()
+    at = n_packets = 0
+    while at + 12 <= len(data):
+        kind, size = struct.unpack_from("<II", data, at)
+        if size < 12 or size % 4 or at + size > len(data):
+            break
+        at, n_packets = at + size, n_packets + (kind == PACKET_BLOCK)
+    return at, n_packets
 
 
 def _interface(link: int) -> bytes:
@@ -271,7 +299,7 @@ def _packet(frames: Frames, row: int, interface: int) -> bytes:
     time_ns = max(int(frames.time_ns[row]), 0)
     size = N_PACKET + (length + 3) // 4 * 4
     head = PACKET.pack(
-        6, size, interface, time_ns >> 32, time_ns & 0xFFFFFFFF, length,
+        PACKET_BLOCK, size, interface, time_ns >> 32, time_ns & 0xFFFFFFFF, length,
         int(frames.wire[row]),
     )  # fmt: skip
     data = frames.data[start : start + length].tobytes()

@@ -127,6 +127,7 @@ class Watch:
         self._use(bundle)
         self._last_ns = 0
         self._is_late = False
+        self._n_named = 0
         self.recent = Recent() if any(sink.shows for sink in sinks) else None
 
     def _use(self, bundle: Bundle) -> None:
@@ -307,7 +308,9 @@ class Watch:
 
     def _reject(self, connections: pl.DataFrame, bad: Sequence[BadRow]) -> None:
         """Count rows that cannot be scored; name the first ones."""
-        for one in bad[: max(MOST_NAMED - self.totals.rejected, 0)]:
+        named = bad[: MOST_NAMED - self._n_named]
+        self._n_named += len(named)
+        for one in named:
             uid = connections["uid"][one.line - 1]
             text = (
                 f"connection {uid}: {one.column or 'the row'} is {one.found}, expected "

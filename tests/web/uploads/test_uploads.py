@@ -234,7 +234,7 @@ def test_the_example_file_is_scored_without_a_bad_row(desk, viewer):
     sent = viewer.get("/uploads/example.csv")
     assert sent.mimetype == "text/csv"
     job_id = desk.scored(viewer, sent.data)
-    assert "every row was scored" in viewer.get(f"/uploads/{job_id}").text
+    assert "no row was rejected" in viewer.get(f"/uploads/{job_id}").text
 
 
 def test_without_a_model_nothing_is_taken(desk, sample, viewer, web, stored):

@@ -116,7 +116,7 @@ def _evidences(event: Event) -> list[Event] | None:
         evidence["connection_info"] = {
             "uid": str(event["flow_id"]),
             "protocol_name": event["proto"].lower(),
-            "community_uid": event["community_id"],
+            "community_uid": event.get("community_id"),
             "direction_id": 0,
         }
         evidence["traffic"] = {

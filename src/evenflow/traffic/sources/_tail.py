@@ -18,7 +18,7 @@ import polars as pl
 
 from evenflow.errors import DataError
 from evenflow.progress import OnEvent, ignore
-from evenflow.text.blocks import CHUNK
+from evenflow.text.blocks import CHUNK, GZIP
 from evenflow.traffic.columns import CONNECTION
 from evenflow.traffic.sources._findings import Findings
 from evenflow.traffic.sources._lines import Cutter, Lines
@@ -108,6 +108,13 @@ class _File:
         if not stat.S_ISREG(found.st_mode):
             self.close()
             raise DataError(f"{path} is not a plain file; only those can be followed")
+        if os.pread(self.descriptor, len(GZIP), 0) == GZIP:
+            self.close()
+            raise DataError(
+                f"{path} is packed by gzip; expected a log as it is written, to follow "
+                "it or to go on from a state. Unpack it, or add --no-follow and leave "
+                "out --state to read it whole"
+            )
         self.identity = found.st_dev, found.st_ino
         self.offset = offset
         self.mark = _mark(self.descriptor, offset)
@@ -270,6 +277,10 @@ class Tail:
         while self._next and self._file is None:
             self._file = self._opened(self._next.popleft())
 
+    def finish(self) -> None:
+        """Count a last line without its end; the next run may read it whole."""
+        self._end()
+
     def _end(self) -> None:
         """Count a last line that was never ended."""
         if self._cutter.rest.strip():
@@ -366,6 +377,7 @@ def follow(
         while not stop.is_set():
             lines, frame = tail.poll(), pl.DataFrame(schema=CONNECTION)
             if lines is None and until_end:
+                tail.finish()
                 break
             if lines is None:
                 stop.wait(poll_s)

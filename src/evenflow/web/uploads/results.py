@@ -165,11 +165,11 @@ class Results:
         self, kept: Filter, sort: Sort, descending: bool, start: int, n_rows: int
     ) -> tuple[list[int], int]:
         """Return the places in the file of a page's rows, in the page's order."""
-        order = range(len(self.classes))
+        order = range(len(self.verdicts))
         key = {
             "line": pl.col("place"),
             "probability": pl.col("attack_probability"),
-            "class": pl.col("verdict").replace_strict(self.classes, order, default=-1),
+            "class": pl.col("verdict").replace_strict(self.verdicts, order, default=-1),
         }[sort]
         found = (
             self.scan.with_row_index("place")
