@@ -283,7 +283,8 @@ def test_the_keyboard_alone_is_enough_to_log_in_and_to_judge_a_record(
 
     email = new_person()
     page = visit("/login")
-    page.keyboard.type(email)  # the first field has the focus
+    expect(page.locator("input[name=email]")).to_be_focused()
+    page.keyboard.type(email)
     reach(page, lambda at: at["name"] == "password")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")

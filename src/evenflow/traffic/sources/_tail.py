@@ -144,7 +144,8 @@ class Tail:
     """Reads the new lines of a log.
 
     A file that was renamed is read to its end before the one that took its name. Of one
-    that was truncated, the rest is read from its copy, where that is beside it.
+    that was truncated, the rest is read from its copy, where that is beside it: if a
+    whole line of it was read before. Else it looks like one that was not truncated.
 
     Parameters
     ----------
