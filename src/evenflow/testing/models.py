@@ -91,10 +91,11 @@ def check_model(
     none = replace(task(X, y), valid=task(X, y).valid.take(np.arange(0)))
     try:
         is_whole = fit(none).log_proba(X).shape == log_proba.shape
-    except DataError:  # a model may need them, and say so
-        is_whole = True
+    except DataError as error:  # a model may need them, and say so
+        is_whole = "validation part" in str(error)
     who.promises(
-        "a model trains without rows to stop by, or refuses that by a DataError",
+        "a model trains without rows to stop by, or says that its validation part "
+        "lacks rows",
         is_whole,
         found="another shape",
         do="Expect task.valid to be empty",
