@@ -7,8 +7,8 @@
 
 Every cell is trained with one thread, saved as a bundle, and its figures come from that
 bundle, loaded again. Cells are kept under ``--work`` and not trained again, so a
-stopped run goes on; nor are cells that another comparison has published. What is
-committed under ``results/<group>`` is the comparison's tables and, for each cell, its
+stopped run goes on; nor are published cells: delete one from ``results`` to train it
+again. What is committed under ``results/<group>`` is the comparison's tables and, for each cell, its
 report without curves (they are drawn in the comparison's page, which is not committed).
 
 ``--cell`` trains one cell, and fails where a figure differs from the committed one by
@@ -57,11 +57,11 @@ def entries(name: str) -> list[Entry]:
 
 
 def reuse(name: str, folder: Path) -> None:
-    """Copy the cells that another comparison has published."""
+    """Copy the cells that this comparison or another has published."""
     wanted = {cell_name(c) for e in entries(name) for c in e.cells(1, folds=False)}
     wanted -= {path.stem for path in folder.glob("*.json")}
     for path in sorted(RESULTS.glob("*/cells/*.json")):
-        if path.stem in wanted and path.parts[-3] != name:
+        if path.stem in wanted:
             write_text(folder / path.name, path.read_text())
 
 
