@@ -7,7 +7,7 @@ every process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Annotated
@@ -26,6 +26,7 @@ from evenflow.prepare.dealing import (
     of_fold,
     stratified_parts,
 )
+from evenflow.prepare.hosts import addressed
 from evenflow.prepare.order import order_of
 from evenflow.schema import Table, unseen_attacks
 
@@ -63,6 +64,14 @@ class Split:
         """Return the split with those columns alone."""
         return replace(
             self, train=self.train.keeping(columns), test=self.test.keeping(columns)
+        )
+
+    def addressed(self, columns: Sequence[str]) -> Split:
+        """Return the split with those columns as addresses."""
+        return replace(
+            self,
+            train=addressed(self.train, columns),
+            test=addressed(self.test, columns),
         )
 
     @property
