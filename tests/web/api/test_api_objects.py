@@ -145,15 +145,16 @@ def test_an_attack_of_an_unknown_kind_that_is_one_has_no_true_class(program, sto
 def test_a_judgement_can_be_corrected_and_taken_back(program):
     _, number = kept(program)
     url, version = f"/alerts/{number}", 1
-    for change, expected in (
-        ({"judgement": "right"}, ("right", "dos")),
-        ({"state": "open"}, ("right", "dos")),
-        ({"judgement": "wrong"}, ("wrong", None)),
-        ({"true_label": "probe"}, ("wrong", "probe")),
-        ({"judgement": None}, (None, None)),
+    for change, *expected in (
+        ({"judgement": "right"}, "right", "dos", "closed"),
+        ({"state": "open"}, "right", "dos", "open"),
+        ({"judgement": "wrong"}, "wrong", None, "closed"),
+        ({"true_label": "probe"}, "wrong", "probe", "closed"),
+        ({"judgement": None}, None, None, "open"),
     ):
         found = program.ask("PATCH", url, json=change | {"version": version}).json
-        assert (found["judgement"], found["true_label"]) == expected, change
+        names = ("judgement", "true_label", "state")
+        assert [found[name] for name in names] == expected, change
         version += 1
         assert found["version"] == version
 

@@ -165,9 +165,14 @@ class Criteria:
         """Name, label and message of each wrong filter, for ``raw_errors``."""
         return [(name, LABELS[name], text) for name, text in self.errors.items()]
 
+    @property
+    def args(self) -> dict[str, str]:
+        """The filters that are set, as in an address."""
+        return {k: v for k, v in self.typed.items() if v}
+
     def url(self, **changes: Any) -> str:
         """Return the address of the same list with some of it changed."""
-        kept = {k: v for k, v in self.typed.items() if v} | changes
+        kept = self.args | changes
         return url_for(str(request.endpoint), **{k: v for k, v in kept.items() if v})
 
     def head(

@@ -24,15 +24,16 @@ from sqlalchemy.orm import joinedload
 
 from evenflow.errors import DataError
 from evenflow.runtime.writers import OutputFormat
+from evenflow.schema import BENIGN
 from evenflow.web.alerts import change as changes
-from evenflow.web.alerts import feedback
+from evenflow.web.alerts import feedback, queue
 from evenflow.web.frame import lists
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
 from evenflow.web.frame.permissions import MAX_NUMBER, audit, found_or_404, visible
 from evenflow.web.pages import Entry, Pages
-from evenflow.web.store.tables import ALERT_STATES, JUDGEMENTS, Alert
+from evenflow.web.store.tables import Alert
 from evenflow.web.verdicts import stored
 
 bp = Pages("alerts", "/alerts")
@@ -41,25 +42,24 @@ NAV = (Entry(label="Alerts", endpoint="alerts.index", icon="alerts", order=14),)
 KINDS = ("csv", "jsonl", "parquet")
 MAX_BULK = 200
 """Maximum number of alerts changed by one request."""
-CHOICES = {
-    "status": ("waiting", *ALERT_STATES, "any"),
-    "judged": ("yes", "no", *JUDGEMENTS),
-    "source": ("form", "api", "upload"),
+DONE = {
+    "true": "Alert {} was closed as a true alarm.",
+    "false": "Alert {} was closed as a false alarm.",
+    "later": "Alert {} stays open.",
 }
 ACTIONS = {
-    "open": {"state": "open"},
-    "close": {"state": "closed"},
-    "right": {"judgement": "right"},
-    "wrong": {"judgement": "wrong"},
+    "true": "closed as a true alarm",
+    "false": "closed as a false alarm",
+    "later": "left open",
+    "close": "closed",
 }
 
 
 @bp.get("")
 def index() -> str:
     """Show a page of the alerts the person may see; those that wait, first."""
-    criteria = lists.criteria(Alert, choices=CHOICES, default={"status": "waiting"})
-    query = lists.listed(Alert, criteria, *_more(criteria))
-    page = lists.paged(Alert, query, criteria, joinedload(Alert.owner))
+    criteria = queue.asked()
+    page = lists.paged(Alert, queue.query(criteria), criteria, joinedload(Alert.owner))
     return render_template(
         "alerts/index.html",
         criteria=criteria,
@@ -70,6 +70,7 @@ def index() -> str:
         most_bulk=MAX_BULK,
         back=request.query_string.decode("utf-8", "replace"),
         unknown=feedback.UNKNOWN,
+        outcome=feedback.outcome,
     )
 
 
@@ -87,12 +88,6 @@ def bulk() -> Any:
         flash("No alert is selected. Tick the boxes at the left first.", "warning")
     elif n > MAX_BULK:
         flash(f"Found {n} alerts, expected {MAX_BULK} at most. Select fewer.", "error")
-    elif action == "wrong" and not label:
-        flash(
-            "Found no class, expected the true class of the selected alerts. Choose "
-            "it beside the button, or \u201cI do not know\u201d.",
-            "error",
-        )
     else:
         _all(picked, action, label)
     return redirect(back, code=303)
@@ -105,15 +100,16 @@ def _all(picked: dict[int, int], action: str, label: str) -> None:
     classes: dict[str, list[str]] = {}
     done, stale, odd = 0, 0, 0
     for alert in found:
-        wanted: dict[str, Any] = dict(ACTIONS[action])
-        if action == "wrong":
+        wanted = feedback.values_of(action, label, alert.label)
+        if action == "close":
+            wanted = {"state": "closed"}
+        elif action == "true":
             if alert.bundle not in classes:
                 classes[alert.bundle] = feedback.classes_of(alert.bundle, alert.label)
-            known = (*classes[alert.bundle], feedback.UNKNOWN)
-            if label not in known or label == alert.label:
+            known = {*classes[alert.bundle], feedback.UNKNOWN, ""} - {BENIGN}
+            if label not in known or (not label and alert.label == BENIGN):
                 odd += 1
                 continue
-            wanted["true_label"] = None if label == feedback.UNKNOWN else label
         try:
             changes.change_alert(
                 web.db(), alert, current_user, version=picked[alert.id], **wanted
@@ -122,10 +118,8 @@ def _all(picked: dict[int, int], action: str, label: str) -> None:
         except changes.Stale:  # nothing was written of it
             stale += 1
     web.db.commit()
-    words = {"open": "opened", "close": "closed", "right": "marked right",
-             "wrong": "marked wrong"}  # fmt: skip
     if done:
-        flash(f"{done} alert{'' if done == 1 else 's'} {words[action]}.", "success")
+        flash(f"{done} alert{'' if done == 1 else 's'} {ACTIONS[action]}.", "success")
     if stale:
         flash(
             f"{stale} changed in the meantime and {'was' if stale == 1 else 'were'} "
@@ -134,8 +128,8 @@ def _all(picked: dict[int, int], action: str, label: str) -> None:
         )
     if odd:
         flash(
-            f"{odd} cannot be {label!r}: it is the class that the model decided, or "
-            "not a class of that model. They were skipped.",
+            f"{odd} cannot be {label or 'an attack without a class'!r}: it is not an "
+            "attack class of that model. They were skipped.",
             "warning",
         )
     if not (done or stale or odd):
@@ -144,22 +138,29 @@ def _all(picked: dict[int, int], action: str, label: str) -> None:
 
 @bp.get("/<int:number>")
 def show(number: int) -> Response:
-    """Show an alert: the record, why, and what was made of it."""
+    """Show an alert: the record, why, and what was decided about it."""
     alert = _found(number)
     return _page(alert, feedback.of_alert(alert))
 
 
 @bp.post("/<int:number>")
 def change(number: int) -> Response:
-    """Take a new state, feedback, a note."""
-    alert = _found(number)
+    """Take a decision and go to the next alert of the list the person came from."""
+    alert, criteria = _found(number), queue.asked()
     classes = feedback.classes_of(alert.bundle, alert.label)
-    form = feedback.sent(request.form, classes, label=alert.label, has_state=True)
+    form = feedback.sent(request.form, classes, label=alert.label)
     if form.errors:
         return _page(alert, form)
+    following = queue.following(alert, criteria)
     if not feedback.take(alert, form):
         return _page(_found(number), replace(form, is_stale=True))
-    return see_other(".show", "Saved.", number=number)
+    if form.decision == "note":
+        return see_other(".show", "The note was added.", number=number, **criteria.args)
+    done = DONE[form.decision].format(number)
+    if following is None:
+        done += " No other alert matches the filters."
+        return see_other(".index", done, **criteria.args)
+    return see_other(".show", done, number=following, **criteria.args)
 
 
 @bp.get("/export")
@@ -193,7 +194,7 @@ def _found(number: int) -> Alert:
 
 def _page(alert: Alert, form: feedback.FeedbackForm) -> Response:
     kept = alert.record.view if alert.record is not None else None
-    found = stored.of_row(alert, kept)
+    found, criteria = stored.of_row(alert, kept), queue.asked()
     page = render_template(
         "alerts/show.html",
         alert=alert,
@@ -201,34 +202,11 @@ def _page(alert: Alert, form: feedback.FeedbackForm) -> Response:
         form=form,
         classes=feedback.classes_of(alert.bundle, alert.label),
         unknown=feedback.UNKNOWN,
-        following=_following(alert),
+        outcome=feedback.outcome(alert),
+        following=queue.following(alert, criteria),
+        criteria=criteria,
     )
     return make_response(page, form.status)
-
-
-def _following(alert: Alert) -> int | None:
-    """Return the number of the next alert that waits, the older first."""
-    waits = visible(select(Alert.id), Alert).where(
-        Alert.state != "closed", Alert.judgement.is_(None), Alert.id != alert.id
-    )
-    older = waits.where(Alert.id < alert.id).order_by(Alert.id.desc()).limit(1)
-    number = web.db.scalar(older)
-    if number is None:
-        number = web.db.scalar(waits.order_by(Alert.id.desc()).limit(1))
-    return None if number is None else int(number)
-
-
-def _more(criteria: lists.Criteria) -> Iterator[Any]:
-    status, judged = criteria.typed["status"], criteria.typed["judged"]
-    if status == "waiting":
-        yield Alert.state != "closed"
-    elif status in ALERT_STATES:
-        yield Alert.state == status
-    if judged in JUDGEMENTS:
-        yield Alert.judgement == judged
-    elif judged in ("yes", "no"):
-        is_none = Alert.judgement.is_(None)
-        yield is_none if judged == "no" else ~is_none
 
 
 def _has_none() -> bool:
@@ -236,10 +214,10 @@ def _has_none() -> bool:
 
 
 def _classes(labels: Sequence[str]) -> list[str]:
-    """Return the classes that picked alerts may really be."""
+    """Return the attack classes that selected alerts may really be."""
     bundle = web.detectors.active_name()
-    found = feedback.classes_of(bundle, "benign") if bundle else ["benign"]
-    return list(dict.fromkeys([*found, *labels]))
+    found = feedback.classes_of(bundle, BENIGN) if bundle else []
+    return [name for name in dict.fromkeys([*found, *labels]) if name != BENIGN]
 
 
 def _picked(texts: list[str]) -> Iterator[tuple[int, int]]:

@@ -257,6 +257,7 @@ class Alert(Base):
 
     record: Mapped[Record | None] = relationship(back_populates="alert")
     owner: Mapped[User | None] = relationship(foreign_keys="Alert.owner_id")
+    judge: Mapped[User | None] = relationship(foreign_keys="Alert.judged_by")
     notes: Mapped[list[AlertNote]] = relationship(
         order_by="AlertNote.id", cascade="all, delete-orphan", passive_deletes=True
     )
