@@ -16,17 +16,6 @@ from evenflow.web.verdicts import keep
 EVIL = "<script>alert(1)</script>"
 
 
-@pytest.fixture
-def kept(app, kept, stored):
-    """Return a maker of alerts: owner, class, changed values; returns the number."""
-
-    def alert(*args, **changes):
-        record_id = kept(*args, **changes)
-        return stored.scalar(select(Alert.id).where(Alert.record_id == record_id))
-
-    return alert
-
-
 def numbers(page):
     links = page.tree.iterfind(".//tr//a")
     paths = ((a.text, a.get("href").partition("?")[0]) for a in links)
@@ -38,17 +27,11 @@ def said(decision="later", version=1, **more):
             "note": ""} | more  # fmt: skip
 
 
-@pytest.fixture
-def number(kept, viewer):
-    """The number of an alert of the viewer."""
-    return kept(viewer)
-
-
 def test_a_viewer_sees_own_alerts_and_an_analyst_all(people, kept):
     viewer, other, analyst = people("viewer"), people("viewer"), people("analyst")
     mine, theirs = kept(viewer), kept(other, "probe")
-    assert numbers(viewer.get("/alerts")) == [mine]
-    assert set(numbers(analyst.get("/alerts"))) == {mine, theirs}
+    assert numbers(viewer.get("/alerts?view=alerts")) == [mine]
+    assert set(numbers(analyst.get("/alerts?view=alerts"))) == {mine, theirs}
     assert viewer.get(f"/alerts/{theirs}").status_code == 404
     assert analyst.get(f"/alerts/{theirs}").status_code == 200
 
@@ -81,7 +64,9 @@ def test_an_alert_of_an_upload_leads_to_its_line(viewer, stored, number):
     stored.execute(update(Alert).where(Alert.id == number).values(upload))
     page = viewer.get(f"/alerts/{number}").text
     assert f'href="/uploads/{job_id}/rows/1234"' in page
-    assert "line 1,234" in viewer.get("/alerts?source=upload").text
+    chosen = {"column": ["source"]}
+    viewer.send("/alerts/columns?view=alerts&source=upload", chosen, expect=303)
+    assert "line 1,234" in viewer.get("/alerts?view=alerts&source=upload").text
 
 
 def test_an_alert_of_a_model_that_is_gone_says_so(viewer, web, number):
@@ -188,47 +173,6 @@ def test_the_page_of_a_false_alarm_says_so_in_calm_colours(viewer, number):
     assert page.tree.find(".//*[@class='stack triage-verdict is-settled']") is not None
 
 
-@pytest.mark.databases
-def test_picked_alerts_change_together_but_for_those_that_changed(kept, stored, viewer):
-    made = [kept(viewer) for _ in range(3)]
-    viewer.send(f"/alerts/{made[2]}", said())
-    picked = [f"{n}-1" for n in made]
-    answer = viewer.send("/alerts/bulk", {"picked": picked, "action": "close",
-                                          "back": "status=any&sort=at"})  # fmt: skip
-    assert answer.location == "/alerts?status=any&sort=at"
-    assert [stored.get(Alert, n).state for n in made] == ["closed", "closed", "open"]
-    page = viewer.get(answer.location).text
-    assert "2 alerts closed." in page
-    assert "1 changed in the meantime" in page
-    picked = [f"{n}-2" for n in made]
-    viewer.send("/alerts/bulk", {"picked": picked, "action": "false"})
-    assert {stored.get(Alert, n).true_label for n in made} == {"benign"}
-
-
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        ({"action": "close"}, "No alert is selected"),
-        ({"picked": "1-1"}, "Choose an action"),
-        ({"picked": "1-1", "action": "true", "true_label": "benign"}, "cannot be"),
-        ({"picked": "77-1", "action": "close"}, "The selected alerts do not exist"),
-        ({"picked": ["x", "1", "-", "9" * 40 + "-1"], "action": "close"}, "No alert"),
-        ({"picked": [f"{n}-1" for n in range(250)], "action": "close"}, "at most"),
-    ],
-)
-def test_a_bulk_change_that_cannot_be_says_why(data, words, stored, viewer, number):
-    answer = viewer.send("/alerts/bulk", data)
-    assert words in viewer.get(answer.location).text
-    assert stored.get(Alert, number).version == 1
-
-
-def test_going_back_after_a_bulk_change_leads_nowhere_else(kept, viewer):
-    kept(viewer)
-    for back in ("//evil.example", "https://evil.example", "\r\nX: y", "x" * 5_000):
-        answer = viewer.send("/alerts/bulk", {"back": back, "action": "close"})
-        assert answer.location.startswith("/alerts")
-
-
 FOUND = {
     "": {"new", "open"},
     "status=closed": {"closed"},
@@ -252,7 +196,7 @@ def test_the_queue_is_narrowed_to_what_is_asked(kept, viewer):
     viewer.send(f"/alerts/{made['open']}", said())
     viewer.send(f"/alerts/{made['closed']}", said("true"))
     for query, wanted in FOUND.items():
-        found = numbers(viewer.get(f"/alerts?{query}"))
+        found = numbers(viewer.get(f"/alerts?view=alerts&{query}"))
         assert set(found) == {made[name] for name in wanted}, query
 
 
@@ -260,14 +204,14 @@ def test_any_state_survives_the_next_page(kept, monkeypatch, viewer):
     monkeypatch.setattr(lists, "PER_PAGE", 1)
     made = [kept(viewer) for _ in range(2)]
     viewer.send(f"/alerts/{made[0]}", said("true"))
-    page = viewer.get("/alerts?status=any")
+    page = viewer.get("/alerts?view=alerts&status=any")
     following = viewer.get(page.tree.find(".//a[@rel='next']").get("href"))
     assert numbers(page) + numbers(following) == [made[1], made[0]]
 
 
 def test_the_likeliest_come_first_when_asked(kept, viewer):
     made = {label: kept(viewer, label) for label in ("r2l", "probe", "dos")}
-    page = viewer.get("/alerts?sort=-probability")
+    page = viewer.get("/alerts?view=alerts&sort=-probability")
     assert numbers(page) == [made["r2l"], made["dos"], made["probe"]]
     assert 'aria-sort="descending"' in page.text
 

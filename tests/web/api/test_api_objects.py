@@ -233,9 +233,9 @@ def test_an_export_finds_columns_by_any_spelling_and_leaves_out_what_lacks_one(
     shouted = {f" {name.upper()} ": v for name, v in alert.values.items()}
     for values in (shouted, {"duration": 1}, {**alert.values, "duration": "soon"}):
         more = Alert(
-            owner_id=alert.owner_id, source="upload", bundle="small", label="dos",
-            probability=0.9, threshold=0.5, values=values, judgement="right",
-            true_label="dos",
+            owner_id=alert.owner_id, group_id=alert.group_id, source="upload",
+            bundle="small", label="dos", probability=0.9, threshold=0.5,
+            values=values, judgement="right", true_label="dos",
         )  # fmt: skip
         stored.add(more)
     path = tmp_path / "rows.parquet"

@@ -82,6 +82,7 @@ def change_alert(
         values["true_label"] = own if judgement == "right" else true_label
         values |= {"judged_by": user.id, "judged_at": now()}
         values.setdefault("state", "closed")
+        values["close_reason"] = ""
     elif judgement is not None:
         values |= dict.fromkeys(("judgement", "true_label", "judged_by", "judged_at"))
         if alert.judgement is not None:

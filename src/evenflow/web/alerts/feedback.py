@@ -14,11 +14,13 @@ from flask_security import current_user
 from sqlalchemy import select
 
 from evenflow.schema import BENIGN
-from evenflow.web.alerts import change
+from evenflow.web.alerts import change, groups
 from evenflow.web.frame.context import web
 from evenflow.web.frame.notes import Form, add_note, read
 from evenflow.web.store.database import upsert
 from evenflow.web.store.tables import Alert, AlertNote, Record
+from evenflow.web.verdicts.facets import DESTINATIONS, SOURCES, facet
+from evenflow.web.verdicts.reason import first_reason
 
 COPIED = (
     "owner_id", "at", "source", "bundle", "label", "probability", "threshold",
@@ -154,7 +156,11 @@ def alert_of(record: Record) -> Alert:
         "record_id": record.id,
         "state": "closed" if record.label == BENIGN else "new",
         "version": 0,
+        "src": facet(record.values, SOURCES)[:64],
+        "dst": facet(record.values, DESTINATIONS)[:64],
     }
+    model = web.detectors.find(record.bundle)
+    groups.assign(web.db, [values], lambda _: first_reason(model, record.values))
     # somebody else may say something at the same moment
     web.db.execute(
         upsert(web.db, Alert)

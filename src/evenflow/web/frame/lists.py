@@ -33,10 +33,11 @@ MAX_WORDS = 60
 RECENT = timedelta(days=7)
 """How far back words to choose from are looked for."""
 LABELS = {
-    "attacker": "Attacker", "judged": "Feedback", "kind": "Verdict", "label": "Class",
-    "ongoing": "Going on", "q": "Search in values", "service": "Service",
+    "assigned": "Assignee", "attacker": "Attacker", "judged": "Feedback",
+    "kind": "Verdict", "label": "Class", "ongoing": "Going on",
+    "q": "Search in values", "service": "Service", "level": "Severity",
     "since": "From", "source": "Source", "status": "State", "until": "To",
-    "victim": "Victim", "whose": "Whose",
+    "victim": "Victim", "view": "View", "whose": "Whose",
 }  # fmt: skip
 """Filter -> what the page calls it."""
 
@@ -173,7 +174,8 @@ class Criteria:
     def url(self, **changes: Any) -> str:
         """Return the address of the same list with some of it changed."""
         kept = self.args | changes
-        return url_for(str(request.endpoint), **{k: v for k, v in kept.items() if v})
+        values = {k: v for k, v in kept.items() if v} | (request.view_args or {})
+        return url_for(str(request.endpoint), **values)
 
     def head(
         self, label: str, name: str, *, number: bool = False, is_down_first: bool = True
