@@ -13,9 +13,8 @@ from typing import Any
 
 from sqlalchemy import Select, select, update
 
-from evenflow.web.frame.permissions import visible
 from evenflow.web.store.database import AnySession, n_changed
-from evenflow.web.store.tables import AlertGroup, BulkAct, Suppression, now
+from evenflow.web.store.tables import BulkAct, Suppression, now
 
 CLOSED = {"state": "closed", "close_reason": "suppressed"}
 """What a suppressed alert is stored with."""
@@ -28,12 +27,6 @@ def that_apply() -> Select[Any]:
     return select(Suppression).where(
         Suppression.revoked_at.is_(None), Suppression.expires_at > now()
     )
-
-
-def mine() -> Select[Any]:
-    """Return the query of those the current person may see, the newest first."""
-    query = select(Suppression).join(AlertGroup)
-    return visible(query, AlertGroup).order_by(Suppression.id.desc())
 
 
 def close(session: AnySession, rows: Sequence[dict[str, Any]]) -> None:

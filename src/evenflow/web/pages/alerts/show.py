@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from flask import Response, make_response, render_template, request
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
 from evenflow.web.alerts import change as changes
@@ -16,7 +16,7 @@ from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import found_or_404, visible
 from evenflow.web.pages.alerts._blueprint import bp
 from evenflow.web.pages.alerts.listed import shown
-from evenflow.web.store.tables import Alert, AlertGroup, Suppression, now
+from evenflow.web.store.tables import Alert, AlertGroup, Suppression
 from evenflow.web.verdicts import stored
 
 DONE = {
@@ -38,9 +38,17 @@ def group(number: int) -> str:
         .order_by(Alert.id.desc())
         .limit(1)
     )
+    first, last, n = web.db.execute(
+        visible(
+            select(func.min(Alert.at), func.max(Alert.at), func.sum(Alert.n)), Alert
+        ).where(Alert.group_id == group.id)
+    ).one()
     return render_template(
         "alerts/group.html",
         **values,
+        first=first,
+        last_at=last,
+        n=n or 0,
         group=group,
         stored=None if newest is None else _verdict(newest),
         newest=newest,
@@ -49,7 +57,6 @@ def group(number: int) -> str:
             .where(Suppression.group_id == group.id)
             .options(joinedload(Suppression.user))
         ),
-        today=now().date(),
     )
 
 
