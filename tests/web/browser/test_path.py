@@ -194,10 +194,11 @@ def test_feedback_right_and_wrong_is_seen_in_history_alerts_and_dashboard(
     page.get_by_role("button", name="True alarm").click()
     expect(page.get_by_text("the feedback is stored with the record")).to_be_visible()
 
-    page.goto("/alerts?status=any")
+    page.goto("/alerts?view=alerts&status=any")
     table = page.get_by_role("table", name="Alerts")
     expect(table).to_contain_text("false alarm")
     expect(table).to_contain_text("true alarm")
+    page.get_by_text("Rows with feedback", exact=True).click()
     with page.expect_download() as caught:
         page.get_by_role("link", name="Rows with feedback, CSV").click()
     assert "benign" in Path(caught.value.path()).read_text()
@@ -224,7 +225,7 @@ def test_of_two_tabs_the_stale_one_is_told_and_keeps_what_was_typed(visit, new_p
     expect(second.get_by_label("Note")).to_have_value(re.compile("took a while"))
     second.get_by_role("button", name="False alarm").click()
     expect(second.get_by_text("was closed as a false alarm")).to_be_visible()
-    second.goto("/alerts?status=any")
+    second.goto("/alerts?view=alerts&status=any")
     second.get_by_role("link", name=re.compile(r"^\d+$")).first.click()
     expect(second.get_by_text("took a while").first).to_be_visible()
 
