@@ -25,7 +25,7 @@ from evenflow.schema import Column
 from evenflow.stages import Decide, Prepare, Training
 from evenflow.traffic.contracts import CONTRACTS
 from evenflow.traffic.contracts.flow import COLUMNS
-from evenflow.web.settings import Mail, Settings
+from evenflow.web.settings import Mail, Notify, Settings
 
 NAMED = ("Parameters", "Attributes", "Raises")
 """Sections of a docstring whose entries begin with a name."""
@@ -169,6 +169,8 @@ def settings() -> str:
         *_setting_rows(Settings),
         "\n## Mail (`[mail]`)\n",
         *_setting_rows(Mail),
+        "\n## Notifications of new alerts (`[notify]`)\n",
+        *_setting_rows(Notify),
     ]
     return "\n".join(parts) + "\n"
 

@@ -17,7 +17,15 @@ from evenflow.web.frame import notes
 from evenflow.web.frame.context import KEY
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import SCORE
-from evenflow.web.store.tables import Alert, AlertNote, ApiToken, Job, User, now
+from evenflow.web.store.tables import (
+    Alert,
+    AlertGroup,
+    AlertNote,
+    ApiToken,
+    Job,
+    User,
+    now,
+)
 from evenflow.web.uploads import receive
 
 N = 6
@@ -126,12 +134,9 @@ def test_an_alert_has_no_more_notes_however_many_come_at_once(
 ):
     monkeypatch.setattr(notes, "MAX_NOTES", 2)
     program = programs("analyst")
-    stored.add(
-        Alert(
-            source="api", bundle="small", label="dos", probability=0.9, threshold=0.5,
-            values={},
-        )
-    )  # fmt: skip
+    group = AlertGroup(key="k", label="dos", bundle="small")
+    row = {"source": "api", "bundle": "small", "label": "dos", "values": {}}
+    stored.add(Alert(group=group, probability=0.9, threshold=0.5, **row))
     path = f"/alerts/{stored.one(Alert).id}/notes"
 
     def note(k):

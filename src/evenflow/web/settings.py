@@ -40,6 +40,25 @@ class Mail(BaseModel):
     """Address that mails come from."""
 
 
+class Notify(BaseModel):
+    """Who is told of new alerts; a message is sent every so often at most."""
+
+    model_config = STRICT
+
+    webhook: str = Field("", repr=False)
+    """Address that gets new alerts by POST, as a JSON array; it may hold a user and a
+    password."""
+    mail_to: tuple[str, ...] = Field((), max_length=20)
+    """Addresses that get a mail; needs the settings of `mail`."""
+    severities: tuple[Literal[1, 2, 3], ...] = Field((1,), min_length=1)
+    """Severities that are sent: 1 is high, 2 medium, 3 low."""
+    every_s: float = Field(60, ge=10)
+    """Minimum number of seconds between two messages; what comes in between is in the
+    next one."""
+    allow_private: bool = False
+    """Whether the web hook may have an address of this machine or a private network."""
+
+
 class Settings(BaseModel):
     """Everything about one server."""
 
@@ -69,6 +88,8 @@ class Settings(BaseModel):
     admin invites (invited), or only people whom a command adds (off)."""
     mail: Mail | None = None
     """The server that sends mail."""
+    notify: Notify | None = None
+    """Who is told of new alerts."""
     session_idle_hours: float = Field(12, gt=0)
     """Hours without a request after which a person is logged out."""
     session_days: float = Field(7, gt=0)
@@ -125,6 +146,14 @@ class Settings(BaseModel):
                 'https; expected 127.0.0.1, or public_url = "https://NAME" of the '
                 "proxy in front that speaks TLS"
             )
+        hook = urlsplit(self.notify.webhook if self.notify else "")
+        if hook.geturl() and (hook.scheme not in {"http", "https"} or not hook.netloc):
+            raise ValueError("notify.webhook is not an address, expected https://NAME")
+        if self.notify and self.notify.mail_to and not self.mail:
+            raise ValueError(
+                "notify.mail_to names addresses and there is no mail server, expected "
+                "one under [mail]. Add it, or delete mail_to"
+            )
         return self
 
     @property
@@ -162,7 +191,8 @@ def _problem(error: Any) -> str:
     path = [str(step) for step in error["loc"]]
     key = ".".join(path)
     if error["type"] == "extra_forbidden":
-        model = Mail if path[:-1] == ["mail"] else Settings
+        parts: dict[str, type[BaseModel]] = {"mail": Mail, "notify": Notify}
+        model = parts.get(path[0], Settings) if path[1:] else Settings
         return (
             f"unknown key {key!r}; "
             f"{registry.nearest(path[-1], sorted(model.model_fields))}"

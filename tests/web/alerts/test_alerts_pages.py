@@ -16,38 +16,22 @@ from evenflow.web.verdicts import keep
 EVIL = "<script>alert(1)</script>"
 
 
-@pytest.fixture
-def kept(app, kept, stored):
-    """Return a maker of alerts: owner, class, changed values; returns the number."""
-
-    def alert(*args, **changes):
-        record_id = kept(*args, **changes)
-        return stored.scalar(select(Alert.id).where(Alert.record_id == record_id))
-
-    return alert
-
-
 def numbers(page):
     links = page.tree.iterfind(".//tr//a")
-    return [int(a.text) for a in links if a.get("href") == f"/alerts/{a.text}"]
+    paths = ((a.text, a.get("href").partition("?")[0]) for a in links)
+    return [int(text) for text, path in paths if path == f"/alerts/{text}"]
 
 
-def said(page_or_version=1, **more):
-    return {"version": str(page_or_version), "state": "open", "judgement": "",
-            "true_label": "", "note": ""} | more  # fmt: skip
-
-
-@pytest.fixture
-def number(kept, viewer):
-    """The number of an alert of the viewer."""
-    return kept(viewer)
+def said(decision="later", version=1, **more):
+    return {"version": str(version), "decision": decision, "true_label": "",
+            "note": ""} | more  # fmt: skip
 
 
 def test_a_viewer_sees_own_alerts_and_an_analyst_all(people, kept):
     viewer, other, analyst = people("viewer"), people("viewer"), people("analyst")
     mine, theirs = kept(viewer), kept(other, "probe")
-    assert numbers(viewer.get("/alerts")) == [mine]
-    assert set(numbers(analyst.get("/alerts"))) == {mine, theirs}
+    assert numbers(viewer.get("/alerts?view=alerts")) == [mine]
+    assert set(numbers(analyst.get("/alerts?view=alerts"))) == {mine, theirs}
     assert viewer.get(f"/alerts/{theirs}").status_code == 404
     assert analyst.get(f"/alerts/{theirs}").status_code == 200
 
@@ -55,7 +39,7 @@ def test_a_viewer_sees_own_alerts_and_an_analyst_all(people, kept):
 @pytest.mark.databases
 def test_nobody_changes_what_is_not_theirs_to_see(people, stored, number):
     other = people("viewer")
-    answer = other.send(f"/alerts/{number}", said(state="closed", note="mine now"))
+    answer = other.send(f"/alerts/{number}", said("true", note="mine now"))
     assert answer.status_code == 404
     other.send("/alerts/bulk", {"picked": f"{number}-1", "action": "close"})
     found = stored.get(Alert, number)
@@ -80,7 +64,9 @@ def test_an_alert_of_an_upload_leads_to_its_line(viewer, stored, number):
     stored.execute(update(Alert).where(Alert.id == number).values(upload))
     page = viewer.get(f"/alerts/{number}").text
     assert f'href="/uploads/{job_id}/rows/1234"' in page
-    assert "line 1,234" in viewer.get("/alerts?source=upload").text
+    chosen = {"column": ["source"]}
+    viewer.send("/alerts/columns?view=alerts&source=upload", chosen, expect=303)
+    assert "line 1,234" in viewer.get("/alerts?view=alerts&source=upload").text
 
 
 def test_an_alert_of_a_model_that_is_gone_says_so(viewer, web, number):
@@ -93,10 +79,10 @@ def test_an_alert_of_a_model_that_is_gone_says_so(viewer, web, number):
 def test_a_judgement_a_state_and_a_note_are_kept_and_logged(
     stored, viewer, analyst, number
 ):
-    sent = said(judgement="wrong", true_label="probe", note=f"Why?\n{EVIL}")
+    sent = said("true", true_label="probe", note=f"Why?\n{EVIL}")
     analyst.send(f"/alerts/{number}", sent, expect=303)
     found = stored.get(Alert, number)
-    assert (found.state, found.version) == ("open", 2)
+    assert (found.state, found.version) == ("closed", 2)
     assert (found.judgement, found.true_label) == ("wrong", "probe")
     assert found.judged_by == analyst.user_id
     page = viewer.get(f"/alerts/{number}").text
@@ -108,21 +94,21 @@ def test_a_judgement_a_state_and_a_note_are_kept_and_logged(
 
 
 def test_a_judgement_can_be_taken_back(stored, viewer, number):
-    viewer.send(f"/alerts/{number}", said(judgement="right"))
+    viewer.send(f"/alerts/{number}", said("true"))
     assert stored.get(Alert, number).true_label == "dos"
-    viewer.send(f"/alerts/{number}", said(2))
+    assert "Reopen" in viewer.get(f"/alerts/{number}").text
+    viewer.send(f"/alerts/{number}", said("later", 2))
     found = stored.get(Alert, number)
-    assert (found.judgement, found.true_label) == (None, None)
+    assert (found.judgement, found.true_label, found.state) == (None, None, "open")
 
 
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"judgement": "wrong"}, "true_label"),
-        ({"judgement": "wrong", "true_label": "dos"}, "true_label"),
-        ({"judgement": "wrong", "true_label": "no class"}, "true_label"),
-        ({"judgement": "perhaps"}, "judgement"),
-        ({"state": "gone"}, "state"),
+        ({"decision": "true", "true_label": "benign"}, "true_label"),
+        ({"decision": "true", "true_label": "no class"}, "true_label"),
+        ({"decision": "perhaps"}, "decision"),
+        ({"decision": "note", "note": ""}, "note"),
         ({"note": "x" * 5_000}, "note"),
     ],
 )
@@ -131,7 +117,7 @@ def test_a_wrong_form_is_told_at_its_field_and_keeps_the_note(
 ):
     page = viewer.send(f"/alerts/{number}", said(note="keep me") | changes, expect=422)
     assert f'id="f-{field}-error"' in page.text
-    assert (changes.get("note") or "keep me") in page.text
+    assert changes.get("note", "keep me") in page.text
     assert stored.get(Alert, number).version == 1
 
 
@@ -139,9 +125,8 @@ def test_a_wrong_form_is_told_at_its_field_and_keeps_the_note(
 def test_the_second_of_two_tabs_is_told_and_loses_nothing(
     stored, viewer, analyst, number
 ):
-    first = said(1, state="closed", judgement="right")
-    assert analyst.send(f"/alerts/{number}", first).status_code == 303
-    late = said(1, judgement="wrong", true_label="r2l", note="I saw a shell")
+    assert analyst.send(f"/alerts/{number}", said("true")).status_code == 303
+    late = said("true", true_label="r2l", note="I saw a shell")
     page = viewer.send(f"/alerts/{number}", late, expect=409)
     assert "Now (version 2)" in page.text
     assert "Your change (to version 1)" in page.text
@@ -156,52 +141,36 @@ def test_the_second_of_two_tabs_is_told_and_loses_nothing(
 
 
 def test_a_note_alone_is_taken_whatever_the_version(stored, viewer, analyst, number):
-    analyst.send(f"/alerts/{number}", said(1))
-    viewer.send(f"/alerts/{number}", said(1, note="still here"), expect=303)
+    analyst.send(f"/alerts/{number}", said())
+    viewer.send(f"/alerts/{number}", said("note", note="still here"), expect=303)
     assert "still here" in analyst.get(f"/alerts/{number}").text
     assert stored.get(Alert, number).version == 2
 
 
 @pytest.mark.databases
-def test_picked_alerts_change_together_but_for_those_that_changed(kept, stored, viewer):
-    made = [kept(viewer) for _ in range(3)]
-    viewer.send(f"/alerts/{made[2]}", said(1))
-    picked = [f"{n}-1" for n in made]
-    answer = viewer.send("/alerts/bulk", {"picked": picked, "action": "close",
-                                          "back": "status=any&sort=at"})  # fmt: skip
-    assert answer.location == "/alerts?status=any&sort=at"
-    assert [stored.get(Alert, n).state for n in made] == ["closed", "closed", "open"]
-    page = viewer.get(answer.location).text
-    assert "2 alerts closed." in page
-    assert "1 changed in the meantime" in page
-    wrong = {"action": "wrong", "true_label": "benign"}
-    viewer.send("/alerts/bulk", {"picked": [f"{n}-2" for n in made], **wrong})
-    assert {stored.get(Alert, n).true_label for n in made} == {"benign"}
+def test_a_decision_closes_and_goes_to_the_next_alert_of_the_list(kept, stored, viewer):
+    first, other, last = kept(viewer), kept(viewer, "probe"), kept(viewer)
+    narrowed = "status=waiting&label=dos"
+    answer = viewer.send(f"/alerts/{last}?{narrowed}", said("false"), expect=303)
+    where, _, query = answer.location.partition("?")
+    assert where == f"/alerts/{first}"
+    assert set(query.split("&")) == set(narrowed.split("&"))
+    assert stored.get(Alert, last).state == "closed"
+    assert "2 new, 0 open" in viewer.get("/dashboard/work").text
+    answer = viewer.send(f"/alerts/{first}?{narrowed}", said("true"), expect=303)
+    assert answer.location.startswith("/alerts?")
+    assert "No other alert matches" in viewer.get(answer.location).text
+    assert stored.get(Alert, other).state == "new"
 
 
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        ({"action": "close"}, "No alert is selected"),
-        ({"picked": "1-1"}, "Choose an action"),
-        ({"picked": "1-1", "action": "wrong"}, "Found no class"),
-        ({"picked": "1-1", "action": "wrong", "true_label": "dos"}, "cannot be"),
-        ({"picked": "77-1", "action": "close"}, "The selected alerts do not exist"),
-        ({"picked": ["x", "1", "-", "9" * 40 + "-1"], "action": "close"}, "No alert"),
-        ({"picked": [f"{n}-1" for n in range(250)], "action": "close"}, "at most"),
-    ],
-)
-def test_a_bulk_change_that_cannot_be_says_why(data, words, stored, viewer, number):
-    answer = viewer.send("/alerts/bulk", data)
-    assert words in viewer.get(answer.location).text
-    assert stored.get(Alert, number).version == 1
-
-
-def test_going_back_after_a_bulk_change_leads_nowhere_else(kept, viewer):
-    kept(viewer)
-    for back in ("//evil.example", "https://evil.example", "\r\nX: y", "x" * 5_000):
-        answer = viewer.send("/alerts/bulk", {"back": back, "action": "close"})
-        assert answer.location.startswith("/alerts")
+def test_the_page_of_a_false_alarm_says_so_in_calm_colours(viewer, number):
+    page = viewer.get(f"/alerts/{number}")
+    assert page.tree.find(".//*[@class='verdict-box attack']") is not None
+    viewer.send(f"/alerts/{number}", said("false"))
+    page = viewer.get(f"/alerts/{number}")
+    assert "A false alarm" in page.text
+    assert viewer.email in "".join(page.tree.find(".//main").itertext())
+    assert page.tree.find(".//*[@class='stack triage-verdict is-settled']") is not None
 
 
 FOUND = {
@@ -225,24 +194,24 @@ def test_the_queue_is_narrowed_to_what_is_asked(kept, viewer):
         "closed": kept(viewer),
     }
     viewer.send(f"/alerts/{made['open']}", said())
-    viewer.send(f"/alerts/{made['closed']}", said(state="closed", judgement="right"))
+    viewer.send(f"/alerts/{made['closed']}", said("true"))
     for query, wanted in FOUND.items():
-        found = numbers(viewer.get(f"/alerts?{query}"))
+        found = numbers(viewer.get(f"/alerts?view=alerts&{query}"))
         assert set(found) == {made[name] for name in wanted}, query
 
 
 def test_any_state_survives_the_next_page(kept, monkeypatch, viewer):
     monkeypatch.setattr(lists, "PER_PAGE", 1)
     made = [kept(viewer) for _ in range(2)]
-    viewer.send(f"/alerts/{made[0]}", said(state="closed"))
-    page = viewer.get("/alerts?status=any")
+    viewer.send(f"/alerts/{made[0]}", said("true"))
+    page = viewer.get("/alerts?view=alerts&status=any")
     following = viewer.get(page.tree.find(".//a[@rel='next']").get("href"))
     assert numbers(page) + numbers(following) == [made[1], made[0]]
 
 
 def test_the_likeliest_come_first_when_asked(kept, viewer):
     made = {label: kept(viewer, label) for label in ("r2l", "probe", "dos")}
-    page = viewer.get("/alerts?sort=-probability")
+    page = viewer.get("/alerts?view=alerts&sort=-probability")
     assert numbers(page) == [made["r2l"], made["dos"], made["probe"]]
     assert 'aria-sort="descending"' in page.text
 
@@ -298,8 +267,8 @@ def test_feedback_of_analysts_is_what_retrain_reads(
 ):
     viewer, analyst = people("viewer"), people("analyst")
     first, second, third = kept(viewer), kept(viewer, "probe"), kept(viewer, "probe")
-    analyst.send(f"/alerts/{first}", said(judgement="right"))
-    analyst.send(f"/alerts/{second}", said(judgement="wrong", true_label="benign"))
+    analyst.send(f"/alerts/{first}", said("true"))
+    analyst.send(f"/alerts/{second}", said("false"))
     analyst.send(f"/alerts/{third}", said(judgement="wrong", true_label="?"))
     if settings.database:
         set_database()
@@ -312,7 +281,7 @@ def test_feedback_of_analysts_is_what_retrain_reads(
 
 def test_an_exported_table_runs_nothing_in_a_spreadsheet(kept, viewer):
     number = kept(viewer, service="=cmd|' /C calc'!A0")
-    viewer.send(f"/alerts/{number}", said(judgement="right"))
+    viewer.send(f"/alerts/{number}", said("true"))
     frame = pl.read_csv(viewer.get("/alerts/export?format=csv").data)
     assert frame["service"][0] == "'=cmd|' /C calc'!A0"
     assert viewer.get("/alerts/export?format=exe").status_code == 404

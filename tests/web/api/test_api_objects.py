@@ -145,15 +145,16 @@ def test_an_attack_of_an_unknown_kind_that_is_one_has_no_true_class(program, sto
 def test_a_judgement_can_be_corrected_and_taken_back(program):
     _, number = kept(program)
     url, version = f"/alerts/{number}", 1
-    for change, expected in (
-        ({"judgement": "right"}, ("right", "dos")),
-        ({"state": "open"}, ("right", "dos")),
-        ({"judgement": "wrong"}, ("wrong", None)),
-        ({"true_label": "probe"}, ("wrong", "probe")),
-        ({"judgement": None}, (None, None)),
+    for change, *expected in (
+        ({"judgement": "right"}, "right", "dos", "closed"),
+        ({"state": "open"}, "right", "dos", "open"),
+        ({"judgement": "wrong"}, "wrong", None, "closed"),
+        ({"true_label": "probe"}, "wrong", "probe", "closed"),
+        ({"judgement": None}, None, None, "open"),
     ):
         found = program.ask("PATCH", url, json=change | {"version": version}).json
-        assert (found["judgement"], found["true_label"]) == expected, change
+        names = ("judgement", "true_label", "state")
+        assert [found[name] for name in names] == expected, change
         version += 1
         assert found["version"] == version
 
@@ -232,9 +233,9 @@ def test_an_export_finds_columns_by_any_spelling_and_leaves_out_what_lacks_one(
     shouted = {f" {name.upper()} ": v for name, v in alert.values.items()}
     for values in (shouted, {"duration": 1}, {**alert.values, "duration": "soon"}):
         more = Alert(
-            owner_id=alert.owner_id, source="upload", bundle="small", label="dos",
-            probability=0.9, threshold=0.5, values=values, judgement="right",
-            true_label="dos",
+            owner_id=alert.owner_id, group_id=alert.group_id, source="upload",
+            bundle="small", label="dos", probability=0.9, threshold=0.5,
+            values=values, judgement="right", true_label="dos",
         )  # fmt: skip
         stored.add(more)
     path = tmp_path / "rows.parquet"

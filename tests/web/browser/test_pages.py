@@ -24,8 +24,10 @@ PAGES = {
     "admin.settings": ("/admin/settings", "admin"),
     "admin.user": ("/admin/users/1", "admin"),
     "admin.users": ("/admin/users", "admin"),
+    "alerts.group": ("/alerts/groups/1?status=any", "analyst"),
     "alerts.index": ("/alerts", "analyst"),
     "alerts.show": ("/alerts/{alert}", "analyst"),
+    "alerts.suppressions": ("/alerts/suppressions", "analyst"),
     "api.index": ("/api", "viewer"),
     "dashboard.index": ("/", "analyst"),
     "experiments.index": ("/experiments", "analyst"),
@@ -67,7 +69,8 @@ MORE = {
 NO_PAGES = {
     "static", "vega.library",
     # parts of a page that is open, asked for by its script
-    "dashboard.live", "dashboard.work", "uploads.fragment", "uploads.listed",
+    "alerts.news", "dashboard.live", "dashboard.work", "uploads.fragment",
+    "uploads.listed",
     "experiments.curves", "experiments.rows", "experiments.state",
     "explore.state", "live.connections", "live.state", "uploads.state",
     # downloads
@@ -81,7 +84,7 @@ NO_PAGES = {
 }  # fmt: skip
 DARK = (
     "dashboard.index", "record.enter", "history.show", "alerts.index", "alerts.show",
-    "incidents.show", "uploads.show", "models.show", "experiments.show",
+    "alerts.group", "incidents.show", "uploads.show", "models.show", "experiments.show",
     "account.index", "security.login",
 )  # fmt: skip
 """Pages that together hold every part there is, whose colours are looked at twice."""

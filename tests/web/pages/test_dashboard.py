@@ -96,9 +96,8 @@ def test_waiting_alerts_jobs_and_feedback_are_fresh(people, kept, stored, viewer
     assert "4 new, 0 open" in first.text
     etag = {"If-None-Match": first.headers["ETag"]}
     assert viewer.get("/dashboard/work", headers=etag).status_code == 304
-    said = {"judgement": "wrong", "true_label": "benign"}
     for number in (1, 2, 3):
-        closed = {"version": "1", "state": "closed"} | said
+        closed = {"version": "1", "decision": "false"}
         viewer.send(f"/alerts/{number}", closed, expect=303)
     job = Job(id="j", kind="score", lane="score", state="running")
     job.owner_id, job.title = viewer.user_id, "<b>friday</b>.csv"

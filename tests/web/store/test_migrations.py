@@ -1,20 +1,24 @@
 """The database's versions: they make the tables of the code, whoever runs them when."""
 
 import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import MetaData, inspect, select, text
 
 from evenflow.errors import StorageError
+from evenflow.web.alerts import groups
 from evenflow.web.store import migrations
 from evenflow.web.store.database import Database, sqlite_url
-from evenflow.web.store.tables import Base, User
+from evenflow.web.store.tables import Alert, Base, User
 
 UPGRADE = """
 import multiprocessing, sys
+from evenflow.web.alerts import groups
 from evenflow.web.store import migrations
 from evenflow.web.store.database import Database
 
@@ -65,7 +69,7 @@ def shape():
 
 def test_tables_that_change_come_with_a_version():
     """Else no database of the version before would be changed: add one, then this."""
-    assert {migrations.newest(): shape()} == {"0004": "5985236e5440a21a"}
+    assert {migrations.newest(): shape()} == {"0005": "77dd5c01a5727ce4"}
 
 
 def test_a_missing_column_would_be_seen(database):
@@ -121,3 +125,63 @@ def test_foreign_keys_count_again_after_an_upgrade(tmp_path):
     with database.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
     database.dispose()
+
+
+OLD = {
+    "account": {"id": 1, "email": "a@b.org", "role": "viewer", "fs_uniquifier": "x"},
+    "job": {"id": "j", "kind": "score", "lane": "score", "owner_id": 1},
+}
+"""Rows of a database of version 0004; the others are alerts."""
+ALERTS = [("new", None), ("open", "wrong"), ("new", "right"), ("new", None)]
+
+
+@pytest.fixture
+def database_0004(empty_database):
+    """A database that the version before made, with rows."""
+    kind = empty_database.url.get_backend_name()
+    path = Path(__file__).with_name(f"version_0004.{kind}.sql")
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    blank = {"active": True, "created_at": at, "title": "", "state": "done",
+             "payload": "{}", "progress": "{}", "result": "{}", "error": "",
+             "attempts": 1, "worker": "", "stop_requested": False}  # fmt: skip
+    with empty_database.engine.begin() as connection:
+        for statement in path.read_text().split(";\n"):
+            if statement.strip():
+                connection.exec_driver_sql(statement)
+        connection.execute(text("CREATE TABLE alembic_version (version_num TEXT)"))
+        connection.execute(text("INSERT INTO alembic_version VALUES ('0004')"))
+        old = MetaData()
+        old.reflect(connection)
+        for name, row in OLD.items():
+            table = old.tables[name]
+            more = {k: v for k, v in blank.items() if k in table.c and k not in row}
+            connection.execute(table.insert().values(row | more))
+        for k, (state, judgement) in enumerate(ALERTS):
+            row = {
+                "id": k + 1, "owner_id": 1, "at": at, "job_id": "j", "line": k,
+                "source": "upload", "bundle": "m", "label": "dos", "probability": 0.9,
+                "threshold": 0.5, "service": "http", "src": "10.0.0.9",
+                "values": {"dst_ip": "10.0.0.1", "port": k}, "state": state,
+                "judgement": judgement, "version": 3,
+            }  # fmt: skip
+            if k == 3:
+                row |= {"owner_id": None, "line": None, "job_id": None}
+            connection.execute(old.tables["alert"].insert().values(row))
+    return empty_database
+
+
+def test_a_database_of_the_version_before_keeps_its_rows(database_0004):
+    migrations.upgrade(database_0004)
+    assert difference(database_0004) == []
+    with database_0004.session() as session:
+        alerts = session.scalars(select(Alert).order_by(Alert.id)).all()
+        assert [a.state for a in alerts] == ["new", "closed", "closed", "new"]
+        assert {(a.dst, a.n, a.version) for a in alerts} == {("10.0.0.1", 1, 3)}
+        assert alerts[0].values == {"dst_ip": "10.0.0.1", "port": 0}
+        mine, theirs = alerts[0].group, alerts[3].group
+        assert [a.group_id for a in alerts] == [mine.id] * 3 + [theirs.id]
+        common = (mine.label, mine.src, mine.dst, mine.service, mine.bundle)
+        assert common == ("dos", "10.0.0.9", "10.0.0.1", "http", "m")
+        row = {c.key: getattr(alerts[0], c.key) for c in Alert.__table__.columns}
+        groups.assign(session, [row])  # an alert of today finds the group of before
+        assert row["group_id"] == mine.id

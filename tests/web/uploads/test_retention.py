@@ -8,6 +8,7 @@ import pytest
 from evenflow.web.jobs import retention
 from evenflow.web.store.tables import (
     Alert,
+    AlertGroup,
     AlertNote,
     Audit,
     Incident,
@@ -51,7 +52,9 @@ def fill(here, days):
         record = Record(**verdict(at), is_attack=True)
         session.add(record)
         session.flush()
-        alert = Alert(**verdict(at), record_id=record.id, job_id=job.id, line=2)
+        group = AlertGroup(key=str(days), label="dos", bundle="b", created_at=at)
+        alert = Alert(**verdict(at), group=group, record_id=record.id, line=2)
+        alert.job_id = job.id
         alert.notes.append(AlertNote(text="mine", user_id=user.id))
         tally = Tally(hour=at, source="form", bundle="b", label="dos", facet="all", n=1)
         incident = Incident(
@@ -132,7 +135,8 @@ def test_many_rows_go_in_small_batches(here, monkeypatch, stored):
     monkeypatch.setattr(retention, "BATCH", 10)
     monkeypatch.setattr(retention, "PAUSE_S", 0.0)
     at = now() - timedelta(days=100)
-    stored.add_all(Alert(**verdict(at)) for _ in range(35))
+    group = AlertGroup(key="k", label="dos", bundle="b")
+    stored.add_all(Alert(**verdict(at), group=group) for _ in range(35))
     assert run(here)["alerts"] == 35
     assert stored.count(Alert) == 0
 

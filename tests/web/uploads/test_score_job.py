@@ -13,9 +13,10 @@ from sqlalchemy import delete, func, select, update
 
 from evenflow.errors import StorageError
 from evenflow.runtime.stream import score_file
+from evenflow.web.alerts.groups import MAX_NAMED
 from evenflow.web.jobs import queue, worker
 from evenflow.web.jobs.task import Stopped
-from evenflow.web.store.tables import Job, Tally, User, now
+from evenflow.web.store.tables import Alert, AlertGroup, Job, Tally, User, now
 from evenflow.web.uploads import job as score_job
 from evenflow.web.uploads import manage
 from evenflow.web.uploads.alerts import likeliest
@@ -280,3 +281,15 @@ def test_columns_of_any_type_are_stored_and_shown(here, desk, bundle, rows):
     for kind in ("csv", "jsonl"):
         text = b"".join(manage.rows(found, Filter(), kind))
         assert text.count(b"\n") == n + (kind == "csv")
+
+
+def test_equal_attacks_are_one_alert_with_their_number(desk, viewer, rows, stored):
+    lines = desk.csv_of(rows["test"], 200).splitlines()
+    desk.scored(viewer, b"\n".join([lines[0], *(lines[1:] * 5)]))
+    alerts = stored.all(Alert)
+    assert {alert.n for alert in alerts} == {5}
+    assert len({str(alert.values) for alert in alerts}) == len(alerts)
+    assert stored.count(AlertGroup) <= 5 * (MAX_NAMED + 1)
+    assert all(stored.all(AlertGroup.reason))
+    counts = viewer.get("/alerts").tree.iterfind(".//td[@class='n']")
+    assert sum(int(cell.text) for cell in counts) == 5 * len(alerts)

@@ -167,7 +167,7 @@ def test_a_record_of_somebody_else_is_not_there(people, typed):
     for path in (url, f"/record?again={number}"):
         for who, status in ((owner, 200), (other, 404), (analyst, 200)):
             who.get(path, expect=status)
-    other.send(f"{url}/feedback", {"judgement": "right"}, expect=404)
+    other.send(f"{url}/feedback", {"decision": "true"}, expect=404)
     other.get("/records/999999999999999999999999", expect=404)
 
 
@@ -185,12 +185,11 @@ def test_what_is_typed_never_becomes_markup(typed, viewer):
 @pytest.mark.databases
 def test_feedback_is_kept_beside_the_verdict(typed, stored, viewer):
     url = viewer.send("/record", typed("dos")).location
-    wrong = {"judgement": "wrong", "note": "odd"}
+    wrong = {"decision": "true", "true_label": "rain", "note": "odd"}
     missing = viewer.send(f"{url}/feedback", wrong, expect=422)
     assert 'id="f-true_label-error"' in missing.text
     assert ">\nodd</textarea>" in missing.text
-    said = {"judgement": "wrong", "true_label": "benign", "note": "the backup",
-            "version": "1"}  # fmt: skip
+    said = {"decision": "false", "note": "the backup", "version": "1"}
     assert viewer.send(f"{url}/feedback", said).status_code == 303
     shown = viewer.get(url).text
     assert "the backup" in shown
@@ -203,7 +202,7 @@ def test_feedback_is_kept_beside_the_verdict(typed, stored, viewer):
 def test_a_missed_attack_goes_to_the_queue(typed, stored, viewer, analyst):
     url = viewer.send("/record", typed("benign")).location
     assert stored.count(Alert) == 0
-    said = {"judgement": "wrong", "true_label": "r2l", "version": "0"}
+    said = {"decision": "true", "true_label": "r2l", "version": "0"}
     assert viewer.send(f"{url}/feedback", said).status_code == 303
     assert "r2l" in analyst.get("/alerts?status=new&judged=wrong").text
     assert stored.count(Alert) == 1

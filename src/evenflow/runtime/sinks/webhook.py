@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import ipaddress
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -26,17 +27,58 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         """Return nothing, which makes it an error."""
 
 
+class _Public(http.client.HTTPConnection):
+    """A connection to an address of the internet."""
+
+    def connect(self) -> None:
+        """Connect; refuse an address of a private network before anything is sent.
+
+        The address is that of the connection itself: a name that leads elsewhere the
+        next time it is looked up gains nothing.
+        """
+        super().connect()
+        found = ipaddress.ip_address(self.sock.getpeername()[0])
+        mapped = getattr(found, "ipv4_mapped", None)
+        if not (mapped or found).is_global:
+            self.close()
+            raise RejectedError("its address is private, and no setting allows it")
+
+
+class _PublicTLS(_Public, http.client.HTTPSConnection):
+    """The same by TLS."""
+
+
+class _PublicHTTP(urllib.request.HTTPHandler):
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_Public, req)
+
+
+class _PublicHTTPS(urllib.request.HTTPSHandler):
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_PublicTLS, req)
+
+
 class Hook:
-    """The address that is posted to."""
+    """The address that is posted to.
+
+    With ``is_public`` it is refused where it is one of a private network, and no proxy
+    is asked.
+    """
 
     most_messages = 100
 
-    def __init__(self, url: str, authorization: str | None) -> None:
+    def __init__(
+        self, url: str, authorization: str | None, *, is_public: bool = False
+    ) -> None:
         self.url = url
         self.headers = {"Content-Type": "application/json", "User-Agent": "evenflow"}
         if authorization:
             self.headers["Authorization"] = authorization
-        self._opener = urllib.request.build_opener(_NoRedirect)
+        handlers: list[Any] = [_NoRedirect]
+        if is_public:
+            no_proxy = urllib.request.ProxyHandler({})
+            handlers += [_PublicHTTP, _PublicHTTPS, no_proxy]
+        self._opener = urllib.request.build_opener(*handlers)
 
     def send(self, messages: Sequence[bytes]) -> None:
         """Post messages as one array."""
@@ -67,8 +109,14 @@ def _reason(reason: object) -> str:
     return (isinstance(reason, OSError) and reason.strerror) or str(reason)
 
 
-def open_sink(target: str, setup: Setup) -> Outbox:
-    """Return a web hook as a sink."""
+def hook(target: str, *, is_public: bool = False) -> tuple[str, Hook]:
+    """Return the name of a web hook, without secrets, and the hook.
+
+    Raises
+    ------
+    DataError
+        The address is invalid.
+    """
     try:
         url = urlsplit(target)
         has_port = url.port is None or url.port > 0
@@ -85,8 +133,13 @@ def open_sink(target: str, setup: Setup) -> Outbox:
         pair = f"{unquote(url.username)}:{unquote(url.password or '')}".encode()
         authorization = f"Basic {base64.b64encode(pair).decode()}"
     # paths of web hooks are often secrets
-    return setup.outbox(
-        f"webhook:{url.scheme}://{host}",
-        Hook(urlunsplit((url.scheme, host, url.path, url.query, "")), authorization),
-        setup.text,
+    plain = urlunsplit((url.scheme, host, url.path, url.query, ""))
+    return f"webhook:{url.scheme}://{host}", Hook(
+        plain, authorization, is_public=is_public
     )
+
+
+def open_sink(target: str, setup: Setup) -> Outbox:
+    """Return a web hook as a sink."""
+    name, transport = hook(target)
+    return setup.outbox(name, transport, setup.text)

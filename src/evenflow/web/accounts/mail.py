@@ -22,13 +22,13 @@ from flask_security import EmailValidateException, MailUtil
 from evenflow.errors import DataError
 from evenflow.web.accounts import people
 from evenflow.web.frame.later import Later
+from evenflow.web.notify.smtp import deliver as deliver
 from evenflow.web.settings import Mail
 
 logger = logging.getLogger(__name__)
 
 KEY = "evenflow-post"
 """Under which an application carries its :class:`Post`."""
-TIMEOUT_S = 15.0
 TRIES, WAIT_S = 4, 5.0
 WAITING = 500
 """Maximum number of queued mails; more are dropped and logged."""
@@ -106,28 +106,3 @@ class PostUtil(MailUtil):
             raise EmailValidateException(people.NOT_AN_EMAIL) from error
 
     validate = normalize
-
-
-def deliver(
-    mail: Mail, message: EmailMessage, *, context: ssl.SSLContext | None = None
-) -> None:
-    """Hand one mail to the SMTP server; certificates are always verified.
-
-    Raises
-    ------
-    OSError, smtplib.SMTPException
-        The server is away, its certificate is wrong, or it takes no mail from us.
-    """
-    trusted = context or ssl.create_default_context()
-    if mail.security == "tls":
-        server: smtplib.SMTP = smtplib.SMTP_SSL(
-            mail.host, mail.port, timeout=TIMEOUT_S, context=trusted
-        )
-    else:
-        server = smtplib.SMTP(mail.host, mail.port, timeout=TIMEOUT_S)
-    with server:
-        if mail.security == "starttls":
-            server.starttls(context=trusted)
-        if mail.user:
-            server.login(mail.user, mail.password)
-        server.send_message(message)

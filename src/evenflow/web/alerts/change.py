@@ -58,7 +58,7 @@ def change_alert(
     version : int
         Of the alert as the person saw it.
     state : {'new', 'open', 'closed'}, optional
-        Left as it is without.
+        Without, feedback closes the alert and its removal opens it.
     judgement : {'right', 'wrong', ''}, optional
         Whether the model's verdict is right; ``''`` removes the feedback. Left as it
         is without.
@@ -81,8 +81,12 @@ def change_alert(
         own = None if alert.label == UNKNOWN_ATTACK else alert.label
         values["true_label"] = own if judgement == "right" else true_label
         values |= {"judged_by": user.id, "judged_at": now()}
+        values.setdefault("state", "closed")
+        values["close_reason"] = ""
     elif judgement is not None:
         values |= dict.fromkeys(("judgement", "true_label", "judged_by", "judged_at"))
+        if alert.judgement is not None:
+            values.setdefault("state", "open")
     changed = (
         update(Alert)
         .where(Alert.id == alert.id, Alert.version == version)

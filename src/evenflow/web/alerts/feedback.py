@@ -1,4 +1,4 @@
-"""Feedback on a verdict: right or wrong, the true class, the state, a note.
+"""Decisions on verdicts: true alarm, false alarm, later; the true class and a note.
 
 Benign records have no alert until somebody gives feedback on them: a missed
 attack is worth as much to the next training as a false alarm.
@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from flask_security import current_user
 from sqlalchemy import select
 
 from evenflow.schema import BENIGN
-from evenflow.web.alerts import change
+from evenflow.web.alerts import change, groups
 from evenflow.web.frame.context import web
 from evenflow.web.frame.notes import Form, add_note, read
 from evenflow.web.store.database import upsert
-from evenflow.web.store.tables import JUDGEMENTS, Alert, AlertNote, Record
+from evenflow.web.store.tables import Alert, AlertNote, Record
+from evenflow.web.verdicts.facets import DESTINATIONS, SOURCES, facet
+from evenflow.web.verdicts.reason import first_reason
 
 COPIED = (
     "owner_id", "at", "source", "bundle", "label", "probability", "threshold",
@@ -27,34 +29,44 @@ COPIED = (
 """Columns of a record that its alert has too."""
 UNKNOWN = "?"
 """Choice of a class for who does not know it."""
+DECISIONS = ("true", "false", "later", "note")
+"""True and false alarm close an alert, later leaves or reopens it; a note alone
+changes nothing."""
+Outcome = Literal["true", "false", "unclear", ""]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeedbackForm(Form):
     """A form about one verdict, as it is shown or was sent."""
 
-    judgement: str = ""
+    decision: str = ""
     true_label: str = ""
+
+
+def outcome(alert: Alert | None) -> Outcome:
+    """Return what the feedback on an alert says; empty without any.
+
+    ``unclear`` is an attack whose class is wrong, and the true one unknown.
+    """
+    if alert is None or alert.judgement is None:
+        return ""
+    if alert.judgement == "right":
+        return "false" if alert.label == BENIGN else "true"
+    if alert.true_label == BENIGN:
+        return "false"
+    return "true" if alert.true_label or alert.label == BENIGN else "unclear"
 
 
 def of_alert(alert: Alert | None) -> FeedbackForm:
     """Return the form as it is shown first."""
     if alert is None:
         return FeedbackForm(version=0)
-    label = alert.true_label or ""
-    if alert.judgement == "wrong" and not label:
-        label = UNKNOWN
-    return FeedbackForm(
-        version=alert.version,
-        state=alert.state,
-        judgement=alert.judgement or "",
-        true_label=label if alert.judgement == "wrong" else "",
-    )
+    is_other = alert.judgement == "wrong" and alert.true_label != BENIGN
+    label = (alert.true_label or UNKNOWN) if is_other else ""
+    return FeedbackForm(version=alert.version, true_label=label)
 
 
-def sent(
-    form: Mapping[str, str], classes: list[str], *, label: str, has_state: bool = False
-) -> FeedbackForm:
+def sent(form: Mapping[str, str], classes: list[str], *, label: str) -> FeedbackForm:
     """Return what was sent, with what is wrong about it.
 
     Parameters
@@ -63,42 +75,54 @@ def sent(
         Classes it may be.
     label : str
         Class the model decided.
-    has_state : bool
-        Whether the form holds the alert's state.
     """
-    typed, errors = read(form, "judgement", "true_label")
-    if not has_state:
-        typed["state"] = ""
-        errors.pop("state", None)
-    if typed["judgement"] not in ("", *JUDGEMENTS):
-        errors["judgement"] = "Expected right, wrong or no feedback yet. Choose one."
-    if typed["judgement"] == "wrong":
-        if not typed["true_label"]:
+    typed, errors = read(form, "decision", "true_label")
+    errors.pop("state", None)
+    typed["state"] = ""
+    if typed["decision"] not in DECISIONS:
+        errors["decision"] = "Expected true alarm, false alarm or later. Choose one."
+    elif typed["decision"] == "note" and not typed["note"]:
+        errors["note"] = "Found no note, expected some words. Write them."
+    if typed["decision"] == "true":
+        attacks = [name for name in classes if name != BENIGN]
+        if typed["true_label"] == label != BENIGN:
+            typed["true_label"] = ""
+        if not typed["true_label"] and label == BENIGN:
             errors["true_label"] = (
-                "Found no class, expected the true class. Choose one, or “I do not "
+                "Found no class, expected that of the attack. Choose one, or “I do not "
                 "know”."
             )
-        elif typed["true_label"] == label:
-            errors["true_label"] = (
-                f"Found {label!r}, which is the model's class, expected another class. "
-                "Choose it, or mark the verdict as right."
-            )
-        elif typed["true_label"] not in (*classes, UNKNOWN):
-            errors["true_label"] = "Expected one of the classes. Choose one."
+        elif typed["true_label"] not in ("", *attacks, UNKNOWN):
+            errors["true_label"] = "Expected one of the attack classes. Choose one."
     return FeedbackForm(**typed, errors=errors)
 
 
-def change_of(form: FeedbackForm, alert: Alert) -> dict[str, Any]:
-    """Return what of an alert the form changes, for :func:`.change_alert`."""
-    wanted: dict[str, Any] = {}
-    if form.state and form.state != alert.state:
-        wanted["state"] = form.state
-    before = of_alert(alert)
-    if (form.judgement, _class(form)) != (before.judgement, _class(before)):
-        wanted["judgement"] = form.judgement
-        if form.judgement == "wrong" and form.true_label != UNKNOWN:
-            wanted["true_label"] = form.true_label
-    return wanted
+def values_of(decision: str, true_label: str, label: str) -> dict[str, Any]:
+    """Return what a decision changes of an alert, for :func:`.change_alert`.
+
+    Parameters
+    ----------
+    decision : str
+        One of :data:`DECISIONS`.
+    true_label : str
+        Attack class it really is; empty for the one decided.
+    label : str
+        Class the model decided.
+    """
+    if decision == "later":
+        return {"state": "open", "judgement": ""}
+    if decision == "false":
+        right, true_label = label == BENIGN, BENIGN
+    elif decision == "true":
+        right = true_label in ("", label) and label != BENIGN
+    else:
+        return {}
+    if right:
+        return {"judgement": "right"}
+    return {
+        "judgement": "wrong",
+        "true_label": None if true_label == UNKNOWN else true_label,
+    }
 
 
 def take(alert: Alert, form: FeedbackForm) -> bool:
@@ -106,7 +130,9 @@ def take(alert: Alert, form: FeedbackForm) -> bool:
 
     A note alone is always taken: notes do not overwrite each other.
     """
-    wanted = change_of(form, alert)
+    wanted = values_of(form.decision, form.true_label, alert.label)
+    if form.state:
+        wanted["state"] = form.state
     about = {"version": form.version, **wanted}
     try:
         if wanted:
@@ -130,7 +156,11 @@ def alert_of(record: Record) -> Alert:
         "record_id": record.id,
         "state": "closed" if record.label == BENIGN else "new",
         "version": 0,
+        "src": facet(record.values, SOURCES)[:64],
+        "dst": facet(record.values, DESTINATIONS)[:64],
     }
+    model = web.detectors.find(record.bundle)
+    groups.assign(web.db, [values], lambda _: first_reason(model, record.values))
     # somebody else may say something at the same moment
     web.db.execute(
         upsert(web.db, Alert)
@@ -145,7 +175,3 @@ def classes_of(bundle: str, label: str) -> list[str]:
     found = web.detectors.find(bundle)
     known = (BENIGN, label) if found is None else found.schema.classes
     return list(dict.fromkeys(known))
-
-
-def _class(form: FeedbackForm) -> str:
-    return form.true_label if form.judgement == "wrong" else ""

@@ -22,7 +22,7 @@ from evenflow.web.api.score import in_use
 from evenflow.web.frame import errors, notes
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment, pieces
-from evenflow.web.frame.permissions import audit, found_or_404
+from evenflow.web.frame.permissions import MAX_NUMBER, audit, found_or_404
 from evenflow.web.store.tables import Alert, AlertNote
 
 group = Group(
@@ -38,6 +38,9 @@ class FilterQuery(Search):
     state: Literal["new", "open", "closed"] | None = None
     judged: bool | None = Field(
         None, description="Whether an analyst has given feedback."
+    )
+    group: int | None = Field(
+        None, ge=1, le=MAX_NUMBER, description="Number of a group of alerts."
     )
 
 
@@ -83,6 +86,7 @@ def show_alert(call: Call[Query, None], number: int) -> Alert:
 def change_alert(call: Call[Query, schemas.AlertChange], number: int) -> Alert:
     """Change the state of an alert, or say whether the verdict is right.
 
+    Feedback closes the alert, and its removal opens it again, unless a state is sent.
     Name the version you have seen, in the header If-Match or as `version`: where
     somebody else changed the alert meanwhile, 409 is answered and nothing changed.
     """
@@ -183,6 +187,8 @@ def _narrowed(caller: Caller, asked: FilterQuery) -> Select[Any]:
     query = asked.select(Alert, Alert.service, Alert.label, Alert.src, user=caller)
     if asked.state:
         query = query.where(Alert.state == asked.state)
+    if asked.group is not None:
+        query = query.where(Alert.group_id == asked.group)
     if asked.judged is not None:
         none = Alert.judgement.is_(None)
         query = query.where(~none if asked.judged else none)

@@ -324,6 +324,11 @@ class AlertShort(Kept):
     state: Literal["new", "open", "closed"]
     source: Literal["form", "api", "upload"]
     src: str = Field(description="Address it came from, where records carry one.")
+    dst: str = Field(description="Address it went to, where records carry one.")
+    group_id: Id = Field(description="Alerts of a kind share a group.")
+    n: int = Field(description="Equal records that it stands for.")
+    severity: int = Field(ge=1, le=3, description="1 is the highest.")
+    close_reason: str = Field(description="Why it was closed without feedback.")
     record_id: Id | None
     upload_id: str | None = Field(validation_alias="job_id")
     line: int | None = Field(description="Where it stood in the upload.")

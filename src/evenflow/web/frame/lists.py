@@ -33,10 +33,11 @@ MAX_WORDS = 60
 RECENT = timedelta(days=7)
 """How far back words to choose from are looked for."""
 LABELS = {
-    "attacker": "Attacker", "judged": "Feedback", "kind": "Verdict", "label": "Class",
-    "ongoing": "Going on", "q": "Search in values", "service": "Service",
+    "assigned": "Assignee", "attacker": "Attacker", "judged": "Feedback",
+    "kind": "Verdict", "label": "Class", "ongoing": "Going on",
+    "q": "Search in values", "service": "Service", "level": "Severity",
     "since": "From", "source": "Source", "status": "State", "until": "To",
-    "victim": "Victim", "whose": "Whose",
+    "victim": "Victim", "view": "View", "whose": "Whose",
 }  # fmt: skip
 """Filter -> what the page calls it."""
 
@@ -165,10 +166,16 @@ class Criteria:
         """Name, label and message of each wrong filter, for ``raw_errors``."""
         return [(name, LABELS[name], text) for name, text in self.errors.items()]
 
+    @property
+    def args(self) -> dict[str, str]:
+        """The filters that are set, as in an address."""
+        return {k: v for k, v in self.typed.items() if v}
+
     def url(self, **changes: Any) -> str:
         """Return the address of the same list with some of it changed."""
-        kept = {k: v for k, v in self.typed.items() if v} | changes
-        return url_for(str(request.endpoint), **{k: v for k, v in kept.items() if v})
+        kept = self.args | changes
+        values = {k: v for k, v in kept.items() if v} | (request.view_args or {})
+        return url_for(str(request.endpoint), **values)
 
     def head(
         self, label: str, name: str, *, number: bool = False, is_down_first: bool = True

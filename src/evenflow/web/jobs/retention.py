@@ -25,11 +25,13 @@ from evenflow.web.store.data_folder import Home, remove
 from evenflow.web.store.database import Database, n_changed
 from evenflow.web.store.tables import (
     Alert,
+    AlertGroup,
     Audit,
     Incident,
     Job,
     Record,
     Setting,
+    Suppression,
     Tally,
     Throttle,
     WatchRun,
@@ -91,6 +93,7 @@ def run(database: Database, home: Home, settings: Settings) -> dict[str, int]:
     calm = last < at - timedelta(days=1)
     gone = {
         "alerts": _rows(database, Alert, Alert.at < before),
+        "alert_groups": _rows(database, AlertGroup, _is_empty(before)),
         "incidents": _rows(database, Incident, Incident.seen_at < before),
         "watch_runs": _rows(database, WatchRun, WatchRun.seen_at < at - RUN_KEPT),
         "records": _rows(database, Record, Record.at < before),
@@ -110,6 +113,17 @@ def run(database: Database, home: Home, settings: Settings) -> dict[str, int]:
         _log(database, "retention.set_aside", {"folders": aside[:100]})
         gone["set_aside"] = len(aside)
     return gone
+
+
+def _is_empty(before: datetime) -> ColumnElement[bool]:
+    """Return the clause for old groups without an alert that suppress nothing."""
+    in_use = select(Alert.id).where(Alert.group_id == AlertGroup.id).exists()
+    kept = (
+        select(Suppression.id)
+        .where(Suppression.group_id == AlertGroup.id, Suppression.expires_at > before)
+        .exists()
+    )
+    return (AlertGroup.created_at < before) & ~in_use & ~kept
 
 
 def _log(database: Database, action: str, detail: dict[str, Any]) -> None:

@@ -32,6 +32,7 @@ from evenflow.web.jobs.task import (
     Task,
     Workplace,
 )
+from evenflow.web.notify import notifier
 from evenflow.web.settings import Settings
 from evenflow.web.store.database import Database, Failed, is_away
 from evenflow.web.store.tables import Job
@@ -85,6 +86,8 @@ def work(
             bound_memory(settings.train_memory_mb or machine_memory_mb() * 3 // 4)
     here = Workplace.open(settings)
     logger.info("worker %s of lane %s is ready", here.name, lane)
+    if lane == "score":
+        notifier.start(here.settings, here.database, stop)
     pause, keeper, has_taken_over = BACKOFF_S[0], retention.Keeper(), False
     while not stop.is_set():
         try:

@@ -87,10 +87,7 @@ def feedback(number: int) -> Response:
     form = alert_feedback.sent(request.form, classes, label=record.label)
     if form.errors:
         return _page(record, form)
-    if not form.judgement and not form.note:
-        why = "No feedback was given: choose right or wrong, or write a note."
-        return see_other(".show", why, "warning", number=number)
-    if record.label == BENIGN and form.judgement == "wrong" and record.alert is None:
+    if record.label == BENIGN and form.decision == "true" and record.alert is None:
         form = replace(form, state="new")  # a missed attack is for the queue
     alert = alert_feedback.alert_of(record)
     if not alert_feedback.take(alert, form):
@@ -105,6 +102,7 @@ def _page(record: Record, form: alert_feedback.FeedbackForm) -> Response:
         "history/show.html",
         record=record,
         alert=record.alert,
+        outcome=alert_feedback.outcome(record.alert),
         stored=found,
         form=form,
         classes=alert_feedback.classes_of(record.bundle, record.label),

@@ -15,18 +15,26 @@ from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from evenflow.web.store.base import Base as Base
-from evenflow.web.store.base import Holder, Owner, RowId, Writer
+from evenflow.web.store.base import Holder, Number, Owner, RowId, Writer
 from evenflow.web.store.base import now as now
 from evenflow.web.store.incident_tables import Expected as Expected
 from evenflow.web.store.incident_tables import Incident as Incident
 from evenflow.web.store.incident_tables import IncidentNote as IncidentNote
 from evenflow.web.store.incident_tables import WatchRun as WatchRun
+from evenflow.web.store.triage_tables import AlertGroup as AlertGroup
+from evenflow.web.store.triage_tables import BulkAct as BulkAct
+from evenflow.web.store.triage_tables import BulkItem as BulkItem
+from evenflow.web.store.triage_tables import Preference as Preference
+from evenflow.web.store.triage_tables import SavedFilter as SavedFilter
+from evenflow.web.store.triage_tables import Suppression as Suppression
 
 ROLES = ("viewer", "analyst", "admin")
 """From the least to the most allowed."""
 JOB_STATES = ("queued", "running", "done", "failed", "stopped")
 ALERT_STATES = ("new", "open", "closed")
 JUDGEMENTS = ("right", "wrong")
+CLOSE_REASONS = ("expected", "duplicate", "handled", "minor", "suppressed")
+"""Why an alert was closed without feedback."""
 
 
 class Role(RoleMixin):
@@ -223,11 +231,19 @@ class Alert(Base):
     __table_args__ = (
         UniqueConstraint("job_id", "line"),  # a job that runs again doubles nothing
         Index("alert_list", "state", "at"),
+        # all that the list of groups shows, so that it reads no row of this table
+        Index(
+            "alert_grouped", "state", "group_id", "at", "n", "probability", "severity"
+        ),
+        Index("alert_group_id", "group_id"),
     )
 
     id: Mapped[RowId]
     owner_id: Mapped[Owner]
     at: Mapped[datetime] = mapped_column(default=now, index=True)
+    group_id: Mapped[int] = mapped_column(Number, ForeignKey("alert_group.id"))
+    n: Mapped[int] = mapped_column(default=1)
+    """Equal records of an upload that it stands for."""
     record_id: Mapped[int | None] = mapped_column(
         ForeignKey("record.id", ondelete="SET NULL"), unique=True
     )
@@ -244,6 +260,8 @@ class Alert(Base):
     service: Mapped[str] = mapped_column(String(80), default="")
     src: Mapped[str] = mapped_column(String(64), default="")
     """Address of the source, where rows carry one."""
+    dst: Mapped[str] = mapped_column(String(64), default="")
+    """Address of the destination, where rows carry one."""
     values: Mapped[dict[str, Any]]
     state: Mapped[str] = mapped_column(String(10), default="new")
     judgement: Mapped[str | None] = mapped_column(String(10))
@@ -252,11 +270,21 @@ class Alert(Base):
     """Class an analyst says it is."""
     judged_by: Mapped[Writer]
     judged_at: Mapped[datetime | None]
+    close_reason: Mapped[str] = mapped_column(String(20), default="")
+    """One of ``CLOSE_REASONS``, or empty."""
+    severity: Mapped[int] = mapped_column(default=2)
+    """1 is the highest."""
+    assignee_id: Mapped[int | None] = mapped_column(
+        ForeignKey("account.id", ondelete="SET NULL"), index=True
+    )
     version: Mapped[int] = mapped_column(default=1)
     """Counted up by every change: two tabs cannot overwrite each other."""
 
     record: Mapped[Record | None] = relationship(back_populates="alert")
+    group: Mapped[AlertGroup] = relationship()
     owner: Mapped[User | None] = relationship(foreign_keys="Alert.owner_id")
+    judge: Mapped[User | None] = relationship(foreign_keys="Alert.judged_by")
+    assignee: Mapped[User | None] = relationship(foreign_keys="Alert.assignee_id")
     notes: Mapped[list[AlertNote]] = relationship(
         order_by="AlertNote.id", cascade="all, delete-orphan", passive_deletes=True
     )

@@ -10,7 +10,14 @@ import polars as pl
 
 from evenflow.web.store.tables import Job
 from evenflow.web.uploads.results import Results
-from evenflow.web.verdicts.keep import LONGEST, SERVICES, SOURCES, bounded, facet
+from evenflow.web.verdicts.facets import (
+    DESTINATIONS,
+    LONGEST,
+    SERVICES,
+    SOURCES,
+    facet,
+)
+from evenflow.web.verdicts.keep import bounded
 
 SOURCE = "upload"
 MAX_VALUES = 200
@@ -48,13 +55,20 @@ def likeliest(results: Results, most: int) -> list[dict[str, Any]]:
     """Return the rows of the attacks to open as alerts, in order.
 
     The likeliest first, yet a class gets a quarter of an even share before a more
-    frequent one gets the rest: a flood hides no break-in.
+    frequent one gets the rest: a flood hides no break-in. Equal rows are one, with
+    their number as ``n_equal``.
     """
     if most < 1:
         return []
     found = (
         results.scan.filter(pl.col("is_attack"))
-        .select("line", "verdict", "attack_probability")
+        .select("line", "verdict", "attack_probability", row=_digest(results))
+        .group_by("row", "verdict")
+        .agg(
+            pl.col("line").min(),
+            pl.col("attack_probability").first(),
+            n_equal=pl.len(),
+        )
         .collect()
         .sort(["attack_probability", "line"], descending=[True, False])
     )
@@ -67,8 +81,16 @@ def likeliest(results: Results, most: int) -> list[dict[str, Any]]:
             .sort("is_first", descending=True, maintain_order=True)
             .head(most)
         )
-    lines = found["line"].to_list()
-    return results.scan.filter(pl.col("line").is_in(lines)).collect().to_dicts()
+    counts = dict(found.select("line", "n_equal").iter_rows())
+    rows = results.scan.filter(pl.col("line").is_in(list(counts))).collect().to_dicts()
+    return [row | {"n_equal": counts[row["line"]]} for row in rows]
+
+
+def _digest(results: Results) -> pl.Expr:
+    """Return 64 bits of a row's own columns: of equal rows they are equal."""
+    if not results.given:
+        return pl.col("line").cast(pl.UInt64)
+    return pl.struct(results.given).hash(seed=0)
 
 
 def alert(
@@ -100,6 +122,8 @@ def alert(
         "threshold": row["threshold"],
         "service": facet(values, SERVICES),
         "src": facet(values, SOURCES)[:64],
+        "dst": facet(values, DESTINATIONS)[:64],
+        "n": row.get("n_equal", 1),
         "values": values,
     }
 
@@ -110,7 +134,7 @@ def _column(results: Results, known: Sequence[str]) -> str | None:
 
 
 def _as_text(name: str, scan: pl.LazyFrame) -> pl.Expr:
-    """Return a column as :func:`.verdicts.keep.facet` writes its values."""
+    """Return a column as :func:`.verdicts.facets.facet` writes its values."""
     column, dtype = pl.col(name), scan.collect_schema()[name]
     text = column.cast(pl.String, strict=False)
     if dtype.is_float():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from evenflow.runtime.events import summary as sentence
 from evenflow.runtime.file_incidents import FileIncidents
 from evenflow.runtime.limits import Limits
 from evenflow.runtime.stream import score_file
+from evenflow.web.alerts import groups
 from evenflow.web.incidents import writer
 from evenflow.web.jobs.task import Outcome, Task
 from evenflow.web.store.data_folder import remove
@@ -31,6 +32,7 @@ from evenflow.web.store.database import add_tallies
 from evenflow.web.store.tables import Alert, Job, now
 from evenflow.web.uploads.alerts import SOURCE, alert, counted, likeliest
 from evenflow.web.uploads.results import FILE, REJECTS, Results
+from evenflow.web.verdicts.reason import first_reason
 
 logger = logging.getLogger(__name__)
 
@@ -92,12 +94,18 @@ def run(task: Task) -> Outcome:
             remove(task.results)
         raise
 
+    def reason(row: Mapping[str, Any]) -> str:
+        return first_reason(bundle, row["values"])
+
     def store(session: Session) -> None:
         # an account may have been deleted while its file was scored
         owner_id = session.scalar(select(Job.owner_id).where(Job.id == task.job.id))
         for row in rows:
             row["owner_id"] = owner_id
         if rows:
+            groups.assign(
+                session, rows, lambda row: first_reason(bundle, row["values"])
+            )
             session.execute(insert(Alert), rows)
         add_tallies(session, tallied, owner_id=owner_id, source=SOURCE, **of)
         writer.store(session, [incidents.event(report) for report in found])
@@ -109,7 +117,7 @@ def run(task: Task) -> Outcome:
         "bytes": source.stat().st_size,
         "unit": summary.unit,
         "columns": list(results.given)[:1000],
-        "alerts": {"opened": len(rows), "of": summary.attacks},
+        "alerts": {"opened": sum(row["n"] for row in rows), "of": summary.attacks},
         "n_incidents": incidents.n,
         "incidents": [
             {"id": report.incident.id, "summary": sentence(report.incident)}

@@ -14,15 +14,13 @@ from sqlalchemy.orm import Session
 
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict
+from evenflow.web.alerts import groups
 from evenflow.web.store.database import add_tallies, upsert
 from evenflow.web.store.tables import Alert, Record, now
+from evenflow.web.verdicts.facets import DESTINATIONS, SERVICES, SOURCES, facet
+from evenflow.web.verdicts.reason import first_reason
 from evenflow.web.verdicts.view import VerdictView
 
-SERVICES = ("service", "proto_service", "l7_proto", "dst_port", "destination_port")
-"""Columns that say what service was spoken, the first one found is used."""
-SOURCES = ("src_ip", "srcip", "saddr", "ipv4_src_addr", "source_ip")
-"""Columns that say where a connection came from."""
-LONGEST = 80
 MAX_OTHERS, MAX_TEXT = 100, 500
 """Columns stored beside the bundle's own, and characters of a text: untrusted rows have
 any number."""
@@ -85,7 +83,10 @@ def keep_record(
         assert found is not None  # noqa: S101 (it is why the row was not added)
         return found
     if verdict.is_attack:
-        session.add(Alert(**common, record_id=record.id, src=src[:64]))
+        hosts = {"src": src[:64], "dst": facet(kept, DESTINATIONS)[:64]}
+        alert = common | hosts | {"record_id": record.id}
+        groups.assign(session, [alert], lambda _: first_reason(bundle, kept, view))
+        session.add(Alert(**alert))
     facets = [("all", "")] + [
         (name, value) for name, value in (("service", service), ("src", src)) if value
     ]
@@ -132,14 +133,3 @@ def _plain(value: Any) -> Any:
 
 def _text(value: object) -> str:
     return str(value).replace("\0", "")[:MAX_TEXT]
-
-
-def facet(values: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    """Return the first of those columns that a record has, as text; else nothing."""
-    folded = {str(key).strip().casefold(): value for key, value in values.items()}
-    for name in names:
-        value = folded.get(name)
-        if value is not None and value != "":
-            whole = isinstance(value, float) and value.is_integer()
-            return str(int(value) if whole else value)[:LONGEST]
-    return ""

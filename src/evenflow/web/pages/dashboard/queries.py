@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from evenflow.knowledge import about
 from evenflow.schema import BENIGN
+from evenflow.web.alerts.queue import WAITING
 from evenflow.web.charts import daily
 from evenflow.web.frame.permissions import visible
 from evenflow.web.frame.polling import word
@@ -29,6 +30,8 @@ TOP = 8
 LOOKED_AT = 20_000
 """Newest alerts whose feedback is counted."""
 MAX_JOBS = 6
+CHANGES = ("alert.change", "alert.bulk", "alert.undo")
+"""Actions in the log that change alerts."""
 STILL_COUNTED = timedelta(hours=2)
 """Age of the hours whose counts may still grow."""
 Counts = Counter[tuple[datetime, str]]
@@ -105,13 +108,18 @@ def verdicts(
 def work(session: Session) -> dict[str, Any]:
     """Return what waits and what runs, as far as the current person may see it.
 
-    That is ``states`` of alerts with their counts, ``feedback`` on them, and ``jobs``.
+    That is ``states`` of alerts with their counts, the ``groups`` of those that wait,
+    ``feedback`` on them, and ``jobs``.
     """
+    waiting = visible(select(Alert.group_id), Alert).where(Alert.state.in_(WAITING))
     states = session.execute(
-        visible(select(Alert.state, func.count()), Alert).group_by(Alert.state)
+        visible(select(Alert.state, func.sum(Alert.n)), Alert).group_by(Alert.state)
     ).all()
     return {
         "states": {state: int(n) for state, n in states},
+        "groups": session.scalar(
+            select(func.count()).select_from(waiting.distinct().subquery())
+        ),
         "feedback": _feedback(session),
         "jobs": session.scalars(_live(Job)).all(),
     }
@@ -173,8 +181,7 @@ def work_revision(session: Session, *more: object) -> str:
 
 def _changes(session: Session) -> int | None:
     """Return the number of the last change of an alert: each is in the log."""
-    query = select(Audit.id).where(Audit.action == "alert.change")
-    return session.scalar(query.order_by(Audit.id.desc()).limit(1))
+    return session.scalar(select(func.max(Audit.id)).where(Audit.action.in_(CHANGES)))
 
 
 def is_new(session: Session) -> bool:

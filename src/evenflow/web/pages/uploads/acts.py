@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from evenflow.errors import DataError
+from evenflow.web.alerts import groups
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.errors import sentence
@@ -20,6 +21,7 @@ from evenflow.web.store.tables import Alert, Job, now
 from evenflow.web.uploads import alerts, manage
 from evenflow.web.uploads.job import SENT
 from evenflow.web.uploads.results import Results
+from evenflow.web.verdicts.reason import first_reason
 
 
 def results_of(job: Job) -> Results:
@@ -89,6 +91,8 @@ def open_alert(job_id: str, line: int) -> Response:
     model = web.detectors.find(bundle)
     names = model.schema.names if model else ()  # without, columns come as they stood
     values = alerts.alert(results, row, job=job, names=names, at=now(), bundle=bundle)
+    given = values["values"]
+    groups.assign(web.db, [values], lambda _: first_reason(model, given))
     web.db.add(Alert(**values))
     audit("alert.open", f"{job.id}:{line}", name=job.title)
     try:

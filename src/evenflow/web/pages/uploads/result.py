@@ -24,7 +24,7 @@ from evenflow.web.uploads import manage, results
 from evenflow.web.uploads.job import SENT
 from evenflow.web.uploads.results import REJECTS, SORTS, Filter, Results, Sort
 from evenflow.web.verdicts import stored
-from evenflow.web.verdicts.keep import SERVICES, SOURCES
+from evenflow.web.verdicts.facets import SERVICES, SOURCES
 
 PER_PAGE = 50
 MAX_SHOWN = 6
