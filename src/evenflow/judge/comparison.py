@@ -223,7 +223,8 @@ def _row(label: str, cells: Sequence[Cell]) -> Row:
 def train_seconds(report: Mapping[str, Any]) -> float:
     """Return seconds from raw rows to a decided model: prepare, balance, fit, set."""
     seconds: dict[str, float] = report["training"]["seconds"]
-    return sum(seconds[step] for step in ("prepare", "balance", "fit", "calibrate"))
+    steps = ("prepare", "balance", "fit", "calibrate")  # detectors balance nothing
+    return sum(seconds.get(step, 0.0) for step in steps)
 
 
 def _recall(over: OverSeeds, n_rows: int) -> dict[str, Any]:
