@@ -20,13 +20,6 @@ def test_a_person_who_was_made_is_logged_in(viewer, stored):
     assert viewer.get("/account").status_code == 302
 
 
-def test_without_an_account_the_log_in_page_says_how_the_first_is_made(app, people):
-    page = app.test_client().get("/login").text
-    assert "evenflow user add YOU@example.org --role admin" in page
-    people("viewer", is_logged_in=False)
-    assert "evenflow user add" not in app.test_client().get("/login").text
-
-
 def test_a_wrong_password_is_told_in_one_sentence_and_the_address_is_kept(people):
     viewer = people("viewer", is_logged_in=False)
     answer = viewer.log_in(password="not the password at all")
@@ -108,10 +101,18 @@ def test_a_link_sets_a_password_once(app, viewer, web):
 def test_anybody_signs_up_where_that_is_open_and_becomes_a_viewer(app, stored):
     browser = app.test_client()
     answer = browser.send("/register", {"email": "New@Example.org", "password": GOOD})
-    assert answer.headers["Location"] == "/login"
-    assert browser.log_in("new@example.org", GOOD).status_code == 302
+    assert answer.headers["Location"] == "/"
+    assert "new@example.org" in browser.get("/account", expect=200).text
     user = stored.scalar(select(User))
     assert (user.email, user.role) == ("new@example.org", "viewer")
+
+
+def test_a_sign_up_with_an_address_that_has_an_account_logs_nobody_in(app, viewer):
+    browser = app.test_client()
+    data = {"email": viewer.email, "password": viewer.password}
+    page = browser.send("/register", data, expect=200)
+    assert "There is an account for this address already: log in" in page.text
+    browser.get("/account", expect=302)
 
 
 def test_nobody_gets_a_role_by_asking_for_it(app, stored):

@@ -5,8 +5,21 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from flask import Flask, g, redirect, render_template, request, url_for
-from flask_security import Security, SQLAlchemySessionUserDatastore, uia_email_mapper
+from flask import (
+    Flask,
+    current_app,
+    g,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask_security import (
+    Security,
+    SQLAlchemySessionUserDatastore,
+    current_user,
+    uia_email_mapper,
+)
 from sqlalchemy.orm import Session, scoped_session
 
 from evenflow.web.accounts import (
@@ -31,6 +44,8 @@ RECENT = timedelta(minutes=15)
 """How long after a password its owner may change what matters most."""
 FORM_BYTES = 2**16
 """Maximum bytes of a form about accounts: all have only a few short fields."""
+KNOWN = "evenflow.known"
+"""Under which an application carries that it has an admin."""
 SMALL_FORMS = frozenset({"security", "sign_up", "account", "admin"})
 """Blueprints of those forms."""
 
@@ -40,6 +55,7 @@ def register(app: Flask, settings: Settings, db: scoped_session[Session]) -> Non
     app.config.from_mapping(_config(settings))
     app.url_value_preprocessor(_bound_form)
     app.extensions[mail.KEY] = mail.Post(settings.mail)
+    app.extensions[KNOWN] = set()
     security = Security(
         app,
         SQLAlchemySessionUserDatastore(db, User, Role),
@@ -195,12 +211,25 @@ def _log_in_page() -> dict[str, Any]:
     form = g.get("log_in_form")
     if form is not None:
         form.restore()
-    return {"is_first_run": people.is_empty(web.db)}
+    return {"has_admin": _has_admin()}
 
 
 def _own_page() -> dict[str, Any]:
-    has_mail = web.settings.mail is not None
-    return {"account_url": url_for("account.index"), "has_mail": has_mail}
+    return {
+        "account_url": url_for("account.index"),
+        "has_admin": g.get("is_bare")
+        or not current_user.is_authenticated
+        or _has_admin(),
+        "has_mail": web.settings.mail is not None,
+    }
+
+
+def _has_admin() -> bool:
+    """Return whether there is an admin; the last one stays, so yes is remembered."""
+    known: set[str] = current_app.extensions[KNOWN]
+    if not known and people.has_admin(web.db):
+        known.add("admin")
+    return bool(known)
 
 
 def _ask_an_admin() -> Any:
