@@ -67,6 +67,8 @@ class Settings(BaseModel):
     sign_up: Literal["open", "invited", "off"] = "open"
     """Who may create an account: anybody who reaches the page (open), people whom an
     admin invites (invited), or only people whom a command adds (off)."""
+    sign_up_role: Literal["viewer", "analyst"] = "viewer"
+    """Role of people who sign up without an invitation."""
     mail: Mail | None = None
     """The server that sends mail."""
     session_idle_hours: float = Field(12, gt=0)

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from evenflow.errors import DataError
 from evenflow.web.accounts import links, people
 from evenflow.web.frame.context import KEY
+from evenflow.web.settings import Settings
 from evenflow.web.store.tables import Audit, User
 
 GOOD = "gravel lampshade oboe fjord"
@@ -113,6 +114,16 @@ def test_a_sign_up_with_an_address_that_has_an_account_logs_nobody_in(app, viewe
     page = browser.send("/register", data, expect=200)
     assert "There is an account for this address already: log in" in page.text
     browser.get("/account", expect=302)
+
+
+def test_a_setting_says_which_role_people_sign_up_with(build, settings, stored):
+    app = build(settings.model_copy(update={"sign_up_role": "analyst"}))
+    app.test_client().send("/register", {"email": "a@lab.local", "password": GOOD})
+    assert stored.one(User.role) == "analyst"
+    with pytest.raises(DataError, match="'sign_up_role' is refused"):
+        Settings.from_dict(
+            settings.model_dump() | {"sign_up_role": "admin"}, source="x"
+        )
 
 
 def test_nobody_gets_a_role_by_asking_for_it(app, stored):

@@ -50,9 +50,9 @@ def ran(here, does, stored):
     return ran
 
 
-def put(here):
+def put(here, **more):
     with here.database.session() as session:
-        return queue.put(session, SCORE, payload={}).id
+        return queue.put(session, SCORE, payload={}, **more).id
 
 
 def test_what_a_job_made_is_stored_with_its_end(here, does, stored):
@@ -246,6 +246,29 @@ def test_the_loop_survives_a_database_that_is_away_and_ends_when_told(
     thread.join(10)
     assert not thread.is_alive()
     assert run_one.call_count >= 7
+
+
+def test_a_job_of_the_server_gives_way_to_one_of_a_person(
+    here, does, stored, viewer, monkeypatch
+):
+    monkeypatch.setattr("evenflow.web.jobs.task.RENEW_S", 0.05)
+    first, order = put(here), []
+
+    def run(task):
+        order.append(task.job.id)
+        if len(order) == 1:
+            order.append(put(here, owner_id=viewer.user_id))
+            for _ in range(200):
+                task.check()
+                time.sleep(0.05)
+        return Outcome(result={})
+
+    does(run)
+    while worker.run_one(here, "score"):
+        pass
+    theirs = order[1]
+    assert order == [first, theirs, theirs, first]
+    assert stored.all(Job.state, Job.attempts == 1) == ["done", "done"]
 
 
 def test_a_silent_job_is_put_back_before_its_worker_is_killed(monkeypatch, stored, ran):

@@ -62,7 +62,11 @@ CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 def work(
-    settings: Settings, lane: str, stop: threading.Event, fault: int | None = None
+    settings: Settings,
+    lane: str,
+    stop: threading.Event,
+    fault: int | None = None,
+    first: Callable[[Workplace], None] | None = None,
 ) -> None:
     """Run the jobs of a lane, one after the other, until ``stop`` is set.
 
@@ -76,6 +80,8 @@ def work(
         Set by the process's signal handler.
     fault : int, optional
         Process id of the worker before, where it ended by a fault of its own.
+    first : callable, optional
+        Called once with the workplace, before the first job; may queue jobs.
     """
     if threading.current_thread() is threading.main_thread():
         os.nice(NICE)
@@ -92,6 +98,9 @@ def work(
                 with here.database.session() as session:
                     queue.take_over(session, lane, fault)
                 has_taken_over = True
+            if first is not None:
+                first(here)
+                first = None
             if lane == "score":
                 keeper.run_if_due(here.database, here.home, settings)
             found = run_one(here, lane, stop)

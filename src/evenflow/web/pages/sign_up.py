@@ -148,7 +148,7 @@ def _add(email: str, hashed: str, invitation: Invitation | None) -> User | None:
             web.db,
             email,
             None,
-            role="viewer" if invitation is None else invitation.role,
+            role=invitation.role if invitation else web.settings.sign_up_role,
             is_confirmed=is_known or not has_mail,
             how="invitation" if invitation else "sign-up",
         )
