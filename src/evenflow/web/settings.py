@@ -69,6 +69,10 @@ class Settings(BaseModel):
     admin invites (invited), or only people whom a command adds (off)."""
     sign_up_role: Literal["viewer", "analyst"] = "viewer"
     """Role of people who sign up without an invitation."""
+    demo: bool = False
+    """Whether anybody who reaches the server may read it without an account: the pages
+    of viewers, with everybody's records, uploads and alerts, but no e-mail address.
+    Visitors change nothing; the API stays closed. Only for data that may be public."""
     mail: Mail | None = None
     """The server that sends mail."""
     session_idle_hours: float = Field(12, gt=0)

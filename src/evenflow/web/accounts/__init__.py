@@ -37,6 +37,7 @@ from evenflow.web.accounts import (
     signing,
 )
 from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import Guest
 from evenflow.web.settings import Settings
 from evenflow.web.store.tables import Role, User
 
@@ -75,6 +76,8 @@ def register(app: Flask, settings: Settings, db: scoped_session[Session]) -> Non
         password_util_cls=passwords.Passwords,
         mail_util_cls=mail.PostUtil,
     )
+    if settings.demo:
+        app.login_manager.anonymous_user = Guest  # type: ignore[attr-defined]
     security.want_json(lambda _request: False)
     security.unauthn_handler(redirects.to_log_in)
     security.reauthn_handler(redirects.to_verify)

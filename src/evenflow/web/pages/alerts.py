@@ -30,7 +30,13 @@ from evenflow.web.frame import lists
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
-from evenflow.web.frame.permissions import MAX_NUMBER, audit, found_or_404, visible
+from evenflow.web.frame.permissions import (
+    MAX_NUMBER,
+    audit,
+    found_or_404,
+    require,
+    visible,
+)
 from evenflow.web.pages import Entry, Pages
 from evenflow.web.store.tables import ALERT_STATES, JUDGEMENTS, Alert
 from evenflow.web.verdicts import stored
@@ -163,6 +169,7 @@ def change(number: int) -> Response:
 
 
 @bp.get("/export")
+@require(guests=False)
 def export() -> Response:
     """Send the alerts with feedback as labelled rows, to train on."""
     kind = request.args.get("format", "csv")
