@@ -10,11 +10,16 @@ import polars as pl
 
 from evenflow.web.store.tables import Job
 from evenflow.web.uploads.results import Results
-from evenflow.web.verdicts.keep import LONGEST, SERVICES, SOURCES, bounded, facet
+from evenflow.web.verdicts.keep import (
+    LONGEST,
+    MAX_FACETS,
+    SERVICES,
+    SOURCES,
+    bounded,
+    facet,
+)
 
 SOURCE = "upload"
-MAX_VALUES = 200
-"""Services or sources of a class that are counted each; the most frequent ones."""
 FAIR = 4
 """A class gets at least 1/FAIR of an even share of the alerts, if it has so many."""
 
@@ -36,7 +41,7 @@ def counted(
             .len()
             .sort(["verdict", "len", "value"], descending=[False, True, False])
             .group_by("verdict", maintain_order=True)
-            .head(MAX_VALUES)
+            .head(MAX_FACETS)
             .collect()
         )
         for label, value, n in values.select("verdict", "value", "len").iter_rows():
