@@ -132,12 +132,10 @@ def _problem(found: ErrorDetails) -> str:
         return "found nothing, expected a value"
     if kind == "extra_forbidden":
         return "is an unknown field. Remove it"
-    expected = message.removeprefix("Value error, ").replace(
-        "Input should be", "expected"
-    )
-    if not expected.startswith("expected"):
-        expected = f"expected otherwise: {expected}"
-    return f"found {_shown(found['input'])}, {expected}"
+    problem = message.removeprefix("Value error, ")
+    expected = problem.replace("Input should be", "expected")
+    joint = ", " if expected.startswith("expected") else ": "
+    return f"found {_shown(found['input'])}{joint}{expected}"
 
 
 def _shown(value: Any) -> str:

@@ -169,7 +169,7 @@ class Verdict(Decided):
 
 
 class Rejected(BaseModel):
-    """A record that does not keep the contract, and the first reason why."""
+    """An invalid record, and the first reason why."""
 
     line: int = Field(ge=1, description="Number of the line or record, from 1.")
     column: str = Field(description="Empty where the record as a whole is wrong.")
