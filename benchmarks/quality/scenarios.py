@@ -3,7 +3,7 @@
 A group is one comparison: the same rows, the same judging. Its name and its recipes
 stay as they are once a result is published; a better idea is a new group. The suites
 that ship with evenflow are run and published by their names too. Every sampler, model,
-loss and selector has a published cell, or its file says in NOT_MEASURED why not.
+loss and selector is part of a published cell, or its file says in NOT_MEASURED why not.
 """
 
 from __future__ import annotations
