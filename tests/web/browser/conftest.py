@@ -23,8 +23,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from evenflow import datasets
+from evenflow.prepare.explore import explore
 from evenflow.web.accounts import people
 from evenflow.web.app import create_app
+from evenflow.web.datasets import explorations
 from evenflow.web.frame.context import KEY
 from evenflow.web.settings import Settings
 from evenflow.web.store.data_folder import open_home, secret
@@ -81,6 +84,9 @@ def site(saved_bundle, tmp_path_factory):
     taken = root / "taken"
     for name in (saved_bundle.name, TWIN):
         shutil.copytree(saved_bundle, taken / name)
+    # what the server would explore by itself takes time from its pages
+    few = explore(datasets.load("synthetic", "train", n_rows=500), split="train")
+    explorations.write(open_home(root / "home"), "lab", few)
     with _served(root / "home", "--add-bundle", str(taken)) as found:
         found.command(
             "user", "add", "admin@example.org", "--role", "admin", "--password-stdin",

@@ -238,7 +238,9 @@ def test_the_loop_survives_a_database_that_is_away_and_ends_when_told(
     stop, away = threading.Event(), OperationalError("", {}, Exception("away"))
     run_one = Mock(side_effect=chain([away] * 3, repeat(None)))
     monkeypatch.setattr(worker, "run_one", run_one)
-    thread = threading.Thread(target=worker.work, args=(settings, "train", stop))
+    monkeypatch.setattr(worker, "FIRST_AFTER_S", 0)
+    args = (settings, "train", stop, None, first := Mock())
+    thread = threading.Thread(target=worker.work, args=args)
     thread.start()
     while thread.is_alive() and run_one.call_count < 7:
         time.sleep(0.01)
@@ -246,6 +248,7 @@ def test_the_loop_survives_a_database_that_is_away_and_ends_when_told(
     thread.join(10)
     assert not thread.is_alive()
     assert run_one.call_count >= 7
+    assert first.call_count == 1
 
 
 def test_a_job_of_the_server_gives_way_to_one_of_a_person(

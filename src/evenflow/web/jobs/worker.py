@@ -39,6 +39,8 @@ from evenflow.web.store.tables import Job
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.5
+FIRST_AFTER_S = 60.0
+"""Seconds after the start in which nothing but people's jobs takes time from pages."""
 BACKOFF_S = (0.5, 30.0)
 """First and longest pause while the database is away."""
 NICE = 5
@@ -81,7 +83,7 @@ def work(
     fault : int, optional
         Process id of the worker before, where it ended by a fault of its own.
     first : callable, optional
-        Called once with the workplace, before the first job; may queue jobs.
+        Called once with the workplace, a minute after the start; may queue jobs.
     """
     if threading.current_thread() is threading.main_thread():
         os.nice(NICE)
@@ -92,13 +94,14 @@ def work(
     here = Workplace.open(settings)
     logger.info("worker %s of lane %s is ready", here.name, lane)
     pause, keeper, has_taken_over = BACKOFF_S[0], retention.Keeper(), False
+    started = time.monotonic()
     while not stop.is_set():
         try:
             if not has_taken_over:
                 with here.database.session() as session:
                     queue.take_over(session, lane, fault)
                 has_taken_over = True
-            if first is not None:
+            if first is not None and time.monotonic() - started > FIRST_AFTER_S:
                 first(here)
                 first = None
             if lane == "score":
