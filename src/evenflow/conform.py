@@ -26,7 +26,7 @@ MAX_SHOWN = 60
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BadRow:
-    """One row that does not keep the contract, and the first reason why."""
+    """One invalid row, and the first reason why."""
 
     line: int
     """Line of the file (or row, see ``unit``), counted from 1."""
@@ -49,7 +49,7 @@ class BadRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Conformed:
-    """The rows of a frame that keep the contract, and those that do not."""
+    """The valid and the invalid rows of a frame."""
 
     table: Table
     rows: NDArray[np.int64]

@@ -67,9 +67,11 @@ def _run(words: list[str], value: dict[str, Any]) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             Server(settings, int(words[1])).run()
         else:
+            from evenflow.web.datasets.job import queue_missing
             from evenflow.web.jobs.worker import work
 
-            work(settings, words[1], _stopped(), worker_fault())
+            first = queue_missing if words[1] == "train" else None
+            work(settings, words[1], _stopped(), worker_fault(), first)
 
 
 def _stopped() -> threading.Event:

@@ -72,7 +72,8 @@ def serve(
     """Start the web application: pages, API, and the workers that score and train.
 
     The data folder is created on the first start. Where no model is active, the one
-    that comes with evenflow is. Stop the server with Ctrl-C.
+    that comes with evenflow is. Where there is no administrator, a link is printed that
+    creates the first one. Stop the server with Ctrl-C.
     """
     settings = servers.load(home, config, given)
     from evenflow.web.serve import supervisor
@@ -89,7 +90,7 @@ def serve(
         with servers.opened(settings) as database:
             check_whole(database)
             pairing.tie(here, database)
-            lines = _prepare(here, database, added)
+            lines = _prepare(settings, here, database, added)
         figures = stack.enter_context(_figures(settings))
         children = _children(settings, listener.fileno(), figures)
         stack.enter_context(servers.announced(settings))
@@ -152,9 +153,10 @@ def _listener(settings: Settings) -> Any:
         ) from error
 
 
-def _prepare(home: Home, database: Database, added: tuple[Path, ...]) -> list[str]:
+def _prepare(
+    settings: Settings, home: Home, database: Database, added: tuple[Path, ...]
+) -> list[str]:
     """Import bundles, make sure a model is active; return lines to print."""
-    from evenflow.web.accounts import people
     from evenflow.web.models import importing
 
     lines = []
@@ -165,20 +167,22 @@ def _prepare(home: Home, database: Database, added: tuple[Path, ...]) -> list[st
         lines.append(f"Models imported: {', '.join(names)}")
     if name := importing.take_shipped(home, database):
         lines.append(f"The active model is {name}, which comes with evenflow")
+    return lines + _first_admin(settings, database)
+
+
+def _first_admin(settings: Settings, database: Database) -> list[str]:
+    """Return the line with the link for the first administrator, if there is none."""
+    from evenflow.web.accounts import invitations, links
+
     with database.session() as session:
-        if people.is_empty(session):
-            lines.append(
-                "There is no account yet. Create the first administrator in another "
-                "terminal:\n  evenflow user add YOU@example.org --role admin"
-                f"{_same_home(home)}"
-            )
-    return lines
-
-
-def _same_home(home: Home) -> str:
-    from evenflow.places import data_home
-
-    return "" if home.root == data_home().absolute() else f" --home {home.root}"
+        token = invitations.make_first(session)
+    if not token:
+        return []
+    return [
+        "There is no administrator yet. Open this link in a browser to create the "
+        "first one; it is valid once, for a day, or until the next start:\n"
+        f"  {links.server(settings)}/register/{token}"
+    ]
 
 
 @contextmanager

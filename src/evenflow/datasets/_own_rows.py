@@ -183,7 +183,7 @@ def _table(
     attack: pl.Series,
     file: OwnFile,
 ) -> Table:
-    """Return the rows that keep the contract, with labels and the columns beside."""
+    """Return the valid rows, with labels and the columns beside."""
     table = _tables.labelled(
         schema, found.table.frame, attack, where=file.where, extra=extra
     )

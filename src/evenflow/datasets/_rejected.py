@@ -20,7 +20,7 @@ MOST_LISTED = 20
 def checked(
     schema: Schema, frame: pl.DataFrame, file: OwnFile, notes: list[str]
 ) -> Conformed:
-    """Return the rows that keep the contract, as ``score`` tells them; note the others.
+    """Return the valid rows, as ``score`` tells them; note the others.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def checked(
     Raises
     ------
     DataError
-        Many values of a column, or most rows, do not keep the contract.
+        Many values of a column, or most rows, are invalid.
     """
     found = conform.check(
         schema, frame.select(schema.names), lines=file.lines, source=str(file.where)

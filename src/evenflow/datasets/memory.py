@@ -162,8 +162,8 @@ def _part(rows: Rows | None, split: str, sha256: str) -> Any:
     if split not in rows:
         raise DataError(
             f"found no {split} rows in memory, and the model was trained with some of "
-            "their own. Judge it on those: evenflow.evaluate(bundle, rows); to train, "
-            "give evenflow.train(..., test=rows)"
+            "their own. Evaluate it on those: evenflow.evaluate(bundle, rows); to "
+            "train, give evenflow.train(..., test=rows)"
         )
     data = rows[split]
     if sha256 and (found := digest(data)) != sha256:

@@ -71,7 +71,7 @@ def load(
     """Load a published file.
 
     Nothing is dropped or changed: ``normal`` becomes ``benign``, and ``difficulty``
-    (how many of 21 learners labelled the record rightly) is kept aside, because it
+    (how many of 21 learners labelled the record rightly) is not used, because it
     was computed from the label.
 
     Parameters

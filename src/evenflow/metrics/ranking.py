@@ -127,7 +127,7 @@ def _thin(x: Floats, y: Floats, points: int) -> tuple[Floats, Floats]:
 def calibration(
     is_true_attack: NDArray[np.bool_], proba: NDArray[Any], n_bins: int = 15
 ) -> dict[str, Any]:
-    """Return how far the probability of attack can be taken at its word.
+    """Return how well the probability of attack is calibrated.
 
     Parameters
     ----------

@@ -302,7 +302,7 @@ class Preprocessor:
             layout.blocks, self._codes.items(), strict=True
         ):
             unseen = stop - start - 1
-            if n == 1:  # one record in a hurry
+            if n == 1:  # the fast path for one record
                 out[0, start + codes.get(words[name][0], unseen)] = 1.0
                 continue
             found = pl.Series(words[name], dtype=pl.String)

@@ -36,7 +36,7 @@ Format = Literal["csv", "jsonl", "parquet"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
-    """Some records in a row: those that keep the contract, and those that do not."""
+    """Some records in a row: the valid and the invalid ones."""
 
     table: Table
     """The good rows."""

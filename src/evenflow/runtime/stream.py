@@ -127,7 +127,7 @@ def score_file(
     keep_columns : bool
         Whether the source's own columns follow the verdict's, as they were given.
     on_bad_row : {'stop', 'reject'}
-        Whether a row that does not keep the contract ends the run, or goes to
+        Whether an invalid row ends the run, or goes to
         ``rejects`` (JSON lines: line, column, found, expected, text).
     rejects : Path, optional
         File for the rejected rows; without it they are counted and the first ones

@@ -86,6 +86,12 @@ class Settings(BaseModel):
     sign_up: Literal["open", "invited", "off"] = "open"
     """Who may create an account: anybody who reaches the page (open), people whom an
     admin invites (invited), or only people whom a command adds (off)."""
+    sign_up_role: Literal["viewer", "analyst"] = "viewer"
+    """Role of people who sign up without an invitation."""
+    demo: bool = False
+    """Whether anybody who reaches the server may read it without an account: the pages
+    of viewers, with everybody's records, uploads and alerts, but no e-mail address.
+    Visitors change nothing; the API stays closed. Only for data that may be public."""
     mail: Mail | None = None
     """The server that sends mail."""
     notify: Notify | None = None

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from evenflow.errors import DataError
 from evenflow.web.accounts import links, people
 from evenflow.web.frame.context import KEY
+from evenflow.web.settings import Settings
 from evenflow.web.store.tables import Audit, User
 
 GOOD = "gravel lampshade oboe fjord"
@@ -18,13 +19,6 @@ def test_a_person_who_was_made_is_logged_in(viewer, stored):
     assert viewer.get("/account").status_code == 200
     assert viewer.send("/logout").status_code == 302
     assert viewer.get("/account").status_code == 302
-
-
-def test_without_an_account_the_log_in_page_says_how_the_first_is_made(app, people):
-    page = app.test_client().get("/login").text
-    assert "evenflow user add YOU@example.org --role admin" in page
-    people("viewer", is_logged_in=False)
-    assert "evenflow user add" not in app.test_client().get("/login").text
 
 
 def test_a_wrong_password_is_told_in_one_sentence_and_the_address_is_kept(people):
@@ -108,10 +102,28 @@ def test_a_link_sets_a_password_once(app, viewer, web):
 def test_anybody_signs_up_where_that_is_open_and_becomes_a_viewer(app, stored):
     browser = app.test_client()
     answer = browser.send("/register", {"email": "New@Example.org", "password": GOOD})
-    assert answer.headers["Location"] == "/login"
-    assert browser.log_in("new@example.org", GOOD).status_code == 302
+    assert answer.headers["Location"] == "/"
+    assert "new@example.org" in browser.get("/account", expect=200).text
     user = stored.scalar(select(User))
     assert (user.email, user.role) == ("new@example.org", "viewer")
+
+
+def test_a_sign_up_with_an_address_that_has_an_account_logs_nobody_in(app, viewer):
+    browser = app.test_client()
+    data = {"email": viewer.email, "password": viewer.password}
+    page = browser.send("/register", data, expect=200)
+    assert "There is an account for this address already: log in" in page.text
+    browser.get("/account", expect=302)
+
+
+def test_a_setting_says_which_role_people_sign_up_with(build, settings, stored):
+    app = build(settings.model_copy(update={"sign_up_role": "analyst"}))
+    app.test_client().send("/register", {"email": "a@lab.local", "password": GOOD})
+    assert stored.one(User.role) == "analyst"
+    with pytest.raises(DataError, match="'sign_up_role' is refused"):
+        Settings.from_dict(
+            settings.model_dump() | {"sign_up_role": "admin"}, source="x"
+        )
 
 
 def test_nobody_gets_a_role_by_asking_for_it(app, stored):

@@ -58,6 +58,25 @@ def test_its_python_can_be_run_and_its_curl_sends_json(page):
             json.loads(words[words.index("-d") + 1])
 
 
+def test_its_first_call_is_a_line_of_curl_and_names_the_caller(page, programs):
+    line = next(c.text for c in page.tree.iterfind(".//div/code"))
+    words = shlex.split(line)
+    assert words[:2] == ["curl", "-H"]
+    assert words[2].startswith("Authorization: Bearer ef_")
+    path = words[3].partition("/api/v1")[2]
+    assert programs("viewer").ask("GET", path, expect=200).json["role"] == "viewer"
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_the_body_to_try_is_one_the_active_model_reads_for_whom_has_an_account(
+    app, people, programs, is_known
+):
+    browser = people("viewer") if is_known else app.test_client()
+    text = browser.get("/api").tree.find(".//*[@id='f-body']").text
+    status = 200 if is_known else 422  # to others no row of the model is shown
+    programs("viewer").ask("POST", "/score", json=json.loads(text), expect=status)
+
+
 @pytest.mark.usefixtures("lab_live")
 def test_its_examples_work_on_a_new_server(page, programs):
     program = programs("admin")

@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -233,6 +235,83 @@ def test_json_lines_are_answered_as_json_lines_in_order(program, rows, bundle):
     assert set(found[2]["error"]) == {"column", "found", "expected"}
     labels = [row["verdict"] for row in found if "verdict" in row]
     assert labels == expected_of(bundle, frame_of(rows, 4)[[0, 1, 3]])
+
+
+def batch_of(rows, n=8):
+    """Return records as a sensor sends them: with a time and two addresses."""
+    at = [f"2026-01-05T10:00:{k:02}Z" for k in range(n)]
+    more = {"ts": at, "src_ip": ["10.0.0.1"] * n, "dst_ip": ["10.0.0.2"] * n}
+    return frame_of(rows, n).with_columns(pl.DataFrame(more))
+
+
+def as_body(frame, kind):
+    if kind == "json":
+        return {"json": {"records": frame.to_dicts()}}
+    text = frame.write_csv() if kind == CSV else frame.write_ndjson()
+    return {"data": text, "content_type": kind}
+
+
+def answers(answer, kind):
+    """Return the verdicts of an answer, with their columns on one level."""
+    if kind == CSV:
+        return pl.read_csv(io.BytesIO(answer.data)).to_dicts()
+    lines = answer.text.splitlines()
+    found = answer.json["verdicts"] if kind == "json" else map(json.loads, lines)
+    return [row | row.pop("columns", {}) for row in found]
+
+
+@pytest.mark.databases
+@pytest.mark.parametrize("kind", ["json", CSV, NDJSON])
+def test_many_records_that_are_kept_are_kept_as_one_is(program, rows, stored, kind):
+    frame = batch_of(rows)
+    path = "/score/batch?keep=true&id=batch-1&columns=true"
+    first = program.ask("POST", path, **as_body(frame, kind), expect=200)
+    found = answers(first, kind)
+    attacks = [row for row in found if row["is_attack"]]
+    assert attacks
+    assert stored.count(Record) == stored.verdicts() == len(frame)
+    assert stored.count(Alert) == len(attacks)
+    for row in found:
+        record = stored.get_one(Record, row["record_id"])
+        assert (record.label, record.owner_id) == (row["verdict"], program.user_id)
+        assert record.values["ts"] == row["ts"] == frame["ts"][found.index(row)]
+        assert record.values["src_ip"] == row["src_ip"] == "10.0.0.1"
+        if row["is_attack"]:
+            alert = stored.get_one(Alert, row["alert_id"])
+            assert (alert.record_id, alert.src) == (record.id, "10.0.0.1")
+        else:
+            assert row["alert_id"] is None
+    again = program.ask("POST", path, **as_body(frame, kind), expect=200)
+    assert answers(again, kind) == found
+    assert stored.count(Record) == stored.verdicts() == len(frame)
+    program.ask("POST", path, **as_body(frame[::-1], kind), expect=422)
+
+
+def test_a_batch_is_answered_with_its_columns_only_where_that_is_asked(program, rows):
+    for kind in ("json", CSV, NDJSON):
+        plain = program.ask("POST", "/score/batch", **as_body(batch_of(rows), kind))
+        assert all("ts" not in row for row in answers(plain, kind))
+
+
+def test_a_batch_that_is_sent_again_is_scored_by_the_model_that_scored_it(
+    program, rows, web, stored
+):
+    path, body = "/score/batch?keep=true&id=b", as_body(batch_of(rows), "json")
+    first = program.ask("POST", path, **body).json
+    shutil.copytree(web.home.bundles / "small", web.home.bundles / "newer")
+    with web.database.session() as session:
+        web.detectors.activate(session, "newer")
+    assert program.ask("POST", path, **body).json == first
+    assert program.ask("POST", "/score/batch", **body).json["bundle"] == "newer"
+
+
+def test_two_batches_at_once_with_one_id_are_kept_once(programs, app, rows, stored):
+    program = programs("viewer", "score")
+    path, body = "/score/batch?keep=true&id=b", as_body(batch_of(rows), "json")
+    with ThreadPoolExecutor(3) as pool:
+        sent = [pool.submit(program.ask, "POST", path, **body) for _ in range(3)]
+    assert {answer.result().status_code for answer in sent} == {200}
+    assert stored.count(Record) == 8
 
 
 def test_only_bad_rows_are_no_fault(program, rows):

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from evenflow import datasets
+from evenflow.prepare.explore import explore
 from evenflow.web.accounts import people
 from evenflow.web.app import create_app
+from evenflow.web.datasets import explorations
 from evenflow.web.frame.context import KEY
 from evenflow.web.settings import Settings
 from evenflow.web.store.data_folder import open_home, secret
@@ -80,18 +84,10 @@ def site(saved_bundle, tmp_path_factory):
     taken = root / "taken"
     for name in (saved_bundle.name, TWIN):
         shutil.copytree(saved_bundle, taken / name)
-    environment = {k: v for k, v in os.environ.items() if k != "EVENFLOW_SECRET_KEY"}
-    server = subprocess.Popen(
-        [
-            sys.executable, "-m", "evenflow", "serve", "--home", str(root / "home"),
-            "--port", "0", "--add-bundle", str(taken),
-        ],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env=environment | {"PYTHONUNBUFFERED": "1"}, start_new_session=True,
-    )  # fmt: skip
-    try:
-        found = Site(url="", home=root / "home")
-        _follow(server, found)
+    # what the server would explore by itself takes time from its pages
+    few = explore(datasets.load("synthetic", "train", n_rows=500), split="train")
+    explorations.write(open_home(root / "home"), "lab", few)
+    with _served(root / "home", "--add-bundle", str(taken)) as found:
         found.command(
             "user", "add", "admin@example.org", "--role", "admin", "--password-stdin",
             given=f"{PASSWORD}\n",
@@ -101,6 +97,31 @@ def site(saved_bundle, tmp_path_factory):
         yield found
         if found.app is not None:
             found.app.extensions[KEY].database.dispose()
+
+
+@pytest.fixture
+def fresh_site(tmp_path):
+    """``evenflow serve`` as on a new machine: no account, no file of settings."""
+    with _served(tmp_path / "home") as found:
+        yield found
+
+
+@contextmanager
+def _served(home, *words):
+    """Run ``evenflow serve`` on a free port until the block ends."""
+    environment = {k: v for k, v in os.environ.items() if k != "EVENFLOW_SECRET_KEY"}
+    server = subprocess.Popen(
+        [
+            sys.executable, "-m", "evenflow", "serve", "--home", str(home),
+            "--port", "0", *words,
+        ],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env=environment | {"PYTHONUNBUFFERED": "1"}, start_new_session=True,
+    )  # fmt: skip
+    try:
+        found = Site(url="", home=home)
+        _follow(server, found)
+        yield found
     finally:
         server.send_signal(signal.SIGTERM)
         try:

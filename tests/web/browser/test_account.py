@@ -65,6 +65,27 @@ def test_a_changed_password_is_the_one_that_counts(visit, new_person, enter):
     expect(other.get_by_role("heading", level=1)).to_be_visible()
 
 
+def test_the_api_is_tried_with_a_key_that_stays_in_the_page(visit, new_person, site):
+    email = new_person()
+    key = site.command("user", "token", email, "--name", "try").strip()
+    page = visit("/api", email)
+    answer = page.locator(".try-answer")
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Send").click()
+    expect(answer).to_contain_text("Status 200")
+    expect(answer).to_contain_text(email)
+    page.get_by_label("Request").select_option("POST score")
+    page.get_by_role("button", name="Send").click()
+    expect(answer).to_contain_text('"attack_probability"')
+    page.get_by_label("API key").fill("ef_wrong")
+    page.get_by_role("button", name="Send").click()
+    expect(answer).to_contain_text("The API key is invalid, revoked or expired")
+    kept = "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"
+    assert "ef_" not in page.evaluate(kept)
+    page.reload()
+    expect(page.get_by_label("API key")).to_have_value("")
+
+
 def test_a_second_factor_is_set_up_and_asked_for(visit, new_person):
     email = new_person()
     page = visit("/account", email)

@@ -111,7 +111,7 @@ def test_a_record_is_typed_in_and_what_is_wrong_stands_at_its_field(visit):
 def test_a_pasted_line_is_judged_and_a_wrong_one_is_kept_and_explained(visit, rows):
     page = visit("/record", "viewer")
     page.get_by_label("Pasted line").fill("tcp,http,7")
-    page.get_by_role("button", name="Score the line").click()
+    page.get_by_role("button", name="Check this line").click()
     expect(page.get_by_label("Pasted line")).to_have_value("tcp,http,7")
     expect(page.get_by_label("Pasted line")).to_have_accessible_description(EXPECTED)
     page.get_by_label("Pasted line").fill(a_line(rows))
@@ -289,7 +289,7 @@ def test_the_keyboard_alone_is_enough_to_log_in_and_to_judge_a_record(
     page.wait_for_url(re.compile("/record$"))
     reach(page, lambda at: at["name"] == "line")
     page.keyboard.insert_text(a_line(rows))
-    reach(page, lambda at: at["text"] == "Score the line")
+    reach(page, lambda at: at["text"] == "Check this line")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/records/\d+"))
     expect(page.get_by_role("region", name="Verdict")).to_be_visible()

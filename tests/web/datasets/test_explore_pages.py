@@ -4,9 +4,12 @@ import json
 from functools import cache
 
 import pytest
+from sqlalchemy import delete, update
 
 from evenflow import datasets
+from evenflow.prepare.explore import explore
 from evenflow.web.datasets import explorations
+from evenflow.web.datasets.job import queue_missing
 from evenflow.web.jobs import queue, worker
 from evenflow.web.jobs.kinds import EXPLORE
 from evenflow.web.store.data_folder import open_home
@@ -100,20 +103,19 @@ def test_a_file_of_the_server_is_never_looked_at(analyst, stored):
     assert not stored.all(Job)
 
 
-def test_only_an_analyst_starts_a_look_and_it_is_audited(people, work, analyst, stored):
-    assert people("viewer").send("/explore/synthetic/look").status_code == 403
-    assert analyst.post("/explore/synthetic/look").status_code == 400  # no token
+def test_a_viewer_starts_an_exploration_and_it_is_audited(work, viewer, stored):
+    assert viewer.post("/explore/synthetic/look").status_code == 400  # no token
     for _ in range(2):  # the second click starts no second one
-        analyst.send("/explore/synthetic/look", expect=303)
+        viewer.send("/explore/synthetic/look", expect=303)
     job = stored.one(Job)
-    assert (job.kind, job.lane, job.owner_id) == ("explore", "train", analyst.user_id)
+    assert (job.kind, job.lane, job.owner_id) == ("explore", "train", viewer.user_id)
     assert stored.one(Audit.object, Audit.action == "explore.start") == "synthetic"
 
     def polled(says, again):
-        first = analyst.get("/explore/synthetic/state")
+        first = viewer.get("/explore/synthetic/state")
         assert says in first.text
         same = {"If-None-Match": first.headers["ETag"]}
-        analyst.get("/explore/synthetic/state", headers=same, expect=again)
+        viewer.get("/explore/synthetic/state", headers=same, expect=again)
 
     polled("queued", again=304)
     work()
@@ -138,6 +140,22 @@ def test_a_published_data_set_is_looked_at_by_a_worker(
     page = analyst.get("/explore/nsl_kdd").text
     assert "125,973" in page
     assert "17 attack types" in page
+
+
+@pytest.mark.databases
+def test_data_sets_that_are_here_are_queued_once_for_exploration(here, work, stored):
+    for _ in range(2):
+        queue_missing(here)
+    job = stored.one(Job)
+    assert (job.payload, job.owner_id) == ({"dataset": "lab"}, None)
+    stored.execute(update(Job).values(state="failed"))
+    queue_missing(here)
+    assert stored.count(Job) == 1, "what failed is not tried at each start"
+    stored.execute(delete(Job))
+    few = explore(datasets.load("synthetic", "train", n_rows=500), split="train")
+    explorations.write(here.home, "lab", few)
+    queue_missing(here)
+    assert stored.count(Job) == 0, "what is explored already is not explored again"
 
 
 def test_a_failed_look_says_why_without_folders(people, settings, work, stored):

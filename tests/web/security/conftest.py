@@ -47,6 +47,8 @@ class Route:
     methods: frozenset[str]
     role: str
     """Least role that ``guard.require`` asks for, '' where it is not used."""
+    is_for_guests: bool
+    """Whether a visitor of a demo may read it."""
 
     @property
     def is_public(self):
@@ -82,6 +84,7 @@ def routes_of(app):
                 url=url,
                 methods=frozenset(rule.methods),
                 role=getattr(view, "_role", ""),
+                is_for_guests=getattr(view, "_guests", False),
             )
         )
     return sorted(found, key=lambda route: (route.url, route.endpoint))

@@ -50,9 +50,9 @@ def ran(here, does, stored):
     return ran
 
 
-def put(here):
+def put(here, **more):
     with here.database.session() as session:
-        return queue.put(session, SCORE, payload={}).id
+        return queue.put(session, SCORE, payload={}, **more).id
 
 
 def test_what_a_job_made_is_stored_with_its_end(here, does, stored):
@@ -238,7 +238,9 @@ def test_the_loop_survives_a_database_that_is_away_and_ends_when_told(
     stop, away = threading.Event(), OperationalError("", {}, Exception("away"))
     run_one = Mock(side_effect=chain([away] * 3, repeat(None)))
     monkeypatch.setattr(worker, "run_one", run_one)
-    thread = threading.Thread(target=worker.work, args=(settings, "train", stop))
+    monkeypatch.setattr(worker, "FIRST_AFTER_S", 0)
+    args = (settings, "train", stop, None, first := Mock())
+    thread = threading.Thread(target=worker.work, args=args)
     thread.start()
     while thread.is_alive() and run_one.call_count < 7:
         time.sleep(0.01)
@@ -246,6 +248,30 @@ def test_the_loop_survives_a_database_that_is_away_and_ends_when_told(
     thread.join(10)
     assert not thread.is_alive()
     assert run_one.call_count >= 7
+    assert first.call_count == 1
+
+
+def test_a_job_of_the_server_gives_way_to_one_of_a_person(
+    here, does, stored, viewer, monkeypatch
+):
+    monkeypatch.setattr("evenflow.web.jobs.task.RENEW_S", 0.05)
+    first, order = put(here), []
+
+    def run(task):
+        order.append(task.job.id)
+        if len(order) == 1:
+            order.append(put(here, owner_id=viewer.user_id))
+            for _ in range(200):
+                task.check()
+                time.sleep(0.05)
+        return Outcome(result={})
+
+    does(run)
+    while worker.run_one(here, "score"):
+        pass
+    theirs = order[1]
+    assert order == [first, theirs, theirs, first]
+    assert stored.all(Job.state, Job.attempts == 1) == ["done", "done"]
 
 
 def test_a_silent_job_is_put_back_before_its_worker_is_killed(monkeypatch, stored, ran):

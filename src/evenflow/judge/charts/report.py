@@ -275,7 +275,7 @@ def training_curves(
 
 
 def reliability(report: Report) -> Chart:
-    """Return said against observed probability of attack."""
+    """Return predicted against observed probability of attack."""
     alt = altair()
     found = report.calibration
     x, y, diagonal = unit_square(
@@ -285,7 +285,7 @@ def reliability(report: Report) -> Chart:
     dots = base.mark_point().encode(
         size=alt.Size("n:Q", legend=None),
         tooltip=[
-            alt.Tooltip("proba:Q", title="said", format=".1%"),
+            alt.Tooltip("proba:Q", title="predicted", format=".1%"),
             alt.Tooltip("share:Q", title="observed", format=".1%"),
             alt.Tooltip("n:Q", title="rows", format=","),
         ],
@@ -293,6 +293,6 @@ def reliability(report: Report) -> Chart:
     chart = alt.layer(diagonal, base.mark_line(), dots)
     return titled(
         chart.properties(width=WIDTH - 140, height=320),
-        "Reliability of the probabilities",
+        "Calibration of the probabilities",
         f"{subtitle(report)} · larger dots: more rows",
     )

@@ -5,8 +5,21 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from flask import Flask, g, redirect, render_template, request, url_for
-from flask_security import Security, SQLAlchemySessionUserDatastore, uia_email_mapper
+from flask import (
+    Flask,
+    current_app,
+    g,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask_security import (
+    Security,
+    SQLAlchemySessionUserDatastore,
+    current_user,
+    uia_email_mapper,
+)
 from sqlalchemy.orm import Session, scoped_session
 
 from evenflow.web.accounts import (
@@ -24,6 +37,7 @@ from evenflow.web.accounts import (
     signing,
 )
 from evenflow.web.frame.context import web
+from evenflow.web.frame.permissions import Guest
 from evenflow.web.settings import Settings
 from evenflow.web.store.tables import Role, User
 
@@ -31,6 +45,8 @@ RECENT = timedelta(minutes=15)
 """How long after a password its owner may change what matters most."""
 FORM_BYTES = 2**16
 """Maximum bytes of a form about accounts: all have only a few short fields."""
+KNOWN = "evenflow.known"
+"""Under which an application carries that it has an admin."""
 SMALL_FORMS = frozenset({"security", "sign_up", "account", "admin"})
 """Blueprints of those forms."""
 
@@ -40,6 +56,7 @@ def register(app: Flask, settings: Settings, db: scoped_session[Session]) -> Non
     app.config.from_mapping(_config(settings))
     app.url_value_preprocessor(_bound_form)
     app.extensions[mail.KEY] = mail.Post(settings.mail)
+    app.extensions[KNOWN] = set()
     security = Security(
         app,
         SQLAlchemySessionUserDatastore(db, User, Role),
@@ -59,6 +76,8 @@ def register(app: Flask, settings: Settings, db: scoped_session[Session]) -> Non
         password_util_cls=passwords.Passwords,
         mail_util_cls=mail.PostUtil,
     )
+    if settings.demo:
+        app.login_manager.anonymous_user = Guest  # type: ignore[attr-defined]
     security.want_json(lambda _request: False)
     security.unauthn_handler(redirects.to_log_in)
     security.reauthn_handler(redirects.to_verify)
@@ -195,12 +214,25 @@ def _log_in_page() -> dict[str, Any]:
     form = g.get("log_in_form")
     if form is not None:
         form.restore()
-    return {"is_first_run": people.is_empty(web.db)}
+    return {"has_admin": _has_admin()}
 
 
 def _own_page() -> dict[str, Any]:
-    has_mail = web.settings.mail is not None
-    return {"account_url": url_for("account.index"), "has_mail": has_mail}
+    return {
+        "account_url": url_for("account.index"),
+        "has_admin": g.get("is_bare")
+        or not current_user.is_authenticated
+        or _has_admin(),
+        "has_mail": web.settings.mail is not None,
+    }
+
+
+def _has_admin() -> bool:
+    """Return whether there is an admin; the last one stays, so yes is remembered."""
+    known: set[str] = current_app.extensions[KNOWN]
+    if not known and people.has_admin(web.db):
+        known.add("admin")
+    return bool(known)
 
 
 def _ask_an_admin() -> Any:

@@ -31,7 +31,7 @@ KEY = "evenflow.bearer"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Caller:
-    """A person, as one key of theirs acts for them; has what guards ask of a user."""
+    """The caller that an API key stands for; has what guards ask of a user."""
 
     id: int
     email: str

@@ -1,11 +1,15 @@
-"""Links by which one person each may sign up, with the role an admin chose."""
+"""Links by which one person each may sign up, with the role an admin chose.
+
+The link for the first admin is one of them that no admin made: it is valid only while
+there is none.
+"""
 
 from __future__ import annotations
 
 import secrets
 from datetime import timedelta
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 
 from evenflow.errors import DataError
 from evenflow.web.accounts import people
@@ -52,28 +56,38 @@ def make(
     return invitation, token
 
 
+def make_first(session: AnySession) -> str:
+    """Return the token of a new link for the first admin; empty if there is an admin.
+
+    It is valid for a day, and replaces the links for the first admin before it.
+    """
+    if people.has_admin(session):
+        return ""
+    unused = (Invitation.made_by.is_(None), Invitation.used_at.is_(None))
+    session.execute(delete(Invitation).where(*unused))
+    return make(session, role="admin", days=1)[1]
+
+
 def find(session: AnySession, token: str) -> Invitation | None:
-    """Return the invitation of a link if it still holds."""
-    return session.scalar(
-        select(Invitation).where(
-            Invitation.token_sha256 == digest(token),
-            Invitation.used_at.is_(None),
-            Invitation.expires_at > now(),
-        )
+    """Return the invitation of a link if it is still valid."""
+    its = Invitation.token_sha256 == digest(token)
+    return session.scalar(select(Invitation).where(its, *_is_valid()))
+
+
+def _is_valid() -> tuple[ColumnElement[bool], ...]:
+    return (
+        Invitation.used_at.is_(None),
+        Invitation.expires_at > now(),
+        or_(Invitation.made_by.is_not(None), ~exists(people.admins())),
     )
 
 
 def use(session: AnySession, invitation: Invitation) -> bool:
     """Use an invitation up; False if somebody was first. The caller commits."""
-    at = now()
     used = (
         update(Invitation)
-        .where(
-            Invitation.id == invitation.id,
-            Invitation.used_at.is_(None),
-            Invitation.expires_at > at,
-        )
-        .values(used_at=at)
+        .where(Invitation.id == invitation.id, *_is_valid())
+        .values(used_at=now())
         .execution_options(synchronize_session=False)
     )
     return n_changed(session, used) == 1

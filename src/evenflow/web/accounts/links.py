@@ -8,6 +8,7 @@ from flask import current_app, has_request_context, url_for
 from flask_security.recoverable import generate_reset_password_token
 
 from evenflow.web.frame.context import web
+from evenflow.web.settings import Settings
 from evenflow.web.store.tables import User
 
 RESET_HOURS = 4
@@ -16,12 +17,17 @@ RESET_HOURS = 4
 
 def link(endpoint: str, **values: Any) -> str:
     """Return the whole address of a page, as people type it."""
-    settings = web.settings
-    base = settings.public_url or f"http://{_host(settings.host)}:{settings.port}"
+    base = server(web.settings)
     if has_request_context():
-        return base.rstrip("/") + url_for(endpoint, **values)
+        return base + url_for(endpoint, **values)
     with current_app.test_request_context(base_url=base):
-        return base.rstrip("/") + url_for(endpoint, _external=False, **values)
+        return base + url_for(endpoint, _external=False, **values)
+
+
+def server(settings: Settings) -> str:
+    """Return the address of a server, without a slash at its end."""
+    base = settings.public_url or f"http://{_host(settings.host)}:{settings.port}"
+    return base.rstrip("/")
 
 
 def reset_link(user: User) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 
 import email_validator
 from flask_security import hash_password
+from sqlalchemy import Select, exists, select, update
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import exists, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
@@ -24,6 +24,7 @@ from evenflow.web.frame.permissions import audit
 from evenflow.web.store.database import AnySession, n_changed, upsert
 from evenflow.web.store.tables import ROLES, Invitation, User, now
 
+email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()  # as its manual says for .local
 NOT_AN_EMAIL = "This is not a valid e-mail address; expected name@example.org"
 """What a form says of a wrong address."""
 
@@ -43,7 +44,7 @@ def normal_email(text: str) -> str:
             f"address of at most {MAX_EMAIL}. Use a shorter one"
         )
     try:
-        # names of an inner network (name@host.lan) are fine; nothing is looked up
+        # names of an inner network (name@lab.local) are fine; nothing is looked up
         found = email_validator.validate_email(
             text, check_deliverability=False, globally_deliverable=False
         )
@@ -216,9 +217,14 @@ def reset_second_factor(session: AnySession, user: User) -> None:
     audit("user.second_factor_reset", user.email, session=session)
 
 
-def is_empty(session: AnySession) -> bool:
-    """Return whether there is no account at all."""
-    return not session.scalar(select(exists(select(User.id))))
+def has_admin(session: AnySession) -> bool:
+    """Return whether an active admin exists; once one does, the last one stays."""
+    return bool(session.scalar(select(exists(admins()))))
+
+
+def admins() -> Select[int]:
+    """Return the query for the numbers of the active admins."""
+    return select(User.id).where(User.role == "admin", User.active.is_(True))
 
 
 def check_role(role: str) -> None:
@@ -238,8 +244,7 @@ def _change(
     session.flush()
     query = update(User).where(User.id == user.id)
     if is_leaving and user.role == "admin" and user.active:
-        admins = select(User.id).where(User.role == "admin", User.active.is_(True))
-        session.execute(admins.order_by(User.id).with_for_update()).all()
+        session.execute(admins().order_by(User.id).with_for_update()).all()
         other = aliased(User)
         others = (other.role == "admin", other.active.is_(True), other.id != user.id)
         query = query.where(exists(select(other.id).where(*others)))

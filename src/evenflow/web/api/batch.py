@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import repeat, zip_longest
 from operator import itemgetter
 from typing import Any
 
 import polars as pl
 from flask import Response, request
+from pydantic import Field
 from pydantic_core import to_json
 
 from evenflow.conform import BadRow
 from evenflow.errors import DataError
 from evenflow.runtime import stream
 from evenflow.runtime.bundle import Bundle
+from evenflow.runtime.detect import Verdict, verdicts
 from evenflow.runtime.limits import Limits
 from evenflow.runtime.records import Format, read_records
 from evenflow.runtime.stream import no_verdicts, verdict_columns
@@ -25,10 +28,11 @@ from evenflow.web.api import bodies, schemas
 from evenflow.web.api.bodies import JSON, Query
 from evenflow.web.api.examples import RECORD
 from evenflow.web.api.operations import Call, Raw
-from evenflow.web.api.score import group, in_use
+from evenflow.web.api.score import SOURCE, bundle_of, group, in_use
 from evenflow.web.frame import errors
 from evenflow.web.frame.context import web
 from evenflow.web.monitor import metrics
+from evenflow.web.verdicts import keep
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 FORMATS: dict[str, Format] = {CSV: "csv", NDJSON: "jsonl"}
@@ -36,6 +40,8 @@ UNPACKED = 8
 """Times the most a body may have: what a packed one may have unpacked."""
 SECONDS = 30
 """Longest time that the records of one request may take."""
+MAX_OTHERS = 100
+"""Columns of a record that the model does not read, at most, in an answer."""
 _HEAD = ",".join(RECORD)
 _ROW = ",".join(str(v) for v in RECORD.values())
 
@@ -46,11 +52,34 @@ class Scored:
 
     bundle: Bundle
     frames: list[pl.DataFrame] = field(default_factory=list)
+    given: list[pl.DataFrame] = field(default_factory=list)
+    """The records of the frames as they were given, where all columns were read."""
+    verdicts: list[Verdict] = field(default_factory=list)
+    """The verdicts of the frames, likewise."""
     bad: list[BadRow] = field(default_factory=list)
+    numbers: pl.DataFrame | None = None
+    """``record_id`` and ``alert_id`` of each verdict, where they are kept."""
+    has_others: bool = False
+    """Whether answers have the columns that the model does not read."""
 
     def frame(self) -> pl.DataFrame:
         """Return all verdicts, in order."""
-        return pl.concat(self.frames) if self.frames else no_verdicts(self.bundle)
+        found = pl.concat(self.frames) if self.frames else no_verdicts(self.bundle)
+        return found if self.numbers is None else found.hstack(self.numbers)
+
+    def others(self) -> pl.DataFrame:
+        """Return the columns of the records that the model does not read, or none."""
+        if not self.has_others or not self.given:
+            return pl.DataFrame()
+        given = pl.concat(self.given, how="diagonal_relaxed")
+        read = {name.casefold() for name in self.bundle.schema.names}
+        names = [name for name in given.columns if name.strip().casefold() not in read]
+        return given.select(names[:MAX_OTHERS])
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield each record by column name, in order."""
+        for frame in self.given:
+            yield from frame.iter_rows(named=True)
 
     def counts(self) -> dict[str, Any]:
         """Return how many of what."""
@@ -66,6 +95,27 @@ class Scored:
             "attacks": scored - found[BENIGN],
             "classes": found,
         }
+
+
+class BatchQuery(Query):
+    """How records are scored."""
+
+    columns: bool = Field(
+        False,
+        description="Add to each verdict the columns of its record that the model does "
+        f"not read, such as `ts` and addresses; at most {MAX_OTHERS}.",
+    )
+    keep: bool = Field(
+        False,
+        description="Store the records, with these columns, in your history, and the "
+        "attacks as alerts; all or none.",
+    )
+    id: str | None = Field(
+        None,
+        pattern="^[A-Za-z0-9._:-]{1,70}$",
+        description="With `keep`: an id of your own for this batch, such as a UUID. "
+        "The batch is kept once, however often it is sent.",
+    )
 
 
 @group.add(
@@ -96,26 +146,34 @@ class Scored:
         description="In the kind of the request. Text carries the counts in the "
         "headers Records-Read, Records-Scored, Records-Rejected and Records-Attacks.",
     ),
-    errors=(413, 415, 503),
+    errors=(409, 413, 415, 503),
     is_write=False,
 )
-def score_batch(call: Call[Query, None]) -> Response:
-    """Score many records with the active model; nothing is stored.
+def score_batch(call: Call[BatchQuery, None]) -> Response:
+    """Score many records with the active model; stateless unless `keep` is given.
 
-    A record that does not keep the contract is listed with its line, column, what was
-    found and what was expected, and the others are scored. A column that all of them
-    lack is an error of the whole request.
+    An invalid record is listed with its line, column, what was found and what was
+    expected, and the others are scored. A column that all of them lack is an error of
+    the whole request.
     """
-    del call
-    bundle, kind = in_use(), request.mimetype
-    if kind == JSON:
-        return _as_json(_scored(bundle, _lines(), "jsonl"))
-    if kind not in FORMATS:
+    bundle, kind, asked = in_use(), request.mimetype, call.query
+    if kind not in (JSON, *FORMATS):
         bodies.refuse_kind(JSON, CSV, NDJSON)
-    data = request.get_data(cache=False)
+    data = _lines() if kind == JSON else request.get_data(cache=False)
     if not data.strip():
         bodies.refuse("", "found nothing, expected records")
-    scored = _scored(bundle, data, FORMATS[kind])
+
+    def scored_by(bundle: Bundle) -> Scored:
+        wanted = FORMATS.get(kind, "jsonl")
+        return _scored(bundle, data, wanted, all_columns=asked.keep or asked.columns)
+
+    scored = scored_by(bundle)
+    if asked.keep:
+        call.is_write = True
+        scored = _kept(call, scored, scored_by)
+    scored.has_others = asked.columns
+    if kind == JSON:
+        return _as_json(scored)
     text = _csv(scored) if kind == CSV else _json_lines(scored)
     counts = scored.counts()
     headers = {
@@ -133,7 +191,40 @@ def _lines() -> bytes:
     )
 
 
-def _scored(bundle: Bundle, data: bytes, wanted: Format) -> Scored:
+def _kept(
+    call: Call[BatchQuery, None], scored: Scored, scored_by: Callable[[Bundle], Scored]
+) -> Scored:
+    """Keep the records, once where they have an id; return them with their numbers.
+
+    Those that were kept before are scored by the model that scored them first.
+    """
+    of: dict[str, Any] = {"owner_id": call.caller.id, "source": SOURCE}
+    name, session = call.query.id, web.db()
+    ids = [f"{name}:{verdict.line}" for verdict in scored.verdicts] if name else []
+    before = keep.sent_together(session, client_ids=ids, **of) if ids else {}
+    if not before:
+        named: Iterable[str | None] = ids or repeat(None, len(scored.verdicts))
+        rows = list(zip(named, scored.rows(), scored.verdicts, strict=True))
+        numbers = keep.keep_records(session, scored.bundle, rows, **of)
+    else:
+        first = next(iter(before.values()))[0]
+        if first.bundle != scored.bundle.path.name:
+            return _kept(call, scored_by(bundle_of(first)), scored_by)
+        names = scored.bundle.schema.names
+        sent = [keep.bounded(row, names) for row in scored.rows()]
+        if len(before) < len(ids) or sent != [before[i][0].values for i in ids]:
+            bodies.refuse(
+                "id", "was used for other records, expected one id for each batch"
+            )
+        numbers = [(before[i][0].id, before[i][1]) for i in ids]
+    schema = {"record_id": pl.Int64, "alert_id": pl.Int64}
+    scored.numbers = pl.DataFrame(numbers, schema=schema, orient="row")
+    return scored
+
+
+def _scored(
+    bundle: Bundle, data: bytes, wanted: Format, *, all_columns: bool
+) -> Scored:
     scored = Scored(bundle)
     most = int(web.settings.max_body_mb * 2**20) * UNPACKED
     limits = Limits(rows=schemas.MAX_RECORDS, unpacked_bytes=most, seconds=SECONDS)
@@ -143,7 +234,7 @@ def _scored(bundle: Bundle, data: bytes, wanted: Format) -> Scored:
         format=wanted,
         name="the body",
         limits=limits,
-        all_columns=False,
+        all_columns=all_columns,
     )
     try:
         for batch in batches:
@@ -153,6 +244,10 @@ def _scored(bundle: Bundle, data: bytes, wanted: Format) -> Scored:
                 scored.frames.append(
                     pl.DataFrame(verdict_columns(bundle, batch.lines, scores))
                 )
+                if all_columns:
+                    scored.given.append(batch.given)
+                    of = (scores, bundle.schema, bundle.decision)
+                    scored.verdicts += verdicts(*of, lines=batch.lines)
     except DataError as error:
         if limits.is_late:
             errors.refuse(413, str(error), kind="TooMuchWork")
@@ -176,14 +271,19 @@ def _as_json(scored: Scored) -> Response:
 
 
 def _verdicts(scored: Scored) -> Iterator[dict[str, Any]]:
-    classes = scored.bundle.schema.classes
-    for row in scored.frame().iter_rows(named=True):
+    classes, others = scored.bundle.schema.classes, scored.others()
+    rows = scored.frame().iter_rows(named=True)
+    for row, more in zip_longest(rows, others.iter_rows(named=True)):
         shares = {label: row.pop(f"p_{label}") for label in classes}
-        yield row | {"classes": shares}
+        given = {"columns": more} if scored.has_others else {}
+        yield row | {"classes": shares} | given
 
 
 def _csv(scored: Scored) -> str:
-    frame = scored.frame()
+    frame, others = scored.frame(), scored.others()
+    if others.width:
+        names = {n: f"{n}_given" if n in frame.columns else n for n in others.columns}
+        frame = frame.hstack(others.rename(names))
     errors = pl.DataFrame(
         [
             {"line": bad.line, **{f"error_{k}": v for k, v in _error(bad).items()}}

@@ -132,12 +132,14 @@ def _problem(found: ErrorDetails) -> str:
         return "found nothing, expected a value"
     if kind == "extra_forbidden":
         return "is an unknown field. Remove it"
-    expected = message.removeprefix("Value error, ").replace(
+    problem = message.removeprefix("Value error, ").replace(
         "Input should be", "expected"
     )
-    if not expected.startswith("expected"):
-        expected = f"expected otherwise: {expected}"
-    return f"found {_shown(found['input'])}, {expected}"
+    # of a text or list: "String should have at most 200 characters"
+    problem = re.sub(r"^[A-Z]\w+ should have", "expected one of", problem)
+    problem = re.sub(r"^String should match", "expected a match of the", problem)
+    joint = ", " if problem.startswith("expected") else ": "
+    return f"found {_shown(found['input'])}{joint}{problem}"
 
 
 def _shown(value: Any) -> str:

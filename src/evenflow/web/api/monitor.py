@@ -50,7 +50,7 @@ def register(app: Flask) -> None:
         if began is not None:
             method = request.method if request.method in METHODS else "other"
             took = time.perf_counter() - began
-            # an address that is none has no endpoint: strangers make no new names
+            # an unknown address has no endpoint, so requests make no new names
             endpoint = request.endpoint or "none"
             counters.count(endpoint, method, response.status_code, took)
         return response

@@ -71,10 +71,10 @@ for programs, the message for people; the fields name each invalid value.
 answer. Following the cursors lists each item once, also while new ones arrive.
 
 **Retries.** After a lost connection send the request again: requests are idempotent.
-You choose the id of a file (`PUT /uploads/...`), and of a record that is kept
-(`POST /score?keep=true&id=...`): the same id and content are one upload, one record,
-one alert, as long as it is stored. A note of yours that an alert has already is not
-added again. All other requests read, or set a state.
+You choose the id of a file (`PUT /uploads/...`), and of records that are kept
+(`POST /score?keep=true&id=...`, the same for `/score/batch`): the same id and content
+are one upload, one record, one alert, as long as it is stored. A note of yours that an
+alert has already is not added again. All other requests read, or set a state.
 
 **Limits.** {body:g} MiB a request, {upload:,.0f} MiB an uploaded file, {records:,}
 records a request, {rows:,} records a file. Times are in UTC, ISO 8601."""

@@ -151,6 +151,8 @@ class Decided(BaseModel):
     classes: dict[str, Share] = Field(
         description="Calibrated probability of each class; they sum to 1."
     )
+    record_id: Id | None = Field(None, description="With `keep`.")
+    alert_id: Id | None = Field(None, description="With `keep`, of an attack.")
 
 
 class Verdict(Decided):
@@ -164,12 +166,10 @@ class Verdict(Decided):
         description="With `explain`: the verdict in words, and the contribution of "
         "each column compared with similar benign traffic.",
     )
-    record_id: Id | None = Field(None, description="With `keep`.")
-    alert_id: Id | None = Field(None, description="With `keep`, of an attack.")
 
 
 class Rejected(BaseModel):
-    """A record that does not keep the contract, and the first reason why."""
+    """An invalid record, and the first reason why."""
 
     line: int = Field(ge=1, description="Number of the line or record, from 1.")
     column: str = Field(description="Empty where the record as a whole is wrong.")
@@ -187,6 +187,9 @@ class BatchVerdict(Decided):
     """The verdict on one of many records."""
 
     line: int = Field(ge=1)
+    columns: dict[str, Any] | None = Field(
+        None, description="With `columns`: those that the model does not read."
+    )
 
 
 class Read(BaseModel):

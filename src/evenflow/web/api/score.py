@@ -57,7 +57,7 @@ def score_record(call: Call[ScoreQuery, schemas.ScoreIn]) -> Response:
     record, query, before = call.body.record, call.query, None
     if query.keep and query.id is not None:  # what the same request kept before
         before = keep.sent_as(web.db(), call.caller.id, SOURCE, query.id)
-    bundle = in_use() if before is None else _by(before)
+    bundle = in_use() if before is None else bundle_of(before)
     verdict = bundle.decide_record(record)
     answer = verdict.to_dict() | {"bundle": bundle.path.name}
     del answer["line"]
@@ -91,7 +91,7 @@ def score_record(call: Call[ScoreQuery, schemas.ScoreIn]) -> Response:
     return bodies.answer(answer)
 
 
-def _by(record: Record) -> Bundle:
+def bundle_of(record: Record) -> Bundle:
     """Return the model that scored a record; 409 if it was deleted since."""
     if record.bundle not in web.detectors.names():
         abort(

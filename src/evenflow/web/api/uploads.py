@@ -206,7 +206,7 @@ def list_rejected(call: Call[Paged, None], job_id: str) -> dict[str, Any]:
     status=202,
 )
 def stop_upload(call: Call[Query, None], job_id: str) -> dict[str, Any]:
-    """Ask an upload that waits or runs to stop; one that has ended stays as it is."""
+    """Ask a queued or running upload to stop; one that has ended stays as it is."""
     job = manage.found(job_id, call.caller)
     queue.request_stop(web.db(), job)
     audit("upload.stop", job.id, user=call.caller, name=job.title)
@@ -226,7 +226,7 @@ def stop_upload(call: Call[Query, None], job_id: str) -> dict[str, Any]:
 def delete_upload(call: Call[Query, None], job_id: str) -> Response:
     """Delete an upload of your own with its results; its alerts stay.
 
-    409 while it waits or runs: stop it first. Administrators delete any.
+    409 while it is queued or running: stop it first. Administrators delete any.
     """
     job = manage.found(job_id, call.caller)
     if not manage.may_discard(job, call.caller):

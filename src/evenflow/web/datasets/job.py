@@ -1,9 +1,46 @@
-"""Look at a data set and keep what was found."""
+"""Explorations of data sets in the background."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from evenflow.web.datasets import explorations
-from evenflow.web.jobs.task import Outcome, Task
+from evenflow.web.jobs import queue
+from evenflow.web.jobs.kinds import EXPLORE
+from evenflow.web.jobs.task import Outcome, Task, Workplace
+from evenflow.web.store.database import serialize
+from evenflow.web.store.tables import Job
+
+
+def queue_missing(here: Workplace) -> None:
+    """Queue an exploration of each data set that is here and was never explored.
+
+    One that failed or was stopped is not tried again: a person can start it.
+    """
+    sources = explorations.sources(here.settings.data_folders)
+    wanted = [
+        one.name
+        for one in sources
+        if one.can_be_looked_at
+        and one.name != explorations.QUICK
+        and explorations.read(here.home, one.name) is None
+    ]
+    with here.database.session() as session:
+        serialize(session, "explorations")
+        payloads = session.scalars(select(Job.payload).where(Job.kind == EXPLORE.name))
+        known = {payload.get("dataset") for payload in payloads}
+        for name in wanted:
+            if name not in known:
+                put(session, name)
+
+
+def put(session: Session, name: str, **more: Any) -> Job:
+    """Queue an exploration of a data set; ``more`` as :func:`queue.put` takes it."""
+    title, payload = f"Explore {name}", {"dataset": name}
+    return queue.put(session, EXPLORE, payload=payload, title=title, **more)
 
 
 def run(task: Task) -> Outcome:

@@ -11,14 +11,14 @@ from flask import Flask, g, url_for
 
 from evenflow import __version__
 from evenflow.web.frame.context import web
-from evenflow.web.frame.permissions import at_least
+from evenflow.web.frame.permissions import at_least, is_guest, name_of
 from evenflow.web.store.tables import now
 
 
 def register(app: Flask) -> None:
     """Add the frame's values and filters to an application's templates."""
-    # a global: macros, which see no context, name icons by it
-    app.jinja_env.globals["asset"] = asset
+    # globals: macros, which see no context, use them
+    app.jinja_env.globals.update(asset=asset, name_of=name_of)
 
     @app.context_processor
     def frame() -> dict[str, Any]:
@@ -27,6 +27,7 @@ def register(app: Flask) -> None:
             "account_url": url_for("account.index"),
             "active_bundle": active,
             "at_least": at_least,
+            "is_guest": is_guest(),
             "models_url": url_for("models.show", name=active) if active else "",
             "now": now(),
             "sign_up": web.settings.sign_up,

@@ -11,6 +11,7 @@ from functools import wraps
 from typing import Any, TypeVar, TypeVarTuple
 
 from flask import abort, current_app, has_request_context, request
+from flask_login import AnonymousUserMixin  # type: ignore[import-untyped]
 from flask_security import current_user
 from sqlalchemy import Select
 
@@ -24,6 +25,27 @@ Columns = TypeVarTuple("Columns")
 View = TypeVar("View", bound=Callable[..., Any])
 
 
+class Guest(AnonymousUserMixin):  # type: ignore[misc]
+    """A visitor of a demo: reads pages of viewers, of everybody, changes nothing."""
+
+    id, email, role = -1, "", "viewer"
+
+
+def is_guest(user: Any = None) -> bool:
+    """Return whether a person (the current one) is a visitor without an account."""
+    return isinstance(current_user if user is None else user, Guest)
+
+
+def name_of(user: Any) -> str:
+    """Return the address of a person as the current one may read it.
+
+    A visitor of a demo reads nobody's; None stands for a deleted account.
+    """
+    if user is None:
+        return "a deleted account"
+    return "a person" if is_guest() else str(user.email)
+
+
 def at_least(role: str, user: Any = None) -> bool:
     """Return whether a person (the current one) has that role or a greater one."""
     person = current_user if user is None else user
@@ -31,18 +53,25 @@ def at_least(role: str, user: Any = None) -> bool:
     return found in ROLES and ROLES.index(found) >= ROLES.index(role)
 
 
-def require(role: str = "viewer") -> Callable[[View], View]:
-    """Let only people with that role or a greater one in; others log in or get 403."""
+def require(role: str = "viewer", *, guests: bool = True) -> Callable[[View], View]:
+    """Let only people with that role or a greater one in; others log in or get 403.
+
+    With ``guests`` a visitor of a demo may read it, if a viewer may.
+    """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            if not current_user.is_authenticated:
+            may_read = guests and role == "viewer" and is_guest()
+            if not current_user.is_authenticated and not (
+                may_read and request.method in {"GET", "HEAD"}
+            ):
                 return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
             if not at_least(role):
                 abort(403)
             return view(*args, **kwargs)
 
+        guarded._guests = guests and role == "viewer"  # type: ignore[attr-defined]
         guarded._role = role  # type: ignore[attr-defined]  # tests list what is guarded
         return guarded  # type: ignore[return-value]
 
@@ -57,7 +86,7 @@ def is_guarded(view: Any) -> bool:
 def visible(query: Select[*Columns], table: Any, user: Any = None) -> Select[*Columns]:
     """Return the query less what the person (the current one) may not see."""
     person = current_user if user is None else user
-    if at_least("analyst", person):
+    if at_least("analyst", person) or is_guest(person):
         return query
     return query.where(table.owner_id == person.id)
 
@@ -65,9 +94,9 @@ def visible(query: Select[*Columns], table: Any, user: Any = None) -> Select[*Co
 def may_see(owned: Any, user: Any = None) -> bool:
     """Return whether the person (the current one) may see an object with an owner."""
     person = current_user if user is None else user
-    return at_least("analyst", person) or (
-        owned.owner_id is not None and owned.owner_id == person.id
-    )
+    if at_least("analyst", person) or is_guest(person):
+        return True
+    return bool(owned.owner_id is not None and owned.owner_id == person.id)
 
 
 def found_or_404(table: Any, key: Any, *options: Any, user: Any = None) -> Any:

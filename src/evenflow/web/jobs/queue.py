@@ -146,7 +146,7 @@ def take(session: Session, lane: str, worker: str, lease_s: float) -> Job | None
     following = (
         select(Job.id)
         .where(Job.lane == lane, free)
-        .order_by(Job.created_at, Job.id)
+        .order_by(Job.owner_id.is_(None), Job.created_at, Job.id)
         .limit(1)
     )
     if session.get_bind().dialect.name != "sqlite":
@@ -215,6 +215,14 @@ def release(session: Session, job: Job) -> bool:
     back = {"state": "queued", "lease_until": None, "worker": ""}
     free = update(Job).where(*_mine(job)).values(back | {"attempts": Job.attempts - 1})
     return n_changed(session, free) == 1
+
+
+def gives_way(session: Session, job: Job) -> bool:
+    """Return whether a job of the server itself should let a person's go first."""
+    if job.owner_id is not None:
+        return False
+    theirs = (Job.lane == job.lane, Job.state == "queued", Job.owner_id.is_not(None))
+    return session.scalar(select(Job.id).where(*theirs).limit(1)) is not None
 
 
 def is_waiting(session: Session, lane: str, lease_s: float = 60.0) -> bool:

@@ -90,7 +90,7 @@ def run(database: Database, home: Home, settings: Settings) -> dict[str, int]:
     over = WebSession.seen_at < idle
     # by the last try and not the first: who goes on guessing is not forgotten
     last = func.coalesce(Throttle.until, Throttle.first_at)
-    calm = last < at - timedelta(days=1)
+    is_old = last < at - timedelta(days=1)
     gone = {
         "alerts": _rows(database, Alert, Alert.at < before),
         "alert_groups": _rows(database, AlertGroup, _is_empty(before)),
@@ -102,7 +102,7 @@ def run(database: Database, home: Home, settings: Settings) -> dict[str, int]:
         "sessions": _rows(
             database, WebSession, or_(over, WebSession.created_at < begun)
         ),
-        "throttles": _rows(database, Throttle, calm),
+        "throttles": _rows(database, Throttle, is_old),
     }
     gone["unfinished"], aside = sweep(database, home, at - UNFINISHED)
     gone = {name: n for name, n in gone.items() if n}

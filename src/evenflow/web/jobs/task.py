@@ -43,7 +43,7 @@ class Stopped(Exception):  # noqa: N818 (an outcome, not an error)
 
 
 class Leaving(Exception):  # noqa: N818
-    """The worker was told to leave; the job goes back to the queue."""
+    """The worker has to leave, or a person's job goes first: back to the queue."""
 
 
 class LeaseLost(Exception):  # noqa: N818
@@ -74,7 +74,7 @@ class Lease:
         self._over = threading.Event()
         self._progress: dict[str, Any] = {}
         self._is_new = False
-        self._is_stopped = self._is_lost = False
+        self._is_stopped = self._is_lost = self._gives_way = False
         self._thread = threading.Thread(
             target=self._keep, name=f"lease-{job.id}", daemon=True
         )
@@ -100,7 +100,7 @@ class Lease:
             raise LeaseLost
         if self._is_stopped:
             raise Stopped
-        if self._leave.is_set():
+        if self._leave.is_set() or self._gives_way:
             raise Leaving
 
     def is_ours(self) -> bool:
@@ -134,6 +134,7 @@ class Lease:
                 self._is_new = self._is_new or progress is not None
                 continue
             renewed = at
+            self._gives_way = self._try(lambda s: queue.gives_way(s, self._job)) is True
             self._is_stopped = self._is_stopped or bool(answer)
             if answer is None:
                 self._is_lost = True

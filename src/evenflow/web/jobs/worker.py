@@ -40,6 +40,8 @@ from evenflow.web.store.tables import Job
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.5
+FIRST_AFTER_S = 60.0
+"""Seconds after the start in which nothing but people's jobs takes time from pages."""
 BACKOFF_S = (0.5, 30.0)
 """First and longest pause while the database is away."""
 NICE = 5
@@ -63,7 +65,11 @@ CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 def work(
-    settings: Settings, lane: str, stop: threading.Event, fault: int | None = None
+    settings: Settings,
+    lane: str,
+    stop: threading.Event,
+    fault: int | None = None,
+    first: Callable[[Workplace], None] | None = None,
 ) -> None:
     """Run the jobs of a lane, one after the other, until ``stop`` is set.
 
@@ -77,6 +83,8 @@ def work(
         Set by the process's signal handler.
     fault : int, optional
         Process id of the worker before, where it ended by a fault of its own.
+    first : callable, optional
+        Called once with the workplace, a minute after the start; may queue jobs.
     """
     if threading.current_thread() is threading.main_thread():
         os.nice(NICE)
@@ -89,12 +97,16 @@ def work(
     if lane == "score":
         notifier.start(here.settings, here.database, stop)
     pause, keeper, has_taken_over = BACKOFF_S[0], retention.Keeper(), False
+    started = time.monotonic()
     while not stop.is_set():
         try:
             if not has_taken_over:
                 with here.database.session() as session:
                     queue.take_over(session, lane, fault)
                 has_taken_over = True
+            if first is not None and time.monotonic() - started > FIRST_AFTER_S:
+                first(here)
+                first = None
             if lane == "score":
                 keeper.run_if_due(here.database, here.home, settings)
             found = run_one(here, lane, stop)

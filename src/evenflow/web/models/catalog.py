@@ -2,8 +2,7 @@
 
 A list must show what is wrong with a bundle rather than fall over it, and must not
 hold thirty models in memory. So only a bundle's own words are read here, once while
-its files stay as they are; that the model itself runs is checked when it is put to
-use.
+its files stay as they are; that the model itself runs is checked when it is activated.
 """
 
 from __future__ import annotations

@@ -20,12 +20,15 @@ from evenflow.web.frame.permissions import at_least, is_guarded, require
 class Pages(Blueprint):
     """Pages for people of a role; ``@require`` on one of them asks for another role.
 
-    Their addresses begin with the prefix; the role is the least that opens them.
+    Their addresses begin with the prefix; the role is the least that opens them. With
+    ``guests`` a visitor of a demo may read them, if viewers may.
     """
 
-    def __init__(self, name: str, prefix: str = "", *, role: str = "viewer") -> None:
+    def __init__(
+        self, name: str, prefix: str = "", *, role: str = "viewer", guests: bool = True
+    ) -> None:
         super().__init__(name, __name__, url_prefix=prefix or None)
-        self.role = role
+        self.role, self.guests = role, guests
 
     def add_url_rule(
         self,
@@ -37,7 +40,9 @@ class Pages(Blueprint):
     ) -> None:
         """Add a page, which asks for the role."""
         options["provide_automatic_options"] = provide_automatic_options
-        guarded = view_func if is_guarded(view_func) else require(self.role)(view_func)
+        guarded = view_func
+        if not is_guarded(view_func):
+            guarded = require(self.role, guests=self.guests)(view_func)
         super().add_url_rule(rule, endpoint, guarded, **options)
 
 

@@ -18,7 +18,7 @@ from evenflow.web.frame.permissions import audit
 from evenflow.web.pages import Pages
 from evenflow.web.store.tables import User
 
-bp = Pages("account", "/account")
+bp = Pages("account", "/account", guests=False)
 
 
 @bp.get("")

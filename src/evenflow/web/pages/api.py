@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from flask import Blueprint, current_app, render_template, request
+from flask_security import current_user
 from markupsafe import Markup, escape
 
 from evenflow.web.accounts.api_keys import LEAST, SCOPES
 from evenflow.web.frame.context import web
 from evenflow.web.pages import Entry
+from evenflow.web.record_form.examples import examples
 
 bp = Blueprint("api", __name__)
 NAV = (Entry(label="API", endpoint="api.index", icon="api", order=60),)
@@ -34,8 +36,22 @@ def index() -> str:
         operations=list(operations(document, address())),
         scopes=[(n, text, LEAST.get(n, "viewer")) for n, text in SCOPES.items()],
         address=address(),
+        first=f'curl -H "Authorization: Bearer ef_..." {address()}/me',
+        body=json.dumps(_body(document), indent=1),
         marked=marked,
     )
+
+
+def _body(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a body for POST /score: a record that the active model can read.
+
+    To somebody without an account it is the document's own, not a row of the model.
+    """
+    bundle = web.detectors.active() if current_user.is_authenticated else None
+    if bundle is None:
+        example: dict[str, Any] = document["components"]["schemas"]["ScoreIn"]
+        return dict(example["examples"][0])
+    return {"record": dict(examples(bundle, per_class=1)[0].record)}
 
 
 def address() -> str:

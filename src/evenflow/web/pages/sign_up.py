@@ -1,17 +1,18 @@
 """Sign-up: open to all, by an invitation, or not at all.
 
-The answer is the same whether the address had an account or not. With mail, what
-differs is in the mailbox; without, a new account can only be told by logging in to it.
+Where mails are sent, the answer is the same whether the address had an account or not:
+what differs is in the mailbox. A person whose address needs no confirmation is logged
+in at once.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_security import current_user, hash_password
 from flask_security.confirmable import generate_confirmation_link
-from flask_security.utils import send_mail
+from flask_security.utils import login_user, send_mail
 from flask_wtf import FlaskForm
 from sqlalchemy import select
 from wtforms import EmailField, PasswordField
@@ -26,8 +27,9 @@ from evenflow.web.store.tables import Invitation, User
 
 bp = Blueprint("sign_up", __name__, url_prefix="/register")
 
-DONE = "If that address had no account, one was created: log in with it"
 SENT = "A link was sent to that address: open it, then log in"
+EXISTS = "There is an account for this address already: log in"
+FIRST = "You are the administrator of this server"
 CLOSED = "New accounts need an invitation; ask an administrator for a link"
 
 
@@ -65,16 +67,21 @@ def open_to_all() -> Any:
 @bp.route("/<token>", methods=["GET", "POST"])
 def invited(token: str) -> Any:
     """Make an account by an invitation."""
-    if current_user.is_authenticated:
-        return redirect("/")
-    if web.settings.sign_up == "off":
-        abort(404)
+    guesses = key("link-address", attempts.here())
+    if not attempts.allow(guesses):
+        return errors.answer(429, attempts.words())
     invitation = invitations.find(web.db, token)
+    is_first = invitation is not None and invitation.is_first
+    if web.settings.sign_up == "off" and not is_first:
+        abort(404)
     if invitation is None:
         return errors.answer(
             404, "This invitation was already used or has expired; request another one"
         )
-    return _form(invitation)
+    attempts.was_right(guesses)
+    if not current_user.is_authenticated:
+        return _form(invitation)
+    return _promote(invitation) if is_first else redirect("/")
 
 
 def _form(invitation: Invitation | None) -> Any:
@@ -90,24 +97,49 @@ def _form(invitation: Invitation | None) -> Any:
     return render_template("sign_up/form.html", form=form, invitation=invitation)
 
 
+def _promote(invitation: Invitation) -> Any:
+    """Make a person who is logged in the first admin, once they agree."""
+    if request.method == "GET":
+        return render_template("sign_up/first.html")
+    if invitations.use(web.db, invitation):
+        people.set_role(web.db, current_user._get_current_object(), invitation.role)
+        web.db.commit()
+        flash(FIRST, "success")
+    return redirect("/")
+
+
 def _make(form: SignUp, invitation: Invitation | None) -> Any:
-    """Make the account if the address is free, and answer the same if it is not."""
+    """Make the account if the address is free, and log in or send a link."""
     email, password = str(form.email.data), str(form.password.data)
-    has_mail = web.settings.mail is not None
+    needs_mail = web.settings.mail is not None and not _is_proof(invitation)
     hashed = hash_password(password)  # also where there is an account: it takes as long
     existing = web.db.scalar(select(User).where(User.email == email))
-    if existing is None:
-        existing = _add(email, hashed, invitation)
-    elif has_mail:
+    made = _add(email, hashed, invitation) if existing is None else None
+    if existing is not None and needs_mail:
         send_mail("Your account", email, "security/email/exists_already", user=existing)
     web.db.commit()
-    is_confirmed_by_link = invitation is not None and bool(invitation.email)
-    flash(SENT if has_mail and not is_confirmed_by_link else DONE, "info")
-    return redirect(url_for("security.login"))
+    if needs_mail:
+        flash(SENT, "info")
+        return redirect(url_for("security.login"))
+    if made is None:
+        form.email.errors = [EXISTS]
+        return render_template("sign_up/form.html", form=form, invitation=invitation)
+    login_user(made, authn_via=["sign-up"])
+    if invitation is not None and invitation.is_first:
+        flash(FIRST, "success")
+    return redirect("/")
+
+
+def _is_proof(invitation: Invitation | None) -> bool:
+    """Return whether an invitation needs no mail to confirm the address.
+
+    It came to that address, or from the server's own terminal.
+    """
+    return invitation is not None and (bool(invitation.email) or invitation.is_first)
 
 
 def _add(email: str, hashed: str, invitation: Invitation | None) -> User | None:
-    is_known = invitation is not None and bool(invitation.email)
+    is_known = _is_proof(invitation)
     has_mail = web.settings.mail is not None
     if invitation is not None and not invitations.use(web.db, invitation):
         return None
@@ -116,7 +148,7 @@ def _add(email: str, hashed: str, invitation: Invitation | None) -> User | None:
             web.db,
             email,
             None,
-            role="viewer" if invitation is None else invitation.role,
+            role=invitation.role if invitation else web.settings.sign_up_role,
             is_confirmed=is_known or not has_mail,
             how="invitation" if invitation else "sign-up",
         )

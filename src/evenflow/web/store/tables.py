@@ -114,9 +114,15 @@ class Invitation(Base):
     email: Mapped[str] = mapped_column(String(255), default="")
     role: Mapped[str] = mapped_column(String(16), default="viewer")
     made_by: Mapped[Writer]
+    """None: by the server, for the first admin."""
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it makes the first admin."""
+        return self.made_by is None
 
 
 class ApiToken(Base):

@@ -13,6 +13,7 @@ from evenflow.web.uploads.results import Results
 from evenflow.web.verdicts.facets import (
     DESTINATIONS,
     LONGEST,
+    MAX_FACETS,
     SERVICES,
     SOURCES,
     facet,
@@ -20,8 +21,6 @@ from evenflow.web.verdicts.facets import (
 from evenflow.web.verdicts.keep import bounded
 
 SOURCE = "upload"
-MAX_VALUES = 200
-"""Services or sources of a class that are counted each; the most frequent ones."""
 FAIR = 4
 """A class gets at least 1/FAIR of an even share of the alerts, if it has so many."""
 
@@ -43,7 +42,7 @@ def counted(
             .len()
             .sort(["verdict", "len", "value"], descending=[False, True, False])
             .group_by("verdict", maintain_order=True)
-            .head(MAX_VALUES)
+            .head(MAX_FACETS)
             .collect()
         )
         for label, value, n in values.select("verdict", "value", "len").iter_rows():

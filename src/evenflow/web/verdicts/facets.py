@@ -12,6 +12,8 @@ SOURCES = ("src_ip", "srcip", "saddr", "ipv4_src_addr", "source_ip")
 DESTINATIONS = ("dst_ip", "dstip", "daddr", "ipv4_dst_addr", "destination_ip")
 """Columns that say where a connection went to."""
 LONGEST = 80
+MAX_FACETS = 200
+"""Services or sources of a class that are counted each; the most frequent ones."""
 
 
 def facet(values: Mapping[str, Any], names: tuple[str, ...]) -> str:

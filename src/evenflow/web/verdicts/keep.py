@@ -6,21 +6,30 @@ All of it in the caller's transaction, so that none can be there without the oth
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict
 from evenflow.web.alerts import groups
-from evenflow.web.store.database import add_tallies, upsert
+from evenflow.web.store.database import add_tallies, serialize, upsert
 from evenflow.web.store.tables import Alert, Record, now
-from evenflow.web.verdicts.facets import DESTINATIONS, SERVICES, SOURCES, facet
+from evenflow.web.verdicts.facets import (
+    DESTINATIONS,
+    MAX_FACETS,
+    SERVICES,
+    SOURCES,
+    facet,
+)
 from evenflow.web.verdicts.reason import first_reason
 from evenflow.web.verdicts.view import VerdictView
 
+RECORD_ONLY = frozenset({"is_attack", "client_id", "view"})
+"""Columns of a record that its alert has not."""
 MAX_OTHERS, MAX_TEXT = 100, 500
 """Columns stored beside the bundle's own, and characters of a text: untrusted rows have
 any number."""
@@ -53,28 +62,11 @@ def keep_record(
         What the sender calls this record, unlike all others of the same owner and
         source.
     """
-    at = now()
-    kept = bounded(values, bundle.schema.names)
-    service, src = facet(kept, SERVICES), facet(kept, SOURCES)
-    common: dict[str, Any] = {
-        "owner_id": owner_id,
-        "at": at,
-        "source": source,
-        "bundle": bundle.path.name,
-        "label": verdict.label,
-        "probability": verdict.probability,
-        "threshold": verdict.threshold,
-        "service": service,
-        "values": kept,
-    }
-    row = common | {
-        "is_attack": verdict.is_attack,
-        "view": {} if view is None else view.to_dict(),
-        "client_id": client_id,
-    }
+    of: dict[str, Any] = {"owner_id": owner_id, "at": now(), "source": source}
+    row = _row(bundle, values, verdict, client_id, of)
     record: Record | None = session.scalar(
         upsert(session, Record)
-        .values(row)
+        .values(row | {"view": {} if view is None else view.to_dict()})
         .on_conflict_do_nothing(index_elements=["owner_id", "source", "client_id"])
         .returning(Record)
     )
@@ -83,17 +75,120 @@ def keep_record(
         assert found is not None  # noqa: S101 (it is why the row was not added)
         return found
     if verdict.is_attack:
-        hosts = {"src": src[:64], "dst": facet(kept, DESTINATIONS)[:64]}
-        alert = common | hosts | {"record_id": record.id}
-        groups.assign(session, [alert], lambda _: first_reason(bundle, kept, view))
+        alert = _alert(row, record.id)
+        groups.assign(session, [alert], lambda _: first_reason(bundle, values, view))
         session.add(Alert(**alert))
-    facets = [("all", "")] + [
-        (name, value) for name, value in (("service", service), ("src", src)) if value
-    ]
-    counts = {(verdict.label, name, value): 1 for name, value in facets}
-    given = {k: common[k] for k in ("at", "owner_id", "source", "bundle")}
-    add_tallies(session, counts, **given)
+    add_tallies(session, _counts([row]), bundle=row["bundle"], **of)
     return record
+
+
+def keep_records(
+    session: Session,
+    bundle: Bundle,
+    rows: Sequence[tuple[str | None, Mapping[str, Any], Verdict]],
+    *,
+    owner_id: int | None,
+    source: str,
+) -> list[tuple[int, int | None]]:
+    """Add many records as :func:`keep_record` adds one; return their numbers.
+
+    Parameters
+    ----------
+    rows : sequence of (client_id, values, verdict)
+        None of them was kept before; see :func:`sent_together`.
+
+    Returns
+    -------
+    list of (int, int or None)
+        The number of each record, and that of its alert.
+    """
+    if not rows:
+        return []
+    of: dict[str, Any] = {"owner_id": owner_id, "at": now(), "source": source}
+    made = [
+        _row(bundle, values, verdict, name, of) | {"view": {}}
+        for name, values, verdict in rows
+    ]
+    ids = _inserted(session, Record, made)
+    pairs = list(zip(made, ids, strict=True))
+    attacks = [_alert(row, number) for row, number in pairs if row["is_attack"]]
+    groups.assign(session, attacks, lambda row: first_reason(bundle, row["values"]))
+    opened = iter(_inserted(session, Alert, attacks))
+    add_tallies(session, _counts(made), bundle=bundle.path.name, **of)
+    return [(n, next(opened) if row["is_attack"] else None) for row, n in pairs]
+
+
+def _inserted(session: Session, table: Any, rows: list[dict[str, Any]]) -> list[int]:
+    """Insert rows; return their numbers, in their order."""
+    if not rows:
+        return []
+    numbers = insert(table).returning(table.id, sort_by_parameter_order=True)
+    return list(session.scalars(numbers, rows))
+
+
+def _row(
+    bundle: Bundle,
+    values: Mapping[str, Any],
+    verdict: Verdict,
+    client_id: str | None,
+    of: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return a row of the table of records, without its view."""
+    kept = bounded(values, bundle.schema.names)
+    return {
+        **of,
+        "bundle": bundle.path.name,
+        "label": verdict.label,
+        "probability": verdict.probability,
+        "threshold": verdict.threshold,
+        "service": facet(kept, SERVICES),
+        "values": kept,
+        "is_attack": verdict.is_attack,
+        "client_id": client_id,
+    }
+
+
+def _alert(row: Mapping[str, Any], record_id: int) -> dict[str, Any]:
+    """Return the row of the alert of a record."""
+    same = {k: v for k, v in row.items() if k not in RECORD_ONLY}
+    hosts = {"src": SOURCES, "dst": DESTINATIONS}
+    return (
+        same
+        | {name: facet(row["values"], known)[:64] for name, known in hosts.items()}
+        | {"record_id": record_id}
+    )
+
+
+def _counts(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], int]:
+    """Return rows counted by class, and by the most frequent services and sources."""
+    found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        label = row["label"]
+        found[label, "all"][""] += 1
+        named = (("service", row["service"]), ("src", facet(row["values"], SOURCES)))
+        for name, value in named:
+            if value:
+                found[label, name][value] += 1
+    return {
+        (label, name, value): n
+        for (label, name), counter in found.items()
+        for value, n in counter.most_common(MAX_FACETS)
+    }
+
+
+def sent_together(
+    session: Session, owner_id: int | None, source: str, client_ids: Sequence[str]
+) -> dict[str, tuple[Record, int | None]]:
+    """Return the records that were kept under some ids, each with its alert's number.
+
+    The ids are ``BATCH:LINE``; other calls for the same batch wait until the caller's
+    transaction ends.
+    """
+    serialize(session, "records", owner_id, source, client_ids[0].rpartition(":")[0])
+    query = select(Record, Alert.id).outerjoin(Alert, Alert.record_id == Record.id)
+    its = (Record.owner_id == owner_id, Record.source == source)
+    found = session.execute(query.where(*its, Record.client_id.in_(client_ids)))
+    return {str(record.client_id): (record, number) for record, number in found}
 
 
 def sent_as(

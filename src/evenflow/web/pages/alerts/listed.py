@@ -20,7 +20,7 @@ from evenflow.web.alerts import change as changes
 from evenflow.web.frame import lists, polling
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
-from evenflow.web.frame.permissions import at_least, audit, visible
+from evenflow.web.frame.permissions import at_least, audit, name_of, require, visible
 from evenflow.web.pages.alerts._blueprint import bp
 from evenflow.web.store.tables import ROLES, Alert, User
 
@@ -72,7 +72,7 @@ def shown(criteria: lists.Criteria) -> dict[str, Any]:
         "assignees": queue.assignees([one.group.id for one in page.rows])
         if grouped
         else {},
-        "people": {user.id: user.email for user in people()},
+        "people": {user.id: name_of(user) for user in people()},
         "classes": _classes(criteria.labels),
         "services": lists.services(),
         "seen": queue.newest(),
@@ -83,6 +83,7 @@ def shown(criteria: lists.Criteria) -> dict[str, Any]:
 
 
 @bp.get("/export")
+@require(guests=False)
 def export() -> Response:
     """Send the alerts with feedback as labelled rows, to train on."""
     kind = request.args.get("format", "csv")

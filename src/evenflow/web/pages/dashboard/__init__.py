@@ -13,7 +13,7 @@ from flask_security import current_user
 
 from evenflow.web.frame import polling
 from evenflow.web.frame.context import web
-from evenflow.web.frame.permissions import at_least
+from evenflow.web.frame.permissions import at_least, is_guest
 from evenflow.web.jobs.kinds import KINDS
 from evenflow.web.pages import Entry, Pages
 from evenflow.web.pages.dashboard import queries
@@ -95,7 +95,7 @@ def _work() -> dict[str, Any]:
         "work": queries.work(web.db()),
         "bundle": bundle,
         "report": {} if bundle is None else bundle.report,
-        "is_team": at_least("analyst"),
+        "is_team": at_least("analyst") or is_guest(),
         "job_url": _job_url,
     }
 
