@@ -1,6 +1,7 @@
 """The database's versions: they make the tables of the code, whoever runs them when."""
 
 import hashlib
+from datetime import UTC, datetime
 
 import pytest
 from alembic import command
@@ -10,8 +11,8 @@ from sqlalchemy import inspect, text
 
 from evenflow.errors import StorageError
 from evenflow.web.store import migrations
-from evenflow.web.store.database import Database, sqlite_url
-from evenflow.web.store.tables import Base, User
+from evenflow.web.store.database import Database, add_tallies, sqlite_url
+from evenflow.web.store.tables import Alert, Base, Record, Tally, User
 
 UPGRADE = """
 import multiprocessing, sys
@@ -65,7 +66,61 @@ def shape():
 
 def test_tables_that_change_come_with_a_version():
     """Else no database of the version before would be changed: add one, then this."""
-    assert {migrations.newest(): shape()} == {"0004": "5985236e5440a21a"}
+    assert {migrations.newest(): shape()} == {"0005": "d5c1e477b9805337"}
+
+
+TO_0004 = """
+DROP INDEX alert_list;
+DROP INDEX ix_alert_event_at;
+DROP INDEX ix_record_event_at;
+ALTER TABLE alert DROP COLUMN event_at;
+ALTER TABLE record DROP COLUMN event_at;
+CREATE INDEX alert_list ON alert (state, at);
+DROP TABLE tally;
+CREATE TABLE tally (
+  id {number} PRIMARY KEY, hour {moment} NOT NULL, owner_id INTEGER NOT NULL,
+  source VARCHAR(12) NOT NULL, bundle VARCHAR(120) NOT NULL, label VARCHAR(80) NOT NULL,
+  facet VARCHAR(12) NOT NULL, value VARCHAR(80) NOT NULL, n BIGINT NOT NULL,
+  UNIQUE (hour, owner_id, source, bundle, label, facet, value));
+CREATE INDEX tally_facet ON tally (facet, hour);
+INSERT INTO record (id, at, source, bundle, label, is_attack, probability, threshold,
+  service, "values", view) VALUES
+  (7, '2026-03-01 10:20:30.000000', 'api', 'm', 'dos', {true}, 1, 0.5, '', '{{}}', '{{}}');
+INSERT INTO alert (id, at, source, bundle, label, probability, threshold, service, src,
+  "values", state, version, record_id) VALUES
+  (3, '2026-03-01 10:20:30.000000', 'api', 'm', 'dos', 1, 0.5, '', '', '{{}}', 'new', 1, 7);
+INSERT INTO tally (id, hour, owner_id, source, bundle, label, facet, value, n) VALUES
+  (5, '2026-03-01 10:00:00.000000', 0, 'api', 'm', 'dos', 'all', '', 12);
+UPDATE alembic_version SET version_num = '0004'
+"""  # noqa: E501
+
+
+def test_what_an_older_database_holds_happened_when_it_arrived(empty_database):
+    migrations.upgrade(empty_database)
+    is_sqlite = empty_database.is_sqlite
+    words = {
+        "number": "INTEGER" if is_sqlite else "BIGSERIAL",
+        "moment": "DATETIME" if is_sqlite else "TIMESTAMP WITH TIME ZONE",
+        "true": "1" if is_sqlite else "true",
+    }
+    with empty_database.engine.begin() as connection:
+        if not is_sqlite:
+            connection.execute(text("SET TIME ZONE 'UTC'"))
+        for statement in TO_0004.format(**words).split(";\n"):
+            connection.exec_driver_sql(statement)
+    assert difference(empty_database)
+    migrations.upgrade(empty_database)
+    assert difference(empty_database) == []
+    at = datetime(2026, 3, 1, 10, 20, 30, tzinfo=UTC)
+    with empty_database.session() as session:
+        assert session.get_one(Record, 7).event_at == at
+        alert = session.get_one(Alert, 3)
+        assert (alert.at, alert.event_at, alert.record_id) == (at, at, 7)
+        common = {"owner_id": None, "source": "api", "bundle": "m"}
+        add_tallies(session, {("dos", "all", ""): 1}, at=at, **common)
+        counted = session.query(Tally).filter_by(facet="all").one()
+        hour = at.replace(minute=0, second=0)
+        assert (counted.hour, counted.arrived_at, counted.n) == (hour, hour, 13)
 
 
 def test_a_missing_column_would_be_seen(database):

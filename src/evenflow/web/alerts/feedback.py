@@ -21,8 +21,8 @@ from evenflow.web.store.database import upsert
 from evenflow.web.store.tables import JUDGEMENTS, Alert, AlertNote, Record
 
 COPIED = (
-    "owner_id", "at", "source", "bundle", "label", "probability", "threshold",
-    "service", "values",
+    "owner_id", "at", "event_at", "source", "bundle", "label", "probability",
+    "threshold", "service", "values",
 )  # fmt: skip
 """Columns of a record that its alert has too."""
 UNKNOWN = "?"

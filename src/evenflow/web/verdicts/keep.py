@@ -16,6 +16,7 @@ from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict
 from evenflow.web.store.database import add_tallies, upsert
 from evenflow.web.store.tables import Alert, Record, now
+from evenflow.web.verdicts import event_time
 from evenflow.web.verdicts.view import VerdictView
 
 SERVICES = ("service", "proto_service", "l7_proto", "dst_port", "destination_port")
@@ -38,6 +39,7 @@ def keep_record(
     source: str,
     view: VerdictView | None = None,
     client_id: str | None = None,
+    time_column: str = "",
 ) -> Record:
     """Add a record to the history and, if it is an attack, to the alerts.
 
@@ -54,13 +56,17 @@ def keep_record(
     client_id : str, optional
         What the sender calls this record, unlike all others of the same owner and
         source.
+    time_column : str
+        Column that holds the event time; empty to look for one.
     """
     at = now()
+    event_at = event_time.of_record(values, at, time_column)
     kept = bounded(values, bundle.schema.names)
     service, src = facet(kept, SERVICES), facet(kept, SOURCES)
     common: dict[str, Any] = {
         "owner_id": owner_id,
         "at": at,
+        "event_at": event_at,
         "source": source,
         "bundle": bundle.path.name,
         "label": verdict.label,
@@ -90,8 +96,8 @@ def keep_record(
         (name, value) for name, value in (("service", service), ("src", src)) if value
     ]
     counts = {(verdict.label, name, value): 1 for name, value in facets}
-    given = {k: common[k] for k in ("at", "owner_id", "source", "bundle")}
-    add_tallies(session, counts, **given)
+    given = {k: common[k] for k in ("owner_id", "source", "bundle")}
+    add_tallies(session, counts, at=event_at, arrived=at, **given)
     return record
 
 
