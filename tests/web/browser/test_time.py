@@ -74,7 +74,7 @@ def test_a_week_is_zoomed_and_clicked_in_the_readers_zone(visit, new_person, a_w
     assert int(re.findall(r"\d+", few.inner_text())[0]) < n_rows
 
     page.goto("/")
-    expect(page.get_by_text("where the data are")).to_contain_text("2025-03-03")
+    expect(page.get_by_text("where most verdicts are")).to_contain_text("2025-03-03")
     drag(page, 0.1, 0.5)
     expect(page.get_by_role("link", name="24 h")).not_to_have_attribute(
         "aria-current", "true"

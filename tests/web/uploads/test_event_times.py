@@ -79,7 +79,8 @@ def test_a_range_holds_the_rows_of_that_time_in_every_list(viewer, desk, week, s
 
 
 TIMES = {
-    "1735689600": True, "1735689600123": True, "2025-01-01 00:00:00": True,
+    "1735689600": True, "1735689600123": True, "1735689600123456": True,
+    "1735689600123456789": True, "2025-01-01 00:00:00": True,
     "2025-01-01T02:00:00+02:00": True, "1735689600.5": True,
     "0": False, "1970-01-01T00:00:00Z": False, "2090-01-01T00:00:00Z": False,
     "03/04/2025 10:00": False, "soon": False, "": False, "-5": False,
@@ -121,3 +122,20 @@ def test_a_column_that_is_not_there_is_said_and_nothing_else(
     assert "no column 'no_such'" in " ".join(stored.one(Job).result["notes"])
     page = viewer.get(f"/uploads/{desk.id_of(answer)}", expect=200)
     assert "Time range" not in page.text
+
+
+def test_rows_of_a_result_are_found_by_their_event_times(programs, desk, rows, app):
+    program = programs("viewer")
+    frame = rows["test"].frame.head(3)
+    lines = frame.write_csv().splitlines()
+    hours = ["when", *(f"2026-03-01 {10 + k}:00:00" for k in range(3))]
+    data = "\n".join(f"{line},{at}" for line, at in zip(lines, hours, strict=True))
+    job = f"/uploads/{'ab' * 12}"
+    program.ask("PUT", f"{job}?time_column=when", data=data.encode(),
+                content_type="text/csv", expect=202)  # fmt: skip
+    desk.work_off(app)
+    result = program.ask("GET", job, expect=200).json["result"]
+    assert result["times"]["known"] == 3
+    found = program.ask("GET", f"{job}/results?since=2026-03-01T11:00:00", expect=200)
+    at = [item["event_at"] for item in found.json["items"]]
+    assert [datetime.fromisoformat(one).hour for one in at] == [11, 12]

@@ -237,7 +237,7 @@ class UploadResult(Read, Answer):
 
     bundle: str
     counts: dict[str, int] = Field(description="Records decided for each class.")
-    times: dict[str, Any] = Field(description="Event times: column, counts, ends.")
+    times: dict[str, Any] = Field({}, description="Event times: column, counts, ends.")
     alerts_opened: int = Field(validation_alias=AliasPath("alerts", "opened"))
     unit: Literal["line", "row", "connection"] = Field(
         description="What `line` counts in results."

@@ -102,6 +102,8 @@ def _format(span: timedelta) -> str:
         return "%H:%M:%S"
     if span <= timedelta(hours=36):
         return "%H:%M"
+    if span <= timedelta(days=4):
+        return "%d %b, %H:%M"
     return "%d %b" if span <= timedelta(days=300) else "%b %Y"
 
 

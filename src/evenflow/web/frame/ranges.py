@@ -132,7 +132,7 @@ def moment(
             found = datetime.fromisoformat(text)
             found = found if found.tzinfo else found.replace(tzinfo=UTC)
             found = found.astimezone(UTC)
-        if not 1970 <= found.year < 9999:
+        if not 1970 <= found.year < 2200:
             raise ValueError
     except (ValueError, OverflowError):
         errors[name] = (

@@ -217,7 +217,7 @@ def finish(user: Any, upload_id: str) -> Job:
                 upload_id,
                 about["name"],
                 about["bundle"],
-                time_column=about["time_column"],
+                time_column=about.get("time_column", ""),
             )
 
 

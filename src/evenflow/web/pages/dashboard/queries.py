@@ -52,7 +52,8 @@ def verdicts(session: Session, shown: Range, classes: Sequence[str]) -> dict[str
         ``by_class`` holds class and count, benign first, then the most common attack;
         ``traffic``, ``attacks`` and ``shares`` are charts, the last two of attacks and
         None without any; ``bars`` says how they are cut, ``rows`` what each bar holds,
-        and ``peak`` which one has the most attacks.
+        ``peak`` which one has the most attacks, and ``outside`` how many verdicts a
+        range that the data chose does not show.
     """
     assert shown.since is not None  # noqa: S101
     assert shown.until is not None  # noqa: S101
@@ -83,6 +84,7 @@ def verdicts(session: Session, shown: Range, classes: Sequence[str]) -> dict[str
         "services": _top(session, "service", bars),
         "sources": _top(session, "src", bars),
         "peak": max(rows, key=lambda row: (row["attack"], row["at"]), default=None),
+        "outside": _outside(session, bars) if shown.is_chosen else 0,
         "attacks": None,
         "shares": None,
     }
@@ -109,6 +111,13 @@ def _counted(session: Session, since: datetime, until: datetime) -> tuple[Bars, 
         return bars, found
     bars = ranges.bars(since, until, least_s=HOUR_S)
     return bars, _sums(session, "all", bars)
+
+
+def _outside(session: Session, bars: Bars) -> int:
+    """Return how many verdicts are older or newer than all bars, by whole hours."""
+    beyond = (Tally.hour < floor(bars.start, HOUR_S)) | (Tally.hour >= bars.end)
+    n = select(func.sum(Tally.n)).where(Tally.facet == "all", beyond)
+    return int(session.scalar(visible(n, Tally)) or 0)
 
 
 def _sums(session: Session, facet: str, bars: Bars) -> Counts:
