@@ -194,7 +194,9 @@ def visit(chromium, site):
     """
     opened: list[tuple[Any, Watch]] = []
 
-    def visit(path="/", role="", *, width=1440, is_dark=False, has_scripts=True):
+    def visit(
+        path="/", role="", *, width=1440, is_dark=False, has_scripts=True, zone=None
+    ):  # fmt: skip
         context = chromium.new_context(
             base_url=site.url,
             viewport={"width": width, "height": 900},
@@ -202,6 +204,7 @@ def visit(chromium, site):
             reduced_motion="reduce",
             java_script_enabled=has_scripts,
             accept_downloads=True,
+            timezone_id=zone,
         )
         context.set_default_timeout(WAIT_MS)
         opened.append((context, watch := Watch(context)))

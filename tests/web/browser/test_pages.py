@@ -9,8 +9,10 @@ import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import expect
@@ -144,7 +146,10 @@ def instances(site, chromium, rows, tmp_path_factory, enter, detector, capture):
             found["record"] = page.url.rsplit("/", 1)[1]
             found["alert"] = link.get_attribute("href").rsplit("/", 1)[1]
     path = tmp_path_factory.mktemp("sent") / "flows.csv"
-    rows["test"].take(range(400)).frame.write_csv(path)
+    week = datetime(2025, 3, 3, tzinfo=UTC)
+    at = [str(week + timedelta(minutes=25 * k)) for k in range(400)]
+    frame = rows["test"].take(range(400)).frame
+    frame.with_columns(ts=pl.Series(at)).write_csv(path)
     lines = path.read_text().splitlines()
     lines[40] = "x" + lines[40]
     path.write_text("\n".join(lines) + "\n")

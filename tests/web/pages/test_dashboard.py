@@ -39,7 +39,7 @@ def test_a_viewer_counts_own_verdicts_and_an_analyst_all(people, kept):
 
 @pytest.mark.databases
 @pytest.mark.parametrize(
-    ("name", "wanted"), [("24h", "1"), ("7d", "2"), ("30d", "3"), ("odd", "2")]
+    ("name", "wanted"), [("24h", "1"), ("7d", "2"), ("30d", "3"), ("odd", "4")]
 )
 def test_a_range_holds_its_days(kept, name, wanted, viewer):
     for hours in (1, 100, 600, 900):
@@ -67,7 +67,11 @@ def test_nothing_is_counted_anew_until_something_was_judged(
 ):
     kept(viewer)
     live = "/dashboard/live?range=7d"
-    etag = viewer.get("/").tree.find(f".//*[@data-poll='{live}']").get("data-etag")
+    etag = (
+        viewer.get("/?range=7d")
+        .tree.find(f".//*[@data-poll='{live}']")
+        .get("data-etag")
+    )
     same = {"If-None-Match": etag}
     statements.clear()
     assert not viewer.get(live, headers=same, expect=304).data
@@ -85,7 +89,6 @@ def test_two_people_share_no_etag(kept, viewer, analyst):
     kept(viewer)
     found = {p.get("/dashboard/live").headers["ETag"] for p in (viewer, analyst)}
     assert len(found) == 2
-    assert viewer.get("/dashboard/live?range=odd").status_code == 404
 
 
 @pytest.mark.databases

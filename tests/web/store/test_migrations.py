@@ -13,8 +13,8 @@ from sqlalchemy import MetaData, inspect, select, text
 from evenflow.errors import StorageError
 from evenflow.web.alerts import groups
 from evenflow.web.store import migrations
-from evenflow.web.store.database import Database, sqlite_url
-from evenflow.web.store.tables import Alert, Base, User
+from evenflow.web.store.database import Database, add_tallies, sqlite_url
+from evenflow.web.store.tables import Alert, Base, Record, Tally, User
 
 UPGRADE = """
 import multiprocessing, sys
@@ -69,7 +69,7 @@ def shape():
 
 def test_tables_that_change_come_with_a_version():
     """Else no database of the version before would be changed: add one, then this."""
-    assert {migrations.newest(): shape()} == {"0005": "77dd5c01a5727ce4"}
+    assert {migrations.newest(): shape()} == {"0006": "5dee39df34b99927"}
 
 
 def test_a_missing_column_would_be_seen(database):
@@ -130,7 +130,15 @@ def test_foreign_keys_count_again_after_an_upgrade(tmp_path):
 OLD = {
     "account": {"id": 1, "email": "a@b.org", "role": "viewer", "fs_uniquifier": "x"},
     "job": {"id": "j", "kind": "score", "lane": "score", "owner_id": 1},
-}
+    "record": {
+        "id": 7, "source": "api", "bundle": "m", "label": "dos", "is_attack": True,
+        "probability": 1, "threshold": 0.5, "service": "", "values": {}, "view": {},
+    },
+    "tally": {
+        "id": 5, "owner_id": 0, "source": "api", "bundle": "m", "label": "dos",
+        "facet": "all", "value": "", "n": 12,
+    },
+}  # fmt: skip
 """Rows of a database of version 0004; the others are alerts."""
 ALERTS = [("new", None), ("open", "wrong"), ("new", "right"), ("new", None)]
 
@@ -141,8 +149,8 @@ def database_0004(empty_database):
     kind = empty_database.url.get_backend_name()
     path = Path(__file__).with_name(f"version_0004.{kind}.sql")
     at = datetime(2026, 3, 1, tzinfo=UTC)
-    blank = {"active": True, "created_at": at, "title": "", "state": "done",
-             "payload": "{}", "progress": "{}", "result": "{}", "error": "",
+    blank = {"active": True, "created_at": at, "at": at, "hour": at, "title": "",
+             "state": "done", "payload": "{}", "progress": "{}", "result": "{}", "error": "",
              "attempts": 1, "worker": "", "stop_requested": False}  # fmt: skip
     with empty_database.engine.begin() as connection:
         for statement in path.read_text().split(";\n"):
@@ -185,3 +193,15 @@ def test_a_database_of_the_version_before_keeps_its_rows(database_0004):
         row = {c.key: getattr(alerts[0], c.key) for c in Alert.__table__.columns}
         groups.assign(session, [row])  # an alert of today finds the group of before
         assert row["group_id"] == mine.id
+
+
+def test_what_an_older_database_holds_happened_when_it_arrived(database_0004):
+    migrations.upgrade(database_0004)
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    with database_0004.session() as session:
+        for row in (session.get_one(Record, 7), session.get_one(Alert, 3)):
+            assert (row.at, row.event_at) == (at, at)
+        common = {"owner_id": None, "source": "api", "bundle": "m"}
+        add_tallies(session, {("dos", "all", ""): 1}, at=at, **common)
+        counted = session.query(Tally).filter_by(facet="all").one()
+        assert (counted.hour, counted.arrived_at, counted.n) == (at, at, 13)

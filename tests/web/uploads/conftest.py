@@ -111,7 +111,7 @@ def desk():
         csv_of, send, id_of, work_off, scored, workplace, put, run, job_of, alerts_of,
         tallied,
     )  # fmt: skip
-    return SimpleNamespace(**{part.__name__: part for part in parts})
+    return SimpleNamespace(io=io.BytesIO, **{part.__name__: part for part in parts})
 
 
 @pytest.fixture

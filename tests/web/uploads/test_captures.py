@@ -2,13 +2,14 @@
 
 import re
 import shutil
+from datetime import datetime
 
 import pytest
 from click.testing import CliRunner
 
 from evenflow.cli import main
 from evenflow.web.frame.context import KEY
-from evenflow.web.store.tables import Incident
+from evenflow.web.store.tables import Incident, Job
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def source(request, capture, tmp_path):
 
 @pytest.mark.slow
 def test_an_upload_shows_each_connection_with_hosts_verdict_and_reasons(
-    desk, app, client, source
+    desk, app, client, source, stored
 ):
     answer = desk.send(client, source.read_bytes(), source.name)
     job_id = desk.id_of(answer)
@@ -43,6 +44,11 @@ def test_an_upload_shows_each_connection_with_hosts_verdict_and_reasons(
     assert "300" in page.text
     assert "Connection" in page.text
     assert "192.0.2.66" in page.text
+    times = stored.one(Job).result["times"]
+    assert (times["column"], times["known"], times["unknown"]) == ("time", 620, 0)
+    assert (
+        f"{datetime.fromisoformat(times['first']):%Y-%m-%d %H:%M:%S} UTC" in page.text
+    )
     row = client.get(f"/uploads/{job_id}/rows/1")
     assert "Connection 1 of" in row.text
     assert "192.0.2.66" in row.text

@@ -56,7 +56,10 @@ def fill(here, days):
         alert = Alert(**verdict(at), group=group, record_id=record.id, line=2)
         alert.job_id = job.id
         alert.notes.append(AlertNote(text="mine", user_id=user.id))
-        tally = Tally(hour=at, source="form", bundle="b", label="dos", facet="all", n=1)
+        tally = Tally(  # what counts is the arrival, however old the event is
+            hour=now() - timedelta(days=3000), arrived_at=at, source="form",
+            bundle="b", label="dos", facet="all", n=1,
+        )  # fmt: skip
         incident = Incident(
             id=str(days), at=now(), ended_at=now(), reported_at=now(), seen_at=at,
             n_reports=1, is_ongoing=False, label="dos", severity=2, score=0.9,

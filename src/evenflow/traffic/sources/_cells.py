@@ -10,78 +10,26 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from evenflow.text.times import has_no_zone, nanoseconds, seconds
 from evenflow.traffic.columns import CONNECTION, conform
 from evenflow.traffic.sources._findings import Findings, shown
 from evenflow.traffic.sources._protocols import NUMBERS
 
-NANO = 10**9
-MOST_S = 2**33
-"""Seconds since 1970 from which a time is not believed, in the year 2242."""
 MOST_LASTED_S = 2**29
-MILLISECONDS_FROM = 10**11
-"""Numbers from which a time is one of milliseconds, as some logs have them."""
 MOST_COUNT = 2**62
 NO_ZONE = "times without a zone in {source} were read as UTC"
 STATES = (
     "S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR",
     "OTH",
 )  # fmt: skip
-TIMES = (
-    "%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M:%S%.f", "%Y/%m/%dT%H:%M:%S%.f",
-    "%Y/%m/%d.%H:%M:%S%.f",
-)  # fmt: skip
-"""Forms of a date and a time; only the first has a zone."""
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 IP4 = rf"^(?:{_OCTET}\.){{3}}{_OCTET}$"
 MAX_ADDRESS = 64
 
 
-def _nanoseconds(text: pl.Expr, most_s: int) -> pl.Expr:
-    """Return seconds from 0 as nanoseconds, to the ninth digit; else null."""
-    number = text.cast(pl.Float64, strict=False)
-    point = text.str.find(".", literal=True)
-    whole = text.str.slice(0, point).cast(pl.Int64, strict=False)
-    digits = text.str.slice(point + 1, 9).str.pad_end(9, "0")
-    exact = whole * NANO + digits.cast(pl.Int64, strict=False)
-    near = (number * 1e6).round().cast(pl.Int64, strict=False) * 1000
-    is_one = (number >= 0) & (number < most_s)
-    return pl.when(is_one).then(pl.coalesce(exact, near))
-
-
 def duration(text: pl.Series) -> pl.Series:
     """Return seconds as nanoseconds."""
-    return text.to_frame("x").select(_nanoseconds(pl.col("x"), MOST_LASTED_S))["x"]
-
-
-def time(text: pl.Series) -> pl.Series:
-    """Return times as nanoseconds since 1970: of numbers, or of dates and times."""
-    x = pl.col("x")
-    ms = x.cast(pl.Float64, strict=False)
-    is_ms = (ms >= MILLISECONDS_FROM) & (ms < MOST_S * 1000)
-    micros = (ms * 1000).round().cast(pl.Int64, strict=False)
-    numbers = [_nanoseconds(x, MOST_S), pl.when(is_ms).then(micros * 1000)]
-    dates = list(map(_date, TIMES))
-    first = text.drop_nulls().head(1).str.contains(":", literal=True)
-    found = pl.Series([None], dtype=pl.Int64).new_from_index(0, len(text))
-    for form in dates + numbers if first.any() else numbers + dates:
-        if found.null_count() > text.null_count():
-            found = found.fill_null(text.to_frame("x").select(form.alias("x"))["x"])
-    return _below(found, MOST_S * NANO)
-
-
-def _date(form: str) -> pl.Expr:
-    """Return dates and times of a form as nanoseconds since 1970."""
-    text = pl.col("x").str.strip_chars().str.replace(" ", "T", literal=True)
-    if zone := "UTC" if "%z" in form else None:
-        text = text.str.replace("[Zz]$", "+0000")
-    found = text.str.to_datetime(form, time_unit="ns", time_zone=zone, strict=False)
-    return found.dt.epoch("ns")
-
-
-def has_no_zone(text: pl.Series) -> bool:
-    """Return whether a time is a date without a zone."""
-    pattern = r"^\d{4}[-/]\d\d[-/]\d\d[T .]\d\d:\d\d:\d\d(?:\.\d*)?$"
-    return bool(text.str.contains(pattern).any())
+    return text.to_frame("x").select(seconds(pl.col("x"), MOST_LASTED_S))["x"]
 
 
 def count(text: pl.Series) -> pl.Series:
@@ -162,7 +110,7 @@ NOTHING = pl.DataFrame(schema=CONNECTION)
 """No connections."""
 
 EXPECTED: dict[Callable[[pl.Series], pl.Series], str] = {
-    time: "seconds since 1970, or a date and a time",
+    nanoseconds: "seconds since 1970, or a date and a time",
     duration: "seconds from 0",
     count: "a whole number from 0",
     port: "a port from 0 to 65535",
@@ -197,7 +145,7 @@ def typed(
             continue
         given = text[cell.column]
         value = values[name] = cell.parse(given)
-        if cell.parse is time and has_no_zone(given):
+        if cell.parse is nanoseconds and has_no_zone(given):
             findings.remark(NO_ZONE.format(source=findings.source), is_warning=True)
         n_missing = given.null_count()
         if value.null_count() == n_missing and not (cell.is_required and n_missing):

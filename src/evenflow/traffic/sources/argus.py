@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from evenflow.text.times import nanoseconds
 from evenflow.traffic.sources import _cells as cells
 from evenflow.traffic.sources._cells import Cell
 from evenflow.traffic.sources._findings import Findings
@@ -37,8 +38,8 @@ NAMES = {
 }  # fmt: skip
 """Names of columns, long and as ``ra -s`` takes them."""
 CELLS = {
-    "ts": Cell("StartTime", cells.time, is_required=True, hint=" (ra -u)"),
-    "end": Cell("LastTime", cells.time),
+    "ts": Cell("StartTime", nanoseconds, is_required=True, hint=" (ra -u)"),
+    "end": Cell("LastTime", nanoseconds),
     "duration": Cell("Dur", cells.duration),
     "proto": Cell("Proto", cells.words, is_required=True),
     "id.orig_h": Cell("SrcAddr", cells.address, is_required=True),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from evenflow.text.times import nanoseconds
 from evenflow.traffic.sources import _cells as cells
 from evenflow.traffic.sources._cells import Cell
 from evenflow.traffic.sources._findings import Findings
@@ -22,9 +23,9 @@ from evenflow.traffic.sources._objects import Fields, read_objects
 from evenflow.traffic.sources._source import PER_PACKET, Source
 
 CELLS = {
-    "known": Cell("timestamp", cells.time),
-    "ts": Cell("start", cells.time, is_required=True),
-    "end": Cell("end", cells.time),
+    "known": Cell("timestamp", nanoseconds),
+    "ts": Cell("start", nanoseconds, is_required=True),
+    "end": Cell("end", nanoseconds),
     "uid": Cell("flow_id", cells.words),
     "id.orig_h": Cell("src_ip", cells.address, is_required=True),
     "id.orig_p": Cell("src_port", cells.port),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from evenflow.text.times import nanoseconds
 from evenflow.traffic.community_id import ANSWERS
 from evenflow.traffic.sources import _cells as cells
 from evenflow.traffic.sources._cells import Cell
@@ -31,8 +32,8 @@ NAMES = {
 }  # fmt: skip
 """Names of columns, old and new."""
 CELLS = {
-    "ts": Cell("ts", cells.time, is_required=True),
-    "end": Cell("te", cells.time),
+    "ts": Cell("ts", nanoseconds, is_required=True),
+    "end": Cell("te", nanoseconds),
     "duration": Cell("td", cells.duration),
     "uid": Cell("flid", cells.words),
     "id.orig_h": Cell("sa", cells.address, is_required=True),

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from evenflow.errors import DataError
+from evenflow.text.times import nanoseconds
 from evenflow.traffic.columns import CONNECTION
 from evenflow.traffic.sources import _cells as cells
 from evenflow.traffic.sources._cells import Cell
@@ -25,7 +26,7 @@ from evenflow.traffic.sources._objects import Fields, read_objects
 from evenflow.traffic.sources._source import PER_PACKET, Source
 
 CELLS = {
-    "ts": Cell("ts", cells.time, is_required=True),
+    "ts": Cell("ts", nanoseconds, is_required=True),
     "uid": Cell("uid", cells.words),
     "id.orig_h": Cell("id.orig_h", cells.address, is_required=True),
     "id.orig_p": Cell("id.orig_p", cells.port),
@@ -43,7 +44,7 @@ CELLS = {
             "resp_pkts", "resp_ip_bytes", "ip_proto",
         )
     },
-    "known": Cell("_write_ts", cells.time),
+    "known": Cell("_write_ts", nanoseconds),
 }  # fmt: skip
 WORDS = ("uid", "proto", "service", "conn_state", "history")
 OBJECT: Fields = dict.fromkeys(

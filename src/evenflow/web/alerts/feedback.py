@@ -23,8 +23,8 @@ from evenflow.web.verdicts.facets import DESTINATIONS, SOURCES, facet
 from evenflow.web.verdicts.reason import first_reason
 
 COPIED = (
-    "owner_id", "at", "source", "bundle", "label", "probability", "threshold",
-    "service", "values",
+    "owner_id", "at", "event_at", "source", "bundle", "label", "probability",
+    "threshold", "service", "values",
 )  # fmt: skip
 """Columns of a record that its alert has too."""
 UNKNOWN = "?"

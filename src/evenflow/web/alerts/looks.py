@@ -14,11 +14,11 @@ from evenflow.web.store.tables import Preference, SavedFilter
 COLUMNS = {
     "n": "Alerts", "severity": "Severity", "src": "Source", "dst": "Destination",
     "service": "Service", "reason": "First reason", "probability": "Probability",
-    "first": "First", "at": "Last", "state": "State", "assignee": "Assignee",
-    "source": "Came by", "bundle": "Model", "owner": "Whose",
+    "first": "First", "at": "Last", "arrived": "Arrived", "state": "State",
+    "assignee": "Assignee", "source": "Came by", "bundle": "Model", "owner": "Whose",
 }  # fmt: skip
 """Column -> its head; the class stands first, always."""
-ONLY = {"groups": ("n", "first"), "alerts": ("source",)}
+ONLY = {"groups": ("n", "first"), "alerts": ("arrived", "source")}
 """Columns that one of the views has alone."""
 USUAL = {
     "groups": ("n", "severity", "src", "service", "reason", "at", "state"),

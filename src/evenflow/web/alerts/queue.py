@@ -24,7 +24,7 @@ CHOICES = {
     "view": ("groups", "alerts"),
 }
 WAITING = ("new", "open")
-SORTS = ("at", "probability", "label", "service", "severity", "n")
+SORTS = ("at", "arrived", "probability", "label", "service", "severity", "n")
 TYPED = {"src": 64, "group": 20}
 """Filters that are typed, and their characters."""
 DEFAULT = {"status": "waiting"}
@@ -78,8 +78,8 @@ def grouped(criteria: lists.Criteria) -> lists.Page:
             func.sum(Alert.n).label("n"),
             _n(Alert.state == "new").label("n_new"),
             _n(Alert.state == "open").label("n_open"),
-            func.min(Alert.at).label("first"),
-            func.max(Alert.at).label("last"),
+            func.min(Alert.event_at).label("first"),
+            func.max(Alert.event_at).label("last"),
             func.max(Alert.probability).label("probability"),
             func.min(Alert.severity).label("severity"),
         )
@@ -90,7 +90,7 @@ def grouped(criteria: lists.Criteria) -> lists.Page:
     total = int(web.db.scalar(select(func.count()).select_from(counts)) or 0)
     page = lists.page_of(total, url=lambda n: criteria.url(page=n))
     name = criteria.sort.removeprefix("-")
-    column = {"at": counts.c.last}.get(name)
+    column = {"at": counts.c.last, "arrived": AlertGroup.created_at}.get(name)
     if column is None:
         column = counts.c[name] if name in counts.c else getattr(AlertGroup, name)
     is_down = criteria.sort.startswith("-")
@@ -111,8 +111,8 @@ def following(alert: Alert, criteria: lists.Criteria) -> int | None:
 
     None where no other alert matches.
     """
-    name = criteria.sort.removeprefix("-")
-    column, own = getattr(Alert, name), getattr(alert, name)
+    column = lists.column(Alert, criteria.sort.removeprefix("-"))
+    own = getattr(alert, column.key)
     if criteria.sort.startswith("-"):
         after = or_(column < own, and_(column == own, Alert.id < alert.id))
     else:

@@ -7,10 +7,10 @@ does not know (NaN, Infinity) are neither read nor written.
 from __future__ import annotations
 
 import re
-from typing import Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 from flask import Response, request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, from_json, to_json
 
 from evenflow.conform import shown
@@ -23,6 +23,15 @@ MAX_KEYS = 2_000
 """Keys of an object that are looked at."""
 _NUL = re.compile(rb"\\u0000")
 Model = TypeVar("Model", bound=BaseModel)
+TimeColumn = Annotated[
+    str,
+    Field(
+        max_length=200,
+        description="Column that holds the event time: seconds since 1970, or ISO "
+        "8601, in UTC where no zone is named. Without it one is looked for, such as "
+        "`ts` or `timestamp`; a record without a valid time counts at its arrival.",
+    ),
+]
 
 
 class Body(BaseModel):

@@ -139,8 +139,8 @@ class Search(Query):
     """Parent of the queries that filter alerts and records."""
 
     label: str | None = Field(None, max_length=80, description="Class decided.")
-    since: datetime | None = Field(None, description="Not before this time.")
-    until: datetime | None = Field(None, description="Before this time.")
+    since: datetime | None = Field(None, description="Events not before this time.")
+    until: datetime | None = Field(None, description="Events before this time.")
     q: str | None = Field(
         None,
         min_length=1,
@@ -158,9 +158,9 @@ class Search(Query):
         if self.label:
             query = query.where(table.label == self.label)
         if self.since is not None:  # a time without a zone is of UTC
-            query = query.where(table.at >= utc(self.since, "since"))
+            query = query.where(table.event_at >= utc(self.since, "since"))
         if self.until is not None:
-            query = query.where(table.at < utc(self.until, "until"))
+            query = query.where(table.event_at < utc(self.until, "until"))
         if self.q:
             query = query.where(holds(table, self.q, *columns, user=user))
         return query

@@ -153,6 +153,7 @@ class Decided(BaseModel):
     )
     record_id: Id | None = Field(None, description="With `keep`.")
     alert_id: Id | None = Field(None, description="With `keep`, of an attack.")
+    event_at: datetime | None = Field(None, description="With `keep`: event time.")
 
 
 class Verdict(Decided):
@@ -239,6 +240,7 @@ class UploadResult(Read, Answer):
 
     bundle: str
     counts: dict[str, int] = Field(description="Records decided for each class.")
+    times: dict[str, Any] = Field({}, description="Event times: column, counts, ends.")
     alerts_opened: int = Field(validation_alias=AliasPath("alerts", "opened"))
     unit: Literal["line", "row", "connection"] = Field(
         description="What `line` counts in results."
@@ -249,6 +251,7 @@ class UploadResult(Read, Answer):
 class ResultRow(BatchVerdict):
     """The verdict on one record of a file."""
 
+    event_at: datetime | None = Field(None, description="Event time, if valid.")
     values: dict[str, Any] | None = Field(
         None, description="With `values`: the record as it stood in the file."
     )
@@ -310,7 +313,8 @@ class Kept(Answer):
     """A record that was kept, or an alert."""
 
     id: Id
-    at: datetime
+    at: datetime = Field(description="When it arrived.")
+    event_at: datetime = Field(description="Event time; `at` if there is none.")
     bundle: str
     verdict: str = Field(validation_alias="label")
     attack_probability: Share = Field(validation_alias="probability")

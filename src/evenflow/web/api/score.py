@@ -7,7 +7,7 @@ from pydantic import Field
 
 from evenflow.runtime.bundle import Bundle
 from evenflow.web.api import bodies, schemas
-from evenflow.web.api.bodies import Query
+from evenflow.web.api.bodies import Query, TimeColumn
 from evenflow.web.api.operations import Call, Group
 from evenflow.web.frame import errors
 from evenflow.web.frame.context import web
@@ -37,6 +37,7 @@ class ScoreQuery(Query):
         description="With `keep`: an id of your own for this record, such as a UUID. "
         "The record is kept once, however often it is sent.",
     )
+    time_column: TimeColumn = ""
 
 
 @group.add(
@@ -76,6 +77,7 @@ def score_record(call: Call[ScoreQuery, schemas.ScoreIn]) -> Response:
             source=SOURCE,
             view=view,
             client_id=query.id,
+            time_column=query.time_column,
         )
         if kept.values != keep.bounded(record, bundle.schema.names):
             bodies.refuse(
@@ -87,7 +89,7 @@ def score_record(call: Call[ScoreQuery, schemas.ScoreIn]) -> Response:
         web.db.flush()
         answer["record_id"] = kept.id
         alert_id = web.db.query(Alert.id).filter_by(record_id=kept.id).scalar()
-        answer["alert_id"] = alert_id
+        answer |= {"alert_id": alert_id, "event_at": kept.event_at}
     return bodies.answer(answer)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 
 from flask import Response, abort, request
@@ -11,7 +12,7 @@ from sqlalchemy import select
 
 from evenflow.web.accounts.bearer import Caller
 from evenflow.web.api import bodies, paging, schemas
-from evenflow.web.api.bodies import Query
+from evenflow.web.api.bodies import Query, TimeColumn
 from evenflow.web.api.operations import Call, Group, Raw
 from evenflow.web.api.paging import Paged, Part
 from evenflow.web.frame import large_bodies
@@ -50,6 +51,7 @@ class SendQuery(Query):
     bundle: str = Field(
         "", max_length=200, description="The model to use; by default the active one."
     )
+    time_column: TimeColumn = ""
 
 
 class UploadsQuery(Paged):
@@ -64,6 +66,8 @@ class FilterQuery(Query):
 
     label: str | None = Field(None, max_length=80, description="Only this class.")
     attacks: bool = Field(False, description="Only attacks.")
+    since: datetime | None = Field(None, description="Events not before this time.")
+    until: datetime | None = Field(None, description="Events before this time.")
 
 
 class ResultsQuery(Paged, FilterQuery):
@@ -110,7 +114,12 @@ def send_upload(call: Call[SendQuery, None], job_id: str) -> dict[str, Any]:
         name, stream = name or file.filename or "", file.stream
     _known(call.query.bundle)
     job = receive.receive_upload(
-        call.caller, name, stream, bundle=call.query.bundle, upload_id=job_id
+        call.caller,
+        name,
+        stream,
+        bundle=call.query.bundle,
+        time_column=call.query.time_column,
+        upload_id=job_id,
     )
     call.headers["Location"] = f"/api/v1/uploads/{job.id}"
     return upload_json(job, call.caller)
@@ -272,13 +281,19 @@ def _filter(found: Results, asked: FilterQuery) -> Filter:
     if asked.label and asked.label not in found.verdicts:
         known = ", ".join(found.verdicts)
         bodies.refuse("label", f"found {asked.label[:60]!r}, expected one of {known}")
-    return Filter(label=asked.label or "", attacks_only=asked.attacks)
+    since, until = asked.since, asked.until
+    return Filter(
+        label=asked.label or "",
+        attacks_only=asked.attacks,
+        since=None if since is None else paging.utc(since, "since"),
+        until=None if until is None else paging.utc(until, "until"),
+    )
 
 
 def _row(found: Results, row: dict[str, Any], *, with_values: bool) -> dict[str, Any]:
     shares = {label: row.pop(f"p_{label}") for label in found.classes}
     given = {name: row.pop(name) for name in found.given if name in row}
-    answer: dict[str, Any] = row | {"classes": shares}
+    answer = {"event_at": row.pop(found.time, None)} | row | {"classes": shares}
     if with_values:
         answer["values"] = {name: _cell(value) for name, value in given.items()}
     return answer

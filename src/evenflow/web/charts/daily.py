@@ -10,9 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from evenflow.web.charts.spec import chart, filtered_bars, nominal, quantitative
+from evenflow.web.charts.spec import (
+    chart,
+    filtered_bars,
+    nominal,
+    quantitative,
+    temporal,
+)
 
 Bar = Mapping[str, Any]
+MOMENT = "%Y-%m-%d %H:%M:%S"
 COUNTED = "format(datum.value, datum.value < 10000 ? ',' : '~s')"
 """A tick of a count: 500 and not 0.5k, 20k and not 20,000."""
 
@@ -27,12 +34,16 @@ def over_time(
     title: str,
     height: int = 190,
 ) -> dict[str, Any]:
-    """Return stacked bars of counts over time.
+    """Return stacked bars of counts over time, in the reader's zone.
+
+    A part of the time can be selected with the mouse; ``static/charts.js`` goes there,
+    and from a bar to its rows.
 
     Parameters
     ----------
     bars : sequence of mapping
-        ``at`` and ``to`` (ISO 8601, UTC), ``class``, ``n`` and ``rank``.
+        ``at`` and ``end``, ``class``, ``n`` and ``rank``, and what else
+        the script needs of a bar.
     domain : sequence of str
         Classes in the order of their colours.
     shown : sequence of str
@@ -42,14 +53,17 @@ def over_time(
     title : str
         Of the axis of counts.
     """
-    is_day = end - start <= timedelta(days=1)
-    label = "%H:%M" if is_day else "%d %b"
     x = {
         "field": "at",
         "type": "temporal",
         "title": None,
-        "scale": {"type": "utc", "domainMin": _ms(start), "domainMax": _ms(end)},
-        "axis": {"grid": False, "tickCount": 8, "format": label, "labelOverlap": True},
+        "scale": {"domainMin": _ms(start), "domainMax": _ms(end)},
+        "axis": {
+            "grid": False,
+            "tickCount": 8,
+            "format": _format(end - start),
+            "labelOverlap": True,
+        },
     }
     axis = {"tickCount": 5, "labelExpr": COUNTED, "tickMinStep": 1}
     color = nominal(
@@ -58,9 +72,11 @@ def over_time(
         legend={"title": None, "values": list(shown)},
     )
     tooltip = [
-        nominal("from", title="from (UTC)"),
+        temporal("at", title="from", format=MOMENT),
+        temporal("end", title="to", format=MOMENT),
+        nominal("utc", title="from (UTC)"),
         nominal("class", title="class"),
-        quantitative("n", title="verdicts", format=","),
+        quantitative("n", title=title, format=","),
     ]
     encoding = {
         "x": x,
@@ -70,18 +86,39 @@ def over_time(
         "color": color,
         "tooltip": tooltip,
     }
+    select = {"type": "interval", "encodings": ["x"]}
     return chart(
-        list(_stacked(bars)), height=height, encoding=encoding, mark={"type": "rect"}
+        list(_stacked(bars)),
+        height=height,
+        encoding=encoding,
+        mark={"type": "rect"},
+        params=[{"name": "brush", "select": select}],
     )
 
 
+def _format(span: timedelta) -> str:
+    """Return how the ticks of a time axis are written."""
+    if span <= timedelta(minutes=10):
+        return "%H:%M:%S"
+    if span <= timedelta(hours=36):
+        return "%H:%M"
+    if span <= timedelta(days=4):
+        return "%d %b, %H:%M"
+    return "%d %b" if span <= timedelta(days=300) else "%b %Y"
+
+
 def _stacked(bars: Sequence[Bar]) -> Iterator[dict[str, Any]]:
-    """Yield the bars one on the other, by rank."""
-    heights: dict[str, int] = {}
+    """Yield the bars one on the other, by rank; a gap tells each from the next one."""
+    heights: dict[datetime, int] = {}
     for bar in sorted(bars, key=lambda bar: (bar["at"], bar["rank"])):
-        low = heights.get(bar["at"], 0)
-        heights[bar["at"]] = low + bar["n"]
-        shown = {k: v for k, v in bar.items() if k != "rank"}
+        at, end, low = bar["at"], bar["end"], heights.get(bar["at"], 0)
+        heights[at] = low + bar["n"]
+        shown = {k: v for k, v in bar.items() if k != "rank"} | {
+            "at": at.isoformat(),
+            "to": (end - (end - at) / 10).isoformat(),
+            "end": end.isoformat(),
+            "utc": f"{at:%Y-%m-%d %H:%M:%S}",
+        }
         yield shown | {"low": low, "high": low + bar["n"]}
 
 

@@ -24,6 +24,11 @@ def quantitative(field: str, **options: Any) -> Json:
     return {"field": field, "type": "quantitative", **options}
 
 
+def temporal(field: str, **options: Any) -> Json:
+    """Return a channel of times."""
+    return {"field": field, "type": "temporal", **options}
+
+
 def filtered_bars(test: str, **mark: Any) -> Json:
     """Return a layer of bars that pass a test."""
     return {"transform": [{"filter": test}], "mark": {"type": "bar", **mark}}

@@ -17,8 +17,10 @@ from typing import Any
 from flask import request, url_for
 from sqlalchemy import Select, String, cast, func, or_, select
 
+from evenflow.web.frame import ranges
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import visible
+from evenflow.web.frame.ranges import Range
 from evenflow.web.store.tables import Tally, now
 
 PER_PAGE = 50
@@ -147,9 +149,8 @@ class Criteria:
     typed: Mapping[str, str]
     """Every filter as it was typed, to be shown again."""
     errors: Mapping[str, str]
-    since: datetime | None = None
-    until: datetime | None = None
-    """Not included."""
+    range: Range
+    """Event times wanted, of a table that has them; else times of arrival."""
     sort: str = "-at"
     """Name of a column; the greatest first after a ``-``."""
     clauses: tuple[Any, ...] = ()
@@ -194,7 +195,7 @@ def criteria(
     table: Any,
     *,
     choices: Mapping[str, Sequence[str]],
-    sorts: Sequence[str] = ("at", "probability", "label", "service"),
+    sorts: Sequence[str] = ("at", "arrived", "probability", "label", "service"),
     default: Mapping[str, str] = {},
 ) -> Criteria:
     """Return what the address asks for of a table with ``at``.
@@ -217,7 +218,7 @@ def criteria(
     choices = {"label": [*known, asked[:80]], **choices}
     more = {"q": "values", "service": "service"}
     own = (name for name, column in more.items() if hasattr(table, column))
-    names = (*own, "since", "until", "sort", *choices)
+    names = (*own, *ranges.NAMES, "sort", *choices)
     typed = {
         name: text(name) if name in request.args else default.get(name, "")
         for name in names
@@ -231,27 +232,24 @@ def criteria(
             errors[name] = f"Found {typed[name][:60]!r}, expected one of the list."
         elif hasattr(table, name):
             clauses.append(getattr(table, name) == typed[name])
-    since, until = (day(typed, name, errors) for name in ("since", "until"))
-    if since and until and since > until:
-        errors["until"] = "Found a day before the start, expected a later day."
-        until = None
+    wanted = ranges.asked()
+    errors |= wanted.errors
+    typed |= {"range": "" if wanted.name == ranges.ALL else wanted.name}
     if service := typed.get("service"):
         clauses.append(table.service == service[:80])
     if len(searched := typed.get("q", "")) > MAX_TEXT:
         errors["q"] = f"Found more than {MAX_TEXT} characters, expected fewer."
     elif searched:
         clauses.append(holds(table, searched))
-    if since:
-        clauses.append(table.at >= since)
-    if until:
-        until += timedelta(days=1)
-        clauses.append(table.at < until)
+    if wanted.since:
+        clauses.append(column(table, "at") >= wanted.since)
+    if wanted.until:
+        clauses.append(column(table, "at") < wanted.until)
     sort = typed["sort"] if typed["sort"].removeprefix("-") in sorts else "-at"
     return Criteria(
         typed=typed,
         errors=errors,
-        since=since,
-        until=until,
+        range=wanted,
         sort=sort,
         clauses=tuple(clauses),
         labels=known,
@@ -261,12 +259,21 @@ def criteria(
 def listed(table: Any, criteria: Criteria, *more: Any) -> Select[Any]:
     """Return the rows that match and that the person may see, in order."""
     query = visible(select(table), table).where(*criteria.clauses, *more)
-    column = getattr(table, criteria.sort.removeprefix("-"))
+    by = column(table, criteria.sort.removeprefix("-"))
     is_down = criteria.sort.startswith("-")
     return query.order_by(
-        column.desc() if is_down else column,
+        by.desc() if is_down else by,
         table.id.desc() if is_down else table.id,
     )
+
+
+def column(table: Any, name: str) -> Any:
+    """Return the column of a filter or an order: ``at`` is the event time."""
+    if name == "arrived":
+        name = "at"
+    elif name == "at" and hasattr(table, "event_at"):
+        name = "event_at"
+    return getattr(table, name)
 
 
 def paged(table: Any, query: Select[Any], criteria: Criteria, *options: Any) -> Page:
@@ -297,7 +304,7 @@ def labels() -> list[str]:
 
 def _tallied(column: Any, clause: Any) -> list[str]:
     # from the counts: a list of records would be read as a whole
-    recent = select(column).distinct().where(clause, Tally.hour >= now() - RECENT)
+    recent = select(column).distinct().where(clause, Tally.arrived_at >= now() - RECENT)
     query = visible(recent, Tally)
     return sorted(web.db.scalars(query.limit(MAX_WORDS)))
 

@@ -97,7 +97,7 @@ def run(database: Database, home: Home, settings: Settings) -> dict[str, int]:
         "incidents": _rows(database, Incident, Incident.seen_at < before),
         "watch_runs": _rows(database, WatchRun, WatchRun.seen_at < at - RUN_KEPT),
         "records": _rows(database, Record, Record.at < before),
-        "tallies": _rows(database, Tally, Tally.hour < before),
+        "tallies": _rows(database, Tally, Tally.arrived_at < before),
         "uploads": _uploads(database, home, before),
         "sessions": _rows(
             database, WebSession, or_(over, WebSession.created_at < begun)

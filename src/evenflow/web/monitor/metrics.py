@@ -74,7 +74,7 @@ class Stored(Collector):
             "Records scored and stored, of the last 24 whole hours and this one.",
             labels=("source", "verdict"),
         )
-        recent = Tally.hour >= at - timedelta(hours=25)
+        recent = Tally.arrived_at >= at - timedelta(hours=25)
         summed = select(Tally.source, Tally.label, func.sum(Tally.n)).where(
             Tally.facet == "all", recent
         )

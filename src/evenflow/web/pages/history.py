@@ -123,6 +123,7 @@ def _facts(row: Record) -> dict[str, Any]:
     return {
         "id": row.id,
         "at": row.at.isoformat(timespec="seconds"),
+        "event_at": row.event_at.isoformat(timespec="seconds"),
         "source": row.source,
         "model": row.bundle,
         "verdict": row.label,

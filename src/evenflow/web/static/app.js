@@ -179,10 +179,42 @@
     later();
   }
 
+  // a time in the reader's own zone, in UTC on hover; a field of UTC likewise
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const isUtc = ["UTC", "Etc/UTC", "GMT", "Etc/GMT"].includes(zone);
+
+  function local(at, length) {
+    const own = new Date(at.getTime() - 60000 * at.getTimezoneOffset());
+    return own.toISOString().slice(0, length).replace("T", " ");
+  }
+
+  function localise(within) {
+    if (isUtc) return;
+    for (const place of $$("time.moment:not([title])", within)) {
+      const at = new Date(place.dateTime);
+      if (Number.isNaN(at.getTime())) continue;
+      place.title = place.textContent;
+      place.textContent = local(at, place.title.length - " UTC".length);
+    }
+    for (const field of $$('input[type="datetime-local"]:not([data-local])', within)) {
+      field.dataset.local = "";
+      if (field.value) field.value = local(new Date(`${field.value}Z`), 19).replace(" ", "T");
+      const unit = field.closest(".field").querySelector(".unit");
+      if (unit) unit.textContent = zone;
+    }
+  }
+
+  document.addEventListener("formdata", (event) => {
+    for (const field of $$("input[data-local]", event.target)) {
+      if (field.value) event.formData.set(field.name, new Date(field.value).toISOString());
+    }
+  });
+
   // what is only of use with this script, in the page and in every replaced part
   function prepare(within) {
     if (navigator.clipboard) $$("[data-copy]", within).forEach((b) => (b.hidden = false));
     $$("[data-reveal]", within).forEach((b) => (b.hidden = false));
+    localise(within);
     $$(".table", within).forEach((table) => widths.observe(table));
   }
 

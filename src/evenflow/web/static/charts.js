@@ -6,6 +6,7 @@
   const source = document.querySelector('meta[name="vega-src"]')?.content;
   const system = matchMedia("(prefers-color-scheme: dark)");
   const drawn = new Map(); // place -> what vega-embed made
+  const coarse = matchMedia("(pointer: coarse)");
   let library = null;
 
   function isDark() {
@@ -56,6 +57,7 @@
     try {
       const spec = JSON.parse(figure.querySelector("script.spec").textContent);
       await load();
+      if (coarse.matches) delete spec.params; // a finger on it scrolls the page
       const before = drawn.get(place);
       place.replaceChildren();
       before?.finalize();
@@ -72,7 +74,9 @@
       // the place is one picture with words of its own
       place.querySelector("svg")?.setAttribute("aria-hidden", "true");
       place.classList.add("is-drawn");
+      if (spec.usermeta?.zoom) follow(made.view, spec);
       if (!before) offer(figure, place, title);
+      if (!before && spec.usermeta?.zoom) explain(figure, Boolean(spec.params));
     } catch (error) {
       const words = document.createElement("p");
       words.className = "chart-failed";
@@ -80,6 +84,48 @@
       place.removeAttribute("role"); // no picture any more: let the words be read
       place.replaceChildren(words);
     }
+  }
+
+  // a stretch of time selected with the mouse is where the page goes; so are the rows
+  // of a bar that is clicked
+  function follow(view, spec) {
+    const { zoom, rows } = spec.usermeta;
+    let stretch = null;
+    let hasMoved = false;
+
+    function go(address, since, until, more = {}) {
+      const url = new URL(address, location.href);
+      for (const name of ["range", "page"]) url.searchParams.delete(name);
+      const second = (at) => `${new Date(at).toISOString().slice(0, 19)}Z`;
+      const ends = { since: second(since), until: second(until) };
+      for (const [name, value] of Object.entries({ ...ends, ...more })) url.searchParams.set(name, value);
+      location.assign(url);
+    }
+
+    if (spec.params) {
+      view.addSignalListener("brush", (_name, value) => {
+        stretch = value.at?.length === 2 ? value.at : null;
+        hasMoved ||= Boolean(stretch);
+      });
+      view.container().addEventListener("pointerdown", () => (hasMoved = false));
+      window.addEventListener("pointerup", () => {
+        const seconds = stretch ? (stretch[1] - stretch[0]) / 1000 : 0;
+        if (seconds >= 1 && view.container().isConnected) go(zoom, ...stretch);
+      });
+    }
+    view.addEventListener("click", (_event, item) => {
+      const bar = item?.datum;
+      if (!bar?.end || hasMoved) return;
+      const address = rows[bar.class] || rows.attack;
+      go(address, bar.at, bar.end, bar.label ? { label: bar.label } : {});
+    });
+  }
+
+  function explain(figure, canZoom) {
+    const words = document.createElement("p");
+    words.className = "chart-note";
+    words.textContent = `${canZoom ? "Drag to zoom. " : ""}Click a bar to see its rows.`;
+    figure.querySelector("figcaption").append(words);
   }
 
   function offer(figure, place, title) {

@@ -66,7 +66,7 @@
 
   async function send(file, signal) {
     const json = "application/json";
-    const about = JSON.stringify({ name: file.name, size: file.size });
+    const about = JSON.stringify({ name: file.name, size: file.size, time_column: form.elements.time_column.value });
     const begun = await again(signal, () => ask("POST", form.dataset.upload, about, signal, json));
     running.url = begun.url;
     let offset = 0;

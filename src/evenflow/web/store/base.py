@@ -46,6 +46,19 @@ Owner = Annotated[
     int | None, mapped_column(ForeignKey("account.id", ondelete="SET NULL"), index=True)
 ]
 """Whose object it is; nobody's once the account is deleted."""
+
+
+def _arrival(context: Any) -> datetime:
+    """Return the arrival of the row that is being inserted."""
+    found: datetime = context.get_current_parameters()["at"]
+    return found
+
+
+EventTime = Annotated[datetime, mapped_column(nullable=True, default=_arrival)]
+"""When it happened: the event time of the record, its arrival ``at`` where it has none.
+
+No row is without it; the column may be null because an older database gets it later.
+"""
 Writer = Annotated[
     int | None, mapped_column(ForeignKey("account.id", ondelete="SET NULL"))
 ]

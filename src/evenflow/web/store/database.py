@@ -13,7 +13,7 @@ import logging
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from evenflow.errors import DataError, StorageError
 from evenflow.web.settings import Settings
 from evenflow.web.store.data_folder import open_home
-from evenflow.web.store.tables import Base, Setting, Tally
+from evenflow.web.store.tables import TALLY_KEY, Base, Setting, Tally
 
 logger = logging.getLogger(__name__)
 
@@ -265,11 +265,49 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+FINE_S = 30
+"""Seconds of the finest counts."""
+
+
 def add_tallies(
     session: Session,
     counts: Mapping[tuple[str, str, str], int],
     *,
     at: datetime,
+    owner_id: int | None,
+    arrived: datetime | None = None,
+    **common: str,
+) -> None:
+    """Add verdicts of one moment to the counts; see :func:`add_timed_tallies`.
+
+    Parameters
+    ----------
+    counts : mapping of (label, facet, value) to int
+        Verdicts counted; those of the facet ``all`` have no value.
+    at : datetime
+        Event time.
+    arrived : datetime, optional
+        The event time by default.
+    **common
+        Their ``source`` and ``bundle``.
+    """
+    hour, fine = floor(at, 3600), floor(at, FINE_S)
+    timed = {(hour, *key): n for key, n in counts.items()}
+    timed |= {
+        (fine, label, "fine", ""): n
+        for (label, facet, _), n in counts.items()
+        if facet == "all"
+    }
+    add_timed_tallies(
+        session, timed, arrived=arrived or at, owner_id=owner_id, **common
+    )
+
+
+def add_timed_tallies(
+    session: Session,
+    counts: Mapping[tuple[datetime, str, str, str], int],
+    *,
+    arrived: datetime,
     owner_id: int | None,
     **common: str,
 ) -> None:
@@ -277,22 +315,27 @@ def add_tallies(
 
     Parameters
     ----------
-    counts : mapping of (label, facet, value) to int
-        Verdicts counted; those of the facet ``all`` have no value.
+    counts : mapping of (start, label, facet, value) to int
+        Verdicts counted, by the start of their hour, or of their 30 seconds where the
+        facet is ``fine``.
     **common
         Their ``source`` and ``bundle``.
     """
-    keys = ["hour", "owner_id", "source", "bundle", "label", "facet", "value"]
-    hour = at.replace(minute=0, second=0, microsecond=0)
-    shared = {"hour": hour, "owner_id": owner_id or 0, **common}
+    hour = floor(arrived, 3600)
+    shared = {"arrived_at": hour, "owner_id": owner_id or 0, **common}
     rows = [  # always in the same order: two writers cannot wait for each other
-        shared | {"label": label, "facet": facet, "value": value, "n": n}
-        for (label, facet, value), n in sorted(counts.items())
+        shared | {"hour": start, "label": label, "facet": facet, "value": value, "n": n}
+        for (start, label, facet, value), n in sorted(counts.items())
     ]
     for start in range(0, len(rows), 500):
         statement = upsert(session, Tally).values(rows[start : start + 500])
         session.execute(
             statement.on_conflict_do_update(
-                index_elements=keys, set_={"n": Tally.n + statement.excluded.n}
+                index_elements=TALLY_KEY, set_={"n": Tally.n + statement.excluded.n}
             )
         )
+
+
+def floor(at: datetime, step_s: int) -> datetime:
+    """Return the last whole step of seconds before a moment, counted from 1970."""
+    return datetime.fromtimestamp(int(at.timestamp()) // step_s * step_s, UTC)

@@ -15,7 +15,7 @@ from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from evenflow.web.store.base import Base as Base
-from evenflow.web.store.base import Holder, Number, Owner, RowId, Writer
+from evenflow.web.store.base import EventTime, Holder, Number, Owner, RowId, Writer
 from evenflow.web.store.base import now as now
 from evenflow.web.store.incident_tables import Expected as Expected
 from evenflow.web.store.incident_tables import Incident as Incident
@@ -195,6 +195,11 @@ class Job(Base):
     owner: Mapped[User | None] = relationship()
 
 
+def _has_event_time(row: Record | Alert) -> bool:
+    """Return whether it says when it happened, beside its arrival."""
+    return row.event_at != row.at
+
+
 class Record(Base):
     """One record that a person or a program asked about: the history.
 
@@ -211,6 +216,8 @@ class Record(Base):
     id: Mapped[RowId]
     owner_id: Mapped[Owner]
     at: Mapped[datetime] = mapped_column(default=now, index=True)
+    """Arrival."""
+    event_at: Mapped[EventTime] = mapped_column(index=True)
     source: Mapped[str] = mapped_column(String(12))
     """``form`` or ``api``."""
     client_id: Mapped[str | None] = mapped_column(String(80))
@@ -227,6 +234,7 @@ class Record(Base):
     """The explanation as it was shown, if one was asked for."""
 
     owner: Mapped[User | None] = relationship()
+    has_event_time = property(_has_event_time)
     alert: Mapped[Alert | None] = relationship(back_populates="record")
 
 
@@ -236,10 +244,16 @@ class Alert(Base):
     __tablename__ = "alert"
     __table_args__ = (
         UniqueConstraint("job_id", "line"),  # a job that runs again doubles nothing
-        Index("alert_list", "state", "at"),
+        Index("alert_list", "state", "event_at"),
         # all that the list of groups shows, so that it reads no row of this table
         Index(
-            "alert_grouped", "state", "group_id", "at", "n", "probability", "severity"
+            "alert_grouped",
+            "state",
+            "group_id",
+            "event_at",
+            "n",
+            "probability",
+            "severity",
         ),
         Index("alert_group_id", "group_id"),
     )
@@ -247,6 +261,8 @@ class Alert(Base):
     id: Mapped[RowId]
     owner_id: Mapped[Owner]
     at: Mapped[datetime] = mapped_column(default=now, index=True)
+    """Arrival."""
+    event_at: Mapped[EventTime] = mapped_column(index=True)
     group_id: Mapped[int] = mapped_column(Number, ForeignKey("alert_group.id"))
     n: Mapped[int] = mapped_column(default=1)
     """Equal records of an upload that it stands for."""
@@ -291,6 +307,7 @@ class Alert(Base):
     owner: Mapped[User | None] = relationship(foreign_keys="Alert.owner_id")
     judge: Mapped[User | None] = relationship(foreign_keys="Alert.judged_by")
     assignee: Mapped[User | None] = relationship(foreign_keys="Alert.assignee_id")
+    has_event_time = property(_has_event_time)
     notes: Mapped[list[AlertNote]] = relationship(
         order_by="AlertNote.id", cascade="all, delete-orphan", passive_deletes=True
     )
@@ -312,19 +329,25 @@ class AlertNote(Base):
     user: Mapped[User | None] = relationship()
 
 
+TALLY_KEY = (
+    "hour", "arrived_at", "owner_id", "source", "bundle", "label", "facet", "value",
+)  # fmt: skip
+
+
 class Tally(Base):
-    """Verdicts counted by hour: what the dashboard reads, however many rows."""
+    """Verdicts counted by event time: what the dashboard reads, however many rows."""
 
     __tablename__ = "tally"
     __table_args__ = (
-        UniqueConstraint(
-            "hour", "owner_id", "source", "bundle", "label", "facet", "value"
-        ),
+        UniqueConstraint(*TALLY_KEY),
         Index("tally_facet", "facet", "hour"),
     )
 
     id: Mapped[RowId]
     hour: Mapped[datetime]
+    """Start of the event times that are counted: an hour, of ``fine`` 30 seconds."""
+    arrived_at: Mapped[datetime] = mapped_column(index=True)
+    """Hour in which they arrived."""
     owner_id: Mapped[int] = mapped_column(default=0)
     """0 for rows that are nobody's: a unique key takes no NULL. It outlives the
     account, whose number no other one gets."""
@@ -332,7 +355,7 @@ class Tally(Base):
     bundle: Mapped[str] = mapped_column(String(120))
     label: Mapped[str] = mapped_column(String(80))
     facet: Mapped[str] = mapped_column(String(12))
-    """``all``, ``service`` or ``src``."""
+    """``all``, ``fine``, ``service`` or ``src``."""
     value: Mapped[str] = mapped_column(String(80), default="")
     n: Mapped[int] = mapped_column(BigInteger)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 
+from evenflow.web.store.database import FINE_S
 from evenflow.web.store.tables import Job
 from evenflow.web.uploads.results import Results
 from evenflow.web.verdicts.facets import (
@@ -21,33 +22,62 @@ from evenflow.web.verdicts.facets import (
 from evenflow.web.verdicts.keep import bounded
 
 SOURCE = "upload"
+MAX_COUNTS = 20_000
+"""Counts of one upload and facet."""
+COARSE_S = (3600, 86_400, 30 * 86_400)
 FAIR = 4
 """A class gets at least 1/FAIR of an even share of the alerts, if it has so many."""
 
 
 def counted(
-    results: Results, counts: Mapping[str, int]
-) -> dict[tuple[str, str, str], int]:
-    """Return rows by class, and by service and source, for :func:`.add_tallies`."""
-    found = {(label, "all", ""): n for label, n in counts.items() if n}
+    results: Results, arrived: datetime
+) -> dict[tuple[datetime, str, str, str], int]:
+    """Return rows by event time and class, and by service and source.
+
+    They are counts for :func:`.add_timed_tallies`: by the hour; by the day or by 30
+    days where that would be more than :data:`MAX_COUNTS`. A row without an event time
+    happened when it arrived.
+    """
+    start = pl.coalesce(pl.col(results.time), pl.lit(arrived)).dt.epoch("s")
+    rows = results.scan.select("verdict", start=start, value=pl.lit(""))
+    found = _starts("all", rows, COARSE_S)
+    fine = _starts("fine", rows, (FINE_S,))
+    if len(fine) <= MAX_COUNTS:
+        found |= fine
     for name, known in (("service", SERVICES), ("src", SOURCES)):
         column = _column(results, known)
         if column is None:
             continue
-        values = (
-            results.scan.select(pl.col("verdict"), value=_as_text(column, results.scan))
-            .drop_nulls()
-            .filter(pl.col("value") != "")
-            .group_by("verdict", "value")
+        text = _as_text(column, results.scan)
+        rows = results.scan.select("verdict", start=start, value=text)
+        rows = rows.filter(pl.col("value") != "")
+        most = (
+            rows.group_by("verdict", "value")
             .len()
             .sort(["verdict", "len", "value"], descending=[False, True, False])
             .group_by("verdict", maintain_order=True)
             .head(MAX_FACETS)
-            .collect()
         )
-        for label, value, n in values.select("verdict", "value", "len").iter_rows():
-            found[label, name, value] = n
+        frequent = rows.join(most, on=["verdict", "value"], how="semi")
+        named = _starts(name, frequent, COARSE_S)
+        ranked = sorted(named.items(), key=lambda pair: (-pair[1], pair[0]))
+        found |= dict(ranked[:MAX_COUNTS])
     return found
+
+
+def _starts(
+    facet: str, rows: pl.LazyFrame, steps_s: Sequence[int]
+) -> dict[tuple[datetime, str, str, str], int]:
+    """Return counts by the first of some steps that does not make too many."""
+    for step in steps_s:
+        start = pl.col("start") // step * step
+        groups = rows.group_by(start, "verdict", "value").len().collect()
+        if groups.height <= MAX_COUNTS:
+            break
+    return {
+        (datetime.fromtimestamp(at, UTC), label, facet, value): n
+        for at, label, value, n in groups.iter_rows()
+    }
 
 
 def likeliest(results: Results, most: int) -> list[dict[str, Any]]:
@@ -112,6 +142,7 @@ def alert(
     return {
         "owner_id": job.owner_id,
         "at": at,
+        "event_at": row.get(results.time) or at,
         "job_id": job.id,
         "line": row["line"],
         "source": SOURCE,

@@ -17,21 +17,24 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from evenflow.decision import Scores
 from evenflow.errors import DataError, StorageError
 from evenflow.files import storage_error
 from evenflow.progress import Event, Progress
 from evenflow.runtime.events import summary as sentence
 from evenflow.runtime.file_incidents import FileIncidents
 from evenflow.runtime.limits import Limits
-from evenflow.runtime.stream import score_file
+from evenflow.runtime.records import Batch
+from evenflow.runtime.stream import OnScored, score_file
 from evenflow.web.alerts import groups
 from evenflow.web.incidents import writer
 from evenflow.web.jobs.task import Outcome, Task
 from evenflow.web.store.data_folder import remove
-from evenflow.web.store.database import add_tallies
+from evenflow.web.store.database import add_timed_tallies
 from evenflow.web.store.tables import Alert, Job, now
 from evenflow.web.uploads.alerts import SOURCE, alert, counted, likeliest
 from evenflow.web.uploads.results import FILE, REJECTS, Results
+from evenflow.web.uploads.times import EventTimes
 from evenflow.web.verdicts.reason import first_reason
 
 logger = logging.getLogger(__name__)
@@ -45,7 +48,8 @@ SENT = "data"
 def run(task: Task) -> Outcome:
     """Score the file of a job.
 
-    The payload holds ``bundle``, and ``name``, the sender's name of the file.
+    The payload holds ``bundle``, and ``name``, the sender's name of the file; it may
+    hold ``time_column``, the column of the event times.
 
     Raises
     ------
@@ -67,6 +71,9 @@ def run(task: Task) -> Outcome:
     task.check()
     _emptied(task.results)
     incidents = FileIncidents(bundle)
+    times = EventTimes(
+        arrived=task.job.created_at, wanted=str(task.payload.get("time_column", ""))
+    )
     try:
         summary = score_file(
             bundle,
@@ -77,10 +84,11 @@ def run(task: Task) -> Outcome:
             rejects=task.results / REJECTS,
             name=str(task.payload.get("name", "the file")),
             limits=limits(task.settings.max_rows, task.settings.max_unpacked_mb),
-            on_scored=incidents.take,
+            on_scored=_each(times.take, incidents.take),
             on_event=_scaled(task.on_event),
         )
         task.set_progress(step="store", done=summary.read, total=summary.read)
+        timed = times.save(task.results)
         results = Results(task.results / FILE, bundle.verdicts)
         found = incidents.finish()
         of: dict[str, Any] = {"at": now(), "bundle": bundle_name}
@@ -88,7 +96,7 @@ def run(task: Task) -> Outcome:
             alert(results, row, job=task.job, names=bundle.schema.names, **of)
             for row in likeliest(results, task.settings.alerts_per_upload)
         ]
-        tallied = counted(results, summary.counts)
+        tallied = counted(results, of["at"])
     except BaseException:
         if task.lease.is_ours():  # else the folder is another worker's now
             remove(task.results)
@@ -103,11 +111,16 @@ def run(task: Task) -> Outcome:
         for row in rows:
             row["owner_id"] = owner_id
         if rows:
-            groups.assign(
-                session, rows, lambda row: first_reason(bundle, row["values"])
-            )
+            groups.assign(session, rows, reason)
             session.execute(insert(Alert), rows)
-        add_tallies(session, tallied, owner_id=owner_id, source=SOURCE, **of)
+        add_timed_tallies(
+            session,
+            tallied,
+            arrived=of["at"],
+            bundle=bundle_name,
+            owner_id=owner_id,
+            source=SOURCE,
+        )
         writer.store(session, [incidents.event(report) for report in found])
 
     seconds = time.perf_counter() - started
@@ -117,6 +130,8 @@ def run(task: Task) -> Outcome:
         "bytes": source.stat().st_size,
         "unit": summary.unit,
         "columns": list(results.given)[:1000],
+        "times": timed,
+        "notes": [*summary.notes, *times.notes()],
         "alerts": {"opened": sum(row["n"] for row in rows), "of": summary.attacks},
         "n_incidents": incidents.n,
         "incidents": [
@@ -132,6 +147,16 @@ def run(task: Task) -> Outcome:
 def limits(rows: int, unpacked_mb: float) -> Limits:
     """Return how much of an upload is read."""
     return Limits(rows=rows, unpacked_bytes=int(unpacked_mb * 2**20))
+
+
+def _each(*listeners: OnScored) -> OnScored:
+    """Return a listener that hands what it gets on to each of some."""
+
+    def take(batch: Batch, scores: Scores) -> None:
+        for listener in listeners:
+            listener(batch, scores)
+
+    return take
 
 
 def _scaled(on_event: Callable[[Event], None]) -> Callable[[Event], None]:

@@ -61,12 +61,14 @@ def receive_upload(
     stream: Readable,
     *,
     bundle: str = "",
+    time_column: str = "",
     upload_id: str | None = None,
 ) -> Job:
     """Take a whole file and queue the job that scores it.
 
     With an id, 24 hexadecimal digits, it is one upload, however often the file is
-    sent, also at once. Without a bundle the one in use scores it. The job is committed.
+    sent, also at once. Without a bundle the one in use scores it. ``time_column`` names
+    the column of the event times; without, one is looked for. The job is committed.
 
     Raises
     ------
@@ -94,7 +96,8 @@ def receive_upload(
         serialize(web.db, "upload", upload_id)  # the same at once: one by one
         job = web.db.get(Job, upload_id, populate_existing=True)
         if job is None:
-            return accept(user, part, upload_id, name, bundle, sha256=sha256)
+            more = {"sha256": sha256, "time_column": time_column}
+            return accept(user, part, upload_id, name, bundle, **more)
         web.db.commit()
         if job.owner_id != user.id or job.payload.get("sha256") != sha256:
             raise Conflict(f"There is another upload {upload_id}. Choose a new id")
@@ -102,8 +105,8 @@ def receive_upload(
         return job
 
 
-def begin(user: Any, name: str, size: int) -> str:
-    """Begin an upload in pieces; return its id.
+def begin(user: Any, name: str, size: int, *, time_column: str = "") -> str:
+    """Begin an upload in pieces; return its id. See :func:`receive_upload`.
 
     Raises
     ------
@@ -129,6 +132,7 @@ def begin(user: Any, name: str, size: int) -> str:
     upload_id = queue.new_id()
     part, name = _part(upload_id), shown_name(name)
     about = {"owner": user.id, "name": name, "size": size, "bundle": bundle}
+    about["time_column"] = time_column
     with _all_or_nothing(part):
         part.mkdir(mode=0o700)
         (part / SENT).touch(mode=0o600)
@@ -207,7 +211,14 @@ def finish(user: Any, upload_id: str) -> Job:
                 "expected all. Send the rest"
             )
         with _all_or_nothing(part):
-            return accept(user, part, upload_id, about["name"], about["bundle"])
+            return accept(
+                user,
+                part,
+                upload_id,
+                about["name"],
+                about["bundle"],
+                time_column=about.get("time_column", ""),
+            )
 
 
 def discard(user: Any, upload_id: str) -> None:
@@ -224,6 +235,7 @@ def accept(
     bundle: str,
     *,
     sha256: str = "",
+    time_column: str = "",
 ) -> Job:
     """Queue the job that scores a file that is here; committed when this returns.
 
@@ -239,7 +251,12 @@ def accept(
         job = queue.put(
             web.db(),
             SCORE,
-            payload={"bundle": bundle, "name": name, "sha256": sha256},
+            payload={
+                "bundle": bundle,
+                "name": name,
+                "sha256": sha256,
+                "time_column": time_column,
+            },
             title=name,
             owner_id=user.id,
             job_id=upload_id,

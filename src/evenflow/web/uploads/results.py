@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,8 @@ import polars as pl
 from evenflow.errors import DataError
 from evenflow.runtime.detect import Verdict
 from evenflow.runtime.stream import VERDICT_COLUMNS
+from evenflow.web.uploads import times
+from evenflow.web.verdicts.event_time import MICROSECONDS
 
 FILE, REJECTS = "results.parquet", "rejects.jsonl"
 Sort = Literal["line", "probability", "class"]
@@ -40,19 +43,31 @@ class Filter:
     label: str = ""
     """A class, or empty for all."""
     attacks_only: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
+    """Event times wanted, the end not included; rows without one are not."""
 
     @property
     def is_all(self) -> bool:
         """Whether every row is wanted."""
-        return not self.label and not self.attacks_only
+        return not (self.label or self.attacks_only or self.is_timed)
 
-    def expression(self) -> pl.Expr:
-        """Return the filter as Polars takes it."""
+    @property
+    def is_timed(self) -> bool:
+        """Whether the rows wanted depend on their event times."""
+        return self.since is not None or self.until is not None
+
+    def expression(self, time: str = times.COLUMN) -> pl.Expr:
+        """Return the filter as Polars takes it; ``time`` names the event time."""
         kept = pl.lit(value=True)
         if self.label:
             kept = pl.col("verdict") == self.label
         if self.attacks_only:
             kept = kept & pl.col("is_attack")
+        if self.since is not None:
+            kept = kept & (pl.col(time) >= self.since)
+        if self.until is not None:
+            kept = kept & (pl.col(time) < self.until)
         return kept
 
 
@@ -61,7 +76,7 @@ class Rows:
     """Some rows in order, and how many there are of their kind."""
 
     rows: list[dict[str, Any]]
-    """Verdict columns, and those of the source that were asked for."""
+    """Verdict columns, event time, columns of the source that were asked for."""
     total: int
 
 
@@ -83,10 +98,28 @@ class Results:
                 "the results of this upload do not exist any longer, expected the file "
                 "of its scoring. Upload the file again"
             ) from error
+        self.time = times.COLUMN
+        """Name of the event time in ``scan``; a column that is often null."""
+        while self.time in self.names:
+            self.time += "_"
+        beside = path.with_name(times.FILE)
+        self.has_times = beside.is_file()
+        if self.has_times:
+            found = pl.scan_parquet(beside, glob=False)
+            found = found.rename({times.COLUMN: self.time})
+            self.scan = pl.concat([self.scan, found], how="horizontal")
+        else:
+            none = pl.lit(None, dtype=MICROSECONDS)
+            self.scan = self.scan.with_columns(none.alias(self.time))
         self.verdicts = tuple(verdicts)
         # an unknown kind of attack has no probability of its own
         self.classes = tuple(v for v in verdicts if f"p_{v}" in self.names)
         self.given = tuple(self.names[len(VERDICT_COLUMNS) + len(self.classes) :])
+
+    @property
+    def _whole(self) -> list[str]:
+        """Columns of a row that is read whole."""
+        return [*self.names, self.time] if self.has_times else self.names
 
     @cached_property
     def height(self) -> int:
@@ -119,6 +152,7 @@ class Results:
         n_rows, start = min(n_rows, MAX_ROWS), max(0, start)
         known = self.names[len(VERDICT_COLUMNS) :]
         wanted = [*VERDICT_COLUMNS, *(c for c in columns if c in known)]
+        wanted += [self.time] * self.has_times
         if sort == "line" and not descending and kept.is_all:
             frame = self.scan.select(wanted).slice(start, n_rows).collect()
             return Rows(rows=frame.to_dicts(), total=self.height)
@@ -131,7 +165,8 @@ class Results:
         place = int(np.searchsorted(lines, line))
         if place >= len(lines) or lines[place] != line:
             return None
-        return self.scan.slice(place, 1).collect().row(0, named=True)
+        one = self.scan.slice(place, 1).select(self._whole)
+        return one.collect().row(0, named=True)
 
     def verdict(self, row: dict[str, Any]) -> Verdict:
         """Return the verdict that a row of all columns holds."""
@@ -159,7 +194,30 @@ class Results:
         """Yield all rows of a kind, all columns, in constant memory."""
         for start in range(0, self.height, PART_ROWS):
             part = self.scan.slice(start, PART_ROWS).collect()
-            yield part if kept.is_all else part.filter(kept.expression())
+            kept_part = part if kept.is_all else part.filter(kept.expression(self.time))
+            yield kept_part.select(self.names)
+
+    def count(self, kept: Filter) -> int:
+        """Return how many rows a filter keeps."""
+        n: int = (
+            self.scan.filter(kept.expression(self.time))
+            .select(pl.len())
+            .collect()
+            .item()
+        )
+        return n
+
+    def over_time(self, kept: Filter, step_s: int) -> Iterator[tuple[int, str, int]]:
+        """Yield start, class and number of rows for each step of event time.
+
+        The start is in seconds since 1970; rows without an event time are not counted.
+        """
+        start = (pl.col(self.time).dt.epoch("s") // step_s * step_s).alias("start")
+        found = self.scan.filter(
+            kept.expression(self.time), pl.col(self.time).is_not_null()
+        )
+        counted = found.group_by(start, "verdict").len().sort("start", "verdict")
+        yield from counted.collect().iter_rows()
 
     def _places(
         self, kept: Filter, sort: Sort, descending: bool, start: int, n_rows: int
@@ -173,7 +231,7 @@ class Results:
         }[sort]
         found = (
             self.scan.with_row_index("place")
-            .filter(kept.expression())
+            .filter(kept.expression(self.time))
             .select(pl.col("place").cast(pl.Int64), key=key)
             .collect()
         )

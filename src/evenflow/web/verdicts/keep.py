@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -16,8 +17,15 @@ from sqlalchemy.orm import Session
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict
 from evenflow.web.alerts import groups
-from evenflow.web.store.database import add_tallies, serialize, upsert
+from evenflow.web.store.database import (
+    FINE_S,
+    add_timed_tallies,
+    floor,
+    serialize,
+    upsert,
+)
 from evenflow.web.store.tables import Alert, Record, now
+from evenflow.web.verdicts import event_time
 from evenflow.web.verdicts.facets import (
     DESTINATIONS,
     MAX_FACETS,
@@ -45,6 +53,7 @@ def keep_record(
     source: str,
     view: VerdictView | None = None,
     client_id: str | None = None,
+    time_column: str = "",
 ) -> Record:
     """Add a record to the history and, if it is an attack, to the alerts.
 
@@ -61,9 +70,11 @@ def keep_record(
     client_id : str, optional
         What the sender calls this record, unlike all others of the same owner and
         source.
+    time_column : str
+        Column that holds the event time; empty to look for one.
     """
     of: dict[str, Any] = {"owner_id": owner_id, "at": now(), "source": source}
-    row = _row(bundle, values, verdict, client_id, of)
+    row = _row(bundle, values, verdict, client_id, of, time_column)
     record: Record | None = session.scalar(
         upsert(session, Record)
         .values(row | {"view": {} if view is None else view.to_dict()})
@@ -78,7 +89,7 @@ def keep_record(
         alert = _alert(row, record.id)
         groups.assign(session, [alert], lambda _: first_reason(bundle, values, view))
         session.add(Alert(**alert))
-    add_tallies(session, _counts([row]), bundle=row["bundle"], **of)
+    _tally(session, bundle, [row], of)
     return record
 
 
@@ -89,6 +100,7 @@ def keep_records(
     *,
     owner_id: int | None,
     source: str,
+    time_column: str = "",
 ) -> list[tuple[int, int | None]]:
     """Add many records as :func:`keep_record` adds one; return their numbers.
 
@@ -106,7 +118,7 @@ def keep_records(
         return []
     of: dict[str, Any] = {"owner_id": owner_id, "at": now(), "source": source}
     made = [
-        _row(bundle, values, verdict, name, of) | {"view": {}}
+        _row(bundle, values, verdict, name, of, time_column) | {"view": {}}
         for name, values, verdict in rows
     ]
     ids = _inserted(session, Record, made)
@@ -114,7 +126,7 @@ def keep_records(
     attacks = [_alert(row, number) for row, number in pairs if row["is_attack"]]
     groups.assign(session, attacks, lambda row: first_reason(bundle, row["values"]))
     opened = iter(_inserted(session, Alert, attacks))
-    add_tallies(session, _counts(made), bundle=bundle.path.name, **of)
+    _tally(session, bundle, made, of)
     return [(n, next(opened) if row["is_attack"] else None) for row, n in pairs]
 
 
@@ -132,11 +144,13 @@ def _row(
     verdict: Verdict,
     client_id: str | None,
     of: Mapping[str, Any],
+    time_column: str,
 ) -> dict[str, Any]:
     """Return a row of the table of records, without its view."""
     kept = bounded(values, bundle.schema.names)
     return {
         **of,
+        "event_at": event_time.of_record(values, of["at"], time_column),
         "bundle": bundle.path.name,
         "label": verdict.label,
         "probability": verdict.probability,
@@ -156,6 +170,35 @@ def _alert(row: Mapping[str, Any], record_id: int) -> dict[str, Any]:
         same
         | {name: facet(row["values"], known)[:64] for name, known in hosts.items()}
         | {"record_id": record_id}
+    )
+
+
+def _tally(
+    session: Session,
+    bundle: Bundle,
+    rows: Sequence[Mapping[str, Any]],
+    of: Mapping[str, Any],
+) -> None:
+    """Count rows, each in its hour and half minute."""
+    timed: dict[tuple[datetime, str, str, str], int] = {}
+    for step_s in (3600, FINE_S):
+        starts: dict[datetime, list[Mapping[str, Any]]] = defaultdict(list)
+        for row in rows:
+            starts[floor(row["event_at"], step_s)].append(row)
+        for start, its in sorted(starts.items()):
+            counts = _counts(its)
+            if step_s == FINE_S:
+                counts = {
+                    (k[0], "fine", ""): n for k, n in counts.items() if k[1] == "all"
+                }
+            timed |= {(start, *key): n for key, n in counts.items()}
+    add_timed_tallies(
+        session,
+        timed,
+        arrived=of["at"],
+        owner_id=of["owner_id"],
+        source=of["source"],
+        bundle=bundle.path.name,
     )
 
 

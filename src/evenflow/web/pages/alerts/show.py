@@ -40,7 +40,10 @@ def group(number: int) -> str:
     )
     first, last, n = web.db.execute(
         visible(
-            select(func.min(Alert.at), func.max(Alert.at), func.sum(Alert.n)), Alert
+            select(
+                func.min(Alert.event_at), func.max(Alert.event_at), func.sum(Alert.n)
+            ),
+            Alert,
         ).where(Alert.group_id == group.id)
     ).one()
     return render_template(

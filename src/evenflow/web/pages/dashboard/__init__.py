@@ -8,42 +8,43 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, abort, render_template, request, url_for
+from flask import Response, render_template, url_for
 from flask_security import current_user
 
-from evenflow.web.frame import polling
+from evenflow.web.frame import lists, polling, ranges
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import at_least, is_guest
+from evenflow.web.frame.ranges import Range
 from evenflow.web.jobs.kinds import KINDS
 from evenflow.web.pages import Entry, Pages
-from evenflow.web.pages.dashboard import queries
-from evenflow.web.store.tables import Job
+from evenflow.web.pages.dashboard import queries, span
+from evenflow.web.store.database import FINE_S, floor
+from evenflow.web.store.tables import Job, now
 
 bp = Pages("dashboard")
 NAV = (
     Entry(label="Dashboard", endpoint="dashboard.index", icon="dashboard", order=10),
 )
 
-USUAL = "7d"
-WORDS = {"24h": "24 hours", "7d": "7 days", "30d": "30 days"}
+MINUTE_S = 60
+EVERY_S = {"15m": FINE_S, "24h": 600, "7d": 3600, "30d": 3600}
+"""Seconds after which the bars of a range that ends now have moved."""
 
 
 @bp.get("/")
 def index() -> str:
     """Show the dashboard, or to a new person what to do first."""
-    range_name = request.args.get("range", USUAL)
-    if range_name not in queries.RANGES:
-        range_name = USUAL
     session = web.db()
     if queries.is_new(session):
         return render_template("dashboard/first.html")
+    asked = ranges.asked()
     return render_template(
         "dashboard/index.html",
-        range_name=range_name,
-        ranges=WORDS,
-        verdicts_etag=_verdicts_etag(range_name),
+        asked=asked,
+        range_errors=[(n, lists.LABELS[n], text) for n, text in asked.errors.items()],
+        verdicts_etag=_verdicts_etag(asked),
         work_etag=_work_etag(),
-        **_verdicts(range_name),
+        **_verdicts(asked),
         **_work(),
     )
 
@@ -51,13 +52,9 @@ def index() -> str:
 @bp.get("/dashboard/live")
 def live() -> Response:
     """Return the charts, 304 if nothing has changed."""
-    range_name = request.args.get("range", USUAL)
-    if range_name not in queries.RANGES:
-        abort(404)
+    asked = ranges.asked()
     return polling.fresh(
-        "dashboard/_verdicts.html",
-        lambda: _verdicts(range_name),
-        _verdicts_etag(range_name),
+        "dashboard/_verdicts.html", lambda: _verdicts(asked), _verdicts_etag(asked)
     )
 
 
@@ -67,9 +64,12 @@ def work() -> Response:
     return polling.fresh("dashboard/_work.html", _work, _work_etag())
 
 
-def _verdicts_etag(range_name: str) -> str:
+def _verdicts_etag(asked: Range) -> str:
+    # a range that ends now moves on with its bars
+    every_s = EVERY_S.get(asked.name, MINUTE_S)
+    more = *asked.args.items(), floor(now(), every_s)
     return queries.verdicts_revision(
-        web.db(), range_name, current_user.id, current_user.role
+        web.db(), *more, current_user.id, current_user.role
     )
 
 
@@ -79,14 +79,17 @@ def _work_etag() -> str:
     )
 
 
-def _verdicts(range_name: str) -> dict[str, Any]:
+def _verdicts(asked: Range) -> dict[str, Any]:
     bundle = web.detectors.active()
     classes = () if bundle is None else bundle.verdicts
-    return {
-        "verdicts": queries.verdicts(web.db(), range_name, classes),
-        "words": WORDS[range_name],
-        "bar": queries.BARS[queries.RANGES[range_name][1]],
-    }
+    shown = span.resolved(web.db(), asked)
+    found = queries.verdicts(web.db(), shown, classes)
+    alerts = url_for("alerts.index", status="any")
+    rows = {"attack": alerts, "benign": url_for("history.index", kind="normal")}
+    for name in ("traffic", "attacks"):
+        if found[name] is not None:
+            found[name]["usermeta"] = {"zoom": url_for(".index"), "rows": rows}
+    return {"verdicts": found, "shown": shown, "stamp": ranges.stamp}
 
 
 def _work() -> dict[str, Any]:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import BigInteger, Select, case, cast, extract, func, select
 from sqlalchemy.orm import Session
 
 from evenflow.knowledge import about
 from evenflow.schema import BENIGN
 from evenflow.web.alerts.queue import WAITING
 from evenflow.web.charts import daily
+from evenflow.web.frame import ranges
 from evenflow.web.frame.permissions import visible
 from evenflow.web.frame.polling import word
+from evenflow.web.frame.ranges import Bars, Range
 from evenflow.web.jobs.kinds import UPLOADS
 from evenflow.web.jobs.queue import LIVE
+from evenflow.web.store.database import FINE_S, floor
 from evenflow.web.store.tables import Alert, Audit, Job, Record, Tally, now
 
-RANGES = {"24h": (24, 1), "7d": (7 * 24, 6), "30d": (30 * 24, 24)}
-"""Name of a range -> its hours, and the hours of one bar."""
-BARS = {1: "hour", 6: "six hours", 24: "day"}
+HOUR_S = 3600
 SIDES = ("benign", "", " ", "attack")
 """The colours of benign and attack: blue, and the vermilion of a problem."""
 TOP = 8
@@ -38,14 +39,13 @@ Counts = Counter[tuple[datetime, str]]
 """Verdicts by the start of a bar and the class."""
 
 
-def verdicts(
-    session: Session, range_name: str, classes: Sequence[str]
-) -> dict[str, Any]:
+def verdicts(session: Session, shown: Range, classes: Sequence[str]) -> dict[str, Any]:
     """Return the verdicts of a range that the current person may see.
 
     Parameters
     ----------
-    range_name : {'24h', '7d', '30d'}
+    shown : Range
+        With both ends, as :func:`.span.resolved` gives it.
     classes : sequence of str
         Of the model in use: the order of the colours.
 
@@ -54,55 +54,89 @@ def verdicts(
     dict
         ``by_class`` holds class and count, benign first, then the most common attack;
         ``traffic``, ``attacks`` and ``shares`` are charts, the last two of attacks and
-        None without any; ``peak`` says when the most attacks were.
+        None without any; ``bars`` says how they are cut, ``rows`` what each bar holds,
+        ``peak`` which one has the most attacks, and ``outside`` how many verdicts a
+        range that the data chose does not show.
     """
-    hours, step = RANGES[range_name]
-    end = _bar(now(), step) + timedelta(hours=step)
-    start = end - timedelta(hours=hours)
-    rows = session.execute(
-        visible(select(Tally.hour, Tally.label, func.sum(Tally.n)), Tally)
-        .where(Tally.facet == "all", Tally.hour >= start)
-        .group_by(Tally.hour, Tally.label)
-    ).all()
-    counts: Counts = Counter()
+    assert shown.since is not None  # noqa: S101
+    assert shown.until is not None  # noqa: S101
+    bars, counts = _counted(session, shown.since, shown.until)
     totals: Counter[str] = Counter()
-    for hour, label, n in rows:
-        counts[_bar(hour, step), label] += int(n)
-        totals[label] += int(n)
+    for (_, label), n in counts.items():
+        totals[label] += n
     by_class = sorted(totals.items(), key=lambda pair: (pair[0] != BENIGN, -pair[1]))
     attacks = [(label, n) for label, n in by_class if label != BENIGN]
     domain = list(dict.fromkeys([*classes, *sorted(totals)]))
     names = {label: about(label).name for label in domain}
     colours = [names[label] for label in domain]
-    axis: dict[str, Any] = {"start": start, "end": end}
-    shown: dict[str, Any] = {
+    axis: dict[str, Any] = {"start": bars.start, "end": bars.end}
+    rows = _rows(counts, bars)
+    found: dict[str, Any] = {
         "n": totals.total(),
         "n_attacks": sum(n for _, n in attacks),
         "by_class": by_class,
+        "bars": bars,
+        "rows": rows,
         "traffic": daily.over_time(
-            list(_sides(counts, step)),
+            list(_sides(rows)),
             SIDES,
             shown=("benign", "attack"),
             title="verdicts",
             **axis,
         ),
-        "services": _top(session, "service", start),
-        "sources": _top(session, "src", start),
-        "peak": _peak(counts, step),
+        "services": _top(session, "service", bars),
+        "sources": _top(session, "src", bars),
+        "peak": max(rows, key=lambda row: (row["attack"], row["at"]), default=None),
+        "outside": _outside(session, bars) if shown.is_chosen else 0,
         "attacks": None,
         "shares": None,
     }
     if attacks:
-        shown["attacks"] = daily.over_time(
-            list(_attacks(counts, step, domain, names)),
+        found["attacks"] = daily.over_time(
+            list(_attacks(counts, bars, domain, names)),
             colours,
             shown=[names[label] for label in domain if label in dict(attacks)],
             title="attacks",
             **axis,
         )
         named = [(names[label], n) for label, n in attacks]
-        shown["shares"] = daily.shares(named, colours, title="verdicts")
-    return shown
+        found["shares"] = daily.shares(named, colours, title="verdicts")
+    return found
+
+
+def _counted(session: Session, since: datetime, until: datetime) -> tuple[Bars, Counts]:
+    """Return the bars of a range and the verdicts in them.
+
+    Where there are no counts finer than an hour, no bar is shorter.
+    """
+    bars = ranges.bars(since, until, least_s=FINE_S)
+    if bars.step_s < HOUR_S and (found := _sums(session, "fine", bars)):
+        return bars, found
+    bars = ranges.bars(since, until, least_s=HOUR_S)
+    return bars, _sums(session, "all", bars)
+
+
+def _outside(session: Session, bars: Bars) -> int:
+    """Return how many verdicts are older or newer than all bars, by whole hours."""
+    beyond = (Tally.hour < floor(bars.start, HOUR_S)) | (Tally.hour >= bars.end)
+    n = select(func.sum(Tally.n)).where(Tally.facet == "all", beyond)
+    return int(session.scalar(visible(n, Tally)) or 0)
+
+
+def _sums(session: Session, facet: str, bars: Bars) -> Counts:
+    seconds = cast(extract("epoch", Tally.hour), BigInteger)
+    start = (seconds // bars.step_s).label("start")
+    rows = session.execute(
+        visible(select(start, Tally.label, func.sum(Tally.n)), Tally)
+        .where(Tally.facet == facet, Tally.hour >= bars.start, Tally.hour < bars.end)
+        .group_by("start", Tally.label)
+    )
+    return Counter(
+        {
+            (datetime.fromtimestamp(at * bars.step_s, UTC), label): int(n)
+            for at, label, n in rows
+        }
+    )
 
 
 def work(session: Session) -> dict[str, Any]:
@@ -160,11 +194,11 @@ def verdicts_revision(session: Session, *more: object) -> str:
 
     Counts change in the hours that run; the hour is in the word, for all that leaves.
     """
-    hour = _hour(now())
+    hour = floor(now(), HOUR_S)
     seen = session.execute(
         visible(
             select(func.count(), func.max(Tally.id), func.sum(Tally.n)), Tally
-        ).where(Tally.facet == "all", Tally.hour >= hour - STILL_COUNTED)
+        ).where(Tally.facet == "all", Tally.arrived_at >= hour - STILL_COUNTED)
     ).one()
     return word(hour, *seen, *more)
 
@@ -193,13 +227,17 @@ def is_new(session: Session) -> bool:
     return kept is None and put is None
 
 
-def _top(session: Session, facet: str, start: datetime) -> list[dict[str, Any]]:
-    """Return the most frequent services or sources, and their share of attacks."""
+def _top(session: Session, facet: str, bars: Bars) -> list[dict[str, Any]]:
+    """Return the most frequent services or sources, and their share of attacks.
+
+    They are counted by whole hours.
+    """
     n = func.sum(Tally.n)
     attacks = func.sum(case((Tally.label != BENIGN, Tally.n), else_=0))
+    start = floor(bars.start, HOUR_S)
     rows = session.execute(
         visible(select(Tally.value, n, attacks), Tally)
-        .where(Tally.facet == facet, Tally.hour >= start)
+        .where(Tally.facet == facet, Tally.hour >= start, Tally.hour < bars.end)
         .group_by(Tally.value)
         .order_by(n.desc(), Tally.value)
         .limit(TOP)
@@ -210,49 +248,32 @@ def _top(session: Session, facet: str, start: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def _sides(counts: Counts, step: int) -> Iterator[dict[str, Any]]:
-    summed: Counter[tuple[datetime, bool]] = Counter()
+def _rows(counts: Counts, bars: Bars) -> list[dict[str, Any]]:
+    """Return the bars that hold something: both ends, and the verdicts of each side."""
+    summed: dict[datetime, Counter[str]] = {}
     for (at, label), n in counts.items():
-        summed[at, label != BENIGN] += n
-    for (at, is_attack), n in sorted(summed.items()):
-        side = "attack" if is_attack else "benign"
-        yield _when(at, step) | {"class": side, "n": n, "rank": int(is_attack)}
+        side = "benign" if label == BENIGN else "attack"
+        summed.setdefault(at, Counter())[side] += n
+    step = timedelta(seconds=bars.step_s)
+    return [
+        {"at": at, "end": at + step, "benign": n["benign"], "attack": n["attack"]}
+        for at, n in sorted(summed.items())
+    ]
+
+
+def _sides(rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        for rank, side in enumerate(("benign", "attack")):
+            if n := row[side]:
+                ends = {"at": row["at"], "end": row["end"]}
+                yield ends | {"class": side, "n": n, "rank": rank}
 
 
 def _attacks(
-    counts: Counts, step: int, domain: Sequence[str], names: Mapping[str, str]
+    counts: Counts, bars: Bars, domain: Sequence[str], names: Mapping[str, str]
 ) -> Iterator[dict[str, Any]]:
+    step = timedelta(seconds=bars.step_s)
     for (at, label), n in sorted(counts.items()):
         if label != BENIGN:
             bar = {"class": names[label], "n": n, "rank": domain.index(label)}
-            yield _when(at, step) | bar
-
-
-def _when(at: datetime, step: int) -> dict[str, Any]:
-    """Return where a bar begins and ends; a gap tells it from the next one."""
-    end = at + timedelta(hours=step) - timedelta(minutes=6 * step)
-    return {"at": at.isoformat(), "to": end.isoformat(), "from": _time_text(at, step)}
-
-
-def _peak(counts: Counts, step: int) -> str:
-    summed: Counter[datetime] = Counter()
-    for (at, label), n in counts.items():
-        if label != BENIGN:
-            summed[at] += n
-    if not summed:
-        return ""
-    at = max(summed, key=lambda moment: (summed[moment], moment))
-    return f"{summed[at]:,} on {_time_text(at, step)}"
-
-
-def _time_text(at: datetime, step: int) -> str:
-    return at.strftime("%d %B" if step == 24 else "%d %B, %H:%M UTC")
-
-
-def _bar(at: datetime, step: int) -> datetime:
-    """Return when the bar begins that a moment is in."""
-    return _hour(at).replace(hour=at.hour - at.hour % step)
-
-
-def _hour(at: datetime) -> datetime:
-    return at.replace(minute=0, second=0, microsecond=0)
+            yield bar | {"at": at, "end": at + step, "label": label}

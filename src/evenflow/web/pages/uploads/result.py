@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Response, abort, render_template, request, url_for
@@ -10,8 +11,9 @@ from flask_security import current_user
 from sqlalchemy import select
 
 from evenflow.errors import DataError
+from evenflow.knowledge import about
 from evenflow.web.charts import daily
-from evenflow.web.frame import lists, polling
+from evenflow.web.frame import lists, polling, ranges
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment, pieces
 from evenflow.web.frame.errors import sentence
@@ -27,6 +29,8 @@ from evenflow.web.verdicts import stored
 from evenflow.web.verdicts.facets import SERVICES, SOURCES
 
 PER_PAGE = 50
+ENDS = ("first", "last")
+STEP = timedelta(seconds=1)
 MAX_SHOWN = 6
 """Columns of the file that the table shows; a row's own page has all."""
 
@@ -76,6 +80,7 @@ def row(job_id: str, line: int) -> str:
         "uploads/row.html",
         **_common(job),
         line=line,
+        event_at=values.get(found.time),
         stored=stored.shown(str(job.result["bundle"]), given, found.verdict(values)),
         alert=web.db.scalar(
             select(Alert).where(Alert.job_id == job.id, Alert.line == line)
@@ -119,10 +124,12 @@ def _common(job: Job) -> dict[str, Any]:
 
 def result_filter(verdicts: tuple[str, ...]) -> Filter:
     """Return which rows the address asks for; what is unknown filters nothing."""
-    label = request.args.get("label", "")
+    label, wanted = request.args.get("label", ""), ranges.asked()
     return Filter(
         label=label if label in verdicts else "",
         attacks_only=request.args.get("attacks", "") == "1",
+        since=wanted.since,
+        until=wanted.until,
     )
 
 
@@ -132,11 +139,13 @@ def _table(job: Job, found: Results) -> dict[str, Any]:
     is_down = request.args.get("down", "") == "1"
     columns = _shown_columns(found)
     counts: dict[str, int] = job.result["counts"]
-    total = _n_kept(counts, kept, job)
+    wanted = ranges.asked()
+    total = found.count(kept) if kept.is_timed else _n_kept(counts, kept, job)
     url_args: dict[str, Any] = {
         "job_id": job.id,
         "label": kept.label or None,
         "attacks": "1" if kept.attacks_only else None,
+        **wanted.args,
     }
     order: dict[str, Any] = {
         "sort": sort if sort != "line" else None,
@@ -174,8 +183,60 @@ def _table(job: Job, found: Results) -> dict[str, Any]:
         "heads": {name: _head(url_args, name, "-" * is_down + sort) for name in SORTS},
         "page": replace(page, rows=part.rows),
         "alerts": {row.line: row.id for row in opened},
+        "range": wanted,
+        "range_errors": [(n, lists.LABELS[n], e) for n, e in wanted.errors.items()],
+        "over_time": _over_time(job, found, kept),
         "spec": daily.shares(rows, list(counts), title="records"),
     }
+
+
+def _over_time(job: Job, found: Results, kept: Filter) -> dict[str, Any] | None:
+    """Return the chart of the rows by their event times; None without one."""
+    if not found.has_times:
+        return None
+    first, last = (datetime.fromisoformat(job.result["times"][n]) for n in ENDS)
+    since = max(kept.since or first, first)
+    until = min(kept.until or last + STEP, last + STEP)
+    bars = ranges.bars(since, max(until, since + STEP))
+    step = timedelta(seconds=bars.step_s)
+    names = {label: about(label).name for label in job.result["counts"]}
+    rows: dict[datetime, dict[str, int]] = {}
+    values = []
+    for start, label, n in found.over_time(kept, bars.step_s):
+        at = datetime.fromtimestamp(start, UTC)
+        rows.setdefault(at, {})[label] = n
+        values.append(
+            {
+                "at": at,
+                "end": at + step,
+                "class": names[label],
+                "label": label,
+                "n": n,
+                "rank": list(names).index(label),
+            }
+        )
+    labels = [label for label in names if any(label in row for row in rows.values())]
+    spec = daily.over_time(
+        values,
+        list(names.values()),
+        shown=[names[label] for label in labels],
+        start=bars.start,
+        end=bars.end,
+        title="records",
+    )
+    here = url_for("uploads.show", job_id=job.id, attacks=kept.attacks_only or None)
+    spec["usermeta"] = {"zoom": request.full_path, "rows": {"attack": f"{here}#rows"}}
+    times = [
+        {
+            "at": at,
+            "counts": [row.get(label, 0) for label in labels],
+            "ends": {"since": ranges.stamp(at), "until": ranges.stamp(at + step)},
+        }
+        for at, row in sorted(rows.items())
+    ]
+    heads = [{"label": names[label], "number": True} for label in labels]
+    found_in = {"first": first, "last": last, "bars": bars}
+    return {"spec": spec, "heads": heads, "rows": times, **found_in}
 
 
 def _n_kept(counts: dict[str, int], kept: Filter, job: Job) -> int:

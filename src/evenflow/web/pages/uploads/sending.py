@@ -39,6 +39,8 @@ from evenflow.web.store.tables import Job
 from evenflow.web.uploads import file_kinds, receive
 
 PER_PAGE = 25
+MAX_NAME = 200
+"""Characters of the name of a column."""
 
 
 @bp.get("")
@@ -106,7 +108,12 @@ def send() -> Response:
     if file is None or not file.filename:
         return make_response(_index("No file was chosen. Choose one to upload."), 422)
     try:
-        job = receive.receive_upload(current_user, file.filename, file.stream)
+        job = receive.receive_upload(
+            current_user,
+            file.filename,
+            file.stream,
+            time_column=_column(request.form.get("time_column")),
+        )
     except RequestEntityTooLarge as error:
         return make_response(_index(sentence(error.description)), 413)
     except DataError as error:
@@ -130,13 +137,19 @@ def begin() -> Any:
     name, size = body.get("name"), body.get("size")
     if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool):
         abort(400, "Found no name or no size, expected both")
-    upload_id = receive.begin(current_user, name, size)
+    column = _column(body.get("time_column"))
+    upload_id = receive.begin(current_user, name, size, time_column=column)
     return jsonify(
         id=upload_id,
         offset=0,
         url=url_for("uploads.append", upload_id=upload_id),
         finish=url_for("uploads.finish", upload_id=upload_id),
     ), 201
+
+
+def _column(name: object) -> str:
+    """Return the name of a column as it was typed, within bounds."""
+    return name.replace("\0", "").strip()[:MAX_NAME] if isinstance(name, str) else ""
 
 
 @bp.get("/parts/<upload_id>")
