@@ -122,7 +122,7 @@ def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
         decision=bundle.decision,
         attack=int(scores.code[0]) or 1 + int(scores.proba[0, 1:].argmax()),
     )
-    verdict = next(verdicts(scores, schema, bundle.decision))
+    verdict = next(verdicts(scores, schema, bundle.decision, bands=bundle.bands))
     contributions: list[dict[str, Any]] = [
         {
             "column": name,
@@ -140,6 +140,7 @@ def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
     lines = [
         f"Called {verdict.label}: probability of attack {verdict.probability:.3g}, "
         f"threshold {verdict.threshold:.3g}.",
+        *([] if verdict.band is None else [verdict.band.text]),
         f"The {found.quantity} is {found.value:.3g}; its mean over benign records is "
         f"{found.base:.3g}.",
     ]

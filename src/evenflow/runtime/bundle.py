@@ -221,7 +221,7 @@ class Bundle(BundleFiles):
                 f"{prepare.expected}. Correct the value"
             )
         scores = self.decision.apply(self.session.run(["log_proba"], {"x": X})[0])
-        return next(verdicts(scores, schema, self.decision))
+        return next(verdicts(scores, schema, self.decision, bands=self.bands))
 
     def __repr__(self) -> str:
         classes = ", ".join(self.schema.classes[:5])

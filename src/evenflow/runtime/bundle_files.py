@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from evenflow.bands import Bands
 from evenflow.baseline import Baseline
 from evenflow.conform import shown
 from evenflow.decision import Decision
@@ -23,6 +24,7 @@ from evenflow.runtime.contents import (
     ManifestContents,
     PreprocessorContents,
     RecipeContents,
+    ReportContents,
     check,
 )
 from evenflow.runtime.folder import AGAIN, from_json, sha256
@@ -42,6 +44,8 @@ class BundleFiles:
     manifest: Mapping[str, Any]
     recipe: Mapping[str, Any]
     report: Mapping[str, Any]
+    bands: Bands | None
+    """Share of attacks among the test rows, by score; None in a bundle made without."""
     card: str
     golden: Table
     """Training rows with their classes."""
@@ -83,6 +87,7 @@ def read_bundle_files(folder: Path, files: Mapping[str, bytes]) -> BundleFiles:
         "preprocessor.json": (PreprocessorContents, read("preprocessor.json")),
         "decision.json": (DecisionContents, read("decision.json")),
         "recipe.json": (RecipeContents, read("recipe.json")),
+        "report.json": (ReportContents, read("report.json")),
     }
     for name, (kind, value) in typed.items():
         check(kind, value, source=str(folder / name))
@@ -90,7 +95,9 @@ def read_bundle_files(folder: Path, files: Mapping[str, bytes]) -> BundleFiles:
         schema = Schema.from_dict(manifest["schema"])
         preprocessor = Preprocessor.from_dict(typed["preprocessor.json"][1])
         decision = Decision.from_dict(typed["decision.json"][1])
-        report = read("report.json")
+        report = typed["report.json"][1]
+        found = report.get("bands")
+        bands = None if found is None else Bands.from_dict(found)
         _check_contract(folder, manifest, schema, preprocessor, decision, report)
         golden, arrays = read_rows(files, "golden.npz", schema)
         reference, more = read_rows(files, "reference.npz", schema)
@@ -126,6 +133,7 @@ def read_bundle_files(folder: Path, files: Mapping[str, bytes]) -> BundleFiles:
         manifest=manifest,
         recipe=typed["recipe.json"][1],
         report=report,
+        bands=bands,
         card=card,
         golden=golden,
         golden_log_proba=arrays["log_proba"],

@@ -107,7 +107,9 @@ def explain(
         for j in order
     )
     lines = np.array([row + 1])
-    verdict = next(verdicts(scores, schema, bundle.decision, lines=lines))
+    verdict = next(
+        verdicts(scores, schema, bundle.decision, bands=bundle.bands, lines=lines)
+    )
     counterfactual: tuple[str, ...] = ()
     if verdict.is_attack:
         counterfactual = _counterfactual(bundle, X, normal, groups, contributions)

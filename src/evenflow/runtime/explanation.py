@@ -80,6 +80,8 @@ class Explanation:
             f"Called {verdict.label}: probability of attack "
             f"{verdict.probability:.3g}, threshold {verdict.threshold:.3g}."
         ]
+        if verdict.band is not None:
+            lines.append(verdict.band.text)
         if not parts:
             lines.append("The record equals a benign record of the training rows.")
         if not self.is_base_normal:

@@ -39,7 +39,10 @@ SUFFIXES: dict[str, OutputFormat] = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
 }
-VERDICT_COLUMNS = ("line", "verdict", "is_attack", "attack_probability", "threshold")
+VERDICT_COLUMNS = (
+    "line", "verdict", "is_attack", "attack_probability", "threshold",
+    "test_attack_share",
+)  # fmt: skip
 """First columns of an output; ``p_<class>`` for each class and the source's follow."""
 FIRST_BAD = 20
 """Bad rows a summary repeats; the rejects file has them all."""
@@ -272,10 +275,20 @@ def verdict_columns(
         "is_attack": pl.Series(scores.is_attack, dtype=pl.Boolean),
         "attack_probability": pl.Series(attack_probability(scores.attack)),
         "threshold": pl.Series(np.full(n, threshold)),
+        "test_attack_share": _test_attack_share(bundle, scores),
     }
     for code, label in enumerate(classes):
         columns[f"p_{label}"] = pl.Series(scores.proba[:, code].copy())
     return columns
+
+
+def _test_attack_share(bundle: Bundle, scores: Scores) -> pl.Series:
+    """Return the share of attacks among test rows scored like each row, if known."""
+    if bundle.bands is None:
+        return pl.Series([None] * len(scores), dtype=pl.Float64)
+    places = bundle.bands.place(scores.attack - bundle.decision.threshold)
+    shares = pl.Series([b.share for b in bundle.bands.bands], dtype=pl.Float64)
+    return shares.gather(places)
 
 
 def no_verdicts(bundle: Bundle) -> pl.DataFrame:

@@ -85,11 +85,11 @@ class Scored:
     gives=Raw(
         kinds={
             JSON: schemas.BatchOut,
-            CSV: "line,verdict,is_attack,attack_probability,threshold,p_benign,p_dos,"
-            "error_column,error_found,error_expected\n"
-            "2,dos,true,0.9991,0.42,0.0009,0.9991,,,\n",
+            CSV: "line,verdict,is_attack,attack_probability,threshold,"
+            "test_attack_share,p_benign,p_dos,error_column,error_found,error_expected\n"
+            "2,dos,true,0.9991,0.42,0.98,0.0009,0.9991,,,\n",
             NDJSON: '{"line":1,"verdict":"dos","is_attack":true,'
-            '"attack_probability":0.9991,"threshold":0.42,"classes":{"benign":0.0009,'
+            '"attack_probability":0.9991,"threshold":0.42,"test_attack_share":0.98,"classes":{"benign":0.0009,'
             '"dos":0.9991}}\n{"line":2,"error":{"column":"duration_ms",'
             '"found":"-1","expected":"a number of 0 ms or more"}}\n',
         },

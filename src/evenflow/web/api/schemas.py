@@ -153,12 +153,36 @@ class Decided(BaseModel):
     )
 
 
+class TestRows(BaseModel):
+    """The test rows of a model whose scores are like that of a record."""
+
+    model_config = ConfigDict(
+        validate_by_name=True, json_schema_serialization_defaults_required=True
+    )
+
+    start: float | None = Field(
+        serialization_alias="from",
+        validation_alias="from",
+        description="Log odds of an attack less the threshold's, from here.",
+    )
+    to: float | None = Field(description="To here, included.")
+    rows: int
+    attacks: int
+    share: Share | None = Field(description="Share of attacks among the rows.")
+    low: Share | None = Field(description="Lower bound of its 95 % Wilson interval.")
+    high: Share | None = Field(description="Upper bound of it.")
+
+
 class Verdict(Decided):
     """The verdict of a model."""
 
     model_config = example(VERDICT)
 
     bundle: str = Field(description="The model that decided.")
+    test_rows: TestRows | None = Field(
+        description="How often test rows scored like this were attacks: rows that "
+        "neither fitted nor calibrated the model. Null where it came without them."
+    )
     explanation: dict[str, Any] | None = Field(
         None,
         description="With `explain`: the verdict in words, and the contribution of "
@@ -187,6 +211,11 @@ class BatchVerdict(Decided):
     """The verdict on one of many records."""
 
     line: int = Field(ge=1)
+    test_attack_share: Share | None = Field(
+        description="Share of attacks among the test rows of the model that were "
+        "scored like this; null where it came without them. GET /bundles/active has "
+        "their number."
+    )
 
 
 class Read(BaseModel):

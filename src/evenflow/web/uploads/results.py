@@ -86,7 +86,10 @@ class Results:
         self.verdicts = tuple(verdicts)
         # an unknown kind of attack has no probability of its own
         self.classes = tuple(v for v in verdicts if f"p_{v}" in self.names)
-        self.given = tuple(self.names[len(VERDICT_COLUMNS) + len(self.classes) :])
+        # a file of an older version has fewer
+        first = self.names[: len(VERDICT_COLUMNS)]
+        self.first = tuple(name for name in VERDICT_COLUMNS if name in first)
+        self.given = tuple(self.names[len(self.first) + len(self.classes) :])
 
     @cached_property
     def height(self) -> int:
@@ -117,8 +120,8 @@ class Results:
             verdict.
         """
         n_rows, start = min(n_rows, MAX_ROWS), max(0, start)
-        known = self.names[len(VERDICT_COLUMNS) :]
-        wanted = [*VERDICT_COLUMNS, *(c for c in columns if c in known)]
+        known = self.names[len(self.first) :]
+        wanted = [*self.first, *(c for c in columns if c in known)]
         if sort == "line" and not descending and kept.is_all:
             frame = self.scan.select(wanted).slice(start, n_rows).collect()
             return Rows(rows=frame.to_dicts(), total=self.height)

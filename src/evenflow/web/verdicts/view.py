@@ -15,6 +15,8 @@ from typing import Any, Self
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
+from evenflow import bands
+from evenflow.bands import Band
 from evenflow.conform import match_columns
 from evenflow.errors import BundleError, DataError
 from evenflow.knowledge import Knowledge, about
@@ -35,7 +37,7 @@ from evenflow.web.verdicts.wording import Tone, headline, margin, tone
 
 NAMED = 4
 """Maximum number of counterfactual columns that are named."""
-SAME = ("tone", "headline", "margin", "is_synthetic")
+SAME = ("tone", "headline", "margin", "evidence", "is_synthetic")
 """Fields of a view that its JSON values have as they are."""
 NO_ROWS = "This model has no benign reference rows, so the verdict cannot be explained."
 SYNTHETIC = (
@@ -91,6 +93,9 @@ class VerdictView:
     headline: str
     margin: str
     """How far the verdict is from the threshold, in words."""
+    evidence: str
+    """How often test rows scored like this were attacks, in words; or that it is not
+    known."""
     is_synthetic: bool
     notes: tuple[str, ...]
     """Warnings about this verdict: synthetic rows, nothing to compare."""
@@ -152,11 +157,13 @@ class VerdictView:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the view as plain JSON values."""
+        band = self.verdict.band
         value: dict[str, Any] = {
             "verdict": self.verdict.label,
             "is_attack": self.verdict.is_attack,
             "attack_probability": self.verdict.probability,
             "threshold": self.verdict.threshold,
+            "test_rows": None if band is None else band.to_dict(),
             "classes": [share.model_dump(by_alias=True) for share in self.classes],
             "notes": list(self.notes),
         } | {name: getattr(self, name) for name in SAME}
@@ -171,7 +178,7 @@ class VerdictView:
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Self:
         """Return the view that :meth:`to_dict` made these values of."""
-        why = value.get("explanation")
+        why, rows = value.get("explanation"), value["test_rows"]
         found = why or {"contributions": (), "counterfactual": ()}
         return cls(
             verdict=Verdict(
@@ -181,6 +188,7 @@ class VerdictView:
                 probability=value["attack_probability"],
                 threshold=value["threshold"],
                 classes={c["class"]: c["probability"] for c in value["classes"]},
+                band=None if rows is None else Band.from_dict(rows),
             ),
             notes=tuple(value["notes"]),
             contributions=tuple(
@@ -209,12 +217,12 @@ def explain_record(bundle: Bundle, record: Mapping[str, object]) -> VerdictView:
     try:
         found = explain(bundle, _table(bundle.schema, plain), 0)
     except BundleError:  # the verdict stands
-        return of_verdict(bundle.schema, verdict, notes=(NO_ROWS,))
-    return of_verdict(bundle.schema, found.verdict, explanation=found)
+        return of_verdict(bundle, verdict, notes=(NO_ROWS,))
+    return of_verdict(bundle, found.verdict, explanation=found)
 
 
 def of_verdict(
-    schema: Schema | None,
+    bundle: Bundle | None,
     verdict: Verdict,
     *,
     explanation: Explanation | None = None,
@@ -222,23 +230,25 @@ def of_verdict(
 ) -> VerdictView:
     """Return what is shown of a verdict, with its explanation if any.
 
-    Without a schema the bundle that decided was deleted.
+    Without a bundle the one that decided was deleted.
     """
     odds = _odds(verdict.probability)
     if explanation is not None:  # exact where the probability is rounded to 1
         odds = explanation.log_odds
     times = math.exp(min(abs(odds - _odds(verdict.threshold)), math.log(1e6)))
-    is_synthetic = schema is not None and schema.is_synthetic
+    is_synthetic = bundle is not None and bundle.schema.is_synthetic
     view = VerdictView(
         verdict=verdict,
         tone=tone(verdict, times),
         headline=headline(verdict, about(verdict.label), times),
         margin=margin(verdict, times),
+        evidence=_evidence(bundle, verdict),
         is_synthetic=is_synthetic,
         notes=((SYNTHETIC,) if is_synthetic else ()) + notes,
     )
-    if explanation is None or schema is None:
+    if explanation is None or bundle is None:
         return view
+    schema = bundle.schema
     is_kdd = groups.is_kdd(schema.columns)
     labels = words.labels(schema.columns, is_kdd=is_kdd)
     contributions = tuple(
@@ -266,6 +276,14 @@ def of_verdict(
         contributions=contributions,
         counterfactual=tuple(labels[name] for name in explanation.counterfactual),
     )
+
+
+def _evidence(bundle: Bundle | None, verdict: Verdict) -> str:
+    """Return how often test rows scored like this were attacks, and which rows."""
+    if bundle is None:
+        return ""
+    which = bands.about(bundle.report)
+    return which if verdict.band is None else f"{verdict.band.text} {which}"
 
 
 def _with_meaning(column: Column, value: Value, is_kdd: bool) -> str:
