@@ -342,7 +342,7 @@ CHANGED = {
         REPORT, {"bands": [{"from": None, "to": 0.0, "rows": 2, "attacks": 1,
                             "share": 0.5, "low": 0.1, "high": 0.9}]}, "do not join"
     ),
-    "bands of words": (REPORT, {"bands": [{"from": "all"}]}, r"report\.json: bands"),
+    "bands of words": (REPORT, {"bands": [{"from": "all"}]}, r"report\.json: .?bands"),
     "a preprocessor of another contract": (
         PREPARE, {"schema": "other"}, r"preprocessor\.json does not match"
     ),

@@ -108,6 +108,7 @@ def explanation(
 def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
     """Return exact values of a tree ensemble, in the form of an explanation."""
     from evenflow.judge.tree_shap import tree_shap
+    from evenflow.knowledge.columns import titles
     from evenflow.runtime.detect import verdicts
     from evenflow.runtime.explanation import n_mentioned
 
@@ -123,9 +124,11 @@ def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
         attack=int(scores.code[0]) or 1 + int(scores.proba[0, 1:].argmax()),
     )
     verdict = next(verdicts(scores, schema, bundle.decision, bands=bundle.bands))
+    labels = titles(schema.columns)
     contributions: list[dict[str, Any]] = [
         {
             "column": name,
+            "label": labels[name],
             "value": _plain(record.frame[name][0]),
             "normal_value": _typical(bundle.reference.frame[name]),
             "contribution": contribution,
@@ -147,7 +150,7 @@ def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
     for c in contributions[: n_mentioned([c["contribution"] for c in contributions])]:
         towards = "attack" if c["contribution"] > 0 else "benign"
         lines.append(
-            f"{c['column']} is {_value_text(c['value'])} (typical of benign traffic: "
+            f"{c['label']} is {_value_text(c['value'])} (typical of benign traffic: "
             f"{_value_text(c['normal_value'])}): contributes "
             f"{c['contribution']:+.3f} towards {towards}."
         )

@@ -195,7 +195,7 @@ def test_contributions_are_told_in_words_with_units_the_strongest_first(views):
     assert strength == sorted(strength, reverse=True)
     shell = next(p for p in attack.contributions if p.column == "root_shell")
     assert shell.sentence == (
-        "Root shell obtained: yes, where similar benign traffic has no. "
+        "Root shell obtained (root_shell): yes, where similar benign traffic has no. "
         "This speaks for an attack."
     )
     size = next(p for p in attack.contributions if p.column == "src_bytes")

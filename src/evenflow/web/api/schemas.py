@@ -13,11 +13,11 @@ from pydantic import (
     Field,
     FiniteFloat,
     GetPydanticSchema,
-    WithJsonSchema,
 )
 from pydantic_core import core_schema
 
 from evenflow.web.api.bodies import Body
+from evenflow.web.api.decided import Decided, Share, TestRows
 from evenflow.web.api.examples import ALERT, RECORD, VERDICT
 from evenflow.web.frame.notes import MAX_NOTE
 
@@ -27,8 +27,6 @@ MAX_RECORDS = 10_000
 """Records of one request; a file takes millions."""
 INT64 = 2**63 - 1
 
-Share = Annotated[float, WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
-"""A probability of an answer: described, and sent as it was computed."""
 Id = Annotated[int, Field(ge=1, le=INT64)]
 
 
@@ -134,43 +132,6 @@ class Answer(BaseModel):
         validate_by_alias=True,
         json_schema_serialization_defaults_required=True,
     )
-
-
-class Decided(BaseModel):
-    """The decision of a model on a record."""
-
-    verdict: str = Field(
-        description="Class decided: `benign`, an attack class, or "
-        "`unknown_attack`, where the model is too unsure of the class."
-    )
-    is_attack: bool
-    attack_probability: Share = Field(description="Calibrated.")
-    threshold: Share = Field(
-        description="Probability above which a record is called an attack."
-    )
-    classes: dict[str, Share] = Field(
-        description="Calibrated probability of each class; they sum to 1."
-    )
-
-
-class TestRows(BaseModel):
-    """The test rows of a model whose scores are like that of a record."""
-
-    model_config = ConfigDict(
-        validate_by_name=True, json_schema_serialization_defaults_required=True
-    )
-
-    start: float | None = Field(
-        serialization_alias="from",
-        validation_alias="from",
-        description="Log odds of an attack less the threshold's, from here.",
-    )
-    to: float | None = Field(description="To here, included.")
-    rows: int
-    attacks: int
-    share: Share | None = Field(description="Share of attacks among the rows.")
-    low: Share | None = Field(description="Lower bound of its 95 % Wilson interval.")
-    high: Share | None = Field(description="Upper bound of it.")
 
 
 class Verdict(Decided):

@@ -10,10 +10,10 @@ import numpy as np
 
 from evenflow.conform import SPACE
 from evenflow.errors import DataError
+from evenflow.knowledge.columns import family, titles, value
 from evenflow.runtime.bundle import Bundle
 from evenflow.schema import Column, Schema
 from evenflow.web.record_form import groups as form_groups
-from evenflow.web.record_form import words as form_words
 from evenflow.web.record_form.fields import (
     Choice,
     Field,
@@ -63,13 +63,12 @@ class RecordForm:
     def of(cls, bundle: Bundle) -> Self:
         """Return the form of a bundle's contract."""
         schema = bundle.schema
-        is_kdd = form_groups.is_kdd(schema.columns)
-        named = form_words.labels(schema.columns, is_kdd=is_kdd)
+        key, named = family(schema.names), titles(schema.columns)
         groups = []
         for (title, text), columns in form_groups.grouped(schema.columns):
-            fields = tuple(_field(bundle, c, named[c.name], is_kdd) for c in columns)
+            fields = tuple(_field(bundle, c, named[c.name], key) for c in columns)
             groups.append(FieldGroup(title=title, text=text, fields=fields))
-        return cls(schema=schema, groups=tuple(groups), is_kdd=is_kdd)
+        return cls(schema=schema, groups=tuple(groups), is_kdd=key == "kdd")
 
     @property
     def fields(self) -> Iterator[Field]:
@@ -81,7 +80,7 @@ class RecordForm:
         return next(field for field in self.fields if field.name == name)
 
     def label(self, name: str) -> str:
-        """Return a column in plain words."""
+        """Return a column in plain words, with its name."""
         return self.field(name).label
 
     def values(self, record: Mapping[str, object]) -> dict[str, str]:
@@ -158,14 +157,14 @@ class RecordForm:
                 yield Remark(fields=(column.name,), text=text)
 
 
-def _field(bundle: Bundle, column: Column, label: str, is_kdd: bool) -> Field:
+def _field(bundle: Bundle, column: Column, label: str, key: str | None) -> Field:
     prepare, rows = bundle.preprocessor, bundle.reference.frame[column.name]
     if column.kind == "category":
         seen = prepare.categories[column.name][:-1]  # the last is the unseen
         words = column.choices or seen
         words = (*words, *(w for w in seen if w not in words))
         common = rows.drop_nulls().mode().sort()
-        means = {w: form_words.value(column.name, w, is_kdd=is_kdd) for w in words}
+        means = {w: value(key, column.name, w) for w in words}
         return Field(
             column=column,
             label=label,

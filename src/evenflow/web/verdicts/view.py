@@ -20,6 +20,8 @@ from evenflow.bands import Band
 from evenflow.conform import match_columns
 from evenflow.errors import BundleError, DataError
 from evenflow.knowledge import Knowledge, about
+from evenflow.knowledge.columns import family, titles
+from evenflow.knowledge.columns import value as meaning_of
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict
 from evenflow.runtime.explain import explain
@@ -31,7 +33,6 @@ from evenflow.runtime.explanation import (
 from evenflow.schema import Column, Schema, Table
 from evenflow.web.charts.daily import class_shares
 from evenflow.web.charts.verdict import contributions_alt, contributions_chart
-from evenflow.web.record_form import groups, words
 from evenflow.web.record_form.fields import Value, is_yes_no, read
 from evenflow.web.verdicts.wording import Tone, headline, margin, tone
 
@@ -64,7 +65,7 @@ class ShownContribution(BaseModel):
 
     column: str
     label: str
-    """The column in plain words."""
+    """The column in plain words, with its name."""
     value: str
     """Value of the record, with its unit."""
     normal: str
@@ -249,14 +250,13 @@ def of_verdict(
     if explanation is None or bundle is None:
         return view
     schema = bundle.schema
-    is_kdd = groups.is_kdd(schema.columns)
-    labels = words.labels(schema.columns, is_kdd=is_kdd)
+    key, labels = family(schema.names), titles(schema.columns)
     contributions = tuple(
         ShownContribution(
             column=c.column,
             label=labels[c.column],
-            value=_with_meaning(schema.column(c.column), c.value, is_kdd),
-            normal=_with_meaning(schema.column(c.column), c.normal_value, is_kdd),
+            value=_with_meaning(schema.column(c.column), c.value, key),
+            normal=_with_meaning(schema.column(c.column), c.normal_value, key),
             contribution=c.contribution,
         )
         for c in explanation.contributions
@@ -286,12 +286,12 @@ def _evidence(bundle: Bundle | None, verdict: Verdict) -> str:
     return which if verdict.band is None else f"{verdict.band.text} {which}"
 
 
-def _with_meaning(column: Column, value: Value, is_kdd: bool) -> str:
+def _with_meaning(column: Column, value: Value, key: str | None) -> str:
     """Return a value as a person writes it, with its unit or what it means."""
     if is_yes_no(column) and value in (0, 1):
         return "yes" if value else "no"
     if isinstance(value, str):
-        meaning = words.value(column.name, value, is_kdd=is_kdd)
+        meaning = meaning_of(key, column.name, value)
         return f"{value} ({meaning})" if meaning else value
     return with_unit(value, column.unit)
 
