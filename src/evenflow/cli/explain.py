@@ -94,15 +94,23 @@ def explanation(
 ) -> dict[str, Any]:
     """Return why one record of a file got its verdict, as JSON values."""
     record = _record(bundle, file, row, line)
+    unusual = bundle.usual.sentences(record.frame.row(0, named=True))
     if method == "shap":
-        return _shap(bundle, record)
+        return _with(unusual, _shap(bundle, record))
     from evenflow.runtime.explain import explain
 
     found = explain(bundle, record, 0, method=method)  # type: ignore[arg-type]
-    return found.to_dict() | {
+    made = found.to_dict() | {
         "method": f"{method.replace('_', ' ')} against the nearest benign record",
         "quantity": "log odds of attack",
     }
+    return _with(unusual, made)
+
+
+def _with(unusual: tuple[str, ...], made: dict[str, Any]) -> dict[str, Any]:
+    """Return an explanation with the unusual values of its record."""
+    text = "\n".join([made["text"], *(f"Unusual: {one}" for one in unusual)])
+    return made | {"unusual": list(unusual), "text": text}
 
 
 def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:

@@ -37,7 +37,8 @@ from evenflow.runtime.folder import (
     to_json,
     write_folder,
 )
-from evenflow.runtime.judging import judge, word
+from evenflow.runtime.judging import judge
+from evenflow.runtime.words import word
 from evenflow.schema import Column, Schema, Table
 
 TOLERANCE = 1e-4

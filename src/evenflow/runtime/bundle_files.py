@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from evenflow.baseline import Baseline
 from evenflow.conform import shown
 from evenflow.decision import Decision
 from evenflow.errors import BundleError
-from evenflow.prepare.features import Preprocessor
+from evenflow.prepare.features import MIN_CATEGORY_ROWS, Preprocessor
 from evenflow.runtime._arrays import Arrays, unpack
 from evenflow.runtime._rows import read_rows, with_codes
 from evenflow.runtime.contents import (
@@ -28,6 +29,7 @@ from evenflow.runtime.contents import (
     check,
 )
 from evenflow.runtime.folder import AGAIN, from_json, sha256
+from evenflow.runtime.unusual import Usual
 from evenflow.schema import Schema, Table
 
 FORMAT = 2
@@ -59,6 +61,13 @@ class BundleFiles:
     """Of the calibration rows, for drift; None in a bundle that was made without."""
     fingerprint: NDArray[np.uint64] = field(repr=False)
     """Hashes of the training rows, ``(n_rows,)``; tells a row trained on."""
+
+    @cached_property
+    def usual(self) -> Usual:
+        """The values that the training rows held."""
+        prepare = self.recipe.get("prepare", {})
+        min_rows = int(prepare.get("min_category_rows", MIN_CATEGORY_ROWS))
+        return Usual.of(self.schema, self.preprocessor, min_rows=min_rows)
 
     @property
     def verdicts(self) -> tuple[str, ...]:

@@ -144,6 +144,10 @@ class Verdict(Decided):
         description="How often test rows scored like this were attacks: rows that "
         "neither fitted nor calibrated the model. Null where it came without them."
     )
+    unusual: list[str] = Field(
+        description="Values that the training rows did not hold, such as a word the "
+        "model treats as unknown, or that cannot go together; in sentences."
+    )
     explanation: dict[str, Any] | None = Field(
         None,
         description="With `explain`: the verdict in words, and the contribution of "
@@ -176,6 +180,10 @@ class BatchVerdict(Decided):
         description="Share of attacks among the test rows of the model that were "
         "scored like this; null where it came without them. GET /bundles/active has "
         "their number."
+    )
+    unusual: str | None = Field(
+        description="Columns with a value that the training rows of the model did not "
+        "hold, or that cannot go with another; null where there are none."
     )
 
 
@@ -227,6 +235,12 @@ class UploadResult(Read, Answer):
     bundle: str
     counts: dict[str, int] = Field(description="Records decided for each class.")
     alerts_opened: int = Field(validation_alias=AliasPath("alerts", "opened"))
+    n_unusual: int = Field(
+        0,
+        description="Records with a value that the training rows did not hold, or that "
+        "cannot go with another.",
+    )
+    unusual: list[str] = Field([], description="How many records of what.")
     unit: Literal["line", "row", "connection"] = Field(
         description="What `line` counts in results."
     )

@@ -12,6 +12,7 @@ from evenflow.conform import SPACE
 from evenflow.errors import DataError
 from evenflow.knowledge.columns import family, titles, value
 from evenflow.runtime.bundle import Bundle
+from evenflow.runtime.unusual import Remark, Usual
 from evenflow.schema import Column, Schema
 from evenflow.web.record_form import groups as form_groups
 from evenflow.web.record_form.fields import (
@@ -24,7 +25,6 @@ from evenflow.web.record_form.fields import (
     typed,
 )
 from evenflow.web.record_form.pasted import pasted
-from evenflow.web.record_form.plausible import Remark, remarks
 
 YES_NO = (
     Choice(value="0", label="no"),
@@ -57,7 +57,7 @@ class RecordForm:
 
     schema: Schema
     groups: tuple[FieldGroup, ...]
-    is_kdd: bool
+    usual: Usual
 
     @classmethod
     def of(cls, bundle: Bundle) -> Self:
@@ -68,7 +68,7 @@ class RecordForm:
         for (title, text), columns in form_groups.grouped(schema.columns):
             fields = tuple(_field(bundle, c, named[c.name], key) for c in columns)
             groups.append(FieldGroup(title=title, text=text, fields=fields))
-        return cls(schema=schema, groups=tuple(groups), is_kdd=key == "kdd")
+        return cls(schema=schema, groups=tuple(groups), usual=bundle.usual)
 
     @property
     def fields(self) -> Iterator[Field]:
@@ -136,25 +136,14 @@ class RecordForm:
             except DataError as error:
                 where = "" if places is None else f"{places[column.name]}: "
                 errors[column.name] = f"{where}{error}"
-        odd = (*self._fractions(record), *(remarks(record) if self.is_kdd else ()))
         return Parsed(
             values=kept,
             record=None if errors else record,
             errors=errors,
-            warnings=odd,
+            warnings=self.usual.remarks(record),
             missing=tuple(name for name, value in record.items() if value is None),
             label=label,
         )
-
-    def _fractions(self, record: Mapping[str, Value]) -> Iterator[Remark]:
-        for column in self.schema.numeric:
-            value = record.get(column.name)
-            if column.step == 1 and isinstance(value, float) and value % 1:
-                text = (
-                    f"{typed(value)} is not a whole number, and the training rows hold "
-                    "only whole numbers."
-                )
-                yield Remark(fields=(column.name,), text=text)
 
 
 def _field(bundle: Bundle, column: Column, label: str, key: str | None) -> Field:

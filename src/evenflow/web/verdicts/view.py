@@ -215,11 +215,12 @@ def explain_record(bundle: Bundle, record: Mapping[str, object]) -> VerdictView:
     """
     plain = _plain(bundle.schema, record)
     verdict = bundle.decide_record(plain)
+    unusual = bundle.usual.sentences(plain)
     try:
         found = explain(bundle, _table(bundle.schema, plain), 0)
     except BundleError:  # the verdict stands
-        return of_verdict(bundle, verdict, notes=(NO_ROWS,))
-    return of_verdict(bundle, found.verdict, explanation=found)
+        return of_verdict(bundle, verdict, notes=(*unusual, NO_ROWS))
+    return of_verdict(bundle, found.verdict, explanation=found, notes=unusual)
 
 
 def of_verdict(
