@@ -1,7 +1,7 @@
 """Charts of the daily work as Vega-Lite specifications: plain dicts without colours.
 
-Classes take the theme's colours by their place in ``domain``, so that one class has
-the same colour in every chart and range. Width is the page's.
+Classes have the colours of :mod:`evenflow.judge.charts.class_colors`. Width is the
+page's.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ COUNTED = "format(datum.value, datum.value < 10000 ? ',' : '~s')"
 
 def over_time(
     bars: Sequence[Bar],
-    domain: Sequence[str],
+    colors: dict[str, Any],
     *,
     shown: Sequence[str],
     start: datetime,
@@ -33,8 +33,8 @@ def over_time(
     ----------
     bars : sequence of mapping
         ``at`` and ``to`` (ISO 8601, UTC), ``class``, ``n`` and ``rank``.
-    domain : sequence of str
-        Classes in the order of their colours.
+    colors : dict
+        Scale of the colours of classes.
     shown : sequence of str
         Classes that the legend names.
     start, end : datetime
@@ -54,7 +54,7 @@ def over_time(
     axis = {"tickCount": 5, "labelExpr": COUNTED, "tickMinStep": 1}
     color = nominal(
         "class",
-        scale={"domain": list(domain)},
+        scale=colors,
         legend={"title": None, "values": list(shown)},
     )
     tooltip = [
@@ -91,16 +91,16 @@ def _ms(at: datetime) -> dict[str, str]:
 
 
 def shares(
-    rows: Sequence[tuple[str, float]], domain: Sequence[str], *, title: str
+    rows: Sequence[tuple[str, float]], colors: dict[str, Any], *, title: str
 ) -> dict[str, Any]:
     """Return one bar for each class, the class's name at its left.
 
-    ``rows`` are classes and their figures in order, ``domain`` the classes in the
-    order of their colours; the title is that of the axis of figures.
+    ``rows`` are classes and their figures in order, ``colors`` the scale of their
+    colours; the title is that of the axis of figures.
     """
     axis = {"tickCount": 4, "labelExpr": COUNTED, "tickMinStep": 1}
     scale = {"domainMin": 0, "nice": True}
-    color = nominal("class", scale={"domain": list(domain)}, legend=None)
+    color = nominal("class", scale=colors, legend=None)
     tooltip = [nominal("class"), quantitative("n", format=",", title="verdicts")]
     return chart(
         [{"class": label, "n": n} for label, n in rows],

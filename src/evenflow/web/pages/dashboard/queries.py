@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
+from evenflow.judge.charts import class_colors
 from evenflow.knowledge import about
-from evenflow.schema import BENIGN
+from evenflow.schema import ATTACK, BENIGN
 from evenflow.web.charts import daily
 from evenflow.web.frame.permissions import visible
 from evenflow.web.frame.polling import word
@@ -22,8 +23,7 @@ from evenflow.web.store.tables import Alert, Audit, Job, Record, Tally, now
 RANGES = {"24h": (24, 1), "7d": (7 * 24, 6), "30d": (30 * 24, 24)}
 """Name of a range -> its hours, and the hours of one bar."""
 BARS = {1: "hour", 6: "six hours", 24: "day"}
-SIDES = ("benign", "", " ", "attack")
-"""The colours of benign and attack: blue, and the vermilion of a problem."""
+SIDES = (BENIGN, ATTACK)
 TOP = 8
 """Services and sources that are named."""
 LOOKED_AT = 20_000
@@ -70,7 +70,7 @@ def verdicts(
     attacks = [(label, n) for label, n in by_class if label != BENIGN]
     domain = list(dict.fromkeys([*classes, *sorted(totals)]))
     names = {label: about(label).name for label in domain}
-    colours = [names[label] for label in domain]
+    colours = class_colors.scale(domain, names.__getitem__)
     axis: dict[str, Any] = {"start": start, "end": end}
     shown: dict[str, Any] = {
         "n": totals.total(),
@@ -78,8 +78,8 @@ def verdicts(
         "by_class": by_class,
         "traffic": daily.over_time(
             list(_sides(counts, step)),
-            SIDES,
-            shown=("benign", "attack"),
+            class_colors.scale(SIDES),
+            shown=SIDES,
             title="verdicts",
             **axis,
         ),

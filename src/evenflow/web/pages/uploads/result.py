@@ -10,6 +10,8 @@ from flask_security import current_user
 from sqlalchemy import select
 
 from evenflow.errors import DataError
+from evenflow.judge.charts import class_colors
+from evenflow.knowledge import class_title
 from evenflow.web.charts import daily
 from evenflow.web.frame import lists, polling
 from evenflow.web.frame.context import web
@@ -174,7 +176,11 @@ def _table(job: Job, found: Results) -> dict[str, Any]:
         "heads": {name: _head(url_args, name, "-" * is_down + sort) for name in SORTS},
         "page": replace(page, rows=part.rows),
         "alerts": {row.line: row.id for row in opened},
-        "spec": daily.shares(rows, list(counts), title="records"),
+        "spec": daily.shares(
+            [(class_title(label), n) for label, n in rows],
+            class_colors.scale(counts, class_title),
+            title="records",
+        ),
     }
 
 
