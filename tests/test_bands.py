@@ -101,6 +101,7 @@ def test_bands_come_back_from_json_and_refuse_what_does_not_join():
         [value[0] | {"attacks": 9}, *value[1:]],
         [*value[:5], *reversed(value[5:])],
         [],
+        [one | {"rows": 0, "attacks": 0} for one in value],
     ):
         with pytest.raises(ValueError, match="band"):
             Bands.from_dict(change)

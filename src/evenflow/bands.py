@@ -135,6 +135,8 @@ class Bands:
             raise ValueError("the edges of the bands are not in order around 0")
         if any(not 0 <= band.attacks <= band.rows for band in self.bands):
             raise ValueError("a band of scores holds more attacks than rows")
+        if not any(band.rows for band in self.bands):
+            raise ValueError("the bands of scores hold no rows")
 
     @classmethod
     def of(
@@ -214,11 +216,11 @@ are attacks is not known.'
         )
     rows, attacks = (sum(band[key] for band in bands) for key in ("rows", "attacks"))
     text = (
-        f"The model was tested on {rows:,} rows of {report['dataset']!r}, protocol "
-        f"{report['protocol']}; {percent(attacks / rows)} % of them are attacks. Where "
-        "attacks are rarer, so are they at each score."
+        f"The model was tested on {rows:,} rows of {report.get('dataset')!r}, protocol "
+        f"{report.get('protocol')}; {percent(attacks / rows)} % of them are attacks. "
+        "Where attacks are rarer, so are they at each score."
     )
-    if report["is_optimistic"]:
+    if report.get("is_optimistic"):
         text += " The protocol is optimistic: expect worse on new traffic."
     return text
 

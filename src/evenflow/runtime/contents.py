@@ -194,11 +194,15 @@ class DecisionContents(_Contents):
     ) = None
 
 
+Edge = Annotated[Finite, Field(ge=-700, le=700)]
+"""Log odds whose odds are a float."""
+
+
 class BandContents(_Contents):
     """A band of scores in ``report.json``."""
 
-    start: Finite | None = Field(alias="from")
-    to: Finite | None
+    start: Edge | None = Field(alias="from")
+    to: Edge | None
     rows: Count
     attacks: Count
     share: Finite | None
