@@ -122,8 +122,13 @@ def shares(
     )
 
 
-def class_shares(rows: Sequence[tuple[str, float]], decided: str) -> dict[str, Any]:
-    """Return how likely each class is, by its name: the one decided stands out."""
+def class_shares(
+    rows: Sequence[tuple[str, float]], decided: str, colors: dict[str, Any]
+) -> dict[str, Any]:
+    """Return how likely each class is, by its name: the one decided stands out.
+
+    ``colors`` is the scale of the colours of classes.
+    """
     values = [
         {"class": name, "p": p, "is": "decided" if name == decided else "other"}
         for name, p in rows
@@ -137,6 +142,7 @@ def class_shares(rows: Sequence[tuple[str, float]], decided: str) -> dict[str, A
             "x": quantitative(
                 "p", title="probability", axis=axis, scale={"domain": [0, 1]}
             ),
+            "color": nominal("class", scale=colors, legend=None),
             "tooltip": [
                 nominal("class"),
                 quantitative("p", format=".2%", title="probability"),

@@ -19,7 +19,8 @@ from evenflow import bands
 from evenflow.bands import Band
 from evenflow.conform import match_columns
 from evenflow.errors import BundleError, DataError
-from evenflow.knowledge import Knowledge, about
+from evenflow.judge.charts import class_colors
+from evenflow.knowledge import Knowledge, about, class_title
 from evenflow.knowledge.columns import family, titles
 from evenflow.knowledge.columns import value as meaning_of
 from evenflow.runtime.bundle import Bundle
@@ -143,7 +144,8 @@ class VerdictView:
         if not self.classes:
             return None
         shares = [(share.name, share.probability) for share in self.classes]
-        return class_shares(shares, self.knowledge.name)
+        colors = class_colors.scale(self.verdict.classes, class_title)
+        return class_shares(shares, self.knowledge.name, colors)
 
     @property
     def counterfactual_text(self) -> str:
