@@ -8,8 +8,9 @@
 Every cell is trained with one thread, saved as a bundle, and its figures come from that
 bundle, loaded again. Cells are kept under ``--work`` and not trained again, so a
 stopped run goes on; nor are published cells: delete one from ``results`` to train it
-again. What is committed under ``results/<group>`` is the comparison's tables and, for each cell, its
-report without curves (they are drawn in the comparison's page, which is not committed).
+again. What is committed under ``results/<group>`` is the comparison's tables and, for
+each cell, its report without curves (they are drawn in the comparison's page, which is
+not committed).
 
 ``--cell`` trains one cell, and fails where a figure differs from the committed one by
 more than its tolerance: networks depend on the processor's instruction set.

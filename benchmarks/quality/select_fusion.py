@@ -44,7 +44,7 @@ from evenflow.learn.balancing import plainly
 from evenflow.learn.fit_model import fit_model
 from evenflow.learn.fitted import Fitted
 from evenflow.learn.fitting import Fitting, Rows
-from evenflow.learn.systems.fusion import Member, log_odds
+from evenflow.learn.systems.fusion import Member
 from evenflow.plugins import Part, complete
 from evenflow.prepare.dealing import hold_out
 from evenflow.prepare.features import Preprocessor
@@ -163,6 +163,17 @@ def clustered(table: Table) -> Table:
 
 def fold(table: Table, kind: str, number: int) -> dict[str, Any]:
     """Return the evidence of each member on held-out and on hidden rows."""
+    task, known, hidden, found = rows_of(table, kind, number)
+    for name, part in MEMBERS.items():
+        member = Member.of(fitted(part, task), task.valid.benign().X)
+        found[name] = (member.of_rows(known), member.of_rows(hidden))
+    return found
+
+
+def rows_of(
+    table: Table, kind: str, number: int
+) -> tuple[Fitting, np.ndarray, np.ndarray, dict[str, Any]]:
+    """Return a fold's fit, held-out benign rows, hidden rows and which are what."""
     split = unseen(lambda _: table, SEED, k=FOLDS, fold=number, benign_by=kind)
     kept, held = hold_out(split.train, fraction=0.2, seed=SEED + 1)
     rest = split.train.take(kept)
@@ -188,11 +199,7 @@ def fold(table: Table, kind: str, number: int) -> dict[str, Any]:
         "benign": np.flatnonzero(hidden.y == 0),
         "types": [mine for mine in rows.values() if len(mine) >= FEWEST],
     }
-    for name, part in MEMBERS.items():
-        model = fitted(part, task)
-        member = Member.of(model, log_odds(model, parts[1].benign().X))
-        found[name] = (member.of_rows(known), member.of_rows(hidden.X))
-    return found
+    return task, known, hidden.X, found
 
 
 def fitted(part: dict[str, Any], task: Fitting) -> Fitted:

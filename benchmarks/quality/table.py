@@ -158,7 +158,9 @@ def page() -> str:
             f"`nsl_kdd/fusion-trees`, chosen on training rows, {fusion('trees')}; "
             "`nsl_kdd/fusion-three_views`, made with KDDTest+ in view, "
             f"{fusion('three_views')}. Beside the goals that were set: "
-            "[goals](benchmarks/quality/results/nsl_kdd_fusion/goals.md).",
+            "[goals](benchmarks/quality/results/nsl_kdd_fusion/goals.md). Where attack "
+            "types and services are hidden, on three data sets: "
+            "[unseen](benchmarks/quality/results/unseen/comparison.md).",
             "",
             "The table that papers print, from a **random split of KDDTrain+: "
             "optimistic**, since neighbours of every test row trained the model. "

@@ -126,8 +126,7 @@ def check(
             found = wrong.get(column.name)
             wrong[column.name] = outside if found is None else found | outside
     texts = {
-        c.name: _text(frame[names[c.name]].alias(c.name), prefix)
-        for c in schema.categories
+        c.name: _text(frame[names[c.name]].alias(c.name), prefix) for c in schema.texts
     }
     parts = {**values, **texts}
     clean = pl.DataFrame([parts[name] for name in schema.names])
@@ -280,6 +279,8 @@ def describe(column: Column) -> str:
     """Return in words which values the column accepts."""
     if column.kind == "category":
         return "a word"
+    if column.kind == "address":
+        return "an address"
     unit = f" {column.unit}" if column.unit else ""
     if column.low is not None and column.high is not None:
         return f"a number from {column.low:g} to {column.high:g}{unit}"

@@ -75,7 +75,8 @@ def complete(kind: str, part: Part, source: str, *, level: int = 1) -> Part:
     """Return the part with its parameters checked and its defaults written out.
 
     A recipe then says all that decides the result, and still says it when a later
-    version has other defaults.
+    version has other defaults. The parameters that a ``Config`` lists in ``later``
+    leave no trace at their defaults: digests of recipes that are older than they stay.
 
     Raises
     ------
@@ -107,8 +108,18 @@ def complete(kind: str, part: Part, source: str, *, level: int = 1) -> Part:
         # a Config checks its own ranges: now, not after balancing
         configure(kind, part.name, params.model_dump() | inner)
     with registry.blamed(kind, part.name):  # a default that no file can hold
-        plain = params.model_dump(mode="json")
+        plain = params.model_dump(mode="json", exclude=_unused(kind, params, part.name))
     return Part(name=part.name, params=plain | {k: _flat(v) for k, v in inner.items()})
+
+
+def _unused(kind: str, params: Any, name: str) -> set[str]:
+    """Return the parameters in ``later`` of a ``Config`` that are at their defaults."""
+    config = getattr(registry.load(kind, name), "Config", None)
+    return {
+        key
+        for key in getattr(config, "later", ())
+        if getattr(params, key) == type(params).model_fields[key].default
+    }
 
 
 def _check_names(parts: Iterable[str], source: str) -> None:

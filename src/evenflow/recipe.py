@@ -128,6 +128,7 @@ class Recipe(BaseModel):
         }
         recipe = recipe.model_copy(update=parts)
         _check_model(recipe, source)
+        _check_hosts(recipe, source)
         return recipe
 
     @classmethod
@@ -183,6 +184,30 @@ def _check_model(recipe: Recipe, source: str) -> None:
             f"{source}: [training] adds noise to the inputs of a network, and {name!r} "
             "trains none. Remove input_noise and hidden_categories, or use a network"
         )
+
+
+def _check_hosts(recipe: Recipe, source: str) -> None:
+    """Refuse samplers that make rows where rows have hosts."""
+    for name in _samplers(recipe) if recipe.prepare.hosts else ():
+        kind = getattr(registry.load("balance", name), "kind", "over")
+        if kind in ("over", "both"):
+            raise RecipeError(
+                f"{source}: prepare.hosts is set, and {name!r} makes rows, which no "
+                "host began or answered; expected a sampler that only drops or weighs "
+                "rows. Use none, class_weights or rus, or remove prepare.hosts"
+            )
+
+
+def _samplers(recipe: Recipe) -> Iterator[str]:
+    """Yield the samplers of a recipe, then those that its model holds."""
+    yield recipe.balance.name
+    left = [recipe.model]
+    while left:
+        for mark, inner in within("models", left.pop()):
+            if mark.kind == "balance":
+                yield inner.name
+            elif mark.kind == "models":
+                left.append(inner)
 
 
 def _naming(part: Part) -> Iterator[str]:

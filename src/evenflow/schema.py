@@ -2,8 +2,8 @@
 
 A :class:`Table` is the one thing that travels from every source of rows to every
 place that reads them. Inside it a numeric column is ``Float64`` (missing: NaN) and
-a category column is ``String`` (missing: null), so a file of 3.7 million rows and a
-live batch of one look the same.
+any other is ``String`` (missing: null), so a file of 3.7 million rows and a live batch
+of one look the same.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Column:
     """One feature of a row, as a person would enter it."""
 
     name: str
-    kind: Literal["numeric", "category"] = "numeric"
+    kind: Literal["numeric", "category", "address"] = "numeric"
+    """An address tells which host a row is of, and is not a feature itself."""
     unit: str = ""
     low: float | None = None
     """Least possible value; a smaller one is a bad row."""
@@ -117,6 +118,21 @@ class Schema:
     def categories(self) -> tuple[Column, ...]:
         """Category columns, in order."""
         return tuple(c for c in self.columns if c.kind == "category")
+
+    @property
+    def addresses(self) -> tuple[Column, ...]:
+        """Address columns, in order."""
+        return tuple(c for c in self.columns if c.kind == "address")
+
+    @property
+    def texts(self) -> tuple[Column, ...]:
+        """Columns of text, categories and addresses, in order."""
+        return tuple(c for c in self.columns if c.kind != "numeric")
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the columns that are not addresses, in order."""
+        return tuple(c.name for c in self.columns if c.kind != "address")
 
     def column(self, name: str) -> Column:
         """Return the column of that name."""

@@ -29,11 +29,21 @@ class Stage(BaseModel):
 class Prepare(Stage):
     """How raw columns become the matrix a model reads."""
 
+    later = ("hosts",)
+
     scaling: Literal["log1p_standard", "standard", "minmax", "quantile"] = (
         "log1p_standard"
     )
     min_category_rows: int = Field(5, ge=1)
     """A category value in fewer training rows shares the bucket of the unseen."""
+    hosts: tuple[str, str] | None = None
+    """Columns with the addresses of who began and who answered: each host is described
+    by the mean of its training rows. No address is a feature."""
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """How each column is prepared, whatever the hosts."""
+        return {k: v for k, v in self.model_dump().items() if k != "hosts"}
 
 
 class Training(Stage):

@@ -15,9 +15,10 @@ from evenflow.learn import System
 from evenflow.learn.export import to_onnx
 from evenflow.learn.fit_model import fit_model, fit_plug_in
 from evenflow.learn.fitting import of_arrays
+from evenflow.learn.systems._evidence import MIN_GAP
 from evenflow.learn.systems._features import features
 from evenflow.learn.systems._knockout import Knockout, rounds
-from evenflow.learn.systems.fusion import MIN_GAP, Member, log_odds
+from evenflow.learn.systems.fusion import Member, log_odds
 from evenflow.learn.systems.grid_search import combinations, folds
 from evenflow.plugins import Part
 from evenflow.prepare.features import Preprocessor
@@ -104,7 +105,7 @@ class Given:
 
 
 def test_evidence_is_the_conformal_p_value_with_ties_counted():
-    member = Member.of(Given(), np.array([0.0, 1.0, 1.0, 2.0]))
+    member = Member.of(Given(), np.array([[0.0], [1.0], [1.0], [2.0]]))
     X = np.array([[-3.0], [0.0], [1.0], [2.0], [9.0]])
     found = np.exp(-member.of_rows(X))
     np.testing.assert_allclose(found, [1, 1, 4 / 5, 2 / 5, 1 / 5], rtol=1e-9)
@@ -119,10 +120,10 @@ def test_evidence_is_never_greater_than_that_of_the_p_value_and_soon_as_great():
     x = np.linspace(-2, 8, 20_001)
     at_least = len(benign) - np.searchsorted(np.sort(benign), x, side="left")
     exact = -np.log((1 + at_least) / (1 + len(benign)))
-    member = Member.of(Given(), benign)
+    member = Member.of(Given(), benign[:, None])
     found = member.of_rows(x[:, None])
     assert (found <= exact + 1e-9).all()
-    assert np.diff(member.knots).min() >= MIN_GAP - 1e-9
+    assert np.diff(member.evidence[0].knots).min() >= MIN_GAP - 1e-9
     (beside,) = member.of_rows(np.array([[MIN_GAP]]))
     assert beside == pytest.approx(-np.log((1 + (benign > 0).sum()) / 1001))
     assert found[-1] == pytest.approx(np.log(1001))

@@ -87,6 +87,7 @@ def test_a_class_with_one_row_stays_with_the_rows_that_train():
         ("kfold", {"k": 4, "fold": 3}),
         ("blocks", {"n_blocks": 20}),
         ("unseen", {"k": 3, "fold": 1}),
+        ("grouped", {"by": "service"}),
     ],
 )
 def test_no_row_is_on_both_sides_of_any_split(name, params, small_table):
@@ -95,6 +96,29 @@ def test_no_row_is_on_both_sides_of_any_split(name, params, small_table):
     assert train
     assert test
     assert not train & test
+
+
+def test_no_group_is_on_both_sides_and_every_class_trains(small_table):
+    hosts = pl.DataFrame({"host": np.arange(len(small_table)) % 10})
+    table = replace(small_table, extra=hosts)
+    parts = split.grouped(loader(table), 5, by="host", fraction=0.3)
+    train, test = (set(part.extra["host"]) for part in (parts.train, parts.test))
+    assert len(test) == 3
+    assert train == set(range(10)) - test
+    assert all(parts.train.counts().values())
+    assert "one of 3 values of host, none" in parts.protocol.description
+    assert not parts.protocol.is_optimistic
+
+
+def test_a_host_is_held_out_whichever_end_of_a_connection_it_is(small_table):
+    n = np.arange(len(small_table))
+    ends = pl.DataFrame({"from": n % 10, "to": n // 10 % 10})
+    table = replace(small_table, extra=ends)
+    parts = split.grouped(loader(table), 5, by=["from", "to"], fraction=0.2)
+    held = set(parts.test.extra["from"]) - set(parts.train.extra["from"])
+    assert len(held) == 2
+    assert not held & set(parts.train.extra["to"])
+    assert all(held & {*row} for row in parts.test.extra.rows())
 
 
 def test_folds_cover_every_row_once(small_table):

@@ -131,7 +131,7 @@ def _run(
     from evenflow.runtime.watch import Watch
     from evenflow.traffic.contracts import for_columns
 
-    contract = for_columns(bundle.schema.names)
+    contract = for_columns(bundle.schema.features)
     rules: tuple[suppress.Suppression, ...] = ()
     if given["suppress"]:
         # the scorer that leads on a bus groups alerts of other models too

@@ -199,7 +199,7 @@ def _checked(table: Table) -> Table:
             "or a DataFrame with a label column"
         )
     wanted: dict[str, Any] = {c.name: pl.Float64 for c in table.schema.numeric}
-    wanted |= {c.name: pl.String for c in table.schema.categories}
+    wanted |= {c.name: pl.String for c in table.schema.texts}
     for name, kind in wanted.items():
         if table.frame[name].dtype != kind:
             raise DataError(

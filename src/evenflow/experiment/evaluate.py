@@ -161,9 +161,12 @@ def _labelled(
     import polars as pl
 
     from evenflow.conform import match_columns
+    from evenflow.prepare.hosts import addressed
     from evenflow.prepare.target import label
 
-    mine, names = bundle.schema, table.frame.columns
+    mine = bundle.schema
+    table = addressed(table, [rename.get(c.name, c.name) for c in mine.addresses])
+    names = table.frame.columns
     for theirs in rename.values():
         if theirs not in names:
             raise DataError(

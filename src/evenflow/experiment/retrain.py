@@ -244,6 +244,7 @@ def _split(
 
     make = registry.load("splits", recipe.split.name)
     own = make(load, recipe.seed, **recipe.split.params)
+    own = own.addressed(recipe.prepare.hosts or ())
     names, mine = bundle.schema.names, row_hashes(feedback)
     trained = row_hashes(own.train.keeping(names))
     known = np.concatenate([trained, bundle.fingerprint])
@@ -275,7 +276,7 @@ def _with_columns(table: Table, schema: Schema) -> Table:
     """
     frame = table.frame.with_columns(
         pl.lit(None, dtype=pl.String).alias(column.name)
-        if column.kind == "category"
+        if column.kind != "numeric"
         else pl.lit(float("nan")).alias(column.name)
         for column in schema.columns
         if column.name not in table.frame.columns

@@ -129,7 +129,7 @@ def synthesis(
         group=recipe.decide.group,
     )
     fit, unseen = split.train.take(kept), split.train.take(held)
-    preprocessor = Preprocessor.fit(fit, **recipe.prepare.model_dump())
+    preprocessor = Preprocessor.fit(fit, **recipe.prepare.columns)
     X, y = preprocessor.transform(fit), fit.labels
     sampler = balance.make(recipe.balance.name, recipe.balance.params, recipe.seed)
     start = time.perf_counter()

@@ -161,7 +161,7 @@ def _train(
             fit = fit.with_rows(more)
             split = replace(split, train=split.train.with_rows(more))
     with log.step("prepare"):
-        preprocessor = Preprocessor.fit(fit, **recipe.prepare.model_dump())
+        preprocessor = Preprocessor.fit(fit, **recipe.prepare.columns)
         for part in (valid, held, split.test):  # not hours later
             preprocessor.check(part)
         X, y = preprocessor.transform(fit), fit.labels
@@ -169,12 +169,15 @@ def _train(
             with log.step("select"):
                 columns = _selected(recipe, X, y, preprocessor.layout)
             log.notes([f"{len(columns)} columns are read: {', '.join(columns)}"])
+            columns = (*columns, *(recipe.prepare.hosts or ()))
             split, preprocessor = split.keeping(columns), preprocessor.keeping(columns)
             fit, valid, held, usual = (
                 part.keeping(columns) for part in (fit, valid, held, usual)
             )
             examined["held_out_sha256"] = digest(split.test)
             X = preprocessor.transform(fit)
+        if recipe.prepare.hosts:
+            preprocessor, X = preprocessor.with_hosts(fit, X)
         classes = split.train.schema.classes
         n_classes = len(classes)
         try_export(recipe, n_features=X.shape[1], n_classes=n_classes)
@@ -248,6 +251,8 @@ def _train(
         )
     with log.step("score"):
         scores = decision.apply(served(split.test))
+        if preprocessor.hosts is not None:
+            log.notes(preprocessor.hosts.notes(split.test))
 
     # the rows of all classes, unless the model balances none or only those of its parts
     whole = balancing.counts.pop("", {})
@@ -340,6 +345,7 @@ def _loss(recipe: Recipe) -> tuple[Any, Any] | None:
 
 def with_target(split: Split, recipe: Recipe) -> Split:
     """Label both sides for the recipe's target; training attack types come first."""
+    split = split.addressed(recipe.prepare.hosts or ())
     known = _attacks(split.train)
     schema = target_schema(
         split.train.schema, recipe.target, [*known, *split.unseen_attacks]

@@ -140,41 +140,77 @@ def table_trees(
     columns : sequence of int
         Feature that each table reads.
     edges : sequence of ndarray of shape (n_edges,), float32
+    values : sequence of ndarray of shape (n_edges + 1, n_outputs)
+        As in :func:`table`.
+    """
+    return written_out(list(map(table, columns, edges, values)))
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A node that asks for a feature, and all below it."""
+
+    feature: int
+    threshold: float
+    low: Branch | NDArray[np.float64]
+    """Below, for a row that does not exceed the threshold: a branch, or a leaf that is
+    what it adds to each output ``(n_outputs,)``."""
+    high: Branch | NDArray[np.float64]
+    """Below, for a row that exceeds it."""
+
+
+def table(
+    column: int, edges: NDArray[np.float32], values: NDArray[np.float64]
+) -> Branch | NDArray[np.float64]:
+    """Return a tree that looks up a value of a column in a table.
+
+    Parameters
+    ----------
+    column : int
+        Feature that the table reads.
+    edges : ndarray of shape (n_edges,), float32
         Ascending. A row is in the first bin whose edge its value does not exceed, else
         in the last one.
-    values : sequence of ndarray of shape (n_edges + 1, n_outputs)
+    values : ndarray of shape (n_edges + 1, n_outputs)
         What each bin adds to the outputs.
     """
+    if not len(edges):
+        leaf: NDArray[np.float64] = values[0]
+        return leaf
+    middle = len(edges) // 2
+    low = table(column, edges[:middle], values[: middle + 1])
+    high = table(column, edges[middle + 1 :], values[middle + 1 :])
+    return Branch(column, float(edges[middle]), low, high)
+
+
+def written_out(roots: Sequence[Branch | NDArray[np.float64]]) -> Trees:
+    """Return trees, each given by its root, as lists of nodes."""
     rows: list[tuple[int, int, int, float, int, int]] = []
-    found: list[NDArray[np.float64]] = []
-    for tree, (column, cuts, value) in enumerate(
-        zip(columns, edges, values, strict=True)
-    ):
-        waiting, n_nodes = [(0, 0, len(cuts))], 1
+    found: list[NDArray[np.float64] | None] = []
+    for tree, root in enumerate(roots):
+        waiting, n_nodes = [(0, root)], 1
         while waiting:
-            node, low, high = waiting.pop()
-            if low == high:
-                rows.append((tree, node, 0, 0.0, -1, -1))
-            else:
-                middle = (low + high) // 2
-                rows.append(
-                    (tree, node, column, float(cuts[middle]), n_nodes, n_nodes + 1)
-                )
-                waiting.append((n_nodes, low, middle))
-                waiting.append((n_nodes + 1, middle + 1, high))
+            number, branch = waiting.pop()
+            if isinstance(branch, Branch):
+                asked = branch.feature, branch.threshold
+                rows.append((tree, number, *asked, n_nodes, n_nodes + 1))
+                found.append(None)
+                waiting += [(n_nodes, branch.low), (n_nodes + 1, branch.high)]
                 n_nodes += 2
-            found.append(value[low] if low == high else np.zeros(value.shape[1]))
-    tree_of, node_of, feature, threshold, left, right = map(
-        np.array, zip(*rows, strict=True)
-    )
+            else:
+                rows.append((tree, number, 0, 0.0, -1, -1))
+                found.append(branch)
+    none = np.zeros_like(next(leaf for leaf in found if leaf is not None))
+    columns = map(np.array, zip(*rows, strict=True))
+    tree_of, node_of, feature_of, threshold_of, left, right = columns
     return Trees(
         tree=tree_of,
         node=node_of,
-        feature=feature,
-        threshold=threshold,
+        feature=feature_of,
+        threshold=threshold_of,
         left=left,
         right=right,
-        value=np.array(found),
+        value=np.array([none if leaf is None else leaf for leaf in found]),
     )
 
 

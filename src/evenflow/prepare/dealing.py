@@ -77,7 +77,7 @@ def _hold_out_groups(
 
 def groups(table: Table) -> Rows:
     """Return a number for each row, equal for rows with equal features."""
-    return equal_rows(table.frame)
+    return equal_rows(table.frame.select(table.schema.features))
 
 
 def equal_rows(frame: pl.DataFrame) -> Rows:

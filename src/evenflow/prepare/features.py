@@ -17,6 +17,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from evenflow.errors import DataError
+from evenflow.prepare.hosts import MAX_NUMBERS as MAX_NUMBERS
+from evenflow.prepare.hosts import Hosts
 from evenflow.prepare.layout import Layout
 from evenflow.prepare.scaling import N_QUANTILES as N_QUANTILES
 from evenflow.prepare.scaling import SCALINGS as SCALINGS
@@ -52,6 +54,8 @@ class Preprocessor:
     categories: Mapping[str, tuple[str, ...]]
     """Category column -> values with a column of their own; the last is UNSEEN."""
     dropped: tuple[str, ...]
+    hosts: Hosts | None = None
+    """What training rows say of hosts, where addresses are read."""
 
     @classmethod
     def fit(
@@ -186,10 +190,19 @@ class Preprocessor:
             blocks.append((start, stop))
             groups[column] = list(range(start, stop))
             names += [f"{column}={value}" for value in values]
+        hosts = []
+        if self.hosts is not None:
+            means = [f"mean {name}" for name in names]
+            for column in self.hosts.columns:
+                start = len(names)
+                names += [f"{column}: {text}" for text in (*means, "known")]
+                hosts.append((start, len(names)))
+                groups[column] = list(range(start, len(names)))
         return Layout(
             names=tuple(names),
             n_numeric=len(self.numeric),
             blocks=tuple(blocks),
+            hosts=tuple(hosts),
             low=self.low,
             high=self.high,
             step=self.step,
@@ -213,6 +226,24 @@ class Preprocessor:
             dropped=tuple(name for name in self.dropped if name in columns),
         )
 
+    def with_hosts(
+        self, table: Table, X: NDArray[np.float32]
+    ) -> tuple[Self, NDArray[np.float32]]:
+        """Return the preprocessor with hosts, and the training rows prepared by it.
+
+        A training row is described without itself: see :meth:`Hosts.of`. Each other
+        row is by all training rows of its hosts: see :meth:`transform`.
+
+        Parameters
+        ----------
+        table : Table
+            Training rows with address columns.
+        X : ndarray of shape (n_samples, n_features), float32
+            The same rows, prepared without hosts.
+        """
+        hosts, described = Hosts.of(table, X)
+        return replace(self, hosts=hosts), np.hstack([X, described])
+
     @cached_property
     def _codes(self) -> dict[str, dict[str | None, int]]:
         return {
@@ -235,7 +266,8 @@ class Preprocessor:
             see :meth:`first_not_finite`.
         """
         absent = np.isnan(numeric_matrix(table, self.indicator))
-        words = {name: table.frame[name] for name in self.categories}
+        texts = (*self.categories, *(self.hosts.columns if self.hosts else ()))
+        words = {name: table.frame[name] for name in texts}
         return self.encode(numeric_matrix(table, self.numeric), absent, words)
 
     def encode(
@@ -278,6 +310,8 @@ class Preprocessor:
             found = pl.Series(words[name], dtype=pl.String)
             code = found.replace_strict(codes, default=unseen, return_dtype=pl.Int64)
             out[rows, start + code.fill_null(unseen).to_numpy()] = 1.0
+        if self.hosts is not None:
+            out[:, layout.hosts[0][0] :] = self.hosts.describe(words)
         return out
 
     def to_dict(self) -> dict[str, Any]:
@@ -298,6 +332,7 @@ class Preprocessor:
             },
             "categories": {k: list(v) for k, v in self.categories.items()},
             "dropped": list(self.dropped),
+            **({"hosts": self.hosts.to_dict()} if self.hosts else {}),
         }
 
     @classmethod
@@ -309,7 +344,7 @@ class Preprocessor:
             name: np.asarray(value[name], dtype=np.float64).reshape(k)
             for name in ("step", "fill", "low", "high")
         }
-        return cls(
+        made = cls(
             schema_name=value["schema"],
             numeric=tuple(value["numeric"]),
             indicator=tuple(value["indicator"]),
@@ -323,8 +358,13 @@ class Preprocessor:
             ),
             categories={k: tuple(v) for k, v in value["categories"].items()},
             dropped=tuple(value["dropped"]),
+            hosts=None,
             **array,
         )
+        if (found := value.get("hosts")) is None:
+            return made
+        hosts = Hosts.from_dict(found, n_features=made.layout.n_features)
+        return replace(made, hosts=hosts)
 
 
 def numeric_matrix(table: Table, names: tuple[str, ...]) -> NDArray[np.float64]:

@@ -17,7 +17,8 @@ class Layout:
     """The layout of a prepared matrix, so that a synthetic row could be real.
 
     The matrix holds the scaled numeric columns, then one 0/1 indicator for each
-    column that may be missing, then a one-hot block for each category.
+    column that may be missing, then a one-hot block for each category, then what is
+    known of the hosts of each address column.
     """
 
     names: tuple[str, ...]
@@ -25,6 +26,8 @@ class Layout:
     n_numeric: int
     blocks: tuple[tuple[int, int], ...]
     """First and one-past-last column of each one-hot block."""
+    hosts: tuple[tuple[int, int], ...] = ()
+    """First and one-past-last column of what describes the host of each address."""
     low: NDArray[np.float64]
     """Least raw value of each numeric column among the training rows."""
     high: NDArray[np.float64]
@@ -42,7 +45,8 @@ class Layout:
     @cached_property
     def n_indicators(self) -> int:
         """Number of 0/1 indicator columns, which follow the numeric ones."""
-        return self.n_features - self.n_numeric - sum(b - a for a, b in self.blocks)
+        others = sum(b - a for a, b in (*self.blocks, *self.hosts))
+        return self.n_features - self.n_numeric - others
 
     @cached_property
     def continuous(self) -> NDArray[np.bool_]:
@@ -58,14 +62,15 @@ class Layout:
         kept = self.features_of(columns)
         place = {int(old): new for new, old in enumerate(kept)}
         numeric = kept[kept < self.n_numeric].tolist()
+
+        def moved(blocks: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+            return tuple((place[a], place[a] + b - a) for a, b in blocks if a in place)
+
         return Layout(
             names=tuple(self.names[j] for j in kept),
             n_numeric=len(numeric),
-            blocks=tuple(
-                (place[start], place[start] + stop - start)
-                for start, stop in self.blocks
-                if start in place
-            ),
+            blocks=moved(self.blocks),
+            hosts=moved(self.hosts),
             low=self.low[numeric],
             high=self.high[numeric],
             step=self.step[numeric],

@@ -7,7 +7,7 @@ every process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Annotated
@@ -26,6 +26,7 @@ from evenflow.prepare.dealing import (
     of_fold,
     stratified_parts,
 )
+from evenflow.prepare.hosts import addressed
 from evenflow.prepare.order import order_of
 from evenflow.schema import Table, unseen_attacks
 
@@ -63,6 +64,14 @@ class Split:
         """Return the split with those columns alone."""
         return replace(
             self, train=self.train.keeping(columns), test=self.test.keeping(columns)
+        )
+
+    def addressed(self, columns: Sequence[str]) -> Split:
+        """Return the split with those columns as addresses."""
+        return replace(
+            self,
+            train=addressed(self.train, columns),
+            test=addressed(self.test, columns),
         )
 
     @property
@@ -203,6 +212,58 @@ def blocks(
     )
 
 
+def grouped(
+    load: Load,
+    seed: int,
+    *,
+    by: str | list[str],
+    fraction: float = 0.2,
+    source: str = "train",
+) -> Split:
+    """Test on whole groups of rows, such as all rows of a host, a run or a day.
+
+    Groups are drawn at random, as many as bring the share of test rows nearest to
+    ``fraction``; one that alone has a class trains. Copies of a test row are removed
+    from the training side.
+
+    Parameters
+    ----------
+    by : str or list of str
+        Column (a feature or an extra one) whose values are the groups. Of several
+        columns, such as both addresses of a connection, the first gives the groups to
+        draw, and test rows are all that have such a value in any of them.
+
+    Raises
+    ------
+    DataError
+        No group can be held out.
+    RecipeError
+        There is no such column.
+    """
+    table, names = load(source), [by] if isinstance(by, str) else by
+    columns = [column(table, name, where="[split] by") for name in names]
+    if not columns:
+        raise RecipeError('grouped: by is empty; expected a column, as in by = "day"')
+    _, held = hold_out(table, fraction=fraction, seed=seed, group=names[0])
+    values = columns[0][held].drop_nulls().unique()
+    in_test = np.isin(np.arange(len(table)), held)
+    for values_of in columns:
+        in_test |= values_of.is_in(values.implode()).fill_null(value=False).to_numpy()
+    group = groups(table)
+    in_train = ~in_test & ~np.isin(group, group[in_test])
+    named = " or ".join(names)
+    return Split(
+        train=table.take(np.flatnonzero(in_train)),
+        test=table.take(np.flatnonzero(in_test)),
+        protocol=Protocol(
+            name=f"grouped by {named}",
+            description=f"test rows are all rows of the {source} file with one of "
+            f"{len(values)} values of {named}, none of which is in a training row; "
+            "their copies do not train",
+        ),
+    )
+
+
 def unseen(
     load: Load,
     seed: int,
@@ -324,6 +385,7 @@ SPLITS: dict[str, Callable[..., Split]] = {
     "stratified": stratified,
     "kfold": kfold,
     "blocks": blocks,
+    "grouped": grouped,
     "unseen": unseen,
     "nested": nested,
 }

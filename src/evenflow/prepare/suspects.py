@@ -138,7 +138,7 @@ def _is_constant(table: Table, name: str) -> bool:
 
 def identifiers(table: Table) -> list[str]:
     """Return the features named like an address, a port, a time or a row number."""
-    return [name for name in table.schema.names if is_identifier(name)]
+    return [name for name in table.schema.features if is_identifier(name)]
 
 
 def counts_up(table: Table) -> list[str]:

@@ -68,7 +68,7 @@ def is_capture(head: bytes) -> bool:
 def reads_connections(schema: Schema) -> bool:
     """Return whether connections give the columns of a model."""
     try:
-        contracts.for_columns(schema.names)
+        contracts.for_columns(schema.features)
     except DataError:
         return False
     return True
@@ -103,7 +103,7 @@ def read(
     DataError
         The columns of the model cannot be had from it, or it is over a limit.
     """
-    contract = contracts.for_columns(schema.names)
+    contract = contracts.for_columns(schema.features)
     stream = cast("BinaryIO", _Parts(parts, waits=size > 0))
 
     def note(event: Event) -> None:

@@ -182,7 +182,7 @@ def _fast(
         names = match_columns(schema, list(first))
     except DataError:
         return None
-    words = {names[c.name] for c in schema.categories}
+    words = {names[c.name] for c in schema.texts}
     # numbers may stand as text, in all lines if they do in the first
     texts = {key for key in names.values() if isinstance(first[key], str)} - words
     if texts and (b"true" in data or b"false" in data):
@@ -356,7 +356,7 @@ def _depth(text: str) -> int:
 
 def _column(key: str, values: Sequence[Any], kind: str) -> pl.Series:
     """Return a column that is used: numbers as Float64, anything else as text."""
-    if kind == "category":
+    if kind != "numeric":
         return pl.Series(key, [word(value) for value in values], dtype=pl.String)
     if str not in set(map(type, values)):
         return _floats(key, values)

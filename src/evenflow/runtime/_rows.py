@@ -18,10 +18,10 @@ CODE = "code"
 
 
 def pack_rows(table: Table) -> Arrays:
-    """Return the columns as one float64 matrix and a text array per category."""
+    """Return the columns as one float64 matrix and an array per column of text."""
     numeric = [c.name for c in table.schema.numeric]
     rows: Arrays = {"numeric": table.frame.select(numeric).to_numpy().astype("f8")}
-    for j, column in enumerate(table.schema.categories):
+    for j, column in enumerate(table.schema.texts):
         words = table.frame[column.name].fill_null(NULL).to_list()
         # a terminator: NumPy's fixed-width text drops trailing NULs
         rows[f"category_{j:03d}"] = np.array([f"{w}." for w in words], dtype="U")
@@ -59,7 +59,7 @@ def read_rows(
     if len(numeric) > MAX_ROWS:
         raise ValueError(f"{name} of more than {MAX_ROWS} rows")
     parts = {c.name: pl.Series(numeric[:, j]) for j, c in enumerate(schema.numeric)}
-    for j, column in enumerate(schema.categories):
+    for j, column in enumerate(schema.texts):
         array = arrays[f"category_{j:03d}"]
         if array.shape != (len(numeric),) or array.dtype.kind != "U":
             raise ValueError(f"{name} with another number of words")

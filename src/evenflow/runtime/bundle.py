@@ -205,7 +205,7 @@ class Bundle(BundleFiles):
             A column is missing, or a value is not a number or impossible.
         """
         schema, prepare = self.schema, self.preprocessor
-        wanted, numeric, names, categories = self._plan
+        wanted, numeric, names, texts = self._plan
         if not record.keys() >= wanted:
             found = match_columns(schema, list(record))
             record = {name: record[key] for name, key in found.items()}
@@ -213,7 +213,7 @@ class Bundle(BundleFiles):
         x = np.array([[numbers[name] for name in prepare.numeric]])
         x[np.isinf(x)] = np.nan
         absent = ~np.isfinite([[numbers[name] for name in prepare.indicator]])
-        words = {name: [word(record[name])] for name in categories}
+        words = {name: [word(record[name])] for name in texts}
         X = prepare.encode(x, absent, words)
         if (j := prepare.first_not_finite(X)[0]) >= 0:
             name = prepare.numeric[j]
@@ -241,7 +241,7 @@ class Bundle(BundleFiles):
             frozenset(self.schema.names),
             numeric,
             tuple(c.name for c in numeric),
-            tuple(c.name for c in self.schema.categories),
+            tuple(c.name for c in self.schema.texts),
         )
 
 

@@ -206,10 +206,13 @@ def _check_contract(
 ) -> None:
     numeric = {c.name for c in schema.numeric}
     categories = tuple(c.name for c in schema.categories)
+    addresses = tuple(c.name for c in schema.addresses)
+    hosts = preprocessor.hosts
     fits = {
         "preprocessor.json": preprocessor.schema_name == schema.name
         and {*preprocessor.numeric, *preprocessor.indicator} <= numeric
         and tuple(preprocessor.categories) == categories
+        and (() if hosts is None else hosts.columns) == addresses
         and preprocessor.layout.n_features == manifest["n_features"],
         "decision.json": decision.bias.shape == (len(schema.classes),)
         and (

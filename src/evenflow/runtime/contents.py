@@ -22,7 +22,13 @@ from pydantic import (
 
 from evenflow.conform import shown
 from evenflow.errors import BundleError, DataError, RecipeError
-from evenflow.prepare.features import LONGEST_WORD, N_QUANTILES, UNSEEN, Scaling
+from evenflow.prepare.features import (
+    LONGEST_WORD,
+    MAX_NUMBERS,
+    N_QUANTILES,
+    UNSEEN,
+    Scaling,
+)
 from evenflow.runtime.folder import AGAIN, check_plain
 from evenflow.schema import BENIGN, Table
 
@@ -56,6 +62,7 @@ ColumnNames = Annotated[
 ]
 Text = Annotated[str, StringConstraints(max_length=LONGEST_WORD)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Float32 = Annotated[Finite, Field(ge=-3e38, le=3e38)]
 Numbers = Annotated[list[Finite], Field(max_length=MAX_COLUMNS)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Sum = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -69,7 +76,7 @@ class ColumnContents(_Contents):
     """A column of ``manifest.json``."""
 
     name: Word
-    kind: Literal["numeric", "category"]
+    kind: Literal["numeric", "category", "address"]
     unit: Word = ""
     low: Finite | None = None
     high: Finite | None = None
@@ -134,6 +141,27 @@ class ScalerContents(_Contents):
     quantiles: Annotated[list[Numbers], Field(max_length=MAX_COLUMNS)]
 
 
+class HostsContents(_Contents):
+    """The hosts of ``preprocessor.json``."""
+
+    columns: Annotated[ColumnNames, Field(min_length=1)]
+    addresses: Annotated[
+        list[Annotated[Text, StringConstraints(min_length=1)]],
+        Field(max_length=MAX_NUMBERS),
+        AfterValidator(_distinct),
+    ]
+    mean: Annotated[
+        list[Annotated[list[Float32], Field(max_length=MAX_COLUMNS)]],
+        Field(max_length=MAX_NUMBERS),
+    ]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if len(self.addresses) != len(self.mean):
+            raise ValueError("expected the means of each address")
+        return self
+
+
 class PreprocessorContents(_Contents):
     """``preprocessor.json``."""
 
@@ -150,6 +178,7 @@ class PreprocessorContents(_Contents):
         Field(max_length=MAX_COLUMNS),
     ]
     dropped: ColumnNames
+    hosts: HostsContents | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -229,7 +258,7 @@ class Choice(BaseModel):
     name: Name
 
 
-Settings = dict[Name, Word | Finite | bool]
+Settings = dict[Name, Word | Finite | bool | ColumnNames]
 """A table of a recipe; a recipe's own type checks it when it is used."""
 
 

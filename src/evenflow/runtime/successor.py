@@ -92,7 +92,7 @@ def files_of(folder: Path) -> Files:
 
 def _fitting(bundle: Bundle, contract: Contract) -> Bundle:
     """Return a bundle whose columns the contract gives."""
-    lacking = [name for name in bundle.schema.names if name not in contract.had]
+    lacking = [name for name in bundle.schema.features if name not in contract.had]
     if lacking:
         raise BundleError(
             f"{bundle.path} reads the column {lacking[0]}, expected columns of the "

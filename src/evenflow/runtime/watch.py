@@ -185,7 +185,7 @@ class Watch:
         whole = connections
         connections, _ = self.rows.fitting(whole, self._on_event)
         self.totals.rejected += whole.height - connections.height
-        found = check(self.bundle.schema, self.rows.add(connections))
+        found = check(self.bundle.schema, self._rows(connections))
         scores, rows, bad = judge(self.bundle, found.table, lines=found.rows + 1)
         self._reject(connections, (*found.bad, *bad))
         totals, labels = self.totals, self.bundle.verdicts
@@ -218,10 +218,17 @@ class Watch:
             return attacks
 
         def rows_of(some: Sequence[int]) -> Table:
-            rows = self.rows.add(attacks.connections[[*some]])
+            rows = self._rows(attacks.connections[[*some]])
             return check(self.bundle.schema, rows).table
 
         return replace(attacks, rows_of=rows_of)
+
+    def _rows(self, connections: pl.DataFrame) -> pl.DataFrame:
+        """Return a row for each connection, with its hosts if the model reads them."""
+        rows = self.rows.add(connections)
+        if not self.bundle.schema.addresses:
+            return rows
+        return rows.hstack(connections.select("id.orig_h", "id.resp_h"))
 
     def group(self, attacks: Attacks) -> None:
         """Group attacks into incidents; send the events of both."""

@@ -1,4 +1,4 @@
-"""Static files arrive packed where a browser takes them so, and the same otherwise."""
+"""Answers arrive compressed where a browser accepts it, and the same otherwise."""
 
 import gzip
 
@@ -39,8 +39,19 @@ def test_a_packed_file_that_has_not_changed_is_not_sent_again(get):
     assert not again.data
 
 
-def test_nothing_with_a_secret_in_it_is_packed(people):
-    answer = people("viewer").get("/account", headers={"Accept-Encoding": "gzip"})
+@pytest.mark.parametrize("site", ["same-origin", "none"])
+def test_a_page_asked_for_by_the_application_itself_arrives_packed(people, site):
+    asked = {"Accept-Encoding": "gzip", "Sec-Fetch-Site": site}
+    answer = people("viewer").get("/account", headers=asked)
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert b"</html>" in gzip.decompress(answer.data)
+    assert "Sec-Fetch-Site" in answer.headers["Vary"]
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", None])
+def test_a_page_that_another_site_may_have_asked_for_is_not_packed(people, site):
+    asked = {"Accept-Encoding": "gzip"} | ({"Sec-Fetch-Site": site} if site else {})
+    answer = people("viewer").get("/account", headers=asked)
     assert "Content-Encoding" not in answer.headers
 
 

@@ -259,7 +259,7 @@ class Column(Answer):
     """One column that a model expects."""
 
     name: str
-    kind: Literal["numeric", "category"]
+    kind: Literal["numeric", "category", "address"]
     unit: str
     low: float | None = Field(description="Least possible value.")
     high: float | None = Field(description="Greatest possible value.")

@@ -13,7 +13,7 @@ from evenflow.schema import Column
 
 Value = float | str | None
 """A raw value of a record; None is missing."""
-Kind = Literal["number", "choice", "yes_no"]
+Kind = Literal["number", "choice", "yes_no", "address"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +56,8 @@ class Field:
         low, high, step = self.column.low, self.column.high, self.column.step
         if self.kind == "choice":
             return "a word; one the model never saw is treated as unseen"
+        if self.kind == "address":
+            return "an address; a host that no training row shows is an unknown one"
         if self.kind == "yes_no":
             return "yes or no"
         text = "a whole number" if step == 1 else "a number"

@@ -161,6 +161,8 @@ def _field(bundle: Bundle, column: Column, label: str, key: str | None) -> Field
             default=typed(common[0]) if len(common) else "",
             choices=tuple(Choice(value=w, label=means[w] or w) for w in words),
         )
+    if column.kind == "address":
+        return Field(column=column, label=label, kind="address")
     x = rows.to_numpy()
     x = x[np.isfinite(x)]
     # a value that occurs, not a mean of two: half a connection is no default

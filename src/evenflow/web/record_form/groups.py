@@ -59,6 +59,8 @@ def _by_name(columns: Sequence[Column]) -> dict[str, Heading]:
         head = heads[column.name]
         if column.kind == "category":
             found[column.name] = ("Words", "Values that are words or codes.")
+        elif column.kind == "address":
+            found[column.name] = ("Hosts", "Addresses; none is read as a value.")
         elif head in shared:
             text = f"Columns whose name starts with {head!r}."
             found[column.name] = (f"{head.capitalize()} \u2026", text)

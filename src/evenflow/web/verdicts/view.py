@@ -323,7 +323,7 @@ def _table(schema: Schema, record: Mapping[str, Value]) -> Table:
     """Return a record as a table of one row."""
     parts = [
         pl.Series(c.name, [record[c.name]], dtype=pl.String)
-        if c.kind == "category"
+        if c.kind != "numeric"
         else pl.Series(c.name, [record[c.name]], dtype=pl.Float64).fill_null(math.nan)
         for c in schema.columns
     ]
