@@ -1,8 +1,7 @@
 """A trained detector as a folder: save it, load it with suspicion, score with it.
 
-The folder holds plain JSON, plain arrays and an ONNX model; no pickle. Loading
-trusts nothing: sums, sizes, formats, the model's operators; then the golden rows
-are scored again, so a bundle that loads decides here as it did where it was made.
+The folder holds plain JSON, plain arrays and an ONNX model; no pickle. Loading checks
+sums, sizes, formats, operators, and that golden rows are decided as before.
 """
 
 from __future__ import annotations
