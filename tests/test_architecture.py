@@ -14,7 +14,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # a room may import rooms of its own level or a lower one
 LEVELS = [
     {"errors"},
-    {"schema", "baseline", "metrics", "decision", "files", "ahead", "progress",
+    {"schema", "bands", "baseline", "metrics", "decision", "files", "ahead", "progress",
      "inference", "places", "onnx_guard", "conform", "frames", "knowledge", "text",
      "toml"},
     {"recipe", "stages", "plugins", "registry"},

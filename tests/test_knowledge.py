@@ -6,8 +6,8 @@ import pytest
 
 from evenflow import datasets
 from evenflow.errors import DataError
-from evenflow.knowledge import about, tables
-from evenflow.schema import UNKNOWN_ATTACK
+from evenflow.knowledge import about, columns, tables
+from evenflow.schema import UNKNOWN_ATTACK, Column
 
 SCHEMAS = [s for n in datasets.names() if (s := datasets.get(n).schema) is not None]
 LABELS = sorted(
@@ -141,3 +141,30 @@ def test_a_damaged_file_of_classes_is_refused_with_the_place(monkeypatch, text, 
     monkeypatch.setattr(tables, "_text", lambda _: text)
     with pytest.raises(DataError, match=told):
         tables.classes.__wrapped__()
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda s: s.name)
+def test_every_column_has_a_label_that_stands_alone_with_its_name(schema):
+    found = columns.titles(schema.columns)
+    key = columns.family(schema.names)
+    assert key is not None, "the labels of its columns stand in columns.toml"
+    for column in schema.columns:
+        label = columns.labels(schema.columns)[column.name]
+        assert found[column.name] == f"{label} ({column.name})"
+        assert label[0].isupper() or label[0] == "'"
+        assert not re.match(r"(Of|The same|To|From) ", label), label
+    assert len(set(found.values())) == len(schema.columns)
+
+
+def test_columns_of_ones_own_are_called_by_description_or_name():
+    own = (
+        Column(name="count"),
+        Column(name="dur", description="duration of the visit; in seconds"),
+        Column(name="fwdPkts"),
+    )
+    assert columns.family([c.name for c in own]) is None
+    assert columns.titles(own) == {
+        "count": "count",
+        "dur": "Duration of the visit (dur)",
+        "fwdPkts": "Forward packets (fwdPkts)",
+    }

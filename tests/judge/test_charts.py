@@ -160,7 +160,7 @@ def test_rare_classes_are_as_dark_as_large_ones_in_a_distribution():
                          "counts": {"benign": [9000, 1000], "u2r": [9, 1],
                                     "r2l": [0, 0]}},
     }  # fmt: skip
-    cells = data(explore_charts.distribution(column))
+    cells = data(explore_charts.distribution(column, "a"))
     shares = {(r["class"], r["bin"]): r["share"] for r in cells}
     assert shares["benign", "SF"] == shares["u2r", "SF"] == 0.9
     assert ("r2l", "SF") not in shares

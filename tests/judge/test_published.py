@@ -35,6 +35,11 @@ def test_every_figure_has_a_tag_and_a_place():
             assert 0 < figure.value <= 100
 
 
+def test_no_figure_is_from_memory():
+    assert set(TAGS) == {"V", "I"}
+    assert "memory" not in str(FOUND.to_dict())
+
+
 def test_inferred_figures_follow_from_the_published_rates():
     """KDDTest+ holds 12,833 attacks and 9,711 benign rows."""
     figures = {

@@ -323,4 +323,4 @@ def test_the_contents_list_leads_to_every_section(written):
     _main, *links = [a["href"][1:] for tag, a in tags.seen if tag == "a"]
     names = [a["id"] for tag, a in tags.seen if tag == "h2"]
     assert links == names
-    assert len(names) == 6
+    assert len(names) == 7

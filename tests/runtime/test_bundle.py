@@ -28,6 +28,7 @@ from evenflow.runtime.verify import verify
 from evenflow.schema import Table
 
 MANIFEST, PREPARE, DECIDE = "manifest.json", "preprocessor.json", "decision.json"
+REPORT = "report.json"
 
 
 @pytest.fixture
@@ -337,6 +338,11 @@ CHANGED = {
     ),
     "a high threshold": (DECIDE, {"threshold": 30.0}, "golden rows get other scores"),
     "a low threshold": (DECIDE, {"threshold": -30.0}, "golden rows get other scores"),
+    "bands that leave out scores": (
+        REPORT, {"bands": [{"from": None, "to": 0.0, "rows": 2, "attacks": 1,
+                            "share": 0.5, "low": 0.1, "high": 0.9}]}, "do not join"
+    ),
+    "bands of words": (REPORT, {"bands": [{"from": "all"}]}, r"report\.json: .?bands"),
     "a preprocessor of another contract": (
         PREPARE, {"schema": "other"}, r"preprocessor\.json does not match"
     ),

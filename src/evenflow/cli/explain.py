@@ -94,20 +94,29 @@ def explanation(
 ) -> dict[str, Any]:
     """Return why one record of a file got its verdict, as JSON values."""
     record = _record(bundle, file, row, line)
+    unusual = bundle.usual.sentences(record.frame.row(0, named=True))
     if method == "shap":
-        return _shap(bundle, record)
+        return _with(unusual, _shap(bundle, record))
     from evenflow.runtime.explain import explain
 
     found = explain(bundle, record, 0, method=method)  # type: ignore[arg-type]
-    return found.to_dict() | {
+    made = found.to_dict() | {
         "method": f"{method.replace('_', ' ')} against the nearest benign record",
         "quantity": "log odds of attack",
     }
+    return _with(unusual, made)
+
+
+def _with(unusual: tuple[str, ...], made: dict[str, Any]) -> dict[str, Any]:
+    """Return an explanation with the unusual values of its record."""
+    text = "\n".join([made["text"], *(f"Unusual: {one}" for one in unusual)])
+    return made | {"unusual": list(unusual), "text": text}
 
 
 def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
     """Return exact values of a tree ensemble, in the form of an explanation."""
     from evenflow.judge.tree_shap import tree_shap
+    from evenflow.knowledge.columns import titles
     from evenflow.runtime.detect import verdicts
     from evenflow.runtime.explanation import n_mentioned
 
@@ -122,10 +131,12 @@ def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
         decision=bundle.decision,
         attack=int(scores.code[0]) or 1 + int(scores.proba[0, 1:].argmax()),
     )
-    verdict = next(verdicts(scores, schema, bundle.decision))
+    verdict = next(verdicts(scores, schema, bundle.decision, bands=bundle.bands))
+    labels = titles(schema.columns)
     contributions: list[dict[str, Any]] = [
         {
             "column": name,
+            "label": labels[name],
             "value": _plain(record.frame[name][0]),
             "normal_value": _typical(bundle.reference.frame[name]),
             "contribution": contribution,
@@ -140,13 +151,14 @@ def _shap(bundle: Bundle, record: Table) -> dict[str, Any]:
     lines = [
         f"Called {verdict.label}: probability of attack {verdict.probability:.3g}, "
         f"threshold {verdict.threshold:.3g}.",
+        *([] if verdict.band is None else [verdict.band.text]),
         f"The {found.quantity} is {found.value:.3g}; its mean over benign records is "
         f"{found.base:.3g}.",
     ]
     for c in contributions[: n_mentioned([c["contribution"] for c in contributions])]:
         towards = "attack" if c["contribution"] > 0 else "benign"
         lines.append(
-            f"{c['column']} is {_value_text(c['value'])} (typical of benign traffic: "
+            f"{c['label']} is {_value_text(c['value'])} (typical of benign traffic: "
             f"{_value_text(c['normal_value'])}): contributes "
             f"{c['contribution']:+.3f} towards {towards}."
         )

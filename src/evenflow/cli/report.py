@@ -38,7 +38,8 @@ def summary(report: Mapping[str, Any]) -> str:
     }
     warnings = [click.style(f"warning: {text}", fg="yellow") for text in found["warn"]]
     parts = [_head(report), "\n".join(warnings), _figures(report), _classes(report)]
-    parts += [_balancing(report.get("training") or {}), report["alerts"]["statement"]]
+    parts += [_bands(report), _balancing(report.get("training") or {})]
+    parts += [report["alerts"]["statement"]]
     notes = (*map(plain, report["notes"]), *found["note"])
     parts.append("\n".join(f"note: {text}" for text in notes))
     return "\n\n".join(part for part in parts if part)
@@ -86,6 +87,34 @@ def operating_points(report: Mapping[str, Any]) -> str:
         "spends this budget even where fewer\nfalse alarms would do. Argmax takes the "
         "likeliest class of each row."
     )
+
+
+def _bands(report: Mapping[str, Any]) -> str:
+    """Return the share of attacks among test rows of each score."""
+    if not report.get("bands"):
+        return ""
+    from evenflow.bands import Bands  # NumPy is slow to import
+
+    rows = [
+        (
+            band.name,
+            "attack" if band.is_attack else "benign",
+            f"{band.rows:,}",
+            _figure(band.share),
+            interval(edges if band.rows else None),
+        )
+        for band, edges in zip(
+            Bands.from_dict(report["bands"]).bands, report["bands"], strict=True
+        )
+    ]
+    head = (
+        "odds and the threshold's",
+        "verdict",
+        "rows",
+        "attacks, %",
+        "95 % interval",
+    )
+    return columns(head, rows, right=(2, 3, 4))
 
 
 def _classes(report: Mapping[str, Any]) -> str:

@@ -105,6 +105,10 @@ def score(
     )
     if summary.extra:
         voice().say(f"columns not used: {', '.join(summary.extra)}")
+    if summary.n_unusual:
+        voice().say(f"{summary.n_unusual:,} records with unusual values:")
+        for note in summary.unusual:
+            voice().say(f"unusual: {note}")
     if summary.drift and summary.drift.is_drifted:
         voice().say(str(summary.drift), is_warning=True)
     if summary.rejected:

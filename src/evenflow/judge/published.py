@@ -14,11 +14,10 @@ from typing import Any, Literal
 
 from evenflow import toml
 
-Tag = Literal["V", "I", "M"]
+Tag = Literal["V", "I"]
 TAGS = {
     "V": "read in a published text",
     "I": "follows from a published figure by arithmetic",
-    "M": "from memory, not verified",
 }
 NOT_STATED = "not stated"
 IMPOSSIBLE = "cannot be right as printed"

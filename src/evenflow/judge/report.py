@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from evenflow import __version__, metrics
+from evenflow.bands import Bands
 from evenflow.decision import Decision, Scores
 from evenflow.errors import DataError
 from evenflow.judge import leaks
@@ -76,6 +77,8 @@ class Report:
     training: dict[str, Any] | None = None
     kinds: dict[str, Any] | None = None
     """Naming the kind of an attack, see :func:`evenflow.judge.kinds.kinds`."""
+    bands: list[dict[str, Any]] | None = None
+    """Share of attacks by score, see :class:`evenflow.bands.Bands`; or None."""
 
     def __repr__(self) -> str:
         from evenflow.judge.pages import notebook
@@ -101,7 +104,7 @@ class Report:
             A part of a report is missing.
         """
         known = {f.name for f in fields(cls)}
-        lacking = sorted(known - set(value) - {"notes", "training", "kinds"})
+        lacking = sorted(known - set(value) - {"notes", "training", "kinds", "bands"})
         if lacking:
             raise DataError(
                 f"this is not a report: it lacks {', '.join(lacking)}. Expected the "
@@ -192,6 +195,7 @@ def judge(
     )
     intervals["binary"] |= undefined
     attacks = _attacks(table, names, scores, unseen_attacks)
+    bands = Bands.of(scores, decision.threshold, is_true)
     return Report(
         evenflow_version=__version__,
         dataset=table.schema.name,
@@ -221,6 +225,7 @@ def judge(
         notes=_notes(table, attacks),
         training=None if training is None else dict(training),
         kinds=kinds(y, scores, decision, unseen, names),
+        bands=None if bands is None else bands.to_dict(),
     )  # fmt: skip
 
 

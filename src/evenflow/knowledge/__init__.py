@@ -86,6 +86,17 @@ def about(label: str, *, attack: str | None = None) -> Knowledge:
     return _unknown(label)
 
 
+def class_title(label: str) -> str:
+    """Return the title of a class: the same in lists, charts and verdicts.
+
+    Examples
+    --------
+    >>> class_title("dos"), class_title("my own label")
+    ('Denial of service', 'my own label')
+    """
+    return about(label).name
+
+
 def _key(word: str) -> str:
     """Return the label as the tables spell it."""
     key = re.sub(r"[^a-z0-9]+", "_", word.strip().lower()).strip("_")

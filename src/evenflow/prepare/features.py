@@ -27,6 +27,8 @@ from evenflow.prepare.scaling import Scaling as Scaling
 from evenflow.schema import Table
 
 UNSEEN = "<unseen>"
+MIN_CATEGORY_ROWS = 5
+"""Training rows that a word needs for a column of its own, unless a recipe says."""
 LONGEST_WORD = 20_000
 """Characters of a category value that can have a column of its own."""
 
@@ -61,7 +63,7 @@ class Preprocessor:
         table: Table,
         *,
         scaling: Scaling = "log1p_standard",
-        min_category_rows: int = 5,
+        min_category_rows: int = MIN_CATEGORY_ROWS,
     ) -> Self:
         """Learn from training rows.
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from evenflow.conform import BadRow, as_float, match_columns, shown
 from evenflow.errors import DataError
-from evenflow.runtime.judging import word
 from evenflow.runtime.limits import Limits
+from evenflow.runtime.words import word
 from evenflow.schema import Schema
 from evenflow.text.blocks import Block
 from evenflow.text.raw import MAX_COLUMNS, Raw

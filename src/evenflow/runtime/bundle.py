@@ -1,8 +1,7 @@
 """A trained detector as a folder: save it, load it with suspicion, score with it.
 
-The folder holds plain JSON, plain arrays and an ONNX model; no pickle. Loading
-trusts nothing: sums, sizes, formats, the model's operators; then the golden rows
-are scored again, so a bundle that loads decides here as it did where it was made.
+The folder holds plain JSON, plain arrays and an ONNX model; no pickle. Loading checks
+sums, sizes, formats, operators, and that golden rows are decided as before.
 """
 
 from __future__ import annotations
@@ -37,7 +36,8 @@ from evenflow.runtime.folder import (
     to_json,
     write_folder,
 )
-from evenflow.runtime.judging import judge, word
+from evenflow.runtime.judging import judge
+from evenflow.runtime.words import word
 from evenflow.schema import Column, Schema, Table
 
 TOLERANCE = 1e-4
@@ -221,7 +221,7 @@ class Bundle(BundleFiles):
                 f"{prepare.expected}. Correct the value"
             )
         scores = self.decision.apply(self.session.run(["log_proba"], {"x": X})[0])
-        return next(verdicts(scores, schema, self.decision))
+        return next(verdicts(scores, schema, self.decision, bands=self.bands))
 
     def __repr__(self) -> str:
         classes = ", ".join(self.schema.classes[:5])

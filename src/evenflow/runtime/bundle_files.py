@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from evenflow.bands import Bands
 from evenflow.baseline import Baseline
 from evenflow.conform import shown
 from evenflow.decision import Decision
 from evenflow.errors import BundleError
-from evenflow.prepare.features import Preprocessor
+from evenflow.prepare.features import MIN_CATEGORY_ROWS, Preprocessor
 from evenflow.runtime._arrays import Arrays, unpack
 from evenflow.runtime._rows import read_rows, with_codes
 from evenflow.runtime.contents import (
@@ -23,9 +25,11 @@ from evenflow.runtime.contents import (
     ManifestContents,
     PreprocessorContents,
     RecipeContents,
+    ReportContents,
     check,
 )
 from evenflow.runtime.folder import AGAIN, from_json, sha256
+from evenflow.runtime.unusual import Usual
 from evenflow.schema import Schema, Table
 
 FORMAT = 2
@@ -42,6 +46,8 @@ class BundleFiles:
     manifest: Mapping[str, Any]
     recipe: Mapping[str, Any]
     report: Mapping[str, Any]
+    bands: Bands | None
+    """Share of attacks among the test rows, by score; None in a bundle made without."""
     card: str
     golden: Table
     """Training rows with their classes."""
@@ -55,6 +61,13 @@ class BundleFiles:
     """Of the calibration rows, for drift; None in a bundle that was made without."""
     fingerprint: NDArray[np.uint64] = field(repr=False)
     """Hashes of the training rows, ``(n_rows,)``; tells a row trained on."""
+
+    @cached_property
+    def usual(self) -> Usual:
+        """The values that the training rows held."""
+        prepare = self.recipe.get("prepare", {})
+        min_rows = int(prepare.get("min_category_rows", MIN_CATEGORY_ROWS))
+        return Usual.of(self.schema, self.preprocessor, min_rows=min_rows)
 
     @property
     def verdicts(self) -> tuple[str, ...]:
@@ -83,6 +96,7 @@ def read_bundle_files(folder: Path, files: Mapping[str, bytes]) -> BundleFiles:
         "preprocessor.json": (PreprocessorContents, read("preprocessor.json")),
         "decision.json": (DecisionContents, read("decision.json")),
         "recipe.json": (RecipeContents, read("recipe.json")),
+        "report.json": (ReportContents, read("report.json")),
     }
     for name, (kind, value) in typed.items():
         check(kind, value, source=str(folder / name))
@@ -90,7 +104,9 @@ def read_bundle_files(folder: Path, files: Mapping[str, bytes]) -> BundleFiles:
         schema = Schema.from_dict(manifest["schema"])
         preprocessor = Preprocessor.from_dict(typed["preprocessor.json"][1])
         decision = Decision.from_dict(typed["decision.json"][1])
-        report = read("report.json")
+        report = typed["report.json"][1]
+        found = report.get("bands")
+        bands = None if found is None else Bands.from_dict(found)
         _check_contract(folder, manifest, schema, preprocessor, decision, report)
         golden, arrays = read_rows(files, "golden.npz", schema)
         reference, more = read_rows(files, "reference.npz", schema)
@@ -126,6 +142,7 @@ def read_bundle_files(folder: Path, files: Mapping[str, bytes]) -> BundleFiles:
         manifest=manifest,
         recipe=typed["recipe.json"][1],
         report=report,
+        bands=bands,
         card=card,
         golden=golden,
         golden_log_proba=arrays["log_proba"],

@@ -37,6 +37,8 @@ MAX_CLASSES = 300
 """Maximum number of classes: a report, and its page, hold each pair of them."""
 MAX_TYPES = 2_000
 """Maximum number of attack types of the training or the test rows."""
+MAX_BANDS = 100
+"""Maximum number of bands of scores of a report."""
 MAX_ROWS = 10_000
 """Maximum number of golden rows, and of reference rows."""
 
@@ -219,6 +221,33 @@ class DecisionContents(_Contents):
         ]
         | None
     ) = None
+
+
+Edge = Annotated[Finite, Field(ge=-700, le=700)]
+"""Log odds whose odds are a float."""
+
+
+class BandContents(_Contents):
+    """A band of scores in ``report.json``."""
+
+    start: Edge | None = Field(alias="from")
+    to: Edge | None
+    rows: Count
+    attacks: Count
+    share: Finite | None
+    low: Finite | None
+    high: Finite | None
+
+
+class ReportContents(BaseModel):
+    """The part of ``report.json`` that verdicts rest on."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    dataset: Word = ""
+    protocol: Word = ""
+    is_optimistic: bool = False
+    bands: Annotated[list[BandContents], Field(max_length=MAX_BANDS)] | None = None
 
 
 class Choice(BaseModel):

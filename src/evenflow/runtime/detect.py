@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evenflow.bands import Band, Bands
 from evenflow.decision import Decision, Scores
 from evenflow.schema import Schema
 
@@ -29,6 +31,8 @@ class Verdict:
     """Probability above which a row is called an attack, [0, 1]."""
     classes: Mapping[str, float]
     """Calibrated probability of each class; sums to 1."""
+    band: Band | None = None
+    """Test rows of such scores; None where the bundle holds none."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as plain JSON values."""
@@ -39,6 +43,7 @@ class Verdict:
             "attack_probability": self.probability,
             "threshold": self.threshold,
             "classes": dict(self.classes),
+            "test_rows": None if self.band is None else self.band.to_dict(),
         }
 
 
@@ -47,6 +52,7 @@ def verdicts(
     schema: Schema,
     decision: Decision,
     *,
+    bands: Bands | None = None,
     lines: NDArray[np.int64] | None = None,
 ) -> Iterator[Verdict]:
     """Yield one verdict for each scored row.
@@ -59,17 +65,24 @@ def verdicts(
         Names the classes.
     decision : Decision
         Holds the threshold, and when the kind of an attack is unknown.
+    bands : Bands, optional
+        The test rows of the bundle, by score.
     lines : ndarray of shape (n_samples,), int64, optional
         Where the rows came from; without it they are counted from 1.
     """
     threshold, labels = _once(decision.threshold), decision.verdicts(schema.classes)
     numbers = np.arange(1, len(scores) + 1) if lines is None else lines
-    for line, number, is_attack, odds, proba in zip(
+    found: Iterable[Band | None] = repeat(None, len(scores))
+    if bands is not None:
+        places = bands.place(scores.attack - decision.threshold)
+        found = (bands.bands[place] for place in places.tolist())
+    for line, number, is_attack, odds, proba, band in zip(
         numbers.tolist(),
         scores.verdict.tolist(),
         scores.is_attack.tolist(),
         scores.attack.tolist(),
         scores.proba.tolist(),
+        found,
         strict=True,
     ):
         yield Verdict(
@@ -79,6 +92,7 @@ def verdicts(
             probability=sigmoid(odds),
             threshold=threshold,
             classes=dict(zip(schema.classes, proba, strict=True)),
+            band=band,
         )
 
 

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenflow.errors import BundleError, DataError
+from evenflow.knowledge.columns import titles
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import verdicts
 from evenflow.runtime.explanation import Contribution, Explanation
@@ -94,9 +95,11 @@ def explain(
     alone = _alone(bundle, X, normal, where)
     order = sorted(range(len(names)), key=lambda j: (-abs(contribution[j]), names[j]))
     schema = bundle.schema
+    labels = titles(schema.columns)
     contributions = tuple(
         Contribution(
             column=names[j],
+            label=labels[names[j]],
             value=_plain(record, names[j], 0),
             normal_value=_plain(bundle.reference, names[j], reference),
             contribution=float(contribution[j]),
@@ -107,7 +110,9 @@ def explain(
         for j in order
     )
     lines = np.array([row + 1])
-    verdict = next(verdicts(scores, schema, bundle.decision, lines=lines))
+    verdict = next(
+        verdicts(scores, schema, bundle.decision, bands=bundle.bands, lines=lines)
+    )
     counterfactual: tuple[str, ...] = ()
     if verdict.is_attack:
         counterfactual = _counterfactual(bundle, X, normal, groups, contributions)

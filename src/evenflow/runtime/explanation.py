@@ -23,6 +23,8 @@ class Contribution:
     """Contribution of one column to the verdict."""
 
     column: str
+    label: str
+    """The column in plain words, with its name."""
     value: float | str | None
     """Value of the record; None where it is missing."""
     normal_value: float | str | None
@@ -45,7 +47,7 @@ class Contribution:
         has = with_unit(self.value, self.unit)
         normal = with_unit(self.normal_value, self.unit)
         return (
-            f"{self.column} is {has} where similar benign traffic has {normal}: "
+            f"{self.label} is {has} where similar benign traffic has {normal}: "
             f"contributes {self.contribution:+.2f} {self.direction}."
         )
 
@@ -80,6 +82,8 @@ class Explanation:
             f"Called {verdict.label}: probability of attack "
             f"{verdict.probability:.3g}, threshold {verdict.threshold:.3g}."
         ]
+        if verdict.band is not None:
+            lines.append(verdict.band.text)
         if not parts:
             lines.append("The record equals a benign record of the training rows.")
         if not self.is_base_normal:

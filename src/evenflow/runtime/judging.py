@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from evenflow.conform import SPACE, BadRow, check, shown
+from evenflow.conform import BadRow, check, shown
 from evenflow.decision import Scores
-from evenflow.errors import DataError
 from evenflow.schema import Table
 
 if TYPE_CHECKING:
@@ -95,24 +94,3 @@ def judge_labelled(
     if len(rows) < len(kept):
         kept = kept.take(rows)
     return replace(kept, n_rejected=table.n_rejected + len(bad)), scores, bad
-
-
-def word(value: object) -> str | None:
-    """Return one value of a category as a table's reader reads it.
-
-    Raises
-    ------
-    DataError
-        The value is a list or an object.
-    """
-    if isinstance(value, (list, dict)):
-        raise DataError(
-            f"found {shown(value)} for a category, expected a word. Correct the value"
-        )
-    if value is None or value != value:
-        return None
-    if isinstance(value, bool):
-        return str(value).lower()  # as a typed column reads
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip(SPACE) or None

@@ -39,7 +39,10 @@ SUFFIXES: dict[str, OutputFormat] = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
 }
-VERDICT_COLUMNS = ("line", "verdict", "is_attack", "attack_probability", "threshold")
+VERDICT_COLUMNS = (
+    "line", "verdict", "is_attack", "attack_probability", "threshold",
+    "test_attack_share", "unusual",
+)  # fmt: skip
 """First columns of an output; ``p_<class>`` for each class and the source's follow."""
 FIRST_BAD = 20
 """Bad rows a summary repeats; the rejects file has them all."""
@@ -63,6 +66,11 @@ class Summary:
     notes: tuple[str, ...]
     """What was skipped in the source, or read otherwise than it is written."""
     seconds: float
+    n_unusual: int = 0
+    """Rows with a value that the training rows did not hold, or that cannot go with
+    another."""
+    unusual: tuple[str, ...] = ()
+    """How many rows of what, the most first."""
     drift: Finding | None = None
     """How the records differ from the calibration rows; None if that is unknown."""
     unit: str = "line"
@@ -85,6 +93,8 @@ class Summary:
             "extra": list(self.extra),
             "first_bad": [str(bad) for bad in self.first_bad],
             "notes": list(self.notes),
+            "n_unusual": self.n_unusual,
+            "unusual": list(self.unusual),
             "drift": self.drift.to_dict() if self.drift else None,
             "seconds": self.seconds,
             "rows_per_s": self.scored / self.seconds if self.seconds else None,
@@ -154,7 +164,8 @@ def score_file(
         format = SUFFIXES.get(suffix.lower(), "csv")  # noqa: A001
     _distinct(source, sink, rejects)
     counts = np.zeros(len(bundle.verdicts), dtype=np.int64)
-    rejected, is_empty = 0, True
+    unusual = np.zeros(len(bundle.usual.checks), dtype=np.int64)
+    rejected, n_unusual, is_empty = 0, 0, True
     extra: tuple[str, ...] = ()
     unit = "line"
     kept: tuple[str, ...] = ()
@@ -187,7 +198,8 @@ def score_file(
                     "bad rows"
                 )
             if len(batch.table):
-                out = verdict_columns(bundle, batch.lines, scores)
+                odd, found = bundle.usual.columns(batch.table)
+                out = verdict_columns(bundle, batch.lines, scores, odd)
                 if keep_columns:
                     kept = kept or tuple(batch.given.columns)
                     out |= _given_columns(batch, kept, taken=set(out), format=format)
@@ -195,6 +207,8 @@ def score_file(
                 if drift is not None:
                     rows = np.arange(len(batch.table))
                     drift.add(batch.table, scores, rows, int(counts.sum()) + 1)
+                n_unusual += len(odd) - odd.null_count()
+                unusual = unusual + found
                 is_empty = False
                 counts += np.bincount(scores.verdict, minlength=len(counts))
                 if on_scored:
@@ -224,6 +238,8 @@ def score_file(
         extra=extra,
         first_bad=tuple(first_bad),
         notes=(*notes, *findings.remarks),
+        n_unusual=n_unusual,
+        unusual=bundle.usual.notes(unusual),
         drift=drift.finish() if drift else None,
         seconds=time.perf_counter() - started,
         unit=unit,
@@ -261,9 +277,15 @@ def judged(bundle: Bundle, batch: Batch) -> tuple[Batch, Scores]:
 
 
 def verdict_columns(
-    bundle: Bundle, lines: NDArray[np.int64], scores: Scores
+    bundle: Bundle,
+    lines: NDArray[np.int64],
+    scores: Scores,
+    unusual: pl.Series,
 ) -> dict[str, pl.Series]:
-    """Return the first columns of an output, and a probability for each class."""
+    """Return the first columns of an output, and a probability for each class.
+
+    ``unusual`` names the columns of each row that :class:`.unusual.Usual` finds.
+    """
     classes, n = bundle.schema.classes, len(scores)
     threshold = sigmoid(bundle.decision.threshold)
     columns = {
@@ -272,17 +294,29 @@ def verdict_columns(
         "is_attack": pl.Series(scores.is_attack, dtype=pl.Boolean),
         "attack_probability": pl.Series(attack_probability(scores.attack)),
         "threshold": pl.Series(np.full(n, threshold)),
+        "test_attack_share": _test_attack_share(bundle, scores),
+        "unusual": unusual,
     }
     for code, label in enumerate(classes):
         columns[f"p_{label}"] = pl.Series(scores.proba[:, code].copy())
     return columns
 
 
+def _test_attack_share(bundle: Bundle, scores: Scores) -> pl.Series:
+    """Return the share of attacks among test rows scored like each row, if known."""
+    if bundle.bands is None:
+        return pl.Series([None] * len(scores), dtype=pl.Float64)
+    places = bundle.bands.place(scores.attack - bundle.decision.threshold)
+    shares = pl.Series([b.share for b in bundle.bands.bands], dtype=pl.Float64)
+    return shares.gather(places)
+
+
 def no_verdicts(bundle: Bundle) -> pl.DataFrame:
     """Return the first columns of an output without a row."""
     nothing = np.empty(0, dtype=np.int64)
     scores = bundle.decide(bundle.golden.take(nothing))
-    return pl.DataFrame(verdict_columns(bundle, nothing, scores))
+    none = pl.Series(nothing, dtype=pl.String)
+    return pl.DataFrame(verdict_columns(bundle, nothing, scores, none))
 
 
 def _given_columns(

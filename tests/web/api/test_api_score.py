@@ -48,7 +48,9 @@ def test_a_verdict_is_the_bundles_own_and_nothing_is_stored(program, bundle, sto
     assert found["bundle"] == "small"
     assert set(found) == {
         "verdict", "is_attack", "attack_probability", "threshold", "classes", "bundle",
+        "test_rows", "unusual",
     }  # fmt: skip
+    assert found["test_rows"] == expected.band.to_dict()
     assert [stored.count(table) for table in (Record, Alert, Tally)] == [0, 0, 0]
 
 

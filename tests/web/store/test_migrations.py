@@ -150,8 +150,9 @@ def database_0004(empty_database):
     path = Path(__file__).with_name(f"version_0004.{kind}.sql")
     at = datetime(2026, 3, 1, tzinfo=UTC)
     blank = {"active": True, "created_at": at, "at": at, "hour": at, "title": "",
-             "state": "done", "payload": "{}", "progress": "{}", "result": "{}", "error": "",
-             "attempts": 1, "worker": "", "stop_requested": False}  # fmt: skip
+             "state": "done", "payload": "{}", "progress": "{}", "result": "{}",
+             "error": "", "attempts": 1, "worker": "",
+             "stop_requested": False}  # fmt: skip
     with empty_database.engine.begin() as connection:
         for statement in path.read_text().split(";\n"):
             if statement.strip():

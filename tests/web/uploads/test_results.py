@@ -26,6 +26,8 @@ def made(path, n):
             "is_attack": code > 0,
             "attack_probability": p,
             "threshold": np.full(n, 0.5),
+            "test_attack_share": rng.random(n),
+            "unusual": pl.Series([None] * n, dtype=pl.String),
             **{f"p_{label}": rng.random(n) for label in CLASSES},
             "p_given": rng.random(n),
             "service": pl.Series(["http", "ftp"]).gather(rng.integers(2, size=n)),

@@ -9,6 +9,7 @@ import pytest
 import vl_convert
 
 from evenflow import datasets
+from evenflow.bands import Band
 from evenflow.errors import DataError
 from evenflow.judge.charts import theme
 from evenflow.runtime.detect import Verdict, sigmoid
@@ -27,8 +28,11 @@ NSL = datasets.get("nsl_kdd").schema
 assert NSL is not None
 
 
-def verdict(label, odds, threshold=0.0, **classes):
-    """A verdict of those log odds; what is left of the attack's share is its own."""
+def verdict(label, odds, threshold=0.0, attacks=None, **classes):
+    """A verdict of those log odds; what is left of the attack's share is its own.
+
+    Of 1,000 test rows scored like it, ``attacks`` were attacks.
+    """
     p = sigmoid(odds)
     shares = dict.fromkeys(NSL.classes, 0.0) | {"benign": 1 - p} | classes
     attack = label if label != "benign" else "dos"
@@ -40,6 +44,14 @@ def verdict(label, odds, threshold=0.0, **classes):
         probability=p,
         threshold=sigmoid(threshold),
         classes=shares,
+        band=None
+        if attacks is None
+        else Band(
+            low=0.0 if odds > threshold else None,
+            high=None if odds > threshold else 0.0,
+            rows=1_000,
+            attacks=attacks,
+        ),
     )
 
 
@@ -59,10 +71,19 @@ def views(bundle):
     [
         (verdict("dos", 5), "attack", "This looks like a denial-of-service attack"),
         (verdict("probe", 5), "attack", "This looks like a scan or probe"),
-        (verdict("benign", -5), "benign",
+        (verdict("benign", -5, attacks=0), "benign",
          "Nothing suspicious: looks like benign traffic"),
+        (verdict("benign", -5, attacks=50), "benign", "Probably benign traffic"),
+        (verdict("benign", -5, attacks=200), "unsure",
+         "No alert, but many test rows scored like this were attacks"),
+        (verdict("benign", -5, attacks=570), "unsure",
+         "No alert, though most test rows scored like this were attacks"),
+        (verdict("benign", -5), "benign",
+         "No alert: more like benign traffic than like an attack"),
+        (verdict("dos", 5, attacks=200), "attack",
+         "Suspicious: may be a denial-of-service attack"),
         (verdict("benign", -0.5), "unsure",
-         "Probably benign traffic, but close to the alert threshold"),
+         "No alert, but close to the alert threshold"),
         (verdict("dos", 0.5), "unsure",
          "Perhaps a denial-of-service attack: just above the alert threshold"),
         (verdict("dos", -2, threshold=-5), "attack",
@@ -76,27 +97,47 @@ def views(bundle):
     ],
 )  # fmt: skip
 def test_the_headline_is_as_sure_as_the_verdict(found, tone, headline):
-    view = of_verdict(NSL, found)
+    view = of_verdict(None, found)
     assert (view.tone, view.headline) == (tone, headline)
 
 
 def test_the_margin_says_where_the_threshold_is():
-    clear = of_verdict(NSL, verdict("dos", 3.0, threshold=-2.0)).margin
-    assert clear == (
+    high = of_verdict(None, verdict("dos", 3.0, threshold=-2.0)).margin
+    assert high == (
         "The probability of an attack is 95.3 %; an alert opens above 11.9 %. "
-        "Its odds are 148 times higher than the threshold's: clear."
+        "Its odds are 148 times higher than the threshold's."
     )
-    calm = of_verdict(NSL, verdict("benign", -4.0, threshold=-2.0)).margin
-    assert "7 times lower than the threshold's: fairly clear." in calm
-    close = of_verdict(NSL, verdict("benign", -2.2, threshold=-2.0)).margin
+    calm = of_verdict(None, verdict("benign", -4.0, threshold=-2.0)).margin
+    assert "7 times lower than the threshold's." in calm
+    close = of_verdict(None, verdict("benign", -2.2, threshold=-2.0)).margin
     assert "close to the threshold" in close
-    low = of_verdict(NSL, verdict("dos", -1.0, threshold=-5.0)).margin
+    low = of_verdict(None, verdict("dos", -1.0, threshold=-5.0)).margin
     assert low.endswith("The threshold is low, so that fewer attacks are missed.")
+
+
+@pytest.mark.parametrize("label", ["benign", "dos"])
+def test_clear_is_said_only_where_the_test_rows_are(label):
+    odds, exceptions = (-9, 0) if label == "benign" else (9, 1_000)
+    for attacks, is_clear in ((exceptions, True), (500, False), (None, False)):
+        view = of_verdict(None, verdict(label, odds, attacks=attacks))
+        assert ("clear" in view.margin) == is_clear
+        assert "Nothing suspicious" not in view.headline or is_clear
+
+
+def test_a_verdict_says_how_often_test_rows_scored_like_it_were_attacks(bundle, views):
+    for view in views.values():
+        assert view.verdict.band.text in view.evidence
+        assert "The model was tested on 500 rows of 'synthetic'" in view.evidence
+    report = {k: v for k, v in bundle.report.items() if k != "bands"}
+    old = dataclasses.replace(bundle, report=report, bands=None)
+    told = explain_record(old, examples(old, per_class=1)[0].record)
+    assert told.evidence.startswith("No table of test rows came with this model")
+    assert "clear" not in told.margin
 
 
 @pytest.mark.parametrize("odds", [-1e9, -745.0, -37.0, 37.0, 745.0, 1e9])
 def test_a_verdict_beyond_doubt_has_words_too(odds):
-    view = of_verdict(NSL, verdict("dos" if odds > 0 else "benign", odds))
+    view = of_verdict(None, verdict("dos" if odds > 0 else "benign", odds))
     assert "more than a million times" in view.margin
     assert view.tone == ("attack" if odds > 0 else "benign")
     assert json.dumps(view.to_dict(), allow_nan=False)
@@ -124,7 +165,7 @@ def test_a_model_of_made_up_rows_says_so_first(views):
     for view in views.values():
         assert view.is_synthetic
         assert view.notes[0] == SYNTHETIC
-    real = of_verdict(NSL, verdict("dos", 5))
+    real = of_verdict(None, verdict("dos", 5))
     assert not real.is_synthetic
     assert real.notes == ()
 
@@ -154,7 +195,7 @@ def test_contributions_are_told_in_words_with_units_the_strongest_first(views):
     assert strength == sorted(strength, reverse=True)
     shell = next(p for p in attack.contributions if p.column == "root_shell")
     assert shell.sentence == (
-        "Root shell obtained: yes, where similar benign traffic has no. "
+        "Root shell obtained (root_shell): yes, where similar benign traffic has no. "
         "This speaks for an attack."
     )
     size = next(p for p in attack.contributions if p.column == "src_bytes")
@@ -170,7 +211,7 @@ def test_values_of_a_category_are_told_with_what_they_mean(views):
 
 
 def test_of_many_turning_columns_a_few_are_named(bundle):
-    view = of_verdict(NSL, verdict("dos", 5))
+    view = of_verdict(None, verdict("dos", 5))
     assert view.counterfactual_text == ""
     one = dataclasses.replace(view, counterfactual=("A",))
     told = "With benign values in \u201cA\u201d it would"
@@ -246,7 +287,7 @@ def test_fast_and_explained_say_the_same(bundle, rows):
     for i in range(0, 500, 25):
         record = frame.row(i, named=True)
         verdict, full = bundle.decide_record(record), explain_record(bundle, record)
-        fast = of_verdict(bundle.schema, verdict)
+        fast = of_verdict(bundle, verdict)
         assert fast.verdict.label == full.verdict.label
         assert fast.headline == full.headline
         probability = pytest.approx(full.verdict.probability, rel=1e-4)

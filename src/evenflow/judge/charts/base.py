@@ -11,12 +11,14 @@ from typing import Any
 
 from evenflow.errors import of_extra
 from evenflow.files import replacing
-from evenflow.judge.charts import theme
+from evenflow.judge.charts import class_colors, theme
 
 WIDTH = 560
 BAR = 26
 """Height of one bar and the gap below it, in pixels."""
 
+CLASS = "class"
+"""Title of a legend of classes, which have their own colours."""
 PHONE = 250
 """Width that a narrow screen leaves for bars and the words beside them."""
 
@@ -66,7 +68,8 @@ def bars(
     axis : str
         What the values are.
     group : str, optional
-        Title of the legend; colours bars by ``group``.
+        Title of the legend; colours bars by ``group``. Of ``CLASS`` the groups are
+        classes, each in its own colour.
     is_log : bool
         Values are counts on a logarithmic scale, so that a class of 3 rows is visible;
         else they are shares, drawn from 0 to 100 %.
@@ -102,11 +105,15 @@ def bars(
     tooltip += [alt.Tooltip(f"{k}:{t}") for k, t in (("group", "N"), ("n", "Q")) if any(k in r for r in drawn)]  # fmt: skip  # noqa: E501
     encoding = dict(offset)
     if groups:
+        colors = {"domain": groups}
+        if group == CLASS:
+            colors = class_colors.scale(groups)
+        named = alt.Legend(title=group, values=groups)
         encoding["color"] = alt.Color(
             "group:N",
             sort=None,
-            scale=alt.Scale(domain=groups),
-            legend=alt.Legend(title=group) if len(groups) > 1 else None,
+            scale=alt.Scale(**colors),
+            legend=named if len(groups) > 1 else None,
         )
     from_ = {"x2": alt.datum(0.7)} if is_log else {}
     layers = [base.mark_bar(cornerRadiusEnd=2).encode(x=x, tooltip=tooltip, **encoding, **from_)]  # fmt: skip  # noqa: E501

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evenflow.judge.charts import class_colors
 from evenflow.judge.charts.base import WIDTH, Chart, altair, rows, titled
 from evenflow.judge.tables.explanation import with_unit
 
@@ -46,8 +47,8 @@ def contribution_bars(
     )
     towards = alt.Color(
         "towards:N",
-        scale=alt.Scale(domain=["benign", "attack"]),
-        legend=alt.Legend(title="contributes towards"),
+        scale=alt.Scale(**class_colors.scale(["benign", "attack"])),
+        legend=alt.Legend(title="contributes towards", values=["benign", "attack"]),
     )
     base = alt.Chart(rows(records)).encode(y=y)
     tooltip = [

@@ -11,7 +11,7 @@ MANY_CELLS = 3_600
 """Cells of a heat map from which only the columns that matter most are drawn."""
 
 
-def distribution(column: Mapping[str, Any]) -> Chart:
+def distribution(column: Mapping[str, Any], label: str) -> Chart:
     """Return how one column's values spread in each class.
 
     Every class is a row of cells; a cell is the darker the more of that class's rows
@@ -21,6 +21,8 @@ def distribution(column: Mapping[str, Any]) -> Chart:
     ----------
     column : mapping
         One of an exploration's ``columns``.
+    label : str
+        The column in plain words.
     """
     alt = altair()
     found = column["distribution"]
@@ -66,7 +68,7 @@ def distribution(column: Mapping[str, Any]) -> Chart:
         .properties(width=WIDTH - 260, height=max(24, 20 * len(classes)))
     )  # fmt: skip
     words = " · ".join(filter(None, [column["description"], scale]))
-    return titled(chart, f"{column['name']}{unit}", words)
+    return titled(chart, f"{label}{unit}", words)
 
 
 def correlation(

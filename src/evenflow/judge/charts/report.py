@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evenflow.judge.charts.base import (
+    CLASS,
     WIDTH,
     Chart,
     altair,
@@ -225,7 +226,7 @@ def class_counts(
         | ({"group": groups.get(name, name)} if groups else {})
         for name, n in found.items()
     ]
-    group = "class" if groups else None
+    group = CLASS if groups else None
     return counts(records, title=title, subtitle=subtitle, group=group, limit=limit)
 
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from evenflow.judge.charts import class_colors
+
 FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -62,6 +64,7 @@ def config(dark: bool = False) -> dict[str, Any]:
         "view": {"stroke": None},
         "range": {
             "category": c["category"],
+            "ordinal": list(class_colors.DARK if dark else class_colors.LIGHT),
             "heatmap": c["heat"],
             "ramp": c["heat"],
             "diverging": c["diverging"],

@@ -143,8 +143,8 @@ def survey(groups: Mapping[str, Sequence[System]], dataset: str) -> Chart:
         ["acc.", "tag"],
         title=f"Accuracy beside the published systems ({dataset}), in per cent",
         subtitle="filled: measured here; hollow: as published. Tags: V read in a "
-        "published text, I follows from one, M from memory. Figures under "
-        "different protocols cannot be compared",
+        "published text, I follows from one. Figures under different "
+        "protocols cannot be compared",
     )
 
 

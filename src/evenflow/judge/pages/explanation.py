@@ -20,7 +20,7 @@ def html(
     ----------
     explanation : mapping
         ``verdict {verdict, is_attack, attack_probability, threshold, classes}``,
-        ``contributions [{column, value, normal_value, contribution, unit,
+        ``contributions [{column, label, value, normal_value, contribution, unit,
         description}]``,
         ``text``, ``method`` and ``quantity``.
     source : str

@@ -136,8 +136,9 @@ def association_pictures(found: Found) -> Iterator[Picture]:
 
 def column_pictures(found: Found) -> Iterator[Picture]:
     """Yield how each column spreads in each class."""
+    named = tables.titles_of(found["columns"])
     for number, column in enumerate(found["columns"], start=1):
         if any(any(counts) for counts in column["distribution"]["counts"].values()):
-            chart = explore_charts.distribution(column)
+            chart = explore_charts.distribution(column, named[column["name"]])
             words = f"Distribution of {column['name']} in each class."
             yield f"column_{number:03d}", chart, words

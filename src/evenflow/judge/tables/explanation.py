@@ -20,7 +20,7 @@ def contributions(explanation: Mapping[str, Any]) -> Grid:
         ),
         rows=tuple(
             (
-                c["column"],
+                c["label"],
                 with_unit(c["value"], c["unit"]),
                 with_unit(c["normal_value"], c["unit"]),
                 f"{c['contribution']:+.3f}",

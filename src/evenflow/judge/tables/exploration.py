@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evenflow.judge.tables.grid import Grid, numbers, text
+from evenflow.knowledge.columns import titles
+from evenflow.schema import Column
 
 Found = Mapping[str, Any]
 DASH = "–"
@@ -89,6 +91,7 @@ def _unseen(split: Found) -> str:
 def columns(found: Found) -> Grid:
     """Return every column: what it holds and what it tells of the label."""
     each = found["columns"]
+    named = titles_of(each)
     absent = {
         "missing": "missing",
         "infinite": "infinite",
@@ -109,7 +112,7 @@ def columns(found: Found) -> Grid:
         ),
         rows=tuple(
             (
-                *(c["name" if name == "column" else name] for name in words),
+                *(named[c["name"]] if name == "column" else c[name] for name in words),
                 *(f"{c[name]:,}" for name in occur),
                 f"{c['distinct']:,}",
                 f"{c['most_common_share']:.1%}",
@@ -120,6 +123,13 @@ def columns(found: Found) -> Grid:
             for c in each
         ),
     )  # fmt: skip
+
+
+def titles_of(columns: Sequence[Found]) -> dict[str, str]:
+    """Return each column of an exploration in plain words, with its name."""
+    return titles(
+        [Column(name=c["name"], description=c["description"]) for c in columns]
+    )
 
 
 def _spread(numeric: Found | None) -> tuple[float | None, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from evenflow import metrics
 from evenflow.judge.report import Report
+from evenflow.judge.tables.bands import bands as bands
 from evenflow.judge.tables.grid import DASH, Grid, numbers, text
 from evenflow.schema import synthetic_warning
 
@@ -121,6 +122,8 @@ def grids(report: Report) -> list[Grid]:
         found.append(attacks(report))
     if unknown := unknown_kinds(report):
         found.append(unknown)
+    if sureness := bands(report):
+        found.append(sureness)
     found.append(base_rates(report))
     return [*found, *training(report.training or {})]
 

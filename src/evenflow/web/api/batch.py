@@ -135,11 +135,11 @@ class BatchQuery(Query):
     gives=Raw(
         kinds={
             JSON: schemas.BatchOut,
-            CSV: "line,verdict,is_attack,attack_probability,threshold,p_benign,p_dos,"
-            "error_column,error_found,error_expected\n"
-            "2,dos,true,0.9991,0.42,0.0009,0.9991,,,\n",
+            CSV: "line,verdict,is_attack,attack_probability,threshold,"
+            "test_attack_share,unusual,p_benign,p_dos,error_column,error_found,error_expected\n"
+            "2,dos,true,0.9991,0.42,0.98,,0.0009,0.9991,,,\n",
             NDJSON: '{"line":1,"verdict":"dos","is_attack":true,'
-            '"attack_probability":0.9991,"threshold":0.42,"classes":{"benign":0.0009,'
+            '"attack_probability":0.9991,"threshold":0.42,"test_attack_share":0.98,"unusual":null,"classes":{"benign":0.0009,'
             '"dos":0.9991}}\n{"line":2,"error":{"column":"duration_ms",'
             '"found":"-1","expected":"a number of 0 ms or more"}}\n',
         },
@@ -241,9 +241,9 @@ def _scored(
             batch, scores = stream.judged(bundle, batch)
             scored.bad += batch.bad
             if len(batch.table):
-                scored.frames.append(
-                    pl.DataFrame(verdict_columns(bundle, batch.lines, scores))
-                )
+                odd, _ = bundle.usual.columns(batch.table)
+                columns = verdict_columns(bundle, batch.lines, scores, odd)
+                scored.frames.append(pl.DataFrame(columns))
                 if all_columns:
                     scored.given.append(batch.given)
                     of = (scores, bundle.schema, bundle.decision)

@@ -30,6 +30,7 @@ FIGURES = (
     "intervals",
     "confusion",
     "alerts",
+    "bands",
     "notes",
 )
 """Parts of the report that are answered; curves and single attacks stay on pages."""

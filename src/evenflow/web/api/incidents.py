@@ -10,6 +10,7 @@ from pydantic import Field
 
 from evenflow.web.api import paging, schemas
 from evenflow.web.api.bodies import Query
+from evenflow.web.api.decided import Share
 from evenflow.web.api.operations import Call, Group
 from evenflow.web.api.paging import Paged, Part
 from evenflow.web.incidents import queries
@@ -55,7 +56,7 @@ class IncidentShort(schemas.Answer):
     version: int = Field(description="Counted up by every change of an analyst.")
     verdict: str = Field(validation_alias="label")
     severity: int = Field(description="1 is the highest, 3 the lowest.")
-    attack_probability: schemas.Share = Field(
+    attack_probability: Share = Field(
         validation_alias="score", description="The highest of its connections."
     )
     connections: int

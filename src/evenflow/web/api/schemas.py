@@ -13,11 +13,18 @@ from pydantic import (
     Field,
     FiniteFloat,
     GetPydanticSchema,
-    WithJsonSchema,
 )
 from pydantic_core import core_schema
 
 from evenflow.web.api.bodies import Body
+from evenflow.web.api.decided import (
+    INT64,
+    BatchVerdict,
+    Decided,
+    Id,
+    Share,
+    TestRows,
+)
 from evenflow.web.api.examples import ALERT, RECORD, VERDICT
 from evenflow.web.frame.notes import MAX_NOTE
 
@@ -25,11 +32,6 @@ MAX_COLUMNS, MAX_NAME, MAX_TEXT = 500, 200, 500
 """Columns of a record, and characters of a column's name and of a value."""
 MAX_RECORDS = 10_000
 """Records of one request; a file takes millions."""
-INT64 = 2**63 - 1
-
-Share = Annotated[float, WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})]
-"""A probability of an answer: described, and sent as it was computed."""
-Id = Annotated[int, Field(ge=1, le=INT64)]
 
 
 def _plain(kind: Any, handler: Any) -> core_schema.CoreSchema:
@@ -136,32 +138,20 @@ class Answer(BaseModel):
     )
 
 
-class Decided(BaseModel):
-    """The decision of a model on a record."""
-
-    verdict: str = Field(
-        description="Class decided: `benign`, an attack class, or "
-        "`unknown_attack`, where the model is too unsure of the class."
-    )
-    is_attack: bool
-    attack_probability: Share = Field(description="Calibrated.")
-    threshold: Share = Field(
-        description="Probability above which a record is called an attack."
-    )
-    classes: dict[str, Share] = Field(
-        description="Calibrated probability of each class; they sum to 1."
-    )
-    record_id: Id | None = Field(None, description="With `keep`.")
-    alert_id: Id | None = Field(None, description="With `keep`, of an attack.")
-    event_at: datetime | None = Field(None, description="With `keep`: event time.")
-
-
 class Verdict(Decided):
     """The verdict of a model."""
 
     model_config = example(VERDICT)
 
     bundle: str = Field(description="The model that decided.")
+    test_rows: TestRows | None = Field(
+        description="How often test rows scored like this were attacks: rows that "
+        "neither fitted nor calibrated the model. Null where it came without them."
+    )
+    unusual: list[str] = Field(
+        description="Values that the training rows did not hold, such as a word the "
+        "model treats as unknown, or that cannot go together; in sentences."
+    )
     explanation: dict[str, Any] | None = Field(
         None,
         description="With `explain`: the verdict in words, and the contribution of "
@@ -182,15 +172,6 @@ class RejectedRow(Rejected):
     """A rejected row of a file."""
 
     text: str = Field(description="The row as it stands in the file, cut if long.")
-
-
-class BatchVerdict(Decided):
-    """The verdict on one of many records."""
-
-    line: int = Field(ge=1)
-    columns: dict[str, Any] | None = Field(
-        None, description="With `columns`: those that the model does not read."
-    )
 
 
 class Read(BaseModel):
@@ -242,6 +223,12 @@ class UploadResult(Read, Answer):
     counts: dict[str, int] = Field(description="Records decided for each class.")
     times: dict[str, Any] = Field({}, description="Event times: column, counts, ends.")
     alerts_opened: int = Field(validation_alias=AliasPath("alerts", "opened"))
+    n_unusual: int = Field(
+        0,
+        description="Records with a value that the training rows did not hold, or that "
+        "cannot go with another.",
+    )
+    unusual: list[str] = Field([], description="How many records of what.")
     unit: Literal["line", "row", "connection"] = Field(
         description="What `line` counts in results."
     )

@@ -60,7 +60,10 @@ def score_record(call: Call[ScoreQuery, schemas.ScoreIn]) -> Response:
         before = keep.sent_as(web.db(), call.caller.id, SOURCE, query.id)
     bundle = in_use() if before is None else bundle_of(before)
     verdict = bundle.decide_record(record)
-    answer = verdict.to_dict() | {"bundle": bundle.path.name}
+    answer = verdict.to_dict() | {
+        "unusual": bundle.usual.sentences(record),
+        "bundle": bundle.path.name,
+    }
     del answer["line"]
     metrics.count_verdict(verdict.label)
     view = explain_record(bundle, record) if query.explain else None

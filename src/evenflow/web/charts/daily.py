@@ -1,7 +1,7 @@
 """Charts of the daily work as Vega-Lite specifications: plain dicts without colours.
 
-Classes take the theme's colours by their place in ``domain``, so that one class has
-the same colour in every chart and range. Width is the page's.
+Classes have the colours of :mod:`evenflow.judge.charts.class_colors`. Width is the
+page's.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COUNTED = "format(datum.value, datum.value < 10000 ? ',' : '~s')"
 
 def over_time(
     bars: Sequence[Bar],
-    domain: Sequence[str],
+    colors: dict[str, Any],
     *,
     shown: Sequence[str],
     start: datetime,
@@ -42,10 +42,10 @@ def over_time(
     Parameters
     ----------
     bars : sequence of mapping
-        ``at`` and ``end``, ``class``, ``n`` and ``rank``, and what else
-        the script needs of a bar.
-    domain : sequence of str
-        Classes in the order of their colours.
+        ``at`` and ``end``, ``class``, ``n`` and ``rank``, and what else the script
+        needs of a bar.
+    colors : dict
+        Scale of the colours of classes.
     shown : sequence of str
         Classes that the legend names.
     start, end : datetime
@@ -68,7 +68,7 @@ def over_time(
     axis = {"tickCount": 5, "labelExpr": COUNTED, "tickMinStep": 1}
     color = nominal(
         "class",
-        scale={"domain": list(domain)},
+        scale=colors,
         legend={"title": None, "values": list(shown)},
     )
     tooltip = [
@@ -128,16 +128,16 @@ def _ms(at: datetime) -> dict[str, str]:
 
 
 def shares(
-    rows: Sequence[tuple[str, float]], domain: Sequence[str], *, title: str
+    rows: Sequence[tuple[str, float]], colors: dict[str, Any], *, title: str
 ) -> dict[str, Any]:
     """Return one bar for each class, the class's name at its left.
 
-    ``rows`` are classes and their figures in order, ``domain`` the classes in the
-    order of their colours; the title is that of the axis of figures.
+    ``rows`` are classes and their figures in order, ``colors`` the scale of their
+    colours; the title is that of the axis of figures.
     """
     axis = {"tickCount": 4, "labelExpr": COUNTED, "tickMinStep": 1}
     scale = {"domainMin": 0, "nice": True}
-    color = nominal("class", scale={"domain": list(domain)}, legend=None)
+    color = nominal("class", scale=colors, legend=None)
     tooltip = [nominal("class"), quantitative("n", format=",", title="verdicts")]
     return chart(
         [{"class": label, "n": n} for label, n in rows],
@@ -159,8 +159,13 @@ def shares(
     )
 
 
-def class_shares(rows: Sequence[tuple[str, float]], decided: str) -> dict[str, Any]:
-    """Return how likely each class is, by its name: the one decided stands out."""
+def class_shares(
+    rows: Sequence[tuple[str, float]], decided: str, colors: dict[str, Any]
+) -> dict[str, Any]:
+    """Return how likely each class is, by its name: the one decided stands out.
+
+    ``colors`` is the scale of the colours of classes.
+    """
     values = [
         {"class": name, "p": p, "is": "decided" if name == decided else "other"}
         for name, p in rows
@@ -174,6 +179,7 @@ def class_shares(rows: Sequence[tuple[str, float]], decided: str) -> dict[str, A
             "x": quantitative(
                 "p", title="probability", axis=axis, scale={"domain": [0, 1]}
             ),
+            "color": nominal("class", scale=colors, legend=None),
             "tooltip": [
                 nominal("class"),
                 quantitative("p", format=".2%", title="probability"),

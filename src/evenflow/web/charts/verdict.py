@@ -21,7 +21,8 @@ def contributions_chart(contributions: Sequence[Any]) -> dict[str, Any] | None:
     """Return bars of the largest contributions; None if there are none."""
     bars: list[dict[str, Any]] = [
         {
-            "bar": f"{c.label}: {c.value.split(' (')[0]}",  # short: the tooltip has all
+            # short: the tooltip has all
+            "bar": f"{c.column}: {c.value.split(' (')[0]}",
             "column": c.label,
             "value": c.value,
             "normal": c.normal,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from flask import Flask, g, url_for
 
 from evenflow import __version__
+from evenflow.knowledge import class_title
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import at_least, is_guest, name_of
 from evenflow.web.store.tables import now
@@ -18,7 +20,12 @@ from evenflow.web.store.tables import now
 def register(app: Flask) -> None:
     """Add the frame's values and filters to an application's templates."""
     # globals: macros, which see no context, use them
-    app.jinja_env.globals.update(asset=asset, name_of=name_of)
+    app.jinja_env.globals.update(
+        asset=asset,
+        name_of=name_of,
+        class_title=class_title,
+        class_choices=class_choices,
+    )
 
     @app.context_processor
     def frame() -> dict[str, Any]:
@@ -33,6 +40,11 @@ def register(app: Flask) -> None:
             "sign_up": web.settings.sign_up,
             "version": __version__,
         }
+
+
+def class_choices(labels: Iterable[Any]) -> list[tuple[str, str]]:
+    """Return classes as the choices of a field: their label and their title."""
+    return [(str(label), class_title(str(label))) for label in labels]
 
 
 def asset(name: str) -> str:

@@ -183,6 +183,7 @@ def _tables(found: Read) -> dict[str, Any]:
         "unknown": figures.unknown_kinds(report),
         "unseen": [a for a in report.attacks if a["is_unseen"]],
         "alerts": figures.base_rates(report),
+        "bands": figures.bands(report),
         "training": figures.training(report.training or {}),
     }
 

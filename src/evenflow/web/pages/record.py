@@ -89,7 +89,7 @@ def score() -> Response:
 def _view(bundle: Bundle, form: RecordForm, parsed: Parsed) -> VerdictView:
     assert parsed.record is not None  # noqa: S101 (the caller looked)
     view = explain_record(bundle, parsed.record)
-    notes = [f"{form.label(r.fields[0])}: {r.text}" for r in parsed.warnings]
+    notes = []
     if parsed.missing:
         n = len(parsed.missing)
         notes.append(
@@ -159,7 +159,7 @@ def _page(
         listed.append(
             ("line", "Pasted line", shorten(line_error, 200, placeholder=" …"))
         )
-    remarks = {r.fields[0]: r.text for r in (parsed.warnings if parsed else ())}
+    remarks = {r.columns[0]: r.text for r in (parsed.warnings if parsed else ())}
     by_class: dict[str, list[Example]] = {}
     chosen = None
     for example in examples(bundle):

@@ -60,7 +60,7 @@ def examples(bundle: Bundle, *, per_class: int = PER_CLASS) -> tuple[Example, ..
     """
     golden, schema = bundle.golden, bundle.schema
     scores = bundle.decide(golden)
-    decided = list(verdicts(scores, schema, bundle.decision))
+    decided = list(verdicts(scores, schema, bundle.decision, bands=bundle.bands))
     code = scores.code if golden.y is None else golden.y
     found = []
     for k, label in enumerate(schema.classes):

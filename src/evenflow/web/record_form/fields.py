@@ -30,7 +30,7 @@ class Field:
 
     column: Column
     label: str
-    """In plain words."""
+    """In plain words, with the column's name."""
     kind: Kind
     choices: tuple[Choice, ...] = ()
     """Of a choice, documented or seen in training; others are accepted as unseen. Of
@@ -74,7 +74,7 @@ class Field:
         parts = [description[:1].upper() + description[1:]]
         if self.kind != "yes_no":
             parts.append(self.range)
-        if parts[0] == self.label and len(parts) > 1:
+        if self.label.startswith(parts[0]) and len(parts) > 1:
             parts = [parts[1][:1].upper() + parts[1][1:]]
         if not self.is_used:
             parts.append("the model does not read it")

@@ -10,10 +10,11 @@ import numpy as np
 
 from evenflow.conform import SPACE
 from evenflow.errors import DataError
+from evenflow.knowledge.columns import family, titles, value
 from evenflow.runtime.bundle import Bundle
+from evenflow.runtime.unusual import Remark, Usual
 from evenflow.schema import Column, Schema
 from evenflow.web.record_form import groups as form_groups
-from evenflow.web.record_form import words as form_words
 from evenflow.web.record_form.fields import (
     Choice,
     Field,
@@ -24,7 +25,6 @@ from evenflow.web.record_form.fields import (
     typed,
 )
 from evenflow.web.record_form.pasted import pasted
-from evenflow.web.record_form.plausible import Remark, remarks
 
 YES_NO = (
     Choice(value="0", label="no"),
@@ -57,19 +57,18 @@ class RecordForm:
 
     schema: Schema
     groups: tuple[FieldGroup, ...]
-    is_kdd: bool
+    usual: Usual
 
     @classmethod
     def of(cls, bundle: Bundle) -> Self:
         """Return the form of a bundle's contract."""
         schema = bundle.schema
-        is_kdd = form_groups.is_kdd(schema.columns)
-        named = form_words.labels(schema.columns, is_kdd=is_kdd)
+        key, named = family(schema.names), titles(schema.columns)
         groups = []
         for (title, text), columns in form_groups.grouped(schema.columns):
-            fields = tuple(_field(bundle, c, named[c.name], is_kdd) for c in columns)
+            fields = tuple(_field(bundle, c, named[c.name], key) for c in columns)
             groups.append(FieldGroup(title=title, text=text, fields=fields))
-        return cls(schema=schema, groups=tuple(groups), is_kdd=is_kdd)
+        return cls(schema=schema, groups=tuple(groups), usual=bundle.usual)
 
     @property
     def fields(self) -> Iterator[Field]:
@@ -81,7 +80,7 @@ class RecordForm:
         return next(field for field in self.fields if field.name == name)
 
     def label(self, name: str) -> str:
-        """Return a column in plain words."""
+        """Return a column in plain words, with its name."""
         return self.field(name).label
 
     def values(self, record: Mapping[str, object]) -> dict[str, str]:
@@ -137,35 +136,24 @@ class RecordForm:
             except DataError as error:
                 where = "" if places is None else f"{places[column.name]}: "
                 errors[column.name] = f"{where}{error}"
-        odd = (*self._fractions(record), *(remarks(record) if self.is_kdd else ()))
         return Parsed(
             values=kept,
             record=None if errors else record,
             errors=errors,
-            warnings=odd,
+            warnings=self.usual.remarks(record),
             missing=tuple(name for name, value in record.items() if value is None),
             label=label,
         )
 
-    def _fractions(self, record: Mapping[str, Value]) -> Iterator[Remark]:
-        for column in self.schema.numeric:
-            value = record.get(column.name)
-            if column.step == 1 and isinstance(value, float) and value % 1:
-                text = (
-                    f"{typed(value)} is not a whole number, and the training rows hold "
-                    "only whole numbers."
-                )
-                yield Remark(fields=(column.name,), text=text)
 
-
-def _field(bundle: Bundle, column: Column, label: str, is_kdd: bool) -> Field:
+def _field(bundle: Bundle, column: Column, label: str, key: str | None) -> Field:
     prepare, rows = bundle.preprocessor, bundle.reference.frame[column.name]
     if column.kind == "category":
         seen = prepare.categories[column.name][:-1]  # the last is the unseen
         words = column.choices or seen
         words = (*words, *(w for w in seen if w not in words))
         common = rows.drop_nulls().mode().sort()
-        means = {w: form_words.value(column.name, w, is_kdd=is_kdd) for w in words}
+        means = {w: value(key, column.name, w) for w in words}
         return Field(
             column=column,
             label=label,

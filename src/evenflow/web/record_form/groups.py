@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from importlib import resources
 
 from evenflow import toml
+from evenflow.knowledge.columns import family
 from evenflow.schema import Column
 
 Heading = tuple[str, str]
 """Title and explanation of a group."""
 
-MIN_SHARE = 0.9
-"""Share of the columns a table must place for it to be the schema's."""
 MIN_SIZE, MAX_GROUPS = 3, 8
 
 _FILE = resources.files(__package__).joinpath("groups.toml")
@@ -28,19 +27,14 @@ _TABLES: dict[str, list[dict[str, str]]] = toml.loads(_FILE.read_text(encoding="
 REST: Heading = ("More columns", "")
 
 
-def is_kdd(columns: Sequence[Column]) -> bool:
-    """Return whether the columns are KDD Cup 99's, all or those of live traffic."""
-    return _family(columns) == "kdd"
-
-
 def grouped(columns: Sequence[Column]) -> list[tuple[Heading, list[Column]]]:
     """Return the columns in groups, each in the order of the schema."""
-    family = _family(columns)
-    if family is None:
+    key = family([column.name for column in columns])
+    if key is None:
         named, order = _by_name(columns), []
     else:
-        named = {c.name: _place(c.name, family) or REST for c in columns}
-        order = [(group["title"], group["text"]) for group in _TABLES[family]]
+        named = {c.name: _place(c.name, key) or REST for c in columns}
+        order = [(group["title"], group["text"]) for group in _TABLES[key]]
     groups: dict[Heading, list[Column]] = {}
     for column in columns:
         groups.setdefault(named[column.name], []).append(column)
@@ -48,18 +42,8 @@ def grouped(columns: Sequence[Column]) -> list[tuple[Heading, list[Column]]]:
     return [(h, groups[h]) for h in [*order, REST] if h in groups]
 
 
-def _family(columns: Sequence[Column]) -> str | None:
-    """Return the family that places most of the columns, if it places nearly all."""
-    placed = {
-        family: sum(_place(c.name, family) is not None for c in columns)
-        for family in _TABLES
-    }
-    best = max(placed, key=lambda family: placed[family])
-    return best if placed[best] >= MIN_SHARE * len(columns) else None
-
-
-def _place(name: str, family: str) -> Heading | None:
-    for group in _TABLES[family]:
+def _place(name: str, key: str) -> Heading | None:
+    for group in _TABLES[key]:
         if re.fullmatch(group["columns"], name):
             return group["title"], group["text"]
     return None

@@ -114,7 +114,10 @@ class Results:
         self.verdicts = tuple(verdicts)
         # an unknown kind of attack has no probability of its own
         self.classes = tuple(v for v in verdicts if f"p_{v}" in self.names)
-        self.given = tuple(self.names[len(VERDICT_COLUMNS) + len(self.classes) :])
+        # a file of an older version has fewer
+        first = self.names[: len(VERDICT_COLUMNS)]
+        self.first = tuple(name for name in VERDICT_COLUMNS if name in first)
+        self.given = tuple(self.names[len(self.first) + len(self.classes) :])
 
     @property
     def _whole(self) -> list[str]:
@@ -150,8 +153,8 @@ class Results:
             verdict.
         """
         n_rows, start = min(n_rows, MAX_ROWS), max(0, start)
-        known = self.names[len(VERDICT_COLUMNS) :]
-        wanted = [*VERDICT_COLUMNS, *(c for c in columns if c in known)]
+        known = self.names[len(self.first) :]
+        wanted = [*self.first, *(c for c in columns if c in known)]
         wanted += [self.time] * self.has_times
         if sort == "line" and not descending and kept.is_all:
             frame = self.scan.select(wanted).slice(start, n_rows).collect()

@@ -62,12 +62,11 @@ def shown(
     """
     bundle = web.detectors.find(model)
     view, why_not = None, ""
-    if stored and "headline" in stored:
+    if stored and "evidence" in stored:
         view = VerdictView.from_dict(stored)
     if view is None or not view.is_explained:
         found, why_not = _explained(model, values, bundle)
-        schema = bundle.schema if bundle else None
-        view = found or view or of_verdict(schema, verdict)
+        view = found or view or of_verdict(bundle, verdict)
     return StoredVerdict(
         view=view,
         model=model,

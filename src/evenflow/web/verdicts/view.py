@@ -15,9 +15,14 @@ from typing import Any, Self
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
+from evenflow import bands
+from evenflow.bands import Band
 from evenflow.conform import match_columns
 from evenflow.errors import BundleError, DataError
-from evenflow.knowledge import Knowledge, about
+from evenflow.judge.charts import class_colors
+from evenflow.knowledge import Knowledge, about, class_title
+from evenflow.knowledge.columns import family, titles
+from evenflow.knowledge.columns import value as meaning_of
 from evenflow.runtime.bundle import Bundle
 from evenflow.runtime.detect import Verdict
 from evenflow.runtime.explain import explain
@@ -29,13 +34,12 @@ from evenflow.runtime.explanation import (
 from evenflow.schema import Column, Schema, Table
 from evenflow.web.charts.daily import class_shares
 from evenflow.web.charts.verdict import contributions_alt, contributions_chart
-from evenflow.web.record_form import groups, words
 from evenflow.web.record_form.fields import Value, is_yes_no, read
 from evenflow.web.verdicts.wording import Tone, headline, margin, tone
 
 NAMED = 4
 """Maximum number of counterfactual columns that are named."""
-SAME = ("tone", "headline", "margin", "is_synthetic")
+SAME = ("tone", "headline", "margin", "evidence", "is_synthetic")
 """Fields of a view that its JSON values have as they are."""
 NO_ROWS = "This model has no benign reference rows, so the verdict cannot be explained."
 SYNTHETIC = (
@@ -62,7 +66,7 @@ class ShownContribution(BaseModel):
 
     column: str
     label: str
-    """The column in plain words."""
+    """The column in plain words, with its name."""
     value: str
     """Value of the record, with its unit."""
     normal: str
@@ -91,6 +95,9 @@ class VerdictView:
     headline: str
     margin: str
     """How far the verdict is from the threshold, in words."""
+    evidence: str
+    """How often test rows scored like this were attacks, in words; or that it is not
+    known."""
     is_synthetic: bool
     notes: tuple[str, ...]
     """Warnings about this verdict: synthetic rows, nothing to compare."""
@@ -137,7 +144,8 @@ class VerdictView:
         if not self.classes:
             return None
         shares = [(share.name, share.probability) for share in self.classes]
-        return class_shares(shares, self.knowledge.name)
+        colors = class_colors.scale(self.verdict.classes, class_title)
+        return class_shares(shares, self.knowledge.name, colors)
 
     @property
     def counterfactual_text(self) -> str:
@@ -152,11 +160,13 @@ class VerdictView:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the view as plain JSON values."""
+        band = self.verdict.band
         value: dict[str, Any] = {
             "verdict": self.verdict.label,
             "is_attack": self.verdict.is_attack,
             "attack_probability": self.verdict.probability,
             "threshold": self.verdict.threshold,
+            "test_rows": None if band is None else band.to_dict(),
             "classes": [share.model_dump(by_alias=True) for share in self.classes],
             "notes": list(self.notes),
         } | {name: getattr(self, name) for name in SAME}
@@ -171,7 +181,7 @@ class VerdictView:
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Self:
         """Return the view that :meth:`to_dict` made these values of."""
-        why = value.get("explanation")
+        why, rows = value.get("explanation"), value["test_rows"]
         found = why or {"contributions": (), "counterfactual": ()}
         return cls(
             verdict=Verdict(
@@ -181,6 +191,7 @@ class VerdictView:
                 probability=value["attack_probability"],
                 threshold=value["threshold"],
                 classes={c["class"]: c["probability"] for c in value["classes"]},
+                band=None if rows is None else Band.from_dict(rows),
             ),
             notes=tuple(value["notes"]),
             contributions=tuple(
@@ -206,15 +217,16 @@ def explain_record(bundle: Bundle, record: Mapping[str, object]) -> VerdictView:
     """
     plain = _plain(bundle.schema, record)
     verdict = bundle.decide_record(plain)
+    unusual = bundle.usual.sentences(plain)
     try:
         found = explain(bundle, _table(bundle.schema, plain), 0)
     except BundleError:  # the verdict stands
-        return of_verdict(bundle.schema, verdict, notes=(NO_ROWS,))
-    return of_verdict(bundle.schema, found.verdict, explanation=found)
+        return of_verdict(bundle, verdict, notes=(*unusual, NO_ROWS))
+    return of_verdict(bundle, found.verdict, explanation=found, notes=unusual)
 
 
 def of_verdict(
-    schema: Schema | None,
+    bundle: Bundle | None,
     verdict: Verdict,
     *,
     explanation: Explanation | None = None,
@@ -222,31 +234,32 @@ def of_verdict(
 ) -> VerdictView:
     """Return what is shown of a verdict, with its explanation if any.
 
-    Without a schema the bundle that decided was deleted.
+    Without a bundle the one that decided was deleted.
     """
     odds = _odds(verdict.probability)
     if explanation is not None:  # exact where the probability is rounded to 1
         odds = explanation.log_odds
     times = math.exp(min(abs(odds - _odds(verdict.threshold)), math.log(1e6)))
-    is_synthetic = schema is not None and schema.is_synthetic
+    is_synthetic = bundle is not None and bundle.schema.is_synthetic
     view = VerdictView(
         verdict=verdict,
         tone=tone(verdict, times),
         headline=headline(verdict, about(verdict.label), times),
         margin=margin(verdict, times),
+        evidence=_evidence(bundle, verdict),
         is_synthetic=is_synthetic,
         notes=((SYNTHETIC,) if is_synthetic else ()) + notes,
     )
-    if explanation is None or schema is None:
+    if explanation is None or bundle is None:
         return view
-    is_kdd = groups.is_kdd(schema.columns)
-    labels = words.labels(schema.columns, is_kdd=is_kdd)
+    schema = bundle.schema
+    key, labels = family(schema.names), titles(schema.columns)
     contributions = tuple(
         ShownContribution(
             column=c.column,
             label=labels[c.column],
-            value=_with_meaning(schema.column(c.column), c.value, is_kdd),
-            normal=_with_meaning(schema.column(c.column), c.normal_value, is_kdd),
+            value=_with_meaning(schema.column(c.column), c.value, key),
+            normal=_with_meaning(schema.column(c.column), c.normal_value, key),
             contribution=c.contribution,
         )
         for c in explanation.contributions
@@ -268,12 +281,20 @@ def of_verdict(
     )
 
 
-def _with_meaning(column: Column, value: Value, is_kdd: bool) -> str:
+def _evidence(bundle: Bundle | None, verdict: Verdict) -> str:
+    """Return how often test rows scored like this were attacks, and which rows."""
+    if bundle is None:
+        return ""
+    which = bands.about(bundle.report)
+    return which if verdict.band is None else f"{verdict.band.text} {which}"
+
+
+def _with_meaning(column: Column, value: Value, key: str | None) -> str:
     """Return a value as a person writes it, with its unit or what it means."""
     if is_yes_no(column) and value in (0, 1):
         return "yes" if value else "no"
     if isinstance(value, str):
-        meaning = words.value(column.name, value, is_kdd=is_kdd)
+        meaning = meaning_of(key, column.name, value)
         return f"{value} ({meaning})" if meaning else value
     return with_unit(value, column.unit)
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from evenflow.bands import Sureness
 from evenflow.knowledge import Knowledge, about
 from evenflow.runtime.detect import Verdict
 from evenflow.schema import BENIGN, UNKNOWN_ATTACK
 
 CLOSE = 2.0
 """Odds within this factor of the threshold's are a borderline verdict."""
-FAIR = 10.0
-"""Odds beyond this factor are a clear one."""
 RIVAL = 0.5
 """An attack class at least this likely, relative to the decided one, is named too."""
 LIKELY = 0.5
@@ -38,21 +37,24 @@ def percent(p: float) -> str:
 
 def tone(verdict: Verdict, times: float) -> Tone:
     """Return how sure the verdict is; ``times`` as in :func:`margin`."""
-    is_odd = not verdict.is_attack and verdict.probability >= LIKELY
+    is_odd = not verdict.is_attack and (
+        verdict.probability >= LIKELY or sureness(verdict) == "unsure"
+    )
     if times < CLOSE or is_odd:
         return "unsure"
     return "attack" if verdict.is_attack else "benign"
+
+
+def sureness(verdict: Verdict) -> Sureness:
+    """Return how sure a verdict is by the test rows that were scored like it."""
+    return "unknown" if verdict.band is None else verdict.band.sureness
 
 
 def headline(verdict: Verdict, known: Knowledge, times: float) -> str:
     """Return the verdict in a line; ``times`` as in :func:`margin`."""
     is_close = times < CLOSE
     if not verdict.is_attack:
-        if verdict.probability >= LIKELY:
-            return "No alert, though an attack is likelier than not"
-        if is_close:
-            return "Probably benign traffic, but close to the alert threshold"
-        return "Nothing suspicious: looks like benign traffic"
+        return _no_alert(verdict, is_close=is_close)
     attacks = {c: p for c, p in verdict.classes.items() if c != BENIGN}
     own = attacks.pop(verdict.label, 0.0)
     rival = max(attacks, key=lambda label: attacks[label], default="")
@@ -63,9 +65,31 @@ def headline(verdict: Verdict, known: Knowledge, times: float) -> str:
         others = f", or {about(rival).phrase}"
     if is_close:
         return f"Perhaps {known.phrase}{others}: just above the alert threshold"
-    if verdict.probability < LIKELY:
+    if verdict.probability < LIKELY or _share(verdict, 1.0) < LIKELY:
         return f"Suspicious: may be {known.phrase}{others}"
     return f"This looks like {known.phrase}{others}"
+
+
+def _no_alert(verdict: Verdict, *, is_close: bool) -> str:
+    """Return the headline of a benign verdict."""
+    if verdict.probability >= LIKELY:
+        return "No alert, though an attack is likelier than not"
+    if _share(verdict, 0.0) >= LIKELY:
+        return "No alert, though most test rows scored like this were attacks"
+    if is_close:
+        return "No alert, but close to the alert threshold"
+    return {
+        "clear": "Nothing suspicious: looks like benign traffic",
+        "fair": "Probably benign traffic",
+        "unsure": "No alert, but many test rows scored like this were attacks",
+        "unknown": "No alert: more like benign traffic than like an attack",
+    }[sureness(verdict)]
+
+
+def _share(verdict: Verdict, otherwise: float) -> float:
+    """Return the share of attacks among test rows of such scores."""
+    share = None if verdict.band is None else verdict.band.share
+    return otherwise if share is None else share
 
 
 def margin(verdict: Verdict, times: float) -> str:
@@ -81,8 +105,8 @@ def margin(verdict: Verdict, times: float) -> str:
         return f"{said_of} That is close to the threshold: check the record."
     much = "more than a million" if times >= 0.999e6 else f"{times:,.0f}"
     side = "higher" if verdict.is_attack else "lower"
-    clear = "fairly clear" if times < FAIR else "clear"
-    text = f"{said_of} Its odds are {much} times {side} than the threshold's: {clear}."
+    clear = ": clear" if sureness(verdict) == "clear" else ""
+    text = f"{said_of} Its odds are {much} times {side} than the threshold's{clear}."
     if verdict.is_attack and verdict.probability < LIKELY:
         text += " The threshold is low, so that fewer attacks are missed."
     return text

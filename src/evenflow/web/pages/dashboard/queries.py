@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import BigInteger, Select, case, cast, extract, func, select
 from sqlalchemy.orm import Session
 
+from evenflow.judge.charts import class_colors
 from evenflow.knowledge import about
-from evenflow.schema import BENIGN
+from evenflow.schema import ATTACK, BENIGN
 from evenflow.web.alerts.queue import WAITING
 from evenflow.web.charts import daily
 from evenflow.web.frame import ranges
@@ -24,8 +25,7 @@ from evenflow.web.store.database import FINE_S, floor
 from evenflow.web.store.tables import Alert, Audit, Job, Record, Tally, now
 
 HOUR_S = 3600
-SIDES = ("benign", "", " ", "attack")
-"""The colours of benign and attack: blue, and the vermilion of a problem."""
+SIDES = (BENIGN, ATTACK)
 TOP = 8
 """Services and sources that are named."""
 LOOKED_AT = 20_000
@@ -68,7 +68,7 @@ def verdicts(session: Session, shown: Range, classes: Sequence[str]) -> dict[str
     attacks = [(label, n) for label, n in by_class if label != BENIGN]
     domain = list(dict.fromkeys([*classes, *sorted(totals)]))
     names = {label: about(label).name for label in domain}
-    colours = [names[label] for label in domain]
+    colours = class_colors.scale(domain, names.__getitem__)
     axis: dict[str, Any] = {"start": bars.start, "end": bars.end}
     rows = _rows(counts, bars)
     found: dict[str, Any] = {
@@ -79,8 +79,8 @@ def verdicts(session: Session, shown: Range, classes: Sequence[str]) -> dict[str
         "rows": rows,
         "traffic": daily.over_time(
             list(_sides(rows)),
-            SIDES,
-            shown=("benign", "attack"),
+            class_colors.scale(SIDES),
+            shown=SIDES,
             title="verdicts",
             **axis,
         ),

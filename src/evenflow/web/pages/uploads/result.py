@@ -11,7 +11,8 @@ from flask_security import current_user
 from sqlalchemy import select
 
 from evenflow.errors import DataError
-from evenflow.knowledge import about
+from evenflow.judge.charts import class_colors
+from evenflow.knowledge import class_title
 from evenflow.web.charts import daily
 from evenflow.web.frame import lists, polling, ranges
 from evenflow.web.frame.context import web
@@ -186,7 +187,11 @@ def _table(job: Job, found: Results) -> dict[str, Any]:
         "range": wanted,
         "range_errors": [(n, lists.LABELS[n], e) for n, e in wanted.errors.items()],
         "over_time": _over_time(job, found, kept),
-        "spec": daily.shares(rows, list(counts), title="records"),
+        "spec": daily.shares(
+            [(class_title(label), n) for label, n in rows],
+            class_colors.scale(counts, class_title),
+            title="records",
+        ),
     }
 
 
@@ -199,7 +204,7 @@ def _over_time(job: Job, found: Results, kept: Filter) -> dict[str, Any] | None:
     until = min(kept.until or last + STEP, last + STEP)
     bars = ranges.bars(since, max(until, since + STEP))
     step = timedelta(seconds=bars.step_s)
-    names = {label: about(label).name for label in job.result["counts"]}
+    names = {label: class_title(label) for label in job.result["counts"]}
     rows: dict[datetime, dict[str, int]] = {}
     values = []
     for start, label, n in found.over_time(kept, bars.step_s):
@@ -218,7 +223,7 @@ def _over_time(job: Job, found: Results, kept: Filter) -> dict[str, Any] | None:
     labels = [label for label in names if any(label in row for row in rows.values())]
     spec = daily.over_time(
         values,
-        list(names.values()),
+        class_colors.scale(names, class_title),
         shown=[names[label] for label in labels],
         start=bars.start,
         end=bars.end,
