@@ -139,7 +139,7 @@ def page() -> str:
             "",
             "KDDTrain+ -> KDDTest+, per cent, mean ± standard deviation over three "
             "seeds on one processor; KDD Cup 99 families (httptunnel is U2R); "
-            "threshold at a budget of 5 % false alarms on training rows kept aside; "
+            "threshold at a budget of 5 % false alarms on held-out training rows; "
             "the recipes were named before they ran "
             "(`python benchmarks/quality/run.py nsl_kdd_headline`):",
             "",

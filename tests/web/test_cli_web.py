@@ -186,7 +186,7 @@ def test_the_data_folder_is_where_the_desktop_s_rules_say(monkeypatch, tmp_path)
 def test_the_examples_of_settings_in_the_docs_are_taken(home):
     page = Path(__file__).resolve().parents[2] / "docs" / "how-to-serve.md"
     blocks = re.findall(r"```toml\n(.*?)```", page.read_text(), flags=re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         servers.load(home, None, tomllib.loads(block))
 

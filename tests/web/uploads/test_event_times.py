@@ -68,7 +68,7 @@ def test_a_range_holds_the_rows_of_that_time_in_every_list(viewer, desk, week, s
     wanted = {
         f"/alerts/{a.id}" for a in stored.all(Alert, Alert.event_at.between(*ends))
     }
-    one_day = "since=2025-03-04&until=2025-03-04&status=any"
+    one_day = "since=2025-03-04&until=2025-03-04&status=any&view=alerts"
     alerts = viewer.get(f"/alerts?{one_day}", expect=200)
     links = {
         a.get("href").split("?")[0] for a in alerts.tree.iterfind(".//tbody//th/a")

@@ -31,7 +31,7 @@ BATCH = 500
 
 
 class Common(NamedTuple):
-    """What the alerts of a group have in common."""
+    """Values that the alerts of a group have in common."""
 
     owner_id: int | None
     label: str

@@ -22,7 +22,7 @@ ONLY = {"groups": ("n", "first"), "alerts": ("arrived", "source")}
 """Columns that one of the views has alone."""
 USUAL = {
     "groups": ("n", "severity", "src", "service", "reason", "at", "state"),
-    "alerts": ("at", "src", "service", "reason", "probability", "state"),
+    "alerts": ("at", "arrived", "src", "service", "reason", "probability", "state"),
 }
 """View -> columns, until a person chooses others."""
 MAX_NAME = 60

@@ -1,4 +1,4 @@
-"""What is sent of new alerts: groups of them, since the last message.
+"""Messages about new alerts: groups of them, since the last message.
 
 What waits to be sent is what the database holds beyond the last alert that was sent: no
 queue grows. Of servers that share a database one sends each message.

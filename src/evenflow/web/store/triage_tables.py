@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class AlertGroup(Base):
-    """What alerts of one kind have in common; its counts come from its alerts.
+    """Values that alerts of one kind have in common; its counts come from its alerts.
 
     In ``src``, ``dst`` and ``service`` a ``*`` means several, and nothing means that
     the records do not say it.
