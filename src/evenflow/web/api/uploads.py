@@ -22,7 +22,7 @@ from evenflow.web.frame.permissions import audit, visible
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import UPLOADS
 from evenflow.web.store.tables import JOB_STATES, Job
-from evenflow.web.uploads import manage, receive, results
+from evenflow.web.uploads import manage, receive, results, sent
 from evenflow.web.uploads.results import REJECTS, Filter, Results, Sort
 
 group = Group("Uploads", "Score whole files in the background.", "uploads")
@@ -49,6 +49,16 @@ class SendQuery(Query):
     )
     bundle: str = Field(
         "", max_length=200, description="The model to use; by default the active one."
+    )
+    label: str = Field(
+        "",
+        max_length=200,
+        description="The column of labels; by default found by its name.",
+    )
+    benign: str = Field(
+        "",
+        max_length=1000,
+        description="Labels that mean benign, separated by commas; by default found.",
     )
 
 
@@ -110,7 +120,12 @@ def send_upload(call: Call[SendQuery, None], job_id: str) -> dict[str, Any]:
         name, stream = name or file.filename or "", file.stream
     _known(call.query.bundle)
     job = receive.receive_upload(
-        call.caller, name, stream, bundle=call.query.bundle, upload_id=job_id
+        call.caller,
+        name,
+        stream,
+        bundle=call.query.bundle,
+        labels=sent.labels({"label": call.query.label, "benign": call.query.benign}),
+        upload_id=job_id,
     )
     call.headers["Location"] = f"/api/v1/uploads/{job.id}"
     return upload_json(job, call.caller)

@@ -30,6 +30,7 @@ from evenflow.web.store.data_folder import remove
 from evenflow.web.store.database import add_tallies
 from evenflow.web.store.tables import Alert, Job, now
 from evenflow.web.uploads.alerts import SOURCE, alert, counted, likeliest
+from evenflow.web.uploads.labels import evaluate
 from evenflow.web.uploads.results import FILE, REJECTS, Results
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,9 @@ SENT = "data"
 def run(task: Task) -> Outcome:
     """Score the file of a job.
 
-    The payload holds ``bundle``, and ``name``, the sender's name of the file.
+    The payload holds ``bundle``, and ``name``, the sender's name of the file; it may
+    hold ``label`` and ``benign``, the column of its labels and their values that mean
+    benign.
 
     Raises
     ------
@@ -80,6 +83,15 @@ def run(task: Task) -> Outcome:
         )
         task.set_progress(step="store", done=summary.read, total=summary.read)
         results = Results(task.results / FILE, bundle.verdicts)
+        task.set_progress(step="read the labels")
+        labels = evaluate(
+            bundle,
+            results,
+            task.results,
+            name=str(task.payload.get("name", "the file")),
+            label=str(task.payload.get("label", "")),
+            benign=tuple(task.payload.get("benign", ())),
+        )
         found = incidents.finish()
         of: dict[str, Any] = {"at": now(), "bundle": bundle_name}
         rows = [
@@ -109,6 +121,7 @@ def run(task: Task) -> Outcome:
         "bytes": source.stat().st_size,
         "unit": summary.unit,
         "columns": list(results.given)[:1000],
+        "labels": labels,
         "alerts": {"opened": len(rows), "of": summary.attacks},
         "n_incidents": incidents.n,
         "incidents": [

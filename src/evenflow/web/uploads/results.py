@@ -23,6 +23,8 @@ from evenflow.runtime.detect import Verdict
 from evenflow.runtime.stream import VERDICT_COLUMNS
 
 FILE, REJECTS = "results.parquet", "rejects.jsonl"
+TRUTH = "truth.parquet"
+"""True class and error of each row of a labelled file, in the order of the results."""
 Sort = Literal["line", "probability", "class"]
 SORTS: tuple[Sort, ...] = ("line", "probability", "class")
 MAX_ROWS = 200
@@ -40,11 +42,20 @@ class Filter:
     label: str = ""
     """A class, or empty for all."""
     attacks_only: bool = False
+    true_class: str = ""
+    """The class of the label, or empty for all; of a labelled file."""
+    error: str = ""
+    """A kind of wrong verdict, ``any`` for all kinds; of a labelled file."""
 
     @property
     def is_all(self) -> bool:
         """Whether every row is wanted."""
-        return not self.label and not self.attacks_only
+        return not (self.label or self.attacks_only or self.asks_truth)
+
+    @property
+    def asks_truth(self) -> bool:
+        """Whether the rows wanted depend on their labels."""
+        return bool(self.true_class or self.error)
 
     def expression(self) -> pl.Expr:
         """Return the filter as Polars takes it."""
@@ -53,6 +64,11 @@ class Filter:
             kept = pl.col("verdict") == self.label
         if self.attacks_only:
             kept = kept & pl.col("is_attack")
+        if self.true_class:
+            kept = kept & (pl.col("true_class") == self.true_class)
+        if self.error:
+            is_one = pl.col("error") == self.error
+            kept = kept & (pl.col("error") != "" if self.error == "any" else is_one)
         return kept
 
 
@@ -83,10 +99,41 @@ class Results:
                 "the results of this upload do not exist any longer, expected the file "
                 "of its scoring. Upload the file again"
             ) from error
+        truth = path.with_name(TRUTH)
+        self.truth = pl.scan_parquet(truth, glob=False) if truth.is_file() else None
         self.verdicts = tuple(verdicts)
         # an unknown kind of attack has no probability of its own
         self.classes = tuple(v for v in verdicts if f"p_{v}" in self.names)
         self.given = tuple(self.names[len(VERDICT_COLUMNS) + len(self.classes) :])
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the true classes of rows are known."""
+        return self.truth is not None
+
+    @cached_property
+    def own_names(self) -> dict[str, str]:
+        """Column of these results -> its name in the file, for :attr:`given`."""
+        taken = set(self.names) - set(self.given)
+        out = {}
+        for name in self.given:
+            own = name
+            while own.endswith("_given") and own.removesuffix("_given") in taken:
+                own = own.removesuffix("_given")
+            out[name] = own
+        return out
+
+    def frame(self, most: int) -> pl.DataFrame:
+        """Return the first rows as they stood in the file, under their own names."""
+        return self.scan.select(self.given).head(most).collect().rename(self.own_names)
+
+    @cached_property
+    def true_classes(self) -> list[str]:
+        """Classes of the labels, sorted; empty without labels."""
+        if self.truth is None:
+            return []
+        found = self.truth.select(pl.col("true_class").drop_nulls().unique().sort())
+        return found.collect()["true_class"].to_list()
 
     @cached_property
     def height(self) -> int:
@@ -121,17 +168,32 @@ class Results:
         wanted = [*VERDICT_COLUMNS, *(c for c in columns if c in known)]
         if sort == "line" and not descending and kept.is_all:
             frame = self.scan.select(wanted).slice(start, n_rows).collect()
-            return Rows(rows=frame.to_dicts(), total=self.height)
+            found = self._with_truth(
+                frame.to_dicts(), range(start, start + frame.height)
+            )
+            return Rows(rows=found, total=self.height)
         places, total = self._places(kept, sort, descending, start, n_rows)
         return Rows(rows=self._at(places, wanted), total=total)
 
+    def truth_of(self, line: int) -> dict[str, Any] | None:
+        """Return what is known of the label of a line; None where it has none."""
+        place = self._place(line)
+        if place is None or self.truth is None:
+            return None
+        found = self._truth(place, 1).row(0, named=True)
+        return found if found["true_class"] is not None else None
+
     def row(self, line: int) -> dict[str, Any] | None:
         """Return all columns of the row that stood on that line, or None."""
-        lines = self.scan.select("line").collect()["line"].to_numpy()
-        place = int(np.searchsorted(lines, line))
-        if place >= len(lines) or lines[place] != line:
+        place = self._place(line)
+        if place is None:
             return None
         return self.scan.slice(place, 1).collect().row(0, named=True)
+
+    def _place(self, line: int) -> int | None:
+        lines = self.scan.select("line").collect()["line"].to_numpy()
+        place = int(np.searchsorted(lines, line))
+        return place if place < len(lines) and lines[place] == line else None
 
     def verdict(self, row: dict[str, Any]) -> Verdict:
         """Return the verdict that a row of all columns holds."""
@@ -146,20 +208,30 @@ class Results:
 
     def values(self, row: dict[str, Any]) -> dict[str, Any]:
         """Return the source's own columns of a row, under their own names."""
-        taken = set(self.names) - set(self.given)
-        out = {}
-        for name in self.given:
-            own = name
-            while own.endswith("_given") and own.removesuffix("_given") in taken:
-                own = own.removesuffix("_given")
-            out[own] = row[name]
-        return out
+        return {own: row[name] for name, own in self.own_names.items()}
 
     def parts(self, kept: Filter) -> Iterator[pl.DataFrame]:
         """Yield all rows of a kind, all columns, in constant memory."""
         for start in range(0, self.height, PART_ROWS):
             part = self.scan.slice(start, PART_ROWS).collect()
-            yield part if kept.is_all else part.filter(kept.expression())
+            truth = self._truth(start, PART_ROWS)
+            if not kept.is_all:
+                mask = part.select("verdict", "is_attack").hstack(truth)
+                keep = mask.select(kept.expression()).to_series().fill_null(value=False)
+                part = part.filter(keep)
+                truth = truth.filter(keep) if self.is_labelled else truth
+            more = [c for c in truth.columns if c not in part.columns]
+            yield part.hstack(truth.select(more))
+
+    def n_kept(self, kept: Filter) -> int:
+        """Return how many rows a filter keeps."""
+        return self._places(kept, "line", False, 0, 0)[1]
+
+    def _truth(self, start: int = 0, n_rows: int | None = None) -> pl.DataFrame:
+        """Return the true classes and errors of some rows; no columns without."""
+        if self.truth is None:
+            return pl.DataFrame()
+        return self.truth.slice(start, n_rows).collect()
 
     def _places(
         self, kept: Filter, sort: Sort, descending: bool, start: int, n_rows: int
@@ -171,8 +243,13 @@ class Results:
             "probability": pl.col("attack_probability"),
             "class": pl.col("verdict").replace_strict(self.verdicts, order, default=-1),
         }[sort]
+        scan = self.scan
+        if kept.asks_truth and self.truth is not None:
+            # without the file's own columns, which may have these names
+            mine = scan.select("verdict", "is_attack", "attack_probability")
+            scan = pl.concat([mine, self.truth], how="horizontal")
         found = (
-            self.scan.with_row_index("place")
+            scan.with_row_index("place")
             .filter(kept.expression())
             .select(pl.col("place").cast(pl.Int64), key=key)
             .collect()
@@ -190,7 +267,20 @@ class Results:
             .to_dicts()
         )
         by_place = {row.pop("place"): row for row in found}
-        return [by_place[place] for place in places]
+        return self._with_truth([by_place[place] for place in places], places)
+
+    def _with_truth(
+        self, rows: list[dict[str, Any]], places: Sequence[int]
+    ) -> list[dict[str, Any]]:
+        """Return rows with what is known of their labels under ``truth``."""
+        if self.truth is None or not rows:
+            return rows
+        truth = self.truth.with_row_index("place").filter(
+            pl.col("place").is_in(list(places))
+        )
+        known = {row.pop("place"): row for row in truth.collect().to_dicts()}
+        found = zip(places, rows, strict=True)
+        return [row | {"truth": known[place]} for place, row in found]
 
 
 def rejected(path: Path, *, start: int, n_rows: int) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ from evenflow.web.jobs.queue import LIVE
 from evenflow.web.pages.uploads._blueprint import bp
 from evenflow.web.record_form.examples import examples
 from evenflow.web.store.tables import Job
-from evenflow.web.uploads import file_kinds, receive
+from evenflow.web.uploads import file_kinds, receive, sent
 
 PER_PAGE = 25
 
@@ -59,6 +59,7 @@ def _index(error: str = "") -> str:
         "uploads/index.html",
         **_found(),
         error=error,
+        typed={n: v for n in ("label", "benign") if (v := request.form.get(n, ""))},
         bundle=bundle,
         suffixes=file_kinds.SUFFIXES,
         is_for_connections=bundle is not None and reads_connections(bundle.schema),
@@ -106,7 +107,9 @@ def send() -> Response:
     if file is None or not file.filename:
         return make_response(_index("No file was chosen. Choose one to upload."), 422)
     try:
-        job = receive.receive_upload(current_user, file.filename, file.stream)
+        job = receive.receive_upload(
+            current_user, file.filename, file.stream, labels=sent.labels(request.form)
+        )
     except RequestEntityTooLarge as error:
         return make_response(_index(sentence(error.description)), 413)
     except DataError as error:
@@ -130,7 +133,7 @@ def begin() -> Any:
     name, size = body.get("name"), body.get("size")
     if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool):
         abort(400, "Found no name or no size, expected both")
-    upload_id = receive.begin(current_user, name, size)
+    upload_id = receive.begin(current_user, name, size, labels=sent.labels(body))
     return jsonify(
         id=upload_id,
         offset=0,
