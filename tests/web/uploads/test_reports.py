@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from evenflow.experiment.evaluate import evaluate_labelled
+from evenflow.web.jobs import worker
 from evenflow.web.uploads import labels
 from evenflow.web.uploads.results import FILE, TRUTH, Filter, Results
 
@@ -158,3 +159,27 @@ def test_a_filter_by_label_keeps_the_rows_it_names(upload, here, rows):
         parts = pl.concat(results.parts(kept))
         assert page.total == parts.height == results.n_kept(kept)
         assert [row["line"] for row in page.rows] == parts["line"].to_list()[:200]
+
+
+def test_a_labelled_upload_becomes_a_data_set(upload, analyst, here, rows):
+    job = upload(labelled(rows["test"]))
+    link = f"/datasets/new?upload={job.id}"
+    assert link in analyst.get(f"/uploads/{job.id}").text
+    form = analyst.get(link, expect=200).text
+    assert 'value="flows"' in form
+    sent = {"upload": job.id, "name": "flows", "label": "label"}
+    analyst.send("/datasets", sent, expect=303)
+    while worker.run_one(here, "train"):
+        pass
+    page = analyst.get("/explore/flows", expect=200).text
+    assert "Rows of each class" in page
+    [path] = (here.home.datasets).iterdir()
+    frame = pl.read_parquet(path)
+    assert frame.columns == [*rows["test"].frame.columns, "label"]
+    assert frame.height == 300
+
+
+def test_the_upload_of_another_person_becomes_no_data_set(upload, viewer, people, rows):
+    job = upload(labelled(rows["test"], n=60))
+    assert viewer.get(f"/datasets/new?upload={job.id}").status_code == 403
+    assert people("analyst").get(f"/datasets/new?upload={job.id}").status_code == 200

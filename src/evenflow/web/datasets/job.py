@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evenflow.progress import Event, Note
 from evenflow.web.datasets import explorations
 from evenflow.web.jobs.task import Outcome, Task
 
@@ -18,7 +19,19 @@ def run(task: Task) -> Outcome:
     """
     name = str(task.payload["dataset"])
     task.set_progress(step="read the files", done=0)
-    found = explorations.look(name, task.settings.data_folders, on_event=task.on_event)
+    notes: list[str] = []
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, Note):
+            notes.append(event.text)
+        task.on_event(event)
+
+    with task.database.session() as session:
+        mine = explorations.find(session, name)
+        more = {} if mine is None else {"params": dict(mine.params)}
+    found = explorations.look(
+        name, task.settings.all_data_folders, on_event=on_event, **more
+    )
     task.check()
-    explorations.write(task.home, name, found)
+    explorations.write(task.home, name, found, notes if more else ())
     return Outcome(result={"dataset": name, "n_rows": found.overview["n_rows"]})

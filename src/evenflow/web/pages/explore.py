@@ -14,13 +14,13 @@ from evenflow.errors import DataError, MissingExtraError
 from evenflow.judge.pages import exploration as explore_page
 from evenflow.judge.tables import exploration as explore_grids
 from evenflow.web.charts.reports import Picture, drawn
-from evenflow.web.datasets import explorations
+from evenflow.web.datasets import explorations, own
 from evenflow.web.datasets.explorations import Source, StoredExploration
 from evenflow.web.frame import polling
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
-from evenflow.web.frame.permissions import audit, require
+from evenflow.web.frame.permissions import at_least, audit, require
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import EXPLORE
 from evenflow.web.pages import Entry, Pages
@@ -29,7 +29,9 @@ from evenflow.web.store.tables import Job
 from evenflow.web.trainings import manage
 
 bp = Pages("explore", "/explore")
-NAV = (Entry(label="Explore data", endpoint="explore.index", icon="explore", order=45),)
+MAX_FILES = 2
+"""Files of one data set: its rows, and its test rows."""
+NAV = (Entry(label="Data sets", endpoint="explore.index", icon="explore", order=45),)
 
 VIEWS = {"overview": "Overview", "columns": "Columns", "together": "Correlations"}
 
@@ -37,9 +39,10 @@ VIEWS = {"overview": "Overview", "columns": "Columns", "together": "Correlations
 @bp.get("")
 def index() -> str:
     """List the data sets."""
-    found = explorations.sources(web.settings.data_folders)
+    found = own.sources(web.db(), web.settings)
     return render_template(
         "explore/index.html",
+        may_add=at_least("analyst") and web.settings.max_own_datasets > 0,
         sources=found,
         kept={one.name: explorations.read(web.home, one.name) for one in found},
     )
@@ -61,6 +64,8 @@ def show(name: str) -> str:
     shown: dict[str, Any] = {
         "source": source,
         "job": job,
+        "may_change": source.own is not None
+        and own.may_change(source.own, current_user),
         "etag": manage.state_word(job) if job else "",
         "is_live": job is not None and job.state in queue.LIVE,
     }
@@ -144,6 +149,9 @@ def download(name: str) -> Response:
 
 
 def _source(name: str) -> Source:
+    mine = explorations.find(web.db(), name)
+    if mine is not None:
+        return own.source_of(mine)
     if name not in datasets.names() or datasets.get(name).takes_rows:
         abort(404)
     try:

@@ -21,6 +21,8 @@ from evenflow.web.store.incident_tables import Expected as Expected
 from evenflow.web.store.incident_tables import Incident as Incident
 from evenflow.web.store.incident_tables import IncidentNote as IncidentNote
 from evenflow.web.store.incident_tables import WatchRun as WatchRun
+from evenflow.web.store.own_tables import ModelNote as ModelNote
+from evenflow.web.store.own_tables import OwnDataset as OwnDataset
 
 ROLES = ("viewer", "analyst", "admin")
 """From the least to the most allowed."""
