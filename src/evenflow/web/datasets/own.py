@@ -26,7 +26,7 @@ from evenflow.web.datasets import explorations
 from evenflow.web.datasets.explorations import Source, find
 from evenflow.web.frame.permissions import at_least, audit
 from evenflow.web.jobs import queue
-from evenflow.web.jobs.kinds import EXPLORE, TRAIN
+from evenflow.web.jobs.kinds import EXPLORE, RETRAIN, TRAIN
 from evenflow.web.settings import Settings
 from evenflow.web.store.data_folder import Home
 from evenflow.web.store.database import serialize
@@ -221,10 +221,10 @@ def delete(session: Session, home: Home, own: OwnDataset) -> None:
         A job reads it.
     """
     live = select(Job).where(
-        Job.kind.in_((EXPLORE.name, TRAIN.name)),
+        Job.kind.in_((EXPLORE.name, TRAIN.name, RETRAIN.name)),
         Job.state.in_(queue.LIVE),
     )
-    if any(_reads(job, own) for job in session.scalars(live)):
+    if any(_may_read(job, own) for job in session.scalars(live)):
         raise DataError(
             f"a job that reads {own.name} is queued or running, expected none. Stop it "
             "first"
@@ -239,7 +239,9 @@ def delete(session: Session, home: Home, own: OwnDataset) -> None:
         path.unlink(missing_ok=True)
 
 
-def _reads(job: Job, own: OwnDataset) -> bool:
+def _may_read(job: Job, own: OwnDataset) -> bool:
+    if job.kind == RETRAIN.name:  # its model's recipe says what it reads
+        return True
     recipe = job.payload.get("recipe") or {}
     dataset = recipe.get("dataset") if isinstance(recipe, dict) else None
     path = dataset.get("path") if isinstance(dataset, dict) else None
