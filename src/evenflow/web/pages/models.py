@@ -22,7 +22,7 @@ from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
 from evenflow.web.frame.permissions import at_least, audit, require
-from evenflow.web.models import comparison, feedback
+from evenflow.web.models import comparison, feedback, offered
 from evenflow.web.models.catalog import BROKEN, Listed, Read, listed, read, shown_name
 from evenflow.web.models.markdown import to_html
 from evenflow.web.pages import Entry, Pages
@@ -89,6 +89,7 @@ def index() -> str:
         most=comparison.MAX_MODELS,
         shown_name=shown_name,
         is_any_optimistic=any(one.is_optimistic for one in whole),
+        notes=offered.notes(web.db()),
     )
 
 
@@ -116,6 +117,7 @@ def show(name: str) -> str:
         "name": name,
         "shown_name": shown_name(name),
         "is_active": web.detectors.active_name() == name,
+        "note": offered.notes(web.db()).get(name),
     }
     if isinstance(found, str):
         return render_template("models/damaged.html", reason=found, **shared)
@@ -287,6 +289,7 @@ def activate(name: str) -> Response:
         reason = shown_name(str(error)).replace(path, name)
         why = f"{shown_name(name)} cannot be used: {reason}"
         return see_other("models.show", why, "error", name=name)
+    offered.retire(db, name, is_retired=False)
     audit("bundle.activate", name, before=before)
     db.commit()
     return see_other("models.show", f"{name} now scores new records.", name=name)

@@ -29,6 +29,7 @@ from evenflow.web.frame.large_bodies import Readable, copy, lock, spool
 from evenflow.web.frame.permissions import audit
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import SCORE
+from evenflow.web.models.offered import refuse_retired
 from evenflow.web.store.data_folder import remove
 from evenflow.web.store.database import serialize
 from evenflow.web.store.tables import Job
@@ -338,6 +339,7 @@ def _part(upload_id: str) -> Path:
 def _bundle(name: str) -> str:
     if name:
         web.detectors.path(name)
+        refuse_retired(web.db(), name)
         return name
     active = web.detectors.active_name()
     if active is None:

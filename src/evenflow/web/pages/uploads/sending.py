@@ -33,12 +33,15 @@ from evenflow.web.frame.permissions import visible
 from evenflow.web.jobs import retention
 from evenflow.web.jobs.kinds import UPLOADS
 from evenflow.web.jobs.queue import LIVE
+from evenflow.web.models.offered import offered
 from evenflow.web.pages.uploads._blueprint import bp
 from evenflow.web.record_form.examples import examples
 from evenflow.web.store.tables import Job
 from evenflow.web.uploads import file_kinds, receive, sent
 
 PER_PAGE = 25
+TYPED = ("label", "benign", "bundle")
+"""Fields of the form beside the file."""
 
 
 @bp.get("")
@@ -59,8 +62,13 @@ def _index(error: str = "") -> str:
         "uploads/index.html",
         **_found(),
         error=error,
-        typed={n: v for n in ("label", "benign") if (v := request.form.get(n, ""))},
+        typed={
+            n: v
+            for n in ("label", "benign", "bundle")
+            if (v := request.form.get(n, ""))
+        },
         bundle=bundle,
+        models=offered(),
         suffixes=file_kinds.SUFFIXES,
         is_for_connections=bundle is not None and reads_connections(bundle.schema),
         kept_days=retention.days(web.db(), web.settings),
@@ -108,7 +116,11 @@ def send() -> Response:
         return make_response(_index("No file was chosen. Choose one to upload."), 422)
     try:
         job = receive.receive_upload(
-            current_user, file.filename, file.stream, labels=sent.labels(request.form)
+            current_user,
+            file.filename,
+            file.stream,
+            bundle=request.form.get("bundle", ""),
+            labels=sent.labels(request.form),
         )
     except RequestEntityTooLarge as error:
         return make_response(_index(sentence(error.description)), 413)
@@ -133,7 +145,12 @@ def begin() -> Any:
     name, size = body.get("name"), body.get("size")
     if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool):
         abort(400, "Found no name or no size, expected both")
-    upload_id = receive.begin(current_user, name, size, labels=sent.labels(body))
+    bundle = body.get("bundle", "")
+    if not isinstance(bundle, str):
+        abort(400, "Found no name of a model, expected one")
+    upload_id = receive.begin(
+        current_user, name, size, bundle=bundle, labels=sent.labels(body)
+    )
     return jsonify(
         id=upload_id,
         offset=0,
