@@ -26,7 +26,12 @@ PAGES = {
     "admin.users": ("/admin/users", "admin"),
     "alerts.index": ("/alerts", "analyst"),
     "alerts.show": ("/alerts/{alert}", "analyst"),
+    "all_models.show": ("/records/{record}/models", "analyst"),
     "api.index": ("/api", "viewer"),
+    "browse.rows": (
+        "/explore/synthetic/rows?where=class:eq:dos&facet=service&sort=-src_bytes",
+        "analyst",
+    ),
     "dashboard.index": ("/", "analyst"),
     "experiments.index": ("/experiments", "analyst"),
     "experiments.new": ("/experiments/new", "analyst"),
@@ -42,7 +47,9 @@ PAGES = {
     "models.compare": ("/models/compare?a=small&b=twin", "analyst"),
     "models.index": ("/models", "admin"),
     "models.show": ("/models/small", "admin"),
+    "own_data.new": ("/datasets/new?upload={upload}", "analyst"),
     "record.enter": ("/record?example={example}", "viewer"),
+    "retrainings.show": ("/retrainings/{retraining}", "analyst"),
     "security.change_password": ("/change", "viewer"),
     "security.forgot_password": ("/reset", ""),
     "security.login": ("/login", ""),
@@ -54,6 +61,7 @@ PAGES = {
     "sign_up.open_to_all": ("/register", ""),
     "uploads.index": ("/uploads", "analyst"),
     "uploads.rejected": ("/uploads/{upload}/rejected", "analyst"),
+    "uploads.report": ("/uploads/{upload}/report", "analyst"),
     "uploads.row": ("/uploads/{upload}/rows/{line}", "analyst"),
     "uploads.show": ("/uploads/{upload}", "analyst"),
 }
@@ -69,9 +77,10 @@ NO_PAGES = {
     # parts of a page that is open, asked for by its script
     "dashboard.live", "dashboard.work", "uploads.fragment", "uploads.listed",
     "experiments.curves", "experiments.rows", "experiments.state",
-    "explore.state", "live.connections", "live.state", "uploads.state",
+    "explore.state", "retrainings.state", "live.connections", "live.state", "uploads.state",
     # downloads
     "admin.audit_csv", "alerts.export", "explore.download", "history.download",
+    "browse.download", "model_acts.download", "uploads.download_report",
     "models.download", "uploads.download", "uploads.download_rejected",
     "uploads.example", "uploads.example_capture",
     # steps between a password and a log-in; test_account.py walks through them
@@ -80,7 +89,7 @@ NO_PAGES = {
     "health.healthz", "health.readyz", "metrics",
 }  # fmt: skip
 DARK = (
-    "dashboard.index", "record.enter", "history.show", "alerts.index", "alerts.show",
+    "dashboard.index", "record.enter", "browse.rows", "uploads.report", "history.show", "alerts.index", "alerts.show",
     "incidents.show", "uploads.show", "models.show", "experiments.show",
     "account.index", "security.login",
 )  # fmt: skip
@@ -141,7 +150,8 @@ def instances(site, chromium, rows, tmp_path_factory, enter, detector, capture):
             found["record"] = page.url.rsplit("/", 1)[1]
             found["alert"] = link.get_attribute("href").rsplit("/", 1)[1]
     path = tmp_path_factory.mktemp("sent") / "flows.csv"
-    rows["test"].take(range(400)).frame.write_csv(path)
+    table = rows["test"].take(range(400))
+    table.frame.with_columns(table.attack.alias("label")).write_csv(path)
     lines = path.read_text().splitlines()
     lines[40] = "x" + lines[40]
     path.write_text("\n".join(lines) + "\n")
@@ -153,6 +163,8 @@ def instances(site, chromium, rows, tmp_path_factory, enter, detector, capture):
     page.get_by_text("Rejected rows").wait_for(timeout=60_000)
     why = page.get_by_role("link", name=re.compile(r"^why\?")).first
     found["line"] = why.get_attribute("href").rsplit("/", 1)[1]
+    found["retraining"] = _retraining(page, found["record"])
+    page.goto("/explore/synthetic")  # explored at once, so that its rows are kept
     found["reset"] = site.command("user", "reset", "viewer@example.org").strip()
     page.goto(f"/experiments/{found['experiment']}")
     page.get_by_role("link", name="Show the model").wait_for(timeout=120_000)
@@ -161,6 +173,17 @@ def instances(site, chromium, rows, tmp_path_factory, enter, detector, capture):
     found["incident"] = _incident(site, detector, capture)
     site.add_person("viewer", "nobody-yet@example.org")
     return found
+
+
+def _retraining(page, record):
+    """Give feedback on a record and retrain with it; return the job's id."""
+    page.goto(f"/records/{record}")
+    page.get_by_label("right", exact=True).check()
+    page.get_by_role("button", name="Save").click()
+    page.goto("/models/small")
+    page.get_by_role("button", name="Retrain with feedback").click()
+    page.wait_for_url(re.compile(r"/retrainings/\w{24}"))
+    return page.url.rsplit("/", 1)[1]
 
 
 def _invitation(site, chromium, enter):

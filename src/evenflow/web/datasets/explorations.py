@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -25,6 +25,7 @@ from evenflow.errors import DataError, MissingExtraError
 from evenflow.judge.pages import exploration as explore_page
 from evenflow.prepare.explore import Exploration, explore
 from evenflow.progress import OnEvent, ignore
+from evenflow.schema import Table
 from evenflow.web.store.data_folder import Home
 from evenflow.web.store.tables import OwnDataset, now
 
@@ -144,11 +145,12 @@ def look(
     folders: Sequence[Path],
     *,
     params: Mapping[str, Any] | None = None,
+    on_table: Callable[[Table], None] | None = None,
     on_event: OnEvent = ignore,
 ) -> Exploration:
     """Look at the training rows of a data set, beside its own test rows.
 
-    ``params`` are those of the team's own data set.
+    ``params`` are those of the team's own data set; ``on_table`` gets the rows.
 
     Raises
     ------
@@ -164,6 +166,8 @@ def look(
         return datasets.load(plug_in, part, folders=folders, on_event=on_event, **given)
 
     table = load(split)
+    if on_table is not None:
+        on_table(table)
     is_whole = all(place is not None for _, place in datasets.status(dataset, folders))
     is_beside = dataset.has_official_test and split != "test" and is_whole
     return explore(
@@ -225,5 +229,6 @@ def _path(home: Home, name: str) -> Path:
 
 
 def forget(home: Home, name: str) -> None:
-    """Delete the exploration of a data set."""
-    _path(home, name).unlink(missing_ok=True)
+    """Delete the exploration of a data set, and its rows."""
+    for path in (_path(home, name), home.explore / f"{name}.rows.parquet"):
+        path.unlink(missing_ok=True)

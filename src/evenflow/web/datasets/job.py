@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from evenflow.progress import Event, Note
-from evenflow.web.datasets import explorations
+from evenflow.web.datasets import explorations, rows
 from evenflow.web.jobs.task import Outcome, Task
 
 
@@ -29,8 +31,13 @@ def run(task: Task) -> Outcome:
     with task.database.session() as session:
         mine = explorations.find(session, name)
         more = {} if mine is None else {"params": dict(mine.params)}
+    keep = partial(rows.write, task.home, name)
     found = explorations.look(
-        name, task.settings.all_data_folders, on_event=on_event, **more
+        name,
+        task.settings.all_data_folders,
+        on_table=keep,
+        on_event=on_event,
+        **more,
     )
     task.check()
     explorations.write(task.home, name, found, notes if more else ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from flask import Response, abort, render_template, request
@@ -14,7 +14,7 @@ from evenflow.errors import DataError, MissingExtraError
 from evenflow.judge.pages import exploration as explore_page
 from evenflow.judge.tables import exploration as explore_grids
 from evenflow.web.charts.reports import Picture, drawn
-from evenflow.web.datasets import explorations, own
+from evenflow.web.datasets import explorations, own, rows
 from evenflow.web.datasets.explorations import Source, StoredExploration
 from evenflow.web.frame import polling
 from evenflow.web.frame.after import see_other
@@ -57,7 +57,11 @@ def show(name: str) -> str:
     source = _source(name)
     kept = explorations.read(web.home, name)
     if kept is None and name == explorations.QUICK:
-        exploration = explorations.look(name, web.settings.data_folders)
+        exploration = explorations.look(
+            name,
+            web.settings.data_folders,
+            on_table=partial(rows.write, web.home, name),
+        )
         explorations.write(web.home, name, exploration)
         kept = explorations.read(web.home, name)
     job = _job(name)
@@ -74,6 +78,7 @@ def show(name: str) -> str:
     found = kept.found
     return render_template(
         "explore/show.html",
+        has_rows=rows.path_of(web.home, name).is_file(),
         kept=kept,
         found=found,
         view=view,
