@@ -77,7 +77,8 @@ NO_PAGES = {
     # parts of a page that is open, asked for by its script
     "dashboard.live", "dashboard.work", "uploads.fragment", "uploads.listed",
     "experiments.curves", "experiments.rows", "experiments.state",
-    "explore.state", "retrainings.state", "live.connections", "live.state", "uploads.state",
+    "explore.state", "retrainings.state", "live.connections", "live.state",
+    "uploads.state",
     # downloads
     "admin.audit_csv", "alerts.export", "explore.download", "history.download",
     "browse.download", "model_acts.download", "uploads.download_report",
@@ -89,7 +90,8 @@ NO_PAGES = {
     "health.healthz", "health.readyz", "metrics",
 }  # fmt: skip
 DARK = (
-    "dashboard.index", "record.enter", "browse.rows", "uploads.report", "history.show", "alerts.index", "alerts.show",
+    "dashboard.index", "record.enter", "history.show", "alerts.index", "alerts.show",
+    "browse.rows", "uploads.report",
     "incidents.show", "uploads.show", "models.show", "experiments.show",
     "account.index", "security.login",
 )  # fmt: skip
