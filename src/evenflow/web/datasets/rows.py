@@ -85,7 +85,7 @@ def path_of(home: Home, name: str) -> Path:
     Raises
     ------
     DataError
-        There can be no data set of that name.
+        The name is invalid.
     """
     if not NAME.fullmatch(name):
         raise DataError(f"there is no data set {name[:80]!r}, expected one of the list")

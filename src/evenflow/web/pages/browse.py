@@ -46,7 +46,8 @@ def rows(name: str) -> Any:
         per_page=PER_PAGE,
         url=lambda n: _url(name, asked, page=n),
     )
-    shown = found.page(asked, columns, start=page.start, n_rows=PER_PAGE)
+    part = found.page(asked, columns, start=page.start, n_rows=PER_PAGE)
+    shown = [one | {"values": [*map(_cell, one["values"])]} for one in part]
 
     def head(column: str) -> dict[str, Any]:
         link = lists.head(
@@ -73,7 +74,6 @@ def rows(name: str) -> Any:
         reset_url=url_for("browse.rows", name=name),
         max_rows=MAX_ROWS,
         max_downloaded=MAX_DOWNLOADED,
-        cut=CUT,
     )
 
 
@@ -160,6 +160,12 @@ def _url(
         "page": page if page > 1 else None,
     }
     return url_for(endpoint, name=name, **given)
+
+
+def _cell(value: Any) -> str:
+    """Return a value as the table shows it: a dash where it is missing."""
+    text = "–" if value is None or value != value else _plain(value)
+    return text if len(text) <= CUT else f"{text[:CUT]}…"
 
 
 def _plain(value: Any) -> str:
