@@ -128,6 +128,7 @@ def saved_bundle(rows, softmax_regression, tmp_path_factory):
             "protocol": split.protocol.name,
             "rows": {"train": len(train), "test": len(split.test)},
             "class_counts": {"before": train.counts(), "after": train.counts()},
+            "attacks": dict(train.attack.value_counts().rows()),
             "notes": [],
             "history": [],
             "seconds": {},

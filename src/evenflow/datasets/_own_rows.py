@@ -194,7 +194,7 @@ def later(schema: Schema, file: OwnFile, settings: Config, on_event: OnEvent) ->
     """Return the rows of a later table in the columns and by the labels of a schema."""
     where = file.where
     frame, notes = file.frame, [*file.notes]
-    label = _label_like(schema, frame, where, settings, notes)
+    label = label_like(schema, frame, where, settings, notes)
     labels = _labels.read_later(
         frame[label], settings, schema, where=where, at=file.at, notes=notes
     )
@@ -214,7 +214,7 @@ def later(schema: Schema, file: OwnFile, settings: Config, on_event: OnEvent) ->
     return table
 
 
-def _label_like(
+def label_like(
     schema: Schema,
     frame: pl.DataFrame,
     where: Path,

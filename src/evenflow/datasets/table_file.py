@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
 from evenflow.datasets import Dataset, _own, _own_rows
 from evenflow.datasets._table_config import (
     Decimal,
@@ -127,6 +131,68 @@ def load_later(
     where = find(path if split == "train" or test is None else test, folders)
     file = _own.read(where, header=settings.header)
     return _own_rows.later(schema, file, settings, on_event)
+
+
+def label_column(
+    schema: Schema, frame: pl.DataFrame, *, label: str = "", name: str
+) -> str:
+    """Return the column of a frame that holds the labels of a model's rows.
+
+    Parameters
+    ----------
+    schema : Schema
+        Of the model; none of its columns is a label.
+    frame : DataFrame
+        Columns as they stand in a file.
+    label : str
+        Name of the column, where it is known; it is found by its name otherwise.
+    name : str
+        Name of the file, for messages.
+
+    Raises
+    ------
+    DataError
+        There is no such column, or none that looks like a label.
+    """
+    settings = read_config(None, (), label=label or None)
+    return _own_rows.label_like(schema, frame, Path(name), settings, [])
+
+
+def load_frame(
+    schema: Schema,
+    frame: pl.DataFrame,
+    *,
+    name: str,
+    lines: NDArray[np.int64],
+    label: str,
+    benign: Sequence[str] = (),
+    on_event: OnEvent = ignore,
+) -> Table:
+    """Return the rows of a file that was read already, as :func:`load_later` does.
+
+    Parameters
+    ----------
+    schema : Schema
+        Of the model that the rows judge.
+    frame : DataFrame
+        Columns as they stand in the file.
+    name : str
+        Name of the file, for messages and reports.
+    lines : ndarray of shape (n_rows,), int64
+        Line of each row.
+    label : str
+        The column of the labels.
+    benign : sequence of str
+        Values of the label that mean benign; found by their names otherwise.
+
+    Raises
+    ------
+    DataError
+        As :func:`load_later`.
+    """
+    given = {"label": label, "benign": list(benign) or None}
+    file = _own.OwnFile(where=Path(name), frame=frame, lines=lines, layout=(), notes=())
+    return _own_rows.later(schema, file, read_config(None, (), **given), on_event)
 
 
 def _test_file(where: Path, test: str | None, folders: Sequence[Path]) -> Path:

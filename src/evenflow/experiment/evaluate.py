@@ -17,7 +17,9 @@ from evenflow.schema import Column, Schema, Table, unseen_attacks
 if TYPE_CHECKING:
     import polars as pl
 
+    from evenflow.decision import Scores
     from evenflow.judge.report import Report
+    from evenflow.prepare.leaks import Shared
     from evenflow.prepare.split import Protocol
     from evenflow.runtime.bundle import Bundle
 
@@ -65,16 +67,9 @@ def evaluate(
     BundleError
         The bundle does not say which attack types trained it.
     """
-    from evenflow.judge.report import judge
     from evenflow.prepare.leaks import MOSTLY_SEEN, check_shared, count_shared
-    from evenflow.runtime.judging import judge_labelled
 
-    record = bundle.report.get("training")
-    if not isinstance(record, dict) or not isinstance(record.get("attacks"), dict):
-        raise BundleError(
-            f"{bundle.path}: report.json lacks the record of the training, expected "
-            "the attack types that trained it. Train the bundle again"
-        )
+    record = _training(bundle)
     recipe = Recipe.from_dict(bundle.recipe, source=f"{bundle.path}: recipe")
     own = recipe.dataset.params if dataset == recipe.dataset.name else {}
     params = own | (params or {})
@@ -101,6 +96,83 @@ def evaluate(
     if (recipe.select is not None or rename) and split != HELD_OUT:
         protocol = replace(protocol, compares_part=True)
     check_shared(shared, protocol)
+    report, _, _ = _judged(bundle, table, protocol, shared, on_new)
+    # what was guessed of the rows comes first
+    report = replace(report, notes=[*found_notes, *report.notes])
+    warn(report, on_event)
+    return report
+
+
+def evaluate_labelled(
+    bundle: Bundle, table: Table, *, name: str, on_event: OnEvent = ignore
+) -> tuple[Report, Table, Scores]:
+    """Judge a bundle on labelled rows that a person brings in its own columns.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    table : Table
+        Rows of the bundle's columns, with labels.
+    name : str
+        What the report calls the rows.
+
+    Returns
+    -------
+    report : Report
+    table : Table
+        The rows that were scored, with the classes of the bundle and those that only
+        these rows have.
+    scores : Scores
+        Of these rows.
+
+    Raises
+    ------
+    LeakError
+        More than one in five of the rows trained the bundle.
+    DataError
+        There are no rows that can be scored.
+    BundleError
+        The bundle does not say which attack types trained it.
+    """
+    from evenflow.prepare.leaks import check_shared, count_shared
+    from evenflow.prepare.split import Protocol
+
+    found_notes: list[str] = []
+    on_new = once(on_event, found_notes)
+    recipe = Recipe.from_dict(bundle.recipe, source=f"{bundle.path}: recipe")
+    table = _labelled(bundle, name, table, {})
+    protocol = Protocol(
+        name="other data",
+        description=f"trained on {recipe.dataset.name} ({recipe.split.name} split), "
+        f"tested on the labelled rows of {name}",
+        may_share_rows=True,
+        compares_part=recipe.select is not None,
+    )
+    shared = count_shared(table, _training(bundle), bundle.fingerprint, False)
+    check_shared(shared, protocol)
+    report, table, scores = _judged(bundle, table, protocol, shared, on_new)
+    return replace(report, notes=[*found_notes, *report.notes]), table, scores
+
+
+def _training(bundle: Bundle) -> dict[str, Any]:
+    """Return the record of a bundle's training."""
+    record = bundle.report.get("training")
+    if not isinstance(record, dict) or not isinstance(record.get("attacks"), dict):
+        raise BundleError(
+            f"{bundle.path}: report.json lacks the record of the training, expected "
+            "the attack types that trained it. Train the bundle again"
+        )
+    return record
+
+
+def _judged(
+    bundle: Bundle, table: Table, protocol: Protocol, shared: Shared, on_new: OnEvent
+) -> tuple[Report, Table, Scores]:
+    """Return the report, the rows that can be scored, and their scores."""
+    from evenflow.judge.report import judge
+    from evenflow.runtime.judging import judge_labelled
+
+    record = _training(bundle)
     # a row may be labelled with its family alone
     trained = {*record["attacks"], *map(bundle.schema.class_of, record["attacks"])}
     present = [] if table.attack is None else table.attack.unique().to_list()
@@ -117,10 +189,7 @@ def evaluate(
         training=record,
         shared=shared,
     )
-    # what was guessed of the rows comes first
-    report = replace(report, notes=[*found_notes, *report.notes])
-    warn(report, on_event)
-    return report
+    return report, table, scores
 
 
 def _rows(

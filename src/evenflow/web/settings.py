@@ -110,6 +110,9 @@ class Settings(BaseModel):
     """Maximum number of records of one uploaded file."""
     max_waiting_jobs: int = Field(20, ge=1)
     """Maximum number of queued or running jobs of one person."""
+    max_own_datasets: int = Field(20, ge=0)
+    """Maximum number of data sets that one person may keep on the server; 0 forbids
+    them."""
     alerts_per_upload: int = Field(5_000, ge=0)
     """Maximum number of alerts that one upload opens, likeliest first; its result holds
     all verdicts."""
@@ -127,6 +130,11 @@ class Settings(BaseModel):
     another number."""
     data_folders: tuple[Path, ...] = ()
     """Folders to search for published data sets, in order."""
+
+    @property
+    def all_data_folders(self) -> tuple[Path, ...]:
+        """Those folders, then that of the team's own data sets."""
+        return (*self.data_folders, self.home / "datasets")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

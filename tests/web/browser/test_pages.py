@@ -30,7 +30,12 @@ PAGES = {
     "alerts.index": ("/alerts", "analyst"),
     "alerts.show": ("/alerts/{alert}", "analyst"),
     "alerts.suppressions": ("/alerts/suppressions", "analyst"),
+    "all_models.show": ("/records/{record}/models", "analyst"),
     "api.index": ("/api", "viewer"),
+    "browse.rows": (
+        "/explore/synthetic/rows?where=class:eq:dos&facet=service&sort=-src_bytes",
+        "analyst",
+    ),
     "dashboard.index": ("/", "analyst"),
     "experiments.index": ("/experiments", "analyst"),
     "experiments.new": ("/experiments/new", "analyst"),
@@ -46,7 +51,9 @@ PAGES = {
     "models.compare": ("/models/compare?a=small&b=twin", "analyst"),
     "models.index": ("/models", "admin"),
     "models.show": ("/models/small", "admin"),
+    "own_data.new": ("/datasets/new?upload={upload}", "analyst"),
     "record.enter": ("/record?example={example}", "viewer"),
+    "retrainings.show": ("/retrainings/{retraining}", "analyst"),
     "security.change_password": ("/change", "viewer"),
     "security.forgot_password": ("/reset", ""),
     "security.login": ("/login", ""),
@@ -58,6 +65,7 @@ PAGES = {
     "sign_up.open_to_all": ("/register", ""),
     "uploads.index": ("/uploads", "analyst"),
     "uploads.rejected": ("/uploads/{upload}/rejected", "analyst"),
+    "uploads.report": ("/uploads/{upload}/report", "analyst"),
     "uploads.row": ("/uploads/{upload}/rows/{line}", "analyst"),
     "uploads.show": ("/uploads/{upload}", "analyst"),
 }
@@ -74,9 +82,11 @@ NO_PAGES = {
     "alerts.news", "dashboard.live", "dashboard.work", "uploads.fragment",
     "uploads.listed",
     "experiments.curves", "experiments.rows", "experiments.state",
-    "explore.state", "live.connections", "live.state", "uploads.state",
+    "explore.state", "retrainings.state", "live.connections", "live.state",
+    "uploads.state",
     # downloads
     "admin.audit_csv", "alerts.export", "explore.download", "history.download",
+    "browse.download", "model_acts.download", "uploads.download_report",
     "models.download", "uploads.download", "uploads.download_rejected",
     "uploads.example", "uploads.example_capture",
     # steps between a password and a log-in; test_account.py walks through them
@@ -86,7 +96,8 @@ NO_PAGES = {
 }  # fmt: skip
 DARK = (
     "dashboard.index", "record.enter", "history.show", "alerts.index", "alerts.show",
-    "alerts.group", "incidents.show", "uploads.show", "models.show", "experiments.show",
+    "alerts.group", "browse.rows", "uploads.report",
+    "incidents.show", "uploads.show", "models.show", "experiments.show",
     "account.index", "security.login",
 )  # fmt: skip
 """Pages that together hold every part there is, whose colours are looked at twice."""
@@ -148,8 +159,9 @@ def instances(site, chromium, rows, tmp_path_factory, enter, detector, capture):
     path = tmp_path_factory.mktemp("sent") / "flows.csv"
     week = datetime(2025, 3, 3, tzinfo=UTC)
     at = [str(week + timedelta(minutes=25 * k)) for k in range(400)]
-    frame = rows["test"].take(range(400)).frame
-    frame.with_columns(ts=pl.Series(at)).write_csv(path)
+    table = rows["test"].take(range(400))
+    more = (pl.Series("ts", at), table.attack.alias("label"))
+    table.frame.with_columns(*more).write_csv(path)
     lines = path.read_text().splitlines()
     lines[40] = "x" + lines[40]
     path.write_text("\n".join(lines) + "\n")
@@ -161,6 +173,8 @@ def instances(site, chromium, rows, tmp_path_factory, enter, detector, capture):
     page.get_by_text("Rejected rows").wait_for(timeout=60_000)
     why = page.get_by_role("link", name=re.compile(r"^why\?")).first
     found["line"] = why.get_attribute("href").rsplit("/", 1)[1]
+    found["retraining"] = _retraining(page, found["record"])
+    page.goto("/explore/synthetic")  # explored at once, so that its rows are kept
     found["reset"] = site.command("user", "reset", "viewer@example.org").strip()
     page.goto(f"/experiments/{found['experiment']}")
     page.get_by_role("link", name="Show the model").wait_for(timeout=120_000)
@@ -169,6 +183,17 @@ def instances(site, chromium, rows, tmp_path_factory, enter, detector, capture):
     found["incident"] = _incident(site, detector, capture)
     site.add_person("viewer", "nobody-yet@example.org")
     return found
+
+
+def _retraining(page, record):
+    """Give feedback on a record and retrain with it; return the job's id."""
+    page.goto(f"/records/{record}")
+    page.get_by_label("right", exact=True).check()
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.goto("/models/small")
+    page.get_by_role("button", name="Retrain with feedback").click()
+    page.wait_for_url(re.compile(r"/retrainings/\w{24}"))
+    return page.url.rsplit("/", 1)[1]
 
 
 def _invitation(site, chromium, enter):

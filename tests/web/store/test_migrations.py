@@ -69,7 +69,7 @@ def shape():
 
 def test_tables_that_change_come_with_a_version():
     """Else no database of the version before would be changed: add one, then this."""
-    assert {migrations.newest(): shape()} == {"0006": "5dee39df34b99927"}
+    assert {migrations.newest(): shape()} == {"0007": "9d9ff5594efff7bc"}
 
 
 def test_a_missing_column_would_be_seen(database):
@@ -85,6 +85,20 @@ def test_upgrading_again_changes_nothing(database, stored, monkeypatch):
     stored.add(User(email="a@example.org", role="admin", fs_uniquifier="x"))
     for _ in range(2):
         migrations.upgrade(database)
+    assert stored.one(User.email) == "a@example.org"
+
+
+def test_a_database_of_the_first_release_is_changed_and_keeps_its_rows(
+    database, stored
+):
+    stored.add(User(email="a@example.org", role="admin", fs_uniquifier="x"))
+    with database.engine.begin() as connection:
+        for name in ("own_dataset", "model_note"):
+            connection.execute(text(f"DROP TABLE {name}"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
+    migrations.upgrade(database)
+    assert difference(database) == []
+    assert migrations.current(database) == migrations.newest()
     assert stored.one(User.email) == "a@example.org"
 
 

@@ -23,7 +23,7 @@ from evenflow.web.frame.permissions import audit, visible
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import UPLOADS
 from evenflow.web.store.tables import JOB_STATES, Job
-from evenflow.web.uploads import manage, receive, results
+from evenflow.web.uploads import manage, receive, results, sent
 from evenflow.web.uploads.results import REJECTS, Filter, Results, Sort
 
 group = Group("Uploads", "Score whole files in the background.", "uploads")
@@ -52,6 +52,16 @@ class SendQuery(Query):
         "", max_length=200, description="The model to use; by default the active one."
     )
     time_column: TimeColumn = ""
+    label: str = Field(
+        "",
+        max_length=200,
+        description="The column of labels; by default found by its name.",
+    )
+    benign: str = Field(
+        "",
+        max_length=1000,
+        description="Labels that mean benign, separated by commas; by default found.",
+    )
 
 
 class UploadsQuery(Paged):
@@ -118,7 +128,13 @@ def send_upload(call: Call[SendQuery, None], job_id: str) -> dict[str, Any]:
         name,
         stream,
         bundle=call.query.bundle,
-        time_column=call.query.time_column,
+        choices=sent.choices(
+            {
+                "label": call.query.label,
+                "benign": call.query.benign,
+                "time_column": call.query.time_column,
+            }
+        ),
         upload_id=job_id,
     )
     call.headers["Location"] = f"/api/v1/uploads/{job.id}"

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from evenflow import __version__, datasets, files
 from evenflow.datasets import Dataset
@@ -21,11 +25,16 @@ from evenflow.errors import DataError, MissingExtraError
 from evenflow.judge.pages import exploration as explore_page
 from evenflow.prepare.explore import Exploration, explore
 from evenflow.progress import OnEvent, ignore
+from evenflow.schema import Table
 from evenflow.web.store.data_folder import Home
-from evenflow.web.store.tables import now
+from evenflow.web.store.tables import OwnDataset, now
 
 logger = logging.getLogger(__name__)
 
+NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
+"""Names of data sets."""
+TABLE_FILE = "table_file"
+"""The plug-in that reads the team's own data sets."""
 QUICK = "synthetic"
 """Made quickly, so explored without a worker."""
 OWN = "own file"
@@ -43,6 +52,15 @@ class Source:
     classes: tuple[str, ...]
     n_columns: int | None
     is_synthetic: bool
+    own: OwnDataset | None = None
+    """The team's own data set; None for all others."""
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The table ``[dataset]`` of a recipe that trains on it."""
+        if self.own is None:
+            return {"name": self.name}
+        return {"name": TABLE_FILE, **self.own.params}
 
     @property
     def name(self) -> str:
@@ -67,6 +85,13 @@ class StoredExploration:
     found: Mapping[str, Any]
     made_at: datetime
     evenflow: str
+    notes: tuple[str, ...] = ()
+    """What was guessed of the file."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """The warnings that a training on these rows would give, in words."""
+        return [str(one["text"]) for one in self.found["warnings"]]
 
     @property
     def exploration(self) -> Exploration:
@@ -110,43 +135,62 @@ def source(name: str, folders: Sequence[Path]) -> Source:
     )
 
 
+def find(session: Session, name: str) -> OwnDataset | None:
+    """Return the team's data set of that name."""
+    return session.scalar(select(OwnDataset).where(OwnDataset.name == name))
+
+
 def look(
-    name: str, folders: Sequence[Path], *, on_event: OnEvent = ignore
+    name: str,
+    folders: Sequence[Path],
+    *,
+    params: Mapping[str, Any] | None = None,
+    on_table: Callable[[Table], None] | None = None,
+    on_event: OnEvent = ignore,
 ) -> Exploration:
     """Look at the training rows of a data set, beside its own test rows.
+
+    ``params`` are those of the team's own data set; ``on_table`` gets the rows.
 
     Raises
     ------
     DataError
         A file is missing or not the published one.
     """
-    dataset = datasets.get(name)
+    plug_in = name if params is None else TABLE_FILE
+    dataset = datasets.get(plug_in)
     split = dataset.splits[0]
+    given = params or {}
 
     def load(part: str) -> Any:
-        return datasets.load(name, part, folders=folders, on_event=on_event)
+        return datasets.load(plug_in, part, folders=folders, on_event=on_event, **given)
 
     table = load(split)
+    if on_table is not None:
+        on_table(table)
     is_whole = all(place is not None for _, place in datasets.status(dataset, folders))
     is_beside = dataset.has_official_test and split != "test" and is_whole
     return explore(
         table,
-        others={"test": load("test")} if is_beside else {},
+        others={"test": load("test")} if is_beside or "test" in given else {},
         split=split,
         on_event=on_event,
     )
 
 
-def write(home: Home, name: str, exploration: Exploration) -> None:
-    """Write an exploration, whole or not at all.
+def write(
+    home: Home, name: str, exploration: Exploration, notes: Sequence[str] = ()
+) -> None:
+    """Write an exploration, and what was guessed of the file, whole or not at all.
 
     Raises
     ------
     StorageError
         It cannot be written.
     """
-    value = {"evenflow": __version__, "made_at": now().isoformat()}
-    files.write_json(_path(home, name), value | {"exploration": exploration.to_dict()})
+    value: dict[str, Any] = {"evenflow": __version__, "made_at": now().isoformat()}
+    value |= {"notes": list(notes), "exploration": exploration.to_dict()}
+    files.write_json(_path(home, name), value)
 
 
 def read(home: Home, name: str) -> StoredExploration | None:
@@ -170,14 +214,21 @@ def _read_file(path: Path, changed_ns: int, size: int) -> StoredExploration:
         found=value["exploration"],
         made_at=datetime.fromisoformat(value["made_at"]),
         evenflow=str(value["evenflow"]),
+        notes=tuple(value.get("notes", ())),
     )
     explore_page.tiles(made.exploration.to_dict())  # another version's may be another
     return made
 
 
 def _path(home: Home, name: str) -> Path:
-    if name not in datasets.names():
+    if not NAME.fullmatch(name):
         raise DataError(
             f"there is no data set {name[:80]!r}, expected one of those under Explore"
         )
     return home.explore / f"{name}.json"
+
+
+def forget(home: Home, name: str) -> None:
+    """Delete the exploration of a data set, and its rows."""
+    for path in (_path(home, name), home.explore / f"{name}.rows.parquet"):
+        path.unlink(missing_ok=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from evenflow.web.datasets import explorations
+from evenflow.progress import Event, Note
+from evenflow.web.datasets import explorations, rows
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import EXPLORE
 from evenflow.web.jobs.task import Outcome, Task, Workplace
@@ -55,7 +57,24 @@ def run(task: Task) -> Outcome:
     """
     name = str(task.payload["dataset"])
     task.set_progress(step="read the files", done=0)
-    found = explorations.look(name, task.settings.data_folders, on_event=task.on_event)
+    notes: list[str] = []
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, Note):
+            notes.append(event.text)
+        task.on_event(event)
+
+    with task.database.session() as session:
+        mine = explorations.find(session, name)
+        more = {} if mine is None else {"params": dict(mine.params)}
+    keep = partial(rows.write, task.home, name)
+    found = explorations.look(
+        name,
+        task.settings.all_data_folders,
+        on_table=keep,
+        on_event=on_event,
+        **more,
+    )
     task.check()
-    explorations.write(task.home, name, found)
+    explorations.write(task.home, name, found, notes if more else ())
     return Outcome(result={"dataset": name, "n_rows": found.overview["n_rows"]})

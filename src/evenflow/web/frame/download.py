@@ -27,6 +27,7 @@ TYPES = {
     "pcap": "application/vnd.tcpdump.pcap",
     "tex": "application/x-tex",
     "toml": "application/toml",
+    "zip": "application/zip",
 }
 """Media types by the ending of a name."""
 READ_BYTES = 2**18

@@ -104,11 +104,11 @@ def lock(stream: IO[bytes], busy: str, wait_s: float = 0.0) -> None:
             return
 
 
-def allow_large() -> None:
-    """Let this request upload a whole file; a form's goes to uploads' disk."""
+def allow_large(n_files: int = 1) -> None:
+    """Let this request upload whole files; a form's go to uploads' disk."""
     real: Any = request._get_current_object()  # type: ignore[attr-defined]
-    real.max_content_length = most_bytes() + OVERHEAD
-    real.max_form_parts = 8
+    real.max_content_length = n_files * most_bytes() + OVERHEAD
+    real.max_form_parts = 8 + 2 * n_files
     g.too_large = too_large().description
     real._get_file_stream = lambda *_args, **_kwargs: spool(web.home.uploads)
 

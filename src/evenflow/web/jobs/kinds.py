@@ -48,8 +48,15 @@ EXPLORE = JobKind(
     page="explore.show",
     page_of="dataset",
 )
+RETRAIN = JobKind(
+    name="retrain",
+    lane="train",
+    module="evenflow.web.models.retraining",
+    page="retrainings.show",
+    role="analyst",
+)
 
-KINDS = {kind.name: kind for kind in (SCORE, TRAIN, EXPLORE)}
+KINDS = {kind.name: kind for kind in (SCORE, TRAIN, EXPLORE, RETRAIN)}
 LANES = tuple(dict.fromkeys(kind.lane for kind in KINDS.values()))
 """Lanes of these kinds; each has a worker process of its own."""
 UPLOADS = tuple(kind.name for kind in KINDS.values() if kind.is_upload)

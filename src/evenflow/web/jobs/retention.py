@@ -162,7 +162,8 @@ def _is_left_over(
     if is_upload and re.fullmatch(UPLOAD_PART, name):
         return True
     if job is not None:  # its worker died before it deleted the file
-        return is_upload and job.state == "done"
+        is_over = job.kind not in UPLOADS and job.state not in LIVE
+        return is_upload and (job.state == "done" or is_over)
     was_deleted = (Audit.action == DELETED) & (Audit.object == name)
     return session.scalar(select(Audit.id).where(was_deleted).limit(1)) is not None
 

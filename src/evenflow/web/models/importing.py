@@ -59,7 +59,7 @@ def take(home: Home, database: Database, folders: Iterable[Path]) -> list[str]:
         The data folder cannot be written.
     """
     sources = [path for folder in folders for path in found_in(folder)]
-    names = [_copy(source, home) for source in sources]
+    names = [copy_into(home, source) for source in sources]
     if names:
         with database.session() as session:
             Detectors(home, database).activate_first(session, names[0], "command line")
@@ -83,7 +83,16 @@ def take_shipped(home: Home, database: Database) -> str:
     return name
 
 
-def _copy(source: Path, home: Home) -> str:
+def copy_into(home: Home, source: Path) -> str:
+    """Copy one bundle into the data folder, verified; return its name there.
+
+    Raises
+    ------
+    BundleError
+        It is damaged.
+    StorageError
+        The data folder cannot be written.
+    """
     files = read_folder(source)  # plain files and no other; they are what is written
     name = _name(source, sums_of(files), home)
     path = home.bundles / name

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from evenflow import recipe as recipes
 from evenflow import registry, toml
 from evenflow.errors import BundleError, DataError
-from evenflow.web.datasets import explorations
+from evenflow.web.datasets import explorations, own
 from evenflow.web.frame import lists, polling
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
@@ -91,8 +91,12 @@ def new() -> Response:
             text = toml.dumps(recipes.tables(named))
             return _form(form.Filled(values={"toml": text}), as_toml=True)
         values = {"dataset": dataset, "model": model, "balance": balance}
-    elif (dataset := request.args.get("dataset", "")) in registry.names("datasets"):
-        values["dataset"] = dataset
+    elif dataset := request.args.get("dataset", ""):
+        is_own = explorations.find(web.db(), dataset) is not None
+        if is_own or dataset in registry.names("datasets"):
+            values["dataset"] = dataset
+        if is_own:
+            values |= {"model": "lightgbm", "balance": "none"}
     as_toml = request.args.get("as") == "toml"
     if as_toml:
         values = {"toml": toml.dumps(recipes.tables("synthetic/cnn-hybrid"))}
@@ -104,7 +108,7 @@ def start() -> Response:
     """Start the training that was described, or show it as TOML to be changed."""
     if not can_train():
         return see_other("experiments.index")
-    known = explorations.sources(web.settings.data_folders)
+    known = own.sources(web.db(), web.settings)
     as_toml = request.form.get("form") == "toml"
     if as_toml:
         filled = form.from_toml(request.form.get("toml", ""), known)
@@ -117,6 +121,12 @@ def start() -> Response:
     if request.form.get("do") == "edit":
         text = toml.dumps(filled.recipe.to_dict())
         return _form(form.Filled(values={"toml": text}), as_toml=True)
+    if filled.own is not None and (problem := _unread(filled.own)):
+        errors = {"toml" if as_toml else "dataset": problem}
+        return _form(
+            form.Filled(values=filled.values, errors=errors, own=filled.own),
+            as_toml=as_toml,
+        )
     try:
         job = manage.start(
             web.db(),
@@ -133,11 +143,26 @@ def start() -> Response:
     return see_other("experiments.show", job_id=job.id)
 
 
+def _unread(source: explorations.Source) -> str:
+    """Return why a team's data set cannot train yet: its warnings were not shown."""
+    kept = explorations.read(web.home, source.name)
+    if kept is None:
+        return (
+            f"{source.name} is not explored yet, so its warnings are not known. Wait "
+            "for its exploration, or see what it says."
+        )
+    if kept.warnings and request.form.get("seen") != source.name:
+        return "Read the warnings of this data set above, then start the training."
+    return ""
+
+
 def _form(filled: form.Filled, *, as_toml: bool) -> Response:
-    known = explorations.sources(web.settings.data_folders)
+    known = own.sources(web.db(), web.settings)
     # PyTorch is slow to import: not for the form that nobody has filled in
     is_chosen = request.method == "POST" or "recipe" in request.args
     name = filled.values.get("model", "")
+    chosen = filled.values.get("dataset") or (filled.own.name if filled.own else "")
+    mine = next((s for s in known if s.own and s.name == chosen), None)
     page = render_template(
         "experiments/new.html",
         filled=filled,
@@ -146,6 +171,8 @@ def _form(filled: form.Filled, *, as_toml: bool) -> Response:
         listed=list(filled.listed()),
         as_toml=as_toml,
         can_train=can_train(),
+        own=mine,
+        kept=explorations.read(web.home, mine.name) if mine else None,
         datasets=[
             (s.name, f"{s.name}: {s.dataset.title}")
             for s in known

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from flask import Response, abort, render_template, request
@@ -14,14 +14,14 @@ from evenflow.errors import DataError, MissingExtraError
 from evenflow.judge.pages import exploration as explore_page
 from evenflow.judge.tables import exploration as explore_grids
 from evenflow.web.charts.reports import Picture, drawn
-from evenflow.web.datasets import explorations
+from evenflow.web.datasets import explorations, own, rows
 from evenflow.web.datasets.explorations import Source, StoredExploration
 from evenflow.web.datasets.job import put
 from evenflow.web.frame import polling
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
-from evenflow.web.frame.permissions import audit
+from evenflow.web.frame.permissions import at_least, audit
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import EXPLORE
 from evenflow.web.pages import Entry, Pages
@@ -30,7 +30,9 @@ from evenflow.web.store.tables import Job
 from evenflow.web.trainings import manage
 
 bp = Pages("explore", "/explore")
-NAV = (Entry(label="Explore data", endpoint="explore.index", icon="explore", order=45),)
+MAX_FILES = 2
+"""Files of one data set: its rows, and its test rows."""
+NAV = (Entry(label="Data sets", endpoint="explore.index", icon="explore", order=45),)
 
 VIEWS = {"overview": "Overview", "columns": "Columns", "together": "Correlations"}
 
@@ -38,9 +40,10 @@ VIEWS = {"overview": "Overview", "columns": "Columns", "together": "Correlations
 @bp.get("")
 def index() -> str:
     """List the data sets."""
-    found = explorations.sources(web.settings.data_folders)
+    found = own.sources(web.db(), web.settings)
     return render_template(
         "explore/index.html",
+        may_add=at_least("analyst") and web.settings.max_own_datasets > 0,
         sources=found,
         kept={one.name: explorations.read(web.home, one.name) for one in found},
     )
@@ -55,13 +58,19 @@ def show(name: str) -> str:
     source = _source(name)
     kept = explorations.read(web.home, name)
     if kept is None and name == explorations.QUICK:
-        exploration = explorations.look(name, web.settings.data_folders)
+        exploration = explorations.look(
+            name,
+            web.settings.data_folders,
+            on_table=partial(rows.write, web.home, name),
+        )
         explorations.write(web.home, name, exploration)
         kept = explorations.read(web.home, name)
     job = _job(name)
     shown: dict[str, Any] = {
         "source": source,
         "job": job,
+        "may_change": source.own is not None
+        and own.may_change(source.own, current_user),
         "etag": manage.state_word(job) if job else "",
         "is_live": job is not None and job.state in queue.LIVE,
     }
@@ -70,6 +79,7 @@ def show(name: str) -> str:
     found = kept.found
     return render_template(
         "explore/show.html",
+        has_rows=rows.path_of(web.home, name).is_file(),
         kept=kept,
         found=found,
         view=view,
@@ -142,6 +152,9 @@ def download(name: str) -> Response:
 
 
 def _source(name: str) -> Source:
+    mine = explorations.find(web.db(), name)
+    if mine is not None:
+        return own.source_of(mine)
     if name not in datasets.names() or datasets.get(name).takes_rows:
         abort(404)
     try:

@@ -21,11 +21,12 @@ from evenflow.web.frame import lists
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
-from evenflow.web.frame.permissions import audit, require
-from evenflow.web.models import comparison
+from evenflow.web.frame.permissions import at_least, audit, require
+from evenflow.web.models import comparison, feedback, offered
 from evenflow.web.models.catalog import BROKEN, Listed, Read, listed, read, shown_name
 from evenflow.web.models.markdown import to_html
 from evenflow.web.pages import Entry, Pages
+from evenflow.web.trainings.job import can_train
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ def index() -> str:
         most=comparison.MAX_MODELS,
         shown_name=shown_name,
         is_any_optimistic=any(one.is_optimistic for one in whole),
+        notes=offered.notes(web.db()),
     )
 
 
@@ -115,6 +117,7 @@ def show(name: str) -> str:
         "name": name,
         "shown_name": shown_name(name),
         "is_active": web.detectors.active_name() == name,
+        "note": offered.notes(web.db()).get(name),
     }
     if isinstance(found, str):
         return render_template("models/damaged.html", reason=found, **shared)
@@ -144,8 +147,22 @@ def _shown(found: Read, view: str, shared: dict[str, Any]) -> str:
         view=view,
         views=VIEWS,
         others=[o for o in listed(web.home) if o.name != found.name and not o.reason],
+        **_retraining(found.name),
         **shared,
     )
+
+
+def _retraining(name: str) -> dict[str, Any]:
+    """Return what the page says of feedback: how much there is, earlier retrainings."""
+    if not at_least("analyst"):
+        return {"comparison": feedback.comparison(web.db(), name)}
+    bundle = web.detectors.find(name)
+    return {
+        "n_feedback": 0 if bundle is None else feedback.count(web.db(), bundle),
+        "retrainings": feedback.jobs(web.db(), of=name)[:5],
+        "comparison": feedback.comparison(web.db(), name),
+        "can_train": can_train(),
+    }
 
 
 def _read(name: str) -> Read | str:
@@ -262,6 +279,10 @@ def activate(name: str) -> Response:
     _read(name)
     before = web.detectors.active_name()
     db = web.db()
+    made_by = feedback.comparison(db, name)
+    if made_by is not None and request.form.get("compared") != made_by.id:
+        why = "Compare the two models first, then activate this one below."
+        return see_other("retrainings.show", why, "warning", job_id=made_by.id)
     try:
         web.detectors.activate(db, name)
     except BundleError as error:
@@ -269,6 +290,7 @@ def activate(name: str) -> Response:
         reason = shown_name(str(error)).replace(path, name)
         why = f"{shown_name(name)} cannot be used: {reason}"
         return see_other("models.show", why, "error", name=name)
+    offered.retire(db, name, is_retired=False)
     audit("bundle.activate", name, before=before)
     db.commit()
     return see_other("models.show", f"{name} now scores new records.", name=name)

@@ -24,6 +24,7 @@ from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.errors import sentence
 from evenflow.web.frame.permissions import MAX_NUMBER, found_or_404
+from evenflow.web.models.offered import chosen, offered
 from evenflow.web.pages import Entry, Pages
 from evenflow.web.record_form.examples import Example, examples
 from evenflow.web.record_form.fields import Value
@@ -45,7 +46,7 @@ USUAL = "usual"
 @bp.get("/record")
 def enter() -> Response:
     """Show the form, empty or filled with an example."""
-    bundle = web.detectors.active()
+    bundle = chosen(request.args.get("model", ""))
     if bundle is None:
         return make_response(render_template("record/no_model.html"))
     form, asked = RecordForm.of(bundle), request.args.get("example", "")
@@ -61,7 +62,7 @@ def enter() -> Response:
 @bp.post("/record")
 def score() -> Response:
     """Score what was filled in or pasted, keep it, and show it at its own address."""
-    bundle = web.detectors.active()
+    bundle = chosen(request.form.get("model", ""))
     if bundle is None:
         return make_response(render_template("record/no_model.html"))
     form = RecordForm.of(bundle)
@@ -169,6 +170,8 @@ def _page(
     page = render_template(
         "record/enter.html",
         bundle=bundle,
+        models=offered(),
+        model=request.values.get("model", ""),
         form=form,
         names=names,
         values=values,

@@ -66,7 +66,8 @@
 
   async function send(file, signal) {
     const json = "application/json";
-    const about = JSON.stringify({ name: file.name, size: file.size, time_column: form.elements.time_column.value });
+    const choices = Object.fromEntries([...new FormData(form)].filter(([name]) => !["file", "csrf_token"].includes(name)));
+    const about = JSON.stringify({ ...choices, name: file.name, size: file.size });
     const begun = await again(signal, () => ask("POST", form.dataset.upload, about, signal, json));
     running.url = begun.url;
     let offset = 0;

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 OURS = ("secret", "settings.toml", "evenflow.db", "folder-id")
 """Files by one of which a data folder is known."""
-FOLDERS = ("bundles", "uploads", "results", "explore")
+FOLDERS = ("bundles", "uploads", "results", "explore", "datasets")
 
 
 class Home:
@@ -41,7 +41,9 @@ class Home:
         self.set_aside: Final = root / "set-aside"
         """Uploads and results that no job knows; nothing here deletes them."""
         self.explore: Final = root / "explore"
-        """Explorations of data sets."""
+        """Explorations of data sets, and their rows to be browsed."""
+        self.datasets: Final = root / "datasets"
+        """Files of the team's own data sets."""
 
 
 def open_home(root: Path) -> Home:

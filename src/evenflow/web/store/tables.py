@@ -21,6 +21,8 @@ from evenflow.web.store.incident_tables import Expected as Expected
 from evenflow.web.store.incident_tables import Incident as Incident
 from evenflow.web.store.incident_tables import IncidentNote as IncidentNote
 from evenflow.web.store.incident_tables import WatchRun as WatchRun
+from evenflow.web.store.own_tables import ModelNote as ModelNote
+from evenflow.web.store.own_tables import OwnDataset as OwnDataset
 from evenflow.web.store.triage_tables import AlertGroup as AlertGroup
 from evenflow.web.store.triage_tables import BulkAct as BulkAct
 from evenflow.web.store.triage_tables import BulkItem as BulkItem

@@ -21,7 +21,7 @@ from evenflow import datasets, registry, toml
 from evenflow.errors import EvenflowError, RecipeError
 from evenflow.plugins import Part, part_mark
 from evenflow.recipe import OPTIONAL, PLUG_INS, Recipe, tables
-from evenflow.web.datasets.explorations import Source
+from evenflow.web.datasets.explorations import TABLE_FILE, Source
 from evenflow.web.frame.errors import sentence
 
 MAX_TOML = 20_000
@@ -73,6 +73,8 @@ class Filled:
     errors: Mapping[str, str] = field(default_factory=dict)
     """Field -> what is wrong; ``""`` for what belongs to none."""
     recipe: Recipe | None = None
+    own: Source | None = None
+    """The team's data set that the recipe names."""
 
     def listed(self) -> Iterator[tuple[str, str, str]]:
         """Yield name, label and message of each error, for ``raw_errors``."""
@@ -134,19 +136,25 @@ def from_fields(typed: Mapping[str, str], known: Sequence[Source]) -> Filled:
     parts = of_model(values["model"]).parts
     kinds = {**NAMES, **{key: PLUG_INS[key] for key in OPTIONAL if values[key]}}
     kinds |= {name: part.kind for name, part in parts.items() if values.get(name)}
+    own = _own(values["dataset"], known)
     errors = {
         name: f"Found {values[name][:60]!r}, expected one of the list."
         for name, kind in kinds.items()
-        if values[name] not in registry.names(kind)
+        if values[name] not in registry.names(kind) and not (name == "dataset" and own)
     }
     if not errors and (problem := _unfit(values["dataset"], known)):
         errors["dataset"] = problem
     if errors:
         return Filled(values=values, errors=errors)
     try:
-        value = tables(f"{values['dataset']}/{values['model']}-{values['balance']}")
+        dataset = TABLE_FILE if own else values["dataset"]
+        value = tables(f"{dataset}/{values['model']}-{values['balance']}")
     except EvenflowError as error:
         return Filled(values=values, errors={"": str(error)})
+    if own is not None:
+        value["dataset"] = own.recipe
+        if own.dataset.has_official_test:
+            value["split"] = "official"
     for key in kinds.keys() - NAMES.keys():
         is_part = key in parts
         table = value["model"] if is_part else value
@@ -154,6 +162,8 @@ def from_fields(typed: Mapping[str, str], known: Sequence[Source]) -> Filled:
     for key, path in PATHS.items():
         if values[key]:
             table = value
+            if key == "split":
+                table["split"] = {}
             for step in path[:-1]:
                 table = table.setdefault(step, {})
             table[path[-1]] = values[key]
@@ -194,23 +204,42 @@ def _checked(
     try:
         part = value.get("dataset")
         name = part.get("name") if isinstance(part, Mapping) else part
-        if isinstance(name, str) and (problem := _unfit(name, known)):
+        own = _own(part, known)
+        if own is not None:
+            value = {**value, "dataset": own.recipe}
+        elif isinstance(name, str) and (problem := _unfit(name, known)):
             return Filled(values=values, errors={"dataset": problem})
         recipe = Recipe.from_dict(value, source=SOURCE)
     except RecipeError as error:
         return Filled(values=values, errors=_at_fields(error))
     except (EvenflowError, RecursionError, OverflowError) as error:
         return Filled(values=values, errors={"": str(error)})
-    if problem := _forbidden(recipe.to_dict()):
+    rest = recipe.to_dict() | ({"dataset": {}} if own else {})
+    if problem := _forbidden(rest):
         return Filled(values=values, errors={"": problem})
-    dataset = datasets.get(recipe.dataset.name)
+    dataset = own.dataset if own else datasets.get(recipe.dataset.name)
     if recipe.split.name == "official" and not dataset.has_official_test:
         problem = (
             f"{dataset.name} has no official test part; expected a split that draws "
             "test rows: stratified, kfold or blocks."
         )
         return Filled(values=values, errors={"split": problem})
-    return Filled(values=values, recipe=recipe)
+    return Filled(values=values, recipe=recipe, own=own)
+
+
+def _own(part: object, known: Sequence[Source]) -> Source | None:
+    """Return the team's data set that a recipe means; None for another data set.
+
+    It is named, or its file is, as a recipe of a model that was trained on it does.
+    """
+    for source in known:
+        if source.own is None:
+            continue
+        if part in (source.name, {"name": source.name}):
+            return source
+        if isinstance(part, Mapping) and dict(part) == source.recipe:
+            return source
+    return None
 
 
 def _unfit(name: str, known: Sequence[Source]) -> str:

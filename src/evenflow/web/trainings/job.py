@@ -22,6 +22,7 @@ from evenflow.experiment import run as experiment
 from evenflow.progress import Epoch, Event, Progress
 from evenflow.recipe import Recipe
 from evenflow.runtime.bundle import Bundle
+from evenflow.web.datasets.explorations import TABLE_FILE
 from evenflow.web.jobs.task import Outcome, Task
 
 MAX_EPOCHS = 300
@@ -60,7 +61,10 @@ def run(task: Task) -> Outcome:
 
 def bundle_name(recipe: Recipe) -> str:
     """Return the name of a recipe's bundle: another recipe, another name."""
-    parts = (recipe.dataset.name, recipe.model.name, recipe.balance.name)
+    dataset = recipe.dataset.name
+    if dataset == TABLE_FILE:  # one of the team's own, which its file names
+        dataset = str(recipe.dataset.params["path"]).partition(".")[0]
+    parts = (dataset, recipe.model.name, recipe.balance.name)
     named = "-".join(re.sub(r"[^A-Za-z0-9_]+", "_", part)[:30] for part in parts)
     return f"{named}-seed{recipe.seed}-{recipe.sha256[:8]}"
 
@@ -71,7 +75,7 @@ def _train(task: Task, recipe: Recipe, output: Path) -> None:
         try:
             experiment.run(
                 recipe,
-                folders=task.settings.data_folders,
+                folders=task.settings.all_data_folders,
                 output=output,
                 resume=True,
                 device="auto",

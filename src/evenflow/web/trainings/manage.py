@@ -12,6 +12,7 @@ from evenflow.errors import DataError
 from evenflow.judge.charts import report as charts
 from evenflow.recipe import Recipe
 from evenflow.web.charts.reports import Picture, drawn
+from evenflow.web.datasets.explorations import TABLE_FILE
 from evenflow.web.frame.polling import word
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import TRAIN
@@ -85,6 +86,8 @@ def name_of(job: Job) -> str:
     """Return what is trained, in a few words: data set, model, balancing."""
     recipe = recipe_of(job)
     named = {key: part(recipe, key) for key in ("dataset", "model", "balance")}
+    if named["dataset"] == TABLE_FILE:
+        named["dataset"] = str(recipe["dataset"].get("path", "")).partition(".")[0]
     return "{dataset}/{model}-{balance}".format(**named)
 
 

@@ -33,6 +33,7 @@ from evenflow.web.store.data_folder import remove
 from evenflow.web.store.database import add_timed_tallies
 from evenflow.web.store.tables import Alert, Job, now
 from evenflow.web.uploads.alerts import SOURCE, alert, counted, likeliest
+from evenflow.web.uploads.labels import evaluate
 from evenflow.web.uploads.results import FILE, REJECTS, Results
 from evenflow.web.uploads.times import EventTimes
 from evenflow.web.verdicts.reason import first_reason
@@ -49,7 +50,8 @@ def run(task: Task) -> Outcome:
     """Score the file of a job.
 
     The payload holds ``bundle``, and ``name``, the sender's name of the file; it may
-    hold ``time_column``, the column of the event times.
+    hold ``label`` and ``benign``, the column of its labels and their values that mean
+    benign, and ``time_column``, the column of the event times.
 
     Raises
     ------
@@ -90,6 +92,15 @@ def run(task: Task) -> Outcome:
         task.set_progress(step="store", done=summary.read, total=summary.read)
         timed = times.save(task.results)
         results = Results(task.results / FILE, bundle.verdicts)
+        task.set_progress(step="read the labels")
+        labels = evaluate(
+            bundle,
+            results,
+            task.results,
+            name=str(task.payload.get("name", "the file")),
+            label=str(task.payload.get("label", "")),
+            benign=tuple(task.payload.get("benign", ())),
+        )
         found = incidents.finish()
         of: dict[str, Any] = {"at": now(), "bundle": bundle_name}
         rows = [
@@ -130,6 +141,7 @@ def run(task: Task) -> Outcome:
         "bytes": source.stat().st_size,
         "unit": summary.unit,
         "columns": list(results.given)[:1000],
+        "labels": labels,
         "times": timed,
         "notes": [*summary.notes, *times.notes()],
         "alerts": {"opened": sum(row["n"] for row in rows), "of": summary.attacks},

@@ -13,9 +13,10 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 from werkzeug.exceptions import Conflict, NotFound
@@ -28,6 +29,7 @@ from evenflow.web.frame.large_bodies import Readable, copy, lock, spool
 from evenflow.web.frame.permissions import audit
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import SCORE
+from evenflow.web.models.offered import refuse_retired
 from evenflow.web.store.data_folder import remove
 from evenflow.web.store.database import serialize
 from evenflow.web.store.tables import Job
@@ -43,6 +45,7 @@ IDLE_S = 3600.0
 FINISH_S = 2.0
 """Seconds that the end of an upload waits for another request that ends it."""
 BUSY = "Another piece is being received. Try again in a few seconds"
+NO_CHOICES: Mapping[str, Any] = MappingProxyType({})
 _ID = re.compile(r"[0-9a-f]{24}")
 _META = "about.json"
 
@@ -61,14 +64,14 @@ def receive_upload(
     stream: Readable,
     *,
     bundle: str = "",
-    time_column: str = "",
+    choices: Mapping[str, Any] = NO_CHOICES,
     upload_id: str | None = None,
 ) -> Job:
     """Take a whole file and queue the job that scores it.
 
     With an id, 24 hexadecimal digits, it is one upload, however often the file is
-    sent, also at once. Without a bundle the one in use scores it. ``time_column`` names
-    the column of the event times; without, one is looked for. The job is committed.
+    sent, also at once. Without a bundle the one in use scores it. ``choices`` are those
+    of :func:`.sent.choices`. The job is committed.
 
     Raises
     ------
@@ -96,8 +99,8 @@ def receive_upload(
         serialize(web.db, "upload", upload_id)  # the same at once: one by one
         job = web.db.get(Job, upload_id, populate_existing=True)
         if job is None:
-            more = {"sha256": sha256, "time_column": time_column}
-            return accept(user, part, upload_id, name, bundle, **more)
+            about = {"bundle": bundle, "sha256": sha256, **choices}
+            return accept(user, part, upload_id, name, about)
         web.db.commit()
         if job.owner_id != user.id or job.payload.get("sha256") != sha256:
             raise Conflict(f"There is another upload {upload_id}. Choose a new id")
@@ -105,7 +108,14 @@ def receive_upload(
         return job
 
 
-def begin(user: Any, name: str, size: int, *, time_column: str = "") -> str:
+def begin(
+    user: Any,
+    name: str,
+    size: int,
+    *,
+    bundle: str = "",
+    choices: Mapping[str, Any] = NO_CHOICES,
+) -> str:
     """Begin an upload in pieces; return its id. See :func:`receive_upload`.
 
     Raises
@@ -117,7 +127,7 @@ def begin(user: Any, name: str, size: int, *, time_column: str = "") -> str:
     RequestEntityTooLarge
         It has more bytes than ``max_upload_mb``.
     """
-    bundle = _bundle("")
+    bundle = _bundle(bundle)
     if size < 1:
         raise DataError(f"{shown_name(name)} is empty, expected a file of records")
     if size > large_bodies.most_bytes():
@@ -131,8 +141,8 @@ def begin(user: Any, name: str, size: int, *, time_column: str = "") -> str:
         )
     upload_id = queue.new_id()
     part, name = _part(upload_id), shown_name(name)
-    about = {"owner": user.id, "name": name, "size": size, "bundle": bundle}
-    about["time_column"] = time_column
+    job = {"bundle": bundle, **choices}
+    about = {"owner": user.id, "name": name, "size": size, "job": job}
     with _all_or_nothing(part):
         part.mkdir(mode=0o700)
         (part / SENT).touch(mode=0o600)
@@ -211,14 +221,7 @@ def finish(user: Any, upload_id: str) -> Job:
                 "expected all. Send the rest"
             )
         with _all_or_nothing(part):
-            return accept(
-                user,
-                part,
-                upload_id,
-                about["name"],
-                about["bundle"],
-                time_column=about.get("time_column", ""),
-            )
+            return accept(user, part, upload_id, about["name"], about["job"])
 
 
 def discard(user: Any, upload_id: str) -> None:
@@ -232,12 +235,11 @@ def accept(
     part: Path,
     upload_id: str,
     name: str,
-    bundle: str,
-    *,
-    sha256: str = "",
-    time_column: str = "",
+    about: Mapping[str, Any],
 ) -> Job:
     """Queue the job that scores a file that is here; committed when this returns.
+
+    ``about`` is the rest of the job's payload.
 
     Raises
     ------
@@ -251,18 +253,13 @@ def accept(
         job = queue.put(
             web.db(),
             SCORE,
-            payload={
-                "bundle": bundle,
-                "name": name,
-                "sha256": sha256,
-                "time_column": time_column,
-            },
+            payload={"name": name, **about},
             title=name,
             owner_id=user.id,
             job_id=upload_id,
             most_waiting=web.settings.max_waiting_jobs,
         )
-        told: dict[str, Any] = {"bytes": path.stat().st_size, "bundle": bundle}
+        told = {"bytes": path.stat().st_size, "bundle": about["bundle"]}
         audit("upload.accept", upload_id, user=user, name=name, **told)
         (part / _META).unlink(missing_ok=True)
         remove(folder)  # of a process that was killed before it could commit
@@ -342,6 +339,7 @@ def _part(upload_id: str) -> Path:
 def _bundle(name: str) -> str:
     if name:
         web.detectors.path(name)
+        refuse_retired(web.db(), name)
         return name
     active = web.detectors.active_name()
     if active is None:

@@ -26,6 +26,8 @@ from evenflow.web.uploads import times
 from evenflow.web.verdicts.event_time import MICROSECONDS
 
 FILE, REJECTS = "results.parquet", "rejects.jsonl"
+TRUTH = "truth.parquet"
+"""True class and error of each row of a labelled file, in the order of the results."""
 Sort = Literal["line", "probability", "class"]
 SORTS: tuple[Sort, ...] = ("line", "probability", "class")
 MAX_ROWS = 200
@@ -46,11 +48,20 @@ class Filter:
     since: datetime | None = None
     until: datetime | None = None
     """Event times wanted, the end not included; rows without one are not."""
+    true_class: str = ""
+    """The class of the label, or empty for all; of a labelled file."""
+    error: str = ""
+    """A kind of wrong verdict, ``any`` for all kinds; of a labelled file."""
 
     @property
     def is_all(self) -> bool:
         """Whether every row is wanted."""
-        return not (self.label or self.attacks_only or self.is_timed)
+        return not (self.label or self.attacks_only or self.asks_truth or self.is_timed)
+
+    @property
+    def asks_truth(self) -> bool:
+        """Whether the rows wanted depend on their labels."""
+        return bool(self.true_class or self.error)
 
     @property
     def is_timed(self) -> bool:
@@ -68,6 +79,11 @@ class Filter:
             kept = kept & (pl.col(time) >= self.since)
         if self.until is not None:
             kept = kept & (pl.col(time) < self.until)
+        if self.true_class:
+            kept = kept & (pl.col("true_class") == self.true_class)
+        if self.error:
+            is_one = pl.col("error") == self.error
+            kept = kept & (pl.col("error") != "" if self.error == "any" else is_one)
         return kept
 
 
@@ -111,6 +127,8 @@ class Results:
         else:
             none = pl.lit(None, dtype=MICROSECONDS)
             self.scan = self.scan.with_columns(none.alias(self.time))
+        truth = path.with_name(TRUTH)
+        self.truth = pl.scan_parquet(truth, glob=False) if truth.is_file() else None
         self.verdicts = tuple(verdicts)
         # an unknown kind of attack has no probability of its own
         self.classes = tuple(v for v in verdicts if f"p_{v}" in self.names)
@@ -123,6 +141,35 @@ class Results:
     def _whole(self) -> list[str]:
         """Columns of a row that is read whole."""
         return [*self.names, self.time] if self.has_times else self.names
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the true classes of rows are known."""
+        return self.truth is not None
+
+    @cached_property
+    def own_names(self) -> dict[str, str]:
+        """Column of these results -> its name in the file, for :attr:`given`."""
+        taken = set(self.names) - set(self.given)
+        out = {}
+        for name in self.given:
+            own = name
+            while own.endswith("_given") and own.removesuffix("_given") in taken:
+                own = own.removesuffix("_given")
+            out[name] = own
+        return out
+
+    def frame(self, most: int) -> pl.DataFrame:
+        """Return the first rows as they stood in the file, under their own names."""
+        return self.scan.select(self.given).head(most).collect().rename(self.own_names)
+
+    @cached_property
+    def true_classes(self) -> list[str]:
+        """Classes of the labels, sorted; empty without labels."""
+        if self.truth is None:
+            return []
+        found = self.truth.select(pl.col("true_class").drop_nulls().unique().sort())
+        return found.collect()["true_class"].to_list()
 
     @cached_property
     def height(self) -> int:
@@ -158,18 +205,33 @@ class Results:
         wanted += [self.time] * self.has_times
         if sort == "line" and not descending and kept.is_all:
             frame = self.scan.select(wanted).slice(start, n_rows).collect()
-            return Rows(rows=frame.to_dicts(), total=self.height)
+            found = self._with_truth(
+                frame.to_dicts(), range(start, start + frame.height)
+            )
+            return Rows(rows=found, total=self.height)
         places, total = self._places(kept, sort, descending, start, n_rows)
         return Rows(rows=self._at(places, wanted), total=total)
 
+    def truth_of(self, line: int) -> dict[str, Any] | None:
+        """Return what is known of the label of a line; None where it has none."""
+        place = self._place(line)
+        if place is None or self.truth is None:
+            return None
+        found = self._truth(place, 1).row(0, named=True)
+        return found if found["true_class"] is not None else None
+
     def row(self, line: int) -> dict[str, Any] | None:
         """Return all columns of the row that stood on that line, or None."""
-        lines = self.scan.select("line").collect()["line"].to_numpy()
-        place = int(np.searchsorted(lines, line))
-        if place >= len(lines) or lines[place] != line:
+        place = self._place(line)
+        if place is None:
             return None
         one = self.scan.slice(place, 1).select(self._whole)
         return one.collect().row(0, named=True)
+
+    def _place(self, line: int) -> int | None:
+        lines = self.scan.select("line").collect()["line"].to_numpy()
+        place = int(np.searchsorted(lines, line))
+        return place if place < len(lines) and lines[place] == line else None
 
     def verdict(self, row: dict[str, Any]) -> Verdict:
         """Return the verdict that a row of all columns holds."""
@@ -184,31 +246,21 @@ class Results:
 
     def values(self, row: dict[str, Any]) -> dict[str, Any]:
         """Return the source's own columns of a row, under their own names."""
-        taken = set(self.names) - set(self.given)
-        out = {}
-        for name in self.given:
-            own = name
-            while own.endswith("_given") and own.removesuffix("_given") in taken:
-                own = own.removesuffix("_given")
-            out[own] = row[name]
-        return out
+        return {own: row[name] for name, own in self.own_names.items()}
 
     def parts(self, kept: Filter) -> Iterator[pl.DataFrame]:
         """Yield all rows of a kind, all columns, in constant memory."""
         for start in range(0, self.height, PART_ROWS):
             part = self.scan.slice(start, PART_ROWS).collect()
-            kept_part = part if kept.is_all else part.filter(kept.expression(self.time))
-            yield kept_part.select(self.names)
-
-    def count(self, kept: Filter) -> int:
-        """Return how many rows a filter keeps."""
-        n: int = (
-            self.scan.filter(kept.expression(self.time))
-            .select(pl.len())
-            .collect()
-            .item()
-        )
-        return n
+            truth = self._truth(start, PART_ROWS)
+            if not kept.is_all:
+                mask = part.select("verdict", "is_attack", self.time).hstack(truth)
+                keep = mask.select(kept.expression(self.time)).to_series()
+                keep = keep.fill_null(value=False)
+                part = part.filter(keep)
+                truth = truth.filter(keep) if self.is_labelled else truth
+            more = [c for c in truth.columns if c not in part.columns]
+            yield part.select(self.names).hstack(truth.select(more))
 
     def over_time(self, kept: Filter, step_s: int) -> Iterator[tuple[int, str, int]]:
         """Yield start, class and number of rows for each step of event time.
@@ -216,11 +268,27 @@ class Results:
         The start is in seconds since 1970; rows without an event time are not counted.
         """
         start = (pl.col(self.time).dt.epoch("s") // step_s * step_s).alias("start")
-        found = self.scan.filter(
-            kept.expression(self.time), pl.col(self.time).is_not_null()
-        )
+        found = self._kept(kept).filter(pl.col(self.time).is_not_null())
         counted = found.group_by(start, "verdict").len().sort("start", "verdict")
         yield from counted.collect().iter_rows()
+
+    def n_kept(self, kept: Filter) -> int:
+        """Return how many rows a filter keeps."""
+        return self._places(kept, "line", False, 0, 0)[1]
+
+    def _truth(self, start: int = 0, n_rows: int | None = None) -> pl.DataFrame:
+        """Return the true classes and errors of some rows; no columns without."""
+        if self.truth is None:
+            return pl.DataFrame()
+        return self.truth.slice(start, n_rows).collect()
+
+    def _kept(self, kept: Filter) -> pl.LazyFrame:
+        """Return the rows that a filter keeps: their place, verdict, time and label."""
+        # without the file's own columns, which may have the names of those of labels
+        scan = self.scan.select("verdict", "is_attack", "attack_probability", self.time)
+        if kept.asks_truth and self.truth is not None:
+            scan = pl.concat([scan, self.truth], how="horizontal")
+        return scan.with_row_index("place").filter(kept.expression(self.time))
 
     def _places(
         self, kept: Filter, sort: Sort, descending: bool, start: int, n_rows: int
@@ -233,10 +301,7 @@ class Results:
             "class": pl.col("verdict").replace_strict(self.verdicts, order, default=-1),
         }[sort]
         found = (
-            self.scan.with_row_index("place")
-            .filter(kept.expression(self.time))
-            .select(pl.col("place").cast(pl.Int64), key=key)
-            .collect()
+            self._kept(kept).select(pl.col("place").cast(pl.Int64), key=key).collect()
         )
         # equal ones stay in the order of the file
         ranked = found.sort("key", descending=descending, maintain_order=True)
@@ -251,7 +316,20 @@ class Results:
             .to_dicts()
         )
         by_place = {row.pop("place"): row for row in found}
-        return [by_place[place] for place in places]
+        return self._with_truth([by_place[place] for place in places], places)
+
+    def _with_truth(
+        self, rows: list[dict[str, Any]], places: Sequence[int]
+    ) -> list[dict[str, Any]]:
+        """Return rows with what is known of their labels under ``truth``."""
+        if self.truth is None or not rows:
+            return rows
+        truth = self.truth.with_row_index("place").filter(
+            pl.col("place").is_in(list(places))
+        )
+        known = {row.pop("place"): row for row in truth.collect().to_dicts()}
+        found = zip(places, rows, strict=True)
+        return [row | {"truth": known[place]} for place, row in found]
 
 
 def rejected(path: Path, *, start: int, n_rows: int) -> list[dict[str, Any]]:

@@ -225,6 +225,17 @@ def explain_record(bundle: Bundle, record: Mapping[str, object]) -> VerdictView:
     return of_verdict(bundle, found.verdict, explanation=found, notes=unusual)
 
 
+def decide(bundle: Bundle, record: Mapping[str, object]) -> Verdict:
+    """Return the verdict on one record without an explanation.
+
+    Raises
+    ------
+    DataError
+        As :func:`explain_record`.
+    """
+    return bundle.decide_record(_plain(bundle.schema, record))
+
+
 def of_verdict(
     bundle: Bundle | None,
     verdict: Verdict,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from evenflow.web.pages import Entry
-from evenflow.web.pages.uploads import acts, result, sending
+from evenflow.web.pages.uploads import acts, report, result, sending
 from evenflow.web.pages.uploads._blueprint import bp
 
-__all__ = ["NAV", "acts", "bp", "result", "sending"]
+__all__ = ["NAV", "acts", "bp", "report", "result", "sending"]
 
 NAV = (Entry(label="Uploads", endpoint="uploads.index", icon="upload", order=15),)

@@ -23,7 +23,7 @@ from evenflow.web.jobs.queue import LIVE
 from evenflow.web.pages.uploads._blueprint import bp
 from evenflow.web.pages.uploads.acts import results_of, row_or_404
 from evenflow.web.store.tables import Alert, Job
-from evenflow.web.uploads import manage, results
+from evenflow.web.uploads import labels, manage, results
 from evenflow.web.uploads.job import SENT
 from evenflow.web.uploads.results import REJECTS, SORTS, Filter, Results, Sort
 from evenflow.web.verdicts import stored
@@ -82,6 +82,7 @@ def row(job_id: str, line: int) -> str:
         **_common(job),
         line=line,
         event_at=values.get(found.time),
+        truth=found.truth_of(line),
         stored=stored.shown(str(job.result["bundle"]), given, found.verdict(values)),
         alert=web.db.scalar(
             select(Alert).where(Alert.job_id == job.id, Alert.line == line)
@@ -94,8 +95,13 @@ def download(job_id: str, kind: str) -> Response:
     """Send the rows that the address asks for, streamed."""
     job = manage.found(job_id)
     found = results_of(job)
-    kept = result_filter(found.verdicts)
-    what = kept.label or ("attacks" if kept.attacks_only else "verdicts")
+    kept = result_filter(found)
+    what = (
+        kept.error
+        or kept.true_class
+        or kept.label
+        or ("attacks" if kept.attacks_only else "verdicts")
+    )
     body = manage.rows(found, kept, kind)
     return attachment(body, f"{manage.stem(job)}-{what}.{kind}")
 
@@ -123,30 +129,37 @@ def _common(job: Job) -> dict[str, Any]:
     }
 
 
-def result_filter(verdicts: tuple[str, ...]) -> Filter:
+def result_filter(found: Results) -> Filter:
     """Return which rows the address asks for; what is unknown filters nothing."""
-    label, wanted = request.args.get("label", ""), ranges.asked()
+    label, true, error = (lists.text(n) for n in ("label", "true", "error"))
+    kinds = ("any", *labels.ERRORS) if found.is_labelled else ()
+    wanted = ranges.asked()
     return Filter(
-        label=label if label in verdicts else "",
+        label=label if label in found.verdicts else "",
         attacks_only=request.args.get("attacks", "") == "1",
         since=wanted.since,
         until=wanted.until,
+        true_class=true if true in found.true_classes else "",
+        error=error if error in kinds else "",
     )
 
 
 def _table(job: Job, found: Results) -> dict[str, Any]:
-    kept = result_filter(found.verdicts)
+    kept = result_filter(found)
     sort: Sort = next((s for s in SORTS if s == request.args.get("sort")), "line")
     is_down = request.args.get("down", "") == "1"
     columns = _shown_columns(found)
     counts: dict[str, int] = job.result["counts"]
     wanted = ranges.asked()
-    total = found.count(kept) if kept.is_timed else _n_kept(counts, kept, job)
+    is_counted = not (kept.asks_truth or kept.is_timed)
+    total = _n_kept(counts, kept, job) if is_counted else found.n_kept(kept)
     url_args: dict[str, Any] = {
         "job_id": job.id,
         "label": kept.label or None,
         "attacks": "1" if kept.attacks_only else None,
         **wanted.args,
+        "true": kept.true_class or None,
+        "error": kept.error or None,
     }
     order: dict[str, Any] = {
         "sort": sort if sort != "line" else None,
@@ -192,6 +205,7 @@ def _table(job: Job, found: Results) -> dict[str, Any]:
             class_colors.scale(counts, class_title),
             title="records",
         ),
+        "error_kinds": labels.ERRORS,
     }
 
 

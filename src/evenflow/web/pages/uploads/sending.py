@@ -33,14 +33,15 @@ from evenflow.web.frame.permissions import visible
 from evenflow.web.jobs import retention
 from evenflow.web.jobs.kinds import UPLOADS
 from evenflow.web.jobs.queue import LIVE
+from evenflow.web.models.offered import offered
 from evenflow.web.pages.uploads._blueprint import bp
 from evenflow.web.record_form.examples import examples
 from evenflow.web.store.tables import Job
-from evenflow.web.uploads import file_kinds, receive
+from evenflow.web.uploads import file_kinds, receive, sent
 
 PER_PAGE = 25
-MAX_NAME = 200
-"""Characters of the name of a column."""
+TYPED = ("label", "benign", "bundle", "time_column")
+"""Fields of the form beside the file."""
 
 
 @bp.get("")
@@ -61,7 +62,13 @@ def _index(error: str = "") -> str:
         "uploads/index.html",
         **_found(),
         error=error,
+        typed={
+            n: v
+            for n in ("label", "benign", "bundle")
+            if (v := request.form.get(n, ""))
+        },
         bundle=bundle,
+        models=offered(),
         suffixes=file_kinds.SUFFIXES,
         is_for_connections=bundle is not None and reads_connections(bundle.schema),
         kept_days=retention.days(web.db(), web.settings),
@@ -112,7 +119,8 @@ def send() -> Response:
             current_user,
             file.filename,
             file.stream,
-            time_column=_column(request.form.get("time_column")),
+            bundle=request.form.get("bundle", ""),
+            choices=sent.choices(request.form),
         )
     except RequestEntityTooLarge as error:
         return make_response(_index(sentence(error.description)), 413)
@@ -137,19 +145,18 @@ def begin() -> Any:
     name, size = body.get("name"), body.get("size")
     if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool):
         abort(400, "Found no name or no size, expected both")
-    column = _column(body.get("time_column"))
-    upload_id = receive.begin(current_user, name, size, time_column=column)
+    bundle = body.get("bundle", "")
+    if not isinstance(bundle, str):
+        abort(400, "Found no name of a model, expected one")
+    upload_id = receive.begin(
+        current_user, name, size, bundle=bundle, choices=sent.choices(body)
+    )
     return jsonify(
         id=upload_id,
         offset=0,
         url=url_for("uploads.append", upload_id=upload_id),
         finish=url_for("uploads.finish", upload_id=upload_id),
     ), 201
-
-
-def _column(name: object) -> str:
-    """Return the name of a column as it was typed, within bounds."""
-    return name.replace("\0", "").strip()[:MAX_NAME] if isinstance(name, str) else ""
 
 
 @bp.get("/parts/<upload_id>")
