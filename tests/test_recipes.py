@@ -171,7 +171,7 @@ def test_show_and_train_of_the_file_are_one_experiment(write, run):
 
 
 def test_the_form_and_the_typed_recipe_of_the_web_have_the_same_defaults():
-    source = SimpleNamespace(name="synthetic", can_be_read=True, missing=())
+    source = SimpleNamespace(name="synthetic", can_be_read=True, missing=(), own=None)
     fields = {"dataset": "synthetic", "model": "cnn", "balance": "smote"}
     filled = form.from_fields(fields, [source])
     typed = form.from_toml(dumps(fields), [source])

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from evenflow import datasets
+from evenflow.web.alerts import groups
 from evenflow.web.jobs import worker
 from evenflow.web.store.tables import Alert, Audit, Job
 
@@ -24,17 +25,19 @@ def backups(bundle):
 
 
 @pytest.fixture
-def judge(stored):
+def judge(here):
     """Return a function: store alerts that an analyst gave feedback on."""
 
     def judge(records, true_label="benign"):
-        for values in records:
-            alert = Alert(
-                source="api", bundle="small", label="dos", probability=0.9,
-                threshold=0.5, values=values, judgement="wrong", true_label=true_label,
-                state="closed",
-            )  # fmt: skip
-            stored.add(alert)
+        common = {
+            "owner_id": None, "source": "api", "bundle": "small", "label": "dos",
+            "probability": 0.9, "threshold": 0.5, "judgement": "wrong",
+            "true_label": true_label, "state": "closed",
+        }  # fmt: skip
+        rows = [common | {"values": values} for values in records]
+        with here.database.session() as session:
+            groups.assign(session, rows)
+            session.add_all(Alert(**row) for row in rows)
 
     return judge
 

@@ -88,20 +88,6 @@ def test_upgrading_again_changes_nothing(database, stored, monkeypatch):
     assert stored.one(User.email) == "a@example.org"
 
 
-def test_a_database_of_the_first_release_is_changed_and_keeps_its_rows(
-    database, stored
-):
-    stored.add(User(email="a@example.org", role="admin", fs_uniquifier="x"))
-    with database.engine.begin() as connection:
-        for name in ("own_dataset", "model_note"):
-            connection.execute(text(f"DROP TABLE {name}"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
-    migrations.upgrade(database)
-    assert difference(database) == []
-    assert migrations.current(database) == migrations.newest()
-    assert stored.one(User.email) == "a@example.org"
-
-
 @pytest.mark.slow
 def test_servers_that_start_at_once_upgrade_once(empty_database, python):
     url = empty_database.url.render_as_string(hide_password=False)
