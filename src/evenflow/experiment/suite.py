@@ -73,8 +73,8 @@ def shipped() -> list[str]:
     )
 
 
-def load(name: str) -> Suite:
-    """Return the suite of a name.
+def read(name: str) -> Suite:
+    """Return the suite of a name, its recipes not looked at.
 
     Raises
     ------
@@ -87,6 +87,18 @@ def load(name: str) -> Suite:
     found: Suite = validate(
         Suite, toml.loads(file.read_text(encoding="utf-8")), f"suite {name}"
     )
+    return found
+
+
+def load(name: str) -> Suite:
+    """Return the suite of a name, whose recipes are all valid.
+
+    Raises
+    ------
+    RecipeError
+        As :func:`read`, or a recipe is invalid.
+    """
+    found = read(name)
     try:
         found.entries()
     except RecipeError as error:

@@ -188,8 +188,8 @@ def instances(site, chromium, rows, tmp_path_factory, enter, detector, capture):
 def _retraining(page, record):
     """Give feedback on a record and retrain with it; return the job's id."""
     page.goto(f"/records/{record}")
-    page.get_by_label("right", exact=True).check()
-    page.get_by_role("button", name="Save", exact=True).click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="True alarm", exact=True).click()
     page.goto("/models/small")
     page.get_by_role("button", name="Retrain with feedback").click()
     page.wait_for_url(re.compile(r"/retrainings/\w{24}"))

@@ -109,8 +109,9 @@ def test_a_killed_worker_loses_and_doubles_nothing(
     assert desk.tallied(here) == {k: n for k, n in job.result["counts"].items() if n}
     assert sum(desk.tallied(here).values()) == len(frame)
     opened = desk.alerts_of(here, job_id)
-    assert len(opened) == job.result["alerts"]["opened"] == 500
-    assert len({alert.line for alert in opened}) == 500
+    n_opened = sum(alert.n for alert in opened)  # equal rows are one alert
+    assert n_opened == job.result["alerts"]["opened"] == job.result["attacks"]
+    assert len({alert.line for alert in opened}) == len(opened) < 500
     results = Results(here.home.results / job_id / FILE, bundle.schema.classes)
     assert results.page(Filter()).total == len(frame)
     left = sorted(p.name for p in (here.home.results / job_id).iterdir())

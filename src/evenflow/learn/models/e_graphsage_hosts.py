@@ -12,7 +12,6 @@ from evenflow.errors import RecipeError
 from evenflow.learn.network import Network
 from evenflow.prepare.layout import Layout
 
-NOT_MEASURED = "the published groups are of data sets without addresses"
 NO_HOSTS = (
     "every host is unknown, so the network reads connections alone: the recipe names "
     "no columns of addresses (prepare.hosts)"

@@ -146,4 +146,3 @@ class ReconstructionScorer:
 
 
 MODEL = Novelty(build, Config)
-NOT_MEASURED = "a detector of the unseen that the forests' recipes do not use"

@@ -128,4 +128,3 @@ class MixtureScorer:
 
 
 MODEL = Novelty(build, Config)
-NOT_MEASURED = "a member of fusions; measured on training rows in docs/log.md"

@@ -113,4 +113,3 @@ def _path_length(n: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 MODEL = Novelty(build, Config)
-NOT_MEASURED = "a detector of the unseen; measured in a group of its own, later"

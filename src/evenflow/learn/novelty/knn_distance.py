@@ -162,4 +162,3 @@ class NeighborScorer:
 
 
 MODEL = Novelty(build, Config)
-NOT_MEASURED = "a member of fusions; measured on training rows in docs/log.md"

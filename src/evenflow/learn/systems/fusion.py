@@ -273,4 +273,3 @@ class Fusion:
 
 
 MODEL = System(fit, Config, names_classes=False)
-NOT_MEASURED = "a part of nsl_kdd/fusion-trees, which is a gate and is measured"

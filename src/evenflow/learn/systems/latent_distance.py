@@ -48,4 +48,3 @@ def fit(config: Config, task: Fitting) -> OnFeatures:
 
 
 MODEL = System(fit, Config, names_classes=False)
-NOT_MEASURED = "a detector of the unseen that no recipe has yet"

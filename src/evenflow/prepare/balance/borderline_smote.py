@@ -93,4 +93,3 @@ class BorderlineSMOTE(Sampler):
 
 
 SAMPLER = BorderlineSMOTE
-NOT_MEASURED = "a variant of smote; measured when a claim rests on it"

@@ -72,4 +72,3 @@ class CGAN(Generative):
 
 
 SAMPLER = CGAN
-NOT_MEASURED = "one of the generators of rows; these are one group, not run yet"

@@ -68,4 +68,3 @@ class ClassWeights(Sampler):
 
 
 SAMPLER = ClassWeights
-NOT_MEASURED = "part of cost-sensitive learning, a later group"

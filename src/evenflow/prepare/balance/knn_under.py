@@ -106,4 +106,3 @@ class KNNUnder(Sampler):
 
 
 SAMPLER = KNNUnder
-NOT_MEASURED = "part of a published system that is a later recipe"

@@ -91,4 +91,3 @@ class OneSidedSelection(Sampler):
 
 
 SAMPLER = OneSidedSelection
-NOT_MEASURED = "part of a published system that is a later recipe"

@@ -73,4 +73,3 @@ class RandomUnderSampler(Sampler):
 
 
 SAMPLER = RandomUnderSampler
-NOT_MEASURED = "drops nine in ten of the rows; kept as a peer for users, not a claim"

@@ -50,4 +50,3 @@ class SMOTETomek(SMOTE):
 
 
 SAMPLER = SMOTETomek
-NOT_MEASURED = "a variant of smote_enn; measured when a claim rests on it"

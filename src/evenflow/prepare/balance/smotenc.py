@@ -100,4 +100,3 @@ def encoded(table: NDArray[np.float32], layout: Layout) -> Matrix:
 
 
 SAMPLER = SMOTENC
-NOT_MEASURED = "the same rows as smote up to the categories; minutes a run"

@@ -166,4 +166,3 @@ class Fitted(SVC):  # type: ignore[misc]
 
 
 SAMPLER = SVMSMOTE
-NOT_MEASURED = "part of a published system that is a later recipe"

@@ -85,4 +85,3 @@ class TACGAN(Generative):
 
 
 SAMPLER = TACGAN
-NOT_MEASURED = "one of the generators of rows; these are one group, not run yet"

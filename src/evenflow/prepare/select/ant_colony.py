@@ -55,4 +55,3 @@ def choose(
 
 
 SELECTOR = Selector(choose, Config)
-NOT_MEASURED = "part of a published system whose group is not run yet"

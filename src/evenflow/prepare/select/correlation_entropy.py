@@ -104,4 +104,3 @@ def to_unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 SELECTOR = Selector(choose, Config)
-NOT_MEASURED = "part of a published system whose group is not run yet"

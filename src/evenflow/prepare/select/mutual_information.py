@@ -83,4 +83,3 @@ def mutual_information(a: NDArray[np.int64], b: NDArray[np.int64]) -> float:
 
 
 SELECTOR = Selector(choose, Config)
-NOT_MEASURED = "part of published systems that are later recipes"

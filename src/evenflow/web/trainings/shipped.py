@@ -84,6 +84,6 @@ def _headlines(dataset: str) -> tuple[str, ...]:
 
     if dataset not in suite.shipped():
         return ()
-    parts = suite.load(dataset).groups
+    parts = suite.read(dataset).groups
     most = max(part.seeds for part in parts)
     return tuple(n for part in parts if part.seeds == most > 1 for n in part.recipes)
