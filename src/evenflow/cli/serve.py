@@ -172,7 +172,7 @@ def _prepare(
 
 def _first_admin(settings: Settings, database: Database) -> list[str]:
     """Return the line with the link for the first administrator, if there is none."""
-    from evenflow.web.accounts import invitations, links
+    from evenflow.web.accounts import invitations
 
     with database.session() as session:
         token = invitations.make_first(session)
@@ -181,7 +181,7 @@ def _first_admin(settings: Settings, database: Database) -> list[str]:
     return [
         "There is no administrator yet. Open this link in a browser to create the "
         "first one; it is valid once, for a day, or until the next start:\n"
-        f"  {links.server(settings)}/register/{token}"
+        f"  {settings.address}/register/{token}"
     ]
 
 

@@ -175,6 +175,12 @@ class Settings(BaseModel):
         """Whether people reach the server by https, so that cookies are Secure."""
         return urlsplit(self.public_url).scheme == "https"
 
+    @property
+    def address(self) -> str:
+        """The address of the server, without a slash at its end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
     @classmethod
     def from_dict(cls, value: dict[str, Any], *, source: str) -> Self:
         """Return checked settings.

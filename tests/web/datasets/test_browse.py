@@ -127,6 +127,22 @@ def test_a_column_with_a_colon_can_be_filtered(here, rows):
     )
 
 
+@pytest.mark.parametrize("name", ["*", "^.*$"])
+def test_a_column_whose_name_is_a_pattern_is_one_column(viewer, here, frame, name):
+    path = path_of(here.home, "synthetic")
+    frame.rename({"src_bytes": name}).write_parquet(path)
+    more = {"sort": f"-{name}", "facet": name, "show": name}
+    page = viewer.get(url(f"{name}:ge:100", **more), expect=200)
+    wanted = frame.with_row_index("n", offset=1).filter(pl.col("src_bytes") >= 100)
+    wanted = wanted.sort("src_bytes", descending=True, maintain_order=True)["n"]
+    assert numbers(page) == wanted.head(50).to_list()
+
+
+def test_a_column_that_is_asked_for_twice_is_shown_once(viewer, frame):
+    page = viewer.get(url(show="service") + "&show=service", expect=200)
+    assert numbers(page) == [*range(1, 51)]
+
+
 def test_rows_that_are_not_kept_say_what_to_do(viewer):
     assert "Explore it again" in viewer.get("/explore/nsl_kdd/rows").text
     viewer.get("/explore/nosuch/rows", expect=404)

@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import warnings
 import zipfile
 
 import pytest
@@ -154,8 +155,33 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(build, settings, people)
     assert "bytes unpacked" in answer.text
 
 
-def test_no_zip_file_is_refused(admin):
-    assert "no readable zip file" in admin.get(bring(admin, b"nothing").location).text
+def zipped(compression, *names):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", compression) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the same name twice
+        for name in names:
+            archive.writestr(name, b"a card " * 99)
+    return out.getvalue()
+
+
+def broken():
+    """A zip file whose compressed bytes are damaged."""
+    data = bytearray(zipped(zipfile.ZIP_DEFLATED, "card.md"))
+    data[37:41] = b"\xff" * 4
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"nothing", "no readable zip file"),
+        (broken(), "no readable zip file"),
+        (zipped(zipfile.ZIP_DEFLATED, "card.md", "card.md"), "the file"),
+        (zipped(zipfile.ZIP_LZMA, "card.md"), "unusual kind of compression"),
+    ],
+)
+def test_no_zip_file_is_refused(admin, data, message):
+    assert message in admin.get(bring(admin, data, "...zip").location).text
 
 
 def test_a_title_stands_beside_the_name(admin, viewer, second):

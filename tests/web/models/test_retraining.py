@@ -51,7 +51,7 @@ def retrain(client, here):
 
 
 def test_feedback_trains_a_model_that_is_activated_after_the_comparison(
-    analyst, admin, here, judge, backups, stored
+    analyst, admin, here, judge, backups, stored, programs
 ):
     judge(backups)
     assert "90 alerts with feedback" in analyst.get("/models/small", expect=200).text
@@ -68,6 +68,9 @@ def test_feedback_trains_a_model_that_is_activated_after_the_comparison(
     assert here.detectors.active_name() == "small"
     answer = admin.send(f"/models/{new}/activate", expect=303)
     assert answer.location == page
+    program, path = programs("admin"), f"/bundles/{new}/activate"
+    program.ask("POST", path, expect=409)
+    assert here.detectors.active_name() == "small"
     assert "Compare and activate" in admin.get(f"/models/{new}").text
     shown = admin.get(page, expect=200).text
     assert "Both models on the same rows" in shown
@@ -75,6 +78,7 @@ def test_feedback_trains_a_model_that_is_activated_after_the_comparison(
     admin.send(f"/models/{new}/activate", {"compared": job.id}, expect=303)
     said = stored.all(Audit, Audit.action == "bundle.activate")[-1]
     assert said.object == new
+    program.ask("POST", f"{path}?compared={job.id}", expect=200)
     assert not (here.home.uploads / job.id).exists()
 
 

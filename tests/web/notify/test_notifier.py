@@ -70,7 +70,10 @@ def test_new_alerts_are_sent_once_by_group_and_old_ones_never(
     assert message["alerts"] == 4
     found = {one["class"]: one["alerts"] for one in message["groups"]}
     assert found == {"dos": 3, "probe": 1}
-    assert all(one["reason"] and one["url"] for one in message["groups"])
+    assert all(one["reason"] for one in message["groups"])
+    first = message["groups"][0]
+    assert first["url"] == f"{wanted.address}/alerts/groups/{first['group']}"
+    assert wanted.address.startswith("http")
 
 
 def test_only_the_severities_that_are_wanted_and_a_bounded_number_of_groups(

@@ -2,7 +2,10 @@
 
 import gzip
 
+import polars as pl
 import pytest
+
+from evenflow.web.store.tables import Alert
 
 
 def _records(rows):
@@ -43,3 +46,20 @@ def test_a_line_with_too_many_fields_is_set_aside_and_named(app, rows, desk, vie
         in viewer.get(f"/uploads/{job_id}").text
     )
     assert "10" in viewer.get(f"/uploads/{job_id}/rejected").text
+
+
+@pytest.mark.parametrize("name", ["*", "^.*$", "place", "truth", "event_time"])
+def test_a_column_of_any_name_is_a_column(app, rows, desk, viewer, stored, name):
+    frame = rows["test"].frame.head(60)
+    seen = [f"value-{k}" for k in range(60)]
+    data = frame.select(pl.Series(name, seen), pl.all()).write_csv().encode()
+    job_id = desk.id_of(desk.send(viewer, data, name="flows.csv"))
+    desk.work_off(app)
+    page = viewer.get(f"/uploads/{job_id}?sort=probability&down=1", expect=200)
+    assert "value-59" in viewer.get(f"/uploads/{job_id}?page=2", expect=200).text
+    alert = stored.all(Alert)[0]
+    assert alert.values[name] == f"value-{alert.line - 2}"
+    assert alert.values[name] in page.text
+    sent = pl.read_csv(viewer.get(f"/uploads/{job_id}/download/csv", expect=200).data)
+    assert sent[name].to_list() == seen
+    viewer.get(f"/uploads/{job_id}/rows/2", expect=200)

@@ -8,7 +8,6 @@ from flask import current_app, has_request_context, url_for
 from flask_security.recoverable import generate_reset_password_token
 
 from evenflow.web.frame.context import web
-from evenflow.web.settings import Settings
 from evenflow.web.store.tables import User
 
 RESET_HOURS = 4
@@ -17,24 +16,14 @@ RESET_HOURS = 4
 
 def link(endpoint: str, **values: Any) -> str:
     """Return the whole address of a page, as people type it."""
-    base = server(web.settings)
+    base = web.settings.address
     if has_request_context():
         return base + url_for(endpoint, **values)
     with current_app.test_request_context(base_url=base):
         return base + url_for(endpoint, _external=False, **values)
 
 
-def server(settings: Settings) -> str:
-    """Return the address of a server, without a slash at its end."""
-    base = settings.public_url or f"http://{_host(settings.host)}:{settings.port}"
-    return base.rstrip("/")
-
-
 def reset_link(user: User) -> str:
     """Return a link by which a person sets a new password, once, in the next hours."""
     token = generate_reset_password_token(user)  # type: ignore[no-untyped-call]
     return link("security.reset_password", token=token)
-
-
-def _host(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

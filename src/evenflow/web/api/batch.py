@@ -25,7 +25,7 @@ from evenflow.runtime.stream import no_verdicts, verdict_columns
 from evenflow.runtime.writers import inert
 from evenflow.schema import BENIGN
 from evenflow.web.api import bodies, schemas
-from evenflow.web.api.bodies import JSON, Query
+from evenflow.web.api.bodies import JSON, Query, TimeColumn
 from evenflow.web.api.examples import RECORD
 from evenflow.web.api.operations import Call, Raw
 from evenflow.web.api.score import SOURCE, bundle_of, group, in_use
@@ -116,6 +116,7 @@ class BatchQuery(Query):
         description="With `keep`: an id of your own for this batch, such as a UUID. "
         "The batch is kept once, however often it is sent.",
     )
+    time_column: TimeColumn = ""
 
 
 @group.add(
@@ -205,6 +206,7 @@ def _kept(
     if not before:
         named: Iterable[str | None] = ids or repeat(None, len(scored.verdicts))
         rows = list(zip(named, scored.rows(), scored.verdicts, strict=True))
+        of["time_column"] = call.query.time_column
         numbers = keep.keep_records(session, scored.bundle, rows, **of)
     else:
         first = next(iter(before.values()))[0]

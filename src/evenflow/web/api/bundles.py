@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import abort
+from pydantic import Field
 
 from evenflow.errors import BundleError, DataError
 from evenflow.runtime.bundle import Bundle
@@ -14,8 +15,10 @@ from evenflow.web.api.bodies import Query
 from evenflow.web.api.operations import Call, Group
 from evenflow.web.api.paging import Paged, Part, by_place
 from evenflow.web.api.score import in_use
+from evenflow.web.frame import errors
 from evenflow.web.frame.context import web
 from evenflow.web.frame.permissions import audit
+from evenflow.web.models import feedback, offered
 
 group = Group("Models", "The models (bundles), and the active one.", "bundles:read")
 FIGURES = (
@@ -34,6 +37,17 @@ FIGURES = (
     "notes",
 )
 """Parts of the report that are answered; curves and single attacks stay on pages."""
+
+
+class ActivateQuery(Query):
+    """How a model is activated."""
+
+    compared: str | None = Field(
+        None,
+        max_length=32,
+        description="Of a retrained model: the id of the retraining, as the address of "
+        "its page has it, which compares the two models.",
+    )
 
 
 @group.add(
@@ -75,10 +89,23 @@ def show_bundle(call: Call[Query, None], name: str) -> dict[str, Any]:
     scope="bundles:activate",
     summary="Activate a model",
     gives=schemas.Bundle,
+    errors=(409,),
 )
-def activate_bundle(call: Call[Query, None], name: str) -> dict[str, Any]:
-    """Put a model to use for everybody; all processes do within seconds. Audited."""
+def activate_bundle(call: Call[ActivateQuery, None], name: str) -> dict[str, Any]:
+    """Put a model to use for everybody; all processes do within seconds. Audited.
+
+    A retrained model is activated once a person has compared it: 409 without the id
+    of its retraining.
+    """
     bundle = found_bundle(name)
+    offered.refuse_retired(web.db(), name)
+    made_by = feedback.comparison(web.db(), name)
+    if made_by is not None and call.query.compared != made_by.id:
+        errors.refuse(
+            409,
+            f"found no comparison of {name}, expected one first. Read "
+            f"/retrainings/{made_by.id}, then send its id as compared",
+        )
     before = web.detectors.active_name()
     answer = _bundle_json(bundle) | {"is_active": True}
     audit("bundle.activate", name, user=call.caller, before=before)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from polars import selectors as cs
 
 from evenflow.errors import DataError
 from evenflow.files import replacing
@@ -169,7 +170,7 @@ class Rows:
         return kept
 
     def _expression(self, one: Condition) -> pl.Expr:
-        column: pl.Expr = pl.col(one.column)
+        column = _named(one.column)
         if one.operator == "none":
             is_nan = column.is_nan() if self.kinds[one.column].is_float() else False
             return column.is_null() | is_nan
@@ -199,7 +200,7 @@ class Rows:
             self.expression(asked.conditions)
         )
         if key:
-            places = scan.select("\0row", pl.col(key).alias("\0key")).collect()
+            places = scan.select("\0row", _named(key).alias("\0key")).collect()
             places = places.sort(
                 "\0key",
                 descending=asked.sort.startswith("-"),
@@ -212,7 +213,7 @@ class Rows:
         found = (
             self.scan.with_row_index("\0row", offset=1)
             .filter(pl.col("\0row").is_in(numbers))
-            .select("\0row", *columns)
+            .select(cs.by_name("\0row", *columns))
             .collect()
             .to_dicts()
         )
@@ -226,7 +227,7 @@ class Rows:
         """Return the most frequent values of a column among the rows that fit."""
         counts = (
             self.scan.filter(self.expression(asked.conditions))
-            .select(pl.col(column).alias("value"))
+            .select(_named(column).alias("value"))
             .group_by("value")
             .len()
             .sort(["len", "value"], descending=[True, False], nulls_last=True)
@@ -246,6 +247,11 @@ class Rows:
             yield part
             if not left:
                 return
+
+
+def _named(column: str) -> pl.Expr:
+    """Return the column of that name; ``pl.col`` reads ``*`` and ``^...$`` as many."""
+    return cs.by_name(column).as_expr()
 
 
 def _number(text: str) -> float | None:

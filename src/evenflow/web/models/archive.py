@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from evenflow.errors import BundleError, DataError
 from evenflow.files import storage_error
 from evenflow.runtime.folder import LIMITS, MB, SUMS, read_folder, write_folder
-from evenflow.web.models.importing import copy_into
+from evenflow.web.models.importing import MAX_NAME, copy_into
 from evenflow.web.store.data_folder import Home
 
 MAX_ENTRIES = 64
 """Entries of an archive, folders among them."""
 MOST = {**LIMITS, SUMS: MB}
 READ_BYTES = 2**20
+KINDS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError,
+    UnicodeDecodeError,
+)  # fmt: skip
+"""What a damaged or encrypted archive raises."""
 
 
 def take(home: Home, stream: IO[bytes], name: str, *, most_bytes: int) -> str:
@@ -46,7 +54,9 @@ def take(home: Home, stream: IO[bytes], name: str, *, most_bytes: int) -> str:
         place = Path(tempfile.mkdtemp(prefix=".import.", dir=home.bundles))
     except OSError as error:
         raise storage_error(home.bundles, error) from error
-    folder = place / (PurePosixPath(name.replace("\\", "/")).stem or "bundle")
+    stem = PurePosixPath(name.replace("\\", "/")).stem
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip(".-")[:MAX_NAME]
+    folder = place / (plain or "bundle")
     try:
         folder.mkdir(mode=0o700)
         _unpack(stream, folder, most_bytes)
@@ -90,10 +100,12 @@ def _unpack(stream: IO[bytes], folder: Path, most_bytes: int) -> None:
             left = most_bytes
             for one in entries:
                 name = PurePosixPath(one.filename).name
-                if name not in MOST:
+                if name not in MOST or (folder / name).exists():
                     raise _not_a_bundle(f"the file {name[:60]!r}")
+                if one.compress_type not in KINDS:  # the others unpack without a bound
+                    raise _not_a_bundle("an unusual kind of compression")
                 left -= _extract(archive, one, folder / name, min(left, MOST[name]))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except UNREADABLE as error:
         raise _not_a_bundle("no readable zip file") from error
 
 

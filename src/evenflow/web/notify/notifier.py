@@ -135,7 +135,7 @@ def _group(
         "severity": SEVERITIES.get(severity, "unknown"),
         "alerts": n,
         **{name: getattr(group, name) for name in names},
-        "url": f"{settings.public_url}/alerts/groups/{group.id}",
+        "url": f"{settings.address}/alerts/groups/{group.id}",
     }
 
 

@@ -114,7 +114,7 @@ def _asked(found: Rows) -> Asked:
 def _columns(found: Rows) -> list[str]:
     """Return the columns that are shown: the chosen ones, or the first ones."""
     chosen = [c for c in request.args.getlist("show") if c in found.columns]
-    return chosen or found.columns[:MAX_SHOWN]
+    return list(dict.fromkeys(chosen)) or found.columns[:MAX_SHOWN]
 
 
 def _with_condition(name: str, found: Rows) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from flask import Response, abort, make_response, render_template, request
 from flask_security import current_user
+from polars import selectors as cs
 from sqlalchemy import select
 
 from evenflow.errors import DataError
@@ -75,7 +77,7 @@ def add() -> Response:
             title=values["title"],
             fill=fill,
             fill_test=_from_upload(other) if other else _from_file("test_file"),
-            labels=sent.choices(values),
+            labels=_labels(values),
         )
     except DataError as error:
         return _form(job, values, sentence(error))
@@ -90,7 +92,7 @@ def add() -> Response:
 def change(name: str) -> Response:
     """Change the labels of a data set and explore it again."""
     found = _mine(name)
-    own.change(web.db(), web.home, found, sent.choices(request.form))
+    own.change(web.db(), web.home, found, _labels(request.form))
     own.explore(web.db(), web.settings, current_user, found)
     web.db.commit()
     return see_other("explore.show", "It is explored again.", "info", name=name)
@@ -118,6 +120,12 @@ def _mine(name: str) -> OwnDataset:
     return found
 
 
+def _labels(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is said of the labels; a data set has no column of event times."""
+    found = sent.choices(given)
+    return {name: found[name] for name in ("label", "benign") if name in found}
+
+
 def _upload(job_id: str) -> Job | None:
     """Return an upload that has ended, None where none is asked for, else 404."""
     if not job_id:
@@ -136,7 +144,7 @@ def _from_upload(job: Job) -> own.Fill:
     results = manage.results_of(job)
     if not results.height:
         raise DataError(f"{job.title} has no scored row, expected some. Add its file")
-    rows = results.scan.select(results.given).rename(results.own_names)
+    rows = results.scan.select(cs.by_name(*results.given)).rename(results.own_names)
     return lambda path: own.write_frame(rows, path)
 
 

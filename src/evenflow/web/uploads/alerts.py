@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
+from polars import selectors as cs
 
 from evenflow.web.store.database import FINE_S
 from evenflow.web.store.tables import Job
@@ -119,7 +120,7 @@ def _digest(results: Results) -> pl.Expr:
     """Return 64 bits of a row's own columns: of equal rows they are equal."""
     if not results.given:
         return pl.col("line").cast(pl.UInt64)
-    return pl.struct(results.given).hash(seed=0)
+    return pl.struct(cs.by_name(*results.given)).hash(seed=0)
 
 
 def alert(

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+from polars import selectors as cs
 
 from evenflow.errors import DataError
 from evenflow.runtime.detect import Verdict
@@ -34,6 +35,8 @@ MAX_ROWS = 200
 """Rows of one page at most."""
 PART_ROWS = 2**14
 """Rows of one part of a download."""
+PLACE = "\0place"
+"""Column for the place of a row in the results; no column of a file has its name."""
 CUT = 300
 """Characters of a rejected line that are shown."""
 
@@ -161,7 +164,8 @@ class Results:
 
     def frame(self, most: int) -> pl.DataFrame:
         """Return the first rows as they stood in the file, under their own names."""
-        return self.scan.select(self.given).head(most).collect().rename(self.own_names)
+        given = self.scan.select(cs.by_name(*self.given))
+        return given.head(most).collect().rename(self.own_names)
 
     @cached_property
     def true_classes(self) -> list[str]:
@@ -204,7 +208,7 @@ class Results:
         wanted = [*self.first, *(c for c in columns if c in known)]
         wanted += [self.time] * self.has_times
         if sort == "line" and not descending and kept.is_all:
-            frame = self.scan.select(wanted).slice(start, n_rows).collect()
+            frame = self.scan.select(cs.by_name(*wanted)).slice(start, n_rows).collect()
             found = self._with_truth(
                 frame.to_dicts(), range(start, start + frame.height)
             )
@@ -225,7 +229,7 @@ class Results:
         place = self._place(line)
         if place is None:
             return None
-        one = self.scan.slice(place, 1).select(self._whole)
+        one = self.scan.slice(place, 1).select(cs.by_name(*self._whole))
         return one.collect().row(0, named=True)
 
     def _place(self, line: int) -> int | None:
@@ -260,7 +264,7 @@ class Results:
                 part = part.filter(keep)
                 truth = truth.filter(keep) if self.is_labelled else truth
             more = [c for c in truth.columns if c not in part.columns]
-            yield part.select(self.names).hstack(truth.select(more))
+            yield part.select(cs.by_name(*self.names)).hstack(truth.select(more))
 
     def over_time(self, kept: Filter, step_s: int) -> Iterator[tuple[int, str, int]]:
         """Yield start, class and number of rows for each step of event time.
@@ -309,13 +313,13 @@ class Results:
 
     def _at(self, places: list[int], columns: Sequence[str]) -> list[dict[str, Any]]:
         found = (
-            self.scan.select(columns)
-            .with_row_index("place")
-            .filter(pl.col("place").is_in(places))
+            self.scan.select(cs.by_name(*columns))
+            .with_row_index(PLACE)
+            .filter(pl.col(PLACE).is_in(places))
             .collect()
             .to_dicts()
         )
-        by_place = {row.pop("place"): row for row in found}
+        by_place = {row.pop(PLACE): row for row in found}
         return self._with_truth([by_place[place] for place in places], places)
 
     def _with_truth(

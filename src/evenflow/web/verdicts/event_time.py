@@ -6,7 +6,7 @@ time without a zone is of UTC.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -72,12 +72,19 @@ def parsed(values: pl.Series, arrived: datetime) -> pl.Series:
     return found.to_frame("x").select(pl.when(is_one).then(x).alias("x"))["x"]
 
 
-def of_record(
-    values: Mapping[str, Any], arrived: datetime, wanted: str = ""
-) -> datetime:
-    """Return when one record happened, its arrival where it does not say."""
-    name = column(values, wanted)
-    if name is None or isinstance(values[name], bool | None):
-        return arrived
-    found: datetime | None = parsed(pl.Series([str(values[name])]), arrived)[0]
-    return found or arrived
+def of_records(
+    rows: Sequence[Mapping[str, Any]], arrived: datetime, wanted: str = ""
+) -> list[datetime]:
+    """Return when records happened, their arrival where they do not say.
+
+    All of them are read at once: one by one takes milliseconds a record.
+    """
+    texts: list[str | None] = []
+    for values in rows:
+        name = column(values, wanted)
+        value = None if name is None else values[name]
+        texts.append(None if isinstance(value, bool | None) else str(value))
+    if not any(texts):  # fast path for records without a time
+        return [arrived] * len(texts)
+    found = parsed(pl.Series(texts, dtype=pl.String), arrived)
+    return [at or arrived for at in found]

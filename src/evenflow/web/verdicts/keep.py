@@ -74,7 +74,8 @@ def keep_record(
         Column that holds the event time; empty to look for one.
     """
     of: dict[str, Any] = {"owner_id": owner_id, "at": now(), "source": source}
-    row = _row(bundle, values, verdict, client_id, of, time_column)
+    [happened] = event_time.of_records([values], of["at"], time_column)
+    row = _row(bundle, values, verdict, client_id, of, happened)
     record: Record | None = session.scalar(
         upsert(session, Record)
         .values(row | {"view": {} if view is None else view.to_dict()})
@@ -117,9 +118,12 @@ def keep_records(
     if not rows:
         return []
     of: dict[str, Any] = {"owner_id": owner_id, "at": now(), "source": source}
+    happened = event_time.of_records(
+        [values for _, values, _ in rows], of["at"], time_column
+    )
     made = [
-        _row(bundle, values, verdict, name, of, time_column) | {"view": {}}
-        for name, values, verdict in rows
+        _row(bundle, values, verdict, name, of, event_at) | {"view": {}}
+        for (name, values, verdict), event_at in zip(rows, happened, strict=True)
     ]
     ids = _inserted(session, Record, made)
     pairs = list(zip(made, ids, strict=True))
@@ -144,13 +148,13 @@ def _row(
     verdict: Verdict,
     client_id: str | None,
     of: Mapping[str, Any],
-    time_column: str,
+    event_at: datetime,
 ) -> dict[str, Any]:
     """Return a row of the table of records, without its view."""
     kept = bounded(values, bundle.schema.names)
     return {
         **of,
-        "event_at": event_time.of_record(values, of["at"], time_column),
+        "event_at": event_at,
         "bundle": bundle.path.name,
         "label": verdict.label,
         "probability": verdict.probability,
