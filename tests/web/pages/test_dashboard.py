@@ -6,7 +6,8 @@ import re
 import pytest
 
 from evenflow.web.jobs.kinds import KINDS
-from evenflow.web.store.tables import Job
+from evenflow.web.store.database import add_timed_tallies, floor
+from evenflow.web.store.tables import Job, now
 
 
 def tile(page, name):
@@ -45,6 +46,16 @@ def test_a_range_holds_its_days(kept, name, wanted, viewer):
     for hours in (1, 100, 600, 900):
         kept(viewer, hours=hours)
     assert tile(viewer.get(f"/?range={name}"), "Verdicts") == wanted
+
+
+def test_verdicts_counted_by_the_hour_alone_are_never_left_out(kept, viewer, stored):
+    kept(viewer)
+    at = floor(now(), 3600)
+    about = {"owner_id": viewer.user_id, "source": "upload", "bundle": "small"}
+    counts = {(at, "probe", "all", ""): 40}  # as of an upload of many half minutes
+    stored(add_timed_tallies, counts, arrived=at, **about)
+    for url in ("/", "/?range=24h"):
+        assert tile(viewer.get(url), "Verdicts") == "41"
 
 
 def test_the_charts_hold_every_verdict_once_and_name_no_colour(kept, viewer):

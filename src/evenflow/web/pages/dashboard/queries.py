@@ -21,6 +21,7 @@ from evenflow.web.frame.polling import word
 from evenflow.web.frame.ranges import Bars, Range
 from evenflow.web.jobs.kinds import UPLOADS
 from evenflow.web.jobs.queue import LIVE
+from evenflow.web.pages.dashboard.span import fine_ends
 from evenflow.web.store.database import FINE_S, floor
 from evenflow.web.store.tables import Alert, Audit, Job, Record, Tally, now
 
@@ -107,11 +108,11 @@ def verdicts(session: Session, shown: Range, classes: Sequence[str]) -> dict[str
 def _counted(session: Session, since: datetime, until: datetime) -> tuple[Bars, Counts]:
     """Return the bars of a range and the verdicts in them.
 
-    Where there are no counts finer than an hour, no bar is shorter.
+    Where not all are counted finer than by the hour, no bar is shorter.
     """
     bars = ranges.bars(since, until, least_s=FINE_S)
-    if bars.step_s < HOUR_S and (found := _sums(session, "fine", bars)):
-        return bars, found
+    if bars.step_s < HOUR_S and fine_ends(session, bars.start, bars.end):
+        return bars, _sums(session, "fine", bars)
     bars = ranges.bars(since, until, least_s=HOUR_S)
     return bars, _sums(session, "all", bars)
 

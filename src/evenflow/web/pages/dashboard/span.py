@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from evenflow.web.frame.permissions import visible
 from evenflow.web.frame.ranges import ALL, PRESETS, Range
-from evenflow.web.store.database import FINE_S
+from evenflow.web.store.database import FINE_S, floor
 from evenflow.web.store.tables import Tally, now
 
-DAY_S = 86_400
+DAY_S, HOUR_S = 86_400, 3600
+HOUR = timedelta(hours=1)
 LEAST = timedelta(minutes=15)
 GAP = 0.9
 """Share of the whole time above which a gap in the data is not shown."""
@@ -34,7 +35,7 @@ def resolved(session: Session, asked: Range) -> Range:
         return replace(asked, until=at)
     if not asked.is_asked:
         return replace(_chosen(session, asked, at), is_chosen=True)
-    first, last = _ends(session, "all")
+    first, last = _ends(session)
     end = last + timedelta(hours=1) if last else at
     until = asked.until or (end if asked.name == ALL else max(at, end))
     start = min(first or at, until) - (timedelta() if first else LEAST)
@@ -43,16 +44,15 @@ def resolved(session: Session, asked: Range) -> Range:
 
 
 def _chosen(session: Session, asked: Range, at: datetime) -> Range:
-    first, last = _ends(session, "all")
+    first, last = _ends(session)
     if first is None or last is None:
         return replace(asked, name="24h", since=at - PRESETS["24h"], until=at)
     step = timedelta(hours=1)
     if first < at - PRESETS["30d"]:
         first, last = _stretch(_days(session))
         step = timedelta(days=1)
-    fine = _ends(session, "fine", first, last + step)
-    if fine[0] is not None and fine[1] is not None:
-        first, last, step = fine[0], fine[1], timedelta(seconds=FINE_S)
+    if (fine := fine_ends(session, first, last + step)) is not None:
+        first, last, step = *fine, timedelta(seconds=FINE_S)
     last += step
     for name, length in PRESETS.items():
         if first >= at - length and last <= at + step:
@@ -63,19 +63,41 @@ def _chosen(session: Session, asked: Range, at: datetime) -> Range:
     return replace(asked, since=first - pad, until=last + pad)
 
 
-def _ends(
-    session: Session,
-    facet: str,
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> tuple[datetime | None, datetime | None]:
-    """Return the first and last start of counts in a range, None without any."""
-    query = visible(select(func.min(Tally.hour), func.max(Tally.hour)), Tally)
-    query = query.where(Tally.facet == facet)
-    if since is not None:
-        query = query.where(Tally.hour >= since)
-    if until is not None:
-        query = query.where(Tally.hour < until)
+def fine_ends(
+    session: Session, since: datetime, until: datetime
+) -> tuple[datetime, datetime] | None:
+    """Return the first and last half minute with verdicts in the hours of a range.
+
+    None without verdicts, and where some are counted by the hour alone, as those of a
+    long upload or of an older version.
+    """
+    counts = session.execute(
+        visible(
+            select(
+                Tally.facet,
+                func.sum(Tally.n),
+                func.min(Tally.hour),
+                func.max(Tally.hour),
+            ),
+            Tally,
+        )
+        .where(
+            Tally.facet.in_(("all", "fine")),
+            Tally.hour >= floor(since, HOUR_S),
+            Tally.hour < floor(until + HOUR - timedelta(microseconds=1), HOUR_S),
+        )
+        .group_by(Tally.facet)
+    )
+    found = {facet: (n, first, last) for facet, n, first, last in counts}
+    if "fine" not in found or found["fine"][0] != found.get("all", (0,))[0]:
+        return None
+    return found["fine"][1:]
+
+
+def _ends(session: Session) -> tuple[datetime | None, datetime | None]:
+    """Return the first and last start of all counts, None without any."""
+    ends = select(func.min(Tally.hour), func.max(Tally.hour))
+    query = visible(ends, Tally).where(Tally.facet == "all")
     first, last = session.execute(query).one()
     return first, last
 
