@@ -20,6 +20,8 @@ from evenflow.text.numbers import MISSING as MISSING  # the contract's words
 from evenflow.text.numbers import SPACE as SPACE
 from evenflow.text.numbers import number, numbers, written
 
+MOST_NAMED = 8
+"""Columns that a message names each; the others are counted."""
 MAX_SHOWN = 60
 """Characters of a bad value that a message repeats."""
 
@@ -162,7 +164,7 @@ def match_columns(
     Raises
     ------
     DataError
-        Columns are missing (all are named), or one is there twice.
+        Columns are missing (the first are named), or one is there twice.
     """
     prefix = f"{source}: " if source else ""
     exact, folded = set(names), _folded(names)
@@ -184,8 +186,10 @@ def match_columns(
     if missing:
         n = len(missing)
         wanted = ", ".join(
-            f"{name} ({describe(schema.column(name))})" for name in missing
+            f"{name} ({describe(schema.column(name))})" for name in missing[:MOST_NAMED]
         )
+        if n > MOST_NAMED:
+            wanted += f" and {n - MOST_NAMED} more"
         raise DataError(
             f"{prefix}{n} column{'s are' if n > 1 else ' is'} missing: {wanted}. "
             f"Found {_listed(names)}; expected the {len(schema.columns)} columns of "
@@ -315,8 +319,9 @@ def _folded(names: Sequence[str]) -> dict[str, list[str]]:
 def _listed(names: Sequence[str]) -> str:
     if not names:
         return "no column"
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return ", ".join(map(shown, names[:8])) + more
+    n_more = len(names) - MOST_NAMED
+    more = f" and {n_more} more" if n_more > 0 else ""
+    return ", ".join(map(shown, names[:MOST_NAMED])) + more
 
 
 def _numbers(

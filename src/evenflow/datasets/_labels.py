@@ -19,7 +19,7 @@ from evenflow.schema import BENIGN, Schema, unseen_attacks
 
 SHORTEST_SINGULAR = 4
 """Letters of a class name whose plural is the same class: dos is not a plural of do."""
-MOST_LISTED = 30
+MOST_LISTED = 10
 """Values of a label that a message lists."""
 Key = tuple[str, str | bool | float]
 """One reading of a value: as a word, as true or false, or as a number."""

@@ -183,7 +183,10 @@ class Usual:
         """Return the checks of most rows with their number, in sentences."""
         order = np.argsort(-counts, kind="stable")
         found = [j for j in order.tolist() if counts[j]]
-        notes = [f"{counts[j]:,} rows: {self.checks[j].about}" for j in found[:most]]
+        notes = [
+            f"{counts[j]:,} row{'' if counts[j] == 1 else 's'}: {self.checks[j].about}"
+            for j in found[:most]
+        ]
         if rest := len(found) - most:
             notes += [f"and {rest} more kinds of unusual values"] * (rest > 0)
         return tuple(notes)

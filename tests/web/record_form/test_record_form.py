@@ -350,7 +350,7 @@ def test_a_wrong_value_in_a_line_is_named_with_its_column_and_place(form, rows):
         ("[" * 100_000, "found"),
         ("duration,count", "a header line and no lines of values"),
         ("duration,count\n1", "found 1 fields, expected 2"),
-        ("duration,count\n1,2", "39 columns are missing: protocol_type"),
+        ("duration,count\n1,2", "39 columns are missing: protocol_type .* and 31 more"),
         ("1,2\n" * 60_000, "found 239,999 characters"),
     ],
 )  # fmt: skip
