@@ -62,13 +62,13 @@ def test_a_labelled_file_becomes_a_model_in_use(visit, labelled):
     # compared, then activated
     page.get_by_role("link", name="Compare with the one in use").click()
     expect(page.get_by_text("Different test rows").first).to_be_visible()
-    page.get_by_role("button", name="Activate").first.click()
+    page.get_by_role("button", name="Use this model").first.click()
     page.get_by_role("button", name=YES).click()
     expect(page.get_by_text("now scores new records")).to_be_visible()
     assert "/models/campus-decision_tree" in page.url
 
     # the other tests of this server have the model they know
     page.goto("/models/small")
-    page.get_by_role("button", name="Activate").click()
+    page.get_by_role("button", name="Use this model").click()
     page.get_by_role("button", name=YES).click()
     expect(page.get_by_text("now scores new records")).to_be_visible()

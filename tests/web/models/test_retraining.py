@@ -25,14 +25,15 @@ def backups(bundle):
 
 
 @pytest.fixture
-def judge(here):
+def judge(here, analyst):
     """Return a function: store alerts that an analyst gave feedback on."""
 
-    def judge(records, true_label="benign"):
+    def judge(records, true_label="benign", by=None):
         common = {
             "owner_id": None, "source": "api", "bundle": "small", "label": "dos",
             "probability": 0.9, "threshold": 0.5, "judgement": "wrong",
             "true_label": true_label, "state": "closed",
+            "judged_by": by or analyst.user_id,
         }  # fmt: skip
         rows = [common | {"values": values} for values in records]
         with here.database.session() as session:
@@ -80,6 +81,11 @@ def test_feedback_trains_a_model_that_is_activated_after_the_comparison(
     assert said.object == new
     program.ask("POST", f"{path}?compared={job.id}", expect=200)
     assert not (here.home.uploads / job.id).exists()
+
+
+def test_feedback_of_viewers_trains_no_model(analyst, viewer, judge, backups):
+    judge(backups, by=viewer.user_id)
+    assert "0 alerts with feedback" in analyst.get("/models/small", expect=200).text
 
 
 def test_a_model_that_is_not_better_says_why(analyst, here, judge, backups, stored):

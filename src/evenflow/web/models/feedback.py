@@ -17,7 +17,7 @@ from evenflow.web.models.retraining import FEEDBACK
 from evenflow.web.settings import Settings
 from evenflow.web.store.data_folder import Home, remove
 from evenflow.web.store.database import serialize
-from evenflow.web.store.tables import Alert, Job
+from evenflow.web.store.tables import ROLES, Alert, Job, User
 
 MAX_ROWS = 50_000
 """Records of feedback that train at most, the newest ones."""
@@ -87,8 +87,14 @@ def comparison(session: Session, name: str) -> Job | None:
 
 
 def _of(bundle: Bundle) -> Select[Any]:
+    """Return the query of alerts whose class an analyst named in the model's words.
+
+    What a viewer says of own records trains nothing: anybody may be one.
+    """
     known = {*bundle.schema.classes, *bundle.schema.families}
-    return change.labelled(change.everybodys()).where(Alert.true_label.in_(known))
+    team = select(User.id).where(User.role.in_(ROLES[1:]))
+    labelled = change.labelled(change.everybodys())
+    return labelled.where(Alert.true_label.in_(known), Alert.judged_by.in_(team))
 
 
 def _newest(session: Session, bundle: Bundle) -> Select[Any]:

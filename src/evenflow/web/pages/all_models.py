@@ -10,7 +10,7 @@ from evenflow.errors import DataError
 from evenflow.runtime.detect import Verdict
 from evenflow.web.frame.context import web
 from evenflow.web.frame.errors import sentence
-from evenflow.web.frame.permissions import found_or_404
+from evenflow.web.frame.permissions import found_or_404, require
 from evenflow.web.models.offered import Offered, offered
 from evenflow.web.pages import Pages
 from evenflow.web.store.tables import Record
@@ -31,6 +31,7 @@ class Answer:
 
 
 @bp.get("/<int:number>/models")
+@require(guests=False)
 def show(number: int) -> str:
     """Show what each model says of a record; nothing is stored."""
     record: Record = found_or_404(Record, number)

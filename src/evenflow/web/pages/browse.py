@@ -25,6 +25,7 @@ from evenflow.web.datasets.rows import (
 from evenflow.web.frame import lists
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
+from evenflow.web.frame.permissions import require
 from evenflow.web.pages import Pages
 
 bp = Pages("browse", "/explore")
@@ -35,6 +36,7 @@ CUT = 60
 
 
 @bp.get("/<name>/rows")
+@require(guests=False)
 def rows(name: str) -> Any:
     """Show the rows of a data set that the address asks for."""
     found = _found(name)
@@ -78,6 +80,7 @@ def rows(name: str) -> Any:
 
 
 @bp.get("/<name>/rows.csv")
+@require(guests=False)
 def download(name: str) -> Response:
     """Send the rows that the address asks for as CSV, the first ones of very many."""
     found = _found(name)

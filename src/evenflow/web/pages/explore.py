@@ -21,7 +21,7 @@ from evenflow.web.frame import polling
 from evenflow.web.frame.after import see_other
 from evenflow.web.frame.context import web
 from evenflow.web.frame.download import attachment
-from evenflow.web.frame.permissions import at_least, audit
+from evenflow.web.frame.permissions import at_least, audit, is_guest
 from evenflow.web.jobs import queue
 from evenflow.web.jobs.kinds import EXPLORE
 from evenflow.web.pages import Entry, Pages
@@ -41,6 +41,7 @@ VIEWS = {"overview": "Overview", "columns": "Columns", "together": "Correlations
 def index() -> str:
     """List the data sets."""
     found = own.sources(web.db(), web.settings)
+    found = [one for one in found if one.own is None or not is_guest()]
     return render_template(
         "explore/index.html",
         may_add=at_least("analyst") and web.settings.max_own_datasets > 0,
@@ -154,6 +155,8 @@ def download(name: str) -> Response:
 def _source(name: str) -> Source:
     mine = explorations.find(web.db(), name)
     if mine is not None:
+        if is_guest():  # a demo does not show the team's own files
+            abort(404)
         return own.source_of(mine)
     if name not in datasets.names() or datasets.get(name).takes_rows:
         abort(404)
