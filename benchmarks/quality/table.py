@@ -149,8 +149,9 @@ def page() -> str:
             "",
             "All 21 networks x balancers and the trees, one seed each: "
             "[official](benchmarks/quality/results/nsl_kdd_official/comparison.md). "
-            "The published systems, losses and further models: "
-            "[systems](benchmarks/quality/results/nsl_kdd_systems/comparison.md). "
+            "Every recipe of the suite, ten seeds of the three headline recipes and "
+            "three of the next ten: "
+            "[nsl_kdd](benchmarks/quality/results/nsl_kdd/comparison.md). "
             "Networks on some of the columns, and their fusion: "
             "[views](benchmarks/quality/results/nsl_kdd_views/comparison.md).",
             "",

@@ -85,7 +85,7 @@ def test_feedback_trains_a_model_that_is_activated_after_the_comparison(
 
 def test_feedback_of_viewers_trains_no_model(analyst, viewer, judge, backups):
     judge(backups, by=viewer.user_id)
-    assert "0 alerts with feedback" in analyst.get("/models/small", expect=200).text
+    assert "No alert has feedback" in analyst.get("/models/small", expect=200).text
 
 
 def test_a_model_that_is_not_better_says_why(analyst, here, judge, backups, stored):

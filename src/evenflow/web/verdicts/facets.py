@@ -7,9 +7,14 @@ from typing import Any
 
 SERVICES = ("service", "proto_service", "l7_proto", "dst_port", "destination_port")
 """Columns that say what service was spoken, the first one found is used."""
-SOURCES = ("src_ip", "srcip", "saddr", "ipv4_src_addr", "source_ip")
+SOURCES = (
+    "src_ip", "srcip", "saddr", "ipv4_src_addr", "source_ip", "id.orig_h", "source",
+)  # fmt: skip
 """Columns that say where a connection came from."""
-DESTINATIONS = ("dst_ip", "dstip", "daddr", "ipv4_dst_addr", "destination_ip")
+DESTINATIONS = (
+    "dst_ip", "dstip", "daddr", "ipv4_dst_addr", "destination_ip", "id.resp_h",
+    "destination",
+)  # fmt: skip
 """Columns that say where a connection went to."""
 LONGEST = 80
 MAX_FACETS = 200
