@@ -51,6 +51,7 @@ def test_a_labelled_file_becomes_a_data_set_that_trains(
     work()
     page = analyst.get("/explore/campus", expect=200).text
     assert "guessed: the label is the column" in page
+    assert ".table: " not in page  # the server's own name of the file
     assert "Our campus" in analyst.get("/explore").text
     sent = {**FIELDS, "dataset": "campus", "split": "stratified", "seen": "campus"}
     answer = analyst.send("/experiments/new", sent, expect=303)

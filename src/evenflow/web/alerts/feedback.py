@@ -1,7 +1,7 @@
 """Decisions on verdicts: true alarm, false alarm, later; the true class and a note.
 
 Benign records have no alert until somebody gives feedback on them: a missed
-attack is worth as much to the next training as a false alarm.
+attack is worth as much to a retraining as a false alarm.
 """
 
 from __future__ import annotations

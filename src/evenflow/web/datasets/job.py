@@ -58,23 +58,27 @@ def run(task: Task) -> Outcome:
     name = str(task.payload["dataset"])
     task.set_progress(step="read the files", done=0)
     notes: list[str] = []
+    with task.database.session() as session:
+        mine = explorations.find(session, name)
+        params = None if mine is None else dict(mine.params)
+    files = [str(v) for k, v in (params or {}).items() if k in ("path", "test")]
 
     def on_event(event: Event) -> None:
         if isinstance(event, Note):
-            notes.append(event.text)
+            text = event.text
+            for file in files:  # named by the server, not by the person
+                text = text.removeprefix(f"{file}: ")
+            notes.append(text)
         task.on_event(event)
 
-    with task.database.session() as session:
-        mine = explorations.find(session, name)
-        more = {} if mine is None else {"params": dict(mine.params)}
     keep = partial(rows.write, task.home, name)
     found = explorations.look(
         name,
         task.settings.all_data_folders,
         on_table=keep,
         on_event=on_event,
-        **more,
+        params=params,
     )
     task.check()
-    explorations.write(task.home, name, found, notes if more else ())
+    explorations.write(task.home, name, found, notes if params else ())
     return Outcome(result={"dataset": name, "n_rows": found.overview["n_rows"]})

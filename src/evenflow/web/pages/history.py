@@ -92,7 +92,9 @@ def feedback(number: int) -> Response:
     alert = alert_feedback.alert_of(record)
     if not alert_feedback.take(alert, form):
         return _page(found_or_404(Record, number), replace(form, is_stale=True))
-    thanks = "Thank you: the feedback is stored with the record, for the next training."
+    thanks = "Thank you: the feedback is stored with the record."
+    if at_least("analyst"):
+        thanks += " “Retrain with feedback” on the page of a model uses it."
     return see_other(".show", thanks, number=number, _anchor="feedback")
 
 
