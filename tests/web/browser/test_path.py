@@ -141,7 +141,7 @@ def test_a_file_is_sent_watched_read_and_taken_home(visit, a_file):
     page.get_by_label("Class", exact=True).select_option("dos")
     page.get_by_role("button", name="Filter").click()
     badges = page.get_by_role("table", name="Rows").locator("td .badge.verdict")
-    assert {*badges.all_inner_texts()} == {"Denial of service"}
+    assert all("Denial of service" in text for text in badges.all_inner_texts())
     with page.expect_download() as caught:
         page.get_by_role("link", name="CSV").click()
     kept = list(csv.DictReader(io.StringIO(Path(caught.value.path()).read_text())))

@@ -8,14 +8,13 @@ fetched at once.
 from __future__ import annotations
 
 import hashlib
-import threading
 from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 from flask import Blueprint, Response, abort, url_for
 
-from evenflow.judge.charts import base, theme
+from evenflow.judge.charts import theme
 from evenflow.judge.pages import page
 
 MAKERS = ("altair", "vl-convert-python")
@@ -59,13 +58,3 @@ def script() -> bytes:
     """
     text, _ = page.program()
     return text.encode()
-
-
-def prepare() -> None:
-    """Make the library in a thread, and import what draws charts."""
-
-    def make() -> None:
-        base.altair()
-        script()
-
-    threading.Thread(target=make, name="charts", daemon=True).start()

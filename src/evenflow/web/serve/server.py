@@ -33,7 +33,6 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from evenflow.web.app import create_app
 from evenflow.web.frame import errors
-from evenflow.web.pages import vega
 from evenflow.web.serve.slow_clients import LINGER_S, Arrival, Bounded, refusal
 from evenflow.web.settings import Settings
 
@@ -278,7 +277,6 @@ class Server(BaseApplication):  # type: ignore[misc]
         """Build the application: in each web process, after the fork."""
         app = create_app(self.settings)
         app.register_error_handler(ParseException, errors.on_damaged_body)
-        vega.prepare()
         return app
 
 
